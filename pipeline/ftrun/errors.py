@@ -1,0 +1,122 @@
+"""Owns the error hierarchy and the exit codes; everything a user can cause ends in one of these.
+
+    FtrunError                1  a stage or job failed
+    ├── UserError             2  usage, configuration or data is wrong
+    │   ├── UsageError           the command line
+    │   ├── ConfigError          the experiment file (may carry many problems)
+    │   └── DataError            the data files (may carry many problems)
+    ├── DecisionError         4  a person must decide; no paid call was made unless the message says so
+    ├── GateError             5  a gate was missed
+    ├── PendingError         75  the job goes on without us
+    └── InterruptError      130  the user pressed Ctrl-C
+
+Any other exception is a bug in ftrun: exit code 3, with the log file named.
+This module prints nothing and imports nothing of ftrun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class Problem:
+    """One thing that is wrong, and where: lines and columns count from 1."""
+
+    __slots__ = ("code", "column", "file", "hint", "line", "message")
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "error",
+        file: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.message, self.code, self.hint = message, code, hint
+        self.file, self.line, self.column = file, line, column
+
+    @property
+    def place(self) -> str:
+        """Return `file:line:column`, as much of it as is known."""
+        if self.file is None:
+            return ""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the problem in the form of `--json` outputs."""
+        return {name: getattr(self, name) for name in ("code", "message", "file", "line", "column", "hint")}
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.file else self.message
+
+    def __repr__(self) -> str:
+        return f"Problem({self.code!r}, {str(self)!r})"
+
+
+class FtrunError(Exception):
+    """A stage or job failed, in words for the user; the base of all expected errors."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, problems: Sequence[Problem] = (), **where: Any) -> None:
+        """Keep the message; `where` takes Problem's code, file, line, column and hint.
+
+        With `problems` the first of them is what `--json` shows as `error`.
+        """
+        super().__init__(message)
+        self.problems: tuple[Problem, ...] = tuple(problems) or (Problem(message, **where),)
+
+    @property
+    def problem(self) -> Problem:
+        """Return the first problem."""
+        return self.problems[0]
+
+    @property
+    def code(self) -> str:
+        """Return the first problem's stable code."""
+        return self.problem.code
+
+
+class UserError(FtrunError):
+    """Usage, configuration or data is wrong."""
+
+    exit_code = 2
+
+
+class UsageError(UserError):
+    """The command line is wrong."""
+
+
+class ConfigError(UserError):
+    """The experiment file is wrong."""
+
+
+class DataError(UserError):
+    """The data files are wrong."""
+
+
+class DecisionError(FtrunError):
+    """A person must decide before ftrun goes on."""
+
+    exit_code = 4
+
+
+class GateError(FtrunError):
+    """A gate was missed."""
+
+    exit_code = 5
+
+
+class PendingError(FtrunError):
+    """The job goes on without us."""
+
+    exit_code = 75
+
+
+class InterruptError(FtrunError):
+    """The user pressed Ctrl-C or the process was asked to end."""
+
+    exit_code = 130

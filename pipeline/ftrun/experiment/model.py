@@ -1,0 +1,154 @@
+"""Owns the frozen dataclasses of an experiment: what the runner works with once the file is validated.
+
+The JSON Schema is the contract; a parity test holds these classes to it. No input or output here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Share = int | float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A Jinja2 template: its text, and the file it came from (None when inline)."""
+
+    text: str
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A data source as written. `path` may hold globs; `base` is the folder it is relative to."""
+
+    path: str
+    base: Path
+    key: tuple[str | int, ...]
+    format: str | None = None
+    encoding: str | None = None
+    columns: Mapping[str, str] | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How rows are divided: a share (float below 1), a count (int), or files of their own."""
+
+    validation: Share | tuple[Source, ...] = 0
+    test: Share | tuple[Source, ...] = 0
+    seed: int = 42
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Where rows come from and how they are divided."""
+
+    sources: tuple[Source, ...]
+    split: Split | None = None
+    dedupe: Literal["off", "exact"] = "exact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTemplate:
+    """One entry of `prompt.messages`."""
+
+    role: str
+    content: Template
+    weight: int | None = None
+    name: Template | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """The templates that turn a row into a chat example; `messages` excludes the three others."""
+
+    system: Template | None = None
+    user: Template | None = None
+    assistant: Template | None = None
+    messages: tuple[MessageTemplate, ...] | None = None
+    vars: Mapping[str, Any] = field(default_factory=dict)
+    dependencies: str = ""  # digest of files that templates may include; "" when none does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train:
+    """What the job is asked for; the names are the API's."""
+
+    method: Literal["supervised"] = "supervised"
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    suffix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US$ per million tokens."""
+
+    train: float
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A named provider and model. `api_key_env` names a variable, never holds a key."""
+
+    name: str
+    provider: Literal["local", "openai"]
+    model: str
+    base_url: str | None = None
+    api_key_env: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    price: Price | None = None
+    settle: float = 60.0  # seconds
+    poll: tuple[float, float] = (1.0, 30.0)  # seconds: first and longest pause
+    accept_license: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalPrompt:
+    """A question for every rival. `system` is the experiment's own unless `own_system` is true."""
+
+    id: str
+    user: str | None = None
+    system: str | None = None
+    own_system: bool = False
+    messages: tuple[Mapping[str, Any], ...] | None = None
+    expect: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Rivals, questions and how they are sampled."""
+
+    models: tuple[str, ...] = ("tuned", "base")
+    prompts: tuple[EvalPrompt, ...] = ()
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A validated experiment for one target.
+
+    `file` is the experiment file, `project` the folder that owns `runs/`, `files` all YAML files read.
+    `places` maps a key path (as a tuple) to (file, line, column) for error messages.
+    """
+
+    name: str
+    description: str | None
+    file: Path
+    project: Path
+    files: tuple[Path, ...]
+    target: Target
+    targets: tuple[str, ...]
+    data: Data
+    prompt: Prompt
+    train: Train
+    budget_usd: float | None
+    evaluation: Evaluation
+    places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]
