@@ -1,0 +1,33 @@
+"""Where experiments run: OpenAI, any server of its protocol, and the engine on this machine.
+
+`identity_of` is cheap; `connect` is what loads the openai SDK. Only `targets.api` imports it.
+"""
+
+from ftrun.targets.connect import connect, identity_of, is_local, reachable
+from ftrun.targets.service import (
+    Created,
+    Event,
+    Job,
+    JobRequest,
+    NotCreated,
+    RemoteFile,
+    Reply,
+    Service,
+    Unclear,
+)
+
+__all__ = [
+    "Created",
+    "Event",
+    "Job",
+    "JobRequest",
+    "NotCreated",
+    "RemoteFile",
+    "Reply",
+    "Service",
+    "Unclear",
+    "connect",
+    "identity_of",
+    "is_local",
+    "reachable",
+]

@@ -1,0 +1,104 @@
+"""Owns the way from an exception to what the user reads and the exit code. Expected errors show no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftrun.errors import FtrunError, InterruptError, Problem, UsageError
+from ftrun.text import visible
+
+MOST_PROBLEMS = 50  # shown in the terminal; --json has them all
+
+
+def report_failure(error: BaseException, words: Sequence[str]) -> int:
+    """Print `error` (as JSON if `--json` stands in `words`) and return the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, BrokenPipeError):
+        # the reader went away: nothing more can be said, and Python must not try at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    expected = _expected(error)
+    if expected is None:
+        return _report_bug(error, words)
+    if "--json" in words:
+        print_json(failure_document(expected))
+    else:
+        _print_problems(expected)
+    return expected.exit_code
+
+
+def failure_document(error: FtrunError) -> dict[str, Any]:
+    """Return the JSON document of a failure: `error` is the first problem, `errors` all of them."""
+    document = getattr(error, "document", None) or {}
+    return {
+        **document,
+        "error": error.problem.as_dict(),
+        "errors": [problem.as_dict() for problem in error.problems],
+    }
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def _expected(error: BaseException) -> FtrunError | None:
+    """Return `error` as one of ours; None means that it is a bug."""
+    if isinstance(error, FtrunError):
+        return error
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return InterruptError("Interrupted.", code="interrupted")
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        hint = f"Try `{context.command_path} --help`." if context else None
+        return UsageError(error.format_message(), code="usage", hint=hint)
+    if isinstance(error, OSError) and error.filename is not None:
+        return FtrunError(
+            f"{error.strerror}: {error.filename}",
+            code="os_error",
+            file=str(error.filename),
+            hint="Free the space or mend the permission and run the same command again: nothing was lost.",
+        )
+    return None
+
+
+def _print_problems(error: FtrunError) -> None:
+    shown = error.problems[:MOST_PROBLEMS]
+    if str(error) != shown[0].message:
+        print(visible(str(error)), file=sys.stderr)
+    for problem in shown:
+        _print_problem(problem)
+    if len(error.problems) > len(shown):
+        print(f"… and {len(error.problems) - len(shown)} more (all of them with --json)", file=sys.stderr)
+
+
+def _print_problem(problem: Problem) -> None:
+    print(f"ERROR: {visible(str(problem), keep_newlines=True)}", file=sys.stderr)
+    if problem.hint:
+        print(f"  tip: {visible(problem.hint, keep_newlines=True)}", file=sys.stderr)
+
+
+def _report_bug(error: BaseException, words: Sequence[str]) -> int:
+    import traceback
+
+    descriptor, name = tempfile.mkstemp(prefix="ftrun-bug-", suffix=".log")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as log:
+        log.write("".join(traceback.format_exception(error)))
+    message = f"This is a bug in ftrun ({type(error).__name__}). The details are in {Path(name)}."
+    if "--json" in words:
+        print_json(failure_document(FtrunError(message, code="bug")))
+    else:
+        print(f"ERROR: {message}", file=sys.stderr)
+    return 3

@@ -1,0 +1,88 @@
+"""Owns the table of commands and what happens around each: loading it lazily, errors to exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+import ftrun
+from ftrun.cli.failure import report_failure
+
+# name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
+COMMANDS = {
+    "run": "Plan, confirm what costs money, apply. `ftrun CONFIG` is the same.",
+    "plan": "Show what would run, be skipped, adopted or waited for, and why. Changes nothing.",
+    "check": "Check the data alone: errors with file:line, tokens, splits, cost. Needs no target.",
+    "status": "Show how far an experiment is.",
+    "events": "Show the events of the experiment's job.",
+    "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
+    "init": "Write a new experiment from a CSV or JSONL file.",
+    "models": "List the models that a local target can fine-tune, and what is in the cache.",
+    "serve": "Run the engine: a fine-tuning server of this protocol on this machine.",
+    "schema": "Print the JSON Schema of the experiment file.",
+    "doctor": "Say what is wrong with this machine, and the cure.",
+}
+# commands that DESIGN.md names and a later version brings
+LATER = (
+    "adopt augment cancel compare data eval gc history import ls metrics pause report resume rm state wait"
+).split()
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return the command; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"ftrun.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take a first argument that is no command for the CONFIG of `run`, if it looks like a file."""
+        name = args[0]
+        if name not in COMMANDS:
+            if name in LATER:
+                raise click.UsageError(f"`ftrun {name}` is not in this version ({ftrun.__version__}).", ctx)
+            if name.endswith((".yaml", ".yml")) or "/" in name:
+                return "run", self.get_command(ctx, "run"), args
+        return super().resolve_command(ctx, args)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done, 1 a stage or job failed, 2 usage, config or data error, 3 a bug in ftrun, "
+    "4 a person must decide, 5 a gate was missed, 75 pending, 130 interrupted.",
+)
+@click.version_option(ftrun.__version__, prog_name="ftrun")
+def commands() -> None:
+    """Fine-tune a chat model from one YAML file: ftrun configs/hiroyuki.yaml.
+
+    Doing it again skips every upload and job that is done; nothing is paid for twice.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with a documented code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
+    except BaseException as error:
+        code = report_failure(error, words)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,94 @@
+"""Owns the way from an experiment's target to a connected service, and the target's identity in the state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ftrun.errors import ConfigError
+from ftrun.experiment.model import Experiment, Target
+from ftrun.targets.keys import key_from
+from ftrun.targets.service import Service
+
+OPENAI = "https://api.openai.com/v1"
+Announce = Callable[[str], None]
+
+
+def is_local(target: Target) -> bool:
+    """Tell whether the target is the engine on this machine, where nothing costs money."""
+    return target.provider == "local"
+
+
+def engine_home() -> Path:
+    """Return the folder of the engine's store ($FTRUN_HOME)."""
+    from ftrun.engine.places import engine_home as home
+
+    return home()
+
+
+def identity_of(target: Target) -> dict[str, Any]:
+    """Return who would be asked and who would pay, as it stands in the state.
+
+    For `local` that is the store's UUID (None when there is no store yet), never a port.
+    """
+    if is_local(target):
+        from ftrun.engine.places import store_id
+
+        return {"provider": "local", "store": store_id(engine_home())}
+    return {
+        "provider": target.provider,
+        "origin": origin_of(target.base_url or OPENAI),
+        "organization": target.organization or os.environ.get("OPENAI_ORG_ID") or None,
+        "project": target.project or os.environ.get("OPENAI_PROJECT_ID") or None,
+    }
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and path of a base URL, without credentials or query."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path.rstrip('/')}"
+
+
+def connect(experiment: Experiment, announce: Announce) -> Service:
+    """Return a service for the experiment's target, starting the engine where it is needed."""
+    target = experiment.target
+    if is_local(target):
+        from ftrun.targets.local import connect_local
+
+        return connect_local(experiment, announce)
+    return _connect_remote(target, announce)
+
+
+def reachable(experiment: Experiment) -> Service | None:
+    """Return a service if there is one to be asked without starting anything, else None."""
+    if is_local(experiment.target):
+        from ftrun.targets.local import running_service
+
+        return running_service()
+    try:
+        return _connect_remote(experiment.target, lambda _text: None)
+    except ConfigError:
+        raise
+    except Exception as error:  # no key: plan works from the state alone
+        if getattr(error, "code", None) in ("no_key", "bad_key"):
+            return None
+        raise
+
+
+def _connect_remote(target: Target, announce: Announce) -> Service:
+    from ftrun.targets.api import ApiService
+
+    if os.environ.get("OPENAI_BASE_URL"):
+        announce("OPENAI_BASE_URL is ignored: who gets paid stands in the experiment file (targets.T.base_url).")
+    key = key_from(target.api_key_env or "OPENAI_API_KEY", target.name)
+    identity = identity_of(target)
+    return ApiService(
+        base_url=target.base_url or OPENAI,
+        key=key,
+        organization=identity["organization"],
+        project=identity["project"],
+    )

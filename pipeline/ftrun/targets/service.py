@@ -1,0 +1,169 @@
+"""Owns what the runner knows of a fine-tuning service: plain data in, plain data out, no SDK type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+SUCCEEDED = "succeeded"
+DEAD = ("failed", "cancelled")  # every other status, also one we never heard of, is "not finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """An uploaded file."""
+
+    id: str
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a job is created from; file ids are the server's."""
+
+    model: str
+    training_file: str
+    validation_file: str | None
+    hyperparameters: Mapping[str, Any]
+    seed: int | None
+    suffix: str | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A fine-tuning job as the server tells it. Times are Unix seconds."""
+
+    id: str
+    status: str
+    model: str
+    training_file: str
+    fine_tuned_model: str | None = None
+    error: str | None = None
+    created_at: int | None = None
+    finished_at: int | None = None
+    estimated_finish: int | None = None
+    trained_tokens: int | None = None
+    seed: int | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    result_files: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether training ended well."""
+        return self.status == SUCCEEDED
+
+    @property
+    def dead(self) -> bool:
+        """Tell whether the job ended without a model."""
+        return self.status in DEAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of a job; `data` holds the metrics of a step where there are any."""
+
+    id: str
+    created_at: int
+    level: str
+    message: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """The server made the job."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCreated:
+    """The server certainly made no job: it refused, or the request never left."""
+
+    reason: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclear:
+    """Nobody can tell from the answer whether a job was made."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer of a model; `usage` counts tokens, `seconds` is wall time."""
+
+    text: str
+    usage: Mapping[str, int]
+    seconds: float
+
+
+class Service(Protocol):
+    """A connected server of the fine-tuning protocol."""
+
+    honours_keys: bool  # whether a create may be repeated under the same Idempotency-Key
+
+    def find_file(self, name: str, size: int) -> RemoteFile | None:
+        """Return a usable training file of that name and size in bytes, if there is one."""
+        ...
+
+    def file(self, file_id: str) -> RemoteFile | None:
+        """Return the file, or None when the server doesn't have it."""
+        ...
+
+    def upload(self, path: Path, name: str) -> RemoteFile:
+        """Upload the bytes of `path` under `name` and wait until the server can use them."""
+        ...
+
+    def find_jobs(self, request: JobRequest, since: float | None) -> list[Job]:
+        """Return the jobs with this request's spec key; where metadata are stripped, those with the same
+        file and model created at or after `since` (Unix seconds).
+        """
+        ...
+
+    def create_job(self, request: JobRequest, key: str) -> Created | NotCreated | Unclear:
+        """POST the job once, under the Idempotency-Key `key`."""
+        ...
+
+    def job(self, job_id: str) -> Job:
+        """Return the job."""
+        ...
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask the server to stop the job."""
+        ...
+
+    def events(self, job_id: str, *, newest: int = 50) -> list[Event]:
+        """Return the newest events, oldest first."""
+        ...
+
+    def checkpoints(self, job_id: str) -> list[Mapping[str, Any]]:
+        """Return the checkpoints: step, model, metrics."""
+        ...
+
+    def result_csv(self, file_id: str) -> str:
+        """Return the text of a result file; base64 is undone."""
+        ...
+
+    def chat(
+        self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
+    ) -> Reply:
+        """Ask `model` once."""
+        ...
+
+    def chat_stream(
+        self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """Ask `model` and yield the answer in pieces."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
