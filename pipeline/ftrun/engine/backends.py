@@ -45,7 +45,9 @@ class Cancelled(Exception):
 class Rejected(Exception):
     """The training file or a parameter can't be used; `param` names which (API's field)."""
 
-    def __init__(self, message: str, *, code: str = "invalid_training_file", param: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str = "invalid_training_file", param: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code, self.param = code, param
 

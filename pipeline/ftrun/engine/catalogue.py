@@ -55,6 +55,12 @@ GEMMA_PARTS = tuple(
     for part in (1, 2, 3, 4)
 )
 
+# the widely spoken ones of the 140 that its makers name
+GEMMA_LANGUAGES = (
+    "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sr sv "
+    "sw ta te th tr uk ur vi zh"
+)
+
 CATALOGUE: tuple[BaseModel, ...] = (
     BaseModel(
         name="smollm2-135m-instruct",
@@ -91,12 +97,7 @@ CATALOGUE: tuple[BaseModel, ...] = (
         ),
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         context=32768,
-        languages=tuple(
-            (
-                "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru "
-                "sk sl sr sv sw ta te th tr uk ur vi zh"
-            ).split()
-        ),
+        languages=tuple(GEMMA_LANGUAGES.split()),
         download_mb=238,
         released=1755129600,
     ),

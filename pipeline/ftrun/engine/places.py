@@ -1,4 +1,4 @@
-"""Owns where the engine keeps things, and what can be read there without starting it. Standard library only."""
+"""Owns where the engine keeps things, and what can be read there unstarted. Standard library only."""
 
 from __future__ import annotations
 

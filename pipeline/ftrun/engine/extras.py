@@ -1,0 +1,32 @@
+"""Owns the question which optional packages are installed. It looks for them without importing any."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ftrun.engine.backends import REHEARSAL
+from ftrun.errors import FtrunError
+
+ENGINE = ("fastapi", "uvicorn", "python_multipart")
+LOCAL = ("torch", "transformers", "peft", "safetensors", "gguf")
+
+
+def require_engine() -> None:
+    """Raise FtrunError unless what the engine's server needs is installed."""
+    _require(ENGINE, extra="engine", purpose="The engine")
+
+
+def require_backend(model: str) -> None:
+    """Raise FtrunError unless what training the base model `model` needs is installed."""
+    if model != REHEARSAL:
+        _require(LOCAL, extra="local", purpose=f"Training and running {model}")
+
+
+def _require(packages: tuple[str, ...], *, extra: str, purpose: str) -> None:
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise FtrunError(
+            f"{purpose} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
+            code="extra_missing",
+            hint=f"pip install 'ftrun[{extra}]'",
+        )

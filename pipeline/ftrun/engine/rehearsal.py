@@ -1,0 +1,149 @@
+"""Owns the backend that trains nothing: it goes through every motion of a job and says so in every answer.
+
+Needs neither torch nor weights. Losses are made up, deterministic and falling. An epoch takes about 0.1 s;
+the variable FTRUN_REHEARSAL_SECONDS_PER_STEP makes it slower, to try out waiting, cancelling and crashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftrun.engine.backends import Chat, Sampling, TrainingJob, TrainingReport, TrainingResult, Usage
+from ftrun.engine.examples import default_epochs, read_examples
+from ftrun.files import write_json
+
+EPOCH_SECONDS = 0.1
+STEPS_PER_EPOCH = 10  # at most, with batch_size auto
+START_LOSS, END_LOSS = 3.2, 0.4
+TOKEN_CHARACTERS = 4
+ADAPTER = "rehearsal.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Schedule:
+    """How many steps there are, and how long each takes."""
+
+    n_epochs: int
+    batch_size: int
+    per_epoch: int
+    seconds: float
+
+    @property
+    def total(self) -> int:
+        return self.n_epochs * self.per_epoch
+
+
+def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
+    """Pretend to train: report made-up losses, write a checkpoint an epoch; goes on from the last one."""
+    examples = list(read_examples(job.training_file, param="training_file"))
+    schedule = _schedule(job.hyperparameters, len(examples))
+    multiplier = job.hyperparameters.get("learning_rate_multiplier", "auto")
+    hyperparameters: dict[str, int | float] = {
+        "n_epochs": schedule.n_epochs,
+        "batch_size": schedule.batch_size,
+        "learning_rate_multiplier": 1.0 if isinstance(multiplier, str) else multiplier,
+    }
+    tokens = sum(_count(message["content"]) for messages in examples for message in messages)
+    report.started(hyperparameters=hyperparameters, total_steps=schedule.total)
+    report.event("This is a rehearsal: nothing is trained.", level="warn")
+    folder = job.work / "checkpoints"
+    for step in range(_last_checkpoint(folder) + 1, schedule.total + 1):
+        time.sleep(schedule.seconds)
+        metrics = _metrics(job, step, schedule, tokens)
+        report.step(step, metrics, seconds_left=(schedule.total - step) * schedule.seconds)
+        if step % schedule.per_epoch == 0:
+            adapter = {"model": job.model, "steps": step, "examples": len(examples)}
+            write_json(folder / f"step-{step}" / ADAPTER, adapter)
+            report.checkpoint(step, folder / f"step-{step}", metrics)
+    return TrainingResult(
+        trained_tokens=tokens * schedule.n_epochs,
+        hyperparameters=hyperparameters,
+        model_folder=folder / f"step-{schedule.total}",
+    )
+
+
+def open_chat(model: str) -> Chat:
+    """Return what answers for `model`; there is nothing to load."""
+    return RehearsalChat()
+
+
+class RehearsalChat:
+    """Answers with what it was asked, and says that it is a rehearsal."""
+
+    def answer(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        adapter: Path | None,
+        sampling: Sampling,
+        usage: Usage,
+    ) -> Iterator[str]:
+        """Yield the same answer for the same question, in pieces of four characters."""
+        question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
+        usage.prompt_tokens = sum(_count(message["content"]) for message in messages)
+        text = _cut(f"[rehearsal] {_speaker(adapter)} was asked: {question}", sampling.stop)
+        usage.finish_reason = "stop" if _count(text) <= sampling.max_tokens else "length"
+        for piece in _pieces(text)[: sampling.max_tokens]:
+            usage.completion_tokens += 1
+            yield piece
+
+
+def _schedule(requested: Mapping[str, int | float | str], examples: int) -> _Schedule:
+    epochs, batch = requested.get("n_epochs", "auto"), requested.get("batch_size", "auto")
+    n_epochs = default_epochs(examples) if isinstance(epochs, str) else int(epochs)
+    batch_size = math.ceil(examples / STEPS_PER_EPOCH) if isinstance(batch, str) else int(batch)
+    per_epoch = math.ceil(examples / batch_size)
+    named = os.environ.get("FTRUN_REHEARSAL_SECONDS_PER_STEP")
+    seconds = float(named) if named else EPOCH_SECONDS / per_epoch
+    return _Schedule(n_epochs=n_epochs, batch_size=batch_size, per_epoch=per_epoch, seconds=seconds)
+
+
+def _metrics(job: TrainingJob, step: int, schedule: _Schedule, tokens: int) -> dict[str, float]:
+    """Return a falling loss with some noise that depends on the seed and the step only."""
+    noise = int.from_bytes(hashlib.sha256(f"{job.seed} {step}".encode()).digest()[:4]) / 2**32 - 0.5
+    fall = math.exp(-3 * step / schedule.total)
+    loss = END_LOSS + (START_LOSS - END_LOSS) * fall * (1 + 0.05 * noise)
+    metrics = {"train_loss": round(loss, 4), "train_mean_token_accuracy": round(math.exp(-loss / 2), 4)}
+    if job.validation_file is not None and step % schedule.per_epoch == 0:
+        valid = {
+            "valid_loss": round(loss * 1.1, 4),
+            "valid_mean_token_accuracy": round(math.exp(-loss * 0.55), 4),
+        }
+        metrics |= valid | {f"full_{name}": value for name, value in valid.items()}
+    metrics["tokens_per_second"] = round(tokens / schedule.per_epoch / max(schedule.seconds, 1e-3), 1)
+    return metrics
+
+
+def _last_checkpoint(folder: Path) -> int:
+    """Return the step of the last whole checkpoint of an earlier process, 0 if there is none."""
+    return max((int(path.parent.name.split("-")[1]) for path in folder.glob(f"step-*/{ADAPTER}")), default=0)
+
+
+def _speaker(adapter: Path | None) -> str:
+    if adapter is None:
+        return "The base model"
+    facts = json.loads((adapter / ADAPTER).read_text(encoding="utf-8"))
+    return (
+        f"A model that went through {facts['steps']} steps on {facts['examples']} examples, trained on none,"
+    )
+
+
+def _cut(text: str, stop: Sequence[str]) -> str:
+    ends = [text.index(word) for word in stop if word in text]
+    return text[: min(ends)] if ends else text
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start : start + TOKEN_CHARACTERS] for start in range(0, len(text), TOKEN_CHARACTERS)]
+
+
+def _count(text: str) -> int:
+    return math.ceil(len(text) / TOKEN_CHARACTERS)

@@ -1,0 +1,114 @@
+"""Owns the SQLite connection and the versioned schema: nothing else in ftrun writes SQL definitions."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import DecisionError
+
+# Version N is reached by the statements at N-1. Never edit an entry: add one.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE files (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, filename TEXT NOT NULL,
+            purpose TEXT NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL,
+            created_at INTEGER NOT NULL, expires_at INTEGER)""",
+        """CREATE TABLE jobs (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+            finished_at INTEGER, status TEXT NOT NULL, model TEXT NOT NULL, training_file TEXT NOT NULL,
+            validation_file TEXT, hyperparameters TEXT NOT NULL, seed INTEGER NOT NULL, suffix TEXT,
+            metadata TEXT, error TEXT, model_name TEXT NOT NULL UNIQUE, fine_tuned_model TEXT,
+            result_file TEXT, trained_tokens INTEGER, estimated_finish INTEGER,
+            attempts INTEGER NOT NULL DEFAULT 0, pid INTEGER)""",
+        "CREATE INDEX jobs_by_status ON jobs (status)",
+        """CREATE TABLE events (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, created_at INTEGER NOT NULL,
+            level TEXT NOT NULL, message TEXT NOT NULL, type TEXT NOT NULL, data TEXT)""",
+        "CREATE INDEX events_by_job ON events (job_id, seq)",
+        """CREATE TABLE metrics (
+            job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, step INTEGER NOT NULL,
+            metrics TEXT NOT NULL, PRIMARY KEY (job_id, step)) WITHOUT ROWID""",
+        """CREATE TABLE checkpoints (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, created_at INTEGER NOT NULL,
+            step INTEGER NOT NULL, name TEXT NOT NULL, metrics TEXT NOT NULL, UNIQUE (job_id, step))""",
+        """CREATE TABLE models (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            job_id TEXT NOT NULL REFERENCES jobs (id), base TEXT NOT NULL, kind TEXT NOT NULL,
+            folder TEXT NOT NULL, created_at INTEGER NOT NULL)""",
+        """CREATE TABLE idempotency (
+            key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL,
+            created_at INTEGER NOT NULL) WITHOUT ROWID""",
+    ),
+)
+VERSION = len(MIGRATIONS)
+
+
+class Database:
+    """One connection that threads share; other processes have their own. Every commit is durable."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the database at `path`, made or brought up to the newest version where needed."""
+        self.path = path
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._upgrade()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the statements of the block one: all or none. Blocks may lie in one another."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def write(self, statement: str, *values: Any) -> int:
+        """Execute one statement and return the number of rows that it changed."""
+        with self._lock:
+            return self._connection.execute(statement, values).rowcount
+
+    def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
+        """Return all rows of a query."""
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def row(self, statement: str, *values: Any) -> sqlite3.Row | None:
+        """Return the first row of a query, or None."""
+        found = self.rows(statement, *values)
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def _upgrade(self) -> None:
+        with self.transaction():
+            version = int(self.rows("PRAGMA user_version")[0][0])
+            if version > VERSION:
+                raise DecisionError(
+                    f"The engine's store {self.path} has version {version}; this ftrun knows {VERSION}.",
+                    code="store_too_new",
+                    file=str(self.path),
+                    hint="Upgrade ftrun, or use another store: FTRUN_HOME=~/ftrun-other ftrun …",
+                )
+            for statements in MIGRATIONS[version:]:
+                for statement in statements:
+                    self.write(statement)
+            self.write(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,131 @@
+"""Owns uploaded and result files: a row in the database, the content in a file, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ftrun.engine.store.database import Database
+from ftrun.engine.store.paging import Page, read_page
+from ftrun.engine.store.records import FileRecord, from_row, new_id, now
+from ftrun.files import sync_folder
+
+PIECE = 1 << 20
+ORPHAN_SECONDS = 3600  # a content without a row and older than this was left by a crash
+ALIVE = "(expires_at IS NULL OR expires_at > ?)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A content that is on the disk already, but no file of the API yet."""
+
+    id: str
+    bytes: int
+    sha256: str
+
+
+class Files:
+    """The files of a store."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        """Keep contents in `folder`, which is made."""
+        self._database, self._folder = database, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, file_id: str) -> Path:
+        """Return where the content of a file lies."""
+        return self._folder / file_id
+
+    def save(self, source: IO[bytes]) -> Content:
+        """Write the content of `source` to the disk, durably; `add` makes a file of it."""
+        file_id, hasher, size = new_id("file"), hashlib.sha256(), 0
+        partial = self._folder / f".{file_id}.partial"
+        try:
+            with partial.open("wb") as target:
+                while piece := source.read(PIECE):
+                    hasher.update(piece)
+                    size += target.write(piece)
+                target.flush()
+                os.fsync(target.fileno())
+            partial.replace(self.path(file_id))
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync_folder(self._folder)
+        return Content(id=file_id, bytes=size, sha256=hasher.hexdigest())
+
+    def drop(self, content: Content) -> None:
+        """Take back a content that became no file."""
+        self.path(content.id).unlink(missing_ok=True)
+
+    def add(
+        self, content: Content, *, filename: str, purpose: str, lifetime: int | None = None
+    ) -> FileRecord:
+        """Make a file of a saved content; `lifetime` counts seconds."""
+        created = now()
+        self._database.write(
+            "INSERT INTO files (id, filename, purpose, bytes, sha256, created_at, expires_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            content.id,
+            filename,
+            purpose,
+            content.bytes,
+            content.sha256,
+            created,
+            created + lifetime if lifetime is not None else None,
+        )
+        record = self.get(content.id)
+        assert record is not None
+        return record
+
+    def get(self, file_id: str) -> FileRecord | None:
+        """Return a file that has not expired."""
+        row = self._database.row(f"SELECT * FROM files WHERE id = ? AND {ALIVE}", file_id, now())  # noqa: S608
+        return None if row is None else from_row(FileRecord, row)
+
+    def page(
+        self, *, purpose: str | None, limit: int, after: str | None, ascending: bool = False
+    ) -> Page[FileRecord]:
+        """Return a page of files, newest first, or the oldest if `ascending`."""
+        where, values = ALIVE, [now()]  # type: tuple[str, list[object]]
+        if purpose is not None:
+            where, values = f"{where} AND purpose = ?", [*values, purpose]
+        return read_page(
+            self._database,
+            FileRecord,
+            "files",
+            where=where,
+            values=values,
+            limit=limit,
+            after=after,
+            ascending=ascending,
+        )
+
+    def delete(self, file_id: str) -> None:
+        """Delete a file and its content."""
+        self._database.write("DELETE FROM files WHERE id = ?", file_id)
+        self.path(file_id).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Delete expired files, and contents that a crash left without a row."""
+        expired = self._database.rows(f"SELECT id FROM files WHERE NOT {ALIVE}", now())  # noqa: S608
+        for row in expired:
+            self.delete(row["id"])
+        known = {row["id"] for row in self._database.rows("SELECT id FROM files")}
+        for path in self._orphans(known):
+            path.unlink(missing_ok=True)
+
+    def _orphans(self, known: set[str]) -> Sequence[Path]:
+        oldest = time.time() - ORPHAN_SECONDS
+        return [p for p in self._folder.iterdir() if p.name not in known and p.stat().st_mtime < oldest]
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder with all that is in it; one that is gone is fine."""
+    shutil.rmtree(folder, ignore_errors=True)

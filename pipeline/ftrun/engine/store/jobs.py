@@ -1,0 +1,234 @@
+"""Owns jobs and what they leave behind: status changes, events, metrics and checkpoints.
+
+Every change of status names the states that it may start from, so that of two that race one wins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ftrun.engine.store.database import Database
+from ftrun.engine.store.paging import Page, read_page
+from ftrun.engine.store.records import (
+    UNFINISHED,
+    CheckpointRecord,
+    EventRecord,
+    JobRecord,
+    Status,
+    from_row,
+    new_id,
+    now,
+    random_name,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """What a request asks for, checked."""
+
+    model: str
+    training_file: str
+    validation_file: str | None
+    hyperparameters: Mapping[str, int | float | str]
+    seed: int
+    suffix: str | None
+    metadata: Mapping[str, str] | None
+
+
+class Jobs:
+    """The jobs of a store; each has a folder of its own."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        """Use the tables of `database`; the jobs' folders lie in `folder`."""
+        self._database, self._folder = database, folder
+
+    def folder(self, job_id: str) -> Path:
+        """Return the folder of a job: its log, its lock, and `work` for the backend."""
+        return self._folder / job_id
+
+    def create(self, new: NewJob) -> JobRecord:
+        """Add a job whose files are still to be validated."""
+        job_id = new_id("ftjob")
+        self._database.write(
+            "INSERT INTO jobs (id, created_at, status, model, training_file, validation_file,"
+            " hyperparameters, seed, suffix, metadata, model_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            job_id,
+            now(),
+            "validating_files",
+            new.model,
+            new.training_file,
+            new.validation_file,
+            json.dumps(dict(new.hyperparameters)),
+            new.seed,
+            new.suffix,
+            None if new.metadata is None else json.dumps(dict(new.metadata)),
+            tuned_name(new.model, new.suffix),
+        )
+        self.add_event(job_id, f"Job {job_id} created; its files are being validated.")
+        return self.require(job_id)
+
+    def get(self, job_id: str) -> JobRecord | None:
+        """Return a job, or None."""
+        row = self._database.row("SELECT * FROM jobs WHERE id = ?", job_id)
+        return None if row is None else from_row(JobRecord, row)
+
+    def require(self, job_id: str) -> JobRecord:
+        """Return a job that is known to be there."""
+        job = self.get(job_id)
+        if job is None:
+            raise LookupError(f"There is no job {job_id}.")
+        return job
+
+    def page(
+        self, *, metadata: Mapping[str, str], without_metadata: bool, limit: int, after: str | None
+    ) -> Page[JobRecord]:
+        """Return a page of jobs, newest first, that carry all pairs of `metadata`."""
+        clauses = ["EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND value = ?)"] * len(metadata)
+        if without_metadata:
+            clauses.append("metadata IS NULL")
+        values = [text for pair in metadata.items() for text in pair]
+        where = " AND ".join(clauses) or "1"
+        return read_page(
+            self._database, JobRecord, "jobs", where=where, values=values, limit=limit, after=after
+        )
+
+    def with_status(self, *statuses: Status) -> list[JobRecord]:
+        """Return the jobs in any of these states, oldest first."""
+        marks = ", ".join("?" * len(statuses))
+        query = f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY seq"  # noqa: S608
+        return [from_row(JobRecord, row) for row in self._database.rows(query, *statuses)]
+
+    def lingering(self) -> list[JobRecord]:
+        """Return finished jobs whose process has not been seen to end."""
+        query = "SELECT * FROM jobs WHERE pid IS NOT NULL AND finished_at IS NOT NULL"
+        return [from_row(JobRecord, row) for row in self._database.rows(query)]
+
+    def using(self, file_id: str) -> JobRecord | None:
+        """Return an unfinished job that reads the file, if there is one."""
+        return next(
+            (
+                job
+                for job in self.with_status(*UNFINISHED)
+                if file_id in (job.training_file, job.validation_file)
+            ),
+            None,
+        )
+
+    def move(self, job_id: str, to: Status, *, start: Sequence[Status] = UNFINISHED, **columns: Any) -> bool:
+        """Bring a job from one of the states `start` to `to`, with other columns; say whether it did."""
+        values = {**columns, "status": to}
+        if to not in UNFINISHED:
+            values |= {"finished_at": now(), "estimated_finish": None}
+        marks = ", ".join("?" * len(start))
+        sets = ", ".join(f"{name} = ?" for name in values)
+        query = f"UPDATE jobs SET {sets} WHERE id = ? AND status IN ({marks})"  # noqa: S608
+        return self._database.write(query, *map(_column, values.values()), job_id, *start) == 1
+
+    def note(self, job_id: str, **columns: Any) -> None:
+        """Change columns that are not the status."""
+        sets = ", ".join(f"{name} = ?" for name in columns)
+        query = f"UPDATE jobs SET {sets} WHERE id = ?"  # noqa: S608
+        self._database.write(query, *map(_column, columns.values()), job_id)
+
+    def fail(self, job_id: str, *, code: str, message: str, param: str | None = None) -> bool:
+        """End a job with a reason; a job that has ended stays as it is."""
+        with self._database.transaction():
+            error = {"code": code, "message": message, "param": param}
+            failed = self.move(job_id, "failed", error=error)
+            if failed:
+                self.add_event(job_id, message, level="error")
+        return failed
+
+    def cancel(self, job_id: str) -> bool:
+        """End a job because somebody asked for it; its process notices at its next step."""
+        with self._database.transaction():
+            cancelled = self.move(job_id, "cancelled")
+            if cancelled:
+                self.add_event(job_id, "The job was cancelled.")
+        return cancelled
+
+    def add_event(
+        self,
+        job_id: str,
+        message: str,
+        *,
+        level: Literal["info", "warn", "error"] = "info",
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an event; one with `data` is of the type `metrics`."""
+        self._database.write(
+            "INSERT INTO events (id, job_id, created_at, level, message, type, data)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            new_id("ftevent"),
+            job_id,
+            now(),
+            level,
+            message,
+            "message" if data is None else "metrics",
+            None if data is None else json.dumps(dict(data)),
+        )
+
+    def events(self, job_id: str, *, limit: int, after: str | None) -> Page[EventRecord]:
+        """Return a page of a job's events, newest first."""
+        return read_page(
+            self._database,
+            EventRecord,
+            "events",
+            where="job_id = ?",
+            values=[job_id],
+            limit=limit,
+            after=after,
+        )
+
+    def add_step(self, job_id: str, step: int, metrics: Mapping[str, float]) -> None:
+        """Keep the metrics of a step; a restarted job replaces those of its first attempt."""
+        self._database.write(
+            "INSERT OR REPLACE INTO metrics (job_id, step, metrics) VALUES (?, ?, ?)",
+            job_id,
+            step,
+            json.dumps(dict(metrics)),
+        )
+
+    def steps(self, job_id: str) -> list[tuple[int, dict[str, float]]]:
+        """Return (step, metrics) of all steps in order."""
+        rows = self._database.rows("SELECT step, metrics FROM metrics WHERE job_id = ? ORDER BY step", job_id)
+        return [(row["step"], json.loads(row["metrics"])) for row in rows]
+
+    def add_checkpoint(self, job_id: str, *, step: int, name: str, metrics: Mapping[str, float]) -> None:
+        """Add a checkpoint; a restarted job may say so again."""
+        self._database.write(
+            "INSERT INTO checkpoints (id, job_id, created_at, step, name, metrics) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (job_id, step) DO UPDATE SET metrics = excluded.metrics",
+            new_id("ftckpt"),
+            job_id,
+            now(),
+            step,
+            name,
+            json.dumps(dict(metrics)),
+        )
+
+    def checkpoints(self, job_id: str, *, limit: int, after: str | None) -> Page[CheckpointRecord]:
+        """Return a page of a job's checkpoints, newest first."""
+        return read_page(
+            self._database,
+            CheckpointRecord,
+            "checkpoints",
+            where="job_id = ?",
+            values=[job_id],
+            limit=limit,
+            after=after,
+        )
+
+
+def tuned_name(model: str, suffix: str | None) -> str:
+    """Return a fresh name for a model tuned from `model`: `ft:<model>:local:<suffix>:<8 characters>`."""
+    base = Path(model).name if model.startswith("/") else model
+    return f"ft:{base}:local:{suffix or ''}:{random_name(8)}"
+
+
+def _column(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,48 @@
+"""Owns the fine-tuned models and checkpoints of a store: names that chat can use, and their folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ftrun.engine.store.database import Database
+from ftrun.engine.store.files import remove_folder
+from ftrun.engine.store.records import ModelRecord, from_row, now
+
+
+class Models:
+    """The fine-tuned models of a store."""
+
+    def __init__(self, database: Database) -> None:
+        """Use the tables of `database`."""
+        self._database = database
+
+    def add(self, name: str, *, job_id: str, base: str, checkpoint: bool, folder: Path) -> None:
+        """Make `name` usable; a restarted job may say so again."""
+        self._database.write(
+            "INSERT INTO models (id, job_id, base, kind, folder, created_at) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET folder = excluded.folder",
+            name,
+            job_id,
+            base,
+            "checkpoint" if checkpoint else "model",
+            str(folder),
+            now(),
+        )
+
+    def get(self, name: str) -> ModelRecord | None:
+        """Return the fine-tuned model or checkpoint of that name."""
+        row = self._database.row("SELECT * FROM models WHERE id = ?", name)
+        return None if row is None else from_row(ModelRecord, row)
+
+    def all(self) -> list[ModelRecord]:
+        """Return the fine-tuned models without their checkpoints, oldest first."""
+        rows = self._database.rows("SELECT * FROM models WHERE kind = 'model' ORDER BY seq")
+        return [from_row(ModelRecord, row) for row in rows]
+
+    def delete(self, model: ModelRecord) -> None:
+        """Delete a model, and its folder if no other model loads from it."""
+        with self._database.transaction():
+            self._database.write("DELETE FROM models WHERE id = ?", model.id)
+            shared = self._database.row("SELECT 1 FROM models WHERE folder = ?", model.folder)
+        if shared is None:
+            remove_folder(model.path)

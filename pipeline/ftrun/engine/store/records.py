@@ -1,0 +1,138 @@
+"""Owns the rows of the store as values: what a file, job, event, checkpoint and model is made of."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from sqlite3 import Row
+from typing import Any, Literal, TypeVar
+
+ALPHABET = string.ascii_letters + string.digits
+# columns that hold JSON in the database and values here
+JSON_COLUMNS = frozenset({"hyperparameters", "metadata", "error", "data", "metrics"})
+
+Status = Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
+UNFINISHED: tuple[Status, ...] = ("validating_files", "queued", "running")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """An uploaded file, or a result file. Times are Unix seconds, `bytes` its size."""
+
+    seq: int
+    id: str
+    filename: str
+    purpose: str
+    bytes: int
+    sha256: str
+    created_at: int
+    expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A fine-tuning job. `model_name` is its model's future name, `pid` its process' id while one runs."""
+
+    seq: int
+    id: str
+    created_at: int
+    finished_at: int | None
+    status: Status
+    model: str
+    training_file: str
+    validation_file: str | None
+    hyperparameters: Mapping[str, Any]
+    seed: int
+    suffix: str | None
+    metadata: Mapping[str, str] | None
+    error: Mapping[str, Any] | None
+    model_name: str
+    fine_tuned_model: str | None
+    result_file: str | None
+    trained_tokens: int | None
+    estimated_finish: int | None
+    attempts: int
+    pid: int | None
+
+    @property
+    def finished(self) -> bool:
+        """Say whether nothing more can happen to the job."""
+        return self.status not in UNFINISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """Something that happened to a job."""
+
+    seq: int
+    id: str
+    job_id: str
+    created_at: int
+    level: Literal["info", "warn", "error"]
+    message: str
+    type: Literal["message", "metrics"]
+    data: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointRecord:
+    """A usable state of a model after `step` steps; its model is called `name`."""
+
+    seq: int
+    id: str
+    job_id: str
+    created_at: int
+    step: int
+    name: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """A fine-tuned model or one of its checkpoints: what chat loads onto the base model `base`."""
+
+    seq: int
+    id: str
+    job_id: str
+    base: str
+    kind: Literal["model", "checkpoint"]
+    folder: str
+    created_at: int
+
+    @property
+    def path(self) -> Path:
+        """Return the folder that chat loads."""
+        return Path(self.folder)
+
+
+Record = TypeVar("Record", FileRecord, JobRecord, EventRecord, CheckpointRecord, ModelRecord)
+
+
+def from_row(kind: type[Record], row: Row) -> Record:
+    """Return the record of a database row."""
+    values = {field.name: _value(field.name, row[field.name]) for field in fields(kind)}
+    return kind(**values)
+
+
+def _value(column: str, value: Any) -> Any:
+    return json.loads(value) if column in JSON_COLUMNS and value is not None else value
+
+
+def new_id(prefix: str, length: int = 24) -> str:
+    """Return a fresh id such as `ftjob-…`."""
+    return f"{prefix}-{random_name(length)}"
+
+
+def random_name(length: int) -> str:
+    """Return `length` random letters and digits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+def now() -> int:
+    """Return the time in whole Unix seconds, as the API counts it."""
+    return int(time.time())
