@@ -1,0 +1,75 @@
+# ftrun: `make run` sets up and runs the main job, `make test` sets up and runs the tests. `make help` lists all.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= configs/hiroyuki.yaml
+TEST_WORKERS ?= 2
+# PyTorch: this exact version has builds for the CPU alone; a range would take gigabytes of CUDA.
+TORCH_VERSION := 2.13.0
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+# what `make setup TORCH=...` installs instead, e.g. TORCH='torch>=2.6' for CUDA, TORCH=none for rehearsals only
+TORCH ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+export FTRUN_TEST_CACHE ?= $(HOME)/.cache/ftrun
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all lint format bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  make run CONFIG=configs/quickstart.yaml runs another experiment"
+
+setup: $(VENV)/.ready ## make .venv with everything that is needed to run
+
+run: $(VENV)/.ready ## set up and run CONFIG (configs/hiroyuki.yaml) on the embedded engine
+	@$(BIN)/ftrun $(CONFIG)
+
+test: $(VENV)/.test-ready ## set up and run the tests (slow suites in a smaller number)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+test-all: $(VENV)/.test-ready ## run every test in full
+	FTRUN_TEST_ALL=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+lint: $(VENV)/.lint-ready ## check style and types
+	$(BIN)/ruff check pipeline tests benchmarks
+	$(BIN)/ruff format --check pipeline tests benchmarks
+	$(BIN)/mypy
+
+format: $(VENV)/.lint-ready ## put the code into the one format
+	$(BIN)/ruff check --fix pipeline tests benchmarks
+	$(BIN)/ruff format pipeline tests benchmarks
+
+bench: $(VENV)/.bench-ready ## measure start-up and training, side by side with their yardsticks
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/training.py
+
+clean: ## remove .venv and caches (never runs/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+$(BIN)/python:
+	@python=$$(sh .ci/find-python) && echo "setting up $(VENV) with $$python (once; a few minutes)" \
+	  && $$python -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'
+
+$(VENV)/.torch: | $(BIN)/python
+	@TORCH='$(TORCH)' TORCH_VERSION='$(TORCH_VERSION)' TORCH_CPU_INDEX='$(TORCH_CPU_INDEX)' \
+	  sh .ci/install-torch '$(BIN)/python'
+	@touch $@
+
+$(VENV)/.ready: pyproject.toml $(VENV)/.torch
+	@echo "installing ftrun"
+	@if [ '$(TORCH)' = none ]; then $(PIP) install -e '.[engine]'; else $(PIP) install -e '.[local]'; fi
+	@$(BIN)/python -m compileall -q pipeline
+	@touch $@
+
+$(VENV)/.test-ready: $(VENV)/.ready
+	@$(PIP) install --group test
+	@touch $@
+
+$(VENV)/.lint-ready: $(VENV)/.ready
+	@$(PIP) install --group lint
+	@touch $@
+
+$(VENV)/.bench-ready: $(VENV)/.ready
+	@$(PIP) install --group bench
+	@touch $@
