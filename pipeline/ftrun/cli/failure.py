@@ -34,7 +34,7 @@ def report_failure(error: BaseException, words: Sequence[str]) -> int:
     if "--json" in words:
         print_json(failure_document(expected))
     else:
-        _print_problems(expected)
+        print_problems(expected)
     return expected.exit_code
 
 
@@ -74,7 +74,8 @@ def _expected(error: BaseException) -> FtrunError | None:
     return None
 
 
-def _print_problems(error: FtrunError) -> None:
+def print_problems(error: FtrunError) -> None:
+    """Write every problem of `error` to stderr, with its place and the way out."""
     shown = error.problems[:MOST_PROBLEMS]
     if str(error) != shown[0].message:
         print(visible(str(error)), file=sys.stderr)

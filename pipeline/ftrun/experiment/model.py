@@ -15,10 +15,15 @@ Share = int | float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A Jinja2 template: its text, and the file it came from (None when inline)."""
+    """A Jinja2 template: its text, and the file it came from (None when inline).
+
+    `place` is file, line and column of its first character for messages (None for --set); it changes
+    nothing else, so it takes no part in comparisons and must stay out of fingerprints.
+    """
 
     text: str
     file: Path | None = None
+    place: tuple[Path, int, int] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +140,7 @@ class Evaluation:
 class Experiment:
     """A validated experiment for one target.
 
-    `file` is the experiment file, `project` the folder that owns `runs/`, `files` all YAML files read.
+    `targets` are all targets of the file. `file` is the experiment file, `project` the folder that owns `runs/`, `files` all YAML files read.
     `places` maps a key path (as a tuple) to (file, line, column) for error messages.
     """
 
@@ -145,7 +150,7 @@ class Experiment:
     project: Path
     files: tuple[Path, ...]
     target: Target
-    targets: tuple[str, ...]
+    targets: tuple[Target, ...]
     data: Data
     prompt: Prompt
     train: Train

@@ -1,0 +1,7 @@
+"""Plans an experiment (pure) and applies the plan (effects), stage by stage."""
+
+from ftrun.runner.apply import Outcome, Settings, apply, context_of
+from ftrun.runner.plan import Plan, Step, make_plan
+from ftrun.runner.session import Session, open_session
+
+__all__ = ["Outcome", "Plan", "Session", "Settings", "Step", "apply", "context_of", "make_plan", "open_session"]

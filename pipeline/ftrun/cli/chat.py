@@ -1,0 +1,123 @@
+"""`ftrun chat`: talk to the tuned model with the experiment's system prompt; rivals side by side."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.errors import UsageError
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner import Session
+    from ftrun.targets import Service
+
+Messages = list[dict[str, Any]]
+
+
+@click.command(name="chat")
+@experiment_options
+@click.option("--with", "rivals", multiple=True, metavar="MODEL", help="Ask this one too: base, or a model id.")
+@click.option("-m", "--message", help="Ask this once and leave.")
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    rivals: tuple[str, ...],
+    message: str | None,
+) -> int:
+    """Talk to the tuned model, its system prompt in place; an empty line or Ctrl-D ends."""
+    from ftrun.runner import open_session
+    from ftrun.targets import connect
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    models = models_of(session, rivals)
+    service = connect(session.experiment, lambda text: click.echo(text, err=True))
+    try:
+        talk = Talk(session, service, models)
+        if as_json:
+            print_json({"answers": talk.answers(message or sys.stdin.read().strip())})
+        elif message is not None:
+            talk.ask(message)
+        else:
+            _converse(talk)
+    finally:
+        service.close()
+    return 0
+
+
+def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
+    """Return name and model id of everyone who is asked; UsageError when nothing is trained yet."""
+    record = session.state.stages.get("wait")
+    tuned = record.result.get("fine_tuned_model") if record and record.status == "done" else None
+    if tuned is None:
+        raise UsageError(
+            f"{session.experiment.name} on {session.experiment.target.name} has no trained model yet",
+            code="no_model",
+            hint=f"ftrun run {session.experiment.file} --target {session.experiment.target.name}",
+        )
+    base = session.experiment.target.model
+    return {"tuned": tuned, **{name: base if name == "base" else name for name in rivals}}
+
+
+class Talk:
+    """A conversation with one or several models, each with its own history."""
+
+    def __init__(self, session: Session, service: Service, models: dict[str, str]) -> None:
+        self.service, self.models = service, models
+        self.sampling = dict(session.experiment.evaluation.sampling)
+        system = _system(session)
+        start: Messages = [{"role": "system", "content": system}] if system else []
+        self.histories: dict[str, Messages] = {name: list(start) for name in models}
+
+    def answers(self, text: str) -> list[dict[str, str]]:
+        """Ask everyone once and return the answers."""
+        return [
+            {"rival": name, "model": self.models[name], "answer": "".join(self._pieces(name, text))}
+            for name in self.models
+        ]
+
+    def ask(self, text: str) -> None:
+        """Ask everyone and print the answers as they come."""
+        for name in self.models:
+            label = f"{name}> " if len(self.models) > 1 else ""
+            print(label, end="", flush=True)
+            for piece in self._pieces(name, text):
+                print(visible(piece, keep_newlines=True), end="", flush=True)
+            print()
+
+    def _pieces(self, name: str, text: str) -> Iterator[str]:
+        history = self.histories[name]
+        history.append({"role": "user", "content": text})
+        said = []
+        for piece in self.service.chat_stream(self.models[name], history, self.sampling):
+            said.append(piece)
+            yield piece
+        history.append({"role": "assistant", "content": "".join(said)})
+
+
+def _system(session: Session) -> str | None:
+    from ftrun.stages.evaluate import system_prompt
+
+    return system_prompt(session.experiment, session.folder)
+
+
+def _converse(talk: Talk) -> None:
+    terminal = sys.stdin.isatty()
+    if terminal:
+        print(f"You talk to {', '.join(talk.models.values())}. An empty line or Ctrl-D ends.", file=sys.stderr)
+    while True:
+        if terminal:
+            print("you> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line.strip():
+            return
+        talk.ask(line.strip())

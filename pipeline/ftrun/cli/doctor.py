@@ -1,0 +1,143 @@
+"""`ftrun doctor`: what is wrong with this machine, and the cure. Looks, and changes nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+import ftrun
+from ftrun.cli.failure import print_json
+from ftrun.engine.places import cache_home, engine_home
+from ftrun.errors import FtrunError
+
+NEEDED_GB = 2.0  # the built-in model: its download, its conversion and a few fine-tuned ones
+EXTRAS = {
+    "engine": ("fastapi", "uvicorn"),
+    "local": ("torch", "transformers", "peft", "safetensors", "gguf"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `hint` is the cure where `ok` is false."""
+
+    name: str
+    ok: bool
+    message: str
+    hint: str | None = None
+
+
+@click.command(name="doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def command(as_json: bool) -> int:
+    """Say what is wrong with this machine, and the cure. Exit 1 when something is."""
+    found = list(examine())
+    if as_json:
+        print_json({"ok": all(one.ok for one in found), "findings": [asdict(one) for one in found]})
+    else:
+        for one in found:
+            print(f"{'ok ' if one.ok else 'BAD'} {one.name:<12} {one.message}")
+            if one.hint and not one.ok:
+                print(f"    tip: {one.hint}")
+    return 0 if all(one.ok for one in found) else 1
+
+
+def examine() -> Iterator[Finding]:
+    """Yield every finding."""
+    yield _python()
+    yield from (_extra(name, packages) for name, packages in EXTRAS.items())
+    yield from (_folder(name, path) for name, path in (("store", engine_home()), ("cache", cache_home())))
+    yield _engine()
+    yield _key()
+    yield _accelerator()
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fine = (3, 11) <= sys.version_info[:2] < (3, 14)
+    return Finding(
+        name="python",
+        ok=fine,
+        message=f"Python {version}, ftrun {ftrun.__version__} in {sys.prefix}",
+        hint="Use Python 3.11, 3.12 or 3.13.",
+    )
+
+
+def _extra(name: str, packages: tuple[str, ...]) -> Finding:
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    there = ", ".join(f"{one} {importlib.metadata.version(one)}" for one in packages if one not in missing)
+    return Finding(
+        name=f"extra {name}",
+        ok=not missing,
+        message=there if not missing else f"missing: {', '.join(missing)}",
+        hint=f"pip install 'ftrun[{name}]'" + ("  (or: make setup)" if Path("Makefile").exists() else ""),
+    )
+
+
+def _folder(name: str, path: Path) -> Finding:
+    """Look whether the folder can be written to and has room."""
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free / 1e9
+    writable = os.access(existing, os.W_OK)
+    fine = writable and free >= NEEDED_GB
+    room = f"{free:.0f} GB free" if free >= NEEDED_GB else f"only {free:.1f} GB free"
+    return Finding(
+        name=name,
+        ok=fine,
+        message=f"{path}: {room}" + ("" if writable else ", not writable"),
+        hint=f"Free some space, or name another place with FTRUN_{'HOME' if name == 'store' else 'CACHE'}.",
+    )
+
+
+def _engine() -> Finding:
+    if importlib.util.find_spec("fastapi") is None:
+        return Finding(name="engine", ok=True, message="not installed")
+    from ftrun.engine.launch import running_engine
+
+    try:
+        endpoint = running_engine(engine_home())
+    except FtrunError as error:
+        return Finding(name="engine", ok=False, message=str(error), hint=error.problem.hint)
+    state = f"running at {endpoint.base_url}" if endpoint else "not running (it starts when it is needed)"
+    return Finding(name="engine", ok=True, message=state)
+
+
+def _key() -> Finding:
+    """Say whether OPENAI_API_KEY could be a key; never show it."""
+    from ftrun.targets.keys import key_from
+
+    if not os.environ.get("OPENAI_API_KEY"):
+        return Finding(name="openai key", ok=True, message="OPENAI_API_KEY is not set (only `openai` targets need it)")
+    try:
+        key_from("OPENAI_API_KEY", "openai")
+    except FtrunError as error:
+        return Finding(name="openai key", ok=False, message=str(error), hint=error.problem.hint)
+    return Finding(name="openai key", ok=True, message="OPENAI_API_KEY is set (not tried)")
+
+
+def _accelerator() -> Finding:
+    """Say what would train; a GPU that PyTorch can't use is a problem."""
+    driver = shutil.which("nvidia-smi") is not None
+    build = _torch_version()
+    cpu_build = build is not None and "+cpu" in build
+    return Finding(
+        name="accelerator",
+        ok=not (driver and cpu_build),
+        message="NVIDIA driver found" if driver else f"none found: {os.cpu_count()} CPU cores will train",
+        hint="PyTorch here is a build for the CPU alone: make setup TORCH='torch>=2.6,<3'",
+    )
+
+
+def _torch_version() -> str | None:
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,102 @@
+"""`ftrun events`: what the job tells; `-f` follows it to its end."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.errors import UsageError
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.targets import Event, Service
+
+PAUSE = 1.0  # seconds between two looks
+MOST = 100  # events of one look
+
+
+@click.command(name="events")
+@experiment_options
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    follow: bool,
+) -> int:
+    """Show the events of the experiment's job, oldest first."""
+    from ftrun.runner import open_session
+    from ftrun.targets import connect
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    record = session.state.stages.get("train")
+    if record is None or "job_id" not in record.result:
+        raise UsageError(
+            f"{session.experiment.name} on {session.experiment.target.name} has no job yet",
+            code="no_job",
+            hint=f"ftrun run {config}",
+        )
+    service = connect(session.experiment, lambda text: click.echo(text, err=True))
+    try:
+        if follow:
+            _follow(service, record.result["job_id"], as_json)
+        else:
+            _show_all(service.events(record.result["job_id"], newest=MOST), as_json)
+    finally:
+        service.close()
+    return 0
+
+
+def _show_all(events: list[Event], as_json: bool) -> None:
+    if as_json:
+        print_json({"events": [_as_dict(event) for event in events]})
+        return
+    for event in events:
+        _show(event, as_json=False)
+
+
+def _follow(service: Service, job_id: str, as_json: bool) -> None:
+    """Print new events until the job ends; each as a JSON line with --json."""
+    seen: set[str] = set()
+    while True:
+        ended = _ended(service, job_id)
+        for event in service.events(job_id, newest=MOST):
+            if event.id not in seen:
+                seen.add(event.id)
+                _show(event, as_json=as_json)
+        if ended:
+            return
+        time.sleep(PAUSE)
+
+
+def _ended(service: Service, job_id: str) -> bool:
+    job = service.job(job_id)
+    return job.succeeded or job.dead
+
+
+def _show(event: Event, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_as_dict(event), ensure_ascii=False), flush=True)
+        return
+    at = datetime.fromtimestamp(event.created_at).strftime("%H:%M:%S")
+    level = "" if event.level == "info" else f"{event.level}: "
+    print(f"{at}  {level}{visible(event.message)}", flush=True)
+
+
+def _as_dict(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "created_at": event.created_at,
+        "level": event.level,
+        "message": event.message,
+        "data": dict(event.data),
+    }

@@ -1,0 +1,108 @@
+"""`ftrun plan`: what would be done and why, with tokens and cost. Starts nothing, writes nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.errors import FtrunError
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
+    from ftrun.runner import Plan
+    from ftrun.stages import Context
+    from ftrun.targets import Service
+
+SOMETHING_TO_DO = 10
+
+
+@click.command(name="plan")
+@experiment_options
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 when there is something to do.")
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    detailed_exitcode: bool,
+) -> int:
+    """Show what would run, be skipped, adopted or waited for, and why, with tokens and cost."""
+    plan = plan_of(config, target, overrides, runs_dir)
+    if as_json:
+        print_json(plan.as_dict())
+    else:
+        print_plan(plan)
+    return SOMETHING_TO_DO if detailed_exitcode and not plan.idle else 0
+
+
+def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None) -> Plan:
+    """Return the plan; prepares into a temporary folder where the prepared files are not up to date."""
+    from ftrun.runner import Settings, context_of, open_session
+    from ftrun.targets import reachable
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    context = context_of(session, lambda kind, **data: None, Settings())
+    remote = None if session.other_store else reachable(session.experiment)
+    notes = list(session.notes)
+    if remote is None:
+        notes.append("remote not checked")
+    with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
+        _preview(context, Path(folder))
+        try:
+            return _ask(context, remote, notes)
+        finally:
+            if remote is not None:
+                remote.close()
+
+
+def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:
+    """Return the plan, from the state alone when the server can't be reached."""
+    from ftrun.runner import make_plan
+
+    try:
+        return make_plan(context, remote=remote, notes=tuple(notes))
+    except FtrunError as error:
+        if error.code not in ("unreachable", "rate_limited", "api_error"):
+            raise
+        return make_plan(context, remote=None, notes=(*notes, f"remote not checked: {error}"))
+
+
+def _preview(context: Context, folder: Path) -> None:
+    """Compute what `prepare` and `check` would find, without touching the run folder."""
+    from ftrun.stages import check, prepare
+
+    source = context.folder
+    if prepare.decide(context, None).action == "run":
+        source = folder
+        context.fresh["prepare"] = prepare.prepare_into(context, folder)
+    if check.decide(context, None).action == "run":
+        context.fresh["check"] = check.facts(check.examine(context, source))
+
+
+def print_plan(plan: Plan) -> None:
+    """Print the plan as a table."""
+    print(f"{plan.experiment} on {plan.target}")
+    for step in plan.steps:
+        money = "  (costs money)" if step.paid else ""
+        print(f"  {step.action:<8} {step.stage:<9} {visible('; '.join(step.reasons))}{money}")
+    if plan.estimate:
+        print(estimate_line(plan.estimate))
+    for note in plan.notes:
+        print(f"note: {note}")
+    print("Nothing to do." if plan.idle else "Nothing was changed.")
+
+
+def estimate_line(estimate: dict[str, Any]) -> str:
+    """Return examples, tokens and cost in one line."""
+    usd = estimate["usd"]
+    price = "price unknown" if usd is None else "free on this machine" if usd == 0 else f"about US${usd:.2f}"
+    return (
+        f"{estimate['examples']} examples, {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} epochs "
+        f"= {estimate['billable_tokens']:,} tokens: {price}"
+    )

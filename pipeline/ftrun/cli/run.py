@@ -1,0 +1,206 @@
+"""`ftrun run CONFIG`, or `ftrun CONFIG`: plan, confirm what costs money, apply; say how to go on."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import failure_document, print_json
+from ftrun.cli.options import Duration, experiment_options
+from ftrun.cli.reporter import Reporter
+from ftrun.errors import DecisionError, FtrunError, InterruptError, PendingError, UserError
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner import Outcome, Session, Settings
+
+STAGES = ("prepare", "check", "upload", "train", "wait", "evaluate", "report")
+
+
+@click.command(name="run")
+@experiment_options
+@click.option("--yes", is_flag=True, help="Go ahead with what costs money without asking (a budget still holds).")
+@click.option("--detach", is_flag=True, help="Create the job and leave; exit 75. The same command goes on.")
+@click.option("--until", type=click.Choice(STAGES), help="Stop after this stage.")
+@click.option("--force", type=click.Choice(STAGES), help="Do this stage again; for `train`, another job.")
+@click.option("--confirm-not-created", is_flag=True, help="An unclear create made no job: I have looked.")
+@click.option("--max-wait", type=Duration(), metavar="T", help="Leave with exit 75 after 90s, 15m, 2h of waiting.")
+@click.option("--wait", "wait_for_lock", is_flag=True, help="Wait for another run of this experiment to end.")
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    **how: Any,
+) -> int:
+    """Plan, confirm what costs money, apply. Doing it again skips what is done."""
+    from ftrun.runner import Settings, apply, open_session
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    reporter = Reporter(quiet=as_json)
+    signal.signal(signal.SIGTERM, _interrupt)
+    outcome = apply(session, Settings(**how, ask=_asker(as_json)), _Greeting(session, reporter))
+    reporter.end()
+    error = _closing_error(session, outcome)
+    if as_json:
+        print_json(_document(session, outcome, error))
+    else:
+        _print_outcome(session, outcome, error)
+    return error.exit_code if error else 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _asker(as_json: bool) -> Any:
+    """Return how to ask a person, or None where nobody can answer."""
+    if as_json or not sys.stdin.isatty():
+        return None
+    return lambda question: click.confirm(question, default=False, err=True)
+
+
+class _Greeting:
+    """Passes events on; before the first of a run that has something to do, says what to know beforehand."""
+
+    def __init__(self, session: Session, reporter: Reporter) -> None:
+        self.session, self.reporter = session, reporter
+
+    def __call__(self, kind: str, **data: Any) -> None:
+        if kind == "begin" and not self.reporter.quiet:
+            from ftrun.cli.language import language_note
+
+            experiment = self.session.experiment
+            self.reporter.line(f"{experiment.name} on {experiment.target.name} ({experiment.target.model})")
+            for note in [*self.session.notes, *language_note(experiment)]:
+                self.reporter.line(f"note: {note}")
+        self.reporter(kind, **data)
+
+
+def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
+    """Return what ended the run early; an interruption says what goes on and how to come back."""
+    error = outcome.error
+    if error is None or isinstance(error, FtrunError):
+        return error
+    job = _job(session)
+    fate = f"Job {job} goes on without us." if job and "wait" not in _done(session) else "Nothing is lost."
+    return InterruptError(
+        f"interrupted. {fate}", code="interrupted", hint=f"Come back with: {comeback(session)}"
+    )
+
+
+def comeback(session: Session) -> str:
+    """Return the command that goes on from here."""
+    return f"{_program()} {_shown(session.experiment.file)} --target {session.experiment.target.name}"
+
+
+def _program() -> str:
+    """Return how this program was called, as one can type it again."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m ftrun"
+    return "ftrun" if _on_path(called) else _shown(called)
+
+
+def _on_path(called: Path) -> bool:
+    import shutil
+
+    found = shutil.which("ftrun")
+    return found is not None and called.exists() and Path(found).samefile(called)
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _done(session: Session) -> set[str]:
+    return {name for name, record in session.state.stages.items() if record.status == "done"}
+
+
+def _job(session: Session) -> str | None:
+    record = session.state.stages.get("train")
+    return record.result.get("job_id") if record else None
+
+
+def _status(error: FtrunError | None) -> str:
+    kinds: tuple[tuple[type[FtrunError], str], ...] = (
+        (PendingError, "pending"),
+        (InterruptError, "interrupted"),
+        (DecisionError, "blocked"),
+        (UserError, "failed"),
+    )
+    if error is None:
+        return "done"
+    return next((word for kind, word in kinds if isinstance(error, kind)), "failed")
+
+
+def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> dict[str, Any]:
+    stages = session.state.stages
+    upload = stages["upload"].result if "upload" in stages else {}
+    waited = stages["wait"].result if "wait" in stages else {}
+    report = session.folder / "report.html"
+    document: dict[str, Any] = {
+        "experiment": session.experiment.name,
+        "target": session.experiment.target.name,
+        "status": _status(error),
+        "job_id": _job(session),
+        "training_file": upload.get("train"),
+        "validation_file": upload.get("validation"),
+        "fine_tuned_model": waited.get("fine_tuned_model"),
+        "stages": outcome.stages,
+        "metrics": _metrics(session),
+        "gates": [],
+        "report": str(report) if report.exists() else None,
+    }
+    return {**document, **failure_document(error)} if error else document
+
+
+def _metrics(session: Session) -> dict[str, Any]:
+    record = session.state.stages.get("evaluate")
+    return dict(record.result.get("metrics", {})) if record else {}
+
+
+def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
+    from ftrun.cli.failure import print_problems
+
+    if error:
+        print_problems(error)
+        return
+    if outcome.idle:
+        print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
+    elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
+        _print_answers(session)
+    _print_next(session)
+
+
+def _print_answers(session: Session) -> None:
+    from ftrun.cli.answers import print_answers
+
+    print_answers(session)
+
+
+def _print_next(session: Session) -> None:
+    """Print the exact next commands."""
+    program, config = _program(), _shown(session.experiment.file)
+    target = session.experiment.target.name
+    report = session.folder / "report.html"
+    lines = [
+        ("talk to it", f"{program} chat {config} --target {target}"),
+        ("run again", f"{program} {config} --target {target}"),
+    ]
+    if report.exists():
+        lines.insert(0, ("report", _shown(report)))
+    others = [other.name for other in session.experiment.targets if other.name != target]
+    if others:
+        lines.append(("elsewhere", f"{program} {config} --target {others[-1]}"))
+    print("\nNext:")
+    for label, text in lines:
+        print(f"  {label:<11} {text}")

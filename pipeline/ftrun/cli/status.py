@@ -1,0 +1,109 @@
+"""`ftrun status`: how far the experiment is, from the state and, where it can be reached, the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.errors import FtrunError
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner import Session
+
+ENDED = ("succeeded", "failed", "cancelled")
+
+
+@click.command(name="status")
+@experiment_options
+def command(
+    config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
+) -> int:
+    """Show how far an experiment is. Takes no lock and changes nothing."""
+    from ftrun.runner import open_session
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    document = status_of(session)
+    if as_json:
+        print_json(document)
+    else:
+        _print(document, session)
+    return 0
+
+
+def status_of(session: Session) -> dict[str, Any]:
+    """Return the document of `status --json`."""
+    job_id, job_status, model = _job(session)
+    return {
+        "experiment": session.experiment.name,
+        "target": session.experiment.target.name,
+        "stages": _stages(session, job_status),
+        "job_id": job_id,
+        "job_status": job_status,
+        "fine_tuned_model": model,
+    }
+
+
+def _stages(session: Session, job_status: str | None) -> dict[str, dict[str, Any]]:
+    from ftrun.runner import Settings, context_of, make_plan
+
+    plan = make_plan(context_of(session, lambda kind, **data: None, Settings()), remote=None)
+    found: dict[str, dict[str, Any]] = {}
+    for step in plan.steps:
+        record = session.state.stages.get(step.stage)
+        status = _status(step.stage, step.action, record.status if record else None, job_status)
+        found[step.stage] = {"status": status, "reasons": list(step.reasons)}
+        if record and record.finished_at:
+            found[step.stage] |= {"seconds": record.seconds, "finished_at": record.finished_at}
+    return found
+
+
+def _status(stage: str, action: str, recorded: str | None, job_status: str | None) -> str:
+    if action == "skip":
+        return "done"
+    if stage == "wait" and job_status is not None and job_status not in ENDED:
+        return "running"
+    if recorded == "failed" or action == "blocked":
+        return "failed"
+    return "stale" if recorded == "done" else "pending"
+
+
+def _job(session: Session) -> tuple[str | None, str | None, str | None]:
+    """Return id, status and model of the experiment's job; the target is asked when a job is not at its end."""
+    record = session.state.stages.get("train")
+    job_id = record.result.get("job_id") if record else None
+    known = next((job for job in session.state.jobs.values() if job.job_id == job_id), None)
+    if known is None:
+        return job_id, None, None
+    if known.status in ENDED:
+        return job_id, known.status, known.fine_tuned_model
+    live = _ask(session, known.job_id)
+    return (job_id, live.status, live.fine_tuned_model) if live else (job_id, known.status, None)
+
+
+def _ask(session: Session, job_id: str) -> Any:
+    from ftrun.targets import reachable
+
+    service = reachable(session.experiment)
+    if service is None:
+        return None
+    try:
+        return service.job(job_id)
+    except FtrunError:
+        return None  # what the state knows is the answer then
+    finally:
+        service.close()
+
+
+def _print(document: dict[str, Any], session: Session) -> None:
+    print(f"{document['experiment']} on {document['target']}  ({session.folder})")
+    for name, stage in document["stages"].items():
+        print(f"  {stage['status']:<8} {name:<9} {visible('; '.join(stage['reasons']))}")
+    if document["job_id"]:
+        print(f"job   {document['job_id']}: {document['job_status'] or 'unknown'}")
+    if document["fine_tuned_model"]:
+        print(f"model {document['fine_tuned_model']}")

@@ -1,0 +1,205 @@
+"""Owns the run: plan, consent, then one stage after the other, each recorded the moment it is done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ftrun.errors import DecisionError, FtrunError, PendingError
+from ftrun.runner.money import authorize
+from ftrun.runner.plan import FREE_FIRST, Plan, make_plan
+from ftrun.runner.session import Session, remember_validated
+from ftrun.stages import NAMES, STAGES, Context
+from ftrun.stages.decision import Stage, fingerprint, shortened
+from ftrun.stages.train import way_out
+from ftrun.state import StageRecord
+from ftrun.state.store import write_gitignore
+from ftrun.targets import Service, identity_of, reachable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a run is to behave. `max_wait` in seconds; `ask` None: nobody can be asked."""
+
+    yes: bool = False
+    detach: bool = False
+    until: str | None = None
+    force: str | None = None
+    confirm_not_created: bool = False
+    max_wait: float | None = None
+    wait_for_lock: bool = False
+    ask: Callable[[str], bool] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run did: per stage its action and seconds. `error` is what ended it early."""
+
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    error: BaseException | None = None
+    idle: bool = False
+
+
+def context_of(session: Session, emit: Any, settings: Settings) -> Context:
+    """Return the context of a session's stages."""
+    return Context(
+        experiment=session.experiment,
+        folder=session.folder,
+        state=session.state,
+        store=session.store,
+        emit=emit,
+        force=settings.force,
+        max_wait=settings.max_wait,
+        confirmed_not_created=settings.confirm_not_created,
+    )
+
+
+def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
+    """Do what is to be done; the outcome holds the error that ended it, if one did."""
+    outcome = Outcome()
+    if _nothing_to_do(session, settings, emit):
+        outcome.idle = True
+        outcome.stages = {name: {"action": "skip", "seconds": 0.0} for name in NAMES}
+        return outcome
+    emit("begin")
+    try:
+        with session.store.locked(wait=settings.wait_for_lock):
+            session.state = session.store.load() or session.state
+            context = context_of(session, emit, settings)
+            try:
+                _apply_locked(session, context, settings, outcome)
+            finally:
+                context.close()
+    except (FtrunError, KeyboardInterrupt) as error:
+        outcome.error = error
+    return outcome
+
+
+def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
+    """Tell, without lock or network, whether every stage is done."""
+    if settings.force or session.other_store or not session.store.path.exists():
+        return False
+    plan = make_plan(context_of(session, emit, settings), remote=None)
+    return plan.idle
+
+
+def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:
+    write_gitignore(session.folder.parent.parent, _local_folders(context))
+    remember_validated(session)
+    _check_key(context)
+    for stage in STAGES[: len(FREE_FIRST)]:
+        _step(stage, context, outcome, None)
+        if settings.until == stage.NAME:
+            return
+    plan = _plan_rest(context, session)
+    context.emit("plan", plan=plan)
+    _refuse_blocked(plan, context)
+    authorize(plan, budget=context.experiment.budget_usd, yes=settings.yes, ask=settings.ask)
+    for stage in STAGES[len(FREE_FIRST) :]:
+        if stage.NAME == "upload":
+            _settle_identity(context)
+        if stage.NAME == "wait" and settings.detach:
+            _detach(context)
+        remote = context.service() if plan.action(stage.NAME) in ("run", "adopt") else None
+        _step(stage, context, outcome, remote)
+        if settings.until == stage.NAME:
+            return
+
+
+def _local_folders(context: Context) -> tuple[str, ...]:
+    return (context.experiment.target.name,) if context.local else ()
+
+
+def _check_key(context: Context) -> None:
+    """Refuse a missing or malformed key, or an unknown model, before any work is done."""
+    if context.local:
+        from ftrun.targets.local import check_model
+
+        check_model(context.experiment)
+    else:
+        context.service()
+
+
+def _plan_rest(context: Context, session: Session) -> Plan:
+    remote = reachable(context.experiment)
+    try:
+        return make_plan(context, remote=remote, notes=tuple(session.notes))
+    finally:
+        if remote is not None:
+            remote.close()
+
+
+def _settle_identity(context: Context) -> None:
+    """Write down which local store this is: before the first start of an engine there is none."""
+    if context.local and context.state.identity.get("store") is None:
+        context.service()
+        context.state.identity = identity_of(context.experiment.target)
+        context.save()
+
+
+def _detach(context: Context) -> None:
+    from ftrun.stages import wait
+
+    if wait.decide(context, None).action == "skip":
+        return
+    job = context.state.stages["train"].result["job_id"]
+    raise PendingError(f"job {job} goes on without us", code="pending", hint="The same command goes on from here.")
+
+
+def _step(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:
+    """Decide on one stage with what is known now, do it and record it."""
+    decision = stage.decide(context, remote)
+    if decision.action == "skip" and not (stage.NAME == "report" and _worked(outcome)):
+        outcome.stages[stage.NAME] = {"action": "skip", "seconds": 0.0}
+        context.emit("skipped", stage=stage.NAME, reasons=decision.reasons)
+        return
+    context.emit("started", stage=stage.NAME, action=decision.action, reasons=decision.reasons)
+    start = time.monotonic()
+    outcome.stages[stage.NAME] = {"action": decision.action, "seconds": 0.0}
+    try:
+        result = stage.run(context)
+    except FtrunError as error:
+        if not isinstance(error, (PendingError, DecisionError)):
+            _record(stage, context, "failed", {}, time.monotonic() - start)
+        raise
+    finally:
+        seconds = round(time.monotonic() - start, 3)
+        outcome.stages[stage.NAME]["seconds"] = seconds
+    _record(stage, context, "done", result, seconds)
+    context.emit("finished", stage=stage.NAME, seconds=seconds)
+
+
+def _worked(outcome: Outcome) -> bool:
+    return any(done["action"] != "skip" for name, done in outcome.stages.items() if name != "upload")
+
+
+def _refuse_blocked(plan: Plan, context: Context) -> None:
+    """Raise for a blocked stage: a dead job is a failure, an unclear create needs a person."""
+    step = next((step for step in plan.steps if step.action == "blocked"), None)
+    if step is None:
+        return
+    words = "; ".join(step.reasons)
+    if step.code == "job_failed":
+        raise FtrunError(
+            f"{words}. Nothing was sent",
+            code="job_failed",
+            hint=f"Mend the cause; `ftrun run {context.experiment.file} "
+            f"--target {context.experiment.target.name} --force train` creates another job.",
+        )
+    raise DecisionError(words, code="unclear", hint=way_out(context))
+
+
+def _record(stage: Stage, context: Context, status: Any, result: dict[str, Any], seconds: float) -> None:
+    inputs = stage.inputs(context)
+    context.state.stages[stage.NAME] = StageRecord(
+        status=status,
+        fingerprint=fingerprint(inputs),
+        inputs=shortened(inputs),
+        result=result,
+        seconds=round(seconds, 3),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    context.save()

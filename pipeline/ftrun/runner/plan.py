@@ -1,0 +1,119 @@
+"""Owns the plan: for every stage an action and its reasons. It reads and asks, and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ftrun import data
+from ftrun.stages import STAGES, Action, Context
+from ftrun.stages.decision import Decision
+from ftrun.targets import Service
+
+FREE_FIRST = ("prepare", "check")  # local and free: done, or previewed, before the rest can be planned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What would be done with one stage. `paid`: it can cost money."""
+
+    stage: str
+    action: Action
+    reasons: tuple[str, ...]
+    paid: bool
+    code: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the step as it stands in `plan --json`."""
+        return {"stage": self.stage, "action": self.action, "reasons": list(self.reasons), "paid": self.paid}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps of all stages, in their order, and what they would cost."""
+
+    experiment: str
+    target: str
+    steps: tuple[Step, ...]
+    estimate: dict[str, Any] | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Tell whether there is nothing to do."""
+        return all(step.action == "skip" for step in self.steps)
+
+    @property
+    def paid(self) -> bool:
+        """Tell whether a step can cost money."""
+        return any(step.paid for step in self.steps)
+
+    def action(self, stage: str) -> Action:
+        """Return the action of a stage."""
+        return next(step.action for step in self.steps if step.stage == stage)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document of `plan --json`."""
+        return {
+            "experiment": self.experiment,
+            "target": self.target,
+            "steps": [step.as_dict() for step in self.steps],
+            "estimate": self.estimate,
+            "notes": list(self.notes),
+        }
+
+
+def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...] = ()) -> Plan:
+    """Return the plan. `remote` None: the target is not asked."""
+    steps: list[Step] = []
+    for stage in STAGES:
+        decision = _decide(stage, context, remote, steps)
+        paid = stage.PAID and not context.local and decision.action in ("run", "blocked")
+        steps.append(
+            Step(
+                stage=stage.NAME,
+                action=decision.action,
+                reasons=decision.reasons,
+                paid=paid,
+                code=decision.code,
+            )
+        )
+    return Plan(
+        experiment=context.experiment.name,
+        target=context.experiment.target.name,
+        steps=tuple(steps),
+        estimate=_estimate(context, steps),
+        notes=notes,
+    )
+
+
+def _decide(stage: Any, context: Context, remote: Service | None, before: list[Step]) -> Decision:
+    blocked = next((step.stage for step in before if step.action == "blocked"), None)
+    if blocked:
+        return Decision(action="blocked", reasons=(f"{blocked} is blocked",))
+    running = next((step.stage for step in before if step.action == "run" and step.stage in FREE_FIRST), None)
+    if running and running not in context.fresh:  # what comes out of it is not known yet
+        return Decision(action="run", reasons=(f"after {running}",))
+    decision: Decision = stage.decide(context, remote)
+    if stage.NAME == "report" and decision.action == "skip" and _works(before):
+        return Decision(action="run", reasons=("there is something new to report",))
+    return decision
+
+
+def _works(steps: list[Step]) -> bool:
+    return any(step.action != "skip" for step in steps if step.stage in ("check", "train", "wait", "evaluate"))
+
+
+def _estimate(context: Context, steps: list[Step]) -> dict[str, Any] | None:
+    """Return tokens and cost of what is planned; what is done or adopted is paid for already."""
+    counted = context.result("check")
+    if "train_tokens" not in counted:
+        return None
+    actions = {step.stage: step.action for step in steps}
+    return data.price(
+        context.experiment,
+        examples=counted["examples"],
+        train_tokens=counted["train_tokens"],
+        train=actions["train"] == "run",
+        evaluate=actions["evaluate"] == "run",
+    )

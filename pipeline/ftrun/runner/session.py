@@ -1,0 +1,153 @@
+"""Owns what stands before planning: experiment, run folder and state, and whether they belong together."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import DecisionError
+from ftrun.experiment import build_experiment, read_document
+from ftrun.experiment.model import Experiment
+from ftrun.files import write_json
+from ftrun.state import State, StateStore
+from ftrun.targets import identity_of
+
+MOST_DIGESTS = 20  # validated configurations that are remembered
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """An experiment with its run folder and state. `notes` are for the user, `other_store` says that the
+    state's ids belonged to a local store that is not here.
+    """
+
+    experiment: Experiment
+    digest: str
+    folder: Path
+    store: StateStore
+    state: State
+    notes: list[str]
+    other_store: bool = False
+
+
+def open_session(
+    config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
+) -> Session:
+    """Load the experiment and its state; ConfigError or DecisionError. Writes nothing."""
+    document = read_document(config, overrides)
+    name, target_name = _names(document.data, target)
+    folder = runs_folder(config, runs) / name / target_name if name else None
+    known = folder is not None and document.digest in _validated(folder)
+    experiment = build_experiment(document, target, validated=known)
+    folder = runs_folder(config, runs) / experiment.name / experiment.target.name
+    store = StateStore(folder)
+    session = Session(
+        experiment=experiment,
+        digest=document.digest,
+        folder=folder,
+        store=store,
+        state=store.load() or _new_state(experiment),
+        notes=[],
+    )
+    _check_name(session)
+    _check_identity(session)
+    return session
+
+
+def runs_folder(config: Path, given: Path | None) -> Path:
+    """Return the folder `runs`: as given, $FTRUN_RUNS_DIR, or in the project of the experiment file."""
+    if given is not None:
+        return given.absolute()
+    named = os.environ.get("FTRUN_RUNS_DIR")
+    if named:
+        return Path(named).expanduser().absolute()
+    parent = config.absolute().parent
+    return (parent.parent if parent.name == "configs" else parent) / "runs"
+
+
+def remember_validated(session: Session) -> None:
+    """Note that this configuration is valid, so that a run with nothing to do needn't load the validator."""
+    known = [*_validated(session.folder), session.digest]
+    write_json(session.folder / "cache.json", {"validated": list(dict.fromkeys(known))[-MOST_DIGESTS:]})
+
+
+def _names(data: Any, target: str | None) -> tuple[str | None, str]:
+    """Return name and target of a document that may not be valid yet."""
+    if not isinstance(data, dict):
+        return None, ""
+    name, chosen = data.get("name"), target or data.get("target") or "local"
+    if not isinstance(name, str) or not isinstance(chosen, str) or "/" in name or "/" in chosen:
+        return None, ""
+    return name, chosen
+
+
+def _validated(folder: Path) -> list[str]:
+    try:
+        found = json.loads((folder / "cache.json").read_text(encoding="utf-8"))["validated"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # a cache that can't be read costs a validation, nothing else
+    return [str(item) for item in found] if isinstance(found, list) else []
+
+
+def _new_state(experiment: Experiment) -> State:
+    return State(
+        experiment=experiment.name,
+        target=experiment.target.name,
+        file=_relative(experiment),
+        identity=identity_of(experiment.target),
+    )
+
+
+def _relative(experiment: Experiment) -> str:
+    return os.path.relpath(experiment.file, experiment.project)
+
+
+def _check_name(session: Session) -> None:
+    """Refuse two experiment files of one name in a project."""
+    mine, other = _relative(session.experiment), session.state.file
+    other_path = session.experiment.project / other
+    if mine == other or not other_path.is_file() or other_path.samefile(session.experiment.file):
+        session.state.file = mine
+        return
+    try:
+        same = read_document(other_path).data.get("name") == session.experiment.name
+    except Exception:
+        same = False  # a file that can't be read any more claims no name
+    if not same:
+        session.state.file = mine
+        return
+    raise DecisionError(
+        f"{other} and {mine} are both called {session.experiment.name!r}: they would share their state",
+        code="same_name",
+        file=str(session.experiment.file),
+        hint="Give one of them another `name:`.",
+    )
+
+
+def _check_identity(session: Session) -> None:
+    """Refuse another account; begin anew at another local store."""
+    now, then = identity_of(session.experiment.target), session.state.identity
+    if now == then:
+        return
+    if now["provider"] == then.get("provider") == "local":
+        session.other_store = then.get("store") is not None
+        if session.other_store:
+            session.notes.append("the state belongs to another local store: its jobs are not here, so they run anew")
+            session.state.forget_remote()
+        session.state.identity = now
+        return
+    raise DecisionError(
+        f"the state belongs to {_words(then)}, this run would use {_words(now)}; no call was made",
+        code="other_account",
+        file=str(session.store.path),
+        hint="Use the first account again, or give this target another name to begin anew there.",
+    )
+
+
+def _words(identity: dict[str, Any]) -> str:
+    parts = [str(value) for value in identity.values() if value]
+    return " / ".join(parts)

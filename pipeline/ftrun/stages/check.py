@@ -1,0 +1,71 @@
+"""The prepared files are checked and counted; errors stop the run before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ftrun import data
+from ftrun.errors import DataError, Problem
+from ftrun.files import write_json
+from ftrun.stages.context import Context
+from ftrun.stages.decision import Decision, by_fingerprint
+from ftrun.targets import Service
+
+NAME = "check"
+PAID = False
+VERSION = 1
+
+
+def inputs(context: Context) -> dict[str, Any]:
+    """Return the prepared files and the model whose limits and encoding count."""
+    roles = ("train", "validation", "test")
+    return {
+        "check version": VERSION,
+        "model": context.experiment.target.model,
+        **{f"{role} data": context.sha(role) for role in roles},
+    }
+
+
+def outputs(context: Context) -> tuple[str, ...]:
+    """Return no file: what a later stage needs of it stands in the state."""
+    return ()
+
+
+def decide(context: Context, remote: Service | None) -> Decision:
+    """Run when the prepared files or the model changed."""
+    return by_fingerprint(context, NAME, inputs(context), outputs(context))
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Write check.json and tell the warnings; raise DataError with every problem found."""
+    found = examine(context, context.folder)
+    write_json(context.folder / "check.json", found)
+    for warning in found["warnings"]:
+        context.emit("warning", **warning)
+    return facts(found)
+
+
+def examine(context: Context, folder: Path) -> dict[str, Any]:
+    """Return the document of `check --json` for the prepared files in `folder`."""
+    return data.check(context.experiment, folder).as_dict()
+
+
+def facts(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what later stages need of a check; DataError when it found errors."""
+    if found["errors"]:
+        raise DataError(
+            f"the data have {len(found['errors'])} error(s); nothing was sent",
+            problems=[_problem(error) for error in found["errors"]],
+        )
+    estimate = found["estimate"]
+    return {
+        "examples": estimate["examples"],
+        "train_tokens": estimate["train_tokens"],
+        "warnings": len(found["warnings"]),
+    }
+
+
+def _problem(error: Mapping[str, Any]) -> Problem:
+    return Problem(error["message"], **{name: error.get(name) for name in ("code", "file", "line", "hint")})

@@ -1,0 +1,87 @@
+"""Owns what a stage is given: the experiment, its state and folder, a service on demand, and a voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ftrun.experiment.model import Experiment
+from ftrun.state import State, StateStore
+from ftrun.targets import Service, connect, is_local
+
+
+class Emit(Protocol):
+    """Where stages tell what happens; reporters decide what of it is shown."""
+
+    def __call__(self, kind: str, **data: Any) -> None:
+        """Tell one event."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """Everything that a stage may touch.
+
+    `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
+    `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
+    """
+
+    experiment: Experiment
+    folder: Path
+    state: State
+    store: StateStore
+    emit: Emit
+    fresh: dict[str, dict[str, Any]] = field(default_factory=dict)
+    force: str | None = None
+    max_wait: float | None = None
+    confirmed_not_created: bool = False
+    _service: Service | None = None
+    connector: Callable[[], Service] | None = None
+
+    def service(self) -> Service:
+        """Return the connected target; the first call connects, and may start the engine."""
+        if self._service is None:
+            note = self._note
+            self._service = self.connector() if self.connector else connect(self.experiment, note)
+        return self._service
+
+    def reconnect(self) -> Service:
+        """Connect anew, after the engine went away."""
+        self.close()
+        return self.service()
+
+    def close(self) -> None:
+        """Close the connection if there is one."""
+        if self._service is not None:
+            self._service.close()
+            self._service = None
+
+    def _note(self, text: str) -> None:
+        self.emit("note", text=text)
+
+    @property
+    def local(self) -> bool:
+        """Tell whether the target is the engine on this machine."""
+        return is_local(self.experiment.target)
+
+    def result(self, stage: str) -> Mapping[str, Any]:
+        """Return the facts that an earlier stage found; empty when it never ran."""
+        if stage in self.fresh:
+            return self.fresh[stage]
+        record = self.state.stages.get(stage)
+        return record.result if record else {}
+
+    def save(self) -> None:
+        """Write the state durably."""
+        self.store.save(self.state)
+
+    def sha(self, role: str) -> str | None:
+        """Return the SHA-256 of the prepared file of that role (train, validation, test), if there is one."""
+        file = self.result("prepare").get("files", {}).get(role)
+        return str(file["sha256"]) if file else None
+
+    def path(self, role: str) -> Path:
+        """Return where the prepared file of that role lies."""
+        return self.folder / f"{role}.jsonl"

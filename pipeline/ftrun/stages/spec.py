@@ -1,0 +1,39 @@
+"""Owns the spec of a job: what makes two jobs the same work. `train`, `wait` and all after them stand on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftrun.files import digest
+from ftrun.stages.context import Context
+
+SPEC_VERSION = 1
+HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
+
+
+def spec(context: Context) -> dict[str, Any]:
+    """Return the canonical request and the hashes of its data; ids and names of a server stay out of it."""
+    train = context.experiment.train
+    given = train.hyperparameters
+    return {
+        "spec version": SPEC_VERSION,
+        "model": context.experiment.target.model,
+        "method": train.method,
+        "hyperparameters": {name: given.get(name, "auto") for name in HYPERPARAMETERS},
+        "seed": train.seed,
+        "suffix": train.suffix,
+        "training data": context.sha("train") or "",
+        "validation data": context.sha("validation"),
+    }
+
+
+def spec_base(context: Context) -> str:
+    """Return the spec's hash without the attempt."""
+    return digest(spec(context))
+
+
+def spec_key(context: Context) -> str:
+    """Return what a job carries as metadata `ftrun_spec`: the spec's hash with its attempt."""
+    base = spec_base(context)
+    attempt = context.state.attempts.get(base, 1)
+    return digest({"spec": base, "attempt": attempt})[:32]

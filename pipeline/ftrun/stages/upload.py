@@ -1,0 +1,83 @@
+"""Training and validation file go to the target, under a name that holds the hash of their bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftrun.errors import FtrunError
+from ftrun.files import sha256_file
+from ftrun.stages.context import Context
+from ftrun.stages.decision import Decision
+from ftrun.state import Upload
+from ftrun.targets import RemoteFile, Service
+
+NAME = "upload"
+PAID = False
+ROLES = ("train", "validation")
+
+
+def inputs(context: Context) -> dict[str, Any]:
+    """Return the hashes of the files to upload."""
+    return {f"{role} data": context.sha(role) for role in ROLES}
+
+
+def outputs(context: Context) -> tuple[str, ...]:
+    """Return no file: it writes none."""
+    return ()
+
+
+def remote_name(context: Context, role: str) -> str:
+    """Return the content-addressed name of a file at the target: hiroyuki-train-<sha>.jsonl."""
+    return f"{context.experiment.name}-{role}-{(context.sha(role) or '')[:16]}.jsonl"
+
+
+def decide(context: Context, remote: Service | None) -> Decision:
+    """Skip what the state knows, adopt what the target has, upload the rest."""
+    needed = {role: sha for role in ROLES if (sha := context.sha(role))}
+    if context.force == NAME:
+        return Decision(action="run", reasons=("--force",))
+    missing = [role for role, sha in needed.items() if sha not in context.state.uploads]
+    if not missing and needed:
+        return Decision(action="skip", reasons=("uploaded before",))
+    record = context.state.stages.get(NAME)
+    why = f"{' and '.join(missing)} data not uploaded yet" if record is None else "the data changed"
+    if remote is not None and all(_found(context, remote, role) for role in missing):
+        return Decision(action="adopt", reasons=("the target has these bytes already",))
+    return Decision(action="run", reasons=(why,))
+
+
+def _found(context: Context, remote: Service, role: str) -> RemoteFile | None:
+    return remote.find_file(remote_name(context, role), _size(context, role))
+
+
+def _size(context: Context, role: str) -> int:
+    return int(context.result("prepare")["files"][role]["bytes"])
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Make sure that the target has each file; record it the moment it has."""
+    return {role: _ensure(context, role, sha) for role in ROLES if (sha := context.sha(role))}
+
+
+def _ensure(context: Context, role: str, sha: str) -> str:
+    service, forced = context.service(), context.force == NAME
+    known = context.state.uploads.get(sha)
+    if known and not forced and service.file(known.file_id):
+        return known.file_id
+    path = context.path(role)
+    name = remote_name(context, role)
+    if sha256_file(path) != sha:
+        raise FtrunError(
+            f"{path} is not what was prepared and checked; nothing was sent",
+            code="changed_file",
+            hint="Run with --force prepare.",
+        )
+    file = None if forced else service.find_file(name, _size(context, role))
+    if file is None:
+        context.emit("note", text=f"uploading {name} ({_size(context, role):,} bytes)")
+        file = service.upload(path, name)
+    else:
+        context.emit("note", text=f"{name} is there already as {file.id}: adopted")
+    context.state.uploads[sha] = Upload(file_id=file.id, name=name, bytes=file.bytes)
+    context.save()
+    return file.id
