@@ -57,8 +57,8 @@ GEMMA_PARTS = tuple(
 
 # the widely spoken ones of the 140 that its makers name
 GEMMA_LANGUAGES = (
-    "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sr sv "
-    "sw ta te th tr uk ur vi zh"
+    "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sr "
+    "sv sw ta te th tr uk ur vi zh"
 )
 
 CATALOGUE: tuple[BaseModel, ...] = (

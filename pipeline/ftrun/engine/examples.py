@@ -19,21 +19,29 @@ MESSAGE_KEYS = frozenset({"role", "content", "name", "weight"})
 
 
 def read_examples(path: Path, *, param: str) -> Iterator[list[dict[str, Any]]]:
-    """Yield the messages of each row; raise Rejected with the line (from 1) at the first that can't be used."""
+    """Yield each row's messages; raise Rejected with the line (from 1) of the first that can't be used."""
+    for _, messages in enumerate_examples(path, param=param):
+        yield messages
+
+
+def enumerate_examples(path: Path, *, param: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Yield (line, messages) as `read_examples` does."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield _Row(number, param).messages(line)
+                yield number, _Row(number, param).messages(line)
 
 
 def count_examples(path: Path, *, param: str) -> int:
     """Validate a whole file and return its number of examples; raise Rejected if there are too few."""
-    count = sum(1 for _ in read_examples(path, param=param))
+    count, last = 0, 0
+    for line, _ in enumerate_examples(path, param=param):
+        count, last = count + 1, line
     fewest = FEWEST_EXAMPLES if param == "training_file" else 1
     if count < fewest:
         raise Rejected(
-            f"The {param} has {count} example{'' if count == 1 else 's'} (its last line); "
-            f"it must have at least {fewest}.",
+            f"The {param} ends at line {last} with {count} example{'' if count == 1 else 's'}; "
+            f"it needs at least {fewest}.",
             code="too_few_examples",
             param=param,
         )
@@ -41,7 +49,7 @@ def count_examples(path: Path, *, param: str) -> int:
 
 
 def default_epochs(examples: int) -> int:
-    """Return what n_epochs "auto" means: three, more for small files (at most 25), fewer for very big ones."""
+    """Return what n_epochs "auto" means: 3, more for small files (at most 25), fewer for very big ones."""
     if 3 * examples < 100:
         return max(1, min(25, 100 // examples))
     if 3 * examples > 25_000:

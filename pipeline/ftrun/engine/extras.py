@@ -26,7 +26,7 @@ def _require(packages: tuple[str, ...], *, extra: str, purpose: str) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         raise FtrunError(
-            f"{purpose} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
+            f"{purpose} needs packages that are not installed: {', '.join(missing)}.",
             code="extra_missing",
             hint=f"pip install 'ftrun[{extra}]'",
         )

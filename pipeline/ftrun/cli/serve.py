@@ -1,0 +1,77 @@
+"""Owns `ftrun serve`: the engine in the foreground, and the end of the one in the background."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftrun.errors import UsageError
+
+
+@click.command(name="serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address of this machine.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="0, the default, takes a free one.")
+@click.option("--token-env", metavar="NAME", help="Take the token from this variable instead of a new one.")
+@click.option("--home", type=click.Path(path_type=Path), help="The store's folder (default: $FTRUN_HOME).")
+@click.option("--stop", is_flag=True, help="End the engine of this home. Jobs in training go on.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
+def command(
+    host: str, port: int, token_env: str | None, home: Path | None, stop: bool, as_json: bool
+) -> None:
+    """Run the engine: a fine-tuning server of OpenAI's protocol on this machine.
+
+    Give its base_url and token to any client of that protocol. Ctrl-C ends it.
+    """
+    from ftrun.engine.places import engine_home
+
+    folder = home.absolute() if home is not None else engine_home()
+    if stop:
+        _stop(folder, as_json)
+        return
+    from ftrun.engine.extras import require_engine
+
+    require_engine()
+    # FastAPI and uvicorn take half a second
+    from ftrun.engine.server import Settings, serve
+
+    settings = Settings(home=folder, host=host, port=port, token=_token(token_env))
+    serve(settings, ready=lambda note: _say_ready(note, as_json))
+
+
+def _stop(home: Path, as_json: bool) -> None:
+    from ftrun.engine.launch import stop_engine
+
+    stopped = stop_engine(home)
+    if as_json:
+        print(json.dumps({"stopped": stopped, "home": str(home)}, ensure_ascii=False))
+    else:
+        print("The engine has ended." if stopped else f"No engine runs for {home}.")
+
+
+def _token(variable: str | None) -> str | None:
+    """Return the token in `variable`; refuse one that a header can't carry."""
+    if variable is None:
+        return None
+    token = os.environ.get(variable, "")
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(
+            f"The variable {variable} holds no usable token: it must be printable ASCII without spaces.",
+            code="bad_token",
+            hint=f"export {variable}=\"$(python3 -c 'import secrets; print(secrets.token_urlsafe())')\"",
+        )
+    return token
+
+
+def _say_ready(note: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        shown = {name: note[name] for name in ("base_url", "token", "pid", "version", "store")}
+        print(json.dumps(shown), flush=True)
+        return
+    print(f"The engine listens. Ctrl-C ends it.\n\n  export OPENAI_BASE_URL={note['base_url']}", flush=True)
+    print(f"  export OPENAI_API_KEY={note['token']}\n", flush=True)
+    print("Any client of OpenAI's protocol can use it now.", file=sys.stderr)

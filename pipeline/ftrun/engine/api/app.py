@@ -1,0 +1,42 @@
+"""Owns the FastAPI application: its routes behind the guard, and what ftrun itself asks of an engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI
+
+import ftrun
+from ftrun.engine.api import chat, files, jobs, models
+from ftrun.engine.api.errors import add_error_handlers
+from ftrun.engine.api.guard import Guard
+from ftrun.engine.api.services import Services, services
+from ftrun.engine.launch import WIRE
+
+own_routes = APIRouter(prefix="/ftrun")
+
+
+@own_routes.get("/info")
+def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
+    """Say which engine this is and whether it works on something."""
+    return {
+        "wire": WIRE,
+        "version": ftrun.__version__,
+        "prefix": sys.prefix,
+        "store": use.store.id,
+        "pid": os.getpid(),
+        "busy": use.busy,
+    }
+
+
+def create_app(parts: Services) -> FastAPI:
+    """Return the application that serves `parts`."""
+    app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
+    app.state.services = parts
+    for router in (files.router, jobs.router, models.router, chat.router, own_routes):
+        app.include_router(router)
+    add_error_handlers(app)
+    app.add_middleware(Guard, services=parts)
+    return app

@@ -1,0 +1,119 @@
+"""Owns how JSON bodies are read: each key is taken with its type and limits; what is left is an error."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from fastapi import Request
+
+from ftrun.engine.api.errors import ApiError
+
+
+async def json_body(request: Request) -> Body:
+    """Return the request's JSON object (a FastAPI dependency)."""
+    raw = await request.body()
+    try:
+        value = json.loads(raw.decode(), parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be stored or sent back
+    except (ValueError, RecursionError) as error:
+        raise ApiError(f"The body is not JSON: {error}.", code="invalid_json") from error
+    if not isinstance(value, dict):
+        raise ApiError("The body must be a JSON object.", code="invalid_json")
+    return Body(value)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class Body:
+    """An object of a request. An explicit null counts as left out."""
+
+    def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
+        """Read `values`, which stand at `path` in the request."""
+        self.values, self._path = values, path
+        self._taken: set[str] = set()
+
+    def param(self, name: str) -> str:
+        """Return the full name of a key."""
+        return f"{self._path}.{name}" if self._path else name
+
+    def refuse(self, name: str, message: str, *, code: str = "invalid_value") -> NoReturn:
+        """Raise the 400 for a key."""
+        raise ApiError(f"{self.param(name)} {message}", code=code, param=self.param(name))
+
+    def take(self, name: str) -> Any:
+        """Return the value of a key as it is, None if it is left out."""
+        self._taken.add(name)
+        return self.values.get(name)
+
+    def text(self, name: str, *, shortest: int = 0, longest: int | None = None) -> str | None:
+        """Return a text with between `shortest` and `longest` characters."""
+        value = self.take(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self.refuse(name, f"must be a text, not {_shown(value)}.")
+        if len(value) < shortest or (longest is not None and len(value) > longest):
+            self.refuse(name, f"must have {shortest} to {longest} characters, not {len(value)}.")
+        return value
+
+    def required_text(self, name: str) -> str:
+        """Return a text that must be there."""
+        value = self.text(name)
+        if not value:
+            self.refuse(name, "is required.", code="missing_required_parameter")
+        return value
+
+    def integer(self, name: str, *, least: int, most: int) -> int | None:
+        """Return a whole number between `least` and `most`."""
+        value = self.take(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.refuse(name, f"must be a whole number from {least} to {most}, not {_shown(value)}.")
+        return value
+
+    def number(self, name: str, *, least: float, most: float) -> float | None:
+        """Return a number between `least` and `most`."""
+        value = self.take(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            self.refuse(name, f"must be a number from {least:g} to {most:g}, not {_shown(value)}.")
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        """Return true or false; false if left out."""
+        value = self.take(name)
+        if value is not None and not isinstance(value, bool):
+            self.refuse(name, f"must be true or false, not {_shown(value)}.")
+        return bool(value)
+
+    def object(self, name: str) -> Body | None:
+        """Return an object."""
+        value = self.take(name)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.refuse(name, f"must be an object, not {_shown(value)}.")
+        return Body(value, self.param(name))
+
+    def done(self, *, unsupported: Sequence[str] = ()) -> None:
+        """Refuse keys that were not taken; those in `unsupported` exist elsewhere, but not in this engine."""
+        for name in self.values.keys() - self._taken:
+            if name in unsupported:
+                if self.values[name] is not None:
+                    self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
+                continue
+            close = difflib.get_close_matches(name, sorted(self._taken), n=1)
+            tip = f" Did you mean '{close[0]}'?" if close else ""
+            self.refuse(name, f"is not a parameter of this request.{tip}", code="unknown_parameter")
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"

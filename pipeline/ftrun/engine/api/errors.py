@@ -1,0 +1,78 @@
+"""Owns how a refusal looks: `{"error": {message, type, param, code}}` with a status, for every failure."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+CODES = {401: "invalid_api_key", 404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+
+
+class ApiError(Exception):
+    """A refusal in the API's words."""
+
+    def __init__(
+        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None
+    ) -> None:
+        """Keep the error; `param` names the field that is wrong."""
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """Return the body of the answer."""
+        return error_body(str(self), status=self.status, code=self.code, param=self.param)
+
+
+def not_found(kind: str, name: str, *, code: str = "not_found", param: str | None = None) -> ApiError:
+    """Return the 404 for a thing that is not in this store."""
+    return ApiError(f"There is no {kind} '{name}' here.", status=404, code=code, param=param)
+
+
+def error_body(message: str, *, status: int, code: str | None, param: str | None = None) -> dict[str, Any]:
+    """Return an error as the API writes it."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    code = code or CODES.get(status)
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def error_response(error: ApiError) -> JSONResponse:
+    """Return the answer for a refusal. Retrying would not help, and says so in the SDK's own header."""
+    return JSONResponse(error.body, status_code=error.status, headers={"x-should-retry": "false"})
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Make every failure of `app` an error of the API."""
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ApiError)
+        return error_response(error)
+
+    async def unrouted(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        where = f"{request.method} {request.url.path}"
+        message = {404: f"Unknown path: {where}.", 405: f"Not allowed: {where}."}.get(
+            error.status_code, str(error.detail)
+        )
+        return error_response(ApiError(message, status=error.status_code))
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        param = ".".join(str(part) for part in first["loc"][1:])
+        return error_response(ApiError(f"{param}: {first['msg']}.", code="invalid_value", param=param))
+
+    async def crashed(request: Request, error: Exception) -> JSONResponse:
+        traceback.print_exception(error, file=sys.stderr)
+        return error_response(ApiError(f"The engine failed: {type(error).__name__}: {error}.", status=500))
+
+    app.add_exception_handler(ApiError, refused)
+    app.add_exception_handler(HTTPException, unrouted)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, crashed)

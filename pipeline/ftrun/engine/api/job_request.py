@@ -1,0 +1,142 @@
+"""Owns the check of a request to create a job: everything that can be refused is refused before it exists."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ftrun.engine.api.body import Body
+from ftrun.engine.api.errors import ApiError
+from ftrun.engine.backends import REHEARSAL
+from ftrun.engine.catalogue import find_model, model_names
+from ftrun.engine.extras import require_backend
+from ftrun.engine.store import Store
+from ftrun.engine.store.jobs import NewJob
+from ftrun.errors import FtrunError
+
+LARGEST_SEED = 2**31 - 1
+METADATA_PAIRS, METADATA_KEY, METADATA_VALUE = 16, 64, 512
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+METHODS = ("supervised", "dpo", "reinforcement")
+
+
+def read_new_job(body: Body, store: Store) -> NewJob:
+    """Return the job that a request asks for; raise ApiError (400) for what this engine can't do."""
+    model = body.required_text("model")
+    training_file = body.required_text("training_file")
+    validation_file = body.text("validation_file")
+    new = NewJob(
+        model=model,
+        training_file=training_file,
+        validation_file=validation_file,
+        hyperparameters=_hyperparameters(body),
+        seed=_seed(body),
+        suffix=body.text("suffix", shortest=1, longest=64),
+        metadata=read_metadata(body),
+    )
+    if body.take("integrations"):
+        body.refuse("integrations", "are not supported by this engine.", code="unsupported_parameter")
+    body.done()
+    check_base_model(model)
+    _check_file(store, "training_file", training_file)
+    if validation_file is not None:
+        _check_file(store, "validation_file", validation_file)
+    return new
+
+
+def check_base_model(name: str) -> None:
+    """Raise ApiError unless `name` is a base model of the catalogue, a folder with one, or a hub id."""
+    if find_model(name) is None and not _is_folder(name) and not HUB_ID.fullmatch(name):
+        message = (
+            f"There is no model '{name}'. Built in are {', '.join(model_names())}; an absolute path of a "
+            "folder with a model, or a Hugging Face id (owner/name), also works."
+        )
+        raise ApiError(message, code="model_not_found", param="model")
+    try:
+        require_backend(name)
+    except FtrunError as error:
+        message = f"{error} Install them with: {error.problem.hint}. '{REHEARSAL}' works without."
+        raise ApiError(message, code=error.code, param="model") from error
+
+
+def read_metadata(body: Body) -> Mapping[str, str] | None:
+    """Return the metadata of a request within the API's limits."""
+    pairs = body.object("metadata")
+    if pairs is None:
+        return None
+    if len(pairs.values) > METADATA_PAIRS:
+        body.refuse("metadata", f"must have at most {METADATA_PAIRS} pairs, not {len(pairs.values)}.")
+    for key, value in pairs.values.items():
+        if not isinstance(value, str) or len(value) > METADATA_VALUE or not 1 <= len(key) <= METADATA_KEY:
+            limits = f"keys of 1 to {METADATA_KEY} and text values of at most {METADATA_VALUE} characters"
+            pairs.refuse(key[:METADATA_KEY], f"is out of bounds: metadata takes {limits}.")
+    return dict(pairs.values)
+
+
+def _is_folder(name: str) -> bool:
+    return name.startswith("/") and (Path(name) / "config.json").is_file()
+
+
+def _seed(body: Body) -> int:
+    seed = body.integer("seed", least=0, most=LARGEST_SEED)
+    return secrets.randbelow(LARGEST_SEED) if seed is None else seed
+
+
+def _hyperparameters(body: Body) -> dict[str, int | float | str]:
+    """Return the hyperparameters, which stand in `method` or, the older way, at the top."""
+    older, method = body.object("hyperparameters"), body.object("method")
+    newer = _supervised(method) if method is not None else None
+    if older is not None and newer is not None and older.values != newer.values:
+        body.refuse("hyperparameters", "differ from those in `method`; give them there alone.")
+    given = newer or older or Body({})
+    found: dict[str, int | float | str] = {
+        "n_epochs": _whole_or_auto(given, "n_epochs", 50),
+        "batch_size": _whole_or_auto(given, "batch_size", 256),
+        "learning_rate_multiplier": _multiplier(given),
+    }
+    given.done()
+    return found
+
+
+def _supervised(method: Body) -> Body | None:
+    kind = method.take("type")
+    if kind not in METHODS:
+        method.refuse("type", f"must be one of {', '.join(METHODS)}, not {kind!r}.")
+    if kind != "supervised":
+        method.refuse("type", f"'{kind}' is not in this version; 'supervised' is.", code="unsupported_value")
+    settings = method.object("supervised")
+    method.done()
+    hyperparameters = settings.object("hyperparameters") if settings is not None else None
+    if settings is not None:
+        settings.done()
+    return hyperparameters
+
+
+def _whole_or_auto(body: Body, name: str, most: int) -> int | str:
+    value: Any = body.take(name)
+    if value is None or value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        body.refuse(name, f"must be 'auto' or a whole number from 1 to {most}, not {value!r}.")
+    return value
+
+
+def _multiplier(body: Body) -> float | str:
+    value: Any = body.take("learning_rate_multiplier")
+    if value is None or value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
+        body.refuse("learning_rate_multiplier", f"must be 'auto' or a number above 0, not {value!r}.")
+    return float(value)
+
+
+def _check_file(store: Store, param: str, file_id: str) -> None:
+    file = store.files.get(file_id)
+    if file is None:
+        raise ApiError(f"There is no file '{file_id}' here ({param}).", code="file_not_found", param=param)
+    if file.purpose != "fine-tune":
+        message = f"The {param} '{file_id}' has the purpose '{file.purpose}'; it must be 'fine-tune'."
+        raise ApiError(message, code="invalid_file_purpose", param=param)

@@ -1,0 +1,97 @@
+"""Owns /v1/fine_tuning/jobs: create, list, retrieve, cancel, events, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from ftrun.engine.api.body import Body, json_body
+from ftrun.engine.api.errors import ApiError, not_found
+from ftrun.engine.api.job_request import read_new_job
+from ftrun.engine.api.objects import checkpoint_object, event_object, job_object, list_object
+from ftrun.engine.api.once import answer_once
+from ftrun.engine.api.query import page_or_refuse
+from ftrun.engine.api.services import Services, services
+from ftrun.engine.store import JobRecord
+
+MOST_UNFINISHED = 100  # a runaway script must not fill the disk with jobs
+
+router = APIRouter(prefix="/v1/fine_tuning/jobs")
+Use = Annotated[Services, Depends(services)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+@router.post("")
+def create(use: Use, request: Request, body: Annotated[Body, Depends(json_body)]) -> JSONResponse:
+    """Create a job, or answer as the first time if its Idempotency-Key is known."""
+
+    def act() -> dict[str, Any]:
+        new = read_new_job(body, use.store)
+        if len(use.store.jobs.with_status("validating_files", "queued", "running")) >= MOST_UNFINISHED:
+            message = f"{MOST_UNFINISHED} jobs are waiting already."
+            raise ApiError(message, status=429, code="too_many_jobs")
+        return job_object(use.store.jobs.create(new))
+
+    answer = answer_once(request, body.values, act)
+    use.supervisor.wake()
+    return answer
+
+
+@router.get("")
+def list_jobs(use: Use, request: Request, limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
+    """List jobs, newest first; `metadata[key]=value` filters, `metadata=null` takes those without."""
+    wanted: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name.startswith("metadata[") and name.endswith("]"):
+            wanted[name[len("metadata[") : -1]] = value
+    bare = request.query_params.get("metadata") == "null"
+    page = page_or_refuse(
+        lambda: use.store.jobs.page(metadata=wanted, without_metadata=bare, limit=limit, after=after)
+    )
+    return list_object(page, job_object)
+
+
+@router.get("/{job_id}")
+def retrieve(use: Use, job_id: str) -> dict[str, Any]:
+    """Return a job."""
+    return job_object(_find(use, job_id))
+
+
+@router.post("/{job_id}/cancel")
+def cancel(use: Use, job_id: str) -> dict[str, Any]:
+    """Cancel a job that has not ended; cancelling it again changes nothing."""
+    _find(use, job_id)
+    use.store.jobs.cancel(job_id)
+    job = _find(use, job_id)
+    if job.status != "cancelled":
+        raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
+    use.supervisor.wake()
+    return job_object(job)
+
+
+@router.get("/{job_id}/events")
+def events(use: Use, job_id: str, limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
+    """List a job's events, newest first."""
+    _find(use, job_id)
+    return list_object(
+        page_or_refuse(lambda: use.store.jobs.events(job_id, limit=limit, after=after)), event_object
+    )
+
+
+@router.get("/{job_id}/checkpoints")
+def checkpoints(use: Use, job_id: str, limit: Limit = 10, after: str | None = None) -> dict[str, Any]:
+    """List a job's checkpoints, newest first."""
+    _find(use, job_id)
+    return list_object(
+        page_or_refuse(lambda: use.store.jobs.checkpoints(job_id, limit=limit, after=after)),
+        checkpoint_object,
+    )
+
+
+def _find(use: Services, job_id: str) -> JobRecord:
+    job = use.store.jobs.get(job_id)
+    if job is None:
+        raise not_found("fine-tuning job", job_id, param="fine_tuning_job_id")
+    return job

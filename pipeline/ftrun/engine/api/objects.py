@@ -1,0 +1,101 @@
+"""Owns the objects of the API as JSON, made of the store's records. The tests hold them to openai.types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ftrun.engine.catalogue import BaseModel
+from ftrun.engine.store import CheckpointRecord, EventRecord, FileRecord, JobRecord, ModelRecord
+from ftrun.engine.store.paging import Page
+from ftrun.engine.store.records import Record
+
+
+def file_object(file: FileRecord) -> dict[str, Any]:
+    """Return a `file`."""
+    return {
+        "id": file.id,
+        "object": "file",
+        "bytes": file.bytes,
+        "created_at": file.created_at,
+        "expires_at": file.expires_at,
+        "filename": file.filename,
+        "purpose": file.purpose,
+        "status": "processed",
+        "status_details": None,
+    }
+
+
+def job_object(job: JobRecord) -> dict[str, Any]:
+    """Return a `fine_tuning.job`."""
+    hyperparameters = dict(job.hyperparameters)
+    return {
+        "id": job.id,
+        "object": "fine_tuning.job",
+        "created_at": job.created_at,
+        "finished_at": job.finished_at,
+        "estimated_finish": job.estimated_finish,
+        "status": job.status,
+        "error": job.error,
+        "model": job.model,
+        "fine_tuned_model": job.fine_tuned_model,
+        "training_file": job.training_file,
+        "validation_file": job.validation_file,
+        "result_files": [job.result_file] if job.result_file else [],
+        "hyperparameters": hyperparameters,
+        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "seed": job.seed,
+        "user_provided_suffix": job.suffix,
+        "metadata": job.metadata,
+        "trained_tokens": job.trained_tokens,
+        "organization_id": "local",
+        "integrations": [],
+    }
+
+
+def event_object(event: EventRecord) -> dict[str, Any]:
+    """Return a `fine_tuning.job.event`."""
+    return {
+        "id": event.id,
+        "object": "fine_tuning.job.event",
+        "created_at": event.created_at,
+        "level": event.level,
+        "message": event.message,
+        "type": event.type,
+        "data": event.data,
+    }
+
+
+def checkpoint_object(checkpoint: CheckpointRecord) -> dict[str, Any]:
+    """Return a `fine_tuning.job.checkpoint`."""
+    return {
+        "id": checkpoint.id,
+        "object": "fine_tuning.job.checkpoint",
+        "created_at": checkpoint.created_at,
+        "fine_tuned_model_checkpoint": checkpoint.name,
+        "fine_tuning_job_id": checkpoint.job_id,
+        "metrics": {**checkpoint.metrics, "step": checkpoint.step},
+        "step_number": checkpoint.step,
+    }
+
+
+def base_model_object(model: BaseModel) -> dict[str, Any]:
+    """Return a `model` of the catalogue."""
+    return {"id": model.name, "object": "model", "created": model.released, "owned_by": "ftrun"}
+
+
+def tuned_model_object(model: ModelRecord) -> dict[str, Any]:
+    """Return a `model` that was tuned here."""
+    return {"id": model.id, "object": "model", "created": model.created_at, "owned_by": "local"}
+
+
+def list_object(page: Page[Record], make: Callable[[Record], Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a page of a list."""
+    data = [make(record) for record in page.records]
+    return {
+        "object": "list",
+        "data": data,
+        "has_more": page.has_more,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+    }

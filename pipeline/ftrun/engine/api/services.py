@@ -1,0 +1,35 @@
+"""Owns what the endpoints share: the store, the supervisor, the chat workers, the last request's time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from ftrun.engine.chat_pool import ChatPool
+from ftrun.engine.store import Store
+from ftrun.engine.supervisor import Supervisor
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """The parts of one running engine."""
+
+    store: Store
+    supervisor: Supervisor
+    chats: ChatPool
+    token: str
+    last_request: float = field(default_factory=time.monotonic)
+
+    @property
+    def busy(self) -> bool:
+        """Say whether ending now would interrupt something."""
+        return self.supervisor.busy or self.chats.busy
+
+
+def services(request: Request) -> Services:
+    """Return the services of the app that a request came to (a FastAPI dependency)."""
+    found = request.app.state.services
+    assert isinstance(found, Services)
+    return found

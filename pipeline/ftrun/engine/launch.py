@@ -1,0 +1,202 @@
+"""Owns how ftrun finds, starts and ends the background engine of a home. Standard library and filelock only.
+
+`$HOME/engine.json` says where it listens; only an authenticated ping says that it is true.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+import ftrun
+from ftrun.engine.extras import require_engine
+from ftrun.engine.processes import start
+from ftrun.errors import DecisionError, FtrunError
+
+WIRE = 1  # raise when runner and engine of different versions can no longer work together
+START_SECONDS = 30.0
+STOP_SECONDS = 3.0
+PING_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A running engine: give base_url and token to the openai SDK. `store` identifies it, ports don't."""
+
+    base_url: str
+    token: str
+    store: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A running engine and what it says of itself."""
+
+    endpoint: Endpoint
+    wire: int
+    busy: bool
+    same: bool
+
+
+def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
+    """Return the engine of `home`, started in the background if none runs.
+
+    An idle one of another version or installation is replaced; a busy one is used if it speaks our wire
+    version. Raises DecisionError if it does not, FtrunError (extra_missing, engine_start) if none can start.
+    """
+    found = _find(home)
+    if found is not None and found.same:
+        return found.endpoint
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with FileLock(home / "engine.lock", timeout=START_SECONDS):
+            return _ensure_locked(home, announce)
+    except Timeout as error:
+        raise FtrunError(
+            f"Another process has been starting the engine of {home} for {START_SECONDS:g} seconds.",
+            code="engine_start",
+            hint="Run the same command again; if that does not help: ftrun serve --stop",
+        ) from error
+
+
+def running_engine(home: Path) -> Endpoint | None:
+    """Return the running engine of `home`, or None; starts nothing and writes nothing."""
+    found = _find(home)
+    return None if found is None else found.endpoint
+
+
+def stop_engine(home: Path) -> bool:
+    """End the engine of `home` and say whether one ran. Jobs in training go on in their own processes."""
+    endpoint = running_engine(home)
+    if endpoint is None:
+        return False
+    os.kill(endpoint.pid, signal.SIGTERM)
+    if not _wait_for_end(home, STOP_SECONDS):
+        os.kill(endpoint.pid, signal.SIGKILL)
+        _wait_for_end(home, STOP_SECONDS)
+    return True
+
+
+def server_lock(home: Path) -> FileLock:
+    """Return the lock that the one server of `home` holds while it lives."""
+    return FileLock(home / "server.lock")
+
+
+def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
+    found = _find(home)
+    if found is not None:
+        if found.same:
+            return found.endpoint
+        if found.busy:
+            return _busy_one(found)
+        announce("Replacing the engine: it is of another version or installation.")
+        stop_engine(home)
+    return _start(home, announce)
+
+
+def _busy_one(found: _Found) -> Endpoint:
+    """Return a working engine of another installation, if we can talk to it."""
+    if found.wire == WIRE:
+        return found.endpoint
+    raise DecisionError(
+        f"The engine that runs (process {found.endpoint.pid}) is at work and speaks wire version "
+        f"{found.wire}; this ftrun speaks {WIRE}.",
+        code="engine_incompatible",
+        hint="Wait until its job has ended and run this again, or end it with: ftrun serve --stop",
+    )
+
+
+def _start(home: Path, announce: Callable[[str], None]) -> Endpoint:
+    require_engine()
+    announce("Starting the engine in the background (it ends by itself after 30 idle minutes).")
+    log = home / "engine.log"
+    with log.open("wb") as file:
+        process = start("ftrun.engine.server", str(home), folder=home, log=file, own_session=True)
+    endpoint = _wait_for_start(home, process, log)
+    # it outlives us on purpose: without this Popen would warn when it is collected
+    process.returncode = 0
+    return endpoint
+
+
+def _wait_for_start(home: Path, process: subprocess.Popen[bytes], log: Path) -> Endpoint:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        found = _find(home)
+        if found is not None:
+            return found.endpoint
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+    raise FtrunError(
+        f"The engine did not start{': ' + last[0] if last else ''}.",
+        code="engine_start",
+        file=str(log),
+        hint=f"Its log is {log}. In the foreground it says more: ftrun serve",
+    )
+
+
+def _wait_for_end(home: Path, seconds: float) -> bool:
+    try:
+        with server_lock(home).acquire(timeout=seconds, poll_interval=0.02):
+            return True
+    except Timeout:
+        return False
+
+
+def _find(home: Path) -> _Found | None:
+    """Read engine.json and ping; once more if it was replaced between the two."""
+    for _ in range(2):
+        noted = _read_note(home)
+        if noted is None:
+            return None
+        info = _ping(noted)
+        if info is not None and info.get("store") == noted.get("store"):
+            return _found(noted, info)
+        if _read_note(home) == noted:
+            return None
+    return None
+
+
+def _found(noted: dict[str, Any], info: dict[str, Any]) -> _Found:
+    endpoint = Endpoint(
+        base_url=noted["base_url"], token=noted["token"], store=noted["store"], pid=info["pid"]
+    )
+    mine = (WIRE, ftrun.__version__, sys.prefix)
+    same = (info["wire"], info["version"], info["prefix"]) == mine
+    return _Found(endpoint=endpoint, wire=info["wire"], busy=info["busy"], same=same)
+
+
+def _read_note(home: Path) -> dict[str, Any] | None:
+    try:
+        note = json.loads((home / "engine.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return note if isinstance(note, dict) and {"base_url", "token", "store"} <= note.keys() else None
+
+
+def _ping(note: dict[str, Any]) -> dict[str, Any] | None:
+    """Ask the engine who it is; None if nobody answers, or somebody else."""
+    url = str(note["base_url"]).removesuffix("/v1") + "/ftrun/info"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {note['token']}"})  # noqa: S310
+    # no proxy may come between us and loopback, nor see the token
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=PING_SECONDS) as answer:
+            info = json.load(answer)
+    except (OSError, ValueError, urllib.error.HTTPError):
+        return None
+    return info if isinstance(info, dict) else None

@@ -1,0 +1,210 @@
+"""Owns the life of one engine process: socket, lock, engine.json, signals, and its end after idling.
+
+`python -m ftrun.engine.server HOME` is the background one; `ftrun serve` calls `serve` in the foreground.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from filelock import Timeout
+
+import ftrun
+from ftrun.engine.api import Services, create_app
+from ftrun.engine.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
+from ftrun.engine.chat_pool import ChatPool
+from ftrun.engine.launch import WIRE, running_engine, server_lock
+from ftrun.engine.store import Store
+from ftrun.engine.supervisor import Supervisor
+from ftrun.errors import DecisionError, FtrunError, UsageError
+from ftrun.files import write_json
+
+IDLE_SECONDS = 30 * 60.0
+CLOSE_SECONDS = 1  # for answers under way when the engine is asked to end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to serve: port 0 takes a free one, no token makes one, no `idle_seconds` never ends by itself."""
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str | None = None
+    idle_seconds: float | None = None
+
+
+def serve(settings: Settings, *, ready: Callable[[dict[str, Any]], None]) -> None:
+    """Serve until SIGINT or SIGTERM, or until idle for long; `ready` gets what engine.json says.
+
+    Raises UsageError for a port in use or an address that is not loopback, DecisionError if the home has
+    an engine already.
+    """
+    listener = _listen(settings.host, settings.port)
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = server_lock(settings.home)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        listener.close()
+        raise _occupied(settings.home) from error
+    try:
+        _serve_locked(settings, listener, ready)
+    finally:
+        lock.release()
+
+
+def _serve_locked(
+    settings: Settings, listener: socket.socket, ready: Callable[[dict[str, Any]], None]
+) -> None:
+    store = Store(settings.home)
+    store.sweep()
+    chats = ChatPool(settings.home / "chat", idle_seconds=_seconds("FTRUN_CHAT_IDLE", CHAT_IDLE_SECONDS))
+    services = Services(
+        store=store,
+        supervisor=Supervisor(store),
+        chats=chats,
+        token=settings.token or secrets.token_urlsafe(32),
+    )
+    note = _note(services, settings.host, listener.getsockname()[1])
+    path = settings.home / "engine.json"
+
+    def listening() -> None:
+        services.supervisor.start()
+        write_json(path, note, mode=0o600)
+        ready(note)
+
+    server = _Server(services, settings.idle_seconds, listening)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        path.unlink(missing_ok=True)
+        services.supervisor.stop()
+        chats.close()
+        store.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that calls `listening` once it answers, ends when idle, and leaves signals quietly."""
+
+    def __init__(self, services: Services, idle_seconds: float | None, listening: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(services),
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=CLOSE_SECONDS,
+            )
+        )
+        self._services, self._idle_seconds, self._listening = services, idle_seconds, listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+        threading.Thread(target=self._watch, name="idle", daemon=True).start()
+        self._listening()
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        """End in order; uvicorn's own handler would die of the signal again and skip the cleaning up."""
+        self._services.chats.close()
+        self.should_exit = True
+
+    def _watch(self) -> None:
+        """End idle chat workers, and the engine itself when nobody has asked for anything for long."""
+        while not self.should_exit:
+            time.sleep(0.5)
+            self._services.chats.end_idle()
+            if self._idle_seconds is None:
+                continue
+            if self._services.busy:
+                self._services.last_request = time.monotonic()
+            elif time.monotonic() - self._services.last_request > self._idle_seconds:
+                self.should_exit = True
+
+
+def _note(services: Services, host: str, port: int) -> dict[str, Any]:
+    shown = f"[{host}]" if ":" in host else host
+    return {
+        "base_url": f"http://{shown}:{port}/v1",
+        "token": services.token,
+        "pid": os.getpid(),
+        "version": ftrun.__version__,
+        "wire": WIRE,
+        "prefix": sys.prefix,
+        "store": services.store.id,
+    }
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to a loopback address."""
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        loopback = ipaddress.ip_address(address)
+    except ValueError:
+        loopback = None
+    if loopback is None or not loopback.is_loopback:
+        raise UsageError(
+            f"The engine listens on this machine only: {host} is no loopback address.",
+            code="not_loopback",
+            hint="ftrun serve --host 127.0.0.1, and `ssh -L` to reach it from elsewhere",
+        )
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"Port {port} of {host} can't be used: {error.strerror}.",
+            code="port_in_use",
+            hint="Take a free one: ftrun serve --port 0",
+        ) from error
+    return listener
+
+
+def _occupied(home: Path) -> DecisionError:
+    endpoint = running_engine(home)
+    where = f" at {endpoint.base_url} (process {endpoint.pid})" if endpoint else ""
+    return DecisionError(
+        f"An engine of {home} runs already{where}.",
+        code="engine_running",
+        hint="Use that one, end it with `ftrun serve --stop`, or take another --home",
+    )
+
+
+def _seconds(variable: str, default: float) -> float:
+    return float(os.environ.get(variable) or default)
+
+
+def main(home: str) -> int:
+    """Serve `home` in the background, ending after idling; errors go to the log in one line."""
+    settings = Settings(home=Path(home), idle_seconds=_seconds("FTRUN_ENGINE_IDLE", IDLE_SECONDS))
+    try:
+        serve(settings, ready=lambda note: None)
+    except FtrunError as error:
+        print(json.dumps({"error": error.problem.as_dict()}, ensure_ascii=False), file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
