@@ -140,7 +140,8 @@ class Evaluation:
 class Experiment:
     """A validated experiment for one target.
 
-    `targets` are all targets of the file. `file` is the experiment file, `project` the folder that owns `runs/`, `files` all YAML files read.
+    `targets` are all targets of the file. `file` is the experiment file, `project` the folder that owns
+    `runs/`, `files` all YAML files read.
     `places` maps a key path (as a tuple) to (file, line, column) for error messages.
     """
 

@@ -1,0 +1,213 @@
+"""Owns turning a validated document into the frozen dataclasses. Checks nothing but the choice of target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ftrun.errors import ConfigError, Problem
+from ftrun.experiment.document import Document
+from ftrun.experiment.model import (
+    Data,
+    EvalPrompt,
+    Evaluation,
+    Experiment,
+    MessageTemplate,
+    Price,
+    Prompt,
+    Share,
+    Source,
+    Split,
+    Target,
+    Train,
+)
+from ftrun.experiment.nodes import KeyPath
+
+BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
+DEFAULT_SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
+DEFAULT_HYPERPARAMETERS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def build(document: Document, target: str | None) -> Experiment:
+    """Return the experiment for `target`; ConfigError if there is no such target."""
+    data = document.data
+    name = choose_target(document, target)
+    assert name is not None
+    targets: Mapping[str, Any] = data.get("targets") or BUILT_IN_TARGETS
+    return Experiment(
+        name=data["name"],
+        description=data.get("description"),
+        file=document.path,
+        project=document.project,
+        files=document.files,
+        target=_target(name, targets[name]),
+        targets=tuple(_target(other, given) for other, given in targets.items()),
+        data=_data(document),
+        prompt=_prompt(document),
+        train=_train(data.get("train", {})),
+        budget_usd=(data.get("budget") or {}).get("usd"),
+        evaluation=_evaluation(data.get("eval", {})),
+        places=document.places,
+    )
+
+
+def choose_target(document: Document, asked: str | None, *, must_choose: bool = True) -> str | None:
+    """Return the target's name: `asked`, the file's, or the only one.
+
+    ConfigError if it does not exist, or if none is named among several and `must_choose`.
+    """
+    data: Mapping[str, Any] = document.data
+    names = list(data.get("targets") or BUILT_IN_TARGETS)
+    name = asked if asked is not None else data.get("target")
+    if name is None and len(names) == 1:
+        return str(names[0])
+    if name in names:
+        return str(name)
+    known = f"Targets here: {', '.join(names)}."
+    if name is None:
+        if not must_choose:
+            return None
+        problem = document.problem(
+            ("targets",), "no target is named", code="no_target", hint=f"Add `target:`. {known}"
+        )
+    elif asked is not None:
+        problem = Problem(f"--target {asked}: there is no such target", code="unknown_target", hint=known)
+    else:
+        problem = document.problem(
+            ("target",), f"there is no target {name!r}", code="unknown_target", hint=known
+        )
+    raise ConfigError(problem.message, problems=[problem])
+
+
+def seconds(value: Any, default: float) -> float:
+    """Return a duration (number of seconds, or text such as 15m) in seconds; ValueError if it is none."""
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        return float(value)
+    unit = value[-2:] if value.endswith("ms") else value[-1:]
+    if unit not in UNITS:
+        raise ValueError(value)
+    return float(value[: -len(unit)]) * UNITS[unit]
+
+
+def _target(name: str, raw: Mapping[str, Any]) -> Target:
+    poll = raw.get("poll", {})
+    shortest = seconds(poll.get("min"), 1.0)
+    return Target(
+        name=name,
+        provider=raw["provider"],
+        model=raw["model"],
+        base_url=raw.get("base_url"),
+        api_key_env=raw.get("api_key_env"),
+        organization=raw.get("organization"),
+        project=raw.get("project"),
+        price=Price(**{key: float(value) for key, value in raw["price"].items()}) if "price" in raw else None,
+        settle=seconds(raw.get("settle"), 60.0),
+        poll=(shortest, seconds(poll.get("max"), max(30.0, shortest))),
+        accept_license=raw.get("accept_license", False),
+    )
+
+
+def _data(document: Document) -> Data:
+    raw = document.data["data"]
+    return Data(
+        sources=_sources(document, ("data", "sources"), raw["sources"]),
+        split=_split(document, raw.get("split")),
+        dedupe=raw.get("dedupe", "exact"),
+    )
+
+
+def _sources(document: Document, path: KeyPath, raw: list[Mapping[str, Any]]) -> tuple[Source, ...]:
+    return tuple(
+        Source(
+            path=one["path"],
+            base=document.base((*path, index, "path")),
+            key=(*path, index),
+            format=one.get("format"),
+            encoding=one.get("encoding"),
+            columns=one.get("columns"),
+            limit=None if one.get("limit") is None else int(one["limit"]),
+        )
+        for index, one in enumerate(raw)
+    )
+
+
+def _split(document: Document, raw: Mapping[str, Any] | None) -> Split | None:
+    if raw is None:
+        return None
+
+    def part(key: str) -> Share | tuple[Source, ...]:
+        value = raw.get(key, 0)
+        if isinstance(value, list):
+            return _sources(document, ("data", "split", key), value)
+        return value if 0 < value < 1 else int(value)
+
+    return Split(validation=part("validation"), test=part("test"), seed=int(raw.get("seed", 42)))
+
+
+def _prompt(document: Document) -> Prompt:
+    raw = document.data.get("prompt", {})
+    templates = document.templates
+    return Prompt(
+        system=templates.get(("prompt", "system")),
+        user=templates.get(("prompt", "user")),
+        assistant=templates.get(("prompt", "assistant")),
+        messages=_message_templates(document, raw.get("messages")),
+        vars=raw.get("vars", {}),
+        dependencies=document.dependencies,
+    )
+
+
+def _message_templates(
+    document: Document, raw: list[Mapping[str, Any]] | None
+) -> tuple[MessageTemplate, ...] | None:
+    if raw is None:
+        return None
+    return tuple(
+        MessageTemplate(
+            role=one["role"],
+            content=document.templates["prompt", "messages", index, "content"],
+            weight=None if one.get("weight") is None else int(one["weight"]),
+            name=document.templates.get(("prompt", "messages", index, "name")),
+        )
+        for index, one in enumerate(raw)
+    )
+
+
+def _train(raw: Mapping[str, Any]) -> Train:
+    hyperparameters = {**DEFAULT_HYPERPARAMETERS, **raw.get("hyperparameters", {})}
+    for key in ("n_epochs", "batch_size"):  # 5.0 is a whole number to JSON Schema
+        if isinstance(hyperparameters[key], float):
+            hyperparameters[key] = int(hyperparameters[key])
+    if isinstance(hyperparameters["learning_rate_multiplier"], int):  # 1 and 1.0 are one value
+        hyperparameters["learning_rate_multiplier"] = float(hyperparameters["learning_rate_multiplier"])
+    seed = raw.get("seed")
+    return Train(
+        method=raw.get("method", "supervised"),
+        hyperparameters=hyperparameters,
+        seed=None if seed is None else int(seed),
+        suffix=raw.get("suffix"),
+    )
+
+
+def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
+    sampling = {**DEFAULT_SAMPLING, **raw.get("sampling", {})}
+    return Evaluation(
+        models=tuple(raw.get("models", ("tuned", "base"))),
+        prompts=tuple(_eval_prompt(one) for one in raw.get("prompts", ())),
+        sampling={key: value for key, value in sampling.items() if value is not None},
+    )
+
+
+def _eval_prompt(raw: Mapping[str, Any]) -> EvalPrompt:
+    messages = raw.get("messages")
+    return EvalPrompt(
+        id=raw["id"],
+        user=raw.get("user"),
+        system=raw.get("system"),
+        own_system="system" in raw,
+        messages=None if messages is None else tuple(messages),
+        expect=raw.get("expect"),
+    )

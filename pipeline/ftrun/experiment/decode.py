@@ -1,0 +1,87 @@
+"""Owns reading a text file of the experiment: regular, not too big, UTF-8; says where it is not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import ConfigError
+from ftrun.experiment.places import LINE_BREAK, shown_path
+
+# control characters, and the line breaks of Unicode, at which editors count differently
+REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """Return the bytes of a regular file of at most `limit` bytes; ConfigError names what is in the way."""
+    where: dict[str, Any] = {"file": shown_path(path), "line": 1, "column": 1}
+    try:
+        if not path.exists():
+            raise ConfigError("there is no such file", code="no_such_file", hint=_near(path), **where)
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "no regular file"
+            raise ConfigError(f"this is {kind}; a file is needed", code="not_a_file", **where)
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot be read: {reason}", code="unreadable", **where) from error
+    if len(content) > limit:
+        raise ConfigError(f"the file is larger than {limit:,} bytes", code="too_large", **where)
+    return content
+
+
+def decode(content: bytes, path: Path) -> str:
+    """Return UTF-8 `content` (with or without BOM) as text; ConfigError points to the first wrong byte."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8", "replace")
+        lines = LINE_BREAK.split(before)
+        raise ConfigError(
+            f"this is not UTF-8 text (byte 0x{error.object[error.start]:02x})",
+            code="encoding",
+            hint=_encoding_hint(content),
+            file=shown_path(path),
+            line=len(lines),
+            column=len(lines[-1]) + 1,
+        ) from error
+
+
+def refuse_control_characters(text: str, path: Path) -> None:
+    """Raise ConfigError at the first character that may not stand in a YAML file."""
+    found = REFUSED.search(text)
+    if found is None:
+        return
+    lines = LINE_BREAK.split(text[: found.start()])
+    raise ConfigError(
+        f"the character U+{ord(found[0]):04X} may not stand in a YAML file",
+        code="yaml_character",
+        hint=f'Delete it, or write it as an escape inside double quotes: "\\u{ord(found[0]):04X}".',
+        file=shown_path(path),
+        line=len(lines),
+        column=len(lines[-1]) + 1,
+    )
+
+
+def _encoding_hint(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in content[:64]:
+        return "It looks like UTF-16: save it as UTF-8."
+    try:
+        content.decode("cp932")
+    except UnicodeDecodeError:
+        return "Save the file as UTF-8."
+    return "It looks like Shift_JIS (cp932): save it as UTF-8, e.g. `iconv -f CP932 -t UTF-8 OLD > NEW`."
+
+
+def _near(path: Path) -> str | None:
+    import difflib  # only errors need it
+
+    if not path.parent.is_dir():
+        return f"The folder {shown_path(path.parent)} does not exist either."
+    names = [entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml", ".j2")]
+    near = difflib.get_close_matches(path.name, names, n=1)
+    if near:
+        return f"Did you mean {shown_path(path.parent / near[0])}?"
+    return f"The folder has: {', '.join(sorted(names)[:10])}." if names else None

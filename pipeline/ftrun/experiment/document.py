@@ -1,0 +1,259 @@
+"""Owns reading an experiment file whole: `extends`, --set, template files, and the digest of every byte read.
+
+Decides nothing about what the keys mean beyond where templates stand; validation does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ftrun
+from ftrun.errors import ConfigError, Problem
+from ftrun.experiment import overrides as sets
+from ftrun.experiment.decode import decode, read_bytes
+from ftrun.experiment.model import Template
+from ftrun.experiment.nodes import KeyPath, Node, find, merge, plain, spell, walk
+from ftrun.experiment.places import excerpt, shown_path
+from ftrun.experiment.schema import schema_text
+from ftrun.experiment.yaml12 import compose
+
+LARGEST_YAML = 1_000_000  # bytes
+LARGEST_TEMPLATE = 256_000
+LONGEST_CHAIN = 10
+TEMPLATE_FOLDERS_SKIPPED = frozenset(("runs", "node_modules", "__pycache__"))
+INCLUDES = re.compile(r"{%[-+]?\s*(?:include|import|extends|from)\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """An experiment file as read: `data` merged, `templates` by key path, nothing validated yet.
+
+    `problems` are those that do not keep the rest from being checked (a template file that is missing).
+    """
+
+    path: Path
+    project: Path
+    root: Node
+    data: Any
+    files: tuple[Path, ...]
+    templates: Mapping[KeyPath, Template]
+    dependencies: str
+    texts: Mapping[Path, str]
+    problems: tuple[Problem, ...]
+    digest: str
+
+    @property
+    def places(self) -> dict[KeyPath, tuple[Path, int, int]]:
+        """Return file, line and column of every key path that stands in a file."""
+        return {path: (node.file, *node.place) for path, node in walk(self.root) if node.file is not None}
+
+    def base(self, path: KeyPath) -> Path:
+        """Return the folder that a path written at `path` is relative to."""
+        return sets.base_folder(find(self.root, path) or self.root, self.path)
+
+    def problem(
+        self, path: KeyPath, message: str, *, code: str, hint: str | None = None, at_key: bool = False
+    ) -> Problem:
+        """Return a problem at the value (or key) of `path`, or at its nearest parent; shows the line."""
+        from ftrun.experiment.keyshapes import masked  # only errors need it
+
+        name = spell(path)
+        message = f"{masked(name)}: {message}" if name else message
+        nearest = path
+        while (node := find(self.root, nearest)) is None:
+            nearest = nearest[:-1]
+        if node.file is None:
+            return Problem(f"--set: {message}", code=code, hint=hint)
+        line, column = node.key_place if at_key else node.place
+        shown = excerpt(self.texts.get(node.file, ""), line, column)
+        where: dict[str, Any] = {"file": shown_path(node.file), "line": line, "column": column}
+        return Problem(message + shown, code=code, hint=hint, **where)
+
+
+def project_folder(config: Path) -> Path:
+    """Return the folder that owns `runs/`: the experiment file's, or its parent if that is `configs`."""
+    folder = config.parent
+    return folder.parent if folder.name == "configs" else folder
+
+
+def _absolute(path: Path) -> Path:
+    # not resolve(): a linked file's paths are relative to where the link stands
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> Document:
+    """Read an experiment file with all that belongs to it; ConfigError has the places of what is wrong."""
+    path = _absolute(path)
+    reader = _Reader(path)
+    root = reader.read_yaml(path, ())
+    for override in overrides:
+        sets.apply(root, override)
+    templates = reader.read_templates(root)
+    texts = [template.text for template in templates.values()]
+    dependencies = _dependencies(path.parent, reader.read_bytes) if any(map(INCLUDES.search, texts)) else ""
+    return Document(
+        path=path,
+        project=project_folder(path),
+        root=root,
+        data=plain(root),
+        files=tuple(reader.yaml_texts),
+        templates=templates,
+        dependencies=dependencies,
+        texts=reader.yaml_texts,
+        problems=tuple(reader.problems),
+        digest=reader.digest(overrides),
+    )
+
+
+class _Reader:
+    """Reads the files of one experiment and remembers every byte for the digest."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.contents: dict[Path, bytes] = {}
+        self.yaml_texts: dict[Path, str] = {}
+        self.problems: list[Problem] = []
+
+    def read_bytes(self, path: Path, limit: int) -> bytes:
+        """Return a file's bytes, read once."""
+        if path not in self.contents:
+            self.contents[path] = read_bytes(path, limit=limit)
+        return self.contents[path]
+
+    def read_yaml(self, path: Path, chain: tuple[Path, ...]) -> Node:
+        """Return the tree of a YAML file on top of what it extends."""
+        text = decode(self.read_bytes(path, LARGEST_YAML), path)
+        self.yaml_texts[path] = text
+        node = compose(text, path)
+        if not isinstance(node.value, dict):
+            raise self._not_a_mapping(node, text, path)
+        extends = node.value.get("extends")
+        if extends is None or not isinstance(extends.value, str):
+            return node
+        return merge(self._read_base(extends, path, (*chain, path)), node)
+
+    def _not_a_mapping(self, node: Node, text: str, path: Path) -> ConfigError:
+        from ftrun.experiment.yaml12 import syntax_hint
+
+        hint = syntax_hint(text.splitlines(), node.line) or "An experiment begins with `version: 1`."
+        where: dict[str, Any] = {"file": shown_path(path), "line": node.line, "column": node.column}
+        shown = excerpt(text, node.line, node.column)
+        return ConfigError(f"keys and values are expected{shown}", code="not_a_mapping", hint=hint, **where)
+
+    def _read_base(self, extends: Node, path: Path, chain: tuple[Path, ...]) -> Node:
+        base = _absolute(path.parent / str(extends.value))
+        message = None
+        if base in chain:
+            cycle = [*chain[chain.index(base) :], base]
+            message = "this goes round in a circle: " + " -> ".join(shown_path(step) for step in cycle)
+        elif base.suffix not in (".yaml", ".yml"):
+            message = f"{extends.value!r} does not end in .yaml or .yml"
+        elif not _is_file(base):
+            message = f"there is no file {shown_path(base)}"
+        elif len(chain) >= LONGEST_CHAIN:
+            message = f"more than {LONGEST_CHAIN} files extend one another"
+        if message is not None:
+            raise ConfigError(
+                f"extends: {message}", problems=[self._at(extends, f"extends: {message}", "extends")]
+            )
+        return self.read_yaml(base, chain)
+
+    def _at(self, node: Node, message: str, code: str) -> Problem:
+        if node.file is None:
+            return Problem(f"--set: {message}", code=code)
+        shown = excerpt(self.yaml_texts.get(node.file, ""), node.line, node.column)
+        where: dict[str, Any] = {"file": shown_path(node.file), "line": node.line, "column": node.column}
+        return Problem(message + shown, code=code, **where)
+
+    def read_templates(self, root: Node) -> dict[KeyPath, Template]:
+        """Return the templates of `prompt` by key path; a value that ends in .j2 is read from its file."""
+        templates = {}
+        for path, node in _template_nodes(root):
+            template = self._template(path, node)
+            if template is not None:
+                templates[path] = template
+        return templates
+
+    def _template(self, path: KeyPath, node: Node) -> Template | None:
+        text = node.value
+        if not text.endswith(".j2") or "\n" in text or "{" in text:
+            line = node.line + 1 if node.block else node.line
+            column = 1 if node.block else node.column
+            return Template(text=text, place=(node.file, line, column) if node.file else None)
+        file = _absolute(sets.base_folder(node, self.config) / text)
+        reason = self._refusal(file, node)
+        if reason is not None:
+            self.problems.append(self._at(node, f"{spell(path)}: {reason}", "template_file"))
+            return None
+        try:
+            content = decode(self.read_bytes(file, LARGEST_TEMPLATE), file)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+            return None
+        return Template(text=content, file=file, place=(file, 1, 1))
+
+    def _refusal(self, file: Path, node: Node) -> str | None:
+        """Return why `file` may not be read: only regular files under the project, no link out of it."""
+        if not _is_file(file):
+            return f"there is no file {shown_path(file)}"
+        roots = {project_folder(self.config).resolve(), sets.base_folder(node, self.config).resolve()}
+        if not any(file.resolve().is_relative_to(root) for root in roots):
+            return f"{shown_path(file)} lies outside the experiment's folder"
+        return None
+
+    def digest(self, overrides: Sequence[str]) -> str:
+        """Return the SHA-256 of all that was read, the overrides, the schema and ftrun's version."""
+        total = hashlib.sha256()
+        for part in (ftrun.__version__, schema_text(), *overrides):
+            _feed(total, part.encode("utf-8", "surrogateescape"))
+        for path, content in self.contents.items():
+            _feed(total, os.path.relpath(path, self.config.parent).encode("utf-8", "surrogateescape"))
+            _feed(total, content)
+        return total.hexdigest()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        return False
+
+
+def _feed(total: Any, content: bytes) -> None:
+    # the length in front keeps ("ab", "c") and ("a", "bc") apart
+    total.update(len(content).to_bytes(8, "big"))
+    total.update(content)
+
+
+def _template_nodes(root: Node) -> Iterator[tuple[KeyPath, Node]]:
+    for key in ("system", "user", "assistant"):
+        node = find(root, ("prompt", key))
+        if node is not None and isinstance(node.value, str):
+            yield ("prompt", key), node
+    messages = find(root, ("prompt", "messages"))
+    for index in range(len(messages.value) if messages and isinstance(messages.value, list) else 0):
+        for key in ("content", "name"):
+            node = find(root, ("prompt", "messages", index, key))
+            if node is not None and isinstance(node.value, str):
+                yield ("prompt", "messages", index, key), node
+
+
+def _dependencies(folder: Path, read_file: Any) -> str:
+    """Return the digest of every .j2 file below `folder`: what a template may include."""
+    total = hashlib.sha256()
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name not in TEMPLATE_FOLDERS_SKIPPED
+        )
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.suffix == ".j2" and path.is_file():
+                _feed(total, os.path.relpath(path, folder).encode("utf-8", "surrogateescape"))
+                _feed(total, read_file(path, LARGEST_TEMPLATE))
+    return total.hexdigest()

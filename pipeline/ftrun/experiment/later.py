@@ -1,0 +1,70 @@
+"""Owns the table of keys and values that are named in the design and that a later version brings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ftrun
+from ftrun.experiment.nodes import KeyPath
+
+HINT = f"This is ftrun {ftrun.__version__}; delete it here, or look for a newer ftrun."
+
+# `*` stands for a target's name or an index
+KEYS = frozenset(
+    (
+        "state",
+        "budget.unclear",
+        "targets.*.endpoint",
+        "targets.*.extra_body",
+        "targets.*.headers",
+        "data.sources.*.where",
+        "data.sources.*.weight",
+        "data.sources.*.sample",
+        "data.sources.*.query",
+        "data.split.stratify_by",
+        "data.split.group_by",
+        "data.split.validation.*.where",
+        "data.split.validation.*.weight",
+        "data.split.validation.*.sample",
+        "data.split.test.*.where",
+        "data.split.test.*.weight",
+        "data.split.test.*.sample",
+        "prompt.messages.*.tool_calls",
+        "prompt.tools",
+        "eval.prompts.*.tools",
+        "eval.prompts.*.reference",
+        "train.continue_from",
+        "train.grader",
+        "eval.test_set",
+        "eval.scorers",
+        "eval.gates",
+    )
+)
+VALUES = {
+    "targets.*.provider": ("azure", "bedrock", "ray"),
+    "data.sources.*.format": ("parquet", "xlsx", "sqlite"),
+    "data.split.validation.*.format": ("parquet", "xlsx", "sqlite"),
+    "data.split.test.*.format": ("parquet", "xlsx", "sqlite"),
+    "data.dedupe": ("near",),
+    "train.method": ("dpo", "reinforcement"),
+    "eval.models.*": ("few-shot", "retrieval", "checkpoints"),
+}
+
+
+def is_later_key(path: KeyPath) -> bool:
+    """Return whether the key at `path` belongs to a later version."""
+    return _pattern(path) in KEYS
+
+
+def is_later_value(path: KeyPath, value: Any) -> bool:
+    """Return whether `value` at `path` belongs to a later version."""
+    if isinstance(value, dict):  # method: {type: dpo}, the API's own form
+        value = value.get("type")
+    return isinstance(value, str) and value in VALUES.get(_pattern(path), ())
+
+
+def _pattern(path: KeyPath) -> str:
+    named = path[:1] == ("targets",)
+    return ".".join(
+        "*" if isinstance(part, int) or (named and index == 1) else part for index, part in enumerate(path)
+    )

@@ -1,0 +1,46 @@
+"""Owns how a place in a file is shown: its name, the offending line with a mark, and no key in either."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ftrun.text import display_width, visible
+
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
+WIDEST = 100  # columns of an excerpt
+
+
+def shown_path(path: Path) -> str:
+    """Return `path` relative to the current directory when it lies below it, else whole."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def excerpt(text: str, line: int, column: int) -> str:
+    """Return line `line` of `text` with a mark under `column`, each on a line of its own; "" if too far."""
+    from ftrun.experiment.keyshapes import masked  # its patterns take milliseconds that only errors need
+
+    lines = LINE_BREAK.split(text)
+    if not 1 <= line <= len(lines) or not lines[line - 1].strip():
+        return ""
+    content = lines[line - 1].replace("\t", " ")
+    safe = masked(content)
+    head = f"  {line} | "
+    if safe != content or column > WIDEST:  # the columns no longer fit
+        return f"\n{head}{visible(safe[:WIDEST])}"
+    before = display_width(visible(content[: column - 1]))
+    return f"\n{head}{visible(content[:WIDEST])}\n{' ' * (len(head) - 2)}| {' ' * before}^"
+
+
+def shown_value(value: object) -> str:
+    """Return `value` as a short text for a message, without what looks like a key."""
+    import json
+
+    from ftrun.experiment.keyshapes import masked
+
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = masked(text)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,257 @@
+"""Owns the rules of an experiment that a JSON Schema can't say. Values of a wrong type are the schema's."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ftrun.errors import ConfigError, Problem
+from ftrun.experiment.build import choose_target, seconds
+from ftrun.experiment.document import Document
+from ftrun.experiment.nodes import KeyPath, walk
+from ftrun.experiment.places import shown_value
+
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+ONE_LINE = frozenset(
+    ("name", "model", "suffix", "base_url", "api_key_env", "organization", "project", "path", "id")
+)
+REMOTE_ONLY = ("base_url", "api_key_env", "organization", "project", "price")
+Rule = Callable[[Document], Iterator[Problem]]
+
+
+def rule_problems(document: Document, secrets: set[KeyPath]) -> list[Problem]:
+    """Return the problems that RULES find; nothing is said of values at `secrets`."""
+    found = [problem for rule in RULES for problem in rule(document)]
+    return [*found, *_address_problems(document, secrets)]
+
+
+def _get(data: Any, *path: str) -> Any:
+    """Return the value at `path`, None if it or its parent is missing or of another type."""
+    for part in path:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(part)
+    return data
+
+
+def _entries(data: Any, *path: str) -> list[tuple[int, Mapping[str, Any]]]:
+    items = _get(data, *path)
+    if not isinstance(items, list):
+        return []
+    return [(index, item) for index, item in enumerate(items) if isinstance(item, Mapping)]
+
+
+def _targets(document: Document) -> list[tuple[KeyPath, Mapping[str, Any]]]:
+    targets = _get(document.data, "targets")
+    if not isinstance(targets, Mapping):
+        return []
+    return [(("targets", name), one) for name, one in targets.items() if isinstance(one, Mapping)]
+
+
+def _check_target(document: Document) -> Iterator[Problem]:
+    if isinstance(_get(document.data, "targets") or {}, Mapping):
+        try:
+            choose_target(document, None, must_choose=False)
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _check_providers(document: Document) -> Iterator[Problem]:
+    for path, target in _targets(document):
+        if target.get("provider") == "local":
+            for key in REMOTE_ONLY:
+                if key in target:
+                    message = "a local target has no such key; it is for `provider: openai`"
+                    yield document.problem((*path, key), message, code="wrong_key", at_key=True)
+        elif target.get("provider") == "openai" and "accept_license" in target:
+            message = "only models of `provider: local` have a licence to accept"
+            yield document.problem((*path, "accept_license"), message, code="wrong_key", at_key=True)
+
+
+def _address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
+    for path, target in _targets(document):
+        address, variable = target.get("base_url"), target.get("api_key_env")
+        if isinstance(variable, str) and (*path, "api_key_env") not in secrets:
+            yield from _variable_problems(document, (*path, "api_key_env"), variable)
+        if not isinstance(address, str) or (*path, "base_url") in secrets:
+            continue
+        reason = _refused_address(address)
+        if reason:
+            message = f"{shown_value(address)}: {reason}"
+            yield document.problem((*path, "base_url"), message, code="base_url")
+        if "api_key_env" not in target:
+            yield document.problem(
+                (*path, "base_url"),
+                "another server needs a key of its own, never OpenAI's",
+                code="api_key_env_missing",
+                hint="Name the variable that holds its key: `api_key_env: OTHER_API_KEY`.",
+            )
+
+
+def _variable_problems(document: Document, path: KeyPath, variable: str) -> Iterator[Problem]:
+    if not VARIABLE_NAME.fullmatch(variable):
+        # not repeated: it may be the key itself
+        message = "this is not the name of an environment variable"
+        hint = "Write its name, such as OPENAI_API_KEY; the key itself stays out of the file."
+        yield document.problem(path, message, code="api_key_env", hint=hint)
+
+
+def _refused_address(address: str) -> str | None:
+    try:
+        url = urlsplit(address)
+        host = url.hostname or ""
+        _ = url.port
+    except ValueError as error:
+        return f"this is no address: {error}"
+    if url.scheme not in ("http", "https") or not host or not address.isascii() or not address.isprintable():
+        return "an address begins with https:// and a host's name"
+    if url.query or url.fragment or " " in address:
+        return "an address ends with its path, such as /v1"
+    if url.scheme == "http" and not _is_loopback(host):
+        return "plain http would show the key to the network; use https (http is for this machine only)"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_poll(document: Document) -> Iterator[Problem]:
+    for path, target in _targets(document):
+        poll = target.get("poll")
+        try:
+            shortest = seconds(_get(poll, "min"), 1.0)
+            longest = seconds(_get(poll, "max"), max(30.0, shortest))
+        except (ValueError, TypeError):
+            continue  # the schema has said so
+        if not 0 < shortest <= longest:
+            message = f"the pauses go from {shortest:g} s to {longest:g} s; min is above 0 and not above max"
+            yield document.problem((*path, "poll"), message, code="poll")
+
+
+def _check_split(document: Document) -> Iterator[Problem]:
+    shares = 0.0
+    for key in ("validation", "test"):
+        value = _get(document.data, "data", "split", key)
+        if isinstance(value, float) and value != 0:
+            if not 0 < value < 1:
+                hint = "Write 0.1 for a tenth of the rows, or 100 for a hundred rows."
+                message = f"{value} is neither a share between 0 and 1 nor a whole number of rows"
+                yield document.problem(("data", "split", key), message, code="split", hint=hint)
+                return
+            shares += value
+    if shares >= 1:
+        message = f"the shares add up to {shares:g}: nothing is left to train on"
+        yield document.problem(("data", "split"), message, code="split")
+
+
+def _check_prompt(document: Document) -> Iterator[Problem]:
+    prompt = _get(document.data, "prompt")
+    given = [key for key in ("system", "user", "assistant") if _get(prompt, key) is not None]
+    if _get(prompt, "messages") is not None and given:
+        message = f"`messages` stands for the whole conversation, but {', '.join(given)} stands beside it"
+        yield document.problem(("prompt", "messages"), message, code="prompt", at_key=True)
+    variables = _get(prompt, "vars")
+    for name in variables if isinstance(variables, Mapping) else ():
+        if not name.isidentifier() or name == "row":
+            message = "`row` is the whole row" if name == "row" else "no name that a template can use"
+            yield document.problem(("prompt", "vars", name), message, code="vars", at_key=True)
+    for index, entry in _entries(document.data, "prompt", "messages"):
+        if "weight" in entry and entry.get("role") in ("system", "user", "developer"):
+            path = ("prompt", "messages", index, "weight")
+            yield document.problem(path, "only assistant messages have a weight", code="prompt")
+
+
+def _check_eval_prompts(document: Document) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for index, entry in _entries(document.data, "eval", "prompts"):
+        path: KeyPath = ("eval", "prompts", index)
+        name = entry.get("id")
+        if isinstance(name, str) and seen.setdefault(name, index) != index:
+            message = f"{shown_value(name)} is also the id of eval.prompts[{seen[name]}]"
+            yield document.problem((*path, "id"), message, code="duplicate_id")
+        if ("user" in entry) == ("messages" in entry):
+            yield document.problem(path, "either `user` or `messages` is needed", code="eval_prompt")
+        if "messages" in entry:
+            yield from _conversation_problems(document, path, entry)
+        if isinstance(entry.get("system"), str) and entry["system"].endswith(".j2"):
+            message = "questions are plain text, not templates: write the system prompt itself"
+            yield document.problem((*path, "system"), message, code="eval_prompt")
+        yield from _regex_problems(document, (*path, "expect"), entry.get("expect"))
+
+
+def _conversation_problems(document: Document, path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Problem]:
+    if "system" in entry:
+        message = "`messages` is the whole conversation: put the system message into it"
+        yield document.problem((*path, "system"), message, code="eval_prompt", at_key=True)
+    messages = _entries(entry, "messages")
+    if messages and messages[-1][1].get("role") != "user":
+        place = (*path, "messages", messages[-1][0])
+        yield document.problem(place, "the last message is the user's", code="eval_prompt")
+
+
+def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[Problem]:
+    if not isinstance(expect, Mapping):
+        return
+    patterns = expect.get("regex")
+    listed = isinstance(patterns, list)
+    for index, pattern in enumerate(patterns if isinstance(patterns, list) else [patterns]):
+        if isinstance(pattern, str):
+            place = (*path, "regex", index) if listed else (*path, "regex")
+            reason = _regex_error(pattern)
+            if reason:
+                message = f"{shown_value(pattern)} is no regular expression: {reason}"
+                yield document.problem(place, message, code="regex")
+    for key in ("all", "any"):
+        for index, inner in _entries(expect, key):
+            yield from _regex_problems(document, (*path, key, index), inner)
+
+
+def _regex_error(pattern: str) -> str | None:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error) or "too deep"
+    return None
+
+
+def _check_one_line(document: Document) -> Iterator[Problem]:
+    for path, node in walk(document.root):
+        value = node.value
+        if (
+            not path
+            or path[-1] not in ONE_LINE
+            or path[:2] == ("prompt", "vars")
+            or not isinstance(value, str)
+        ):
+            continue
+        if not value.isprintable() or value != value.strip():
+            message = f"{shown_value(value)} has line breaks, control characters or space around it"
+            yield document.problem(path, message, code="wrong_value")
+
+
+def _check_templates(document: Document) -> Iterator[Problem]:
+    if document.templates:
+        from ftrun.experiment.templates import syntax_problems  # jinja2 is slow to import
+
+        yield from syntax_problems(document)
+
+
+RULES: tuple[Rule, ...] = (
+    _check_target,
+    _check_providers,
+    _check_poll,
+    _check_split,
+    _check_prompt,
+    _check_eval_prompts,
+    _check_one_line,
+    _check_templates,
+)

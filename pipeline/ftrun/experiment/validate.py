@@ -1,0 +1,179 @@
+"""Owns validation: every problem of a document at once, in words, with its place and the way out.
+
+The JSON Schema says what is allowed; rules.py what a schema can't say; this module turns both into Problems.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ftrun.errors import ConfigError, Problem
+from ftrun.experiment import later
+from ftrun.experiment.document import Document
+from ftrun.experiment.keyshapes import masked
+from ftrun.experiment.nodes import KeyPath
+from ftrun.experiment.places import shown_value
+from ftrun.experiment.rules import rule_problems
+from ftrun.experiment.schema import schema_text
+from ftrun.experiment.secrets import secret_problems
+
+TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "keys and values",
+    "null": "null",
+}
+
+
+def validate(document: Document) -> None:
+    """Raise ConfigError with every problem of the document, in the order of the file."""
+    secrets = secret_problems(document)
+    found = [*document.problems, *secrets.values()]
+    found += [problem for path, problem in _schema_problems(document) if path not in secrets]
+    found += rule_problems(document, set(secrets))
+    problems = _sorted(found)
+    if not problems:
+        return
+    count = len(problems)
+    summary = problems[0].message if count == 1 else f"The experiment file has {count} problems."
+    raise ConfigError(summary, problems=problems)
+
+
+def _sorted(problems: Iterable[Problem]) -> list[Problem]:
+    unique = {(str(problem), problem.code): problem for problem in problems}
+    return sorted(unique.values(), key=lambda one: (one.file or "", one.line or 0, one.column or 0))
+
+
+def _schema_problems(document: Document) -> Iterator[tuple[KeyPath, Problem]]:
+    import jsonschema  # 0.2 s, and only a file that is new or changed needs it
+
+    schema = json.loads(schema_text())
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(document.data):
+        yield from _translated(document, error)
+
+
+def _translated(document: Document, error: Any) -> Iterator[tuple[KeyPath, Problem]]:
+    path: KeyPath = tuple(error.absolute_path)
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema.get("properties", {}))
+            for key in error.instance:
+                if key not in known:
+                    yield (*path, key), _unknown_key(document, (*path, key), known)
+        case "required":
+            for key in error.validator_value:
+                if key not in error.instance:
+                    yield (*path, key), _missing_key(document, path, key, error.schema)
+        case "dependentRequired":
+            message = "`user` needs `assistant`, the answer to learn"
+            yield path, document.problem(path, message, code="missing_key")
+        case _:
+            if error.parent is None or error.parent.validator != "propertyNames":
+                yield path, _wrong_value(document, path, error)
+
+
+def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem:
+    if later.is_later_key(path):
+        return document.problem(
+            path, "not in this version", code="not_in_this_version", hint=later.HINT, at_key=True
+        )
+    key = str(path[-1])
+    plain_key = unicodedata.normalize("NFKC", key).strip()
+    value = shown_value(_at(document.data, path))
+    message = f"unknown key (its value: {value})"
+    if plain_key != key and plain_key in known:
+        hint = f"Did you mean `{plain_key}`? {masked(key)!r} is written with full-width characters."
+    else:
+        near = difflib.get_close_matches(plain_key, known, n=1, cutoff=0.5)
+        hint = f"Did you mean `{near[0]}`? " if near else ""
+        hint += f"Known here: {', '.join(known)}." if known else ""
+    return document.problem(path, message, code="unknown_key", hint=hint or None, at_key=True)
+
+
+def _missing_key(document: Document, path: KeyPath, key: str, schema: Mapping[str, Any]) -> Problem:
+    described = schema.get("properties", {}).get(key, {}).get("description")
+    hint = "Add `version: 1` as the first line." if key == "version" and not path else described
+    return document.problem(path, f"the key `{key}` is missing", code="missing_key", hint=hint, at_key=True)
+
+
+def _wrong_value(document: Document, path: KeyPath, error: Any) -> Problem:
+    value = error.instance
+    if later.is_later_value(path, value):
+        message = f"{shown_value(value)} is not in this version"
+        return document.problem(path, message, code="not_in_this_version", hint=later.HINT)
+    hint = _hint(error)
+    if (
+        error.validator == "pattern"
+        and isinstance(path, tuple)
+        and error.schema_path[-2:-1] == ("propertyNames",)
+    ):
+        path = (*path, value)
+    message = f"{_complaint(error)}{_described(error.schema)}"
+    return document.problem(path, message, code="wrong_value", hint=hint)
+
+
+def _complaint(error: Any) -> str:
+    value, wanted = error.instance, error.validator_value
+    shown = shown_value(value)
+    match error.validator:
+        case "type":
+            names = [wanted] if isinstance(wanted, str) else wanted
+            allowed = " or ".join(TYPES[name] for name in names if name != "null")
+            return f"expected {allowed}, not {_kind(value)}{shown}"
+        case "const" | "enum":
+            allowed = json.dumps(wanted) if error.validator == "const" else ", ".join(map(str, wanted))
+            return f"{shown} is not one of: {allowed}"
+        case "minItems" | "minProperties" | "minLength":
+            return f"{shown} is empty"
+        case "maxLength":
+            return f"{shown} is longer than {wanted} characters"
+        case "uniqueItems":
+            return f"{shown} names something twice"
+    return f"{shown} is not allowed"
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "the truth value "
+    if isinstance(value, (int, float)):
+        return "the number "
+    if isinstance(value, str):
+        return "the text "
+    return "the list " if isinstance(value, list) else ""
+
+
+def _described(schema: Mapping[str, Any]) -> str:
+    description = schema.get("description")
+    return f". Expected: {description}" if description else ""
+
+
+def _hint(error: Any) -> str | None:
+    value, wanted = error.instance, error.validator_value
+    if error.validator == "enum" and isinstance(value, str):
+        near = difflib.get_close_matches(value.lower(), [str(one) for one in wanted], n=1)
+        return f"Did you mean {near[0]}?" if near else None
+    if error.validator != "type":
+        return None
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if "object" in names and isinstance(value, str) and ("：" in value or "\u3000" in value):
+        return "A key is followed by a full-width colon or space (：): YAML needs `: ` in half width."
+    if "string" in names and isinstance(value, (int, float)):
+        return f'Put quotes around it: "{json.dumps(value)}".'
+    if "array" in names and "object" not in names:
+        return "Begin each entry of the list with `- `."
+    return None
+
+
+def _at(data: Any, path: KeyPath) -> Any:
+    for part in path:
+        data = data[part]
+    return data
