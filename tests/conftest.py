@@ -1,37 +1,132 @@
-"""The guard around every test: no key in the environment, loopback only, a home of its own."""
+"""The guard around every test (no key, loopback only, a home of its own), and a project to run."""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "HF_", "FTRUN_")
+FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "HF_", "FTRUN_", "XDG_")
+KEPT = ("FTRUN_TEST_CACHE", "FTRUN_TEST_ALL")
 
 
 @pytest.fixture(autouse=True)
-def guard(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def guard(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Take keys out of the environment, put home and stores in a temporary folder, refuse foreign hosts."""
-    keep = {"FTRUN_TEST_CACHE"}
     for name in list(os.environ):
-        if name.startswith(FOREIGN) and name not in keep:
+        if name.startswith(FOREIGN) and name not in KEPT:
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, str(home / name.lower()))
     monkeypatch.setenv("FTRUN_HOME", str(home / "engine"))
+    monkeypatch.setenv("FTRUN_ENGINE_IDLE", "60")
     connect = socket.socket.connect
 
-    def connect_to_loopback(self: socket.socket, address: object) -> None:
+    def connect_to_loopback(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6):
-            assert isinstance(address, tuple)
             assert str(address[0]).startswith("127.") or address[0] in ("::1", "localhost"), address
-        connect(self, address)  # type: ignore[arg-type]
+        connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_to_loopback)
-    yield
+    yield home
+    _end_engine(home / "engine")
+
+
+def _end_engine(home: Path) -> None:
+    """End the background engine that a test started, if it is still there."""
+    try:
+        pid = json.loads((home / "engine.json").read_text())["pid"]
+        os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError, KeyError):
+        return
+
+
+class Ftrun:
+    """Runs the command line in a process of its own, as a user would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 120,
+        stdin: str | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `ftrun WORDS` to its end and return exit code and output."""
+        return subprocess.run(
+            [sys.executable, "-m", "ftrun", *words],
+            cwd=self.folder,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            input=stdin or "",
+            check=False,
+        )
+
+    def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start `ftrun WORDS` and return the process, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "ftrun", *words],
+            cwd=self.folder,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def json(self, *words: str, code: int = 0, **how: Any) -> dict[str, Any]:
+        """Run `ftrun WORDS --json`, hold it to the exit code, and return the one document on stdout."""
+        done = self(*words, "--json", **how)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        document = json.loads(done.stdout)
+        assert isinstance(document, dict)
+        return document
+
+
+CONFIG = """\
+version: 1
+name: toy
+targets:
+  local: {provider: local, model: rehearsal}
+data:
+  sources: [{path: data/toy.csv}]
+  split: {validation: 2, seed: 1}
+prompt:
+  system: あなたは短く答えます。
+  user: "{{ q }}"
+  assistant: "{{ a }}"
+train: {suffix: toy, hyperparameters: {n_epochs: 2}}
+eval:
+  prompts:
+    - {id: one, user: 一番は？, expect: {contains: rehearsal}}
+    - {id: two, user: 二番は？, expect: {contains: ない}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a folder with an experiment of 14 Japanese rows for the model `rehearsal`."""
+    (tmp_path / "configs" / "data").mkdir(parents=True)
+    rows = "".join(f"質問{number}は何ですか？,答え{number}です。\n" for number in range(14))
+    (tmp_path / "configs/data/toy.csv").write_text("q,a\n" + rows, encoding="utf-8")
+    (tmp_path / "configs/toy.yaml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def ftrun(project: Path) -> Ftrun:
+    """Return the command line, run in the project's folder."""
+    return Ftrun(project)

@@ -23,7 +23,9 @@ Messages = list[dict[str, Any]]
 
 @click.command(name="chat")
 @experiment_options
-@click.option("--with", "rivals", multiple=True, metavar="MODEL", help="Ask this one too: base, or a model id.")
+@click.option(
+    "--with", "rivals", multiple=True, metavar="MODEL", help="Ask this one too: base, or a model id."
+)
 @click.option("-m", "--message", help="Ask this once and leave.")
 def command(
     config: Path,
@@ -113,7 +115,9 @@ def _system(session: Session) -> str | None:
 def _converse(talk: Talk) -> None:
     terminal = sys.stdin.isatty()
     if terminal:
-        print(f"You talk to {', '.join(talk.models.values())}. An empty line or Ctrl-D ends.", file=sys.stderr)
+        print(
+            f"You talk to {', '.join(talk.models.values())}. An empty line or Ctrl-D ends.", file=sys.stderr
+        )
     while True:
         if terminal:
             print("you> ", end="", file=sys.stderr, flush=True)

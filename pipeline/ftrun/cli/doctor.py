@@ -15,14 +15,12 @@ import click
 
 import ftrun
 from ftrun.cli.failure import print_json
+from ftrun.engine.extras import ENGINE, LOCAL
 from ftrun.engine.places import cache_home, engine_home
 from ftrun.errors import FtrunError
 
 NEEDED_GB = 2.0  # the built-in model: its download, its conversion and a few fine-tuned ones
-EXTRAS = {
-    "engine": ("fastapi", "uvicorn"),
-    "local": ("torch", "transformers", "peft", "safetensors", "gguf"),
-}
+EXTRAS = {"engine": ENGINE, "local": LOCAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +113,9 @@ def _key() -> Finding:
     from ftrun.targets.keys import key_from
 
     if not os.environ.get("OPENAI_API_KEY"):
-        return Finding(name="openai key", ok=True, message="OPENAI_API_KEY is not set (only `openai` targets need it)")
+        return Finding(
+            name="openai key", ok=True, message="OPENAI_API_KEY is not set (only `openai` targets need it)"
+        )
     try:
         key_from("OPENAI_API_KEY", "openai")
     except FtrunError as error:

@@ -1,4 +1,7 @@
-"""Owns the way from an exception to what the user reads and the exit code. Expected errors show no traceback."""
+"""Owns the way from an exception to what the user reads and the exit code.
+
+Expected errors show no traceback; a bug names its log file.
+"""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ COMMANDS = {
     "doctor": "Say what is wrong with this machine, and the cure.",
 }
 # commands that DESIGN.md names and a later version brings
-LATER = (
-    "adopt augment cancel compare data eval gc history import ls metrics pause report resume rm state wait"
-).split()
+LATER = frozenset(
+    "adopt augment cancel compare data eval gc history import ls metrics pause report resume rm state wait".split()
+)
 
 
 class Commands(click.Group):

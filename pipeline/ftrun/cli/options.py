@@ -13,7 +13,7 @@ CONFIG = click.argument("config", type=click.Path(path_type=Path))
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A number of seconds, or one with the unit s, m, h or d."""
 
     name = "duration"
@@ -33,8 +33,12 @@ def experiment_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         CONFIG,
         click.option("--target", metavar="T", help="The target to use, instead of the file's `target`."),
-        click.option("--set", "overrides", metavar="K=V", multiple=True, help="Override any key of the file."),
-        click.option("--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project."),
+        click.option(
+            "--set", "overrides", metavar="K=V", multiple=True, help="Override any key of the file."
+        ),
+        click.option(
+            "--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project."
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."),
     ]
     for option in reversed(options):

@@ -67,7 +67,9 @@ class Reporter:
     def _on_note(self, *, text: str) -> None:
         self.line(f"  {text}")
 
-    def _on_warning(self, *, message: str, file: str | None = None, line: int | None = None, **_: Any) -> None:
+    def _on_warning(
+        self, *, message: str, file: str | None = None, line: int | None = None, **_: Any
+    ) -> None:
         place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         self.line(f"  warning: {place}{message}")
 

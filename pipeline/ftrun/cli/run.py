@@ -16,19 +16,23 @@ from ftrun.cli.reporter import Reporter
 from ftrun.errors import DecisionError, FtrunError, InterruptError, PendingError, UserError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.runner import Outcome, Session, Settings
+    from ftrun.runner import Outcome, Session
 
 STAGES = ("prepare", "check", "upload", "train", "wait", "evaluate", "report")
 
 
 @click.command(name="run")
 @experiment_options
-@click.option("--yes", is_flag=True, help="Go ahead with what costs money without asking (a budget still holds).")
+@click.option(
+    "--yes", is_flag=True, help="Go ahead with what costs money without asking (a budget still holds)."
+)
 @click.option("--detach", is_flag=True, help="Create the job and leave; exit 75. The same command goes on.")
 @click.option("--until", type=click.Choice(STAGES), help="Stop after this stage.")
 @click.option("--force", type=click.Choice(STAGES), help="Do this stage again; for `train`, another job.")
 @click.option("--confirm-not-created", is_flag=True, help="An unclear create made no job: I have looked.")
-@click.option("--max-wait", type=Duration(), metavar="T", help="Leave with exit 75 after 90s, 15m, 2h of waiting.")
+@click.option(
+    "--max-wait", type=Duration(), metavar="T", help="Leave with exit 75 after 90s, 15m, 2h of waiting."
+)
 @click.option("--wait", "wait_for_lock", is_flag=True, help="Wait for another run of this experiment to end.")
 def command(
     config: Path,

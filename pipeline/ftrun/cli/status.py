@@ -73,7 +73,7 @@ def _status(stage: str, action: str, recorded: str | None, job_status: str | Non
 
 
 def _job(session: Session) -> tuple[str | None, str | None, str | None]:
-    """Return id, status and model of the experiment's job; the target is asked when a job is not at its end."""
+    """Return id, status and model of the job; the target is asked while it is not at its end."""
     record = session.state.stages.get("train")
     job_id = record.result.get("job_id") if record else None
     known = next((job for job in session.state.jobs.values() if job.job_id == job_id), None)

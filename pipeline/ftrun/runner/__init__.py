@@ -4,4 +4,14 @@ from ftrun.runner.apply import Outcome, Settings, apply, context_of
 from ftrun.runner.plan import Plan, Step, make_plan
 from ftrun.runner.session import Session, open_session
 
-__all__ = ["Outcome", "Plan", "Session", "Settings", "Step", "apply", "context_of", "make_plan", "open_session"]
+__all__ = [
+    "Outcome",
+    "Plan",
+    "Session",
+    "Settings",
+    "Step",
+    "apply",
+    "context_of",
+    "make_plan",
+    "open_session",
+]

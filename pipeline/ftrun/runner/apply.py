@@ -146,7 +146,9 @@ def _detach(context: Context) -> None:
     if wait.decide(context, None).action == "skip":
         return
     job = context.state.stages["train"].result["job_id"]
-    raise PendingError(f"job {job} goes on without us", code="pending", hint="The same command goes on from here.")
+    raise PendingError(
+        f"job {job} goes on without us", code="pending", hint="The same command goes on from here."
+    )
 
 
 def _step(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:

@@ -21,7 +21,9 @@ def authorize(plan: Plan, *, budget: float | None, yes: bool, ask: Callable[[str
         return
     if yes:
         return
-    price = f"about US${usd:.2f}" if usd is not None else "an unknown amount (no price is known for this server)"
+    price = (
+        f"about US${usd:.2f}" if usd is not None else "an unknown amount (no price is known for this server)"
+    )
     if ask is None:
         raise DecisionError(
             f"this run would cost {price}, and nobody is here to confirm it; nothing was sent",

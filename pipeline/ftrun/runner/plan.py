@@ -101,7 +101,9 @@ def _decide(stage: Any, context: Context, remote: Service | None, before: list[S
 
 
 def _works(steps: list[Step]) -> bool:
-    return any(step.action != "skip" for step in steps if step.stage in ("check", "train", "wait", "evaluate"))
+    return any(
+        step.action != "skip" for step in steps if step.stage in ("check", "train", "wait", "evaluate")
+    )
 
 
 def _estimate(context: Context, steps: list[Step]) -> dict[str, Any] | None:

@@ -39,11 +39,9 @@ def open_session(
 ) -> Session:
     """Load the experiment and its state; ConfigError or DecisionError. Writes nothing."""
     document = read_document(config, overrides)
-    name, target_name = _names(document.data, target)
-    folder = runs_folder(config, runs) / name / target_name if name else None
-    known = folder is not None and document.digest in _validated(folder)
-    experiment = build_experiment(document, target, validated=known)
-    folder = runs_folder(config, runs) / experiment.name / experiment.target.name
+    folder = runs_folder(config, runs)
+    experiment = build_experiment(document, target, validated=document.digest in _validated(folder))
+    folder = folder / experiment.name / experiment.target.name
     store = StateStore(folder)
     session = Session(
         experiment=experiment,
@@ -71,23 +69,14 @@ def runs_folder(config: Path, given: Path | None) -> Path:
 
 def remember_validated(session: Session) -> None:
     """Note that this configuration is valid, so that a run with nothing to do needn't load the validator."""
-    known = [*_validated(session.folder), session.digest]
-    write_json(session.folder / "cache.json", {"validated": list(dict.fromkeys(known))[-MOST_DIGESTS:]})
+    runs = session.folder.parent.parent
+    known = [*_validated(runs), session.digest]
+    write_json(runs / "cache.json", {"validated": list(dict.fromkeys(known))[-MOST_DIGESTS:]})
 
 
-def _names(data: Any, target: str | None) -> tuple[str | None, str]:
-    """Return name and target of a document that may not be valid yet."""
-    if not isinstance(data, dict):
-        return None, ""
-    name, chosen = data.get("name"), target or data.get("target") or "local"
-    if not isinstance(name, str) or not isinstance(chosen, str) or "/" in name or "/" in chosen:
-        return None, ""
-    return name, chosen
-
-
-def _validated(folder: Path) -> list[str]:
+def _validated(runs: Path) -> list[str]:
     try:
-        found = json.loads((folder / "cache.json").read_text(encoding="utf-8"))["validated"]
+        found = json.loads((runs / "cache.json").read_text(encoding="utf-8"))["validated"]
     except (OSError, ValueError, KeyError, TypeError):
         return []  # a cache that can't be read costs a validation, nothing else
     return [str(item) for item in found] if isinstance(found, list) else []
@@ -136,7 +125,9 @@ def _check_identity(session: Session) -> None:
     if now["provider"] == then.get("provider") == "local":
         session.other_store = then.get("store") is not None
         if session.other_store:
-            session.notes.append("the state belongs to another local store: its jobs are not here, so they run anew")
+            session.notes.append(
+                "the state belongs to another local store: its jobs are not here, so they run anew"
+            )
             session.state.forget_remote()
         session.state.identity = now
         return

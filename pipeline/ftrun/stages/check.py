@@ -68,4 +68,10 @@ def facts(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _problem(error: Mapping[str, Any]) -> Problem:
-    return Problem(error["message"], **{name: error.get(name) for name in ("code", "file", "line", "hint")})
+    return Problem(
+        error["message"],
+        code=error["code"],
+        file=error.get("file"),
+        line=error.get("line"),
+        hint=error.get("hint"),
+    )

@@ -1,4 +1,4 @@
-"""Owns the spec of a job: what makes two jobs the same work. `train`, `wait` and all after them stand on it."""
+"""Owns the spec of a job: what makes two jobs the same work. All stages from `train` on stand on it."""
 
 from __future__ import annotations
 

@@ -51,11 +51,15 @@ def decide(context: Context, remote: Service | None) -> Decision:
     intent = context.state.intents.get(key)
     found = remote.find_jobs(_request(context), intent.at if intent else None) if remote else []
     if found:
-        return Decision(action="adopt", reasons=(f"the target has job {found[0].id} with this configuration",))
+        return Decision(
+            action="adopt", reasons=(f"the target has job {found[0].id} with this configuration",)
+        )
     if _is_unclear(context, intent):
         return Decision(action="blocked", reasons=(UNCLEAR,), code="unclear")
     record = context.state.stages.get(NAME)
-    why = changes(record.inputs, shortened(inputs(context))) if record else ("no job with this configuration",)
+    why = (
+        changes(record.inputs, shortened(inputs(context))) if record else ("no job with this configuration",)
+    )
     return Decision(action="run", reasons=why)
 
 
@@ -180,7 +184,8 @@ def way_out(context: Context) -> str:
     """Return what a person can do about an unclear create."""
     return (
         "Look at the provider's list of jobs. If none is there: "
-        f"`ftrun run {context.experiment.file} --target {context.experiment.target.name} --confirm-not-created`. "
+        f"`ftrun run {context.experiment.file} --target {context.experiment.target.name} "
+        "--confirm-not-created`. "
         "If one is there, the same command without that option looks again and adopts it."
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from ftrun.errors import FtrunError, PendingError
 from ftrun.files import write_atomic
 from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision
+from ftrun.stages.decision import Decision, shortened
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord
 from ftrun.targets import Job, Service
@@ -37,7 +37,9 @@ def decide(context: Context, remote: Service | None) -> Decision:
     if context.force == NAME:
         return Decision(action="wait", reasons=("--force",))
     here = all((context.folder / name).exists() for name in outputs(context))
-    same = record is not None and record.status == "done" and record.inputs == {"job": f'"{spec_key(context)}"'}
+    same = (
+        record is not None and record.status == "done" and record.inputs == {"job": f'"{spec_key(context)}"'}
+    )
     if job.status == "succeeded" and same and here:
         return Decision(action="skip", reasons=("the job succeeded",))
     return Decision(action="wait", reasons=(f"job {job.job_id} is {job.status}",))
@@ -75,7 +77,7 @@ def _remember(context: Context, record: JobRecord, job: Job) -> None:
 
 
 def _until_the_end(context: Context, record: JobRecord) -> Job:
-    shortest, longest = context.experiment.target.poll
+    shortest, longest = (0.2, 1.0) if context.local else context.experiment.target.poll
     start = lost_since = time.monotonic()
     pause, ended, seen = shortest, None, set[str]()
     while True:

@@ -82,7 +82,9 @@ class State:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> State:
         """Return the state that `to_json` wrote; KeyError, TypeError or ValueError when it is no such thing."""
-        plain = {name: data[name] for name in ("experiment", "target", "file", "identity", "lineage", "serial")}
+        plain = {
+            name: data[name] for name in ("experiment", "target", "file", "identity", "lineage", "serial")
+        }
         return cls(
             **plain,
             stages={name: StageRecord(**record) for name, record in data["stages"].items()},

@@ -76,8 +76,10 @@ class StateStore:
 
     def _damaged(self, what: str) -> DecisionError:
         backup = self.path.with_suffix(".json.backup")
-        way = f"the last good one is {backup}: compare, and put it in place" if backup.exists() else (
-            "move it away: the next run finds its uploads and its job at the server and adopts them"
+        way = (
+            f"the last good one is {backup}: compare, and put it in place"
+            if backup.exists()
+            else ("move it away: the next run finds its uploads and its job at the server and adopts them")
         )
         return DecisionError(
             f"{self.path} {what}; no call was made",

@@ -97,9 +97,7 @@ class ApiService:
         finally:
             once.close()
         if not isinstance(getattr(made, "id", None), str):
-            raise FtrunError(
-                f"uploading {name}: the server's answer names no file", code="unreadable_answer"
-            )
+            raise FtrunError(f"uploading {name}: the server's answer names no file", code="unreadable_answer")
         self._wait_until_usable(made.id, name)
         return RemoteFile(id=made.id, name=name, bytes=path.stat().st_size)
 
@@ -209,9 +207,7 @@ class ApiService:
             raise as_error(error, f"fetching the result file {file_id}") from error
         return _decode_csv(content)
 
-    def chat(
-        self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
-    ) -> Reply:
+    def chat(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Reply:
         """Ask `model` once."""
         start = time.monotonic()
         try:
@@ -310,7 +306,7 @@ def _hyperparameters(raw: Any) -> dict[str, Any]:
     method = getattr(raw, "method", None)
     supervised = getattr(method, "supervised", None)
     found = getattr(supervised, "hyperparameters", None) or getattr(raw, "hyperparameters", None)
-    return found.model_dump(exclude_none=True) if hasattr(found, "model_dump") else {}
+    return found.model_dump(exclude_none=True) if found is not None and hasattr(found, "model_dump") else {}
 
 
 def _file_id(item: Any) -> str:

@@ -83,7 +83,9 @@ def _connect_remote(target: Target, announce: Announce) -> Service:
     from ftrun.targets.api import ApiService
 
     if os.environ.get("OPENAI_BASE_URL"):
-        announce("OPENAI_BASE_URL is ignored: who gets paid stands in the experiment file (targets.T.base_url).")
+        announce(
+            "OPENAI_BASE_URL is ignored: who gets paid stands in the experiment file (targets.T.base_url)."
+        )
     key = key_from(target.api_key_env or "OPENAI_API_KEY", target.name)
     identity = identity_of(target)
     return ApiService(

@@ -152,9 +152,7 @@ class Service(Protocol):
         """Return the text of a result file; base64 is undone."""
         ...
 
-    def chat(
-        self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
-    ) -> Reply:
+    def chat(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Reply:
         """Ask `model` once."""
         ...
 

@@ -1,0 +1,109 @@
+"""The direction of imports, and what starting up may load."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, Ftrun
+
+PACKAGE = ROOT / "pipeline" / "ftrun"
+FOUNDATION = {"errors", "files", "text"}
+MAY_IMPORT = {
+    "cli": {"runner", "stages", "state", "targets", "data", "evaluation", "report", "experiment", "engine"},
+    "runner": {"stages", "state", "targets", "data", "evaluation", "report", "experiment"},
+    "stages": {"state", "targets", "data", "evaluation", "report", "experiment"},
+    "state": set(),
+    "targets": {"experiment", "engine"},
+    "data": {"experiment"},
+    "evaluation": {"experiment"},
+    "report": {"experiment"},
+    "experiment": set(),
+    "engine": set(),
+    "errors": set(),
+    "files": set(),
+    "text": set(),
+}
+HEAVY = ("torch", "transformers", "openai", "jinja2", "jsonschema", "rich", "filelock", "tiktoken", "toktok")
+
+
+def imports_of(file: Path) -> set[str]:
+    """Return the dotted names of ftrun that a module imports, wherever it does."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.startswith("ftrun.")}
+
+
+def packages_of(file: Path) -> set[str]:
+    """Return the packages of ftrun that a module imports from."""
+    return {name.split(".")[1] for name in imports_of(file)} & MAY_IMPORT.keys()
+
+
+def test_imports_point_one_way() -> None:
+    """A package imports only what lies below it; only cli and targets know the engine."""
+    wrong = []
+    for file in PACKAGE.rglob("*.py"):
+        package = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if package in ("__init__", "__main__"):
+            continue
+        extra = packages_of(file) - MAY_IMPORT[package] - FOUNDATION - {package}
+        wrong += [f"{file.relative_to(PACKAGE)} imports {name}" for name in sorted(extra)]
+    assert not wrong, wrong
+
+
+def test_stages_do_not_import_each_other() -> None:
+    """What stages share is a module of its own, not another stage."""
+    stages = {"prepare", "check", "upload", "train", "wait", "evaluate", "report"}
+    for name in stages:
+        imported = imports_of(PACKAGE / "stages" / f"{name}.py")
+        assert not {f"ftrun.stages.{other}" for other in stages - {name}} & imported, name
+
+
+def test_only_the_targets_import_the_sdk() -> None:
+    """The openai SDK's client is behind targets/; the engine may use its types alone."""
+    for file in PACKAGE.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        package = file.relative_to(PACKAGE).parts[0]
+        if "import openai" in text or "from openai import" in text:
+            assert package == "targets", file
+
+
+def loaded_by(code: str, environment: dict[str, str] | None = None) -> set[str]:
+    """Return the heavy modules that are loaded after running `code` in a process of its own."""
+    tail = f"\nimport sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **(environment or {})},
+    )
+    return set(done.stdout.strip().splitlines()[-1].split()) if done.stdout.strip() else set()
+
+
+def test_importing_the_command_line_loads_nothing_heavy() -> None:
+    """`import ftrun.cli` loads neither torch nor openai nor jinja2 nor jsonschema."""
+    assert loaded_by("import ftrun.cli") == set()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """`ftrun --help` lists the commands without importing them."""
+    code = "import ftrun.cli\ntry: ftrun.cli.main(['--help'])\nexcept SystemExit: pass"
+    assert loaded_by(code) == set()
+
+
+def test_a_run_with_nothing_to_do_loads_nothing_heavy(ftrun: Ftrun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once all is done, a rerun needs no validator, no template engine, no SDK and no lock."""
+    assert ftrun("configs/toy.yaml").returncode == 0
+    monkeypatch.chdir(ftrun.folder)
+    code = "import ftrun.cli\ntry: ftrun.cli.main(['configs/toy.yaml'])\nexcept SystemExit as e: assert e.code == 0"
+    assert loaded_by(code) == set()

@@ -1,0 +1,53 @@
+"""A built wheel works outside the checkout: schemas inside, commands there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+
+def run(*words: str | Path, cwd: Path) -> str:
+    """Run a program to its end, hold it to exit code 0 and return what it printed."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy of the tracked tree."""
+    source = tmp_path_factory.mktemp("source") / "ftrun"
+    skip = shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__", ".*_cache", ".hypothesis")
+    shutil.copytree(ROOT, source, ignore=skip)
+    out = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, source, cwd=out)
+    return next(out.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_schemas(wheel: Path) -> None:
+    """The schema lies inside the package, where the installed program looks for it."""
+    assert "ftrun/schemas/experiment.schema.json" in zipfile.ZipFile(wheel).namelist()
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_checks_an_experiment_outside_the_checkout(
+    wheel: Path, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Installed into an empty environment, `schema`, `check` and `plan` work without any extra."""
+    place = tmp_path_factory.mktemp("venv")
+    venv.create(place, with_pip=True)
+    run(place / "bin/python", "-m", "pip", "install", "-q", wheel, cwd=project)
+    program = place / "bin" / "ftrun"
+    assert '"$schema"' in run(program, "schema", cwd=project)
+    assert "12" in run(program, "check", "configs/toy.yaml", cwd=project)  # 14 rows less 2 for validation
+    assert "prepare" in run(program, "plan", "configs/toy.yaml", cwd=project)
