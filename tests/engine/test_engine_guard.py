@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,11 +15,17 @@ import pytest
 from engine.running import Engine, upload
 
 
-def ask(engine: Engine, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
+def ask(
+    engine: Engine,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, Any]:
     """Send a request with the right token, unless `headers` say otherwise; return status and JSON."""
     address = urlsplit(engine.base_url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
-    sent = {"Authorization": f"Bearer {engine.token}"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    sent = {"Authorization": f"Bearer {engine.token}", **(headers or {})}
     connection.request(method, path, body=body, headers=sent)
     answer = connection.getresponse()
     content = json.loads(answer.read())
@@ -42,13 +49,13 @@ def ask(engine: Engine, method: str, path: str, body: bytes | None = None, **hea
 def test_strangers_are_refused(engine: Engine, headers: dict[str, str], status: int, code: str) -> None:
     """Without the token, under a foreign host name or from a foreign page nothing is answered."""
     for path in ("/v1/models", "/ftrun/info", "/nowhere"):
-        got, body = ask(engine, "GET", path, **headers)
+        got, body = ask(engine, "GET", path, headers=headers)
         assert (got, body["error"]["code"]) == (status, code)
 
 
 def test_no_page_is_allowed_across_origins(engine: Engine) -> None:
     """A browser's preflight request gets no permission."""
-    status, body = ask(engine, "OPTIONS", "/v1/files", Origin="http://evil.example")
+    status, body = ask(engine, "OPTIONS", "/v1/files", headers={"Origin": "http://evil.example"})
     assert (status, body["error"]["code"]) == (403, "origin_not_allowed")
 
 
@@ -83,7 +90,9 @@ def test_every_failure_has_the_apis_form(
 
 def test_too_large_bodies_are_refused(engine: Engine) -> None:
     """A body over the limit is a 413: by its length before it is read, or while it comes in pieces."""
-    status, answer = ask(engine, "POST", "/v1/files", None, Content_Length=str(600 * 1024 * 1024))
+    status, answer = ask(
+        engine, "POST", "/v1/files", None, headers={"Content-Length": str(600 * 1024 * 1024)}
+    )
     assert (status, answer["error"]["code"]) == (413, "request_too_large")
     address = urlsplit(engine.base_url)
     with socket.create_connection((str(address.hostname), address.port)) as connection:

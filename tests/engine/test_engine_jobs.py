@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import openai
 import pytest
 
 from engine.running import Engine, finish, rows, upload, wait_until
+from ftrun.engine.extras import LOCAL
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,15 @@ def test_a_training_file_needs_the_purpose_fine_tune(client: openai.OpenAI) -> N
     other = client.files.create(file=("a.jsonl", rows()), purpose="user_data")
     with pytest.raises(openai.BadRequestError, match="must be 'fine-tune'"):
         client.fine_tuning.jobs.create(model="rehearsal", training_file=other.id)
+
+
+def test_a_model_that_cannot_be_trained_yet_says_what_is_missing(client: openai.OpenAI) -> None:
+    """A model under terms that nobody accepted, or without torch, is refused before there is a job."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.fine_tuning.jobs.create(model="gemma-3-270m", training_file=upload(client))
+    installed = all(find_spec(package) for package in LOCAL)
+    assert caught.value.code == ("license_not_accepted" if installed else "extra_missing")
+    assert ("ftrun models --accept" if installed else "ftrun[local]") in str(caught.value)
 
 
 @pytest.mark.parametrize(

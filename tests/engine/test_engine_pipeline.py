@@ -8,11 +8,12 @@ from typing import Any
 
 import openai
 import pytest
+from openai import BaseModel
 from openai.types import FileObject, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from engine.running import finish, rows, upload
 

@@ -15,8 +15,10 @@ from typing import Any, Literal, Protocol, cast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """What a backend needs to train. Hyperparameters hold numbers or "auto"; `work` is the job's own folder.
+    """What a backend needs to train. `work` is the job's own folder.
 
+    Hyperparameters are those of the API: numbers or "auto"; n_epochs is always a number already.
+    The files were validated by `ftrun.engine.examples`, whose `read_examples` reads them.
     `work/checkpoints/` may hold what an earlier, killed process of this job left: go on from there.
     """
 
@@ -56,7 +58,7 @@ class TrainingReport(Protocol):
     """Where a backend tells how it goes; everything is durable when a call returns."""
 
     def event(self, message: str, *, level: Literal["info", "warn", "error"] = "info") -> None:
-        """Add a message event to the job."""
+        """Add a message event to the job. Raises Cancelled when the job was asked to stop."""
         ...
 
     def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:

@@ -189,10 +189,9 @@ class ChatPool:
                     self._end(model)
 
     def close(self) -> None:
-        """Kill all workers."""
-        with self._lock:
-            for model in list(self._workers):
-                self._end(model)
+        """Kill all workers; takes no lock, so that a signal handler may call it."""
+        for worker in list(self._workers.values()):
+            worker.kill()
 
     def _make_room(self) -> None:
         idle = [(worker.used, model) for model, worker in self._workers.items() if worker.idle]

@@ -94,8 +94,14 @@ class _Row:
             self.reject(f"{place}.role must be one of {', '.join(ROLES)}, not {message.get('role')!r}.")
         if unknown := sorted(message.keys() - MESSAGE_KEYS):
             self.reject(f"{place}.{unknown[0]} is not supported by this engine.")
-        if not isinstance(message.get("content"), str):
+        content = message.get("content")
+        if not isinstance(content, str) or not _is_text(content):
             self.reject(f"{place}.content must be a text.")
         weight = message.get("weight")
         if weight is not None and (message["role"] != "assistant" or weight not in (0, 1)):
             self.reject(f"{place}.weight must be 0 or 1 and stand at an assistant message.")
+
+
+def _is_text(content: str) -> bool:
+    """Say whether `content` can be written as UTF-8: JSON may smuggle in half a surrogate pair."""
+    return content.isascii() or not any("\ud800" <= character <= "\udfff" for character in content)

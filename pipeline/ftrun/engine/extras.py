@@ -28,5 +28,5 @@ def _require(packages: tuple[str, ...], *, extra: str, purpose: str) -> None:
         raise FtrunError(
             f"{purpose} needs packages that are not installed: {', '.join(missing)}.",
             code="extra_missing",
-            hint=f"pip install 'ftrun[{extra}]'",
+            hint=f"Install them: pip install 'ftrun[{extra}]'",
         )

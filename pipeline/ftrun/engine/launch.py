@@ -140,13 +140,21 @@ def _wait_for_start(home: Path, process: subprocess.Popen[bytes], log: Path) -> 
         if process.poll() is not None:
             break
         time.sleep(0.02)
-    last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
     raise FtrunError(
-        f"The engine did not start{': ' + last[0] if last else ''}.",
+        f"The engine did not start: {_last_words(log)}",
         code="engine_start",
         file=str(log),
-        hint=f"Its log is {log}. In the foreground it says more: ftrun serve",
+        hint="In the foreground it says more: ftrun serve",
     )
+
+
+def _last_words(log: Path) -> str:
+    """Return why an engine ended, from its log: the last line, which is JSON for an expected error."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing."]
+    try:
+        return str(json.loads(lines[-1])["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return lines[-1]
 
 
 def _wait_for_end(home: Path, seconds: float) -> bool:

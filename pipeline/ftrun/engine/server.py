@@ -183,9 +183,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _occupied(home: Path) -> DecisionError:
     endpoint = running_engine(home)
-    where = f" at {endpoint.base_url} (process {endpoint.pid})" if endpoint else ""
+    if endpoint is None:
+        return DecisionError(
+            f"An engine of {home} runs already, but does not answer.",
+            code="engine_hangs",
+            hint=f"Its process id is in {home / 'engine.json'}: end that process and run this again",
+        )
     return DecisionError(
-        f"An engine of {home} runs already{where}.",
+        f"An engine of {home} runs already at {endpoint.base_url} (process {endpoint.pid}).",
         code="engine_running",
         hint="Use that one, end it with `ftrun serve --stop`, or take another --home",
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError
-from ftrun.engine.backends import REHEARSAL
 from ftrun.engine.catalogue import find_model, model_names
 from ftrun.engine.extras import require_backend
+from ftrun.engine.local.acceptance import require_acceptance
 from ftrun.engine.store import Store
 from ftrun.engine.store.jobs import NewJob
 from ftrun.errors import FtrunError
@@ -57,9 +57,9 @@ def check_base_model(name: str) -> None:
         raise ApiError(message, code="model_not_found", param="model")
     try:
         require_backend(name)
+        require_acceptance(name)
     except FtrunError as error:
-        message = f"{error} Install them with: {error.problem.hint}. '{REHEARSAL}' works without."
-        raise ApiError(message, code=error.code, param="model") from error
+        raise ApiError(f"{error} {error.problem.hint}", code=error.code, param="model") from error
 
 
 def read_metadata(body: Body) -> Mapping[str, str] | None:
