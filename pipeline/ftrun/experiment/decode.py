@@ -81,7 +81,7 @@ def _near(path: Path) -> str | None:
     if not path.parent.is_dir():
         return f"The folder {shown_path(path.parent)} does not exist either."
     names = [entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml", ".j2")]
-    near = difflib.get_close_matches(path.name, names, n=1)
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
     if near:
         return f"Did you mean {shown_path(path.parent / near[0])}?"
     return f"The folder has: {', '.join(sorted(names)[:10])}." if names else None

@@ -19,6 +19,7 @@ NAMED_KEY = re.compile(
     re.IGNORECASE,
 )
 LONG_RUN = re.compile(r"(?=[A-Za-z0-9_+=]*[a-z])(?=[A-Za-z0-9_+=]*[0-9])[A-Za-z0-9_+=]{32,}")
+PASSWORD = re.compile(r"(https?://)[^/@\s]+@")
 HIDDEN = "***"
 
 
@@ -26,4 +27,5 @@ def masked(text: str) -> str:
     """Return `text` with everything that looks like a key replaced by ***."""
     text = KEY_SHAPES.sub(HIDDEN, text)
     text = NAMED_KEY.sub(lambda match: match[1] + HIDDEN, text)
+    text = PASSWORD.sub(lambda match: f"{match[1]}{HIDDEN}@", text)
     return LONG_RUN.sub(HIDDEN, text)

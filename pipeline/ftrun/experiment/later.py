@@ -58,8 +58,6 @@ def is_later_key(path: KeyPath) -> bool:
 
 def is_later_value(path: KeyPath, value: Any) -> bool:
     """Return whether `value` at `path` belongs to a later version."""
-    if isinstance(value, dict):  # method: {type: dpo}, the API's own form
-        value = value.get("type")
     return isinstance(value, str) and value in VALUES.get(_pattern(path), ())
 
 

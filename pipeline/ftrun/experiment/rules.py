@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ftrun.errors import ConfigError, Problem
+from ftrun.experiment import later
 from ftrun.experiment.build import choose_target, seconds
 from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, walk
@@ -245,7 +246,15 @@ def _check_templates(document: Document) -> Iterator[Problem]:
         yield from syntax_problems(document)
 
 
+def _check_later_values(document: Document) -> Iterator[Problem]:
+    for path, node in walk(document.root):
+        if later.is_later_value(path, node.value):
+            message = f"{shown_value(node.value)} is not in this version"
+            yield document.problem(path, message, code="not_in_this_version", hint=later.HINT)
+
+
 RULES: tuple[Rule, ...] = (
+    _check_later_values,
     _check_target,
     _check_providers,
     _check_poll,

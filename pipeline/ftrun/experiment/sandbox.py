@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, nodes
 from jinja2.exceptions import UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from ftrun.experiment.document import LARGEST_TEMPLATE
 
@@ -23,7 +24,7 @@ LARGEST_OUTPUT = 1_000_000  # characters
 LONGEST_SECONDS = 5.0
 MOST_STEPS = 200_000
 LARGEST_ARGUMENT = 100_000
-WIDE_FORMAT = re.compile(r"[0-9]{6,}")
+WIDE_FORMAT = re.compile(r"[0-9]{6,}|\{[^{}]*:[^{}]*\{")  # the second: a width that is itself a field
 METERED = ("*", "**", "+", "%")
 
 
@@ -162,7 +163,7 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(source, str):
             name, filename = (*arguments, None, None)[:2]
             source = self.parse(source, name, filename)
-        return super().compile(_with_meter(source), *arguments, **options)
+        return super().compile(_WithMeter().visit(source), *arguments, **options)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Prefer a mapping's key to its methods: `row.items` is the column called items."""
@@ -201,6 +202,18 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
             __self.meter.step()
         return __self.meter.check(super().call(__context, __obj, *arguments, **options))
 
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Return `str.format` in Jinja's safe form and with bounded widths; None for other functions."""
+        wrapped = super().wrap_str_format(value)
+        if wrapped is None:
+            return None
+
+        def metered(*arguments: Any, **options: Any) -> str:
+            self.meter.check_arguments("format", value.__self__, arguments, options)
+            return wrapped(*arguments, **options)
+
+        return metered
+
     def _metered(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         # Jinja passes its context first to filters that ask for it
         first = 1 if hasattr(function, "jinja_pass_arg") else 0
@@ -236,35 +249,25 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
         return "".join(texts)
 
 
-def _with_meter(tree: nodes.Template) -> nodes.Template:
-    """Put the meter into a syntax tree: around loops, outputs and concatenations."""
-    for loop in tree.find_all(nodes.For):
-        static = sum(len(data.data) for data in loop.find_all(nodes.TemplateData))
-        loop.iter = _filter(loop.iter, "_loop", static)
-    for output in tree.find_all(nodes.Output):
-        output.nodes = [
-            one if isinstance(one, nodes.TemplateData) else _filter(one, "_output", expression_name(one))
-            for one in (_without_concat(one) for one in output.nodes)
-        ]
-    for assign in tree.find_all((nodes.Assign, nodes.CallBlock)):
-        if isinstance(assign, nodes.Assign):
-            assign.node = _without_concat(assign.node)
-    return tree
+class _WithMeter(NodeTransformer):
+    """Puts the meter into a syntax tree: around loops, outputs and `~`."""
 
+    def visit_For(self, node: nodes.For) -> nodes.Node:
+        static = sum(len(data.data) for data in node.find_all(nodes.TemplateData))
+        self.generic_visit(node)
+        node.iter = _filter(node.iter, "_loop", static)
+        return node
 
-def _without_concat(node: Any) -> Any:
-    """Return an expression in which `~` is a metered filter, at any depth."""
-    for name in node.fields:
-        value = getattr(node, name, None)
-        if isinstance(value, nodes.Expr):
-            setattr(node, name, _without_concat(value))
-        elif isinstance(value, list):
-            setattr(
-                node, name, [_without_concat(one) if isinstance(one, nodes.Expr) else one for one in value]
-            )
-    if isinstance(node, nodes.Concat):
-        return _filter(nodes.List(node.nodes, "load", lineno=node.lineno), "_concat")
-    return node
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:
+        names = [None if isinstance(one, nodes.TemplateData) else expression_name(one) for one in node.nodes]
+        self.generic_visit(node)
+        pairs = zip(node.nodes, names, strict=True)
+        node.nodes = [one if name is None else _filter(one, "_output", name) for one, name in pairs]
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        self.generic_visit(node)
+        return _filter(nodes.List(node.nodes, lineno=node.lineno, environment=node.environment), "_concat")
 
 
 def _filter(node: Any, name: str, *arguments: Any) -> nodes.Filter:

@@ -215,31 +215,41 @@ def syntax_problems(document: Document) -> Iterator[Problem]:
     environment = ExperimentEnvironment(document.path.parent)
     checked: set[str] = set()
     for path, template in document.templates.items():
-        yield from _check(environment, template, path, checked)
+        yield from _check(environment, template, path, document, checked)
 
 
 def _check(
-    environment: ExperimentEnvironment, template: Template, path: KeyPath, checked: set[str]
+    environment: ExperimentEnvironment,
+    template: Template,
+    path: KeyPath,
+    document: Document,
+    checked: set[str],
 ) -> Iterator[Problem]:
     key = spell(path)
+    words, code, line = "", "template_syntax", 1
     try:
         tree = environment.parse(template.text, key, _filename(template, key))
-        included = [name for name in meta.find_referenced_templates(tree) if name is not None]
+        included = {name for name in meta.find_referenced_templates(tree) if name is not None}
         environment.compile(tree, key, _filename(template, key))
-        for name in set(included) - checked:
+        for name in sorted(included - checked):
             checked.add(name)
-            yield from _check(environment, _included(environment, name), path, checked)
+            yield from _check(environment, _included(environment, name), path, document, checked)
     except TemplateNotFound as error:
-        where = _place(template, key, None, _line_of(template.text, str(error.name)))
-        yield Problem(f"{key}: {error.message}", code="template_file", **where)
+        words, code, line = str(error.message), "template_file", _line_of(template.text, str(error.name))
     except TemplateError as error:
-        line = getattr(error, "lineno", 1)
-        where = _place(template, key, None, line)
-        shown = _excerpt(template, where)
-        yield Problem(f"{key}: {error.message}{shown}", code="template_syntax", **where)
+        words, line = str(error.message), getattr(error, "lineno", 1)
     except (RecursionError, SyntaxError, MemoryError) as error:
-        where = _place(template, key, None, 1)
-        yield Problem(f"{key}: too deeply nested ({type(error).__name__})", code="template_syntax", **where)
+        words = f"too deeply nested ({type(error).__name__})"
+    if words:
+        yield _syntax_problem(f"{key}: {words}", code, template, line, document)
+
+
+def _syntax_problem(message: str, code: str, template: Template, line: int, document: Document) -> Problem:
+    where = _place(template, "", None, line)
+    if template.place is not None:
+        text = template.text if template.file else document.texts.get(template.place[0], "")
+        message += excerpt(text, where["line"], where["column"])
+    return Problem(message, code=code, **where)
 
 
 def _included(environment: ExperimentEnvironment, name: str) -> Template:
@@ -253,9 +263,3 @@ def _included(environment: ExperimentEnvironment, name: str) -> Template:
 def _line_of(text: str, word: str) -> int:
     lines = LINE_BREAK.split(text)
     return next((number for number, line in enumerate(lines, 1) if word in line), 1)
-
-
-def _excerpt(template: Template, where: Mapping[str, Any]) -> str:
-    if template.file is None or "line" not in where:
-        return ""
-    return excerpt(template.text, where["line"], where["column"])

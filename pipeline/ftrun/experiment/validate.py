@@ -75,8 +75,9 @@ def _translated(document: Document, error: Any) -> Iterator[tuple[KeyPath, Probl
             message = "`user` needs `assistant`, the answer to learn"
             yield path, document.problem(path, message, code="missing_key")
         case _:
-            if error.parent is None or error.parent.validator != "propertyNames":
-                yield path, _wrong_value(document, path, error)
+            if "propertyNames" in error.absolute_schema_path:
+                path = (*path, error.instance)
+            yield path, _wrong_value(document, path, error)
 
 
 def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem:
@@ -90,11 +91,36 @@ def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem
     message = f"unknown key (its value: {value})"
     if plain_key != key and plain_key in known:
         hint = f"Did you mean `{plain_key}`? {masked(key)!r} is written with full-width characters."
+    elif "\u3000" in key:
+        hint = "A full-width space stands in the key: indent with half-width spaces."
     else:
-        near = difflib.get_close_matches(plain_key, known, n=1, cutoff=0.5)
-        hint = f"Did you mean `{near[0]}`? " if near else ""
+        near = _near_key(plain_key, known)
+        hint = f"Did you mean `{near}`? " if near else ""
         hint += f"Known here: {', '.join(known)}." if known else ""
     return document.problem(path, message, code="unknown_key", hint=hint or None, at_key=True)
+
+
+def _near_key(key: str, known: list[str]) -> str | None:
+    """Return the known key nearest to `key`: among its siblings, else anywhere as a whole key path."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if near:
+        return near[0]
+    elsewhere = dict(_key_paths(json.loads(schema_text())))
+    near = difflib.get_close_matches(key, list(elsewhere), n=1, cutoff=0.75)
+    return elsewhere[near[0]] if near else None
+
+
+def _key_paths(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (key, key path) of every key below the root that is no entry of a list."""
+    definitions = schema["$defs"]
+    pending = [("", schema["properties"])]
+    while pending:
+        above, properties = pending.pop()
+        for key, one in properties.items():
+            yield key, above + key
+            inner = definitions[one["$ref"].rsplit("/", 1)[1]] if "$ref" in one else one
+            if "properties" in inner:
+                pending.append((f"{above}{key}.", inner["properties"]))
 
 
 def _missing_key(document: Document, path: KeyPath, key: str, schema: Mapping[str, Any]) -> Problem:
@@ -109,13 +135,8 @@ def _wrong_value(document: Document, path: KeyPath, error: Any) -> Problem:
         message = f"{shown_value(value)} is not in this version"
         return document.problem(path, message, code="not_in_this_version", hint=later.HINT)
     hint = _hint(error)
-    if (
-        error.validator == "pattern"
-        and isinstance(path, tuple)
-        and error.schema_path[-2:-1] == ("propertyNames",)
-    ):
-        path = (*path, value)
-    message = f"{_complaint(error)}{_described(error.schema)}"
+    described = "" if error.validator in ("enum", "const") else _described(error.schema)
+    message = f"{_complaint(error)}{described}"
     return document.problem(path, message, code="wrong_value", hint=hint)
 
 
@@ -153,7 +174,8 @@ def _kind(value: Any) -> str:
 
 def _described(schema: Mapping[str, Any]) -> str:
     description = schema.get("description")
-    return f". Expected: {description}" if description else ""
+    # the first sentence says what is allowed; the others explain
+    return f". Expected: {description.split('. ')[0].rstrip('.')}." if description else ""
 
 
 def _hint(error: Any) -> str | None:

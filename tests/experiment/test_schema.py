@@ -1,0 +1,126 @@
+"""The JSON Schema: found, valid, described, equal to the dataclasses and to the documentation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from ftrun.experiment import build_experiment, model, read_document, schema_text
+from ftrun.experiment.build import DEFAULT_HYPERPARAMETERS, DEFAULT_SAMPLING
+
+from .conftest import Workplace
+from .reference import DOCUMENT, with_table
+
+SCHEMA: dict[str, Any] = json.loads(schema_text())
+DEFINITIONS = SCHEMA["$defs"]
+
+
+def test_the_schema_is_valid_2020_12() -> None:
+    """Editors and other tools can use it."""
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def _properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if not isinstance(schema, dict):
+        return
+    for key, one in schema.get("properties", {}).items():
+        yield f"{path}.{key}", one
+        yield from _properties(one, f"{path}.{key}")
+    for key, one in schema.get("$defs", {}).items():
+        yield f"$defs.{key}", one
+        yield from _properties(one, f"$defs.{key}")
+
+
+def test_every_property_is_described() -> None:
+    """Each key and definition says in a sentence what it is; objects refuse unknown keys."""
+    for path, one in _properties(SCHEMA):
+        target = one if "description" in one else DEFINITIONS[one["$ref"].rsplit("/", 1)[-1]]
+        assert target["description"].endswith("."), path
+        if "properties" in target:
+            assert target["additionalProperties"] is False, path
+
+
+PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
+    # definition, dataclass, key -> field where they differ, fields that are no keys
+    ("", model.Experiment, {"version": "", "extends": "", "budget": "budget_usd", "eval": "evaluation"},
+     {"file", "project", "files", "places"}),
+    ("target", model.Target, {}, {"name"}),
+    ("price", model.Price, {}, set()),
+    ("data", model.Data, {}, set()),
+    ("source", model.Source, {}, {"base", "key"}),
+    ("split", model.Split, {}, set()),
+    ("prompt", model.Prompt, {}, {"dependencies"}),
+    ("messageTemplate", model.MessageTemplate, {}, set()),
+    ("train", model.Train, {}, set()),
+    ("evaluation", model.Evaluation, {}, set()),
+    ("evalPrompt", model.EvalPrompt, {}, {"own_system"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("definition", "of", "renamed", "extra"), PARITY)
+def test_dataclasses_have_the_keys_of_the_schema(
+    definition: str, of: Any, renamed: dict[str, str], extra: set[str]
+) -> None:
+    """A key without a field, or a field without a key, is a mistake."""
+    keys = (DEFINITIONS[definition] if definition else SCHEMA)["properties"]
+    wanted = {renamed.get(key, key) for key in keys} - {""}
+    assert {field.name for field in dataclasses.fields(of)} - extra == wanted
+
+
+def test_defaults_are_those_of_the_schema(place: Workplace) -> None:
+    """What the schema shows as default is what a file without the key gets."""
+    experiment = place.build("targets: {o: {provider: openai, model: m}}\n")
+    sampling, hyperparameters = DEFINITIONS["sampling"], DEFINITIONS["hyperparameters"]
+    for part, defaults in ((sampling, DEFAULT_SAMPLING), (hyperparameters, DEFAULT_HYPERPARAMETERS)):
+        assert {k: v["default"] for k, v in part["properties"].items() if "default" in v} == defaults
+    target = DEFINITIONS["target"]["properties"]
+    assert experiment.target.settle == target["settle"]["default"]
+    poll = DEFINITIONS["poll"]["properties"]
+    assert experiment.target.poll == (poll["min"]["default"], poll["max"]["default"])
+    assert list(experiment.evaluation.models) == DEFINITIONS["evaluation"]["properties"]["models"]["default"]
+
+
+def test_the_reference_in_the_docs_is_that_of_the_schema() -> None:
+    """The table of keys is generated; `python -m experiment.reference` in tests/ writes it anew."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text == with_table(text)
+
+
+def test_the_examples_in_the_docs_are_valid(place: Workplace) -> None:
+    """Every YAML block of the page that begins with `version:` builds an experiment."""
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    whole = [block for block in blocks if "version:" in block]
+    assert whole
+    for name in ("prompts/cat.j2", "base.yaml"):
+        place.write(name, "version: 1\n" if name.endswith("yaml") else "x")
+    for block in blocks:
+        assert yaml.safe_load(block)
+    for block in whole:
+        build_experiment(read_document(place.write("x.yaml", block)))
+
+
+@pytest.mark.parametrize("words", [["schema"], ["schema", "--json"]])
+def test_the_command_prints_the_schema(words: list[str], ftrun: Any) -> None:
+    """`ftrun schema` is the schema and nothing else."""
+    done = ftrun(*words)
+    assert json.loads(done.stdout) == SCHEMA
+
+
+def test_importing_the_package_is_free() -> None:
+    """`import ftrun.experiment` loads no YAML, template or schema library."""
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; import ftrun.experiment\n"
+        "print([name for name in ('yaml', 'jinja2', 'jsonschema', 'dataclasses') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
