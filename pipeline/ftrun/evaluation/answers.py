@@ -1,0 +1,194 @@
+"""Owns asking every rival every question exactly once, and the lines of answers.jsonl.
+
+How a model is asked is injected (`ask`), so is where fresh answers go (`on_answer`). An answer is found
+again by what was asked, whom, and how it was sampled; what was expected of it is not part of that, so a
+changed `expect` only judges anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from ftrun.evaluation.expect import judge
+from ftrun.experiment.model import EvalPrompt
+from ftrun.files import digest
+
+CACHE_KEY_VERSION = 1  # raise it instead of changing what the key is made of
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What every rival is asked, and what a right answer fulfils."""
+
+    id: str
+    messages: tuple[Message, ...]
+    expect: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rival:
+    """Who is asked: `name` as in the experiment file, `model` as the server calls it.
+
+    `origin` tells apart models of one id on different servers or stores (their URL or UUID).
+    """
+
+    name: str
+    model: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back: the text, the server's token counts, and how long it took in seconds."""
+
+    text: str
+    usage: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A line of answers.jsonl. `cache_key` says what was asked; `failures` what was expected in vain."""
+
+    prompt_id: str
+    rival: str
+    model: str
+    messages: tuple[Message, ...]
+    answer: str
+    expect: Mapping[str, Any] | None
+    passed: bool | None
+    usage: Mapping[str, Any]
+    seconds: float
+    cache_key: str
+    failures: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the line as JSON values."""
+        values = asdict(self)
+        return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
+
+    @classmethod
+    def from_dict(cls, line: Mapping[str, Any]) -> Record:
+        """Return the record of a line; TypeError or KeyError if it is none."""
+        values = dict(line)
+        values["messages"] = tuple(values["messages"])
+        values["failures"] = tuple(values.get("failures", ()))
+        return cls(**values)
+
+
+class Ask(Protocol):
+    """Asks one model one question; raises what the run should stop with."""
+
+    def __call__(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+        """Return the model's reply."""
+        ...
+
+
+def questions(prompts: Sequence[EvalPrompt], *, system: str | None) -> tuple[Question, ...]:
+    """Return the questions of `eval.prompts`.
+
+    `system` is for prompts that bring neither their own nor whole messages: the experiment's system
+    prompt rendered with `vars` alone or, for ready chat rows, their `most_common_system`.
+    """
+    return tuple(
+        Question(id=prompt.id, messages=_messages(prompt, system), expect=prompt.expect) for prompt in prompts
+    )
+
+
+def _messages(prompt: EvalPrompt, system: str | None) -> tuple[Message, ...]:
+    if prompt.messages is not None:
+        return tuple(dict(message) for message in prompt.messages)
+    own = prompt.system if prompt.own_system else system
+    head = () if own is None else ({"role": "system", "content": own},)
+    return (*head, {"role": "user", "content": prompt.user or ""})
+
+
+def most_common_system(examples: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the system message that most chat examples begin with; None if none has one."""
+    found: Counter[str] = Counter()
+    for example in examples:
+        first = example["messages"][0] if example.get("messages") else {}
+        if first.get("role") == "system" and isinstance(first.get("content"), str):
+            found[first["content"]] += 1
+    return found.most_common(1)[0][0] if found else None
+
+
+def cache_key(rival: Rival, messages: Sequence[Message], sampling: Mapping[str, Any]) -> str:
+    """Return the key under which the answer to exactly this request is found again."""
+    request = {"model": rival.model, "messages": list(messages), "sampling": dict(sampling)}
+    return digest({"version": CACHE_KEY_VERSION, "origin": rival.origin, **request})
+
+
+def unanswered(
+    asked: Sequence[Question],
+    rivals: Sequence[Rival],
+    sampling: Mapping[str, Any],
+    cached: Mapping[str, Record],
+) -> tuple[tuple[Question, Rival], ...]:
+    """Return what `collect` would have to ask: pairs whose answer is neither cached nor another pair's."""
+    missing: dict[str, tuple[Question, Rival]] = {}
+    for question in asked:
+        for rival in rivals:
+            key = cache_key(rival, question.messages, sampling)
+            if key not in cached:
+                missing.setdefault(key, (question, rival))
+    return tuple(missing.values())
+
+
+def collect(
+    asked: Sequence[Question],
+    rivals: Sequence[Rival],
+    ask: Ask,
+    *,
+    sampling: Mapping[str, Any],
+    cached: Mapping[str, Record],
+    on_answer: Callable[[Record], None],
+) -> list[Record]:
+    """Return a record for every question and rival, question by question; ask only what `cached` lacks.
+
+    `on_answer` gets every freshly asked answer at once (to keep it, to show progress) and never a cached
+    one. What `ask` raises ends the collection; what was answered before it has been handed over.
+    """
+    known, records = dict(cached), []
+    for question in asked:
+        for rival in rivals:
+            key = cache_key(rival, question.messages, sampling)
+            fresh = key not in known
+            reply = ask(rival.model, question.messages, sampling) if fresh else _reply_of(known[key])
+            record = _record(question, rival, reply, key)
+            if fresh:
+                known[key] = record
+                on_answer(record)
+            records.append(record)
+    return records
+
+
+def _reply_of(record: Record) -> Reply:
+    return Reply(text=record.answer, usage=record.usage, seconds=record.seconds)
+
+
+def _record(question: Question, rival: Rival, reply: Reply, key: str) -> Record:
+    answer = _encodable(reply.text)
+    judgement = judge(question.expect, answer)
+    return Record(
+        prompt_id=question.id,
+        rival=rival.name,
+        model=rival.model,
+        messages=question.messages,
+        answer=answer,
+        expect=question.expect,
+        passed=judgement.passed,
+        usage=dict(reply.usage),
+        seconds=round(reply.seconds, 3),
+        cache_key=key,
+        failures=judgement.failures,
+    )
+
+
+def _encodable(text: str) -> str:
+    """Return `text` with halves of characters replaced: JSON lets a cut answer end in half an emoji."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

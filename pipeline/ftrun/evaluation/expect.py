@@ -1,0 +1,97 @@
+"""Owns judging one answer by the `expect` of its question. Knows neither models nor files.
+
+All conditions hold or the answer fails; upper and lower case matter. `equals` ignores space around both
+texts, nothing else. `regex` is searched for anywhere in the answer; patterns come from the experiment file,
+which may be somebody else's, so each is stopped after `REGEX_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+REGEX_SECONDS = 1.0
+MOST_COPIES = 100_000  # a counted group is compiled as copies: more of them eat memory before time is up
+_COUNT = re.compile(r"(?<!\\)\{(\d+)(?:,\d*)?\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Whether an answer passed (None: nothing was expected), and what it failed, in words."""
+
+    passed: bool | None
+    failures: tuple[str, ...] = ()
+
+
+def judge(expect: Mapping[str, Any] | None, answer: str) -> Judgement:
+    """Judge `answer`; without conditions there is nothing to judge.
+
+    ValueError if `expect` holds a condition that the schema does not know.
+    """
+    if not expect:
+        return Judgement(passed=None)
+    failures = tuple(_failures(expect, answer))
+    return Judgement(passed=not failures, failures=failures)
+
+
+def _failures(expect: Mapping[str, Any], answer: str) -> Iterator[str]:
+    for condition, value in expect.items():
+        if condition == "all":
+            for inner in value:
+                yield from _failures(inner, answer)
+        elif condition == "any":
+            yield from _none_of(value, answer)
+        elif condition in CONDITIONS:
+            texts = [value] if isinstance(value, str) else value
+            found = (CONDITIONS[condition](text, answer) for text in texts)
+            yield from (failure for failure in found if failure)
+        else:
+            raise ValueError(f"unknown condition {condition!r}")
+
+
+def _none_of(alternatives: Sequence[Mapping[str, Any]], answer: str) -> Iterator[str]:
+    """Yield one failure that names what each alternative lacks, if none of them holds."""
+    lacks = []
+    for alternative in alternatives:
+        failures = list(_failures(alternative, answer))
+        if not failures:
+            return
+        lacks.append(" and ".join(failures))
+    yield f"none of these holds: {'; '.join(lacks)}"
+
+
+def _contains(text: str, answer: str) -> str:
+    return "" if text in answer else f"does not contain “{text}”"
+
+
+def _not_contains(text: str, answer: str) -> str:
+    return f"contains “{text}”" if text in answer else ""
+
+
+def _equals(text: str, answer: str) -> str:
+    return "" if text.strip() == answer.strip() else f"is not “{text.strip()}”"
+
+
+def _regex(pattern: str, answer: str) -> str:
+    import regex  # the standard library's `re` can't be stopped once it runs
+
+    if math.prod(max(1, int(count)) for count in _COUNT.findall(pattern)) > MOST_COPIES:
+        return f"/{pattern}/ repeats too much to be tried"
+    try:
+        found = regex.search(pattern, answer, timeout=REGEX_SECONDS)
+    except TimeoutError:
+        return f"/{pattern}/ took too long (over {REGEX_SECONDS:g} s)"
+    except (regex.error, RecursionError, OverflowError) as error:
+        return f"/{pattern}/ is no regular expression ({str(error) or type(error).__name__})"
+    return "" if found else f"does not match /{pattern}/"
+
+
+CONDITIONS: Mapping[str, Callable[[str, str], str]] = {
+    "contains": _contains,
+    "not_contains": _not_contains,
+    "equals": _equals,
+    "regex": _regex,
+}

@@ -1,0 +1,202 @@
+"""Owns the one plain sentence on how a model fits: learning, underfitting, or overfitting from a step on.
+
+Losses of single batches are noisy, so curves are smoothed and a rise counts only when it is larger than the
+noise explains. What can't be told (no validation file, too few steps) is said, not guessed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ftrun.evaluation.metrics import MetricRow
+
+HEALTHY, SEVERE = 1.2, 2.0  # validation loss / training loss, as Microsoft's fine-tuning notes read it
+FEWEST_STEPS = 4
+SMALLEST_FALL = 0.1  # of the first loss: less than that over a whole training is hardly anything
+SMALLEST_RISE = 0.03  # of the lowest loss
+SMALLEST_GAP = 0.2  # nats a token: between two losses close to zero a ratio means nothing
+MORE = "more epochs or a higher learning_rate_multiplier may help"
+FEWER = "fewer epochs or more examples may help"
+Verdict = Literal["learning", "underfitting", "overfitting", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """The verdict, its sentence, and the values at the end of training (smoothed as the sentence has them).
+
+    `since_step` is the step from which it overfits. None: not measured, or not the case.
+    """
+
+    verdict: Verdict
+    sentence: str
+    since_step: int | None = None
+    train_loss: float | None = None
+    valid_loss: float | None = None
+    train_accuracy: float | None = None
+    valid_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A smoothed curve; `noise` is the standard error of one of its values (0: exact measurements)."""
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+    noise: float = 0.0
+
+    @property
+    def lowest(self) -> int:
+        """Return the index of the lowest value."""
+        return min(range(len(self.values)), key=self.values.__getitem__)
+
+    def at(self, step: int) -> float:
+        """Return the value at the last measured step up to `step`."""
+        return next((value for s, value in reversed(self._points()) if s <= step), self.values[0])
+
+    def _points(self) -> list[tuple[int, float]]:
+        return list(zip(self.steps, self.values, strict=True))
+
+
+def explain(rows: Sequence[MetricRow]) -> Fit:
+    """Return the verdict on a training's metrics, in one sentence for people."""
+    train, valid = curve(rows, "train_loss"), validation_curve(rows)
+    verdict, sentence, since = _verdict(train, valid)
+    return Fit(
+        verdict=verdict,
+        sentence=sentence,
+        since_step=since,
+        train_loss=_end(train),
+        valid_loss=_end(valid),
+        train_accuracy=_end(curve(rows, "train_accuracy")),
+        valid_accuracy=_end(_fullest(rows, "valid_accuracy")),
+    )
+
+
+def validation_curve(rows: Sequence[MetricRow]) -> Curve | None:
+    """Return the validation loss: of the whole file where that was measured, else smoothed over batches."""
+    return _fullest(rows, "valid_loss")
+
+
+def curve(rows: Sequence[MetricRow], name: str, *, exact: bool = False) -> Curve | None:
+    """Return the smoothed curve of one column, unsmoothed if its values are `exact`; None without values."""
+    points = [(row.step, value) for row in rows if (value := getattr(row, name)) is not None]
+    if not points:
+        return None
+    steps, values = zip(*points, strict=True)
+    width = 1 if exact else max(1, min(51, len(values) // 5))
+    noise = 0.0 if exact else _noise(values) / math.sqrt(width)
+    return Curve(steps=steps, values=_smooth(values, width), noise=noise)
+
+
+def _fullest(rows: Sequence[MetricRow], name: str) -> Curve | None:
+    return curve(rows, f"full_{name}", exact=True) or curve(rows, name)
+
+
+def _smooth(values: Sequence[float], width: int) -> tuple[float, ...]:
+    """Return centred moving averages; at the ends over what there is."""
+    half = width // 2
+    windows = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return tuple(sum(window) / len(window) for window in windows)
+
+
+def _noise(values: Sequence[float]) -> float:
+    """Return the noise (standard deviation), from second differences: a trend does not count."""
+    bends = [a - 2 * b + c for a, b, c in zip(values, values[1:], values[2:], strict=False)]
+    return math.sqrt(sum(bend * bend for bend in bends) / (6 * len(bends))) if bends else 0.0
+
+
+def _end(found: Curve | None) -> float | None:
+    return found.values[-1] if found else None
+
+
+def _verdict(train: Curve | None, valid: Curve | None) -> tuple[Verdict, str, int | None]:
+    if train is None:
+        return "unknown", "No training loss was reported, so nothing can be said about the fit.", None
+    if len(train.steps) < FEWEST_STEPS:
+        steps = len(train.steps)
+        return "unknown", f"Only {steps} training step{'s'[: steps > 1]}: too few to tell how it fits.", None
+    fell = train.values[0] - train.values[-1] > SMALLEST_FALL * train.values[0] + 2 * train.noise
+    change = f"from {_loss(train.values[0])} to {_loss(train.values[-1])}"
+    if valid is None:
+        return (*_without_validation(fell, change, train), None)
+    return _overfitting(train, valid) or (*_with_validation(fell, change, train, valid), None)
+
+
+def _without_validation(fell: bool, change: str, train: Curve) -> tuple[Verdict, str]:
+    if not fell:
+        return "underfitting", _stuck(train, change)
+    sentence = f"The training loss fell {change}, but without a validation file learning can't be told from"
+    return "unknown", f"{sentence} memorizing; add `data.split: {{validation: 0.1}}` to know."
+
+
+def _stuck(train: Curve, change: str) -> str:
+    if train.values[-1] > train.values[0] * (1 + SMALLEST_FALL):
+        return f"Underfitting: the training loss rose {change}; a lower learning_rate_multiplier may help."
+    return f"Underfitting: the training loss hardly moved ({change}); {MORE}."
+
+
+def _overfitting(train: Curve, valid: Curve) -> tuple[Verdict, str, int] | None:
+    """Return the verdict if the validation loss rose while the training loss fell, or stands far above it."""
+    low, end = valid.values[valid.lowest], valid.values[-1]
+    since = valid.steps[valid.lowest]
+    rose = end - low > SMALLEST_RISE * low + 3 * valid.noise
+    ratio = _ratio(train, valid)
+    if rose and train.values[-1] <= train.at(since):
+        sentence = (
+            f"Overfitting from step {since}: the validation loss rose from {_loss(low)} to {_loss(end)} "
+            f"while the training loss fell to {_loss(train.values[-1])}{_reading(ratio)}; {FEWER}."
+        )
+        return "overfitting", sentence, since
+    if ratio >= SEVERE and end - train.values[-1] > SMALLEST_GAP:
+        since = _apart_since(train, valid)
+        sentence = (
+            f"Overfitting from step {since}: at the end the validation loss ({_loss(end)}) is {ratio:.1f} "
+            f"times the training loss ({_loss(train.values[-1])}): the examples are memorized; {FEWER}."
+        )
+        return "overfitting", sentence, since
+    return None
+
+
+def _with_validation(fell: bool, change: str, train: Curve, valid: Curve) -> tuple[Verdict, str]:
+    reading = _reading(_ratio(train, valid))
+    if not fell:
+        return "underfitting", _stuck(train, change)
+    if len(valid.steps) == 1:
+        measured = f"the validation loss was measured once ({_loss(valid.values[0])})"
+        return "learning", f"Learning: the training loss fell {change}, and {measured}{reading}."
+    first, last = valid.values[0], valid.values[-1]
+    if first - last <= 2 * valid.noise:
+        stayed = f"the validation loss stayed about where it was ({_loss(first)} to {_loss(last)})"
+        return "unknown", f"The training loss fell {change}, but {stayed}{reading}."
+    moved = f"the validation loss fell from {_loss(first)} to {_loss(last)}"
+    return "learning", f"Learning: {moved} while the training loss fell {change}{reading}."
+
+
+def _ratio(train: Curve, valid: Curve) -> float:
+    """Return the last validation loss over the training loss at that step."""
+    below = train.at(valid.steps[-1])
+    return valid.values[-1] / below if below > 0 else math.inf
+
+
+def _reading(ratio: float) -> str:
+    if math.isinf(ratio):
+        return ""
+    judged = "healthy" if ratio < HEALTHY else "severe" if ratio >= SEVERE else "a noticeable gap"
+    return f" (validation/training {ratio:.2f}, {judged})"
+
+
+def _apart_since(train: Curve, valid: Curve) -> int:
+    """Return the step from which on the validation loss stays at `SEVERE` times the training loss."""
+    since = valid.steps[-1]
+    for step, value in zip(reversed(valid.steps), reversed(valid.values), strict=True):
+        if value < SEVERE * train.at(step):
+            break
+        since = step
+    return since
+
+
+def _loss(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

@@ -1,0 +1,128 @@
+"""Owns the side-by-side answers on a terminal: a table where one looks, plain blocks where a file reads.
+
+Foreign text is shown with control and bidi characters spelled out. East Asian characters take two columns.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ftrun.evaluation.answers import Record
+from ftrun.evaluation.scores import Scores, score
+from ftrun.text import visible
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NARROWEST = 72  # columns; below that a table would have a word a line
+WIDEST = 160
+MARKS = {True: "✓", False: "✗", None: "·"}
+COLOURS = {True: "green", False: "red", None: "dim"}
+
+
+def print_answers(records: Sequence[Record], stream: TextIO | None = None) -> None:
+    """Print all rivals' answers side by side, with verdicts, pass rates and flips.
+
+    On a terminal that is wide enough it is a table (without colours if NO_COLOR is set), else blocks
+    without escape sequences.
+    """
+    stream = stream or sys.stdout
+    width = min(shutil.get_terminal_size().columns, WIDEST)
+    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if stream.isatty() and width >= NARROWEST:
+        stream.write(answers_table(records, width=width, colour=colour))
+    else:
+        stream.write(answers_blocks(records))
+    stream.flush()
+
+
+def answers_table(records: Sequence[Record], *, width: int, colour: bool) -> str:
+    """Return the answers as a table of `width` columns, a row per question and a column per rival."""
+    from rich.console import Console  # rich takes 0.1 s to import, and only this needs it
+
+    console = Console(
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        color_system="standard" if colour else None,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+    with console.capture() as captured:
+        console.print(_table(records))
+        console.print("\n".join(summary(score(records))), markup=False)
+    return captured.get()
+
+
+def _table(records: Sequence[Record]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    rivals = list(dict.fromkeys(record.rival for record in records))
+    table = Table(box=box.ROUNDED, expand=True, show_lines=True, header_style="bold")
+    table.add_column("question", ratio=2, overflow="fold")
+    for rival in rivals:
+        table.add_column(visible(rival), ratio=3, overflow="fold")
+    for prompt_id in dict.fromkeys(record.prompt_id for record in records):
+        answers = {record.rival: record for record in records if record.prompt_id == prompt_id}
+        cells = [_cell(answers[rival]) if rival in answers else "" for rival in rivals]
+        table.add_row(_question_cell(next(iter(answers.values()))), *cells)
+    return table
+
+
+def _question_cell(record: Record) -> Any:
+    from rich.text import Text
+
+    head = (f"{visible(record.prompt_id)}\n", "dim")
+    return Text.assemble(head, visible(question_text(record), keep_newlines=True))
+
+
+def _cell(record: Record) -> Any:
+    from rich.text import Text
+
+    mark = (f"{MARKS[record.passed]} ", COLOURS[record.passed])
+    reasons = [(f"\n{visible(reason)}", "dim") for reason in record.failures]
+    return Text.assemble(mark, visible(record.answer.strip(), keep_newlines=True) or "(empty)", *reasons)
+
+
+def answers_blocks(records: Sequence[Record]) -> str:
+    """Return the answers as plain text: a block per question, no escape sequences."""
+    lines: list[str] = []
+    for prompt_id in dict.fromkeys(record.prompt_id for record in records):
+        answers = [record for record in records if record.prompt_id == prompt_id]
+        lines += [f"[{visible(prompt_id)}] {_indented(question_text(answers[0]), 4)}"]
+        for record in answers:
+            head = f"  {MARKS[record.passed]} {visible(record.rival)}: "
+            lines += [head + _indented(record.answer.strip(), 6)]
+            lines += [f"      ({visible(reason)})" for reason in record.failures]
+        lines += [""]
+    return "\n".join([*lines, *summary(score(records))]) + "\n"
+
+
+def _indented(text: str, columns: int) -> str:
+    return visible(text, keep_newlines=True).replace("\n", "\n" + " " * columns) or "(empty)"
+
+
+def question_text(record: Record) -> str:
+    """Return what was asked last, for people."""
+    return next((str(one["content"]) for one in reversed(record.messages) if one["role"] == "user"), "")
+
+
+def summary(scores: Scores) -> list[str]:
+    """Return the lines under the answers: pass rates, and what fine-tuning fixed or broke."""
+    rates = [
+        f"{visible(name)} {one.passed}/{one.judged} ({one.pass_rate:.0%})"
+        for name, one in scores.rivals.items()
+        if one.pass_rate is not None
+    ]
+    lines = [f"passed: {', '.join(rates)}"] if rates else []
+    for change in ("fixed", "broken"):
+        names = [visible(flip.prompt_id) for flip in scores.flips if flip.change == change]
+        if names:
+            lines.append(f"{change} by fine-tuning: {', '.join(names)}")
+    return lines
