@@ -1,0 +1,123 @@
+"""Owns the text of an experiment file that `ftrun init` writes: YAML that people read and go on from.
+
+Pure: returns texts. Values from the data are always quoted, so that none of them is taken for YAML.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from ftrun.data.propose import Proposal
+
+PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
+NOT_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
+# what YAML refuses raw although JSON allows it
+UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+PERSONAS = {
+    "ja": "あなたは、質問に短く分かりやすく答えるアシスタントです。",
+    "en": "You are an assistant who answers briefly and clearly.",
+}
+EXPLAINED = {
+    "ja": "{# すべての例の先頭に付く文です。話し手の人柄を一、二文で書いてください。 -#}",
+    "en": "{# Stands in front of every example: say in a sentence or two who is speaking. -#}",
+}
+
+
+def draft_prompt(proposal: Proposal) -> str:
+    """Return the text of the system prompt's template file, in the language of the data."""
+    return f"{EXPLAINED[proposal.language]}\n{PERSONAS[proposal.language]}\n"
+
+
+def draft_experiment(
+    proposal: Proposal, *, name: str, data: str, prompt: str | None, encoding: str | None
+) -> str:
+    """Return the text of the experiment file. `data` and `prompt` are paths relative to it.
+
+    `encoding` is None where a reader finds it by itself.
+    """
+    parts = (
+        _head(proposal, name),
+        _targets(proposal),
+        _data(proposal, data, encoding),
+        _prompt(proposal, prompt),
+        _train(name),
+        _eval(proposal),
+    )
+    return "\n".join("\n".join(part) + "\n" for part in map(list, parts) if part)
+
+
+def scalar(text: str) -> str:
+    """Return `text` as a YAML scalar: plain if it can be nothing but text, else in double quotes."""
+    if PLAIN.fullmatch(text) and text not in NOT_TEXT:
+        return text
+    quoted = json.dumps(text, ensure_ascii=False)
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+
+
+def _head(proposal: Proposal, name: str) -> Iterator[str]:
+    yield "version: 1"
+    yield f"name: {scalar(name)}"
+    yield f"description: Drafted by `ftrun init` from {proposal.rows} rows."
+
+
+def _targets(proposal: Proposal) -> Iterator[str]:
+    yield "target: local # another one: --target openai"
+    yield "targets:"
+    yield "  local: {provider: local, model: smollm2-135m-instruct} # this machine: no key, no cost"
+    if proposal.language == "ja":
+        yield "  # knows Japanese; read its terms, then: ftrun models --accept gemma-3-270m"
+        yield "  local-ja: {provider: local, model: gemma-3-270m}"
+    yield "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs money: you are asked first"
+
+
+def _data(proposal: Proposal, path: str, encoding: str | None) -> Iterator[str]:
+    yield "data:"
+    yield "  sources:"
+    yield f"    - path: {scalar(path)} # relative to this file"
+    if encoding is not None:
+        yield f"      encoding: {encoding}"
+    if proposal.renamed:
+        pairs = ", ".join(f"{scalar(new)}: {scalar(old)}" for new, old in proposal.renamed.items())
+        yield f"      columns: {{{pairs}}} # new name: name in the file"
+    if proposal.validation is not None:
+        yield f"  split: {{validation: {proposal.validation}, seed: 42}} # kept back to see overfitting"
+
+
+def _prompt(proposal: Proposal, prompt: str | None) -> Iterator[str]:
+    if proposal.columns is None and prompt is None:
+        return
+    yield "prompt:" if proposal.columns is None else "prompt: # Jinja2; the columns are the variables"
+    if prompt is not None:
+        yield f"  system: {scalar(prompt)} # the persona: edit it"
+    if proposal.columns is not None:
+        yield f"  user: {scalar(_user_template(proposal))}"
+        yield f"  assistant: {scalar('{{ ' + proposal.name_of(proposal.columns.assistant) + ' }}')}"
+
+
+def _user_template(proposal: Proposal) -> str:
+    assert proposal.columns is not None
+    user = "{{ " + proposal.name_of(proposal.columns.user) + " }}"
+    if proposal.columns.context is None:
+        return user
+    context = proposal.name_of(proposal.columns.context)
+    return f"{user}{{% if {context} is defined and {context} %}}\n\n{{{{ {context} }}}}{{% endif %}}"
+
+
+def _train(name: str) -> Iterator[str]:
+    yield "train:"
+    yield "  hyperparameters: {n_epochs: auto} # auto: chosen by the number of rows"
+    yield "  seed: 42"
+    yield f"  suffix: {scalar(name)}"
+
+
+def _eval(proposal: Proposal) -> Iterator[str]:
+    if not proposal.questions:
+        return
+    yield "eval: # asked of the tuned model and of the base model"
+    yield "  # Questions out of your data, most of them trained on: put questions here that are not in it,"
+    yield "  # and say what a right answer holds, e.g. expect: {contains: …}"
+    yield "  prompts:"
+    for number, question in enumerate(proposal.questions, 1):
+        yield f"    - {{id: from-data-{number}, user: {scalar(question)}}}"
