@@ -1,4 +1,4 @@
-"""`ftrun init`: whatever the shape of a data file, the experiment written from it is valid and reads its rows."""
+"""`ftrun init`: whatever the shape of a data file, the experiment written from it is valid and reads it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ftrun.cli import main
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
@@ -65,7 +66,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]], 
 def test_columns_are_known_by_name(
     project: Path, capsys: pytest.CaptureFixture[str], user: str, assistant: str
 ) -> None:
-    """The usual names of questions and answers are recognised in any case and width, between other columns."""
+    """Usual names of questions and answers are recognised in any case and width, among other columns."""
     rows = [("1", answer, question, "x") for question, answer in JAPANESE]
     write_csv(project / "faq.csv", ["id", assistant, user, "tag"], rows)
     document = init(capsys, "faq.csv")
@@ -220,7 +221,7 @@ def test_values_that_look_like_yaml_stay_text(project: Path, capsys: pytest.Capt
 
 
 def test_nothing_is_overwritten_unasked(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An edited experiment or prompt stays; the same command on an unchanged one, or --force, goes through."""
+    """An edited experiment stays; the same command on an unchanged one, or --force, goes through."""
     write_csv(project / "faq.csv", ["question", "answer"], ENGLISH)
     file = Path(init(capsys, "faq.csv")["file"])
     before = file.read_text(encoding="utf-8")
