@@ -79,7 +79,7 @@ def test_only_the_targets_import_the_sdk() -> None:
 
 def loaded_by(code: str, environment: dict[str, str] | None = None) -> set[str]:
     """Return the heavy modules that are loaded after running `code` in a process of its own."""
-    tail = f"\nimport sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    tail = f"\nimport sys; print("loaded:", *[m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code + tail],
         capture_output=True,
@@ -87,7 +87,7 @@ def loaded_by(code: str, environment: dict[str, str] | None = None) -> set[str]:
         check=True,
         env={**os.environ, **(environment or {})},
     )
-    return set(done.stdout.strip().splitlines()[-1].split()) if done.stdout.strip() else set()
+    return set(done.stdout.splitlines()[-1].removeprefix("loaded:").split())
 
 
 def test_importing_the_command_line_loads_nothing_heavy() -> None:
@@ -105,5 +105,8 @@ def test_a_run_with_nothing_to_do_loads_nothing_heavy(ftrun: Ftrun, monkeypatch:
     """Once all is done, a rerun needs no validator, no template engine, no SDK and no lock."""
     assert ftrun("configs/toy.yaml").returncode == 0
     monkeypatch.chdir(ftrun.folder)
-    code = "import ftrun.cli\ntry: ftrun.cli.main(['configs/toy.yaml'])\nexcept SystemExit as e: assert e.code == 0"
+    code = (
+        "import ftrun.cli\ntry: ftrun.cli.main(['configs/toy.yaml'])\n"
+        "except SystemExit as end: assert end.code == 0"
+    )
     assert loaded_by(code) == set()

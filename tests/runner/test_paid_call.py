@@ -31,7 +31,8 @@ def provider(engine: Engine, project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     suffix = f"t{server.base_url.rsplit(':', 1)[1].split('/')[0]}"
     text = config.read_text().replace("suffix: toy", f"suffix: {suffix}")
     target = (
-        f"  paid: {{provider: openai, base_url: '{server.base_url}', api_key_env: PAID_KEY, model: rehearsal, "
+        f"  paid: {{provider: openai, model: rehearsal, "
+        f"base_url: '{server.base_url}', api_key_env: PAID_KEY, "
         "settle: 2s, poll: {min: 0.1, max: 0.5}, price: {train: 10, input: 1, output: 2}}\n"
     )
     config.write_text(text.replace("data:\n", f"{target}data:\n", 1))

@@ -27,7 +27,10 @@ COMMANDS = {
 }
 # commands that DESIGN.md names and a later version brings
 LATER = frozenset(
-    "adopt augment cancel compare data eval gc history import ls metrics pause report resume rm state wait".split()
+    (
+        *("adopt", "augment", "cancel", "compare", "data", "eval", "gc", "history", "import", "ls"),
+        *("metrics", "pause", "report", "resume", "rm", "state", "wait"),
+    )
 )
 
 

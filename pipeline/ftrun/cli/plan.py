@@ -103,6 +103,6 @@ def estimate_line(estimate: dict[str, Any]) -> str:
     usd = estimate["usd"]
     price = "price unknown" if usd is None else "free on this machine" if usd == 0 else f"about US${usd:.2f}"
     return (
-        f"{estimate['examples']} examples, {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} epochs "
-        f"= {estimate['billable_tokens']:,} tokens: {price}"
+        f"{estimate['examples']} examples, {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} "
+        f"epochs = {estimate['billable_tokens']:,} tokens: {price}"
     )

@@ -12,8 +12,10 @@ import click
 
 from ftrun.cli.failure import failure_document, print_json
 from ftrun.cli.options import Duration, experiment_options
+from ftrun.cli.program import program
 from ftrun.cli.reporter import Reporter
 from ftrun.errors import DecisionError, FtrunError, InterruptError, PendingError, UserError
+from ftrun.experiment.places import shown_path
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Outcome, Session
@@ -100,29 +102,7 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
 
 def comeback(session: Session) -> str:
     """Return the command that goes on from here."""
-    return f"{_program()} {_shown(session.experiment.file)} --target {session.experiment.target.name}"
-
-
-def _program() -> str:
-    """Return how this program was called, as one can type it again."""
-    called = Path(sys.argv[0])
-    if called.name == "__main__.py":
-        return f"{sys.executable} -m ftrun"
-    return "ftrun" if _on_path(called) else _shown(called)
-
-
-def _on_path(called: Path) -> bool:
-    import shutil
-
-    found = shutil.which("ftrun")
-    return found is not None and called.exists() and Path(found).samefile(called)
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.absolute().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    return f"{program()} {shown_path(session.experiment.file)} --target {session.experiment.target.name}"
 
 
 def _done(session: Session) -> set[str]:
@@ -186,25 +166,26 @@ def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None)
 
 
 def _print_answers(session: Session) -> None:
-    from ftrun.cli.answers import print_answers
+    from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.table import print_answers
 
-    print_answers(session)
+    print_answers(read_records(session.folder / "answers.jsonl"))
 
 
 def _print_next(session: Session) -> None:
     """Print the exact next commands."""
-    program, config = _program(), _shown(session.experiment.file)
+    ftrun, config = program(), shown_path(session.experiment.file)
     target = session.experiment.target.name
     report = session.folder / "report.html"
     lines = [
-        ("talk to it", f"{program} chat {config} --target {target}"),
-        ("run again", f"{program} {config} --target {target}"),
+        ("talk to it", f"{ftrun} chat {config} --target {target}"),
+        ("run again", f"{ftrun} {config} --target {target}"),
     ]
     if report.exists():
-        lines.insert(0, ("report", _shown(report)))
+        lines.insert(0, ("report", shown_path(report)))
     others = [other.name for other in session.experiment.targets if other.name != target]
     if others:
-        lines.append(("elsewhere", f"{program} {config} --target {others[-1]}"))
+        lines.append(("elsewhere", f"{ftrun} {config} --target {others[-1]}"))
     print("\nNext:")
     for label, text in lines:
         print(f"  {label:<11} {text}")

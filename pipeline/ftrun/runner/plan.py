@@ -68,7 +68,7 @@ def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...
     steps: list[Step] = []
     for stage in STAGES:
         decision = _decide(stage, context, remote, steps)
-        paid = stage.PAID and not context.local and decision.action in ("run", "blocked")
+        paid = not context.local and stage.costs(context, decision)
         steps.append(
             Step(
                 stage=stage.NAME,
@@ -111,11 +111,11 @@ def _estimate(context: Context, steps: list[Step]) -> dict[str, Any] | None:
     counted = context.result("check")
     if "train_tokens" not in counted:
         return None
-    actions = {step.stage: step.action for step in steps}
+    paid = {step.stage for step in steps if step.paid}
     return data.price(
         context.experiment,
         examples=counted["examples"],
         train_tokens=counted["train_tokens"],
-        train=actions["train"] == "run",
-        evaluate=actions["evaluate"] == "run",
+        train="train" in paid,
+        evaluate="evaluate" in paid,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.errors import DecisionError
+from ftrun.errors import DecisionError, FtrunError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.files import write_json
@@ -104,7 +104,7 @@ def _check_name(session: Session) -> None:
         return
     try:
         same = read_document(other_path).data.get("name") == session.experiment.name
-    except Exception:
+    except FtrunError:
         same = False  # a file that can't be read any more claims no name
     if not same:
         session.state.file = mine

@@ -14,7 +14,6 @@ from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.targets import Service
 
 NAME = "check"
-PAID = False
 VERSION = 1
 
 
@@ -36,6 +35,11 @@ def outputs(context: Context) -> tuple[str, ...]:
 def decide(context: Context, remote: Service | None) -> Decision:
     """Run when the prepared files or the model changed."""
     return by_fingerprint(context, NAME, inputs(context), outputs(context))
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell that it costs nothing anywhere."""
+    return False
 
 
 def run(context: Context) -> dict[str, Any]:

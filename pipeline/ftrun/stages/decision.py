@@ -18,7 +18,6 @@ class Stage(Protocol):
     """A module of this package."""
 
     NAME: str
-    PAID: bool  # whether running it can cost money on a target that is not local
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return everything that can change the result, and nothing else."""
@@ -30,6 +29,10 @@ class Stage(Protocol):
 
     def decide(self, context: Context, remote: Service | None) -> Decision:
         """Say what would be done; may ask `remote`, changes nothing."""
+        ...
+
+    def costs(self, context: Context, decision: Decision) -> bool:
+        """Tell whether doing as decided can cost money on a target that is not local."""
         ...
 
     def run(self, context: Context) -> dict[str, Any]:

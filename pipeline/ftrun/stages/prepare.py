@@ -11,7 +11,6 @@ from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.targets import Service
 
 NAME = "prepare"
-PAID = False
 
 
 def inputs(context: Context) -> dict[str, Any]:
@@ -34,6 +33,11 @@ def _files(context: Context) -> dict[str, Any]:
 def decide(context: Context, remote: Service | None) -> Decision:
     """Run when the data or the prompt changed."""
     return by_fingerprint(context, NAME, inputs(context), outputs(context))
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell that it costs nothing anywhere."""
+    return False
 
 
 def run(context: Context) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from ftrun.state import Intent, JobRecord
 from ftrun.targets import Created, Job, JobRequest, NotCreated, Service, Unclear
 
 NAME = "train"
-PAID = True
 RESENDS = 3  # to a server that honours the key
 UNCLEAR = "an earlier create had no clear answer, and the target lists no such job (yet)"
 
@@ -90,6 +89,11 @@ def _request(context: Context) -> JobRequest:
 def _file_id(context: Context, sha: str) -> str:
     upload = context.state.uploads.get(sha)
     return upload.file_id if upload else ""
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell whether a job would be created, or may have been."""
+    return decision.action in ("run", "blocked")
 
 
 def run(context: Context) -> dict[str, Any]:

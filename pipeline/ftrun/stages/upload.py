@@ -12,7 +12,6 @@ from ftrun.state import Upload
 from ftrun.targets import RemoteFile, Service
 
 NAME = "upload"
-PAID = False
 ROLES = ("train", "validation")
 
 
@@ -52,6 +51,11 @@ def _found(context: Context, remote: Service, role: str) -> RemoteFile | None:
 
 def _size(context: Context, role: str) -> int:
     return int(context.result("prepare")["files"][role]["bytes"])
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell that it costs nothing anywhere."""
+    return False
 
 
 def run(context: Context) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from ftrun.state import JobRecord
 from ftrun.targets import Job, Service
 
 NAME = "wait"
-PAID = False
 PATIENCE = 600.0  # seconds that a server may be out of reach, or a finished job without its model's name
+FIRST_LOOK = 3  # events
 
 
 def inputs(context: Context) -> dict[str, Any]:
@@ -37,12 +37,15 @@ def decide(context: Context, remote: Service | None) -> Decision:
     if context.force == NAME:
         return Decision(action="wait", reasons=("--force",))
     here = all((context.folder / name).exists() for name in outputs(context))
-    same = (
-        record is not None and record.status == "done" and record.inputs == {"job": f'"{spec_key(context)}"'}
-    )
+    same = record is not None and record.status == "done" and record.inputs == shortened(inputs(context))
     if job.status == "succeeded" and same and here:
         return Decision(action="skip", reasons=("the job succeeded",))
     return Decision(action="wait", reasons=(f"job {job.job_id} is {job.status}",))
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell that it costs nothing anywhere."""
+    return False
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -54,11 +57,12 @@ def run(context: Context) -> dict[str, Any]:
         raise FtrunError(
             f"job {job.id} {job.status}: {job.error or 'the server gives no reason'}",
             code=f"job_{job.status}",
-            hint="Mend the cause; `--force train` creates another job (and asks first where that costs money).",
+            hint="Mend the cause; `--force train` creates another job (where that costs money it asks).",
         )
     _fetch_metrics(context, job)
     return {
         "job_id": job.id,
+        "spec": spec_key(context),
         "fine_tuned_model": job.fine_tuned_model,
         "trained_tokens": job.trained_tokens,
         "hyperparameters": dict(job.hyperparameters),
@@ -122,14 +126,14 @@ def _check_patience(context: Context, record: JobRecord, start: float) -> None:
 
 
 def _tell_events(context: Context, job: Job, seen: set[str]) -> None:
-    first = not seen
-    for event in context.service().events(job.id):
-        if event.id in seen:
-            continue
-        seen.add(event.id)
+    """Tell what is new; of what was there at the first look only the end, for one who comes back."""
+    events = [event for event in context.service().events(job.id) if event.id not in seen]
+    shown = events if seen else events[-FIRST_LOOK:]
+    seen.update(event.id for event in events)
+    for event in shown:
         if event.data.get("step") is not None:
             context.emit("step", job_id=job.id, **event.data)
-        elif not first or event.level != "info":
+        else:
             context.emit("job", job_id=job.id, level=event.level, text=event.message)
     context.emit("waiting", job_id=job.id, status=job.status, estimated_finish=job.estimated_finish)
 

@@ -1,4 +1,4 @@
-"""Owns every call to a server of the fine-tuning protocol. The only module that imports the openai SDK's client.
+"""Owns every call to a server of the fine-tuning protocol, through the openai SDK's client.
 
 Reads may be retried; the POST that creates a job is sent once: no retries, no redirects, a connection of
 its own. Answers are checked here, because the SDK does not validate them.
@@ -122,7 +122,7 @@ class ApiService:
             pause = min(pause * 2, 10.0)
 
     def find_jobs(self, request: JobRequest, since: float | None) -> list[Job]:
-        """Return the jobs with this request's spec key, else by file and model where metadata are stripped."""
+        """Return the jobs with this spec key, else by file and model where metadata are stripped."""
         spec = request.metadata[SPEC_KEY]
         try:
             named = list(self._jobs(metadata={SPEC_KEY: spec}))
@@ -182,7 +182,8 @@ class ApiService:
                     break
         except (openai.OpenAIError, ValueError) as error:
             raise as_error(error, f"asking for the events of {job_id}") from error
-        return sorted(reversed(found), key=lambda event: event.created_at)
+        found.reverse()  # servers list the newest first, and events of one second must keep their order
+        return sorted(found, key=lambda event: event.created_at)
 
     def checkpoints(self, job_id: str) -> list[Mapping[str, Any]]:
         """Return the checkpoints: step, model, metrics."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ftrun.errors import ConfigError
+from ftrun.errors import UsageError
 from ftrun.experiment.model import Experiment, Target
 from ftrun.targets.keys import key_from
 from ftrun.targets.service import Service
@@ -71,12 +71,8 @@ def reachable(experiment: Experiment) -> Service | None:
         return running_service()
     try:
         return _connect_remote(experiment.target, lambda _text: None)
-    except ConfigError:
-        raise
-    except Exception as error:  # no key: plan works from the state alone
-        if getattr(error, "code", None) in ("no_key", "bad_key"):
-            return None
-        raise
+    except UsageError:  # no key, or none that can be one: the state alone must do
+        return None
 
 
 def _connect_remote(target: Target, announce: Announce) -> Service:

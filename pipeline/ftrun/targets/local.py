@@ -1,12 +1,14 @@
-"""Owns the way to the embedded engine: started in the background when needed, asked over HTTP like any other."""
+"""Owns the way to the embedded engine: started when needed, asked over HTTP like any other server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ftrun.engine.catalogue import CATALOGUE
+from ftrun.engine.local.acceptance import require_acceptance
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
+from ftrun.experiment.places import shown_path
 from ftrun.targets.connect import engine_home
 from ftrun.targets.service import Service
 
@@ -29,10 +31,13 @@ def running_service() -> Service | None:
 
 
 def check_model(experiment: Experiment) -> None:
-    """Raise ConfigError, at its place in the file, for a model that no engine has."""
+    """Raise ConfigError, at its place in the file, for a model that no engine has; DecisionError for one
+    whose terms nobody accepted here.
+    """
     import difflib
 
     name = experiment.target.model
+    require_acceptance(name, accepted=experiment.target.accept_license)
     if "/" in name or any(model.name == name for model in CATALOGUE):
         return
     names = [model.name for model in CATALOGUE]
@@ -43,7 +48,7 @@ def check_model(experiment: Experiment) -> None:
     raise ConfigError(
         f"targets.{experiment.target.name}.model: the engine has no model {name!r}",
         code="unknown_model",
-        file=str(file),
+        file=shown_path(file),
         line=line,
         column=column,
         hint=(f"Did you mean {near[0]!r}? " if near else "")

@@ -1,0 +1,159 @@
+"""Every rival gets every eval prompt; answers are kept, judged, counted, and never asked for twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftrun.errors import UserError
+from ftrun.experiment.model import Experiment, Template
+from ftrun.files import write_json
+from ftrun.stages.context import Context
+from ftrun.stages.decision import Decision, by_fingerprint
+from ftrun.stages.spec import spec_key
+from ftrun.targets import Service
+
+if TYPE_CHECKING:  # a run with nothing to do asks nobody
+    from ftrun.evaluation.answers import Message, Question, Record, Reply, Rival
+
+NAME = "evaluate"
+VERSION = 1
+OUTPUTS = ("answers.jsonl", "scores.json")
+
+
+def inputs(context: Context) -> dict[str, Any]:
+    """Return which model is asked, by whom, what, and how it is sampled."""
+    evaluation, prompt = context.experiment.evaluation, context.experiment.prompt
+    own = _template(prompt.system) or [
+        _template(one.content) for one in prompt.messages or () if one.role == "system"
+    ]
+    return {
+        "evaluation version": VERSION,
+        "job": spec_key(context),
+        "eval prompts": [dataclasses.asdict(one) for one in evaluation.prompts],
+        "rivals": list(evaluation.models),
+        "sampling": dict(evaluation.sampling),
+        "system prompt": [own, dict(prompt.vars), prompt.dependencies] if own else context.sha("train"),
+    }
+
+
+def _template(template: Template | None) -> str | None:
+    return template.text if template else None
+
+
+def outputs(context: Context) -> tuple[str, ...]:
+    """Return the files that it writes; where answers cost money a fresh clone does not ask for them again."""
+    return OUTPUTS if context.local else ()
+
+
+def decide(context: Context, remote: Service | None) -> Decision:
+    """Run when the model, the questions or the sampling changed."""
+    return by_fingerprint(context, NAME, inputs(context), outputs(context))
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell whether anything would be asked that was not answered before."""
+    if decision.action != "run" or not context.experiment.evaluation.prompts:
+        return False
+    from ftrun.evaluation.answers import unanswered
+
+    tuned = context.result("wait").get("fine_tuned_model")
+    if tuned is None or context.result("wait").get("spec") != spec_key(context):
+        return True
+    return bool(unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)))
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Ask what is not answered yet, write answers.jsonl and scores.json, return the scores."""
+    from ftrun.evaluation.answers import Reply, collect, unanswered
+    from ftrun.evaluation.cache import AnswerCache, write_records
+    from ftrun.evaluation.scores import score
+
+    asked, rivals, sampling = _questions(context), _rivals(context), _sampling(context)
+    cache = AnswerCache(context.folder)
+    known = {} if context.force == NAME else dict(cache.records)
+    missing = unanswered(asked, rivals, sampling, known)
+    told = 0
+
+    def tell(record: Record) -> None:
+        nonlocal told
+        told += 1
+        cache.append(record)
+        context.emit("answer", number=told, of=len(missing), rival=record.rival, prompt_id=record.prompt_id)
+
+    def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+        context.emit("asking", number=told + 1, of=len(missing), model=model)
+        said = context.service().chat(model, messages, sampling)
+        return Reply(text=said.text, usage=said.usage, seconds=said.seconds)
+
+    records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+    write_records(context.folder, records)
+    scores = score(records).as_dict()
+    write_json(context.folder / "scores.json", scores)
+    return {"metrics": scores["rivals"], "flips": scores["flips"], "asked": told}
+
+
+def _sampling(context: Context) -> dict[str, Any]:
+    return dict(context.experiment.evaluation.sampling)
+
+
+def _cache(context: Context) -> dict[str, Record]:
+    from ftrun.evaluation.cache import AnswerCache
+
+    return {} if context.force == NAME else AnswerCache(context.folder).records
+
+
+def _questions(context: Context) -> tuple[Question, ...]:
+    from ftrun.evaluation.answers import questions
+
+    prompts = context.experiment.evaluation.prompts
+    needed = any(one.messages is None and not one.own_system for one in prompts)
+    system = system_prompt(context.experiment, context.folder) if needed else None
+    return questions(prompts, system=system)
+
+
+def _rivals(context: Context) -> list[Rival]:
+    """Return everyone who is asked; a literal id stands for itself."""
+    from ftrun.evaluation.answers import Rival
+
+    known = {
+        "tuned": context.result("wait").get("fine_tuned_model") or "",
+        "base": context.experiment.target.model,
+    }
+    # models of one name on two stores are two models
+    origin = str(context.state.identity.get("store") or context.state.identity.get("origin") or "")
+    return [
+        Rival(name=name, model=known.get(name, name), origin=origin)
+        for name in context.experiment.evaluation.models
+    ]
+
+
+def system_prompt(experiment: Experiment, folder: Path) -> str | None:
+    """Return the experiment's system prompt rendered with `vars` alone; for ready chat rows their most
+    common one. UserError when the template needs a row.
+    """
+    prompt = experiment.prompt
+    if prompt.system is None and not any(one.role == "system" for one in prompt.messages or ()):
+        return _common_system(folder / "train.jsonl")
+    from ftrun.experiment.templates import Renderer  # jinja2 costs 0.15 s
+
+    try:
+        return Renderer(experiment).render_system()
+    except UserError as error:
+        problem = error.problem
+        problem.hint = (
+            "Eval prompts have no row: give each its own `system:`, or keep columns out of prompt.system."
+        )
+        raise
+
+
+def _common_system(train: Path) -> str | None:
+    from ftrun.evaluation.answers import most_common_system
+
+    if not train.exists():
+        return None
+    with train.open(encoding="utf-8") as lines:
+        return most_common_system(json.loads(line) for line in lines)

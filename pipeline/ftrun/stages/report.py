@@ -1,0 +1,151 @@
+"""What the other stages found becomes report.html and report.md; nothing is measured or asked here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftrun import data
+from ftrun.stages.context import Context
+from ftrun.stages.decision import Decision, by_fingerprint
+from ftrun.stages.spec import HYPERPARAMETERS, spec_key
+from ftrun.targets import Service
+
+if TYPE_CHECKING:  # a run with nothing to do must not pay for the report's many dataclasses
+    from ftrun.report import Facts
+
+NAME = "report"
+VERSION = 1
+OUTPUTS = ("report.html", "report.md")
+REHEARSED = "This was a rehearsal: nothing was trained, and the answers are not a model's."
+
+
+def inputs(context: Context) -> dict[str, Any]:
+    """Return what is reported: the job, what was evaluated, the data, and how the experiment calls itself."""
+    evaluated = context.state.stages.get("evaluate")
+    experiment = context.experiment
+    return {
+        "report version": VERSION,
+        "job": spec_key(context),
+        "evaluation": evaluated.fingerprint if evaluated else None,
+        "data": [context.sha(role) for role in ("train", "validation", "test")],
+        "description": [experiment.name, experiment.description],
+    }
+
+
+def outputs(context: Context) -> tuple[str, ...]:
+    """Return the files that it writes, where what they are made of is here (a fresh clone has it not)."""
+    made_of = ("answers.jsonl", "metrics.csv", "check.json")
+    here = all((context.folder / name).exists() for name in made_of)
+    return OUTPUTS if here or context.local else ()
+
+
+def decide(context: Context, remote: Service | None) -> Decision:
+    """Run when something that it tells changed."""
+    return by_fingerprint(context, NAME, inputs(context), outputs(context))
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell that it costs nothing anywhere."""
+    return False
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Write report.html and report.md; return the verdict on the fit."""
+    from ftrun.report import write_report
+
+    facts = gather(context)
+    write_report(facts, context.folder)
+    fit = facts.fit
+    return {"fit": fit.verdict if fit else None, "sentence": fit.sentence if fit else None}
+
+
+def gather(context: Context) -> Facts:
+    """Return everything that the report says, from the state and the files of the run."""
+    from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.fit import explain
+    from ftrun.evaluation.metrics import parse_metrics
+    from ftrun.report import Facts
+    from ftrun.stages.provenance import provenance
+
+    experiment = context.experiment
+    rows = parse_metrics(_text(context.folder / "metrics.csv"))
+    records = read_records(context.folder / "answers.jsonl")
+    return Facts.from_json(
+        {
+            "experiment": {
+                "name": experiment.name,
+                "description": experiment.description,
+                "file": context.state.file,
+            },
+            "target": {
+                "name": experiment.target.name,
+                "provider": experiment.target.provider,
+                "model": experiment.target.model,
+                "base_url": experiment.target.base_url,
+            },
+            "status": "done",
+            "job": _job(context),
+            "data": _data(context),
+            "cost": _cost(context),
+            "metrics": [dataclasses.asdict(row) for row in rows],
+            "checkpoints": [int(point["step"]) for point in context.result("wait").get("checkpoints", [])],
+            "fit": dataclasses.asdict(explain(rows)) if rows else None,
+            "answers": [record.as_dict() for record in records],
+            "scores": _document(context.folder / "scores.json"),
+            "provenance": provenance(context),
+            "warnings": [REHEARSED] if context.local and experiment.target.model == "rehearsal" else [],
+        }
+    )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _document(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _job(context: Context) -> dict[str, Any]:
+    ended = context.result("wait")
+    start, end = ended.get("created_at"), ended.get("finished_at")
+    train = context.experiment.train
+    return {
+        "id": ended.get("job_id", ""),
+        "model": context.experiment.target.model,
+        "status": "succeeded",
+        "fine_tuned_model": ended.get("fine_tuned_model"),
+        "requested": {name: train.hyperparameters.get(name, "auto") for name in HYPERPARAMETERS},
+        "resolved": ended.get("hyperparameters", {}),
+        "seed": ended.get("seed", train.seed),
+        "trained_tokens": ended.get("trained_tokens"),
+        "created_at": start,
+        "finished_at": end,
+        "seconds": end - start if start is not None and end is not None else None,
+    }
+
+
+def _data(context: Context) -> dict[str, Any]:
+    checked = _document(context.folder / "check.json")
+    splits = {role: found for role, found in checked.get("files", {}).items() if found}
+    estimate = checked.get("estimate") or {}
+    return {
+        "splits": splits,
+        "duplicates": context.result("prepare").get("duplicates", 0),
+        "warnings": [warning["message"] for warning in checked.get("warnings", [])],
+        "histogram": checked.get("histogram", []),
+        "encoding": estimate.get("encoding"),
+        "exact": estimate.get("exact", True),
+    }
+
+
+def _cost(context: Context) -> Mapping[str, Any]:
+    counted = context.result("check")
+    estimate = data.price(
+        context.experiment, examples=counted["examples"], train_tokens=counted["train_tokens"]
+    )
+    return {**estimate, "free": context.local}
