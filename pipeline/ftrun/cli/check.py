@@ -16,7 +16,7 @@ from ftrun.errors import ConfigError, Problem
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load what they work with only when they run: --help must be quick
-    from ftrun.data.check import CheckResult
+    from ftrun.data.checking import CheckResult
     from ftrun.data.counting import FileStatistics
     from ftrun.experiment.model import Experiment
 

@@ -1,0 +1,86 @@
+"""The data: sources become rows, rows chat examples, examples the files of a split; checked and priced.
+
+Importing this costs nothing; the work is imported when a function is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ftrun.data.checking import CheckResult
+    from ftrun.data.examples import RowRenderer
+    from ftrun.data.prepared import Prepared
+    from ftrun.data.sources import SourceFile
+    from ftrun.experiment.model import Experiment
+
+Announce = Callable[[str], None]
+
+
+def source_files(experiment: Experiment) -> tuple[SourceFile, ...]:
+    """Return the files of all sources in reading order; DataError has every path that can't be used."""
+    from ftrun.data.sources import source_files as resolve
+
+    return resolve(experiment)
+
+
+def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
+    """Return, ready for JSON, all that can change the prepared files: content hashes, data and prompt keys.
+
+    Renders nothing. A touched but equal file and a moved project give the same value.
+    """
+    from ftrun.data.inputs import prepare_inputs as inputs
+
+    return inputs(experiment)
+
+
+def prepare(
+    experiment: Experiment,
+    folder: Path,
+    announce: Announce | None = None,
+    *,
+    renderer: RowRenderer | None = None,
+) -> Prepared:
+    """Write train.jsonl, validation.jsonl and test.jsonl into `folder`, and sources.jsonl with their places.
+
+    DataError has every problem of the rows; then nothing is written. `announce` is told which file is read.
+    """
+    from ftrun.data.preparing import prepare as write
+
+    return write(experiment, folder, announce, renderer=renderer)
+
+
+def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
+    """Count, check and price the prepared files (given as such, or by their folder)."""
+    from ftrun.data.checking import check as look
+
+    return look(experiment, prepared)
+
+
+def examine(experiment: Experiment, announce: Announce | None = None) -> CheckResult:
+    """Prepare into a temporary folder and check: the result holds every error and what the good rows say."""
+    from ftrun.data.checking import examine as look
+
+    return look(experiment, announce)
+
+
+def price(
+    experiment: Experiment,
+    *,
+    examples: int,
+    train_tokens: int,
+    train: bool = True,
+    evaluate: bool = True,
+) -> dict[str, Any]:
+    """Return the estimate of `plan --json` and `check --json`; `usd` is None where no price is known.
+
+    `train_tokens` are those of one epoch. `train` and `evaluate` say which of the two is still to be paid.
+    """
+    from ftrun.data.pricing import price as estimate
+
+    return estimate(experiment, examples=examples, train_tokens=train_tokens, train=train, evaluate=evaluate)
+
+
+__all__ = ["check", "examine", "prepare", "prepare_inputs", "price", "source_files"]

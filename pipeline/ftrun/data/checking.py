@@ -1,0 +1,162 @@
+"""Owns the check of prepared files: counts, distributions, leaks, limits, and whether there is enough."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftrun.data.counting import Counted, FileStatistics, count_folder
+from ftrun.data.findings import Findings
+from ftrun.data.models import encoding_of, limit_of
+from ftrun.data.prepared import ROLES, Prepared
+from ftrun.data.preparing import prepare_good
+from ftrun.data.pricing import price
+from ftrun.data.sources import place_of
+from ftrun.data.tokens import text_counter
+from ftrun.errors import Problem
+from ftrun.experiment.model import Experiment
+
+FEWEST_EXAMPLES = 10
+FEW_EXAMPLES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a check found. `files` has None for a role without a file, `estimate` is None without rows."""
+
+    files: Mapping[str, FileStatistics | None]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    estimate: Mapping[str, Any] | None
+    rows: int
+    duplicates: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document of `check --json`."""
+        return {
+            "files": {role: file.as_dict() if file else None for role, file in self.files.items()},
+            "errors": [_as_dict(problem) for problem in self.errors],
+            "warnings": [_as_dict(problem) for problem in self.warnings],
+            "estimate": None if self.estimate is None else dict(self.estimate),
+        }
+
+
+def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
+    """Return what the prepared files (given as such, or by their folder) hold and what is wrong with them.
+
+    DataError if they are not there or damaged.
+    """
+    folder = prepared.folder if isinstance(prepared, Prepared) else prepared
+    findings = Findings()
+    counted = _count(experiment, folder)
+    _judge(experiment, counted, findings)
+    warnings = (*(Problem(**warning) for warning in counted.origin.warnings), *findings.warnings)
+    return _result(experiment, counted, findings.errors, warnings)
+
+
+def examine(experiment: Experiment, announce: Callable[[str], None] | None = None) -> CheckResult:
+    """Prepare into a temporary folder and check; rows that can't be used become errors of the result."""
+    findings = Findings()
+    with tempfile.TemporaryDirectory(prefix="ftrun-check-") as name:
+        prepared = prepare_good(experiment, Path(name), findings, announce)
+        if prepared is None:
+            return CheckResult(
+                files=dict.fromkeys(ROLES),
+                errors=findings.errors,
+                warnings=findings.warnings,
+                estimate=None,
+                rows=0,
+                duplicates=0,
+            )
+        counted = _count(experiment, Path(name))
+    _judge(experiment, counted, findings)
+    return _result(experiment, counted, findings.errors, findings.warnings)
+
+
+def _count(experiment: Experiment, folder: Path) -> Counted:
+    target = experiment.target
+    counter = text_counter(encoding_of(target).name)
+    return count_folder(folder, experiment.project, counter, limit_of(target))
+
+
+def _result(
+    experiment: Experiment, counted: Counted, errors: tuple[Problem, ...], warnings: tuple[Problem, ...]
+) -> CheckResult:
+    train = counted.files["train"]
+    examples, tokens = (train.examples, train.billed_tokens) if train else (0, 0)
+    return CheckResult(
+        files=counted.files,
+        errors=errors,
+        warnings=warnings,
+        estimate=price(experiment, examples=examples, train_tokens=tokens),
+        rows=counted.origin.rows,
+        duplicates=counted.origin.duplicates,
+    )
+
+
+def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    _judge_size(experiment, counted, findings)
+    _judge_duplicates(experiment, counted, findings)
+    limit = limit_of(experiment.target)
+    for role in ROLES:
+        statistics = counted.files[role]
+        if statistics and statistics.over_limit:
+            number = _examples(statistics.over_limit, role)
+            verb = "has" if statistics.over_limit == 1 else "have"
+            message = f"{number} {verb} over {limit:,} tokens; the first is here"
+            file, line = counted.first_over_limit[role]
+            findings.add("over_limit", message, file=file, line=line)
+    for role, (times, place) in counted.leaks.items():
+        message = f"{_examples(times, role)} also stand{'s' if times == 1 else ''} in the training data"
+        findings.add("leak", message + "; the first is here", file=place[0], line=place[1])
+
+
+def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    train = counted.examples("train")
+    if train >= FEW_EXAMPLES or findings.failed:  # rows that have errors may be what is missing
+        return
+    held_out = sum(counted.examples(role) for role in ("validation", "test") if _is_share(experiment, role))
+    code = "few_examples" if train >= FEWEST_EXAMPLES else "too_few_examples"
+    words = f"there {'is' if train == 1 else 'are'} only {_examples(train, 'training')}"
+    if code == "few_examples":
+        findings.add(code, words, **place_of(experiment, "data", "sources", 0, "path"))
+        return
+    if train + held_out >= FEWEST_EXAMPLES:
+        message = f"{words}, {FEWEST_EXAMPLES} are needed: data.split takes {held_out} of {train + held_out}"
+        hint = "Lower `validation` and `test` in `data.split`, or add rows."
+        findings.add(code, message, hint=hint, **place_of(experiment, "data", "split"))
+        return
+    dropped = counted.origin.duplicates if experiment.data.dedupe == "exact" else 0
+    why = f" ({dropped} more repeat earlier ones exactly)" if dropped else ""
+    message = f"{words}{why}, {FEWEST_EXAMPLES} are needed"
+    findings.add(code, message, **place_of(experiment, "data", "sources", 0, "path"))
+
+
+def _is_share(experiment: Experiment, role: str) -> bool:
+    split = experiment.data.split
+    return split is not None and not isinstance(getattr(split, role), tuple)
+
+
+def _judge_duplicates(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    origin = counted.origin
+    if origin.first_duplicate is None:
+        return
+    dropped = "left out" if experiment.data.dedupe == "exact" else "kept (`dedupe: off`)"
+    repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
+    message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {dropped}; the first is here"
+    file, line = counted.place(*origin.first_duplicate)
+    hint = (
+        None if experiment.data.dedupe == "exact" else "Say `dedupe: exact`, the default, to leave them out."
+    )
+    findings.add("duplicates", message, file=file, line=line, hint=hint)
+
+
+def _examples(number: int, role: str) -> str:
+    return f"{number} {role} example{'' if number == 1 else 's'}"
+
+
+def _as_dict(problem: Problem) -> dict[str, Any]:
+    return {name: getattr(problem, name) for name in ("code", "file", "line", "message", "hint")}

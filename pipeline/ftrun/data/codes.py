@@ -1,0 +1,85 @@
+"""Owns the table of what `ftrun check` can find: code, severity and cure. docs/checks.md explains each."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+
+class Code(NamedTuple):
+    """How bad it is, and what the user can do about it when the place itself suggests nothing better."""
+
+    severity: Literal["error", "warning"]
+    cure: str
+
+
+def _error(cure: str) -> Code:
+    return Code("error", cure)
+
+
+def _warning(cure: str) -> Code:
+    return Code("warning", cure)
+
+
+SOURCES = {
+    "missing_file": _error("Mend `path`; it is relative to the experiment file that names it."),
+    "not_a_file": _error("Name a regular file, or a glob such as data/*.csv."),
+    "outside_project": _error(
+        "Copy the file into the project, so that nothing else can be uploaded by mistake."
+    ),
+    "unknown_format": _error("Add `format: csv`, `tsv`, `jsonl` or `json` to the source."),
+    "format_later": _error("Save the data as CSV (UTF-8) or JSONL and name that file."),
+    "not_text": _error("Save the data as CSV (UTF-8) or JSONL and name that file."),
+    "unreadable": _error("Mend the file's permissions."),
+    "unknown_encoding": _error(
+        "Use utf-8, cp932, euc_jp, utf-16 or another text encoding that Python knows."
+    ),
+    "encoding": _error("Save the file as UTF-8, or say `encoding:` in the source."),
+    "nul_byte": _error("Delete the NUL character; a text has none."),
+    "empty_file": _error("Put data into the file, or take it out of `data.sources`."),
+    "no_rows": _error("Add at least ten rows."),
+}
+TABLES = {
+    "header": _error("Give every column a name of its own in the first line."),
+    "ragged_row": _error('Put a value that contains the separator or a line break into quotes: "a, b".'),
+    "csv_quotes": _error('Write a quote inside a quoted value twice: "He said ""no""."'),
+    "missing_column": _error("Mend `columns` of the source: new_name: name_in_the_file."),
+    "column_clash": _error("Choose another new name in `columns` of the source."),
+}
+JSON = {
+    "json_syntax": _error("Mend the JSON; every line of a .jsonl file is one whole object."),
+    "json_duplicate_key": _error("Delete one of the two: which of them counts would be left to chance."),
+    "json_number": _error("Write null or a number; JSON has no NaN and no Infinity."),
+    "json_surrogate": _error(r"Delete the half character, or write both halves: \ud83d\ude00."),
+    "json_row": _error('Write an object in each row: {"messages": [...]} or {"question": "...", ...}.'),
+    "json_array_in_jsonl": _error("Add `format: json` to the source, or name the file .json."),
+    "json_pretty_printed": _error("Write each object in one line: jq -c . OLD.jsonl > NEW.jsonl"),
+    "jsonl_in_json": _error("Add `format: jsonl` to the source, or name the file .jsonl."),
+}
+CHATS = {
+    "mixed_templates": _error("Ready chat rows take `prompt.system` only; delete the other templates."),
+    "empty_messages": _error("Give the row at least a user and an assistant message."),
+    "message_shape": _error('Write a message as {"role": "user", "content": "..."}.'),
+    "role": _error("Use system, developer, user or assistant."),
+    "not_in_this_version": _error("Take it out of the row: this version trains on plain chat messages."),
+    "unknown_key": _error("Delete the key; a message has role, content, name and weight."),
+    "content_type": _error("Write the content as a text."),
+    "empty_content": _error("Fill it in, or delete the row."),
+    "weight": _error("Write 0 (not learned) or 1 (learned), at assistant messages only."),
+    "name": _error("Write the name as a text, or delete it."),
+    "last_not_assistant": _error("End the row with the assistant message that is to be learned."),
+    "nothing_to_learn": _error("Leave `weight` out, or set it to 1, at one assistant message or more."),
+    "ignored_key": _warning("Nothing need be done; delete the key if it was meant to have an effect."),
+}
+WHOLE = {
+    "split_too_large": _error("Lower `validation` and `test` in `data.split`, or add rows."),
+    "too_few_examples": _error("Add rows: ten is what the fine-tuning API takes at least, 50 a good start."),
+    "few_examples": _warning(
+        "Add rows: with fewer than 50 examples the effect is small and hard to measure."
+    ),
+    "duplicates": _warning("Delete the repeated rows if they are not meant; `dedupe: off` would keep them."),
+    "leak": _warning("Delete the row on one side: a held-out example that was trained on measures nothing."),
+    "over_limit": _warning(
+        "Shorten or divide the example: what is over the limit is cut off and not learned."
+    ),
+}
+CODES = {**SOURCES, **TABLES, **JSON, **CHATS, **WHOLE}

@@ -1,0 +1,74 @@
+"""Owns the inputs of the prepared files: everything that can change them and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftrun.data.sources import SourceFile, source_files
+from ftrun.errors import DataError
+from ftrun.experiment.model import Experiment, Source, Split, Template
+from ftrun.experiment.places import shown_path
+from ftrun.files import sha256_file
+
+PREPARE_VERSION = 1  # raise it when the same inputs would give other files
+
+
+def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
+    """Return the inputs as JSON values: contents in reading order without names, data and prompt keys."""
+    return {
+        "prepare version": PREPARE_VERSION,
+        "files": [_file(file) for file in source_files(experiment)],
+        "split": _split(experiment.data.split),
+        "dedupe": experiment.data.dedupe,
+        "prompt": _prompt(experiment),
+    }
+
+
+def _file(file: SourceFile) -> dict[str, Any]:
+    source = file.source
+    return {
+        "role": file.role,
+        "source": list(source.key),  # `limit` counts the rows of a whole source
+        "format": file.format,
+        "encoding": source.encoding,
+        "columns": dict(source.columns) if source.columns else None,
+        "limit": source.limit,
+        "sha256": _hash(file),
+    }
+
+
+def _hash(file: SourceFile) -> str:
+    try:
+        return sha256_file(file.path)
+    except OSError as error:
+        message = f"the file can't be read: {error.strerror}"
+        raise DataError(message, code="unreadable", file=shown_path(file.path)) from error
+
+
+def _split(split: Split | None) -> dict[str, Any] | None:
+    if split is None or not (split.validation or split.test):
+        return None
+    return {"validation": _part(split.validation), "test": _part(split.test), "seed": split.seed}
+
+
+def _part(part: int | float | tuple[Source, ...]) -> int | float | str:
+    return "files" if isinstance(part, tuple) else part
+
+
+def _prompt(experiment: Experiment) -> dict[str, Any]:
+    prompt = experiment.prompt
+    return {
+        "system": _text(prompt.system),
+        "user": _text(prompt.user),
+        "assistant": _text(prompt.assistant),
+        "messages": [
+            {"role": one.role, "content": one.content.text, "weight": one.weight, "name": _text(one.name)}
+            for one in prompt.messages or ()
+        ],
+        "vars": dict(prompt.vars),
+        "dependencies": prompt.dependencies,
+    }
+
+
+def _text(template: Template | None) -> str | None:
+    return None if template is None else template.text

@@ -1,0 +1,94 @@
+"""Owns what preparing gives: the facts about the written files, and sources.jsonl, which says where each
+example comes from. The facts go into the state; places stay in the run's folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROLES = ("train", "validation", "test")
+SOURCES = "sources.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedFile:
+    """One written file of chat examples."""
+
+    path: Path
+    sha256: str
+    bytes: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What preparing gave. `rows` were read, `duplicates` of them repeat earlier ones exactly; `dropped`
+    of these were left out (all or none).
+    """
+
+    folder: Path
+    files: Mapping[str, PreparedFile]
+    rows: int
+    duplicates: int
+    dropped: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts for the state: no folder, so that a moved project has the same."""
+        return {
+            "files": {
+                role: {"sha256": file.sha256, "bytes": file.bytes, "examples": file.examples}
+                for role, file in self.files.items()
+            },
+            "rows": self.rows,
+            "duplicates": self.duplicates,
+            "dropped": self.dropped,
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any], folder: Path) -> Prepared:
+        """Return what `to_dict` gave, for files that lie in `folder`."""
+        files = {
+            role: PreparedFile(path=folder / f"{role}.jsonl", **file) for role, file in facts["files"].items()
+        }
+        counts = {name: int(facts[name]) for name in ("rows", "duplicates", "dropped")}
+        return cls(folder=folder, files=files, **counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The head of sources.jsonl: file names relative to the project, counts, and warnings of the rows."""
+
+    files: Sequence[str] = ()
+    rows: int = 0
+    duplicates: int = 0
+    first_duplicate: tuple[int, int] | None = None  # index into `files`, line
+    warnings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+Place = tuple[str, int, int]  # role, index into Origin.files, line
+
+
+def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
+    """Yield the lines of sources.jsonl: the head, then one a written example, in source order."""
+    head = {
+        name: getattr(origin, name) for name in ("files", "rows", "duplicates", "first_duplicate", "warnings")
+    }
+    yield _line(head)
+    for place in places:
+        yield _line(place)
+
+
+def read_origin(lines: Iterator[bytes]) -> tuple[Origin, Iterator[Place]]:
+    """Return what `origin_lines` wrote; ValueError if it is damaged."""
+    head = json.loads(next(lines, b""))
+    first = head.pop("first_duplicate")
+    origin = Origin(first_duplicate=None if first is None else (first[0], first[1]), **head)
+    return origin, ((role, file, line) for role, file, line in map(json.loads, lines))
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,115 @@
+"""Owns what a run costs: epochs, billed tokens and US$, from the dated table prices.json."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ftrun.data.models import encoding_of, family
+from ftrun.data.tokens import count_examples, text_counter
+from ftrun.experiment.model import EvalPrompt, Experiment, Price, Target
+
+TABLE = Path(__file__).with_name("prices.json")
+OPENAI_HOSTS = frozenset(("api.openai.com", "eu.api.openai.com", "us.api.openai.com"))
+MILLION = 1_000_000
+DEFAULT_ANSWER = 256  # tokens an answer, where the experiment sets no max_tokens
+
+
+def auto_epochs(examples: int) -> int:
+    """Return what `n_epochs: auto` means for `examples`: 3; more of few (at most 25), fewer of very many."""
+    if 3 * examples < 100:
+        return min(25, 100 // max(1, examples))
+    if 3 * examples > 25_000:
+        return max(1, 25_000 // examples)
+    return 3
+
+
+def epochs(experiment: Experiment, examples: int) -> int:
+    """Return the number of epochs that will be trained."""
+    given = experiment.train.hyperparameters.get("n_epochs", "auto")
+    return auto_epochs(examples) if given == "auto" else int(given)
+
+
+def price_of(target: Target) -> Price | None:
+    """Return the target's price: 0 for local, its own if given, the table's at OpenAI; None if unknown."""
+    if target.provider == "local":
+        return Price(train=0.0, input=0.0, output=0.0)
+    if target.price is not None:
+        return target.price
+    if target.base_url is not None and urlsplit(target.base_url).hostname not in OPENAI_HOSTS:
+        return None
+    found = price_table()["models"].get(family(target.model))
+    return None if found is None else Price(**found)
+
+
+@cache
+def price_table() -> dict[str, Any]:
+    """Return the table: `date`, `unit`, `source` and `models`."""
+    table: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
+    return table
+
+
+def price(
+    experiment: Experiment, *, examples: int, train_tokens: int, train: bool = True, evaluate: bool = True
+) -> dict[str, Any]:
+    """Return the estimate as JSON values; `train_tokens` are one epoch's.
+
+    What is not to be paid any more (`train`, `evaluate` False) counts 0 US$. None: no price is known.
+    """
+    n_epochs = epochs(experiment, examples)
+    billable = train_tokens * n_epochs
+    known = price_of(experiment.target)
+    encoding = encoding_of(experiment.target)
+    train_usd = _train_usd(known, billable) if train else 0.0
+    eval_usd = _eval_usd(experiment, known, examples, train_tokens) if evaluate else 0.0
+    total = None if train_usd is None or eval_usd is None else round(train_usd + eval_usd, 6)
+    return {
+        "examples": examples,
+        "train_tokens": train_tokens,
+        "n_epochs": n_epochs,
+        "billable_tokens": billable,
+        "usd": total,
+        "train_usd": train_usd,
+        "eval_usd": eval_usd,
+        "encoding": encoding.name,
+        "exact": encoding.exact,
+    }
+
+
+def _train_usd(known: Price | None, billable: int) -> float | None:
+    return None if known is None else round(billable * known.train / MILLION, 6)
+
+
+def _eval_usd(experiment: Experiment, known: Price | None, examples: int, train_tokens: int) -> float | None:
+    """Return what the questions cost at most: rivals at the tuned model's price, answers at full length."""
+    evaluation = experiment.evaluation
+    calls = len(evaluation.prompts) * len(evaluation.models)
+    if calls == 0 or (known is not None and known.input == known.output == 0):
+        return 0.0
+    if known is None:
+        return None
+    sampling = evaluation.sampling
+    longest = sampling.get("max_tokens") or sampling.get("max_completion_tokens") or DEFAULT_ANSWER
+    asked = _asked_tokens(experiment, train_tokens // max(1, examples)) * len(evaluation.models)
+    return round((asked * known.input + calls * int(longest) * known.output) / MILLION, 6)
+
+
+def _asked_tokens(experiment: Experiment, usual_example: int) -> int:
+    """Return the tokens of all questions. `usual_example` stands for a system prompt that only rows have."""
+    prompts = experiment.evaluation.prompts
+    count = text_counter(encoding_of(experiment.target).name)
+    asked = sum(tokens.total for tokens in count_examples(map(_question, prompts), count))
+    own = sum(one.own_system or one.messages is not None for one in prompts)
+    system = experiment.prompt.system
+    each = count([system.text])[0] if system else usual_example
+    return asked + each * (len(prompts) - own)
+
+
+def _question(prompt: EvalPrompt) -> list[dict[str, Any]]:
+    if prompt.messages is not None:
+        return [dict(message) for message in prompt.messages]
+    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    return [*system, {"role": "user", "content": prompt.user or ""}]

@@ -1,0 +1,151 @@
+"""Owns which files an experiment reads: globs, formats, and the refusal of what lies outside the project."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ftrun.data.encodings import known_encoding
+from ftrun.data.findings import Findings
+from ftrun.experiment.model import Experiment, Source
+from ftrun.experiment.places import shown_path
+
+Role = Literal["data", "validation", "test"]
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+}
+LATER = frozenset((".parquet", ".xlsx", ".xls", ".sqlite", ".db", ".gz", ".ods"))
+MOST_NAMES = 8  # shown of a folder's files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One file of a source. `role`: its rows are divided ("data") or are a held-out set of their own."""
+
+    path: Path
+    source: Source
+    role: Role
+    format: str
+
+
+def source_files(experiment: Experiment) -> tuple[SourceFile, ...]:
+    """Return the files of all sources in reading order; DataError has every path that can't be used."""
+    findings = Findings()
+    files = usable_files(experiment, findings)
+    findings.raise_errors()
+    return files
+
+
+def usable_files(experiment: Experiment, findings: Findings) -> tuple[SourceFile, ...]:
+    """Return the files that can be used; the others go to `findings`."""
+    files: list[SourceFile] = []
+    for role, source in sources(experiment):
+        if source.encoding is not None and known_encoding(source.encoding) is None:
+            where = place_of(experiment, *source.key, "encoding")
+            findings.add("unknown_encoding", f"{source.encoding!r} is no text encoding", **where)
+            continue
+        where = place_of(experiment, *source.key, "path")
+        for path in _matches(source, where, findings):
+            file_format = _format(path, source, where, findings)
+            if file_format and _is_allowed(path, experiment, where, findings):
+                files.append(SourceFile(path=path, source=source, role=role, format=file_format))
+    return tuple(files)
+
+
+def sources(experiment: Experiment) -> Iterator[tuple[Role, Source]]:
+    """Yield every source with its role: data first, then validation and test files of their own."""
+    for source in experiment.data.sources:
+        yield "data", source
+    split = experiment.data.split
+    if split is not None:
+        for source in split.validation if isinstance(split.validation, tuple) else ():
+            yield "validation", source
+        for source in split.test if isinstance(split.test, tuple) else ():
+            yield "test", source
+
+
+def place_of(experiment: Experiment, *key: str | int) -> dict[str, Any]:
+    """Return file, line and column of a key path, or of its nearest parent, in the experiment file."""
+    while key:
+        if key in experiment.places:
+            file, line, column = experiment.places[key]
+            return {"file": shown_path(file), "line": line, "column": column}
+        key = key[:-1]
+    return {"file": shown_path(experiment.file)}
+
+
+def _matches(source: Source, where: dict[str, Any], findings: Findings) -> list[Path]:
+    literal = source.base / source.path
+    try:
+        if literal.exists() or literal.is_symlink():
+            return [literal]
+        if glob.has_magic(source.path):
+            found = glob.glob(source.path, root_dir=source.base, recursive=True)  # noqa: PTH207 - takes ../ too
+            paths = [source.base / name for name in sorted(found)]
+            if paths := [path for path in paths if not path.is_dir()]:
+                return paths
+    except (OSError, ValueError) as error:
+        findings.add("missing_file", f"{source.path!r} is no usable path: {error}", **where)
+        return []
+    findings.add("missing_file", f"there is no file {source.path!r}", hint=_near(literal), **where)
+    return []
+
+
+def _near(path: Path) -> str:
+    import difflib  # only errors need it
+
+    folder = path.parent
+    while not folder.is_dir():
+        if folder == folder.parent:
+            return "Mend `path`."
+        folder = folder.parent
+    if folder != path.parent and not glob.has_magic(str(path.parent)):
+        return f"The folder {shown_path(path.parent)} does not exist; {shown_path(folder)} does."
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    near = difflib.get_close_matches(path.name, names, n=1)
+    if near:
+        return f"Did you mean {shown_path(folder / near[0])}?"
+    return f"{shown_path(folder)} has: {', '.join(names[:MOST_NAMES]) or 'nothing'}."
+
+
+def _format(path: Path, source: Source, where: dict[str, Any], findings: Findings) -> str | None:
+    if source.format is not None:
+        return source.format
+    ending = path.suffix.lower()
+    if ending in LATER:
+        findings.add("format_later", f"{path.name}: {ending} files are not in this version", **where)
+        return None
+    if ending not in ENDINGS:
+        message = f"{path.name}: the ending {ending!r} does not say what the file is"
+        findings.add("unknown_format", message, **where)
+    return ENDINGS.get(ending)
+
+
+def _is_allowed(path: Path, experiment: Experiment, where: dict[str, Any], findings: Findings) -> bool:
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        findings.add("missing_file", f"{shown_path(path)} leads nowhere: {error}", **where)
+        return False
+    if not real.is_relative_to(experiment.project.resolve()):
+        message = f"{source_name(path, real)} lies outside the project {shown_path(experiment.project)}"
+        findings.add("outside_project", message, **where)
+        return False
+    if not real.is_file():
+        kind = "a folder" if real.is_dir() else "no regular file"
+        findings.add("not_a_file", f"{shown_path(path)} is {kind}", **where)
+        return False
+    return True
+
+
+def source_name(path: Path, real: Path) -> str:
+    """Return the name of a file for messages, with where it leads if it is a link."""
+    return f"{path} -> {real}" if path.is_symlink() else str(path)

@@ -1,0 +1,83 @@
+"""Owns reading CSV and TSV: records become mappings with the exact line at which each starts."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ftrun.data.place import FilePlace, UnusableFileError
+
+if TYPE_CHECKING:
+    from _csv import Reader  # what csv.reader returns; it has no public name
+
+Numbered = tuple[int, dict[str, object]]
+LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
+
+
+def read_table(lines: Iterator[str], delimiter: str, place: FilePlace) -> Iterator[Numbered]:
+    """Yield (line, row) of every good record; the bad ones are added to `place`."""
+    csv.field_size_limit(LONGEST_VALUE)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    for line, record in _records(reader, place):
+        if header is None:
+            header = _header(record, line, delimiter, place)
+        elif len(record) != len(header):
+            place.add("ragged_row", _ragged(record, header), line)
+        else:
+            yield line, dict(zip(header, record, strict=True))
+    if header is None:
+        place.add("empty_file", "the file is empty", 1)
+        raise UnusableFileError
+
+
+def _records(reader: Reader, place: FilePlace) -> Iterator[tuple[int, list[str]]]:
+    """Yield (first line, values) of every record that is not an empty line."""
+    while True:
+        line = reader.line_num + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            place.add("csv_quotes", _quotes(str(error)), line)
+            continue
+        if record:
+            yield line, record
+
+
+def _quotes(error: str) -> str:
+    if "end of data" in error:
+        return "a quote that is opened in this record is never closed"
+    if "field larger" in error:
+        return f"a value is longer than {LONGEST_VALUE:,} characters; perhaps a quote is not closed"
+    return "a quoted value goes on after its closing quote"
+
+
+def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> list[str]:
+    times = Counter(record)
+    problems = [
+        f"the column name {name!r} stands there {count} times" for name, count in times.items() if count > 1
+    ]
+    if blank := [str(index) for index, name in enumerate(record, 1) if not name.strip()]:
+        problems = [f"column {', '.join(blank)} of {len(record)} has no name"]
+    for problem in problems:
+        place.add("header", problem, line)
+    if problems:
+        raise UnusableFileError
+    for other, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+        if len(record) == 1 and other != delimiter and other in record[0]:
+            way = {"\t": "Add `format: tsv` to the source.", ",": "Add `format: csv` to the source."}.get(
+                other
+            )
+            hint = way or "Save the file with commas between the values."
+            place.add("header", f"the columns are separated by {name}: {record[0]!r}", line, hint=hint)
+            raise UnusableFileError
+    return record
+
+
+def _ragged(record: list[str], header: list[str]) -> str:
+    values = "1 value" if len(record) == 1 else f"{len(record)} values"
+    return f"the record has {values}, but the header names {len(header)} columns"

@@ -1,0 +1,297 @@
+"""Counting, pricing and judging the prepared data, and the document of `check --json`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftrun import data
+from ftrun.data.codes import CODES
+from ftrun.data.distribution import distribution, histogram
+from ftrun.data.models import encoding_of, limit_of
+from ftrun.data.pricing import auto_epochs, price_table
+from ftrun.data.tokens import count_examples, text_counter
+from ftrun.experiment.model import EvalPrompt, Evaluation, Price, Source, Split, Target, Train
+
+ROOT = Path(__file__).resolve().parents[2]
+MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
+KEYS = {"sum", "min", "max", "mean", "median", "p5", "p10", "p90", "p95"}
+
+
+def test_counting_rules_on_a_hand_counted_example() -> None:
+    """3 a message, 1 a name, 3 an example, and every text value: counted here in words, one token each."""
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": "be kind now"},
+        {"role": "user", "name": "kim", "content": "hello there"},
+        {"role": "assistant", "content": "hello my friend", "weight": 1},
+    ]
+    (tokens,) = count_examples([messages], lambda texts: [len(text.split()) for text in texts])
+    assert tokens.total == 3 + 3 * 3 + (1 + 3) + (1 + 1 + 1 + 2) + (1 + 3)
+    assert tokens.assistant == 3
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "tokens"), [("o200k_base", "hello world", 2), ("cl100k_base", "hello world", 2)]
+)
+def test_encodings_are_there_without_a_network(encoding: str, text: str, tokens: int) -> None:
+    """Both encodings count offline, and special tokens in data are plain text."""
+    count = text_counter(encoding)
+    assert count([text]) == [tokens]
+    assert count(["<|endoftext|>"])[0] > 1
+
+
+def test_japanese_costs_more_in_the_old_encoding() -> None:
+    """cl100k_base counts more for Japanese than o200k_base: the model decides which is used."""
+    text = ["人間は死んだ後どうなりますか？それってあなたの感想ですよね。"]
+    assert text_counter("cl100k_base")(text)[0] > text_counter("o200k_base")(text)[0]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "encoding", "exact", "limit"),
+    [
+        ("openai", "gpt-4.1-mini-2025-04-14", "o200k_base", True, 65_536),
+        ("openai", "gpt-4o-2024-08-06", "o200k_base", True, 65_536),
+        ("openai", "ft:gpt-4o-mini-2024-07-18:org::abc", "o200k_base", True, 65_536),
+        ("openai", "gpt-3.5-turbo-0125", "cl100k_base", True, 16_385),
+        ("openai", "gpt-3.5-turbo-0613", "cl100k_base", True, 4_096),
+        ("openai", "gpt-4-0613", "cl100k_base", True, 65_536),
+        ("openai", "Qwen/Qwen3-8B", "o200k_base", False, 65_536),
+        ("local", "smollm2-135m-instruct", "o200k_base", False, 8_192),
+    ],
+)
+def test_models(provider: Any, model: str, encoding: str, exact: bool, limit: int) -> None:
+    """The encoding and the limit are the model's own where they are known."""
+    target = Target(name="t", provider=provider, model=model)
+    assert encoding_of(target) == (encoding, exact)
+    assert limit_of(target) == limit
+
+
+def test_distribution_is_linear_between_values() -> None:
+    """Quantiles lie on the line between the two nearest values."""
+    found = distribution([4, 1, 3, 2])
+    assert found == {
+        "sum": 10, "min": 1, "max": 4, "mean": 2.5, "median": 2.5,
+        "p5": pytest.approx(1.15), "p10": pytest.approx(1.3),
+        "p90": pytest.approx(3.7), "p95": pytest.approx(3.85),
+    }  # fmt: skip
+    assert set(distribution([])) == KEYS
+    assert histogram([1, 1, 9, 20], bars=4) == ((1, 5, 2), (6, 10, 1), (11, 15, 0), (16, 20, 1))
+
+
+@pytest.mark.parametrize(
+    ("examples", "epochs"), [(10, 10), (3, 25), (33, 3), (34, 3), (8333, 3), (8334, 2), (30_000, 1), (0, 25)]
+)
+def test_auto_epochs(examples: int, epochs: int) -> None:
+    """Few examples are seen more often, very many less often."""
+    assert auto_epochs(examples) == epochs
+
+
+def test_prices_have_the_right_magnitude() -> None:
+    """Training costs 1 to 100 US$ a million tokens, answers more than questions: not off by a thousand."""
+    table = price_table()
+    assert table["unit"] == "US$ per million tokens"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", table["date"])
+    for price in table["models"].values():
+        assert 1 <= price["train"] <= 100
+        assert 0.05 <= price["input"] < price["output"] <= 100
+
+
+def test_price_of_a_million_tokens(make: Any) -> None:
+    """A million tokens on gpt-4.1-mini cost 5 US$ an epoch, with the evaluation on top until it is done."""
+    prompts = (EvalPrompt(id="a", user="hello"), EvalPrompt(id="b", user="x", system=None, own_system=True))
+    experiment = make(
+        {},
+        target=MINI,
+        train=Train(hyperparameters={"n_epochs": 2}),
+        evaluation=Evaluation(prompts=prompts, sampling={"max_tokens": 1000}),
+    )
+    estimate = data.price(experiment, examples=1000, train_tokens=1_000_000)
+    assert (estimate["n_epochs"], estimate["billable_tokens"]) == (2, 2_000_000)
+    assert estimate["train_usd"] == 10.0
+    # two rivals: 4,000 tokens out at 3.2, and each question with a usual example (1,000) for its prompt
+    assert estimate["eval_usd"] == pytest.approx((4 * 1000 * 3.2 + 2 * (1000 + 2 * 8) * 0.8) / 1e6, rel=0.01)
+    assert estimate["usd"] == pytest.approx(10.0 + estimate["eval_usd"])
+    done = data.price(experiment, examples=1000, train_tokens=1_000_000, train=False, evaluate=False)
+    assert done["usd"] == 0
+
+
+def test_price_elsewhere(make: Any) -> None:
+    """Local costs nothing; another server's price is unknown unless the target says it."""
+    local = make({})
+    assert data.price(local, examples=50, train_tokens=5000)["usd"] == 0
+    other = replace(MINI, base_url="https://example.invalid/v1", api_key_env="K")
+    assert data.price(replace(local, target=other), examples=50, train_tokens=5000)["usd"] is None
+    priced = replace(other, price=Price(train=1, input=1, output=1))
+    assert data.price(replace(local, target=priced), examples=50, train_tokens=10**6)["usd"] == 3.0
+    unknown = replace(MINI, model="gpt-9")
+    assert data.price(replace(local, target=unknown), examples=50, train_tokens=5000)["usd"] is None
+
+
+def test_check_document(make: Any, chats: Any, tmp_path: Path) -> None:
+    """The document has the fixed keys, and null for files that are not there."""
+    experiment = make({"a.jsonl": chats(range(60))}, split=Split(validation=0.1), target=MINI)
+    prepared = data.prepare(experiment, tmp_path / "out")
+    found = data.check(experiment, prepared).as_dict()
+    assert found == data.check(experiment, tmp_path / "out").as_dict()
+    assert found == data.examine(experiment).as_dict()
+    train = found["files"]["train"]
+    assert set(train) == {
+        "examples", "messages", "tokens", "assistant_tokens", "missing_system", "missing_user", "over_limit"
+    }  # fmt: skip
+    assert (train["examples"], train["missing_system"], train["missing_user"]) == (54, 54, 0)
+    assert set(train["tokens"]) == KEYS
+    assert found["files"]["test"] is None
+    assert found["errors"] == found["warnings"] == []
+    estimate = found["estimate"]
+    assert estimate["train_tokens"] == train["tokens"]["sum"]
+    assert estimate["billable_tokens"] == 3 * estimate["train_tokens"]
+    assert (estimate["encoding"], estimate["exact"]) == ("o200k_base", True)
+    assert estimate["usd"] == pytest.approx(estimate["billable_tokens"] * 5 / 1e6)
+
+
+def test_too_few_examples_blame_what_took_them(make: Any, chats: Any) -> None:
+    """Below ten examples the split is blamed if it took them, repeated rows if they did, else the file."""
+    (few,) = data.examine(make({"a.jsonl": chats(range(9))})).errors
+    assert (few.code, few.line) == ("too_few_examples", 10)
+    (split,) = data.examine(make({"a.jsonl": chats(range(12))}, split=Split(test=4))).errors
+    assert (split.code, split.line) == ("too_few_examples", 20)
+    assert "data.split takes 4 of 12" in split.message
+    (repeated,) = data.examine(make({"a.jsonl": chats([1, 2] * 10)})).errors
+    assert "18 more repeat" in repeated.message
+    result = data.examine(make({"a.jsonl": chats(range(10))}))
+    assert not result.errors
+    assert [warning.code for warning in result.warnings] == ["few_examples"]
+
+
+def test_warnings_have_the_place_of_the_first(make: Any, chats: Any, tmp_path: Path) -> None:
+    """Repeated rows, leaks and examples over the limit are counted, and the first of each is located."""
+    long = chats([1]).replace("質問1", "word " * 9000)
+    experiment = make(
+        {"a.jsonl": chats(range(60)) + chats([5, 6]) + long, "t.jsonl": chats([99, 7])}, paths=["a.jsonl"]
+    )
+    own = (Source(path="t.jsonl", base=tmp_path, key=("data", "split", "test", 0)),)
+    experiment = replace(experiment, data=replace(experiment.data, split=Split(test=own)))
+    result = data.examine(experiment)
+    where = {warning.code: (Path(str(warning.file)).name, warning.line) for warning in result.warnings}
+    assert where == {"duplicates": ("a.jsonl", 61), "over_limit": ("a.jsonl", 63), "leak": ("t.jsonl", 2)}
+    assert "2 rows" in next(one.message for one in result.warnings if one.code == "duplicates")
+    train = result.files["train"]
+    assert train is not None
+    assert train.over_limit == 1
+    assert train.billed_tokens < train.tokens["sum"]
+
+
+def test_places_survive_a_lost_sidecar(make: Any, chats: Any, tmp_path: Path) -> None:
+    """Without sources.jsonl the places are those of the prepared file itself."""
+    long = chats([1]).replace("質問1", "word " * 9000)
+    experiment = make({"a.jsonl": chats(range(60)) + long})
+    data.prepare(experiment, tmp_path / "out")
+    (tmp_path / "out/sources.jsonl").unlink()
+    (warning,) = data.check(experiment, tmp_path / "out").warnings
+    assert (Path(str(warning.file)).name, warning.line) == ("train.jsonl", 61)
+
+
+def test_good_rows_are_counted_beside_errors(make: Any, columns: Any) -> None:
+    """A result with errors still has the numbers of the rows that are good."""
+    rows = "".join(f"question {n},answer {n}\n" for n in range(20))
+    result = data.examine(make({"a.csv": "q,a\n" + rows + ",\n"}, prompt=columns))
+    assert [(error.code, error.line) for error in result.errors] == [("empty_content", 22)] * 2
+    assert result.files["train"] is not None
+    assert result.files["train"].examples == 20
+
+
+def test_hopeless_files_are_counted_not_listed(make: Any) -> None:
+    """More than a thousand problems are summed up."""
+    result = data.examine(make({"a.jsonl": "nonsense\n" * 1500}))
+    assert len(result.errors) == 1001
+    assert "500 more" in result.errors[-1].message
+
+
+def test_every_code_is_documented() -> None:
+    """docs/checks.md explains each code once, with an example and the cure that ftrun prints."""
+    text = (ROOT / "docs/checks.md").read_text("utf-8")
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(sections) == set(CODES)
+    for code, section in sections.items():
+        assert section.strip().startswith(CODES[code].severity.capitalize() + ".")
+        assert "- Example: " in section
+        assert f"- Cure: {CODES[code].cure}" in section
+
+
+def test_importing_the_data_is_cheap() -> None:
+    """`import ftrun.data` loads neither a tokenizer nor jinja2 nor rich."""
+    code = "import sys, ftrun.data; print({'toktok', 'tiktoken', 'jinja2', 'rich', 'csv'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+CONFIG = """\
+version: 1
+name: toy
+data:
+  sources:
+    - path: rows.csv
+prompt: {user: "{{ 質問 }}", assistant: "{{ 回答 }}"}
+"""
+
+
+def ftrun(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run ftrun in `folder`."""
+    return subprocess.run(
+        [sys.executable, "-m", "ftrun", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_command_from_cp932_to_a_clean_file(tmp_path: Path) -> None:
+    """Following the messages leads from a cp932 file with flaws to exit 0; nothing is left in the project."""
+    rows = "".join(f"質問{n}は何ですか,答え{n}です\n" for n in range(12))
+    (tmp_path / "toy.yaml").write_text(CONFIG, "utf-8")
+    (tmp_path / "rows.csv").write_bytes(("質問,回答\n" + rows + "空,\n").encode("cp932"))
+    first = ftrun(tmp_path, "check", "toy.yaml")
+    assert first.returncode == 2
+    assert "rows.csv:1:" in first.stdout
+    assert "`encoding: cp932`" in first.stdout
+    second = ftrun(tmp_path, "check", "toy.yaml", "--set", "data.sources.0.encoding=cp932", "--json")
+    document = json.loads(second.stdout)
+    assert second.returncode == 2
+    assert [(one["code"], one["file"], one["line"]) for one in document["errors"]] == [
+        ("empty_content", "rows.csv", 14)
+    ]
+    assert document["error"]["code"] == "empty_content"
+    assert document["files"]["train"]["examples"] == 12
+    (tmp_path / "rows.csv").write_bytes(("質問,回答\n" + rows).encode("cp932"))
+    third = ftrun(tmp_path, "check", "toy.yaml", "--set", "data.sources.0.encoding=cp932")
+    assert third.returncode == 0, third.stdout + third.stderr
+    assert "12 examples" in third.stdout
+    assert "few_examples" in third.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv", "toy.yaml"]
+
+
+def test_command_where_no_target_is_named(tmp_path: Path) -> None:
+    """Several targets and none named: the data are checked, and a note says how to price them."""
+    targets = "targets:\n  a: {provider: local, model: rehearsal}\n"
+    targets += "  b: {provider: openai, model: gpt-4.1-mini-2025-04-14}\n"
+    (tmp_path / "toy.yaml").write_text(CONFIG + targets, "utf-8")
+    (tmp_path / "rows.csv").write_text("質問,回答\n" + "".join(f"質問{n},答え\n" for n in range(60)), "utf-8")
+    plain = ftrun(tmp_path, "check", "toy.yaml")
+    assert plain.returncode == 0, plain.stdout + plain.stderr
+    assert "--target" in plain.stdout
+    priced = json.loads(ftrun(tmp_path, "check", "toy.yaml", "--target", "b", "--json").stdout)
+    assert priced["estimate"]["exact"] is True
+    assert 0 < priced["estimate"]["usd"] < 1
+
+
+def test_command_shows_escapes_of_data(tmp_path: Path) -> None:
+    """Control characters in a file's column names reach the terminal as escapes."""
+    (tmp_path / "toy.yaml").write_text(CONFIG, "utf-8")
+    (tmp_path / "rows.csv").write_text("\x1b[31mred,回答\n1,2\n", "utf-8")
+    done = ftrun(tmp_path, "check", "toy.yaml")
+    assert done.returncode == 2
+    assert "\x1b" not in done.stdout + done.stderr

@@ -1,0 +1,202 @@
+"""Reading CSV, TSV, JSONL and JSON: exact lines, strictness, encodings; every error has file and line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ftrun import data
+from ftrun.data.findings import Findings
+from ftrun.data.place import FilePlace
+from ftrun.data.rows import read_rows
+from ftrun.data.sources import source_files
+from ftrun.errors import DataError
+from ftrun.experiment.model import Experiment, Prompt
+
+
+def read(experiment: Experiment) -> tuple[list[tuple[int, Any]], Findings]:
+    """Return (line, values) of every row of the first file, and what is wrong."""
+    findings = Findings()
+    file = source_files(experiment)[0]
+    rows = read_rows(experiment, file, FilePlace(str(file.path), findings), findings, file.source.limit)
+    return [(row.line, dict(row.values)) for row in rows], findings
+
+
+def found(experiment: Experiment) -> list[tuple[str, int | None]]:
+    """Return code and line of every problem of the first file."""
+    return [(problem.code, problem.line) for problem in read(experiment)[1].errors]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_count_where_records_start(make: Any, end: str) -> None:
+    """A quoted value over several lines and empty lines shift the records after them."""
+    text = end.join(["q,a", 'one,"first', "", 'third"', "", "two,x", ""])
+    rows, findings = read(make({"a.csv": text}))
+    assert [line for line, _ in rows] == [2, 6]
+    assert rows[0][1]["a"] == f"first{end}{end}third"
+    assert not findings.errors
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_byte_mark_makes_the_encoding_sure(make: Any, encoding: str) -> None:
+    """A file with a byte mark is decoded by it, and the mark is no part of the first column's name."""
+    rows, findings = read(make({"a.csv": "質問,a\nはい,1\n".encode(encoding)}))
+    assert rows == [(2, {"質問": "はい", "a": "1"})]
+    assert not findings.errors
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp", "utf-16-le", "utf-16-be"])
+def test_other_encodings_are_recognised_but_asked_for(make: Any, encoding: str) -> None:
+    """Bytes that are not UTF-8 are refused with the exact line to add, and adding it reads them."""
+    content = "q,a\nplain,ascii\n人間は死んだ後どうなりますか,無になります\n".encode(encoding)
+    experiment = make({"a.csv": content})
+    problem = read(experiment)[1].errors[0]
+    assert problem.code == "encoding"
+    assert problem.line == 3
+    assert f"`encoding: {encoding}`" in str(problem.hint)
+    rows, findings = read(make({"a.csv": content}, source={"encoding": encoding}))
+    assert rows[1] == (3, {"q": "人間は死んだ後どうなりますか", "a": "無になります"})
+    assert not findings.errors
+
+
+def test_line_of_a_wrong_byte_far_into_a_file(make: Any) -> None:
+    """The line of the first undecodable byte is exact beyond the first block that is read."""
+    content = b"q,a\r\n" + b"abc,def\r\n" * 200_000 + b"x,\x83\x65\r\n"
+    assert found(make({"a.csv": content})) == [("encoding", 200_002)]
+
+
+@pytest.mark.parametrize("name", ["base64", "unicode_escape", "klingon", "utf-7"])
+def test_only_text_encodings_are_taken(make: Any, name: str) -> None:
+    """An encoding that is none, or that can make half characters, is refused by name."""
+    with pytest.raises(DataError) as caught:
+        source_files(make({"a.csv": "q,a\n1,2\n"}, source={"encoding": name}))
+    assert caught.value.code == "unknown_encoding"
+
+
+def test_byte_mark_against_the_named_encoding(make: Any) -> None:
+    """A UTF-8 mark in a file that is said to be cp932 is an error, not mojibake."""
+    experiment = make({"a.csv": "q,a\n1,2\n".encode("utf-8-sig")}, source={"encoding": "cp932"})
+    assert found(experiment) == [("encoding", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", [("empty_file", 1)]),
+        ("q,a,\n1,2,3\n", [("header", 1)]),
+        ("q,q\n1,2\n", [("header", 1)]),
+        ("q;a\n1;2\n", [("header", 1)]),
+        ("q,a\n1\n1,2,3\n1,2\n", [("ragged_row", 2), ("ragged_row", 3)]),
+        ('q,a\n1,"x"y\n1,2\n"open,3\n4,5\n', [("csv_quotes", 2), ("csv_quotes", 4)]),
+        ("q,a\n1,\0\n", [("nul_byte", 2)]),
+        ("PK\x03\x04rest", [("not_text", 1)]),
+    ],
+)
+def test_malformed_tables(make: Any, text: str, expected: list[tuple[str, int | None]]) -> None:
+    """Every flaw of a CSV is told with its line, and reading goes on where it can."""
+    assert found(make({"a.csv": text})) == expected
+
+
+def test_tsv_and_very_long_values(make: Any) -> None:
+    """A TSV is read by tabs, and a value may be longer than csv's usual limit."""
+    rows, _ = read(make({"a.tsv": "q\ta\n" + "x" * 200_000 + "\tb,c\n"}))
+    assert rows[0][1]["a"] == "b,c"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\n\n", [("empty_file", 1)]),
+        ('{"a": 1}\n{"a": 1, "a": 2}\n', [("json_duplicate_key", 2)]),
+        ('{"a": NaN}\n\n{"a": -Infinity}\n', [("json_number", 1), ("json_number", 3)]),
+        ('{"a": "\\ud83d"}\n{"a": "\\ud83d\\ude00"}\n', [("json_surrogate", 1)]),
+        ('{"a": 1}\n{"a": \n[1]\nnull\n', [("json_syntax", 2), ("json_row", 3), ("json_row", 4)]),
+        ("[" * 100_000 + "\n", [("json_syntax", 1)]),
+        ('{"a": 1} {"a": 2}\n', [("json_syntax", 1)]),
+        ('[{"a": 1}, {"a": 2}]\n', [("json_array_in_jsonl", 1)]),
+        ('[\n  {"a": 1},\n  {"a": 2}\n]\n', [("json_array_in_jsonl", 1)]),
+        ('\n{\n  "a": 1\n}\n{\n  "a": 2\n}\n', [("json_pretty_printed", 2)]),
+    ],
+)
+def test_malformed_jsonl(make: Any, text: str, expected: list[tuple[str, int | None]]) -> None:
+    """Every flaw of a JSONL file is told with its line; one JSON value over many lines is recognised."""
+    assert found(make({"a.jsonl": text})) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" \n", [("empty_file", 1)]),
+        ('{"messages": []}\n{"messages": []}\n', [("jsonl_in_json", 1)]),
+        ('{"data": []}', [("json_row", 1)]),
+        ('[{"a": 1},\n {"a": 2} {"a": 3}]', [("json_syntax", 2)]),
+        ('[{"a": 1},\n\n 7]', [("json_row", 3)]),
+        ('[{"a": 1}]\n]', [("json_syntax", 2)]),
+        ('[{"a": 1},', [("json_syntax", 1)]),
+    ],
+)
+def test_malformed_json(make: Any, text: str, expected: list[tuple[str, int | None]]) -> None:
+    """Every flaw of a JSON file is told with its line."""
+    assert found(make({"a.json": text})) == expected
+
+
+def test_json_array_gives_the_line_of_each_object(make: Any) -> None:
+    """The rows of a pretty-printed array have the lines at which their objects start."""
+    rows, findings = read(make({"a.json": json.dumps([{"q": 1}, {"q": 2}], indent=2)}))
+    assert rows == [(2, {"q": 1}), (5, {"q": 2})]
+    assert not findings.errors
+
+
+def test_columns_are_renamed_and_limited(make: Any) -> None:
+    """`columns` gives new names and leaves the other columns; `limit` ends the reading."""
+    experiment = make({"a.csv": "質問,b\n1,2\n3,4\nbad\n"}, source={"columns": {"q": "質問"}, "limit": 2})
+    rows, findings = read(experiment)
+    assert rows == [(2, {"b": "2", "q": "1"}), (3, {"b": "4", "q": "3"})]
+    assert not findings.errors
+
+
+def test_missing_column_is_named_once_with_those_that_are_there(make: Any) -> None:
+    """A column that `columns` names in vain is told once, at the YAML place, with the nearest name."""
+    experiment = make({"a.csv": "question,b\n1,2\n3,4\n"}, source={"columns": {"q": "qestion"}})
+    (problem,) = read(experiment)[1].errors
+    assert problem.code == "missing_column"
+    assert "question, b" in problem.message
+    assert "'question'" in str(problem.hint)
+    assert str(problem.file).endswith("experiment.yaml")
+
+
+def test_column_clash(make: Any) -> None:
+    """A new name that another column has already is an error, not a silent overwriting."""
+    assert found(make({"a.csv": "q,a\n1,2\n"}, source={"columns": {"a": "q"}})) == [("column_clash", 2)]
+
+
+MARKS = ('"', ",", "\n", "\r\n", "\r", "a", "質", "{", "}", "[", "]", ":", "\0", "\ufeff", "\udcff")
+WORDS = ("q,a\n", '{"q": "x", "a": "y"}\n', '{"messages": [{}]}\n', '"messages"', "\\ud800", "1e999", "NaN")
+PIECES = st.sampled_from((*MARKS, *WORDS, "null"))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(pieces=st.lists(PIECES, max_size=25), name=st.sampled_from(["a.csv", "a.jsonl", "a.json", "a.tsv"]))
+def test_malformed_files_end_in_places(make: Any, columns: Prompt, pieces: list[str], name: str) -> None:
+    """Whatever a file holds, preparing it ends well or in a DataError whose problems name the file."""
+    experiment = make({name: "".join(pieces).encode("utf-8", "surrogateescape")}, prompt=columns)
+    folder = experiment.project / "out"
+    try:
+        data.prepare(experiment, folder)
+    except DataError as error:
+        for problem in error.problems:
+            assert problem.file
+            assert problem.line
+            assert problem.hint
+
+
+def test_fuzz_leaves_nothing_behind(make: Any, tmp_path: Path) -> None:
+    """A failed preparation writes no file."""
+    with pytest.raises(DataError):
+        data.prepare(make({"a.csv": "q,a\n1\n"}), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
