@@ -79,7 +79,7 @@ def test_only_the_targets_import_the_sdk() -> None:
 
 def loaded_by(code: str, environment: dict[str, str] | None = None) -> set[str]:
     """Return the heavy modules that are loaded after running `code` in a process of its own."""
-    tail = f"\nimport sys; print("loaded:", *[m for m in {HEAVY!r} if m in sys.modules])"
+    tail = f"\nimport sys; print('loaded:', *[m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code + tail],
         capture_output=True,
