@@ -33,7 +33,13 @@ def main() -> None:
         place = Path(folder)
         shutil.copytree(ROOT / "configs", place / "configs")
         environment = {**os.environ, "FTRUN_HOME": str(place / "engine"), "FTRUN_ENGINE_IDLE": "5"}
-        run = [*FTRUN, "run", str(place / "configs/quickstart.yaml"), "--set", "targets.local.model=rehearsal"]
+        run = [
+            *FTRUN,
+            "run",
+            str(place / "configs/quickstart.yaml"),
+            "--set",
+            "targets.local.model=rehearsal",
+        ]
         subprocess.run(run, check=True, env=environment, stdout=subprocess.DEVNULL)
         commands = {
             "floor: import click, yaml": [sys.executable, "-c", "import click, yaml"],

@@ -1,4 +1,4 @@
-"""Owns a real server that stands between ftrun and the engine: it passes calls on, counts, and fails on demand."""
+"""Owns a real server between ftrun and the engine: it passes calls on, counts, and fails on demand."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from ftrun.experiment.places import shown_path
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Outcome, Session
 
+ENDED = ("succeeded", "failed", "cancelled")
 STAGES = ("prepare", "check", "upload", "train", "wait", "evaluate", "report")
 
 
@@ -93,20 +95,19 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
     error = outcome.error
     if error is None or isinstance(error, FtrunError):
         return error
-    job = _job(session)
-    fate = f"Job {job} goes on without us." if job and "wait" not in _done(session) else "Nothing is lost."
+    job = next((one.job_id for one in session.state.jobs.values() if one.status not in ENDED), None)
+    fate = f"Job {job} goes on without us." if job else "Nothing is lost."
     return InterruptError(
         f"interrupted. {fate}", code="interrupted", hint=f"Come back with: {comeback(session)}"
     )
 
 
-def comeback(session: Session) -> str:
-    """Return the command that goes on from here."""
-    return f"{program()} {shown_path(session.experiment.file)} --target {session.experiment.target.name}"
-
-
-def _done(session: Session) -> set[str]:
-    return {name for name, record in session.state.stages.items() if record.status == "done"}
+def comeback(session: Session, *, command: str = "", target: str | None = None) -> str:
+    """Return, ready to be typed, what goes on from here: the same experiment, target and overrides."""
+    words = [command] if command else []
+    words += [shown_path(session.experiment.file), "--target", target or session.experiment.target.name]
+    words += [word for override in session.overrides for word in ("--set", override)]
+    return f"{program()} {shlex.join(words)}"
 
 
 def _job(session: Session) -> str | None:
@@ -174,18 +175,13 @@ def _print_answers(session: Session) -> None:
 
 def _print_next(session: Session) -> None:
     """Print the exact next commands."""
-    ftrun, config = program(), shown_path(session.experiment.file)
-    target = session.experiment.target.name
     report = session.folder / "report.html"
-    lines = [
-        ("talk to it", f"{ftrun} chat {config} --target {target}"),
-        ("run again", f"{ftrun} {config} --target {target}"),
-    ]
+    lines = [("talk to it", comeback(session, command="chat")), ("run again", comeback(session))]
     if report.exists():
         lines.insert(0, ("report", shown_path(report)))
+    target = session.experiment.target.name
     others = [other.name for other in session.experiment.targets if other.name != target]
-    if others:
-        lines.append(("elsewhere", f"{ftrun} {config} --target {others[-1]}"))
+    lines += [("elsewhere", comeback(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:
         print(f"  {label:<11} {text}")

@@ -21,8 +21,8 @@ MOST_DIGESTS = 20  # validated configurations that are remembered
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """An experiment with its run folder and state. `notes` are for the user, `other_store` says that the
-    state's ids belonged to a local store that is not here.
+    """An experiment with its run folder and state. `notes` are for the user, `overrides` are the
+    --set options; `other_store`: the state's ids belonged to a local store that is not here.
     """
 
     experiment: Experiment
@@ -31,6 +31,7 @@ class Session:
     store: StateStore
     state: State
     notes: list[str]
+    overrides: tuple[str, ...] = ()
     other_store: bool = False
 
 
@@ -50,6 +51,7 @@ def open_session(
         store=store,
         state=store.load() or _new_state(experiment),
         notes=[],
+        overrides=tuple(overrides),
     )
     _check_name(session)
     _check_identity(session)

@@ -1,4 +1,7 @@
-"""Owns what the state holds, and its form in JSON. Small, sorted, readable, without secrets; no input or output."""
+"""Owns what the state holds, and its form in JSON: small, sorted, readable, without secrets.
+
+Reads and writes no file.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class State:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> State:
-        """Return the state that `to_json` wrote; KeyError, TypeError or ValueError when it is no such thing."""
+        """Return the state that `to_json` wrote; KeyError, TypeError or ValueError if it is none."""
         plain = {
             name: data[name] for name in ("experiment", "target", "file", "identity", "lineage", "serial")
         }
