@@ -1,0 +1,243 @@
+"""Owns the facts of a report, and nothing of how they look. A report is a function of its Facts alone.
+
+Most of it is taken as ftrun's other documents have it: `answers` are the lines of answers.jsonl, `scores`
+is scores.json, `metrics` are the rows of metrics.csv, `data.splits` and its distributions come from
+`check --json`. So a stage builds Facts with `Facts.from_json({...})` out of these, or field by field.
+Unknown keys are left out; a missing one without a default is a TypeError.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentFacts:
+    """The experiment; `file` as the reader would name it (relative to the project)."""
+
+    name: str
+    description: str | None = None
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFacts:
+    """Where it ran."""
+
+    name: str
+    provider: str
+    model: str
+    base_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """The fine-tuning job. Times are seconds since 1970; `requested` may hold "auto", `resolved` numbers."""
+
+    id: str
+    model: str
+    status: str | None = None
+    fine_tuned_model: str | None = None
+    requested: Mapping[str, Any] = field(default_factory=dict)
+    resolved: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    trained_tokens: int | None = None
+    created_at: float | None = None
+    finished_at: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """How many per example; quantiles are linear."""
+
+    sum: float
+    min: float
+    max: float
+    mean: float
+    median: float
+    p5: float
+    p10: float
+    p90: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitFacts:
+    """One of train, validation and test, as `check --json` has it."""
+
+    examples: int
+    messages: Distribution | None = None
+    tokens: Distribution | None = None
+    assistant_tokens: Distribution | None = None
+    missing_system: int = 0
+    missing_user: int = 0
+    over_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """A bar of a histogram: how many examples have `low` to `high` tokens, both inclusive."""
+
+    low: int
+    high: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFacts:
+    """The data: splits by name, rows left out as duplicates, and the training examples' token counts."""
+
+    splits: Mapping[str, SplitFacts] = field(default_factory=dict)
+    duplicates: int = 0
+    warnings: tuple[str, ...] = ()
+    histogram: tuple[Bin, ...] = ()
+    encoding: str | None = None
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostFacts:
+    """The estimate. `usd` None: the price is unknown; `free`: it ran on this machine."""
+
+    free: bool = False
+    usd: float | None = None
+    examples: int | None = None
+    train_tokens: int | None = None
+    n_epochs: int | None = None
+    billable_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricFacts:
+    """One step of the loss curve; None: not measured."""
+
+    step: int
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+    valid_loss: float | None = None
+    valid_accuracy: float | None = None
+    full_valid_loss: float | None = None
+    full_valid_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitFacts:
+    """The verdict (learning, underfitting, overfitting, unknown) and its sentence."""
+
+    verdict: str
+    sentence: str
+    since_step: int | None = None
+    train_loss: float | None = None
+    valid_loss: float | None = None
+    train_accuracy: float | None = None
+    valid_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerFacts:
+    """A line of answers.jsonl."""
+
+    prompt_id: str
+    rival: str
+    model: str
+    messages: tuple[Mapping[str, Any], ...]
+    answer: str
+    expect: Mapping[str, Any] | None = None
+    passed: bool | None = None
+    failures: tuple[str, ...] = ()
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RivalFacts:
+    """How one rival did; `pass_rate` is None when nothing was judged."""
+
+    pass_rate: float | None
+    passed: int
+    judged: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlipFacts:
+    """A question that fine-tuning `fixed` or `broken`."""
+
+    prompt_id: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreFacts:
+    """scores.json."""
+
+    rivals: Mapping[str, RivalFacts] = field(default_factory=dict)
+    flips: tuple[FlipFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenanceFacts:
+    """Where everything came from. `data` maps a file to its SHA-256; `time` is of the report, in UTC."""
+
+    ftrun: str
+    python: str
+    platform: str
+    config_sha256: str | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    store: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that a report says. `checkpoints` are steps; `warnings` stand at the very top."""
+
+    experiment: ExperimentFacts
+    target: TargetFacts
+    status: str
+    provenance: ProvenanceFacts
+    job: JobFacts | None = None
+    data: DataFacts = field(default_factory=DataFacts)
+    cost: CostFacts = field(default_factory=CostFacts)
+    metrics: tuple[MetricFacts, ...] = ()
+    checkpoints: tuple[int, ...] = ()
+    fit: FitFacts | None = None
+    answers: tuple[AnswerFacts, ...] = ()
+    scores: ScoreFacts = field(default_factory=ScoreFacts)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Facts:
+        """Return the facts of a document that `to_json` returned, or that was put together in its shape."""
+        facts = _read(cls, document)
+        assert isinstance(facts, cls)
+        return facts
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """Return `value` as an instance of the annotation `kind`."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if value is None or is_dataclass(type(value)):
+        return value
+    if origin in (Union, types.UnionType):
+        return _read(next(one for one in arguments if one is not type(None)), value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = [one.name for one in fields(kind) if one.name in value]
+        return kind(**{name: _read(hints[name], value[name]) for name in names})
+    if origin is tuple:
+        return tuple(_read(arguments[0], one) for one in value)
+    if origin is Mapping:
+        return {key: _read(arguments[1], one) for key, one in value.items()}
+    return value

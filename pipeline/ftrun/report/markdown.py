@@ -1,0 +1,187 @@
+"""Owns report.md: the facts for git and pull requests. Foreign text stays text, and in its table cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ftrun.report.facts import AnswerFacts, Facts
+from ftrun.report.verdict import Asked, common_system, side_by_side, verdict
+from ftrun.report.words import (
+    NOTHING,
+    counted,
+    duration,
+    hyperparameters,
+    loss,
+    moment,
+    number,
+    percent,
+    price,
+)
+from ftrun.text import visible
+
+_SPECIAL = re.compile(r"([\\`*_\[\]~|$])")
+_LINE_START = re.compile(r"^(\s*)([-+=#:]|\d+(?=[.)]))")
+MARKS = {True: "✅", False: "❌", None: "▫️"}
+
+
+def markdown_report(facts: Facts) -> str:
+    """Return the report as GitHub-flavoured Markdown."""
+    blocks = [
+        *_head(facts),
+        *_answers(facts),
+        *_training(facts),
+        *_data(facts),
+        *_cost(facts),
+        *_provenance(facts),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def inline(text: object) -> str:
+    """Return foreign text for one line or table cell: no markup, mention, link or cell border survives."""
+    plain = visible(str(text).strip(), keep_newlines=True)
+    plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = _SPECIAL.sub(r"\\\1", plain)
+    plain = plain.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;&#8203;")
+    plain = re.sub(r"#(?=\d)", "#&#8203;", plain)
+    lines = [_LINE_START.sub(_literal, line) for line in plain.split("\n")]
+    return "<br>".join(lines).replace("\t", " ")
+
+
+def _literal(match: re.Match[str]) -> str:
+    space, mark = match.groups()
+    return f"{space}{mark}&#8203;" if mark.isdigit() else f"{space}\\{mark}"
+
+
+def code(text: object) -> str:
+    """Return an id or hash as inline code, which shows everything as it is."""
+    plain = visible(str(text)).replace("`", "'").replace("|", "\\|")
+    return f"`{plain}`"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
+    """Return a table; cells are Markdown already. With `numbers` all columns but the first align right."""
+    rule = ["---", *(["---:" if numbers else "---"] * (len(head) - 1))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def _head(facts: Facts) -> Iterator[str]:
+    found = verdict(facts)
+    yield f"# {inline(facts.experiment.name)}"
+    if facts.experiment.description:
+        yield inline(facts.experiment.description)
+    if facts.warnings:
+        yield "\n".join(f"> ⚠️ {inline(warning)}  " for warning in facts.warnings)
+    yield f"**{inline(found.headline)}**"
+    yield inline(found.trained)
+    if found.fit:
+        yield inline(found.fit)
+
+
+def _answers(facts: Facts) -> Iterator[str]:
+    asked = side_by_side(facts)
+    if not asked:
+        return
+    yield "## Answers side by side"
+    system = common_system(asked)
+    if system:
+        yield f"Every question was asked with this system prompt: {inline(system)}"
+    rivals = list(dict.fromkeys(answer.rival for answer in facts.answers))
+    yield table(["question", *map(inline, rivals)], [_asked_row(one, rivals, system) for one in asked])
+    if facts.scores.rivals:
+        head = ["rival", "asked", "judged", "passed", "pass rate"]
+        rows = [
+            [inline(name), str(one.asked), str(one.judged), str(one.passed), percent(one.pass_rate)]
+            for name, one in facts.scores.rivals.items()
+        ]
+        yield table(head, rows, numbers=True)
+
+
+def _asked_row(asked: Asked, rivals: Sequence[str], system: str | None) -> list[str]:
+    answers = {answer.rival: answer for answer in asked.answers}
+    own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
+    turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
+    flip = [f"**{asked.flip} by fine-tuning**"] if asked.flip else []
+    head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *flip])
+    return [head, *(_cell(answers[rival]) if rival in answers else "" for rival in rivals)]
+
+
+def _cell(answer: AnswerFacts) -> str:
+    said = inline(answer.answer) or "(an empty answer)"
+    return "<br>".join([f"{MARKS[answer.passed]} {said}", *(f"*{inline(why)}*" for why in answer.failures)])
+
+
+def _training(facts: Facts) -> Iterator[str]:
+    job, fit = facts.job, facts.fit
+    if job is None:
+        return
+    yield "## Training"
+    rows = [
+        ["job", code(job.id) + (f" ({inline(job.status)})" if job.status else "")],
+        ["base model", code(job.model)],
+        ["fine-tuned model", code(job.fine_tuned_model) if job.fine_tuned_model else NOTHING],
+        ["target", f"{inline(facts.target.name)} ({inline(facts.target.provider)})"],
+        ["seed", str(job.seed) if job.seed is not None else NOTHING],
+        ["created", moment(job.created_at)],
+        ["finished", moment(job.finished_at)],
+        ["took", duration(job.seconds)],
+        ["trained tokens", number(job.trained_tokens)],
+    ]
+    if fit:
+        rows.append(["loss", f"training {loss(fit.train_loss)}, validation {loss(fit.valid_loss)}"])
+        accuracy = f"training {percent(fit.train_accuracy)}, validation {percent(fit.valid_accuracy)}"
+        rows.append(["token accuracy", accuracy])
+    yield table(["", ""], [row for row in rows if row[1] != NOTHING])
+    settings = hyperparameters(job.requested, job.resolved)
+    if settings:
+        cells = [[code(name), inline(requested), inline(used)] for name, requested, used in settings]
+        yield table(["hyperparameter", "requested", "used"], cells, numbers=True)
+
+
+def _data(facts: Facts) -> Iterator[str]:
+    if not facts.data.splits:
+        return
+    yield "## Data"
+    rows = []
+    for name, split in facts.data.splits.items():
+        tokens = split.tokens
+        values = (tokens.sum, tokens.min, tokens.median, tokens.p95, tokens.max) if tokens else (None,) * 5
+        rows.append([inline(name), number(split.examples), *map(number, values)])
+    head = ["split", "examples", "tokens", "min", "median", "95 %", "max"]
+    yield table(head, rows, numbers=True)
+    if facts.data.duplicates:
+        yield f"{counted(facts.data.duplicates, 'duplicate')} left out."
+    if facts.data.warnings:
+        yield "\n".join(f"- {inline(warning)}" for warning in facts.data.warnings)
+
+
+def _cost(facts: Facts) -> Iterator[str]:
+    cost = facts.cost
+    yield "## Cost"
+    billed = ""
+    if cost.billable_tokens is not None:
+        billed = f" {number(cost.billable_tokens)} tokens that a provider would bill."
+    yield f"Training: {price(cost)}.{billed}"
+
+
+def _provenance(facts: Facts) -> Iterator[str]:
+    origin = facts.provenance
+    rows = [["experiment file", code(facts.experiment.file)]]
+    if origin.config_sha256:
+        rows.append(["its SHA-256", code(origin.config_sha256)])
+    rows += [[inline(file), code(sha)] for file, sha in origin.data.items()]
+    if origin.git_commit:
+        dirty = " with uncommitted changes" if origin.git_dirty else ""
+        rows.append(["git commit", code(origin.git_commit) + dirty])
+    rows.append(["ftrun", inline(origin.ftrun)])
+    rows.append(["Python", f"{inline(origin.python)} on {inline(origin.platform)}"])
+    if origin.libraries:
+        named = ", ".join(f"{name} {version}" for name, version in origin.libraries.items())
+        rows.append(["libraries", inline(named)])
+    if origin.store:
+        rows.append(["engine's store", code(origin.store)])
+    if origin.time:
+        rows.append(["reported", inline(origin.time)])
+    yield "## Where everything came from"
+    yield table(["", ""], rows)

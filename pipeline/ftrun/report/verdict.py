@@ -1,0 +1,111 @@
+"""Owns the first thing a reader learns: did it help, what was trained on what, and how it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ftrun.report.facts import AnswerFacts, Facts, RivalFacts
+from ftrun.report.words import counted
+
+FEW = 10  # judged questions; with fewer, one answer decides the verdict
+REHEARSAL = "rehearsal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The headline with its tone, what was trained on what, and how it fits (None: no metrics)."""
+
+    tone: Literal["good", "bad", "neutral"]
+    headline: str
+    trained: str
+    fit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question with all rivals' answers. `flip`: fixed or broken by fine-tuning, or None."""
+
+    id: str
+    question: str
+    system: str | None
+    turns: tuple[tuple[str, str], ...]
+    answers: tuple[AnswerFacts, ...]
+    flip: str | None
+
+
+def verdict(facts: Facts) -> Verdict:
+    """Return what the report begins with."""
+    tone, headline = _headline(facts)
+    fit = facts.fit.sentence if facts.fit and facts.target.model != REHEARSAL else None
+    return Verdict(tone=tone, headline=headline, trained=_trained(facts), fit=fit)
+
+
+def _headline(facts: Facts) -> tuple[Literal["good", "bad", "neutral"], str]:
+    if facts.status != "done":
+        return "bad" if facts.status == "failed" else "neutral", f"The run is not done: {facts.status}."
+    if facts.target.model == REHEARSAL:
+        return "neutral", "A rehearsal: the whole way was walked, and nothing was trained."
+    tuned, base = (facts.scores.rivals.get(name) for name in ("tuned", "base"))
+    if tuned is None or not tuned.judged:
+        return "neutral", "Trained. Whether it helped is yours to read: no question says what to expect."
+    if base is None or not base.judged:
+        return "neutral", f"The tuned model passes {_passes(tuned)}; there is no base model to compare with."
+    return _compared(tuned, base)
+
+
+def _compared(tuned: RivalFacts, base: RivalFacts) -> tuple[Literal["good", "bad", "neutral"], str]:
+    better = (tuned.pass_rate or 0) - (base.pass_rate or 0)
+    few = f" ({counted(tuned.judged, 'question')}: a hint, no proof)" if tuned.judged < FEW else ""
+    if better == 0:
+        return (
+            "neutral",
+            f"No difference in the checks: tuned and base model both pass {_passes(tuned)}{few}.",
+        )
+    passes = f"the tuned model passes {_passes(tuned)}, the base model {_passes(base)}{few}"
+    return ("good", f"It helped: {passes}.") if better > 0 else ("bad", f"It got worse: {passes}.")
+
+
+def _passes(score: RivalFacts) -> str:
+    return f"{score.passed} of {counted(score.judged, 'check')}"
+
+
+def _trained(facts: Facts) -> str:
+    train = facts.data.splits.get("train")
+    examples = f" on {counted(train.examples, 'example')}" if train else ""
+    epochs = facts.job.resolved.get("n_epochs") if facts.job else None
+    over = f" for {counted(epochs, 'epoch')}" if isinstance(epochs, int) else ""
+    tokens = facts.job.trained_tokens if facts.job else None
+    count = f" ({counted(tokens, 'token')} trained)" if tokens else ""
+    verb = "rehearsed" if facts.target.model == REHEARSAL else "fine-tuned"
+    return f"{facts.target.model} was {verb}{examples}{over}{count}, target {facts.target.name}."
+
+
+def side_by_side(facts: Facts) -> tuple[Asked, ...]:
+    """Return the questions in the order asked, each with its answers."""
+    flips = {flip.prompt_id: flip.change for flip in facts.scores.flips}
+    groups: dict[str, list[AnswerFacts]] = {}
+    for answer in facts.answers:
+        groups.setdefault(answer.prompt_id, []).append(answer)
+    return tuple(_asked(name, answers, flips.get(name)) for name, answers in groups.items())
+
+
+def _asked(name: str, answers: list[AnswerFacts], flip: str | None) -> Asked:
+    turns = [(str(one.get("role", "")), str(one.get("content", ""))) for one in answers[0].messages]
+    system = next((content for role, content in turns if role in ("system", "developer")), None)
+    spoken = [turn for turn in turns if turn[0] not in ("system", "developer")]
+    question = spoken[-1][1] if spoken else ""
+    return Asked(
+        id=name,
+        question=question,
+        system=system,
+        turns=tuple(spoken[:-1]),
+        answers=tuple(answers),
+        flip=flip,
+    )
+
+
+def common_system(asked: tuple[Asked, ...]) -> str | None:
+    """Return the system prompt if all questions have the same, so that it is shown once."""
+    prompts = {one.system for one in asked}
+    return prompts.pop() if len(prompts) == 1 else None

@@ -1,0 +1,85 @@
+"""Owns how numbers, times and money are written in reports, and in which language a text is. English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ftrun.report.facts import CostFacts
+
+_KANA = re.compile(r"[\u3040-\u30ff\uff66-\uff9d]")
+_HANGUL = re.compile(r"[\uac00-\ud7af\u1100-\u11ff]")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\u3000-\u303f\uff00-\uff60]")
+NOTHING = "–"
+
+
+def number(value: float | None) -> str:
+    """Return a number with thousands separated: whole ones without, others with up to three digits."""
+    if value is None:
+        return NOTHING
+    return (
+        f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}" if value >= 100 else f"{value:.3g}"
+    )
+
+
+def loss(value: float | None) -> str:
+    """Return a loss with as many digits as mean something."""
+    return NOTHING if value is None else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 0 to 1 in percent."""
+    return NOTHING if share is None else f"{share:.0%}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time span in its two largest units."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def moment(seconds: float | None) -> str:
+    """Return a time (seconds since 1970) in UTC, to the minute."""
+    return NOTHING if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def price(cost: CostFacts) -> str:
+    """Return what training cost, or why nobody knows."""
+    if cost.free:
+        return "free (this machine)"
+    if cost.usd is None:
+        return "price unknown"
+    return f"US$ {cost.usd:,.2f}" if cost.usd >= 0.01 or cost.usd == 0 else "under US$ 0.01"
+
+
+def counted(how_many: int, noun: str) -> str:
+    """Return `how_many` with its noun in singular or plural."""
+    return f"{how_many:,} {noun}{'' if how_many == 1 else 's'}"
+
+
+def language(text: str, default: str | None = None) -> str | None:
+    """Return the language code of `text` as far as its script tells; Han alone is `default`."""
+    if _KANA.search(text):
+        return "ja"
+    if _HANGUL.search(text):
+        return "ko"
+    return (default or "zh") if _HAN.search(text) else None
+
+
+def hyperparameters(requested: Mapping[str, Any], resolved: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (name, requested, used) of every hyperparameter, sorted by name."""
+    names = sorted({*requested, *resolved})
+    return [(name, _setting(requested.get(name)), _setting(resolved.get(name))) for name in names]
+
+
+def _setting(value: Any) -> str:
+    return NOTHING if value is None else f"{value:g}" if isinstance(value, float) else str(value)
