@@ -24,6 +24,7 @@ from ftrun.files import write_atomic
 Announce = Callable[[str], None]
 PIECE = 1 << 20  # bytes
 LAST_LINES = 4  # of pip's complaint
+FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 def download_model(model: BaseModel, folder: Path, announce: Announce) -> Path:
@@ -110,7 +111,7 @@ def _pip(requirement: str) -> list[str]:
 
 def _failure(requirement: str, command: Sequence[str], complaint: Sequence[str]) -> FtrunError:
     text = "\n".join(complaint[-LAST_LINES:])
-    if "No space left on device" in text:
+    if any(reason in text for reason in FULL):
         return FtrunError(
             f"The disk is full while {requirement} is downloaded ({command[command.index('--dest') + 1]}).",
             code="disk_full",

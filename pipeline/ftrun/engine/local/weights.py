@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from ftrun.files import sync_folder, write_json
 Announce = Callable[[str], None]
 CONVERSION = 1  # raise it when a conversion's result changes: older folders are then made anew
 MANIFEST = "ftrun.json"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
 
 
@@ -151,18 +153,26 @@ def _folder(model: BaseModel) -> Path:
 @contextlib.contextmanager
 def _disk_errors(place: Path) -> Iterator[None]:
     """Say which folder is full or not writable, and that another one can be named."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except OSError as error:
-        where = error.filename or place
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    except (OSError, SafetensorError) as error:
+        where = getattr(error, "filename", None) or place
+        full = getattr(error, "errno", None) in FULL or _written_errno(error) in FULL
         raise FtrunError(
-            f"The model cache can't be written: {error.strerror or error}: {where}",
+            f"The model cache can't be written: {getattr(error, 'strerror', None) or error}: {where}",
             code="disk_full" if full else "cache_not_writable",
             file=str(where),
             hint=f"{'Free some space' if full else 'Mend the permissions'} (or name another folder with "
             "FTRUN_CACHE) and run the same command again.",
         ) from error
+
+
+def _written_errno(error: Exception) -> int | None:
+    """Return the number that safetensors, which is written in Rust, only has in its text: `(os error 28)`."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
 
 
 def _checked(folder: Path) -> Path:

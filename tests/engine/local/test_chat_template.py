@@ -1,0 +1,105 @@
+"""ftrun.engine.local.chat_template: one template, the same for training and answering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.local.conftest import chat
+from ftrun.engine.backends import Rejected
+from ftrun.engine.local.base import LoadedModel
+from ftrun.engine.local.chat_template import GEMMA, ChatEncoder
+
+pytestmark = pytest.mark.local
+
+CHAT = chat("猫は何と鳴く？", "にゃあ😺。")
+SECOND = chat("犬は？", "わん。", system=None)
+
+
+def test_training_ids_are_the_prompt_and_the_answer(tiny: LoadedModel) -> None:
+    """For one turn, training sees exactly what inference sees, followed by the answer's ids."""
+    encoded, prompt = tiny.encoder.example(CHAT), tiny.encoder.prompt(CHAT[:-1])
+    answer = tiny.tokenizer("にゃあ😺。<|im_end|>\n", add_special_tokens=False)["input_ids"]
+    assert list(encoded.ids) == prompt + answer
+
+
+def test_training_ids_of_several_turns_are_prompt_and_answer(tiny: LoadedModel) -> None:
+    """For the last of several turns, the earlier ones stand in the prompt just as they are trained."""
+    encoded, prompt = tiny.encoder.example(CHAT + SECOND), tiny.encoder.prompt(CHAT + SECOND[:-1])
+    assert list(encoded.ids[: len(prompt)]) == prompt
+    assert tiny.tokenizer.decode(encoded.ids[len(prompt) :]) == "わん。<|im_end|>\n"
+
+
+def test_only_assistant_words_and_their_end_are_learned(tiny: LoadedModel) -> None:
+    """Every assistant turn with its end-of-turn token is learned; the template's line break is not."""
+    assert learned(tiny, CHAT + SECOND) == "にゃあ😺。<|im_end|>わん。<|im_end|>"
+
+
+def test_turns_of_weight_zero_are_context(tiny: LoadedModel) -> None:
+    """A turn of `weight: 0` is seen and not learned; `weight: 1` is."""
+    first = [*CHAT[:-1], {**CHAT[-1], "weight": 0}]
+    second = [*SECOND[:-1], {**SECOND[-1], "weight": 1}]
+    assert learned(tiny, first + second) == "わん。<|im_end|>"
+
+
+def test_the_template_itself_gives_the_same_text(tiny: LoadedModel) -> None:
+    """Tokenizing piece by piece loses nothing of what the template renders."""
+    rendered = tiny.tokenizer.apply_chat_template(CHAT + SECOND, tokenize=False)
+    assert tiny.tokenizer.decode(tiny.encoder.example(CHAT + SECOND).ids) == rendered
+
+
+def test_a_model_without_template_is_refused(tiny: LoadedModel) -> None:
+    """Without a template nobody knows how a chat looks: it is said, not guessed."""
+    tiny.tokenizer.chat_template = None
+    with pytest.raises(Rejected, match="no chat template"):
+        ChatEncoder(tiny.tokenizer)
+
+
+def test_a_template_that_rewrites_earlier_turns_is_refused(tiny: LoadedModel) -> None:
+    """If adding a turn changes the text before it, training would not see what answering sees."""
+    tiny.tokenizer.chat_template = (
+        "{{ messages | length }}{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}"
+    )
+    with pytest.raises(Rejected, match="changes earlier turns"):
+        ChatEncoder(tiny.tokenizer)
+
+
+def test_a_template_that_refuses_a_chat_says_so(tiny: LoadedModel) -> None:
+    """An exception raised by a template becomes a message for the user."""
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    tiny.tokenizer.chat_template = refusing + tiny.tokenizer.chat_template
+    encoder = ChatEncoder(tiny.tokenizer)
+    with pytest.raises(Rejected, match="no system role"):
+        encoder.prompt(CHAT[:-1])
+
+
+def render_gemma(tiny: LoadedModel, messages: list[dict[str, Any]]) -> str:
+    """Render with Gemma's template in the tiny model's tokenizer."""
+    tiny.tokenizer.chat_template = GEMMA
+    text = tiny.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert isinstance(text, str)
+    return text.removeprefix(tiny.tokenizer.bos_token)
+
+
+def test_gemma_folds_the_system_text_into_the_first_user_turn(tiny: LoadedModel) -> None:
+    """Gemma knows two speakers: the system text stands at the head of the user's first turn."""
+    assert render_gemma(tiny, CHAT[:-1]) == (
+        "<start_of_turn>user\n短く答えて。\n\n猫は何と鳴く？<end_of_turn>\n<start_of_turn>model\n"
+    )
+
+
+def test_gemma_keeps_a_system_text_without_a_user_turn(tiny: LoadedModel) -> None:
+    """A system text that no user turn follows is a turn of its own, and the prompt stays a prefix."""
+    assert render_gemma(tiny, CHAT[:1]).startswith("<start_of_turn>user\n短く答えて。")
+    encoded = ChatEncoder(tiny.tokenizer).example([CHAT[0], CHAT[2]])
+    assert any(encoded.learned)
+
+
+def learned(model: LoadedModel, messages: list[dict[str, Any]]) -> str:
+    """Return the text of the learned tokens."""
+    encoded = model.encoder.example(messages)
+    ids = [token for token, flag in zip(encoded.ids, encoded.learned, strict=True) if flag]
+    text = model.tokenizer.decode(ids)
+    assert isinstance(text, str)
+    return text

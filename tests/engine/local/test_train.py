@@ -1,0 +1,182 @@
+"""ftrun.engine.local.train: it learns, reproducibly, and goes on after kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.local.conftest import Recorder, chat, write_rows
+from ftrun.engine.backends import Cancelled, Sampling, TrainingJob, Usage
+from ftrun.engine.local.checkpoint import OPTIMIZER
+from ftrun.engine.torch_backend import open_chat, train
+from ftrun.errors import FtrunError
+
+pytestmark = pytest.mark.local
+
+MakeJob = Callable[..., TrainingJob]
+ADAPTER = "adapter_model.safetensors"
+
+
+def test_training_learns_and_reports(make_job: MakeJob) -> None:
+    """The loss falls; hyperparameters, steps, tokens, checkpoints and validation are reported."""
+    report = Recorder()
+    result = train(make_job(n_epochs=10), report)
+    assert report.losses[-1] < 0.7 * report.losses[0]
+    assert report.hyperparameters == {"n_epochs": 10, "batch_size": 4, "learning_rate_multiplier": 3.0}
+    assert list(report.steps) == list(range(1, 31)) and report.total_steps == 30
+    assert report.checkpoints == list(range(3, 31, 3))
+    assert result.trained_tokens % 10 == 0
+    assert result.model_folder.name == "step-30"
+    assert {"full_valid_loss", "full_valid_mean_token_accuracy", "valid_loss"} <= report.steps[30].keys()
+
+
+def test_same_seed_and_data_give_identical_losses(make_job: MakeJob) -> None:
+    """Twice the same job is twice the same losses, to the bit; another seed is another training."""
+    one, two, other = Recorder(), Recorder(), Recorder()
+    first = train(make_job("one"), one)
+    second = train(make_job("two"), two)
+    train(make_job("other", seed=8), other)
+    assert one.losses == two.losses != other.losses
+    assert (first.model_folder / ADAPTER).read_bytes() == (second.model_folder / ADAPTER).read_bytes()
+
+
+def test_without_validation_file_there_is_no_validation(make_job: MakeJob) -> None:
+    """Nothing is made up: without the file there are no validation metrics."""
+    report = Recorder()
+    train(make_job(valid=False, n_epochs=1), report)
+    assert not any(
+        name.startswith(("valid", "full")) for metrics in report.steps.values() for name in metrics
+    )
+
+
+def test_cancelling_ends_the_training(make_job: MakeJob) -> None:
+    """Cancelled goes through, and the next process goes on behind the last whole epoch."""
+    stopped, resumed, whole = Recorder(cancel_at=5), Recorder(), Recorder()
+    with pytest.raises(Cancelled):
+        train(make_job("stopped"), stopped)
+    train(make_job("stopped"), resumed)
+    train(make_job("whole"), whole)
+    assert list(resumed.steps) == [4, 5, 6, 7, 8, 9]
+    assert resumed.checkpoints == [3, 6, 9]
+    assert resumed.losses == whole.losses[3:]
+
+
+def test_a_finished_training_that_is_started_again_only_reports(make_job: MakeJob) -> None:
+    """A process that died between the last checkpoint and its report costs no second training."""
+    first = train(make_job(), Recorder())
+    report = Recorder()
+    again = train(make_job(), report)
+    assert again == first
+    assert report.steps == {} and report.checkpoints == [9]
+
+
+def test_only_the_newest_checkpoint_keeps_the_optimizer(make_job: MakeJob) -> None:
+    """Every epoch's adapter stays usable; what only resuming needs is kept once."""
+    folder = train(make_job(), Recorder()).model_folder.parent
+    assert sorted(path.name for path in folder.iterdir()) == ["step-3", "step-6", "step-9"]
+    assert [path.parent.name for path in folder.glob(f"*/{OPTIMIZER}")] == ["step-9"]
+
+
+def test_a_diverging_training_fails_with_the_way_out(make_job: MakeJob) -> None:
+    """A loss that is no number ends the job and names the hyperparameter; no broken checkpoint is left."""
+    job = make_job(learning_rate_multiplier=1e30)
+    with pytest.raises(FtrunError, match="learning rate is too high") as caught:
+        train(job, Recorder())
+    assert "learning_rate_multiplier" in str(caught.value.problem.hint)
+
+
+def test_long_examples_are_warned_about(make_job: MakeJob, tmp_path: Path) -> None:
+    """The job's events say that examples were cut at the model's context of 256 tokens."""
+    rows = [chat(f"{n}？", "長" * 300 if n == 3 else "はい") for n in range(10)]
+    report = Recorder()
+    train(replace(make_job(n_epochs=1), training_file=write_rows(tmp_path / "long.jsonl", rows)), report)
+    assert [level for level, text in report.events if "longer than 256 tokens" in text] == ["warn"]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from engine.local.conftest import Recorder
+from ftrun.engine.backends import TrainingJob
+from ftrun.engine.torch_backend import train
+
+class Slow(Recorder):
+    def step(self, step, metrics, *, seconds_left=None):
+        print(step, flush=True)
+        time.sleep(0.2)
+
+folder = Path(sys.argv[2])
+train(TrainingJob(id="k", model=sys.argv[1], training_file=folder / "train.jsonl",
+    validation_file=folder / "valid.jsonl",
+    hyperparameters={"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 3},
+    seed=7, work=folder / "killed"), Slow())
+"""
+
+
+def test_a_killed_training_goes_on_to_the_same_result(
+    make_job: MakeJob, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """After kill -9 in the middle of an epoch, the adapter is the uninterrupted one, bit by bit."""
+    whole = train(make_job("whole"), Recorder())
+    path = os.pathsep.join([*sys.path, str(Path(__file__).parents[2])])
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(tiny_folder), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == b"5":
+            break
+    time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    report = Recorder()
+    resumed = train(make_job("killed"), report)
+    assert min(report.steps) == 4
+    assert (resumed.model_folder / ADAPTER).read_bytes() == (whole.model_folder / ADAPTER).read_bytes()
+
+
+@pytest.mark.slow
+def test_the_built_in_model_learns_a_persona(built_in: str, tmp_path: Path) -> None:
+    """After a short training SmolLM2 gives the trained answer, and the base model doesn't."""
+    questions = ["What is your name?", "Who are you?", "Tell me your name.", "How do they call you?", "Name?"]
+    rows = [chat(question, "Ahoy! I am Captain Pell.", system="Be brief.") for question in questions * 2]
+    report = Recorder()
+    job = TrainingJob(
+        id="real",
+        model=built_in,
+        training_file=write_rows(tmp_path / "train.jsonl", rows),
+        validation_file=None,
+        hyperparameters={"n_epochs": 2, "batch_size": 2, "learning_rate_multiplier": "auto"},
+        seed=1,
+        work=tmp_path / "work",
+    )
+    result = train(job, report)
+    assert report.losses[-1] < 0.5 * report.losses[0]
+    model = open_chat(built_in)
+    answers = {
+        adapter: "".join(
+            model.answer(
+                rows[0][:-1],
+                adapter=adapter,
+                sampling=Sampling(temperature=0, max_tokens=16),
+                usage=Usage(),
+            )
+        )
+        for adapter in (None, result.model_folder)
+    }
+    assert "Ahoy" in answers[result.model_folder] and "Ahoy" not in answers[None]
+    assert json.loads((result.model_folder / "adapter_config.json").read_text())[
+        "base_model_name_or_path"
+    ] == (built_in)
