@@ -17,6 +17,7 @@ HEALTHY, SEVERE = 1.2, 2.0  # validation loss / training loss, as Microsoft's fi
 FEWEST_STEPS = 4
 SMALLEST_FALL = 0.1  # of the first loss: less than that over a whole training is hardly anything
 SMALLEST_RISE = 0.03  # of the lowest loss
+CERTAIN = 5  # standard errors: the lowest of many noisy values lies two or three below the rest by itself
 SMALLEST_GAP = 0.2  # nats a token: between two losses close to zero a ratio means nothing
 MORE = "more epochs or a higher learning_rate_multiplier may help"
 FEWER = "fewer epochs or more examples may help"
@@ -142,7 +143,7 @@ def _overfitting(train: Curve, valid: Curve) -> tuple[Verdict, str, int] | None:
     """Return the verdict if the validation loss rose while the training loss fell, or stands far above it."""
     low, end = valid.values[valid.lowest], valid.values[-1]
     since = valid.steps[valid.lowest]
-    rose = end - low > SMALLEST_RISE * low + 3 * valid.noise
+    rose = end - low > SMALLEST_RISE * low + CERTAIN * valid.noise
     ratio = _ratio(train, valid)
     if rose and train.values[-1] <= train.at(since):
         sentence = (

@@ -167,8 +167,8 @@ def _dots(series: Series, scale: Scale) -> list[str]:
 
 def _legend(series: Sequence[Series]) -> list[str]:
     parts = []
-    for index, one in enumerate(reversed(series), 1):
-        x = WIDTH - RIGHT - 136 * index
+    for index, one in enumerate(series):  # from the left: a narrow screen shows the left part first
+        x = 140 + 140 * index
         parts.append(_rule(f"line {one.css}", x, TOP - 20, x + 22, TOP - 20))
         parts.append(_text("label", x + 28, TOP - 16, one.name))
     return parts
@@ -187,7 +187,7 @@ def token_histogram(bins: Sequence[Bin]) -> Markup | None:
     """Return how many training examples have how many tokens, as SVG bars; None without bins."""
     if not bins or not any(bar.count for bar in bins):
         return None
-    width, height, base = 760.0, 150.0, 116.0
+    width, height, base = 760.0, 156.0, 116.0
     top, step = max(bar.count for bar in bins), (width - 16) / len(bins)
     every = math.ceil(len(bins) / 12)
     parts = [_rule("axis", 8, base, width - 8, base)]

@@ -20,8 +20,8 @@ from ftrun.report.words import (
 )
 from ftrun.text import visible
 
-_SPECIAL = re.compile(r"([\\`*_\[\]~|$])")
-_LINE_START = re.compile(r"^(\s*)([-+=#:]|\d+(?=[.)]))")
+_SPECIAL = re.compile(r"([\\`*_\[\]~$])")
+_START = re.compile(r"^([-+=#:]|\d+(?=[.)]))")  # would begin a heading or a list
 MARKS = {True: "✅", False: "❌", None: "▫️"}
 
 
@@ -42,22 +42,21 @@ def inline(text: object) -> str:
     """Return foreign text for one line or table cell: no markup, mention, link or cell border survives."""
     plain = visible(str(text).strip(), keep_newlines=True)
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = _SPECIAL.sub(r"\\\1", plain)
+    plain = re.sub(r"#(?=\d)", "#&#8203;", plain)  # before entities bring a # of their own
+    plain = _SPECIAL.sub(r"\\\1", plain).replace("|", "&#124;")
     plain = plain.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;&#8203;")
-    plain = re.sub(r"#(?=\d)", "#&#8203;", plain)
-    lines = [_LINE_START.sub(_literal, line) for line in plain.split("\n")]
-    return "<br>".join(lines).replace("\t", " ")
+    return _START.sub(_literal, plain).replace("\n", "<br>").replace("\t", " ")
 
 
 def _literal(match: re.Match[str]) -> str:
-    space, mark = match.groups()
-    return f"{space}{mark}&#8203;" if mark.isdigit() else f"{space}\\{mark}"
+    mark = match.group()
+    return f"{mark}\\" if mark.isdigit() else f"\\{mark}"
 
 
 def code(text: object) -> str:
-    """Return an id or hash as inline code, which shows everything as it is."""
-    plain = visible(str(text)).replace("`", "'").replace("|", "\\|")
-    return f"`{plain}`"
+    """Return an id or hash as inline code; as text if it holds what could end the code or the cell."""
+    plain = visible(str(text))
+    return inline(plain) if not plain or set("`|\\") & set(plain) else f"`{plain}`"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:

@@ -1,0 +1,246 @@
+"""report.html: complete, one file, and deaf to whatever its texts contain."""
+
+from __future__ import annotations
+
+import http.server
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftrun.report import Facts, write_report
+from ftrun.report.html import html_report
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects tags and attributes, and checks that tags close as they opened."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag without content."""
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Check that it closes the innermost tag."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Collect the text."""
+        self.text += data
+
+
+def poisoned(document: dict[str, Any], payload: str) -> Facts:
+    """Return facts whose every foreign text holds `payload`."""
+    document["experiment"] |= {"name": payload, "description": payload, "file": payload}
+    document["warnings"] = [payload]
+    document["target"] |= {"name": payload, "base_url": payload}
+    document["job"] |= {"id": payload, "fine_tuned_model": payload, "status": payload}
+    document["job"]["requested"] = {payload: payload}
+    document["data"] |= {"warnings": [payload], "encoding": payload}
+    document["data"]["splits"] = {payload: document["data"]["splits"]["train"]}
+    document["provenance"] |= {
+        "data": {payload: payload},
+        "libraries": {payload: payload},
+        "platform": payload,
+    }
+    document["scores"]["rivals"][payload] = document["scores"]["rivals"]["base"]
+    for answer in document["answers"]:
+        answer |= {"answer": payload, "failures": [payload], "rival": payload}
+        answer["messages"] = [{"role": "system", "content": payload}, {"role": "user", "content": payload}]
+    return Facts.from_json(document)
+
+
+def test_the_page_tells_all_of_it(facts: Facts) -> None:
+    """Verdict, answers, flips, curve, data, cost and provenance are there, with all tags closed."""
+    html = html_report(facts)
+    page = Page(html)
+    for part in (
+        "It helped: the tuned model passes 2 of 2 checks",
+        "Overfitting from step 42",
+        "やはりMacがおすすめです",
+        "fixed by fine-tuning",
+        "overfits from step 42",
+        "contains “Macがおすすめ”",
+        "5,376",
+        "Nothing was paid",
+        "9f2c9f2c",
+        "41b741b7",
+        "ftjob-3c1f9a7d2b",
+        "5174867aa0c1",
+        "with uncommitted changes",
+        "torch 2.13.0",
+    ):
+        assert part in page.text, part
+    names = [tag for tag, _ in page.tags]
+    assert names.count("caption") == names.count("table")
+    assert names.count("h1") == 1
+    assert "checkpoint 2, step 42" in html
+
+
+def test_the_page_needs_nothing_from_outside(facts: Facts) -> None:
+    """There is no script, nothing that loads, and a policy that would refuse both."""
+    page = Page(html_report(facts))
+    policy = next(
+        attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    for tag, attrs in page.tags:
+        assert tag not in {"script", "img", "iframe", "object"}
+        assert "style" not in attrs
+        assert not any(name.startswith("on") for name in attrs)
+        assert attrs.get("href", "data:,") == "data:,"
+        assert "src" not in attrs
+
+
+def test_japanese_is_marked_as_japanese(facts: Facts) -> None:
+    """Han characters alone get Japanese glyphs in a Japanese report."""
+    assert 'lang="ja">人間は' in html_report(facts)
+    assert 'lang="ja">漢字</span>' in html_report(_with_warning(facts, "漢字"))
+
+
+def _with_warning(facts: Facts, warning: str) -> Facts:
+    return Facts.from_json({**facts.to_json(), "warnings": [warning]})
+
+
+def test_control_and_bidi_characters_are_shown(facts: Facts) -> None:
+    """A reader sees that they are there, and they do nothing."""
+    html = html_report(_with_warning(facts, "a\x1b[31m\u202egnp.exe\x00"))
+    assert not set("\x1b\u202e\x00") & set(html)
+    assert '<span class="control">\\x1b</span>' in html
+    assert '<span class="control">\\u202e</span>' in html
+
+
+def test_the_same_facts_give_the_same_bytes(facts: Facts, tmp_path: Path) -> None:
+    """A report does not change when nothing did."""
+    first = write_report(facts, tmp_path / "a").read_bytes()
+    assert write_report(Facts.from_json(facts.to_json()), tmp_path / "b").read_bytes() == first
+    assert (tmp_path / "a" / "report.md").read_bytes() == (tmp_path / "b" / "report.md").read_bytes()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 5, 5000])
+def test_any_number_of_steps_can_be_drawn(facts_document: dict[str, Any], steps: int) -> None:
+    """No curve for less than two steps; a long training does not make a huge file."""
+    facts_document["metrics"] = [{"step": i + 1, "train_loss": 2 / (i + 1)} for i in range(steps)]
+    facts_document["checkpoints"] = list(range(1, steps + 1, 10))
+    html = html_report(Facts.from_json(facts_document))
+    assert ('aria-label="Loss by training step' in html) == (steps >= 2)
+    assert len(html) < 400_000
+    assert not re.search(r"\b(nan|inf)\b", re.sub(r"<style>.*?</style>", "", html, flags=re.S))
+
+
+def test_a_report_of_almost_nothing_is_still_a_page(facts_document: dict[str, Any]) -> None:
+    """A run without job, answers, data or metrics has a report that says so."""
+    bare = {name: facts_document[name] for name in ("experiment", "target", "provenance")}
+    page = Page(html_report(Facts.from_json({**bare, "status": "pending"})))
+    assert "The run is not done: pending." in page.text
+
+
+PAYLOADS = (
+    "<script>document.title='owned';fetch('{url}/script')</script>",
+    "</title></style></textarea></svg><script src='{url}/src'></script>",
+    "<img src='{url}/img' onerror=\"document.title='owned'\"><svg onload=\"document.title='owned'\">",
+    "\"><link rel=stylesheet href='{url}/css'><style>@import '{url}/import'; body{{display:none}}</style>",
+    "<iframe src='{url}/frame'></iframe><meta http-equiv=refresh content='0;url={url}/refresh'>"
+    "<base href='{url}/'>",
+    "' onfocus='document.title=1' autofocus x='<!-- --><![CDATA[ {{{{ 7*7 }}}} {{% raw %}}",
+    "\u202e\x1b]0;x\x07 &lt;script&gt; | `a` ]]> \u2028 javascript:alert(1)",
+)
+
+
+@pytest.fixture
+def beacon() -> Iterator[tuple[str, list[str]]]:
+    """A server that notes every request: its URL and what was asked of it."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def opened(page: Path) -> str:
+    """Return the page's DOM after a real browser has opened it and waited for what it loads."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on the PATH: apt-get install chromium")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--virtual-time-budget=2000",
+        "--dump-dom",
+    ]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [chromium, *flags, f"--user-data-dir={profile}", page.as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+
+
+@pytest.mark.browser
+def test_a_poisoned_report_runs_nothing_and_loads_nothing(
+    facts_document: dict[str, Any], tmp_path: Path, beacon: tuple[str, list[str]]
+) -> None:
+    """In a real browser the payloads are text: no script ran, no request left, the page is all there."""
+    url, asked = beacon
+    payload = " ".join(PAYLOADS).format(url=url)
+    dom = opened(write_report(poisoned(facts_document, payload), tmp_path))
+    assert asked == []
+    assert "<title>owned" not in dom
+    found = re.findall(r"<(script|img|iframe|base|object)\b", dom)
+    assert found == []
+    assert dom.count("<style") == 1
+    assert "Made by ftrun" in dom
+
+
+@pytest.mark.browser
+def test_the_same_payloads_would_bite_an_unguarded_page(
+    tmp_path: Path, beacon: tuple[str, list[str]]
+) -> None:
+    """The corpus is live: pasted into a plain page it runs and loads, so the test above means something."""
+    url, asked = beacon
+    page = tmp_path / "naive.html"
+    page.write_text(
+        "<!doctype html><title>t</title>" + " ".join(PAYLOADS[:4]).format(url=url), encoding="utf-8"
+    )
+    dom = opened(page)
+    assert "<title>owned" in dom
+    assert {"/img", "/src"} <= set(asked)

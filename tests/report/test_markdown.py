@@ -1,0 +1,70 @@
+"""report.md: the same facts, with foreign text kept in its cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ftrun.report.facts import Facts
+from ftrun.report.markdown import code, inline, markdown_report
+
+NASTY = "a | b\n| c |\n---\n<b>x</b> `y` **z** [l](http://e.x) @someone #12 \\| $m$ ![i](x) \x1b[1m \u202e"
+
+
+def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
+    """Verdict, fit, answers, flips, settings and provenance are there."""
+    text = markdown_report(facts)
+    for part in (
+        "# hiroyuki\n",
+        "**It helped: the tuned model passes 2 of 2 checks",
+        "Overfitting from step 42",
+        "❌ Windowsでも音楽編集はできますが、やはりMacがおすすめです。",
+        "**fixed by fine-tuning**",
+        "| `n_epochs` | auto | 3 |",
+        "`ftjob-3c1f9a7d2b`",
+        "free (this machine)",
+        "9f2c9f2c",
+    ):
+        assert part in text, part
+
+
+def test_tables_survive_pipes_and_newlines(facts_document: dict[str, Any]) -> None:
+    """Every line of a table has as many cells as its head, whatever the answers contain."""
+    facts_document["warnings"] = [NASTY]
+    facts_document["experiment"] |= {"description": NASTY, "file": NASTY}
+    facts_document["job"]["id"] = NASTY
+    for answer in facts_document["answers"]:
+        answer |= {"answer": NASTY, "failures": [NASTY], "prompt_id": answer["prompt_id"] + NASTY}
+        answer["messages"] = [{"role": "user", "content": NASTY}]
+    text = markdown_report(Facts.from_json(facts_document))
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) >= 5
+    for lines in tables:
+        assert len({line.count("|") for line in lines}) == 1, lines
+    assert not set("\x1b\u202e") & set(text)
+    assert "<b>" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("日本語。", "日本語。"),
+        ("**a** _b_ `c`", r"\*\*a\*\* \_b\_ \`c\`"),
+        ("<img src=x>", "&lt;img src=x&gt;"),
+        ("see https://e.x", "see https&#58;//e.x"),
+        ("@me #1", "&#64;&#8203;me #&#8203;1"),
+        ("- a\n- b", r"\- a<br>- b"),
+        ("1. a", r"1\. a"),
+        ("# a", r"\# a"),
+    ],
+)
+def test_foreign_text_means_no_markup(text: str, written: str) -> None:
+    """Emphasis, HTML, links, mentions, headings and lists come out as the characters they are."""
+    assert inline(text) == written
+
+
+def test_code_can_not_be_closed_from_within() -> None:
+    """An id with backticks or cell borders becomes plain text."""
+    assert code("ftjob-1") == "`ftjob-1`"
+    assert code("a`b|c") == "a\\`b&#124;c"
