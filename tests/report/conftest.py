@@ -34,6 +34,8 @@ ANSWERS = {
     ("work", "base"): ("仕事を続けるかどうかは、まず上司に相談することをおすすめします。", False),
 }
 
+FAILURES = {"music": "contains “Macがおすすめ”", "work": "does not match /辞め/"}
+
 
 def distribution(mean: float, examples: int) -> dict[str, float]:
     """Return a plausible distribution of token counts."""
@@ -70,7 +72,7 @@ def document() -> dict[str, Any]:
                 "answer": answer,
                 "expect": expect,
                 "passed": passed,
-                "failures": [] if passed is not False else ["contains “Macがおすすめ”"],
+                "failures": [] if passed is not False else [FAILURES[prompt_id]],
                 "usage": {"prompt_tokens": 61, "completion_tokens": 40},
                 "seconds": 2.1,
             }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ftrun.report.facts import AnswerFacts, Bin, Facts, SplitFacts
-from ftrun.report.verdict import verdict
+from ftrun.report.verdict import ranked, verdict
 
 
 def test_facts_survive_json(facts: Facts) -> None:
@@ -62,12 +62,19 @@ def test_what_was_not_judged_is_not_claimed(facts_document: dict[str, Any]) -> N
     assert "yours to read" in verdict(Facts.from_json(facts_document)).headline
 
 
+def test_rivals_stand_in_the_order_asked(facts_document: dict[str, Any]) -> None:
+    """scores.json is sorted by name; the tuned model still comes first, as in the answers."""
+    rivals = facts_document["scores"]["rivals"]
+    facts_document["scores"]["rivals"] = dict(sorted(rivals.items()))
+    assert [name for name, _ in ranked(Facts.from_json(facts_document))] == ["tuned", "base"]
+
+
 def test_a_rehearsal_never_sounds_like_a_training(facts_document: dict[str, Any]) -> None:
     """Neither headline nor sentences say that something was trained or helped."""
     facts_document["target"]["model"] = "rehearsal"
     found = verdict(Facts.from_json(facts_document))
     assert "nothing was trained" in found.headline
-    assert "rehearsed" in found.trained
+    assert "made up" in found.trained
     assert found.fit is None
 
 

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from ftrun.report import words
 from ftrun.report.curve import loss_curve, token_histogram
 from ftrun.report.facts import Facts
-from ftrun.report.verdict import common_system, side_by_side, verdict
+from ftrun.report.verdict import common_system, ranked, side_by_side, verdict
 from ftrun.text import visible
 
 MOST_ROWS = 60  # of the table under the loss curve
@@ -36,6 +36,7 @@ def html_report(facts: Facts) -> str:
         facts=facts,
         verdict=verdict(facts),
         asked=asked,
+        rivals=ranked(facts),
         common_system=common_system(asked),
         curve=loss_curve(facts),
         histogram=token_histogram(facts.data.histogram),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ftrun.report.facts import AnswerFacts, Facts
-from ftrun.report.verdict import Asked, common_system, side_by_side, verdict
+from ftrun.report.verdict import REHEARSAL, Asked, common_system, ranked, side_by_side, verdict
 from ftrun.report.words import (
     NOTHING,
     counted,
@@ -92,7 +92,7 @@ def _answers(facts: Facts) -> Iterator[str]:
         head = ["rival", "asked", "judged", "passed", "pass rate"]
         rows = [
             [inline(name), str(one.asked), str(one.judged), str(one.passed), percent(one.pass_rate)]
-            for name, one in facts.scores.rivals.items()
+            for name, one in ranked(facts)
         ]
         yield table(head, rows, numbers=True)
 
@@ -125,9 +125,9 @@ def _training(facts: Facts) -> Iterator[str]:
         ["created", moment(job.created_at)],
         ["finished", moment(job.finished_at)],
         ["took", duration(job.seconds)],
-        ["trained tokens", number(job.trained_tokens)],
+        ["trained tokens", number(job.trained_tokens) if facts.target.model != REHEARSAL else "0"],
     ]
-    if fit:
+    if fit and facts.target.model != REHEARSAL:
         rows.append(["loss", f"training {loss(fit.train_loss)}, validation {loss(fit.valid_loss)}"])
         accuracy = f"training {percent(fit.train_accuracy)}, validation {percent(fit.valid_accuracy)}"
         rows.append(["token accuracy", accuracy])

@@ -20,6 +20,7 @@ class Verdict:
     headline: str
     trained: str
     fit: str | None
+    rehearsal: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,9 @@ class Asked:
 def verdict(facts: Facts) -> Verdict:
     """Return what the report begins with."""
     tone, headline = _headline(facts)
-    fit = facts.fit.sentence if facts.fit and facts.target.model != REHEARSAL else None
-    return Verdict(tone=tone, headline=headline, trained=_trained(facts), fit=fit)
+    rehearsal = facts.target.model == REHEARSAL
+    fit = facts.fit.sentence if facts.fit and not rehearsal else None
+    return Verdict(tone=tone, headline=headline, trained=_trained(facts), fit=fit, rehearsal=rehearsal)
 
 
 def _headline(facts: Facts) -> tuple[Literal["good", "bad", "neutral"], str]:
@@ -77,8 +79,17 @@ def _trained(facts: Facts) -> str:
     over = f" for {counted(epochs, 'epoch')}" if isinstance(epochs, int) else ""
     tokens = facts.job.trained_tokens if facts.job else None
     count = f" ({counted(tokens, 'token')} trained)" if tokens else ""
-    verb = "rehearsed" if facts.target.model == REHEARSAL else "fine-tuned"
-    return f"{facts.target.model} was {verb}{examples}{over}{count}, target {facts.target.name}."
+    if facts.target.model == REHEARSAL:
+        return f"Rehearsed{examples}{over}; losses and answers are made up. Target {facts.target.name}."
+    return f"{facts.target.model} was fine-tuned{examples}{over}{count}, target {facts.target.name}."
+
+
+def ranked(facts: Facts) -> list[tuple[str, RivalFacts]]:
+    """Return the rivals' scores in the order asked (a document sorted by name has lost it)."""
+    asked = list(dict.fromkeys(answer.rival for answer in facts.answers))
+    known = facts.scores.rivals
+    names = [*(name for name in asked if name in known), *(name for name in known if name not in asked)]
+    return [(name, known[name]) for name in names]
 
 
 def side_by_side(facts: Facts) -> tuple[Asked, ...]:
