@@ -17,7 +17,8 @@ from ftrun.engine.backends import Cancelled, TrainingJob
 from ftrun.engine.local.base import LoadedModel, load_model
 from ftrun.engine.local.weights import model_folder
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+# the last one has no name such as eos_token, as Gemma's end of turn has none
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<end_of_turn>")
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] "
     "+ '<|im_end|>' + '\n' }}{% endfor %}"

@@ -89,6 +89,17 @@ def test_gemma_folds_the_system_text_into_the_first_user_turn(tiny: LoadedModel)
     )
 
 
+def test_an_end_of_turn_without_a_name_is_learned_and_ends_answers(tiny: LoadedModel) -> None:
+    """Gemma's end of turn is no eos_token: it is learned all the same, and an answer ends there."""
+    tiny.tokenizer.chat_template = GEMMA
+    encoder = ChatEncoder(tiny.tokenizer)
+    encoded = encoder.example(CHAT)
+    ids = [token for token, flag in zip(encoded.ids, encoded.learned, strict=True) if flag]
+    end = tiny.tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    assert tiny.tokenizer.decode(ids) == "にゃあ😺。<end_of_turn>"
+    assert encoder.end_ids == {end, tiny.tokenizer.eos_token_id}
+
+
 def test_gemma_keeps_a_system_text_without_a_user_turn(tiny: LoadedModel) -> None:
     """A system text that no user turn follows is a turn of its own, and the prompt stays a prefix."""
     assert render_gemma(tiny, CHAT[:1]).startswith("<start_of_turn>user\n短く答えて。")

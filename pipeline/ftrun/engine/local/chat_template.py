@@ -54,7 +54,9 @@ class ChatEncoder:
                 "This model has no chat template, so it can't be trained on chats.", code="no_chat_template"
             )
         self._tokenizer = tokenizer
-        self._special = frozenset(tokenizer.all_special_ids)
+        # not `all_special_ids`: an end of turn need not be one of the tokenizer's named tokens
+        added = tokenizer.added_tokens_decoder.items()
+        self._special = frozenset(number for number, token in added if token.special)
         self.end_ids = self._end_ids()
 
     def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
