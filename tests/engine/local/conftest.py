@@ -168,7 +168,7 @@ def make_job(tmp_path: Path, tiny_folder: Path) -> Callable[..., TrainingJob]:
             hyperparameters={
                 "n_epochs": 3,
                 "batch_size": 4,
-                "learning_rate_multiplier": 3,
+                "learning_rate_multiplier": 6,
                 **hyperparameters,
             },
             seed=seed,

@@ -8,7 +8,7 @@ from ftrun.engine.local.schedule import LEARNING_RATE, make_schedule
 
 
 @pytest.mark.parametrize(
-    ("examples", "epochs", "batch"), [(10, 10, 1), (36, 3, 2), (64, 3, 4), (1000, 3, 8), (50_000, 1, 8)]
+    ("examples", "epochs", "batch"), [(10, 10, 2), (36, 3, 2), (64, 3, 4), (1000, 3, 8), (50_000, 1, 8)]
 )
 def test_auto_is_resolved_by_the_number_of_examples(examples: int, epochs: int, batch: int) -> None:
     """Few examples are seen oftener and in smaller batches."""

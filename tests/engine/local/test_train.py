@@ -31,7 +31,7 @@ def test_training_learns_and_reports(make_job: MakeJob) -> None:
     report = Recorder()
     result = train(make_job(n_epochs=10), report)
     assert report.losses[-1] < 0.7 * report.losses[0]
-    assert report.hyperparameters == {"n_epochs": 10, "batch_size": 4, "learning_rate_multiplier": 3.0}
+    assert report.hyperparameters == {"n_epochs": 10, "batch_size": 4, "learning_rate_multiplier": 6.0}
     assert list(report.steps) == list(range(1, 31)) and report.total_steps == 30
     assert report.checkpoints == list(range(3, 31, 3))
     assert result.trained_tokens % 10 == 0
@@ -117,7 +117,7 @@ class Slow(Recorder):
 folder = Path(sys.argv[2])
 train(TrainingJob(id="k", model=sys.argv[1], training_file=folder / "train.jsonl",
     validation_file=folder / "valid.jsonl",
-    hyperparameters={"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 3},
+    hyperparameters={"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 6},
     seed=7, work=folder / "killed"), Slow())
 """
 
@@ -158,7 +158,7 @@ def test_the_built_in_model_learns_a_persona(built_in: str, tmp_path: Path) -> N
         model=built_in,
         training_file=write_rows(tmp_path / "train.jsonl", rows),
         validation_file=None,
-        hyperparameters={"n_epochs": 2, "batch_size": 2, "learning_rate_multiplier": "auto"},
+        hyperparameters={"n_epochs": 3, "batch_size": 2, "learning_rate_multiplier": 2},
         seed=1,
         work=tmp_path / "work",
     )
