@@ -157,6 +157,7 @@ def _step(stage: Stage, context: Context, outcome: Outcome, remote: Service | No
     if decision.action == "skip" and not (stage.NAME == "report" and _worked(outcome)):
         outcome.stages[stage.NAME] = {"action": "skip", "seconds": 0.0}
         context.emit("skipped", stage=stage.NAME, reasons=decision.reasons)
+        _recall(stage, context)
         return
     context.emit("started", stage=stage.NAME, action=decision.action, reasons=decision.reasons)
     start = time.monotonic()
@@ -172,6 +173,13 @@ def _step(stage: Stage, context: Context, outcome: Outcome, remote: Service | No
         outcome.stages[stage.NAME]["seconds"] = seconds
     _record(stage, context, "done", result, seconds)
     context.emit("finished", stage=stage.NAME, seconds=seconds)
+
+
+def _recall(stage: Stage, context: Context) -> None:
+    """Record what a skipped stage found for other inputs, or before a kill: `run` finds it and does nothing."""
+    record = context.state.stages.get(stage.NAME)
+    if record is None or record.fingerprint != fingerprint(stage.inputs(context)):
+        _record(stage, context, "done", stage.run(context), 0.0)
 
 
 def _worked(outcome: Outcome) -> bool:

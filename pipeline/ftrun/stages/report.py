@@ -55,7 +55,7 @@ def costs(context: Context, decision: Decision) -> bool:
 
 def run(context: Context) -> dict[str, Any]:
     """Write report.html and report.md; return the verdict on the fit."""
-    from ftrun.report import write_report
+    from ftrun.report.write import write_report
 
     facts = gather(context)
     write_report(facts, context.folder)
