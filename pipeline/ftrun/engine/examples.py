@@ -72,7 +72,7 @@ class _Row:
             self.reject('it must be a JSON object with a list "messages".')
         if unknown := sorted(row.keys() - ROW_KEYS):
             self.reject(f'"{unknown[0]}" is not supported by this engine; only "messages" is.')
-        messages = row["messages"]
+        messages: list[dict[str, Any]] = row["messages"]
         for index, message in enumerate(messages):
             self._check(f"messages[{index}]", message)
         if not any(message["role"] == "assistant" and message.get("weight") != 0 for message in messages):

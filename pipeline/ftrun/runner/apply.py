@@ -176,7 +176,7 @@ def _step(stage: Stage, context: Context, outcome: Outcome, remote: Service | No
 
 
 def _recall(stage: Stage, context: Context) -> None:
-    """Record what a skipped stage found for other inputs, or before a kill: `run` finds it and does nothing."""
+    """Record what a skipped stage once found for these inputs: its `run` finds it again and does nothing."""
     record = context.state.stages.get(stage.NAME)
     if record is None or record.fingerprint != fingerprint(stage.inputs(context)):
         _record(stage, context, "done", stage.run(context), 0.0)

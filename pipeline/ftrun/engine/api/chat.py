@@ -70,7 +70,7 @@ def _refusal(error: ChatFailed) -> ApiError:
 
 def _completion(request: ChatRequest, answer: Answer, text: str) -> dict[str, Any]:
     """Return a `chat.completion`."""
-    message = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     choice = {
         "index": 0,
         "message": message,
