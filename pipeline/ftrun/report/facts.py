@@ -181,7 +181,7 @@ class ScoreFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceFacts:
-    """Where everything came from. `data` maps a file to its SHA-256; `time` is of the report, in UTC."""
+    """Where everything came from. `data` maps a file to its SHA-256; `time` is when the job ended, in UTC."""
 
     ftrun: str
     python: str

@@ -181,6 +181,6 @@ def _provenance(facts: Facts) -> Iterator[str]:
     if origin.store:
         rows.append(["engine's store", code(origin.store)])
     if origin.time:
-        rows.append(["reported", inline(origin.time)])
+        rows.append(["trained", inline(origin.time)])
     yield "## Where everything came from"
     yield table(["", ""], rows)

@@ -35,8 +35,14 @@ def provenance(context: Context) -> dict[str, Any]:
         "git_commit": commit,
         "git_dirty": dirty,
         "store": context.state.identity.get("store"),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "time": _trained_at(context),
     }
+
+
+def _trained_at(context: Context) -> str | None:
+    """Return when the job ended: a report made again is the same report."""
+    ended = context.result("wait").get("finished_at")
+    return datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds") if ended else None
 
 
 def _shown(path: Path, project: Path) -> str:

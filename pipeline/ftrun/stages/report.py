@@ -97,9 +97,17 @@ def gather(context: Context) -> Facts:
             "answers": [record.as_dict() for record in records],
             "scores": _document(context.folder / "scores.json"),
             "provenance": provenance(context),
-            "warnings": [REHEARSED] if context.local and experiment.target.model == "rehearsal" else [],
+            "warnings": _warnings(context),
         }
     )
+
+
+def _warnings(context: Context) -> list[str]:
+    """Return what stands at the report's top."""
+    from ftrun.targets.language import language_note
+
+    rehearsed = context.local and context.experiment.target.model == "rehearsal"
+    return ([REHEARSED] if rehearsed else []) + language_note(context.experiment)
 
 
 def _text(path: Path) -> str:
