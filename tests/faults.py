@@ -98,7 +98,7 @@ class FaultyServer:
         if lists and faults.hidden_lists > 0:
             faults.hidden_lists -= 1
             data = json.dumps({"object": "list", "data": [], "has_more": False}).encode()
-        if faults.strip_metadata and "/fine_tuning/jobs" in path:
+        if faults.strip_metadata and "/fine_tuning/jobs" in path and data.startswith(b"{"):
             data = _without_metadata(data)
         handler.send_response(status)
         for name, value in headers.items():

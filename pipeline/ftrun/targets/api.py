@@ -271,12 +271,12 @@ def _same_work(job: Job, request: JobRequest, spec: str, since: float | None) ->
     if told is not None:
         return told == spec
     same_model = job.model == request.model or job.model.startswith(f"{request.model}-20")
-    return (
-        job.training_file == request.training_file
-        and same_model
-        and since is not None
-        and (job.created_at or 0) >= since - 5
-    )
+    same_files = (job.training_file, job.validation_file) == (request.training_file, request.validation_file)
+    # what a server doesn't tell again can't speak against it
+    same_suffix = job.suffix is None or job.suffix == request.suffix
+    same_seed = job.seed is None or request.seed is None or job.seed == request.seed
+    young = since is not None and (job.created_at or 0) >= since - 5
+    return same_model and same_files and same_suffix and same_seed and young
 
 
 def _job(raw: Any) -> Job:
@@ -290,6 +290,8 @@ def _job(raw: Any) -> Job:
         status=str(raw.status),
         model=str(raw.model),
         training_file=str(raw.training_file),
+        validation_file=getattr(raw, "validation_file", None) or None,
+        suffix=getattr(raw, "user_provided_suffix", None) or getattr(raw, "suffix", None) or None,
         fine_tuned_model=getattr(raw, "fine_tuned_model", None) or None,
         error=str(message) if message else None,
         created_at=getattr(raw, "created_at", None),

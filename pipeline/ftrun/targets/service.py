@@ -41,6 +41,8 @@ class Job:
     status: str
     model: str
     training_file: str
+    validation_file: str | None = None
+    suffix: str | None = None
     fine_tuned_model: str | None = None
     error: str | None = None
     created_at: int | None = None
