@@ -34,9 +34,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
-def test_the_wheel_holds_the_schemas(wheel: Path) -> None:
-    """The schema lies inside the package, where the installed program looks for it."""
-    assert "ftrun/schemas/experiment.schema.json" in zipfile.ZipFile(wheel).namelist()
+def test_the_wheel_holds_what_the_program_reads(wheel: Path) -> None:
+    """The schema, and every file of the package that is no Python, lie where the installed program looks."""
+    package = ROOT / "pipeline/ftrun"
+    data = {
+        f"ftrun/{path.relative_to(package).as_posix()}"
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert "ftrun/report/report.css" in data
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    assert data | {"ftrun/schemas/experiment.schema.json"} <= inside
 
 
 @pytest.mark.slow

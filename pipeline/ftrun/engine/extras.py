@@ -8,7 +8,7 @@ from ftrun.engine.backends import REHEARSAL
 from ftrun.errors import FtrunError
 
 ENGINE = ("fastapi", "uvicorn", "python_multipart")
-LOCAL = ("torch", "transformers", "peft", "safetensors", "gguf")
+LOCAL = ("torch", "transformers", "safetensors", "gguf")
 
 
 def require_engine() -> None:

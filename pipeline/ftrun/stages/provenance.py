@@ -14,7 +14,7 @@ from ftrun import data
 from ftrun.files import digest, sha256_file
 from ftrun.stages.context import Context
 
-LIBRARIES = ("openai", "torch", "transformers", "peft")
+LIBRARIES = ("openai", "torch", "transformers")
 GIT_SECONDS = 5
 
 

@@ -2,11 +2,13 @@
 
 The template is rendered turn by turn: up to each assistant turn the text that asks for it, then what the turn
 adds. The pieces are tokenized one by one, so that a training example's ids are the ids of the prompt, as
-inference makes it, followed by the ids of the answer; nothing merges across that border.
+inference makes it, followed by the ids of the answer; nothing merges across that border. What looks like a
+control token in somebody's words stays words: only the template ends turns.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +35,9 @@ GEMMA = (
     "{% if pending.system %}{{ '<start_of_turn>user\n' + pending.system + '<end_of_turn>\n' }}{% endif %}"
     "{{ '<start_of_turn>model\n' }}{% endif %}"
 )
+QUOTED = (
+    "\ufdd0{}\ufdd1"  # stands for a special token's text in somebody's words; noncharacters, so in no text
+)
 TEMPLATES: Mapping[str, str] = {"gemma-3-270m": GEMMA}
 
 
@@ -57,6 +62,9 @@ class ChatEncoder:
         # not `all_special_ids`: an end of turn need not be one of the tokenizer's named tokens
         added = tokenizer.added_tokens_decoder.items()
         self._special = frozenset(number for number, token in added if token.special)
+        self._names = [QUOTED[0], *(token.content for _, token in added if token.special)]
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._named = re.compile("|".join(map(re.escape, longest_first)))
         self.end_ids = self._end_ids()
 
     def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -100,7 +108,7 @@ class ChatEncoder:
             yield len(prompt), len(text), text
 
     def _render(self, messages: Sequence[Mapping[str, Any]], *, ask: bool) -> str:
-        plain = [_plain(message) for message in messages]
+        plain = [_plain(message, self._quoted(message["content"])) for message in messages]
         try:
             rendered = self._tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=ask)
         except TemplateError as error:  # some templates refuse, for example, two user turns in a row
@@ -108,8 +116,15 @@ class ChatEncoder:
         assert isinstance(rendered, str)
         return rendered
 
+    def _quoted(self, content: str) -> str:
+        return self._named.sub(lambda found: QUOTED.format(self._names.index(found[0])), content)
+
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = []
+        for place, part in enumerate(re.split(QUOTED.format(r"(\d+)"), text)):
+            words = self._names[int(part)] if place % 2 else part
+            found = self._tokenizer(words, add_special_tokens=False, split_special_tokens=bool(place % 2))
+            ids += found["input_ids"]
         return ids
 
     def _until_end_of_turn(self, answer: Sequence[int]) -> int:
@@ -128,7 +143,7 @@ class ChatEncoder:
         return frozenset(known | ({last} & self._special))
 
 
-def _plain(message: Mapping[str, Any]) -> dict[str, str]:
+def _plain(message: Mapping[str, Any], content: str) -> dict[str, str]:
     """Return role and content as templates know them; `developer` is the newer name of `system`."""
     role = "system" if message["role"] == "developer" else message["role"]
-    return {"role": role, "content": message["content"]}
+    return {"role": role, "content": content}
