@@ -1,0 +1,12 @@
+"""Every call to a server of the fine-tuning protocol, through the openai SDK's client."""
+
+from ftrun.targets.api.chat import ChatCalls
+from ftrun.targets.api.files import FileCalls
+from ftrun.targets.api.jobs import JobCalls
+
+
+class ApiService(FileCalls, JobCalls, ChatCalls):
+    """A server of the protocol, reached through the official SDK."""
+
+
+__all__ = ["ApiService"]

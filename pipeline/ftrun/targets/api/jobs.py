@@ -1,0 +1,131 @@
+"""Owns the calls about fine-tuning jobs. The POST that creates one is sent once: no retries, no redirects,
+a connection of its own. Reads may be retried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import openai
+
+from ftrun.targets.api.connection import Connection
+from ftrun.targets.api.reading import event_of, job_of
+from ftrun.targets.failures import as_error, outcome_of
+from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
+
+MOST_JOBS = 100_000  # a cursor that doesn't move must not loop for ever
+SPEC_KEY = "ftrun_spec"
+
+
+class JobCalls(Connection):
+    """The calls about fine-tuning jobs."""
+
+    def find_jobs(self, request: JobRequest, since: float | None) -> list[Job]:
+        """Return the jobs with this spec key, else by file and model where metadata are stripped."""
+        spec = request.metadata[SPEC_KEY]
+        try:
+            named = list(self._jobs(metadata={SPEC_KEY: spec}))
+            found = [job for job in named if job.metadata.get(SPEC_KEY) == spec]
+            if found:
+                return found
+            # a server may ignore the filter, or strip metadata: look at what it has, by file and model
+            return [job for job in self._jobs() if _same_work(job, request, spec, since)]
+        except openai.OpenAIError as error:
+            raise as_error(error, "looking for earlier jobs") from error
+
+    def _jobs(self, **filters: Any) -> Iterator[Job]:
+        seen: set[str] = set()
+        for job in self._client.fine_tuning.jobs.list(limit=100, **filters):
+            if job.id in seen or len(seen) > MOST_JOBS:
+                return
+            seen.add(job.id)
+            yield job_of(job)
+
+    def create_job(self, request: JobRequest, key: str) -> Created | NotCreated | Unclear:
+        """POST the job once, under the Idempotency-Key `key`."""
+        once = self._make_client(0)
+        try:
+            made = once.fine_tuning.jobs.create(
+                **_create_arguments(request), extra_headers={"Idempotency-Key": key, "Connection": "close"}
+            )
+        except Exception as error:  # whatever happened: the question is only whether a job was made
+            return outcome_of(error)
+        finally:
+            once.close()
+        if not isinstance(getattr(made, "id", None), str) or not made.id:
+            return Unclear(reason="the server answered with success, but names no job")
+        return Created(job=job_of(made))
+
+    def job(self, job_id: str) -> Job:
+        """Return the job."""
+        try:
+            return job_of(self._client.fine_tuning.jobs.retrieve(job_id))
+        except (openai.OpenAIError, ValueError) as error:
+            raise as_error(error, f"asking for job {job_id}") from error
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask the server to stop the job."""
+        try:
+            return job_of(self._client.fine_tuning.jobs.cancel(job_id))
+        except (openai.OpenAIError, ValueError) as error:
+            raise as_error(error, f"cancelling job {job_id}") from error
+
+    def events(self, job_id: str, *, newest: int = 50) -> list[Event]:
+        """Return the newest events, oldest first."""
+        try:
+            page = self._client.fine_tuning.jobs.list_events(job_id, limit=min(newest, 100))
+            found = []
+            for event in page:
+                found.append(event_of(event))
+                if len(found) >= newest:
+                    break
+        except (openai.OpenAIError, ValueError) as error:
+            raise as_error(error, f"asking for the events of {job_id}") from error
+        found.reverse()  # servers list the newest first, and events of one second must keep their order
+        return sorted(found, key=lambda event: event.created_at)
+
+    def checkpoints(self, job_id: str) -> list[Mapping[str, Any]]:
+        """Return the checkpoints: step, model, metrics."""
+        try:
+            found = list(self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=100))
+        except openai.OpenAIError as error:
+            raise as_error(error, f"asking for the checkpoints of {job_id}") from error
+        return [
+            {
+                "step": point.step_number,
+                "model": point.fine_tuned_model_checkpoint,
+                "metrics": point.metrics.model_dump(exclude_none=True) if point.metrics else {},
+            }
+            for point in sorted(found, key=lambda point: point.step_number)
+        ]
+
+
+def _create_arguments(request: JobRequest) -> dict[str, Any]:
+    method = {"type": "supervised", "supervised": {"hyperparameters": dict(request.hyperparameters)}}
+    optional = {
+        "validation_file": request.validation_file,
+        "seed": request.seed,
+        "suffix": request.suffix,
+    }
+    return {
+        "model": request.model,
+        "training_file": request.training_file,
+        "method": method,
+        "metadata": dict(request.metadata),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _same_work(job: Job, request: JobRequest, spec: str, since: float | None) -> bool:
+    """Tell whether a job without our metadata can be the one that this request made."""
+    told = job.metadata.get(SPEC_KEY)
+    if told is not None:
+        return told == spec
+    same_model = job.model == request.model or job.model.startswith(f"{request.model}-20")
+    same_files = (job.training_file, job.validation_file) == (request.training_file, request.validation_file)
+    # what a server doesn't tell again can't speak against it
+    same_suffix = job.suffix is None or job.suffix == request.suffix
+    same_seed = job.seed is None or request.seed is None or job.seed == request.seed
+    young = since is not None and (job.created_at or 0) >= since - 5
+    return same_model and same_files and same_suffix and same_seed and young
