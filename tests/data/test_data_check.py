@@ -162,7 +162,10 @@ def test_too_few_examples_blame_what_took_them(make: Any, chats: Any) -> None:
     assert (few.code, few.line) == ("too_few_examples", 10)
     (split,) = data.examine(make({"a.jsonl": chats(range(12))}, split=Split(test=4))).errors
     assert (split.code, split.line) == ("too_few_examples", 20)
-    assert "data.split takes 4 of 12" in split.message
+    assert "data.split leaves 8 of 12 rows to train on, 10 are needed: 4 to test" in split.message
+    assert split.hint == (
+        "With these 12 rows `test: 2` leaves 10 to train on; what is asked for needs 14 rows."
+    )
     (repeated,) = data.examine(make({"a.jsonl": chats([1, 2] * 10)})).errors
     assert "18 more repeat" in repeated.message
     result = data.examine(make({"a.jsonl": chats(range(10))}))

@@ -52,10 +52,10 @@ def test_what_belongs_to_a_later_version_says_so(place: Workplace, more: str) ->
     """Keys and values that the design names but this version lacks are told apart from typos."""
     if more.startswith("data2"):
         problems = place.wrong(
-            "version: 1\nname: a\ndata:\n  dedupe: near\n  split: {stratify_by: x, group_by: y}\n"
+            "version: 1\nname: a\ndata:\n  dedupe: near\n"
             "  sources: [{path: a.xlsx, format: xlsx, where: x, weight: 2, sample: 1}]\n"
         )
-        assert len(problems) == 7
+        assert len(problems) == 5
         assert {problem.code for problem in problems} == {"not_in_this_version"}
         return
     problem = place.wrong_with(more)

@@ -15,11 +15,11 @@ from ftrun.data.prepared import ROLES, Prepared
 from ftrun.data.preparing import prepare_good
 from ftrun.data.pricing import price
 from ftrun.data.sources import place_of
+from ftrun.data.split_advice import FEWEST_EXAMPLES, advice, taken
 from ftrun.data.tokens import text_counter
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 
-FEWEST_EXAMPLES = 10
 FEW_EXAMPLES = 50
 
 
@@ -124,10 +124,14 @@ def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) ->
     if code == "few_examples":
         findings.add(code, words, **place_of(experiment, "data", "sources", 0, "path"))
         return
-    if train + held_out >= FEWEST_EXAMPLES:
-        message = f"{words}, {FEWEST_EXAMPLES} are needed: data.split takes {held_out} of {train + held_out}"
-        hint = "Lower `validation` and `test` in `data.split`, or add rows."
-        findings.add(code, message, hint=hint, **place_of(experiment, "data", "split"))
+    split = experiment.data.split
+    if split is not None and held_out and train + held_out >= FEWEST_EXAMPLES:
+        rows = train + held_out
+        message = (
+            f"data.split leaves {train} of {rows} rows to train on, {FEWEST_EXAMPLES} are needed: "
+            f"{taken(split, rows)}"
+        )
+        findings.add(code, message, hint=advice(split, rows), **place_of(experiment, "data", "split"))
         return
     dropped = counted.origin.duplicates if experiment.data.dedupe == "exact" else 0
     why = f" ({dropped} more repeat earlier ones exactly)" if dropped else ""

@@ -72,6 +72,10 @@ CHATS = {
 }
 WHOLE = {
     "split_too_large": _error("Lower `validation` and `test` in `data.split`, or add rows."),
+    "split_column": _error("Name a column that every row has, or delete the key."),
+    "split_groups": _error("Divide by a column with more values, or leave `test` or `validation` out."),
+    "split_strata": _warning("Hold more rows out, or stratify by a column with fewer values."),
+    "group_leak": _warning("Take the group out of the training data, or out of the held-out file."),
     "too_few_examples": _error("Add rows: ten is what the fine-tuning API takes at least, 50 a good start."),
     "few_examples": _warning(
         "Add rows: with fewer than 50 examples the effect is small and hard to measure."

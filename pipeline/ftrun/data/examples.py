@@ -43,6 +43,8 @@ class ExampleMaker:
         self._renderer = renderer
         prompt = experiment.prompt
         given = (("user", prompt.user), ("assistant", prompt.assistant), ("messages", prompt.messages))
+        split = experiment.data.split
+        self._split_columns = {split.stratify_by, *split.group_by} if split else set()
         self._other_templates = [key for key, template in given if template is not None]
 
     def messages_of(self, row: Row, place: FilePlace) -> list[Message] | None:
@@ -63,7 +65,7 @@ class ExampleMaker:
             message = f"prompt.{key}: the rows are ready chats (`messages`), so this template has no use"
             self._findings.add("mixed_templates", message, once=True, **where)
         usable = not self._other_templates
-        for fault in row_key_faults(row.values):
+        for fault in row_key_faults(row.values, self._split_columns):
             place.add(fault.code, fault.message, row.line, once=True)
             usable = usable and fault.code == "ignored_key"
         sound = self._sound(messages, row, place)

@@ -18,7 +18,7 @@ from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace
 from ftrun.data.rows import Row, read_rows
 from ftrun.data.sources import Role, SourceFile, usable_files
-from ftrun.data.split import rank
+from ftrun.data.split_keys import SplitKeys
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.files import canonical_json
@@ -31,23 +31,23 @@ class Gathered:
     """The examples of all sources in their order; entry i of each array belongs to line i of the spool."""
 
     spool: IO[bytes]
-    seed: int
     files: list[str] = field(default_factory=list)  # relative to the project
     roles: list[Role] = field(default_factory=list)
     file_of: array[int] = field(default_factory=lambda: array("L"))
     line_of: array[int] = field(default_factory=lambda: array("Q"))
     rank_of: array[int] = field(default_factory=lambda: array("Q"))
+    stratum_of: array[int] = field(default_factory=lambda: array("Q"))  # empty unless stratified
     rows: int = 0
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None
 
-    def add(self, messages: list[dict[str, Any]], digest: bytes, role: Role, line: int) -> None:
+    def add(self, messages: list[dict[str, Any]], rank: int, role: Role, line: int) -> None:
         """Write one example to the spool, with the place of its row in the newest of `files`."""
         self.spool.write(json.dumps({"messages": messages}, ensure_ascii=False).encode() + b"\n")
         self.roles.append(role)
         self.file_of.append(len(self.files) - 1)
         self.line_of.append(line)
-        self.rank_of.append(rank(digest, self.seed))
+        self.rank_of.append(rank)
 
 
 def example_digest(messages: list[dict[str, Any]]) -> bytes:
@@ -63,8 +63,8 @@ def gather(
     renderer: RowRenderer | None,
 ) -> Gathered:
     """Read all sources into `spool`; what is wrong goes to `findings`, and the good rows are gathered."""
-    split = experiment.data.split
-    gathered = Gathered(spool=spool, seed=split.seed if split else 0)
+    gathered = Gathered(spool=spool)
+    keys = SplitKeys(experiment, findings)
     maker = ExampleMaker(experiment, findings, renderer)
     seen: dict[Role, set[bytes]] = {"data": set(), "validation": set(), "test": set()}
     drop = experiment.data.dedupe == "exact"
@@ -80,7 +80,9 @@ def gather(
             if drop:
                 continue
         seen[file.role].add(digest)
-        gathered.add(messages, digest, file.role, row.line)
+        gathered.add(messages, keys.rank_of(row, digest, file.role, place), file.role, row.line)
+        if keys.stratified:
+            gathered.stratum_of.append(keys.stratum_of(row, file.role, place))
     return gathered
 
 

@@ -48,7 +48,9 @@ def _hash(file: SourceFile) -> str:
 def _split(split: Split | None) -> dict[str, Any] | None:
     if split is None or not (split.validation or split.test):
         return None
-    return {"validation": _part(split.validation), "test": _part(split.test), "seed": split.seed}
+    keys = {"stratify_by": split.stratify_by, "group_by": list(split.group_by)}
+    given = {name: key for name, key in keys.items() if key}  # a split without them is what it always was
+    return {"validation": _part(split.validation), "test": _part(split.test), "seed": split.seed, **given}
 
 
 def _part(part: int | float | tuple[Source, ...]) -> int | float | str:

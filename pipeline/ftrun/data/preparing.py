@@ -15,12 +15,13 @@ from ftrun.data.findings import Findings
 from ftrun.data.gather import Gathered, gather
 from ftrun.data.prepared import ROLES, SOURCES, Origin, Prepared, PreparedFile, origin_lines
 from ftrun.data.sources import place_of
-from ftrun.data.split import divide, part_size
-from ftrun.experiment.model import Experiment, Split
+from ftrun.data.split import TEST, TRAIN, VALIDATION, divide
+from ftrun.data.split_advice import advice, sizes, taken
+from ftrun.data.split_judge import judge_parts
+from ftrun.experiment.model import Experiment
 from ftrun.files import atomic_writer, sync_folder
 
 Announce = Callable[[str], None]
-TRAIN, VALIDATION, TEST = range(3)  # indices into ROLES
 OWN = {"data": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
@@ -66,28 +67,31 @@ def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> 
     roles = bytearray(OWN[role] for role in gathered.roles)
     split = experiment.data.split
     mine = array("Q", (index for index, role in enumerate(gathered.roles) if role == "data"))
-    if split is None or not mine:
+    asked = sizes(split, len(mine))
+    if split is None or not mine or not asked:
         return roles
-    validation, test = _sizes(split, len(mine))
-    if validation + test >= len(mine):
-        message = (
-            f"data.split takes {validation} + {test} of {len(mine)} examples for validation and test: "
-            "nothing is left to train on"
-        )
-        findings.add("split_too_large", message, **place_of(experiment, "data", "split"))
+    if sum(asked.values()) >= len(mine):
+        message = f"data.split leaves none of {len(mine)} rows to train on: {taken(split, len(mine))}"
+        where = place_of(experiment, "data", "split")
+        findings.add("split_too_large", message, hint=advice(split, len(mine)), **where)
         return roles
-    parts = divide([gathered.rank_of[index] for index in mine], validation, test)
-    for role, part in zip((VALIDATION, TEST), parts, strict=True):
-        for position in part:
-            roles[mine[position]] = role
+    ranks, strata = (_chosen(values, mine) for values in (gathered.rank_of, gathered.stratum_of))
+    parts = divide(
+        ranks,
+        asked.get("validation", 0),
+        asked.get("test", 0),
+        strata=strata or None,
+        grouped=bool(split.group_by),
+    )
+    for index, part in zip(mine, parts, strict=True):
+        roles[index] = part
+    judge_parts(experiment, gathered, roles, asked, findings)
     return roles
 
 
-def _sizes(split: Split, examples: int) -> tuple[int, int]:
-    validation, test = (
-        0 if isinstance(part, tuple) else part_size(part, examples) for part in (split.validation, split.test)
-    )
-    return validation, test
+def _chosen(values: array[int], indices: array[int]) -> array[int]:
+    """Return the values at `indices`; none of none."""
+    return values if len(values) in (0, len(indices)) else array("Q", (values[index] for index in indices))
 
 
 class _Writer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 ROLES = ("system", "developer", "user", "assistant")
@@ -33,12 +33,12 @@ def structure_faults(messages: Sequence[Any]) -> Iterator[Fault]:
         yield from _order_faults(messages)
 
 
-def row_key_faults(row: Mapping[str, Any]) -> Iterator[Fault]:
-    """Yield the keys beside `messages` that a chat row can't have, or that have no effect."""
+def row_key_faults(row: Mapping[str, Any], used: Container[str | None] = ()) -> Iterator[Fault]:
+    """Yield the keys beside `messages` that a chat row can't have or has in vain; `used` have an effect."""
     for key in row:
         if key in LATER_ROW_KEYS:
             yield Fault("not_in_this_version", f"`{key}` in chat rows is not in this version")
-        elif key != "messages":
+        elif key != "messages" and key not in used:
             yield Fault("ignored_key", f"chat rows have the key {key!r}; only `messages` is used")
 
 

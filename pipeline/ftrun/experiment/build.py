@@ -144,7 +144,14 @@ def _split(document: Document, raw: Mapping[str, Any] | None) -> Split | None:
             return _sources(document, ("data", "split", key), value)
         return value if 0 < value < 1 else int(value)
 
-    return Split(validation=part("validation"), test=part("test"), seed=int(raw.get("seed", 42)))
+    groups = raw.get("group_by") or ()
+    return Split(
+        validation=part("validation"),
+        test=part("test"),
+        seed=int(raw.get("seed", 42)),
+        stratify_by=raw.get("stratify_by"),
+        group_by=(groups,) if isinstance(groups, str) else tuple(groups),
+    )
 
 
 def _prompt(document: Document) -> Prompt:

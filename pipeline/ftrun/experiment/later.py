@@ -21,8 +21,6 @@ KEYS = frozenset(
         "data.sources.*.weight",
         "data.sources.*.sample",
         "data.sources.*.query",
-        "data.split.stratify_by",
-        "data.split.group_by",
         "data.split.validation.*.where",
         "data.split.validation.*.weight",
         "data.split.validation.*.sample",

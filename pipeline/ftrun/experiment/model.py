@@ -41,11 +41,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How rows are divided: a share (float below 1), a count (int), or files of their own."""
+    """How rows are divided: a share (float below 1), a count (int), or files of their own.
+
+    `stratify_by` is a column whose values each part has in proportion; rows equal in all columns of
+    `group_by` stay in one part.
+    """
 
     validation: Share | tuple[Source, ...] = 0
     test: Share | tuple[Source, ...] = 0
     seed: int = 42
+    stratify_by: str | None = None
+    group_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -139,7 +140,7 @@ def _check_poll(document: Document) -> Iterator[Problem]:
 
 
 def _check_split(document: Document) -> Iterator[Problem]:
-    shares = 0.0
+    shares = Fraction(0)
     for key in ("validation", "test"):
         value = _get(document.data, "data", "split", key)
         if isinstance(value, float) and value != 0:
@@ -148,10 +149,18 @@ def _check_split(document: Document) -> Iterator[Problem]:
                 message = f"{value} is neither a share between 0 and 1 nor a whole number of rows"
                 yield document.problem(("data", "split", key), message, code="split", hint=hint)
                 return
-            shares += value
+            shares += Fraction(str(value))  # as part_size reads it
     if shares >= 1:
-        message = f"the shares add up to {shares:g}: nothing is left to train on"
+        message = f"the shares add up to {float(shares):g}: nothing is left to train on"
         yield document.problem(("data", "split"), message, code="split")
+    split = _get(document.data, "data", "split")
+    if any(isinstance(_get(split, key), (int, float)) and _get(split, key) for key in ("validation", "test")):
+        return
+    for key in ("stratify_by", "group_by"):
+        if _get(split, key):
+            message = f"`{key}` has nothing to divide: neither validation nor test is a share or a number"
+            hint = "Add `validation: 0.1`, or delete the key."
+            yield document.problem(("data", "split", key), message, code="split", hint=hint, at_key=True)
 
 
 def _check_prompt(document: Document) -> Iterator[Problem]:

@@ -1,0 +1,91 @@
+"""Owns the judgement of a division that groups or stratifies: parts without a group, missing values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from ftrun.data.findings import Findings
+from ftrun.data.gather import Gathered
+from ftrun.data.prepared import ROLES
+from ftrun.data.sources import place_of
+from ftrun.data.split import TRAIN
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.places import shown_path
+
+
+def judge_parts(
+    experiment: Experiment,
+    gathered: Gathered,
+    roles: bytearray,
+    asked: Mapping[str, int],
+    findings: Findings,
+) -> None:
+    """Add what is wrong with the division; `asked` has the number of rows of each part that was divided."""
+    split = experiment.data.split
+    assert split is not None
+    if split.group_by:
+        _judge_groups(experiment, gathered, roles, asked, findings)
+        _judge_own_files(experiment, gathered, roles, findings)
+    if split.stratify_by:
+        _judge_strata(experiment, gathered, roles, asked, findings)
+
+
+def _judge_groups(
+    experiment: Experiment,
+    gathered: Gathered,
+    roles: bytearray,
+    asked: Mapping[str, int],
+    findings: Findings,
+) -> None:
+    empty = [part for part in ("train", *asked) if ROLES.index(part) not in roles]
+    if not empty:
+        return
+    mine = {rank for rank, role in zip(gathered.rank_of, gathered.roles, strict=True) if role == "data"}
+    message = f"the rows form only {len(mine)} group{'' if len(mine) == 1 else 's'}: none is left for " + (
+        " and ".join(empty)
+    )
+    findings.add("split_groups", message, **place_of(experiment, "data", "split", "group_by"))
+
+
+def _judge_own_files(
+    experiment: Experiment, gathered: Gathered, roles: bytearray, findings: Findings
+) -> None:
+    """Tell of groups that stand in a held-out file of its own and in the training data."""
+    own: dict[int, int] = {}  # group -> its first example
+    for index, (rank, role) in enumerate(zip(gathered.rank_of, gathered.roles, strict=True)):
+        if role != "data":
+            own.setdefault(rank, index)
+    ranked = zip(gathered.rank_of, roles, strict=True)
+    trained = {rank for rank, role in ranked if role == TRAIN and rank in own}
+    if not trained:
+        return
+    first = min(own[rank] for rank in trained)
+    file = shown_path(experiment.project / gathered.files[gathered.file_of[first]])
+    message = (
+        f"{len(trained)} group{' stands' if len(trained) == 1 else 's stand'} in a held-out file and in the "
+        "training data; the first is here"
+    )
+    findings.add("group_leak", message, file=file, line=gathered.line_of[first])
+
+
+def _judge_strata(
+    experiment: Experiment,
+    gathered: Gathered,
+    roles: bytearray,
+    asked: Mapping[str, int],
+    findings: Findings,
+) -> None:
+    pairs = Counter(
+        (own, part)
+        for own, part, role in zip(gathered.stratum_of, roles, gathered.roles, strict=True)
+        if role == "data"
+    )
+    values = {value for value, _ in pairs}
+    for part in asked:
+        missing = sum((value, ROLES.index(part)) not in pairs for value in values)
+        if missing:
+            column = experiment.data.split.stratify_by if experiment.data.split else None
+            message = f"{part} lacks {missing} of the {len(values)} values of {column!r}"
+            where = place_of(experiment, "data", "split", "stratify_by")
+            findings.add("split_strata", message, once=True, **where)
