@@ -65,8 +65,8 @@ def is_cached(model: BaseModel) -> bool:
     folder = _folder(model)
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        made_alike = found == {**_manifest(model), "bytes": found["bytes"]}
-        return made_alike and found["bytes"] == _sizes(folder)
+        made = (found["conversion"], found["sha256"], found["bytes"])
+        return bool(made == (CONVERSION, model.sha256, _sizes(folder)))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
