@@ -259,15 +259,15 @@ def test_command_from_cp932_to_a_clean_file(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(("質問,回答\n" + rows + "空,\n").encode("cp932"))
     first = ftrun(tmp_path, "check", "toy.yaml")
     assert first.returncode == 2
-    assert "rows.csv:1:" in first.stdout
-    assert "`encoding: cp932`" in first.stdout
-    second = ftrun(tmp_path, "check", "toy.yaml", "--set", "data.sources.0.encoding=cp932", "--json")
+    assert "note: rows.csv:1: read as cp932" in first.stdout
+    second = ftrun(tmp_path, "check", "toy.yaml", "--json")
     document = json.loads(second.stdout)
     assert second.returncode == 2
     assert [(one["code"], one["file"], one["line"]) for one in document["errors"]] == [
         ("empty_content", "rows.csv", 14)
     ]
     assert document["error"]["code"] == "empty_content"
+    assert [one["code"] for one in document["notes"]] == ["encoding_found"]
     assert document["files"]["train"]["examples"] == 12
     (tmp_path / "rows.csv").write_bytes(("質問,回答\n" + rows).encode("cp932"))
     third = ftrun(tmp_path, "check", "toy.yaml", "--set", "data.sources.0.encoding=cp932")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -50,18 +51,51 @@ def test_byte_mark_makes_the_encoding_sure(make: Any, encoding: str) -> None:
     assert not findings.errors
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("encoding", ["cp932", "euc_jp", "utf-16-le", "utf-16-be"])
-def test_other_encodings_are_recognised_but_asked_for(make: Any, encoding: str) -> None:
-    """Bytes that are not UTF-8 are refused with the exact line to add, and adding it reads them."""
+def test_sure_encodings_are_read_with_a_note(make: Any, encoding: str, packed: bool) -> None:
+    """Japanese sentences in another encoding are read as they are, also from gzip, and a note says so."""
     content = "q,a\nplain,ascii\n人間は死んだ後どうなりますか,無になります\n".encode(encoding)
+    name, content = ("a.csv.gz", gzip.compress(content)) if packed else ("a.csv", content)
+    rows, findings = read(make({name: content}))
+    assert rows[1] == (3, {"q": "人間は死んだ後どうなりますか", "a": "無になります"})
+    assert not findings.errors
+    assert [(note.code, note.line) for note in findings.notes] == [("encoding_found", 1)]
+    assert f"read as {encoding}" in findings.notes[0].message
+
+
+def test_a_later_line_in_another_encoding_is_not_read(make: Any) -> None:
+    """A cp932 file with one UTF-8 line, however far down, is asked about instead of read as cp932."""
+    line = "納期は何日ですか,在庫があれば当日です\n"
+    content = ("q,a\n" + line * 10_000).encode("cp932") + line.encode() + line.encode("cp932")
+    problem = read(make({"a.csv": content}))[1].errors[0]
+    assert (problem.code, problem.line) == ("encoding", 2)
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp", "iso2022_jp"])
+def test_doubtful_encodings_are_asked_for(make: Any, encoding: str) -> None:
+    """Where a few words leave a doubt the file is refused with the line to add, and adding it reads it."""
+    content = "q,a\nplain,ascii\n返品可能,三日間\n".encode(encoding)
     experiment = make({"a.csv": content})
     problem = read(experiment)[1].errors[0]
     assert problem.code == "encoding"
     assert problem.line == 3
     assert f"`encoding: {encoding}`" in str(problem.hint)
     rows, findings = read(make({"a.csv": content}, source={"encoding": encoding}))
-    assert rows[1] == (3, {"q": "人間は死んだ後どうなりますか", "a": "無になります"})
+    assert rows[1] == (3, {"q": "返品可能", "a": "三日間"})
     assert not findings.errors
+    assert not findings.notes
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "bomb"])
+def test_damaged_gzip(make: Any, damage: str) -> None:
+    """A gzip file that ends early, whose bytes were changed, or that unpacks without end, is told as such."""
+    content = gzip.compress(b"q,a\n" + (b"1" * 70_000_000 if damage == "bomb" else b"1,2\n" * 1000))
+    if damage == "cut":
+        content = content[:-9]
+    if damage == "changed":
+        content = content[:-8] + b"\0\0\0\0" + content[-4:]
+    assert found(make({"a.csv.gz": content})) == [("gzip", 1)]
 
 
 def test_line_of_a_wrong_byte_far_into_a_file(make: Any) -> None:

@@ -85,7 +85,11 @@ def report_lines(experiment: Experiment, result: CheckResult) -> Iterator[str]:
     if result.estimate is not None:
         yield ""
         yield from _estimate(result.estimate)
-    for kind, problems in (("ERROR", result.errors), ("warning", result.warnings)):
+    for kind, problems in (
+        ("ERROR", result.errors),
+        ("warning", result.warnings),
+        ("note", result.notes),
+    ):
         if problems:
             yield ""
         yield from _problem_lines(kind, problems)

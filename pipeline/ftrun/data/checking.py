@@ -30,6 +30,7 @@ class CheckResult:
     files: Mapping[str, FileStatistics | None]
     errors: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
     estimate: Mapping[str, Any] | None
     rows: int
     duplicates: int
@@ -40,6 +41,7 @@ class CheckResult:
             "files": {role: file.as_dict() if file else None for role, file in self.files.items()},
             "errors": [_as_dict(problem) for problem in self.errors],
             "warnings": [_as_dict(problem) for problem in self.warnings],
+            "notes": [_as_dict(problem) for problem in self.notes],
             "estimate": None if self.estimate is None else dict(self.estimate),
         }
 
@@ -52,9 +54,10 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
     folder = prepared.folder if isinstance(prepared, Prepared) else prepared
     findings = Findings()
     counted = _count(experiment, folder)
+    for warning in counted.origin.warnings:
+        findings.keep(Problem(**warning))
     _judge(experiment, counted, findings)
-    warnings = (*(Problem(**warning) for warning in counted.origin.warnings), *findings.warnings)
-    return _result(experiment, counted, findings.errors, warnings)
+    return _result(experiment, counted, findings)
 
 
 def examine(experiment: Experiment, announce: Callable[[str], None] | None = None) -> CheckResult:
@@ -67,13 +70,14 @@ def examine(experiment: Experiment, announce: Callable[[str], None] | None = Non
                 files=dict.fromkeys(ROLES),
                 errors=findings.errors,
                 warnings=findings.warnings,
+                notes=findings.notes,
                 estimate=None,
                 rows=0,
                 duplicates=0,
             )
         counted = _count(experiment, Path(name))
     _judge(experiment, counted, findings)
-    return _result(experiment, counted, findings.errors, findings.warnings)
+    return _result(experiment, counted, findings)
 
 
 def _count(experiment: Experiment, folder: Path) -> Counted:
@@ -82,15 +86,14 @@ def _count(experiment: Experiment, folder: Path) -> Counted:
     return count_folder(folder, experiment.project, counter, limit_of(target))
 
 
-def _result(
-    experiment: Experiment, counted: Counted, errors: tuple[Problem, ...], warnings: tuple[Problem, ...]
-) -> CheckResult:
+def _result(experiment: Experiment, counted: Counted, findings: Findings) -> CheckResult:
     train = counted.files["train"]
     examples, tokens = (train.examples, train.billed_tokens) if train else (0, 0)
     return CheckResult(
         files=counted.files,
-        errors=errors,
-        warnings=warnings,
+        errors=findings.errors,
+        warnings=findings.warnings,
+        notes=findings.notes,
         estimate=price(experiment, examples=examples, train_tokens=tokens),
         rows=counted.origin.rows,
         duplicates=counted.origin.duplicates,

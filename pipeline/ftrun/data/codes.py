@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 class Code(NamedTuple):
     """How bad it is, and what the user can do about it when the place itself suggests nothing better."""
 
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "note"]
     cure: str
 
 
@@ -18,6 +18,10 @@ def _error(cure: str) -> Code:
 
 def _warning(cure: str) -> Code:
     return Code("warning", cure)
+
+
+def _note(cure: str) -> Code:
+    return Code("note", cure)
 
 
 SOURCES = {
@@ -34,6 +38,8 @@ SOURCES = {
         "Use utf-8, cp932, euc_jp, utf-16 or another text encoding that Python knows."
     ),
     "encoding": _error("Save the file as UTF-8, or say `encoding:` in the source."),
+    "encoding_found": _note("Nothing need be done; `encoding:` in the source would make it explicit."),
+    "gzip": _error("Pack the file anew with gzip, or unpack it and name the unpacked file."),
     "nul_byte": _error("Delete the NUL character; a text has none."),
     "empty_file": _error("Put data into the file, or take it out of `data.sources`."),
     "no_rows": _error("Add at least ten rows."),

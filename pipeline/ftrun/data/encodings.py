@@ -1,4 +1,7 @@
-"""Owns text encodings: a byte mark is believed, all else is UTF-8 or as told, and nothing is replaced."""
+"""Owns text encodings: a byte mark is believed, UTF-8 or a sure find is read, all else is asked for.
+
+Nothing is replaced: a byte that the encoding does not have is an error at its line.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from ftrun.data.detection import ESCAPED, agrees, likely_encoding, sure_encoding
 from ftrun.data.place import FilePlace, UnusableFileError
+from ftrun.data.unpacking import open_data, told
 
 MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -33,43 +38,43 @@ SAMPLE = 1 << 16
 def text_lines(path: Path, encoding: str | None, place: FilePlace) -> Iterator[str]:
     """Yield the lines of a text file with their line ends (\\n, \\r\\n or \\r), without its byte mark.
 
-    UnusableFileError, with the problem at its line, if the bytes are not that encoding (None: UTF-8).
+    None finds the encoding, with a note unless it is UTF-8. UnusableFileError, with the problem at its
+    line, if the bytes are not that encoding, or if it can't be told for sure.
     """
-    try:
-        with path.open("rb") as raw:
-            name = _encoding(raw.read(64), encoding, place)
-            raw.seek(0)
+    with told(place):
+        name = "utf-8"
+        try:
+            name = _encoding(path, encoding, place)
             # newline="": line ends inside a quoted value stay what they are
-            with io.TextIOWrapper(raw, encoding=name, errors="strict", newline="") as text:
-                yield from _checked(text, encoding, path, place)
-    except UnicodeError as error:
-        _report_wrong(path, name, place)
-        raise UnusableFileError from error
-    except OSError as error:
-        place.add("unreadable", f"the file can't be read: {error.strerror or error}", 1)
-        raise UnusableFileError from error
+            with open_data(path) as raw, io.TextIOWrapper(raw, name, "strict", newline="") as text:
+                yield from _checked(text, path, encoding, place)
+        except UnicodeError as error:
+            _report_wrong(path, name, place)
+            raise UnusableFileError from error
 
 
-def _checked(text: Iterator[str], encoding: str | None, path: Path, place: FilePlace) -> Iterator[str]:
+def _checked(text: Iterator[str], path: Path, encoding: str | None, place: FilePlace) -> Iterator[str]:
     for number, line in enumerate(text, 1):
         if number == 1:
             line = line.removeprefix("\ufeff")  # utf-16-le and its like leave the mark in
         if "\0" in line:
-            hint = _guess_hint(path, 0) if encoding is None else None
+            hint = _hint(path, 0) if encoding is None else None
             place.add("encoding" if hint else "nul_byte", "the line has NUL characters", number, hint=hint)
             raise UnusableFileError
         yield line
 
 
-def _encoding(head: bytes, asked: str | None, place: FilePlace) -> str:
-    """Return the encoding to read with: that of the byte mark, the one asked for, or UTF-8."""
+def _encoding(path: Path, asked: str | None, place: FilePlace) -> str:
+    """Return the encoding to read with: that of the byte mark, the one asked for, or the one found."""
+    with open_data(path) as raw:
+        head = raw.read(64)
     for mark, kind in NOT_TEXT:
         if head.startswith(mark):
             place.add("not_text", f"this is {kind}, not text", 1)
             raise UnusableFileError
     marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
     if asked is None:
-        return marked or "utf-8"
+        return marked or _found(path, place)
     name = known_encoding(asked) or asked
     if marked is None:
         return name
@@ -80,6 +85,76 @@ def _encoding(head: bytes, asked: str | None, place: FilePlace) -> str:
         place.add("encoding", message, 1, hint="Delete `encoding:` from the source.")
         raise UnusableFileError
     return marked
+
+
+def _found(path: Path, place: FilePlace) -> str:
+    """Return UTF-8, or another encoding if the whole file leaves no doubt of it."""
+    start = _not_plain(path)
+    if start is None:
+        return "utf-8"
+    sample = _sample(path, start)
+    if ESCAPED.search(sample):
+        line = _first_line(path, start)
+        place.add(
+            "encoding", "this is no UTF-8 text: it has escapes of ISO-2022-JP", line, hint=_hint(path, start)
+        )
+        raise UnusableFileError
+    name = sure_encoding(sample)
+    if name is None or not _agrees_to_the_end(path, name):
+        return "utf-8"
+    place.add("encoding_found", f"read as {name}: it has no byte mark and is no UTF-8", 1)
+    return name
+
+
+def find_encoding(path: Path) -> str | None:
+    """Return what `encoding:` of a source should say; None where it may be left out."""
+    with open_data(path) as raw:
+        head = raw.read(64)
+    if any(head.startswith(mark) for mark, _ in MARKS):
+        return None
+    start = _not_plain(path)
+    return None if start is None else likely_encoding(_sample(path, start))
+
+
+def _not_plain(path: Path) -> int | None:
+    """Return the offset of what is no UTF-8, a NUL or an escape; None if there is none of them."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    offset = 0
+    with open_data(path) as raw:
+        while True:
+            chunk = raw.read(CHUNK)
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                return max(0, offset + error.start - len(error.object) + len(chunk))
+            for unusual in (b"\0", b"\x1b$"):
+                if unusual in chunk:
+                    return offset + chunk.index(unusual)
+            if not chunk:
+                return None
+            offset += len(chunk)
+
+
+def _sample(path: Path, offset: int) -> bytes:
+    """Return what stands around `offset`, from the start of its line on."""
+    with open_data(path) as raw:
+        raw.seek(max(0, offset - SAMPLE))
+        before = raw.read(min(offset, SAMPLE))
+        sample = before[before.rfind(b"\n") + 1 :] + raw.read(SAMPLE)
+        if b"\0" in sample:  # two bytes a character: count them from the file's start
+            raw.seek(0)
+            return raw.read(SAMPLE)
+    return sample
+
+
+def _agrees_to_the_end(path: Path, name: str) -> bool:
+    if name.startswith("utf-16"):
+        return True  # NULs at every other byte were the proof; reading is strict
+    with open_data(path) as raw:
+        while block := raw.read(SAMPLE):
+            if not agrees(block + raw.readline(), name):
+                return False
+    return True
 
 
 def known_encoding(asked: str) -> str | None:
@@ -96,20 +171,20 @@ def known_encoding(asked: str) -> str | None:
 def _report_wrong(path: Path, encoding: str, place: FilePlace) -> None:
     line, offset = _first_wrong(path, encoding)
     name = encoding.removesuffix("-sig")
-    with path.open("rb") as raw:
+    with open_data(path) as raw:
         raw.seek(offset)
         byte = raw.read(1)
     message = f"this is not {name} text" + (
         f" (byte 0x{byte.hex()})" if byte else " (it ends in mid-character)"
     )
-    place.add("encoding", message, line, hint=_guess_hint(path, offset, tried=name))
+    place.add("encoding", message, line, hint=_hint(path, offset, tried=name))
 
 
 def _first_wrong(path: Path, encoding: str) -> tuple[int, int]:
     """Return line and byte offset of the first byte that `encoding` can't read."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     line, read, ended_with_return = 1, 0, False
-    with path.open("rb") as raw:
+    with open_data(path) as raw:
         while True:
             chunk = raw.read(CHUNK)
             read += len(chunk)
@@ -129,42 +204,13 @@ def _breaks(text: str, after_return: bool) -> int:
     return text.count("\n") + text.count("\r") - both
 
 
-def _guess_hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
-    with path.open("rb") as raw:
-        raw.seek(max(0, offset - SAMPLE))
-        before = raw.read(min(offset, SAMPLE))
-        start = before.rfind(b"\n") + 1
-        sample = before[start:] + raw.read(SAMPLE)
-        if b"\0" in sample:  # two bytes a character: count them from the file's start
-            raw.seek(0)
-            sample = raw.read(SAMPLE)
-    guess = guess_encoding(sample)
-    if guess is None or guess == tried:
+def _first_line(path: Path, offset: int) -> int:
+    with open_data(path) as raw:
+        return 1 + raw.read(offset).count(b"\n")
+
+
+def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
+    likely = likely_encoding(_sample(path, offset))
+    if likely is None or likely == tried:
         return None
-    return f"It looks like {guess}: add `encoding: {guess}` to the source, or save the file as UTF-8."
-
-
-def guess_encoding(sample: bytes) -> str | None:
-    """Return the likely encoding of bytes that begin at a line's start and are not UTF-8, None if unsure."""
-    if b"\0" in sample:
-        odd, even = sample[1::2].count(0), sample[0::2].count(0)
-        name = "utf-16-le" if odd > even else "utf-16-be"
-        likely = max(odd, even) > max(1, 8 * min(odd, even), len(sample) // 200)
-        return name if likely and _score(sample, name) is not None else None
-    scores = {name: _score(sample, name) for name in ("cp932", "euc_jp", "utf-8")}
-    readable = {name: score for name, score in scores.items() if score is not None}
-    if readable:
-        return max(readable, key=lambda name: readable[name])
-    return "cp1252" if _score(sample, "cp1252") is not None else None
-
-
-def _score(sample: bytes, encoding: str) -> float | None:
-    """Return the share of `sample`'s non-ASCII characters that everyday text has; None if undecodable."""
-    try:
-        text = codecs.getincrementaldecoder(encoding)("strict").decode(sample)
-    except UnicodeDecodeError:
-        return None
-    foreign = [character for character in text if character > "\x7f"]
-    # half-width kana are what EUC-JP turns into when read as cp932
-    everyday = sum("\u3000" <= character < "\uff61" or character > "\uff9f" for character in foreign)
-    return everyday / len(foreign) if foreign else 1.0
+    return f"It looks like {likely}: add `encoding: {likely}` to the source, or save the file as UTF-8."

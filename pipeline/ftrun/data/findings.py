@@ -43,20 +43,29 @@ class Findings:
             key = (problem.code, problem.message, problem.file, problem.line, problem.column)
             self._keep(problem, key, row)
 
+    def keep(self, problem: Problem) -> None:
+        """Add a problem that was found and counted earlier, as it is."""
+        self._keep(problem, (problem.code, problem.message, problem.file, problem.line), row=None)
+
     @property
     def errors(self) -> tuple[Problem, ...]:
         """Return the errors in the order in which they were found."""
-        return tuple(problem for problem in self._all() if not _is_warning(problem.code))
+        return self._of("error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """Return the warnings in the order in which they were found."""
-        return tuple(problem for problem in self._all() if _is_warning(problem.code))
+        return self._of("warning")
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """Return what is no problem but should be known, in the order in which it was found."""
+        return self._of("note")
 
     @property
     def failed(self) -> bool:
         """Tell whether there is an error."""
-        return any(not _is_warning(key[0]) for key in self._problems)
+        return any(severity(key[0]) == "error" for key in self._problems)
 
     def raise_errors(self) -> None:
         """Raise DataError with all errors if there are any."""
@@ -64,6 +73,9 @@ class Findings:
         if errors:
             several = f"the data have {len(errors)} errors; nothing was written"
             raise DataError(errors[0].message if len(errors) == 1 else several, problems=errors)
+
+    def _of(self, kind: str) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self._all() if severity(problem.code) == kind)
 
     def _keep(self, problem: Problem, key: tuple[Any, ...], row: tuple[str, int] | None) -> None:
         if key not in self._problems and len(self._problems) >= MOST_PROBLEMS:
@@ -93,5 +105,6 @@ class Findings:
         return Problem(f"{head}{note}{newline}{excerpt}", **where)
 
 
-def _is_warning(code: str) -> bool:
-    return code in CODES and CODES[code].severity == "warning"
+def severity(code: str) -> str:
+    """Return error, warning or note; a code that is not of the data is an error."""
+    return CODES[code].severity if code in CODES else "error"

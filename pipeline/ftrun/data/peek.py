@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.data.encodings import MARKS, SAMPLE, guess_encoding, text_lines
+from ftrun.data.encodings import find_encoding, text_lines
 from ftrun.data.findings import Findings
 from ftrun.data.json_rows import read_json, read_jsonl
 from ftrun.data.place import FilePlace, UnusableFileError
-from ftrun.data.sources import ENDINGS
+from ftrun.data.sources import ENDINGS, ending_of
 from ftrun.data.tables import read_table
+from ftrun.data.unpacking import told
 from ftrun.errors import DataError
 from ftrun.experiment.places import shown_path
 
@@ -44,12 +45,12 @@ class Look:
 
 def peek(path: Path) -> Look:
     """Return what the file at `path` looks like; DataError has everything that keeps it from being rows."""
-    content = _content(path)
-    form = ENDINGS.get(path.suffix.lower())
+    _check_place(path)
+    form = ENDINGS.get(ending_of(path))
     if form is None:
         hint = "Save it as .csv, .tsv, .jsonl or .json, and name it so."
         raise _error(path, f"the ending {path.suffix or '(none)'!r} names no format", "unknown_format", hint)
-    encoding = _encoding(content)
+    encoding = _encoding(path)
     rows = _rows(path, form, encoding)
     columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
     if "conversations" in columns and "messages" not in columns:
@@ -59,14 +60,13 @@ def peek(path: Path) -> Look:
     return Look(path=path, format=form, encoding=encoding, columns=columns, rows=rows, chat=chat)
 
 
-def _content(path: Path) -> bytes:
+def _check_place(path: Path) -> None:
     if not path.exists():
         raise _error(path, "there is no such file", "missing_file", _near(path))
     if not path.is_file():
         raise _error(path, "this is no regular file", "not_a_file", "Name one CSV, TSV, JSONL or JSON file.")
     if path.stat().st_size > LARGEST:
         raise _error(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Divide it.")
-    return path.read_bytes()
 
 
 def _near(path: Path) -> str | None:
@@ -76,16 +76,13 @@ def _near(path: Path) -> str | None:
     return f"Data files in that folder: {', '.join(names[:10])}." if names else None
 
 
-def _encoding(content: bytes) -> str | None:
-    """Return the encoding that the experiment must name: None for UTF-8 and where a byte mark says it."""
-    if any(content.startswith(mark) for mark, _ in MARKS):
-        return None
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        start = content.rfind(b"\n", 0, error.start) + 1
-        return guess_encoding(content[start : start + SAMPLE])
-    return guess_encoding(content[:SAMPLE]) if b"\0" in content[:SAMPLE] else None
+def _encoding(path: Path) -> str | None:
+    """Return the encoding that the experiment should name; None where nothing need be said."""
+    findings = Findings()
+    with contextlib.suppress(UnusableFileError), told(FilePlace(shown_path(path), findings)):
+        return find_encoding(path)
+    findings.raise_errors()
+    return None
 
 
 def _rows(path: Path, form: str, encoding: str | None) -> tuple[dict[str, Any], ...]:

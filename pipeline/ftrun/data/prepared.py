@@ -60,7 +60,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The head of sources.jsonl: file names relative to the project, counts, and warnings of the rows."""
+    """The head of sources.jsonl: file names relative to the project, counts, what the rows gave rise to."""
 
     files: Sequence[str] = ()
     rows: int = 0

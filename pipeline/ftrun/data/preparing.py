@@ -140,7 +140,7 @@ def _origin(gathered: Gathered, roles: bytearray, findings: Findings) -> Iterato
         rows=gathered.rows,
         duplicates=gathered.duplicates,
         first_duplicate=gathered.first_duplicate,
-        warnings=[warning.as_dict() for warning in findings.warnings],
+        warnings=[one.as_dict() for one in (*findings.warnings, *findings.notes)],
     )
     places = (
         (ROLES[role], gathered.file_of[index], gathered.line_of[index]) for index, role in enumerate(roles)

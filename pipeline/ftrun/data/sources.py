@@ -22,7 +22,8 @@ ENDINGS = {
     ".ndjson": "jsonl",
     ".json": "json",
 }
-LATER = frozenset((".parquet", ".xlsx", ".xls", ".sqlite", ".db", ".gz", ".ods"))
+LATER = frozenset((".parquet", ".xlsx", ".xls", ".sqlite", ".db", ".ods"))
+PACKED = ".gz"
 MOST_NAMES = 8  # shown of a folder's files
 
 
@@ -119,7 +120,7 @@ def _near(path: Path) -> str:
 def _format(path: Path, source: Source, where: dict[str, Any], findings: Findings) -> str | None:
     if source.format is not None:
         return source.format
-    ending = path.suffix.lower()
+    ending = ending_of(path)
     if ending in LATER:
         findings.add("format_later", f"{path.name}: {ending} files are not in this version", **where)
         return None
@@ -127,6 +128,12 @@ def _format(path: Path, source: Source, where: dict[str, Any], findings: Finding
         message = f"{path.name}: the ending {ending!r} does not say what the file is"
         findings.add("unknown_format", message, **where)
     return ENDINGS.get(ending)
+
+
+def ending_of(path: Path) -> str:
+    """Return the ending that names the format, in lower case: that of rows.csv.gz is .csv."""
+    name = path.with_suffix("") if path.suffix.lower() == PACKED else path
+    return name.suffix.lower()
 
 
 def _is_allowed(path: Path, experiment: Experiment, where: dict[str, Any], findings: Findings) -> bool:
