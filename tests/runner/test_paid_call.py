@@ -125,7 +125,8 @@ def test_a_refusal_closes_the_intent(ftrun: Ftrun, provider: FaultyServer, proje
     """A refused job leaves no intent; the reason is explained, and the next run may try."""
     message = {"error": {"message": "Fine-tuning is closed.", "code": "training_not_available"}}
     provider.faults.create, provider.faults.refusal = "refuse", (403, message)
-    document = ftrun.json(*RUN, "--yes", code=1)
+    document = ftrun.json(*RUN, "--yes", code=4)
+    assert document["error"]["code"] == "not_eligible"
     assert "Fine-tuning is closed." in document["error"]["message"]
     assert "--target local" in document["error"]["hint"]
     assert state_of(project)["intents"] == {}

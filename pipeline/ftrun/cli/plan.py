@@ -64,11 +64,12 @@ def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_d
 def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:
     """Return the plan, from the state alone when the server can't be reached."""
     from ftrun.runner import make_plan
+    from ftrun.targets import TRANSIENT
 
     try:
         return make_plan(context, remote=remote, notes=tuple(notes))
     except FtrunError as error:
-        if error.code not in ("unreachable", "rate_limited", "api_error"):
+        if error.code not in TRANSIENT:
             raise
         return make_plan(context, remote=None, notes=(*notes, f"remote not checked: {error}"))
 

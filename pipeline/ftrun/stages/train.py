@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import ftrun
-from ftrun.errors import DecisionError, FtrunError
+from ftrun.errors import DecisionError
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision
 from ftrun.stages.spec import spec, spec_base, spec_key
@@ -134,11 +134,7 @@ def _create(context: Context, key: str, intent: Intent | None) -> tuple[Job, boo
     if isinstance(outcome, NotCreated):
         del context.state.intents[key]
         context.save()
-        raise FtrunError(
-            f"the job was not created: {outcome.reason}",
-            code="not_created",
-            hint=outcome.hint or "Mend the cause and run the same command again: nothing was paid.",
-        )
+        raise outcome.as_error()
     intent.reason = outcome.reason
     context.save()
     return _settle(context, intent.at, outcome.reason), True

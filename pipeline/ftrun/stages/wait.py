@@ -11,7 +11,7 @@ from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, shortened
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord
-from ftrun.targets import Job, Service
+from ftrun.targets import TRANSIENT, Job, Service
 
 NAME = "wait"
 PATIENCE = 600.0  # seconds that a server may be out of reach, or a finished job without its model's name
@@ -90,7 +90,7 @@ def _until_the_end(context: Context, record: JobRecord) -> Job:
             _tell_events(context, job, seen)
             lost_since = time.monotonic()
         except FtrunError as error:
-            if error.code not in ("unreachable", "api_error", "rate_limited"):
+            if error.code not in TRANSIENT:
                 raise
             _bear(context, error, lost_since)
         else:

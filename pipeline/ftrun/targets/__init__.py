@@ -5,24 +5,28 @@
 
 from ftrun.targets.connect import connect, identity_of, is_local, reachable
 from ftrun.targets.service import (
+    TRANSIENT,
     Created,
     Event,
     Job,
     JobRequest,
     NotCreated,
     RemoteFile,
+    RemoteModel,
     Reply,
     Service,
     Unclear,
 )
 
 __all__ = [
+    "TRANSIENT",
     "Created",
     "Event",
     "Job",
     "JobRequest",
     "NotCreated",
     "RemoteFile",
+    "RemoteModel",
     "Reply",
     "Service",
     "Unclear",

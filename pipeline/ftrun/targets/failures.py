@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import email.utils
 import json
+import re
+import time
+from datetime import datetime
 from typing import Any
 
 import openai
 
-from ftrun.errors import FtrunError
 from ftrun.targets.service import NotCreated, Unclear
+from ftrun.targets.trouble import ServiceError
 
 REFUSED = (400, 401, 403, 404, 413, 422)
-NOT_ELIGIBLE = (
-    "This account may not create fine-tuning jobs any more (OpenAI is closing its service). Train the same "
-    "file elsewhere: `--target local`, or a target with another base_url."
+PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
+CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
+QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")
+# what reading an answer of another shape than the protocol's raises, the SDK's own reading included
+SHAPE = (ValueError, TypeError, AttributeError, KeyError)
+DAILY = re.compile(r"\b(?:daily|per[ -]day|rpd|tpd|in 24 ?h(?:ours)?|today|tomorrow)\b", re.IGNORECASE)
+QUEUE = re.compile(
+    r"\b(?:active|concurrent|pending|queued|running|simultaneous)\b.{0,40}\b(?:jobs?|requests?|fine-?tun)"
+    r"|too_many_jobs|queue is full",
+    re.IGNORECASE | re.DOTALL,
 )
+HINTS = {
+    "not_eligible": "This account may not create fine-tuning jobs any more (OpenAI is closing its service): "
+    "waiting or another key of it does not help. Train the same file elsewhere: `--target local` on this "
+    "machine, or a target with another provider or base_url (docs/targets.md); models that were tuned "
+    "before still answer until their shutdown date.",
+    "quota": "The account has no credit left or has reached its spending limit; waiting does not help. "
+    "Nothing was created.",
+    "wrong_key": "The server does not accept the key. Check the variable that the target's api_key_env "
+    "names.",
+    "redirected": "ftrun sends keys and data to the named server only. Write the final address as base_url.",
+    "queue_full": "That is no error: as many of your jobs as the account may have are at work. Run the same "
+    "command again when one has ended (`ftrun ls jobs`).",
+}
 
 
 def outcome_of(error: Exception) -> NotCreated | Unclear:
@@ -22,7 +47,9 @@ def outcome_of(error: Exception) -> NotCreated | Unclear:
     if isinstance(error, openai.APIStatusError):
         told = describe(error)
         if error.status_code in REFUSED or (error.status_code == 429 and _has_api_body(error)):
-            return NotCreated(reason=told, hint=_hint(error))
+            return NotCreated(
+                reason=told, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
+            )
         return Unclear(reason=told)
     if isinstance(error, openai.APIConnectionError) and _never_sent(error):
         return NotCreated(reason=describe(error), hint="Nothing was sent. Run the same command again.")
@@ -37,21 +64,71 @@ def describe(error: Exception) -> str:
     if isinstance(error, openai.APITimeoutError):
         return "the server did not answer in time"
     if isinstance(error, openai.APIConnectionError):
+        if type(cause).__name__ == "DecodingError":
+            return str(cause)
         return f"the connection failed ({type(cause).__name__ if cause else 'no reason given'})"
     if isinstance(error, json.JSONDecodeError):
         return "the server's answer was not JSON"
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, SHAPE):
+        return "the server's answer has not the protocol's shape"
     return f"{type(error).__name__}: {error}"
 
 
-def as_error(error: Exception, doing: str) -> FtrunError:
+def as_error(error: Exception, doing: str) -> ServiceError:
     """Return the error of a stage whose call failed; `doing` is a clause such as `uploading x`."""
-    status = getattr(error, "status_code", None)
-    code = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}.get(status or 0)
-    return FtrunError(
+    return ServiceError(
         f"{doing}: {describe(error)}",
-        code=code or ("unreachable" if status is None else "api_error"),
+        code=code_of(error),
         hint=_hint(error) or "Nothing is lost: run the same command again.",
+        retry_after=retry_after(error),
     )
+
+
+def code_of(error: Exception) -> str:
+    """Return what went wrong as a stable code."""
+    if isinstance(error, SHAPE) and not isinstance(error, openai.OpenAIError):
+        return "unreadable_answer"
+    if not isinstance(error, openai.APIStatusError):
+        return "unreachable"
+    told = _body(error)
+    code, status = str(told.get("code") or ""), error.status_code
+    if code == "training_not_available":
+        return "not_eligible"
+    if code in QUOTA or told.get("type") in QUOTA:
+        return "quota"
+    if status == 429:
+        return _limit(f"{code} {told.get('message')}")
+    if 300 <= status < 400:
+        return "redirected"
+    refused = 400 <= status < 500 and status not in PASSING
+    return CODES.get(status, "refused" if refused else "api_error")
+
+
+def _limit(told: str) -> str:
+    """Tell the limits apart: one that a night ends, one that another job's end ends, one of this minute."""
+    if DAILY.search(told):
+        return "daily_limit"
+    return "queue_full" if QUEUE.search(told) else "rate_limited"
+
+
+def retry_after(error: Exception) -> float | None:
+    """Return the seconds of an answer's Retry-After (a number or a date), None where there is none."""
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    value = error.response.headers.get("retry-after")
+    if not value:
+        return None
+    with contextlib.suppress(ValueError):  # else it is a date
+        return max(0.0, float(value))
+    try:
+        at = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    # by the server's own clock where it tells it: ours may be days off
+    now = email.utils.parsedate_tz(error.response.headers.get("date") or "")
+    return max(0.0, at.timestamp() - (email.utils.mktime_tz(now) if now else time.time()))
 
 
 def _never_sent(error: openai.APIConnectionError) -> bool:
@@ -77,11 +154,16 @@ def _api_message(error: openai.APIStatusError) -> str:
 def _hint(error: Exception) -> str | None:
     if not isinstance(error, openai.APIStatusError):
         return None
-    code = _body(error).get("code")
-    if code == "training_not_available":
-        return NOT_ELIGIBLE
-    if code == "insufficient_quota":
-        return "The account has no credit left; waiting does not help. Nothing was created."
-    if error.status_code == 401:
-        return "The server does not accept the key. Check the variable that the target's api_key_env names."
-    return None
+    code, pause = code_of(error), retry_after(error)
+    if code == "daily_limit":
+        return f"That is no error: the account's daily limit is reached. Come back {_when(pause)}."
+    if code == "rate_limited" and pause:
+        return f"The server asks to wait: run the same command again {_when(pause)}."
+    return HINTS.get(code)
+
+
+def _when(pause: float | None) -> str:
+    if not pause or pause > 10 * 86400:  # nothing said, or nonsense
+        return "tomorrow"
+    at = datetime.fromtimestamp(time.time() + pause)
+    return f"after {at:%H:%M}" if pause < 3600 * 12 else f"after {at:%Y-%m-%d %H:%M}"

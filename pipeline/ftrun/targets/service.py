@@ -7,17 +7,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ftrun.errors import DecisionError, FtrunError, PendingError
+
 SUCCEEDED = "succeeded"
+# codes of errors that a later call may not meet
+TRANSIENT = ("unreachable", "api_error", "rate_limited", "unreadable_answer")
+LIMITS = ("daily_limit", "queue_full")  # refusals that pass by themselves: no error of anybody
+SAID = (*LIMITS, "not_eligible", "quota")  # refusals with a code of their own
 DEAD = ("failed", "cancelled")  # every other status, also one we never heard of, is "not finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """An uploaded file."""
+    """A file at the target. Times are Unix seconds."""
 
     id: str
     name: str
     bytes: int
+    purpose: str = ""
+    status: str | None = None
+    status_details: str | None = None
+    created_at: int | None = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteModel:
+    """A model at the target. `shutdown_date` as it is told; `fine_tunable` None: the server doesn't say;
+    `training_ends` in Unix seconds.
+    """
+
+    id: str
+    created_at: int | None = None
+    owned_by: str | None = None
+    shutdown_date: str | None = None
+    fine_tunable: bool | None = None
+    training_ends: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +70,7 @@ class Job:
     suffix: str | None = None
     fine_tuned_model: str | None = None
     error: str | None = None
+    error_code: str | None = None
     created_at: int | None = None
     finished_at: int | None = None
     estimated_finish: int | None = None
@@ -85,10 +111,24 @@ class Created:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotCreated:
-    """The server certainly made no job: it refused, or the request never left."""
+    """The server certainly made no job: it refused, or the request never left.
+
+    `code` says why; `retry_after`: seconds that the server asks to wait.
+    """
 
     reason: str
     hint: str | None = None
+    code: str = "not_created"
+    retry_after: float | None = None
+
+    def as_error(self) -> FtrunError:
+        """Return what ends the run: a limit is no failure (come back), a closed service is a decision."""
+        kind = PendingError if self.code in LIMITS else FtrunError
+        return (DecisionError if self.code == "not_eligible" else kind)(
+            f"the job was not created: {self.reason}",
+            code=self.code if self.code in SAID else "not_created",
+            hint=self.hint or "Mend the cause and run the same command again: nothing was paid.",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +180,38 @@ class Service(Protocol):
 
     def cancel(self, job_id: str) -> Job:
         """Ask the server to stop the job."""
+        ...
+
+    def pause(self, job_id: str) -> Job:
+        """Ask the server to pause the job."""
+        ...
+
+    def resume(self, job_id: str) -> Job:
+        """Ask the server to go on with a paused job."""
+        ...
+
+    def files(self) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first."""
+        ...
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield the jobs of this account, newest first."""
+        ...
+
+    def models(self) -> list[RemoteModel]:
+        """Return the models of this account."""
+        ...
+
+    def model(self, name: str) -> RemoteModel | None:
+        """Return the model, or None when the server doesn't have it."""
+        ...
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file."""
+        ...
+
+    def delete_model(self, name: str) -> None:
+        """Delete a tuned model."""
         ...
 
     def events(self, job_id: str, *, newest: int = 50) -> list[Event]:

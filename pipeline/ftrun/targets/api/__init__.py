@@ -3,9 +3,10 @@
 from ftrun.targets.api.chat import ChatCalls
 from ftrun.targets.api.files import FileCalls
 from ftrun.targets.api.jobs import JobCalls
+from ftrun.targets.api.models import ModelCalls
 
 
-class ApiService(FileCalls, JobCalls, ChatCalls):
+class ApiService(FileCalls, JobCalls, ModelCalls, ChatCalls):
     """A server of the protocol, reached through the official SDK."""
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import openai
 
 from ftrun.errors import FtrunError
-from ftrun.targets.api.connection import Connection
-from ftrun.targets.api.reading import decode_csv
-from ftrun.targets.failures import as_error
+from ftrun.targets.api.connection import Connection, calling, every
+from ftrun.targets.api.reading import decode_csv, file_of
 from ftrun.targets.service import RemoteFile
 
 UPLOAD_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds
 FILE_WAIT = 600.0  # seconds until an uploaded file must be usable
-MOST_FILES = 100_000  # a cursor that doesn't move must not loop for ever
+LEAST_LIFE = 3600  # seconds that a file must still be there to be used
 UNUSABLE_FILE = ("error", "deleted")
 
 
@@ -25,41 +26,44 @@ class FileCalls(Connection):
 
     def find_file(self, name: str, size: int) -> RemoteFile | None:
         """Return a usable training file of that name and size in bytes, if there is one."""
-        try:
-            for number, found in enumerate(self._client.files.list(purpose="fine-tune", limit=100)):
-                usable = found.status not in UNUSABLE_FILE and not _expired(found.expires_at)
-                if found.filename == name and found.bytes == size and usable:
-                    return RemoteFile(id=found.id, name=found.filename, bytes=found.bytes)
-                if number > MOST_FILES:
-                    break
-        except openai.OpenAIError as error:
-            raise as_error(error, "looking for earlier uploads") from error
+        with calling("looking for earlier uploads"):
+            for file in self._files(purpose="fine-tune"):
+                if (file.name, file.bytes) == (name, size) and _usable(file):
+                    return file
         return None
+
+    def files(self) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first, page by page."""
+        with calling("listing files"):
+            yield from self._files()
+
+    def _files(self, **filters: Any) -> Iterator[RemoteFile]:
+        return map(file_of, every(self._client.files.list(limit=100, **filters)))
 
     def file(self, file_id: str) -> RemoteFile | None:
         """Return the file, or None when the server doesn't have it."""
-        try:
-            found = self._client.files.retrieve(file_id)
-        except openai.NotFoundError:
-            return None
-        except openai.OpenAIError as error:
-            raise as_error(error, f"looking at file {file_id}") from error
-        if found.status in UNUSABLE_FILE:
-            return None
-        return RemoteFile(id=found.id, name=found.filename, bytes=found.bytes)
+        with calling(f"looking at file {file_id}"):
+            try:
+                found = file_of(self._client.files.retrieve(file_id))
+            except openai.NotFoundError:
+                return None
+        return None if found.status in UNUSABLE_FILE else found
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file."""
+        with calling(f"deleting file {file_id}"):
+            self._client.files.delete(file_id)
 
     def upload(self, path: Path, name: str) -> RemoteFile:
         """Upload the bytes of `path` under `name` and wait until the server can use them."""
         once = self._make_client(0)
         try:
-            with path.open("rb") as file:
-                made = once.files.create(file=(name, file), purpose="fine-tune", timeout=UPLOAD_TIMEOUT)
-        except (openai.OpenAIError, ValueError) as error:
-            raise as_error(error, f"uploading {name}") from error
+            with calling(f"uploading {name}"), path.open("rb") as file:
+                made = file_of(
+                    once.files.create(file=(name, file), purpose="fine-tune", timeout=UPLOAD_TIMEOUT)
+                )
         finally:
             once.close()
-        if not isinstance(getattr(made, "id", None), str):
-            raise FtrunError(f"uploading {name}: the server's answer names no file", code="unreadable_answer")
         self._wait_until_usable(made.id, name)
         return RemoteFile(id=made.id, name=name, bytes=path.stat().st_size)
 
@@ -67,10 +71,8 @@ class FileCalls(Connection):
         deadline = time.monotonic() + FILE_WAIT
         pause = 0.2
         while True:
-            try:
-                found = self._client.files.retrieve(file_id)
-            except openai.OpenAIError as error:
-                raise as_error(error, f"waiting for {name}") from error
+            with calling(f"waiting for {name}"):
+                found = file_of(self._client.files.retrieve(file_id))
             if found.status == "error":
                 raise FtrunError(
                     f"the server refused {name}: {found.status_details or 'no reason given'}",
@@ -85,12 +87,10 @@ class FileCalls(Connection):
 
     def result_csv(self, file_id: str) -> str:
         """Return the text of a result file; base64 is undone."""
-        try:
-            content = self._client.files.content(file_id).read()
-        except openai.OpenAIError as error:
-            raise as_error(error, f"fetching the result file {file_id}") from error
-        return decode_csv(content)
+        with calling(f"fetching the result file {file_id}"):
+            return decode_csv(self._client.files.content(file_id).read())
 
 
-def _expired(expires_at: int | None) -> bool:
-    return expires_at is not None and expires_at <= time.time() + 3600
+def _usable(file: RemoteFile) -> bool:
+    gone = file.expires_at is not None and file.expires_at <= time.time() + LEAST_LIFE
+    return file.status not in UNUSABLE_FILE and not gone

@@ -5,16 +5,16 @@ a connection of its own. Reads may be retried.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import openai
 
-from ftrun.targets.api.connection import Connection
-from ftrun.targets.api.reading import event_of, job_of
-from ftrun.targets.failures import as_error, outcome_of
+from ftrun.targets.api.connection import Connection, calling, every
+from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
+from ftrun.targets.failures import outcome_of
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
-MOST_JOBS = 100_000  # a cursor that doesn't move must not loop for ever
 SPEC_KEY = "ftrun_spec"
 
 
@@ -24,23 +24,21 @@ class JobCalls(Connection):
     def find_jobs(self, request: JobRequest, since: float | None) -> list[Job]:
         """Return the jobs with this spec key, else by file and model where metadata are stripped."""
         spec = request.metadata[SPEC_KEY]
-        try:
+        with calling("looking for earlier jobs"):
             named = list(self._jobs(metadata={SPEC_KEY: spec}))
             found = [job for job in named if job.metadata.get(SPEC_KEY) == spec]
             if found:
                 return found
             # a server may ignore the filter, or strip metadata: look at what it has, by file and model
             return [job for job in self._jobs() if _same_work(job, request, spec, since)]
-        except openai.OpenAIError as error:
-            raise as_error(error, "looking for earlier jobs") from error
+
+    def jobs(self) -> Iterator[Job]:
+        """Yield the jobs of this account, newest first, page by page."""
+        with calling("listing jobs"):
+            yield from self._jobs()
 
     def _jobs(self, **filters: Any) -> Iterator[Job]:
-        seen: set[str] = set()
-        for job in self._client.fine_tuning.jobs.list(limit=100, **filters):
-            if job.id in seen or len(seen) > MOST_JOBS:
-                return
-            seen.add(job.id)
-            yield job_of(job)
+        return map(job_of, every(self._client.fine_tuning.jobs.list(limit=100, **filters)))
 
     def create_job(self, request: JobRequest, key: str) -> Created | NotCreated | Unclear:
         """POST the job once, under the Idempotency-Key `key`."""
@@ -53,52 +51,51 @@ class JobCalls(Connection):
             return outcome_of(error)
         finally:
             once.close()
-        if not isinstance(getattr(made, "id", None), str) or not made.id:
+        try:
+            return Created(job=job_of(made))
+        except ValueError:
             return Unclear(reason="the server answered with success, but names no job")
-        return Created(job=job_of(made))
 
     def job(self, job_id: str) -> Job:
         """Return the job."""
-        try:
-            return job_of(self._client.fine_tuning.jobs.retrieve(job_id))
-        except (openai.OpenAIError, ValueError) as error:
-            raise as_error(error, f"asking for job {job_id}") from error
+        with calling(f"asking for job {job_id}"):
+            job = job_of(self._client.fine_tuning.jobs.retrieve(job_id))
+        if job.succeeded and job.fine_tuned_model:
+            self.expect_soon(job.fine_tuned_model)
+        return job
 
     def cancel(self, job_id: str) -> Job:
         """Ask the server to stop the job."""
-        try:
+        with calling(f"cancelling job {job_id}"):
             return job_of(self._client.fine_tuning.jobs.cancel(job_id))
-        except (openai.OpenAIError, ValueError) as error:
-            raise as_error(error, f"cancelling job {job_id}") from error
+
+    def pause(self, job_id: str) -> Job:
+        """Ask the server to pause the job."""
+        with calling(f"pausing job {job_id}"):
+            return job_of(self._client.fine_tuning.jobs.pause(job_id))
+
+    def resume(self, job_id: str) -> Job:
+        """Ask the server to go on with a paused job."""
+        with calling(f"resuming job {job_id}"):
+            return job_of(self._client.fine_tuning.jobs.resume(job_id))
 
     def events(self, job_id: str, *, newest: int = 50) -> list[Event]:
         """Return the newest events, oldest first."""
-        try:
+        with calling(f"asking for the events of {job_id}"):
             page = self._client.fine_tuning.jobs.list_events(job_id, limit=min(newest, 100))
-            found = []
-            for event in page:
-                found.append(event_of(event))
-                if len(found) >= newest:
-                    break
-        except (openai.OpenAIError, ValueError) as error:
-            raise as_error(error, f"asking for the events of {job_id}") from error
+            found = [event_of(raw) for raw in islice(every(page), newest)]
         found.reverse()  # servers list the newest first, and events of one second must keep their order
         return sorted(found, key=lambda event: event.created_at)
 
     def checkpoints(self, job_id: str) -> list[Mapping[str, Any]]:
-        """Return the checkpoints: step, model, metrics."""
-        try:
-            found = list(self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=100))
-        except openai.OpenAIError as error:
-            raise as_error(error, f"asking for the checkpoints of {job_id}") from error
-        return [
-            {
-                "step": point.step_number,
-                "model": point.fine_tuned_model_checkpoint,
-                "metrics": point.metrics.model_dump(exclude_none=True) if point.metrics else {},
-            }
-            for point in sorted(found, key=lambda point: point.step_number)
-        ]
+        """Return the checkpoints: step, model, metrics; none where the server has no such list."""
+        with calling(f"asking for the checkpoints of {job_id}"):
+            try:
+                page = self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=100)
+            except openai.NotFoundError:
+                return []
+            found = [checkpoint_of(raw) for raw in every(page)]
+        return sorted(found, key=lambda point: int(point["step"]))
 
 
 def _create_arguments(request: JobRequest) -> dict[str, Any]:

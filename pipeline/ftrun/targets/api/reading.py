@@ -1,72 +1,154 @@
 """Owns the reading of answers: the SDK does not validate them, so what is missing, null or wrong is met here.
 
-Makes no call.
+Makes no call. ValueError: the answer is not what was asked for.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import io
+import math
 from typing import Any
 
 from ftrun.errors import FtrunError
-from ftrun.targets.service import Event, Job
+from ftrun.targets.service import Event, Job, RemoteFile, RemoteModel
+
+MOST_METADATA = 64  # pairs that are read; the protocol has 16
 
 
 def job_of(raw: Any) -> Job:
     """Return our Job from the SDK's unvalidated one; ValueError when it names no job."""
-    if not isinstance(getattr(raw, "id", None), str):
-        raise ValueError("the server's answer is no fine-tuning job")
-    error = getattr(raw, "error", None)
-    message = getattr(error, "message", None)
     return Job(
-        id=raw.id,
-        status=str(raw.status),
-        model=str(raw.model),
-        training_file=str(raw.training_file),
-        validation_file=getattr(raw, "validation_file", None) or None,
-        suffix=getattr(raw, "user_provided_suffix", None) or getattr(raw, "suffix", None) or None,
-        fine_tuned_model=getattr(raw, "fine_tuned_model", None) or None,
-        error=str(message) if message else None,
-        created_at=getattr(raw, "created_at", None),
-        finished_at=getattr(raw, "finished_at", None),
-        estimated_finish=getattr(raw, "estimated_finish", None),
-        trained_tokens=getattr(raw, "trained_tokens", None),
-        seed=getattr(raw, "seed", None),
+        id=_id(raw, "fine-tuning job"),
+        # what is no status is not an end
+        status=_text(raw, "status") or "unknown",
+        model=_text(raw, "model") or "",
+        training_file=_text(raw, "training_file") or "",
+        validation_file=_text(raw, "validation_file"),
+        suffix=_text(raw, "user_provided_suffix") or _text(raw, "suffix"),
+        fine_tuned_model=_text(raw, "fine_tuned_model"),
+        error=_error(raw),
+        error_code=_text(getattr(raw, "error", None), "code"),
+        created_at=_whole(raw, "created_at"),
+        finished_at=_whole(raw, "finished_at"),
+        estimated_finish=_whole(raw, "estimated_finish"),
+        trained_tokens=_whole(raw, "trained_tokens"),
+        seed=_whole(raw, "seed"),
         hyperparameters=_hyperparameters(raw),
-        result_files=tuple(_file_id(item) for item in getattr(raw, "result_files", None) or ()),
-        metadata=dict(getattr(raw, "metadata", None) or {}),
+        result_files=_result_files(raw),
+        metadata=_metadata(raw),
     )
+
+
+def file_of(raw: Any) -> RemoteFile:
+    """Return our RemoteFile from the SDK's unvalidated one; ValueError when it names no file."""
+    return RemoteFile(
+        id=_id(raw, "file"),
+        name=_text(raw, "filename") or "",
+        bytes=_whole(raw, "bytes") or 0,
+        purpose=_text(raw, "purpose") or "",
+        status=_text(raw, "status"),
+        status_details=_text(raw, "status_details"),
+        created_at=_whole(raw, "created_at"),
+        expires_at=_whole(raw, "expires_at"),
+    )
+
+
+def model_of(raw: Any) -> RemoteModel:
+    """Return our RemoteModel from the SDK's unvalidated one; ValueError when it names no model.
+
+    `shutdown_date` is OpenAI's; `capabilities.fine_tune` and `deprecation.fine_tune` are Azure's.
+    """
+    capabilities, deprecation = getattr(raw, "capabilities", None), getattr(raw, "deprecation", None)
+    tunable = capabilities.get("fine_tune") if isinstance(capabilities, dict) else None
+    ends = deprecation.get("fine_tune") if isinstance(deprecation, dict) else None
+    return RemoteModel(
+        id=_id(raw, "model"),
+        created_at=_whole(raw, "created"),
+        owned_by=_text(raw, "owned_by"),
+        shutdown_date=_text(raw, "shutdown_date"),
+        fine_tunable=tunable if isinstance(tunable, bool) else None,
+        training_ends=_number(ends),
+    )
+
+
+def event_of(raw: Any) -> Event:
+    """Return our Event from the SDK's unvalidated one; ValueError when it has no id."""
+    data = getattr(raw, "data", None)
+    return Event(
+        id=_id(raw, "event"),
+        created_at=_whole(raw, "created_at") or 0,
+        level=_text(raw, "level") or "info",
+        message=_text(raw, "message") or "",
+        data=data if isinstance(data, dict) else {},
+    )
+
+
+def checkpoint_of(raw: Any) -> dict[str, Any]:
+    """Return step, model and metrics of a checkpoint."""
+    metrics: Any = getattr(raw, "metrics", None)
+    return {
+        "step": _whole(raw, "step_number") or 0,
+        "model": _text(raw, "fine_tuned_model_checkpoint"),
+        "metrics": metrics.model_dump(exclude_none=True) if hasattr(metrics, "model_dump") else {},
+    }
+
+
+def decode_csv(content: bytes) -> str:
+    """Return the text of a result file; base64 is undone. FtrunError when it is neither."""
+    try:
+        text = content.decode("utf-8-sig")
+        if "," in text or not text.strip():
+            return text
+        return base64.b64decode(text, validate=True).decode("utf-8-sig")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise FtrunError("the result file is neither CSV nor base64 of it", code="result_file") from error
+
+
+def _id(raw: Any, kind: str) -> str:
+    name = _text(raw, "id")
+    if name is None:
+        raise ValueError(f"the server's answer is no {kind}")
+    return name
+
+
+def _text(raw: Any, name: str) -> str | None:
+    value = raw.get(name) if isinstance(raw, dict) else getattr(raw, name, None)
+    return value if isinstance(value, str) and value else None
+
+
+def _whole(raw: Any, name: str) -> int | None:
+    return _number(getattr(raw, name, None))
+
+
+def _number(value: Any) -> int | None:
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return int(value) if usable else None
+
+
+def _error(raw: Any) -> str | None:
+    """Return the reason of a failure; `error: {}` and an error without words are none."""
+    error = getattr(raw, "error", None)
+    return error if isinstance(error, str) and error else _text(error, "message")
 
 
 def _hyperparameters(raw: Any) -> dict[str, Any]:
     method = getattr(raw, "method", None)
     supervised = getattr(method, "supervised", None)
-    found = getattr(supervised, "hyperparameters", None) or getattr(raw, "hyperparameters", None)
-    return found.model_dump(exclude_none=True) if found is not None and hasattr(found, "model_dump") else {}
+    found: Any = getattr(supervised, "hyperparameters", None) or getattr(raw, "hyperparameters", None)
+    return found.model_dump(exclude_none=True) if hasattr(found, "model_dump") else {}
 
 
-def _file_id(item: Any) -> str:
-    return item if isinstance(item, str) else str(getattr(item, "id", None) or item["id"])
+def _result_files(raw: Any) -> tuple[str, ...]:
+    """Return the ids; some servers give whole files."""
+    listed = getattr(raw, "result_files", None)
+    ids = [one if isinstance(one, str) else _text(one, "id") for one in listed or ()]
+    return tuple(one for one in ids if one)
 
 
-def event_of(raw: Any) -> Event:
-    data = getattr(raw, "data", None)
-    return Event(
-        id=str(raw.id),
-        created_at=int(raw.created_at),
-        level=str(raw.level),
-        message=str(raw.message),
-        data=data if isinstance(data, dict) else {},
-    )
-
-
-def decode_csv(content: bytes) -> str:
-    text = content.decode("utf-8-sig", errors="strict") if content else ""
-    if "," not in text and text.strip():
-        try:
-            return io.BytesIO(base64.b64decode(text, validate=True)).read().decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError) as error:
-            raise FtrunError("the result file is neither CSV nor base64 of it", code="result_file") from error
-    return text
+def _metadata(raw: Any) -> dict[str, str]:
+    found = getattr(raw, "metadata", None)
+    if not isinstance(found, dict):
+        return {}
+    pairs = list(found.items())[:MOST_METADATA]
+    return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}

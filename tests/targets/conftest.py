@@ -1,0 +1,31 @@
+"""A scripted server and a service that speaks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ftrun.targets.api import ApiService
+from scripted import Script, ScriptedServer
+
+KEY = "fk-0123456789abcdef-canary"
+Connect = Callable[[Script], tuple[ScriptedServer, ApiService]]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    """Yield a way to serve a script and connect to it; nothing is retried."""
+    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
+    made: list[tuple[ScriptedServer, ApiService]] = []
+
+    def start(script: Script) -> tuple[ScriptedServer, ApiService]:
+        server = ScriptedServer(script)
+        service = ApiService(base_url=server.base_url, key=KEY, organization=None, project=None)
+        made.append((server, service))
+        return server, service
+
+    yield start
+    for server, service in made:
+        service.close()
+        server.close()
