@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Ftrun
 
 PACKAGE = ROOT / "pipeline" / "ftrun"
-FOUNDATION = {"errors", "files", "text"}
+FOUNDATION = {"errors", "files", "secrecy", "text"}
 MAY_IMPORT = {
     "cli": {"runner", "stages", "state", "targets", "data", "evaluation", "report", "experiment", "engine"},
     "runner": {"stages", "state", "targets", "data", "evaluation", "report", "experiment"},
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "engine": set(),
     "errors": set(),
     "files": set(),
+    "secrecy": set(),
     "text": set(),
 }
 HEAVY = ("torch", "transformers", "openai", "jinja2", "jsonschema", "rich", "filelock", "tiktoken", "toktok")

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from ftrun.secrecy import hide_in_bytes
+
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut."""
@@ -42,9 +44,9 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
-    """Write `data` (text as UTF-8) to `path`, whole or not at all."""
+    """Write `data` (text as UTF-8) to `path`, whole or not at all, and never a key."""
     with atomic_writer(path, mode=mode) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+        file.write(hide_in_bytes(data.encode() if isinstance(data, str) else data))
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o644) -> None:

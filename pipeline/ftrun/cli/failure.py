@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from ftrun.errors import FtrunError, InterruptError, Problem, UsageError
+from ftrun.secrecy import hide
 from ftrun.text import visible
 
 MOST_PROBLEMS = 50  # shown in the terminal; --json has them all
@@ -99,7 +100,7 @@ def _report_bug(error: BaseException, words: Sequence[str]) -> int:
 
     descriptor, name = tempfile.mkstemp(prefix="ftrun-bug-", suffix=".log")
     with os.fdopen(descriptor, "w", encoding="utf-8") as log:
-        log.write("".join(traceback.format_exception(error)))
+        log.write(hide("".join(traceback.format_exception(error))))
     message = f"This is a bug in ftrun ({type(error).__name__}). The details are in {Path(name)}."
     if "--json" in words:
         print_json(failure_document(FtrunError(message, code="bug")))

@@ -10,6 +10,7 @@ import click
 
 import ftrun
 from ftrun.cli.failure import report_failure
+from ftrun.secrecy import guarded_output
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {
@@ -84,8 +85,9 @@ def commands() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
-    except BaseException as error:
-        code = report_failure(error, words)
+    with guarded_output():
+        try:
+            code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
+        except BaseException as error:
+            code = report_failure(error, words)
     sys.exit(code if isinstance(code, int) else 0)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ftrun.evaluation.answers import Record
 from ftrun.files import sync_folder, write_atomic
+from ftrun.secrecy import hide
 
 ANSWERS, CACHE = "answers.jsonl", "answers.cache.jsonl"
 
@@ -57,7 +58,7 @@ def write_records(folder: Path, records: Sequence[Record]) -> Path:
 
 
 def _line(record: Record) -> bytes:
-    return json.dumps(record.as_dict(), ensure_ascii=False).encode() + b"\n"
+    return hide(json.dumps(record.as_dict(), ensure_ascii=False)).encode() + b"\n"
 
 
 def _readable(lines: list[bytes]) -> Iterator[Record]:

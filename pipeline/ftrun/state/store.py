@@ -15,6 +15,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError
 from ftrun.files import digest, write_atomic, write_json
+from ftrun.secrecy import hide_in
 from ftrun.state.model import VERSION, State
 
 GITIGNORE = """\
@@ -60,7 +61,7 @@ class StateStore:
     def save(self, state: State) -> None:
         """Write the state durably; the last good one becomes `state.json.backup`."""
         state.serial += 1
-        data = state.to_json()
+        data = hide_in(state.to_json())  # before the checksum, not after it
         data["checksum"] = digest(data)
         if self.path.exists():
             write_atomic(self.path.with_suffix(".json.backup"), self.path.read_bytes())

@@ -8,6 +8,7 @@ import os
 import re
 
 from ftrun.errors import UsageError
+from ftrun.secrecy import keep_secret
 
 PLACEHOLDER = re.compile(
     r"your|api[-_ ]?key|replace|changeme|example|<.*>|\.\.\.|…|x{4,}|\*{3,}|^sk-?$", re.IGNORECASE
@@ -29,6 +30,7 @@ def key_from(variable: str, target: str) -> str:
         raise UsageError(
             f"the environment variable {variable} {fault}; nothing was sent", code="bad_key", hint=hint
         )
+    keep_secret(value)
     return value
 
 

@@ -10,6 +10,7 @@ from ftrun.engine.local.acceptance import require_acceptance
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
+from ftrun.secrecy import keep_secret
 from ftrun.targets.connect import engine_home
 from ftrun.targets.service import Service
 
@@ -61,4 +62,5 @@ def check_model(experiment: Experiment) -> None:
 def _service(base_url: str, token: str) -> Service:
     from ftrun.targets.api import ApiService
 
+    keep_secret(token)
     return ApiService(base_url=base_url, key=token, organization=None, project=None, honours_keys=True)

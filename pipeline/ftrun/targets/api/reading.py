@@ -90,7 +90,9 @@ def checkpoint_of(raw: Any) -> dict[str, Any]:
     return {
         "step": _whole(raw, "step_number") or 0,
         "model": _text(raw, "fine_tuned_model_checkpoint"),
-        "metrics": metrics.model_dump(exclude_none=True) if hasattr(metrics, "model_dump") else {},
+        "metrics": metrics.model_dump(exclude_none=True, warnings=False)
+        if hasattr(metrics, "model_dump")
+        else {},
     }
 
 
@@ -136,7 +138,7 @@ def _hyperparameters(raw: Any) -> dict[str, Any]:
     method = getattr(raw, "method", None)
     supervised = getattr(method, "supervised", None)
     found: Any = getattr(supervised, "hyperparameters", None) or getattr(raw, "hyperparameters", None)
-    return found.model_dump(exclude_none=True) if hasattr(found, "model_dump") else {}
+    return found.model_dump(exclude_none=True, warnings=False) if hasattr(found, "model_dump") else {}
 
 
 def _result_files(raw: Any) -> tuple[str, ...]:

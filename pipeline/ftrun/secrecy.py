@@ -1,0 +1,78 @@
+"""Owns the redactor that stands in front of every sink: a key that was used is never written or printed.
+
+Whoever takes a secret from the environment tells it here; terminal and files pass their text through here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+from urllib.parse import quote
+
+HIDDEN = "[key hidden]"
+SHORTEST = 8  # characters: hiding something shorter would mutilate ordinary text
+
+_secrets: set[str] = set()
+
+
+def keep_secret(value: str) -> None:
+    """Hide `value`, also as it stands in a URL or in JSON, in whatever is written from now on."""
+    if len(value) >= SHORTEST:
+        _secrets.update((value, quote(value, safe=""), json.dumps(value)[1:-1]))
+
+
+def hide(text: str) -> str:
+    """Return `text` without the secrets that are known."""
+    for secret in _secrets:
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    return text
+
+
+def hide_in(value: Any) -> Any:
+    """Return JSON values without the secrets that are known."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, Mapping):
+        return {hide_in(key): hide_in(inner) for key, inner in value.items()}
+    return [hide_in(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def hide_in_bytes(data: bytes) -> bytes:
+    """Return `data` without the secrets that are known."""
+    for secret in _secrets:
+        if secret.encode() in data:
+            data = data.replace(secret.encode(), HIDDEN.encode())
+    return data
+
+
+class _Stream:
+    """A text stream that hides secrets in what is written to it; all else is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(hide(text))
+        return len(text)
+
+    def writelines(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def guarded_output() -> Iterator[None]:
+    """Let stdout and stderr hide secrets while the block runs."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
