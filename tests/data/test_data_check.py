@@ -18,6 +18,7 @@ from ftrun.data.distribution import distribution, histogram
 from ftrun.data.models import encoding_of, limit_of
 from ftrun.data.pricing import auto_epochs, price_table
 from ftrun.data.tokens import count_examples, text_counter
+from ftrun.errors import DataError
 from ftrun.experiment.model import EvalPrompt, Evaluation, Price, Source, Split, Target, Train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ def test_counting_rules_on_a_hand_counted_example() -> None:
         {"role": "user", "name": "kim", "content": "hello there"},
         {"role": "assistant", "content": "hello my friend", "weight": 1},
     ]
-    (tokens,) = count_examples([messages], lambda texts: [len(text.split()) for text in texts])
+    (tokens,) = count_examples([{"messages": messages}], lambda texts: [len(text.split()) for text in texts])
     assert tokens.total == 3 + 3 * 3 + (1 + 3) + (1 + 1 + 1 + 2) + (1 + 3)
     assert tokens.assistant == 3
 
@@ -191,14 +192,42 @@ def test_warnings_have_the_place_of_the_first(make: Any, chats: Any, tmp_path: P
     assert train.billed_tokens < train.tokens["sum"]
 
 
-def test_places_survive_a_lost_sidecar(make: Any, chats: Any, tmp_path: Path) -> None:
-    """Without sources.jsonl the places are those of the prepared file itself."""
+def test_what_was_counted_is_counted_anew_when_it_no_longer_holds(
+    make: Any, chats: Any, tmp_path: Path
+) -> None:
+    """Without tally.json, or with another model, the prepared files give the same numbers."""
     long = chats([1]).replace("質問1", "word " * 9000)
-    experiment = make({"a.jsonl": chats(range(60)) + long})
+    files = {"a.jsonl": "\n" + chats(range(60)) + long, "b.jsonl": chats([*range(60, 70), 3])}
+    experiment = make(files, split=Split(validation=0.1, test=5), dedupe="off")
+    folder = tmp_path / "out"
+    data.prepare(experiment, folder)
+    first = data.check(experiment, folder)
+    (folder / "tally.json").unlink()
+    assert data.check(experiment, folder).as_dict() == first.as_dict()
+    (folder / "tally.json").write_text('{"holds for": 1}', "utf-8")
+    assert data.check(experiment, folder).as_dict() == first.as_dict()
+    over = next(warning for warning in first.warnings if warning.code == "over_limit")
+    assert (Path(str(over.file)).name, over.line) == ("a.jsonl", 62)
+    old = data.check(replace(experiment, target=replace(MINI, model="gpt-4-0613")), folder)
+    assert old.files["train"].tokens["sum"] > first.files["train"].tokens["sum"]
+    (folder / "sources.jsonl").unlink()
+    found = data.check(experiment, folder)
+    assert found.files == first.files
+    over = next(warning for warning in found.warnings if warning.code == "over_limit")
+    assert Path(str(over.file)).name == "train.jsonl"
+
+
+@pytest.mark.parametrize("line", ["{}", '{"messages": 3}', '{"messages": [{}]}', "[]", '{"messages"'])
+def test_a_damaged_prepared_file_is_named(make: Any, chats: Any, tmp_path: Path, line: str) -> None:
+    """A line that is no example any more is an error with its place, not a smaller number."""
+    experiment = make({"a.jsonl": chats(range(60))})
     data.prepare(experiment, tmp_path / "out")
-    (tmp_path / "out/sources.jsonl").unlink()
-    (warning,) = data.check(experiment, tmp_path / "out").warnings
-    assert (Path(str(warning.file)).name, warning.line) == ("train.jsonl", 61)
+    lines = (tmp_path / "out/train.jsonl").read_text("utf-8").splitlines()
+    lines[6] = line
+    (tmp_path / "out/train.jsonl").write_text("\n".join(lines), "utf-8")
+    with pytest.raises(DataError) as caught:
+        data.check(experiment, tmp_path / "out")
+    assert (caught.value.code, caught.value.problem.line) == ("damaged_file", 7)
 
 
 def test_good_rows_are_counted_beside_errors(make: Any, columns: Any) -> None:

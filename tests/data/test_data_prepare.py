@@ -98,7 +98,7 @@ def test_own_files_and_stale_ones(make: Any, chats: Any, tmp_path: Path) -> None
     assert questions(out, "validation") == ["質問90"]
     assert questions(out, "test") == ["質問91"]
     data.prepare(experiment, out)
-    assert sorted(path.name for path in out.iterdir()) == ["sources.jsonl", "train.jsonl"]
+    assert sorted(path.name for path in out.iterdir()) == ["sources.jsonl", "tally.json", "train.jsonl"]
 
 
 def test_split_that_leaves_nothing_is_an_error_at_the_split(make: Any, chats: Any, tmp_path: Path) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.data.counting import Counted, FileStatistics, count_folder
+from ftrun.data.counting import Counted, FileStatistics
 from ftrun.data.findings import Findings
-from ftrun.data.models import encoding_of, limit_of
+from ftrun.data.models import limit_of
 from ftrun.data.prepared import ROLES, Prepared
-from ftrun.data.preparing import prepare_good
+from ftrun.data.preparing import look_at
 from ftrun.data.pricing import price
 from ftrun.data.sources import place_of
 from ftrun.data.split_advice import FEWEST_EXAMPLES, advice, taken
-from ftrun.data.tokens import text_counter
+from ftrun.data.tally import read_tally
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 
@@ -51,9 +50,8 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
 
     DataError if they are not there or damaged.
     """
-    folder = prepared.folder if isinstance(prepared, Prepared) else prepared
+    counted = read_tally(experiment, prepared.folder if isinstance(prepared, Prepared) else prepared)
     findings = Findings()
-    counted = _count(experiment, folder)
     for warning in counted.origin.warnings:
         findings.keep(Problem(**warning))
     _judge(experiment, counted, findings)
@@ -61,29 +59,25 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
 
 
 def examine(experiment: Experiment, announce: Callable[[str], None] | None = None) -> CheckResult:
-    """Prepare into a temporary folder and check; rows that can't be used become errors of the result."""
+    """Check without preparing: rows that can't be used become errors of the result. Writes nothing."""
     findings = Findings()
-    with tempfile.TemporaryDirectory(prefix="ftrun-check-") as name:
-        prepared = prepare_good(experiment, Path(name), findings, announce)
-        if prepared is None:
-            return CheckResult(
-                files=dict.fromkeys(ROLES),
-                errors=findings.errors,
-                warnings=findings.warnings,
-                notes=findings.notes,
-                estimate=None,
-                rows=0,
-                duplicates=0,
-            )
-        counted = _count(experiment, Path(name))
+    counted = look_at(experiment, findings, announce)
+    if counted is None:
+        return _nothing(findings)
     _judge(experiment, counted, findings)
     return _result(experiment, counted, findings)
 
 
-def _count(experiment: Experiment, folder: Path) -> Counted:
-    target = experiment.target
-    counter = text_counter(encoding_of(target).name)
-    return count_folder(folder, experiment.project, counter, limit_of(target))
+def _nothing(findings: Findings) -> CheckResult:
+    return CheckResult(
+        files=dict.fromkeys(ROLES),
+        errors=findings.errors,
+        warnings=findings.warnings,
+        notes=findings.notes,
+        estimate=None,
+        rows=0,
+        duplicates=0,
+    )
 
 
 def _result(experiment: Experiment, counted: Counted, findings: Findings) -> CheckResult:
@@ -101,6 +95,7 @@ def _result(experiment: Experiment, counted: Counted, findings: Findings) -> Che
 
 
 def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    _tell_notes(experiment, counted, findings)
     _judge_size(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
     limit = limit_of(experiment.target)
@@ -110,11 +105,23 @@ def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None
             number = _examples(statistics.over_limit, role)
             verb = "has" if statistics.over_limit == 1 else "have"
             message = f"{number} {verb} over {limit:,} tokens; the first is here"
-            file, line = counted.first_over_limit[role]
+            file, line = counted.place(experiment.project, counted.first_over_limit[role])
             findings.add("over_limit", message, file=file, line=line)
-    for role, (times, place) in counted.leaks.items():
+    for role, (times, numbers) in counted.leaks.items():
+        file, line = counted.place(experiment.project, numbers)
         message = f"{_examples(times, role)} also stand{'s' if times == 1 else ''} in the training data"
-        findings.add("leak", message + "; the first is here", file=place[0], line=place[1])
+        findings.add("leak", message + "; the first is here", file=file, line=line)
+
+
+def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    for fault, numbers in counted.notes.kept:
+        if numbers is None:
+            where = place_of(experiment, "data", "sources", 0, "path")
+        else:
+            where = dict(zip(("file", "line"), counted.place(experiment.project, numbers), strict=True))
+        findings.add(fault.code, fault.message, **where)
+    for code, times in counted.notes.uncounted.items():
+        findings.add_uncounted(code, times)
 
 
 def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) -> None:
@@ -154,7 +161,7 @@ def _judge_duplicates(experiment: Experiment, counted: Counted, findings: Findin
     dropped = "left out" if experiment.data.dedupe == "exact" else "kept (`dedupe: off`)"
     repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
     message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {dropped}; the first is here"
-    file, line = counted.place(*origin.first_duplicate)
+    file, line = counted.place(experiment.project, origin.first_duplicate)
     hint = (
         None if experiment.data.dedupe == "exact" else "Say `dedupe: exact`, the default, to leave them out."
     )

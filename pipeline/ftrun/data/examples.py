@@ -47,13 +47,15 @@ class ExampleMaker:
         self._split_columns = {split.stratify_by, *split.group_by} if split else set()
         self._other_templates = [key for key, template in given if template is not None]
 
-    def messages_of(self, row: Row, place: FilePlace) -> list[Message] | None:
-        """Return the messages of a row, None if it can't be used."""
+    def example_of(self, row: Row, place: FilePlace) -> dict[str, Any] | None:
+        """Return the whole training row that a row becomes, None if it can't be used."""
         ready = row.values.get("messages")
         try:
             if isinstance(ready, list):
-                return self._ready(row, ready, place)
-            return self._sound(self._render(row, place), row, place)
+                messages = self._ready(row, ready, place)
+            else:
+                messages = self._sound(self._render(row, place), row, place)
+            return None if messages is None else {"messages": messages}
         except UserError as error:
             named = _names_row(error, row, place)
             self._findings.absorb(error, row=None if named else (place.name, row.line))

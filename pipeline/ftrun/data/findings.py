@@ -1,24 +1,41 @@
-"""Owns what is found while data are read: problems with places, repeated ones merged, the rest counted."""
+"""Owns what is found while data are read: problems with places, repeated ones merged, the rest counted.
+
+It is also the one place that decides how bad a problem is: `Findings.severity_of`.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from ftrun.data.codes import CODES
 from ftrun.errors import DataError, Problem, UserError
 
-MOST_PROBLEMS = 1000  # kept; more are counted only, so that a hopeless file needs no memory
+MOST_PROBLEMS = 1000  # kept of a code; more are counted only, so that a hopeless file needs no memory
+Severity = Literal["off", "note", "warning", "error"]
+Key = tuple[Any, ...]
 
 
 class Findings:
-    """Collects problems, so that the user sees all of them at once."""
+    """Collects problems, so that the user sees all of them at once.
 
-    def __init__(self) -> None:
-        self._problems: dict[tuple[Any, ...], Problem] = {}
-        self._times: Counter[tuple[Any, ...]] = Counter()
-        self._first_row: dict[tuple[Any, ...], tuple[str, int]] = {}
+    `severities` says for some codes how bad they are taken; the rest is as bad as the table CODES says.
+    """
+
+    def __init__(self, severities: Mapping[str, Severity] | None = None) -> None:
+        self._severities = dict(severities or {})
+        self._problems: dict[Key, Problem] = {}
+        self._times: Counter[Key] = Counter()
+        self._first_row: dict[Key, tuple[str, int]] = {}
+        self._of_code: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
+
+    def severity_of(self, code: str) -> Severity:
+        """Return how bad a problem with this code is; one that is not in the table is an error."""
+        if code in self._severities:
+            return self._severities[code]
+        return CODES[code].severity if code in CODES else "error"
 
     def add(
         self,
@@ -37,6 +54,10 @@ class Findings:
         )
         self._keep(problem, (code, message) if once else (code, message, file, line, column), row=None)
 
+    def add_uncounted(self, code: str, times: int) -> None:
+        """Add `times` more problems of a code, of which nothing else is known."""
+        self._left_out[code] += times
+
     def absorb(self, error: UserError, *, row: tuple[str, int] | None = None) -> None:
         """Add the problems of `error`; `row` is file and line of the row that met them."""
         for problem in error.problems:
@@ -46,6 +67,20 @@ class Findings:
     def keep(self, problem: Problem) -> None:
         """Add a problem that was found and counted earlier, as it is."""
         self._keep(problem, (problem.code, problem.message, problem.file, problem.line), row=None)
+
+    def merge(self, later: Findings) -> None:
+        """Add what `later` found after us, as if it had been found here."""
+        for key, problem in later._problems.items():
+            self._keep(problem, key, later._first_row.get(key), later._times[key])
+        self._left_out.update(later._left_out)
+
+    def drain(self) -> Findings:
+        """Return what has been found so far, and begin anew."""
+        drained, fresh = Findings(self._severities), Findings(self._severities)
+        for name in ("_problems", "_times", "_first_row", "_of_code", "_left_out"):
+            setattr(drained, name, getattr(self, name))
+            setattr(self, name, getattr(fresh, name))
+        return drained
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -65,7 +100,7 @@ class Findings:
     @property
     def failed(self) -> bool:
         """Tell whether there is an error."""
-        return any(severity(key[0]) == "error" for key in self._problems)
+        return any(self.severity_of(code) == "error" for code in (*self._of_code, *self._left_out))
 
     def raise_errors(self) -> None:
         """Raise DataError with all errors if there are any."""
@@ -75,14 +110,16 @@ class Findings:
             raise DataError(errors[0].message if len(errors) == 1 else several, problems=errors)
 
     def _of(self, kind: str) -> tuple[Problem, ...]:
-        return tuple(problem for problem in self._all() if severity(problem.code) == kind)
+        return tuple(problem for problem in self._all() if self.severity_of(problem.code) == kind)
 
-    def _keep(self, problem: Problem, key: tuple[Any, ...], row: tuple[str, int] | None) -> None:
-        if key not in self._problems and len(self._problems) >= MOST_PROBLEMS:
-            self._left_out[problem.code] += 1
-            return
-        self._problems.setdefault(key, problem)
-        self._times[key] += 1
+    def _keep(self, problem: Problem, key: Key, row: tuple[str, int] | None, times: int = 1) -> None:
+        if key not in self._problems:
+            if self._of_code[problem.code] >= MOST_PROBLEMS:
+                self._left_out[problem.code] += times
+                return
+            self._of_code[problem.code] += 1
+            self._problems[key] = problem
+        self._times[key] += times
         if row is not None:
             self._first_row.setdefault(key, row)
 
@@ -92,7 +129,7 @@ class Findings:
             found.append(Problem(f"and {times} more problems of this kind", code=code))
         return found
 
-    def _counted(self, key: tuple[Any, ...], problem: Problem) -> Problem:
+    def _counted(self, key: Key, problem: Problem) -> Problem:
         times, row = self._times[key], self._first_row.get(key)
         where = {name: getattr(problem, name) for name in ("code", "file", "line", "column", "hint")}
         notes = [f"in {times} rows"] if times > 1 else []
@@ -103,8 +140,3 @@ class Findings:
         head, newline, excerpt = problem.message.partition("\n")
         note = f" ({', '.join(notes)})" if notes else ""
         return Problem(f"{head}{note}{newline}{excerpt}", **where)
-
-
-def severity(code: str) -> str:
-    """Return error, warning or note; a code that is not of the data is an error."""
-    return CODES[code].severity if code in CODES else "error"

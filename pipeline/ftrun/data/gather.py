@@ -1,94 +1,191 @@
-"""Owns the first pass over the data: every row becomes an example in a spool file, repeated ones are found.
+"""Owns the first pass over the data: every row becomes an example in the spool, repeated ones are found.
 
-Memory holds a few numbers an example, never its text.
+Memory holds about fifty bytes an example, never its text.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import itertools
 from array import array
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
-from ftrun.data.examples import ExampleMaker, RowRenderer
+from ftrun.data.checks import corpus_checks
+from ftrun.data.examples import RowRenderer
 from ftrun.data.findings import Findings
+from ftrun.data.notes import Notes
 from ftrun.data.place import FilePlace
+from ftrun.data.repeats import repeated
 from ftrun.data.rows import Row, read_rows
+from ftrun.data.rowwork import Batch, RowWork, damaged_file
 from ftrun.data.sources import Role, SourceFile, usable_files
-from ftrun.data.split_keys import SplitKeys
-from ftrun.experiment.model import Experiment
+from ftrun.data.split import TEST, TRAIN, VALIDATION
+from ftrun.data.spool import Spool
+from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import shown_path
-from ftrun.files import canonical_json
 
 Announce = Callable[[str], None]
+BATCH = 1000  # rows worked on at a time
+NUMBERS = ("line_of", "rank_of", "stratum_of", "tokens", "assistant", "messages")
+WRITTEN = Source(path="", base=Path(), key=())
+OWN_PART: dict[Role, int] = {"data": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 @dataclass(slots=True, kw_only=True)
 class Gathered:
     """The examples of all sources in their order; entry i of each array belongs to line i of the spool."""
 
-    spool: IO[bytes]
+    spool: Spool
+    project: Path
     files: list[str] = field(default_factory=list)  # relative to the project
-    roles: list[Role] = field(default_factory=list)
-    file_of: array[int] = field(default_factory=lambda: array("L"))
-    line_of: array[int] = field(default_factory=lambda: array("Q"))
+    roles: bytearray = field(default_factory=bytearray)  # the part of its file; TRAIN: it is divided
+    digests: bytearray = field(default_factory=bytearray)  # 16 bytes each
+    line_of: array[int] = field(default_factory=lambda: array("I"))
     rank_of: array[int] = field(default_factory=lambda: array("Q"))
     stratum_of: array[int] = field(default_factory=lambda: array("Q"))  # empty unless stratified
+    tokens: array[int] = field(default_factory=lambda: array("I"))
+    assistant: array[int] = field(default_factory=lambda: array("I"))
+    messages: array[int] = field(default_factory=lambda: array("I"))
+    flags: bytearray = field(default_factory=bytearray)  # NO_SYSTEM | NO_USER
+    facts: list[bytearray] = field(default_factory=list)  # one for each corpus check
+    notes: Notes = field(default_factory=Notes)
     rows: int = 0
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
+    _starts: list[int] = field(default_factory=list)  # where examples of another file begin, and of which
+    _file_at: list[int] = field(default_factory=list)
 
-    def add(self, messages: list[dict[str, Any]], rank: int, role: Role, line: int) -> None:
-        """Write one example to the spool, with the place of its row in the newest of `files`."""
-        self.spool.write(json.dumps({"messages": messages}, ensure_ascii=False).encode() + b"\n")
-        self.roles.append(role)
-        self.file_of.append(len(self.files) - 1)
-        self.line_of.append(line)
-        self.rank_of.append(rank)
+    def __len__(self) -> int:
+        return len(self.roles)
+
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Return the index into `files` and the line of an example."""
+        return self._file_at[bisect_right(self._starts, index) - 1], self.line_of[index]
+
+    def place(self, index: int) -> tuple[str, int]:
+        """Return file and line of an example as messages show them."""
+        file, line = self.place_of(index)
+        return shown_path(self.project / self.files[file]), line
+
+    def open_file(self, name: str) -> None:
+        """Begin with the examples of another file."""
+        self.files.append(name)
+        self._begin(len(self), len(self.files) - 1)
+
+    def add(self, batch: Batch, spool_file: int) -> None:
+        """Take over what came of some rows of the newest file."""
+        file, count = len(self.files) - 1, len(batch.lines)
+        self.rows += batch.rows
+        self.spool.add(spool_file, batch.offset, count)
+        self.roles += bytes((OWN_PART[batch.role],)) * count
+        self.line_of.extend(batch.lines)
+        self.rank_of.extend(batch.ranks)
+        self.stratum_of.extend(batch.strata)
+        for name in ("digests", "tokens", "assistant", "messages", "flags"):
+            getattr(self, name).extend(getattr(batch, name))
+        for all_facts, facts in zip(self.facts, batch.facts, strict=True):
+            all_facts += facts
+        for index, fault in batch.noted:
+            self.notes.add(fault, (file, batch.lines[index]))
+        self.notes.add_uncounted(batch.unnoted)
+        for phase, seconds in batch.seconds.items():
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
+
+    def locate(self, files: Sequence[str], places: Iterable[tuple[int, int]]) -> None:
+        """Say where the examples came from in truth: an index into `files` and a line for each."""
+        self.files = list(files)
+        self._starts, self._file_at = [], []
+        for index, (file, line) in enumerate(places):
+            self.line_of[index] = line
+            if not self._file_at or self._file_at[-1] != file:
+                self._begin(index, file)
+
+    def _begin(self, index: int, file: int) -> None:
+        self._starts.append(index)
+        self._file_at.append(file)
+
+    def find_duplicates(self, *, drop: bool) -> None:
+        """Count the examples that repeat earlier ones of their role, and leave them out if `drop`."""
+        marks = repeated(self.digests, self.roles)
+        self.duplicates = sum(marks)
+        if not self.duplicates:
+            return
+        self.first_duplicate = self.place_of(marks.index(1))
+        if drop:
+            self._leave_out(marks)
+
+    def _leave_out(self, marks: bytearray) -> None:
+        kept = bytes(marks).translate(bytes((1, 0)) + bytes(254))
+        self.spool.drop(marks)
+        self._starts = [start - sum(marks[:start]) for start in self._starts]
+        for name in NUMBERS:
+            numbers = getattr(self, name)
+            setattr(self, name, array(numbers.typecode, itertools.compress(numbers, kept)))
+        self.roles, self.flags = (
+            bytearray(itertools.compress(one, kept)) for one in (self.roles, self.flags)
+        )
+        self.digests = _kept_records(self.digests, kept)
+        self.facts = [_kept_records(facts, kept) for facts in self.facts]
 
 
-def example_digest(messages: list[dict[str, Any]]) -> bytes:
-    """Return 16 bytes that are equal for equal messages, whatever the order of their keys."""
-    return hashlib.blake2b(canonical_json(messages), digest_size=16).digest()
+def _kept_records(records: bytearray, kept: Sequence[int]) -> bytearray:
+    """Return the records of equal size that are `kept`."""
+    size = len(records) // len(kept)
+    result = bytearray()
+    for index in itertools.compress(range(len(kept)), kept):
+        result += records[index * size : (index + 1) * size]
+    return result
 
 
 def gather(
     experiment: Experiment,
-    spool: IO[bytes],
+    spool: Spool,
     findings: Findings,
     announce: Announce | None,
     renderer: RowRenderer | None,
 ) -> Gathered:
     """Read all sources into `spool`; what is wrong goes to `findings`, and the good rows are gathered."""
-    gathered = Gathered(spool=spool)
-    keys = SplitKeys(experiment, findings)
-    maker = ExampleMaker(experiment, findings, renderer)
-    seen: dict[Role, set[bytes]] = {"data": set(), "validation": set(), "test": set()}
-    drop = experiment.data.dedupe == "exact"
-    for file, place, row in _rows(experiment, findings, gathered, announce):
-        gathered.rows += 1
-        messages = maker.messages_of(row, place)
-        if messages is None:
-            continue
-        digest = example_digest(messages)
-        if digest in seen[file.role]:
-            gathered.duplicates += 1
-            gathered.first_duplicate = gathered.first_duplicate or (len(gathered.files) - 1, row.line)
-            if drop:
-                continue
-        seen[file.role].add(digest)
-        gathered.add(messages, keys.rank_of(row, digest, file.role, place), file.role, row.line)
-        if keys.stratified:
-            gathered.stratum_of.append(keys.stratum_of(row, file.role, place))
+    gathered = _nothing_yet(experiment, spool)
+    work = RowWork(experiment, spool.files[0], renderer=renderer)
+    for file, place, rows in _batches(experiment, findings, gathered, announce):
+        batch = work.do(rows, file.role, place.name)
+        findings.merge(batch.findings)
+        gathered.add(batch, 0)
+    gathered.find_duplicates(drop=experiment.data.dedupe == "exact")
     return gathered
 
 
-def _rows(
+def gather_written(experiment: Experiment, spool: Spool, files: Mapping[Role, Path]) -> Gathered:
+    """Gather the examples of prepared files, as they are; DataError if one is damaged.
+
+    Their places are those in the prepared files.
+    """
+    gathered = _nothing_yet(experiment, spool)
+    work = RowWork(experiment, spool.files[0], written=True)
+    findings = Findings()
+    for role, path in files.items():
+        file = SourceFile(path=path, source=WRITTEN, role=role, format="jsonl")
+        place = FilePlace(shown_path(path), findings)
+        gathered.open_file(_relative(path, experiment.project.resolve()))
+        rows = read_rows(experiment, file, place, findings, None)
+        while batch := list(itertools.islice(rows, BATCH)):
+            gathered.add(work.do(batch, role, place.name), 0)
+        for error in findings.errors:
+            raise damaged_file(place.name, error.line)
+    return gathered
+
+
+def _nothing_yet(experiment: Experiment, spool: Spool) -> Gathered:
+    facts = [bytearray() for _ in corpus_checks(experiment)]
+    return Gathered(spool=spool, project=experiment.project, facts=facts)
+
+
+def _batches(
     experiment: Experiment, findings: Findings, gathered: Gathered, announce: Announce | None
-) -> Iterator[tuple[SourceFile, FilePlace, Row]]:
+) -> Iterator[tuple[SourceFile, FilePlace, list[Row]]]:
     left: dict[tuple[str | int, ...], int] = {}  # rows that a source may still give
     project = experiment.project.resolve()
     for file in usable_files(experiment, findings):
@@ -96,13 +193,14 @@ def _rows(
         if limit == 0:
             continue
         place = FilePlace(shown_path(file.path), findings)
-        gathered.files.append(_relative(file.path, project))
+        gathered.open_file(_relative(file.path, project))
         if announce:
             announce(f"reading {place.name}")
         count = 0
-        for row in read_rows(experiment, file, place, findings, limit):
-            count += 1
-            yield file, place, row
+        rows = read_rows(experiment, file, place, findings, limit)
+        while batch := list(itertools.islice(rows, BATCH)):
+            count += len(batch)
+            yield file, place, batch
         if limit is not None:
             left[file.source.key] = limit - count
         if count == 0 and not findings.failed:

@@ -4,6 +4,7 @@ example comes from. The facts go into the state; places stay in the run's folder
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,27 +69,24 @@ class Origin:
     first_duplicate: tuple[int, int] | None = None  # index into `files`, line
     warnings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
+    @classmethod
+    def from_dict(cls, head: Mapping[str, Any]) -> Origin:
+        """Return the head that was written; TypeError, KeyError or ValueError if it is damaged."""
+        first = head["first_duplicate"]
+        return cls(**{**head, "first_duplicate": None if first is None else (first[0], first[1])})
+
 
 Place = tuple[str, int, int]  # role, index into Origin.files, line
 
 
 def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
     """Yield the lines of sources.jsonl: the head, then one a written example, in source order."""
-    head = {
-        name: getattr(origin, name) for name in ("files", "rows", "duplicates", "first_duplicate", "warnings")
-    }
-    yield _line(head)
-    for place in places:
-        yield _line(place)
+    yield json.dumps(dataclasses.asdict(origin), ensure_ascii=False).encode() + b"\n"
+    for role, file, line in places:
+        yield f'["{role}", {file}, {line}]\n'.encode()
 
 
 def read_origin(lines: Iterator[bytes]) -> tuple[Origin, Iterator[Place]]:
     """Return what `origin_lines` wrote; ValueError if it is damaged."""
-    head = json.loads(next(lines, b""))
-    first = head.pop("first_duplicate")
-    origin = Origin(first_duplicate=None if first is None else (first[0], first[1]), **head)
+    origin = Origin.from_dict(json.loads(next(lines, b"")))
     return origin, ((role, file, line) for role, file, line in map(json.loads, lines))
-
-
-def _line(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n"

@@ -6,23 +6,27 @@ import contextlib
 import hashlib
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from ftrun.data.compare import compare
+from ftrun.data.counting import Counted, count
 from ftrun.data.examples import RowRenderer
 from ftrun.data.findings import Findings
 from ftrun.data.gather import Gathered, gather
+from ftrun.data.models import limit_of
 from ftrun.data.prepared import ROLES, SOURCES, Origin, Prepared, PreparedFile, origin_lines
 from ftrun.data.sources import place_of
-from ftrun.data.split import TEST, TRAIN, VALIDATION, divide
+from ftrun.data.split import TRAIN, divide
 from ftrun.data.split_advice import advice, sizes, taken
 from ftrun.data.split_judge import judge_parts
+from ftrun.data.spool import Spool
+from ftrun.data.tally import write_tally
 from ftrun.experiment.model import Experiment
 from ftrun.files import atomic_writer, sync_folder
 
 Announce = Callable[[str], None]
-OWN = {"data": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 def prepare(
@@ -34,59 +38,65 @@ def prepare(
 ) -> Prepared:
     """Write the prepared files into `folder`; DataError with every problem, and then nothing is written."""
     findings = Findings()
-    prepared = prepare_good(experiment, folder, findings, announce, renderer=renderer, despite_errors=False)
-    findings.raise_errors()
-    assert prepared is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    with Spool(folder) as spool:
+        gathered, parts = _gathered(experiment, spool, findings, announce, renderer)
+        findings.raise_errors()
+        origin = _origin(gathered, findings)
+        prepared = _write(experiment, folder, gathered, parts, origin)
+    counted = count(gathered, parts, origin, limit_of(experiment.target))
+    write_tally(experiment, folder, {role: file.sha256 for role, file in prepared.files.items()}, counted)
     return prepared
 
 
-def prepare_good(
-    experiment: Experiment,
-    folder: Path,
-    findings: Findings,
-    announce: Announce | None = None,
-    *,
-    renderer: RowRenderer | None = None,
-    despite_errors: bool = True,
-) -> Prepared | None:
-    """Write the good rows into `folder` and return the facts; the rest goes to `findings`.
+def look_at(experiment: Experiment, findings: Findings, announce: Announce | None = None) -> Counted | None:
+    """Count the good rows without writing them; the rest goes to `findings`. None if no row is good."""
+    with Spool(Path(tempfile.gettempdir())) as spool:
+        gathered, parts = _gathered(experiment, spool, findings, announce, None)
+    if not gathered:
+        return None
+    return count(gathered, parts, _origin(gathered, findings), limit_of(experiment.target))
 
-    None, and nothing written, if there are no good rows, or errors and not `despite_errors`.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as spool:
-        gathered = gather(experiment, spool, findings, announce, renderer)
-        roles = _divided(experiment, gathered, findings)
-        if (findings.failed and not despite_errors) or not gathered.roles:
-            return None
-        return _write(experiment, folder, gathered, roles, findings)
+
+def _gathered(
+    experiment: Experiment,
+    spool: Spool,
+    findings: Findings,
+    announce: Announce | None,
+    renderer: RowRenderer | None,
+) -> tuple[Gathered, bytearray]:
+    """Return the good rows and the part of each."""
+    gathered = gather(experiment, spool, findings, announce, renderer)
+    parts = _divided(experiment, gathered, findings)
+    compare(experiment, gathered, parts)
+    return gathered, parts
 
 
 def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> bytearray:
-    """Return the index into ROLES of every gathered example."""
-    roles = bytearray(OWN[role] for role in gathered.roles)
+    """Return the part of every gathered example, an index into ROLES."""
+    parts = bytearray(gathered.roles)
     split = experiment.data.split
-    mine = array("Q", (index for index, role in enumerate(gathered.roles) if role == "data"))
+    mine = array("I", (index for index, role in enumerate(gathered.roles) if role == TRAIN))
     asked = sizes(split, len(mine))
     if split is None or not mine or not asked:
-        return roles
+        return parts
     if sum(asked.values()) >= len(mine):
         message = f"data.split leaves none of {len(mine)} rows to train on: {taken(split, len(mine))}"
         where = place_of(experiment, "data", "split")
         findings.add("split_too_large", message, hint=advice(split, len(mine)), **where)
-        return roles
+        return parts
     ranks, strata = (_chosen(values, mine) for values in (gathered.rank_of, gathered.stratum_of))
-    parts = divide(
+    divided = divide(
         ranks,
         asked.get("validation", 0),
         asked.get("test", 0),
         strata=strata or None,
         grouped=bool(split.group_by),
     )
-    for index, part in zip(mine, parts, strict=True):
-        roles[index] = part
-    judge_parts(experiment, gathered, roles, asked, findings)
-    return roles
+    for index, part in zip(mine, divided, strict=True):
+        parts[index] = part
+    judge_parts(experiment, gathered, parts, asked, findings)
+    return parts
 
 
 def _chosen(values: array[int], indices: array[int]) -> array[int]:
@@ -111,17 +121,17 @@ class _Writer:
 
 
 def _write(
-    experiment: Experiment, folder: Path, gathered: Gathered, roles: bytearray, findings: Findings
+    experiment: Experiment, folder: Path, gathered: Gathered, parts: bytearray, origin: Origin
 ) -> Prepared:
     paths = {role: folder / f"{role}.jsonl" for role in ROLES}
-    present = [role for index, role in enumerate(ROLES) if index == TRAIN or index in roles]
+    present = [role for index, role in enumerate(ROLES) if index == TRAIN or index in parts]
     with contextlib.ExitStack() as stack:
         writers = {role: _Writer(stack.enter_context(atomic_writer(paths[role]))) for role in present}
         sidecar = stack.enter_context(atomic_writer(folder / SOURCES))
-        gathered.spool.seek(0)
-        for role, line in zip(roles, gathered.spool, strict=True):
-            writers[ROLES[role]].write(line)
-        sidecar.writelines(_origin(gathered, roles, findings))
+        for part, line in zip(parts, gathered.spool.lines(), strict=True):
+            writers[ROLES[part]].write(line)
+        places = ((ROLES[part], *gathered.place_of(index)) for index, part in enumerate(parts))
+        sidecar.writelines(origin_lines(origin, places))
     for stale in set(ROLES) - set(present):
         paths[stale].unlink(missing_ok=True)
     sync_folder(folder)
@@ -134,15 +144,11 @@ def _write(
     )
 
 
-def _origin(gathered: Gathered, roles: bytearray, findings: Findings) -> Iterator[bytes]:
-    origin = Origin(
+def _origin(gathered: Gathered, findings: Findings) -> Origin:
+    return Origin(
         files=gathered.files,
         rows=gathered.rows,
         duplicates=gathered.duplicates,
         first_duplicate=gathered.first_duplicate,
         warnings=[one.as_dict() for one in (*findings.warnings, *findings.notes)],
     )
-    places = (
-        (ROLES[role], gathered.file_of[index], gathered.line_of[index]) for index, role in enumerate(roles)
-    )
-    return origin_lines(origin, places)

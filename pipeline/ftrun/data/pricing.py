@@ -101,7 +101,9 @@ def _asked_tokens(experiment: Experiment, usual_example: int) -> int:
     """Return the tokens of all questions. `usual_example` stands for a system prompt that only rows have."""
     prompts = experiment.evaluation.prompts
     count = text_counter(encoding_of(experiment.target).name)
-    asked = sum(tokens.total for tokens in count_examples(map(_question, prompts), count))
+    asked = sum(
+        tokens.total for tokens in count_examples(({"messages": _question(one)} for one in prompts), count)
+    )
     own = sum(one.own_system or one.messages is not None for one in prompts)
     system = experiment.prompt.system
     each = count([system.text])[0] if system else usual_example

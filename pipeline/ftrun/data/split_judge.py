@@ -11,7 +11,6 @@ from ftrun.data.prepared import ROLES
 from ftrun.data.sources import place_of
 from ftrun.data.split import TRAIN
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.places import shown_path
 
 
 def judge_parts(
@@ -41,7 +40,7 @@ def _judge_groups(
     empty = [part for part in ("train", *asked) if ROLES.index(part) not in roles]
     if not empty:
         return
-    mine = {rank for rank, role in zip(gathered.rank_of, gathered.roles, strict=True) if role == "data"}
+    mine = {rank for rank, role in zip(gathered.rank_of, gathered.roles, strict=True) if role == TRAIN}
     message = f"the rows form only {len(mine)} group{'' if len(mine) == 1 else 's'}: none is left for " + (
         " and ".join(empty)
     )
@@ -54,19 +53,19 @@ def _judge_own_files(
     """Tell of groups that stand in a held-out file of its own and in the training data."""
     own: dict[int, int] = {}  # group -> its first example
     for index, (rank, role) in enumerate(zip(gathered.rank_of, gathered.roles, strict=True)):
-        if role != "data":
+        if role != TRAIN:
             own.setdefault(rank, index)
     ranked = zip(gathered.rank_of, roles, strict=True)
     trained = {rank for rank, role in ranked if role == TRAIN and rank in own}
     if not trained:
         return
     first = min(own[rank] for rank in trained)
-    file = shown_path(experiment.project / gathered.files[gathered.file_of[first]])
+    file, line = gathered.place(first)
     message = (
         f"{len(trained)} group{' stands' if len(trained) == 1 else 's stand'} in a held-out file and in the "
         "training data; the first is here"
     )
-    findings.add("group_leak", message, file=file, line=gathered.line_of[first])
+    findings.add("group_leak", message, file=file, line=line)
 
 
 def _judge_strata(
@@ -79,7 +78,7 @@ def _judge_strata(
     pairs = Counter(
         (own, part)
         for own, part, role in zip(gathered.stratum_of, roles, gathered.roles, strict=True)
-        if role == "data"
+        if role == TRAIN
     )
     values = {value for value, _ in pairs}
     for part in asked:

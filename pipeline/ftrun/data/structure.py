@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+from ftrun.data.faults import Fault
 
 ROLES = ("system", "developer", "user", "assistant")
 MESSAGE_KEYS = frozenset(("role", "content", "name", "weight"))
 LATER_ROLES = frozenset(("tool", "function"))
 LATER_MESSAGE_KEYS = frozenset(("tool_calls", "tool_call_id", "function_call", "refusal", "audio"))
 LATER_ROW_KEYS = frozenset(("tools", "parallel_tool_calls", "functions", "function_call"))
-
-
-class Fault(NamedTuple):
-    """What is wrong with an example: a code of the table and words."""
-
-    code: str
-    message: str
 
 
 def structure_faults(messages: Sequence[Any]) -> Iterator[Fault]:

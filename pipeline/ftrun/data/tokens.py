@@ -5,9 +5,10 @@ Every text value of a message counts, its role and name included.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
+from ftrun.data.faults import Example
 from ftrun.errors import FtrunError
 
 PER_MESSAGE = 3
@@ -23,8 +24,16 @@ class Tokens(NamedTuple):
     assistant: int
 
 
-def text_counter(encoding: str) -> CountTexts:
-    """Return a function that gives the number of tokens of each text.
+class Texts(NamedTuple):
+    """What is counted of an example: `fixed` tokens, its texts, and which of these (indices) are learned."""
+
+    fixed: int
+    texts: list[str]
+    learned: list[int]
+
+
+def text_counter(encoding: str, threads: int = 0) -> CountTexts:
+    """Return a function that gives the number of tokens of each text; 0 threads: one on each core.
 
     FtrunError if neither toktok nor tiktoken can count in that encoding.
     """
@@ -34,7 +43,7 @@ def text_counter(encoding: str) -> CountTexts:
         return _tiktoken_counter(encoding)
 
     def count(texts: Sequence[str]) -> list[int]:
-        return list(toktok.batch_count(texts, encoding))
+        return list(toktok.batch_count(texts, encoding, threads))
 
     return count
 
@@ -57,28 +66,28 @@ def _tiktoken_counter(encoding: str) -> CountTexts:
     return count
 
 
-def count_examples(examples: Iterable[Sequence[Mapping[str, Any]]], count: CountTexts) -> list[Tokens]:
-    """Return the tokens of each example (a list of messages); all texts are counted in one batch."""
+def count_examples(examples: Iterable[Example], count: CountTexts) -> list[Tokens]:
+    """Return the tokens of each example; all texts go in one batch, and one that repeats is counted once."""
+    shapes = [texts_of(example) for example in examples]
+    unique = dict.fromkeys(text for shape in shapes for text in shape.texts)
+    counts = dict(zip(unique, count(list(unique)), strict=True))
+    return [_sum(shape, [counts[text] for text in shape.texts]) for shape in shapes]
+
+
+def texts_of(example: Example) -> Texts:
+    """Return what is counted of an example."""
     texts: list[str] = []
-    shapes: list[list[tuple[bool, bool]]] = []  # for each text: is it a name, is it learned
-    fixed: list[int] = []
-    for messages in examples:
-        shape: list[tuple[bool, bool]] = []
-        for message in messages:
-            assistant = message.get("role") == "assistant"
-            for key, value in message.items():
-                if isinstance(value, str):
-                    texts.append(value)
-                    shape.append((key == "name", assistant and key == "content"))
-        shapes.append(shape)
-        fixed.append(PER_EXAMPLE + PER_MESSAGE * len(messages))
-    counts = iter(count(texts))
-    return [_sum(shape, counts, start) for shape, start in zip(shapes, fixed, strict=True)]
+    learned: list[int] = []
+    fixed = PER_EXAMPLE
+    for message in example["messages"]:
+        fixed += PER_MESSAGE + PER_NAME * isinstance(message.get("name"), str)
+        for key, value in message.items():
+            if isinstance(value, str):
+                if key == "content" and message.get("role") == "assistant":
+                    learned.append(len(texts))
+                texts.append(value)
+    return Texts(fixed, texts, learned)
 
 
-def _sum(shape: list[tuple[bool, bool]], counts: Iterable[int], start: int) -> Tokens:
-    total, learned = start, 0
-    for (is_name, is_learned), tokens in zip(shape, counts, strict=False):
-        total += tokens + PER_NAME * is_name
-        learned += tokens * is_learned
-    return Tokens(total, learned)
+def _sum(shape: Texts, counts: list[int]) -> Tokens:
+    return Tokens(shape.fixed + sum(counts), sum(counts[index] for index in shape.learned))

@@ -1,0 +1,74 @@
+"""Owns the lists of content checks and what such a check is. What they look for is theirs.
+
+Two kinds, each listed in order by one function that gets the experiment, so that a check can read its
+options:
+
+- `row_checks`: functions of one example that yield Faults. They run where the row is read, which may be a
+  worker process, so they are made there anew; they keep no state, and their time counts for every row.
+- `corpus_checks`: objects that compare examples. `fact` runs where the row is read and gives `size` bytes,
+  the only thing that is kept of an example (a hash, a length, a few flags); `judge` runs once, at the end and
+  in the main process, over the facts of all examples, after duplicates are gone and parts are divided.
+
+Neither makes a row unusable, and neither decides how bad a fault is: that is `findings.severity_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from ftrun.data.faults import Example, Fault
+from ftrun.experiment.model import Experiment
+
+RowCheck = Callable[[Example], Iterable[Fault]]
+# raise it when the same examples would get other faults or facts, so that kept results are not taken for new
+CHECKS_VERSION = 1
+
+
+class Corpus(Protocol):
+    """The kept examples in their order, as far as a check may ask for them."""
+
+    @property
+    def parts(self) -> Sequence[int]:
+        """Return the part of each example: an index into prepared.ROLES."""
+        ...
+
+    def place(self, index: int) -> tuple[str, int]:
+        """Return file and line at which an example's row starts."""
+        ...
+
+    def examples(self, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Yield the examples of ascending `indices`; reads through all of them, so ask for all you need."""
+        ...
+
+
+class CorpusCheck(Protocol):
+    """Compares examples by what it noted of each."""
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of a fact."""
+        ...
+
+    def fact(self, example: Example) -> bytes:
+        """Return `size` bytes about one example."""
+        ...
+
+    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+        """Yield faults with the index of the example they stand at; None: in the data as a whole."""
+        ...
+
+
+def row_checks(experiment: Experiment) -> tuple[RowCheck, ...]:
+    """Return the checks of one example, in the order of their faults."""
+    return ()
+
+
+def corpus_checks(experiment: Experiment) -> tuple[CorpusCheck, ...]:
+    """Return the checks that compare examples, in the order of their faults."""
+    return ()
+
+
+def check_options(experiment: Experiment) -> dict[str, Any]:
+    """Return, ready for JSON, what of the experiment changes the faults and facts (not how bad they are)."""
+    return {}

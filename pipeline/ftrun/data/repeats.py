@@ -1,0 +1,47 @@
+"""Owns finding equal examples by their digests, with a fixed number of bytes for each and no table of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+WIDTH = 16  # bytes of a digest
+
+
+def repeated(digests: bytes | bytearray, roles: Sequence[int]) -> bytearray:
+    """Return 1 for each example that repeats an earlier one of the same role, else 0."""
+    marks = bytearray(len(roles))
+    for indices in _buckets(digests):
+        seen: set[tuple[int, bytes]] = set()
+        for index in indices:
+            key = (roles[index], _digest(digests, index))
+            if key in seen:
+                marks[index] = 1
+            seen.add(key)
+    return marks
+
+
+def leaked(digests: bytes | bytearray, parts: Sequence[int], training: int) -> list[int]:
+    """Return, in order, the examples of other parts that also stand in the part `training`."""
+    leaks: list[int] = []
+    for indices in _buckets(digests):
+        trained = {_digest(digests, index) for index in indices if parts[index] == training}
+        leaks += [
+            index for index in indices if parts[index] != training and _digest(digests, index) in trained
+        ]
+    return sorted(leaks)
+
+
+def _digest(digests: bytes | bytearray, index: int) -> bytes:
+    return bytes(digests[index * WIDTH : (index + 1) * WIDTH])
+
+
+def _buckets(digests: bytes | bytearray) -> Iterator[list[int]]:
+    """Yield the indices of examples whose digests begin with one byte: a 256th of all at a time."""
+    first = bytes(digests[::WIDTH])
+    for byte in sorted(set(first)):
+        indices = []
+        index = first.find(byte)
+        while index >= 0:
+            indices.append(index)
+            index = first.find(byte, index + 1)
+        yield indices

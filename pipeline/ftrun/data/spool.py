@@ -1,0 +1,59 @@
+"""Owns the examples between reading and writing: lines in temporary files that have no name."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+
+class Spool:
+    """Lines in one or more files. Whoever writes them says where; they are read by one at a time."""
+
+    def __init__(self, folder: Path, files: int = 1) -> None:
+        self.files: list[IO[bytes]] = [_nameless(folder) for _ in range(files)]
+        self._segments: list[tuple[int, int, int]] = []  # file, offset, number of lines
+        self._dropped = bytearray()
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self.files:
+            file.close()
+
+    def add(self, file: int, offset: int, lines: int) -> None:
+        """Take note of lines that somebody wrote into a file."""
+        self._segments.append((file, offset, lines))
+
+    def drop(self, marks: bytearray) -> None:
+        """Leave out the lines that are marked."""
+        self._dropped = marks
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines that are left, each with its line break."""
+        marks: Iterable[int] = self._dropped or itertools.repeat(0)
+        return (line for line, dropped in zip(self._all(), marks, strict=False) if not dropped)
+
+    def examples(self, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Yield the examples at ascending `indices` of the lines that are left."""
+        lines = self.lines()
+        position = 0
+        for index in indices:
+            line = next(itertools.islice(lines, index - position, None))
+            position = index + 1
+            example: dict[str, Any] = json.loads(line)
+            yield example
+
+    def _all(self) -> Iterator[bytes]:
+        for file, offset, count in self._segments:
+            self.files[file].flush()
+            self.files[file].seek(offset)
+            yield from itertools.islice(self.files[file], count)
+
+
+def _nameless(folder: Path) -> IO[bytes]:
+    return tempfile.TemporaryFile(dir=folder)
