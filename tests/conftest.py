@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def guard(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("FTRUN_HOME", str(home / "engine"))
     monkeypatch.setenv("FTRUN_ENGINE_IDLE", "60")
+    monkeypatch.setattr("ftrun.data.availability.today", lambda: date(2026, 9, 1))
     connect = socket.socket.connect
 
     def connect_to_loopback(self: socket.socket, address: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Ftrun
 
 PACKAGE = ROOT / "pipeline" / "ftrun"
-FOUNDATION = {"errors", "files", "secrecy", "text"}
+FOUNDATION = {"errors", "files", "money", "secrecy", "text"}
 MAY_IMPORT = {
     "cli": {"runner", "stages", "state", "targets", "data", "evaluation", "report", "experiment", "engine"},
     "runner": {"stages", "state", "targets", "data", "evaluation", "report", "experiment"},
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "errors": set(),
     "files": set(),
     "secrecy": set(),
+    "money": set(),
     "text": set(),
 }
 HEAVY = ("torch", "transformers", "openai", "jinja2", "jsonschema", "rich", "filelock", "tiktoken", "toktok")

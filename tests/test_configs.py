@@ -104,7 +104,7 @@ def test_every_target_of_a_shipped_experiment_is_valid(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_paid_run_of_a_shipped_experiment_asks_first(name: str) -> None:
     """No budget is set: with one, a run within it would go ahead unasked."""
-    assert load(name, "openai").budget_usd is None
+    assert load(name, "openai").budget.usd is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ftrun.experiment.model import (
+    Budget,
     Data,
     Evaluation,
     Experiment,
@@ -65,7 +66,7 @@ def make(tmp_path: Path) -> MakeExperiment:
             data=Data(sources=sources, split=split, dedupe=dedupe),
             prompt=prompt or Prompt(),
             train=train or Train(),
-            budget_usd=None,
+            budget=Budget(),
             evaluation=evaluation or Evaluation(),
             places={**places, ("data", "split"): (config, 20, 3), ("prompt",): (config, 30, 3)},
         )

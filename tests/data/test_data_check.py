@@ -97,7 +97,7 @@ def test_auto_epochs(examples: int, epochs: int) -> None:
 def test_prices_have_the_right_magnitude() -> None:
     """Training costs 1 to 100 US$ a million tokens, answers more than questions: not off by a thousand."""
     table = price_table()
-    assert table["unit"] == "US$ per million tokens"
+    assert table["unit"].startswith("US$ per million tokens")
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", table["date"])
     for price in table["models"].values():
         assert 1 <= price["train"] <= 100

@@ -23,7 +23,7 @@ def test_a_minimal_file_has_working_defaults(place: Workplace) -> None:
     assert set(experiment.train.hyperparameters.values()) == {"auto"}
     assert experiment.evaluation.models == ("tuned", "base")
     assert experiment.evaluation.sampling == {"temperature": 0, "max_tokens": 256, "seed": 42}
-    assert experiment.budget_usd is None
+    assert experiment.budget.usd is None
 
 
 def test_sampling_is_merged_key_by_key(place: Workplace) -> None:

@@ -52,7 +52,7 @@ def test_every_property_is_described() -> None:
 
 PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     # definition, dataclass, key -> field where they differ, fields that are no keys
-    ("", model.Experiment, {"version": "", "extends": "", "budget": "budget_usd", "eval": "evaluation"},
+    ("", model.Experiment, {"version": "", "extends": "", "eval": "evaluation"},
      {"file", "project", "files", "places"}),
     ("target", model.Target, {}, {"name"}),
     ("price", model.Price, {}, set()),
@@ -62,6 +62,7 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     ("prompt", model.Prompt, {}, {"dependencies"}),
     ("messageTemplate", model.MessageTemplate, {}, set()),
     ("train", model.Train, {}, set()),
+    ("budget", model.Budget, {}, set()),
     ("evaluation", model.Evaluation, {}, set()),
     ("evalPrompt", model.EvalPrompt, {}, {"own_system"}),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftrun.cli.cost import cost_words
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.errors import ConfigError, Problem
@@ -135,23 +136,9 @@ def _estimate(estimate: Any) -> Iterator[str]:
         f"  {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} epochs = "
         f"{estimate['billable_tokens']:,} tokens to train ({counted})"
     )
-    yield f"  cost: {_cost(estimate)}"
-
-
-def _cost(estimate: Any) -> str:
-    usd = estimate["usd"]
-    if usd is None:
-        return "unknown; give `price: {train, input, output}` in the target"
-    if usd == 0:
-        return "nothing, it runs on this machine"
-    return (
-        f"about US${_amount(usd)} (training {_amount(estimate['train_usd'])}, evaluation at most "
-        f"{_amount(estimate['eval_usd'])})"
-    )
-
-
-def _amount(usd: float) -> str:
-    return f"{usd:.2f}" if usd >= 0.1 or usd == 0 else f"{usd:.4f}"
+    yield f"  cost: {cost_words(estimate)}"
+    if estimate["usd"] is None and estimate["unknown"]:
+        yield "  tip: give `price: {train, input, output}` (US$ per million tokens) in the target"
 
 
 def _problem_lines(kind: str, problems: tuple[Problem, ...]) -> Iterator[str]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftrun.cli.cost import cost_words
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
+    from ftrun.experiment.model import Experiment
     from ftrun.runner import Plan
     from ftrun.stages import Context
     from ftrun.targets import Service
@@ -49,7 +51,7 @@ def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_d
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     context = context_of(session, lambda kind, **data: None, Settings())
     remote = None if session.other_store else reachable(session.experiment)
-    notes = list(session.notes)
+    notes = [*session.notes, *target_notes(session.experiment)]
     if remote is None:
         notes.append("remote not checked")
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
@@ -59,6 +61,13 @@ def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_d
         finally:
             if remote is not None:
                 remote.close()
+
+
+def target_notes(experiment: Experiment) -> list[str]:
+    """Return what is to be known of the target today, each with its cure."""
+    from ftrun.data import target_problems
+
+    return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment)]
 
 
 def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:
@@ -101,9 +110,7 @@ def print_plan(plan: Plan) -> None:
 
 def estimate_line(estimate: dict[str, Any]) -> str:
     """Return examples, tokens and cost in one line."""
-    usd = estimate["usd"]
-    price = "price unknown" if usd is None else "free on this machine" if usd == 0 else f"about US${usd:.2f}"
     return (
         f"{estimate['examples']} examples, {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} "
-        f"epochs = {estimate['billable_tokens']:,} tokens: {price}"
+        f"epochs = {estimate['billable_tokens']:,} tokens: {cost_words(estimate)}"
     )

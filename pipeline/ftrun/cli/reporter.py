@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Any
 
+from ftrun.cli.cost import cost_words
 from ftrun.text import display_width, visible
 
 MARKS = {"run": "▶", "adopt": "⇄", "wait": "…", "skip": "✓"}
@@ -79,9 +80,8 @@ class Reporter:
     def _on_plan(self, *, plan: Any) -> None:
         estimate = plan.estimate
         if estimate and plan.paid:
-            usd = estimate["usd"]
-            price = "price unknown" if usd is None else f"about US${usd:.2f}"
-            self.line(f"  estimate: {estimate['billable_tokens']:,} tokens to train on, {price}")
+            tokens = f"{estimate['billable_tokens']:,} tokens to train on"
+            self.line(f"  estimate: {tokens}, {cost_words(estimate)}")
 
     def _on_step(self, **data: Any) -> None:
         self._step = data

@@ -5,7 +5,7 @@ Importing this costs nothing; the work is imported when a function is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ftrun.data.examples import RowRenderer
     from ftrun.data.prepared import Prepared
     from ftrun.data.sources import SourceFile
+    from ftrun.errors import Problem
     from ftrun.experiment.model import Experiment
 
 Announce = Callable[[str], None]
@@ -66,6 +67,13 @@ def examine(experiment: Experiment, announce: Announce | None = None) -> CheckRe
     return look(experiment, announce)
 
 
+def target_problems(experiment: Experiment) -> Iterator[Problem]:
+    """Yield warnings about the target as of today: a model that closes, jobs no longer taken, old prices."""
+    from ftrun.data.availability import target_problems as judge
+
+    return judge(experiment)
+
+
 def price(
     experiment: Experiment,
     *,
@@ -83,4 +91,4 @@ def price(
     return estimate(experiment, examples=examples, train_tokens=train_tokens, train=train, evaluate=evaluate)
 
 
-__all__ = ["check", "examine", "prepare", "prepare_inputs", "price", "source_files"]
+__all__ = ["check", "examine", "prepare", "prepare_inputs", "price", "source_files", "target_problems"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftrun.data.availability import target_problems
 from ftrun.data.counting import Counted, FileStatistics
 from ftrun.data.findings import Findings
 from ftrun.data.models import limit_of
@@ -65,6 +66,8 @@ def examine(experiment: Experiment, announce: Callable[[str], None] | None = Non
     if counted is None:
         return _nothing(findings)
     _judge(experiment, counted, findings)
+    for problem in target_problems(experiment):
+        findings.keep(problem)
     return _result(experiment, counted, findings)
 
 

@@ -92,4 +92,13 @@ WHOLE = {
         "Shorten or divide the example: what is over the limit is cut off and not learned."
     ),
 }
-CODES = {**SOURCES, **TABLES, **JSON, **CHATS, **WHOLE}
+TARGETS = {
+    "model_shutdown": _warning(
+        "Train a model that stays: `provider: local` keeps weights here. Save what the old one says."
+    ),
+    "jobs_closed": _warning("Train before, or on another target: `provider: local`, or a `base_url`."),
+    "old_prices": _warning(
+        "Look the price up and write `price: {train, input, output}` (US$ per million tokens) in the target."
+    ),
+}
+CODES = {**SOURCES, **TABLES, **JSON, **CHATS, **WHOLE, **TARGETS}

@@ -11,8 +11,8 @@ SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")  # gpt-4.1-mini-2025-04-
 USUAL_LIMIT = 65_536  # tokens an example
 LIMITS = {"gpt-3.5-turbo-0613": 4_096, "gpt-3.5-turbo": 16_385}
 LOCAL_LIMITS = {"smollm2-135m-instruct": 8_192, "gemma-3-270m": 32_768}
-OLD_FAMILIES = ("gpt-3.5", "gpt-4")  # asked after the new ones
-NEW_FAMILIES = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "o1", "o3", "o4")
+O200K = re.compile(r"(chatgpt|gpt)-4o|gpt-4\.[1-9]|gpt-([5-9]|[12]\d)|o[1-9]\b")
+CL100K = re.compile(r"gpt-(3\.5|35|4)(?!\d)|(davinci|babbage)-002")  # asked after the newer ones
 
 
 class Encoding(NamedTuple):
@@ -37,9 +37,9 @@ def encoding_of(target: Target) -> Encoding:
     name = base_model(target.model)
     if target.provider == "local" or "/" in name:
         return Encoding("o200k_base", False)
-    if name.startswith(NEW_FAMILIES):
+    if O200K.match(name):
         return Encoding("o200k_base", True)
-    if name.startswith(OLD_FAMILIES):
+    if CL100K.match(name):
         return Encoding("cl100k_base", True)
     return Encoding("o200k_base", False)
 

@@ -39,15 +39,34 @@ def price_of(target: Target) -> Price | None:
         return Price(train=0.0, input=0.0, output=0.0)
     if target.price is not None:
         return target.price
-    if target.base_url is not None and urlsplit(target.base_url).hostname not in OPENAI_HOSTS:
+    if not at_openai(target):
         return None
     found = price_table()["models"].get(family(target.model))
     return None if found is None else Price(**found)
 
 
+def at_openai(target: Target) -> bool:
+    """Tell whether OpenAI itself is asked, so that its prices and dates hold."""
+    if target.provider != "openai":
+        return False
+    return target.base_url is None or urlsplit(target.base_url).hostname in OPENAI_HOSTS
+
+
+def unknown_price(target: Target) -> str | None:
+    """Return why no price is known, None if one is."""
+    if price_of(target) is not None:
+        return None
+    if not at_openai(target):
+        return "no price is known for this server"
+    hour = price_table()["train_hour"].get(family(target.model))
+    if hour is not None:
+        return f"training {target.model} is billed by the hour (US${hour:g}), which can't be told beforehand"
+    return f"no price is known for {target.model}"
+
+
 @cache
 def price_table() -> dict[str, Any]:
-    """Return the table: `date`, `unit`, `source` and `models`."""
+    """Return the table: `date`, `unit`, `source`, `models` and `train_hour`."""
     table: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
     return table
 
@@ -65,18 +84,30 @@ def price(
     encoding = encoding_of(experiment.target)
     train_usd = _train_usd(known, billable) if train else 0.0
     eval_usd = _eval_usd(experiment, known, examples, train_tokens) if evaluate else 0.0
+    rate = experiment.budget.yen_per_usd
     total = None if train_usd is None or eval_usd is None else round(train_usd + eval_usd, 6)
     return {
         "examples": examples,
         "train_tokens": train_tokens,
         "n_epochs": n_epochs,
         "billable_tokens": billable,
+        "free": experiment.target.provider == "local",
         "usd": total,
         "train_usd": train_usd,
         "eval_usd": eval_usd,
+        "yen": None if total is None or rate is None else round(total * rate, 2),
+        "yen_per_usd": rate,
+        "unknown": unknown_price(experiment.target),
+        "price_date": _price_date(experiment.target),
         "encoding": encoding.name,
         "exact": encoding.exact,
     }
+
+
+def _price_date(target: Target) -> str | None:
+    """Return the date of the table if the price is from it."""
+    own = target.price is not None or not at_openai(target)
+    return None if own or price_of(target) is None else str(price_table()["date"])
 
 
 def _train_usd(known: Price | None, billable: int) -> float | None:

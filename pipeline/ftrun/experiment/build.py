@@ -8,6 +8,7 @@ from typing import Any
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.document import Document
 from ftrun.experiment.model import (
+    Budget,
     Data,
     EvalPrompt,
     Evaluation,
@@ -46,7 +47,7 @@ def build(document: Document, target: str | None) -> Experiment:
         data=_data(document),
         prompt=_prompt(document),
         train=_train(data.get("train", {})),
-        budget_usd=(data.get("budget") or {}).get("usd"),
+        budget=_budget(data.get("budget") or {}),
         evaluation=_evaluation(data.get("eval", {})),
         places=document.places,
     )
@@ -108,6 +109,10 @@ def _target(name: str, raw: Mapping[str, Any]) -> Target:
         poll=(shortest, seconds(poll.get("max"), max(30.0, shortest))),
         accept_license=raw.get("accept_license", False),
     )
+
+
+def _budget(raw: Mapping[str, Any]) -> Budget:
+    return Budget(usd=raw.get("usd"), yen_per_usd=raw.get("yen_per_usd"))
 
 
 def _data(document: Document) -> Data:

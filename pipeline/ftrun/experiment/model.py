@@ -122,6 +122,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a run may cost in US$ (None: no limit is set), and the rate at which yen stand beside it."""
+
+    usd: float | None = None
+    yen_per_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalPrompt:
     """A question for every rival. `system` is the experiment's own unless `own_system` is true."""
 
@@ -161,6 +169,6 @@ class Experiment:
     data: Data
     prompt: Prompt
     train: Train
-    budget_usd: float | None
+    budget: Budget
     evaluation: Evaluation
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]

@@ -101,10 +101,16 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostFacts:
-    """The estimate. `usd` None: the price is unknown; `free`: it ran on this machine."""
+    """The estimate, of which `usd` is training and evaluation together; None: the price is unknown.
+
+    `free`: it ran on this machine.
+    """
 
     free: bool = False
     usd: float | None = None
+    train_usd: float | None = None
+    eval_usd: float | None = None
+    yen_per_usd: float | None = None
     examples: int | None = None
     train_tokens: int | None = None
     n_epochs: int | None = None

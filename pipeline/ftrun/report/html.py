@@ -46,7 +46,17 @@ def html_report(facts: Facts) -> str:
     )
 
 
-WORDS = ("counted", "duration", "hyperparameters", "loss", "moment", "number", "percent", "price")
+WORDS = (
+    "counted",
+    "duration",
+    "hyperparameters",
+    "loss",
+    "moment",
+    "number",
+    "percent",
+    "price",
+    "price_parts",
+)
 
 
 def _policy(style: str) -> str:

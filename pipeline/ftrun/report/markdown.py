@@ -16,7 +16,7 @@ from ftrun.report.words import (
     moment,
     number,
     percent,
-    price,
+    price_parts,
 )
 from ftrun.text import visible
 
@@ -161,7 +161,7 @@ def _cost(facts: Facts) -> Iterator[str]:
     billed = ""
     if cost.billable_tokens is not None:
         billed = f" {number(cost.billable_tokens)} tokens that a provider would bill."
-    yield f"Training: {price(cost)}.{billed}"
+    yield f"{price_parts(cost)}{billed}"
 
 
 def _provenance(facts: Facts) -> Iterator[str]:

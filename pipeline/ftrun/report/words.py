@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.money import money
 from ftrun.report.facts import CostFacts
 
 _KANA = re.compile(r"[\u3040-\u30ff\uff66-\uff9d]")
@@ -53,12 +54,23 @@ def moment(seconds: float | None) -> str:
 
 
 def price(cost: CostFacts) -> str:
-    """Return what training cost, or why nobody knows."""
+    """Return what training and evaluation cost as estimated, or that nobody knows."""
     if cost.free:
         return "free (this machine)"
     if cost.usd is None:
         return "price unknown"
-    return f"US$ {cost.usd:,.2f}" if cost.usd >= 0.01 or cost.usd == 0 else "under US$ 0.01"
+    return money(cost.usd, cost.yen_per_usd)
+
+
+def price_parts(cost: CostFacts) -> str:
+    """Return the estimate in a sentence: training and evaluation, each of them."""
+    if cost.free:
+        return "Nothing was paid: training and answering ran on this machine."
+    if cost.usd is None:
+        return "The price of this server is unknown."
+    parts = (("training", cost.train_usd), ("evaluation at most", cost.eval_usd))
+    told = ", ".join(f"{name} {money(usd, cost.yen_per_usd)}" for name, usd in parts if usd is not None)
+    return f"Estimated: {price(cost)}{f' ({told})' if told else ''}."
 
 
 def counted(how_many: int, noun: str) -> str:

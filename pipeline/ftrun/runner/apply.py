@@ -97,7 +97,7 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
     _refuse_blocked(plan, context)
-    authorize(plan, budget=context.experiment.budget_usd, yes=settings.yes, ask=settings.ask)
+    authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
     for stage in STAGES[len(FREE_FIRST) :]:
         if stage.NAME == "upload":
             _settle_identity(context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ftrun.errors import DecisionError
+from ftrun.money import money
 from ftrun.runner.plan import Plan
 
 
@@ -15,15 +16,15 @@ def authorize(plan: Plan, *, budget: float | None, yes: bool, ask: Callable[[str
     """
     if not plan.paid:
         return
-    usd = (plan.estimate or {}).get("usd")
+    estimate = plan.estimate or {}
+    usd, rate = estimate.get("usd"), estimate.get("yen_per_usd")
+    unknown = estimate.get("unknown") or "no price is known"
     if budget is not None:
-        _hold_to(budget, usd)
+        _hold_to(budget, usd, rate, unknown)
         return
     if yes:
         return
-    price = (
-        f"about US${usd:.2f}" if usd is not None else "an unknown amount (no price is known for this server)"
-    )
+    price = f"about {money(usd, rate)}" if usd is not None else f"an unknown amount ({unknown})"
     if ask is None:
         raise DecisionError(
             f"this run would cost {price}, and nobody is here to confirm it; nothing was sent",
@@ -34,16 +35,17 @@ def authorize(plan: Plan, *, budget: float | None, yes: bool, ask: Callable[[str
         raise DecisionError("not confirmed; nothing was sent", code="not_confirmed")
 
 
-def _hold_to(budget: float, usd: float | None) -> None:
+def _hold_to(budget: float, usd: float | None, rate: float | None, unknown: str) -> None:
     if usd is None:
         raise DecisionError(
-            "the budget can't be kept: no price is known for this model at this server; nothing was sent",
+            f"the budget can't be kept: {unknown}; nothing was sent",
             code="unknown_price",
             hint="Give `price: {train: …, input: …, output: …}` (US$ per million tokens) in the target.",
         )
     if usd > budget:
         raise DecisionError(
-            f"this run would cost about US${usd:.2f}, over the budget of US${budget:.2f}; nothing was sent",
+            f"this run would cost about {money(usd, rate)}, over the budget of {money(budget, rate)}; "
+            "nothing was sent",
             code="over_budget",
             hint="Raise `budget.usd`, or train on fewer examples or epochs.",
         )

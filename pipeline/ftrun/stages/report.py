@@ -153,7 +153,4 @@ def _data(context: Context) -> dict[str, Any]:
 
 def _cost(context: Context) -> Mapping[str, Any]:
     counted = context.result("check")
-    estimate = data.price(
-        context.experiment, examples=counted["examples"], train_tokens=counted["train_tokens"]
-    )
-    return {**estimate, "free": context.local}
+    return data.price(context.experiment, examples=counted["examples"], train_tokens=counted["train_tokens"])

@@ -1,0 +1,21 @@
+"""Owns how commands say what a run costs, from the `estimate` of `plan --json` and `check --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ftrun.money import money
+
+
+def cost_words(estimate: Mapping[str, Any]) -> str:
+    """Return what training and evaluation cost, each of them, or why nobody knows."""
+    usd, rate = estimate["usd"], estimate["yen_per_usd"]
+    if estimate["free"]:
+        return "free on this machine"
+    if usd is None:
+        return f"price unknown: {estimate['unknown']}"
+    if usd == 0:
+        return "nothing"
+    training, evaluation = (money(estimate[part], rate) for part in ("train_usd", "eval_usd"))
+    return f"about {money(usd, rate)} (training {training}, evaluation at most {evaluation})"
