@@ -82,6 +82,8 @@ WHOLE = {
     "split_groups": _error("Divide by a column with more values, or leave `test` or `validation` out."),
     "split_strata": _warning("Hold more rows out, or stratify by a column with fewer values."),
     "group_leak": _warning("Take the group out of the training data, or out of the held-out file."),
+    "generated_left_out": _warning("Nothing need be done; new ones can be made from today's training part."),
+    "generated_held_out": _error("Name the file in `data.sources`, where its rows are trained on only."),
     "too_few_examples": _error("Add rows: ten is what the fine-tuning API takes at least, 50 a good start."),
     "few_examples": _warning(
         "Add rows: with fewer than 50 examples the effect is small and hard to measure."

@@ -15,6 +15,7 @@ from pathlib import Path
 from ftrun.data.checks import corpus_checks
 from ftrun.data.examples import RowRenderer
 from ftrun.data.findings import Findings
+from ftrun.data.marks import Mark
 from ftrun.data.notes import Notes
 from ftrun.data.place import FilePlace
 from ftrun.data.repeats import repeated
@@ -51,6 +52,7 @@ class Gathered:
     flags: bytearray = field(default_factory=bytearray)  # NO_SYSTEM | NO_USER
     facts: list[bytearray] = field(default_factory=list)  # one for each corpus check
     notes: Notes = field(default_factory=Notes)
+    marks: dict[int, Mark] = field(default_factory=dict)  # of generated examples
     rows: int = 0
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None
@@ -78,6 +80,7 @@ class Gathered:
     def add(self, batch: Batch, spool_file: int) -> None:
         """Take over what came of some rows of the newest file."""
         file, count = len(self.files) - 1, len(batch.lines)
+        self.marks |= {len(self) + index: mark for index, mark in batch.marks.items()}
         self.rows += batch.rows
         self.spool.add(spool_file, batch.offset, count)
         self.roles += bytes((OWN_PART[batch.role],)) * count
@@ -115,9 +118,10 @@ class Gathered:
             return
         self.first_duplicate = self.place_of(marks.index(1))
         if drop:
-            self._leave_out(marks)
+            self.leave_out(marks)
 
-    def _leave_out(self, marks: bytearray) -> None:
+    def leave_out(self, marks: bytearray) -> None:
+        """Forget the examples that are marked."""
         kept = bytes(marks).translate(bytes((1, 0)) + bytes(254))
         self.spool.drop(marks)
         self._starts = [start - sum(marks[:start]) for start in self._starts]
@@ -127,6 +131,8 @@ class Gathered:
         self.roles, self.flags = (
             bytearray(itertools.compress(one, kept)) for one in (self.roles, self.flags)
         )
+        before = list(itertools.accumulate(marks, initial=0)) if self.marks else ()
+        self.marks = {index - before[index]: mark for index, mark in self.marks.items() if kept[index]}
         self.digests = _kept_records(self.digests, kept)
         self.facts = [_kept_records(facts, kept) for facts in self.facts]
 
@@ -169,7 +175,7 @@ def gather_written(experiment: Experiment, spool: Spool, files: Mapping[Role, Pa
     for role, path in files.items():
         file = SourceFile(path=path, source=WRITTEN, role=role, format="jsonl")
         place = FilePlace(shown_path(path), findings)
-        gathered.open_file(_relative(path, experiment.project.resolve()))
+        gathered.open_file(relative_name(path, experiment.project.resolve()))
         rows = read_rows(experiment, file, place, findings, None)
         while batch := list(itertools.islice(rows, BATCH)):
             gathered.add(work.do(batch, role, place.name), 0)
@@ -193,7 +199,7 @@ def _batches(
         if limit == 0:
             continue
         place = FilePlace(shown_path(file.path), findings)
-        gathered.open_file(_relative(file.path, project))
+        gathered.open_file(relative_name(file.path, project))
         if announce:
             announce(f"reading {place.name}")
         count = 0
@@ -207,6 +213,7 @@ def _batches(
             place.add("no_rows", "the file has no rows", 1)
 
 
-def _relative(path: Path, project: Path) -> str:
+def relative_name(path: Path, project: Path) -> str:
+    """Return the name of a data file relative to the (resolved) project, whole if it lies elsewhere."""
     resolved = path.parent.resolve() / path.name
     return str(resolved.relative_to(project)) if resolved.is_relative_to(project) else str(path)

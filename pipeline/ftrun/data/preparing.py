@@ -15,6 +15,7 @@ from ftrun.data.counting import Counted, count
 from ftrun.data.examples import RowRenderer
 from ftrun.data.findings import Findings
 from ftrun.data.gather import Gathered, gather
+from ftrun.data.generated import leave_out
 from ftrun.data.models import limit_of
 from ftrun.data.prepared import ROLES, SOURCES, Origin, Prepared, PreparedFile, origin_lines
 from ftrun.data.sources import place_of
@@ -67,7 +68,7 @@ def _gathered(
 ) -> tuple[Gathered, bytearray]:
     """Return the good rows and the part of each."""
     gathered = gather(experiment, spool, findings, announce, renderer)
-    parts = _divided(experiment, gathered, findings)
+    parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
     compare(experiment, gathered, parts)
     return gathered, parts
 
@@ -76,7 +77,8 @@ def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> 
     """Return the part of every gathered example, an index into ROLES."""
     parts = bytearray(gathered.roles)
     split = experiment.data.split
-    mine = array("I", (index for index, role in enumerate(gathered.roles) if role == TRAIN))
+    data = (index for index, role in enumerate(gathered.roles) if role == TRAIN)
+    mine = array("I", (index for index in data if index not in gathered.marks))
     asked = sizes(split, len(mine))
     if split is None or not mine or not asked:
         return parts

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ftrun.data.encodings import text_lines
 from ftrun.data.findings import Findings
 from ftrun.data.json_rows import read_json, read_jsonl
+from ftrun.data.marks import Mark, take_mark
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile, place_of
 from ftrun.data.tables import read_table
@@ -16,10 +17,11 @@ from ftrun.experiment.model import Experiment
 
 
 class Row(NamedTuple):
-    """One row and the line (from 1) at which it starts."""
+    """One row and the line (from 1) at which it starts. `mark`: it was generated."""
 
     line: int
     values: Mapping[str, object]
+    mark: Mark | None = None
 
 
 def read_rows(
@@ -30,7 +32,7 @@ def read_rows(
         for line, values in itertools.islice(_numbered(file, place), limit):
             renamed = _renamed(experiment, file, values, place, line, findings)
             if renamed is not None:
-                yield Row(line, renamed)
+                yield Row(line, *take_mark(renamed))
     except UnusableFileError:
         return  # its problem has been added
 

@@ -19,6 +19,7 @@ from ftrun.data.checks import corpus_checks, row_checks
 from ftrun.data.examples import ExampleMaker, RowRenderer
 from ftrun.data.faults import Fault
 from ftrun.data.findings import MOST_PROBLEMS, Findings
+from ftrun.data.marks import Mark
 from ftrun.data.models import encoding_of
 from ftrun.data.place import FilePlace
 from ftrun.data.rows import Row
@@ -56,6 +57,7 @@ class Batch:
     assistant: array[int] = field(default_factory=_small)
     messages: array[int] = field(default_factory=_small)
     flags: bytearray = field(default_factory=bytearray)
+    marks: dict[int, Mark] = field(default_factory=dict)  # of generated rows
     facts: list[bytes] = field(default_factory=list)  # one for each corpus check
     noted: list[tuple[int, Fault]] = field(default_factory=list)
     unnoted: Counter[str] = field(default_factory=Counter)
@@ -106,11 +108,13 @@ class RowWork:
         return batch
 
     def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[dict[str, Any]]:
-        examples = []
+        examples: list[dict[str, Any]] = []
         for row in rows:
             example = self._example_of(row, place)
             if example is not None:
                 digest = example_digest(example)
+                if row.mark is not None:
+                    batch.marks[len(examples)] = row.mark
                 examples.append(example)
                 batch.lines.append(row.line)
                 batch.digests += digest

@@ -36,15 +36,19 @@ class SplitKeys:
         return bool(self._stratify_by)
 
     def rank_of(self, row: Row, digest: bytes, role: Role, place: FilePlace) -> int:
-        """Return the rank of a row's group; of the example itself where its row belongs to none."""
-        values = self._values(row, "group_by", self._group_by, role, place)
+        """Return the rank of a row's group; of the example itself where its row belongs to none.
+
+        Generated rows are not divided and need none.
+        """
+        values = self._values(row, "group_by", self._group_by, role, place) if row.mark is None else []
         if all(value in (None, "") for value in values):
             return rank(digest, self._seed)
         return rank(_digest(values), self._seed)
 
     def stratum_of(self, row: Row, role: Role, place: FilePlace) -> int:
         """Return a number (64 bits) that stands for the row's value."""
-        values = self._values(row, "stratify_by", self._stratify_by, role, place)
+        columns = self._stratify_by if row.mark is None else ()
+        values = self._values(row, "stratify_by", columns, role, place)
         return int.from_bytes(_digest(values)[:8]) if values else NO_STRATUM
 
     def _values(self, row: Row, key: str, columns: Sequence[str], role: Role, place: FilePlace) -> list[Any]:

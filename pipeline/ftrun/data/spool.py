@@ -30,8 +30,10 @@ class Spool:
         self._segments.append((file, offset, lines))
 
     def drop(self, marks: bytearray) -> None:
-        """Leave out the lines that are marked."""
-        self._dropped = marks
+        """Leave out those of the lines still there that are marked."""
+        left = iter(marks)
+        earlier = self._dropped
+        self._dropped = bytearray(one or next(left) for one in earlier) if earlier else marks
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines that are left, each with its line break."""
