@@ -23,8 +23,11 @@ class Faults:
     create: str = "pass"
     refusal: tuple[int, dict[str, Any]] = (400, {})
     hidden_lists: int = 0  # so many job lists show nothing: list-after-write delay
+    lists_shown: int | None = None  # so many job lists show what there is, all later ones nothing
     strip_metadata: bool = False
     ignore_filter: bool = False
+    twin: bool = False  # another machine posts the same job at the same time
+    aliases: dict[str, str] = field(default_factory=dict)  # model asked for -> as the job tells it
     posts: list[str] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     jobs_created: int = 0
@@ -88,6 +91,9 @@ class FaultyServer:
         if lists and faults.ignore_filter:
             path = urlsplit(path).path + "?limit=100"
         status, headers, data = self._upstream_call(handler, path, body)
+        if creates and faults.twin:
+            faults.twin = False
+            self._upstream_call(handler, path, body)
         if creates and status == 200:
             faults.jobs_created += 1
         if creates and faults.create == "lose":
@@ -95,11 +101,12 @@ class FaultyServer:
             return
         if creates and faults.create == "html":
             status, headers, data = 200, {"Content-Type": "text/html"}, b"<html>welcome</html>"
-        if lists and faults.hidden_lists > 0:
-            faults.hidden_lists -= 1
+        if lists and self._hidden():
             data = json.dumps({"object": "list", "data": [], "has_more": False}).encode()
         if faults.strip_metadata and "/fine_tuning/jobs" in path and data.startswith(b"{"):
             data = _without_metadata(data)
+        for asked, told in faults.aliases.items():
+            data = data.replace(f'"model":"{asked}"'.encode(), f'"model":"{told}"'.encode())
         handler.send_response(status)
         for name, value in headers.items():
             if name.lower() not in HOP:
@@ -108,14 +115,23 @@ class FaultyServer:
         handler.end_headers()
         handler.wfile.write(data)
 
+    def _hidden(self) -> bool:
+        faults = self.faults
+        if faults.lists_shown is not None:
+            faults.lists_shown -= 1
+            return faults.lists_shown < 0
+        hidden = faults.hidden_lists > 0
+        faults.hidden_lists -= hidden
+        return hidden
+
     def _upstream_call(
         self, handler: BaseHTTPRequestHandler, path: str, body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         host, port = self._upstream
         connection = http.client.HTTPConnection(host, port, timeout=60)
-        headers = {name: value for name, value in handler.headers.items() if name.lower() not in HOP}
         # an ordinary provider knows nothing of idempotency keys
-        headers.pop("Idempotency-Key", None)
+        kept_back = HOP | {"idempotency-key"}
+        headers = {name: value for name, value in handler.headers.items() if name.lower() not in kept_back}
         headers["Authorization"] = f"Bearer {self._token}"
         try:
             connection.request(handler.command, path, body, headers)

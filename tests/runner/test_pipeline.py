@@ -198,7 +198,7 @@ def test_two_files_of_one_name_are_refused(ftrun: Ftrun, project: Path) -> None:
 def test_a_second_run_at_once_is_told_who_holds_the_lock(ftrun: Ftrun, project: Path) -> None:
     """While one run works another stops with 4 and names it."""
     process = ftrun.start("run", CONFIG, env=SLOW)
-    lock = project / "runs/toy/local/lock.json"
+    lock = project / "runs/toy/local/run.json"
     for _ in range(400):
         time.sleep(0.05)
         if lock.exists():

@@ -19,6 +19,8 @@ COMMANDS = {
     "check": "Check the data alone: errors with file:line, tokens, splits, cost. Needs no target.",
     "status": "Show how far an experiment is.",
     "events": "Show the events of the experiment's job.",
+    "adopt": "Take over a job of this account as this experiment's, instead of paying for another.",
+    "state": "Show, verify or repair what ftrun remembers of an experiment on a target.",
     "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
     "init": "Write a new experiment from a CSV or JSONL file.",
     "models": "List the models that a local target can fine-tune, and what is in the cache.",
@@ -29,8 +31,8 @@ COMMANDS = {
 # commands that DESIGN.md names and a later version brings
 LATER = frozenset(
     (
-        *("adopt", "augment", "cancel", "compare", "data", "eval", "gc", "history", "import", "ls"),
-        *("metrics", "pause", "report", "resume", "rm", "state", "wait"),
+        *("augment", "cancel", "compare", "data", "eval", "gc", "history", "import", "ls"),
+        *("metrics", "pause", "report", "resume", "rm", "wait"),
     )
 )
 

@@ -112,7 +112,12 @@ def _target(name: str, raw: Mapping[str, Any]) -> Target:
 
 
 def _budget(raw: Mapping[str, Any]) -> Budget:
-    return Budget(usd=raw.get("usd"), yen_per_usd=raw.get("yen_per_usd"))
+    unclear = raw.get("unclear", {})
+    return Budget(
+        usd=raw.get("usd"),
+        yen_per_usd=raw.get("yen_per_usd"),
+        resend_after=seconds(unclear["resend_after"], 0.0) if unclear else None,
+    )
 
 
 def _data(document: Document) -> Data:

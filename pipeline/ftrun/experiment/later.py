@@ -13,7 +13,6 @@ HINT = f"This is ftrun {ftrun.__version__}; delete it here, or look for a newer 
 KEYS = frozenset(
     (
         "state",
-        "budget.unclear",
         "targets.*.endpoint",
         "targets.*.extra_body",
         "targets.*.headers",

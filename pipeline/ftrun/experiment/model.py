@@ -123,10 +123,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a run may cost in US$ (None: no limit is set), and the rate at which yen stand beside it."""
+    """What a run may cost in US$ (None: no limit is set), and the rate at which yen stand beside it.
+
+    `resend_after` is in seconds; None: an unclear create is never sent again unasked.
+    """
 
     usd: float | None = None
     yen_per_usd: float | None = None
+    resend_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from ftrun.runner.apply import Outcome, Settings, apply, context_of
 from ftrun.runner.plan import Plan, Step, make_plan
-from ftrun.runner.session import Session, open_session
+from ftrun.runner.session import Session, locate_session, open_session
 
 __all__ = [
     "Outcome",
@@ -12,6 +12,7 @@ __all__ = [
     "Step",
     "apply",
     "context_of",
+    "locate_session",
     "make_plan",
     "open_session",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +15,9 @@ from ftrun.runner.plan import FREE_FIRST, Plan, make_plan
 from ftrun.runner.session import Session, remember_validated
 from ftrun.stages import NAMES, STAGES, Context
 from ftrun.stages.decision import Stage, fingerprint, shortened
-from ftrun.stages.train import way_out
+from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
-from ftrun.state.store import write_gitignore
+from ftrun.state.ignore import write_gitignore
 from ftrun.targets import Service, identity_of, reachable
 
 
@@ -43,6 +44,18 @@ class Outcome:
     idle: bool = False
 
 
+@contextmanager
+def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[Context]:
+    """Hold the run's lock, read the state anew under it, and yield the context of the stages."""
+    with session.store.locked(wait=settings.wait_for_lock):
+        session.reload()
+        context = context_of(session, emit, settings)
+        try:
+            yield context
+        finally:
+            context.close()
+
+
 def context_of(session: Session, emit: Any, settings: Settings) -> Context:
     """Return the context of a session's stages."""
     return Context(
@@ -54,6 +67,8 @@ def context_of(session: Session, emit: Any, settings: Settings) -> Context:
         force=settings.force,
         max_wait=settings.max_wait,
         confirmed_not_created=settings.confirm_not_created,
+        wait_for_lock=settings.wait_for_lock,
+        options=session.options,
     )
 
 
@@ -66,13 +81,8 @@ def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
         return outcome
     emit("begin")
     try:
-        with session.store.locked(wait=settings.wait_for_lock):
-            session.state = session.store.load() or session.state
-            context = context_of(session, emit, settings)
-            try:
-                _apply_locked(session, context, settings, outcome)
-            finally:
-                context.close()
+        with locked_context(session, settings, emit) as context:
+            _apply_locked(session, context, settings, outcome)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error
     return outcome
@@ -87,26 +97,34 @@ def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
 
 
 def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:
-    write_gitignore(session.folder.parent.parent, _local_folders(context))
-    remember_validated(session)
-    _check_key(context)
-    for stage in STAGES[: len(FREE_FIRST)]:
-        _step(stage, context, outcome, None)
-        if settings.until == stage.NAME:
-            return
+    if not do_free_stages(session, context, settings, outcome):
+        return
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
     _refuse_blocked(plan, context)
     authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
+    context.consented = plan.action("train") == "run"
     for stage in STAGES[len(FREE_FIRST) :]:
         if stage.NAME == "upload":
             _settle_identity(context)
         if stage.NAME == "wait" and settings.detach:
             _detach(context)
         remote = context.service() if plan.action(stage.NAME) in ("run", "adopt") else None
-        _step(stage, context, outcome, remote)
+        step(stage, context, outcome, remote)
         if settings.until == stage.NAME:
             return
+
+
+def do_free_stages(session: Session, context: Context, settings: Settings, outcome: Outcome) -> bool:
+    """Prepare and check what is local and costs nothing; tell whether there is something to do after that."""
+    write_gitignore(session.folder.parent.parent, _local_folders(context))
+    remember_validated(session)
+    _check_key(context)
+    for stage in STAGES[: len(FREE_FIRST)]:
+        step(stage, context, outcome, None)
+        if settings.until == stage.NAME:
+            return False
+    return True
 
 
 def _local_folders(context: Context) -> tuple[str, ...]:
@@ -151,7 +169,7 @@ def _detach(context: Context) -> None:
     )
 
 
-def _step(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:
+def step(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:
     """Decide on one stage with what is known now, do it and record it."""
     decision = stage.decide(context, remote)
     if decision.action == "skip" and not (stage.NAME == "report" and _worked(outcome)):
@@ -191,15 +209,13 @@ def _refuse_blocked(plan: Plan, context: Context) -> None:
     step = next((step for step in plan.steps if step.action == "blocked"), None)
     if step is None:
         return
-    words = "; ".join(step.reasons)
     if step.code == "job_failed":
         raise FtrunError(
-            f"{words}. Nothing was sent",
+            f"{'; '.join(step.reasons)}. Nothing was sent",
             code="job_failed",
-            hint=f"Mend the cause; `ftrun run {context.experiment.file} "
-            f"--target {context.experiment.target.name} --force train` creates another job.",
+            hint=f"Mend the cause; `{context.command('run', '--force', 'train')}` creates another job.",
         )
-    raise DecisionError(words, code="unclear", hint=way_out(context))
+    raise blocked_error(context, step.code)
 
 
 def _record(stage: Stage, context: Context, status: Any, result: dict[str, Any], seconds: float) -> None:

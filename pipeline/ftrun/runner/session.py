@@ -16,13 +16,15 @@ from ftrun.files import write_json
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of
 
+OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
 MOST_DIGESTS = 20  # validated configurations that are remembered
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
     """An experiment with its run folder and state. `notes` are for the user, `overrides` are the
-    --set options; `other_store`: the state's ids belonged to a local store that is not here.
+    --set options, `options` these and --runs-dir as words; `other_store`: the state's ids belonged to a
+    local store that is not here.
     """
 
     experiment: Experiment
@@ -32,30 +34,50 @@ class Session:
     state: State
     notes: list[str]
     overrides: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     other_store: bool = False
+
+    def reload(self) -> None:
+        """Read the state (again under the lock); DecisionError if it is not this experiment's."""
+        self.state = self.store.load() or _new_state(self.experiment)
+        _check_owner(self)
+        _check_name(self)
+        _check_identity(self)
 
 
 def open_session(
     config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
 ) -> Session:
     """Load the experiment and its state; ConfigError or DecisionError. Writes nothing."""
+    session = locate_session(config, target=target, overrides=overrides, runs=runs)
+    session.reload()
+    return session
+
+
+def locate_session(
+    config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
+) -> Session:
+    """Load the experiment and say where its state lies, without reading it: it may be damaged."""
     document = read_document(config, overrides)
     folder = runs_folder(config, runs)
     experiment = build_experiment(document, target, validated=document.digest in _validated(folder))
     folder = folder / experiment.name / experiment.target.name
-    store = StateStore(folder)
-    session = Session(
+    return Session(
         experiment=experiment,
         digest=document.digest,
         folder=folder,
-        store=store,
-        state=store.load() or _new_state(experiment),
+        store=StateStore(folder),
+        state=_new_state(experiment),
         notes=[],
         overrides=tuple(overrides),
+        options=_options(overrides, runs),
     )
-    _check_name(session)
-    _check_identity(session)
-    return session
+
+
+def _options(overrides: Sequence[str], runs: Path | None) -> tuple[str, ...]:
+    """Return the options that say what is meant, for commands that are shown."""
+    words = [word for override in overrides for word in ("--set", override)]
+    return (*words, *(("--runs-dir", str(runs)) if runs is not None else ()))
 
 
 def runs_folder(config: Path, given: Path | None) -> Path:
@@ -97,6 +119,21 @@ def _relative(experiment: Experiment) -> str:
     return os.path.relpath(experiment.file, experiment.project)
 
 
+def _check_owner(session: Session) -> None:
+    """Refuse the state of another experiment or target, copied or moved here."""
+    experiment, state = session.experiment, session.state
+    if (state.experiment, state.target) == (experiment.name, experiment.target.name):
+        return
+    raise DecisionError(
+        f"{session.store.path} belongs to {state.experiment!r} on {state.target!r}, not to "
+        f"{experiment.name!r} on {experiment.target.name!r}; no call was made",
+        code="foreign_state",
+        file=str(session.store.path),
+        hint="Put it back where it came from; without it the next run finds its uploads and its job at the "
+        "target, if it has any there.",
+    )
+
+
 def _check_name(session: Session) -> None:
     """Refuse two experiment files of one name in a project."""
     mine, other = _relative(session.experiment), session.state.file
@@ -127,9 +164,7 @@ def _check_identity(session: Session) -> None:
     if now["provider"] == then.get("provider") == "local":
         session.other_store = then.get("store") is not None
         if session.other_store:
-            session.notes.append(
-                "the state belongs to another local store: its jobs are not here, so they run anew"
-            )
+            _note(session, OTHER_STORE)
             session.state.forget_remote()
         session.state.identity = now
         return
@@ -139,6 +174,11 @@ def _check_identity(session: Session) -> None:
         file=str(session.store.path),
         hint="Use the first account again, or give this target another name to begin anew there.",
     )
+
+
+def _note(session: Session, text: str) -> None:
+    if text not in session.notes:
+        session.notes.append(text)
 
 
 def _words(identity: dict[str, Any]) -> str:

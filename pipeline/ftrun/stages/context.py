@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ftrun.experiment.model import Experiment
+from ftrun.experiment.places import shown_path
 from ftrun.state import State, StateStore
 from ftrun.targets import Service, connect, is_local
 
@@ -26,6 +28,9 @@ class Context:
 
     `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
+    `consented`: the plan that was agreed to creates a job. `wait_for_lock`: wait for another run instead of
+    stopping. `options` are those of this run that choose what is meant (--set, --runs-dir), for commands
+    that are shown.
     """
 
     experiment: Experiment
@@ -37,6 +42,9 @@ class Context:
     force: str | None = None
     max_wait: float | None = None
     confirmed_not_created: bool = False
+    consented: bool = False
+    wait_for_lock: bool = False
+    options: Sequence[str] = ()
     _service: Service | None = None
     connector: Callable[[], Service] | None = None
 
@@ -73,9 +81,14 @@ class Context:
         record = self.state.stages.get(stage)
         return record.result if record else {}
 
-    def save(self) -> None:
-        """Write the state durably."""
-        self.store.save(self.state)
+    def save(self, *, no_way_back: bool = False) -> None:
+        """Write the state durably; with `no_way_back` its backup too."""
+        self.store.save(self.state, no_way_back=no_way_back)
+
+    def command(self, name: str, *words: str, after: Sequence[str] = ()) -> str:
+        """Return, ready to be typed, a command for this experiment and target; `after` follows CONFIG."""
+        file, target = shown_path(self.experiment.file), self.experiment.target.name
+        return shlex.join(["ftrun", name, file, *after, "--target", target, *self.options, *words])
 
     def sha(self, role: str) -> str | None:
         """Return the SHA-256 of the prepared file of that role (train, validation, test), if there is one."""

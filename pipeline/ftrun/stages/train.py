@@ -1,28 +1,27 @@
-"""The job is created: at most one for a spec, whatever dies and whenever.
-
-The order is the protocol: look for a live job with this spec; write the intent; mark it *sending* just before
-the first byte leaves; POST once; record. What can't be told apart afterwards is looked for, never sent again
-to a server that doesn't honour the key.
-"""
+"""The job is created or adopted: at most one for a spec. How it is created is `creation`'s."""
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Sequence
 from typing import Any
 
-import ftrun
-from ftrun.errors import DecisionError
 from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision
+from ftrun.stages.creation import (
+    duplicates_error,
+    find,
+    is_unclear,
+    job_of,
+    may_resend,
+    remember,
+    unclear_error,
+)
+from ftrun.stages.decision import Decision, changes, shortened
 from ftrun.stages.spec import spec, spec_base, spec_key
 from ftrun.state import Intent, JobRecord
-from ftrun.targets import Created, Job, JobRequest, NotCreated, Service, Unclear
+from ftrun.targets import Job, Service
 
 NAME = "train"
-RESENDS = 3  # to a server that honours the key
 UNCLEAR = "an earlier create had no clear answer, and the target lists no such job (yet)"
+LOOKING = "an earlier create had no clear answer: looking for its job"
 
 
 def inputs(context: Context) -> dict[str, Any]:
@@ -37,58 +36,69 @@ def outputs(context: Context) -> tuple[str, ...]:
 
 def decide(context: Context, remote: Service | None) -> Decision:
     """Take the job that there is, or say that one is to be created and why."""
-    from ftrun.stages.decision import changes, shortened
-
     key = spec_key(context)
     job = context.state.jobs.get(key)
+    if job is not None:
+        return _about(context, job, remote)
+    found = find(context, remote, key) if remote else []
+    if found:
+        return Decision(action="adopt", reasons=(_there(found[0], key),))
+    intent = context.state.intents.get(key)
+    if intent is not None and is_unclear(context, intent):
+        return _about_unclear(context, intent)
     if context.force == NAME:
         return Decision(action="run", reasons=("--force: one more attempt",))
-    if job is not None:
-        if job.status in ("failed", "cancelled"):
-            return Decision(action="blocked", reasons=(_death(job),), code="job_failed")
-        return Decision(action="skip", reasons=(f"job {job.job_id} has this configuration",))
-    intent = context.state.intents.get(key)
-    found = remote.find_jobs(_request(context), intent.at if intent else None) if remote else []
-    if found:
-        return Decision(
-            action="adopt", reasons=(f"the target has job {found[0].id} with this configuration",)
-        )
-    if _is_unclear(context, intent):
-        return Decision(action="blocked", reasons=(UNCLEAR,), code="unclear")
     record = context.state.stages.get(NAME)
-    why = (
-        changes(record.inputs, shortened(inputs(context))) if record else ("no job with this configuration",)
-    )
-    return Decision(action="run", reasons=why)
+    if record is None:
+        return Decision(action="run", reasons=("no job with this configuration",))
+    return Decision(action="run", reasons=changes(record.inputs, shortened(inputs(context))))
+
+
+def _about(context: Context, job: JobRecord, remote: Service | None) -> Decision:
+    """Decide on a job that is recorded."""
+    if context.force == NAME:
+        return Decision(action="run", reasons=("--force: one more attempt",))
+    if job.duplicates:
+        return _about_duplicates(context, job, remote)
+    if job.status in ("failed", "cancelled"):
+        return Decision(action="blocked", reasons=(_death(job),), code="job_failed")
+    return Decision(action="skip", reasons=(f"job {job.job_id} has this configuration",))
+
+
+def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) -> Decision:
+    if remote is None:
+        words = f"there were {1 + len(job.duplicates)} jobs with this configuration when last looked"
+        return Decision(action="blocked", reasons=(words,), code="duplicates")
+    live = _live(job, remote)
+    if len(live) > 1:
+        names = ", ".join(one.id for one in live)
+        words = f"there are {len(live)} jobs with this configuration: {names}"
+        return Decision(action="blocked", reasons=(words,), code="duplicates")
+    return Decision(action="adopt", reasons=("of several jobs with this configuration one is left",))
+
+
+def _live(job: JobRecord, remote: Service) -> list[Job]:
+    found = [remote.job(job_id) for job_id in (job.job_id, *job.duplicates)]
+    return [one for one in found if not one.dead]
+
+
+def _about_unclear(context: Context, intent: Intent) -> Decision:
+    if intent.reason is None:  # the run died before it could look for the job long enough
+        return Decision(action="wait", reasons=(LOOKING,))
+    if may_resend(context, intent):
+        return Decision(action="run", reasons=(LOOKING, "if none shows up it is sent once more"))
+    return Decision(action="blocked", reasons=(UNCLEAR,), code="unclear")
+
+
+def _there(job: Job, key: str) -> str:
+    if job.metadata.get("ftrun_spec") == key:
+        return f"the target has job {job.id} with this configuration"
+    given = ", ".join(f"{name} {value}" for name, value in job.hyperparameters.items())
+    return f"the target has job {job.id}, which does the same work ({given or 'it tells no more'})"
 
 
 def _death(job: JobRecord) -> str:
     return f"job {job.job_id} {job.status}" + (f": {job.error}" if job.error else "")
-
-
-def _is_unclear(context: Context, intent: Intent | None) -> bool:
-    sending = intent is not None and intent.phase == "sending"
-    return sending and not context.confirmed_not_created and not context.local
-
-
-def _request(context: Context) -> JobRequest:
-    key = spec_key(context)
-    wanted = spec(context)
-    validation = wanted["validation data"]
-    return JobRequest(
-        model=wanted["model"],
-        training_file=_file_id(context, wanted["training data"]),
-        validation_file=_file_id(context, validation) if validation else None,
-        hyperparameters=wanted["hyperparameters"],
-        seed=wanted["seed"],
-        suffix=wanted["suffix"],
-        metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
-    )
-
-
-def _file_id(context: Context, sha: str) -> str:
-    upload = context.state.uploads.get(sha)
-    return upload.file_id if upload else ""
 
 
 def costs(context: Context, decision: Decision) -> bool:
@@ -99,123 +109,40 @@ def costs(context: Context, decision: Decision) -> bool:
 def run(context: Context) -> dict[str, Any]:
     """Create the job, or adopt the one that is there; record it and return its id."""
     if context.force == NAME:
-        base = spec_base(context)
-        context.state.attempts[base] = context.state.attempts.get(base, 1) + 1
-        context.save()
+        _raise_attempt(context)
     key = spec_key(context)
     known = context.state.jobs.get(key)
     if known is None:
-        job, adopted = _create_or_adopt(context, key)
-        known = _record(context, key, job, adopted)
+        known = job_of(context, key)
+    elif known.duplicates:
+        known = _keep_the_live_one(context, key, known)
     return {"job_id": known.job_id}
 
 
-def _create_or_adopt(context: Context, key: str) -> tuple[Job, bool]:
-    intent = context.state.intents.get(key)
-    found = context.service().find_jobs(_request(context), intent.at if intent else None)
-    if found:
-        return _the_one(found), True
-    if _is_unclear(context, intent):
-        return _settle(context, intent.at if intent else 0.0, intent.reason if intent else None), True
-    return _create(context, key, intent)
-
-
-def _create(context: Context, key: str, intent: Intent | None) -> tuple[Job, bool]:
-    repeat = intent is not None and intent.phase == "sending" and not context.confirmed_not_created
-    if intent is None or not repeat:
-        intent = Intent(id=str(uuid.uuid4()), phase="intent", at=time.time())
-    context.state.intents[key] = intent
-    context.save()
-    intent.phase = "sending"
-    context.save()
-    outcome = _send(context, intent)
-    if isinstance(outcome, Created):
-        return outcome.job, False
-    if isinstance(outcome, NotCreated):
-        del context.state.intents[key]
+def _raise_attempt(context: Context) -> None:
+    """Ask for one job more, unless the one asked for last was never made: then that is the one to make."""
+    base, key = spec_base(context), spec_key(context)
+    if key in context.state.intents:
+        return
+    if key in context.state.jobs or find(context, context.service(), key):
+        context.state.attempts[base] = context.state.attempts.get(base, 1) + 1
         context.save()
-        raise outcome.as_error()
-    intent.reason = outcome.reason
-    context.save()
-    return _settle(context, intent.at, outcome.reason), True
 
 
-def _send(context: Context, intent: Intent) -> Created | NotCreated | Unclear:
-    """POST once; to a server that honours the key, an unclear answer is asked for again."""
-    request = _request(context)
-    marked = JobRequest(
-        model=request.model,
-        training_file=request.training_file,
-        validation_file=request.validation_file,
-        hyperparameters=request.hyperparameters,
-        seed=request.seed,
-        suffix=request.suffix,
-        metadata={**request.metadata, "ftrun_intent": intent.id},
-    )
-    outcome = context.service().create_job(marked, intent.id)
-    for _again in range(RESENDS):
-        if not isinstance(outcome, Unclear) or not context.service().honours_keys:
-            break
-        outcome = context.reconnect().create_job(marked, intent.id)
-    return outcome
-
-
-def _settle(context: Context, since: float, reason: str | None) -> Job:
-    """Look for the job of an unclear call through the settle window; DecisionError when none shows up."""
-    window = context.experiment.target.settle
-    context.emit("note", text=f"no clear answer ({reason}); looking for the job for {window:.0f} s")
-    deadline, pause = time.monotonic() + window, 1.0
-    while True:
-        found = context.service().find_jobs(_request(context), since)
-        if found:
-            return _the_one(found)
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
-        pause = min(pause * 2, 10.0)
-    raise DecisionError(
-        f"nobody can tell whether a job was created ({reason}); it may exist and cost money",
-        code="unclear",
-        hint=way_out(context),
-    )
-
-
-def way_out(context: Context) -> str:
-    """Return what a person can do about an unclear create."""
-    return (
-        "Look at the provider's list of jobs. If none is there: "
-        f"`ftrun run {context.experiment.file} --target {context.experiment.target.name} "
-        "--confirm-not-created`. "
-        "If one is there, the same command without that option looks again and adopts it."
-    )
-
-
-def _the_one(found: Sequence[Job]) -> Job:
-    """Return the live job, or the newest dead one; DecisionError when several are alive."""
-    live = [job for job in found if not job.dead]
+def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecord:
+    live = _live(known, context.service())
     if len(live) > 1:
-        names = ", ".join(f"{job.id} ({job.status})" for job in live)
-        raise DecisionError(
-            f"there are {len(live)} jobs with this configuration: {names}. Nothing was created or cancelled",
-            code="duplicates",
-            hint="Cancel all but one at the provider, then run the same command again.",
-        )
-    return live[0] if live else max(found, key=lambda job: job.created_at or 0)
-
-
-def _record(context: Context, key: str, job: Job, adopted: bool) -> JobRecord:
-    record = JobRecord(
-        job_id=job.id,
-        status=job.status,
-        attempt=context.state.attempts.get(spec_base(context), 1),
-        fine_tuned_model=job.fine_tuned_model,
-        adopted=adopted,
-        created_at=job.created_at,
-        hyperparameters=dict(job.hyperparameters),
-    )
-    context.state.jobs[key] = record
-    context.state.intents.pop(key, None)
+        raise duplicates_error(context, live)
+    if live and live[0].id != known.job_id:
+        return remember(context, key, live[0], adopted=True)
+    known.duplicates = []
     context.save()
-    word = "adopted" if adopted else "created"
-    context.emit("note", text=f"job {job.id} {word}")
-    return record
+    return known
+
+
+def blocked_error(context: Context, code: str) -> Exception:
+    """Return the error of a blocked decision: `duplicates` or `unclear`."""
+    key = spec_key(context)
+    if code == "duplicates":
+        return duplicates_error(context, _live(context.state.jobs[key], context.service()))
+    return unclear_error(context, context.state.intents.get(key))

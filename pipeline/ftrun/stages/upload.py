@@ -46,10 +46,11 @@ def decide(context: Context, remote: Service | None) -> Decision:
 
 
 def _found(context: Context, remote: Service, role: str) -> RemoteFile | None:
-    return remote.find_file(remote_name(context, role), _size(context, role))
+    return remote.find_file(remote_name(context, role), size_of(context, role))
 
 
-def _size(context: Context, role: str) -> int:
+def size_of(context: Context, role: str) -> int:
+    """Return the size in bytes of the prepared file of that role."""
     return int(context.result("prepare")["files"][role]["bytes"])
 
 
@@ -76,9 +77,9 @@ def _ensure(context: Context, role: str, sha: str) -> str:
             code="changed_file",
             hint="Run with --force prepare.",
         )
-    file = None if forced else service.find_file(name, _size(context, role))
+    file = None if forced else service.find_file(name, size_of(context, role))
     if file is None:
-        context.emit("note", text=f"uploading {name} ({_size(context, role):,} bytes)")
+        context.emit("note", text=f"uploading {name} ({size_of(context, role):,} bytes)")
         file = service.upload(path, name)
     else:
         context.emit("note", text=f"{name} is there already as {file.id}: adopted")

@@ -8,6 +8,7 @@ from typing import Any
 from ftrun.errors import FtrunError, PendingError
 from ftrun.files import write_atomic
 from ftrun.stages.context import Context
+from ftrun.stages.creation import look_again
 from ftrun.stages.decision import Decision, shortened
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord
@@ -77,6 +78,7 @@ def _remember(context: Context, record: JobRecord, job: Job) -> None:
     record.status = job.status
     record.fine_tuned_model, record.error = job.fine_tuned_model, job.error
     record.hyperparameters = dict(job.hyperparameters)
+    record.finished_at, record.trained_tokens = job.finished_at, job.trained_tokens
     context.save()
 
 
@@ -84,6 +86,7 @@ def _until_the_end(context: Context, record: JobRecord) -> Job:
     shortest, longest = (0.2, 1.0) if context.local else context.experiment.target.poll
     start = lost_since = time.monotonic()
     pause, ended, seen = shortest, None, set[str]()
+    alone = record.adopted or context.local  # nobody else made the same job at the same time
     while True:
         try:
             job = context.service().job(record.job_id)
@@ -99,12 +102,21 @@ def _until_the_end(context: Context, record: JobRecord) -> Job:
                 context.save()
             if job.dead or (job.succeeded and job.fine_tuned_model):
                 return job
+            alone = alone or _looked_again(context, start)
             ended = ended or (time.monotonic() if job.succeeded else None)
             if ended and time.monotonic() - ended > PATIENCE:
                 raise FtrunError(f"job {job.id} succeeded, but the server names no model", code="no_model")
         _check_patience(context, record, start)
         time.sleep(pause)
         pause = min(pause * 1.5, longest)
+
+
+def _looked_again(context: Context, start: float) -> bool:
+    """Look for a job that another machine made at the same time, once a list has had the time to show it."""
+    if time.monotonic() - start < context.experiment.target.settle:
+        return False
+    look_again(context, spec_key(context))
+    return True
 
 
 def _bear(context: Context, error: FtrunError, since: float) -> None:

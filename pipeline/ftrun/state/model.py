@@ -6,11 +6,12 @@ Reads and writes no file.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-VERSION = 1
+VERSION = 2
+PLAIN = ("experiment", "target", "file", "identity", "lineage", "serial")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,8 +36,25 @@ class Upload:
 
 
 @dataclass(slots=True, kw_only=True)
+class PartialUpload:
+    """A file that goes to the target in parts; the key is as in `State.uploads`.
+
+    `parts` are the server's ids of the parts that it has, in order, each of `part_bytes` but the last.
+    """
+
+    upload_id: str
+    part_bytes: int
+    expires_at: int | None = None
+    parts: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
 class JobRecord:
-    """A job that is ours; the key in `State.jobs` is its spec key."""
+    """A job that is ours; the key in `State.jobs` is its spec key.
+
+    `spec` is the configuration as people read it. `seen` are jobs of the same work that were there before
+    it, `duplicates` further jobs with this spec that were alive when last looked.
+    """
 
     job_id: str
     status: str
@@ -44,18 +62,28 @@ class JobRecord:
     fine_tuned_model: str | None = None
     adopted: bool = False
     created_at: int | None = None
+    finished_at: int | None = None
+    trained_tokens: int | None = None
     error: str | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    duplicates: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class Intent:
-    """A paid call about to be made, or made without a clear answer. `phase` sending: it may have left."""
+    """A call about to be made, or made without a clear answer. `phase` sending: it may have left.
+
+    `seen` are jobs of the same work that were there before; `resends` counts unclear calls sent again.
+    """
 
     id: str
     phase: Literal["intent", "sending"]
     at: float
     reason: str | None = None
+    seen: list[str] = field(default_factory=list)
+    resends: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +91,8 @@ class State:
     """All that is remembered of one experiment on one target.
 
     `identity` says which account or store the ids belong to. `attempts` counts, per spec without attempt,
-    how often `--force train` asked for a further job.
+    how often `--force train` asked for a further job. `intents` are of jobs by spec key, `upload_intents` of
+    files by hash.
     """
 
     experiment: str
@@ -74,6 +103,8 @@ class State:
     serial: int = 0
     stages: dict[str, StageRecord] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
+    partial_uploads: dict[str, PartialUpload] = field(default_factory=dict)
+    upload_intents: dict[str, Intent] = field(default_factory=dict)
     jobs: dict[str, JobRecord] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
@@ -85,20 +116,27 @@ class State:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> State:
         """Return the state that `to_json` wrote; KeyError, TypeError or ValueError if it is none."""
-        plain = {
-            name: data[name] for name in ("experiment", "target", "file", "identity", "lineage", "serial")
-        }
         return cls(
-            **plain,
-            stages={name: StageRecord(**record) for name, record in data["stages"].items()},
-            uploads={sha: Upload(**record) for sha, record in data["uploads"].items()},
-            jobs={spec: JobRecord(**record) for spec, record in data["jobs"].items()},
-            intents={spec: Intent(**record) for spec, record in data["intents"].items()},
+            **{name: data[name] for name in PLAIN},
+            stages=_records(StageRecord, data["stages"]),
+            uploads=_records(Upload, data["uploads"]),
+            partial_uploads=_records(PartialUpload, data["partial_uploads"]),
+            upload_intents=_records(Intent, data["upload_intents"]),
+            jobs=_records(JobRecord, data["jobs"]),
+            intents=_records(Intent, data["intents"]),
             attempts={spec: int(number) for spec, number in data["attempts"].items()},
         )
 
     def forget_remote(self) -> None:
         """Drop everything that belongs to a store or account that is not there any more."""
-        self.uploads, self.jobs, self.intents, self.attempts = {}, {}, {}, {}
+        self.uploads, self.partial_uploads, self.upload_intents = {}, {}, {}
+        self.jobs, self.intents, self.attempts = {}, {}, {}
         for name in ("upload", "train", "wait", "evaluate", "report"):
             self.stages.pop(name, None)
+
+
+Record = TypeVar("Record")
+
+
+def _records(kind: Callable[..., Record], data: Mapping[str, Mapping[str, Any]]) -> dict[str, Record]:
+    return {key: kind(**values) for key, values in data.items()}

@@ -5,29 +5,23 @@ A damaged file stops the run and is never taken for empty; a file of a newer ver
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 from ftrun.errors import DecisionError
-from ftrun.files import digest, write_atomic, write_json
+from ftrun.files import digest, write_atomic
 from ftrun.secrecy import hide_in
+from ftrun.state.locks import held
+from ftrun.state.migrations import upgraded
 from ftrun.state.model import VERSION, State
 
-GITIGNORE = """\
-# written by ftrun: the state and the report of a remote target belong into git, the rest does not
-*
-!.gitignore
-!*/
-!state.json
-!report.md
-# a local target's store is this machine's own: its state means nothing elsewhere
-{local}
-"""
+CONFLICT = (b"<<<<<<< ", b">>>>>>> ")
+UNTOUCHED = "Nothing was changed, and no call was made."
 
 
 class StateStore:
@@ -36,104 +30,114 @@ class StateStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "state.json"
+        self.backup = folder / "state.json.backup"
+        self._seen: bytes | None = None  # what the file held when this store last read or wrote it
 
     def load(self) -> State | None:
         """Return the verified state, None where there is none; DecisionError when it can't be trusted."""
-        try:
-            raw = self.path.read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            data = json.loads(raw)
-            version = data["version"]
-        except (ValueError, KeyError, TypeError):
-            raise self._damaged("is not readable as a state") from None
-        if version != VERSION:
-            self._refuse_version(version)
-        claimed = data.pop("checksum", None)
-        if claimed != digest(data):
-            raise self._damaged("was changed or cut: its checksum does not fit")
-        try:
-            return State.from_json(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._damaged(f"lacks a part ({error})") from error
+        self._seen = read_plain(self.path)
+        return None if self._seen is None else parse_state(self._seen, self.path, backup=self.backup)
 
-    def save(self, state: State) -> None:
-        """Write the state durably; the last good one becomes `state.json.backup`."""
+    def save(self, state: State, *, no_way_back: bool = False) -> None:
+        """Write the state durably; the last good one becomes `state.json.backup`.
+
+        With `no_way_back` the backup becomes this one too: a call is about to leave, and a state from before
+        it must not come back. DecisionError if somebody else wrote the file since it was read.
+        """
+        if read_plain(self.path) != self._seen:
+            self._refuse_overtaken()
         state.serial += 1
-        data = hide_in(state.to_json())  # before the checksum, not after it
-        data["checksum"] = digest(data)
-        if self.path.exists():
-            write_atomic(self.path.with_suffix(".json.backup"), self.path.read_bytes())
-        write_json(self.path, data)
+        data = state_bytes(state)
+        if no_way_back:
+            write_atomic(self.backup, data)
+        elif self._seen is not None:
+            write_atomic(self.backup, self._seen)
+        write_atomic(self.path, data)
+        self._seen = read_plain(self.path)
 
-    def _refuse_version(self, version: Any) -> None:
+    def _refuse_overtaken(self) -> NoReturn:
         raise DecisionError(
-            f"{self.path} has version {version!r}; this ftrun knows version {VERSION}",
-            code="state_version",
+            f"{self.path} was changed by something else while this run went on",
+            code="state_changed",
             file=str(self.path),
-            hint="Use the ftrun that wrote it, or a newer one. Nothing was changed.",
-        )
-
-    def _damaged(self, what: str) -> DecisionError:
-        backup = self.path.with_suffix(".json.backup")
-        way = (
-            f"the last good one is {backup}: compare, and put it in place"
-            if backup.exists()
-            else ("move it away: the next run finds its uploads and its job at the server and adopts them")
-        )
-        return DecisionError(
-            f"{self.path} {what}; no call was made",
-            code="state_damaged",
-            file=str(self.path),
-            hint=way[0].upper() + way[1:] + ".",
+            hint="Run the same command again: it reads what is there now, and finds its job at the target.",
         )
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:
-        """Hold the run's lock; DecisionError (exit 4) names who holds it, `wait` waits for it instead.
-
-        The kernel releases the lock with the process, so it is never stale.
-        """
-        import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        holder = self.folder / "lock.json"
-        lock = filelock.FileLock(self.folder / "run.lock", timeout=-1 if wait else 0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise DecisionError(
-                f"another run of this experiment is going on ({_who(holder)})",
-                code="locked",
-                file=str(lock.lock_file),
-                hint="Wait for it with --wait, or look with `ftrun status`.",
-            ) from None
-        try:
-            write_json(holder, {"pid": os.getpid(), "host": platform.node()})
+        """Hold the run's lock; DecisionError (exit 4) names who holds it, `wait` waits for it instead."""
+        with held(self.folder / "run.lock", what="another run of this experiment is going on", wait=wait):
             yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
 
 
-def _who(holder: Path) -> str:
+def state_bytes(state: State) -> bytes:
+    """Return the file's content: sorted, indented JSON with a checksum over everything else."""
+    data = hide_in(state.to_json())  # before the checksum, not after it
+    data["checksum"] = digest(data)
+    return (json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+
+
+def read_plain(path: Path) -> bytes | None:
+    """Return a file's bytes, None where there is none; DecisionError where a link stands in its place."""
     try:
-        data = json.loads(holder.read_text(encoding="utf-8"))
-        return f"process {data['pid']} on {data['host']}"
-    except (OSError, ValueError, KeyError):
-        return "it has not said who it is"
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise DecisionError(
+            f"{path} is a symbolic link: writing it would change a file somewhere else",
+            code="state_symlink",
+            file=str(path),
+            hint=f"Put the file itself there, or delete the link. {UNTOUCHED}",
+        ) from None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
 
 
-def write_gitignore(runs: Path, local_targets: tuple[str, ...]) -> None:
-    """Write `runs/.gitignore`, adding the folders of local targets to those that it names already."""
-    path = runs / ".gitignore"
-    kept = {line for line in _lines(path) if line.startswith("*/")}
-    local = sorted(kept | {f"*/{name}/" for name in local_targets})
-    text = GITIGNORE.format(local="\n".join(local)).rstrip() + "\n"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        write_atomic(path, text)
+def parse_state(raw: bytes, path: Path, *, backup: Path | None = None) -> State:
+    """Return the state that `raw` holds, brought to today's version; DecisionError names `path`."""
+    if any(raw.startswith(mark) or b"\n" + mark in raw for mark in CONFLICT):
+        raise _conflict(path)
+    try:
+        data = json.loads(raw)
+        version, claimed = data["version"], data.pop("checksum", None)
+        if isinstance(version, int) and version > VERSION:
+            raise _newer(path, version)
+        if claimed != digest(data):
+            raise _damaged(path, "was changed or cut: its checksum does not fit", backup)
+        return State.from_json(upgraded(data))
+    except (ValueError, RecursionError):
+        raise _damaged(path, "is not readable as a state", backup) from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"lacks a part ({error})", backup) from error
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+def _newer(path: Path, version: int) -> DecisionError:
+    return DecisionError(
+        f"{path} has version {version}; this ftrun knows version {VERSION}",
+        code="state_version",
+        file=str(path),
+        hint=f"Use the ftrun that wrote it, or a newer one. {UNTOUCHED}",
+    )
+
+
+def _conflict(path: Path) -> DecisionError:
+    return DecisionError(
+        f"{path} holds git's conflict markers: two clones ran this experiment",
+        code="state_conflict",
+        file=str(path),
+        hint="Take one side whole (`git checkout --ours` or `--theirs` with this file), then run again: jobs "
+        f"of the other side are found at the target when they are needed. {UNTOUCHED}",
+    )
+
+
+def _damaged(path: Path, what: str, backup: Path | None) -> DecisionError:
+    kept = "the last good one is beside it" if backup and backup.exists() else "it asks the target"
+    return DecisionError(
+        f"{path} {what}; no call was made",
+        code="state_damaged",
+        file=str(path),
+        hint=f"`ftrun state repair CONFIG` puts it right ({kept}).",
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +56,10 @@ class JobRequest:
     seed: int | None
     suffix: str | None
     metadata: Mapping[str, str]
+
+    def with_metadata(self, **pairs: str) -> JobRequest:
+        """Return the same request with more metadata."""
+        return replace(self, metadata={**self.metadata, **pairs})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,13 +164,17 @@ class Service(Protocol):
         """Return the file, or None when the server doesn't have it."""
         ...
 
+    def file_content(self, file_id: str) -> bytes:
+        """Return the bytes of a file."""
+        ...
+
     def upload(self, path: Path, name: str) -> RemoteFile:
         """Upload the bytes of `path` under `name` and wait until the server can use them."""
         ...
 
-    def find_jobs(self, request: JobRequest, since: float | None) -> list[Job]:
-        """Return the jobs with this request's spec key; where metadata are stripped, those with the same
-        file and model created at or after `since` (Unix seconds).
+    def find_jobs(self, request: JobRequest, *, others: Collection[str]) -> list[Job]:
+        """Return the jobs with this request's spec key; where the server keeps no metadata, those that do
+        the same work, save the ids in `others`.
         """
         ...
 

@@ -49,6 +49,11 @@ class FileCalls(Connection):
                 return None
         return None if found.status in UNUSABLE_FILE else found
 
+    def file_content(self, file_id: str) -> bytes:
+        """Return the bytes of a file."""
+        with calling(f"reading file {file_id}"):
+            return bytes(self._client.files.content(file_id).read())
+
     def delete_file(self, file_id: str) -> None:
         """Delete a file."""
         with calling(f"deleting file {file_id}"):

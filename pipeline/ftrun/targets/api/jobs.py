@@ -4,7 +4,7 @@ a connection of its own. Reads may be retried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -13,6 +13,7 @@ import openai
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
 from ftrun.targets.failures import outcome_of
+from ftrun.targets.matching import same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
 SPEC_KEY = "ftrun_spec"
@@ -21,16 +22,19 @@ SPEC_KEY = "ftrun_spec"
 class JobCalls(Connection):
     """The calls about fine-tuning jobs."""
 
-    def find_jobs(self, request: JobRequest, since: float | None) -> list[Job]:
-        """Return the jobs with this spec key, else by file and model where metadata are stripped."""
+    def find_jobs(self, request: JobRequest, *, others: Collection[str]) -> list[Job]:
+        """Return the jobs with this spec key; where the server keeps no metadata, those of the same work."""
         spec = request.metadata[SPEC_KEY]
         with calling("looking for earlier jobs"):
-            named = list(self._jobs(metadata={SPEC_KEY: spec}))
-            found = [job for job in named if job.metadata.get(SPEC_KEY) == spec]
+            found = _with_key(self._jobs(metadata={SPEC_KEY: spec}), spec)
             if found:
                 return found
-            # a server may ignore the filter, or strip metadata: look at what it has, by file and model
-            return [job for job in self._jobs() if _same_work(job, request, spec, since)]
+            # a server may ignore the filter, or strip metadata: look at all that it has
+            everything = list(self._jobs())
+        keeps_metadata = any(SPEC_KEY in job.metadata for job in everything)
+        if keeps_metadata:  # a job without them is somebody else's
+            return _with_key(everything, spec)
+        return [job for job in everything if job.id not in others and same_work(job, request)]
 
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs of this account, newest first, page by page."""
@@ -114,15 +118,5 @@ def _create_arguments(request: JobRequest) -> dict[str, Any]:
     }
 
 
-def _same_work(job: Job, request: JobRequest, spec: str, since: float | None) -> bool:
-    """Tell whether a job without our metadata can be the one that this request made."""
-    told = job.metadata.get(SPEC_KEY)
-    if told is not None:
-        return told == spec
-    same_model = job.model == request.model or job.model.startswith(f"{request.model}-20")
-    same_files = (job.training_file, job.validation_file) == (request.training_file, request.validation_file)
-    # what a server doesn't tell again can't speak against it
-    same_suffix = job.suffix is None or job.suffix == request.suffix
-    same_seed = job.seed is None or request.seed is None or job.seed == request.seed
-    young = since is not None and (job.created_at or 0) >= since - 5
-    return same_model and same_files and same_suffix and same_seed and young
+def _with_key(jobs: Iterable[Job], spec: str) -> list[Job]:
+    return [job for job in jobs if job.metadata.get(SPEC_KEY) == spec]

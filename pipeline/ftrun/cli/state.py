@@ -1,0 +1,111 @@
+"""`ftrun state show|verify|repair`: what ftrun remembers of an experiment on a target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.cli.reporter import Reporter
+from ftrun.text import visible
+
+
+@click.group(name="state")
+def command() -> None:
+    """Show, verify or repair what ftrun remembers of an experiment on a target."""
+
+
+@command.command(name="show")
+@experiment_options
+def show(
+    config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
+) -> int:
+    """Show the verified state. Takes no lock and changes nothing."""
+    from ftrun.runner import open_session
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    state = session.state.to_json()
+    if as_json:
+        print_json(state)
+    else:
+        _print(state, str(session.store.path))
+    return 0
+
+
+@command.command(name="verify")
+@experiment_options
+def verify(
+    config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
+) -> int:
+    """Check form, checksum and owner of the state, and that the target still has what it names.
+
+    Exit 0: all is there; 1: the target has something no more; 4: the state can't be trusted.
+    """
+    from ftrun.runner import open_session
+    from ftrun.runner.repair import missing_at_target
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    missing = missing_at_target(session)
+    document = {
+        "state": str(session.store.path),
+        "serial": session.state.serial,
+        "lineage": session.state.lineage,
+        "target_checked": missing is not None,
+        "missing": missing or [],
+    }
+    if as_json:
+        print_json(document)
+    else:
+        print(f"{document['state']}: whole, serial {document['serial']}")
+        if missing is None:
+            print("The target was not asked.")
+        for one in missing or ():
+            print(f"not at the target any more: {visible(one)}")
+    return 1 if missing else 0
+
+
+@command.command(name="repair")
+@experiment_options
+@click.option("--wait", "wait_for_lock", is_flag=True, help="Wait for another run of this experiment to end.")
+def repair(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    wait_for_lock: bool,
+) -> int:
+    """Put a damaged state right: from its backup, from both sides of a merge, or from what the target has.
+
+    The damaged file is kept. What can't be known afterwards is looked for, or asked, by the next run.
+    """
+    from ftrun.runner import locate_session
+    from ftrun.runner.repair import repair as put_right
+
+    session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
+    reporter = Reporter(quiet=as_json)
+    document = put_right(session, wait=wait_for_lock, emit=reporter)
+    reporter.end()
+    if as_json:
+        print_json(document)
+    elif document["source"] is None:
+        print(f"{document['state']} is whole: there is nothing to repair.")
+    else:
+        print(f"{document['state']} was restored from {document['source']}; kept: {document['kept']}")
+    return 0
+
+
+def _print(state: dict[str, Any], path: str) -> None:
+    print(f"{path}: serial {state['serial']}, lineage {state['lineage']}")
+    for name, value in state["identity"].items():
+        print(f"  {name:<13} {visible(str(value))}")
+    for upload in state["uploads"].values():
+        print(f"  file          {visible(upload['file_id'])}  {visible(upload['name'])}")
+    for job in state["jobs"].values():
+        model = f"  {visible(job['fine_tuned_model'])}" if job["fine_tuned_model"] else ""
+        print(f"  job           {visible(job['job_id'])}  {visible(job['status'])}{model}")
+    for intent in state["intents"].values():
+        print(f"  unclear call  {intent['id']}  {visible(intent['reason'] or intent['phase'])}")

@@ -1,0 +1,139 @@
+"""Owns looking at a state and putting a damaged one right: from its backup, from both sides of a merge, or
+from what the target has. It never invents: what is not known afterwards is looked for or asked.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import DecisionError, FtrunError
+from ftrun.runner.apply import Outcome, Settings, context_of, do_free_stages, step
+from ftrun.runner.session import Session
+from ftrun.stages import Context, train, upload
+from ftrun.stages.spec import spec_key
+from ftrun.state import Intent, State
+from ftrun.state.store import parse_state, read_plain
+from ftrun.targets import Service, reachable
+
+REPAIRABLE = ("state_damaged", "state_conflict")
+HUNK = re.compile(rb"^<<<<<<< .*?\n(.*?)^=======\n(.*?)^>>>>>>> .*?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+LOST = "the state was damaged and had no backup"
+
+
+def missing_at_target(session: Session) -> list[str] | None:
+    """Return what the state knows and the target has no more; None when the target can't be asked."""
+    service = None if session.other_store else reachable(session.experiment)
+    if service is None:
+        return None
+    try:
+        return list(_missing(session.state, service))
+    finally:
+        service.close()
+
+
+def _missing(state: State, service: Service) -> Iterator[str]:
+    for one in state.uploads.values():
+        if service.file(one.file_id) is None:
+            yield f"file {one.file_id} ({one.name})"
+    for job in state.jobs.values():
+        try:
+            service.job(job.job_id)
+        except FtrunError as error:
+            if error.code != "not_found":
+                raise
+            yield f"job {job.job_id}"
+
+
+def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
+    """Put the state right and say from what; the damaged file is kept beside it under another name."""
+    with session.store.locked(wait=wait):
+        try:
+            session.reload()
+            return {"state": str(session.store.path), "source": None, "kept": None}
+        except DecisionError as error:
+            if error.code not in REPAIRABLE:
+                raise
+        raw = read_plain(session.store.path) or b""
+        source, state = _restored(session, raw)
+        kept = _put_aside(session.store.path)
+        session.store.load()  # there is none now
+        if state is not None:
+            session.store.save(state)
+        with _context(session, emit) as context:
+            if state is None:
+                _adopt_from_target(session, context)
+    return {"state": str(session.store.path), "source": source, "kept": str(kept)}
+
+
+def _restored(session: Session, raw: bytes) -> tuple[str, State | None]:
+    """Return what the state can be restored from, and it."""
+    sides = _sides(raw, session.store.path)
+    if sides is not None:
+        return "both sides of the merge", merged(*sides)
+    backup = read_plain(session.store.backup)
+    try:
+        state = parse_state(backup or b"", session.store.backup)
+    except DecisionError:
+        return "the target", None
+    for intent in state.intents.values():
+        intent.phase = "sending"  # the lost state was written after this one: it may have left
+    return "the backup", state
+
+
+def _sides(raw: bytes, path: Path) -> tuple[State, State] | None:
+    if not HUNK.search(raw):
+        return None
+    try:
+        return parse_state(HUNK.sub(rb"\1", raw), path), parse_state(HUNK.sub(rb"\2", raw), path)
+    except DecisionError:
+        return None
+
+
+def merged(one: State, other: State) -> State:
+    """Return the newer of two states with what only the other one knows: uploads, jobs, intents, attempts."""
+    newer, older = (one, other) if one.serial >= other.serial else (other, one)
+    for name in ("uploads", "jobs", "intents", "upload_intents"):
+        setattr(newer, name, {**getattr(older, name), **getattr(newer, name)})
+    newer.intents = {key: intent for key, intent in newer.intents.items() if key not in newer.jobs}
+    for base, number in older.attempts.items():
+        newer.attempts[base] = max(number, newer.attempts.get(base, 1))
+    newer.serial = max(one.serial, other.serial)
+    return newer
+
+
+def _put_aside(path: Path) -> Path:
+    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}")
+    path.rename(kept)
+    return kept
+
+
+@contextmanager
+def _context(session: Session, emit: Any) -> Iterator[Context]:
+    session.reload()
+    context = context_of(session, emit, Settings())
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+def _adopt_from_target(session: Session, context: Context) -> None:
+    """Take over what the target has; a call that the lost state may have made is left to be looked for."""
+    do_free_stages(session, context, Settings(), Outcome())
+    if context.local:
+        context.save()
+        return
+    for stage in (upload, train):
+        if stage.decide(context, context.service()).action == "adopt":
+            step(stage, context, Outcome(), context.service())
+    key = spec_key(context)
+    if key not in context.state.jobs:
+        unknown = Intent(id=str(uuid.uuid4()), phase="sending", at=time.time(), reason=LOST)
+        context.state.intents[key] = unknown
+    context.save()

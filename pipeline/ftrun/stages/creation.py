@@ -1,0 +1,255 @@
+"""Owns the protocol of the one call that costs money: at most one job for a spec, whatever dies and whenever.
+
+Under a lock that all clones of this user share: look for a live job with this spec; write the intent; mark it
+*sending* just before the first byte leaves; POST once; record; look once more for a second one. What can't be
+told apart afterwards is looked for, never sent again to a server that doesn't honour the key, unless the
+experiment says after how long it may be.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+
+import ftrun
+from ftrun.errors import DecisionError, FtrunError
+from ftrun.files import digest
+from ftrun.stages.context import Context
+from ftrun.stages.spec import spec, spec_base
+from ftrun.state import Intent, JobRecord
+from ftrun.state.locks import held, user_lock
+from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear, cancel_command
+
+RESENDS = 3  # to a server that honours the key
+AUTOMATIC_RESENDS = 1  # by `budget.unclear.resend_after`: a server that never shows its jobs must not get ten
+LONGEST_PAUSE = 10.0  # seconds between two looks
+
+
+def job_of(context: Context, key: str) -> JobRecord:
+    """Return the job with this spec key: the target's own or, if there is none, a new one, recorded."""
+    lock = digest({"identity": context.state.identity, "spec": key})[:32]
+    what = "another run is about to create this very job, from another folder of this machine"
+    with held(user_lock(f"job-{lock}"), what=what, wait=context.wait_for_lock):
+        job, adopted = _look_or_create(context, key)
+        record = remember(context, key, job, adopted=adopted)
+        if not adopted:
+            look_again(context, key)
+    return record
+
+
+def request_of(context: Context, key: str) -> JobRequest:
+    """Return the request for the job with this spec key."""
+    wanted = spec(context)
+    validation = wanted["validation data"]
+    return JobRequest(
+        model=wanted["model"],
+        training_file=_file_id(context, wanted["training data"]),
+        validation_file=_file_id(context, validation) if validation else None,
+        hyperparameters=wanted["hyperparameters"],
+        seed=wanted["seed"],
+        suffix=wanted["suffix"],
+        metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
+    )
+
+
+def _file_id(context: Context, sha: str) -> str:
+    upload = context.state.uploads.get(sha)
+    return upload.file_id if upload else ""
+
+
+def find(context: Context, service: Service, key: str) -> list[Job]:
+    """Return the jobs at the target that are the one of this spec key, dead ones too.
+
+    A job that carries the key is. Where metadata are stripped, a job that does the same work is: with an
+    intent one that was not there before it (no clock is asked); without, as after a lost state, a live one,
+    but never for a further attempt, whose forerunners do the same work.
+    """
+    intent = context.state.intents.get(key)
+    return _ours(context, key, _alike(context, service, key, () if intent is None else intent.seen))
+
+
+def _ours(context: Context, key: str, found: list[Job]) -> list[Job]:
+    intent = context.state.intents.get(key)
+    if intent is not None or all(_carries(job, key) for job in found):
+        return found
+    return [job for job in found if not job.dead] if _attempt(context) == 1 else []
+
+
+def _alike(context: Context, service: Service, key: str, seen: Sequence[str]) -> list[Job]:
+    others = {record.job_id for spec_key, record in context.state.jobs.items() if spec_key != key}
+    found = service.find_jobs(request_of(context, key), others=others)
+    return [job for job in found if _carries(job, key) or job.id not in seen]
+
+
+def _carries(job: Job, key: str) -> bool:
+    return job.metadata.get("ftrun_spec") == key
+
+
+def _attempt(context: Context) -> int:
+    return context.state.attempts.get(spec_base(context), 1)
+
+
+def is_unclear(context: Context, intent: Intent | None) -> bool:
+    """Tell whether a call may have made a job that nobody has seen yet."""
+    sending = intent is not None and intent.phase == "sending"
+    return sending and not context.confirmed_not_created and not context.local
+
+
+def may_resend(context: Context, intent: Intent) -> bool:
+    """Tell whether the experiment lets an unclear call be sent again without asking."""
+    return context.experiment.budget.resend_after is not None and intent.resends < AUTOMATIC_RESENDS
+
+
+def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
+    intent = context.state.intents.get(key)
+    alike = _alike(context, context.service(), key, () if intent is None else intent.seen)
+    found = _ours(context, key, alike)
+    if found:
+        return the_one(context, found), True
+    if intent is not None and is_unclear(context, intent):
+        return _settle(context, key, intent)
+    return _create(context, key, intent, seen=[job.id for job in alike])
+
+
+def _create(
+    context: Context, key: str, intent: Intent | None, *, seen: list[str], resends: int = 0
+) -> tuple[Job, bool]:
+    repeat = intent is not None and intent.phase == "sending" and context.local
+    if intent is None or not repeat:
+        intent = Intent(id=str(uuid.uuid4()), phase="intent", at=time.time(), seen=seen, resends=resends)
+    _require_consent(context)
+    context.state.intents[key] = intent
+    context.save()
+    intent.phase = "sending"
+    context.save(no_way_back=True)
+    outcome = _send(context, key, intent)
+    if isinstance(outcome, Created):
+        return outcome.job, False
+    if isinstance(outcome, NotCreated):
+        del context.state.intents[key]
+        context.save(no_way_back=True)
+        raise outcome.as_error()
+    intent.reason = outcome.reason
+    context.save()
+    return _settle(context, key, intent)
+
+
+def _require_consent(context: Context) -> None:
+    """Refuse to create what the plan had seen and would have adopted: nobody agreed to pay for it."""
+    if not context.local and not context.consented:
+        raise DecisionError(
+            "the job that was to be adopted is not there any more; nothing was sent",
+            code="not_confirmed",
+            hint="Run the same command again: it plans anew.",
+        )
+
+
+def _send(context: Context, key: str, intent: Intent) -> Created | NotCreated | Unclear:
+    """POST once; to a server that honours the key, an unclear answer is asked for again."""
+    request = request_of(context, key).with_metadata(ftrun_intent=intent.id)
+    outcome = context.service().create_job(request, intent.id)
+    for _again in range(RESENDS):
+        if not isinstance(outcome, Unclear) or not context.service().honours_keys:
+            break
+        outcome = context.reconnect().create_job(request, intent.id)
+    return outcome
+
+
+def _settle(context: Context, key: str, intent: Intent) -> tuple[Job, bool]:
+    """Look for the job of an unclear call; DecisionError when none shows up and a person must decide."""
+    resend = may_resend(context, intent)
+    window = context.experiment.target.settle
+    if resend:
+        window = max(window, context.experiment.budget.resend_after or 0.0)
+    intent.reason = intent.reason or "the run ended before there was an answer"
+    context.emit("note", text=f"no clear answer ({intent.reason}); looking for the job for {window:.0f} s")
+    found = _look_for(context, key, window)
+    if found:
+        return the_one(context, found), True
+    if resend:
+        context.emit("note", text="no job showed up: sent again, as budget.unclear.resend_after says")
+        return _create(context, key, None, seen=intent.seen, resends=intent.resends + 1)
+    context.save()
+    raise unclear_error(context, intent)
+
+
+def _look_for(context: Context, key: str, window: float) -> list[Job]:
+    """Look for `window` seconds of a clock that nobody can set."""
+    deadline, pause = time.monotonic() + window, 1.0
+    while True:
+        found = find(context, context.service(), key)
+        left = deadline - time.monotonic()
+        if found or left <= 0:
+            return found
+        time.sleep(min(pause, left))
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def unclear_error(context: Context, intent: Intent | None) -> DecisionError:
+    """Return the error of an unclear call whose job does not show up, with both ways out."""
+    reason = intent.reason if intent and intent.reason else "an earlier run ended before there was an answer"
+    return DecisionError(
+        f"nobody can tell whether a job was created ({reason}); it may exist and cost money",
+        code="unclear",
+        hint="Look at the provider's list of jobs. If the job is there: "
+        f"`{context.command('adopt', after=('JOB_ID',))}`. "
+        f"If none is there: `{context.command('run', '--confirm-not-created')}`.",
+    )
+
+
+def the_one(context: Context, found: Sequence[Job]) -> Job:
+    """Return the live job, or the newest dead one; DecisionError when several are alive."""
+    live = [job for job in found if not job.dead]
+    if len(live) > 1:
+        raise duplicates_error(context, live)
+    return live[0] if live else max(found, key=lambda job: job.created_at or 0)
+
+
+def duplicates_error(context: Context, live: Sequence[Job]) -> DecisionError:
+    """Return the error that names jobs of one spec, with what keeps one and what cancels the others."""
+    names = ", ".join(f"{job.id} ({job.status})" for job in live)
+    target = context.experiment.target
+    ways = [(job.id, cancel_command(target, job.id)) for job in live if not job.succeeded]
+    cancel = "".join(f" To cancel {job_id}: `{way}`." for job_id, way in ways if way)
+    return DecisionError(
+        f"there are {len(live)} jobs with this configuration: {names}. Nothing was cancelled",
+        code="duplicates",
+        hint=f"Keep one: `{context.command('adopt', after=('JOB_ID',))}`.{cancel}",
+    )
+
+
+def look_again(context: Context, key: str) -> None:
+    """Look for a second live job of this spec, as two machines at once would make; DecisionError if so."""
+    record = context.state.jobs[key]
+    try:
+        found = [job for job in _alike(context, context.service(), key, record.seen) if not job.dead]
+    except FtrunError as error:
+        if error.code not in TRANSIENT:
+            raise
+        context.emit("warning", message=f"could not look for a second job: {error}")
+        return
+    record.duplicates = [job.id for job in found if job.id != record.job_id]
+    if record.duplicates:
+        context.save()
+        raise duplicates_error(context, found)
+
+
+def remember(context: Context, key: str, job: Job, *, adopted: bool) -> JobRecord:
+    """Record the job of this spec key, durably, and close its intent."""
+    intent = context.state.intents.pop(key, None)
+    record = JobRecord(
+        job_id=job.id,
+        status=job.status,
+        attempt=_attempt(context),
+        fine_tuned_model=job.fine_tuned_model,
+        adopted=adopted,
+        created_at=job.created_at,
+        hyperparameters=dict(job.hyperparameters),
+        spec={name: value for name, value in spec(context).items() if value is not None},
+        seen=intent.seen if intent else [],
+    )
+    context.state.jobs[key] = record
+    context.save()
+    context.emit("note", text=f"job {job.id} {'adopted' if adopted else 'created'}")
+    return record

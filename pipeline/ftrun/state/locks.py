@@ -1,0 +1,70 @@
+"""Owns the locks of a run: which file, who holds it, and what is said to the one who comes second.
+
+The kernel releases a lock with its process, so none is ever stale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ftrun.errors import DecisionError
+from ftrun.files import write_json
+
+
+@contextmanager
+def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
+    """Hold the lock file `path`; DecisionError (exit 4) names who holds it, `wait` waits for it instead.
+
+    `what` is a clause such as `another run of this experiment is going on`.
+    """
+    import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = path.with_suffix(".json")
+    lock = filelock.FileLock(path, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise DecisionError(
+            f"{what} ({_who(holder)})",
+            code="locked",
+            file=str(path),
+            hint="Wait for it with --wait, or look with `ftrun status`.",
+        ) from None
+    try:
+        write_json(holder, _me())
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def user_lock(key: str) -> Path:
+    """Return the lock file of this user for `key`, the same for every clone on this machine.
+
+    It lies in $FTRUN_LOCKS, else in the user's state folder, whatever engine or project is used.
+    """
+    named = os.environ.get("FTRUN_LOCKS")
+    if named:
+        return Path(named).expanduser().absolute() / f"{key}.lock"
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "ftrun" / "locks" / f"{key}.lock"
+
+
+def _me() -> dict[str, str | int]:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"pid": os.getpid(), "host": platform.node(), "folder": str(Path.cwd()), "since": since}
+
+
+def _who(holder: Path) -> str:
+    try:
+        data = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {data['pid']} on {data['host']} in {data['folder']}, since {data['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has not said who it is"

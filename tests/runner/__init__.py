@@ -1,0 +1,1 @@
+"""Tests of the runner, against real engines and servers that fail on demand."""
