@@ -58,7 +58,7 @@ $(VENV)/.torch: | $(BIN)/python
 
 $(VENV)/.ready: pyproject.toml $(VENV)/.torch
 	@echo "installing ftrun"
-	@if [ '$(TORCH)' = none ]; then $(PIP) install -e '.[engine]'; else $(PIP) install -e '.[local]'; fi
+	@if [ '$(TORCH)' = none ]; then $(PIP) install -e '.[data,engine]'; else $(PIP) install -e '.[data,local]'; fi
 	@$(BIN)/python -m compileall -q pipeline
 	@touch $@
 

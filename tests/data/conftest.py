@@ -48,7 +48,7 @@ def make(tmp_path: Path) -> MakeExperiment:
         config = tmp_path / "experiment.yaml"
         names = list(files) if paths is None else list(paths)
         sources = tuple(
-            Source(path=name, base=tmp_path, key=("data", "sources", index), **(source or {}))
+            Source(**{"path": name, "base": tmp_path, "key": ("data", "sources", index), **(source or {})})
             for index, name in enumerate(names)
         )
         places: dict[tuple[str | int, ...], tuple[Path, int, int]] = {

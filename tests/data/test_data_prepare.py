@@ -170,9 +170,9 @@ def test_nothing_outside_the_project_is_read(make: Any, tmp_path_factory: pytest
 
 def test_formats_of_later_versions_and_unknown_ones(make: Any) -> None:
     """An ending that this version can't read is refused; `format` helps where the ending says nothing."""
-    experiment = make({"a.parquet": "x", "a.txt": "q,a\n1,2\n"})
+    experiment = make({"a.ods": "x", "a.txt": "q,a\n1,2\n"})
     with pytest.raises(DataError) as caught:
         data.source_files(experiment)
-    assert [problem.code for problem in caught.value.problems] == ["format_later", "unknown_format"]
+    assert [problem.code for problem in caught.value.problems] == ["other_table", "unknown_format"]
     named = make({"a.txt": "q,a\n1,2\n"}, source={"format": "csv"})
     assert data.source_files(named)[0].format == "csv"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ftrun import data
 from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace
-from ftrun.data.rows import read_rows
+from ftrun.data.rows import choice_of, read_rows
 from ftrun.data.sources import source_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Prompt
@@ -24,7 +24,8 @@ def read(experiment: Experiment) -> tuple[list[tuple[int, Any]], Findings]:
     """Return (line, values) of every row of the first file, and what is wrong."""
     findings = Findings()
     file = source_files(experiment)[0]
-    rows = read_rows(experiment, file, FilePlace(str(file.path), findings), findings, file.source.limit)
+    choice = choice_of(experiment, file.source, [file], findings)
+    rows = read_rows(experiment, file, FilePlace(str(file.path), findings), findings, choice)
     return [(row.line, dict(row.values)) for row in rows], findings
 
 

@@ -59,6 +59,8 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     ("budget", model.Budget, {"unclear": "resend_after"}, set()),
     ("data", model.Data, {}, set()),
     ("source", model.Source, {}, {"base", "key"}),
+    ("sql", model.Sql, {}, set()),
+    ("dataset", model.Dataset, {}, set()),
     ("split", model.Split, {}, set()),
     ("prompt", model.Prompt, {}, {"dependencies"}),
     ("messageTemplate", model.MessageTemplate, {}, set()),

@@ -20,11 +20,21 @@ if TYPE_CHECKING:
 Announce = Callable[[str], None]
 
 
-def source_files(experiment: Experiment) -> tuple[SourceFile, ...]:
-    """Return the files of all sources in reading order; DataError has every path that can't be used."""
+def source_files(experiment: Experiment, *, download: bool = True) -> tuple[SourceFile, ...]:
+    """Return the files of all sources in reading order; DataError has every path that can't be used.
+
+    Without `download` a dataset of the hub is one file that need not exist.
+    """
     from ftrun.data.sources import source_files as resolve
 
-    return resolve(experiment)
+    return resolve(experiment, download=download)
+
+
+def content_hash(file: SourceFile) -> str:
+    """Return the SHA-256 of a file's bytes, of a database's rows, or of the name of a dataset's commit."""
+    from ftrun.data.inputs import content_hash as hash_of
+
+    return hash_of(file)
 
 
 def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
@@ -91,4 +101,13 @@ def price(
     return estimate(experiment, examples=examples, train_tokens=train_tokens, train=train, evaluate=evaluate)
 
 
-__all__ = ["check", "examine", "prepare", "prepare_inputs", "price", "source_files", "target_problems"]
+__all__ = [
+    "check",
+    "content_hash",
+    "examine",
+    "prepare",
+    "prepare_inputs",
+    "price",
+    "source_files",
+    "target_problems",
+]

@@ -30,9 +30,14 @@ SOURCES = {
     "outside_project": _error(
         "Copy the file into the project, so that nothing else can be uploaded by mistake."
     ),
-    "unknown_format": _error("Add `format: csv`, `tsv`, `jsonl` or `json` to the source."),
-    "format_later": _error("Save the data as CSV (UTF-8) or JSONL and name that file."),
-    "not_text": _error("Save the data as CSV (UTF-8) or JSONL and name that file."),
+    "unknown_format": _error(
+        "Add `format:` to the source: csv, tsv, jsonl, json, parquet, arrow, xlsx or sqlite."
+    ),
+    "other_table": _error("Open it and save it as .xlsx or CSV, and name that file."),
+    "not_text": _error("Name the file as what it is, or say so in the source: `format: xlsx`."),
+    "extra_missing": _error("Install what reads it: pip install 'ftrun[data]'"),
+    "damaged": _error("Save or download the file anew."),
+    "dataset": _error("Mend `dataset` of the source."),
     "unreadable": _error("Mend the file's permissions."),
     "unknown_encoding": _error(
         "Use utf-8, cp932, euc_jp, utf-16 or another text encoding that Python knows."
@@ -48,6 +53,14 @@ TABLES = {
     "header": _error("Give every column a name of its own in the first line."),
     "ragged_row": _error('Put a value that contains the separator or a line break into quotes: "a, b".'),
     "csv_quotes": _error('Write a quote inside a quoted value twice: "He said ""no""."'),
+    "value": _error("Mend the cell, or leave its column out: no text or number can be made of it."),
+    "sheet": _error("Name one: `sheet: NAME` in the source."),
+    "formula": _error("Open the workbook in Excel and save it: then the values are in it."),
+    "merged_cells": _error("Unmerge the cells and fill each of them: which rows mean the value is not told."),
+    "query": _error("Mend `query` of the source: one SELECT whose columns have names of their own."),
+    "sql": _error("Mend the query, or the address in the variable."),
+    "where": _error("Mend `where` of the source: an expression that is true or false for every row."),
+    "nothing_chosen": _error("Mend `where` and `sample` of the source."),
     "missing_column": _error("Mend `columns` of the source: new_name: name_in_the_file."),
     "column_clash": _error("Choose another new name in `columns` of the source."),
 }

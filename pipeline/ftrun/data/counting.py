@@ -114,12 +114,14 @@ def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> C
 
 def _statistics(gathered: Gathered, parts: bytearray, part: int, limit: int) -> FileStatistics:
     mine = bytes(parts).translate(bytes(number == part for number in range(256)))
+    times = bytes(itertools.compress(gathered.times, mine))
 
     def chosen(values: Iterable[int]) -> Iterable[int]:
-        return itertools.compress(values, mine)
+        one_each = itertools.compress(values, mine)
+        return itertools.chain.from_iterable(map(itertools.repeat, one_each, times)) if times else one_each
 
     return FileStatistics(
-        examples=mine.count(1),
+        examples=sum(times) if times else mine.count(1),
         messages=distribution(chosen(gathered.messages)),
         tokens=distribution(chosen(gathered.tokens)),
         assistant_tokens=distribution(chosen(gathered.assistant)),

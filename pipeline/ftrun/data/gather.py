@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftrun.data.checks import corpus_checks
+from ftrun.data.choosing import Choice
 from ftrun.data.examples import RowRenderer
 from ftrun.data.findings import Findings
 from ftrun.data.marks import Mark
 from ftrun.data.notes import Notes
 from ftrun.data.place import FilePlace
 from ftrun.data.repeats import repeated
-from ftrun.data.rows import Row, read_rows
+from ftrun.data.rows import Row, choice_of, read_rows
 from ftrun.data.rowwork import Batch, RowWork, damaged_file
 from ftrun.data.sources import Role, SourceFile, usable_files
 from ftrun.data.split import TEST, TRAIN, VALIDATION
@@ -41,6 +42,8 @@ class Gathered:
     spool: Spool
     project: Path
     files: list[str] = field(default_factory=list)  # relative to the project
+    weights: list[float] = field(default_factory=list)  # of the files' sources
+    times: bytearray = field(default_factory=bytearray)  # each example is written; empty: once
     roles: bytearray = field(default_factory=bytearray)  # the part of its file; TRAIN: it is divided
     digests: bytearray = field(default_factory=bytearray)  # 16 bytes each
     line_of: array[int] = field(default_factory=lambda: array("I"))
@@ -72,9 +75,10 @@ class Gathered:
         file, line = self.place_of(index)
         return shown_path(self.project / self.files[file]), line
 
-    def open_file(self, name: str) -> None:
+    def open_file(self, name: str, weight: float = 1) -> None:
         """Begin with the examples of another file."""
         self.files.append(name)
+        self.weights.append(weight)
         self._begin(len(self), len(self.files) - 1)
 
     def add(self, batch: Batch, spool_file: int) -> None:
@@ -192,25 +196,28 @@ def _nothing_yet(experiment: Experiment, spool: Spool) -> Gathered:
 def _batches(
     experiment: Experiment, findings: Findings, gathered: Gathered, announce: Announce | None
 ) -> Iterator[tuple[SourceFile, FilePlace, list[Row]]]:
-    left: dict[tuple[str | int, ...], int] = {}  # rows that a source may still give
+    choices: dict[tuple[str | int, ...], Choice] = {}
     project = experiment.project.resolve()
-    for file in usable_files(experiment, findings):
-        limit = left.setdefault(file.source.key, file.source.limit) if file.source.limit is not None else None
-        if limit == 0:
+    files = usable_files(experiment, findings)
+    for file in files:
+        key = file.source.key
+        if key not in choices:
+            choices[key] = choice_of(experiment, file.source, files, findings)
+        choice = choices[key]
+        if choice.is_full:
             continue
         place = FilePlace(shown_path(file.path), findings)
-        gathered.open_file(relative_name(file.path, project))
+        gathered.open_file(relative_name(file.path, project), file.source.weight)
         if announce:
             announce(f"reading {place.name}")
-        count = 0
-        rows = read_rows(experiment, file, place, findings, limit)
+        seen = choice.seen
+        rows = read_rows(experiment, file, place, findings, choice)
         while batch := list(itertools.islice(rows, BATCH)):
-            count += len(batch)
             yield file, place, batch
-        if limit is not None:
-            left[file.source.key] = limit - count
-        if count == 0 and not findings.failed:
+        if choice.seen == seen and not findings.failed:
             place.add("no_rows", "the file has no rows", 1)
+    for choice in choices.values():
+        choice.finish()
 
 
 def relative_name(path: Path, project: Path) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
+from ftrun.data.findings import Findings
+from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile, source_files
 from ftrun.errors import DataError
-from ftrun.experiment.model import Experiment, Source, Split, Template
+from ftrun.experiment.model import Experiment, Source, Split, Sql, Template
 from ftrun.experiment.places import shown_path
-from ftrun.files import sha256_file
+from ftrun.files import digest, sha256_file
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 
@@ -17,7 +21,7 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
     """Return the inputs as JSON values: contents in reading order without names, data and prompt keys."""
     return {
         "prepare version": PREPARE_VERSION,
-        "files": [_file(file) for file in source_files(experiment)],
+        "files": [_file(file) for file in source_files(experiment, download=False)],
         "split": _split(experiment.data.split),
         "dedupe": experiment.data.dedupe,
         "prompt": _prompt(experiment),
@@ -26,23 +30,54 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
 
 def _file(file: SourceFile) -> dict[str, Any]:
     source = file.source
-    return {
+    facts = {
         "role": file.role,
         "source": list(source.key),  # `limit` counts the rows of a whole source
         "format": file.format,
         "encoding": source.encoding,
         "columns": dict(source.columns) if source.columns else None,
         "limit": source.limit,
-        "sha256": _hash(file),
+        "sha256": content_hash(file),
     }
+    # absent where not given: what was prepared before there were these keys is still what it was
+    more = {
+        "sheet": source.sheet,
+        "query": source.query or (source.sql.query if source.sql else None),
+        "where": source.where,
+        "sample": [source.sample.size, source.sample.seed] if source.sample else None,
+        "weight": source.weight if source.weight != 1 else None,
+    }
+    return facts | {key: value for key, value in more.items() if value is not None}
 
 
-def _hash(file: SourceFile) -> str:
+def content_hash(file: SourceFile) -> str:
+    """Return the SHA-256 of a file's bytes, of a database's rows, or of the name of a dataset's commit.
+
+    DataError if it can't be read.
+    """
+    source = file.source
+    if source.sql is not None:
+        return _rows_hash(source.sql)
+    if source.dataset is not None and source.dataset.id is not None:
+        return digest(asdict(source.dataset))  # a commit never changes
     try:
+        log = file.path.with_name(f"{file.path.name}-wal")  # what SQLite has not yet put into the file
+        if file.format == "sqlite" and log.is_file() and log.stat().st_size:
+            return digest([sha256_file(file.path), sha256_file(log)])
         return sha256_file(file.path)
     except OSError as error:
         message = f"the file can't be read: {error.strerror}"
         raise DataError(message, code="unreadable", file=shown_path(file.path)) from error
+
+
+def _rows_hash(sql: Sql) -> str:
+    from ftrun.data.database import snapshot
+
+    findings = Findings()
+    with suppress(UnusableFileError), snapshot(sql, FilePlace(f"${sql.url_env}", findings)) as taken:
+        return taken.sha256()
+    findings.raise_errors()
+    raise AssertionError("a database without rows has a reason")
 
 
 def _split(split: Split | None) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import tempfile
 from array import array
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from ftrun.data.split_advice import advice, sizes, taken
 from ftrun.data.split_judge import judge_parts
 from ftrun.data.spool import Spool
 from ftrun.data.tally import write_tally
+from ftrun.data.weighing import weigh
 from ftrun.experiment.model import Experiment
 from ftrun.files import atomic_writer, sync_folder
 
@@ -69,6 +71,7 @@ def _gathered(
     """Return the good rows and the part of each."""
     gathered = gather(experiment, spool, findings, announce, renderer)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
+    parts = weigh(gathered, parts)
     compare(experiment, gathered, parts)
     return gathered, parts
 
@@ -130,9 +133,14 @@ def _write(
     with contextlib.ExitStack() as stack:
         writers = {role: _Writer(stack.enter_context(atomic_writer(paths[role]))) for role in present}
         sidecar = stack.enter_context(atomic_writer(folder / SOURCES))
-        for part, line in zip(parts, gathered.spool.lines(), strict=True):
-            writers[ROLES[part]].write(line)
-        places = ((ROLES[part], *gathered.place_of(index)) for index, part in enumerate(parts))
+        times = gathered.times or itertools.repeat(1)
+        for part, line, count in zip(parts, gathered.spool.lines(), times, strict=False):
+            for _ in range(count):
+                writers[ROLES[part]].write(line)
+        written = (
+            index for index, count in zip(range(len(parts)), times, strict=False) for _ in range(count)
+        )
+        places = ((ROLES[parts[index]], *gathered.place_of(index)) for index in written)
         sidecar.writelines(origin_lines(origin, places))
     for stale in set(ROLES) - set(present):
         paths[stale].unlink(missing_ok=True)

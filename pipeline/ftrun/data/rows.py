@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+from ftrun.data.choosing import Choice, needs_ranks, row_rank
+from ftrun.data.columnar import read_arrow, read_parquet
+from ftrun.data.database import read_database
 from ftrun.data.encodings import text_lines
 from ftrun.data.findings import Findings
 from ftrun.data.json_rows import read_json, read_jsonl
 from ftrun.data.marks import Mark, take_mark
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile, place_of
+from ftrun.data.sqlite_rows import read_sqlite
 from ftrun.data.tables import read_table
-from ftrun.experiment.model import Experiment
+from ftrun.data.unpacking import told
+from ftrun.data.workbook import read_workbook
+from ftrun.experiment.model import Experiment, Source
+
+TEXT = ("csv", "tsv", "jsonl", "json")
 
 
 class Row(NamedTuple):
-    """One row and the line (from 1) at which it starts. `mark`: it was generated."""
+    """One row and the line (from 1) at which it starts; its number where there are no lines.
+
+    `mark`: it was generated.
+    """
 
     line: int
     values: Mapping[str, object]
@@ -25,21 +37,69 @@ class Row(NamedTuple):
 
 
 def read_rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, limit: int | None
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
 ) -> Iterator[Row]:
-    """Yield at most `limit` good rows of one file; what is wrong goes to `findings`."""
+    """Yield the good rows of one file that `choice` takes (None: all); what is wrong goes to `findings`."""
     try:
-        for line, values in itertools.islice(_numbered(file, place), limit):
+        for line, values in numbered(file, place):
             renamed = _renamed(experiment, file, values, place, line, findings)
             if renamed is not None:
-                yield Row(line, *take_mark(renamed))
+                row = Row(line, *take_mark(renamed))
+                if choice is None or choice.takes(row.values, place, line):
+                    yield row
+            if choice is not None and choice.is_full:
+                return  # what follows is nobody's business
     except UnusableFileError:
         return  # its problem has been added
 
 
-def _numbered(file: SourceFile, place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:
-    lines = text_lines(file.path, file.source.encoding, place)
-    match file.format:
+def choice_of(
+    experiment: Experiment, source: Source, files: Iterable[SourceFile], findings: Findings
+) -> Choice:
+    """Return what decides over the rows of `source`, whose files are among `files`.
+
+    A sample of so many rows is drawn by reading them once before.
+    """
+    if not needs_ranks(source):
+        return Choice(experiment, source, findings)
+    assert source.sample is not None
+    unheard = Findings()  # what is wrong is told when the rows are read again
+    before = Choice(experiment, replace(source, sample=None, limit=None), unheard)
+    ranks = array("Q")
+    for file in files:
+        if file.source.key == source.key:
+            place = FilePlace(file.path.name, unheard)
+            rows = read_rows(experiment, file, place, unheard, before)
+            ranks.extend(row_rank(row.values, source.sample.seed) for row in rows)
+    return Choice(experiment, source, findings, ranks)
+
+
+def numbered(file: SourceFile, place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield (line or row number, values) of every good row as it stands in the file.
+
+    UnusableFileError, with the problem added, if the file can't be read on.
+    """
+    source, path = file.source, file.path
+    if file.format in TEXT:
+        yield from _read_text(file.format, text_lines(path, source.encoding, place), place)
+        return
+    with told(place):
+        match file.format:
+            case "parquet":
+                yield from read_parquet(path, place)
+            case "arrow":
+                yield from read_arrow(path, place)
+            case "xlsx":
+                yield from read_workbook(path, source.sheet, place)
+            case "sqlite":
+                yield from read_sqlite(path, source.query, place)
+            case _:
+                assert source.sql is not None
+                yield from read_database(source.sql, place)
+
+
+def _read_text(form: str, lines: Iterator[str], place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:
+    match form:
         case "csv":
             return read_table(lines, ",", place)
         case "tsv":

@@ -1,4 +1,4 @@
-"""Owns which files an experiment reads: globs, formats, and the refusal of what lies outside the project."""
+"""Owns what an experiment reads: files, globs, databases, datasets; refuses what lies outside the project."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ftrun.data.encodings import known_encoding
 from ftrun.data.findings import Findings
+from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import shown_path
 
@@ -21,15 +22,25 @@ ENDINGS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".sqlite": "sqlite",
+    ".sqlite3": "sqlite",
+    ".db": "sqlite",
 }
-LATER = frozenset((".parquet", ".xlsx", ".xls", ".sqlite", ".db", ".ods"))
+OTHER_TABLES = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 PACKED = ".gz"
 MOST_NAMES = 8  # shown of a folder's files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One file of a source. `role`: its rows are divided ("data") or are a held-out set of their own."""
+    """One file of a source. `role`: its rows are divided ("data") or are a held-out set of their own.
+
+    A database (format "sql") has no file: `path` is then the project and the name of its variable.
+    """
 
     path: Path
     source: Source
@@ -37,15 +48,20 @@ class SourceFile:
     format: str
 
 
-def source_files(experiment: Experiment) -> tuple[SourceFile, ...]:
-    """Return the files of all sources in reading order; DataError has every path that can't be used."""
+def source_files(experiment: Experiment, *, download: bool = True) -> tuple[SourceFile, ...]:
+    """Return the files of all sources in reading order; DataError has every path that can't be used.
+
+    Without `download` a dataset of the hub is one file that need not exist.
+    """
     findings = Findings()
-    files = usable_files(experiment, findings)
+    files = usable_files(experiment, findings, download=download)
     findings.raise_errors()
     return files
 
 
-def usable_files(experiment: Experiment, findings: Findings) -> tuple[SourceFile, ...]:
+def usable_files(
+    experiment: Experiment, findings: Findings, *, download: bool = True
+) -> tuple[SourceFile, ...]:
     """Return the files that can be used; the others go to `findings`."""
     files: list[SourceFile] = []
     for role, source in sources(experiment):
@@ -53,12 +69,53 @@ def usable_files(experiment: Experiment, findings: Findings) -> tuple[SourceFile
             where = place_of(experiment, *source.key, "encoding")
             findings.add("unknown_encoding", f"{source.encoding!r} is no text encoding", **where)
             continue
-        where = place_of(experiment, *source.key, "path")
-        for path in _matches(source, where, findings):
-            file_format = _format(path, source, where, findings)
-            if file_format and _is_allowed(path, experiment, where, findings):
-                files.append(SourceFile(path=path, source=source, role=role, format=file_format))
+        for path, file_format in _readable(experiment, source, findings, download=download):
+            files.append(SourceFile(path=path, source=source, role=role, format=file_format))
     return tuple(files)
+
+
+def _readable(
+    experiment: Experiment, source: Source, findings: Findings, *, download: bool
+) -> Iterator[tuple[Path, str]]:
+    """Yield path and format of what can be read of a source."""
+    if source.sql is not None:
+        yield experiment.project / f"${source.sql.url_env}", "sql"
+        return
+    where = place_of(experiment, *source.key, "dataset" if source.dataset else "path")
+    on_hub = source.dataset is not None and source.dataset.id is not None
+    if source.dataset is not None and on_hub and not download:
+        yield experiment.project / f"{source.dataset.id}@{source.dataset.revision}", "hub"
+        return
+    found = _dataset_files(experiment, source, where, findings)
+    for path in _matches(source, where, findings) if found is None else found:
+        file_format = _format(path, source, where, findings)
+        # the files of a downloaded dataset are links into the download cache
+        if file_format and (on_hub or _is_allowed(path, experiment, where, findings)):
+            yield path, file_format
+
+
+def _dataset_files(
+    experiment: Experiment, source: Source, where: dict[str, Any], findings: Findings
+) -> list[Path] | None:
+    dataset = source.dataset
+    if dataset is None:
+        return None
+    from ftrun.data.datasets import dataset_files, hub_folder
+
+    folder = source.base / (dataset.path or "")
+    try:
+        if dataset.path is None:
+            return dataset_files(hub_folder(dataset), dataset)
+        if not folder.is_dir():
+            hint = _near(folder)
+            findings.add("missing_file", f"there is no folder {dataset.path!r}", hint=hint, **where)
+        elif _is_inside(folder, folder.resolve(), experiment, where, findings):
+            return dataset_files(folder, dataset)
+    except DataError as error:
+        findings.add(
+            error.code, f"the dataset {dataset.path or dataset.id}: {error}", hint=error.problem.hint, **where
+        )
+    return []
 
 
 def sources(experiment: Experiment) -> Iterator[tuple[Role, Source]]:
@@ -84,6 +141,7 @@ def place_of(experiment: Experiment, *key: str | int) -> dict[str, Any]:
 
 
 def _matches(source: Source, where: dict[str, Any], findings: Findings) -> list[Path]:
+    assert source.path is not None
     literal = source.base / source.path
     try:
         if literal.exists() or literal.is_symlink():
@@ -121,10 +179,9 @@ def _format(path: Path, source: Source, where: dict[str, Any], findings: Finding
     if source.format is not None:
         return source.format
     ending = ending_of(path)
-    if ending in LATER:
-        findings.add("format_later", f"{path.name}: {ending} files are not in this version", **where)
-        return None
-    if ending not in ENDINGS:
+    if ending in OTHER_TABLES:
+        findings.add("other_table", f"{path.name}: {ending} files are not read", **where)
+    elif ending not in ENDINGS:
         message = f"{path.name}: the ending {ending!r} does not say what the file is"
         findings.add("unknown_format", message, **where)
     return ENDINGS.get(ending)
@@ -142,15 +199,23 @@ def _is_allowed(path: Path, experiment: Experiment, where: dict[str, Any], findi
     except (OSError, RuntimeError) as error:
         findings.add("missing_file", f"{shown_path(path)} leads nowhere: {error}", **where)
         return False
-    if not real.is_relative_to(experiment.project.resolve()):
-        message = f"{source_name(path, real)} lies outside the project {shown_path(experiment.project)}"
-        findings.add("outside_project", message, **where)
+    if not _is_inside(path, real, experiment, where, findings):
         return False
     if not real.is_file():
         kind = "a folder" if real.is_dir() else "no regular file"
         findings.add("not_a_file", f"{shown_path(path)} is {kind}", **where)
         return False
     return True
+
+
+def _is_inside(
+    path: Path, real: Path, experiment: Experiment, where: dict[str, Any], findings: Findings
+) -> bool:
+    if real.is_relative_to(experiment.project.resolve()):
+        return True
+    message = f"{source_name(path, real)} lies outside the project {shown_path(experiment.project)}"
+    findings.add("outside_project", message, **where)
+    return False
 
 
 def source_name(path: Path, real: Path) -> str:

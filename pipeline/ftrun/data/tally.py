@@ -21,6 +21,7 @@ from ftrun.data.models import encoding_of, limit_of
 from ftrun.data.prepared import ROLES, SOURCES, Origin, read_origin
 from ftrun.data.sources import Role
 from ftrun.data.spool import Spool
+from ftrun.data.weighing import fold
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
 from ftrun.files import sha256_file, write_json
@@ -75,6 +76,7 @@ def _recount(experiment: Experiment, folder: Path) -> Counted:
         located = [place for role, _ in _present(folder) for place in places[role]]
         if len(located) == len(gathered):
             gathered.locate(origin.files, located)
+            fold(gathered)
         else:  # without sources.jsonl the places are those of the prepared files
             origin = dataclasses.replace(origin, files=gathered.files, first_duplicate=None)
         compare(experiment, gathered, gathered.roles)

@@ -10,15 +10,18 @@ from ftrun.experiment.document import Document
 from ftrun.experiment.model import (
     Budget,
     Data,
+    Dataset,
     EvalPrompt,
     Evaluation,
     Experiment,
     MessageTemplate,
     Price,
     Prompt,
+    Sample,
     Share,
     Source,
     Split,
+    Sql,
     Target,
     Train,
 )
@@ -132,16 +135,31 @@ def _data(document: Document) -> Data:
 def _sources(document: Document, path: KeyPath, raw: list[Mapping[str, Any]]) -> tuple[Source, ...]:
     return tuple(
         Source(
-            path=one["path"],
-            base=document.base((*path, index, "path")),
+            path=one.get("path"),
+            base=document.base((*path, index, "dataset" if "dataset" in one else "path")),
             key=(*path, index),
             format=one.get("format"),
             encoding=one.get("encoding"),
+            sheet=one.get("sheet"),
+            query=one.get("query"),
+            sql=Sql(**one["sql"]) if "sql" in one else None,
+            dataset=Dataset(**one["dataset"]) if "dataset" in one else None,
             columns=one.get("columns"),
+            where=one.get("where"),
+            sample=_sample(one.get("sample")),
             limit=None if one.get("limit") is None else int(one["limit"]),
+            weight=float(one.get("weight", 1)),
         )
         for index, one in enumerate(raw)
     )
+
+
+def _sample(raw: float | Mapping[str, Any] | None) -> Sample | None:
+    if raw is None:
+        return None
+    given = raw if isinstance(raw, Mapping) else {"size": raw}
+    size = given["size"]
+    return Sample(size=size if size < 1 else int(size), seed=int(given.get("seed", 42)))
 
 
 def _split(document: Document, raw: Mapping[str, Any] | None) -> Split | None:

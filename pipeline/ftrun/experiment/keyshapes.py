@@ -19,7 +19,7 @@ NAMED_KEY = re.compile(
     re.IGNORECASE,
 )
 LONG_RUN = re.compile(r"(?=[A-Za-z0-9_+=]*[a-z])(?=[A-Za-z0-9_+=]*[0-9])[A-Za-z0-9_+=]{32,}")
-PASSWORD = re.compile(r"(https?://)[^/@\s]+@")
+PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s]+@")
 HIDDEN = "***"
 
 

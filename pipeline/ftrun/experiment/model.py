@@ -27,16 +27,53 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A data source as written. `path` may hold globs; `base` is the folder it is relative to."""
+class Sample:
+    """How many rows of a source are used: a share (float below 1) or a count (int)."""
 
-    path: str
+    size: Share
+    seed: int = 42
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sql:
+    """A query to a database; `url_env` names the variable that holds its address."""
+
+    url_env: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """A Hugging Face dataset: a folder (`path`), or one of the hub (`id` at the commit `revision`)."""
+
+    path: str | None = None
+    id: str | None = None
+    revision: str | None = None
+    config: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A data source as written: one of `path`, `sql` and `dataset` is given.
+
+    `path` may hold globs; `base` is the folder that paths are relative to.
+    """
+
+    path: str | None = None
     base: Path
     key: tuple[str | int, ...]
     format: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
+    query: str | None = None
+    sql: Sql | None = None
+    dataset: Dataset | None = None
     columns: Mapping[str, str] | None = None
+    where: str | None = None
+    sample: Sample | None = None
     limit: int | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,13 @@ from ftrun.experiment.build import choose_target, seconds
 from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, walk
 from ftrun.experiment.places import shown_value
+from ftrun.experiment.source_rules import check_sources, is_variable_name
 
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 ONE_LINE = frozenset(
-    ("name", "model", "suffix", "base_url", "api_key_env", "organization", "project", "path", "id")
+    (
+        *("name", "model", "suffix", "base_url", "api_key_env", "organization", "project", "path", "id"),
+        *("sheet", "split", "config", "revision"),
+    )
 )
 REMOTE_ONLY = ("base_url", "api_key_env", "organization", "project", "price")
 Rule = Callable[[Document], Iterator[Problem]]
@@ -94,7 +97,7 @@ def _address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Pro
 
 
 def _variable_problems(document: Document, path: KeyPath, variable: str) -> Iterator[Problem]:
-    if not VARIABLE_NAME.fullmatch(variable):
+    if not is_variable_name(variable):
         # not repeated: it may be the key itself
         message = "this is not the name of an environment variable"
         hint = "Write its name, such as OPENAI_API_KEY; the key itself stays out of the file."
@@ -268,6 +271,7 @@ RULES: tuple[Rule, ...] = (
     _check_providers,
     _check_poll,
     _check_split,
+    check_sources,
     _check_prompt,
     _check_eval_prompts,
     _check_one_line,

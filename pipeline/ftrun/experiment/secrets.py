@@ -11,6 +11,7 @@ from ftrun.experiment.document import Document
 from ftrun.experiment.keyshapes import KEY_NAME, KEY_SHAPES, LONG_RUN
 from ftrun.experiment.nodes import KeyPath, walk
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
 PLACEHOLDER = re.compile(r"[a-z]{2,4}[-_](.)\1*|[A-Z_]*", re.DOTALL)  # sk-xxxxxxxx, YOUR_API_KEY
 HINT = (
     "Take the key out of the file and withdraw it at the provider, put it into an environment variable, "
@@ -28,6 +29,8 @@ def secret_problems(document: Document) -> dict[KeyPath, Problem]:
 
 def _secrets(document: Document) -> Iterator[KeyPath]:
     for path, node in walk(document.root):
+        if path[-2:] == ("dataset", "revision") and COMMIT.fullmatch(str(node.value)):
+            continue
         texts = [text for text in (*path[-1:], node.value) if isinstance(text, str)]
         if any(_is_key(text) or _has_password(text) for text in texts) or _names_a_key(path, node.value):
             yield path
@@ -50,7 +53,7 @@ def _is_key(text: str) -> bool:
 
 
 def _has_password(text: str) -> bool:
-    if not text.startswith(("http://", "https://")):
+    if "://" not in text[:40] or any(map(str.isspace, text)):
         return False
     try:
         return "@" in urlsplit(text).netloc

@@ -28,8 +28,8 @@ def provenance(context: Context) -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         "config_sha256": digest([sha256_file(path) for path in experiment.files]),
         "data": {
-            _shown(file.path, experiment.project): sha256_file(file.path)
-            for file in data.source_files(experiment)
+            _shown(file.path, experiment.project): data.content_hash(file)
+            for file in data.source_files(experiment, download=False)
         },
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
         "git_commit": commit,

@@ -1,0 +1,128 @@
+"""Owns which rows of a source are used (`where`, `sample`, `limit`) and how often (`weight`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ftrun.data.findings import Findings
+from ftrun.data.place import FilePlace
+from ftrun.data.sources import place_of
+from ftrun.errors import ConfigError
+from ftrun.experiment.model import Experiment, Source
+from ftrun.files import canonical_json
+
+if TYPE_CHECKING:
+    from ftrun.experiment.conditions import Condition
+
+ALL = 1 << 64  # ranks lie below it
+
+
+def row_rank(values: Mapping[str, object], seed: int) -> int:
+    """Return the place of a row in the seeded order of a sample: 64 bits, the same wherever it stands."""
+    return _rank(canonical_json(values), f"sample {seed}")
+
+
+def copies(weight: float, digest: bytes) -> int:
+    """Return how often the training example with this digest is used: its fraction is left to a hash."""
+    whole = int(weight)
+    fraction = Fraction(str(weight)) - whole
+    return whole + (_rank(digest, "weight") < fraction * ALL)
+
+
+def _rank(content: bytes, key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8, key=key.encode()).digest())
+
+
+def share_bound(share: float) -> int:
+    """Return the rank below which the rows of a share lie."""
+    return int(Fraction(str(share)) * ALL)
+
+
+class Choice:
+    """Decides row by row, over all files of one source. Not for several threads at once.
+
+    A sample of so many rows needs the ranks of all rows first: `ranks` (see `needs_ranks`).
+    """
+
+    def __init__(
+        self, experiment: Experiment, source: Source, findings: Findings, ranks: Iterable[int] | None = None
+    ) -> None:
+        self._experiment, self._source, self._findings = experiment, source, findings
+        self._condition = _condition(experiment, source)
+        self._left = source.limit
+        self._bound, self._ties = self._sample_bound(ranks)
+        self.seen = 0  # rows that were offered
+        self.taken = 0
+
+    def _sample_bound(self, ranks: Iterable[int] | None) -> tuple[int, int]:
+        """Return the rank below which rows are taken, and how many are taken that have this very rank."""
+        sample = self._source.sample
+        if sample is None or (sample.size >= 1 and ranks is None):
+            return ALL, 0
+        if sample.size < 1:
+            return share_bound(sample.size), 0
+        lowest = sorted(ranks or ())[: int(sample.size)]
+        return (lowest[-1], lowest.count(lowest[-1])) if lowest else (ALL, 0)
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether the source has given as many rows as its `limit` allows."""
+        return self._left == 0
+
+    def takes(self, values: Mapping[str, object], place: FilePlace, line: int) -> bool:
+        """Return whether a row is used; a condition that can't be told is added to the findings."""
+        self.seen += 1
+        if not self._meets(values, place, line) or not self._is_sampled(values):
+            return False
+        if self._left is not None:
+            self._left -= 1
+        self.taken += 1
+        return True
+
+    def _meets(self, values: Mapping[str, object], place: FilePlace, line: int) -> bool:
+        if self._condition is None:
+            return True
+        from ftrun.experiment.conditions import ConditionError
+
+        try:
+            return self._condition.holds(values)
+        except ConditionError as error:
+            where = place_of(self._experiment, *self._source.key, "where")
+            told = ConfigError(f"where: {error}", code="where", hint=error.hint, **where)
+            self._findings.absorb(told, row=(place.name, line))
+            return False
+
+    def _is_sampled(self, values: Mapping[str, object]) -> bool:
+        sample = self._source.sample
+        if sample is None or self._bound == ALL:
+            return True
+        rank = row_rank(values, sample.seed)
+        if rank == self._bound and self._ties:
+            self._ties -= 1
+            return True
+        return rank < self._bound
+
+    def finish(self) -> None:
+        """Add the problem if there were rows, and none of them met the condition or fell into the sample."""
+        if self.seen and not self.taken and not self._findings.failed:
+            key = "where" if self._source.where is not None else "sample"
+            message = f"`{key}` leaves none of {self.seen} rows"
+            self._findings.add(
+                "nothing_chosen", message, **place_of(self._experiment, *self._source.key, key)
+            )
+
+
+def needs_ranks(source: Source) -> bool:
+    """Return whether a sample takes so many rows that all must be seen before the first is chosen."""
+    return source.sample is not None and source.sample.size >= 1
+
+
+def _condition(experiment: Experiment, source: Source) -> Condition | None:
+    if source.where is None:
+        return None
+    from ftrun.experiment.conditions import Condition  # imports jinja2
+
+    return Condition(source.where, experiment.file.parent)

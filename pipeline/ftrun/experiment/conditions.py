@@ -1,0 +1,82 @@
+"""Owns conditions on rows (`where`): one Jinja2 expression in the templates' sandbox, true or false."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+from jinja2.environment import TemplateExpression
+
+from ftrun.experiment.sandbox import ExperimentEnvironment, MissingError
+
+
+class ConditionError(Exception):
+    """A condition can't be told for a row; `hint` says what would help."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Condition:
+    """One compiled condition. Not for several threads at once."""
+
+    def __init__(self, text: str, folder: Path) -> None:
+        self._text = text
+        self._environment = ExperimentEnvironment(folder)
+        self._expression = _compiled(self._environment, text)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Return whether the condition is true for `row`; ConditionError if it can't be told."""
+        self._environment.meter.start()
+        try:
+            value = self._expression({**row, "row": row})
+            if isinstance(value, bool):
+                return value
+            if not value:  # null and "" are what an absent value is; an undefined name raises here
+                return False
+        except MissingError as error:
+            raise ConditionError(*_missing(error, row)) from error
+        except Exception as error:  # an expression can raise anything, and is at fault whatever it is
+            raise ConditionError(str(error) or type(error).__name__, _hint(error)) from error
+        hint = f"Compare it: `({self._text}) != ''`, or with the value that is meant."
+        raise ConditionError(f"it gives {_kind(value)}, not true or false", hint)
+
+
+def syntax_error(text: str, folder: Path) -> str | None:
+    """Return what is wrong with a condition as it stands, None if nothing is."""
+    try:
+        _compiled(ExperimentEnvironment(folder), text)
+    except TemplateError as error:
+        return str(error.message)
+    except (RecursionError, SyntaxError, MemoryError) as error:
+        return f"too deeply nested ({type(error).__name__})"
+    return None
+
+
+def _compiled(environment: ExperimentEnvironment, text: str) -> TemplateExpression:
+    return environment.compile_expression(text.strip(), undefined_to_none=False)
+
+
+def _missing(error: MissingError, row: Mapping[str, Any]) -> tuple[str, str | None]:
+    if error.owner is None and error.message != f"{error.name!r} is undefined":
+        return str(error.message), None  # an attribute that a value has not, or that is not for templates
+    known = [str(name) for name in (row if error.owner is None else error.owner)]
+    near = difflib.get_close_matches(error.name, known, n=1)
+    hint = f"Did you mean `{near[0]}`? " if near else ""
+    return f"there is no column {error.name!r}", f"{hint}Columns: {', '.join(known)}."
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "a text"
+    return "a number" if isinstance(value, (int, float)) else "a list or mapping"
+
+
+def _hint(error: Exception) -> str | None:
+    if isinstance(error, TypeError):
+        return "The values of a text file are text: write `year|int >= 2025` to compare as numbers."
+    return None
