@@ -1,0 +1,213 @@
+"""A provider of its own for each test, a project with a paid target, and runs that can be killed anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import ROOT
+from reliability.provider import KEY, MODEL, Provider
+
+FULL = bool(os.environ.get("FTRUN_TEST_ALL"))
+CONFIG = f"""\
+version: 1
+name: toy
+targets:
+  paid: {{provider: openai, model: {MODEL}, base_url: "BASE", api_key_env: PAID_KEY, settle: SETTLE,
+         poll: {{min: 0.02, max: 0.1}}, price: {{train: 10, input: 1, output: 2}}}}
+data:
+  sources: [{{path: toy.csv}}]
+  split: {{validation: 2, seed: 1}}
+prompt: {{system: 短く答えます。, user: "{{{{ q }}}}", assistant: "{{{{ a }}}}"}}
+train: {{suffix: toy, seed: 7, hyperparameters: {{n_epochs: 2}}}}
+eval:
+  prompts:
+    - {{id: one, user: 一番は？, expect: {{contains: ft}}}}
+    - {{id: two, user: 二番は？}}
+"""
+WORDS = ("run", "toy.yaml", "--target", "paid", "--yes", "--json")
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """A run that was started: its process, and where it writes."""
+
+    pid: int
+    folder: Path
+
+    def wait(self, seconds: float = 60) -> int:
+        """Wait for the end and return the exit code; the negative signal of a run that was killed."""
+        end = time.monotonic() + seconds
+        while not (self.folder / "code").exists():
+            if time.monotonic() > end:
+                os.kill(self.pid, signal.SIGKILL)
+                raise AssertionError(f"the run did not end in {seconds} s: {self.stderr}")
+            time.sleep(0.005)
+        return int((self.folder / "code").read_text())
+
+    @property
+    def stdout(self) -> str:
+        """Return what it printed as its result."""
+        return (self.folder / "stdout").read_text()
+
+    @property
+    def stderr(self) -> str:
+        """Return what it printed beside."""
+        return (self.folder / "stderr").read_text()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return its result, the one JSON document on stdout."""
+        found = json.loads(self.stdout)
+        assert isinstance(found, dict)
+        return found
+
+    @property
+    def points(self) -> list[str]:
+        """Return what it did to files and network, in order."""
+        return (self.folder / "points").read_text().splitlines()
+
+
+class Runs:
+    """Starts runs from a process that has imported everything already."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        path = os.pathsep.join((str(ROOT / "pipeline"), str(ROOT / "tests")))
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-m", "reliability.zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert self._zygote.stdout is not None and self._zygote.stdout.readline() == "ready\n"
+
+    def start(
+        self,
+        cwd: Path,
+        *words: str,
+        die_at: int | None = None,
+        clock: float = 0.0,
+        env: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Start `ftrun WORDS` in `cwd`; it dies of SIGKILL at its `die_at`-th point, if it gets there."""
+        self._count += 1
+        folder = self._folder / str(self._count)
+        folder.mkdir()
+        order = {
+            "cwd": str(cwd),
+            "words": words or WORDS,
+            "env": {**os.environ, **(env or {})},
+            "folder": str(folder),
+            "die_at": die_at,
+            "clock": clock,
+        }
+        assert self._zygote.stdin is not None and self._zygote.stdout is not None
+        self._zygote.stdin.write(json.dumps(order) + "\n")
+        self._zygote.stdin.flush()
+        return Run(pid=int(self._zygote.stdout.readline()), folder=folder)
+
+    def __call__(self, cwd: Path, *words: str, **how: Any) -> Run:
+        """Run `ftrun WORDS` to its end."""
+        run = self.start(cwd, *words, **how)
+        run.wait()
+        return run
+
+    def close(self) -> None:
+        """End the process that forks."""
+        assert self._zygote.stdin is not None and self._zygote.stdout is not None
+        self._zygote.stdin.close()
+        self._zygote.wait()
+        self._zygote.stdout.close()
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder in memory where there is one: hundreds of runs wait for the disk at each fsync."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """Return the way to start runs."""
+    found = Runs(tmp_path_factory.mktemp("runs"))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """Yield a provider that counts what it commits, with its key in the environment."""
+    monkeypatch.setenv("PAID_KEY", KEY)
+    found = Provider().start()
+    yield found
+    found.close()
+
+
+def make_project(folder: Path, provider: Provider, *, settle: str = "0.5s") -> Path:
+    """Write an experiment of 14 rows whose target is the provider, and return its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = "".join(f"質問{number}は何ですか？,答え{number}です。\n" for number in range(14))
+    (folder / "toy.csv").write_text("q,a\n" + rows, encoding="utf-8")
+    config = CONFIG.replace("BASE", provider.base_url).replace("SETTLE", settle)
+    (folder / "toy.yaml").write_text(config, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, provider: Provider) -> Path:
+    """Return a project whose target is the provider."""
+    return make_project(tmp_path / "project", provider)
+
+
+def sound(provider: Provider, place: Path) -> None:
+    """Hold what was left behind to the promise: one job, no file twice, a readable state, no key anywhere."""
+    assert len(provider.live_jobs()) <= 1, provider.jobs
+    names = [file["filename"] for file in provider.files.values()]
+    assert len(names) == len(set(names)), names
+    state = place / "runs/toy/paid/state.json"
+    if state.exists():
+        json.loads(state.read_text(encoding="utf-8"))
+    for path in place.rglob("*"):
+        assert not (path.is_file() and KEY.encode() in path.read_bytes()), path
+
+
+def recover(runs: Runs, provider: Provider, place: Path) -> Run:
+    """Run again after a death; where nobody can know whether a job was made, look (none was) and say so."""
+    run = runs(place)
+    if run.document.get("error", {}).get("code") == "unclear":
+        state = json.loads((place / "runs/toy/paid/state.json").read_text(encoding="utf-8"))
+        assert [intent["phase"] for intent in state["intents"].values()] == ["sending"]
+        assert provider.jobs == {}, "a job that is there is found, not asked about"
+        run = runs(place, *WORDS, "--confirm-not-created")
+    finished(provider, place, run)
+    return run
+
+
+def finished(provider: Provider, place: Path, run: Run) -> None:
+    """Hold a run that came to its end to the result of one that nobody disturbed."""
+    assert KEY not in run.stdout + run.stderr
+    document = run.document
+    assert document["status"] == "done", (document, run.stderr)
+    assert [document["job_id"]] == [job["id"] for job in provider.live_jobs()]
+    assert document["fine_tuned_model"] == provider.live_jobs()[0]["fine_tuned_model"]
+    answers = (place / "runs/toy/paid/answers.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(answers) == 4
+    sound(provider, place)

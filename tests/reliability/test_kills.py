@@ -1,0 +1,76 @@
+"""kill -9 at every point: at most one job, nothing lost, and the next run comes to the same end (R1, R2)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from reliability.conftest import FULL, Runs, finished, make_project, recover, sound
+from reliability.provider import KEY, Fault, Provider
+
+
+def test_an_undisturbed_run_is_what_the_others_are_held_to(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """One job, two files, four answers; the same command again sends nothing."""
+    run = runs(place)
+    finished(provider, place, run)
+    assert (len(provider.jobs), len(provider.files), provider.answers) == (1, 2, 4)
+    calls = len(provider.calls)
+    assert runs(place).document["status"] == "done"
+    assert len(provider.calls) == calls
+
+
+def test_killed_at_every_file_and_connection(runs: Runs, tmp_path: Path, provider: Provider) -> None:
+    """Death at any point that touches a file or the network leaves one job, and the rerun ends well."""
+    points = len(runs(make_project(tmp_path / "first", provider)).points)
+    assert points > 30
+    for number in range(1, points + 1, 1 if FULL else 7):
+        mine = Provider().start()
+        place = make_project(tmp_path / str(number), mine)
+        ended = runs.start(place, die_at=number).wait()
+        assert ended == -signal.SIGKILL or number > points - 10  # it may connect once less often
+        sound(mine, place)
+        recover(runs, mine, place)
+        mine.close()
+
+
+@pytest.mark.parametrize("fault", ["kill-before", "kill-after"])
+def test_killed_at_every_call(runs: Runs, tmp_path: Path, provider: Provider, fault: Fault) -> None:
+    """Death while a request is on its way, before or after the server acted, is made up for by the rerun."""
+    runs(make_project(tmp_path / "first", provider))
+    for number in range(1, len(provider.calls) + 1, 1 if FULL else 3):
+        mine = Provider(plan=lambda call, at=number: fault if call.number == at else "").start()  # type: ignore[misc]
+        place = make_project(tmp_path / str(number), mine)
+        run = runs.start(place)
+        mine.victim = run.pid
+        assert run.wait() == -signal.SIGKILL
+        sound(mine, place)
+        recover(runs, mine, place)
+        mine.close()
+
+
+def test_killed_again_and_again_at_random(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs killed one to five times at random moments end with one job and a sound state."""
+    monkeypatch.setenv("PAID_KEY", KEY)
+    for seed in range(500 if FULL else 8):
+        chance = random.Random(seed)
+        provider = Provider().start()
+        place = make_project(tmp_path / str(seed), provider)
+        for _ in range(chance.randint(1, 5)):
+            run = runs.start(place)
+            time.sleep(chance.uniform(0.0, 0.8))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(run.pid, signal.SIGKILL)
+            run.wait()
+            sound(provider, place)
+        recover(runs, provider, place)
+        provider.close()
