@@ -12,7 +12,6 @@ import click
 
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
-from ftrun.errors import UsageError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -34,25 +33,16 @@ def command(
     follow: bool,
 ) -> int:
     """Show the events of the experiment's job, oldest first."""
+    from ftrun.cli.jobs import job_id_of, service_of
     from ftrun.runner import open_session
-    from ftrun.targets import connect
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    record = session.state.stages.get("train")
-    if record is None or "job_id" not in record.result:
-        raise UsageError(
-            f"{session.experiment.name} on {session.experiment.target.name} has no job yet",
-            code="no_job",
-            hint=f"ftrun run {config}",
-        )
-    service = connect(session.experiment, lambda text: click.echo(text, err=True))
-    try:
+    job_id = job_id_of(session)
+    with service_of(session) as service:
         if follow:
-            _follow(service, record.result["job_id"], as_json)
+            _follow(service, job_id, as_json)
         else:
-            _show_all(service.events(record.result["job_id"], newest=MOST), as_json)
-    finally:
-        service.close()
+            _show_all(service.events(job_id, newest=MOST), as_json)
     return 0
 
 
@@ -69,10 +59,11 @@ def _follow(service: Service, job_id: str, as_json: bool) -> None:
     seen: set[str] = set()
     while True:
         ended = _ended(service, job_id)
-        for event in service.events(job_id, newest=MOST):
+        events = service.events(job_id, newest=MOST)
+        for event in events:
             if event.id not in seen:
-                seen.add(event.id)
                 _show(event, as_json=as_json)
+        seen = {event.id for event in events}
         if ended:
             return
         time.sleep(PAUSE)

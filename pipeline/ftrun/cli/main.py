@@ -21,6 +21,13 @@ COMMANDS = {
     "events": "Show the events of the experiment's job.",
     "adopt": "Take over a job of this account as this experiment's, instead of paying for another.",
     "state": "Show, verify or repair what ftrun remembers of an experiment on a target.",
+    "wait": "Wait until the experiment's job ends.",
+    "cancel": "Cancel the experiment's job.",
+    "pause": "Pause the experiment's job, where the server can.",
+    "resume": "Let a paused job go on.",
+    "ls": "List files, jobs or models at a target, and which experiment they belong to.",
+    "rm": "Delete a file or a tuned model at a target.",
+    "gc": "Find, and on request delete, what no experiment of this project uses any more.",
     "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
     "init": "Write a new experiment from a CSV or JSONL file.",
     "models": "List the models that a local target can fine-tune, and what is in the cache.",
@@ -29,12 +36,7 @@ COMMANDS = {
     "doctor": "Say what is wrong with this machine, and the cure.",
 }
 # commands that DESIGN.md names and a later version brings
-LATER = frozenset(
-    (
-        *("augment", "cancel", "compare", "data", "eval", "gc", "history", "import", "ls"),
-        *("metrics", "pause", "report", "resume", "rm", "wait"),
-    )
-)
+LATER = frozenset((*("augment", "compare", "data", "eval", "history", "import", "metrics", "report"),))
 
 
 class Commands(click.Group):

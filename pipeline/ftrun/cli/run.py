@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import failure_document, print_json
+from ftrun.cli.jobs import ENDED
 from ftrun.cli.options import Duration, experiment_options
 from ftrun.cli.program import program
 from ftrun.cli.reporter import Reporter
@@ -21,7 +22,6 @@ from ftrun.experiment.places import shown_path
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Outcome, Session
 
-ENDED = ("succeeded", "failed", "cancelled")
 STAGES = ("prepare", "check", "upload", "train", "wait", "evaluate", "report")
 
 
@@ -55,6 +55,7 @@ def command(
     outcome = apply(session, Settings(**how, ask=_asker(as_json)), _Greeting(session, reporter))
     reporter.end()
     error = _closing_error(session, outcome)
+    _notify(session, outcome, error)
     if as_json:
         print_json(_document(session, outcome, error))
     else:
@@ -71,6 +72,17 @@ def _asker(as_json: bool) -> Any:
     if as_json or not sys.stdin.isatty():
         return None
     return lambda question: click.confirm(question, default=False, err=True)
+
+
+def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
+    """Tell that a run which waited for its job has ended, as the experiment's `notify` wants it."""
+    waited = outcome.stages.get("wait", {}).get("action") == "wait"
+    if not waited or isinstance(error, (PendingError, InterruptError)):
+        return
+    from ftrun.cli.notice import notify
+
+    for problem in notify(session.experiment, _document(session, outcome, error)):
+        print(f"warning: {problem}", file=sys.stderr)
 
 
 class _Greeting:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import print_json
+from ftrun.cli.jobs import ENDED
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
-
-ENDED = ("succeeded", "failed", "cancelled")
 
 
 @click.command(name="status")

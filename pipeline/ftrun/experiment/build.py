@@ -15,6 +15,7 @@ from ftrun.experiment.model import (
     Evaluation,
     Experiment,
     MessageTemplate,
+    Notify,
     Price,
     Prompt,
     Sample,
@@ -22,6 +23,7 @@ from ftrun.experiment.model import (
     Source,
     Split,
     Sql,
+    StopWhen,
     Target,
     Train,
 )
@@ -52,6 +54,7 @@ def build(document: Document, target: str | None) -> Experiment:
         train=_train(data.get("train", {})),
         budget=_budget(data.get("budget") or {}),
         evaluation=_evaluation(data.get("eval", {})),
+        notify=Notify(**data.get("notify") or {}),
         places=document.places,
     )
 
@@ -224,6 +227,16 @@ def _train(raw: Mapping[str, Any]) -> Train:
         hyperparameters=hyperparameters,
         seed=None if seed is None else int(seed),
         suffix=raw.get("suffix"),
+        stop_when=_stop_when(raw.get("stop_when") or {}),
+    )
+
+
+def _stop_when(raw: Mapping[str, Any]) -> StopWhen:
+    worse = raw.get("validation_worse")
+    return StopWhen(
+        validation_worse=None if worse is None else int(worse),
+        loss_above=raw.get("loss_above"),
+        diverges=raw.get("diverges", False),
     )
 
 

@@ -58,9 +58,19 @@ class Document:
         return sets.base_folder(find(self.root, path) or self.root, self.path)
 
     def problem(
-        self, path: KeyPath, message: str, *, code: str, hint: str | None = None, at_key: bool = False
+        self,
+        path: KeyPath,
+        message: str,
+        *,
+        code: str,
+        hint: str | None = None,
+        at_key: bool = False,
+        show: bool = True,
     ) -> Problem:
-        """Return a problem at the value (or key) of `path`, or at its nearest parent; shows the line."""
+        """Return a problem at the value (or key) of `path`, or at its nearest parent.
+
+        `show`: with the line; without it where the value may be a secret.
+        """
         from ftrun.experiment.keyshapes import masked  # only errors need it
 
         name = spell(path)
@@ -71,7 +81,7 @@ class Document:
         if node.file is None:
             return Problem(f"--set: {message}", code=code, hint=hint)
         line, column = node.key_place if at_key else node.place
-        shown = excerpt(self.texts.get(node.file, ""), line, column)
+        shown = excerpt(self.texts.get(node.file, ""), line, column) if show else ""
         where: dict[str, Any] = {"file": shown_path(node.file), "line": line, "column": column}
         return Problem(message + shown, code=code, hint=hint, **where)
 

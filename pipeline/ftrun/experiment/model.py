@@ -123,6 +123,26 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopWhen:
+    """When a running job is cancelled. `loss_above` is a training loss, `validation_worse` a number of
+    evaluations. No part of a job's spec: it ends a job, it makes no other.
+    """
+
+    validation_worse: int | None = None
+    loss_above: float | None = None
+    diverges: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """How to say that a run ended. `webhook_env` names a variable that holds an address."""
+
+    bell: bool = False
+    desktop: bool = False
+    webhook_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
     """What the job is asked for; the names are the API's."""
 
@@ -130,6 +150,7 @@ class Train:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     suffix: str | None = None
+    stop_when: StopWhen = StopWhen()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,4 +233,5 @@ class Experiment:
     train: Train
     budget: Budget
     evaluation: Evaluation
+    notify: Notify
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]

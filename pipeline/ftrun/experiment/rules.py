@@ -30,7 +30,7 @@ Rule = Callable[[Document], Iterator[Problem]]
 def rule_problems(document: Document, secrets: set[KeyPath]) -> list[Problem]:
     """Return the problems that RULES find; nothing is said of values at `secrets`."""
     found = [problem for rule in RULES for problem in rule(document)]
-    return [*found, *_address_problems(document, secrets)]
+    return [*found, *_address_problems(document, secrets), *_webhook_problems(document, secrets)]
 
 
 def _get(data: Any, *path: str) -> Any:
@@ -96,12 +96,18 @@ def _address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Pro
             )
 
 
+def _webhook_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
+    variable, path = _get(document.data, "notify", "webhook_env"), ("notify", "webhook_env")
+    if isinstance(variable, str) and path not in secrets:
+        yield from _variable_problems(document, path, variable)
+
+
 def _variable_problems(document: Document, path: KeyPath, variable: str) -> Iterator[Problem]:
     if not is_variable_name(variable):
         # not repeated: it may be the key itself
         message = "this is not the name of an environment variable"
-        hint = "Write its name, such as OPENAI_API_KEY; the key itself stays out of the file."
-        yield document.problem(path, message, code="api_key_env", hint=hint)
+        hint = "Write its name, such as OPENAI_API_KEY; the secret itself stays out of the file."
+        yield document.problem(path, message, code="api_key_env", hint=hint, show=False)
 
 
 def _refused_address(address: str) -> str | None:

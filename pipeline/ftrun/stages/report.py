@@ -107,7 +107,9 @@ def _warnings(context: Context) -> list[str]:
     from ftrun.targets.language import language_note
 
     rehearsed = context.local and context.experiment.target.model == "rehearsal"
-    return ([REHEARSED] if rehearsed else []) + language_note(context.experiment)
+    early = context.result("wait").get("stopped_early")
+    stopped = [f"Training was stopped early: {early}. The best checkpoint is used."] if early else []
+    return ([REHEARSED] if rehearsed else []) + stopped + language_note(context.experiment)
 
 
 def _text(path: Path) -> str:
@@ -125,7 +127,7 @@ def _job(context: Context) -> dict[str, Any]:
     return {
         "id": ended.get("job_id", ""),
         "model": context.experiment.target.model,
-        "status": "succeeded",
+        "status": "stopped early" if "stopped_early" in ended else "succeeded",
         "fine_tuned_model": ended.get("fine_tuned_model"),
         "requested": {name: train.hyperparameters.get(name, "auto") for name in HYPERPARAMETERS},
         "resolved": ended.get("hyperparameters", {}),

@@ -1,22 +1,26 @@
-"""The job is watched until it ends; its metrics are fetched. Nothing here creates or stops anything."""
+"""The job is watched until it ends; its metrics are fetched. Nothing here creates a job."""
 
 from __future__ import annotations
 
-import time
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
-from ftrun.errors import FtrunError, PendingError
+from ftrun.errors import FtrunError
 from ftrun.files import write_atomic
 from ftrun.stages.context import Context
 from ftrun.stages.creation import look_again
 from ftrun.stages.decision import Decision, shortened
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord
-from ftrun.targets import TRANSIENT, Job, Service
+from ftrun.targets import Job, Service
+
+if TYPE_CHECKING:  # a run with nothing to do watches nothing
+    from ftrun.stages.watch import Watch
 
 NAME = "wait"
-PATIENCE = 600.0  # seconds that a server may be out of reach, or a finished job without its model's name
-FIRST_LOOK = 3  # events
+STOPPED = "stopped"  # by a guard, with a checkpoint that is used instead of the end
+GUARD = "train.stop_when: "  # what the reason of a job that a guard stopped begins with
+LOCAL_PACE = (0.2, 1.0)  # seconds
 
 
 def inputs(context: Context) -> dict[str, Any]:
@@ -39,8 +43,9 @@ def decide(context: Context, remote: Service | None) -> Decision:
         return Decision(action="wait", reasons=("--force",))
     here = all((context.folder / name).exists() for name in outputs(context))
     same = record is not None and record.status == "done" and record.inputs == shortened(inputs(context))
-    if job.status == "succeeded" and same and here:
-        return Decision(action="skip", reasons=("the job succeeded",))
+    if job.status in ("succeeded", STOPPED) and same and here:
+        why = f"stopped early: {job.error}" if job.status == STOPPED else "the job succeeded"
+        return Decision(action="skip", reasons=(why,))
     return Decision(action="wait", reasons=(f"job {job.job_id} is {job.status}",))
 
 
@@ -52,102 +57,117 @@ def costs(context: Context, decision: Decision) -> bool:
 def run(context: Context) -> dict[str, Any]:
     """Wait for the end, write metrics.csv and return the model's name."""
     record = context.state.jobs[spec_key(context)]
-    job = _until_the_end(context, record)
-    _remember(context, record, job)
-    if not job.succeeded:
-        raise FtrunError(
-            f"job {job.id} {job.status}: {job.error or 'the server gives no reason'}",
-            code=f"job_{job.status}",
-            hint="Mend the cause; `--force train` creates another job (where that costs money it asks).",
-        )
+    job = _watched(context, record).until_the_end()
+    stopped = record.error if record.error and record.error.startswith(GUARD) and not job.succeeded else None
+    model, checkpoints = job.fine_tuned_model, []
+    if job.succeeded or stopped:
+        checkpoints = [dict(point) for point in context.service().checkpoints(job.id)]
+    if stopped:
+        model = best_checkpoint(checkpoints)
+    _remember(context, record, job, model, stopped)
+    if not model:
+        raise _failure(context, job, stopped)
     _fetch_metrics(context, job)
     return {
         "job_id": job.id,
         "spec": spec_key(context),
-        "fine_tuned_model": job.fine_tuned_model,
+        "fine_tuned_model": model,
         "trained_tokens": job.trained_tokens,
         "hyperparameters": dict(job.hyperparameters),
         "seed": job.seed,
         "created_at": job.created_at,
         "finished_at": job.finished_at,
-        "checkpoints": [dict(point) for point in context.service().checkpoints(job.id)],
+        "checkpoints": checkpoints,
+        **({"stopped_early": stopped} if stopped else {}),
     }
 
 
-def _remember(context: Context, record: JobRecord, job: Job) -> None:
-    record.status = job.status
-    record.fine_tuned_model, record.error = job.fine_tuned_model, job.error
+def _watched(context: Context, record: JobRecord) -> Watch:
+    """Return the watch of our job: every change, and why a guard stops it, is in the state at once."""
+    watch = watch_of(context, record.job_id)
+    alone = record.adopted or context.local  # nobody else made the same job at the same time
+
+    def told(job: Job) -> None:
+        if job.status != record.status and record.status != STOPPED:
+            record.status = job.status
+            context.save()
+
+    def looked(seconds: float) -> None:
+        """Look for a job that another machine made, once a list has had the time to show it."""
+        nonlocal alone
+        if not alone and seconds >= context.experiment.target.settle:
+            look_again(context, spec_key(context))
+            alone = True
+
+    def stopping(reason: str) -> None:
+        record.error = f"{GUARD}{reason}"
+        context.save()
+
+    watch.told, watch.looked, watch.stopping = told, looked, stopping
+    return watch
+
+
+def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
+    """Return the watch of a job; `guarded`: train.stop_when may stop it."""
+    from ftrun.stages.guard import Guard
+    from ftrun.stages.watch import Pace, Watch
+
+    shortest, longest = LOCAL_PACE if context.local else context.experiment.target.poll
+    return Watch(
+        job_id=job_id,
+        service=context.service,
+        reconnect=context.reconnect,
+        emit=context.emit,
+        pace=Pace(shortest=shortest, longest=longest),
+        local=context.local,
+        guard=Guard(when=context.experiment.train.stop_when) if guarded else Guard(),
+        max_wait=context.max_wait,
+    )
+
+
+def failure_of(job: Job, told: str | None = None) -> FtrunError:
+    """Return the error for a job that ended without a model; `told`: its last words elsewhere."""
+    from ftrun.targets.causes import cause_of
+
+    cause = cause_of(job)
+    reason = job.error or told or "the server gives no reason"
+    return FtrunError(f"job {job.id} {job.status}: {reason}", code=cause.code, hint=cause.hint)
+
+
+def best_checkpoint(checkpoints: list[dict[str, Any]]) -> str | None:
+    """Return the model of the checkpoint with the lowest validation loss; None where none has one."""
+    from ftrun.stages.guard import SERIES
+
+    def loss(point: dict[str, Any]) -> float:
+        return next((float(point["metrics"][name]) for name in SERIES if name in point["metrics"]), math.inf)
+
+    best = min(checkpoints, key=loss, default=None)
+    return str(best["model"]) if best and best["model"] and math.isfinite(loss(best)) else None
+
+
+def _remember(context: Context, record: JobRecord, job: Job, model: str | None, stopped: str | None) -> None:
+    record.status = STOPPED if stopped and model else job.status
+    record.fine_tuned_model, record.error = model, stopped or job.error
     record.hyperparameters = dict(job.hyperparameters)
     record.finished_at, record.trained_tokens = job.finished_at, job.trained_tokens
     context.save()
 
 
-def _until_the_end(context: Context, record: JobRecord) -> Job:
-    shortest, longest = (0.2, 1.0) if context.local else context.experiment.target.poll
-    start = lost_since = time.monotonic()
-    pause, ended, seen = shortest, None, set[str]()
-    alone = record.adopted or context.local  # nobody else made the same job at the same time
-    while True:
-        try:
-            job = context.service().job(record.job_id)
-            _tell_events(context, job, seen)
-            lost_since = time.monotonic()
-        except FtrunError as error:
-            if error.code not in TRANSIENT:
-                raise
-            _bear(context, error, lost_since)
-        else:
-            if job.status != record.status:
-                record.status = job.status
-                context.save()
-            if job.dead or (job.succeeded and job.fine_tuned_model):
-                return job
-            alone = alone or _looked_again(context, start)
-            ended = ended or (time.monotonic() if job.succeeded else None)
-            if ended and time.monotonic() - ended > PATIENCE:
-                raise FtrunError(f"job {job.id} succeeded, but the server names no model", code="no_model")
-        _check_patience(context, record, start)
-        time.sleep(pause)
-        pause = min(pause * 1.5, longest)
-
-
-def _looked_again(context: Context, start: float) -> bool:
-    """Look for a job that another machine made at the same time, once a list has had the time to show it."""
-    if time.monotonic() - start < context.experiment.target.settle:
-        return False
-    look_again(context, spec_key(context))
-    return True
-
-
-def _bear(context: Context, error: FtrunError, since: float) -> None:
-    """Live through a server that is away for a while; the local engine is started again at once."""
-    if time.monotonic() - since > PATIENCE:
-        raise error
-    context.emit("note", text=f"{error}; the job goes on, trying again")
-    if context.local:
-        context.reconnect()
-
-
-def _check_patience(context: Context, record: JobRecord, start: float) -> None:
-    if context.max_wait is not None and time.monotonic() - start >= context.max_wait:
-        raise PendingError(
-            f"job {record.job_id} is {record.status}: it goes on without us",
-            code="pending",
-            hint="The same command goes on waiting.",
+def _failure(context: Context, job: Job, stopped: str | None) -> FtrunError:
+    if stopped:
+        return FtrunError(
+            f"job {job.id} was cancelled: {stopped}",
+            code="job_stopped",
+            hint="Lower train.hyperparameters.learning_rate_multiplier, or look at the data (`ftrun check`); "
+            "changed values are another job.",
         )
+    return failure_of(job, None if job.error else _last_error(context, job))
 
 
-def _tell_events(context: Context, job: Job, seen: set[str]) -> None:
-    """Tell what is new; of what was there at the first look only the end, for one who comes back."""
-    events = [event for event in context.service().events(job.id) if event.id not in seen]
-    shown = events if seen else events[-FIRST_LOOK:]
-    seen.update(event.id for event in events)
-    for event in shown:
-        if event.data.get("step") is not None:
-            context.emit("step", job_id=job.id, **event.data)
-        else:
-            context.emit("job", job_id=job.id, level=event.level, text=event.message)
-    context.emit("waiting", job_id=job.id, status=job.status, estimated_finish=job.estimated_finish)
+def _last_error(context: Context, job: Job) -> str | None:
+    """Return what the job's last error event says, where the job itself says nothing."""
+    events = context.service().events(job.id)
+    return next((event.message for event in reversed(events) if event.level == "error"), None)
 
 
 def _fetch_metrics(context: Context, job: Job) -> None:

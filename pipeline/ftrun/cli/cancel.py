@@ -1,0 +1,50 @@
+"""`ftrun cancel`: stop the experiment's job. Takes no lock; the next run finds it cancelled and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.errors import FtrunError
+
+
+@click.command(name="cancel")
+@experiment_options
+@click.option("--yes", is_flag=True, help="Cancel without asking.")
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    yes: bool,
+) -> int:
+    """Cancel the experiment's job. Where training costs money it asks first: what was trained is paid for
+    and lost.
+    """
+    from ftrun.cli.jobs import confirm, job_document, job_id_of, service_of
+    from ftrun.runner import open_session
+    from ftrun.targets import is_local
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    job_id = job_id_of(session)
+    with service_of(session) as service:
+        job = service.job(job_id)
+        if job.succeeded or job.status == "failed":
+            raise FtrunError(
+                f"Job {job_id} has {job.status} already; there is nothing to cancel.", code="job_ended"
+            )
+        if not job.dead:
+            question = (
+                f"Cancel job {job_id} ({job.status})? What it has trained so far is paid for, and lost."
+            )
+            confirm(question, yes=yes or is_local(session.experiment.target), as_json=as_json)
+            job = service.cancel(job_id)
+    if as_json:
+        print_json(job_document(session, job))
+    else:
+        print(f"Job {job_id} is {job.status}. `ftrun run … --force train` creates another one.")
+    return 0

@@ -1,0 +1,80 @@
+"""Owns which job a command is about, the connection to its target, and asking before something is lost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.errors import DecisionError, FtrunError, UsageError
+
+if TYPE_CHECKING:  # loaded in the commands: --help must be quick
+    from ftrun.runner import Session
+    from ftrun.targets import Job, Service
+
+ENDED = ("succeeded", "failed", "cancelled", "stopped")
+
+
+def job_id_of(session: Session) -> str:
+    """Return the id of the experiment's job; UsageError where there is none."""
+    from ftrun.cli.run import comeback
+
+    record = session.state.stages.get("train")
+    found = record.result.get("job_id") if record else None
+    if found is None:  # a run that was killed right after creating it has it here only
+        alive = [job.job_id for job in session.state.jobs.values() if job.status not in ENDED]
+        found = alive[-1] if alive else None
+    if found is None:
+        raise UsageError(
+            f"{session.experiment.name} on {session.experiment.target.name} has no job yet",
+            code="no_job",
+            hint=comeback(session),
+        )
+    return str(found)
+
+
+@contextmanager
+def service_of(session: Session) -> Iterator[Service]:
+    """Yield the connected target."""
+    from ftrun.targets import connect
+
+    service = connect(session.experiment, lambda text: click.echo(text, err=True))
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def job_document(session: Session, job: Job) -> dict[str, Any]:
+    """Return the JSON document of the commands about a job."""
+    return {
+        "experiment": session.experiment.name,
+        "target": session.experiment.target.name,
+        "job_id": job.id,
+        "job_status": job.status,
+        "fine_tuned_model": job.fine_tuned_model,
+    }
+
+
+def confirm(question: str, *, yes: bool, as_json: bool = False) -> None:
+    """Return when a person says yes (or did with --yes); DecisionError otherwise, with nothing done."""
+    if yes:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise DecisionError(
+            f"{question} Nobody is here to answer; nothing was done.",
+            code="not_confirmed",
+            hint="Add --yes.",
+        )
+    if not click.confirm(question, default=False, err=True):
+        raise DecisionError("Not confirmed; nothing was done.", code="not_confirmed")
+
+
+def cannot(error: FtrunError, what: str) -> FtrunError:
+    """Return what to say when a server has no such call; else `error` itself."""
+    if error.code in ("not_found", "refused"):
+        return FtrunError(f"This server can't {what} the job: {error}", code="not_supported")
+    return error

@@ -1,0 +1,74 @@
+"""`ftrun ls files|jobs|models`: what a target has, and which experiment of this project it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.remote import opened, remote_options
+from ftrun.text import display_width, visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner.inventory import Entry
+
+USUAL = 50
+KINDS = ("files", "jobs", "models")
+
+
+@click.command(name="ls")
+@click.argument("kind", type=click.Choice(KINDS))
+@remote_options
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=USUAL, show_default=True, help="List so many; 0: all."
+)
+def command(
+    kind: str, config: Path | None, target: str | None, runs_dir: Path | None, as_json: bool, limit: int
+) -> int:
+    """List files, jobs or models at a target, newest first, and which experiment they belong to.
+
+    CONFIG may be left out where this folder's experiments have one target.
+    """
+    from ftrun.runner.inventory import entries
+
+    with opened(config, target, runs_dir) as (session, service, known):
+        found = list(islice(entries(service, kind, known), limit + 1 if limit else None))
+    more = bool(limit) and len(found) > limit
+    shown = found[:limit] if limit else found
+    if as_json:
+        name = session.experiment.target.name
+        listed = [entry.as_dict() for entry in shown]
+        print_json({"target": name, kind: listed, "more": more, "notes": known.notes})
+        return 0
+    print_entries(shown)
+    for note in known.notes:
+        print(f"note: {visible(note)}")
+    if more:
+        print(f"There are more: --limit 0 lists all. Shown: {limit}.")
+    return 0
+
+
+def print_entries(shown: Sequence[Entry]) -> None:
+    """Print entries as a table."""
+    rows = [("id", "made", "what", "belongs to"), *(_row(entry) for entry in shown)]
+    widths = [max(display_width(row[column]) for row in rows) for column in range(3)]
+    for row in rows if shown else []:
+        cells = [cell + " " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[3]]).rstrip())
+    if not shown:
+        print("There is nothing.")
+
+
+def _row(entry: Entry) -> tuple[str, str, str, str]:
+    made = datetime.fromtimestamp(entry.created_at).strftime("%Y-%m-%d %H:%M") if entry.created_at else "-"
+    size = f"{entry.bytes:,} bytes" if entry.bytes is not None else None
+    ends = entry.facts.get("shutdown_date")
+    parts = (entry.status, entry.name, size, entry.model, entry.facts.get("fine_tuned_model"))
+    what = " · ".join(str(part) for part in parts if part) + (f" until {ends}" if ends else "")
+    belongs = entry.owner or (f"({entry.made_by}, in no state here)" if entry.made_by else "-")
+    return visible(entry.id), made, visible(what), visible(belongs)

@@ -1,0 +1,98 @@
+"""Owns telling that a run has ended: a bell, the desktop, a webhook. What fails here is said, and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ftrun.secrecy import keep_secret
+
+if TYPE_CHECKING:
+    from ftrun.experiment.model import Experiment
+
+SECONDS = 10  # for the desktop and the webhook, each
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+APPLE = (
+    "on run argv",
+    "display notification (item 2 of argv) with title (item 1 of argv)",
+    "end run",
+)
+
+
+def notify(experiment: Experiment, document: dict[str, Any]) -> list[str]:
+    """Tell that a run ended, as `notify` says; return what did not work. `document` is `run --json`'s."""
+    how, problems = experiment.notify, []
+    text = _sentence(document)
+    if how.bell and sys.stderr.isatty():
+        sys.stderr.write("\a")
+        sys.stderr.flush()
+    if how.desktop:
+        problems.append(_desktop(f"ftrun {experiment.name}", text))
+    if how.webhook_env is not None:
+        problems.append(_webhook(how.webhook_env, _payload(document, text)))
+    return [problem for problem in problems if problem]
+
+
+def _sentence(document: dict[str, Any]) -> str:
+    where = f"{document['experiment']} on {document['target']}"
+    if document["status"] == "done":
+        return f"{where} is done: {document['fine_tuned_model']}"
+    return f"{where}: {document['status']}. {document.get('error', {}).get('message', '')}".strip()
+
+
+def _payload(document: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return a small document; `text` is what chat services show."""
+    names = ("experiment", "target", "status", "job_id", "fine_tuned_model")
+    error = document.get("error")
+    return {
+        "text": text,
+        **{name: document[name] for name in names},
+        "error": {"code": error["code"], "message": error["message"]} if error else None,
+    }
+
+
+def _desktop(title: str, text: str) -> str | None:
+    """Show a message; the texts are arguments of their own, never part of a command."""
+    if sys.platform == "darwin":
+        words = ["osascript", *(word for line in APPLE for word in ("-e", line)), title, text]
+    else:
+        words = ["notify-send", "--", title, text]
+    if shutil.which(words[0]) is None:
+        return f"no desktop message: {words[0]} is not installed"
+    try:
+        done = subprocess.run(words, capture_output=True, timeout=SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"no desktop message: {type(error).__name__}"
+    return f"no desktop message: {words[0]} ended with {done.returncode}" if done.returncode else None
+
+
+def _webhook(variable: str, payload: dict[str, Any]) -> str | None:
+    """Post the payload; no redirect is followed, and the address, which may be a secret, is never shown."""
+    address = os.environ.get(variable, "")
+    keep_secret(address)
+    if not address:
+        return f"no webhook: the environment variable {variable} is not set"
+    try:
+        parts = urlsplit(address)
+        allowed = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    except ValueError:
+        allowed = False
+    if not allowed:
+        return f"no webhook: {variable} holds no https:// address"
+    return _post(address, json.dumps(payload, ensure_ascii=False).encode())
+
+
+def _post(address: str, body: bytes) -> str | None:
+    import httpx2  # the SDK's own, loaded by the run already
+
+    try:
+        headers = {"Content-Type": "application/json"}
+        answer = httpx2.post(address, content=body, headers=headers, timeout=SECONDS, follow_redirects=False)
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        return f"no webhook: {type(error).__name__}"
+    return None if answer.is_success else f"no webhook: the server answered {answer.status_code}"

@@ -1,0 +1,93 @@
+"""`ftrun rm ID`: delete one file or tuned model at a target, after saying whose it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.remote import opened, remote_options
+from ftrun.errors import FtrunError, UsageError
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner.inventory import Entry, Owners
+    from ftrun.targets import Job, Service
+
+
+@click.command(name="rm")
+@click.argument("thing", metavar="ID")
+@remote_options
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+def command(
+    thing: str, config: Path | None, target: str | None, runs_dir: Path | None, as_json: bool, yes: bool
+) -> int:
+    """Delete a file or a tuned model at a target; asks first, and says which experiment would miss it.
+
+    Jobs can't be deleted anywhere: for a job its model is offered.
+    """
+    with opened(config, target, runs_dir) as (_session, service, known):
+        entry = _find(service, thing, known)
+        if entry is None:
+            raise UsageError(
+                f"The target has no file, job or model {thing!r}.",
+                code="not_found",
+                hint="`ftrun ls files`, `ftrun ls jobs` and `ftrun ls models` list what it has.",
+            )
+        _ask(entry, yes, as_json)
+        (service.delete_file if entry.kind == "file" else service.delete_model)(entry.id)
+    if as_json:
+        print_json({"deleted": entry.id, "kind": entry.kind, "owner": entry.owner})
+    else:
+        print(f"Deleted the {entry.kind} {entry.id}.")
+    return 0
+
+
+def _find(service: Service, thing: str, known: Owners) -> Entry | None:
+    """Return what `thing` names; for a job its model. A model's name may look like anything."""
+    from ftrun.runner.inventory import file_entry, model_entry
+
+    job = None if thing.startswith(("file-", "ft:")) else _job(service, thing)
+    if job is not None:
+        return _model_of(job, service, known)
+    file = None if thing.startswith("ft:") else service.file(thing)
+    if file is not None:
+        return file_entry(file, known)
+    model = service.model(thing)
+    return model_entry(model, None, known) if model is not None else None
+
+
+def _job(service: Service, thing: str) -> Job | None:
+    try:
+        return service.job(thing)
+    except FtrunError as error:
+        if error.code in ("not_found", "refused"):
+            return None
+        raise
+
+
+def _model_of(job: Job, service: Service, known: Owners) -> Entry:
+    from ftrun.runner.inventory import model_entry
+
+    stays = f"{job.id} is a job, and jobs stay in a provider's list for ever"
+    if not (job.succeeded or job.dead):
+        raise UsageError(
+            f"{stays}; this one is {job.status}.", code="job_stays", hint="To stop it: ftrun cancel CONFIG"
+        )
+    model = service.model(job.fine_tuned_model) if job.fine_tuned_model else None
+    if model is None:
+        raise UsageError(f"{stays}. It has no model that could be deleted.", code="job_stays")
+    click.echo(f"{stays}. Its model {model.id} can be deleted.", err=True)
+    return model_entry(model, job, known)
+
+
+def _ask(entry: Entry, yes: bool, as_json: bool) -> None:
+    from ftrun.cli.jobs import confirm
+
+    uses = {
+        "file": "its next run uploads it again",
+        "model": "it can't be had back without paying for its training again",
+    }[entry.kind]
+    whose = f"It belongs to {entry.owner}: {uses}." if entry.owner else "No state of this project knows it."
+    confirm(f"Delete the {entry.kind} {entry.id}? {whose}", yes=yes, as_json=as_json)

@@ -1,0 +1,162 @@
+"""Owns who owns what at a target: files, jobs and models there, and this project's states that know them.
+
+Reads states and lists; deletes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import FtrunError
+from ftrun.state import State, StateStore
+from ftrun.targets import Job, RemoteFile, RemoteModel, Service
+
+OUR_FILE = re.compile(r"(?P<name>[a-z0-9._-]{1,64})-(?:train|validation)-[0-9a-f]{16,64}\.jsonl")
+SPEC = "ftrun_spec"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing at the target. `owner`: the experiment and target whose state knows it; `made_by`: the
+    experiment that made it by its name or metadata, `ftrun` where only that is known. Times are Unix seconds.
+    """
+
+    kind: str
+    id: str
+    name: str | None = None
+    status: str | None = None
+    model: str | None = None
+    bytes: int | None = None
+    created_at: int | None = None
+    owner: str | None = None
+    made_by: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry as it stands in `ls --json`."""
+        shown = {
+            name: getattr(self, name) for name in ("id", "name", "status", "model", "bytes", "created_at")
+        }
+        return {**shown, **self.facts, "owner": self.owner, "made_by": self.made_by}
+
+
+@dataclass(slots=True, kw_only=True)
+class Owners:
+    """What the states of a project know, by id: `experiment/target`. `notes`: states that can't be read."""
+
+    of: dict[str, str] = field(default_factory=dict)
+    specs: dict[str, str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, state: State) -> None:
+        """Take what a state knows; of a model with its checkpoints the first part of the name."""
+        owner = f"{state.experiment}/{state.target}"
+        self.names.add(state.experiment)
+        self.of.update((upload.file_id, owner) for upload in state.uploads.values())
+        for spec, job in state.jobs.items():
+            self.specs[spec] = owner
+            self.of[job.job_id] = owner
+            if job.fine_tuned_model:
+                self.of[job.fine_tuned_model] = owner
+
+
+def owners(runs: Path, identity: Mapping[str, Any]) -> Owners:
+    """Return what the states below `runs` know of the account or store `identity`."""
+    found = Owners()
+    for path in sorted(runs.glob("*/*/state.json")):
+        try:
+            state = StateStore(path.parent).load()
+        except FtrunError as error:
+            found.notes.append(str(error))
+            found.names.add(path.parent.parent.name)
+            continue
+        if state is not None and state.identity == dict(identity):
+            found.add(state)
+        elif state is not None:
+            found.names.add(state.experiment)
+    return found
+
+
+def entries(service: Service, kind: str, known: Owners) -> Iterator[Entry]:
+    """Yield what the target has of `kind`: files, jobs or models."""
+    if kind == "files":
+        yield from (file_entry(file, known) for file in service.files())
+    elif kind == "jobs":
+        yield from (job_entry(job, known) for job in service.jobs())
+    else:
+        tuned = {job.fine_tuned_model: job for job in service.jobs() if job.fine_tuned_model}
+        yield from (model_entry(model, tuned.get(model.id), known) for model in service.models())
+
+
+def file_entry(file: RemoteFile, known: Owners) -> Entry:
+    """Return the entry of a file."""
+    made = OUR_FILE.fullmatch(file.name)
+    return Entry(
+        kind="file",
+        id=file.id,
+        name=file.name,
+        status=file.status,
+        bytes=file.bytes,
+        created_at=file.created_at,
+        owner=known.of.get(file.id),
+        made_by=made["name"] if made else None,
+        facts={"purpose": file.purpose, "expires_at": file.expires_at},
+    )
+
+
+def job_entry(job: Job, known: Owners) -> Entry:
+    """Return the entry of a job."""
+    spec = job.metadata.get(SPEC)
+    return Entry(
+        kind="job",
+        id=job.id,
+        name=job.suffix,
+        status=job.status,
+        model=job.model,
+        created_at=job.created_at,
+        owner=known.of.get(job.id) or known.specs.get(spec or ""),
+        made_by=_maker(job),
+        facts={"fine_tuned_model": job.fine_tuned_model, "training_file": job.training_file},
+    )
+
+
+def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> Entry:
+    """Return the entry of a model; `job` is the one that made it."""
+    owner = known.of.get(model.id) or (known.of.get(job.id) if job else None)
+    if owner is None and job is not None:
+        owner = known.specs.get(job.metadata.get(SPEC, ""))
+    return Entry(
+        kind="model",
+        id=model.id,
+        created_at=model.created_at,
+        owner=owner,
+        made_by=_maker(job) if job else None,
+        facts={
+            "owned_by": model.owned_by,
+            "shutdown_date": model.shutdown_date,
+            "tuned": job is not None or model.id.startswith("ft:"),
+        },
+    )
+
+
+def _maker(job: Job) -> str | None:
+    return job.metadata.get("ftrun_experiment") or ("ftrun" if SPEC in job.metadata else None)
+
+
+def unowned(files: Iterable[Entry], jobs: Iterable[Job], known: Owners) -> Iterator[Entry]:
+    """Yield the files that an experiment of this project made and that nothing uses any more.
+
+    What another project or person made is none of ours, and what a job that has not ended reads is in use.
+    """
+    used: set[str | None] = set()
+    for job in jobs:
+        if not (job.succeeded or job.dead):
+            used |= {job.training_file, job.validation_file}
+    for entry in files:
+        if entry.owner is None and entry.made_by in known.names and entry.id not in used:
+            yield entry
