@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.server
+import json
 import re
 import shutil
 import subprocess
@@ -16,7 +19,7 @@ from typing import Any
 import pytest
 
 from ftrun.report import Facts, write_report
-from ftrun.report.html import html_report
+from ftrun.report.html import data_page, html_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -60,6 +63,19 @@ def poisoned(document: dict[str, Any], payload: str) -> Facts:
     document["job"]["requested"] = {payload: payload}
     document["data"] |= {"warnings": [payload], "encoding": payload}
     document["data"]["splits"] = {payload: document["data"]["splits"]["train"]}
+    turns = [{"role": payload, "text": payload, "trained": True}]
+    example = {"split": payload, "number": 1, "file": payload, "line": 2, "tokens": 3, "trained_tokens": 4}
+    document["data"]["examples"] = [{**example, "turns": turns, "tags": [payload]}]
+    document["data"]["problems"] = [
+        {
+            "severity": "error",
+            "code": payload,
+            "message": payload,
+            "file": payload,
+            "line": 1,
+            "hint": payload,
+        }
+    ]
     document["provenance"] |= {
         "data": {payload: payload},
         "libraries": {payload: payload},
@@ -114,6 +130,37 @@ def test_the_page_needs_nothing_from_outside(facts: Facts) -> None:
         assert not any(name.startswith("on") for name in attrs)
         assert attrs.get("href", "data:,") == "data:,"
         assert "src" not in attrs
+
+
+def test_examples_bring_one_script_that_the_policy_names(facts_document: dict[str, Any]) -> None:
+    """The policy allows the browser's script by its hash and nothing else; the data can't end its element."""
+    html = html_report(poisoned(facts_document, "</script><!-- <script> & \u2028"))
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", html, flags=re.S)
+    assert [attributes for attributes, _ in scripts] == [' type="application/json" id="examples-json"', ""]
+    digest = base64.b64encode(hashlib.sha256(scripts[1][1].encode()).digest()).decode()
+    policies = [attrs["content"] or "" for tag, attrs in Page(html).tags if "http-equiv" in attrs]
+    assert [f"script-src 'sha256-{digest}';" in policy for policy in policies] == [True]
+    assert not set("<>&\u2028") & set(scripts[0][1])
+    assert json.loads(scripts[0][1])[0]["turns"][0]["text"].startswith("</script><!--")
+
+
+def test_numbers_of_a_rehearsal_are_marked(facts_document: dict[str, Any]) -> None:
+    """Nobody takes made-up losses for a measurement."""
+    facts_document["target"]["model"] = "rehearsal"
+    page = Page(html_report(Facts.from_json(facts_document)))
+    assert "Made up, as this was a rehearsal: losses and token accuracies" in page.text
+
+
+def test_the_page_of_a_check_has_the_data_alone(facts_document: dict[str, Any]) -> None:
+    """Its headline, the problems by code with their cures, and the same tables."""
+    problem = {"severity": "error", "code": "empty_content", "message": "it is empty", "hint": "Fill it in."}
+    facts_document["data"]["problems"] = [
+        {**problem, "file": "a.csv", "line": number} for number in range(1, 6)
+    ]
+    page = Page(data_page(Facts.from_json(facts_document), headline="5 errors", tone="bad"))
+    for part in ("5 errors", "error × 5", "a.csv:5", "2 more", "Examples, and the tokens in each of them"):
+        assert part in page.text, part
+    assert page.text.count("Fill it in.") == 1
 
 
 def test_japanese_is_marked_as_japanese(facts: Facts) -> None:
@@ -226,7 +273,8 @@ def test_a_poisoned_report_runs_nothing_and_loads_nothing(
     assert asked == []
     assert "<title>owned" not in dom
     found = re.findall(r"<(script|img|iframe|base|object)\b", dom)
-    assert found == []
+    assert found == ["script", "script"]  # the browser's data and its script
+    assert "1 of 1</output>" in dom and 'class="turn learned"' in dom
     assert dom.count("<style") == 1
     assert "Made by ftrun" in dom
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Plan, confirm what costs money, apply. `ftrun CONFIG` is the same.",
     "plan": "Show what would run, be skipped, adopted or waited for, and why. Changes nothing.",
     "check": "Check the data alone: errors with file:line, tokens, splits, cost. Needs no target.",
+    "data": "Show examples as the model will see them, or what changed since the last run.",
     "status": "Show how far an experiment is.",
     "events": "Show the events of the experiment's job.",
     "adopt": "Take over a job of this account as this experiment's, instead of paying for another.",
@@ -36,7 +37,7 @@ COMMANDS = {
     "doctor": "Say what is wrong with this machine, and the cure.",
 }
 # commands that DESIGN.md names and a later version brings
-LATER = frozenset((*("augment", "compare", "data", "eval", "history", "import", "metrics", "report"),))
+LATER = frozenset((*("augment", "compare", "eval", "history", "import", "metrics", "report"),))
 
 
 class Commands(click.Group):

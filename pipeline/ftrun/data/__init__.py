@@ -5,7 +5,7 @@ Importing this costs nothing; the work is imported when a function is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +70,28 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
     return look(experiment, prepared)
 
 
-def examine(experiment: Experiment, announce: Announce | None = None) -> CheckResult:
-    """Prepare into a temporary folder and check: the result holds every error and what the good rows say."""
+def examine(
+    experiment: Experiment, announce: Announce | None = None, *, folder: Path | None = None
+) -> CheckResult:
+    """Check without preparing: the result holds every error and what the good rows say.
+
+    Writes nothing, or the good rows into `folder`, so that they can be shown.
+    """
     from ftrun.data.checking import examine as look
 
-    return look(experiment, announce)
+    return look(experiment, announce, folder=folder)
+
+
+def browsable(
+    experiment: Experiment, folder: Path, problems: Iterable[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield at most 200 examples of the prepared files for people to leaf through, as JSON values.
+
+    `problems` are those of `check --json`; the examples at their places are among them.
+    """
+    from ftrun.data.selection import browsable as choose
+
+    return choose(experiment, folder, problems)
 
 
 def target_problems(experiment: Experiment) -> Iterator[Problem]:
@@ -102,6 +119,7 @@ def price(
 
 
 __all__ = [
+    "browsable",
     "check",
     "content_hash",
     "examine",

@@ -59,10 +59,18 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
     return _result(experiment, counted, findings)
 
 
-def examine(experiment: Experiment, announce: Callable[[str], None] | None = None) -> CheckResult:
-    """Check without preparing: rows that can't be used become errors of the result. Writes nothing."""
+def examine(
+    experiment: Experiment,
+    announce: Callable[[str], None] | None = None,
+    *,
+    folder: Path | None = None,
+) -> CheckResult:
+    """Check without preparing: rows that can't be used become errors of the result.
+
+    Writes nothing, or the good rows into `folder`, so that they can be shown.
+    """
     findings = Findings()
-    counted = look_at(experiment, findings, announce)
+    counted = look_at(experiment, findings, announce, folder=folder)
     if counted is None:
         return _nothing(findings)
     _judge(experiment, counted, findings)

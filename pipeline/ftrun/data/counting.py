@@ -21,6 +21,7 @@ from ftrun.data.rowwork import NO_SYSTEM, NO_USER
 from ftrun.data.split import TRAIN
 from ftrun.experiment.places import shown_path
 
+HISTOGRAMS = ("token_histogram", "message_histogram")
 Place = tuple[str, int]  # file and line
 
 
@@ -37,11 +38,20 @@ class FileStatistics:
     over_limit: int
     billed_tokens: int
     token_histogram: tuple[Bar, ...]
+    message_histogram: tuple[Bar, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers that `check --json` shows."""
-        hidden = ("billed_tokens", "token_histogram")
+        hidden = ("billed_tokens", *HISTOGRAMS)
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
+
+    def histograms(self) -> dict[str, Any]:
+        """Return both histograms as the report takes them."""
+        names = (("histogram", self.token_histogram), ("message_histogram", self.message_histogram))
+        return {
+            name: [{"low": low, "high": high, "count": count} for low, high, count in bars]
+            for name, bars in names
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +96,8 @@ class Counted:
 
 
 def _statistics_from(value: Mapping[str, Any]) -> FileStatistics:
-    bars = tuple((low, high, count) for low, high, count in value["token_histogram"])
-    return FileStatistics(**{**value, "token_histogram": bars})
+    bars = {name: tuple((low, high, count) for low, high, count in value[name]) for name in HISTOGRAMS}
+    return FileStatistics(**{**value, **bars})
 
 
 def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> Counted:
@@ -130,4 +140,5 @@ def _statistics(gathered: Gathered, parts: bytearray, part: int, limit: int) -> 
         over_limit=sum(tokens > limit for tokens in chosen(gathered.tokens)),
         billed_tokens=sum(min(limit, tokens) for tokens in chosen(gathered.tokens)),
         token_histogram=histogram(chosen(gathered.tokens)),
+        message_histogram=histogram(chosen(gathered.messages)),
     )

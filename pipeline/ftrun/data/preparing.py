@@ -52,13 +52,25 @@ def prepare(
     return prepared
 
 
-def look_at(experiment: Experiment, findings: Findings, announce: Announce | None = None) -> Counted | None:
-    """Count the good rows without writing them; the rest goes to `findings`. None if no row is good."""
+def look_at(
+    experiment: Experiment,
+    findings: Findings,
+    announce: Announce | None = None,
+    *,
+    folder: Path | None = None,
+) -> Counted | None:
+    """Count the good rows, and write them if there is a `folder`; the rest goes to `findings`.
+
+    None if no row is good.
+    """
     with Spool(Path(tempfile.gettempdir())) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce, None)
-    if not gathered:
-        return None
-    return count(gathered, parts, _origin(gathered, findings), limit_of(experiment.target))
+        if not gathered:
+            return None
+        origin = _origin(gathered, findings)
+        if folder is not None:
+            _write(experiment, folder, gathered, parts, origin)
+    return count(gathered, parts, origin, limit_of(experiment.target))
 
 
 def _gathered(

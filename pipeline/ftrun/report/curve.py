@@ -1,4 +1,4 @@
-"""Owns the drawings: the loss curve and the histogram of tokens, as inline SVG without script.
+"""Owns the drawings: the loss curve and histograms, as inline SVG without script.
 
 Colours are CSS classes, so that light, dark and print are the style sheet's matter. Every number in the
 SVG is computed here, so nothing of it needs escaping.
@@ -183,8 +183,8 @@ def _described(series: Sequence[Series]) -> str:
     return "; ".join(ends)
 
 
-def token_histogram(bins: Sequence[Bin]) -> Markup | None:
-    """Return how many training examples have how many tokens, as SVG bars; None without bins."""
+def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
+    """Return how many training examples have how much of `what` (tokens, messages) as bars; None of none."""
     if not bins or not any(bar.count for bar in bins):
         return None
     width, height, base = 760.0, 156.0, 116.0
@@ -193,7 +193,7 @@ def token_histogram(bins: Sequence[Bin]) -> Markup | None:
     parts = [_rule("axis", 8, base, width - 8, base)]
     for index, bar in enumerate(bins):
         x, tall = 8 + index * step, bar.count / top * (base - 22)
-        title = f"<title>{bar.low:,} to {bar.high:,} tokens: {bar.count:,} of the examples</title>"
+        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {bar.count:,} of the examples</title>"
         parts.append(
             f'<rect class="bar" x="{x + 1.5:.1f}" y="{base - tall:.1f}" width="{max(1.0, step - 3):.1f}" '
             f'height="{tall:.1f}">{title}</rect>'
@@ -202,11 +202,11 @@ def token_histogram(bins: Sequence[Bin]) -> Markup | None:
             parts.append(_text("tick mid", x + step / 2, base - tall - 5, f"{bar.count:,}"))
         if index % every == 0:
             parts.append(_text("tick mid", x + step / 2, base + 16, f"{bar.low:,}"))
-    parts.append(_text("label mid", width / 2, height - 4, "tokens in an example (from)"))
+    parts.append(_text("label mid", width / 2, height - 4, f"{what} in an example (from)"))
     described = (
-        f"{sum(bar.count for bar in bins):,} examples, {bins[0].low:,} to {bins[-1].high:,} tokens each"
+        f"{sum(bar.count for bar in bins):,} examples, {bins[0].low:,} to {bins[-1].high:,} {what} each"
     )
-    return _svg(width, height, "Tokens per training example", described, parts)
+    return _svg(width, height, f"{what.capitalize()} per training example", described, parts)
 
 
 def _svg(width: float, height: float, title: str, described: str, body: Sequence[str]) -> Markup:

@@ -80,7 +80,7 @@ class SplitFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """A bar of a histogram: how many examples have `low` to `high` tokens, both inclusive."""
+    """A bar of a histogram: how many examples have `low` to `high` tokens (or messages), both inclusive."""
 
     low: int
     high: int
@@ -88,13 +88,55 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFacts:
+    """A text of an example; `cut` characters of it are left out at the end."""
+
+    role: str
+    text: str
+    trained: bool = False
+    cut: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleFacts:
+    """An example to leaf through. `tags` say why it was chosen: codes of a check, longest, shortest."""
+
+    split: str
+    number: int
+    file: str
+    line: int
+    tokens: int
+    trained_tokens: int
+    turns: tuple[TurnFacts, ...]
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemFacts:
+    """What a check found: `severity` is error, warning or note."""
+
+    severity: str
+    code: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
-    """The data: splits by name, rows left out as duplicates, and the training examples' token counts."""
+    """The data: splits by name, rows left out as duplicates, and the training examples' counts.
+
+    A report has `warnings`, the page of a check has `problems`.
+    """
 
     splits: Mapping[str, SplitFacts] = field(default_factory=dict)
     duplicates: int = 0
     warnings: tuple[str, ...] = ()
+    problems: tuple[ProblemFacts, ...] = ()
     histogram: tuple[Bin, ...] = ()
+    message_histogram: tuple[Bin, ...] = ()
+    examples: tuple[ExampleFacts, ...] = ()
     encoding: str | None = None
     exact: bool = True
 

@@ -1,51 +1,26 @@
-"""Owns report.html: one file that loads nothing and runs nothing, whatever the facts contain.
+"""Owns the HTML pages: one file each that loads nothing, whatever the facts contain.
 
 Autoescape is on; control and bidi characters are shown; the content security policy allows only the style
-sheet that is in the page, by its hash.
+sheet and, where there are examples to leaf through, the script that are in the page, by their hashes.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ftrun.report import words
-from ftrun.report.curve import loss_curve, token_histogram
-from ftrun.report.facts import Facts
+from ftrun.report.browser import island, script, source
+from ftrun.report.curve import histogram, loss_curve
+from ftrun.report.facts import Facts, ProblemFacts
 from ftrun.report.verdict import common_system, ranked, side_by_side, verdict
 from ftrun.text import visible
 
 MOST_ROWS = 60  # of the table under the loss curve
-
-
-def html_report(facts: Facts) -> str:
-    """Return the page."""
-    folder = files("ftrun.report")
-    style = (folder / "report.css").read_text(encoding="utf-8")
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update({name: getattr(words, name) for name in WORDS})
-    environment.filters["foreign"] = _marker(facts)
-    asked = side_by_side(facts)
-    return environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8")).render(
-        facts=facts,
-        verdict=verdict(facts),
-        asked=asked,
-        rivals=ranked(facts),
-        common_system=common_system(asked),
-        curve=loss_curve(facts),
-        histogram=token_histogram(facts.data.histogram),
-        rows=_sample(facts),
-        style=Markup(style),  # noqa: S704 - our own file
-        policy=_policy(style),
-    )
-
-
 WORDS = (
     "counted",
     "duration",
@@ -59,11 +34,85 @@ WORDS = (
 )
 
 
-def _policy(style: str) -> str:
-    """Return the content security policy: nothing but this style sheet, and images that are in the page."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def html_report(facts: Facts) -> str:
+    """Return report.html."""
+    asked = side_by_side(facts)
+    return _rendered(
+        "report.html.j2",
+        facts,
+        verdict=verdict(facts),
+        asked=asked,
+        rivals=ranked(facts),
+        common_system=common_system(asked),
+        curve=loss_curve(facts),
+        rows=_sample(facts),
+    )
+
+
+def data_page(facts: Facts, *, headline: str, tone: str) -> str:
+    """Return the page of a check, which has the data alone; `tone` is good, bad or neutral."""
+    return _rendered("data.html.j2", facts, headline=headline, tone=tone)
+
+
+def _rendered(template: str, facts: Facts, **values: Any) -> str:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_text),
+    )
+    environment.globals.update({name: getattr(words, name) for name in WORDS})
+    han = _han(facts)
+    environment.filters["foreign"] = _Foreign(han)
+    style = _text("report.css")
+    return environment.get_template(template).render(
+        facts=facts,
+        style=Markup(style),  # noqa: S704 - our own file
+        policy=_policy(style, facts),
+        **_data_values(facts, han),
+        **values,
+    )
+
+
+def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
+    """Return what the section about the data needs."""
+    data = facts.data
+    varied = data.message_histogram if len(data.message_histogram) > 1 else ()
+    return {
+        "problem_groups": _by_code(data.problems),
+        "histograms": [
+            (histogram(data.histogram, "tokens"), "How long the training examples are."),
+            (histogram(varied, "messages"), "How many messages the training examples have."),
+        ],
+        "shown_of": sum(split.examples for split in data.splits.values()),
+        "example_splits": list(dict.fromkeys(one.split for one in data.examples)),
+        "example_roles": list(dict.fromkeys(turn.role for one in data.examples for turn in one.turns)),
+        "any_tagged": any(one.tags for one in data.examples),
+        "examples_json": island(data.examples, han),
+        "script": Markup(script()),  # noqa: S704 - our own file
+    }
+
+
+def _by_code(problems: Sequence[ProblemFacts]) -> list[list[ProblemFacts]]:
+    """Return the problems code by code: errors before warnings before notes, the most frequent first."""
+    groups: dict[tuple[str, str], list[ProblemFacts]] = {}
+    for one in problems:
+        groups.setdefault((one.severity, one.code), []).append(one)
+    order = ("error", "warning", "note")
+    return sorted(groups.values(), key=lambda found: (order.index(found[0].severity), -len(found)))
+
+
+def _text(name: str) -> str:
+    return (files("ftrun.report") / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, facts: Facts) -> str:
+    """Return the content security policy: nothing but what is in the page."""
+    scripts = f"; script-src {source(script())}" if facts.data.examples else ""
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {source(style)}{scripts}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
@@ -81,12 +130,13 @@ class _Foreign:
         return Markup('<span dir="auto"{}>{}</span>').format(tag, _shown(plain))
 
 
-def _marker(facts: Facts) -> _Foreign:
-    """Return the filter; Han characters alone are Japanese where anything in the facts is."""
+def _han(facts: Facts) -> str | None:
+    """Return ja if anything in the facts is Japanese: Han characters alone are then taken for it too."""
     texts = [facts.experiment.description or ""]
     for answer in facts.answers:
         texts += [answer.answer, *(str(message.get("content", "")) for message in answer.messages)]
-    return _Foreign("ja" if any(words.language(text) == "ja" for text in texts) else None)
+    texts += [turn.text for example in facts.data.examples for turn in example.turns]
+    return "ja" if any(words.language(text) == "ja" for text in texts) else None
 
 
 def _shown(text: str) -> Markup:

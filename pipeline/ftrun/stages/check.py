@@ -52,12 +52,10 @@ def run(context: Context) -> dict[str, Any]:
 
 
 def examine(context: Context, folder: Path) -> dict[str, Any]:
-    """Return the document of `check --json` for the files in `folder`, with the report's histogram."""
+    """Return the document of `check --json` for the files in `folder`, with the report's histograms."""
     result = data.check(context.experiment, folder)
     train = result.files.get("train")
-    bars = train.token_histogram if train else ()
-    histogram = [{"low": low, "high": high, "count": count} for low, high, count in bars]
-    return {**result.as_dict(), "histogram": histogram}
+    return {**result.as_dict(), **(train.histograms() if train else {})}
 
 
 def facts(found: Mapping[str, Any]) -> dict[str, Any]:

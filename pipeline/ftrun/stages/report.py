@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a run with nothing to do must not pay for the report's many
     from ftrun.report import Facts
 
 NAME = "report"
-VERSION = 1
+VERSION = 2
 OUTPUTS = ("report.html", "report.md")
 REHEARSED = "This was a rehearsal: nothing was trained, and the answers are not a model's."
 
@@ -148,6 +148,8 @@ def _data(context: Context) -> dict[str, Any]:
         "duplicates": context.result("prepare").get("duplicates", 0),
         "warnings": [warning["message"] for warning in checked.get("warnings", [])],
         "histogram": checked.get("histogram", []),
+        "message_histogram": checked.get("message_histogram", []),
+        "examples": list(data.browsable(context.experiment, context.folder, checked.get("warnings", []))),
         "encoding": estimate.get("encoding"),
         "exact": estimate.get("exact", True),
     }

@@ -1,0 +1,210 @@
+"""`ftrun data`: examples as the model will see them, and what changed since the last run. Changes nothing."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ftrun.cli.check import open_experiment
+from ftrun.cli.conversation import changed_lines, heading, short_lines, turn_lines
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.cli.program import program
+from ftrun.errors import DataError, UsageError
+from ftrun.experiment.places import shown_path
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.data.changes import Change, Changes
+    from ftrun.data.checking import CheckResult
+    from ftrun.data.samples import Sample
+    from ftrun.experiment.model import Experiment
+
+USUAL = 5
+MOST_JSON = 1000  # changes of a kind
+MARKS = {"added": "+", "removed": "-", "changed": "~", "moved": ">"}
+SplitName = Literal["train", "validation", "test"]
+
+
+@click.command(name="data")
+@experiment_options
+@click.option(
+    "--show", type=click.IntRange(min=1), metavar="N", help=f"How many examples; {USUAL} if not said."
+)
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), help="Which part; left out, train."
+)
+@click.option("--row", metavar="N|FILE:LINE", help="One example: its number in the part, or its row's place.")
+@click.option("--diff", is_flag=True, help="What was added, removed, changed or moved since the last run.")
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    show: int | None,
+    split: SplitName | None,
+    row: str | None,
+    diff: bool,
+) -> int:
+    """Show examples as the model will see them, or what changed since the last run. Changes nothing."""
+    from ftrun.data import examine
+
+    if diff and (row or split):
+        raise UsageError("--diff compares everything: leave --row and --split out", code="usage")
+    experiment, _ = open_experiment(config, target, overrides)
+    with tempfile.TemporaryDirectory(prefix="ftrun-data-") as name:
+        folder = Path(name)
+        result = examine(experiment, folder=folder)
+        if not (folder / "train.jsonl").exists():
+            raise DataError("no row can be used", problems=result.errors)
+        if diff:
+            _diff(experiment, folder, _runs(experiment, config, runs_dir), show, as_json)
+        else:
+            _show(experiment, _chosen(experiment, folder, result, split, row, show or USUAL), as_json)
+    if result.errors and not as_json:
+        number = len(result.errors)
+        click.echo(
+            f"{number} error{'' if number == 1 else 's'} elsewhere: {program()} check {shown_path(config)}",
+            err=True,
+        )
+    return 0
+
+
+def _chosen(
+    experiment: Experiment,
+    folder: Path,
+    result: CheckResult,
+    split: SplitName | None,
+    row: str | None,
+    number: int,
+) -> list[Sample]:
+    """Return the examples that were asked for; DataError with the row's own error if it has one."""
+    from ftrun.data.samples import samples
+
+    if row is None:
+        return list(itertools.islice(samples(folder, experiment.project, split or "train"), number))
+    if row.isdecimal():
+        listed = samples(folder, experiment.project, split or "train")
+        found = list(itertools.islice(listed, max(0, int(row) - 1), int(row)))
+        where = f"{split or 'train'} has no example {row}"
+    else:
+        place, _, line = row.rpartition(":")
+        if not line.isdecimal() or not place:
+            hint = "Write --row 7, or the place of a row: --row data/x.csv:7."
+            raise UsageError(f"--row {row}: this is no number and no place", code="usage", hint=hint)
+        found = list(_at(samples(folder, experiment.project, *([split] if split else [])), place, int(line)))
+        where = f"no example came from {row}"
+    if found:
+        return found
+    own = [one for one in result.errors if f"{one.file}:{one.line}" == row]
+    if own:
+        raise DataError(own[0].message, problems=own)
+    hint = "A repeated row is left out (`dedupe`), and a place is that of a row's first line."
+    raise UsageError(where, code="no_example", hint=hint)
+
+
+def _at(found: Iterator[Sample], place: str, line: int) -> Iterator[Sample]:
+    """Yield the examples of one row; `place` may leave folders out."""
+    for sample in found:
+        if sample.line == line and (sample.file == place or sample.file.endswith(f"/{place}")):
+            yield sample
+
+
+def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> None:
+    from ftrun.data.models import encoding_of
+    from ftrun.data.tokens import text_counter
+    from ftrun.data.turns import total_tokens, trained_tokens, turns_of
+
+    counter = text_counter(encoding_of(experiment.target).name)
+    shown = []
+    for sample in found:
+        turns = turns_of(sample.example)
+        tokens, learned = total_tokens(sample.example, counter), trained_tokens(turns, counter)
+        shown.append({**_place(sample), "tokens": tokens, "trained_tokens": learned, **_told(sample)})
+        if not as_json:
+            print(f"{heading(sample)} · {tokens:,} tokens, {learned:,} of them learned")
+            print(*_extras(sample), *turn_lines(turns), "", sep="\n")
+    if as_json:
+        print_json({"experiment": experiment.name, "target": experiment.target.name, "examples": shown})
+
+
+def _extras(sample: Sample) -> Iterator[str]:
+    """Yield what stands beside the messages."""
+    tools = sample.example.get("tools")
+    if isinstance(tools, list):
+        names = (str(tool.get("function", {}).get("name")) for tool in tools if isinstance(tool, dict))
+        yield f"  tools: {', '.join(names)}"
+
+
+def _place(sample: Sample) -> dict[str, Any]:
+    return {"split": sample.split, "number": sample.number, "file": sample.file, "line": sample.line}
+
+
+def _told(sample: Sample) -> dict[str, Any]:
+    from ftrun.data.turns import turns_of
+
+    return {"turns": [turn._asdict() for turn in turns_of(sample.example)], "example": dict(sample.example)}
+
+
+def _runs(experiment: Experiment, config: Path, given: Path | None) -> Path:
+    from ftrun.runner.session import runs_folder
+
+    return runs_folder(config, given) / experiment.name / experiment.target.name
+
+
+def _diff(experiment: Experiment, now: Path, before: Path, show: int | None, as_json: bool) -> None:
+    from ftrun.data.changes import changes
+
+    known = (before / "train.jsonl").exists()
+    found = changes(before, now, experiment.project, MOST_JSON if as_json else show or USUAL)
+    if as_json:
+        print_json(_diff_document(experiment, before if known else None, found))
+        return
+    since = f"since the last run ({shown_path(before)})" if known else "no earlier run is here; all is new"
+    counts = ", ".join(f"{number:,} {kind}" for kind, number in found.counts.items())
+    print(f"{experiment.name}: {since}: {counts}, {found.unchanged:,} unchanged")
+    for change in found.first if known else ():
+        print(*_change_lines(change), sep="\n")
+    more = {
+        kind: number - sum(one.kind == kind for one in found.first) for kind, number in found.counts.items()
+    }
+    if known and any(more.values()):
+        left = ", ".join(f"{number:,} {kind}" for kind, number in more.items() if number)
+        print(f"… and {left} (--show N for more of each, --json for all)")
+
+
+def _change_lines(change: Change) -> Iterator[str]:
+    from ftrun.data.turns import turns_of
+
+    before, now = change.before, change.now
+    shown = now or before
+    assert shown is not None
+    was = f" (was {heading(before)})" if before and now and heading(before) != heading(now) else ""
+    yield f"{MARKS[change.kind]} {change.kind}: {heading(shown)}{was}"
+    if change.kind == "changed" and before and now:
+        yield from changed_lines(turns_of(before.example), turns_of(now.example))
+    else:
+        yield from short_lines(turns_of(shown.example))
+
+
+def _diff_document(experiment: Experiment, before: Path | None, found: Changes) -> dict[str, Any]:
+    return {
+        "experiment": experiment.name,
+        "target": experiment.target.name,
+        "before": None if before is None else shown_path(before),
+        "counts": dict(found.counts),
+        "unchanged": found.unchanged,
+        "changes": [
+            {
+                "kind": change.kind,
+                "before": change.before and {**_place(change.before), **_told(change.before)},
+                "now": change.now and {**_place(change.now), **_told(change.now)},
+            }
+            for change in found.first
+        ],
+    }

@@ -1,0 +1,99 @@
+// The example browser: reads the JSON in the page, filters it, shows one example at a time.
+// Every text reaches the page through textContent, so nothing of it is ever markup.
+"use strict";
+(() => {
+  const examples = JSON.parse(document.getElementById("examples-json").textContent);
+  const root = document.getElementById("browser");
+  const form = root.querySelector("form");
+  const card = root.querySelector(".card");
+  const where = root.querySelector("output");
+  const [previous, next] = root.querySelectorAll("button[data-step]");
+  let found = examples;
+  let at = 0;
+
+  const make = (tag, css, text) => {
+    const element = document.createElement(tag);
+    if (css) element.className = css;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  };
+
+  const matches = (example) => {
+    const { split, role, marked } = form.elements;
+    if (split.value && example.split !== split.value) return false;
+    if (marked && marked.checked && example.tags.length === 0) return false;
+    const words = form.elements.words.value.trim().toLowerCase();
+    const texts = example.turns.filter((turn) => !role.value || turn.role === role.value);
+    if (!words) return texts.length > 0;
+    const place = `${example.file}:${example.line}`.toLowerCase();
+    return texts.some((turn) => turn.text.toLowerCase().includes(words)) || (!role.value && place.includes(words));
+  };
+
+  // Puts text into an element with every occurrence of the words marked.
+  const put = (element, text, words) => {
+    const lower = text.toLowerCase();
+    let start = 0;
+    if (words && lower.length === text.length) {
+      for (let hit = lower.indexOf(words); hit >= 0; hit = lower.indexOf(words, start)) {
+        element.append(text.slice(start, hit), make("mark", "", text.slice(hit, hit + words.length)));
+        start = hit + words.length;
+      }
+    }
+    element.append(text.slice(start));
+  };
+
+  const turnElement = (turn, words) => {
+    const element = make("div", turn.trained ? "turn learned" : "turn");
+    const who = make("p", "who");
+    who.append(make("span", "", turn.role));
+    if (turn.trained) who.append(make("span", "tag good", "learned"));
+    const said = make("div", "said");
+    said.dir = "auto";
+    if (turn.lang) said.lang = turn.lang;
+    put(said, turn.text, words);
+    element.append(who, said);
+    if (turn.cut) element.append(make("p", "soft", `… and ${turn.cut.toLocaleString("en")} more characters`));
+    return element;
+  };
+
+  const show = () => {
+    const example = found[at];
+    previous.disabled = at <= 0;
+    next.disabled = at >= found.length - 1;
+    where.textContent = example ? `${at + 1} of ${found.length}` : "nothing found";
+    card.replaceChildren();
+    if (!example) return;
+    const head = make("p", "id");
+    head.append(make("span", "", `${example.split} ${example.number}`));
+    head.append(make("code", "", `${example.file}:${example.line}`));
+    head.append(make("span", "", `${example.tokens.toLocaleString("en")} tokens, ${example.trained_tokens.toLocaleString("en")} learned`));
+    for (const tag of example.tags) head.append(make("span", "tag", tag));
+    const words = form.elements.words.value.trim().toLowerCase();
+    card.append(head, ...example.turns.map((turn) => turnElement(turn, words)));
+  };
+
+  const step = (by) => {
+    at = Math.min(Math.max(at + by, 0), Math.max(found.length - 1, 0));
+    show();
+  };
+
+  const filter = () => {
+    found = examples.filter(matches);
+    at = 0;
+    show();
+  };
+
+  form.addEventListener("input", filter);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  previous.addEventListener("click", () => step(-1));
+  next.addEventListener("click", () => step(1));
+  root.addEventListener("keydown", (event) => {
+    if (["INPUT", "SELECT"].includes(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const by = { ArrowLeft: -1, k: -1, ArrowRight: 1, j: 1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    step(by);
+  });
+  root.hidden = false;
+  show();
+})();
