@@ -14,6 +14,7 @@ from ftrun.experiment.model import (
     Data,
     Evaluation,
     Experiment,
+    Notify,
     Prompt,
     Source,
     Split,
@@ -67,6 +68,7 @@ def make(tmp_path: Path) -> MakeExperiment:
             prompt=prompt or Prompt(),
             train=train or Train(),
             budget=Budget(),
+            notify=Notify(),
             evaluation=evaluation or Evaluation(),
             places={**places, ("data", "split"): (config, 20, 3), ("prompt",): (config, 30, 3)},
         )
