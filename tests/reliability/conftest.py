@@ -99,11 +99,16 @@ class Runs:
         self,
         cwd: Path,
         *words: str,
-        die_at: int | None = None,
+        at: int | None = None,
+        errno: int | None = None,
         clock: float = 0.0,
+        out: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Run:
-        """Start `ftrun WORDS` in `cwd`; it dies of SIGKILL at its `die_at`-th point, if it gets there."""
+        """Start `ftrun WORDS` in `cwd`; at its `at`-th point it dies of SIGKILL, or meets `errno`.
+
+        `clock` is added to its wall clock, in seconds; `out` takes what it prints.
+        """
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
@@ -112,8 +117,10 @@ class Runs:
             "words": words or WORDS,
             "env": {**os.environ, **(env or {})},
             "folder": str(folder),
-            "die_at": die_at,
+            "at": at,
+            "errno": errno,
             "clock": clock,
+            "out": str(out) if out else None,
         }
         assert self._zygote.stdin is not None and self._zygote.stdout is not None
         self._zygote.stdin.write(json.dumps(order) + "\n")

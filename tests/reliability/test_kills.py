@@ -34,7 +34,7 @@ def test_killed_at_every_file_and_connection(runs: Runs, tmp_path: Path, provide
     for number in range(1, points + 1, 1 if FULL else 7):
         mine = Provider().start()
         place = make_project(tmp_path / str(number), mine)
-        ended = runs.start(place, die_at=number).wait()
+        ended = runs.start(place, at=number).wait()
         assert ended == -signal.SIGKILL or number > points - 10  # it may connect once less often
         sound(mine, place)
         recover(runs, mine, place)

@@ -1,8 +1,9 @@
 """Owns a process that has imported ftrun and forks it: a run starts at once, and can be killed at a point.
 
 Started as a program it reads one JSON object a line and forks a keeper for each, which forks the run, tells
-its process id, waits for it and writes down how it ended. `die_at` kills the run, with SIGKILL, as it does
-the N-th thing that touches files or the network; `clock` shifts its wall clock.
+its process id, waits for it and writes down how it ended. `at` is the N-th thing that touches files or the
+network: there the run is killed with SIGKILL, or the system answers with the error `errno`. `clock` shifts
+its wall clock.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def _run(order: Mapping[str, Any]) -> None:
     os.setsid()
     folder = Path(order["folder"])
     for number, name in ((1, "stdout"), (2, "stderr")):
-        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        path = order.get("out") or folder / name
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
@@ -80,7 +82,9 @@ def _run(order: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python starts
     if order.get("clock"):
         _shift_clock(order["clock"])
-    sys.addaudithook(_Points(order))
+    points = _Points(order)
+    sys.addaudithook(points)
+    _count_fsync(points)
     code = 3
     try:
         from ftrun.cli import main as ftrun_main
@@ -99,18 +103,23 @@ class _Points:
 
     def __init__(self, order: Mapping[str, Any]) -> None:
         self._inside = order["cwd"], str(order["env"].get("HOME", "/nowhere"))
-        self._die_at = order.get("die_at")
+        self._at, self._errno = order.get("at"), order.get("errno")
         self._count = 0
         self._log = os.open(Path(order["folder"]) / "points", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         name = self._name(event, args)
-        if name is None:
-            return
+        if name is not None:
+            self.reach(name, args[0] if event != "socket.connect" else None)
+
+    def reach(self, name: str, path: Any) -> None:
+        """Note that a point is reached; die there, or fail there, if it is the one."""
         self._count += 1
         os.write(self._log, f"{name}\n".encode())
-        if self._count == self._die_at:
+        if self._count == self._at and self._errno is None:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._count == self._at and self._errno is not None:
+            raise OSError(self._errno, os.strerror(self._errno), path)
 
     def _name(self, event: str, args: tuple[Any, ...]) -> str | None:
         if event == "open":
@@ -128,6 +137,17 @@ def _file(path: Any) -> str:
     """Return a file's name without what differs from run to run."""
     name = Path(os.fsdecode(path)).name
     return ".".join(part for part in name.split(".") if not part.isdigit())
+
+
+def _count_fsync(points: _Points) -> None:
+    """Make each fsync a point: a full disk may say so only here, and a death may lose what was written."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        points.reach("fsync", None)
+        real(descriptor)
+
+    os.fsync = fsync  # type: ignore[assignment]
 
 
 def _shift_clock(seconds: float) -> None:

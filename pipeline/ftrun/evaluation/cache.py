@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ftrun.evaluation.answers import Record
-from ftrun.files import sync_folder, write_atomic
+from ftrun.files import named_errors, sync_folder, write_atomic
 from ftrun.secrecy import hide
 
 ANSWERS, CACHE = "answers.jsonl", "answers.cache.jsonl"
@@ -32,7 +32,7 @@ class AnswerCache:
         """Add a record durably: when this returns it survives a power cut."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         created = not self._path.exists()
-        with self._path.open("ab+") as file:
+        with named_errors(self._path), self._path.open("ab+") as file:
             # a line torn by a crash must not swallow the next one
             gap = b"\n" if _ends_torn(self._path) else b""
             file.write(gap + _line(record))

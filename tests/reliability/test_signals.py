@@ -1,0 +1,59 @@
+"""Ctrl-C, SIGTERM and a reader that goes away, at every stage: out at once, the job's fate said (R8)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from reliability.conftest import WORDS, Runs, finished, recover, sound
+from reliability.provider import Provider
+
+STAGES = {
+    "upload": "GET /files",
+    "train": "POST /fine_tuning/jobs",
+    "wait": "GET /fine_tuning/jobs/ID",
+    "evaluate": "POST /chat/completions",
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_says_how_to_come_back(
+    runs: Runs, provider: Provider, place: Path, stage: str, number: signal.Signals
+) -> None:
+    """It ends with 130 while a server keeps it waiting, names the command, and the rerun ends well."""
+    provider.plan = lambda call: "hold" if call.name == STAGES[stage] and not provider.held.is_set() else ""
+    run = runs.start(place)
+    assert provider.held.wait(30)
+    begin = time.monotonic()
+    os.kill(run.pid, number)
+    assert run.wait(15) == 130
+    assert time.monotonic() - begin < 10  # the promise is 2 s; a busy machine gets more
+    provider.release.set()
+    assert run.document["status"] == "interrupted"
+    assert "toy.yaml" in run.document["error"]["hint"]
+    if stage in ("wait", "evaluate"):
+        assert run.document["job_id"] == "ftjob-1"
+    sound(provider, place)
+    recover(runs, provider, place)
+
+
+def test_a_reader_that_goes_away_costs_nothing(
+    runs: Runs, provider: Provider, place: Path, tmp_path: Path
+) -> None:
+    """With nobody reading the run may end early, but the job is made once and the next run finds it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    provider.plan = lambda call: "hold" if call.name == STAGES["train"] and not provider.held.is_set() else ""
+    run = runs.start(place, *WORDS[:-1], out=pipe)
+    assert provider.held.wait(30)
+    os.close(reader)
+    provider.release.set()
+    assert run.wait() in (0, 1)
+    sound(provider, place)
+    finished(provider, place, runs(place))
