@@ -241,7 +241,7 @@ def beacon() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def opened(page: Path) -> str:
+def opened(page: Path | str) -> str:
     """Return the page's DOM after a real browser has opened it and waited for what it loads."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
@@ -258,7 +258,12 @@ def opened(page: Path) -> str:
         "--dump-dom",
     ]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [chromium, *flags, f"--user-data-dir={profile}", page.as_uri()]
+        command = [
+            chromium,
+            *flags,
+            f"--user-data-dir={profile}",
+            page if isinstance(page, str) else page.as_uri(),
+        ]
         return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
 
 
