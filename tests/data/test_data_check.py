@@ -18,6 +18,7 @@ from ftrun.data.distribution import distribution, histogram
 from ftrun.data.models import encoding_of, limit_of
 from ftrun.data.pricing import auto_epochs, price_table
 from ftrun.data.tokens import count_examples, text_counter
+from ftrun.data.tool_tokens import TOOLS
 from ftrun.errors import DataError
 from ftrun.experiment.model import EvalPrompt, Evaluation, Price, Source, Split, Target, Train
 
@@ -244,6 +245,27 @@ def test_hopeless_files_are_counted_not_listed(make: Any) -> None:
     result = data.examine(make({"a.jsonl": "nonsense\n" * 1500}))
     assert len(result.errors) == 1001
     assert "500 more" in result.errors[-1].message
+
+
+def test_published_counts_of_chats_and_functions() -> None:
+    """By the published rules: 3 a message, 1 a name, 3 an example; functions by the cookbook's recipe."""
+    count = text_counter("cl100k_base")
+    chat = [{"role": "user", "name": "neko", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    assert count(["user", "neko", "hi", "assistant", "hello"]) == [1, 2, 1, 1, 1]
+    (tokens,) = count_examples([{"messages": chat}], count, "gpt-3.5-turbo")
+    assert tokens == (6 + 3 * 2 + 1 + 3, 1, 0)
+    unit = {"type": "string", "description": "Unit.", "enum": ["c", "f"]}
+    parameters = {"type": "object", "properties": {"unit": unit}, "required": ["unit"]}
+    function = {"name": "weather", "description": "Weather now.", "parameters": parameters}
+    tools = [{"type": "function", "function": function}]
+    row = {"messages": chat, "tools": tools}
+    words = sum(count(["weather:Weather now", "c", "f", "unit:string:Unit"]))
+    for family, each, exact in (("gpt-3.5-turbo", 10, True), ("gpt-4o", 7, True), ("gpt-4.1", 7, False)):
+        (more,) = count_examples([row], count, family)
+        assert more.total - tokens.total == each + 3 + 3 - 3 + 3 * 2 + words + 12
+        assert (more.flags == 0) is exact
+    function["parameters"] = {"type": "object", "properties": {"place": {"type": "object"}}}
+    assert count_examples([row], count, "gpt-4o")[0].flags == TOOLS
 
 
 def test_every_code_is_documented() -> None:

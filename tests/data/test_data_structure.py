@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.structure import structure_faults
+from ftrun.data.shapes import row_faults
 from ftrun.errors import DataError
 from ftrun.experiment.model import Prompt, Template
 
@@ -26,24 +26,30 @@ ANSWER = {"role": "assistant", "content": "a"}
         (["hi"], ["message_shape"]),
         ([{"content": "q"}, ANSWER], ["role"]),
         ([{"role": [], "content": "q"}, ANSWER], ["role"]),
-        ([{"role": "tool", "content": "q"}, ANSWER], ["not_in_this_version"]),
-        ([USER, {"role": "assistant", "content": None, "tool_calls": []}], ["not_in_this_version"]),
+        ([{"role": "tool", "content": "q"}, ANSWER], ["orphan_tool_message"]),
+        ([{"role": "function", "name": "f", "content": "q"}, ANSWER], ["legacy_functions"]),
+        ([USER, {**ANSWER, "function_call": {"name": "f", "arguments": "{}"}}], ["legacy_functions"]),
+        ([USER, {"role": "assistant", "content": None, "tool_calls": []}], ["empty_content", "tool_calls"]),
         ([USER, {**ANSWER, "mood": "x"}], ["unknown_key"]),
         ([USER, {"role": "assistant"}], ["empty_content"]),
         ([{**USER, "content": " \u3000\n"}, ANSWER], ["empty_content"]),
         ([{**USER, "content": 4}, ANSWER], ["content_type"]),
-        ([{**USER, "content": [{"type": "text"}]}, ANSWER], ["not_in_this_version"]),
+        ([{**USER, "content": [{"type": "text"}]}, ANSWER], ["content_part"]),
+        ([{**USER, "content": [{"type": "text", "text": "q"}]}, ANSWER], []),
+        ([{**USER, "content": []}, ANSWER], ["empty_content"]),
         ([USER, {**ANSWER, "weight": 0.5}], ["weight"]),
         ([USER, {**ANSWER, "weight": True}], ["weight"]),
         ([{**USER, "weight": 1}, ANSWER], ["weight"]),
         ([{**USER, "name": ""}, ANSWER], ["name"]),
         ([USER, ANSWER, USER], ["last_not_assistant"]),
+        ([USER], ["missing_assistant"]),
+        ([USER, {"role": "system", "content": "x"}, ANSWER], ["late_system"]),
         ([USER, {**ANSWER, "weight": 0}], ["nothing_to_learn"]),
     ],
 )
 def test_structure(messages: list[Any], codes: list[str]) -> None:
     """Each flaw has its own code, and good chats have none."""
-    assert [fault.code for fault in structure_faults(messages)] == codes
+    assert [fault.code for fault in row_faults({"messages": messages}, "supervised")] == codes
 
 
 def test_ready_chats_get_the_system_prompt_where_they_have_none(make: Any, tmp_path: Path) -> None:
@@ -70,16 +76,16 @@ def test_other_templates_over_ready_chats_are_an_error(
     assert caught.value.problem.line == 30
 
 
-def test_tools_are_an_error_and_other_keys_a_warning(make: Any) -> None:
+def test_older_keys_are_an_error_and_others_a_warning(make: Any) -> None:
     """A key that would change what is learned is refused; one without effect is a warning, told once."""
     rows = [{"messages": [USER, {**ANSWER, "content": str(n)}], "id": n} for n in range(12)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     result = data.examine(make({"a.jsonl": text}))
     assert ("ignored_key", 1) in [(warning.code, warning.line) for warning in result.warnings]
     assert not result.errors
-    rows[3] = {"messages": [USER, ANSWER], "tools": []}
+    rows[3] = {"messages": [USER, ANSWER], "functions": []}
     result = data.examine(make({"a.jsonl": "".join(json.dumps(row) + "\n" for row in rows)}))
-    assert [(error.code, error.line) for error in result.errors] == [("not_in_this_version", 4)]
+    assert [(error.code, error.line) for error in result.errors] == [("legacy_functions", 4)]
 
 
 def test_a_template_fault_is_told_once_with_its_count(make: Any) -> None:

@@ -50,3 +50,27 @@ def test_what_training_would_ignore_is_rejected(tmp_path: Path, message: str, wo
     path.write_text('{"messages": [' + message + "]}\n", encoding="utf-8")
     with pytest.raises(Rejected, match=f"Line 1 of the training_file: .*{words}"):
         count_examples(path, param="training_file")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('{"messages": [], "tools": []}', "does not train on tools"),
+        ('{"input": {}, "preferred_output": []}', "does not train on preferences"),
+        ('{"prompt": "a", "completion": "b"}', "does not train on prompts and completions"),
+    ],
+)
+def test_other_shapes_are_named(tmp_path: Path, row: str, words: str) -> None:
+    """Rows that other servers train on are rejected with their line and what they are."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(row + "\n", encoding="utf-8")
+    with pytest.raises(Rejected, match=f"Line 1 of the training_file: .*{words}"):
+        count_examples(path, param="training_file")
+
+
+def test_text_in_parts_is_joined(tmp_path: Path) -> None:
+    """Content in parts of text trains as the one text that the chat endpoint makes of it."""
+    path = tmp_path / "a.jsonl"
+    parts = '[{"type": "text", "text": "ね"}, {"type": "text", "text": "こ"}]'
+    path.write_text(f'{{"messages": [{{"role": "assistant", "content": {parts}}}]}}\n', encoding="utf-8")
+    assert next(read_examples(path, param="x"))[0]["content"] == "ねこ"

@@ -42,10 +42,8 @@ def test_an_unknown_key_names_path_value_and_the_nearest_key(place: Workplace) -
         "eval: {gates: [a]}\n",
         "eval: {models: [tuned, few-shot]}\n",
         "eval: {models: [retrieval]}\n",
-        "train: {method: dpo}\n",
-        "train: {method: reinforcement}\n",
         "train: {continue_from: null}\n",
-        "prompt: {messages: [{role: user, content: a, tool_calls: []}]}\n",
+        "eval: {models: [checkpoints]}\n",
     ],
 )
 def test_what_belongs_to_a_later_version_says_so(place: Workplace, more: str) -> None:

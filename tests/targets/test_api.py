@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -270,3 +271,23 @@ def test_a_server_without_checkpoints_has_none(connect: Connect) -> None:
     """An unknown path is an empty list of checkpoints, not an error."""
     _, service = connect(lambda asked: refusal(404))
     assert service.checkpoints("ftjob-1") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "grader", "settings"),
+    [
+        ("supervised", None, {"hyperparameters": {"n_epochs": "auto"}}),
+        ("dpo", None, {"hyperparameters": {"n_epochs": "auto"}}),
+        ("reinforcement", {"type": "x"}, {"hyperparameters": {"n_epochs": "auto"}, "grader": {"type": "x"}}),
+    ],
+)
+def test_a_job_is_asked_for_by_its_method(
+    connect: Connect, method: str, grader: dict[str, str] | None, settings: dict[str, Any]
+) -> None:
+    """Hyperparameters and grader stand under the method's name, and are read from there again."""
+    given = {"type": method, method: {"hyperparameters": {"n_epochs": 2}}}
+    server, service = connect(lambda asked: Answer({**JOB, "method": given}))
+    outcome = service.create_job(replace(REQUEST, method=method, grader=grader), "key")
+    assert server.asked[-1].body["method"] == {"type": method, method: settings}
+    assert isinstance(outcome, Created)
+    assert outcome.job.hyperparameters == {"n_epochs": 2}

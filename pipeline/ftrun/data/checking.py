@@ -17,6 +17,7 @@ from ftrun.data.pricing import price
 from ftrun.data.sources import place_of
 from ftrun.data.split_advice import FEWEST_EXAMPLES, advice, taken
 from ftrun.data.tally import read_tally
+from ftrun.data.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 
@@ -93,16 +94,21 @@ def _nothing(findings: Findings) -> CheckResult:
 
 def _result(experiment: Experiment, counted: Counted, findings: Findings) -> CheckResult:
     train = counted.files["train"]
-    examples, tokens = (train.examples, train.billed_tokens) if train else (0, 0)
+    examples, tokens, flags = (train.examples, train.billed_tokens, train.flags) if train else (0, 0, 0)
     return CheckResult(
         files=counted.files,
         errors=findings.errors,
         warnings=findings.warnings,
         notes=findings.notes,
-        estimate=price(experiment, examples=examples, train_tokens=tokens),
+        estimate={**price(experiment, examples=examples, train_tokens=tokens), **_exactness(flags)},
         rows=counted.origin.rows,
         duplicates=counted.origin.duplicates,
     )
+
+
+def _exactness(flags: int) -> dict[str, Any]:
+    """Return whether tools and images are counted exactly, and by which recipe tools are."""
+    return {"tools_exact": not flags & TOOLS, "tools_recipe": RECIPE, "images_exact": not flags & IMAGES}
 
 
 def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None:
@@ -130,7 +136,7 @@ def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) ->
             where = place_of(experiment, "data", "sources", 0, "path")
         else:
             where = dict(zip(("file", "line"), counted.place(experiment.project, numbers), strict=True))
-        findings.add(fault.code, fault.message, **where)
+        findings.add(fault.code, fault.message, hint=fault.hint, **where)
     for code, times in counted.notes.uncounted.items():
         findings.add_uncounted(code, times)
 

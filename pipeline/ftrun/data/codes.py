@@ -74,17 +74,34 @@ JSON = {
     "json_pretty_printed": _error("Write each object in one line: jq -c . OLD.jsonl > NEW.jsonl"),
     "jsonl_in_json": _error("Add `format: jsonl` to the source, or name the file .jsonl."),
 }
+GROUPS = {
+    "group_column": _error("Name a column of the file in `group_by` and `order_by`."),
+    "group_value": _error("Fill it in, or delete the row."),
+    "group_messages": _error("Say in the source which they are: columns: {role: SPEAKER, content: TEXT}."),
+    "group_role": _error("Say in the source who is who: roles: {user: Customer, assistant: Agent}."),
+    "group_without_answer": _warning("Nothing need be done: there is nothing to learn from them."),
+    "group_end": _warning("Nothing need be done: only what the assistant says is learned."),
+}
 CHATS = {
     "mixed_templates": _error("Ready chat rows take `prompt.system` only; delete the other templates."),
+    "legacy_functions": _error(
+        "Say `legacy_functions: upgrade` below `data`, which turns them into tools, or mend the rows."
+    ),
     "empty_messages": _error("Give the row at least a user and an assistant message."),
     "message_shape": _error('Write a message as {"role": "user", "content": "..."}.'),
-    "role": _error("Use system, developer, user or assistant."),
-    "not_in_this_version": _error("Take it out of the row: this version trains on plain chat messages."),
-    "unknown_key": _error("Delete the key; a message has role, content, name and weight."),
-    "content_type": _error("Write the content as a text."),
+    "role": _error("Use system, developer, user, assistant or tool."),
+    "unknown_key": _error(
+        "Delete the key; a message has role, content and name, the assistant's also weight and tool_calls."
+    ),
+    "content_type": _error("Write the content as a text, or as a list of parts."),
+    "content_part": _error('Write a part as {"type": "text", "text": "..."} or as an image.'),
+    "image_url": _error('Write {"type": "image_url", "image_url": {"url": "https://..."}}.'),
+    "image_role": _error("Put images into messages of the user: the model learns to write text."),
     "empty_content": _error("Fill it in, or delete the row."),
     "weight": _error("Write 0 (not learned) or 1 (learned), at assistant messages only."),
     "name": _error("Write the name as a text, or delete it."),
+    "late_system": _warning("Put system and developer messages first; models see few others in training."),
+    "missing_assistant": _error("Add the assistant's answer: it is what is learned."),
     "last_not_assistant": _error("End the row with the assistant message that is to be learned."),
     "nothing_to_learn": _error("Leave `weight` out, or set it to 1, at one assistant message or more."),
     "ignored_key": _warning("Nothing need be done; delete the key if it was meant to have an effect."),
@@ -116,4 +133,41 @@ TARGETS = {
         "Look the price up and write `price: {train, input, output}` (US$ per million tokens) in the target."
     ),
 }
-CODES = {**SOURCES, **TABLES, **JSON, **CHATS, **WHOLE, **TARGETS}
+TOOLS = {
+    "tools": _error(
+        'Write a tool as {"type": "function", "function": {"name", "description", "parameters"}}.'
+    ),
+    "tool_schema": _error("Mend the JSON Schema in `parameters`; it describes an object."),
+    "duplicate_tool": _error("Give every function a name of its own."),
+    "tool_calls": _error(
+        'Write {"id": "call_1", "type": "function", "function": {"name": "...", "arguments": "{...}"}}.'
+    ),
+    "undeclared_function": _error("Declare the function in `tools`, or mend the name."),
+    "tool_arguments": _error(
+        'Write the arguments as a text that holds a JSON object: "{\\"city\\": \\"Tokyo\\"}".'
+    ),
+    "arguments_schema": _error("Mend the value, or the schema that the row's `tools` give for it."),
+    "orphan_tool_message": _error(
+        "Give `tool_call_id` the id of a call of the assistant's message before it."
+    ),
+    "unanswered_call": _error(
+        "Add a tool message with the call's id as `tool_call_id` right after the call."
+    ),
+    "parallel_calls": _error("Call one function at a time, or delete `parallel_tool_calls: false`."),
+}
+METHODS = {
+    "preference": _error(
+        'Write {"input": {"messages": [...]}, "preferred_output": [...], "non_preferred_output": [...]}.'
+    ),
+    "equal_outputs": _error("Delete the row: nothing can be learned from two answers that are the same."),
+    "last_is_assistant": _error(
+        "Delete the answer; give what the grader compares with as a field of the row."
+    ),
+    "grader_field": _error("Add the field to every row, or through `prompt.item`."),
+    "unsupported_by_target": _error("Run it on a target that can, or take it out of the rows."),
+    "unsupported_by_default": _warning("Name a target that can under `targets`; a run would stop here."),
+    "ignored_by_target": _warning("Nothing need be done; it changes little of what is learned."),
+    "provider_limit": _error("Stay below the provider's limit."),
+    "file_size": _error("Leave rows out: `limit` or `where` in the sources, or less of each row."),
+}
+CODES = {**SOURCES, **TABLES, **JSON, **GROUPS, **CHATS, **TOOLS, **METHODS, **WHOLE, **TARGETS}

@@ -6,7 +6,9 @@ They come from arrays with a few numbers an example; nothing here reads a file.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from ftrun.data.prepared import ROLES, Origin
 from ftrun.data.repeats import leaked
 from ftrun.data.rowwork import NO_SYSTEM, NO_USER
 from ftrun.data.split import TRAIN
+from ftrun.data.tool_tokens import IMAGES, TOOLS
 from ftrun.experiment.places import shown_path
 
 HISTOGRAMS = ("token_histogram", "message_histogram")
@@ -37,12 +40,13 @@ class FileStatistics:
     missing_user: int
     over_limit: int
     billed_tokens: int
+    flags: int  # what of the tokens is an estimate
     token_histogram: tuple[Bar, ...]
     message_histogram: tuple[Bar, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers that `check --json` shows."""
-        hidden = ("billed_tokens", *HISTOGRAMS)
+        hidden = ("billed_tokens", "flags", *HISTOGRAMS)
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in hidden}
 
     def histograms(self) -> dict[str, Any]:
@@ -139,6 +143,7 @@ def _statistics(gathered: Gathered, parts: bytearray, part: int, limit: int) -> 
         missing_user=sum(flags & NO_USER > 0 for flags in chosen(gathered.flags)),
         over_limit=sum(tokens > limit for tokens in chosen(gathered.tokens)),
         billed_tokens=sum(min(limit, tokens) for tokens in chosen(gathered.tokens)),
+        flags=functools.reduce(operator.or_, chosen(gathered.flags), 0) & (TOOLS | IMAGES),
         token_histogram=histogram(chosen(gathered.tokens)),
         message_histogram=histogram(chosen(gathered.messages)),
     )

@@ -1,19 +1,38 @@
-"""Owns the way from a row to a chat example: ready chats pass, other rows are rendered; both are checked."""
+"""Owns the way from a row to a training row: ready ones pass, others are rendered; all are checked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
+from ftrun.data.faults import Fault, nearest
 from ftrun.data.findings import Findings
+from ftrun.data.functions_schema import functions_of
+from ftrun.data.legacy import upgraded
 from ftrun.data.place import FilePlace
+from ftrun.data.provider_rules import DEFAULT_CODE, is_default, rule_faults, rules_of
 from ftrun.data.rows import Row
+from ftrun.data.shapes import (
+    OUTPUTS,
+    WARNINGS,
+    is_completion,
+    is_ready,
+    key_faults,
+    row_faults,
+    training_row,
+)
 from ftrun.data.sources import place_of
-from ftrun.data.structure import has_system, row_key_faults, structure_faults
+from ftrun.data.structure import has_system, message_faults
 from ftrun.errors import DataError, UserError
+from ftrun.experiment.methods import item_fields
 from ftrun.experiment.model import Experiment
 
 Message = dict[str, Any]
+Made = dict[str, Any]  # a whole training row
+Given = TypeVar("Given")
+MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
+TEMPLATES = ("user", "assistant", "messages", "preferred", "non_preferred")
 
 
 class RowRenderer(Protocol):
@@ -31,9 +50,21 @@ class RowRenderer(Protocol):
         """Return the system prompt for a row, None if there is none."""
         ...
 
+    def render_output(
+        self, key: str, row: Mapping[str, Any], *, file: str | None = None, line: int | None = None
+    ) -> str:
+        """Return what `prompt.preferred` or `prompt.non_preferred` (`key`) gives for a row."""
+        ...
+
+    def render_item(
+        self, row: Mapping[str, Any], *, file: str | None = None, line: int | None = None
+    ) -> dict[str, str]:
+        """Return the fields of `prompt.item` for a row."""
+        ...
+
 
 class ExampleMaker:
-    """Turns rows into messages; what is wrong goes to `findings`."""
+    """Turns rows into training rows; what is wrong goes to `findings`."""
 
     def __init__(
         self, experiment: Experiment, findings: Findings, renderer: RowRenderer | None = None
@@ -41,61 +72,124 @@ class ExampleMaker:
         self._experiment = experiment
         self._findings = findings
         self._renderer = renderer
-        prompt = experiment.prompt
-        given = (("user", prompt.user), ("assistant", prompt.assistant), ("messages", prompt.messages))
+        self._prompt, self._method = experiment.prompt, experiment.train.method
+        self._given = [key for key in TEMPLATES if getattr(self._prompt, key) is not None]
         split = experiment.data.split
         self._split_columns = {split.stratify_by, *split.group_by} if split else set()
-        self._other_templates = [key for key, template in given if template is not None]
+        self._rules, self._lenient = rules_of(experiment.target), is_default(experiment)
+        self._fields = item_fields(experiment.train.grader)
+        self._upgrade = experiment.data.legacy_functions == "upgrade"
 
-    def example_of(self, row: Row, place: FilePlace) -> dict[str, Any] | None:
+    def example_of(self, row: Row, place: FilePlace) -> Made | None:
         """Return the whole training row that a row becomes, None if it can't be used."""
-        ready = row.values.get("messages")
+        values = upgraded(row.values) if self._upgrade else row.values
         try:
-            if isinstance(ready, list):
-                messages = self._ready(row, ready, place)
-            else:
-                messages = self._sound(self._render(row, place), row, place)
-            return None if messages is None else {"messages": messages}
+            if is_ready(values, self._method):
+                return self._ready(values, row, place)
+            if not self._given and self._method == "supervised" and is_completion(values):
+                return self._ready(values, row, place)
+            return self._rendered(values, row, place)
         except UserError as error:
             named = _names_row(error, row, place)
             self._findings.absorb(error, row=None if named else (place.name, row.line))
             return None
 
-    def _ready(self, row: Row, messages: list[Any], place: FilePlace) -> list[Message] | None:
-        for key in self._other_templates:
+    def _ready(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> Made | None:
+        for key in self._given:
             where = place_of(self._experiment, "prompt", key)
-            message = f"prompt.{key}: the rows are ready chats (`messages`), so this template has no use"
+            message = f"prompt.{key}: the rows are ready for training, so this template has no use"
             self._findings.add("mixed_templates", message, once=True, **where)
-        usable = not self._other_templates
-        for fault in row_key_faults(row.values, self._split_columns):
+        usable = not self._given
+        used = values if row.lines else self._split_columns  # a conversation's columns need no warning
+        for fault in key_faults(values, self._method, used):
             place.add(fault.code, fault.message, row.line, once=True)
             usable = usable and fault.code == "ignored_key"
-        sound = self._sound(messages, row, place)
-        if sound is None or not usable:
+        made = training_row(values, self._method)
+        if self._prompt.item:
+            made |= self._told(self._chosen().render_item, values, row, place)
+        return self._finished(made, values, row, place) if usable else None
+
+    def _rendered(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> Made | None:
+        if self._method != "dpo":
+            made: Made = {"messages": self._told(self._chosen().render_row, values, row, place)}
+            if self._prompt.item:
+                made |= self._told(self._chosen().render_item, values, row, place)
+            return self._finished(made, values, row, place)
+        messages = values.get("messages")
+        if not isinstance(messages, list):
+            messages = self._told(self._chosen().render_row, values, row, place)
+        outputs = {}
+        for key, output in zip(("preferred", "non_preferred"), OUTPUTS, strict=True):
+            text = self._told(_output(self._chosen(), key), values, row, place)
+            outputs[output] = [{"role": "assistant", "content": text}]
+        return self._finished({"input": {"messages": messages}, **outputs}, values, row, place)
+
+    def _finished(self, made: Made, values: Mapping[str, Any], row: Row, place: FilePlace) -> Made | None:
+        """Return the row with the experiment's tools and system prompt where it has none, if it is sound."""
+        asked = made["input"] if isinstance(made.get("input"), dict) else made
+        if self._prompt.tools is not None and not self._add_tools(asked):
             return None
-        if self._experiment.prompt.system is None or has_system(sound):
-            return sound
-        system = self._rendered_system(row, place)
-        return self._sound([{"role": "system", "content": system}, *sound], row, place)
+        faults = list(row_faults(made, self._method))
+        self._tell(faults, row, place)
+        if any(fault.code not in WARNINGS for fault in faults):
+            return None
+        if not self._allowed(made, row, place) or not self._gradable(made, row, place):
+            return None
+        if self._prompt.system is None or "messages" not in asked or has_system(asked["messages"]):
+            return made
+        system = {"role": "system", "content": self._told(self._chosen().render_system, values, row, place)}
+        empty = list(message_faults([system]))
+        self._tell(empty, row, place)
+        asked["messages"] = [system, *asked["messages"]]
+        return None if empty else made
 
-    def _sound(self, messages: list[Any], row: Row, place: FilePlace) -> list[Message] | None:
-        faults = list(structure_faults(messages))
+    def _add_tools(self, asked: dict[str, Any]) -> bool:
+        """Put the experiment's tools into a row that has none; False if they are no tools."""
+        functions = functions_of(self._prompt.tools, "prompt.tools")
+        where = place_of(self._experiment, "prompt", "tools")
+        for fault in functions.faults:
+            self._findings.add(fault.code, fault.message, hint=fault.hint, once=True, **where)
+        if asked.get("tools") is None:
+            asked["tools"] = self._prompt.tools
+        parallel = self._prompt.parallel_tool_calls
+        if parallel is not None:
+            asked.setdefault("parallel_tool_calls", parallel)
+        return not functions.faults
+
+    def _allowed(self, made: Made, row: Row, place: FilePlace) -> bool:
+        """Tell whether the target can train on a sound row; where none was chosen, only a warning says no."""
+        refused = False
+        for fault in rule_faults(made, self._rules):
+            warning = fault.code == "ignored_by_target" or self._lenient
+            code = DEFAULT_CODE if self._lenient and fault.code != "ignored_by_target" else fault.code
+            place.add(code, fault.message, row.line, hint=fault.hint, once=warning)
+            refused = refused or not warning
+        return not refused
+
+    def _gradable(self, made: Made, row: Row, place: FilePlace) -> bool:
+        """Tell whether the row has the fields that the grader asks for."""
+        missing = sorted(self._fields - made.keys())
+        for name in missing:
+            near = nearest(name, [key for key in made if key not in ("messages", "tools")])
+            words = f"; the nearest is {near!r}" if near else ""
+            message = f"the grader asks for `item.{name}`, which the row does not have{words}"
+            place.add("grader_field", message, row.line, once=True)
+        return not missing
+
+    def _tell(self, faults: list[Fault], row: Row, place: FilePlace) -> None:
         for fault in faults:
-            place.add(fault.code, fault.message, row.line)
-        return None if faults else messages
+            found = MESSAGE_INDEX.match(fault.field) if row.lines else None
+            line = row.lines[int(found[1])] if found else row.line
+            place.add(fault.code, fault.message, line, hint=fault.hint, once=fault.code in WARNINGS)
 
-    def _render(self, row: Row, place: FilePlace) -> list[Message]:
+    def _told(
+        self, render: Callable[..., Given], values: Mapping[str, Any], row: Row, place: FilePlace
+    ) -> Given:
         try:
             # without the place: the same fault of a template reads the same for each row, so it is told once
-            return self._chosen().render_row(row.values)
+            return render(values)
         except DataError:
-            return self._chosen().render_row(row.values, file=place.name, line=row.line)
-
-    def _rendered_system(self, row: Row, place: FilePlace) -> str | None:
-        try:
-            return self._chosen().render_system(row.values)
-        except DataError:
-            return self._chosen().render_system(row.values, file=place.name, line=row.line)
+            return render(values, file=place.name, line=row.line)
 
     def _chosen(self) -> RowRenderer:
         if self._renderer is None:
@@ -103,6 +197,13 @@ class ExampleMaker:
 
             self._renderer = Renderer(self._experiment)
         return self._renderer
+
+
+def _output(renderer: RowRenderer, key: str) -> Callable[..., str]:
+    def render(values: Mapping[str, Any], **where: Any) -> str:
+        return renderer.render_output(key, values, **where)
+
+    return render
 
 
 def _names_row(error: UserError, row: Row, place: FilePlace) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +11,7 @@ from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile, source_files
 from ftrun.errors import DataError
-from ftrun.experiment.model import Experiment, Source, Split, Sql, Template
+from ftrun.experiment.model import Experiment, Source, Split, Sql, Template, TemplateTree
 from ftrun.experiment.places import shown_path
 from ftrun.files import digest, sha256_file
 
@@ -19,12 +20,17 @@ PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 
 def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
     """Return the inputs as JSON values: contents in reading order without names, data and prompt keys."""
+    method = experiment.train.method
     return {
         "prepare version": PREPARE_VERSION,
         "files": [_file(file) for file in source_files(experiment, download=False)],
         "split": _split(experiment.data.split),
         "dedupe": experiment.data.dedupe,
         "prompt": _prompt(experiment),
+        **_given(
+            method=None if method == "supervised" else method,
+            legacy_functions="upgrade" if experiment.data.legacy_functions == "upgrade" else None,
+        ),
     }
 
 
@@ -46,6 +52,9 @@ def _file(file: SourceFile) -> dict[str, Any]:
         "where": source.where,
         "sample": [source.sample.size, source.sample.seed] if source.sample else None,
         "weight": source.weight if source.weight != 1 else None,
+        "group_by": list(source.group_by) or None,
+        "order_by": source.order_by,
+        "roles": {role: list(names) for role, names in source.roles.items()} if source.roles else None,
     }
     return facts | {key: value for key, value in more.items() if value is not None}
 
@@ -95,17 +104,40 @@ def _part(part: int | float | tuple[Source, ...]) -> int | float | str:
 def _prompt(experiment: Experiment) -> dict[str, Any]:
     prompt = experiment.prompt
     return {
-        "system": _text(prompt.system),
-        "user": _text(prompt.user),
-        "assistant": _text(prompt.assistant),
+        "system": _texts(prompt.system),
+        "user": _texts(prompt.user),
+        "assistant": _texts(prompt.assistant),
         "messages": [
-            {"role": one.role, "content": one.content.text, "weight": one.weight, "name": _text(one.name)}
+            {
+                "role": one.role,
+                "content": _texts(one.content),
+                "weight": one.weight,
+                "name": _texts(one.name),
+                **_given(tool_calls=_texts(one.tool_calls), tool_call_id=_texts(one.tool_call_id)),
+            }
             for one in prompt.messages or ()
         ],
         "vars": dict(prompt.vars),
         "dependencies": prompt.dependencies,
+        **_given(
+            preferred=_texts(prompt.preferred),
+            non_preferred=_texts(prompt.non_preferred),
+            item=_texts(prompt.item) or None,
+            tools=prompt.tools,
+            parallel_tool_calls=prompt.parallel_tool_calls,
+        ),
     }
 
 
-def _text(template: Template | None) -> str | None:
-    return None if template is None else template.text
+def _given(**keys: Any) -> dict[str, Any]:
+    """Return the keys that have a value: an experiment without them has the inputs that it always had."""
+    return {name: value for name, value in keys.items() if value is not None}
+
+
+def _texts(tree: TemplateTree) -> Any:
+    """Return a template's text, or the tree with the text of each."""
+    if isinstance(tree, Template):
+        return tree.text
+    if isinstance(tree, Mapping):
+        return {key: _texts(one) for key, one in tree.items()}
+    return [_texts(one) for one in tree] if isinstance(tree, tuple) else tree

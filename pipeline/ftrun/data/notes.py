@@ -51,7 +51,7 @@ class Notes:
     def from_dict(cls, value: Mapping[str, Any]) -> Notes:
         """Return what `as_dict` gave."""
         notes = cls()
-        for code, message, field, place in value["kept"]:
-            notes.add(Fault(code, message, field), None if place is None else (place[0], place[1]))
+        for *fault, place in value["kept"]:
+            notes.add(Fault(*fault), None if place is None else (place[0], place[1]))
         notes.add_uncounted(value["uncounted"])
         return notes

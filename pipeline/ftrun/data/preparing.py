@@ -19,6 +19,8 @@ from ftrun.data.gather import Gathered, gather
 from ftrun.data.generated import leave_out
 from ftrun.data.models import limit_of
 from ftrun.data.prepared import ROLES, SOURCES, Origin, Prepared, PreparedFile, origin_lines
+from ftrun.data.provider_judge import judge_files, judge_method
+from ftrun.data.provider_rules import DEFAULT_CODE
 from ftrun.data.sources import place_of
 from ftrun.data.split import TRAIN, divide
 from ftrun.data.split_advice import advice, sizes, taken
@@ -40,7 +42,8 @@ def prepare(
     renderer: RowRenderer | None = None,
 ) -> Prepared:
     """Write the prepared files into `folder`; DataError with every problem, and then nothing is written."""
-    findings = Findings()
+    # a check may look at what the default target can't do; a run stops there
+    findings = Findings({DEFAULT_CODE: "error"})
     folder.mkdir(parents=True, exist_ok=True)
     with Spool(folder) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce, renderer)
@@ -81,9 +84,11 @@ def _gathered(
     renderer: RowRenderer | None,
 ) -> tuple[Gathered, bytearray]:
     """Return the good rows and the part of each."""
+    judge_method(experiment, findings)
     gathered = gather(experiment, spool, findings, announce, renderer)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
     parts = weigh(gathered, parts)
+    judge_files(experiment, gathered, parts, findings)
     compare(experiment, gathered, parts)
     return gathered, parts
 

@@ -28,18 +28,33 @@ TEXT = ("csv", "tsv", "jsonl", "json")
 class Row(NamedTuple):
     """One row and the line (from 1) at which it starts; its number where there are no lines.
 
-    `mark`: it was generated.
+    `mark`: it was generated. `lines`: those of the messages, where it is a conversation of several rows.
     """
 
     line: int
     values: Mapping[str, object]
     mark: Mark | None = None
+    lines: tuple[int, ...] = ()
 
 
 def read_rows(
     experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
 ) -> Iterator[Row]:
-    """Yield the good rows of one file that `choice` takes (None: all); what is wrong goes to `findings`."""
+    """Yield the good rows of one file that `choice` takes (None: all); what is wrong goes to `findings`.
+
+    Where the source says `group_by`, a row is a whole conversation.
+    """
+    rows = _rows(experiment, file, place, findings, choice)
+    if not file.source.group_by:
+        return rows
+    from ftrun.data.grouping import grouped  # it needs Row
+
+    return grouped(experiment, file, rows, place, findings)
+
+
+def _rows(
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
+) -> Iterator[Row]:
     try:
         for line, values in numbered(file, place):
             renamed = _renamed(experiment, file, values, place, line, findings)

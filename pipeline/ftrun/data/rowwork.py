@@ -20,9 +20,10 @@ from ftrun.data.examples import ExampleMaker, RowRenderer
 from ftrun.data.faults import Fault
 from ftrun.data.findings import MOST_PROBLEMS, Findings
 from ftrun.data.marks import Mark
-from ftrun.data.models import encoding_of
+from ftrun.data.models import encoding_of, family
 from ftrun.data.place import FilePlace
 from ftrun.data.rows import Row
+from ftrun.data.shapes import messages_of
 from ftrun.data.sources import Role
 from ftrun.data.split_keys import SplitKeys
 from ftrun.data.structure import has_system
@@ -31,7 +32,7 @@ from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
 from ftrun.files import canonical_json
 
-NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags
+NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, beside those of Tokens.flags
 
 
 _small = functools.partial(array, "I")
@@ -83,6 +84,7 @@ class RowWork:
         self._keys = None if written else SplitKeys(experiment, self._findings)
         maker = ExampleMaker(experiment, self._findings, renderer)
         self._example_of = _written_example if written else maker.example_of
+        self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
         self._row_checks = row_checks(experiment)
         self._corpus_checks = corpus_checks(experiment)
@@ -129,14 +131,15 @@ class RowWork:
             batch.strata.append(self._keys.stratum_of(row, batch.role, place))
 
     def _count_into(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
-        for tokens in count_examples(examples, self._count):
+        for tokens in count_examples(examples, self._count, self._family):
             batch.tokens.append(tokens.total)
             batch.assistant.append(tokens.assistant)
-        for example in examples:
-            messages = example["messages"]
+            batch.flags.append(tokens.flags)
+        for index, example in enumerate(examples):
+            messages = messages_of(example)
             batch.messages.append(len(messages))
             missing_user = not any(message["role"] == "user" for message in messages)
-            batch.flags.append(NO_SYSTEM * (not has_system(messages)) | NO_USER * missing_user)
+            batch.flags[index] |= NO_SYSTEM * (not has_system(messages)) | NO_USER * missing_user
 
     def _check_into(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
         noted: Counter[str] = Counter()
@@ -172,7 +175,7 @@ def _written_example(row: Row, place: FilePlace) -> dict[str, Any]:
     example: dict[str, Any] = dict(row.values)
     try:
         texts_of(example)
-        _ = [message["role"] for message in example["messages"]]
+        _ = [message["role"] for message in messages_of(example)]
     except (KeyError, TypeError, AttributeError) as error:
         raise damaged_file(place.name, row.line) from error
     return example

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +25,13 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         for file in self.files:
             file.close()
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all lines, also of those that were left out."""
+        for file in self.files:
+            file.flush()
+        return sum(os.fstat(file.fileno()).st_size for file in self.files)
 
     def add(self, file: int, offset: int, lines: int) -> None:
         """Take note of lines that somebody wrote into a file."""

@@ -1,40 +1,89 @@
-"""Owns what a chat example must look like: keys, roles, contents, weights. Counts and changes nothing."""
+"""Owns what messages must look like: keys, roles, contents, weights, order. Counts and changes nothing.
+
+The rows around them are shapes.py's, calls of functions tool_calls.py's, images parts.py's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.data.faults import Fault
+from ftrun.data.faults import Fault, nearest, shown
+from ftrun.data.functions_schema import Functions
+from ftrun.data.parts import part_faults
+from ftrun.data.tool_calls import call_faults
 
-ROLES = ("system", "developer", "user", "assistant")
-MESSAGE_KEYS = frozenset(("role", "content", "name", "weight"))
-LATER_ROLES = frozenset(("tool", "function"))
-LATER_MESSAGE_KEYS = frozenset(("tool_calls", "tool_call_id", "function_call", "refusal", "audio"))
-LATER_ROW_KEYS = frozenset(("tools", "parallel_tool_calls", "functions", "function_call"))
+ROLES = ("system", "developer", "user", "assistant", "tool")
+PLAIN_ROLES = frozenset(("system", "developer", "user", "assistant"))
+PLAIN_KEYS = frozenset(("role", "content", "name", "weight"))
+KEYS = {  # of a message, by role
+    "system": frozenset(("role", "content", "name")),
+    "developer": frozenset(("role", "content", "name")),
+    "user": frozenset(("role", "content", "name")),
+    "assistant": frozenset(("role", "content", "name", "weight", "tool_calls")),
+    "tool": frozenset(("role", "content", "tool_call_id")),
+}
+# flaws after which the order of messages can't be judged
+UNSOUND = frozenset(("message_shape", "role", "legacy_functions"))
 
 
-def structure_faults(messages: Sequence[Any]) -> Iterator[Fault]:
-    """Yield what is wrong with the messages of one example."""
+def is_plain(messages: Sequence[Any]) -> bool:
+    """Tell quickly whether messages are what most are: flawless, with role and content alone.
+
+    An answer of False says nothing; `message_faults` looks closer.
+    """
+    behind = False  # a user or assistant message has been seen
+    for message in messages:
+        if type(message) is not dict or len(message) != 2:
+            return False
+        role, content = message.get("role"), message.get("content")
+        if type(role) is not str or role not in PLAIN_ROLES or type(content) is not str:
+            return False
+        if not content or content.isspace():
+            return False
+        opening = role in ("system", "developer")
+        if opening and behind:
+            return False
+        behind = behind or not opening
+    return bool(messages)
+
+
+def message_faults(
+    messages: Any,
+    *,
+    prefix: str = "messages",
+    functions: Functions | None = None,
+    parallel: bool = True,
+) -> Iterator[Fault]:
+    """Yield what is wrong with a list of messages, wherever it stands; `prefix` is its path in the row."""
+    if not isinstance(messages, list):
+        yield Fault("message_shape", f"`{prefix}` is {shown(messages)}, not a list of messages")
+        return
+    if is_plain(messages):
+        return
     if not messages:
-        yield Fault("empty_messages", "`messages` is empty")
+        yield Fault("empty_messages", f"`{prefix}` is empty")
         return
     sound = True
     for index, message in enumerate(messages):
-        for fault in _message_faults(f"messages[{index}]", message):
-            sound = sound and fault.code not in ("message_shape", "role", "not_in_this_version")
+        for fault in _message_faults(f"{prefix}[{index}]", message):
+            sound = sound and fault.code not in UNSOUND
             yield fault
     if sound:
-        yield from _order_faults(messages)
+        yield from call_faults(messages, functions, parallel=parallel, prefix=prefix)
+        yield from _order_faults(messages, prefix)
 
 
-def row_key_faults(row: Mapping[str, Any], used: Container[str | None] = ()) -> Iterator[Fault]:
-    """Yield the keys beside `messages` that a chat row can't have or has in vain; `used` have an effect."""
-    for key in row:
-        if key in LATER_ROW_KEYS:
-            yield Fault("not_in_this_version", f"`{key}` in chat rows is not in this version")
-        elif key != "messages" and key not in used:
-            yield Fault("ignored_key", f"chat rows have the key {key!r}; only `messages` is used")
+def ending_faults(messages: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Yield why nothing could be learned from sound messages."""
+    last = f"messages[{len(messages) - 1}]"
+    answers = [one for one in messages if one["role"] == "assistant"]
+    if not answers:
+        yield Fault("missing_assistant", "no message is the assistant's")
+    elif messages[-1]["role"] != "assistant":
+        yield Fault("last_not_assistant", f"the last message is the {messages[-1]['role']}'s", last)
+    if answers and all(one.get("weight") == 0 for one in answers):
+        yield Fault("nothing_to_learn", "every assistant message has the weight 0", last)
 
 
 def has_system(messages: Sequence[Any]) -> bool:
@@ -44,59 +93,60 @@ def has_system(messages: Sequence[Any]) -> bool:
 
 def _message_faults(place: str, message: Any) -> Iterator[Fault]:
     if not isinstance(message, Mapping):
-        yield Fault("message_shape", f"{place} is no object")
+        yield Fault("message_shape", f"{place} is no object", place)
         return
-    for key in message.keys() - MESSAGE_KEYS:
-        if key in LATER_MESSAGE_KEYS:
-            yield Fault("not_in_this_version", f"{place}.{key} is not in this version")
-        else:
-            yield Fault("unknown_key", f"{place} has the unknown key {key!r}")
     role = message.get("role")
-    if role in LATER_ROLES if isinstance(role, str) else False:
-        yield Fault("not_in_this_version", f"{place}: the role {role!r} is not in this version")
+    if role == "function" or "function_call" in message:
+        what = "the role 'function'" if role == "function" else "`function_call`"
+        yield Fault("legacy_functions", f"{place} has {what}, the older form of tools", place)
         return
-    if role not in ROLES:
-        yield Fault(
-            "role", f"{place}.role is {_shown(role)}" if "role" in message else f"{place} has no role"
-        )
+    if not isinstance(role, str) or role not in ROLES:
+        near = nearest(role, list(ROLES)) if isinstance(role, str) else None
+        words = f"{place}.role is {shown(role)}" if "role" in message else f"{place} has no role"
+        yield Fault("role", words + (f"; the nearest is {near!r}" if near else ""), place)
+        return
+    yield from _key_faults(place, role, message)
     yield from _content_faults(place, role, message)
-    if "name" in message and not (isinstance(message["name"], str) and message["name"].strip()):
-        yield Fault("name", f"{place}.name is {_shown(message['name'])}")
-    yield from _weight_faults(place, role, message)
-
-
-def _content_faults(place: str, role: Any, message: Mapping[str, Any]) -> Iterator[Fault]:
-    content = message.get("content")
-    if content is None and message.keys() & LATER_MESSAGE_KEYS:
-        return  # that key has been named
-    if content is None or (isinstance(content, str) and not content.strip()):
-        yield Fault("empty_content", f"{place} ({role}): the content is empty")
-    elif isinstance(content, list):
-        yield Fault(
-            "not_in_this_version", f"{place}.content is a list of parts, which is not in this version"
-        )
-    elif not isinstance(content, str):
-        yield Fault("content_type", f"{place}.content is {_shown(content)}, not a text")
-
-
-def _weight_faults(place: str, role: Any, message: Mapping[str, Any]) -> Iterator[Fault]:
-    if "weight" not in message:
-        return
-    weight = message["weight"]
+    name = message.get("name", "-")
+    if not isinstance(name, str) or not name.strip():
+        yield Fault("name", f"{place}.name is {shown(name)}", place)
+    weight = message.get("weight", 0)
     if isinstance(weight, (bool, float)) or weight not in (0, 1):
-        yield Fault("weight", f"{place}.weight is {_shown(weight)}")
-    elif role != "assistant":
-        yield Fault("weight", f"{place}.weight stands at a message of the {role}")
+        yield Fault("weight", f"{place}.weight is {shown(weight)}", place)
 
 
-def _order_faults(messages: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
-    if messages[-1]["role"] != "assistant":
-        yield Fault("last_not_assistant", f"the last message is the {messages[-1]['role']}'s")
-    answers = [one for one in messages if one["role"] == "assistant"]
-    if answers and all(one.get("weight") == 0 for one in answers):
-        yield Fault("nothing_to_learn", "every assistant message has the weight 0")
+def _key_faults(place: str, role: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+    for key in message.keys() - KEYS[role]:
+        if key == "weight":
+            yield Fault("weight", f"{place}.weight stands at a message of the {role}", place)
+        elif key in ("tool_calls", "tool_call_id"):
+            owner = "assistant" if key == "tool_calls" else "tool"
+            words = f"{place} ({role}) has {key!r}, which belongs to messages of the {owner}"
+            yield Fault("unknown_key", words, place)
+        else:
+            near = nearest(key, sorted(KEYS[role]))
+            words = f"; the nearest known is {near!r}" if near else ""
+            yield Fault("unknown_key", f"{place} ({role}) has the unknown key {key!r}{words}", place)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+def _content_faults(place: str, role: str, message: Mapping[str, Any]) -> Iterator[Fault]:
+    content = message.get("content")
+    may_be_empty = (role == "tool" and content == "") or bool(message.get("tool_calls"))
+    if content is None or isinstance(content, str):
+        if not may_be_empty and not (content and content.strip()):
+            yield Fault("empty_content", f"{place} ({role}): the content is empty", place)
+    elif isinstance(content, list):
+        yield from part_faults(place, role, content)
+    else:
+        yield Fault("content_type", f"{place}.content is {shown(content)}, not a text", place)
+
+
+def _order_faults(messages: Sequence[Mapping[str, Any]], prefix: str) -> Iterator[Fault]:
+    behind = False
+    for index, message in enumerate(messages):
+        if message["role"] not in ("system", "developer"):
+            behind = True
+        elif behind:
+            words = f"{prefix}: a {message['role']} message stands behind others"
+            yield Fault("late_system", words, f"{prefix}[{index}]")
+            return

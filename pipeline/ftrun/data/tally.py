@@ -17,7 +17,7 @@ from ftrun.data.checks import CHECKS_VERSION, check_options
 from ftrun.data.compare import compare
 from ftrun.data.counting import Counted, count
 from ftrun.data.gather import gather_written
-from ftrun.data.models import encoding_of, limit_of
+from ftrun.data.models import encoding_of, family, limit_of
 from ftrun.data.prepared import ROLES, SOURCES, Origin, read_origin
 from ftrun.data.sources import Role
 from ftrun.data.spool import Spool
@@ -58,6 +58,7 @@ def _key(experiment: Experiment, hashes: dict[str, str]) -> dict[str, Any]:
         "checks version": CHECKS_VERSION,
         "check options": check_options(experiment),
         "encoding": encoding_of(experiment.target).name,
+        "family": family(experiment.target.model),
         "limit": limit_of(experiment.target),
         "sha256": hashes,
     }

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ftrun.data.faults import Example
+from ftrun.data.shapes import asked_of, is_completion, messages_of
+from ftrun.data.tool_tokens import Counted, calls_counted, parts_counted, tools_counted
 from ftrun.errors import FtrunError
 
 PER_MESSAGE = 3
@@ -18,10 +20,11 @@ CountTexts = Callable[[Sequence[str]], list[int]]
 
 
 class Tokens(NamedTuple):
-    """Tokens of one example, and of its assistant contents alone."""
+    """Tokens of one example, and of what its assistant says alone. `flags`: what of them is an estimate."""
 
     total: int
     assistant: int
+    flags: int = 0
 
 
 class Texts(NamedTuple):
@@ -30,6 +33,7 @@ class Texts(NamedTuple):
     fixed: int
     texts: list[str]
     learned: list[int]
+    flags: int
 
 
 def text_counter(encoding: str, threads: int = 0) -> CountTexts:
@@ -66,28 +70,51 @@ def _tiktoken_counter(encoding: str) -> CountTexts:
     return count
 
 
-def count_examples(examples: Iterable[Example], count: CountTexts) -> list[Tokens]:
-    """Return the tokens of each example; all texts go in one batch, and one that repeats is counted once."""
-    shapes = [texts_of(example) for example in examples]
+def count_examples(examples: Iterable[Example], count: CountTexts, family: str | None = None) -> list[Tokens]:
+    """Return the tokens of each example; all texts go in one batch, and one that repeats is counted once.
+
+    `family` is that of the model, on which the count of tools depends.
+    """
+    shapes = [texts_of(example, family) for example in examples]
     unique = dict.fromkeys(text for shape in shapes for text in shape.texts)
     counts = dict(zip(unique, count(list(unique)), strict=True))
     return [_sum(shape, [counts[text] for text in shape.texts]) for shape in shapes]
 
 
-def texts_of(example: Example) -> Texts:
+def texts_of(example: Example, family: str | None = None) -> Texts:
     """Return what is counted of an example."""
     texts: list[str] = []
     learned: list[int] = []
-    fixed = PER_EXAMPLE
-    for message in example["messages"]:
+    fixed, flags = PER_EXAMPLE, 0
+    for message in messages_of(example):
         fixed += PER_MESSAGE + PER_NAME * isinstance(message.get("name"), str)
+        said = message.get("role") == "assistant"
         for key, value in message.items():
             if isinstance(value, str):
-                if key == "content" and message.get("role") == "assistant":
+                if said and key == "content":
                     learned.append(len(texts))
                 texts.append(value)
-    return Texts(fixed, texts, learned)
+            elif key in ("content", "tool_calls") and value:
+                more = parts_counted(value) if key == "content" else calls_counted(value)
+                if said:
+                    learned.extend(range(len(texts), len(texts) + len(more.texts)))
+                fixed, flags = fixed + more.fixed, flags | more.flags
+                texts += more.texts
+    if "messages" not in example or "tools" in example:
+        more = _beside(example, family)
+        fixed, flags = fixed + more.fixed, flags | more.flags
+        texts += more.texts
+    return Texts(fixed, texts, learned, flags)
+
+
+def _beside(example: Example, family: str | None) -> Counted:
+    """Return what is counted of a row beside its messages: tools, or a prompt and its completion."""
+    if is_completion(example):
+        return Counted(-PER_EXAMPLE, [example["prompt"], example["completion"]], 0)
+    tools = asked_of(example).get("tools")
+    return tools_counted(tools, family) if tools else Counted(0, [], 0)
 
 
 def _sum(shape: Texts, counts: list[int]) -> Tokens:
-    return Tokens(shape.fixed + sum(counts), sum(counts[index] for index in shape.learned))
+    total = shape.fixed + sum(counts)
+    return Tokens(total, sum(counts[index] for index in shape.learned), shape.flags)

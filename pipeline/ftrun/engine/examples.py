@@ -15,6 +15,18 @@ from ftrun.engine.backends import Rejected
 FEWEST_EXAMPLES = 10
 ROLES = ("system", "developer", "user", "assistant")
 ROW_KEYS = frozenset({"messages"})
+# what other servers of the protocol train on, in words for whoever tries it here
+ELSEWHERE = {
+    "tools": "tools",
+    "parallel_tool_calls": "tools",
+    "functions": "functions",
+    "function_call": "functions",
+    "input": "preferences (DPO)",
+    "preferred_output": "preferences (DPO)",
+    "non_preferred_output": "preferences (DPO)",
+    "prompt": "prompts and completions",
+    "completion": "prompts and completions",
+}
 MESSAGE_KEYS = frozenset({"role", "content", "name", "weight"})
 
 
@@ -68,6 +80,10 @@ class _Row:
 
     def messages(self, line: bytes) -> list[dict[str, Any]]:
         row = self._json(line)
+        for key in row if isinstance(row, dict) else ():
+            if key in ELSEWHERE:
+                words = f'it has "{key}", but this version of the engine does not train on {ELSEWHERE[key]}'
+                self.reject(f'{words}: it takes chats, rows with "messages" alone.')
         if not isinstance(row, dict) or not isinstance(row.get("messages"), list):
             self.reject('it must be a JSON object with a list "messages".')
         if unknown := sorted(row.keys() - ROW_KEYS):
@@ -94,12 +110,22 @@ class _Row:
             self.reject(f"{place}.role must be one of {', '.join(ROLES)}, not {message.get('role')!r}.")
         if unknown := sorted(message.keys() - MESSAGE_KEYS):
             self.reject(f"{place}.{unknown[0]} is not supported by this engine.")
-        content = message.get("content")
+        content = _joined(message.get("content"))
         if not isinstance(content, str) or not _is_text(content):
-            self.reject(f"{place}.content must be a text.")
+            self.reject(f"{place}.content must be a text, or parts of the type 'text'.")
+        message["content"] = content
         weight = message.get("weight")
         if weight is not None and (message["role"] != "assistant" or weight not in (0, 1)):
             self.reject(f"{place}.weight must be 0 or 1 and stand at an assistant message.")
+
+
+def _joined(content: Any) -> Any:
+    """Return content in parts as one text, as the chat endpoint joins it; what else it is unchanged."""
+    if not isinstance(content, list) or not content:
+        return content
+    texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+    whole = len(texts) == len(content) and all(isinstance(text, str) for text in texts)
+    return "".join(map(str, texts)) if whole else content
 
 
 def _is_text(content: str) -> bool:

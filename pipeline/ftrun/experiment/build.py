@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftrun.errors import ConfigError, Problem
@@ -25,6 +25,7 @@ from ftrun.experiment.model import (
     Sql,
     StopWhen,
     Target,
+    TemplateTree,
     Train,
 )
 from ftrun.experiment.nodes import KeyPath
@@ -32,6 +33,8 @@ from ftrun.experiment.nodes import KeyPath
 BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
 DEFAULT_SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
 DEFAULT_HYPERPARAMETERS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
+WHOLE_NUMBERS = frozenset(("n_epochs", "batch_size", "eval_interval", "eval_samples"))
+NUMBERS = frozenset(("learning_rate_multiplier", "beta", "compute_multiplier"))
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -132,6 +135,7 @@ def _data(document: Document) -> Data:
         sources=_sources(document, ("data", "sources"), raw["sources"]),
         split=_split(document, raw.get("split")),
         dedupe=raw.get("dedupe", "exact"),
+        legacy_functions=raw.get("legacy_functions", "refuse"),
     )
 
 
@@ -152,6 +156,9 @@ def _sources(document: Document, path: KeyPath, raw: list[Mapping[str, Any]]) ->
             sample=_sample(one.get("sample")),
             limit=None if one.get("limit") is None else int(one["limit"]),
             weight=float(one.get("weight", 1)),
+            group_by=_texts(one.get("group_by", ())),
+            order_by=one.get("order_by"),
+            roles={role: _texts(names) for role, names in one["roles"].items()} if "roles" in one else None,
         )
         for index, one in enumerate(raw)
     )
@@ -185,6 +192,10 @@ def _split(document: Document, raw: Mapping[str, Any] | None) -> Split | None:
     )
 
 
+def _texts(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
 def _prompt(document: Document) -> Prompt:
     raw = document.data.get("prompt", {})
     templates = document.templates
@@ -193,6 +204,11 @@ def _prompt(document: Document) -> Prompt:
         user=templates.get(("prompt", "user")),
         assistant=templates.get(("prompt", "assistant")),
         messages=_message_templates(document, raw.get("messages")),
+        preferred=templates.get(("prompt", "preferred")),
+        non_preferred=templates.get(("prompt", "non_preferred")),
+        item={name: templates["prompt", "item", name] for name in raw.get("item", ())},
+        tools=document.tools,
+        parallel_tool_calls=raw.get("parallel_tool_calls"),
         vars=raw.get("vars", {}),
         dependencies=document.dependencies,
     )
@@ -206,24 +222,38 @@ def _message_templates(
     return tuple(
         MessageTemplate(
             role=one["role"],
-            content=document.templates["prompt", "messages", index, "content"],
+            content=_tree(document, ("prompt", "messages", index, "content"), one.get("content")),
             weight=None if one.get("weight") is None else int(one["weight"]),
             name=document.templates.get(("prompt", "messages", index, "name")),
+            tool_calls=_tree(document, ("prompt", "messages", index, "tool_calls"), one.get("tool_calls")),
+            tool_call_id=document.templates.get(("prompt", "messages", index, "tool_call_id")),
         )
         for index, one in enumerate(raw)
     )
 
 
+def _tree(document: Document, path: KeyPath, raw: Any) -> TemplateTree:
+    """Return a value with the template in the place of every text."""
+    if isinstance(raw, str):
+        return document.templates[path]
+    if isinstance(raw, list):
+        return tuple(_tree(document, (*path, index), one) for index, one in enumerate(raw))
+    if isinstance(raw, Mapping):
+        return {key: _tree(document, (*path, key), one) for key, one in raw.items()}
+    return raw  # type: ignore[no-any-return]  # a number, true, false or null stands for itself
+
+
 def _train(raw: Mapping[str, Any]) -> Train:
     hyperparameters = {**DEFAULT_HYPERPARAMETERS, **raw.get("hyperparameters", {})}
-    for key in ("n_epochs", "batch_size"):  # 5.0 is a whole number to JSON Schema
-        if isinstance(hyperparameters[key], float):
-            hyperparameters[key] = int(hyperparameters[key])
-    if isinstance(hyperparameters["learning_rate_multiplier"], int):  # 1 and 1.0 are one value
-        hyperparameters["learning_rate_multiplier"] = float(hyperparameters["learning_rate_multiplier"])
+    for key, value in hyperparameters.items():
+        if key in WHOLE_NUMBERS and isinstance(value, float):  # 5.0 is a whole number to JSON Schema
+            hyperparameters[key] = int(value)
+        elif key in NUMBERS and isinstance(value, int):  # 1 and 1.0 are one value
+            hyperparameters[key] = float(value)
     seed = raw.get("seed")
     return Train(
         method=raw.get("method", "supervised"),
+        grader=raw.get("grader"),
         hyperparameters=hyperparameters,
         seed=None if seed is None else int(seed),
         suffix=raw.get("suffix"),

@@ -6,6 +6,7 @@ Decides nothing about what the keys mean beyond where templates stand; validatio
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ LARGEST_YAML = 1_000_000  # bytes
 LARGEST_TEMPLATE = 256_000
 LONGEST_CHAIN = 10
 TEMPLATE_FOLDERS_SKIPPED = frozenset(("runs", "node_modules", "__pycache__"))
+# keys below which every text is a template
+TEMPLATES = ("system", "user", "assistant", "preferred", "non_preferred", "item")
+MESSAGE_TEMPLATES = ("content", "name", "tool_calls", "tool_call_id")
 INCLUDES = re.compile(r"{%[-+]?\s*(?:include|import|extends|from)\b")
 
 
@@ -43,6 +47,7 @@ class Document:
     data: Any
     files: tuple[Path, ...]
     templates: Mapping[KeyPath, Template]
+    tools: list[Any] | None
     dependencies: str
     texts: Mapping[Path, str]
     problems: tuple[Problem, ...]
@@ -105,6 +110,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     for override in overrides:
         sets.apply(root, override)
     templates = reader.read_templates(root)
+    tools = reader.read_tools(root)
     texts = [template.text for template in templates.values()]
     dependencies = _dependencies(path.parent, reader.read_bytes) if any(map(INCLUDES.search, texts)) else ""
     return Document(
@@ -114,6 +120,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         data=plain(root),
         files=tuple(reader.yaml_texts),
         templates=templates,
+        tools=tools,
         dependencies=dependencies,
         texts=reader.yaml_texts,
         problems=tuple(reader.problems),
@@ -208,6 +215,29 @@ class _Reader:
             return None
         return Template(text=content, file=file, place=(file, 1, 1))
 
+    def read_tools(self, root: Node) -> list[Any] | None:
+        """Return `prompt.tools`: the list that stands there, or that the named .json file holds."""
+        node = find(root, ("prompt", "tools"))
+        if node is None or not isinstance(node.value, str):
+            found = plain(node) if node is not None else None
+            return found if isinstance(found, list) else None
+        file = _absolute(sets.base_folder(node, self.config) / node.value)
+        reason = self._refusal(file, node)
+        if reason is None:
+            try:
+                found = json.loads(decode(self.read_bytes(file, LARGEST_TEMPLATE), file))
+            except ConfigError as error:
+                self.problems.extend(error.problems)
+                return None
+            except (ValueError, RecursionError) as error:
+                reason = f"{shown_path(file)} is no JSON: {error}"
+            else:
+                if isinstance(found, list):
+                    return found
+                reason = f"{shown_path(file)} holds no list of tools"
+        self.problems.append(self._at(node, f"prompt.tools: {reason}", "tools_file"))
+        return None
+
     def _refusal(self, file: Path, node: Node) -> str | None:
         """Return why `file` may not be read: only regular files under the project, no link out of it."""
         if not _is_file(file):
@@ -242,16 +272,15 @@ def _feed(total: Any, content: bytes) -> None:
 
 
 def _template_nodes(root: Node) -> Iterator[tuple[KeyPath, Node]]:
-    for key in ("system", "user", "assistant"):
-        node = find(root, ("prompt", key))
-        if node is not None and isinstance(node.value, str):
-            yield ("prompt", key), node
+    places: list[KeyPath] = [("prompt", key) for key in TEMPLATES]
     messages = find(root, ("prompt", "messages"))
     for index in range(len(messages.value) if messages and isinstance(messages.value, list) else 0):
-        for key in ("content", "name"):
-            node = find(root, ("prompt", "messages", index, key))
-            if node is not None and isinstance(node.value, str):
-                yield ("prompt", "messages", index, key), node
+        places += [("prompt", "messages", index, key) for key in MESSAGE_TEMPLATES]
+    for place in places:
+        node = find(root, place)
+        for path, leaf in walk(node, place) if node is not None else ():
+            if isinstance(leaf.value, str):
+                yield path, leaf
 
 
 def _dependencies(folder: Path, read_file: Any) -> str:

@@ -16,12 +16,9 @@ KEYS = frozenset(
         "targets.*.endpoint",
         "targets.*.extra_body",
         "targets.*.headers",
-        "prompt.messages.*.tool_calls",
-        "prompt.tools",
         "eval.prompts.*.tools",
         "eval.prompts.*.reference",
         "train.continue_from",
-        "train.grader",
         "eval.test_set",
         "eval.scorers",
         "eval.gates",
@@ -30,7 +27,6 @@ KEYS = frozenset(
 VALUES = {
     "targets.*.provider": ("azure", "bedrock", "ray"),
     "data.dedupe": ("near",),
-    "train.method": ("dpo", "reinforcement"),
     "eval.models.*": ("few-shot", "retrieval", "checkpoints"),
 }
 

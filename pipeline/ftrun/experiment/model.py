@@ -26,6 +26,10 @@ class Template:
     place: tuple[Path, int, int] | None = field(default=None, compare=False, repr=False)
 
 
+# a template, or tuples and mappings whose texts are templates
+TemplateTree = Template | Mapping[str, Any] | tuple[Any, ...] | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """How many rows of a source are used: a share (float below 1) or a count (int)."""
@@ -74,6 +78,9 @@ class Source:
     sample: Sample | None = None
     limit: int | None = None
     weight: float = 1.0
+    group_by: tuple[str, ...] = ()
+    order_by: str | None = None
+    roles: Mapping[str, tuple[str, ...]] | None = None  # role of the API: what the column `role` says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,26 +105,34 @@ class Data:
     sources: tuple[Source, ...]
     split: Split | None = None
     dedupe: Literal["off", "exact"] = "exact"
+    legacy_functions: Literal["refuse", "upgrade"] = "refuse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageTemplate:
-    """One entry of `prompt.messages`."""
+    """One entry of `prompt.messages`. In contents of parts and in calls every text is a template."""
 
     role: str
-    content: Template
+    content: TemplateTree = None
     weight: int | None = None
     name: Template | None = None
+    tool_calls: TemplateTree = None
+    tool_call_id: Template | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """The templates that turn a row into a chat example; `messages` excludes the three others."""
+    """The templates that turn a row into a training example; `messages` excludes the first three."""
 
     system: Template | None = None
     user: Template | None = None
     assistant: Template | None = None
     messages: tuple[MessageTemplate, ...] | None = None
+    preferred: Template | None = None
+    non_preferred: Template | None = None
+    item: Mapping[str, Template] = field(default_factory=dict)
+    tools: list[Any] | None = None  # as the API takes them, read from a file where one was named
+    parallel_tool_calls: bool | None = None
     vars: Mapping[str, Any] = field(default_factory=dict)
     dependencies: str = ""  # digest of files that templates may include; "" when none does
 
@@ -146,7 +161,8 @@ class Notify:
 class Train:
     """What the job is asked for; the names are the API's."""
 
-    method: Literal["supervised"] = "supervised"
+    method: Literal["supervised", "dpo", "reinforcement"] = "supervised"
+    grader: Mapping[str, Any] | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     suffix: str | None = None

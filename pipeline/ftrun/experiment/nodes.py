@@ -87,3 +87,20 @@ def spell(path: KeyPath) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def get_in(data: Any, *path: str) -> Any:
+    """Return the value at `path` of plain data, None if it or its parent is missing or of another type."""
+    for part in path:
+        if not isinstance(data, dict):
+            return None
+        data = data.get(part)
+    return data
+
+
+def entries_in(data: Any, *path: str) -> list[tuple[int, dict[str, Any]]]:
+    """Return (index, entry) of the mappings in the list at `path` of plain data."""
+    items = get_in(data, *path)
+    if not isinstance(items, list):
+        return []
+    return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]

@@ -13,7 +13,8 @@ from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import later
 from ftrun.experiment.build import choose_target, seconds
 from ftrun.experiment.document import Document
-from ftrun.experiment.nodes import KeyPath, walk
+from ftrun.experiment.methods import method_problems, prompt_problems
+from ftrun.experiment.nodes import KeyPath, entries_in, get_in, walk
 from ftrun.experiment.places import shown_value
 from ftrun.experiment.source_rules import check_sources, is_variable_name
 
@@ -33,31 +34,15 @@ def rule_problems(document: Document, secrets: set[KeyPath]) -> list[Problem]:
     return [*found, *_address_problems(document, secrets), *_webhook_problems(document, secrets)]
 
 
-def _get(data: Any, *path: str) -> Any:
-    """Return the value at `path`, None if it or its parent is missing or of another type."""
-    for part in path:
-        if not isinstance(data, Mapping):
-            return None
-        data = data.get(part)
-    return data
-
-
-def _entries(data: Any, *path: str) -> list[tuple[int, Mapping[str, Any]]]:
-    items = _get(data, *path)
-    if not isinstance(items, list):
-        return []
-    return [(index, item) for index, item in enumerate(items) if isinstance(item, Mapping)]
-
-
 def _targets(document: Document) -> list[tuple[KeyPath, Mapping[str, Any]]]:
-    targets = _get(document.data, "targets")
+    targets = get_in(document.data, "targets")
     if not isinstance(targets, Mapping):
         return []
     return [(("targets", name), one) for name, one in targets.items() if isinstance(one, Mapping)]
 
 
 def _check_target(document: Document) -> Iterator[Problem]:
-    if isinstance(_get(document.data, "targets") or {}, Mapping):
+    if isinstance(get_in(document.data, "targets") or {}, Mapping):
         try:
             choose_target(document, None, must_choose=False)
         except ConfigError as error:
@@ -97,7 +82,7 @@ def _address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Pro
 
 
 def _webhook_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
-    variable, path = _get(document.data, "notify", "webhook_env"), ("notify", "webhook_env")
+    variable, path = get_in(document.data, "notify", "webhook_env"), ("notify", "webhook_env")
     if isinstance(variable, str) and path not in secrets:
         yield from _variable_problems(document, path, variable)
 
@@ -139,8 +124,8 @@ def _check_poll(document: Document) -> Iterator[Problem]:
     for path, target in _targets(document):
         poll = target.get("poll")
         try:
-            shortest = seconds(_get(poll, "min"), 1.0)
-            longest = seconds(_get(poll, "max"), max(30.0, shortest))
+            shortest = seconds(get_in(poll, "min"), 1.0)
+            longest = seconds(get_in(poll, "max"), max(30.0, shortest))
         except (ValueError, TypeError):
             continue  # the schema has said so
         if not 0 < shortest <= longest:
@@ -151,7 +136,7 @@ def _check_poll(document: Document) -> Iterator[Problem]:
 def _check_split(document: Document) -> Iterator[Problem]:
     shares = Fraction(0)
     for key in ("validation", "test"):
-        value = _get(document.data, "data", "split", key)
+        value = get_in(document.data, "data", "split", key)
         if isinstance(value, float) and value != 0:
             if not 0 < value < 1:
                 hint = "Write 0.1 for a tenth of the rows, or 100 for a hundred rows."
@@ -162,36 +147,21 @@ def _check_split(document: Document) -> Iterator[Problem]:
     if shares >= 1:
         message = f"the shares add up to {float(shares):g}: nothing is left to train on"
         yield document.problem(("data", "split"), message, code="split")
-    split = _get(document.data, "data", "split")
-    if any(isinstance(_get(split, key), (int, float)) and _get(split, key) for key in ("validation", "test")):
+    split = get_in(document.data, "data", "split")
+    if any(
+        isinstance(get_in(split, key), (int, float)) and get_in(split, key) for key in ("validation", "test")
+    ):
         return
     for key in ("stratify_by", "group_by"):
-        if _get(split, key):
+        if get_in(split, key):
             message = f"`{key}` has nothing to divide: neither validation nor test is a share or a number"
             hint = "Add `validation: 0.1`, or delete the key."
             yield document.problem(("data", "split", key), message, code="split", hint=hint, at_key=True)
 
 
-def _check_prompt(document: Document) -> Iterator[Problem]:
-    prompt = _get(document.data, "prompt")
-    given = [key for key in ("system", "user", "assistant") if _get(prompt, key) is not None]
-    if _get(prompt, "messages") is not None and given:
-        message = f"`messages` stands for the whole conversation, but {', '.join(given)} stands beside it"
-        yield document.problem(("prompt", "messages"), message, code="prompt", at_key=True)
-    variables = _get(prompt, "vars")
-    for name in variables if isinstance(variables, Mapping) else ():
-        if not name.isidentifier() or name == "row":
-            message = "`row` is the whole row" if name == "row" else "no name that a template can use"
-            yield document.problem(("prompt", "vars", name), message, code="vars", at_key=True)
-    for index, entry in _entries(document.data, "prompt", "messages"):
-        if "weight" in entry and entry.get("role") in ("system", "user", "developer"):
-            path = ("prompt", "messages", index, "weight")
-            yield document.problem(path, "only assistant messages have a weight", code="prompt")
-
-
 def _check_eval_prompts(document: Document) -> Iterator[Problem]:
     seen: dict[str, int] = {}
-    for index, entry in _entries(document.data, "eval", "prompts"):
+    for index, entry in entries_in(document.data, "eval", "prompts"):
         path: KeyPath = ("eval", "prompts", index)
         name = entry.get("id")
         if isinstance(name, str) and seen.setdefault(name, index) != index:
@@ -211,7 +181,7 @@ def _conversation_problems(document: Document, path: KeyPath, entry: Mapping[str
     if "system" in entry:
         message = "`messages` is the whole conversation: put the system message into it"
         yield document.problem((*path, "system"), message, code="eval_prompt", at_key=True)
-    messages = _entries(entry, "messages")
+    messages = entries_in(entry, "messages")
     if messages and messages[-1][1].get("role") != "user":
         place = (*path, "messages", messages[-1][0])
         yield document.problem(place, "the last message is the user's", code="eval_prompt")
@@ -230,7 +200,7 @@ def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[
                 message = f"{shown_value(pattern)} is no regular expression: {reason}"
                 yield document.problem(place, message, code="regex")
     for key in ("all", "any"):
-        for index, inner in _entries(expect, key):
+        for index, inner in entries_in(expect, key):
             yield from _regex_problems(document, (*path, key, index), inner)
 
 
@@ -259,7 +229,7 @@ def _check_one_line(document: Document) -> Iterator[Problem]:
 
 def _check_templates(document: Document) -> Iterator[Problem]:
     if document.templates:
-        from ftrun.experiment.templates import syntax_problems  # jinja2 is slow to import
+        from ftrun.experiment.template_check import syntax_problems  # jinja2 is slow to import
 
         yield from syntax_problems(document)
 
@@ -278,7 +248,8 @@ RULES: tuple[Rule, ...] = (
     _check_poll,
     _check_split,
     check_sources,
-    _check_prompt,
+    prompt_problems,
+    method_problems,
     _check_eval_prompts,
     _check_one_line,
     _check_templates,

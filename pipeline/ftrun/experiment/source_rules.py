@@ -36,6 +36,7 @@ def check_sources(document: Document) -> Iterator[Problem]:
             yield from _dataset_problems(document, (*path, "dataset"), source["dataset"])
         yield from _sample_problems(document, (*path, "sample"), source.get("sample"))
         yield from _where_problems(document, (*path, "where"), source.get("where"))
+        yield from _group_problems(document, path, source)
         if "weight" in source and path[:2] == ("data", "split"):
             message = "rows that are held out are used once; only training data have a weight"
             yield document.problem((*path, "weight"), message, code="wrong_key", at_key=True)
@@ -53,6 +54,18 @@ def _sources(document: Document) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(entry, Mapping):
                 yield (*path, index), entry
+
+
+def _group_problems(document: Document, path: KeyPath, source: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in ("limit", "sample") if "group_by" in source else ():
+        if key in source:
+            message = f"`{key}` takes rows, which would tear conversations apart"
+            yield document.problem((*path, key), message, code="wrong_key", at_key=True)
+    for key in ("order_by", "roles") if "group_by" not in source else ():
+        if key in source:
+            message = "this is for rows that `group_by` makes conversations of"
+            hint = "Add `group_by: COLUMN`, the column that names the conversation."
+            yield document.problem((*path, key), message, code="wrong_key", hint=hint, at_key=True)
 
 
 def _kind_problems(document: Document, path: KeyPath, source: Mapping[str, Any]) -> Iterator[Problem]:

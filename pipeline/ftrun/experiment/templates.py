@@ -6,19 +6,18 @@ Only the templates of the experiment file are rendered, never data or a model's 
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jinja2 import Template as Compiled
-from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError, meta
+from jinja2 import TemplateSyntaxError
 
-from ftrun.errors import ConfigError, DataError, Problem, UserError
-from ftrun.experiment.decode import decode, read_bytes
-from ftrun.experiment.document import LARGEST_TEMPLATE, Document
+from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.nodes import KeyPath, spell
-from ftrun.experiment.places import LINE_BREAK, excerpt, shown_path
+from ftrun.experiment.places import LINE_BREAK, shown_path
 from ftrun.experiment.sandbox import ExperimentEnvironment, LimitError, MissingError, NullError
 
 Message = dict[str, Any]
@@ -55,6 +54,21 @@ class Renderer:
             if f"prompt.{role}" in self._templates
         ]
 
+    def render_output(
+        self, key: str, row: Mapping[str, Any], *, file: str | Path | None = None, line: int | None = None
+    ) -> str:
+        """Return what `prompt.preferred` or `prompt.non_preferred` (`key`) gives for a row."""
+        place = _row_place(file, line)
+        return self._render(f"prompt.{key}", self._names(row, place), place)
+
+    def render_item(
+        self, row: Mapping[str, Any], *, file: str | Path | None = None, line: int | None = None
+    ) -> dict[str, str]:
+        """Return the fields of `prompt.item` for a row."""
+        place = _row_place(file, line)
+        names = self._names(row, place)
+        return {name: self._render(f"prompt.item.{name}", names, place) for name in self._prompt.item}
+
     def render_system(
         self, row: Mapping[str, Any] | None = None, *, file: str | Path | None = None, line: int | None = None
     ) -> str | None:
@@ -75,12 +89,24 @@ class Renderer:
         one = self._prompt.messages[index]
         place = _row_place(file, line)
         key = ("prompt", "messages", index)
-        message: Message = {"role": one.role, "content": self._render(spell((*key, "content")), names, place)}
-        if one.name is not None:
-            message["name"] = self._render(spell((*key, "name")), names, place)
-        if one.weight is not None:
-            message["weight"] = one.weight
+        message: Message = {"role": one.role}
+        for name in ("content", "name", "weight", "tool_call_id"):
+            if getattr(one, name) is not None:
+                message[name] = self._tree(getattr(one, name), (*key, name), names, place)
+        if one.tool_calls is not None:
+            rendered = self._tree(one.tool_calls, (*key, "tool_calls"), names, place)
+            message["tool_calls"] = _calls(rendered, spell((*key, "tool_calls")), place)
         return message
+
+    def _tree(self, tree: Any, path: KeyPath, names: dict[str, Any], place: RowPlace | None) -> Any:
+        """Return the tree with every template rendered."""
+        if isinstance(tree, Template):
+            return self._render(spell(path), names, place)
+        if isinstance(tree, Mapping):
+            return {key: self._tree(one, (*path, key), names, place) for key, one in tree.items()}
+        if isinstance(tree, tuple):
+            return [self._tree(one, (*path, index), names, place) for index, one in enumerate(tree)]
+        return tree
 
     def _names(self, row: Mapping[str, Any], place: RowPlace | None) -> dict[str, Any]:
         """Return what templates see: columns, `vars` and `row`; a name that is two of these is an error."""
@@ -120,18 +146,50 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Template | None]]:
     yield "prompt.system", prompt.system
     yield "prompt.user", prompt.user
     yield "prompt.assistant", prompt.assistant
+    yield "prompt.preferred", prompt.preferred
+    yield "prompt.non_preferred", prompt.non_preferred
+    for name, field in prompt.item.items():
+        yield f"prompt.item.{name}", field
     for index, message in enumerate(prompt.messages or ()):
-        yield spell(("prompt", "messages", index, "content")), message.content
-        yield spell(("prompt", "messages", index, "name")), message.name
+        for key in ("content", "name", "tool_calls", "tool_call_id"):
+            yield from _leaves(getattr(message, key), ("prompt", "messages", index, key))
+
+
+def _leaves(tree: Any, path: KeyPath) -> Iterator[tuple[str, Template | None]]:
+    if isinstance(tree, Template):
+        yield spell(path), tree
+    elif isinstance(tree, (Mapping, tuple)):
+        for key, one in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+            yield from _leaves(one, (*path, key))
+
+
+def _calls(rendered: Any, key: str, place: RowPlace | None) -> Any:
+    """Return calls as the API takes them: a text that a template gave is JSON, arguments become one."""
+    if isinstance(rendered, str):
+        try:
+            return json.loads(rendered)
+        except (ValueError, RecursionError) as error:
+            file, line = place or (None, None)
+            message = f"{key}: what the template gives is no JSON: {error}"
+            raise ConfigError(message, code="template_json", file=file, line=line) from error
+    return [_call(one) for one in rendered]
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    given = call["function"]["arguments"]
+    arguments = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+    function = {"name": call["function"]["name"], "arguments": arguments}
+    return {"id": call["id"], "type": "function", "function": function}
 
 
 def _compile(environment: ExperimentEnvironment, template: Template, key: str) -> Compiled:
-    filename = _filename(template, key)
+    filename = template_filename(template, key)
     code = environment.compile(template.text, key, filename)
     return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
 
-def _filename(template: Template, key: str) -> str:
+def template_filename(template: Template, key: str) -> str:
+    """Return the name under which a template is compiled: its file, else its key."""
     return str(template.file) if template.file else f"<{key}>"
 
 
@@ -186,19 +244,20 @@ def _missing(error: MissingError, names: Mapping[str, Any]) -> tuple[str, str]:
 def _template_place(error: Exception, template: Template, key: str) -> dict[str, Any]:
     """Return file, line and column of the innermost template line that `error` passed."""
     if isinstance(error, TemplateSyntaxError):
-        return _place(template, key, error.filename, error.lineno)
+        return place_in(template, key, error.filename, error.lineno)
     filename, line = None, 1
     trace = error.__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if name == _filename(template, key) or name.endswith(".j2"):
+        if name == template_filename(template, key) or name.endswith(".j2"):
             filename, line = name, trace.tb_lineno
         trace = trace.tb_next
-    return _place(template, key, filename, line)
+    return place_in(template, key, filename, line)
 
 
-def _place(template: Template, key: str, filename: str | None, line: int) -> dict[str, Any]:
-    if filename is not None and filename != _filename(template, key):
+def place_in(template: Template, key: str, filename: str | None, line: int) -> dict[str, Any]:
+    """Return file, line and column of line `line` of a template, or of the file that it includes."""
+    if filename is not None and filename != template_filename(template, key):
         return {"file": shown_path(Path(filename)), "line": line, "column": 1}
     if template.place is None:
         return {}
@@ -208,58 +267,3 @@ def _place(template: Template, key: str, filename: str | None, line: int) -> dic
     starts = [position for mark in ("{{", "{%") if (position := text.find(mark)) >= 0]
     column = min(starts, default=0) + (first_column if line == 1 else 1)
     return {"file": shown_path(file), "line": first_line + line - 1, "column": column}
-
-
-def syntax_problems(document: Document) -> Iterator[Problem]:
-    """Yield the syntax errors of all templates of the document and of those that they include by name."""
-    environment = ExperimentEnvironment(document.path.parent)
-    checked: set[str] = set()
-    for path, template in document.templates.items():
-        yield from _check(environment, template, path, document, checked)
-
-
-def _check(
-    environment: ExperimentEnvironment,
-    template: Template,
-    path: KeyPath,
-    document: Document,
-    checked: set[str],
-) -> Iterator[Problem]:
-    key = spell(path)
-    words, code, line = "", "template_syntax", 1
-    try:
-        tree = environment.parse(template.text, key, _filename(template, key))
-        included = {name for name in meta.find_referenced_templates(tree) if name is not None}
-        environment.compile(tree, key, _filename(template, key))
-        for name in sorted(included - checked):
-            checked.add(name)
-            yield from _check(environment, _included(environment, name), path, document, checked)
-    except TemplateNotFound as error:
-        words, code, line = str(error.message), "template_file", _line_of(template.text, str(error.name))
-    except TemplateError as error:
-        words, line = str(error.message), getattr(error, "lineno", 1)
-    except (RecursionError, SyntaxError, MemoryError) as error:
-        words = f"too deeply nested ({type(error).__name__})"
-    if words:
-        yield _syntax_problem(f"{key}: {words}", code, template, line, document)
-
-
-def _syntax_problem(message: str, code: str, template: Template, line: int, document: Document) -> Problem:
-    where = _place(template, "", None, line)
-    if template.place is not None:
-        text = template.text if template.file else document.texts.get(template.place[0], "")
-        message += excerpt(text, where["line"], where["column"])
-    return Problem(message, code=code, **where)
-
-
-def _included(environment: ExperimentEnvironment, name: str) -> Template:
-    assert environment.loader is not None
-    _, filename, _ = environment.loader.get_source(environment, name)
-    path = Path(str(filename))
-    text = decode(read_bytes(path, limit=LARGEST_TEMPLATE), path)
-    return Template(text=text, file=path, place=(path, 1, 1))
-
-
-def _line_of(text: str, word: str) -> int:
-    lines = LINE_BREAK.split(text)
-    return next((number for number, line in enumerate(lines, 1) if word in line), 1)

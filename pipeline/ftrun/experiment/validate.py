@@ -71,9 +71,6 @@ def _translated(document: Document, error: Any) -> Iterator[tuple[KeyPath, Probl
             for key in error.validator_value:
                 if key not in error.instance:
                     yield (*path, key), _missing_key(document, path, key, error.schema)
-        case "dependentRequired":
-            message = "`user` needs `assistant`, the answer to learn"
-            yield path, document.problem(path, message, code="missing_key")
         case _:
             if "propertyNames" in error.absolute_schema_path:
                 path = (*path, error.instance)

@@ -50,6 +50,8 @@ def request_of(context: Context, key: str) -> JobRequest:
         seed=wanted["seed"],
         suffix=wanted["suffix"],
         metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
+        method=wanted["method"],
+        grader=wanted.get("grader"),
     )
 
 

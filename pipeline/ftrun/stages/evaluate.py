@@ -28,7 +28,9 @@ def inputs(context: Context) -> dict[str, Any]:
     """Return which model is asked, by whom, what, and how it is sampled."""
     evaluation, prompt = context.experiment.evaluation, context.experiment.prompt
     own = _template(prompt.system) or [
-        _template(one.content) for one in prompt.messages or () if one.role == "system"
+        one.content.text
+        for one in prompt.messages or ()
+        if one.role == "system" and isinstance(one.content, Template)
     ]
     return {
         "evaluation version": VERSION,

@@ -9,17 +9,25 @@ from ftrun.stages.context import Context
 
 SPEC_VERSION = 1
 HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
+# what else a method takes; left out, the provider chooses
+MORE = {
+    "dpo": ("beta",),
+    "reinforcement": ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"),
+}
 
 
 def spec(context: Context) -> dict[str, Any]:
     """Return the canonical request and the hashes of its data; ids and names of a server stay out of it."""
     train = context.experiment.train
     given = train.hyperparameters
+    more = {name: given[name] for name in MORE.get(train.method, ()) if name in given}
+    grader = {"grader": train.grader} if train.method == "reinforcement" else {}
     return {
         "spec version": SPEC_VERSION,
         "model": context.experiment.target.model,
         "method": train.method,
-        "hyperparameters": {name: given.get(name, "auto") for name in HYPERPARAMETERS},
+        "hyperparameters": {**{name: given.get(name, "auto") for name in HYPERPARAMETERS}, **more},
+        **grader,
         "seed": train.seed,
         "suffix": train.suffix,
         "training data": context.sha("train") or "",

@@ -56,6 +56,8 @@ class JobRequest:
     seed: int | None
     suffix: str | None
     metadata: Mapping[str, str]
+    method: str = "supervised"
+    grader: Mapping[str, Any] | None = None
 
     def with_metadata(self, **pairs: str) -> JobRequest:
         """Return the same request with more metadata."""

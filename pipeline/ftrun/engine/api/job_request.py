@@ -106,7 +106,11 @@ def _supervised(method: Body) -> Body | None:
     if kind not in METHODS:
         method.refuse("type", f"must be one of {', '.join(METHODS)}, not {kind!r}.")
     if kind != "supervised":
-        method.refuse("type", f"'{kind}' is not in this version; 'supervised' is.", code="unsupported_value")
+        method.refuse(
+            "type",
+            f"'{kind}' is not in this version of the engine; 'supervised' is.",
+            code="unsupported_value",
+        )
     settings = method.object("supervised")
     method.done()
     hyperparameters = settings.object("hyperparameters") if settings is not None else None

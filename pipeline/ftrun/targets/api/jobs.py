@@ -103,7 +103,9 @@ class JobCalls(Connection):
 
 
 def _create_arguments(request: JobRequest) -> dict[str, Any]:
-    method = {"type": "supervised", "supervised": {"hyperparameters": dict(request.hyperparameters)}}
+    settings: dict[str, Any] = {"hyperparameters": dict(request.hyperparameters)}
+    if request.grader is not None:
+        settings["grader"] = dict(request.grader)
     optional = {
         "validation_file": request.validation_file,
         "seed": request.seed,
@@ -112,7 +114,7 @@ def _create_arguments(request: JobRequest) -> dict[str, Any]:
     return {
         "model": request.model,
         "training_file": request.training_file,
-        "method": method,
+        "method": {"type": request.method, request.method: settings},
         "metadata": dict(request.metadata),
         **{name: value for name, value in optional.items() if value is not None},
     }

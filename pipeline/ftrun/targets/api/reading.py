@@ -136,8 +136,8 @@ def _error(raw: Any) -> str | None:
 
 def _hyperparameters(raw: Any) -> dict[str, Any]:
     method = getattr(raw, "method", None)
-    supervised = getattr(method, "supervised", None)
-    found: Any = getattr(supervised, "hyperparameters", None) or getattr(raw, "hyperparameters", None)
+    settings = getattr(method, str(getattr(method, "type", "supervised")), None)
+    found: Any = getattr(settings, "hyperparameters", None) or getattr(raw, "hyperparameters", None)
     return found.model_dump(exclude_none=True, warnings=False) if hasattr(found, "model_dump") else {}
 
 

@@ -1,0 +1,72 @@
+"""Owns finding the syntax errors of templates, before any row is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import TemplateError, TemplateNotFound, meta
+
+from ftrun.errors import Problem
+from ftrun.experiment.decode import decode, read_bytes
+from ftrun.experiment.document import LARGEST_TEMPLATE, Document
+from ftrun.experiment.model import Template
+from ftrun.experiment.nodes import KeyPath, spell
+from ftrun.experiment.places import LINE_BREAK, excerpt
+from ftrun.experiment.sandbox import ExperimentEnvironment
+from ftrun.experiment.templates import place_in, template_filename
+
+
+def syntax_problems(document: Document) -> Iterator[Problem]:
+    """Yield the syntax errors of all templates of the document and of those that they include by name."""
+    environment = ExperimentEnvironment(document.path.parent)
+    checked: set[str] = set()
+    for path, template in document.templates.items():
+        yield from _check(environment, template, path, document, checked)
+
+
+def _check(
+    environment: ExperimentEnvironment,
+    template: Template,
+    path: KeyPath,
+    document: Document,
+    checked: set[str],
+) -> Iterator[Problem]:
+    key = spell(path)
+    words, code, line = "", "template_syntax", 1
+    try:
+        tree = environment.parse(template.text, key, template_filename(template, key))
+        included = {name for name in meta.find_referenced_templates(tree) if name is not None}
+        environment.compile(tree, key, template_filename(template, key))
+        for name in sorted(included - checked):
+            checked.add(name)
+            yield from _check(environment, _included(environment, name), path, document, checked)
+    except TemplateNotFound as error:
+        words, code, line = str(error.message), "template_file", _line_of(template.text, str(error.name))
+    except TemplateError as error:
+        words, line = str(error.message), getattr(error, "lineno", 1)
+    except (RecursionError, SyntaxError, MemoryError) as error:
+        words = f"too deeply nested ({type(error).__name__})"
+    if words:
+        yield _syntax_problem(f"{key}: {words}", code, template, line, document)
+
+
+def _syntax_problem(message: str, code: str, template: Template, line: int, document: Document) -> Problem:
+    where = place_in(template, "", None, line)
+    if template.place is not None:
+        text = template.text if template.file else document.texts.get(template.place[0], "")
+        message += excerpt(text, where["line"], where["column"])
+    return Problem(message, code=code, **where)
+
+
+def _included(environment: ExperimentEnvironment, name: str) -> Template:
+    assert environment.loader is not None
+    _, filename, _ = environment.loader.get_source(environment, name)
+    path = Path(str(filename))
+    text = decode(read_bytes(path, limit=LARGEST_TEMPLATE), path)
+    return Template(text=text, file=path, place=(path, 1, 1))
+
+
+def _line_of(text: str, word: str) -> int:
+    lines = LINE_BREAK.split(text)
+    return next((number for number, line in enumerate(lines, 1) if word in line), 1)

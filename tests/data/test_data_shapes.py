@@ -1,0 +1,224 @@
+"""The shapes of training rows beyond chats, what providers take of them, and what of a row is learned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftrun import data
+from ftrun.data.provider_rules import rule_faults, rules_of
+from ftrun.data.shapes import Method, row_faults
+from ftrun.data.spans import trained_spans
+from ftrun.errors import DataError
+from ftrun.experiment.model import MessageTemplate, Prompt, Target, Template, Train
+
+from .test_data_tools import PNG, WEATHER, call, result
+
+USER = {"role": "user", "content": "q"}
+ANSWER = {"role": "assistant", "content": "good"}
+WORSE = {"role": "assistant", "content": "bad"}
+PAIR = {"input": {"messages": [USER]}, "preferred_output": [ANSWER], "non_preferred_output": [WORSE]}
+OPENAI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
+SERVER = Target(name="s", provider="openai", model="m", base_url="https://example.com/v1", api_key_env="K")
+DASHSCOPE = Target(
+    name="d", provider="openai", model="m", base_url="https://dashscope-intl.aliyuncs.com/v1", api_key_env="K"
+)
+LOCAL = Target(name="laptop", provider="local", model="smollm2-135m-instruct")
+
+
+def text(*values: str) -> Template:
+    """Return a template."""
+    return Template(text="".join(values))
+
+
+def lines(rows: Any) -> str:
+    """Return rows as JSON lines."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("method", "row", "codes"),
+    [
+        ("dpo", PAIR, []),
+        (
+            "dpo",
+            {**PAIR, "input": {"messages": [USER], "tools": [WEATHER], "parallel_tool_calls": False}},
+            [],
+        ),
+        (
+            "dpo",
+            {**PAIR, "preferred_output": [call()], "input": {"messages": [USER], "tools": [WEATHER]}},
+            [],
+        ),
+        ("dpo", {**PAIR, "preferred_output": [call()]}, ["undeclared_function"]),
+        ("dpo", {**PAIR, "non_preferred_output": []}, ["preference"]),
+        ("dpo", {**PAIR, "preferred_output": "good"}, ["preference"]),
+        ("dpo", {**PAIR, "preferred_output": [USER]}, ["preference"]),
+        ("dpo", {**PAIR, "preferred_output": [{**ANSWER, "content": ""}]}, ["empty_content"]),
+        ("dpo", {**PAIR, "non_preferred_output": [ANSWER]}, ["equal_outputs"]),
+        ("dpo", {**PAIR, "input": {"messages": [USER, ANSWER]}}, ["preference"]),
+        ("dpo", {"messages": [USER, ANSWER]}, ["preference"]),
+        ("reinforcement", {"messages": [USER], "answer": "4"}, []),
+        ("reinforcement", {"messages": [USER, ANSWER]}, ["last_is_assistant"]),
+        ("supervised", {"prompt": "q", "completion": " a"}, []),
+        ("supervised", {"prompt": "q", "completion": " "}, ["empty_content"]),
+    ],
+)
+def test_shapes(method: Method, row: dict[str, Any], codes: list[str]) -> None:
+    """Rows of each method have their form, and each flaw its code."""
+    assert [fault.code for fault in row_faults(row, method)] == codes
+
+
+def test_preferences_from_columns(make: Any, tmp_path: Path) -> None:
+    """`preferred` and `non_preferred` make pairs of columns; a system prompt goes into the input."""
+    prompt = Prompt(
+        system=text("猫"), user=text("{{ q }}"), preferred=text("{{ good }}"), non_preferred=text("{{ bad }}")
+    )
+    made = make({"a.csv": "q,good,bad\n1,2,3\n"}, prompt=prompt, train=Train(method="dpo"), target=OPENAI)
+    data.prepare(made, tmp_path / "out")
+    assert json.loads((tmp_path / "out/train.jsonl").read_text("utf-8")) == {
+        "input": {"messages": [{"role": "system", "content": "猫"}, {"role": "user", "content": "1"}]},
+        "preferred_output": [{"role": "assistant", "content": "2"}],
+        "non_preferred_output": [{"role": "assistant", "content": "3"}],
+    }
+
+
+def test_ready_preferences_pass_and_are_counted(make: Any, tmp_path: Path) -> None:
+    """Pairs keep their keys; others are left out with a warning; all their messages count."""
+    made = make({"a.jsonl": lines([{**PAIR, "id": 1}])}, train=Train(method="dpo"), target=OPENAI)
+    data.prepare(made, tmp_path / "out")
+    assert json.loads((tmp_path / "out/train.jsonl").read_text("utf-8")) == PAIR
+    result = data.check(made, tmp_path / "out")
+    assert result.files["train"] is not None
+    assert result.files["train"].messages["sum"] == 3
+    assert [one.code for one in result.warnings if one.code == "ignored_key"]
+
+
+def test_rows_for_a_grader(make: Any, tmp_path: Path) -> None:
+    """Rows keep the fields that a grader asks for; a field that rows lack is an error with the nearest."""
+    grader = {"type": "string_check", "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}"}
+    train = Train(method="reinforcement", grader=grader)
+    made = make({"a.jsonl": lines([{"messages": [USER], "answer": "4"}])}, train=train, target=OPENAI)
+    data.prepare(made, tmp_path / "out")
+    assert json.loads((tmp_path / "out/train.jsonl").read_text()) == {"messages": [USER], "answer": "4"}
+    prompt = Prompt(user=text("{{ q }}"), item={"answer": text("{{ a }}")})
+    data.prepare(make({"b.csv": "q,a\nx,y\n"}, prompt=prompt, train=train, target=OPENAI), tmp_path / "b")
+    row = json.loads((tmp_path / "b/train.jsonl").read_text())
+    assert row == {"messages": [{"role": "user", "content": "x"}], "answer": "y"}
+    wrong = make({"c.jsonl": lines([{"messages": [USER], "anser": "4"}])}, train=train, target=OPENAI)
+    (error,) = [one for one in data.examine(wrong).errors if one.code == "grader_field"]
+    assert "'anser'" in error.message
+
+
+def test_tools_of_the_experiment(make: Any, tmp_path: Path) -> None:
+    """`prompt.tools` goes into rows without tools; calls are rendered with arguments as JSON."""
+    function = {"name": text("get_weather"), "arguments": {"city": text("{{ city }}")}}
+    prompt = Prompt(
+        messages=(
+            MessageTemplate(role="user", content=text("{{ q }}")),
+            MessageTemplate(role="assistant", tool_calls=({"id": text("c1"), "function": function},)),
+            MessageTemplate(role="tool", tool_call_id=text("c1"), content=text("20")),
+            MessageTemplate(role="assistant", content=text("{{ a }}")),
+        ),
+        tools=[WEATHER],
+        parallel_tool_calls=False,
+    )
+    made = make({"a.csv": "q,city,a\n天気,東京,20度\n"}, prompt=prompt, target=OPENAI)
+    data.prepare(made, tmp_path / "out")
+    row = json.loads((tmp_path / "out/train.jsonl").read_text("utf-8"))
+    assert row["tools"] == [WEATHER]
+    assert row["parallel_tool_calls"] is False
+    assert row["messages"][1] == call('{"city": "東京"}', id="c1")
+
+
+def test_broken_tools_of_the_experiment_are_told_once(make: Any) -> None:
+    """A flaw of `prompt.tools` stands at that key, however many rows would get them."""
+    prompt = Prompt(user=text("{{ q }}"), assistant=text("{{ a }}"), tools=[{"type": "function"}])
+    result = data.examine(make({"a.csv": "q,a\n1,2\n3,4\n"}, prompt=prompt, target=OPENAI))
+    assert [one.code for one in result.errors if one.code == "tools"] == ["tools"]
+
+
+def test_older_functions_are_refused_or_upgraded(make: Any, tmp_path: Path) -> None:
+    """`functions` and `function_call` are an error with the way out, which turns them into tools."""
+    called = {
+        "role": "assistant",
+        "content": None,
+        "function_call": {"name": "get_weather", "arguments": "{}"},
+    }
+    schema = {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}
+    answer = {"role": "function", "name": "get_weather", "content": "20"}
+    row = {"messages": [USER, called, answer, ANSWER], "functions": [schema]}
+    made = make({"a.jsonl": lines([row])}, target=OPENAI)
+    assert {one.code for one in data.examine(made).errors} >= {"legacy_functions"}
+    object.__setattr__(made.data, "legacy_functions", "upgrade")
+    data.prepare(made, tmp_path / "out")
+    upgraded = json.loads((tmp_path / "out/train.jsonl").read_text())
+    assert upgraded["tools"] == [{"type": "function", "function": schema}]
+    assert upgraded["messages"][1:3] == [
+        {**call("{}", id="call_1"), "content": None},
+        {"role": "tool", "tool_call_id": "call_1", "content": "20"},
+    ]
+
+
+CHAT = {"messages": [USER, ANSWER]}
+WITH_TOOLS = {"messages": [USER, call(), result(), ANSWER], "tools": [WEATHER]}
+IMAGE = {"type": "image_url", "image_url": {"url": PNG}}
+WITH_IMAGES = {"messages": [{"role": "user", "content": [IMAGE] * 11}, ANSWER]}
+
+
+@pytest.mark.parametrize(
+    ("target", "row", "codes"),
+    [
+        (LOCAL, CHAT, []),
+        (LOCAL, WITH_TOOLS, ["unsupported_by_target"]),
+        (LOCAL, WITH_IMAGES, ["unsupported_by_target"]),
+        (LOCAL, {"prompt": "q", "completion": "a"}, ["unsupported_by_target"]),
+        (LOCAL, {"messages": [{**USER, "name": "n"}, {**ANSWER, "weight": 1}]}, ["ignored_by_target"]),
+        (OPENAI, WITH_TOOLS, []),
+        (OPENAI, WITH_IMAGES, ["provider_limit"]),
+        (OPENAI, {"messages": [USER, ANSWER], "tools": [WEATHER] * 129}, ["provider_limit"]),
+        (OPENAI, {"prompt": "q", "completion": "a"}, ["unsupported_by_target"]),
+        (SERVER, {"prompt": "q", "completion": "a"}, []),
+        (SERVER, WITH_IMAGES, []),
+        (DASHSCOPE, {"messages": [USER, {**ANSWER, "weight": 0}, USER, ANSWER]}, ["unsupported_by_target"]),
+    ],
+)
+def test_what_providers_take(target: Target, row: dict[str, Any], codes: list[str]) -> None:
+    """What a provider would reject or ignore is a fault there and nowhere else."""
+    assert [fault.code for fault in rule_faults(row, rules_of(target))] == codes
+
+
+def test_where_no_target_is_named_a_check_goes_on_and_a_run_stops(make: Any, tmp_path: Path) -> None:
+    """Tools are only a warning for a check without targets; preparing for the default target refuses them."""
+    made = make({"a.jsonl": lines([WITH_TOOLS] * 12)}, dedupe="off")
+    result = data.examine(made)
+    assert not result.errors
+    assert "unsupported_by_default" in {one.code for one in result.warnings}
+    with pytest.raises(DataError, match="can't train on tools"):
+        data.prepare(made, tmp_path / "out")
+    assert not (tmp_path / "out/train.jsonl").exists()
+
+
+def test_a_method_that_the_target_lacks(make: Any) -> None:
+    """Preferences are refused by the local engine at the key that asks for them."""
+    made = make({"a.jsonl": lines([PAIR])}, train=Train(method="dpo"), target=LOCAL)
+    assert "unsupported_by_target" in {one.code for one in data.examine(made).errors}
+
+
+def test_trained_spans() -> None:
+    """The assistant's words and calls are learned, those of weight 0 and the context are not."""
+    row = {"messages": [USER, {**WORSE, "weight": 0}, USER, call(), result(), ANSWER]}
+    learned = [(span.path, span.trained) for span in trained_spans(row)]
+    assert learned == [
+        ("messages[0].content", False),
+        ("messages[1].content", False),
+        ("messages[2].content", False),
+        ("messages[3].tool_calls[0]", True),
+        ("messages[4].content", False),
+        ("messages[5].content", True),
+    ]
+    assert [span.trained for span in trained_spans(PAIR)] == [False, True, True]
+    assert not any(span.trained for span in trained_spans({"messages": [USER], "answer": "4"}))
