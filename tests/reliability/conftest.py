@@ -74,6 +74,12 @@ class Run:
         return found
 
     @property
+    def error_code(self) -> str | None:
+        """Return the code of the error in its result, if there is one."""
+        code = self.document.get("error", {}).get("code")
+        return None if code is None else str(code)
+
+    @property
     def points(self) -> list[str]:
         """Return what it did to files and network, in order."""
         return (self.folder / "points").read_text().splitlines()
@@ -82,10 +88,10 @@ class Run:
 class Runs:
     """Starts runs from a process that has imported everything already."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pipeline: Path = ROOT / "pipeline") -> None:
         self._folder = folder
         self._count = 0
-        path = os.pathsep.join((str(ROOT / "pipeline"), str(ROOT / "tests")))
+        path = os.pathsep.join((str(pipeline), str(ROOT / "tests")))
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "reliability.zygote"],
             stdin=subprocess.PIPE,
@@ -199,7 +205,7 @@ def sound(provider: Provider, place: Path) -> None:
 def recover(runs: Runs, provider: Provider, place: Path) -> Run:
     """Run again after a death; where nobody can know whether a job was made, look (none was) and say so."""
     run = runs(place)
-    if run.document.get("error", {}).get("code") == "unclear":
+    if run.error_code == "unclear":
         state = json.loads((place / "runs/toy/paid/state.json").read_text(encoding="utf-8"))
         assert [intent["phase"] for intent in state["intents"].values()] == ["sending"]
         assert provider.jobs == {}, "a job that is there is found, not asked about"

@@ -40,6 +40,7 @@ Fault = Literal[
     "kill-before",
     "kill-after",
     "hold",
+    "307",
 ]
 Answer = tuple[int, dict[str, Any] | bytes]
 
@@ -139,7 +140,7 @@ class Provider:
         self._send(handler, status, document, fault)
 
     def _refusal(self, fault: Fault) -> Answer | None:
-        if fault not in ("500", "503", "429"):
+        if fault not in ("500", "503", "429", "307"):
             return None
         return int(fault), {"error": {"message": f"made to fail with {fault}", "code": "rate_limit_exceeded"}}
 
@@ -157,6 +158,8 @@ class Provider:
         handler.send_response(status)
         handler.send_header("Content-Type", "text/html" if fault == "html" else "application/json")
         handler.send_header("Content-Length", str(len(data)))
+        if status == 307:
+            handler.send_header("Location", handler.path)
         if status == 429:
             handler.send_header("Retry-After", self.retry_after)
         handler.end_headers()

@@ -33,7 +33,7 @@ def test_a_create_whose_answer_is_lost_makes_one_job(
     provider.ignore_filter, provider.strip_metadata = lists == "ignored", lists == "stripped"
     run = runs(place)
     if late > 0.5:
-        assert run.document["error"]["code"] == "unclear"
+        assert run.error_code == "unclear"
         assert (run.wait(), len(provider.jobs)) == (4, 1)
         provider.hidden = 0.0
         run = runs(place)
@@ -47,11 +47,18 @@ def test_a_server_error_may_have_made_a_job(
     """A 5xx to the create is never answered with another create: a person decides, who may look first."""
     provider.plan = lambda call: only(CREATE, status, call)
     run = runs(place)
-    assert (run.wait(), run.document["error"]["code"]) == (4, "unclear")
+    assert (run.wait(), run.error_code) == (4, "unclear")
     assert [call.name for call in provider.calls].count(CREATE) == 1
     provider.plan = lambda call: ""
-    assert runs(place).document["error"]["code"] == "unclear"
+    assert runs(place).error_code == "unclear"
     finished(provider, place, runs(place, *WORDS, "--confirm-not-created"))
+
+
+def test_a_redirected_create_is_not_followed(runs: Runs, provider: Provider, place: Path) -> None:
+    """A redirect is no answer to a create: it is sent once, to the named server."""
+    provider.plan = lambda call: only(CREATE, "307", call)
+    assert runs(place).wait() in (1, 4)
+    assert [call.name for call in provider.calls].count(CREATE) == 1
 
 
 def test_an_upload_whose_answer_is_lost_is_not_repeated(runs: Runs, provider: Provider, place: Path) -> None:

@@ -1,0 +1,125 @@
+"""Each safety rule is broken on purpose in a copy of the program, and a test notices (R15)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from reliability import test_lost_answers, test_neighbours
+from reliability.conftest import Runs, make_project
+from reliability.provider import Provider
+
+Test = Callable[[Runs, Provider, Path], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A rule, where it stands in the program, what stands there when it is broken, and who notices."""
+
+    file: str
+    right: str
+    wrong: str
+    notices: Test
+
+
+def _death_before_the_answer(runs: Runs, provider: Provider, place: Path) -> None:
+    """A create that was sent and never answered, by a server that shows no jobs, is not sent again."""
+    provider.plan = lambda call: "kill-after" if call.name == test_neighbours.CREATE else ""
+    provider.hidden = 60.0
+    run = runs.start(place)
+    provider.victim = run.pid
+    run.wait()
+    runs(place)
+    assert len(provider.jobs) == 1
+
+
+def _state_is_durable(runs: Runs, provider: Provider, place: Path) -> None:
+    """The state is fsynced before it takes its name, and its folder after."""
+    points = runs(place).points
+    at = points.index("rename state.json")
+    assert points[at - 1] == "fsync", points[at - 2 : at + 2]
+    assert points[at + 1] == "fsync", points[at - 2 : at + 2]
+
+
+def _server_error(runs: Runs, provider: Provider, place: Path) -> None:
+    test_lost_answers.test_a_server_error_may_have_made_a_job(runs, provider, place, "503")
+
+
+def _two_clones(runs: Runs, provider: Provider, place: Path) -> None:
+    test_neighbours.test_two_clones_on_one_machine_make_one_job(runs, provider, place)
+
+
+JOBS = "targets/api/jobs.py"
+CREATION = "stages/creation.py"
+RULES = {
+    "retries on": Broken(
+        file=JOBS,
+        right="once = self._make_client(0)",
+        wrong="once = self._make_client(2)",
+        notices=_server_error,
+    ),
+    "redirects on": Broken(
+        file="targets/api/connection.py",
+        right="follow_redirects=False",
+        wrong="follow_redirects=True",
+        notices=test_lost_answers.test_a_redirected_create_is_not_followed,
+    ),
+    "no fsync": Broken(
+        file="files.py",
+        right="yield file\n                file.flush()\n                os.fsync(file.fileno())",
+        wrong="yield file",
+        notices=_state_is_durable,
+    ),
+    "no lock of a run": Broken(
+        file="state/locks.py",
+        right="timeout=-1 if wait else 0)\n    try:\n        lock.acquire()",
+        wrong="timeout=-1 if wait else 0)\n    try:\n        lock.is_locked",
+        notices=test_neighbours.test_a_second_run_stops_while_the_first_one_creates,
+    ),
+    "no lock of the clones": Broken(
+        file=CREATION,
+        right='with held(user_lock(f"job-{lock}"), what=what, wait=context.wait_for_lock):',
+        wrong="if lock and what and held and user_lock:",
+        notices=_two_clones,
+    ),
+    "intent after the call": Broken(
+        file=CREATION,
+        right="    context.save(no_way_back=True)\n    outcome = _send(context, key, intent)",
+        wrong="    del context.state.intents[key]\n    context.save()\n"
+        "    outcome = _send(context, key, intent)\n    context.state.intents[key] = intent",
+        notices=_death_before_the_answer,
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_broken_rule_is_noticed(rule: str, tmp_path: Path, provider: Provider) -> None:
+    """The test passes with the program as it is, and fails with this one rule broken."""
+    broken = RULES[rule]
+    copy = tmp_path / "pipeline"
+    shutil.copytree(ROOT / "pipeline", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    path = copy / "ftrun" / broken.file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(broken.right) == 1, "the rule is not written there any more: mend this table"
+    path.write_text(text.replace(broken.right, broken.wrong), encoding="utf-8")
+    (tmp_path / "runs").mkdir()
+    runs = Runs(tmp_path / "runs", copy)
+    try:
+        with pytest.raises(AssertionError):
+            broken.notices(runs, provider, make_project(tmp_path / "project", provider))
+    finally:
+        runs.close()
+
+
+@pytest.mark.parametrize("test", [_death_before_the_answer, _state_is_durable])
+def test_the_rules_hold_in_the_program_as_it_is(
+    runs: Runs, provider: Provider, place: Path, test: Test
+) -> None:
+    """What notices a broken rule has nothing to say of the program itself."""
+    test(runs, provider, place)
