@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from ftrun.cli import main
 from ftrun.experiment import build_experiment, read_document
@@ -143,6 +148,45 @@ def test_shift_jis_is_recognised(project: Path, capsys: pytest.CaptureFixture[st
     experiment = load(document["file"])
     assert experiment.data.sources[0].encoding == "cp932"
     assert experiment.evaluation.prompts[0].user in dict(JAPANESE)
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet", "sqlite", "csv.gz"])
+def test_other_files_than_text(project: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """A workbook, a Parquet file, a database and a packed table become experiments that a check passes."""
+    words = write_table(project / f"faq.{kind}", kind)
+    document = init(capsys, f"faq.{kind}", *words)
+    assert (document["columns"], document["rows"]) == ({"user": "質問", "assistant": "回答"}, 30)
+    with pytest.raises(SystemExit) as exit_:
+        main(["check", document["file"], "--json"])
+    assert exit_.value.code == 0
+    assert json.loads(capsys.readouterr().out)["files"]["train"]["examples"] == 27
+
+
+def write_table(path: Path, kind: str) -> list[str]:
+    """Write JAPANESE in a format of columns and return the words that `ftrun init` needs for it."""
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        book.worksheets[0].append(["other"])
+        sheet = book.create_sheet("FAQ")
+        for row in [("質問", "回答"), *JAPANESE]:
+            sheet.append(row)
+        book.save(path)
+        return ["--sheet", "FAQ"]
+    if kind == "parquet":
+        names = ("質問", "回答")
+        parquet.write_table(
+            pyarrow.table(dict(zip(names, map(list, zip(*JAPANESE, strict=True)), strict=True))), path
+        )
+    elif kind == "sqlite":
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE faq (質問, 回答)")
+            connection.executemany("INSERT INTO faq VALUES (?, ?)", JAPANESE)
+        connection.close()
+        return ["--query", "SELECT 質問, 回答 FROM faq ORDER BY rowid"]
+    else:
+        text = "質問,回答\n" + "".join(f"{ask},{answer}\n" for ask, answer in JAPANESE)
+        path.write_bytes(gzip.compress(text.encode("cp932")))
+    return []
 
 
 def test_chat_rows_need_no_columns(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

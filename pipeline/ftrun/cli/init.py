@@ -31,6 +31,8 @@ NAME = re.compile(r"[a-z0-9._-]{1,64}")
 )
 @click.option("--user", metavar="COL", help="The column with the questions.")
 @click.option("--assistant", metavar="COL", help="The column with the answers.")
+@click.option("--sheet", help="The sheet of an Excel workbook that has several.")
+@click.option("--query", metavar="SELECT", help="What to ask an SQLite file.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def command(
@@ -39,17 +41,19 @@ def command(
     out: Path | None,
     user: str | None,
     assistant: str | None,
+    sheet: str | None,
+    query: str | None,
     force: bool,
     as_json: bool,
 ) -> int:
-    """Write a new experiment from a CSV, TSV, JSONL or JSON file.
+    """Write a new experiment from a data file: CSV, TSV, JSON, JSONL, Excel, Parquet, SQLite.
 
     Proposes columns, a persona prompt and questions; a file outside the project is copied into it.
     """
     from ftrun.data.peek import peek
     from ftrun.data.propose import propose
 
-    look = peek(file)
+    look = peek(file, sheet=sheet, query=query)
     proposal = propose(look, user=user, assistant=assistant)
     name = _name(name, out, file)
     target = _absolute(out or Path("configs", f"{name}.yaml"))
@@ -108,7 +112,7 @@ def _texts(look: Look, proposal: Proposal, name: str, target: Path, place: Path)
         name=name,
         data=Path(os.path.relpath(place, target.parent.resolve())).as_posix(),
         prompt=f"prompts/{name}.j2" if prompt else None,
-        encoding=look.encoding,
+        source={"encoding": look.encoding, "sheet": look.sheet, "query": look.query},
     )
     return {**({prompt: draft_prompt(proposal)} if prompt else {}), target: experiment}
 
@@ -147,6 +151,7 @@ def _document(
 ) -> dict[str, Any]:
     """Return the result of `--json`."""
     from ftrun.cli.program import program
+    from ftrun.data.rows import TEXT
     from ftrun.experiment.places import shown_path
 
     columns = proposal.columns
@@ -158,7 +163,7 @@ def _document(
         "copied": shown_path(copied) if copied else None,
         "rows": proposal.rows,
         "format": look.format,
-        "encoding": look.encoding or "utf-8",
+        "encoding": look.encoding or ("utf-8" if look.format in TEXT else None),
         "columns": {"user": columns.user, "assistant": columns.assistant} if columns else None,
         "guessed": columns is not None and columns.guessed,
         "notes": list(proposal.notes),

@@ -54,7 +54,7 @@ TABLES = {
     "ragged_row": _error('Put a value that contains the separator or a line break into quotes: "a, b".'),
     "csv_quotes": _error('Write a quote inside a quoted value twice: "He said ""no""."'),
     "value": _error("Mend the cell, or leave its column out: no text or number can be made of it."),
-    "sheet": _error("Name one: `sheet: NAME` in the source."),
+    "sheet": _error("Name one: `sheet: NAME` in the source (for `ftrun init`: --sheet NAME)."),
     "formula": _error("Open the workbook in Excel and save it: then the values are in it."),
     "merged_cells": _error("Unmerge the cells and fill each of them: which rows mean the value is not told."),
     "query": _error("Mend `query` of the source: one SELECT whose columns have names of their own."),

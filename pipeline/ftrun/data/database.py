@@ -21,6 +21,7 @@ from ftrun.data.extras import require
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.experiment.model import Sql
 from ftrun.files import canonical_json
+from ftrun.secrecy import keep_secret
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -88,8 +89,10 @@ def _fetched(sql: Sql, place: FilePlace) -> Iterator[Numbered]:
     if not address:
         place.add("sql", f"the environment variable {sql.url_env} is not set", None, hint=_how(sql))
         raise UnusableFileError
+    keep_secret(address)
     try:
         url = sqlalchemy.make_url(address)
+        keep_secret(str(url.password or ""))
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except (SQLAlchemyError, ValueError, ImportError) as error:
         driver = f" ({error})" if isinstance(error, ImportError) else ""  # the others repeat the address

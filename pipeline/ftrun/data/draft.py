@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ftrun.data.propose import Proposal
 
@@ -31,16 +31,16 @@ def draft_prompt(proposal: Proposal) -> str:
 
 
 def draft_experiment(
-    proposal: Proposal, *, name: str, data: str, prompt: str | None, encoding: str | None
+    proposal: Proposal, *, name: str, data: str, prompt: str | None, source: Mapping[str, str | None]
 ) -> str:
     """Return the text of the experiment file. `data` and `prompt` are paths relative to it.
 
-    `encoding` is None where a reader finds it by itself.
+    `source` has further keys of the source; those that are None need not be said.
     """
     parts = (
         _head(proposal, name),
         _targets(proposal),
-        _data(proposal, data, encoding),
+        _data(proposal, data, source),
         _prompt(proposal, prompt),
         _train(name),
         _eval(proposal),
@@ -72,12 +72,13 @@ def _targets(proposal: Proposal) -> Iterator[str]:
     yield "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs money: you are asked first"
 
 
-def _data(proposal: Proposal, path: str, encoding: str | None) -> Iterator[str]:
+def _data(proposal: Proposal, path: str, source: Mapping[str, str | None]) -> Iterator[str]:
     yield "data:"
     yield "  sources:"
     yield f"    - path: {scalar(path)} # relative to this file"
-    if encoding is not None:
-        yield f"      encoding: {encoding}"
+    for key, value in source.items():
+        if value is not None:
+            yield f"      {key}: {scalar(value)}"
     if proposal.renamed:
         pairs = ", ".join(f"{scalar(new)}: {scalar(old)}" for new, old in proposal.renamed.items())
         yield f"      columns: {{{pairs}}} # new name: name in the file"

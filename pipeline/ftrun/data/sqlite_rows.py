@@ -44,6 +44,7 @@ def _ask_for_query(connection: sqlite3.Connection, place: FilePlace) -> None:
     ]
     first = tables[0] if tables else "TABLE"
     message = f"an SQLite file needs a query; it has the tables: {', '.join(tables) or 'none'}"
-    hint = f'Add a query to the source, such as SELECT * FROM "{first}".'  # noqa: S608 - shown, not run
+    example = f'SELECT * FROM "{first}" ORDER BY rowid'  # noqa: S608 - shown, not run
+    hint = f"Add `query:` to the source (for `ftrun init`: --query), such as {example}"
     place.add("query", message, None, hint=hint)
     raise UnusableFileError
