@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from ftrun import data
 from ftrun.data.findings import Findings
@@ -17,7 +15,7 @@ from ftrun.data.place import FilePlace
 from ftrun.data.rows import choice_of, read_rows
 from ftrun.data.sources import source_files
 from ftrun.errors import DataError
-from ftrun.experiment.model import Experiment, Prompt
+from ftrun.experiment.model import Experiment
 
 
 def read(experiment: Experiment) -> tuple[list[tuple[int, Any]], Findings]:
@@ -210,27 +208,7 @@ def test_column_clash(make: Any) -> None:
     assert found(make({"a.csv": "q,a\n1,2\n"}, source={"columns": {"a": "q"}})) == [("column_clash", 2)]
 
 
-MARKS = ('"', ",", "\n", "\r\n", "\r", "a", "質", "{", "}", "[", "]", ":", "\0", "\ufeff", "\udcff")
-WORDS = ("q,a\n", '{"q": "x", "a": "y"}\n', '{"messages": [{}]}\n', '"messages"', "\\ud800", "1e999", "NaN")
-PIECES = st.sampled_from((*MARKS, *WORDS, "null"))
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(pieces=st.lists(PIECES, max_size=25), name=st.sampled_from(["a.csv", "a.jsonl", "a.json", "a.tsv"]))
-def test_malformed_files_end_in_places(make: Any, columns: Prompt, pieces: list[str], name: str) -> None:
-    """Whatever a file holds, preparing it ends well or in a DataError whose problems name the file."""
-    experiment = make({name: "".join(pieces).encode("utf-8", "surrogateescape")}, prompt=columns)
-    folder = experiment.project / "out"
-    try:
-        data.prepare(experiment, folder)
-    except DataError as error:
-        for problem in error.problems:
-            assert problem.file
-            assert problem.line
-            assert problem.hint
-
-
-def test_fuzz_leaves_nothing_behind(make: Any, tmp_path: Path) -> None:
+def test_failure_leaves_nothing_behind(make: Any, tmp_path: Path) -> None:
     """A failed preparation writes no file."""
     with pytest.raises(DataError):
         data.prepare(make({"a.csv": "q,a\n1\n"}), tmp_path / "out")

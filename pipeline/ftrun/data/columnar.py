@@ -81,6 +81,7 @@ def _slices(batch: RecordBatch) -> Iterator[RecordBatch]:
 
 def _rows(batches: Iterator[RecordBatch]) -> Iterator[Sequence[Any]]:
     for batch in batches:
+        batch.validate(full=True)  # else a damaged offset reads foreign memory, or ends the process
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 

@@ -76,6 +76,10 @@ def _encoding(path: Path, asked: str | None, place: FilePlace) -> str:
     if asked is None:
         return marked or _found(path, place)
     name = known_encoding(asked) or asked
+    if marked is None and name in ("utf-16", "utf-32"):
+        hint = _hint(path, 0) or f"Say which half comes first: `encoding: {name}-le` or `{name}-be`."
+        place.add("encoding", f"the file has no {name} byte mark", 1, hint=hint)
+        raise UnusableFileError
     if marked is None:
         return name
     if not name.startswith(marked.removesuffix("-sig")):
