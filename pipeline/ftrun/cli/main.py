@@ -29,6 +29,8 @@ COMMANDS = {
     "ls": "List files, jobs or models at a target, and which experiment they belong to.",
     "rm": "Delete a file or a tuned model at a target.",
     "gc": "Find, and on request delete, what no experiment of this project uses any more.",
+    "history": "List every model of an experiment with configuration, cost and scores.",
+    "ledger": "List what cost money, estimated and actual, by experiment and month.",
     "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
     "init": "Write a new experiment from a CSV or JSONL file.",
     "models": "List the models that a local target can fine-tune, and what is in the cache.",
@@ -37,7 +39,7 @@ COMMANDS = {
     "doctor": "Say what is wrong with this machine, and the cure.",
 }
 # commands that DESIGN.md names and a later version brings
-LATER = frozenset((*("augment", "compare", "eval", "history", "import", "metrics", "report"),))
+LATER = frozenset((*("augment", "compare", "eval", "import", "metrics", "report"),))
 
 
 class Commands(click.Group):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftrun.data.prepared import Prepared
     from ftrun.data.sources import SourceFile
     from ftrun.errors import Problem
-    from ftrun.experiment.model import Experiment
+    from ftrun.experiment.model import Experiment, Target
 
 Announce = Callable[[str], None]
 
@@ -118,7 +118,22 @@ def price(
     return estimate(experiment, examples=examples, train_tokens=train_tokens, train=train, evaluate=evaluate)
 
 
+def train_usd(target: Target, tokens: int) -> float | None:
+    """Return what training on so many tokens, epochs counted, costs at `target`; None: unknown price."""
+    from ftrun.data.pricing import train_usd as cost
+
+    return cost(target, tokens)
+
+
+def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> float | None:
+    """Return what so many tokens read and written cost, at the tuned model's price; None: unknown price."""
+    from ftrun.data.pricing import answers_usd as cost
+
+    return cost(target, prompt_tokens, completion_tokens)
+
+
 __all__ = [
+    "answers_usd",
     "browsable",
     "check",
     "content_hash",
@@ -128,4 +143,5 @@ __all__ = [
     "price",
     "source_files",
     "target_problems",
+    "train_usd",
 ]

@@ -110,6 +110,19 @@ def _price_date(target: Target) -> str | None:
     return None if own or price_of(target) is None else str(price_table()["date"])
 
 
+def train_usd(target: Target, tokens: int) -> float | None:
+    """Return what training on so many tokens, epochs counted, costs at `target`; None: unknown price."""
+    return _train_usd(price_of(target), tokens)
+
+
+def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> float | None:
+    """Return what so many tokens read and written cost, at the tuned model's price; None: unknown price."""
+    known = price_of(target)
+    if known is None:
+        return None
+    return round((prompt_tokens * known.input + completion_tokens * known.output) / MILLION, 6)
+
+
 def _train_usd(known: Price | None, billable: int) -> float | None:
     return None if known is None else round(billable * known.train / MILLION, 6)
 

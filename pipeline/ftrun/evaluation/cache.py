@@ -25,7 +25,8 @@ class AnswerCache:
     def __init__(self, folder: Path) -> None:
         self._path = folder / CACHE
         self.records: dict[str, Record] = {}
-        for path in (folder / ANSWERS, self._path):
+        # every model's own answers are kept with it: they come back in a fresh clone too
+        for path in (*sorted(folder.glob(f"history/*/{ANSWERS}")), folder / ANSWERS, self._path):
             self.records.update((record.cache_key, record) for record in read_records(path))
 
     def append(self, record: Record) -> None:

@@ -124,6 +124,7 @@ def _budget(raw: Mapping[str, Any]) -> Budget:
     unclear = raw.get("unclear", {})
     return Budget(
         usd=raw.get("usd"),
+        usd_per_month=raw.get("usd_per_month"),
         yen_per_usd=raw.get("yen_per_usd"),
         resend_after=seconds(unclear["resend_after"], 0.0) if unclear else None,
     )

@@ -199,10 +199,12 @@ class Target:
 class Budget:
     """What a run may cost in US$ (None: no limit is set), and the rate at which yen stand beside it.
 
-    `resend_after` is in seconds; None: an unclear create is never sent again unasked.
+    `usd_per_month`: all targets together. `resend_after` is in seconds; None: an unclear create is never sent
+    again unasked.
     """
 
     usd: float | None = None
+    usd_per_month: float | None = None
     yen_per_usd: float | None = None
     resend_after: float | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, Plan, make_plan
 from ftrun.runner.session import Session, remember_validated
 from ftrun.stages import NAMES, STAGES, Context
-from ftrun.stages.decision import Stage, fingerprint, shortened
+from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
+from ftrun.stages.history import keep
+from ftrun.stages.spending import announce, answers_usd, check_month, settle
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
@@ -103,6 +106,9 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     context.emit("plan", plan=plan)
     _refuse_blocked(plan, context)
     authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
+    context.quote = plan.estimate or {}
+    if plan.paid and not context.local:
+        check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
     for stage in STAGES[len(FREE_FIRST) :]:
         if stage.NAME == "upload":
@@ -111,6 +117,8 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
             _detach(context)
         remote = context.service() if plan.action(stage.NAME) in ("run", "adopt") else None
         step(stage, context, outcome, remote)
+        if stage.NAME == "report":
+            keep(context)
         if settings.until == stage.NAME:
             return
 
@@ -181,7 +189,7 @@ def step(stage: Stage, context: Context, outcome: Outcome, remote: Service | Non
     start = time.monotonic()
     outcome.stages[stage.NAME] = {"action": decision.action, "seconds": 0.0}
     try:
-        result = stage.run(context)
+        result = _run(stage, context, decision)
     except FtrunError as error:
         if not isinstance(error, (PendingError, DecisionError)):
             _record(stage, context, "failed", {}, time.monotonic() - start)
@@ -191,6 +199,24 @@ def step(stage: Stage, context: Context, outcome: Outcome, remote: Service | Non
         outcome.stages[stage.NAME]["seconds"] = seconds
     _record(stage, context, "done", result, seconds)
     context.emit("finished", stage=stage.NAME, seconds=seconds)
+
+
+def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
+    """Do the stage's work; what its questions cost goes to the ledger, before they are asked and after."""
+    if stage.NAME != "evaluate" or context.local or not stage.costs(context, decision):
+        return stage.run(context)
+    effect, result = str(uuid.uuid4()), None
+    announce(context, "answers", effect, context.quote.get("eval_usd"))
+    context.usage.clear()
+    try:
+        result = stage.run(context)
+    finally:
+        tokens = context.usage.total()
+        if tokens:
+            settle(context, "answers", effect, "actual", usd=answers_usd(context), tokens=tokens)
+        elif result is None or not result.get("asked"):
+            settle(context, "answers", effect, "void", usd=0.0)
+    return result
 
 
 def _recall(stage: Stage, context: Context) -> None:

@@ -12,7 +12,8 @@ from ftrun.runner.plan import Plan
 def authorize(plan: Plan, *, budget: float | None, yes: bool, ask: Callable[[str], bool] | None) -> None:
     """Return when the plan may go ahead; DecisionError otherwise, before any remote write.
 
-    `budget` is US$ for training and evaluation; `ask` puts a question to a person (None: nobody is there).
+    `budget` is US$ for training and evaluation of one run; the month's is `stages.spending`'s. `ask` puts a
+    question to a person (None: nobody is there).
     """
     if not plan.paid:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,8 @@ class Context:
 
     `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
-    `consented`: the plan that was agreed to creates a job. `wait_for_lock`: wait for another run instead of
+    `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
+    of what was asked. `wait_for_lock`: wait for another run instead of
     stopping. `options` are those of this run that choose what is meant (--set, --runs-dir), for commands
     that are shown.
     """
@@ -43,6 +45,8 @@ class Context:
     max_wait: float | None = None
     confirmed_not_created: bool = False
     consented: bool = False
+    quote: Mapping[str, Any] = field(default_factory=dict)
+    usage: Counter[str] = field(default_factory=Counter)
     wait_for_lock: bool = False
     options: Sequence[str] = ()
     _service: Service | None = None

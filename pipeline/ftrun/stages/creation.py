@@ -17,6 +17,7 @@ from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import digest
 from ftrun.stages.context import Context
 from ftrun.stages.spec import spec, spec_base
+from ftrun.stages.spending import announce, settle
 from ftrun.state import Intent, JobRecord
 from ftrun.state.locks import held, user_lock
 from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear, cancel_command
@@ -117,12 +118,10 @@ def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
 def _create(
     context: Context, key: str, intent: Intent | None, *, seen: list[str], resends: int = 0
 ) -> tuple[Job, bool]:
+    _require_consent(context)
     repeat = intent is not None and intent.phase == "sending" and context.local
     if intent is None or not repeat:
-        intent = Intent(id=str(uuid.uuid4()), phase="intent", at=time.time(), seen=seen, resends=resends)
-    _require_consent(context)
-    context.state.intents[key] = intent
-    context.save()
+        intent = _new_intent(context, key, intent, seen, resends)
     intent.phase = "sending"
     context.save(no_way_back=True)
     outcome = _send(context, key, intent)
@@ -131,10 +130,27 @@ def _create(
     if isinstance(outcome, NotCreated):
         del context.state.intents[key]
         context.save(no_way_back=True)
+        settle(context, "job", intent.id, "void", usd=0.0)
         raise outcome.as_error()
     intent.reason = outcome.reason
     context.save()
     return _settle(context, key, intent)
+
+
+def _new_intent(context: Context, key: str, old: Intent | None, seen: list[str], resends: int) -> Intent:
+    """Write into state and ledger what is about to be paid; DecisionError if the month's budget is spent."""
+    if old is not None:  # it never left, or a person says that it made nothing
+        settle(context, "job", old.id, "void", usd=0.0)
+    intent = Intent(id=str(uuid.uuid4()), phase="intent", at=time.time(), seen=seen, resends=resends)
+    context.state.intents[key] = intent
+    context.save()
+    try:
+        announce(context, "job", intent.id, context.quote.get("train_usd"))
+    except DecisionError:
+        del context.state.intents[key]
+        context.save()
+        raise
+    return intent
 
 
 def _require_consent(context: Context) -> None:
@@ -171,6 +187,7 @@ def _settle(context: Context, key: str, intent: Intent) -> tuple[Job, bool]:
         return the_one(context, found), True
     if resend:
         context.emit("note", text="no job showed up: sent again, as budget.unclear.resend_after says")
+        del context.state.intents[key]
         return _create(context, key, None, seen=intent.seen, resends=intent.resends + 1)
     context.save()
     raise unclear_error(context, intent)
@@ -248,10 +265,13 @@ def remember(context: Context, key: str, job: Job, *, adopted: bool) -> JobRecor
         adopted=adopted,
         created_at=job.created_at,
         hyperparameters=dict(job.hyperparameters),
+        intent=intent.id if intent else None,
         spec={name: value for name, value in spec(context).items() if value is not None},
         seen=intent.seen if intent else [],
     )
     context.state.jobs[key] = record
     context.save()
+    if intent is None:
+        settle(context, "job", job.id, "adopted", usd=0.0, what=job.id)
     context.emit("note", text=f"job {job.id} {'adopted' if adopted else 'created'}")
     return record

@@ -62,8 +62,7 @@ def costs(context: Context, decision: Decision) -> bool:
         return False
     from ftrun.evaluation.answers import unanswered
 
-    tuned = context.result("wait").get("fine_tuned_model")
-    if tuned is None or context.result("wait").get("spec") != spec_key(context):
+    if _tuned(context) is None:
         return True
     return bool(unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)))
 
@@ -89,6 +88,7 @@ def run(context: Context) -> dict[str, Any]:
     def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
         context.emit("asking", number=told + 1, of=len(missing), model=model)
         said = context.service().chat(model, messages, sampling)
+        context.usage.update(said.usage)
         return Reply(text=said.text, usage=said.usage, seconds=said.seconds)
 
     records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
@@ -96,6 +96,12 @@ def run(context: Context) -> dict[str, Any]:
     scores = score(records).as_dict()
     write_json(context.folder / "scores.json", scores)
     return {"metrics": scores["rivals"], "flips": scores["flips"], "asked": told}
+
+
+def _tuned(context: Context) -> str | None:
+    """Return the model of the present configuration, once it is trained: also after going back to it."""
+    job = context.state.jobs.get(spec_key(context))
+    return job.fine_tuned_model if job is not None else None
 
 
 def _sampling(context: Context) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def _rivals(context: Context) -> list[Rival]:
     from ftrun.evaluation.answers import Rival
 
     known = {
-        "tuned": context.result("wait").get("fine_tuned_model") or "",
+        "tuned": _tuned(context) or "",
         "base": context.experiment.target.model,
     }
     # models of one name on two stores are two models

@@ -8,6 +8,7 @@ from ftrun.errors import FtrunError
 from ftrun.files import sha256_file
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision
+from ftrun.stages.spending import settle
 from ftrun.state import Upload
 from ftrun.targets import RemoteFile, Service
 
@@ -81,6 +82,7 @@ def _ensure(context: Context, role: str, sha: str) -> str:
     if file is None:
         context.emit("note", text=f"uploading {name} ({size_of(context, role):,} bytes)")
         file = service.upload(path, name)
+        settle(context, "upload", file.id, "actual", usd=0.0, what=file.id)
     else:
         context.emit("note", text=f"{name} is there already as {file.id}: adopted")
     context.state.uploads[sha] = Upload(file_id=file.id, name=name, bytes=file.bytes)

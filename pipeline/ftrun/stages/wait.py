@@ -10,7 +10,9 @@ from ftrun.files import write_atomic
 from ftrun.stages.context import Context
 from ftrun.stages.creation import look_again
 from ftrun.stages.decision import Decision, shortened
+from ftrun.stages.history import recalled
 from ftrun.stages.spec import spec_key
+from ftrun.stages.spending import settle, train_usd
 from ftrun.state import JobRecord
 from ftrun.targets import Job, Service
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # a run with nothing to do watches nothing
 
 NAME = "wait"
 STOPPED = "stopped"  # by a guard, with a checkpoint that is used instead of the end
+ENDED_WELL = ("succeeded", STOPPED)
 GUARD = "train.stop_when: "  # what the reason of a job that a guard stopped begins with
 LOCAL_PACE = (0.2, 1.0)  # seconds
 
@@ -43,7 +46,7 @@ def decide(context: Context, remote: Service | None) -> Decision:
         return Decision(action="wait", reasons=("--force",))
     here = all((context.folder / name).exists() for name in outputs(context))
     same = record is not None and record.status == "done" and record.inputs == shortened(inputs(context))
-    if job.status in ("succeeded", STOPPED) and same and here:
+    if job.status in ENDED_WELL and same and here:
         why = f"stopped early: {job.error}" if job.status == STOPPED else "the job succeeded"
         return Decision(action="skip", reasons=(why,))
     return Decision(action="wait", reasons=(f"job {job.job_id} is {job.status}",))
@@ -57,6 +60,10 @@ def costs(context: Context, decision: Decision) -> bool:
 def run(context: Context) -> dict[str, Any]:
     """Wait for the end, write metrics.csv and return the model's name."""
     record = context.state.jobs[spec_key(context)]
+    if record.status in ENDED_WELL and context.force != NAME:
+        known = recalled(context)
+        if known is not None:
+            return dict(known)
     job = _watched(context, record).until_the_end()
     stopped = record.error if record.error and record.error.startswith(GUARD) and not job.succeeded else None
     model, checkpoints = job.fine_tuned_model, []
@@ -65,6 +72,7 @@ def run(context: Context) -> dict[str, Any]:
     if stopped:
         model = best_checkpoint(checkpoints)
     _remember(context, record, job, model, stopped)
+    _settle(context, record, job)
     if not model:
         raise _failure(context, job, stopped)
     _fetch_metrics(context, job)
@@ -150,6 +158,18 @@ def _remember(context: Context, record: JobRecord, job: Job, model: str | None, 
     record.fine_tuned_model, record.error = model, stopped or job.error
     record.hyperparameters = dict(job.hyperparameters)
     record.finished_at, record.trained_tokens = job.finished_at, job.trained_tokens
+    context.save()
+
+
+def _settle(context: Context, record: JobRecord, job: Job) -> None:
+    """Tell the ledger what the job cost: nothing if it failed; an adopted one was paid for elsewhere."""
+    if record.settled or record.intent is None:
+        return
+    tokens = 0 if job.status == "failed" else job.trained_tokens
+    if tokens is not None:
+        usd = train_usd(context, tokens)
+        settle(context, "job", record.intent, "actual", usd=usd, tokens=tokens, what=job.id)
+    record.settled = True
     context.save()
 
 

@@ -15,7 +15,7 @@ GITIGNORE = """\
 !state.json
 !report.md
 !ledger.jsonl
-!history/**
+!**/history/**
 # a local target's store is this machine's own: its state means nothing elsewhere
 {local}
 """

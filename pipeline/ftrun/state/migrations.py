@@ -16,6 +16,8 @@ def _to_2(data: dict[str, Any]) -> dict[str, Any]:
     of_job: dict[str, Any] = {
         "spec": {},
         "seen": [],
+        "intent": None,
+        "settled": False,
         "duplicates": [],
         "finished_at": None,
         "trained_tokens": None,

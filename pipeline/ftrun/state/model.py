@@ -52,7 +52,8 @@ class PartialUpload:
 class JobRecord:
     """A job that is ours; the key in `State.jobs` is its spec key.
 
-    `spec` is the configuration as people read it. `seen` are jobs of the same work that were there before
+    `spec` is the configuration as people read it, `intent` the one that made it, `settled` that the ledger
+    knows what it cost. `seen` are jobs of the same work that were there before
     it, `duplicates` further jobs with this spec that were alive when last looked.
     """
 
@@ -67,6 +68,8 @@ class JobRecord:
     error: str | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     spec: dict[str, Any] = field(default_factory=dict)
+    intent: str | None = None
+    settled: bool = False
     seen: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
 

@@ -1,0 +1,58 @@
+"""`ftrun history CONFIG`: every model that this experiment had trained on a target, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.money import money
+from ftrun.text import visible
+
+SHOWN = ("model", "hyperparameters", "seed", "suffix")  # of a spec
+
+
+@click.command(name="history")
+@experiment_options
+def command(
+    config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
+) -> int:
+    """List the models of an experiment on a target with configuration, cost and scores, oldest first."""
+    from ftrun.runner import open_session
+    from ftrun.stages.history import history
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    record = session.state.stages.get("wait")
+    found = list(history(session.state, session.folder, record.result.get("spec") if record else None))
+    experiment = session.experiment
+    if as_json:
+        print_json({"experiment": experiment.name, "target": experiment.target.name, "models": found})
+        return 0
+    if not found:
+        print(f"{experiment.name} has no job on {experiment.target.name} yet.")
+    for one in found:
+        _print(one)
+    return 0
+
+
+def _print(one: Mapping[str, Any]) -> None:
+    at = (
+        datetime.fromtimestamp(one["created_at"], UTC).strftime("%Y-%m-%d %H:%M")
+        if one["created_at"]
+        else "-"
+    )
+    cost = "" if one["usd"] is None else f"  {money(one['usd'])}"
+    mark = "*" if one["current"] else " "
+    print(f"{mark} {at}  {visible(one['job_id'])}  {visible(one['status'])}{cost}")
+    if one["fine_tuned_model"]:
+        print(f"    model   {visible(one['fine_tuned_model'])}")
+    spec = ", ".join(f"{name} {one['spec'][name]}" for name in SHOWN if one["spec"].get(name) is not None)
+    if spec:
+        print(f"    asked   {visible(spec)}")
+    for rival, scores in one["metrics"].items():
+        print(f"    scores  {visible(rival)}: {visible(', '.join(f'{k} {v}' for k, v in scores.items()))}")

@@ -1,0 +1,85 @@
+"""`ftrun ledger [CONFIG]`: everything that cost money, estimated and actual, by experiment and month."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.errors import UsageError
+from ftrun.money import money
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.state.ledger import Entry
+
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+
+
+@click.command(name="ledger")
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option("--month", metavar="YYYY-MM", help="Only this month (UTC).")
+@click.option("--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def command(config: Path | None, month: str | None, runs_dir: Path | None, as_json: bool) -> int:
+    """List what cost money: of CONFIG's experiment, or of all experiments of the project here."""
+    from ftrun.state.ledger import effects, read_ledgers
+
+    if month is not None and not MONTH.fullmatch(month):
+        raise UsageError(f"--month {month}: a month is written 2026-11", code="usage")
+    paths = _ledgers(config, runs_dir)
+    found = [one for one in effects(read_ledgers(paths)) if month in (None, one.month)]
+    document = {"month": month, "entries": [asdict(one) for one in found], **_sums(found)}
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+    return 0
+
+
+def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
+    from ftrun.experiment import read_document
+    from ftrun.runner.session import runs_folder
+    from ftrun.state.ledger import NAME
+
+    here = Path("configs") if Path("configs").is_dir() else Path()
+    runs = runs_folder(config or here / "any.yaml", runs_dir)
+    name = str(read_document(config).data.get("name", "")) if config else "*"
+    return sorted(runs.glob(f"{name}/*/{NAME}"))
+
+
+def _sums(found: list[Entry]) -> dict[str, Any]:
+    from ftrun.state.ledger import spent
+
+    groups = sorted({(one.experiment, one.target, one.month) for one in found})
+    totals = []
+    for name, target, month in groups:
+        total = spent(_of(found, name, target, month))
+        totals.append({"experiment": name, "target": target, "month": month, **asdict(total)})
+    return {"totals": totals, **asdict(spent(found))}
+
+
+def _of(found: Iterable[Entry], name: str, target: str, month: str) -> list[Entry]:
+    return [one for one in found if (one.experiment, one.target, one.month) == (name, target, month)]
+
+
+def _print(document: dict[str, Any]) -> None:
+    for one in document["entries"]:
+        price = "price unknown" if one["usd"] is None else money(one["usd"])
+        where = f"{one['at'][:16]}  {one['experiment']:<16} {one['target']:<10}"
+        print(f"{where} {one['kind']:<11}{one['standing']:<10}{price:>14}  {visible(one['what'] or '')}")
+    for total in document["totals"]:
+        print(f"{total['month']}  {total['experiment']} on {total['target']}: {_sum_words(total)}")
+    print(f"in all: {_sum_words(document)}")
+
+
+def _sum_words(total: dict[str, Any]) -> str:
+    words = money(total["usd"])
+    if total["estimated"]:
+        words += f", of it estimated {money(total['estimated'])}"
+    return words + (f", and {total['unknown']} without a known price" if total["unknown"] else "")

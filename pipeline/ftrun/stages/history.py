@@ -1,0 +1,102 @@
+"""Owns what is kept of every model that was trained: configuration, metrics and answers, by spec key.
+
+A later run that comes back to a configuration takes them from here, also where the server is gone or the
+clone is fresh; nothing kept here is ever asked or paid for again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ftrun.files import write_atomic, write_json
+from ftrun.stages.context import Context
+from ftrun.stages.spec import spec_key
+from ftrun.state import JobRecord, State
+
+FOLDER, ENTRY, METRICS, ANSWERS = "history", "model.json", "metrics.csv", "answers.jsonl"
+KEPT = (METRICS, "scores.json", "report.md")
+
+
+def folder_of(context: Context, key: str) -> Path:
+    """Return where the model with this spec key is kept."""
+    return context.folder / FOLDER / key[:16]
+
+
+def keep(context: Context) -> None:
+    """Keep the model of the present configuration with all that was found out about it."""
+    key = spec_key(context)
+    job, waited = context.state.jobs.get(key), context.state.stages.get("wait")
+    if job is None or waited is None or waited.status != "done" or waited.result.get("spec") != key:
+        return
+    folder = folder_of(context, key)
+    evaluated = context.state.stages.get("evaluate")
+    metrics = evaluated.result.get("metrics", {}) if evaluated and evaluated.status == "done" else {}
+    write_json(folder / ENTRY, {"spec_key": key, "spec": job.spec, "wait": waited.result, "metrics": metrics})
+    for name in KEPT:
+        if (context.folder / name).exists():
+            write_atomic(folder / name, (context.folder / name).read_bytes())
+    _keep_answers(context, folder)
+
+
+def _keep_answers(context: Context, folder: Path) -> None:
+    """Keep the present answers, and those that the same models gave to earlier questions."""
+    from ftrun.evaluation.cache import (  # a run with nothing to do needs none
+        CACHE,
+        read_records,
+        write_records,
+    )
+
+    now = read_records(context.folder / ANSWERS)
+    seen, models = {record.cache_key for record in now}, {record.model for record in now}
+    earlier = (*read_records(folder / ANSWERS), *read_records(context.folder / CACHE))
+    others = {record.cache_key: record for record in earlier if record.model in models}
+    write_records(folder, [*now, *(one for key, one in others.items() if key not in seen)])
+
+
+def recalled(context: Context) -> Mapping[str, Any] | None:
+    """Return what waiting for this job found once, with its metrics put back; None if nothing is kept."""
+    folder = folder_of(context, spec_key(context))
+    try:
+        entry = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
+        found: dict[str, Any] = entry["wait"]
+        metrics = (folder / METRICS).read_bytes()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # the server is asked instead
+    if found.get("spec") != spec_key(context):
+        return None
+    write_atomic(context.folder / METRICS, metrics)
+    return found
+
+
+def history(state: State, folder: Path, current: str | None) -> Iterator[dict[str, Any]]:
+    """Yield every job of a state, oldest first, with configuration, scores, cost and place of its answers."""
+    from ftrun.state.ledger import NAME, effects, read_ledgers
+
+    costs = {one.effect: one for one in effects(read_ledgers([folder / NAME]))}
+    for key, job in sorted(state.jobs.items(), key=lambda item: item[1].created_at or 0):
+        kept = folder / FOLDER / key[:16]
+        cost = costs.get(job.intent or job.job_id)
+        yield {
+            "spec_key": key,
+            "current": key == current,
+            **_facts(job),
+            "usd": cost.usd if cost else None,
+            "metrics": _metrics(kept),
+            "answers": str(kept / ANSWERS) if (kept / ANSWERS).exists() else None,
+        }
+
+
+def _facts(job: JobRecord) -> dict[str, Any]:
+    names = ("job_id", "status", "attempt", "fine_tuned_model", "adopted", "created_at", "finished_at")
+    return {**{name: getattr(job, name) for name in names}, "spec": job.spec}
+
+
+def _metrics(folder: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads((folder / ENTRY).read_text(encoding="utf-8"))["metrics"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}

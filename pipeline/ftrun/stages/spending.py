@@ -1,0 +1,84 @@
+"""Owns how stages tell the ledger what they are about to pay, and what it was: nothing for a local target.
+
+The monthly budget is held here once more, under a lock that all targets of the experiment share: between the
+plan and the deed another run may have spent what was left.
+"""
+
+from __future__ import annotations
+
+from ftrun import data
+from ftrun.errors import DecisionError
+from ftrun.money import money
+from ftrun.stages.context import Context
+from ftrun.state.ledger import NAME, Kind, Ledger, Spent, Standing, read_ledgers, spent, this_month
+from ftrun.state.locks import held
+
+
+def ledger_of(context: Context) -> Ledger:
+    """Return the ledger of this experiment on this target."""
+    experiment = context.experiment
+    return Ledger(context.folder, experiment=experiment.name, target=experiment.target.name)
+
+
+def spent_this_month(context: Context) -> Spent:
+    """Return what the experiment has cost this month, on all its targets."""
+    ledgers = sorted(context.folder.parent.glob(f"*/{NAME}"))
+    return spent(read_ledgers(ledgers), this_month())
+
+
+def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> None:
+    """Write what is about to be paid at most; DecisionError if the month's budget has not that much left."""
+    if context.local:
+        return
+    with held(context.folder.parent / "ledger.lock", what="another run writes the ledger", wait=True):
+        check_month(context, usd)
+        ledger_of(context).note(kind, effect, "estimated", usd=usd)
+
+
+def check_month(context: Context, usd: float | None) -> None:
+    """Raise DecisionError if `usd` more would exceed `budget.usd_per_month`, or nobody can tell."""
+    limit, rate = context.experiment.budget.usd_per_month, context.experiment.budget.yen_per_usd
+    if limit is None or usd == 0:
+        return
+    month = spent_this_month(context)
+    if usd is None or month.unknown:
+        raise DecisionError(
+            "the month's budget can't be kept: no price is known for this run or an earlier one",
+            code="unknown_price",
+            hint="Give `price: {train: …, input: …, output: …}` (US$ per million tokens) in the target.",
+        )
+    if month.usd + usd > limit:
+        raise DecisionError(
+            f"{context.experiment.name} has cost {money(month.usd, rate)} this month; about "
+            f"{money(usd, rate)} more would exceed {money(limit, rate)}; nothing was sent",
+            code="over_month",
+            hint="Raise `budget.usd_per_month`, or wait for the next month (UTC). `ftrun ledger` lists it.",
+        )
+
+
+def settle(
+    context: Context,
+    kind: Kind,
+    effect: str,
+    standing: Standing,
+    *,
+    usd: float | None,
+    tokens: int | None = None,
+    what: str | None = None,
+) -> None:
+    """Write what became of an effect."""
+    if not context.local:
+        ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what)
+
+
+def train_usd(context: Context, tokens: int | None) -> float | None:
+    """Return what training on so many tokens cost; None where tokens or price are unknown."""
+    return None if tokens is None else data.train_usd(context.experiment.target, tokens)
+
+
+def answers_usd(context: Context) -> float | None:
+    """Return what the questions of this run cost by the tokens that the server counted."""
+    usage = context.usage
+    return data.answers_usd(
+        context.experiment.target, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+    )
