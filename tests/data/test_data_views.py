@@ -11,8 +11,9 @@ import pytest
 
 from ftrun import data
 from ftrun.cli import main
-from ftrun.cli.conversation import one_line
+from ftrun.cli.conversation import one_line, turn_lines
 from ftrun.data.selection import browsable
+from ftrun.data.turns import tools_of, turns_of
 
 CONFIG = """\
 version: 1
@@ -79,6 +80,35 @@ def test_an_answer_of_weight_0_is_not_learned(make: Any, tmp_path: Path) -> None
     (one,) = browsable(experiment, tmp_path / "out", [])
     assert [turn["trained"] for turn in one["turns"]] == [False, False, False, True]
     assert one["trained_tokens"] == 1
+
+
+def test_every_shape_of_a_row_is_shown(make: Any, tmp_path: Path) -> None:
+    """Calls as they are written, tools by name, images by their address, both answers of a preference."""
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "那覇"}'}}
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "天気は？"}, image]},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "晴れ"},
+        {"role": "assistant", "content": "晴れです。"},
+    ]
+    row = {"messages": messages, "tools": [tool]}
+    assert list(tools_of(row)) == ["weather"]
+    assert turns_of(row) == [
+        ("user", "天気は？", False),
+        ("user", "[image https://example.com/a.png]", False),
+        ("assistant", 'weather({"city": "那覇"})', True),
+        ("tool", "晴れ", False),
+        ("assistant", "晴れです。", True),
+    ]
+    answers = {
+        name: [{"role": "assistant", "content": name}]
+        for name in ("preferred_output", "non_preferred_output")
+    }
+    pair = {"input": {"messages": messages[:1]}, **answers}
+    assert [turn.role for turn in turns_of(pair)] == ["user", "user", "preferred", "not preferred"]
+    assert "▶ not preferred (to avoid)" in list(turn_lines(turns_of(pair)))
 
 
 def test_one_row_is_found_by_number_or_place(tmp_path: Path, call: Call) -> None:

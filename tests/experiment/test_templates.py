@@ -236,6 +236,13 @@ def test_any_failure_of_a_template_has_its_place(place: Workplace, template: str
     assert "d.csv:7" in caught.value.problem.message
 
 
+def test_nfkc_gives_every_character_one_form(place: Workplace) -> None:
+    """Full-width digits become plain ones, half-width kana full ones; null stays an error."""
+    assert render(place, "{{ q | nfkc }}", {"q": "０９０ ｱｲ Ａ"}) == "090 アイ A"
+    with pytest.raises(DataError, match="null"):
+        render(place, "{{ q | nfkc }}", {"q": None})
+
+
 def test_ordinary_templates_work(place: Workplace) -> None:
     """Loops, conditions, macros, filters and namespaces do what Jinja says."""
     template = (

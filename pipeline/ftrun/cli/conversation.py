@@ -23,9 +23,9 @@ def heading(sample: Sample) -> str:
 def turn_lines(turns: Sequence[Turn]) -> Iterator[str]:
     """Yield the whole conversation."""
     for turn in turns:
-        yield f"{LEARNED if turn.trained else NOT_LEARNED}{visible(turn.role)}" + (
-            " (learned)" if turn.trained else ""
-        )
+        learned = " (to avoid)" if turn.role == "not preferred" else " (learned)"
+        mark = LEARNED if turn.trained else NOT_LEARNED
+        yield f"{mark}{visible(turn.role)}{learned if turn.trained else ''}"
         for line in visible(turn.text, keep_newlines=True).split("\n"):
             yield f"    {line}"
 

@@ -17,6 +17,7 @@ from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
+from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.data.changes import Change, Changes
@@ -116,29 +117,20 @@ def _at(found: Iterator[Sample], place: str, line: int) -> Iterator[Sample]:
 
 
 def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> None:
-    from ftrun.data.models import encoding_of
-    from ftrun.data.tokens import text_counter
-    from ftrun.data.turns import total_tokens, trained_tokens, turns_of
+    from ftrun.data.turns import Sizes, tools_of, turns_of
 
-    counter = text_counter(encoding_of(experiment.target).name)
+    sizes = Sizes(experiment.target)
     shown = []
     for sample in found:
-        turns = turns_of(sample.example)
-        tokens, learned = total_tokens(sample.example, counter), trained_tokens(turns, counter)
+        tokens, learned = sizes.total(sample.example), sizes.trained(sample.example)
         shown.append({**_place(sample), "tokens": tokens, "trained_tokens": learned, **_told(sample)})
         if not as_json:
             print(f"{heading(sample)} · {tokens:,} tokens, {learned:,} of them learned")
-            print(*_extras(sample), *turn_lines(turns), "", sep="\n")
+            tools = ", ".join(tools_of(sample.example))
+            heads = [f"  tools: {visible(tools)}"] if tools else []
+            print(*heads, *turn_lines(turns_of(sample.example)), "", sep="\n")
     if as_json:
         print_json({"experiment": experiment.name, "target": experiment.target.name, "examples": shown})
-
-
-def _extras(sample: Sample) -> Iterator[str]:
-    """Yield what stands beside the messages."""
-    tools = sample.example.get("tools")
-    if isinstance(tools, list):
-        names = (str(tool.get("function", {}).get("name")) for tool in tools if isinstance(tool, dict))
-        yield f"  tools: {', '.join(names)}"
 
 
 def _place(sample: Sample) -> dict[str, Any]:

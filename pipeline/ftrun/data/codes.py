@@ -97,7 +97,9 @@ CHATS = {
     "content_part": _error('Write a part as {"type": "text", "text": "..."} or as an image.'),
     "image_url": _error('Write {"type": "image_url", "image_url": {"url": "https://..."}}.'),
     "image_role": _error("Put images into messages of the user: the model learns to write text."),
-    "empty_content": _error("Fill it in, or delete the row."),
+    "empty_content": _error(
+        "Fill it in, or delete the row; `where: (answer | trim) != ''` in the source leaves such rows out."
+    ),
     "weight": _error("Write 0 (not learned) or 1 (learned), at assistant messages only."),
     "name": _error("Write the name as a text, or delete it."),
     "late_system": _warning("Put system and developer messages first; models see few others in training."),

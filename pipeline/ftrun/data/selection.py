@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ftrun.data.models import encoding_of
 from ftrun.data.samples import Sample, samples
-from ftrun.data.tokens import text_counter
-from ftrun.data.turns import Turn, total_tokens, trained_tokens, turns_of
+from ftrun.data.turns import Sizes, Turn, tools_of, turns_of
 from ftrun.experiment.model import Experiment
 
 QUOTAS = {"train": 120, "validation": 40, "test": 40}
@@ -34,12 +32,12 @@ def browsable(
     for one in problems:
         if one["file"] and one["line"]:
             flags[one["file"], one["line"]].append(one["code"])
-    counter = text_counter(encoding_of(experiment.target).name)
+    sizes = Sizes(experiment.target)
     left = MOST_CHARACTERS
     for split, quota in QUOTAS.items():
         for sample, tags in _chosen(samples(folder, experiment.project, split), quota, flags):
-            turns = turns_of(sample.example)
-            shown = [_shown(turn) for turn in turns]
+            example = sample.example
+            shown = [_shown(turn) for turn in turns_of(example)]
             left -= sum(len(one["text"]) for one in shown)
             if left < 0:
                 return
@@ -48,8 +46,9 @@ def browsable(
                 "number": sample.number,
                 "file": sample.file,
                 "line": sample.line,
-                "tokens": total_tokens(sample.example, counter),
-                "trained_tokens": trained_tokens(turns, counter),
+                "tokens": sizes.total(example),
+                "trained_tokens": sizes.trained(example),
+                "tools": list(tools_of(example)),
                 "tags": tags,
                 "turns": shown,
             }

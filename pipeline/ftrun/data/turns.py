@@ -1,15 +1,22 @@
-"""Owns which texts of an example the model sees, in their order, and which of them it learns."""
+"""Owns an example as people read it: its texts in order, what is learned of them, its tools, its size."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ftrun.data.tokens import CountTexts, count_examples
+from ftrun.data.models import encoding_of, family
+from ftrun.data.shapes import asked_of
+from ftrun.data.spans import Span, trained_spans
+from ftrun.data.tokens import count_examples, text_counter
+from ftrun.experiment.model import Target
+
+ANSWERS = {"preferred_output": "preferred", "non_preferred_output": "not preferred"}
+LONGEST_ADDRESS = 100  # characters of an image's; data: holds all of it
 
 
 class Turn(NamedTuple):
-    """A text of an example: who says it, and whether it is learned."""
+    """A text of an example: who says it, and whether it is learned (if not preferred: to be avoided)."""
 
     role: str
     text: str
@@ -17,19 +24,40 @@ class Turn(NamedTuple):
 
 
 def turns_of(example: Mapping[str, Any]) -> list[Turn]:
-    """Return the texts of an example: learned are the assistant's, unless their `weight` is 0."""
-    return [
-        Turn(one["role"], one["content"], one["role"] == "assistant" and one.get("weight") != 0)
-        for one in example["messages"]
-    ]
+    """Return the texts of an example; calls are written as `name(arguments)`, images as their address."""
+    return [Turn(_role(span), _text(span), span.trained) for span in trained_spans(example)]
 
 
-def trained_tokens(turns: Sequence[Turn], counter: CountTexts) -> int:
-    """Return how many tokens of the turns are learned."""
-    return sum(counter([turn.text for turn in turns if turn.trained] or [""]))
+def tools_of(example: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the functions that the example declares."""
+    for tool in asked_of(example).get("tools") or ():
+        yield str(tool["function"]["name"])
 
 
-def total_tokens(example: Mapping[str, Any], counter: CountTexts) -> int:
-    """Return the tokens of an example as they are billed, before any cap."""
-    (tokens,) = count_examples([dict(example)], counter)
-    return tokens.total
+class Sizes:
+    """Counts the tokens of single examples for a target."""
+
+    def __init__(self, target: Target) -> None:
+        self._counter = text_counter(encoding_of(target).name)
+        self._family = family(target.model)
+
+    def total(self, example: Mapping[str, Any]) -> int:
+        """Return the tokens of an example as they are billed, before any cap."""
+        (tokens,) = count_examples([example], self._counter, self._family)
+        return tokens.total
+
+    def trained(self, example: Mapping[str, Any]) -> int:
+        """Return the tokens of what is learned."""
+        texts = [span.text for span in trained_spans(example) if span.trained]
+        return sum(self._counter(texts)) if texts else 0
+
+
+def _role(span: Span) -> str:
+    return ANSWERS.get(span.path.partition("[")[0], span.role)
+
+
+def _text(span: Span) -> str:
+    if not span.path.endswith(".image_url"):
+        return span.text
+    cut = len(span.text) > LONGEST_ADDRESS
+    return f"[image {span.text[:LONGEST_ADDRESS]}{f'… {len(span.text):,} characters' if cut else ''}]"

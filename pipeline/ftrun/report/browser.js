@@ -46,7 +46,8 @@
     const element = make("div", turn.trained ? "turn learned" : "turn");
     const who = make("p", "who");
     who.append(make("span", "", turn.role));
-    if (turn.trained) who.append(make("span", "tag good", "learned"));
+    const avoided = turn.role === "not preferred";
+    if (turn.trained) who.append(make("span", avoided ? "tag" : "tag good", avoided ? "learned to avoid" : "learned"));
     const said = make("div", "said");
     said.dir = "auto";
     if (turn.lang) said.lang = turn.lang;
@@ -67,6 +68,7 @@
     head.append(make("span", "", `${example.split} ${example.number}`));
     head.append(make("code", "", `${example.file}:${example.line}`));
     head.append(make("span", "", `${example.tokens.toLocaleString("en")} tokens, ${example.trained_tokens.toLocaleString("en")} learned`));
+    if (example.tools) head.append(make("span", "", `tools: ${example.tools}`));
     for (const tag of example.tags) head.append(make("span", "tag", tag));
     const words = form.elements.words.value.trim().toLowerCase();
     card.append(head, ...example.turns.map((turn) => turnElement(turn, words)));

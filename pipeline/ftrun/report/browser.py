@@ -47,6 +47,7 @@ def _example(example: ExampleFacts, han: str | None) -> dict[str, Any]:
         "line": example.line,
         "tokens": example.tokens,
         "trained_tokens": example.trained_tokens,
+        "tools": visible(", ".join(example.tools)),
         "tags": list(example.tags),
         "turns": [
             {

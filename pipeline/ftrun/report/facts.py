@@ -108,6 +108,7 @@ class ExampleFacts:
     tokens: int
     trained_tokens: int
     turns: tuple[TurnFacts, ...]
+    tools: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
 
