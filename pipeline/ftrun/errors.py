@@ -69,6 +69,9 @@ class FtrunError(Exception):
         super().__init__(message)
         self.problems: tuple[Problem, ...] = tuple(problems) or (Problem(message, **where),)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), str(self), self.problems)  # errors also come from worker processes
+
     @property
     def problem(self) -> Problem:
         """Return the first problem."""
@@ -78,6 +81,10 @@ class FtrunError(Exception):
     def code(self) -> str:
         """Return the first problem's stable code."""
         return self.problem.code
+
+
+def _restored(kind: type[FtrunError], message: str, problems: Sequence[Problem]) -> FtrunError:
+    return kind(message, problems=problems)
 
 
 class UserError(FtrunError):

@@ -30,6 +30,7 @@ class Findings:
         self._first_row: dict[Key, tuple[str, int]] = {}
         self._of_code: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
+        self._failed_before = False  # what was drained had errors
 
     def severity_of(self, code: str) -> Severity:
         """Return how bad a problem with this code is; one that is not in the table is an error."""
@@ -74,8 +75,17 @@ class Findings:
             self._keep(problem, key, later._first_row.get(key), later._times[key])
         self._left_out.update(later._left_out)
 
+    def sort_by_line(self) -> None:
+        """Order problems by the lines of their rows; those of no row come first."""
+        self._problems = dict(sorted(self._problems.items(), key=lambda one: self._line(*one)))
+
+    def _line(self, key: Key, problem: Problem) -> int:
+        row = self._first_row.get(key)
+        return (row[1] if row else problem.line) or 0
+
     def drain(self) -> Findings:
         """Return what has been found so far, and begin anew."""
+        self._failed_before = self.failed
         drained, fresh = Findings(self._severities), Findings(self._severities)
         for name in ("_problems", "_times", "_first_row", "_of_code", "_left_out"):
             setattr(drained, name, getattr(self, name))
@@ -99,8 +109,9 @@ class Findings:
 
     @property
     def failed(self) -> bool:
-        """Tell whether there is an error."""
-        return any(self.severity_of(code) == "error" for code in (*self._of_code, *self._left_out))
+        """Tell whether there is an error, or was one in what has been drained."""
+        codes = (*self._of_code, *self._left_out)
+        return self._failed_before or any(self.severity_of(code) == "error" for code in codes)
 
     def raise_errors(self) -> None:
         """Raise DataError with all errors if there are any."""

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftrun.data.checks import corpus_checks
-from ftrun.data.choosing import Choice
+from ftrun.data.crew import Crew, Done
 from ftrun.data.examples import RowRenderer
+from ftrun.data.file_spans import OddFileError
 from ftrun.data.findings import Findings
 from ftrun.data.marks import Mark
 from ftrun.data.notes import Notes
-from ftrun.data.place import FilePlace
+from ftrun.data.reading import Announce, Reading, Step
 from ftrun.data.repeats import repeated
-from ftrun.data.rows import Row, choice_of, read_rows
-from ftrun.data.rowwork import Batch, RowWork, damaged_file
+from ftrun.data.rowwork import Batch, Task, damaged_file
 from ftrun.data.sources import Role, SourceFile, usable_files
 from ftrun.data.split import TEST, TRAIN, VALIDATION
 from ftrun.data.spool import Spool
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import shown_path
 
-Announce = Callable[[str], None]
-BATCH = 1000  # rows worked on at a time
+LARGE = 16_000_000  # bytes: reading them takes longer than starting processes
 NUMBERS = ("line_of", "rank_of", "stratum_of", "tokens", "assistant", "messages")
 WRITTEN = Source(path="", base=Path(), key=())
 OWN_PART: dict[Role, int] = {"data": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -57,6 +57,7 @@ class Gathered:
     notes: Notes = field(default_factory=Notes)
     marks: dict[int, Mark] = field(default_factory=dict)  # of generated examples
     rows: int = 0
+    rows_before: int = 0  # those of earlier files
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
@@ -79,6 +80,7 @@ class Gathered:
         """Begin with the examples of another file."""
         self.files.append(name)
         self.weights.append(weight)
+        self.rows_before = self.rows
         self._begin(len(self), len(self.files) - 1)
 
     def add(self, batch: Batch, spool_file: int) -> None:
@@ -103,12 +105,18 @@ class Gathered:
 
     def locate(self, files: Sequence[str], places: Iterable[tuple[int, int]]) -> None:
         """Say where the examples came from in truth: an index into `files` and a line for each."""
+        located = list(places)
+        self.notes.move(lambda file, line: located[self._index_of(file, line)])
         self.files = list(files)
         self._starts, self._file_at = [], []
-        for index, (file, line) in enumerate(places):
+        for index, (file, line) in enumerate(located):
             self.line_of[index] = line
             if not self._file_at or self._file_at[-1] != file:
                 self._begin(index, file)
+
+    def _index_of(self, file: int, line: int) -> int:
+        """Return the example at a line of a file, of which each is one run."""
+        return bisect_left(self.line_of, line, lo=self._starts[self._file_at.index(file)])
 
     def _begin(self, index: int, file: int) -> None:
         self._starts.append(index)
@@ -154,73 +162,98 @@ def gather(
     experiment: Experiment,
     spool: Spool,
     findings: Findings,
-    announce: Announce | None,
-    renderer: RowRenderer | None,
+    announce: Announce | None = None,
+    renderer: RowRenderer | None = None,
 ) -> Gathered:
     """Read all sources into `spool`; what is wrong goes to `findings`, and the good rows are gathered."""
-    gathered = _nothing_yet(experiment, spool)
-    work = RowWork(experiment, spool.files[0], renderer=renderer)
-    for file, place, rows in _batches(experiment, findings, gathered, announce):
-        batch = work.do(rows, file.role, place.name)
-        findings.merge(batch.findings)
-        gathered.add(batch, 0)
+    files = usable_files(experiment, findings)
+    gathered = _gather(_Pass(experiment, files, spool, findings, announce, renderer))
     gathered.find_duplicates(drop=experiment.data.dedupe == "exact")
     return gathered
 
 
-def gather_written(experiment: Experiment, spool: Spool, files: Mapping[Role, Path]) -> Gathered:
+def gather_written(experiment: Experiment, spool: Spool, paths: Mapping[Role, Path]) -> Gathered:
     """Gather the examples of prepared files, as they are; DataError if one is damaged.
 
     Their places are those in the prepared files.
     """
-    gathered = _nothing_yet(experiment, spool)
-    work = RowWork(experiment, spool.files[0], written=True)
+    files = [SourceFile(path=paths[role], source=WRITTEN, role=role, format="jsonl") for role in paths]
     findings = Findings()
-    for role, path in files.items():
-        file = SourceFile(path=path, source=WRITTEN, role=role, format="jsonl")
-        place = FilePlace(shown_path(path), findings)
-        gathered.open_file(relative_name(path, experiment.project.resolve()))
-        rows = read_rows(experiment, file, place, findings, None)
-        while batch := list(itertools.islice(rows, BATCH)):
-            gathered.add(work.do(batch, role, place.name), 0)
-        for error in findings.errors:
-            raise damaged_file(place.name, error.line)
+    gathered = _gather(_Pass(experiment, files, spool, findings, written=True))
+    for error in findings.errors:
+        raise damaged_file(error.file, error.line)
     return gathered
 
 
-def _nothing_yet(experiment: Experiment, spool: Spool) -> Gathered:
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """All that a pass over files needs. `written`: they are prepared files."""
+
+    experiment: Experiment
+    files: Sequence[SourceFile]
+    spool: Spool
+    findings: Findings
+    announce: Announce | None = None
+    renderer: RowRenderer | None = None
+    written: bool = False
+
+
+def _gather(all_of: _Pass) -> Gathered:
+    whole: set[int] = set()
+    while True:
+        try:
+            return _attempt(all_of, whole)
+        except OddFileError as error:  # seldom, and late: the beginning of each file has been looked at
+            whole |= set(range(len(all_of.files))) if whole else {error.index}
+            all_of.spool.forget()
+
+
+def _attempt(all_of: _Pass, whole: set[int]) -> Gathered:
+    experiment, findings = all_of.experiment, Findings()
     facts = [bytearray() for _ in corpus_checks(experiment)]
-    return Gathered(spool=spool, project=experiment.project, facts=facts)
+    gathered = Gathered(spool=all_of.spool, project=experiment.project, facts=facts)
+    reading = Reading(experiment, all_of.files, whole, None if whole else all_of.announce)
+    given: deque[Step] = deque()
+
+    def tasks() -> Iterator[Task | None]:
+        for step in reading.steps():
+            given.append(step)
+            yield step.task
+
+    crew = Crew(
+        experiment,
+        all_of.spool,
+        renderer=all_of.renderer,
+        written=all_of.written,
+        large=sum(_size(file.path) for file in all_of.files) > LARGE,
+    )
+    with crew:
+        try:
+            for done in crew.work(tasks()):
+                _take(gathered, findings, given.popleft(), done)
+        except OddFileError as error:
+            error.index = given[0].file if error.index < 0 else error.index
+            raise
+    all_of.findings.merge(findings)
+    return gathered
 
 
-def _batches(
-    experiment: Experiment, findings: Findings, gathered: Gathered, announce: Announce | None
-) -> Iterator[tuple[SourceFile, FilePlace, list[Row]]]:
-    choices: dict[tuple[str | int, ...], Choice] = {}
-    project = experiment.project.resolve()
-    files = usable_files(experiment, findings)
-    for file in files:
-        key = file.source.key
-        if key not in choices:
-            choices[key] = choice_of(experiment, file.source, files, findings)
-        choice = choices[key]
-        if choice.is_full:
-            continue
-        place = FilePlace(shown_path(file.path), findings)
-        gathered.open_file(relative_name(file.path, project), file.source.weight)
-        if announce:
-            announce(f"reading {place.name}")
-        seen = choice.seen
-        rows = read_rows(experiment, file, place, findings, choice)
-        while batch := list(itertools.islice(rows, BATCH)):
-            yield file, place, batch
-        if choice.seen == seen and not findings.failed:
-            place.add("no_rows", "the file has no rows", 1)
-    for choice in choices.values():
-        choice.finish()
+def _take(gathered: Gathered, findings: Findings, step: Step, done: Done | None) -> None:
+    found = step.findings
+    if step.opens is not None:
+        gathered.open_file(step.opens, step.weight)
+    if done is not None:
+        found.merge(done.batch.findings)
+        found.sort_by_line()  # rows were read first and looked at then
+        gathered.add(done.batch, done.spool_file)
+    findings.merge(found)
+    seen = gathered.rows - gathered.rows_before if step.seen is None else step.seen
+    if step.ends is not None and not seen and not findings.failed:
+        findings.add("no_rows", "the file has no rows", file=step.ends.name, line=1)
 
 
-def relative_name(path: Path, project: Path) -> str:
-    """Return the name of a data file relative to the (resolved) project, whole if it lies elsewhere."""
-    resolved = path.parent.resolve() / path.name
-    return str(resolved.relative_to(project)) if resolved.is_relative_to(project) else str(path)
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # who reads it says so

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ftrun.data.findings import Findings
-from ftrun.data.gather import Gathered, relative_name
+from ftrun.data.gather import Gathered
 from ftrun.data.marks import row_digest
 from ftrun.data.place import FilePlace
+from ftrun.data.reading import relative_name
 from ftrun.data.rows import Row, read_rows
 from ftrun.data.sources import usable_files
 from ftrun.data.split import TRAIN

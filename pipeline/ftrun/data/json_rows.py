@@ -72,13 +72,19 @@ def _rows_of(
     for number, line in enumerate(lines, start):
         if not line.strip():
             continue
-        try:
-            value = decoder.decode(line)
-        except ValueError as error:
-            place.add("json_syntax", _words(error), number, column=getattr(error, "colno", None))
-            continue
-        if _is_good(value, decoder.faults, number, place):
+        value = decode_row(decoder, line, number, place)
+        if value is not None:
             yield number, value
+
+
+def decode_row(decoder: StrictDecoder, line: str, number: int, place: FilePlace) -> dict[str, object] | None:
+    """Return the row that a line holds; None, with what is wrong added to `place`, if it is none."""
+    try:
+        value = decoder.decode(line.rstrip("\r\n"))  # else a column could be that of the next line
+    except ValueError as error:
+        place.add("json_syntax", _words(error), number, column=getattr(error, "colno", None))
+        return None
+    return value if _is_good(value, decoder.faults, number, place) else None
 
 
 def read_json(lines: Iterator[str], place: FilePlace) -> Iterator[Numbered]:

@@ -11,6 +11,7 @@ from ftrun.data.choosing import Choice, needs_ranks, row_rank
 from ftrun.data.columnar import read_arrow, read_parquet
 from ftrun.data.database import read_database
 from ftrun.data.encodings import text_lines
+from ftrun.data.file_spans import Span, read_span
 from ftrun.data.findings import Findings
 from ftrun.data.json_rows import read_json, read_jsonl
 from ftrun.data.marks import Mark, take_mark
@@ -66,6 +67,16 @@ def _rows(
                 return  # what follows is nobody's business
     except UnusableFileError:
         return  # its problem has been added
+
+
+def read_span_rows(
+    experiment: Experiment, file: SourceFile, span: Span, place: FilePlace, findings: Findings
+) -> Iterator[Row]:
+    """Yield the good rows of a span of a file; OddFileError if the file must be read as a whole."""
+    for line, values in read_span(span, place):
+        renamed = _renamed(experiment, file, values, place, line, findings)
+        if renamed is not None:
+            yield Row(line, *take_mark(renamed))
 
 
 def choice_of(

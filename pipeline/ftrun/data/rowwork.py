@@ -7,30 +7,30 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from ftrun.data.checks import corpus_checks, row_checks
 from ftrun.data.examples import ExampleMaker, RowRenderer
 from ftrun.data.faults import Fault
+from ftrun.data.file_spans import Span
 from ftrun.data.findings import MOST_PROBLEMS, Findings
+from ftrun.data.json_fast import canonical_line, json_line
 from ftrun.data.marks import Mark
 from ftrun.data.models import encoding_of, family
 from ftrun.data.place import FilePlace
-from ftrun.data.rows import Row
+from ftrun.data.rows import Row, read_span_rows
 from ftrun.data.shapes import messages_of
-from ftrun.data.sources import Role
+from ftrun.data.sources import Role, SourceFile
 from ftrun.data.split_keys import SplitKeys
 from ftrun.data.structure import has_system
 from ftrun.data.tokens import count_examples, text_counter, texts_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
-from ftrun.files import canonical_json
 
 NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, beside those of Tokens.flags
 
@@ -66,6 +66,15 @@ class Batch:
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
 
 
+class Task(NamedTuple):
+    """Rows of one file: as they are, or the span of the file that holds them. `name`: as messages name it."""
+
+    file: SourceFile
+    name: str
+    rows: list[Row]
+    span: Span | None = None
+
+
 class RowWork:
     """Does the work on rows for one experiment. Renders with `renderer`, else with one of its own.
 
@@ -80,6 +89,7 @@ class RowWork:
         renderer: RowRenderer | None = None,
         written: bool = False,
     ) -> None:
+        self._experiment = experiment
         self._findings = Findings()
         self._keys = None if written else SplitKeys(experiment, self._findings)
         maker = ExampleMaker(experiment, self._findings, renderer)
@@ -90,15 +100,15 @@ class RowWork:
         self._corpus_checks = corpus_checks(experiment)
         self._spool = spool
 
-    def do(self, rows: Iterable[Row], role: Role, file: str) -> Batch:
-        """Return what came of rows of one role that stand in `file` (as messages name it)."""
-        place = FilePlace(file, self._findings)
-        batch = Batch(role=role, offset=self._spool.tell())
+    def do(self, task: Task) -> Batch:
+        """Return what came of the rows of a task; OddFileError if its file must be read as a whole."""
+        place = FilePlace(task.name, self._findings)
+        batch = Batch(role=task.file.role, offset=self._spool.tell())
         clock = _Clock(batch.seconds)
-        read = list(rows)
-        batch.rows = len(read)
+        rows = self._read(task, place)
+        batch.rows = len(rows)
         clock.lap("read")
-        examples = self._make(batch, read, place)
+        examples = self._make(batch, rows, place)
         clock.lap("make")
         self._count_into(batch, examples)
         clock.lap("count")
@@ -108,6 +118,11 @@ class RowWork:
         clock.lap("write")
         batch.findings = self._findings.drain()
         return batch
+
+    def _read(self, task: Task, place: FilePlace) -> list[Row]:
+        if task.span is None:
+            return task.rows
+        return list(read_span_rows(self._experiment, task.file, task.span, place, self._findings))
 
     def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[dict[str, Any]]:
         examples: list[dict[str, Any]] = []
@@ -155,8 +170,8 @@ class RowWork:
         batch.facts = [b"".join(map(check.fact, examples)) for check in self._corpus_checks]
 
     def _write(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
-        lines = [json.dumps(example, ensure_ascii=False).encode() + b"\n" for example in examples]
-        self._spool.write(b"".join(lines))
+        self._spool.writelines(json_line(example) + b"\n" for example in examples)
+        self._spool.flush()
 
 
 class _Clock:
@@ -181,7 +196,7 @@ def _written_example(row: Row, place: FilePlace) -> dict[str, Any]:
     return example
 
 
-def damaged_file(file: str, line: int | None) -> DataError:
+def damaged_file(file: str | None, line: int | None) -> DataError:
     """Return the error for a line of a prepared file that is no example any more."""
     hint = "Make the file anew: ftrun run CONFIG --force prepare"
     message = "this line of a prepared file is damaged"
@@ -191,4 +206,4 @@ def damaged_file(file: str, line: int | None) -> DataError:
 def example_digest(example: dict[str, Any]) -> bytes:
     """Return 16 bytes that are equal for equal training rows, whatever the order of their keys."""
     value = example["messages"] if example.keys() == {"messages"} else example
-    return hashlib.blake2b(canonical_json(value), digest_size=16).digest()
+    return hashlib.blake2b(canonical_line(value), digest_size=16).digest()

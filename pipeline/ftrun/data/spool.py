@@ -14,8 +14,9 @@ from typing import IO, Any
 class Spool:
     """Lines in one or more files. Whoever writes them says where; they are read by one at a time."""
 
-    def __init__(self, folder: Path, files: int = 1) -> None:
-        self.files: list[IO[bytes]] = [_nameless(folder) for _ in range(files)]
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.files: list[IO[bytes]] = [_nameless(folder)]
         self._segments: list[tuple[int, int, int]] = []  # file, offset, number of lines
         self._dropped = bytearray()
 
@@ -32,6 +33,20 @@ class Spool:
         for file in self.files:
             file.flush()
         return sum(os.fstat(file.fileno()).st_size for file in self.files)
+
+    def new_file(self) -> int:
+        """Open another file and return its number."""
+        self.files.append(_nameless(self._folder))
+        return len(self.files) - 1
+
+    def forget(self) -> None:
+        """Begin anew, with an empty file; nobody writes any more."""
+        self._segments, self._dropped = [], bytearray()
+        for file in self.files[1:]:
+            file.close()
+        del self.files[1:]
+        self.files[0].seek(0)
+        self.files[0].truncate()
 
     def add(self, file: int, offset: int, lines: int) -> None:
         """Take note of lines that somebody wrote into a file."""
@@ -60,7 +75,6 @@ class Spool:
 
     def _all(self) -> Iterator[bytes]:
         for file, offset, count in self._segments:
-            self.files[file].flush()
             self.files[file].seek(offset)
             yield from itertools.islice(self.files[file], count)
 

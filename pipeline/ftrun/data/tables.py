@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ftrun.data.place import FilePlace, UnusableFileError
@@ -16,12 +16,21 @@ Numbered = tuple[int, dict[str, object]]
 LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
 
 
-def read_table(lines: Iterator[str], delimiter: str, place: FilePlace) -> Iterator[Numbered]:
-    """Yield (line, row) of every good record; the bad ones are added to `place`."""
+def read_table(
+    lines: Iterable[str],
+    delimiter: str,
+    place: FilePlace,
+    *,
+    header: list[str] | None = None,
+    first_line: int = 1,
+) -> Iterator[Numbered]:
+    """Yield (line, row) of every good record; the bad ones are added to `place`.
+
+    With `header` the lines go on, from `first_line`, below a header that was read before.
+    """
     csv.field_size_limit(LONGEST_VALUE)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    for line, record in _records(reader, place):
+    for line, record in _records(reader, place, first_line):
         if header is None:
             header = _header(record, line, delimiter, place)
         elif len(record) != len(header):
@@ -33,10 +42,18 @@ def read_table(lines: Iterator[str], delimiter: str, place: FilePlace) -> Iterat
         raise UnusableFileError
 
 
-def _records(reader: Reader, place: FilePlace) -> Iterator[tuple[int, list[str]]]:
+def read_header(lines: Iterable[str], delimiter: str, place: FilePlace) -> tuple[list[str], int]:
+    """Return the header and the number of lines up to its end; UnusableFileError if there is none."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    for line, record in _records(reader, place, 1):
+        return _header(record, line, delimiter, place), reader.line_num
+    raise UnusableFileError
+
+
+def _records(reader: Reader, place: FilePlace, first_line: int) -> Iterator[tuple[int, list[str]]]:
     """Yield (first line, values) of every record that is not an empty line."""
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + first_line
         try:
             record = next(reader)
         except StopIteration:

@@ -18,6 +18,7 @@ from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.nodes import KeyPath, spell
 from ftrun.experiment.places import LINE_BREAK, shown_path
+from ftrun.experiment.plain import filled_in, plain_parts
 from ftrun.experiment.sandbox import ExperimentEnvironment, LimitError, MissingError, NullError
 
 Message = dict[str, Any]
@@ -32,6 +33,7 @@ class Renderer:
         self._environment = ExperimentEnvironment(experiment.file.parent)
         self._compiled: dict[str, Compiled] = {}
         self._templates = {name: one for name, one in _named(experiment) if one is not None}
+        self._plain = {name: plain_parts(one.text) for name, one in self._templates.items()}
 
     def render_row(
         self, row: Mapping[str, Any], *, file: str | Path | None = None, line: int | None = None
@@ -129,6 +131,9 @@ class Renderer:
 
     def _render(self, key: str, names: dict[str, Any], place: RowPlace | None) -> str:
         template = self._templates[key]
+        plain = filled_in(self._plain[key], names)
+        if plain is not None:
+            return plain
         self._environment.meter.start()
         try:
             if key not in self._compiled:

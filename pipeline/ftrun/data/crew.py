@@ -1,0 +1,180 @@
+"""Owns who works on the rows: this process alone while they are few, worker processes beside it when many.
+
+What comes out is the same, and in the same order, whoever did it: tasks do not depend on who works.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Pipe, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ftrun.data.examples import RowRenderer
+from ftrun.data.rowwork import Batch, RowWork, Task
+from ftrun.data.spool import Spool
+from ftrun.errors import FtrunError
+from ftrun.experiment.model import Experiment
+
+ALONE = 6  # tasks after which it pays to start processes, which takes them a second
+MOST_WORKERS = 8  # this process hands out and collects: more of them would wait for it
+AHEAD = 4  # results of each worker that may wait for an earlier one
+START = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
+    "from ftrun.data.worker import main; main()"
+)
+
+
+class Done(NamedTuple):
+    """What came of a task, and which file of the spool has its examples."""
+
+    batch: Batch
+    spool_file: int
+
+
+class _Worker:
+    """A worker process, and the task it is at."""
+
+    def __init__(self, experiment: Experiment, written: bool, spool: Spool) -> None:
+        self._spool_file = spool.new_file()
+        self.connection, theirs = Pipe()
+        descriptors = (theirs.fileno(), spool.files[self._spool_file].fileno())
+        with theirs:
+            # -P: no file of the user's folder is imported in a module's place. In a session of its own Ctrl-C
+            # does not reach it: we end it
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", START, *map(str, descriptors)],
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
+        self._number = -1
+        self._talk(self.connection.send, (experiment, written))
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether it has a task."""
+        return self._number >= 0
+
+    def give(self, number: int, task: Task) -> None:
+        """Let it begin with a task; it has none."""
+        self._number = number
+        self._talk(self.connection.send, task)
+
+    def take(self) -> tuple[int, Done | BaseException]:
+        """Return number and result of its task, as soon as it is done."""
+        number, self._number = self._number, -1
+        answer = self._talk(self.connection.recv)
+        return number, answer if isinstance(answer, BaseException) else Done(answer, self._spool_file)
+
+    def end(self) -> None:
+        """End it at once."""
+        self.connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _talk(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (EOFError, OSError) as error:
+            status = self._process.wait()
+            raise FtrunError(
+                f"a process that read the data ended unexpectedly (status {status})",
+                code="worker_ended",
+                hint="Perhaps memory ran out: close other programs and run it again.",
+            ) from error
+
+
+class Crew:
+    """Works on tasks and gives the results in their order. A context: on leaving it all processes end.
+
+    `large`: there is much to do, so processes are started at once.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        spool: Spool,
+        *,
+        renderer: RowRenderer | None = None,
+        written: bool = False,
+        large: bool = False,
+    ) -> None:
+        self._experiment, self._spool, self._large = experiment, spool, large
+        self._renderer, self._written = renderer, written
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+
+    def work(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
+        """Yield what came of each task, in order; None for None. What a task raises is raised in its turn."""
+        rest = iter(tasks)
+        count = worker_count() if self._renderer is None else 1  # a renderer that was given stays here
+        alone = None if count < 2 else 0 if self._large else ALONE
+        yield from self._alone(itertools.islice(rest, alone))
+        for task in rest:  # none is left if they were done alone
+            yield from self._together(itertools.chain((task,), rest), count)
+
+    def _alone(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
+        own: RowWork | None = None
+        for task in tasks:
+            if task is None:
+                yield None
+                continue
+            if own is None:  # loads a vocabulary
+                spool = self._spool.files[0]
+                own = RowWork(self._experiment, spool, renderer=self._renderer, written=self._written)
+            yield Done(own.do(task), 0)
+
+    def _together(self, tasks: Iterator[Task | None], count: int) -> Iterator[Done | None]:
+        self._workers = [_Worker(self._experiment, self._written, self._spool) for _ in range(count)]
+        given = shown = 0
+        done: dict[int, Done | BaseException | None] = {}
+        ready = deque[Any](itertools.islice(tasks, count))
+        while ready or done or any(worker.is_busy for worker in self._workers):
+            for worker in self._workers:
+                while ready and not worker.is_busy and given < shown + AHEAD * count:
+                    task = ready.popleft()
+                    if task is None:
+                        done[given] = None
+                    else:
+                        worker.give(given, task)
+                    given += 1
+            ready.extend(itertools.islice(tasks, count - len(ready)))  # so that no worker waits for them
+            while shown in done:
+                result = done.pop(shown)
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+                shown += 1
+            done.update(self._take())
+
+    def _take(self) -> Iterator[tuple[int, Done | BaseException]]:
+        """Wait for a worker that is done, if any is at work, and yield the results that are there."""
+        busy = {worker.connection.fileno(): worker for worker in self._workers if worker.is_busy}
+        for descriptor in wait(list(busy)) if busy else ():
+            assert isinstance(descriptor, int)
+            yield busy[descriptor].take()
+
+
+def worker_count() -> int:
+    """Return how many processes may work at once: one for each core that we may use, within reason."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}

@@ -1,0 +1,378 @@
+"""The pass over large data: in spans, by several processes, in little memory, always with the same result."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ftrun import data
+from ftrun.data import checks, crew, file_spans, gather, reading, rowwork
+from ftrun.data.faults import Fault
+from ftrun.data.findings import MOST_PROBLEMS, Findings
+from ftrun.data.json_fast import canonical_line, json_line, plain_object
+from ftrun.data.json_rows import StrictDecoder
+from ftrun.data.repeats import leaked, repeated
+from ftrun.data.spool import Spool
+from ftrun.errors import DataError, FtrunError
+from ftrun.experiment.model import Experiment, Prompt, Split
+
+MANY = 2000 if os.environ.get("FTRUN_TEST_ALL") else 60
+settings.register_profile("stream", deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+settings.load_profile("stream")
+
+
+def outcome(experiment: Experiment, folder: Path) -> dict[str, Any]:
+    """Return all that preparing and checking give: files, or problems, and the check's document."""
+    found: dict[str, Any] = {"check": data.examine(experiment).as_dict()}
+    try:
+        data.prepare(experiment, folder)
+    except DataError as error:
+        found["problems"] = [(str(one), one.code, one.column, one.hint) for one in error.problems]
+    else:
+        found |= {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return found
+
+
+@pytest.fixture
+def divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every file be read in spans of a few records, the first look included."""
+    monkeypatch.setattr(file_spans, "SPAN", 80)
+
+
+@pytest.fixture
+def together(divided: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let three processes do the work from the first row on."""
+    monkeypatch.setattr(crew, "ALONE", 0)
+    monkeypatch.setattr(crew, "worker_count", lambda: 3)
+
+
+LINES = [
+    '{"messages": [{"role": "user", "content": "質問"}, {"role": "assistant", "content": "答え"}]}',
+    '{"messages":[{"role":"user","content":"a \\"quoted\\": x"},{"content":"\\\\","role":"assistant"}]}\r',
+    '{"messages": [{"role": "user", "content": "a", "content": "b"}]}',
+    '{"messages": [{"role": "user", "content": "\\ud800"}]}',
+    '{"messages": [{"role": "user", "content": ""}], "id": 7}',
+    '{"messages": NaN}',
+    '{"q": 123456789012345678901234567890, "a": 1.0}',
+    '{"q": "x", "a": "y"} {}',
+    "[1]",
+    "\u3000",
+    "",
+    "nonsense",
+    "\r",
+    "a\rb",
+    "\0",
+    "\x1b$B",
+    "\ufeff",
+    "\udcff",
+]
+CELLS = [
+    "a",
+    "日本",
+    "",
+    '"a,b"',
+    '"a\nb"',
+    '"say ""x"""',
+    '"',
+    'x"y',
+    '"z"w',
+    "a\r\nb",
+    "\r",
+    " ",
+    "\0",
+    "\udcff",
+]
+
+
+@settings(max_examples=MANY)
+@given(st.lists(st.sampled_from(LINES), max_size=12), st.booleans())
+def test_chat_files_in_spans(make: Any, tmp_path: Path, divided: None, lines: list[str], ends: bool) -> None:
+    """A JSONL file gives the same read in spans and as a whole, whatever is wrong with it."""
+    text = "\n".join([LINES[0], *lines]) + "\n" * ends
+    same_read_as_a_whole(make({"a.jsonl": text.encode("utf-8", "surrogateescape")}), tmp_path)
+
+
+@settings(max_examples=MANY)
+@given(st.lists(st.tuples(st.sampled_from(CELLS), st.sampled_from(CELLS)), max_size=12), st.booleans())
+def test_tables_in_spans(
+    make: Any, tmp_path: Path, columns: Prompt, divided: None, cells: list[tuple[str, str]], ends: bool
+) -> None:
+    """A CSV gives the same read in spans and as a whole, wherever its quotes and line breaks are."""
+    text = "\n".join(["q,a", *map(",".join, cells)]) + "\n" * ends
+    experiment = make({"a.csv": text.encode("utf-8", "surrogateescape")}, prompt=columns)
+    same_read_as_a_whole(experiment, tmp_path)
+
+
+def same_read_as_a_whole(experiment: Experiment, folder: Path) -> None:
+    """Compare the outcome with that of reading without spans."""
+    in_spans = examined(experiment)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "can_divide", lambda _: False)
+        assert examined(experiment) == in_spans
+
+
+def examined(experiment: Experiment) -> Any:
+    """Return the check's document and every example with its place."""
+    with Spool(experiment.project) as spool:
+        gathered = gather.gather(experiment, spool, Findings())
+        examples = list(zip(spool.lines(), map(gathered.place_of, range(len(gathered))), strict=True))
+    return data.examine(experiment).as_dict(), examples
+
+
+def good_and_bad(chats: Any) -> dict[str, str | bytes]:
+    """Return files with duplicates, ignored keys, wrong rows and every way of reading."""
+    rows = chats(range(200)).splitlines()
+    odd = [row[:-1] + ', "id": 1}' if number % 7 == 0 else row for number, row in enumerate(rows)]
+    return {
+        "a.jsonl": "\n".join(odd),
+        "b.json": json.dumps([json.loads(row) for row in rows[50:90]]),
+        "c.jsonl": ("\ufeff" + chats(range(300, 350))).encode(),
+        "d.jsonl": chats(range(400, 450)).encode("utf-16"),
+    }
+
+
+def test_many_processes_give_what_one_gives(
+    make: Any, chats: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: Any
+) -> None:
+    """Files, places, warnings, errors and counts are the same bytes whoever did the work."""
+    good = make(good_and_bad(chats), split=Split(validation=0.1, test=7))
+    wrong = {"e.jsonl": chats(range(20)) + '{"messages": []}\n{"a":\n' + chats(range(5)) + "{}\n"}
+    bad = make({**good_and_bad(chats), **wrong})
+    alone = [outcome(one, tmp_path / "alone") for one in (good, bad)]
+    request.getfixturevalue("together")
+    assert [outcome(one, tmp_path / "together") for one in (good, bad)] == alone
+    assert alone[0]["check"]["warnings"]
+    assert [code for _, code, _, _ in alone[1]["problems"]] == [
+        "empty_messages",
+        "json_syntax",
+        "no_templates",
+    ]
+
+
+def test_templates_are_rendered_by_the_processes(
+    make: Any, columns: Prompt, tmp_path: Path, together: None
+) -> None:
+    """Worker processes render, and an error in a template names it and the first row."""
+    rows = "".join(f'"question {n}\nin two lines",answer {n}\n' for n in range(100))
+    data.prepare(make({"a.csv": "q,a\n" + rows}, prompt=columns), tmp_path / "out")
+    first = json.loads((tmp_path / "out/train.jsonl").read_text("utf-8").splitlines()[0])
+    assert first["messages"][0] == {"role": "user", "content": "question 0\nin two lines"}
+    (error,) = data.examine(make({"a.csv": "b,a\n" + rows}, prompt=columns)).errors
+    assert (error.code, "(in 100 rows)" in error.message) == ("template_variable", True)
+    assert (Path(str(error.file)).name, error.line) == ("a.csv", 2)
+
+
+def test_a_wrong_byte_far_from_the_beginning(make: Any, chats: Any, tmp_path: Path) -> None:
+    """What is no UTF-8 beyond the first look has its exact line, and so has what follows a stray quote."""
+    good = chats(range(4000)).encode()
+    assert len(good) > file_spans.HEAD
+    experiment = make({"a.jsonl": good + b'{"messages": "\x83\x65"}\n'})
+    assert [(one.code, one.line) for one in data.examine(experiment).errors] == [("encoding", 4001)]
+    rows = "".join(f'"question {n}",answer {n}\n' for n in range(20_000))
+    prompt = Prompt(user=experiment.prompt.user)
+    table = make({"a.csv": "q,a\n" + rows + 'x"y,2\n"open,3\n'}, paths=["a.csv"], prompt=prompt)
+    assert ("csv_quotes", 20_003) in [(one.code, one.line) for one in data.examine(table).errors]
+
+
+def test_a_killed_process_is_an_error_and_none_is_left(
+    make: Any, chats: Any, tmp_path: Path, together: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a worker process dies the run ends with an error, without waiting and without orphans."""
+    started: list[int] = []
+    start = subprocess.Popen
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        process = start(*arguments, **options)
+        started.append(process.pid)
+        if len(started) == 3:
+            os.kill(started[1], signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr(crew.subprocess, "Popen", noted)
+    with pytest.raises(FtrunError) as caught:
+        data.prepare(make({"a.jsonl": chats(range(300))}), tmp_path / "out")
+    assert caught.value.code == "worker_ended"
+    for pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_few_rows_start_no_process(make: Any, chats: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small experiment is worked on here alone."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(crew.subprocess, "Popen", refuse)
+    assert not data.examine(make({"a.jsonl": chats(range(3000))})).errors
+
+
+def _letters(example: Any) -> Any:
+    if "質問7" in example["messages"][0]["content"]:
+        yield Fault("content_type", f"seven: {example['messages'][0]['content']}", "messages[0].content")
+
+
+class _Lengths:
+    """A check that tells of the longest example."""
+
+    size = 2
+
+    def fact(self, example: Any) -> bytes:
+        return len(example["messages"][0]["content"]).to_bytes(self.size)
+
+    def judge(self, facts: memoryview, corpus: Any) -> Any:
+        lengths = [int.from_bytes(facts[at : at + self.size]) for at in range(0, len(facts), self.size)]
+        longest = lengths.index(max(lengths))
+        (example,) = corpus.examples([longest])
+        text = example["messages"][0]["content"]
+        assert len(lengths) == len(corpus.parts)
+        yield longest, Fault("empty_content", f"longest: {text} {Path(corpus.place(longest)[0]).name}")
+        yield None, Fault("few_examples", "all of it")
+
+
+def test_content_checks_plug_in(
+    make: Any, chats: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checks of one example and of all are told with places, whether just read, kept or counted anew."""
+    for module in (rowwork, checks):
+        monkeypatch.setattr(module, "row_checks", lambda _: (_letters,))
+    for name in ("rowwork", "gather", "compare"):
+        monkeypatch.setattr(f"ftrun.data.{name}.corpus_checks", lambda _: (_Lengths(),))
+    experiment = make({"a.jsonl": chats([*range(60), 3, 1234])}, split=Split(test=5))
+    data.prepare(experiment, tmp_path / "out")
+    kept = data.check(experiment, tmp_path / "out").as_dict()
+    (tmp_path / "out/tally.json").unlink()
+    assert kept == data.check(experiment, tmp_path / "out").as_dict() == data.examine(experiment).as_dict()
+    assert [(error["message"], error["line"]) for error in kept["errors"]] == [
+        ("seven: 質問7", 8),
+        ("longest: 質問1234 a.jsonl", 62),
+    ]
+    assert kept["warnings"][0]["message"] == "all of it"
+
+
+JSON_TEXT = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+).map(lambda value: json.dumps({"k": value}, ensure_ascii=bool(len(str(value)) % 2)))
+
+
+@settings(max_examples=500)
+@given(JSON_TEXT | st.text(alphabet='{}[]":,\\ \t\rab1eE+.-NaI\u3042', max_size=24))
+def test_the_fast_reader_is_as_strict(text: str) -> None:
+    """A line that the fast reader takes is read alike, and without fault, by the strict one."""
+    try:
+        line = text.encode()
+    except UnicodeEncodeError:
+        return
+    value = plain_object(line)
+    if value is not None:
+        decoder = StrictDecoder()
+        strict = decoder.decode(text)
+        assert (repr(strict), decoder.faults) == (repr(value), [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"a": 1, "a": 1}', '{"a" :1, "a":2}', '{"\\\\":1, "\\\\":2}', '{"b": [{"a":1,"a":2}]}',
+        '{"a":18446744073709551616}', '{"a":1.5}', '{"a":"\\ud83d"}', '{"a":NaN}', "[1]", '{"a":1}x',
+        '{"a":' * 40 + "1" + "}" * 40,
+    ],
+)  # fmt: skip
+def test_the_fast_reader_leaves_doubt_to_the_strict_one(line: str) -> None:
+    """Equal keys, large integers, floats, half characters and depth are never read fast."""
+    assert plain_object(line.encode()) is None
+
+
+CHARACTERS = st.text(st.characters(codec="utf-8"), max_size=5)
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), CHARACTERS
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CHARACTERS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(VALUES)
+def test_json_is_written_as_the_standard_library_would(value: Any) -> None:
+    """What is written fast is what json writes, and reads back; large integers are no exception."""
+    assert json_line(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    spelled = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    assert canonical_line(value) == spelled.encode()
+
+
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=1), st.integers(0, 2)), max_size=60))
+def test_repeats_are_those_of_a_set(pairs: list[tuple[bytes, int]]) -> None:
+    """Repeats within a role, and leaks into training, are found as a table of all digests would."""
+    digests = b"".join(byte * 16 for byte, _ in pairs)
+    roles = bytes(role for _, role in pairs)
+    assert list(repeated(digests, roles)) == [pair in pairs[:index] for index, pair in enumerate(pairs)]
+    trained = {byte for byte, role in pairs if role == 0}
+    expected = [index for index, (byte, role) in enumerate(pairs) if role and byte in trained]
+    assert leaked(digests, roles, 0) == expected
+
+
+def test_findings_merge_as_if_found_in_one_place() -> None:
+    """Problems found in parts are counted together, each code up to its bound, in order."""
+    whole, merged = Findings(), Findings()
+    for part in range(3):
+        found = Findings()
+        for number in range(MOST_PROBLEMS // 2):
+            for one in (whole, found):
+                one.add("json_syntax", "broken", file="a", line=part * 1000 + number)
+                one.add("ignored_key", "the key", file="a", line=part * 1000 + number, once=True)
+        merged.merge(found.drain())
+        assert not found.errors
+    for one in (whole, merged):
+        assert len(one.errors) == MOST_PROBLEMS + 1
+        assert one.errors[-1].message == "and 500 more problems of this kind"
+        assert [warning.message for warning in one.warnings] == ["the key (in 1500 rows)"]
+
+
+SIZES = """\
+import resource, sys
+from pathlib import Path
+from ftrun import data
+from ftrun.data import crew
+from ftrun.experiment import build_experiment, read_document
+crew.worker_count = lambda: 1
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+for name in sys.argv[1:]:
+    data.examine(build_experiment(read_document(Path(name)), None))
+    print(peak())
+"""
+
+
+def test_memory_grows_by_few_bytes_a_row(tmp_path: Path, chats: Any) -> None:
+    """More rows than fit into some spans take at most 64 bytes each, and some slack for the allocator."""
+    more = 200_000 if os.environ.get("FTRUN_TEST_ALL") else 40_000
+    for name, rows in (("small", 30_000), ("large", 30_000 + more)):
+        (tmp_path / f"{name}.jsonl").write_text(chats(range(rows)), "utf-8")
+        text = f"version: 1\nname: {name}\ndata: {{sources: [{{path: {name}.jsonl}}]}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", SIZES, "small.yaml", "large.yaml"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    small, large = map(int, done.stdout.split())
+    assert large - small < 64 * more + 8_000_000
+
+
+def test_gathering_counts_processor_time(make: Any, chats: Any) -> None:
+    """The benchmark's phases come from the pass itself."""
+    findings = Findings()
+    experiment = make({"a.jsonl": chats(range(20))})
+    with Spool(experiment.project) as spool:
+        seconds = gather.gather(experiment, spool, findings).seconds
+    assert set(seconds) == {"read", "make", "count", "check", "write"}
