@@ -75,6 +75,16 @@ def test_plain_split_is_what_it_always_was() -> None:
     assert list(divide([5, 1, 9, 1, 9], 1, 1)) == [TRAIN, VALIDATION, TRAIN, TRAIN, TEST]
 
 
+def test_many_rows_are_divided_as_if_sorted() -> None:
+    """The short cut for many ranks gives what sorting all of them gives, equal ones included."""
+    ranks = [rank(str(number % 9000).encode(), 1) for number in range(12_000)]
+    order = sorted(range(len(ranks)), key=ranks.__getitem__)
+    for validation, test in ((1, 1), (1200, 1200), (6000, 0), (0, 5000), (3000, 8999)):
+        parts = divide(ranks, validation, test)
+        held = [[index for index, part in enumerate(parts) if part == kind] for kind in (VALIDATION, TEST)]
+        assert held == [sorted(order[:validation]), sorted(order[len(order) - test :])]
+
+
 def test_stratified_parts_have_the_proportions_of_the_whole(make: Any, columns: Any, tmp_path: Path) -> None:
     """Of 80 rows of one topic and 20 of another a fifth of each is held out."""
     rows = [(number, "", "仕事" if number % 5 else "人生") for number in range(100)]

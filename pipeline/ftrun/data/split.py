@@ -6,14 +6,17 @@ have one rank and stay together. Knows nothing of rows or files; `split_keys` gi
 
 from __future__ import annotations
 
+import bisect
 import hashlib
-import heapq
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 Share = int | float
 TRAIN, VALIDATION, TEST = range(3)  # indices into prepared.ROLES
+HIGHEST = (1 << 64) - 1
+FEW = 5000  # ranks that are quicker sorted
 
 
 def rank(digest: bytes, seed: int) -> int:
@@ -51,11 +54,30 @@ def divide(
     lows = allot(sizes, validation)
     highs = allot(sizes, test, taken=lows)
     for stratum, indices in members.items():
-        for index in heapq.nsmallest(lows[stratum], indices, key=ranks.__getitem__):
+        for index in _first(ranks, indices, lows[stratum]):
             parts[index] = VALIDATION
-        for index in heapq.nlargest(highs[stratum], reversed(indices), key=ranks.__getitem__):
+        for index in _first(ranks, indices[::-1], highs[stratum], flip=HIGHEST):
             parts[index] = TEST
     return parts
+
+
+def _first(ranks: Sequence[int], indices: Sequence[int], count: int, *, flip: int = 0) -> list[int]:
+    """Return the `count` indices of the lowest ranks, of equal ones the first; with `flip` of the highest.
+
+    Only ranks that share their first 16 bits with the last one are sorted: sorting all of half a million
+    takes four times as long, and a heap ten times.
+    """
+    if len(indices) < FEW:
+        return sorted(indices, key=lambda index: ranks[index] ^ flip)[:count]
+    sizes = [0] * (1 << 16)
+    for index in indices:
+        sizes[(ranks[index] ^ flip) >> 48] += 1
+    ends = list(itertools.accumulate(sizes))
+    edge = bisect.bisect_left(ends, count)  # the bucket in which the last one is
+    chosen = [index for index in indices if (ranks[index] ^ flip) >> 48 < edge]
+    last = [index for index in indices if (ranks[index] ^ flip) >> 48 == edge]
+    last.sort(key=lambda index: ranks[index] ^ flip)
+    return [*chosen, *last[: count - len(chosen)]]
 
 
 def allot(sizes: Mapping[int, int], wanted: int, *, taken: Mapping[int, int] | None = None) -> dict[int, int]:
