@@ -200,6 +200,52 @@ def test_running_and_queued_jobs_can_be_cancelled(own_engine: Callable[..., Engi
         assert jobs.retrieve(second).fine_tuned_model is None
 
 
+def test_a_job_can_be_paused_and_resumed(own_engine: Callable[..., Engine]) -> None:
+    """A paused job frees the machine, loses no step, and goes on behind the step that it was paused at."""
+    with own_engine(FTRUN_REHEARSAL_SECONDS_PER_STEP="0.1").client() as client:
+        file, jobs = upload(client), client.fine_tuning.jobs
+        given: Any = {"hyperparameters": {"n_epochs": 2, "batch_size": 1}}
+        first = jobs.create(model="rehearsal", training_file=file, **given).id
+        second = jobs.create(model="rehearsal", training_file=file).id
+        wait_until(lambda: len(jobs.list_events(first, limit=100).data) > 6)
+        assert jobs.pause(first).status == "pausing"
+        wait_until(lambda: jobs.retrieve(first).status == "paused")
+        assert jobs.pause(first).status == "paused"
+        wait_until(lambda: jobs.retrieve(second).status == "running")
+        assert jobs.pause(second).status == "pausing"
+        jobs.resume(first)
+        job = finish(client, first)
+        assert job.status == "succeeded"
+        lines = client.files.content(job.result_files[0]).read().decode().splitlines()
+        assert [line.split(",")[0] for line in lines[1:]] == [str(step) for step in range(1, 25)]
+        messages = [event.message for event in jobs.list_events(first, limit=100)]
+        assert not [message for message in messages if "unexpectedly" in message]
+        assert jobs.cancel(second).status == "cancelled"
+        with pytest.raises(openai.BadRequestError, match="already succeeded"):
+            jobs.pause(first)
+        with pytest.raises(openai.BadRequestError, match="already cancelled"):
+            jobs.resume(second)
+
+
+def test_a_job_may_go_on_from_an_earlier_model(client: openai.OpenAI) -> None:
+    """`model` may be a tuned model: the new one stands on the same base and has gone through both."""
+    jobs, file = client.fine_tuning.jobs, upload(client)
+    first = finish(client, jobs.create(model="rehearsal", training_file=file).id)
+    assert first.fine_tuned_model is not None
+    second = finish(client, jobs.create(model=first.fine_tuned_model, training_file=file, suffix="two").id)
+    assert second.model == first.fine_tuned_model
+    assert second.fine_tuned_model is not None and second.fine_tuned_model.startswith("ft:rehearsal:")
+
+    def steps(model: str) -> int:
+        answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": "?"}])
+        return int(str(answer.choices[0].message.content).split("through ")[1].split()[0])
+
+    assert steps(second.fine_tuned_model) == 2 * steps(first.fine_tuned_model)
+    client.models.delete(first.fine_tuned_model)
+    with pytest.raises(openai.BadRequestError, match="no model"):
+        jobs.create(model=first.fine_tuned_model, training_file=file)
+
+
 def test_a_finished_job_cannot_be_cancelled(client: openai.OpenAI) -> None:
     """Cancelling a succeeded job is an error and changes nothing."""
     job = finish(client, client.fine_tuning.jobs.create(model="rehearsal", training_file=upload(client)).id)

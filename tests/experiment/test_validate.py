@@ -42,7 +42,6 @@ def test_an_unknown_key_names_path_value_and_the_nearest_key(place: Workplace) -
         "eval: {gates: [a]}\n",
         "eval: {models: [tuned, few-shot]}\n",
         "eval: {models: [retrieval]}\n",
-        "train: {continue_from: null}\n",
         "eval: {models: [checkpoints]}\n",
     ],
 )

@@ -19,7 +19,8 @@ class TrainingJob:
 
     Hyperparameters are those of the API: numbers or "auto"; n_epochs is always a number already.
     The files were validated by `ftrun.engine.examples`, whose `read_examples` reads them.
-    `work/checkpoints/` may hold what an earlier, killed process of this job left: go on from there.
+    `work/checkpoints/` may hold what an earlier process of this job left: go on from there. Without that
+    training starts from `adapter`, an earlier TrainingResult.model_folder of the same model, if there is one.
     """
 
     id: str
@@ -29,6 +30,7 @@ class TrainingJob:
     hyperparameters: Mapping[str, int | float | str]
     seed: int
     work: Path
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,10 @@ class TrainingResult:
 
 class Cancelled(Exception):
     """The job was asked to stop; raised by `TrainingReport.step`."""
+
+
+class Paused(Exception):
+    """The job was asked to rest; raised by `TrainingReport.step` and `started`."""
 
 
 class Rejected(Exception):
@@ -68,7 +74,9 @@ class TrainingReport(Protocol):
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:
         """Record one step's metrics: train_loss, train_mean_token_accuracy, valid_loss,
         valid_mean_token_accuracy, full_valid_loss, full_valid_mean_token_accuracy (as many as are known),
-        and tokens_per_second. Raises Cancelled when the job was asked to stop.
+        and tokens_per_second. Raises Cancelled when the job was asked to stop; Paused, with the step
+        recorded, when it was asked to rest: leave in `work/checkpoints/` what goes on behind this step, and
+        raise on.
         """
         ...
 

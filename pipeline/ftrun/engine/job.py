@@ -13,10 +13,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ftrun.engine.backends import Cancelled, Rejected, TrainingJob, backend_for
+from ftrun.engine.backends import Cancelled, Paused, Rejected, TrainingJob, backend_for
 from ftrun.engine.examples import count_examples, default_epochs
 from ftrun.engine.reporting import JobReport
 from ftrun.engine.store import JobRecord, Store
+from ftrun.engine.store.records import RESTING
 from ftrun.errors import FtrunError
 
 LOCK_SECONDS = 2  # a server that looks whether the lock is free holds it for a moment
@@ -33,7 +34,7 @@ def run_job(home: Path, job_id: str) -> None:
     try:
         with lock_of(store.jobs.folder(job_id)).acquire(timeout=LOCK_SECONDS):
             job = store.jobs.require(job_id)
-            if not job.finished:
+            if not job.finished and job.status not in RESTING:
                 store.jobs.note(job_id, pid=os.getpid())
                 _train(store, job)
     except Timeout:
@@ -49,6 +50,8 @@ def _train(store: Store, job: JobRecord) -> None:
         report.succeeded(backend_for(job.model).train(_training_job(store, job), report))
     except Cancelled:
         store.jobs.cancel(job.id)
+    except Paused:
+        store.jobs.rest(job.id)
     except Rejected as error:
         store.jobs.fail(job.id, code=error.code, message=str(error), param=error.param)
     except FtrunError as error:
@@ -77,7 +80,17 @@ def _training_job(store: Store, job: JobRecord) -> TrainingJob:
         hyperparameters=hyperparameters,
         seed=job.seed,
         work=work,
+        adapter=_adapter(store, job),
     )
+
+
+def _adapter(store: Store, job: JobRecord) -> Path | None:
+    if job.continue_from is None:
+        return None
+    model = store.models.get(job.continue_from)
+    if model is None:
+        raise Rejected(f"The model {job.continue_from} was deleted.", code="model_not_found", param="model")
+    return model.path
 
 
 def _content(store: Store, file_id: str, param: str) -> Path:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.engine.backends import Chat, Sampling, TrainingJob, TrainingReport, TrainingResult, Usage
+from ftrun.engine.backends import Chat, Paused, Sampling, TrainingJob, TrainingReport, TrainingResult, Usage
 from ftrun.engine.examples import default_epochs, read_examples
 from ftrun.files import write_json
 
@@ -54,15 +54,20 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     tokens = sum(_count(message["content"]) for messages in examples for message in messages)
     report.started(hyperparameters=hyperparameters, total_steps=schedule.total)
     report.event("This is a rehearsal: nothing is trained.", level="warn")
-    folder = job.work / "checkpoints"
+    folder, earlier = job.work / "checkpoints", _steps(job.adapter)
     for step in range(_last_checkpoint(folder) + 1, schedule.total + 1):
         time.sleep(schedule.seconds)
         metrics = _metrics(job, step, schedule, tokens)
-        report.step(step, metrics, seconds_left=(schedule.total - step) * schedule.seconds)
+        checkpoint = folder / f"step-{step}" / ADAPTER
+        adapter = {"model": job.model, "steps": earlier + step, "examples": len(examples)}
+        try:
+            report.step(step, metrics, seconds_left=(schedule.total - step) * schedule.seconds)
+        except Paused:
+            write_json(checkpoint, adapter)
+            raise
         if step % schedule.per_epoch == 0:
-            adapter = {"model": job.model, "steps": step, "examples": len(examples)}
-            write_json(folder / f"step-{step}" / ADAPTER, adapter)
-            report.checkpoint(step, folder / f"step-{step}", metrics)
+            write_json(checkpoint, adapter)
+            report.checkpoint(step, checkpoint.parent, metrics)
     return TrainingResult(
         trained_tokens=tokens * schedule.n_epochs,
         hyperparameters=hyperparameters,
@@ -125,6 +130,13 @@ def _metrics(job: TrainingJob, step: int, schedule: _Schedule, tokens: int) -> d
 def _last_checkpoint(folder: Path) -> int:
     """Return the step of the last whole checkpoint of an earlier process, 0 if there is none."""
     return max((int(path.parent.name.split("-")[1]) for path in folder.glob(f"step-*/{ADAPTER}")), default=0)
+
+
+def _steps(adapter: Path | None) -> int:
+    """Return the steps that the model has gone through that training starts from."""
+    if adapter is None:
+        return 0
+    return int(json.loads((adapter / ADAPTER).read_text(encoding="utf-8"))["steps"])
 
 
 def _speaker(adapter: Path | None) -> str:

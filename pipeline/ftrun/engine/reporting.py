@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from ftrun.engine.backends import Cancelled, TrainingResult
+from ftrun.engine.backends import Cancelled, Paused, TrainingResult
 from ftrun.engine.store import JobRecord, Store
-from ftrun.engine.store.records import UNFINISHED
+from ftrun.engine.store.records import MOVING, RESTING, UNFINISHED
 
 # OpenAI's five columns always, the newer ones where a value is known
 COLUMNS = ("train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy")
@@ -35,12 +35,13 @@ class JobReport:
         """Make the job `running` with its resolved hyperparameters."""
         self._total = total_steps
         with self._store.database.transaction():
-            if not self._store.jobs.move(self._job.id, "running", hyperparameters=dict(hyperparameters)):
-                raise Cancelled
+            known = dict(hyperparameters)
+            if not self._store.jobs.move(self._job.id, "running", start=MOVING[:-1], hyperparameters=known):
+                raise Paused if self._status in RESTING else Cancelled
             self._store.jobs.add_event(self._job.id, f"Training started: {total_steps} steps.")
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:
-        """Record a step; raises Cancelled when the job was asked to stop."""
+        """Record a step; raises Cancelled when the job was asked to stop, Paused when to rest."""
         data: dict[str, Any] = {"step": step, "total_steps": self._total, **metrics}
         if seconds_left is not None:
             data["seconds_left"] = round(seconds_left, 1)
@@ -51,6 +52,10 @@ class JobReport:
             self._store.jobs.add_event(self._job.id, f"Step {step}/{self._total}{loss}", data=data)
             if seconds_left is not None:
                 self._store.jobs.note(self._job.id, estimated_finish=int(time.time() + seconds_left))
+            # resumed before this process had noticed that it was to rest
+            self._store.jobs.move(self._job.id, "running", start=["validating_files", "queued"])
+        if self._status in RESTING:
+            raise Paused
 
     def checkpoint(self, step: int, folder: Path, metrics: Mapping[str, float]) -> None:
         """Make a checkpoint usable as `<model>:ckpt-step-<step>`."""
@@ -88,8 +93,12 @@ class JobReport:
             self._store.jobs.add_event(self._job.id, f"Model {self._job.model_name} created.")
             self._store.jobs.add_event(self._job.id, "The job has succeeded.")
 
+    @property
+    def _status(self) -> str:
+        return self._store.jobs.require(self._job.id).status
+
     def _raise_if_ended(self) -> None:
-        if self._store.jobs.require(self._job.id).status not in UNFINISHED:
+        if self._status not in UNFINISHED:
             raise Cancelled
 
 

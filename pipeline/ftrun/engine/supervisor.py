@@ -21,7 +21,7 @@ from ftrun.engine.examples import count_examples
 from ftrun.engine.job import lock_of
 from ftrun.engine.processes import start
 from ftrun.engine.store import JobRecord, Store
-from ftrun.engine.store.records import UNFINISHED
+from ftrun.engine.store.records import MOVING
 
 MOST_RESTARTS = 3
 BUSY_SECONDS, IDLE_SECONDS = 0.1, 2.0
@@ -54,8 +54,8 @@ class Supervisor:
 
     @property
     def busy(self) -> bool:
-        """Say whether a job is not finished yet."""
-        return bool(self._store.jobs.with_status(*UNFINISHED))
+        """Say whether a job is at work, or will be without anybody's doing."""
+        return bool(self._store.jobs.with_status(*MOVING))
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -70,7 +70,7 @@ class Supervisor:
         for job in self._store.jobs.with_status("validating_files"):
             self._validate(job)
         self._forget_ended()
-        occupied = self._end_lingering()
+        occupied = self._end_lingering() + self._let_rest()
         for job in self._store.jobs.with_status("running", "queued"):
             if self._lives(job):
                 occupied += 1
@@ -125,7 +125,8 @@ class Supervisor:
     def _forget_ended(self) -> None:
         """Let go of children that have ended, of jobs that have ended."""
         for job_id, child in list(self._children.items()):
-            if child.poll() is not None and self._store.jobs.require(job_id).finished:
+            job = self._store.jobs.require(job_id)
+            if child.poll() is not None and (job.finished or job.status == "paused"):
                 del self._children[job_id]
 
     def _end_lingering(self) -> int:
@@ -138,6 +139,16 @@ class Supervisor:
             living += 1
             if job.finished_at is not None and time.time() - job.finished_at > GRACE_SECONDS:
                 _kill(job.pid)
+        return living
+
+    def _let_rest(self) -> int:
+        """Call jobs paused whose process has ended; return how many that are pausing still live."""
+        living = 0
+        for job in self._store.jobs.with_status("pausing"):
+            if self._lives(job):
+                living += 1
+            else:
+                self._store.jobs.rest(job.id)
         return living
 
     def _lives(self, job: JobRecord) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ftrun.errors import ConfigError, Problem
@@ -16,7 +17,6 @@ from ftrun.experiment.model import (
     Experiment,
     MessageTemplate,
     Notify,
-    Price,
     Prompt,
     Sample,
     Share,
@@ -24,18 +24,17 @@ from ftrun.experiment.model import (
     Split,
     Sql,
     StopWhen,
-    Target,
     TemplateTree,
     Train,
 )
 from ftrun.experiment.nodes import KeyPath
+from ftrun.experiment.target import seconds, target_of
 
 BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
 DEFAULT_SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
 DEFAULT_HYPERPARAMETERS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
 WHOLE_NUMBERS = frozenset(("n_epochs", "batch_size", "eval_interval", "eval_samples"))
 NUMBERS = frozenset(("learning_rate_multiplier", "beta", "compute_multiplier"))
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def build(document: Document, target: str | None) -> Experiment:
@@ -50,11 +49,11 @@ def build(document: Document, target: str | None) -> Experiment:
         file=document.path,
         project=document.project,
         files=document.files,
-        target=_target(name, targets[name]),
-        targets=tuple(_target(other, given) for other, given in targets.items()),
+        target=target_of(name, targets[name]),
+        targets=tuple(target_of(other, given) for other, given in targets.items()),
         data=_data(document),
         prompt=_prompt(document),
-        train=_train(data.get("train", {})),
+        train=_train(document, data.get("train", {})),
         budget=_budget(data.get("budget") or {}),
         evaluation=_evaluation(data.get("eval", {})),
         notify=Notify(**data.get("notify") or {}),
@@ -88,36 +87,6 @@ def choose_target(document: Document, asked: str | None, *, must_choose: bool = 
             ("target",), f"there is no target {name!r}", code="unknown_target", hint=known
         )
     raise ConfigError(problem.message, problems=[problem])
-
-
-def seconds(value: Any, default: float) -> float:
-    """Return a duration (number of seconds, or text such as 15m) in seconds; ValueError if it is none."""
-    if value is None:
-        return default
-    if not isinstance(value, str):
-        return float(value)
-    unit = value[-2:] if value.endswith("ms") else value[-1:]
-    if unit not in UNITS:
-        raise ValueError(value)
-    return float(value[: -len(unit)]) * UNITS[unit]
-
-
-def _target(name: str, raw: Mapping[str, Any]) -> Target:
-    poll = raw.get("poll", {})
-    shortest = seconds(poll.get("min"), 1.0)
-    return Target(
-        name=name,
-        provider=raw["provider"],
-        model=raw["model"],
-        base_url=raw.get("base_url"),
-        api_key_env=raw.get("api_key_env"),
-        organization=raw.get("organization"),
-        project=raw.get("project"),
-        price=Price(**{key: float(value) for key, value in raw["price"].items()}) if "price" in raw else None,
-        settle=seconds(raw.get("settle"), 60.0),
-        poll=(shortest, seconds(poll.get("max"), max(30.0, shortest))),
-        accept_license=raw.get("accept_license", False),
-    )
 
 
 def _budget(raw: Mapping[str, Any]) -> Budget:
@@ -244,7 +213,7 @@ def _tree(document: Document, path: KeyPath, raw: Any) -> TemplateTree:
     return raw  # type: ignore[no-any-return]  # a number, true, false or null stands for itself
 
 
-def _train(raw: Mapping[str, Any]) -> Train:
+def _train(document: Document, raw: Mapping[str, Any]) -> Train:
     hyperparameters = {**DEFAULT_HYPERPARAMETERS, **raw.get("hyperparameters", {})}
     for key, value in hyperparameters.items():
         if key in WHOLE_NUMBERS and isinstance(value, float):  # 5.0 is a whole number to JSON Schema
@@ -258,8 +227,16 @@ def _train(raw: Mapping[str, Any]) -> Train:
         hyperparameters=hyperparameters,
         seed=None if seed is None else int(seed),
         suffix=raw.get("suffix"),
+        continue_from=_start(document, raw.get("continue_from")),
         stop_when=_stop_when(raw.get("stop_when") or {}),
     )
+
+
+def _start(document: Document, given: str | None) -> str | Path | None:
+    """Return a tuned model's id as it is, and the file of another experiment as a path."""
+    if given is None or not given.endswith((".yaml", ".yml")):
+        return given
+    return document.base(("train", "continue_from")) / given
 
 
 def _stop_when(raw: Mapping[str, Any]) -> StopWhen:

@@ -18,7 +18,6 @@ KEYS = frozenset(
         "targets.*.headers",
         "eval.prompts.*.tools",
         "eval.prompts.*.reference",
-        "train.continue_from",
         "eval.test_set",
         "eval.scorers",
         "eval.gates",

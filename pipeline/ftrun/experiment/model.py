@@ -159,13 +159,16 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """What the job is asked for; the names are the API's."""
+    """What the job is asked for; the names are the API's. `continue_from` is a tuned model's id, or the file
+    of another experiment.
+    """
 
     method: Literal["supervised", "dpo", "reinforcement"] = "supervised"
     grader: Mapping[str, Any] | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     suffix: str | None = None
+    continue_from: str | Path | None = None
     stop_when: StopWhen = StopWhen()
 
 

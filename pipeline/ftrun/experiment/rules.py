@@ -11,16 +11,18 @@ from urllib.parse import urlsplit
 
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import later
-from ftrun.experiment.build import choose_target, seconds
+from ftrun.experiment.build import choose_target
 from ftrun.experiment.document import Document
 from ftrun.experiment.methods import method_problems, prompt_problems
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in, walk
 from ftrun.experiment.places import shown_value
 from ftrun.experiment.source_rules import check_sources, is_variable_name
+from ftrun.experiment.target import seconds
 
 ONE_LINE = frozenset(
     (
         *("name", "model", "suffix", "base_url", "api_key_env", "organization", "project", "path", "id"),
+        "continue_from",
         *("sheet", "split", "config", "revision"),
     )
 )

@@ -44,7 +44,7 @@ def request_of(context: Context, key: str) -> JobRequest:
     wanted = spec(context)
     validation = wanted["validation data"]
     return JobRequest(
-        model=wanted["model"],
+        model=wanted.get("continue from") or wanted["model"],
         training_file=_file_id(context, wanted["training data"]),
         validation_file=_file_id(context, validation) if validation else None,
         hyperparameters=wanted["hyperparameters"],

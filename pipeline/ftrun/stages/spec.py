@@ -6,6 +6,7 @@ from typing import Any
 
 from ftrun.files import digest
 from ftrun.stages.context import Context
+from ftrun.stages.lineage import starting_model
 
 SPEC_VERSION = 1
 HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
@@ -19,6 +20,7 @@ MORE = {
 def spec(context: Context) -> dict[str, Any]:
     """Return the canonical request and the hashes of its data; ids and names of a server stay out of it."""
     train = context.experiment.train
+    start = starting_model(context)
     given = train.hyperparameters
     more = {name: given[name] for name in MORE.get(train.method, ()) if name in given}
     grader = {"grader": train.grader} if train.method == "reinforcement" else {}
@@ -32,6 +34,8 @@ def spec(context: Context) -> dict[str, Any]:
         "suffix": train.suffix,
         "training data": context.sha("train") or "",
         "validation data": context.sha("validation"),
+        # only where it is asked for: specs made before there was the key stay what they were
+        **({"continue from": start} if start else {}),
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ftrun.engine.backends import Cancelled, TrainingJob
+from ftrun.engine.backends import Cancelled, Paused, TrainingJob
 from ftrun.engine.local.base import LoadedModel, load_model
 from ftrun.engine.local.weights import model_folder
 
@@ -29,9 +29,10 @@ TEXT = "猫は何と鳴きますか？ にゃあと鳴くよね。 What does the
 
 @dataclass
 class Recorder:
-    """A TrainingReport that keeps what it is told, and may cancel at a step."""
+    """A TrainingReport that keeps what it is told, and may cancel or pause at a step."""
 
     cancel_at: int | None = None
+    pause_at: int | None = None
     events: list[tuple[str, str]] = field(default_factory=list)
     steps: dict[int, dict[str, float]] = field(default_factory=dict)
     checkpoints: list[int] = field(default_factory=list)
@@ -48,6 +49,8 @@ class Recorder:
         if step == self.cancel_at:
             raise Cancelled
         self.steps[step] = dict(metrics)
+        if step == self.pause_at:
+            raise Paused
 
     def checkpoint(self, step: int, folder: Path, metrics: Mapping[str, float]) -> None:
         self.checkpoints.append(step)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.local.conftest import Recorder, chat, write_rows
-from ftrun.engine.backends import Cancelled, Sampling, TrainingJob, Usage
+from ftrun.engine.backends import Cancelled, Paused, Sampling, TrainingJob, Usage
 from ftrun.engine.local.checkpoint import OPTIMIZER
 from ftrun.engine.torch_backend import open_chat, train
 from ftrun.errors import FtrunError
@@ -68,6 +68,27 @@ def test_cancelling_ends_the_training(make_job: MakeJob) -> None:
     assert list(resumed.steps) == [4, 5, 6, 7, 8, 9]
     assert resumed.checkpoints == [3, 6, 9]
     assert resumed.losses == whole.losses[3:]
+
+
+def test_a_paused_training_goes_on_behind_its_last_step(make_job: MakeJob) -> None:
+    """Paused in the middle of an epoch and resumed it gives, to the bit, what it would have without."""
+    paused, resumed, whole = Recorder(pause_at=5), Recorder(), Recorder()
+    with pytest.raises(Paused):
+        train(make_job("paused"), paused)
+    first = train(make_job("paused"), resumed)
+    second = train(make_job("whole"), whole)
+    assert list(resumed.steps) == [6, 7, 8, 9]
+    assert (paused.checkpoints, resumed.checkpoints) == ([3], [6, 9])
+    assert paused.losses + resumed.losses == whole.losses
+    assert (first.model_folder / ADAPTER).read_bytes() == (second.model_folder / ADAPTER).read_bytes()
+
+
+def test_training_goes_on_from_an_earlier_model(make_job: MakeJob) -> None:
+    """With an adapter the first loss is near where the earlier training ended, not where it began."""
+    first, second = Recorder(), Recorder()
+    result = train(make_job("first", n_epochs=10), first)
+    train(replace(make_job("second", n_epochs=1), adapter=result.model_folder), second)
+    assert second.losses[0] < 0.8 * first.losses[0]
 
 
 def test_a_finished_training_that_is_started_again_only_reports(make_job: MakeJob) -> None:

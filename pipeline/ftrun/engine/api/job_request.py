@@ -28,8 +28,10 @@ def read_new_job(body: Body, store: Store) -> NewJob:
     model = body.required_text("model")
     training_file = body.required_text("training_file")
     validation_file = body.text("validation_file")
+    start = store.models.get(model)  # an earlier tuned model, or one of its checkpoints
     new = NewJob(
-        model=model,
+        model=start.base if start is not None else model,
+        continue_from=model if start is not None else None,
         training_file=training_file,
         validation_file=validation_file,
         hyperparameters=_hyperparameters(body),
@@ -40,7 +42,7 @@ def read_new_job(body: Body, store: Store) -> NewJob:
     if body.take("integrations"):
         body.refuse("integrations", "are not supported by this engine.", code="unsupported_parameter")
     body.done()
-    check_base_model(model)
+    check_base_model(new.model)
     _check_file(store, "training_file", training_file)
     if validation_file is not None:
         _check_file(store, "validation_file", validation_file)

@@ -1,4 +1,4 @@
-"""Owns /v1/fine_tuning/jobs: create, list, retrieve, cancel, events, checkpoints."""
+"""Owns /v1/fine_tuning/jobs: create, list, retrieve, cancel, pause, resume, events, checkpoints."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ftrun.engine.api.once import answer_once
 from ftrun.engine.api.query import page_or_refuse
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.store import JobRecord
+from ftrun.engine.store.records import RESTING, UNFINISHED
 
 MOST_UNFINISHED = 100  # a runaway script must not fill the disk with jobs
 
@@ -29,7 +30,7 @@ def create(use: Use, request: Request, body: Annotated[Body, Depends(json_body)]
 
     def act() -> dict[str, Any]:
         new = read_new_job(body, use.store)
-        if len(use.store.jobs.with_status("validating_files", "queued", "running")) >= MOST_UNFINISHED:
+        if len(use.store.jobs.with_status(*UNFINISHED)) >= MOST_UNFINISHED:
             message = f"{MOST_UNFINISHED} jobs are waiting already."
             raise ApiError(message, status=429, code="too_many_jobs")
         return job_object(use.store.jobs.create(new))
@@ -69,6 +70,26 @@ def cancel(use: Use, job_id: str) -> dict[str, Any]:
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
     use.supervisor.wake()
     return job_object(job)
+
+
+@router.post("/{job_id}/pause")
+def pause(use: Use, job_id: str) -> dict[str, Any]:
+    """Let a job rest at a checkpoint; pausing it again changes nothing."""
+    job = _find(use, job_id)
+    if not use.store.jobs.pause(job_id) and job.status not in RESTING:
+        raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
+    use.supervisor.wake()
+    return job_object(_find(use, job_id))
+
+
+@router.post("/{job_id}/resume")
+def resume(use: Use, job_id: str) -> dict[str, Any]:
+    """Let a paused job go on; resuming one that goes on changes nothing."""
+    job = _find(use, job_id)
+    if not use.store.jobs.resume(job_id) and job.finished:
+        raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
+    use.supervisor.wake()
+    return job_object(_find(use, job_id))
 
 
 @router.get("/{job_id}/events")

@@ -37,7 +37,7 @@ def job_object(job: JobRecord) -> dict[str, Any]:
         "estimated_finish": job.estimated_finish,
         "status": job.status,
         "error": job.error,
-        "model": job.model,
+        "model": job.continue_from or job.model,
         "fine_tuned_model": job.fine_tuned_model,
         "training_file": job.training_file,
         "validation_file": job.validation_file,

@@ -15,7 +15,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ftrun.engine.backends import TrainingJob, TrainingReport, TrainingResult
+from ftrun.engine.backends import Paused, TrainingJob, TrainingReport, TrainingResult
 from ftrun.engine.local.base import LoadedModel, load_model
 from ftrun.engine.local.checkpoint import Checkpoint, last_checkpoint, restore_optimizer, save_checkpoint
 from ftrun.engine.local.examples import Examples, Row, load_examples, pack
@@ -94,14 +94,19 @@ class _Run:
         if checkpoint is not None:
             restore_optimizer(checkpoint, optimizer, parameters)
             self.report.event(f"Going on from the checkpoint of step {checkpoint.step}.")
-            self.report.checkpoint(checkpoint.step, checkpoint.folder, checkpoint.metrics)
+            if checkpoint.step % self.schedule.steps_per_epoch == 0:  # else it was written to rest
+                self.report.checkpoint(checkpoint.step, checkpoint.folder, checkpoint.metrics)
         clock = _Clock(self.schedule.total_steps - (checkpoint.step if checkpoint else 0))
         for step, batch in self._batches(after=checkpoint.step if checkpoint else 0):
             score = self._step(step, batch, optimizer, parameters)
             metrics = self._metrics(step, score)
             speed, seconds_left = clock.tick(sum(row.ids.numel() for row in batch))
             metrics["tokens_per_second"] = speed
-            self.report.step(step, metrics, seconds_left=seconds_left)
+            try:
+                self.report.step(step, metrics, seconds_left=seconds_left)
+            except Paused:
+                self._keep(step, metrics, optimizer, parameters)
+                raise
             if step % self.schedule.steps_per_epoch == 0:
                 checkpoint = self._save(step, metrics, optimizer, parameters)
         assert checkpoint is not None
@@ -109,16 +114,18 @@ class _Run:
 
     def _attach(self, checkpoint: Checkpoint | None) -> list[Tensor]:
         layers = self.model.layers
-        if checkpoint is None:
+        start = checkpoint.folder if checkpoint is not None else self.job.adapter
+        if start is None:
             return attach(layers, new_adapter(layers, seed=self.job.seed), train=True)
-        return attach(layers, load_adapter(checkpoint.folder, layers), train=True)
+        return attach(layers, load_adapter(start, layers), train=True)
 
     def _batches(self, *, after: int) -> Iterator[tuple[int, list[Row]]]:
         """Yield the steps' numbers and rows behind step `after`."""
         per_epoch = self.schedule.steps_per_epoch
         for epoch in range(after // per_epoch, self.schedule.n_epochs):
             for number, batch in enumerate(self.schedule.batches(epoch), start=epoch * per_epoch + 1):
-                yield number, self._pack([self.training.items[index] for index in batch])
+                if number > after:
+                    yield number, self._pack([self.training.items[index] for index in batch])
 
     def _pack(self, items: Sequence[object]) -> list[Row]:
         most = 1 if not self.model.packs else CPU_ROW if self.model.device.type == "cpu" else GPU_ROW
@@ -166,7 +173,19 @@ class _Run:
         optimizer: torch.optim.Optimizer,
         parameters: Sequence[Tensor],
     ) -> Checkpoint:
-        checkpoint = save_checkpoint(
+        checkpoint = self._keep(step, metrics, optimizer, parameters)
+        self.report.checkpoint(step, checkpoint.folder, metrics)
+        return checkpoint
+
+    def _keep(
+        self,
+        step: int,
+        metrics: dict[str, float],
+        optimizer: torch.optim.Optimizer,
+        parameters: Sequence[Tensor],
+    ) -> Checkpoint:
+        """Write what this job can go on from."""
+        return save_checkpoint(
             self.job.work / "checkpoints",
             step=step,
             metrics=metrics,
@@ -175,5 +194,3 @@ class _Run:
             optimizer=optimizer,
             parameters=parameters,
         )
-        self.report.checkpoint(step, checkpoint.folder, metrics)
-        return checkpoint

@@ -46,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL,
             created_at INTEGER NOT NULL) WITHOUT ROWID""",
     ),
+    ("ALTER TABLE jobs ADD COLUMN continue_from TEXT",),
 )
 VERSION = len(MIGRATIONS)
 

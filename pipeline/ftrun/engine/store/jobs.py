@@ -14,6 +14,7 @@ from typing import Any, Literal
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
 from ftrun.engine.store.records import (
+    RESTING,
     UNFINISHED,
     CheckpointRecord,
     EventRecord,
@@ -37,6 +38,7 @@ class NewJob:
     seed: int
     suffix: str | None
     metadata: Mapping[str, str] | None
+    continue_from: str | None = None
 
 
 class Jobs:
@@ -55,7 +57,8 @@ class Jobs:
         job_id = new_id("ftjob")
         self._database.write(
             "INSERT INTO jobs (id, created_at, status, model, training_file, validation_file,"
-            " hyperparameters, seed, suffix, metadata, model_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " hyperparameters, seed, suffix, metadata, model_name, continue_from)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             job_id,
             now(),
             "validating_files",
@@ -67,6 +70,7 @@ class Jobs:
             new.suffix,
             None if new.metadata is None else json.dumps(dict(new.metadata)),
             tuned_name(new.model, new.suffix),
+            new.continue_from,
         )
         self.add_event(job_id, f"Job {job_id} created; its files are being validated.")
         return self.require(job_id)
@@ -150,6 +154,29 @@ class Jobs:
             if cancelled:
                 self.add_event(job_id, "The job was cancelled.")
         return cancelled
+
+    def pause(self, job_id: str) -> bool:
+        """Let a job rest: one that trains saves a checkpoint at its next step and ends its process."""
+        with self._database.transaction():
+            resting = self.move(job_id, "pausing", start=["running"])
+            resting = resting or self.move(job_id, "paused", start=["validating_files", "queued"])
+            if resting:
+                self.add_event(job_id, "The job is to be paused.")
+        return resting
+
+    def rest(self, job_id: str) -> None:
+        """Say that a job that was to be paused has no process any more."""
+        with self._database.transaction():
+            if self.move(job_id, "paused", start=["pausing"], estimated_finish=None, pid=None):
+                self.add_event(job_id, "The job is paused; it keeps what it has trained.")
+
+    def resume(self, job_id: str) -> bool:
+        """Let a job that rests go on from where it was, after another look at its files."""
+        with self._database.transaction():
+            resumed = self.move(job_id, "validating_files", start=RESTING, attempts=0)
+            if resumed:
+                self.add_event(job_id, "The job is resumed.")
+        return resumed
 
     def add_event(
         self,

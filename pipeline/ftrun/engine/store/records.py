@@ -16,8 +16,12 @@ ALPHABET = string.ascii_letters + string.digits
 # columns that hold JSON in the database and values here
 JSON_COLUMNS = frozenset({"hyperparameters", "metadata", "error", "data", "metrics"})
 
-Status = Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
-UNFINISHED: tuple[Status, ...] = ("validating_files", "queued", "running")
+Status = Literal[
+    "validating_files", "queued", "running", "pausing", "paused", "succeeded", "failed", "cancelled"
+]
+MOVING: tuple[Status, ...] = ("validating_files", "queued", "running", "pausing")
+RESTING: tuple[Status, ...] = ("pausing", "paused")
+UNFINISHED: tuple[Status, ...] = (*MOVING, "paused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,10 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A fine-tuning job. `model_name` is its model's future name, `pid` its process' id while one runs."""
+    """A fine-tuning job. `model` is the base model, `continue_from` the tuned one that training starts from.
+
+    `model_name` is its model's future name, `pid` its process' id while one runs.
+    """
 
     seq: int
     id: str
@@ -58,6 +65,7 @@ class JobRecord:
     estimated_finish: int | None
     attempts: int
     pid: int | None
+    continue_from: str | None
 
     @property
     def finished(self) -> bool:

@@ -1,0 +1,68 @@
+"""Owns `train.continue_from`: from a model's id, or another experiment, to the model to start from."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import ConfigError
+from ftrun.experiment.places import shown_path
+from ftrun.stages.context import Context
+from ftrun.state import StateStore
+
+
+def starting_model(context: Context) -> str | None:
+    """Return the model that training starts from, None for the base model.
+
+    Another experiment stands for the model of its last finished job on a target of the same name.
+    ConfigError when it has none, or has it in another account or store.
+    """
+    other = context.experiment.train.continue_from
+    if not isinstance(other, Path):
+        return other
+    name = _name(context, other)
+    folder = context.folder.parent.parent / name / context.experiment.target.name
+    found = StateStore(folder).load()
+    model = found.stages["wait"].result.get("fine_tuned_model") if found and "wait" in found.stages else None
+    if found is None or model is None:
+        raise _problem(
+            context,
+            f"{shown_path(other)} has no finished model on target {context.experiment.target.name!r} yet",
+            hint=f"First: ftrun run {shown_path(other)} --target {context.experiment.target.name}",
+        )
+    if found.identity != context.state.identity:
+        raise _problem(context, f"the model of {shown_path(other)} is in another account or store")
+    return str(model)
+
+
+def _name(context: Context, other: Path) -> str:
+    try:
+        name = _name_in(other, other.stat().st_mtime_ns)
+    except OSError as error:
+        raise _problem(context, f"{shown_path(other)} can't be read: {error.strerror}") from error
+    if name is None:
+        raise _problem(context, f"{shown_path(other)} is no experiment: it has no name")
+    if name == context.experiment.name:
+        raise _problem(
+            context,
+            "an experiment can't continue from itself: each run would be another job",
+            hint="Give the model's id, or copy the experiment under another name.",
+        )
+    return name
+
+
+@lru_cache(maxsize=8)
+def _name_in(other: Path, _changed: int) -> str | None:
+    from ftrun.experiment import read_document
+
+    name: Any = read_document(other).data.get("name")
+    return name if isinstance(name, str) else None
+
+
+def _problem(context: Context, message: str, hint: str | None = None) -> ConfigError:
+    file, line, column = context.experiment.places.get(
+        ("train", "continue_from"), (context.experiment.file, 1, 1)
+    )
+    where: dict[str, Any] = {"file": shown_path(file), "line": line, "column": column}
+    return ConfigError(f"train.continue_from: {message}", code="continue_from", hint=hint, **where)
