@@ -82,8 +82,13 @@ Place = tuple[str, int, int]  # role, index into Origin.files, line
 def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
     """Yield the lines of sources.jsonl: the head, then one a written example, in source order."""
     yield json.dumps(dataclasses.asdict(origin), ensure_ascii=False).encode() + b"\n"
-    for role, file, line in places:
-        yield f'["{role}", {file}, {line}]\n'.encode()
+    yield from map(place_line, places)
+
+
+def place_line(place: Place) -> bytes:
+    """Return the line about one written example."""
+    role, file, line = place
+    return f'["{role}", {file}, {line}]\n'.encode()
 
 
 def read_origin(lines: Iterator[bytes]) -> tuple[Origin, Iterator[Place]]:

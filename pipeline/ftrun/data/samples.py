@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.data.prepared import ROLES, SOURCES, read_origin
+from ftrun.data.prepared import ROLES, SOURCES, Origin, place_line, read_origin
 from ftrun.data.rowwork import damaged_file
 from ftrun.experiment.places import shown_path
 
@@ -45,22 +45,49 @@ def samples(folder: Path, project: Path, *splits: str) -> Iterator[Sample]:
     Places are those of the sources, or of the prepared file where sources.jsonl is lost.
     """
     for split in splits or ROLES:
-        path = folder / f"{split}.jsonl"
-        if not path.is_file():
-            continue
-        with path.open("rb") as file:
-            lines = zip(file, _places(folder, project, split, shown_path(path)), strict=False)
-            for number, (raw, (name, line)) in enumerate(lines, 1):
+        yield from chosen(folder, project, split, None)
+
+
+def chosen(folder: Path, project: Path, split: str, numbers: Container[int] | None) -> Iterator[Sample]:
+    """Yield the examples of one split that have one of the `numbers` (from 1; None: all), in their order."""
+    path = folder / f"{split}.jsonl"
+    if not path.is_file():
+        return
+    origin = _origin(folder)
+    names = [shown_path(project / name) for name in origin.files]
+    own = shown_path(path)
+    with path.open("rb") as file:
+        lines = itertools.zip_longest(file, _place_lines(folder, split))
+        for number, (raw, place) in enumerate(lines, 1):
+            if raw is not None and (numbers is None or number in numbers):
+                name, line = _place(place, names) or (own, number)
                 yield Sample(split=split, number=number, file=name, line=line, raw=raw)
 
 
-def _places(folder: Path, project: Path, split: str, own: str) -> Iterator[tuple[str, int]]:
-    number = 0
+def numbers_at(folder: Path, project: Path, split: str, places: Iterable[tuple[str, int]]) -> Iterator[int]:
+    """Yield the numbers of the examples whose rows stand at `places` (file as messages show it, line)."""
+    indices = {shown_path(project / name): index for index, name in enumerate(_origin(folder).files)}
+    wanted = {place_line((split, indices[file], line)) for file, line in places if file in indices}
+    for number, line in enumerate(_place_lines(folder, split) if wanted else (), 1):
+        if line in wanted:
+            yield number
+
+
+def _origin(folder: Path) -> Origin:
     with contextlib.suppress(*DAMAGED), (folder / SOURCES).open("rb") as file:
-        origin, places = read_origin(file)
-        names = [shown_path(project / name) for name in origin.files]
-        for role, index, line in places:
-            if role == split:
-                number += 1
-                yield names[index], line
-    yield from ((own, line) for line in itertools.count(number + 1))
+        return read_origin(file)[0]
+    return Origin()
+
+
+def _place_lines(folder: Path, split: str) -> Iterator[bytes]:
+    """Yield the lines of sources.jsonl about a split, not parsed: most are only passed over."""
+    start = f'["{split}",'.encode()
+    with contextlib.suppress(OSError), (folder / SOURCES).open("rb") as file:
+        yield from (line for line in file if line.startswith(start))
+
+
+def _place(line: bytes | None, names: Sequence[str]) -> tuple[str, int] | None:
+    with contextlib.suppress(*DAMAGED):
+        _, index, number = json.loads(line or b"")
+        return names[index], int(number)
+    return None

@@ -4,21 +4,20 @@ seeded choice of the rest. The same files give the same choice.
 
 from __future__ import annotations
 
-import hashlib
 import heapq
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ftrun.data.samples import Sample, samples
+from ftrun.data.samples import chosen, numbers_at
 from ftrun.data.turns import Sizes, Turn, tools_of, turns_of
 from ftrun.experiment.model import Experiment
 
 QUOTAS = {"train": 120, "validation": 40, "test": 40}
 LONGEST_TEXT = 4000  # characters of one text
 MOST_CHARACTERS = 1_000_000  # of all texts
-Flags = Mapping[tuple[str, int], list[str]]  # place -> codes of what is wrong there
 
 
 def browsable(
@@ -35,7 +34,12 @@ def browsable(
     sizes = Sizes(experiment.target)
     left = MOST_CHARACTERS
     for split, quota in QUOTAS.items():
-        for sample, tags in _chosen(samples(folder, experiment.project, split), quota, flags):
+        path = folder / f"{split}.jsonl"
+        if not path.is_file() or not path.stat().st_size:
+            continue
+        flagged = list(numbers_at(folder, experiment.project, split, flags))
+        numbers = _numbers(path, quota, flagged)
+        for sample in chosen(folder, experiment.project, split, numbers):
             example = sample.example
             shown = [_shown(turn) for turn in turns_of(example)]
             left -= sum(len(one["text"]) for one in shown)
@@ -49,46 +53,39 @@ def browsable(
                 "tokens": sizes.total(example),
                 "trained_tokens": sizes.trained(example),
                 "tools": list(tools_of(example)),
-                "tags": tags,
+                "tags": [*flags.get((sample.file, sample.line), ()), *numbers[sample.number]],
                 "turns": shown,
             }
 
 
-def _chosen(found: Iterable[Sample], quota: int, flags: Flags) -> Iterator[tuple[Sample, list[str]]]:
-    """Yield at most `quota` examples in their order, each with what is remarkable about it."""
-    flagged: list[Sample] = []
-    longest: list[tuple[int, int, Sample]] = []
-    shortest: list[tuple[int, int, Sample]] = []
-    others: list[tuple[int, int, Sample]] = []
-    for sample in found:
-        size = len(sample.raw)
-        if (sample.file, sample.line) in flags and len(flagged) < quota // 3:
-            flagged.append(sample)
-        _keep(longest, quota // 12, (size, -sample.number, sample))
-        _keep(shortest, quota // 24, (-size, -sample.number, sample))
-        _keep(others, quota, (-_rank(sample.raw), -sample.number, sample))
-    tags: dict[int, list[str]] = defaultdict(list)
-    chosen = {sample.number: sample for sample in flagged}
-    for name, kept in (("longest", longest), ("shortest", shortest), ("", others)):
-        for _, _, sample in sorted(kept, reverse=True):
-            if name or len(chosen) < quota:
-                chosen[sample.number] = sample
-            if name and len(others) == quota:  # where all are shown, the longest is no news
-                tags[sample.number].append(name)
-    for number, sample in sorted(chosen.items()):
-        yield sample, [*flags.get((sample.file, sample.line), ()), *tags[number]]
+def _numbers(path: Path, quota: int, flagged: Sequence[int]) -> dict[int, list[str]]:
+    """Return the numbers of at most `quota` lines, each with what is remarkable about its size."""
+    longest: list[tuple[int, int]] = []
+    shortest: list[tuple[int, int]] = []
+    others: list[tuple[int, int]] = []
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            size = len(raw)
+            _keep(longest, quota // 12, (size, -number))
+            _keep(shortest, quota // 24, (-size, -number))
+            _keep(others, quota, (-zlib.crc32(raw), -number))  # a seeded choice needs no better hash
+    tags: dict[int, list[str]] = {number: [] for number in flagged[: quota // 3]}
+    if number > quota:  # where all are shown, the longest is no news
+        for name, kept in (("longest", longest), ("shortest", shortest)):
+            for _, negative in kept:
+                tags.setdefault(-negative, []).append(name)
+    for _, negative in sorted(others, reverse=True):
+        if len(tags) < quota:
+            tags.setdefault(-negative, [])
+    return tags
 
 
-def _keep(heap: list[tuple[int, int, Sample]], most: int, one: tuple[int, int, Sample]) -> None:
+def _keep(heap: list[tuple[int, int]], most: int, one: tuple[int, int]) -> None:
     """Keep the `most` largest."""
     if len(heap) < most:
         heapq.heappush(heap, one)
     elif one > heap[0]:
         heapq.heapreplace(heap, one)
-
-
-def _rank(raw: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest())
 
 
 def _shown(turn: Turn) -> dict[str, Any]:
