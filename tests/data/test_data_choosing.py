@@ -14,7 +14,7 @@ from ftrun import data
 from ftrun.data.choosing import copies, row_rank
 from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace
-from ftrun.data.rows import choice_of, read_rows
+from ftrun.data.rows import Choices, read_rows
 from ftrun.data.sources import usable_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Prompt, Sample, Split
@@ -28,16 +28,13 @@ def chosen(experiment: Experiment) -> list[str]:
     """Return the questions of the rows that are used, of all files."""
     findings = Findings()
     files = usable_files(experiment, findings)
-    choices: dict[Any, Any] = {}
+    choices = Choices(experiment, files, findings)
     found = []
     for file in files:
-        key = file.source.key
-        choices[key] = choices.get(key) or choice_of(experiment, file.source, files, findings)
+        choice = choices.of(file)
         place = FilePlace(file.path.name, findings)
-        if not choices[key].is_full:
-            found += [
-                str(row.values["q"]) for row in read_rows(experiment, file, place, findings, choices[key])
-            ]
+        if not choice.is_full:
+            found += [str(row.values["q"]) for row in read_rows(experiment, file, place, findings, choice)]
     findings.raise_errors()
     return found
 

@@ -12,7 +12,7 @@ import pytest
 from ftrun import data
 from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace
-from ftrun.data.rows import choice_of, read_rows
+from ftrun.data.rows import Choices, read_rows
 from ftrun.data.sources import source_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
@@ -22,7 +22,7 @@ def read(experiment: Experiment) -> tuple[list[tuple[int, Any]], Findings]:
     """Return (line, values) of every row of the first file, and what is wrong."""
     findings = Findings()
     file = source_files(experiment)[0]
-    choice = choice_of(experiment, file.source, [file], findings)
+    choice = Choices(experiment, [file], findings).of(file)
     rows = read_rows(experiment, file, FilePlace(str(file.path), findings), findings, choice)
     return [(row.line, dict(row.values)) for row in rows], findings
 

@@ -21,7 +21,7 @@ from pyarrow import ipc, parquet
 from ftrun import data
 from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace
-from ftrun.data.rows import Row, choice_of, read_rows
+from ftrun.data.rows import Choices, Row, read_rows
 from ftrun.data.sources import usable_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Dataset, Experiment, Prompt, Sql
@@ -36,7 +36,7 @@ def read(experiment: Experiment) -> tuple[Rows, Findings]:
     found: list[Row] = []
     files = usable_files(experiment, findings)
     for file in files:
-        choice = choice_of(experiment, file.source, files, findings)
+        choice = Choices(experiment, files, findings).of(file)
         found += read_rows(experiment, file, FilePlace(file.path.name, findings), findings, choice)
     return [(row.line, dict(row.values)) for row in found], findings
 
@@ -355,6 +355,20 @@ def test_dataset_of_the_hub_without_a_network(
     assert problem.code == "dataset"
     assert "folder" in str(problem.hint)
     assert data.prepare_inputs(experiment)["files"][0]["format"] == "hub"
+
+
+def test_dataset_of_the_hub_that_is_here(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A dataset that was downloaded once is read without a network, from links into the download cache."""
+    monkeypatch.setenv("FTRUN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    stored = tmp_path / "cache/datasets/datasets--someone--faq"
+    snapshot = stored / "snapshots" / ("0" * 40) / "data"
+    snapshot.mkdir(parents=True)
+    (stored / "blobs").mkdir()
+    (stored / "blobs/one").write_text('{"q": "納期は？"}\n', "utf-8")
+    (snapshot / "test.jsonl").symlink_to("../../../blobs/one")
+    experiment = of_dataset(make, id="someone/faq", revision="0" * 40)
+    assert read(experiment)[0] == [(1, {"q": "納期は？"})]
 
 
 def test_missing_packages_are_named_with_the_command(make: Any, tmp_path: Path) -> None:

@@ -13,14 +13,15 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-HIRAGANA = re.compile("[\u3041-\u3096]")
+HIRAGANA = re.compile("[\u3041-\u3096]+")
 KANA = re.compile("[\u3041-\u30fc]")
 KANA_RUN = re.compile("[\u3041-\u3096\u30a1-\u30fc]{2,}")
 SMALL_VOWEL = re.compile("[ぁぃぅぇぉ]")  # rare in Japanese; as Big5 their bytes are everyday words
-HALF_WIDTH = re.compile("[\uff61-\uff9f]")
+HALF_WIDTH = re.compile("[\uff61-\uff9f]+")
 # private use (gaiji), C1 controls and what only other scripts have: nothing that a Japanese text is made of
 STRANGE = re.compile("[\x80-\xa6\xa9-\xaf\xb2-\xb3\xb5\xb8-\xd6\xd8-\xf6\xf8-\xff\ue000-\uf8ff]")
-KANJI = re.compile("[\u4e00-\u9fff]")
+KANJI = range(0x4E00, 0xA000)
+NEVER_EUC = re.compile(rb"[\x80-\x8d\x90-\xa0]")  # most lines of cp932 have such a byte
 # what UTF-8 looks like as cp932 (E3 81, E3 82, E3 83), and what EUC-JP looks like as cp932
 LEFT_BEHIND = re.compile("[縺繧繝][^縺繧繝]{1,2}[縺繧繝]|(?:､[ｦ-ﾟ]){2}")
 FEWEST_KANA = 4  # in runs; a Western word gives one or two single ones
@@ -66,10 +67,12 @@ def agrees(block: bytes, encoding: str) -> bool:
     """Return whether a later block of the same file reads as well as the first one did."""
     if encoding.startswith("utf-16"):
         return _reads_as_utf16(block, encoding)
-    reading = _reading(block, encoding)
-    if reading is None or reading.strange or not _is_of_one_kind(block, encoding):
+    text = _decoded(block, encoding)  # only what need be looked at: large files have many blocks
+    if text is None or STRANGE.search(text) or LEFT_BEHIND.search(text):
         return False
-    return reading.foreign < SPARSE or reading.rare <= MOST_RARE * reading.foreign
+    foreign = _foreign(text)
+    usual = foreign < SPARSE or _number(_rare_kanji(), text) <= MOST_RARE * foreign
+    return usual and _is_of_one_kind(block, encoding)
 
 
 def likely_encoding(sample: bytes) -> str | None:
@@ -96,23 +99,30 @@ def _reading(sample: bytes, encoding: str) -> Reading | None:
     text = _decoded(sample, encoding)
     if text is None:
         return None
-    usual = _usual_kanji()
     return Reading(
-        foreign=sum(character > "\x7f" for character in text),
-        hiragana=len(HIRAGANA.findall(text)),
+        foreign=_foreign(text),
+        hiragana=_number(HIRAGANA, text),
         small_vowels=len(SMALL_VOWEL.findall(text)),
-        kana_in_runs=sum(map(len, KANA_RUN.findall(text))),
-        half_width=len(HALF_WIDTH.findall(text)),
-        rare=sum(character not in usual for character in KANJI.findall(text)),
+        kana_in_runs=_number(KANA_RUN, text),
+        half_width=_number(HALF_WIDTH, text),
+        rare=_number(_rare_kanji(), text),
         strange=bool(STRANGE.search(text) or LEFT_BEHIND.search(text)),
     )
 
 
+def _number(characters: re.Pattern[str], text: str) -> int:
+    return sum(map(len, characters.findall(text)))
+
+
+def _foreign(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
 @functools.cache
-def _usual_kanji() -> frozenset[str]:
+def _rare_kanji() -> re.Pattern[str]:
     first, last = FIRST_LEVEL
-    codes = (code.to_bytes(2) for code in range(first, last + 1))
-    return frozenset("".join(code.decode("cp932", "ignore") for code in codes))
+    usual = {code.to_bytes(2).decode("cp932", "ignore") for code in range(first, last + 1)}
+    return re.compile(f"[{''.join(sorted(set(map(chr, KANJI)) - usual))}]+")
 
 
 def _is_japanese(reading: Reading, fewest: int) -> bool:
@@ -142,11 +152,13 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _is_euc_line(line: bytes) -> bool:
+    if NEVER_EUC.search(line):
+        return False
     windows, unix = _decoded(line, "cp932"), _decoded(line, "euc_jp")
     if windows is None or unix is None:
         return False
-    foreign = sum(character > "\x7f" for character in windows)
-    return 2 * len(HALF_WIDTH.findall(windows)) >= foreign and KANA.search(unix) is not None
+    mostly_half_width = 2 * _number(HALF_WIDTH, windows) >= _foreign(windows)
+    return mostly_half_width and KANA.search(unix) is not None
 
 
 def _everyday(reading: Reading) -> float:

@@ -13,7 +13,7 @@ from ftrun.data.gather import Gathered
 from ftrun.data.marks import row_digest
 from ftrun.data.place import FilePlace
 from ftrun.data.reading import relative_name
-from ftrun.data.rows import Row, read_rows
+from ftrun.data.rows import Choices, Row, read_rows
 from ftrun.data.sources import usable_files
 from ftrun.data.split import TRAIN
 from ftrun.experiment.model import Experiment
@@ -26,11 +26,13 @@ def source_rows(experiment: Experiment) -> Iterator[tuple[str, Row]]:
     """Yield the good rows of `data.sources` with their files, relative to the project."""
     project = experiment.project.resolve()
     findings = Findings()  # who prepared the data has told of them
-    for file in usable_files(experiment, findings):
-        if file.role == "data":
+    files = usable_files(experiment, findings)
+    choices = Choices(experiment, files, findings)
+    for file in files:
+        if file.role == "data" and not choices.of(file).is_full:
             name = relative_name(file.path, project)
             place = FilePlace(shown_path(file.path), findings)
-            for row in read_rows(experiment, file, place, findings, None):
+            for row in read_rows(experiment, file, place, findings, choices.of(file)):
                 yield name, row
 
 

@@ -14,7 +14,7 @@ from ftrun.data.choosing import Choice
 from ftrun.data.file_spans import OddFileError, can_divide, divide_file
 from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace
-from ftrun.data.rows import choice_of, read_rows
+from ftrun.data.rows import Choices, read_rows
 from ftrun.data.rowwork import Task
 from ftrun.data.sources import SourceFile
 from ftrun.experiment.model import Experiment
@@ -52,14 +52,14 @@ class Reading:
     ) -> None:
         self._experiment, self._files, self._whole, self._announce = experiment, files, whole, announce
         self._findings = Findings()
-        self._choices: dict[tuple[str | int, ...], Choice] = {}  # of sources whose rows are read here
+        self._choices = Choices(experiment, files, self._findings)
 
     def steps(self) -> Iterator[Step]:
         """Yield all steps; OddFileError, with the file's index, if one can't be read in spans after all."""
         project = self._experiment.project.resolve()
         for index, file in enumerate(self._files):
             in_spans = index not in self._whole and can_divide(file)
-            choice = None if in_spans else self._choice(file)
+            choice = None if in_spans else self._choices.of(file)
             if choice is not None and choice.is_full:
                 continue
             place = FilePlace(shown_path(file.path), self._findings)
@@ -72,15 +72,8 @@ class Reading:
             for task in tasks:
                 yield Step(index, self._findings.drain(), task)
             yield Step(index, self._findings.drain(), ends=place, seen=choice.seen - seen if choice else None)
-        for choice in self._choices.values():
-            choice.finish()
+        self._choices.finish()
         yield Step(-1, self._findings.drain())
-
-    def _choice(self, file: SourceFile) -> Choice:
-        key = file.source.key
-        if key not in self._choices:
-            self._choices[key] = choice_of(self._experiment, file.source, self._files, self._findings)
-        return self._choices[key]
 
     def _spans(self, index: int, file: SourceFile, place: FilePlace) -> Iterator[Task]:
         try:

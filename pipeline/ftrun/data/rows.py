@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from ftrun.data.sqlite_rows import read_sqlite
 from ftrun.data.tables import read_table
 from ftrun.data.unpacking import told
 from ftrun.data.workbook import read_workbook
-from ftrun.experiment.model import Experiment, Source
+from ftrun.experiment.model import Experiment, Sample, Source
 
 TEXT = ("csv", "tsv", "jsonl", "json")
 
@@ -79,25 +79,39 @@ def read_span_rows(
             yield Row(line, *take_mark(renamed))
 
 
-def choice_of(
-    experiment: Experiment, source: Source, files: Iterable[SourceFile], findings: Findings
-) -> Choice:
-    """Return what decides over the rows of `source`, whose files are among `files`.
+class Choices:
+    """What decides over the rows of each source; a source's files share one."""
 
-    A sample of so many rows is drawn by reading them once before.
-    """
-    if not needs_ranks(source):
-        return Choice(experiment, source, findings)
-    assert source.sample is not None
-    unheard = Findings()  # what is wrong is told when the rows are read again
-    before = Choice(experiment, replace(source, sample=None, limit=None), unheard)
-    ranks = array("Q")
-    for file in files:
-        if file.source.key == source.key:
-            place = FilePlace(file.path.name, unheard)
-            rows = read_rows(experiment, file, place, unheard, before)
-            ranks.extend(row_rank(row.values, source.sample.seed) for row in rows)
-    return Choice(experiment, source, findings, ranks)
+    def __init__(self, experiment: Experiment, files: Sequence[SourceFile], findings: Findings) -> None:
+        self._experiment, self._files, self._findings = experiment, files, findings
+        self._of: dict[tuple[str | int, ...], Choice] = {}
+
+    def of(self, file: SourceFile) -> Choice:
+        """Return what decides over the rows of `file`.
+
+        A sample of so many rows is drawn by reading the source's files once before.
+        """
+        source = file.source
+        if source.key not in self._of:
+            ranks = self._ranks(source, source.sample) if needs_ranks(source) and source.sample else None
+            self._of[source.key] = Choice(self._experiment, source, self._findings, ranks)
+        return self._of[source.key]
+
+    def _ranks(self, source: Source, sample: Sample) -> array[int]:
+        unheard = Findings()  # what is wrong is told when the rows are read again
+        before = Choice(self._experiment, replace(source, sample=None, limit=None), unheard)
+        ranks = array("Q")
+        for file in self._files:
+            if file.source.key == source.key:
+                place = FilePlace(file.path.name, unheard)
+                rows = _rows(self._experiment, file, place, unheard, before)
+                ranks.extend(row_rank(row.values, sample.seed) for row in rows)
+        return ranks
+
+    def finish(self) -> None:
+        """Add a problem for each source of whose rows none was chosen."""
+        for choice in self._of.values():
+            choice.finish()
 
 
 def numbered(file: SourceFile, place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:

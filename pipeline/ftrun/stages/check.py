@@ -48,6 +48,8 @@ def run(context: Context) -> dict[str, Any]:
     write_json(context.folder / "check.json", found)
     for warning in found["warnings"]:
         context.emit("warning", **warning)
+    for note in found["notes"]:
+        context.emit("note", text=f"{note['file']}: {note['message']}" if note["file"] else note["message"])
     return facts(found)
 
 

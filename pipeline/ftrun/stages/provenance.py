@@ -30,6 +30,7 @@ def provenance(context: Context) -> dict[str, Any]:
         "data": {
             _shown(file.path, experiment.project): data.content_hash(file)
             for file in data.source_files(experiment, download=False)
+            if file.format != "sql"  # what it holds by now is another matter
         },
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
         "git_commit": commit,
