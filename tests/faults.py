@@ -28,6 +28,8 @@ class Faults:
     ignore_filter: bool = False
     twin: bool = False  # another machine posts the same job at the same time
     aliases: dict[str, str] = field(default_factory=dict)  # model asked for -> as the job tells it
+    lose: list[str] = field(default_factory=list)  # ends of paths whose next POST is committed, then cut
+    spoil: list[str] = field(default_factory=list)  # ends of paths whose next POST is answered with 503
     posts: list[str] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     jobs_created: int = 0
@@ -79,6 +81,8 @@ class FaultyServer:
             )
         elif creates and faults.create == "refuse":
             self._answer(handler, *faults.refusal)
+        elif handler.command == "POST" and self._once(faults.spoil, handler.path):
+            self._answer(handler, 503, {"error": {"message": "busy"}})
         elif creates and faults.create == "drop":
             self._cut(handler)
         else:
@@ -96,6 +100,9 @@ class FaultyServer:
             self._upstream_call(handler, path, body)
         if creates and status == 200:
             faults.jobs_created += 1
+        if handler.command == "POST" and self._once(faults.lose, handler.path):
+            self._cut(handler)
+            return
         if creates and faults.create == "lose":
             self._cut(handler)
             return
@@ -114,6 +121,13 @@ class FaultyServer:
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
         handler.wfile.write(data)
+
+    def _once(self, ends: list[str], path: str) -> bool:
+        """Tell whether one of `ends` is meant, and take it out."""
+        end = next((end for end in ends if urlsplit(path).path.endswith(end)), None)
+        if end is not None:
+            ends.remove(end)
+        return end is not None
 
     def _hidden(self) -> bool:
         faults = self.faults

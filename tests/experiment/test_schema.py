@@ -56,6 +56,7 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
      {"file", "project", "files", "places"}),
     ("target", model.Target, {}, {"name"}),
     ("price", model.Price, {}, set()),
+    ("upload", model.UploadSettings, {}, set()),
     ("budget", model.Budget, {"unclear": "resend_after"}, set()),
     ("data", model.Data, {}, set()),
     ("source", model.Source, {}, {"base", "key"}),

@@ -77,6 +77,9 @@ class Reporter:
     def _on_job(self, *, job_id: str, level: str, text: str) -> None:
         self.line(f"  {text}" if level == "info" else f"  {level}: {text}")
 
+    def _on_uploaded(self, *, name: str, bytes: int, of: int) -> None:
+        self._progress(f"  {name}: {bytes:,} of {of:,} bytes")
+
     def _on_plan(self, *, plan: Any) -> None:
         estimate = plan.estimate
         if estimate and plan.paid:

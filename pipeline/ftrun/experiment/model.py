@@ -182,6 +182,14 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadSettings:
+    """How files are uploaded, in bytes: larger ones than `multipart_above` go in parts of `part_bytes`."""
+
+    multipart_above: int = 512_000_000
+    part_bytes: int = 64_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A named provider and model. `api_key_env` names a variable, never holds a key."""
 
@@ -193,6 +201,7 @@ class Target:
     organization: str | None = None
     project: str | None = None
     price: Price | None = None
+    upload: UploadSettings = UploadSettings()
     settle: float = 60.0  # seconds
     poll: tuple[float, float] = (1.0, 30.0)  # seconds: first and longest pause
     accept_license: bool = False

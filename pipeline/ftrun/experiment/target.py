@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ftrun.experiment.model import Price, Target
+from ftrun.experiment.model import Price, Target, UploadSettings
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -23,6 +23,7 @@ def target_of(name: str, raw: Mapping[str, Any]) -> Target:
         organization=raw.get("organization"),
         project=raw.get("project"),
         price=Price(**{key: float(value) for key, value in raw["price"].items()}) if "price" in raw else None,
+        upload=UploadSettings(**{key: int(value) for key, value in raw.get("upload", {}).items()}),
         settle=seconds(raw.get("settle"), 60.0),
         poll=(shortest, seconds(poll.get("max"), max(30.0, shortest))),
         accept_license=raw.get("accept_license", False),

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftrun.errors import FtrunError
-from ftrun.files import sha256_file
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision
-from ftrun.stages.spending import settle
-from ftrun.state import Upload
+from ftrun.stages.delivery import Cargo, deliver
 from ftrun.targets import RemoteFile, Service
 
 NAME = "upload"
@@ -70,21 +67,7 @@ def _ensure(context: Context, role: str, sha: str) -> str:
     known = context.state.uploads.get(sha)
     if known and not forced and service.file(known.file_id):
         return known.file_id
-    path = context.path(role)
-    name = remote_name(context, role)
-    if sha256_file(path) != sha:
-        raise FtrunError(
-            f"{path} is not what was prepared and checked; nothing was sent",
-            code="changed_file",
-            hint="Run with --force prepare.",
-        )
-    file = None if forced else service.find_file(name, size_of(context, role))
-    if file is None:
-        context.emit("note", text=f"uploading {name} ({size_of(context, role):,} bytes)")
-        file = service.upload(path, name)
-        settle(context, "upload", file.id, "actual", usd=0.0, what=file.id)
-    else:
-        context.emit("note", text=f"{name} is there already as {file.id}: adopted")
-    context.state.uploads[sha] = Upload(file_id=file.id, name=name, bytes=file.bytes)
-    context.save()
-    return file.id
+    cargo = Cargo(
+        path=context.path(role), name=remote_name(context, role), sha=sha, size=size_of(context, role)
+    )
+    return deliver(context, cargo, anew=forced).id

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from ftrun.errors import DecisionError, FtrunError, PendingError
 
@@ -28,6 +27,14 @@ class RemoteFile:
     status: str | None = None
     status_details: str | None = None
     created_at: int | None = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteUpload:
+    """A file that is coming in parts; `expires_at` in Unix seconds."""
+
+    id: str
     expires_at: int | None = None
 
 
@@ -170,8 +177,28 @@ class Service(Protocol):
         """Return the bytes of a file."""
         ...
 
-    def upload(self, path: Path, name: str) -> RemoteFile:
-        """Upload the bytes of `path` under `name` and wait until the server can use them."""
+    def upload(self, source: IO[bytes], name: str) -> RemoteFile:
+        """Upload what `source` holds under `name`, in one request that is sent once."""
+        ...
+
+    def wait_for_file(self, file_id: str) -> RemoteFile:
+        """Wait until the server has processed a file; FtrunError when it refuses it or takes too long."""
+        ...
+
+    def begin_upload(self, name: str, size: int) -> RemoteUpload:
+        """Announce a file of `size` bytes that will come in parts."""
+        ...
+
+    def add_part(self, upload_id: str, data: bytes) -> str:
+        """Send a part and return its id."""
+        ...
+
+    def complete_upload(self, upload_id: str, parts: list[str], md5: str) -> RemoteFile:
+        """Make a file of the parts, in this order; the server compares the MD5 (hex). Sent once."""
+        ...
+
+    def cancel_upload(self, upload_id: str) -> None:
+        """Give an upload up; one that is gone already is fine."""
         ...
 
     def find_jobs(self, request: JobRequest, *, others: Collection[str]) -> list[Job]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI
 
 import ftrun
-from ftrun.engine.api import chat, files, jobs, models
+from ftrun.engine.api import chat, files, jobs, models, uploads
 from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import Guard
 from ftrun.engine.api.services import Services, services
@@ -35,7 +35,7 @@ def create_app(parts: Services) -> FastAPI:
     """Return the application that serves `parts`."""
     app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
     app.state.services = parts
-    for router in (files.router, jobs.router, models.router, chat.router, own_routes):
+    for router in (files.router, uploads.router, jobs.router, models.router, chat.router, own_routes):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(Guard, services=parts)

@@ -15,6 +15,7 @@ from ftrun.engine.api.errors import ApiError
 from ftrun.engine.api.services import Services
 
 FILE_BYTES = 512 * 1024 * 1024
+PART_BYTES = 64 * 1024 * 1024
 FORM_BYTES = 64 * 1024  # what a multipart form adds to its file
 BODY_BYTES = 16 * 1024 * 1024
 
@@ -34,7 +35,7 @@ class Guard:
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
-        limit = FILE_BYTES + FORM_BYTES if scope["path"] == "/v1/files" else BODY_BYTES
+        limit = _limit(scope["path"])
         try:
             _check_origin(headers)
             self._check_token(headers)
@@ -51,6 +52,15 @@ class Guard:
         if scheme.lower() != "bearer" or not good:
             message = "Wrong or missing token: send this engine's own as `Authorization: Bearer …`."
             raise ApiError(message, status=401, code="invalid_api_key")
+
+
+def _limit(path: str) -> int:
+    """Return how many bytes a request to `path` may have."""
+    if path == "/v1/files":
+        return FILE_BYTES + FORM_BYTES
+    if path.startswith("/v1/uploads/") and path.endswith("/parts"):
+        return PART_BYTES + FORM_BYTES
+    return BODY_BYTES
 
 
 def _check_origin(headers: dict[str, str]) -> None:

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ftrun.engine.catalogue import BaseModel
-from ftrun.engine.store import CheckpointRecord, EventRecord, FileRecord, JobRecord, ModelRecord
+from ftrun.engine.store import (
+    CheckpointRecord,
+    EventRecord,
+    FileRecord,
+    JobRecord,
+    ModelRecord,
+    PartRecord,
+    UploadRecord,
+)
 from ftrun.engine.store.paging import Page
 from ftrun.engine.store.records import Record
 
@@ -23,6 +31,31 @@ def file_object(file: FileRecord) -> dict[str, Any]:
         "purpose": file.purpose,
         "status": "processed",
         "status_details": None,
+    }
+
+
+def upload_object(upload: UploadRecord, file: FileRecord | None) -> dict[str, Any]:
+    """Return an `upload`, with its `file` once it is completed."""
+    return {
+        "id": upload.id,
+        "object": "upload",
+        "bytes": upload.bytes,
+        "created_at": upload.created_at,
+        "expires_at": upload.expires_at,
+        "filename": upload.filename,
+        "purpose": upload.purpose,
+        "status": upload.standing,
+        "file": file_object(file) if file else None,
+    }
+
+
+def part_object(part: PartRecord) -> dict[str, Any]:
+    """Return an `upload.part`."""
+    return {
+        "id": part.id,
+        "object": "upload.part",
+        "created_at": part.created_at,
+        "upload_id": part.upload_id,
     }
 
 

@@ -16,4 +16,10 @@ from ftrun.engine.store.records import (
 from ftrun.engine.store.records import (
     ModelRecord as ModelRecord,
 )
+from ftrun.engine.store.records import (
+    PartRecord as PartRecord,
+)
+from ftrun.engine.store.records import (
+    UploadRecord as UploadRecord,
+)
 from ftrun.engine.store.store import Store as Store

@@ -47,6 +47,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created_at INTEGER NOT NULL) WITHOUT ROWID""",
     ),
     ("ALTER TABLE jobs ADD COLUMN continue_from TEXT",),
+    (
+        """CREATE TABLE uploads (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, filename TEXT NOT NULL,
+            purpose TEXT NOT NULL, bytes INTEGER NOT NULL, lifetime INTEGER, created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL, status TEXT NOT NULL, file_id TEXT)""",
+        """CREATE TABLE upload_parts (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            upload_id TEXT NOT NULL REFERENCES uploads (id) ON DELETE CASCADE, bytes INTEGER NOT NULL,
+            created_at INTEGER NOT NULL)""",
+        "CREATE INDEX parts_by_upload ON upload_parts (upload_id)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
@@ -30,6 +30,14 @@ class Content:
     sha256: str
 
 
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, b"" at the end."""
+        ...
+
+
 class Files:
     """The files of a store."""
 
@@ -42,7 +50,7 @@ class Files:
         """Return where the content of a file lies."""
         return self._folder / file_id
 
-    def save(self, source: IO[bytes]) -> Content:
+    def save(self, source: Readable) -> Content:
         """Write the content of `source` to the disk, durably; `add` makes a file of it."""
         file_id, hasher, size = new_id("file"), hashlib.sha256(), 0
         partial = self._folder / f".{file_id}.partial"
@@ -117,7 +125,8 @@ class Files:
         expired = self._database.rows(f"SELECT id FROM files WHERE NOT {ALIVE}", now())  # noqa: S608
         for row in expired:
             self.delete(row["id"])
-        known = {row["id"] for row in self._database.rows("SELECT id FROM files")}
+        statement = "SELECT id FROM files UNION SELECT id FROM upload_parts"
+        known = {row["id"] for row in self._database.rows(statement)}
         for path in self._orphans(known):
             path.unlink(missing_ok=True)
 

@@ -39,6 +39,39 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRecord:
+    """An upload in parts: `bytes` as announced, `lifetime` of its file in seconds, then `file_id`."""
+
+    seq: int
+    id: str
+    filename: str
+    purpose: str
+    bytes: int
+    lifetime: int | None
+    created_at: int
+    expires_at: int
+    status: Literal["pending", "completed", "cancelled", "expired"]
+    file_id: str | None
+
+    @property
+    def standing(self) -> str:
+        """Return the status as of now: a pending upload expires by itself."""
+        late = self.status == "pending" and self.expires_at <= now()
+        return "expired" if late else self.status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRecord:
+    """A part of an upload."""
+
+    seq: int
+    id: str
+    upload_id: str
+    bytes: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """A fine-tuning job. `model` is the base model, `continue_from` the tuned one that training starts from.
 
@@ -118,7 +151,9 @@ class ModelRecord:
         return Path(self.folder)
 
 
-Record = TypeVar("Record", FileRecord, JobRecord, EventRecord, CheckpointRecord, ModelRecord)
+Record = TypeVar(
+    "Record", FileRecord, JobRecord, EventRecord, CheckpointRecord, ModelRecord, UploadRecord, PartRecord
+)
 
 
 def from_row(kind: type[Record], row: Row) -> Record:

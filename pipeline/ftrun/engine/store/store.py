@@ -17,6 +17,7 @@ from ftrun.engine.store.files import Files
 from ftrun.engine.store.jobs import Jobs
 from ftrun.engine.store.models import Models
 from ftrun.engine.store.records import now
+from ftrun.engine.store.uploads import Uploads
 from ftrun.files import digest, write_json
 
 KEY_SECONDS = 30 * 24 * 3600  # how long an idempotency key is remembered
@@ -36,6 +37,7 @@ class Store:
         self.id = _identity(home)
         self.database = Database(home / "store.sqlite3")
         self.files = Files(self.database, home / "files")
+        self.uploads = Uploads(self.database, self.files)
         self.models = Models(self.database)
         self.jobs = Jobs(self.database, home / "jobs")
 
@@ -70,6 +72,7 @@ class Store:
 
     def sweep(self) -> None:
         """Forget what is past its time: expired files, old idempotency keys, what crashes left."""
+        self.uploads.sweep()
         self.files.sweep()
         self.database.write("DELETE FROM idempotency WHERE created_at < ?", now() - KEY_SECONDS)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 import openai
@@ -18,6 +17,8 @@ from ftrun.targets.service import RemoteFile
 UPLOAD_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds
 FILE_WAIT = 600.0  # seconds until an uploaded file must be usable
 LEAST_LIFE = 3600  # seconds that a file must still be there to be used
+UPLOADED_IS_ENOUGH = 5.0  # seconds; the field is deprecated, and creating the job checks the file anyway
+READY = ("processed", None)
 UNUSABLE_FILE = ("error", "deleted")
 
 
@@ -47,7 +48,7 @@ class FileCalls(Connection):
                 found = file_of(self._client.files.retrieve(file_id))
             except openai.NotFoundError:
                 return None
-        return None if found.status in UNUSABLE_FILE else found
+        return found if _usable(found) else None
 
     def file_content(self, file_id: str) -> bytes:
         """Return the bytes of a file."""
@@ -59,34 +60,34 @@ class FileCalls(Connection):
         with calling(f"deleting file {file_id}"):
             self._client.files.delete(file_id)
 
-    def upload(self, path: Path, name: str) -> RemoteFile:
-        """Upload the bytes of `path` under `name` and wait until the server can use them."""
+    def upload(self, source: IO[bytes], name: str) -> RemoteFile:
+        """Upload what `source` holds under `name`, in one request that is sent once."""
         once = self._make_client(0)
         try:
-            with calling(f"uploading {name}"), path.open("rb") as file:
-                made = file_of(
-                    once.files.create(file=(name, file), purpose="fine-tune", timeout=UPLOAD_TIMEOUT)
+            with calling(f"uploading {name}"):
+                return file_of(
+                    once.files.create(file=(name, source), purpose="fine-tune", timeout=UPLOAD_TIMEOUT)
                 )
         finally:
             once.close()
-        self._wait_until_usable(made.id, name)
-        return RemoteFile(id=made.id, name=name, bytes=path.stat().st_size)
 
-    def _wait_until_usable(self, file_id: str, name: str) -> None:
-        deadline = time.monotonic() + FILE_WAIT
-        pause = 0.2
+    def wait_for_file(self, file_id: str) -> RemoteFile:
+        """Wait until the server has processed a file; FtrunError when it refuses it or takes too long.
+
+        Some servers leave it at `uploaded` for good: that is enough after a while.
+        """
+        start, pause = time.monotonic(), 0.2
         while True:
-            with calling(f"waiting for {name}"):
+            with calling(f"waiting for file {file_id}"):
                 found = file_of(self._client.files.retrieve(file_id))
-            if found.status == "error":
-                raise FtrunError(
-                    f"the server refused {name}: {found.status_details or 'no reason given'}",
-                    code="file_refused",
-                )
-            if found.status in ("processed", "uploaded", None):
-                return
-            if time.monotonic() > deadline:
-                raise FtrunError(f"{name} was not usable after {FILE_WAIT:.0f} s", code="file_not_ready")
+            waited = time.monotonic() - start
+            if found.status in READY or (found.status == "uploaded" and waited >= UPLOADED_IS_ENOUGH):
+                return found
+            if found.status in UNUSABLE_FILE:
+                why = found.status_details or "no reason given"
+                raise FtrunError(f"the server refused {found.name}: {why}", code="file_refused")
+            if waited > FILE_WAIT:
+                raise FtrunError(f"{found.name} was not usable after {waited:.0f} s", code="file_not_ready")
             time.sleep(pause)
             pause = min(pause * 2, 10.0)
 

@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from ftrun.errors import FtrunError
-from ftrun.targets.service import Event, Job, RemoteFile, RemoteModel
+from ftrun.targets.service import Event, Job, RemoteFile, RemoteModel, RemoteUpload
 
 MOST_METADATA = 64  # pairs that are read; the protocol has 16
 
@@ -52,6 +52,16 @@ def file_of(raw: Any) -> RemoteFile:
         created_at=_whole(raw, "created_at"),
         expires_at=_whole(raw, "expires_at"),
     )
+
+
+def upload_of(raw: Any) -> RemoteUpload:
+    """Return our RemoteUpload from the SDK's unvalidated one; ValueError when it names no upload."""
+    return RemoteUpload(id=_id(raw, "upload"), expires_at=_whole(raw, "expires_at"))
+
+
+def part_of(raw: Any) -> str:
+    """Return the id of a part of an upload; ValueError when it names none."""
+    return _id(raw, "part of an upload")
 
 
 def model_of(raw: Any) -> RemoteModel:

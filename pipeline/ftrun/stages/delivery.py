@@ -1,0 +1,205 @@
+"""Owns how a prepared file gets to the target: at most once, whatever dies, and exactly the bytes meant.
+
+The name holds the hash, so a file whose answer was lost is found again. What is sent is hashed while it is
+read: a file that changes meanwhile is taken back. Large ones go in parts that survive a break.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftrun.errors import FtrunError
+from ftrun.files import digest
+from ftrun.stages.context import Context
+from ftrun.stages.spending import settle
+from ftrun.state import Intent, PartialUpload, Upload
+from ftrun.state.locks import held, user_lock
+from ftrun.targets import TRANSIENT, RemoteFile
+
+LONGEST_PAUSE = 10.0  # seconds between two looks
+TRIES, PAUSE, LONGEST_RETRY_AFTER = 4, 1.0, 120.0  # times, seconds, seconds
+LEAST_LIFE = 60  # seconds that an upload in parts must still live to be gone on with
+GONE = ("not_found", "refused")  # what a server says of an upload that is expired or cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cargo:
+    """A file to upload: `size` in bytes, `sha` the SHA-256 that its bytes must have."""
+
+    path: Path
+    name: str
+    sha: str
+    size: int
+
+
+class Hashed(io.BufferedReader):
+    """A file that hashes what is read of it, from its beginning on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._restart()
+
+    def _restart(self) -> None:
+        self.sha256, self.md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes and hash them."""
+        piece = super().read(size)
+        self.sha256.update(piece)
+        self.md5.update(piece)
+        return piece
+
+    def seek(self, target: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a place; from the beginning the hash begins anew."""
+        if (target, whence) == (0, io.SEEK_SET):
+            self._restart()
+        return super().seek(target, whence)
+
+
+def deliver(context: Context, cargo: Cargo, *, anew: bool) -> RemoteFile:
+    """Return the target's file with these bytes, found or uploaded now. `anew`: it is not looked for."""
+    key = digest({"identity": context.state.identity, "file": cargo.name})[:32]
+    what = "another run uploads this very file, from another folder of this machine"
+    with held(user_lock(f"file-{key}"), what=what, wait=context.wait_for_lock):
+        file = None if anew else _there(context, cargo)
+        if file is None:
+            file = _send(context, cargo)
+            settle(context, "upload", file.id, "actual", usd=0.0, what=file.id)
+        else:
+            context.emit("note", text=f"{cargo.name} is there already as {file.id}: adopted")
+        usable = context.service().wait_for_file(file.id)
+        _record(context, cargo, usable)
+    return usable
+
+
+def _record(context: Context, cargo: Cargo, file: RemoteFile) -> None:
+    state = context.state
+    state.uploads[cargo.sha] = Upload(file_id=file.id, name=cargo.name, bytes=cargo.size)
+    state.upload_intents.pop(cargo.sha, None)
+    state.partial_uploads.pop(cargo.sha, None)
+    context.save()
+
+
+def _there(context: Context, cargo: Cargo) -> RemoteFile | None:
+    """Return the file if the target has it; after an unclear upload it is looked for through a window."""
+    found = context.service().find_file(cargo.name, cargo.size)
+    if found is None and cargo.sha in context.state.upload_intents:
+        context.emit("note", text=f"an earlier upload of {cargo.name} had no clear answer: looking for it")
+        return _look_for(context, cargo)
+    return found
+
+
+def _look_for(context: Context, cargo: Cargo) -> RemoteFile | None:
+    window = 0.0 if context.local else context.experiment.target.settle  # the engine lists at once
+    deadline, pause = time.monotonic() + window, 1.0
+    while True:
+        found = context.service().find_file(cargo.name, cargo.size)
+        left = deadline - time.monotonic()
+        if found or left <= 0:
+            return found
+        time.sleep(min(pause, left))
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _send(context: Context, cargo: Cargo) -> RemoteFile:
+    """Upload the file; what failed in passing is tried again once it is certain that nothing arrived."""
+    context.emit("note", text=f"uploading {cargo.name} ({cargo.size:,} bytes)")
+    in_parts = cargo.size > context.experiment.target.upload.multipart_above
+    for left in reversed(range(TRIES)):
+        try:
+            return _send_parts(context, cargo) if in_parts else _send_whole(context, cargo)
+        except FtrunError as error:
+            if error.code not in TRANSIENT or error.code == "rate_limited":
+                context.state.upload_intents.pop(cargo.sha, None)  # it was refused
+                context.save()
+            if error.code not in TRANSIENT:
+                raise
+            found = _look_for(context, cargo) if cargo.sha in context.state.upload_intents else None
+            if found is not None:
+                return found
+            if not left:
+                raise
+            context.emit("note", text=f"{error}; trying again")
+            time.sleep(min(getattr(error, "retry_after", None) or PAUSE, LONGEST_RETRY_AFTER))
+    raise AssertionError("unreachable")
+
+
+def _intend(context: Context, cargo: Cargo) -> None:
+    """Write down that the file may be at the target from now on."""
+    intent = Intent(id=str(uuid.uuid4()), phase="sending", at=time.time())
+    context.state.upload_intents[cargo.sha] = intent
+    context.save()
+
+
+def _send_whole(context: Context, cargo: Cargo) -> RemoteFile:
+    with Hashed(cargo.path) as source:
+        while source.read(1 << 20):
+            pass
+        _check(cargo, source)
+        source.seek(0)
+        _intend(context, cargo)
+        file = context.service().upload(source, cargo.name)
+        try:
+            _check(cargo, source)
+        except FtrunError:
+            context.service().delete_file(file.id)
+            raise
+    return file
+
+
+def _check(cargo: Cargo, source: Hashed) -> None:
+    if source.sha256.hexdigest() != cargo.sha:
+        raise FtrunError(
+            f"{cargo.path} is not what was prepared and checked; the target has nothing of it",
+            code="changed_file",
+            hint="Run with --force prepare.",
+        )
+
+
+def _send_parts(context: Context, cargo: Cargo) -> RemoteFile:
+    """Send what is missing of the parts; an upload that the server has given up begins anew, once."""
+    known = context.state.partial_uploads.get(cargo.sha)
+    if known is not None and _goes_on(context, known):
+        context.emit("note", text=f"going on after {len(known.parts)} parts")
+        try:
+            return _parts(context, cargo, known)
+        except FtrunError as error:
+            if error.code not in GONE:
+                raise
+    begun = context.service().begin_upload(cargo.name, cargo.size)
+    size = context.experiment.target.upload.part_bytes
+    fresh = PartialUpload(upload_id=begun.id, part_bytes=size, expires_at=begun.expires_at)
+    context.state.partial_uploads[cargo.sha] = fresh
+    context.save()
+    return _parts(context, cargo, fresh)
+
+
+def _goes_on(context: Context, known: PartialUpload) -> bool:
+    late = known.expires_at is not None and known.expires_at <= time.time() + LEAST_LIFE
+    return not late and known.part_bytes == context.experiment.target.upload.part_bytes
+
+
+def _parts(context: Context, cargo: Cargo, partial: PartialUpload) -> RemoteFile:
+    service = context.service()
+    with Hashed(cargo.path) as source:
+        number = 0
+        while piece := source.read(partial.part_bytes):
+            number += 1
+            if number > len(partial.parts):
+                partial.parts.append(service.add_part(partial.upload_id, piece))
+                context.save()
+                done = min(number * partial.part_bytes, cargo.size)
+                context.emit("uploaded", name=cargo.name, bytes=done, of=cargo.size)
+        try:
+            _check(cargo, source)
+        except FtrunError:
+            service.cancel_upload(partial.upload_id)
+            del context.state.partial_uploads[cargo.sha]
+            raise
+        _intend(context, cargo)
+        return service.complete_upload(partial.upload_id, partial.parts, source.md5.hexdigest())
