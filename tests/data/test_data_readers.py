@@ -213,3 +213,19 @@ def test_failure_leaves_nothing_behind(make: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         data.prepare(make({"a.csv": "q,a\n1\n"}), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "words"),
+    [
+        ("a.csv", '{"q":"x","a":"y"}\n{"q":"x","a":"z"}\n', "json_in_table", "`format: jsonl`"),
+        ("a.tsv", '[\n{"q": "x"}]\n', "json_in_table", "`format: json`"),
+        ("a.txt", '{"q": "x"}\n', "unknown_format", "`format: jsonl`"),
+        ("a.data", ' [{"q": "x"}]\n', "unknown_format", "`format: json`"),
+    ],
+)
+def test_json_under_another_name(make: Any, name: str, text: str, code: str, words: str) -> None:
+    """A file of JSON objects that is called something else is recognised, with the cure."""
+    (error,) = data.examine(make({name: text})).errors
+    assert error.code == code
+    assert words in str(error.hint)

@@ -222,3 +222,15 @@ def test_trained_spans() -> None:
     ]
     assert [span.trained for span in trained_spans(PAIR)] == [False, True, True]
     assert not any(span.trained for span in trained_spans({"messages": [USER], "answer": "4"}))
+
+
+def test_rows_of_another_method(make: Any) -> None:
+    """Preferences without `method: dpo`, and chats with it, are told once with the way out."""
+    (error,) = data.examine(make({"a.jsonl": lines([PAIR, PAIR])}, target=OPENAI)).errors
+    assert error.code == "other_method"
+    assert "method: dpo" in str(error.hint)
+    made = make({"a.jsonl": lines([CHAT])}, target=OPENAI, train=Train(method="dpo"))
+    assert [one.code for one in data.examine(made).errors] == ["other_method"]
+    made = make({"a.csv": "q,a\n1,2\n"}, target=OPENAI, train=Train(method="dpo"))
+    (error,) = data.examine(made).errors
+    assert "prompt.preferred" in str(error.hint) or "preferred:" in str(error.hint)

@@ -51,6 +51,7 @@ SOURCES = {
 }
 TABLES = {
     "header": _error("Give every column a name of its own in the first line."),
+    "json_in_table": _error("Add `format: jsonl` (or `json`) to the source, or name the file so."),
     "ragged_row": _error('Put a value that contains the separator or a line break into quotes: "a, b".'),
     "csv_quotes": _error('Write a quote inside a quoted value twice: "He said ""no""."'),
     "value": _error("Mend the cell, or leave its column out: no text or number can be made of it."),
@@ -161,6 +162,7 @@ METHODS = {
     "preference": _error(
         'Write {"input": {"messages": [...]}, "preferred_output": [...], "non_preferred_output": [...]}.'
     ),
+    "other_method": _error("Choose the method that the rows are for, in `train.method`."),
     "equal_outputs": _error("Delete the row: nothing can be learned from two answers that are the same."),
     "last_is_assistant": _error(
         "Delete the answer; give what the grader compares with as a field of the row."

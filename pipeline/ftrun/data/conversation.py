@@ -34,7 +34,7 @@ class Speakers:
         value = str(row.values["role"]).strip()
         role = self._role_of.get(value) or (value.lower() if value.lower() in ROLES else None)
         if role is None:
-            hint = f"Say who that is in the source: roles: {{user: {value or '...'}}}."
+            hint = f"Say in the source who that is: roles: {{user: {value or '...'}}}, or assistant: …"
             words = f"the role is {value!r}, which is none of {', '.join(ROLES)}"
             self.place.add("group_role", words, row.line, hint=hint, once=True)
         return role

@@ -19,6 +19,7 @@ from ftrun.data.shapes import (
     is_completion,
     is_ready,
     key_faults,
+    other_method,
     row_faults,
     training_row,
 )
@@ -88,6 +89,10 @@ class ExampleMaker:
                 return self._ready(values, row, place)
             if not self._given and self._method == "supervised" and is_completion(values):
                 return self._ready(values, row, place)
+            other = None if self._given else other_method(values, self._method)
+            if other is not None:
+                place.add(other.code, other.message, row.line, hint=other.hint, once=True)
+                return None
             return self._rendered(values, row, place)
         except UserError as error:
             named = _names_row(error, row, place)

@@ -29,6 +29,17 @@ def is_ready(values: Mapping[str, Any], method: Method) -> bool:
     return isinstance(values.get("messages"), list)
 
 
+def other_method(values: Mapping[str, Any], method: Method) -> Fault | None:
+    """Return that a row which is not ready for `method` is ready for another one."""
+    if method != "dpo" and is_ready(values, "dpo") and OUTPUTS[0] in values:
+        hint = "Say `train: {method: dpo}`, or make chats of them."
+        return Fault("other_method", f"the rows are preferences, but the method is {method}", hint=hint)
+    if method == "dpo" and is_ready(values, "supervised"):
+        hint = "Leave `train.method` out, or give both answers: prompt.preferred and prompt.non_preferred."
+        return Fault("other_method", "the rows are chats, but the method is dpo", hint=hint)
+    return None
+
+
 def is_completion(row: Example) -> bool:
     """Tell whether a row has the older shape, a text and its continuation."""
     return isinstance(row.get("prompt"), str) and isinstance(row.get("completion"), str)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -183,8 +185,19 @@ def _format(path: Path, source: Source, where: dict[str, Any], findings: Finding
         findings.add("other_table", f"{path.name}: {ending} files are not read", **where)
     elif ending not in ENDINGS:
         message = f"{path.name}: the ending {ending!r} does not say what the file is"
-        findings.add("unknown_format", message, **where)
+        findings.add("unknown_format", message, hint=_format_hint(path), **where)
     return ENDINGS.get(ending)
+
+
+def _format_hint(path: Path) -> str | None:
+    """Return the cure for a file whose first bytes say what it is, whatever its name."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        start = file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()
+        if start.startswith(b'{"'):
+            return "It looks like JSON lines: add `format: jsonl` to the source, or name the file .jsonl."
+        if start[:1] == b"[":
+            return "It looks like a JSON array: add `format: json` to the source, or name the file .json."
+    return None
 
 
 def ending_of(path: Path) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import itertools
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -29,7 +32,8 @@ def read_table(
     With `header` the lines go on, from `first_line`, below a header that was read before.
     """
     csv.field_size_limit(LONGEST_VALUE)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    checked = lines if header else _no_json(lines, place)
+    reader = csv.reader(checked, delimiter=delimiter, strict=True)
     for line, record in _records(reader, place, first_line):
         if header is None:
             header = _header(record, line, delimiter, place)
@@ -44,10 +48,29 @@ def read_table(
 
 def read_header(lines: Iterable[str], delimiter: str, place: FilePlace) -> tuple[list[str], int]:
     """Return the header and the number of lines up to its end; UnusableFileError if there is none."""
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = csv.reader(_no_json(lines, place), delimiter=delimiter, strict=True)
     for line, record in _records(reader, place, 1):
         return _header(record, line, delimiter, place), reader.line_num
     raise UnusableFileError
+
+
+def _no_json(lines: Iterable[str], place: FilePlace) -> Iterator[str]:
+    """Return the lines; UnusableFileError if the first one is that of a JSON file under another name."""
+    rest = iter(lines)
+    first = next(rest, "")
+    _refuse_json(first.strip(), place)
+    return itertools.chain((first,) if first else (), rest)
+
+
+def _refuse_json(start: str, place: FilePlace) -> None:
+    kind = "json" if start == "[" or start.startswith("[{") else ""
+    if start.startswith("{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            kind = "jsonl" if isinstance(json.loads(start), dict) else ""
+    if kind:
+        hint = f"Add `format: {kind}` to the source, or name the file .{kind}."
+        place.add("json_in_table", "the file holds JSON objects, not columns", 1, hint=hint)
+        raise UnusableFileError
 
 
 def _records(reader: Reader, place: FilePlace, first_line: int) -> Iterator[tuple[int, list[str]]]:

@@ -111,7 +111,8 @@ def most_common_system(examples: Iterable[Mapping[str, Any]]) -> str | None:
     """Return the system message that most chat examples begin with; None if none has one."""
     found: Counter[str] = Counter()
     for example in examples:
-        first = example["messages"][0] if example.get("messages") else {}
+        asked = example.get("input", example)  # of a preference
+        first = asked["messages"][0] if asked.get("messages") else {}
         if first.get("role") == "system" and isinstance(first.get("content"), str):
             found[first["content"]] += 1
     return found.most_common(1)[0][0] if found else None

@@ -25,11 +25,18 @@ Message = dict[str, Any]
 RowPlace = tuple[str, int]  # file and line
 
 
+NO_TEMPLATES = {
+    "supervised": 'Add `prompt.user` and `prompt.assistant`, e.g. user: "{{ question }}".',
+    "dpo": 'Add e.g. user: "{{ prompt }}", preferred: "{{ chosen }}", non_preferred: "{{ rejected }}".',
+    "reinforcement": 'Add e.g. user: "{{ question }}", and for the grader item: {answer: "{{ answer }}"}.',
+}
+
+
 class Renderer:
     """Renders the prompt of one experiment. Not for several threads at once."""
 
     def __init__(self, experiment: Experiment) -> None:
-        self._prompt = experiment.prompt
+        self._prompt, self._method = experiment.prompt, experiment.train.method
         self._environment = ExperimentEnvironment(experiment.file.parent)
         self._compiled: dict[str, Compiled] = {}
         self._templates = {name: one for name, one in _named(experiment) if one is not None}
@@ -47,7 +54,7 @@ class Renderer:
             return [self._message(index, names, file, line) for index in range(len(self._prompt.messages))]
         if self._prompt.user is None and self._prompt.assistant is None:
             message = "the rows are no ready chats, and the experiment has no templates for them"
-            hint = 'Add `prompt.user` and `prompt.assistant`, e.g. user: "{{ question }}".'
+            hint = NO_TEMPLATES[self._method]
             raise ConfigError(message, code="no_templates", hint=hint, file=_shown(file), line=line)
         place = _row_place(file, line)
         return [
