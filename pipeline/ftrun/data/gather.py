@@ -71,6 +71,12 @@ class Gathered:
         """Return the index into `files` and the line of an example."""
         return self._file_at[bisect_right(self._starts, index) - 1], self.line_of[index]
 
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Yield the index into `files` and the line of every example."""
+        ends = [*self._starts[1:], len(self)]
+        for file, start, end in zip(self._file_at, self._starts, ends, strict=True):
+            yield from zip(itertools.repeat(file), self.line_of[start:end], strict=False)
+
     def place(self, index: int) -> tuple[str, int]:
         """Return file and line of an example as messages show them."""
         file, line = self.place_of(index)

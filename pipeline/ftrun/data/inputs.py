@@ -8,12 +8,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ftrun.data.findings import Findings
+from ftrun.data.hashes import data_hash
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile, source_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Source, Split, Sql, Template, TemplateTree
 from ftrun.experiment.places import shown_path
-from ftrun.files import digest, sha256_file
+from ftrun.files import digest
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 
@@ -72,8 +73,8 @@ def content_hash(file: SourceFile) -> str:
     try:
         log = file.path.with_name(f"{file.path.name}-wal")  # what SQLite has not yet put into the file
         if file.format == "sqlite" and log.is_file() and log.stat().st_size:
-            return digest([sha256_file(file.path), sha256_file(log)])
-        return sha256_file(file.path)
+            return digest([data_hash(file.path), data_hash(log)])
+        return data_hash(file.path)
     except OSError as error:
         message = f"the file can't be read: {error.strerror}"
         raise DataError(message, code="unreadable", file=shown_path(file.path)) from error

@@ -10,42 +10,60 @@ import orjson
 DEEPEST = 32  # levels of nesting; what goes deeper is read the strict way
 
 
-class _Unsure(Exception):
+class _UnsureError(Exception):
     """The value is not one that the fast reader reads as the strict one does."""
 
 
 def plain_object(line: bytes) -> dict[str, Any] | None:
     """Return the object that a line holds; None if only the strict reader can tell what it is.
 
-    orjson refuses NaN, half characters and wrong bytes. It takes the last of two equal keys, and makes
-    floats of large integers: so keys are counted in the text, and floats are left to the strict reader.
+    orjson refuses NaN, half characters and wrong bytes. But it takes the last of two equal keys, and makes
+    floats of large integers: so keys are counted in the text too, and floats left to the strict reader.
     """
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    # a key ends in `":`. Other spellings make that count wrong: space before the colon, a key or text ending
-    # in a backslash
-    if type(value) is not dict or b" :" in line or b"\t:" in line or b"\r:" in line or b'\\\\"' in line:
+    if type(value) is not dict:
         return None
     try:
         keys = _keys_in(value, 0)
-    except _Unsure:
+    except _UnsureError:
         return None
-    return value if keys == line.count(b'":') - line.count(b'\\":') else None
+    return value if keys == line.count(b":") or keys == _keys_written(line, value) else None
 
 
 def _keys_in(value: dict[str, Any] | list[Any], depth: int) -> int:
     if depth > DEEPEST:
-        raise _Unsure
-    keys = len(value) if isinstance(value, dict) else 0
-    for one in value.values() if isinstance(value, dict) else value:
+        raise _UnsureError
+    keys, values = (len(value), value.values()) if isinstance(value, dict) else (0, value)
+    for one in values:
         kind = type(one)
+        if kind is str:
+            continue
         if kind is dict or kind is list:
             keys += _keys_in(one, depth + 1)
         elif kind is float:
-            raise _Unsure
+            raise _UnsureError
     return keys
+
+
+def _keys_written(line: bytes, value: dict[str, Any]) -> int | None:
+    """Return how many keys stand in the text of `value`, equal ones included; None: hard to tell."""
+    if b"\\" not in line:  # then texts stand there as they are, and all other colons follow keys
+        return line.count(b":") - _colons_in(value)
+    # a key ends in `":` unless there is space before the colon; `\\":` is within a text unless it ends in \\
+    if any(unsure in line for unsure in (b" :", b"\t:", b"\r:", b'\\\\"')):
+        return None
+    return line.count(b'":') - line.count(b'\\":')
+
+
+def _colons_in(value: Any) -> int:
+    if isinstance(value, str):
+        return value.count(":")
+    if isinstance(value, dict):
+        return sum(key.count(":") + _colons_in(one) for key, one in value.items())
+    return sum(map(_colons_in, value)) if isinstance(value, list) else 0
 
 
 def json_line(value: Any) -> bytes:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import itertools
 import tempfile
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 from ftrun.data.compare import compare
 from ftrun.data.counting import Counted, count
@@ -18,7 +14,7 @@ from ftrun.data.findings import Findings
 from ftrun.data.gather import Gathered, gather
 from ftrun.data.generated import leave_out
 from ftrun.data.models import limit_of
-from ftrun.data.prepared import ROLES, SOURCES, Origin, Prepared, PreparedFile, origin_lines
+from ftrun.data.prepared import Origin, Prepared
 from ftrun.data.provider_judge import judge_files, judge_method
 from ftrun.data.provider_rules import DEFAULT_CODE
 from ftrun.data.sources import place_of
@@ -28,8 +24,8 @@ from ftrun.data.split_judge import judge_parts
 from ftrun.data.spool import Spool
 from ftrun.data.tally import write_tally
 from ftrun.data.weighing import weigh
+from ftrun.data.writing import write_files
 from ftrun.experiment.model import Experiment
-from ftrun.files import atomic_writer, sync_folder
 
 Announce = Callable[[str], None]
 
@@ -126,45 +122,12 @@ def _chosen(values: array[int], indices: array[int]) -> array[int]:
     return values if len(values) in (0, len(indices)) else array("Q", (values[index] for index in indices))
 
 
-class _Writer:
-    """One prepared file while it is written."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.hash, self.bytes, self.examples = file, hashlib.sha256(), 0, 0
-
-    def write(self, line: bytes) -> None:
-        self.file.write(line)
-        self.hash.update(line)
-        self.bytes += len(line)
-        self.examples += 1
-
-    def facts(self, path: Path) -> PreparedFile:
-        return PreparedFile(path=path, sha256=self.hash.hexdigest(), bytes=self.bytes, examples=self.examples)
-
-
 def _write(
     experiment: Experiment, folder: Path, gathered: Gathered, parts: bytearray, origin: Origin
 ) -> Prepared:
-    paths = {role: folder / f"{role}.jsonl" for role in ROLES}
-    present = [role for index, role in enumerate(ROLES) if index == TRAIN or index in parts]
-    with contextlib.ExitStack() as stack:
-        writers = {role: _Writer(stack.enter_context(atomic_writer(paths[role]))) for role in present}
-        sidecar = stack.enter_context(atomic_writer(folder / SOURCES))
-        times = gathered.times or itertools.repeat(1)
-        for part, line, count in zip(parts, gathered.spool.lines(), times, strict=False):
-            for _ in range(count):
-                writers[ROLES[part]].write(line)
-        written = (
-            index for index, count in zip(range(len(parts)), times, strict=False) for _ in range(count)
-        )
-        places = ((ROLES[parts[index]], *gathered.place_of(index)) for index in written)
-        sidecar.writelines(origin_lines(origin, places))
-    for stale in set(ROLES) - set(present):
-        paths[stale].unlink(missing_ok=True)
-    sync_folder(folder)
     return Prepared(
         folder=folder,
-        files={role: writer.facts(paths[role]) for role, writer in writers.items()},
+        files=write_files(folder, gathered, parts, origin),
         rows=gathered.rows,
         duplicates=gathered.duplicates,
         dropped=gathered.duplicates if experiment.data.dedupe == "exact" else 0,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Sequence
 
 WIDTH = 16  # bytes of a digest
 
@@ -35,13 +36,9 @@ def _digest(digests: bytes | bytearray, index: int) -> bytes:
     return bytes(digests[index * WIDTH : (index + 1) * WIDTH])
 
 
-def _buckets(digests: bytes | bytearray) -> Iterator[list[int]]:
-    """Yield the indices of examples whose digests begin with one byte: a 256th of all at a time."""
-    first = bytes(digests[::WIDTH])
-    for byte in sorted(set(first)):
-        indices = []
-        index = first.find(byte)
-        while index >= 0:
-            indices.append(index)
-            index = first.find(byte, index + 1)
-        yield indices
+def _buckets(digests: bytes | bytearray) -> list[array[int]]:
+    """Return the indices of examples by the first byte of their digests: few are compared at a time."""
+    buckets = [array("I") for _ in range(256)]
+    for index, byte in enumerate(digests[::WIDTH]):
+        buckets[byte].append(index)
+    return buckets

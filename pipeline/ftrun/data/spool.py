@@ -60,8 +60,9 @@ class Spool:
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines that are left, each with its line break."""
-        marks: Iterable[int] = self._dropped or itertools.repeat(0)
-        return (line for line, dropped in zip(self._all(), marks, strict=False) if not dropped)
+        if not self._dropped:
+            return self._all()
+        return (line for line, dropped in zip(self._all(), self._dropped, strict=True) if not dropped)
 
     def examples(self, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
         """Yield the examples at ascending `indices` of the lines that are left."""

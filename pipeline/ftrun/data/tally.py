@@ -17,6 +17,7 @@ from ftrun.data.checks import CHECKS_VERSION, check_options
 from ftrun.data.compare import compare
 from ftrun.data.counting import Counted, count
 from ftrun.data.gather import gather_written
+from ftrun.data.hashes import data_hash
 from ftrun.data.models import encoding_of, family, limit_of
 from ftrun.data.prepared import ROLES, SOURCES, Origin, read_origin
 from ftrun.data.sources import Role
@@ -24,7 +25,7 @@ from ftrun.data.spool import Spool
 from ftrun.data.weighing import fold
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
-from ftrun.files import sha256_file, write_json
+from ftrun.files import write_json
 
 OWN_ROLE: dict[str, Role] = {"train": "data", "validation": "validation", "test": "test"}
 TALLY = "tally.json"
@@ -41,7 +42,7 @@ def read_tally(experiment: Experiment, folder: Path) -> Counted:
 
     DataError if the files are not there or damaged.
     """
-    hashes = {role: sha256_file(path) for role, path in _present(folder)}
+    hashes = {role: data_hash(path) for role, path in _present(folder)}
     if "train" not in hashes:
         hint = "Run `ftrun run CONFIG`."
         raise DataError(f"{folder} holds no prepared files", code="not_prepared", hint=hint)
