@@ -177,7 +177,7 @@ def test_too_few_examples_blame_what_took_them(make: Any, chats: Any) -> None:
 
 def test_warnings_have_the_place_of_the_first(make: Any, chats: Any, tmp_path: Path) -> None:
     """Repeated rows, leaks and examples over the limit are counted, and the first of each is located."""
-    long = chats([1]).replace("質問1", "word " * 9000)
+    long = chats([1]).replace("質問1", "word " * 9000 + "end")
     experiment = make(
         {"a.jsonl": chats(range(60)) + chats([5, 6]) + long, "t.jsonl": chats([99, 7])}, paths=["a.jsonl"]
     )
@@ -197,7 +197,7 @@ def test_what_was_counted_is_counted_anew_when_it_no_longer_holds(
     make: Any, chats: Any, tmp_path: Path
 ) -> None:
     """Without tally.json, or with another model, the prepared files give the same numbers."""
-    long = chats([1]).replace("質問1", "word " * 9000)
+    long = chats([1]).replace("質問1", "word " * 9000 + "end")
     files = {"a.jsonl": "\n" + chats(range(60)) + long, "b.jsonl": chats([*range(60, 70), 3])}
     experiment = make(files, split=Split(validation=0.1, test=5), dedupe="off")
     folder = tmp_path / "out"

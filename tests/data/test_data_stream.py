@@ -253,7 +253,7 @@ def test_content_checks_plug_in(
     (tmp_path / "out/tally.json").unlink()
     assert kept == data.check(experiment, tmp_path / "out").as_dict() == data.examine(experiment).as_dict()
     assert [(error["message"], error["line"]) for error in kept["errors"]] == [
-        ("seven: 質問7", 8),
+        ("messages[0].content: seven: 質問7", 8),
         ("longest: 質問1234 a.jsonl", 62),
     ]
     assert kept["warnings"][0]["message"] == "all of it"

@@ -47,6 +47,15 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
     return inputs(experiment)
 
 
+def severity_inputs(experiment: Experiment) -> dict[str, Any]:
+    """Return, ready for JSON, how bad findings are taken; ConfigError if it names a check there is not."""
+    if not experiment.data.checks and not experiment.data.pii:
+        return {}
+    from ftrun.data.severity import severity_inputs as inputs
+
+    return inputs(experiment)
+
+
 def prepare(
     experiment: Experiment,
     folder: Path,
@@ -141,6 +150,7 @@ __all__ = [
     "prepare",
     "prepare_inputs",
     "price",
+    "severity_inputs",
     "source_files",
     "target_problems",
     "train_usd",

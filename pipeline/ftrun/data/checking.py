@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ftrun.data.availability import target_problems
+from ftrun.data.content.pii import TOKENS, WORDS
+from ftrun.data.content.telling import told
 from ftrun.data.counting import Counted, FileStatistics
 from ftrun.data.findings import Findings
 from ftrun.data.models import limit_of
 from ftrun.data.prepared import ROLES, Prepared
 from ftrun.data.preparing import look_at
 from ftrun.data.pricing import price
+from ftrun.data.severity import severities
 from ftrun.data.sources import place_of
 from ftrun.data.split_advice import FEWEST_EXAMPLES, advice, taken
 from ftrun.data.tally import read_tally
@@ -52,8 +56,8 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
 
     DataError if they are not there or damaged.
     """
+    findings = Findings(severities(experiment))
     counted = read_tally(experiment, prepared.folder if isinstance(prepared, Prepared) else prepared)
-    findings = Findings()
     for warning in counted.origin.warnings:
         findings.keep(Problem(**warning))
     _judge(experiment, counted, findings)
@@ -70,7 +74,7 @@ def examine(
 
     Writes nothing, or the good rows into `folder`, so that they can be shown.
     """
-    findings = Findings()
+    findings = Findings(severities(experiment))
     counted = look_at(experiment, findings, announce, folder=folder)
     if counted is None:
         return _nothing(findings)
@@ -112,8 +116,8 @@ def _exactness(flags: int) -> dict[str, Any]:
 
 
 def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    _judge_size(experiment, counted, findings)  # first: what follows makes no row unusable
     _tell_notes(experiment, counted, findings)
-    _judge_size(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
     limit = limit_of(experiment.target)
     for role in ROLES:
@@ -131,14 +135,22 @@ def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None
 
 
 def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    """Tell what content checks noted: what they say of single texts once a code, the rest as it is."""
+    texts = [(fault, where) for fault, where in counted.notes.kept if fault.field and where is not None]
+    place = partial(counted.place, experiment.project)
+    for code, message, (file, line) in told(texts, counted.notes.uncounted, place):
+        findings.add(code, message, file=file, line=line)
     for fault, numbers in counted.notes.kept:
         if numbers is None:
             where = place_of(experiment, "data", "sources", 0, "path")
-        else:
-            where = dict(zip(("file", "line"), counted.place(experiment.project, numbers), strict=True))
-        findings.add(fault.code, fault.message, hint=fault.hint, **where)
-    for code, times in counted.notes.uncounted.items():
-        findings.add_uncounted(code, times)
+            findings.add(fault.code, fault.message, hint=fault.hint, **where)
+        elif not fault.field:
+            file, line = place(numbers)
+            findings.add(fault.code, fault.message, hint=fault.hint, file=file, line=line)
+    for kind, times in sorted(counted.origin.masked.items()):
+        several = f"{times} {WORDS[kind]}{'' if times == 1 else 'es' if kind == 'email' else 's'}"
+        message = f"{several} {'was' if times == 1 else 'were'} replaced by {TOKENS[kind]}"
+        findings.add("masked", message, **place_of(experiment, "data", "pii"))
 
 
 def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) -> None:

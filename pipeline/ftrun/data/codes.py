@@ -109,6 +109,22 @@ CHATS = {
     "nothing_to_learn": _error("Leave `weight` out, or set it to 1, at one assistant message or more."),
     "ignored_key": _warning("Nothing need be done; delete the key if it was meant to have an effect."),
 }
+TEXTS = {
+    "mojibake": _warning("Export the file anew as UTF-8, or say its true encoding: `encoding: cp932`."),
+    "control_character": _warning("Delete the character: nobody sees it, but the model learns it."),
+    "bidi_character": _warning("Delete the character, unless the text is written from right to left."),
+    "full_width": _warning("Write digits and letters in one width, as Unicode's NFKC form does: １２ is 12."),
+    "placeholder": _warning("Fill it in, or delete the row: the model would learn to write it."),
+    "blank_answer": _warning("Write the answer, or delete the row."),
+    "outer_space": _warning("Trim the text: space around it is learned, and changes the tokens."),
+    "pii_email": _warning("Delete it, or say `data.pii: {email: mask}`; `off` if it may be learned."),
+    "pii_phone": _warning("Delete it, or say `data.pii: {phone: mask}`; `off` if it may be learned."),
+    "pii_my_number": _warning("Delete it, or say `data.pii: {my_number: mask}`; `off` if it is none."),
+    "pii_card": _warning("Delete it, or say `data.pii: {card: mask}`; `off` if it is none."),
+    "pii_postcode": _warning("Delete it, or say `data.pii: {postcode: mask}`; `off` if it may be learned."),
+    "pii_secret": _error("Withdraw the key, then delete it here or say `data.pii: {secret: mask}`."),
+    "masked": _note("Nothing need be done: the prepared files hold tokens such as [EMAIL] instead."),
+}
 WHOLE = {
     "split_too_large": _error("Lower `validation` and `test` in `data.split`, or add rows."),
     "split_column": _error("Name a column that every row has, or delete the key."),
@@ -174,4 +190,4 @@ METHODS = {
     "provider_limit": _error("Stay below the provider's limit."),
     "file_size": _error("Leave rows out: `limit` or `where` in the sources, or less of each row."),
 }
-CODES = {**SOURCES, **TABLES, **JSON, **GROUPS, **CHATS, **TOOLS, **METHODS, **WHOLE, **TARGETS}
+CODES = {**SOURCES, **TABLES, **JSON, **GROUPS, **CHATS, **TOOLS, **METHODS, **TEXTS, **WHOLE, **TARGETS}

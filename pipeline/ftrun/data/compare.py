@@ -28,7 +28,9 @@ class GatheredCorpus:
 
 
 def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> None:
-    """Add to the notes what the corpus checks say."""
+    """Add to the notes what the checks of rows said, with their places, and what those of all rows say."""
+    for noted, fault in gathered.noted:
+        gathered.notes.add(fault, gathered.place_of(noted))
     corpus = GatheredCorpus(gathered, parts)
     for check, facts in zip(corpus_checks(experiment), gathered.facts, strict=True):
         for index, fault in check.judge(memoryview(facts), corpus):

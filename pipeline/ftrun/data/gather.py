@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from bisect import bisect_left, bisect_right
-from collections import deque
+from bisect import bisect_right
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,9 @@ from pathlib import Path
 from ftrun.data.checks import corpus_checks
 from ftrun.data.crew import Crew, Done
 from ftrun.data.examples import RowRenderer
+from ftrun.data.faults import Fault
 from ftrun.data.file_spans import OddFileError
-from ftrun.data.findings import Findings
+from ftrun.data.findings import MOST_PROBLEMS, Findings
 from ftrun.data.marks import Mark
 from ftrun.data.notes import Notes
 from ftrun.data.reading import Announce, Reading, Step
@@ -54,13 +55,16 @@ class Gathered:
     messages: array[int] = field(default_factory=lambda: array("I"))
     flags: bytearray = field(default_factory=bytearray)  # NO_SYSTEM | NO_USER
     facts: list[bytearray] = field(default_factory=list)  # one for each corpus check
+    noted: list[tuple[int, Fault]] = field(default_factory=list)  # of content checks, by example
     notes: Notes = field(default_factory=Notes)
     marks: dict[int, Mark] = field(default_factory=dict)  # of generated examples
+    masked: Counter[str] = field(default_factory=Counter)  # what was replaced in texts, by kind
     rows: int = 0
     rows_before: int = 0  # those of earlier files
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
+    _times: Counter[str] = field(default_factory=Counter)  # of what is noted, by code
     _starts: list[int] = field(default_factory=list)  # where examples of another file begin, and of which
     _file_at: list[int] = field(default_factory=list)
 
@@ -91,7 +95,8 @@ class Gathered:
 
     def add(self, batch: Batch, spool_file: int) -> None:
         """Take over what came of some rows of the newest file."""
-        file, count = len(self.files) - 1, len(batch.lines)
+        count = len(batch.lines)
+        self._note(batch)
         self.marks |= {len(self) + index: mark for index, mark in batch.marks.items()}
         self.rows += batch.rows
         self.spool.add(spool_file, batch.offset, count)
@@ -103,26 +108,28 @@ class Gathered:
             getattr(self, name).extend(getattr(batch, name))
         for all_facts, facts in zip(self.facts, batch.facts, strict=True):
             all_facts += facts
-        for index, fault in batch.noted:
-            self.notes.add(fault, (file, batch.lines[index]))
         self.notes.add_uncounted(batch.unnoted)
+        self.masked.update(batch.masked)
         for phase, seconds in batch.seconds.items():
             self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
 
+    def _note(self, batch: Batch) -> None:
+        """Take over what content checks said, as far as it will be told; called before its examples are."""
+        for index, fault in batch.noted:
+            self._times[fault.code] += 1
+            if self._times[fault.code] <= MOST_PROBLEMS:
+                self.noted.append((len(self) + index, fault))
+            else:
+                self.notes.add_uncounted({fault.code: 1})
+
     def locate(self, files: Sequence[str], places: Iterable[tuple[int, int]]) -> None:
         """Say where the examples came from in truth: an index into `files` and a line for each."""
-        located = list(places)
-        self.notes.move(lambda file, line: located[self._index_of(file, line)])
         self.files = list(files)
         self._starts, self._file_at = [], []
-        for index, (file, line) in enumerate(located):
+        for index, (file, line) in enumerate(places):
             self.line_of[index] = line
             if not self._file_at or self._file_at[-1] != file:
                 self._begin(index, file)
-
-    def _index_of(self, file: int, line: int) -> int:
-        """Return the example at a line of a file, of which each is one run."""
-        return bisect_left(self.line_of, line, lo=self._starts[self._file_at.index(file)])
 
     def _begin(self, index: int, file: int) -> None:
         self._starts.append(index)
@@ -149,7 +156,8 @@ class Gathered:
         self.roles, self.flags = (
             bytearray(itertools.compress(one, kept)) for one in (self.roles, self.flags)
         )
-        before = list(itertools.accumulate(marks, initial=0)) if self.marks else ()
+        before = list(itertools.accumulate(marks, initial=0)) if self.marks or self.noted else ()
+        self.noted = [(index - before[index], fault) for index, fault in self.noted if kept[index]]
         self.marks = {index - before[index]: mark for index, mark in self.marks.items() if kept[index]}
         self.digests = _kept_records(self.digests, kept)
         self.facts = [_kept_records(facts, kept) for facts in self.facts]

@@ -32,7 +32,17 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
             method=None if method == "supervised" else method,
             legacy_functions="upgrade" if experiment.data.legacy_functions == "upgrade" else None,
         ),
+        **_masked(experiment),
     }
+
+
+def _masked(experiment: Experiment) -> dict[str, Any]:
+    if not experiment.data.pii:
+        return {}
+    from ftrun.data.content.pii import masked_kinds  # its patterns cost milliseconds
+
+    kinds = masked_kinds(experiment.data.pii)
+    return {"masked": list(kinds)} if kinds else {}
 
 
 def _file(file: SourceFile) -> dict[str, Any]:

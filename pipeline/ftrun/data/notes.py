@@ -6,7 +6,7 @@ How bad they are is decided when they are told, not when they are noted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ftrun.data.faults import Fault
@@ -41,12 +41,6 @@ class Notes:
     def add_uncounted(self, times: Mapping[str, int]) -> None:
         """Count faults by code of which nothing else is known."""
         self.uncounted.update(times)
-
-    def move(self, place_of: Callable[[int, int], NumberedPlace]) -> None:
-        """Give every note another place, told by `place_of` from file and line."""
-        self.kept = [
-            note if note.place is None else Note(note.fault, place_of(*note.place)) for note in self.kept
-        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON values."""

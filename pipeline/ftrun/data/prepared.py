@@ -68,6 +68,7 @@ class Origin:
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None  # index into `files`, line
     warnings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    masked: Mapping[str, int] = field(default_factory=dict)  # how many were replaced, by kind
 
     @classmethod
     def from_dict(cls, head: Mapping[str, Any]) -> Origin:

@@ -141,4 +141,5 @@ def _origin(gathered: Gathered, findings: Findings) -> Origin:
         duplicates=gathered.duplicates,
         first_duplicate=gathered.first_duplicate,
         warnings=[one.as_dict() for one in (*findings.warnings, *findings.notes)],
+        masked=dict(gathered.masked),
     )

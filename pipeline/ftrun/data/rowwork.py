@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple
 
 from ftrun.data.checks import corpus_checks, row_checks
+from ftrun.data.content.masking import Masker
 from ftrun.data.examples import ExampleMaker, RowRenderer
 from ftrun.data.faults import Fault
 from ftrun.data.file_spans import Span
@@ -62,6 +63,7 @@ class Batch:
     facts: list[bytes] = field(default_factory=list)  # one for each corpus check
     noted: list[tuple[int, Fault]] = field(default_factory=list)
     unnoted: Counter[str] = field(default_factory=Counter)
+    masked: Counter[str] = field(default_factory=Counter)  # what was replaced, by kind
     findings: Findings = field(default_factory=Findings)
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
 
@@ -96,6 +98,7 @@ class RowWork:
         self._example_of = _written_example if written else maker.example_of
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
+        self._masker = Masker(None if written else experiment.data.pii)
         self._row_checks = row_checks(experiment)
         self._corpus_checks = corpus_checks(experiment)
         self._spool = spool
@@ -109,6 +112,7 @@ class RowWork:
         batch.rows = len(rows)
         clock.lap("read")
         examples = self._make(batch, rows, place)
+        batch.masked = self._masker.drain()
         clock.lap("make")
         self._count_into(batch, examples)
         clock.lap("count")
@@ -129,6 +133,7 @@ class RowWork:
         for row in rows:
             example = self._example_of(row, place)
             if example is not None:
+                example = self._masker.masked(example)
                 digest = example_digest(example)
                 if row.mark is not None:
                     batch.marks[len(examples)] = row.mark

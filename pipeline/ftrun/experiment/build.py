@@ -106,6 +106,8 @@ def _data(document: Document) -> Data:
         split=_split(document, raw.get("split")),
         dedupe=raw.get("dedupe", "exact"),
         legacy_functions=raw.get("legacy_functions", "refuse"),
+        checks=raw.get("checks") or {},
+        pii=raw.get("pii"),
     )
 
 

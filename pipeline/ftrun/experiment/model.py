@@ -106,6 +106,8 @@ class Data:
     split: Split | None = None
     dedupe: Literal["off", "exact"] = "exact"
     legacy_functions: Literal["refuse", "upgrade"] = "refuse"
+    checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
+    pii: Mapping[str, str] | str | None = None  # an action for each kind, or one word for all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

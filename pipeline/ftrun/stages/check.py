@@ -14,15 +14,16 @@ from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.targets import Service
 
 NAME = "check"
-VERSION = 1
+VERSION = 2
 
 
 def inputs(context: Context) -> dict[str, Any]:
-    """Return the prepared files and the model whose limits and encoding count."""
+    """Return the prepared files, the model whose limits and encoding count, and how bad findings are."""
     roles = ("train", "validation", "test")
     return {
         "check version": VERSION,
         "model": context.experiment.target.model,
+        **data.severity_inputs(context.experiment),
         **{f"{role} data": context.sha(role) for role in roles},
     }
 

@@ -1,0 +1,138 @@
+"""Single texts: what is found, where, and that clean everyday texts give nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ftrun.data.content.characters import original
+from ftrun.data.content.scan import Scanner
+from ftrun.data.content.texts import texts_of
+
+from .clean import row, rows
+
+SCANNER = Scanner()
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    """Return (code, field) of what is wrong with an answer."""
+    return [(fault.code, fault.field) for fault in SCANNER.scan(row("Why?", text))]
+
+
+def codes(text: str) -> set[str]:
+    """Return the codes of what is wrong with an answer."""
+    return {code for code, _ in found(text)}
+
+
+@pytest.mark.parametrize("example", rows(), ids=lambda one: one["messages"][0]["content"])
+def test_clean_texts_give_nothing(example: dict[str, Any]) -> None:
+    """Dates, prices, versions, code, accents and emoji are no problem."""
+    assert SCANNER.scan(example) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "was"),
+    [
+        ("こんにちは、元気ですか".encode().decode("cp932", "replace"), "こんにちは"),
+        ("café crème".encode().decode("cp1252"), "café crème"),
+        ("It’s fine".encode().decode("cp1252"), "It’s fine"),
+        ("日本語です".encode().decode("latin-1"), "日本語です"),
+        ("これはテストです".encode("cp932").decode("cp1252", "replace"), ""),
+        ("caf\ufffd", ""),
+        ("cafï¿½", ""),
+    ],
+)
+def test_mojibake_is_named_with_what_it_was(text: str, was: str) -> None:
+    """Text that was read in a wrong encoding is recognised, and the message says what it probably was."""
+    faults = [fault for fault in SCANNER.scan(row("Why?", text)) if fault.code == "mojibake"]
+    assert len(faults) == 1
+    assert faults[0].field == "messages[1].content"
+    assert was[:4] in faults[0].message
+
+
+def test_the_original_of_what_is_sound_is_not_invented() -> None:
+    """Nothing is proposed where the way back leads nowhere."""
+    assert original("�", "") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("bell\x07", "control_character"),
+        ("zero\u200bwidth", "control_character"),
+        ("\ufeffstart", "control_character"),
+        ("es\x1b[31mcape", "control_character"),
+        ("over\u202eride", "bidi_character"),
+        ("mark\u200e in English", "bidi_character"),
+        ("２０２４年は12か月", "full_width"),
+        ("ＡＢＣとABC", "full_width"),
+        ("Dear {{name}}, hello", "placeholder"),
+        ("Dear {first_name}, hello", "placeholder"),
+        ("Dear [Your Name],", "placeholder"),
+        ("[NAME]様", "placeholder"),
+        ("〇〇さん、こんにちは", "placeholder"),
+        ("○○株式会社です", "placeholder"),
+        ("<placeholder>", "placeholder"),
+        ("<your name> goes here", "placeholder"),
+        ("TODO: write this", "placeholder"),
+        ("Lorem ipsum dolor", "placeholder"),
+        ("N/A", "blank_answer"),
+        ("#REF!", "blank_answer"),
+        ("なし", "blank_answer"),
+        (" leading", "outer_space"),
+        ("全角の空白\u3000", "outer_space"),
+        ("a line\n", "outer_space"),
+    ],
+)
+def test_flaws_are_found(text: str, code: str) -> None:
+    """Each kind is found at its field."""
+    assert (code, "messages[1].content") in found(text)
+
+
+def test_marks_of_direction_are_right_in_right_to_left_text() -> None:
+    """LRM and RLM belong into Hebrew and Arabic."""
+    assert codes("שלום\u200f (Python)") == set()
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        {"input": {"messages": [{"role": "user", "content": "x"}]},
+         "preferred_output": [{"role": "assistant", "content": "TODO: y"}], "non_preferred_output": []},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "TODO: y"}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [
+            {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "{{b}}"}'}}]}]},
+        {"messages": [{"role": "user", "content": "a"}], "reference": "Dear [NAME]"},
+    ],
+)  # fmt: skip
+def test_every_shape_of_row_is_walked(example: dict[str, Any]) -> None:
+    """Preferences, parts, calls of tools and further keys are texts too; the field is its path."""
+    (fault,) = SCANNER.scan(example)
+    assert fault.code == "placeholder"
+    assert fault.field in {
+        "preferred_output[0].content",
+        "messages[0].content[0].text",
+        "messages[0].tool_calls[0].function.arguments",
+        "reference",
+    }
+
+
+def test_ids_images_and_roles_are_no_texts() -> None:
+    """An image's data and a call's id are not read as texts."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    message = {"role": "tool", "tool_call_id": "call_1", "content": [image]}
+    assert texts_of({"messages": [message]}) == []
+
+
+def test_messages_hide_secrets_that_stand_beside() -> None:
+    """An excerpt of one flaw never shows a key or an address that stands next to it."""
+    key = "sk-" + "a1B2c3D4e5" * 4
+    faults = SCANNER.scan(row("Why?", f"TODO: {key} taro@example.com \u200b"))
+    assert {fault.code for fault in faults} == {
+        "placeholder", "pii_secret", "pii_email", "control_character"
+    }  # fmt: skip
+    shown = " ".join(fault.message for fault in faults)
+    assert key not in shown
+    assert key[:8] not in shown
+    assert "taro@" not in shown
