@@ -35,7 +35,7 @@ def test_an_unknown_key_names_path_value_and_the_nearest_key(place: Workplace) -
     "more",
     [
         "state: {backend: s3}\n",
-        "targets: {a: {provider: azure, model: m}}\n",
+        "targets: {a: {provider: ray, model: m}}\n",
         "data2: 1\ndata: 1\n",
         "eval: {test_set: true}\n",
         "eval: {scorers: [exact_match]}\n",

@@ -13,9 +13,6 @@ HINT = f"This is ftrun {ftrun.__version__}; delete it here, or look for a newer 
 KEYS = frozenset(
     (
         "state",
-        "targets.*.endpoint",
-        "targets.*.extra_body",
-        "targets.*.headers",
         "eval.prompts.*.tools",
         "eval.prompts.*.reference",
         "eval.test_set",
@@ -24,7 +21,7 @@ KEYS = frozenset(
     )
 )
 VALUES = {
-    "targets.*.provider": ("azure", "bedrock", "ray"),
+    "targets.*.provider": ("ray",),
     "data.dedupe": ("near",),
     "eval.models.*": ("few-shot", "retrieval", "checkpoints"),
 }

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
-from urllib.parse import urlsplit
 
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import later
@@ -16,8 +14,8 @@ from ftrun.experiment.document import Document
 from ftrun.experiment.methods import method_problems, prompt_problems
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in, walk
 from ftrun.experiment.places import shown_value
-from ftrun.experiment.source_rules import check_sources, is_variable_name
-from ftrun.experiment.target import seconds
+from ftrun.experiment.source_rules import check_sources
+from ftrun.experiment.target_rules import address_problems, check_poll, check_services, webhook_problems
 
 ONE_LINE = frozenset(
     (
@@ -26,21 +24,13 @@ ONE_LINE = frozenset(
         *("sheet", "split", "config", "revision"),
     )
 )
-REMOTE_ONLY = ("base_url", "api_key_env", "organization", "project", "price")
 Rule = Callable[[Document], Iterator[Problem]]
 
 
 def rule_problems(document: Document, secrets: set[KeyPath]) -> list[Problem]:
     """Return the problems that RULES find; nothing is said of values at `secrets`."""
     found = [problem for rule in RULES for problem in rule(document)]
-    return [*found, *_address_problems(document, secrets), *_webhook_problems(document, secrets)]
-
-
-def _targets(document: Document) -> list[tuple[KeyPath, Mapping[str, Any]]]:
-    targets = get_in(document.data, "targets")
-    if not isinstance(targets, Mapping):
-        return []
-    return [(("targets", name), one) for name, one in targets.items() if isinstance(one, Mapping)]
+    return [*found, *address_problems(document, secrets), *webhook_problems(document, secrets)]
 
 
 def _check_target(document: Document) -> Iterator[Problem]:
@@ -49,90 +39,6 @@ def _check_target(document: Document) -> Iterator[Problem]:
             choose_target(document, None, must_choose=False)
         except ConfigError as error:
             yield from error.problems
-
-
-def _check_providers(document: Document) -> Iterator[Problem]:
-    for path, target in _targets(document):
-        if target.get("provider") == "local":
-            for key in REMOTE_ONLY:
-                if key in target:
-                    message = "a local target has no such key; it is for `provider: openai`"
-                    yield document.problem((*path, key), message, code="wrong_key", at_key=True)
-        elif target.get("provider") == "openai" and "accept_license" in target:
-            message = "only models of `provider: local` have a licence to accept"
-            yield document.problem((*path, "accept_license"), message, code="wrong_key", at_key=True)
-
-
-def _address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
-    for path, target in _targets(document):
-        address, variable = target.get("base_url"), target.get("api_key_env")
-        if isinstance(variable, str) and (*path, "api_key_env") not in secrets:
-            yield from _variable_problems(document, (*path, "api_key_env"), variable)
-        if not isinstance(address, str) or (*path, "base_url") in secrets:
-            continue
-        reason = _refused_address(address)
-        if reason:
-            message = f"{shown_value(address)}: {reason}"
-            yield document.problem((*path, "base_url"), message, code="base_url")
-        if "api_key_env" not in target:
-            yield document.problem(
-                (*path, "base_url"),
-                "another server needs a key of its own, never OpenAI's",
-                code="api_key_env_missing",
-                hint="Name the variable that holds its key: `api_key_env: OTHER_API_KEY`.",
-            )
-
-
-def _webhook_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
-    variable, path = get_in(document.data, "notify", "webhook_env"), ("notify", "webhook_env")
-    if isinstance(variable, str) and path not in secrets:
-        yield from _variable_problems(document, path, variable)
-
-
-def _variable_problems(document: Document, path: KeyPath, variable: str) -> Iterator[Problem]:
-    if not is_variable_name(variable):
-        # not repeated: it may be the key itself
-        message = "this is not the name of an environment variable"
-        hint = "Write its name, such as OPENAI_API_KEY; the secret itself stays out of the file."
-        yield document.problem(path, message, code="api_key_env", hint=hint, show=False)
-
-
-def _refused_address(address: str) -> str | None:
-    try:
-        url = urlsplit(address)
-        host = url.hostname or ""
-        _ = url.port
-    except ValueError as error:
-        return f"this is no address: {error}"
-    if url.scheme not in ("http", "https") or not host or not address.isascii() or not address.isprintable():
-        return "an address begins with https:// and a host's name"
-    if url.query or url.fragment or " " in address:
-        return "an address ends with its path, such as /v1"
-    if url.scheme == "http" and not _is_loopback(host):
-        return "plain http would show the key to the network; use https (http is for this machine only)"
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_poll(document: Document) -> Iterator[Problem]:
-    for path, target in _targets(document):
-        poll = target.get("poll")
-        try:
-            shortest = seconds(get_in(poll, "min"), 1.0)
-            longest = seconds(get_in(poll, "max"), max(30.0, shortest))
-        except (ValueError, TypeError):
-            continue  # the schema has said so
-        if not 0 < shortest <= longest:
-            message = f"the pauses go from {shortest:g} s to {longest:g} s; min is above 0 and not above max"
-            yield document.problem((*path, "poll"), message, code="poll")
 
 
 def _check_split(document: Document) -> Iterator[Problem]:
@@ -246,8 +152,8 @@ def _check_later_values(document: Document) -> Iterator[Problem]:
 RULES: tuple[Rule, ...] = (
     _check_later_values,
     _check_target,
-    _check_providers,
-    _check_poll,
+    check_services,
+    check_poll,
     _check_split,
     check_sources,
     prompt_problems,

@@ -40,6 +40,8 @@ def _names_a_key(path: KeyPath, value: object) -> bool:
     """Return whether the key at `path` asks for a secret and has one."""
     if not path or value in (None, "") or isinstance(value, (int, float)):
         return False
+    if "headers" in path and isinstance(value, str) and value.startswith("env:"):
+        return False  # a variable's name
     # the author's own names (columns, template variables, targets) may be anything
     own = path[0] in ("prompt", "eval") or "columns" in path or path[:-1] == ("targets",)
     return not own and KEY_NAME.fullmatch(str(path[-1])) is not None

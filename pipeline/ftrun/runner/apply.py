@@ -104,6 +104,8 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
         return
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
+    for note in plan.notes[len(session.notes) :]:
+        context.emit("note", text=note)
     _refuse_blocked(plan, context)
     authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}

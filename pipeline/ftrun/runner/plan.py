@@ -8,6 +8,7 @@ from typing import Any
 from ftrun import data
 from ftrun.stages import STAGES, Action, Context
 from ftrun.stages.decision import Decision
+from ftrun.stages.lineage import starting_model
 from ftrun.targets import Service
 
 FREE_FIRST = ("prepare", "check")  # local and free: done, or previewed, before the rest can be planned
@@ -78,6 +79,7 @@ def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...
                 code=decision.code,
             )
         )
+    notes = (*notes, *_readiness(context, steps, remote))
     return Plan(
         experiment=context.experiment.name,
         target=context.experiment.target.name,
@@ -85,6 +87,20 @@ def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...
         estimate=_estimate(context, steps),
         notes=notes,
     )
+
+
+def _readiness(context: Context, steps: list[Step], remote: Service | None) -> list[str]:
+    """Return what is to be known before a job is created; ConfigError for what can't succeed there."""
+    creates = any(step.stage == "train" and step.action == "run" for step in steps)
+    if context.local or not creates:
+        return []
+    from ftrun.targets.preflight import check_model, check_request
+
+    notes = check_request(context.experiment)
+    if remote is not None:
+        model = starting_model(context) or context.experiment.target.model
+        notes += check_model(context.experiment, remote, model)
+    return notes
 
 
 def _decide(stage: Any, context: Context, remote: Service | None, before: list[Step]) -> Decision:

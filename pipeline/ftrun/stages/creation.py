@@ -50,6 +50,8 @@ def request_of(context: Context, key: str) -> JobRequest:
         hyperparameters=wanted["hyperparameters"],
         seed=wanted["seed"],
         suffix=wanted["suffix"],
+        extra_body=wanted.get("extra body", {}),
+        own_hyperparameters=wanted.get("service hyperparameters", {}),
         metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
         method=wanted["method"],
         grader=wanted.get("grader"),

@@ -36,7 +36,15 @@ def spec(context: Context) -> dict[str, Any]:
         "validation data": context.sha("validation"),
         # only where it is asked for: specs made before there was the key stay what they were
         **({"continue from": start} if start else {}),
+        **_of_the_service(context),
     }
+
+
+def _of_the_service(context: Context) -> dict[str, Any]:
+    """Return what a target adds to its jobs, where it adds something."""
+    target = context.experiment.target
+    given = {"extra body": target.extra_body, "service hyperparameters": target.hyperparameters}
+    return {name: dict(values) for name, values in given.items() if values}
 
 
 def spec_base(context: Context) -> str:

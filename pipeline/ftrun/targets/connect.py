@@ -92,11 +92,25 @@ def _connect_remote(target: Target, announce: Announce) -> Service:
         announce(
             "OPENAI_BASE_URL is ignored: who gets paid stands in the experiment file (targets.T.base_url)."
         )
-    key = key_from(target.api_key_env or "OPENAI_API_KEY", target.name)
     identity = identity_of(target)
     return ApiService(
         base_url=target.base_url or OPENAI,
-        key=key,
+        key=_key(target),
         organization=identity["organization"],
         project=identity["project"],
+        headers={name: _header(value, target.name) for name, value in target.headers.items()},
+        capabilities=target.capabilities,
     )
+
+
+def _key(target: Target) -> str | Callable[[], str]:
+    if target.auth == "entra":
+        from ftrun.targets.entra import INFERENCE, token_for
+
+        return token_for(target.name, *INFERENCE)
+    return key_from(target.api_key_env or "OPENAI_API_KEY", target.name)
+
+
+def _header(value: str, target: str) -> str:
+    """Return a header's value; `env:NAME` stands for what the environment has."""
+    return key_from(value.removeprefix("env:"), target) if value.startswith("env:") else value

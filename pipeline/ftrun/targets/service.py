@@ -54,7 +54,7 @@ class RemoteModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What a job is created from; file ids are the server's."""
+    """What a job is created from; file ids are the server's. `own_hyperparameters` are the service's own."""
 
     model: str
     training_file: str
@@ -63,6 +63,8 @@ class JobRequest:
     seed: int | None
     suffix: str | None
     metadata: Mapping[str, str]
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    own_hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     method: str = "supervised"
     grader: Mapping[str, Any] | None = None
 

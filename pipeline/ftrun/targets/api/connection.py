@@ -5,7 +5,7 @@ follow a redirect.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,13 +34,17 @@ class Connection:
         organization: str | None,
         project: str | None,
         honours_keys: bool = False,
+        headers: Mapping[str, str] | None = None,
+        capabilities: Mapping[str, str] | None = None,
     ) -> None:
         self.honours_keys = honours_keys
+        self.capabilities = capabilities or {}
         self._options: dict[str, Any] = {
             "base_url": base_url,
             "api_key": key,
             "organization": organization,
             "project": project,
+            "default_headers": dict(headers or {}),
         }
         self.known_by: dict[str, float] = {}
         self._client = self._make_client(READ_RETRIES)

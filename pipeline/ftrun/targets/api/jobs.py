@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 
+from ftrun.targets.api.asking import create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
 from ftrun.targets.failures import outcome_of
@@ -49,7 +50,8 @@ class JobCalls(Connection):
         once = self._make_client(0)
         try:
             made = once.fine_tuning.jobs.create(
-                **_create_arguments(request), extra_headers={"Idempotency-Key": key, "Connection": "close"}
+                **create_arguments(request, self.capabilities),
+                extra_headers={"Idempotency-Key": key, "Connection": "close"},
             )
         except Exception as error:  # whatever happened: the question is only whether a job was made
             return outcome_of(error)
@@ -100,24 +102,6 @@ class JobCalls(Connection):
                 return []
             found = [checkpoint_of(raw) for raw in every(page)]
         return sorted(found, key=lambda point: int(point["step"]))
-
-
-def _create_arguments(request: JobRequest) -> dict[str, Any]:
-    settings: dict[str, Any] = {"hyperparameters": dict(request.hyperparameters)}
-    if request.grader is not None:
-        settings["grader"] = dict(request.grader)
-    optional = {
-        "validation_file": request.validation_file,
-        "seed": request.seed,
-        "suffix": request.suffix,
-    }
-    return {
-        "model": request.model,
-        "training_file": request.training_file,
-        "method": {"type": request.method, request.method: settings},
-        "metadata": dict(request.metadata),
-        **{name: value for name, value in optional.items() if value is not None},
-    }
 
 
 def _with_key(jobs: Iterable[Job], spec: str) -> list[Job]:

@@ -1,0 +1,45 @@
+"""Owns the table of services of the protocol: where they are, their key's variable, what differs there.
+
+The table is data (services.json); docs/targets.md shows it, and a target's `capabilities` override it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+TABLE = Path(__file__).with_name("services.json")
+
+
+@cache
+def table() -> dict[str, Any]:
+    """Return `protocol`, the capabilities with their values (the usual one first), and `services`."""
+    read: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
+    return read
+
+
+def service(provider: str) -> Mapping[str, Any]:
+    """Return the entry of a provider other than `local`."""
+    entry: Mapping[str, Any] = table()["services"][provider]
+    return entry
+
+
+def capabilities(provider: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return every capability of a service: its own over the protocol's, `given` over both."""
+    usual = {name: about["values"][0] for name, about in table()["protocol"].items()}
+    return {**usual, **service(provider).get("capabilities", {}), **given}
+
+
+def base_url(provider: str, raw: Mapping[str, Any]) -> str | None:
+    """Return the address of a target's service; None is OpenAI's own."""
+    given: str | None = raw.get("base_url")
+    if given is not None or provider == "openai":
+        return given
+    if provider == "azure":
+        endpoint = str(raw["endpoint"]).rstrip("/")
+        return endpoint if endpoint.endswith("/openai/v1") else f"{endpoint}/openai/v1"
+    pattern: str = service(provider)["base_url"]
+    return pattern.format(region=raw.get("region"))

@@ -1,0 +1,126 @@
+"""Owns the questions before anything is uploaded: what a service can't take, whether it has the model and
+until when. It only reads. Whether an account may train is known to the server alone: it says so at the job.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ftrun.errors import ConfigError, FtrunError
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.places import shown_path
+from ftrun.targets.matching import same_model
+from ftrun.targets.service import RemoteModel, Service
+
+# codes of a server that tells nothing of its models
+NOT_TOLD = ("not_found", "forbidden", "refused", "unreadable_answer")
+DROPPED = {
+    "suffix": "takes no suffix: the model's name goes without it",
+    "seed": "takes no seed: two trainings may differ",
+    "metadata": "takes no metadata: jobs are told apart by files, model and values",
+}
+
+
+def check_request(experiment: Experiment) -> list[str]:
+    """Return notes on what is not sent; ConfigError for what would be taken for something else."""
+    target, train = experiment.target, experiment.train
+    told = target.capabilities
+    multiplier = train.hyperparameters.get("learning_rate_multiplier", "auto")
+    if told.get("learning_rate") == "absolute" and multiplier != "auto":
+        raise _problem(
+            experiment,
+            ("train", "hyperparameters", "learning_rate_multiplier"),
+            f"{target.name} takes no multiplier but an absolute learning rate, and {multiplier} would be one",
+            hint=f"Write targets.{target.name}.hyperparameters: {{learning_rate: 0.00001}}, and `auto` here.",
+        )
+    if told.get("method") == "left_out" and train.method != "supervised":
+        raise _problem(experiment, ("train", "method"), f"{target.name} trains supervised only")
+    asked = {"suffix": train.suffix is not None, "seed": train.seed is not None, "metadata": True}
+    return [
+        f"{target.name} {words}"
+        for key, words in DROPPED.items()
+        if asked[key] and told.get(key) == "left_out"
+    ]
+
+
+def check_model(experiment: Experiment, service: Service, model: str) -> list[str]:
+    """Return notes on the model to start from; ConfigError when it is not there or can't be trained.
+
+    A server that tells nothing of its models is believed to have it.
+    """
+    if experiment.target.capabilities.get("models") == "missing":
+        return []
+    try:
+        found = _find(service, model)
+    except FtrunError as error:
+        if error.code not in NOT_TOLD:
+            raise
+        return [f"whether {experiment.target.name} has {model} is not known: it lists no models"]
+    if isinstance(found, RemoteModel):
+        return _lifetime(experiment, found)
+    if not found:
+        return [f"whether {experiment.target.name} has {model} is not known: it lists no models"]
+    near = difflib.get_close_matches(model, found, n=3)
+    raise _model_problem(
+        experiment,
+        f"the server has no model {model!r}",
+        hint=(f"Did you mean {', '.join(near)}? " if near else "") + "`ftrun ls models` lists what it has.",
+    )
+
+
+def _find(service: Service, model: str) -> RemoteModel | Sequence[str]:
+    """Return the model, else the names of all there are; a snapshot stands for its alias."""
+    found = service.model(model)
+    if found is not None:
+        return found
+    all_there_are = service.models()
+    snapshots = [one for one in all_there_are if same_model(model, one.id)]
+    return snapshots[-1] if snapshots else [one.id for one in all_there_are]
+
+
+def _lifetime(experiment: Experiment, model: RemoteModel) -> list[str]:
+    today = datetime.now(UTC).date()
+    if model.fine_tunable is False:
+        raise _model_problem(experiment, f"{model.id} can't be fine-tuned at this server")
+    if model.training_ends is not None and model.training_ends < datetime.now(UTC).timestamp():
+        raise _model_problem(experiment, f"{model.id} can't be fine-tuned any more at this server")
+    ends = _date(model.shutdown_date)
+    if ends is None:
+        return []
+    if ends <= today:
+        raise _model_problem(experiment, f"{model.id} was shut down on {ends}", code="model_shutdown")
+    days = (ends - today).days
+    return [f"{model.id} and what is tuned from it are shut down on {ends}, in {days} days"]
+
+
+def _date(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat((text or "")[:10])
+    except ValueError:
+        return None
+
+
+def _model_problem(
+    experiment: Experiment, message: str, *, hint: str | None = None, code: str = "unknown_model"
+) -> ConfigError:
+    key = ("targets", experiment.target.name, "model")
+    if experiment.train.continue_from is not None:
+        key = ("train", "continue_from")  # type: ignore[assignment]
+    elsewhere = "Take another model, or train elsewhere: --target local."
+    return _problem(experiment, key, message, hint=hint or elsewhere, code=code)
+
+
+def _problem(
+    experiment: Experiment,
+    key: tuple[str | int, ...],
+    message: str,
+    *,
+    hint: str | None = None,
+    code: str = "not_at_this_service",
+) -> ConfigError:
+    file, line, column = experiment.places.get(key, (experiment.file, 1, 1))
+    where: dict[str, Any] = {"file": shown_path(file), "line": line, "column": column}
+    return ConfigError(f"{'.'.join(map(str, key))}: {message}", code=code, hint=hint, **where)
