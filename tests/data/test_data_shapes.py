@@ -234,3 +234,12 @@ def test_rows_of_another_method(make: Any) -> None:
     made = make({"a.csv": "q,a\n1,2\n"}, target=OPENAI, train=Train(method="dpo"))
     (error,) = data.examine(made).errors
     assert "prompt.preferred" in str(error.hint) or "preferred:" in str(error.hint)
+
+
+def test_what_a_target_lacks_is_told_once(make: Any) -> None:
+    """An error that every row shares is one problem with its count, not one a row."""
+    chats = [[{**USER, "content": f"q{n}"}, call(), result(), ANSWER] for n in range(9)]
+    rows = [{"messages": chat, "tools": [WEATHER]} for chat in chats]
+    found = data.examine(make({"a.jsonl": lines(rows)}, target=LOCAL))
+    (error,) = [one for one in found.errors if one.code == "unsupported_by_target"]
+    assert "(in 9 rows)" in error.message

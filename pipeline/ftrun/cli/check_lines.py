@@ -67,6 +67,9 @@ def _estimate(estimate: Any) -> Iterator[str]:
     counted = f"counted in {estimate['encoding']}"
     if not estimate["exact"]:
         counted += ", which is not the model's own encoding: take it as an estimate"
+    guessed = [name for name in ("tools", "images") if not estimate[f"{name}_exact"]]
+    if guessed and estimate["exact"]:
+        counted += f"; {' and '.join(guessed)} by estimate"
     yield (
         f"  {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} epochs = "
         f"{estimate['billable_tokens']:,} tokens to train ({counted})"

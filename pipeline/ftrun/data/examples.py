@@ -167,7 +167,7 @@ class ExampleMaker:
         for fault in rule_faults(made, self._rules):
             warning = fault.code == "ignored_by_target" or self._lenient
             code = DEFAULT_CODE if self._lenient and fault.code != "ignored_by_target" else fault.code
-            place.add(code, fault.message, row.line, hint=fault.hint, once=warning)
+            place.add(code, fault.message, row.line, hint=fault.hint, once=True)
             refused = refused or not warning
         return not refused
 
