@@ -126,7 +126,8 @@ def test_what_changed_since_the_last_run(tmp_path: Path, call: Call) -> None:
     """Added, removed, changed answers, changed questions in place, each with its place."""
     write(tmp_path, ROWS)
     assert "no earlier run is here" in call("data", "toy.yaml", "--diff")
-    call("run", "toy.yaml", "--until", "prepare")
+    said = call("run", "toy.yaml", "--until", "prepare")
+    assert "go on" in said and "talk to it" not in said  # there is no model yet
     same = call("data", "toy.yaml", "--diff")
     assert "0 added, 0 removed, 0 changed, 0 moved, 30 unchanged" in same
     rows = {question: answer for question, answer in ROWS.items() if question != "質問29"}
@@ -167,7 +168,16 @@ def test_check_tells_problems_by_code(tmp_path: Path, call: Call) -> None:
     assert text.splitlines()[1] == "20 errors, 0 warnings: nothing could be trained on this yet."
     assert text.count("the content is empty [empty_content]") == 3
     assert "… and 17 more: rows.csv:35, rows.csv:36" in text
+    assert "`where: (a | trim) != ''` in the source" in text
     assert text.splitlines()[-1].startswith("Mend this and check again: ")
+
+
+def test_a_data_file_in_the_place_of_an_experiment_leads_to_init(tmp_path: Path, call: Call) -> None:
+    """`ftrun rows.csv` and `ftrun check rows.csv` say what to do first."""
+    write(tmp_path, ROWS)
+    for words in (["rows.csv"], ["check", "rows.csv"]):
+        assert "this is a data file, not an experiment\n  tip: Draft" in call(*words, code=2)
+    assert "ftrun init rows.csv" in call("plan", "rows.csv", code=2)
 
 
 def test_check_shows_messages_where_they_vary(make: Any, chats: Any, tmp_path: Path, call: Call) -> None:

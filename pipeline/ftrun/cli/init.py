@@ -180,7 +180,7 @@ def _quoted(text: str) -> str:
 def _print(document: Mapping[str, Any], proposal: Proposal) -> None:
     columns = document["columns"]
     what = f"{columns['user']!r} asks, {columns['assistant']!r} answers" if columns else "ready chats"
-    print(f"{document['rows']} rows: {visible(what)}.")
+    print(f"{document['rows']} different rows: {visible(what)}.")
     if document["copied"]:
         print(f"copied   {visible(document['copied'])} (the data lay outside the project)")
     for path in document["written"]:

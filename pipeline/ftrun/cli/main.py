@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -70,7 +71,7 @@ class Commands(click.Group):
         if name not in COMMANDS:
             if name in LATER:
                 raise click.UsageError(f"`ftrun {name}` is not in this version ({ftrun.__version__}).", ctx)
-            if name.endswith((".yaml", ".yml")) or "/" in name:
+            if name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_file():
                 return "run", self.get_command(ctx, "run"), args
         return super().resolve_command(ctx, args)
 

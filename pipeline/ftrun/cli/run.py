@@ -189,7 +189,9 @@ def _print_answers(session: Session) -> None:
 def _print_next(session: Session) -> None:
     """Print the exact next commands."""
     report = session.folder / "report.html"
-    lines = [("talk to it", comeback(session, command="chat")), ("run again", comeback(session))]
+    lines = [("run again" if "wait" in session.state.stages else "go on", comeback(session))]
+    if "wait" in session.state.stages:  # before, there is no tuned model
+        lines.insert(0, ("talk to it", comeback(session, command="chat")))
     if report.exists():
         lines.insert(0, ("report", shown_path(report)))
     target = session.experiment.target.name

@@ -113,7 +113,9 @@ TEXTS = {
     "mojibake": _warning("Export the file anew as UTF-8, or say its true encoding: `encoding: cp932`."),
     "control_character": _warning("Delete the character: nobody sees it, but the model learns it."),
     "bidi_character": _warning("Delete the character, unless the text is written from right to left."),
-    "full_width": _warning("Write digits and letters in one width, as Unicode's NFKC form does: １２ is 12."),
+    "full_width": _warning(
+        "Write them in one width; `{{ answer | nfkc }}` in the prompt does it: １２ becomes 12."
+    ),
     "placeholder": _warning("Fill it in, or delete the row: the model would learn to write it."),
     "blank_answer": _warning("Write the answer, or delete the row."),
     "outer_space": _warning("Trim the text: space around it is learned, and changes the tokens."),

@@ -33,6 +33,8 @@ Message = dict[str, Any]
 Made = dict[str, Any]  # a whole training row
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
+ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
+BLANK_CURE = "Fill it in, or delete the row; `where: ({} | trim) != ''` in the source leaves such rows out."
 TEMPLATES = ("user", "assistant", "messages", "preferred", "non_preferred")
 
 
@@ -185,7 +187,17 @@ class ExampleMaker:
         for fault in faults:
             found = MESSAGE_INDEX.match(fault.field) if row.lines else None
             line = row.lines[int(found[1])] if found else row.line
-            place.add(fault.code, fault.message, line, hint=fault.hint, once=fault.code in WARNINGS)
+            hint = fault.hint or (self._blank_cure(fault) if fault.code == "empty_content" else None)
+            place.add(fault.code, fault.message, line, hint=hint, once=fault.code in WARNINGS)
+
+    def _blank_cure(self, fault: Fault) -> str | None:
+        """Return how to leave out rows where the column is empty that alone makes up the message."""
+        for role in ("user", "assistant"):
+            template = getattr(self._prompt, role)
+            column = ONE_COLUMN.fullmatch(template.text) if template is not None else None
+            if column and f"({role})" in fault.message:
+                return BLANK_CURE.format(column[1])
+        return None
 
     def _told(
         self, render: Callable[..., Given], values: Mapping[str, Any], row: Row, place: FilePlace

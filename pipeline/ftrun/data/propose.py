@@ -19,11 +19,11 @@ from ftrun.experiment.places import shown_path
 # as `_plain` spells them; the first that is there wins
 USER_NAMES = (
     "user question 質問 問い 問 質問文 q prompt instruction input query request human customer "
-    "ユーザー ユーザ 入力 指示 発話 相談 お客様"
+    "ユーザー ユーザ 入力 指示 発話 相談 お客様 お問い合わせ 問い合わせ お問合せ 問合せ ご質問"
 )
 ASSISTANT_NAMES = (
     "assistant answer 回答 答え 答 回答文 a completion output response reply bot "
-    "アシスタント 出力 応答 返答 返事 返信"
+    "アシスタント 出力 応答 返答 返事 返信 ご回答 対応"
 )
 JINJA_WORDS = (
     "and or not in is if else elif for true false none True False None self super loop row caller "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,21 @@ from ftrun.experiment.places import LINE_BREAK, shown_path
 
 # control characters, and the line breaks of Unicode, at which editors count differently
 REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+# those that no experiment file has; a .json could be one
+DATA_ENDINGS = (
+    ".csv",
+    ".tsv",
+    ".tab",
+    ".jsonl",
+    ".ndjson",
+    ".xlsx",
+    ".xls",
+    ".parquet",
+    ".arrow",
+    ".sqlite",
+    ".db",
+)
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:
@@ -30,6 +46,14 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
     if len(content) > limit:
         raise ConfigError(f"the file is larger than {limit:,} bytes", code="too_large", **where)
     return content
+
+
+def refuse_data(path: Path) -> None:
+    """Raise ConfigError if a data file is given where an experiment file is needed: what to do first."""
+    if path.name.lower().removesuffix(".gz").endswith(DATA_ENDINGS):
+        hint = f"Draft an experiment from it first: ftrun init {shlex.quote(shown_path(path))}"
+        message = "this is a data file, not an experiment"
+        raise ConfigError(message, code="not_an_experiment", file=shown_path(path), hint=hint)
 
 
 def decode(content: bytes, path: Path) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import ftrun
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import overrides as sets
-from ftrun.experiment.decode import decode, read_bytes
+from ftrun.experiment.decode import decode, read_bytes, refuse_data
 from ftrun.experiment.model import Template
 from ftrun.experiment.nodes import KeyPath, Node, find, merge, plain, spell, walk
 from ftrun.experiment.places import excerpt, shown_path
@@ -105,6 +105,7 @@ def _absolute(path: Path) -> Path:
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read an experiment file with all that belongs to it; ConfigError has the places of what is wrong."""
     path = _absolute(path)
+    refuse_data(path)
     reader = _Reader(path)
     root = reader.read_yaml(path, ())
     for override in overrides:
