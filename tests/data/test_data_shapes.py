@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ftrun import data
-from ftrun.data.provider_rules import rule_faults, rules_of
+from ftrun.data.provider_rules import method_faults, rule_faults, rules_of
 from ftrun.data.shapes import Method, row_faults
 from ftrun.data.spans import trained_spans
 from ftrun.errors import DataError
@@ -206,6 +207,13 @@ def test_a_method_that_the_target_lacks(make: Any) -> None:
     """Preferences are refused by the local engine at the key that asks for them."""
     made = make({"a.jsonl": lines([PAIR])}, train=Train(method="dpo"), target=LOCAL)
     assert "unsupported_by_target" in {one.code for one in data.examine(made).errors}
+
+
+def test_a_service_that_knows_no_methods() -> None:
+    """Where a job can't say its method, preferences would train as something else: they are refused."""
+    plain = replace(SERVER, capabilities={"method": "left_out"})
+    assert [fault.code for fault in method_faults(rules_of(plain), "dpo")] == ["unsupported_by_target"]
+    assert not list(method_faults(rules_of(SERVER), "dpo"))
 
 
 def test_trained_spans() -> None:

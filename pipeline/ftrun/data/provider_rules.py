@@ -72,6 +72,13 @@ PROVIDERS: Mapping[str, Rules] = {"local": LOCAL, "azure": replace(OPENAI, provi
 
 def rules_of(target: Target) -> Rules:
     """Return the rules of the target's provider, and of its model where that is known."""
+    rules = _rules_of(target)
+    # without `method` in the request another one than the usual would be ignored in silence
+    knows_methods = target.capabilities.get("method", "sent") == "sent"
+    return rules if knows_methods else replace(rules, methods=("supervised",))
+
+
+def _rules_of(target: Target) -> Rules:
     if target.provider in PROVIDERS:
         return PROVIDERS[target.provider]
     host = urlsplit(target.base_url).hostname or "" if target.base_url else "api.openai.com"
