@@ -68,6 +68,7 @@ def make(tmp_path: Path) -> MakeExperiment:
             prompt=prompt or Prompt(),
             train=train or Train(),
             budget=Budget(),
+            state=None,
             notify=Notify(),
             evaluation=evaluation or Evaluation(),
             places={**places, ("data", "split"): (config, 20, 3), ("prompt",): (config, 30, 3)},

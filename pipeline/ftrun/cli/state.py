@@ -1,4 +1,4 @@
-"""`ftrun state show|verify|repair`: what ftrun remembers of an experiment on a target."""
+"""`ftrun state show|verify|repair|unlock`: what ftrun remembers of an experiment on a target."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.cli.reporter import Reporter
+from ftrun.errors import UsageError
 from ftrun.text import visible
 
 
@@ -31,7 +32,7 @@ def show(
     if as_json:
         print_json(state)
     else:
-        _print(state, str(session.store.path))
+        _print(state, session.store.shown())
     return 0
 
 
@@ -50,7 +51,7 @@ def verify(
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     missing = missing_at_target(session)
     document = {
-        "state": str(session.store.path),
+        "state": session.store.shown(),
         "serial": session.state.serial,
         "lineage": session.state.lineage,
         "target_checked": missing is not None,
@@ -95,6 +96,32 @@ def repair(
         print(f"{document['state']} is whole: there is nothing to repair.")
     else:
         print(f"{document['state']} was restored from {document['source']}; kept: {document['kept']}")
+    return 0
+
+
+@command.command(name="unlock")
+@experiment_options
+@click.option("--id", "lock_id", required=True, help="The lock's id, as the refused run showed it.")
+def unlock(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    lock_id: str,
+) -> int:
+    """Take away the lock that a dead run left on a remote state (`state:`). Other locks never need this."""
+    from ftrun.runner import locate_session
+    from ftrun.state.remote import RemoteStore
+
+    session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
+    store = session.store
+    if not isinstance(store, RemoteStore) or not store.unlock(lock_id):
+        raise UsageError(f"{store.shown('lock.json')}: there is no lock {lock_id}", code="no_lock")
+    if as_json:
+        print_json({"state": store.shown(), "unlocked": lock_id})
+    else:
+        print(f"{store.shown('lock.json')}: unlocked")
     return 0
 
 

@@ -54,6 +54,7 @@ def build(document: Document, target: str | None) -> Experiment:
         data=_data(document),
         prompt=_prompt(document),
         train=_train(document, data.get("train", {})),
+        state=data.get("state"),
         budget=_budget(data.get("budget") or {}),
         evaluation=_evaluation(data.get("eval", {})),
         notify=Notify(**data.get("notify") or {}),

@@ -12,7 +12,6 @@ HINT = f"This is ftrun {ftrun.__version__}; delete it here, or look for a newer 
 # `*` stands for a target's name or an index
 KEYS = frozenset(
     (
-        "state",
         "eval.prompts.*.tools",
         "eval.prompts.*.reference",
         "eval.test_set",

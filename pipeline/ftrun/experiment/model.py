@@ -291,6 +291,7 @@ class Experiment:
     prompt: Prompt
     train: Train
     budget: Budget
+    state: str | None
     evaluation: Evaluation
     notify: Notify
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
+from urllib.parse import urlsplit
 
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import later
@@ -39,6 +40,22 @@ def _check_target(document: Document) -> Iterator[Problem]:
             choose_target(document, None, must_choose=False)
         except ConfigError as error:
             yield from error.problems
+
+
+def _check_state(document: Document) -> Iterator[Problem]:
+    """Refuse addresses with a key in them, and file:// without an absolute path."""
+    address = get_in(document.data, "state")
+    if not isinstance(address, str):
+        return
+    url = urlsplit(address)
+    if "@" in url.netloc or url.query or url.fragment:
+        message = (
+            "the address of the state has no key, query or fragment: credentials come from the environment"
+        )
+        yield document.problem(("state",), message, code="state_address")
+    elif url.scheme == "file" and (url.netloc or not url.path.startswith("/")):
+        message = "a shared folder is written file:///absolute/path"
+        yield document.problem(("state",), message, code="state_address")
 
 
 def _check_split(document: Document) -> Iterator[Problem]:
@@ -154,6 +171,7 @@ RULES: tuple[Rule, ...] = (
     _check_target,
     check_services,
     check_poll,
+    _check_state,
     _check_split,
     check_sources,
     prompt_problems,

@@ -93,7 +93,7 @@ def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
 
 def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
     """Tell, without lock or network, whether every stage is done."""
-    if settings.force or session.other_store or not session.store.path.exists():
+    if settings.force or session.other_store or not session.store.exists():
         return False
     plan = make_plan(context_of(session, emit, settings), remote=None)
     return plan.idle

@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError
@@ -18,7 +17,7 @@ from ftrun.runner.session import Session
 from ftrun.stages import Context, train, upload
 from ftrun.stages.spec import spec_key
 from ftrun.state import Intent, State
-from ftrun.state.store import parse_state, read_plain
+from ftrun.state.store import BACKUP, parse_state
 from ftrun.targets import Service, reachable
 
 REPAIRABLE = ("state_damaged", "state_conflict")
@@ -55,30 +54,28 @@ def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
     with session.store.locked(wait=wait):
         try:
             session.reload()
-            return {"state": str(session.store.path), "source": None, "kept": None}
+            return {"state": session.store.shown(), "source": None, "kept": None}
         except DecisionError as error:
             if error.code not in REPAIRABLE:
                 raise
-        raw = read_plain(session.store.path) or b""
-        source, state = _restored(session, raw)
-        kept = _put_aside(session.store.path)
+        source, state = _restored(session, session.store.read("state.json") or b"")
+        kept = session.store.put_aside(_kept_name())
         session.store.load()  # there is none now
         if state is not None:
             session.store.save(state)
         with _context(session, emit) as context:
             if state is None:
                 _adopt_from_target(session, context)
-    return {"state": str(session.store.path), "source": source, "kept": str(kept)}
+    return {"state": session.store.shown(), "source": source, "kept": kept}
 
 
 def _restored(session: Session, raw: bytes) -> tuple[str, State | None]:
     """Return what the state can be restored from, and it."""
-    sides = _sides(raw, session.store.path)
+    sides = _sides(raw, session.store.shown())
     if sides is not None:
         return "both sides of the merge", merged(*sides)
-    backup = read_plain(session.store.backup)
     try:
-        state = parse_state(backup or b"", session.store.backup)
+        state = parse_state(session.store.read(BACKUP) or b"", session.store.shown(BACKUP))
     except DecisionError:
         return "the target", None
     for intent in state.intents.values():
@@ -86,7 +83,7 @@ def _restored(session: Session, raw: bytes) -> tuple[str, State | None]:
     return "the backup", state
 
 
-def _sides(raw: bytes, path: Path) -> tuple[State, State] | None:
+def _sides(raw: bytes, path: str) -> tuple[State, State] | None:
     if not HUNK.search(raw):
         return None
     try:
@@ -107,10 +104,8 @@ def merged(one: State, other: State) -> State:
     return newer
 
 
-def _put_aside(path: Path) -> Path:
-    kept = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}")
-    path.rename(kept)
-    return kept
+def _kept_name() -> str:
+    return f"state.json.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}"
 
 
 @contextmanager

@@ -66,12 +66,22 @@ def locate_session(
         experiment=experiment,
         digest=document.digest,
         folder=folder,
-        store=StateStore(folder),
+        store=_store(experiment, folder),
         state=_new_state(experiment),
         notes=[],
         overrides=tuple(overrides),
         options=_options(overrides, runs),
     )
+
+
+def _store(experiment: Experiment, folder: Path) -> StateStore:
+    """Return where the state lies: in the run folder or, with `state:`, on a shelf that others see too."""
+    if experiment.state is None:
+        return StateStore(folder)
+    from ftrun.state.remote import RemoteStore
+    from ftrun.state.shelf import shelf_of
+
+    return RemoteStore(folder, shelf_of(experiment.state, experiment.name, experiment.target.name))
 
 
 def _options(overrides: Sequence[str], runs: Path | None) -> tuple[str, ...]:
@@ -125,10 +135,10 @@ def _check_owner(session: Session) -> None:
     if (state.experiment, state.target) == (experiment.name, experiment.target.name):
         return
     raise DecisionError(
-        f"{session.store.path} belongs to {state.experiment!r} on {state.target!r}, not to "
+        f"{session.store.shown()} belongs to {state.experiment!r} on {state.target!r}, not to "
         f"{experiment.name!r} on {experiment.target.name!r}; no call was made",
         code="foreign_state",
-        file=str(session.store.path),
+        file=session.store.shown(),
         hint="Put it back where it came from; without it the next run finds its uploads and its job at the "
         "target, if it has any there.",
     )
@@ -171,7 +181,7 @@ def _check_identity(session: Session) -> None:
     raise DecisionError(
         f"the state belongs to {_words(then)}, this run would use {_words(now)}; no call was made",
         code="other_account",
-        file=str(session.store.path),
+        file=session.store.shown(),
         hint="Use the first account again, or give this target another name to begin anew there.",
     )
 

@@ -38,7 +38,7 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
             hint="Wait for it with --wait, or look with `ftrun status`.",
         ) from None
     try:
-        write_json(holder, _me())
+        write_json(holder, me())
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -57,7 +57,8 @@ def user_lock(key: str) -> Path:
     return (Path(home) if home else Path.home() / ".local" / "state") / "ftrun" / "locks" / f"{key}.lock"
 
 
-def _me() -> dict[str, str | int]:
+def me() -> dict[str, str | int]:
+    """Return who holds a lock: this process, as others are told."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return {"pid": os.getpid(), "host": platform.node(), "folder": str(Path.cwd()), "since": since}
 

@@ -21,6 +21,7 @@ from ftrun.state.migrations import upgraded
 from ftrun.state.model import VERSION, State
 
 CONFLICT = (b"<<<<<<< ", b">>>>>>> ")
+BACKUP = "state.json.backup"
 UNTOUCHED = "Nothing was changed, and no call was made."
 
 
@@ -30,13 +31,33 @@ class StateStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "state.json"
-        self.backup = folder / "state.json.backup"
+        self.backup = folder / BACKUP
         self._seen: bytes | None = None  # what the file held when this store last read or wrote it
+
+    def shown(self, name: str = "state.json") -> str:
+        """Return where a file of the state lies, for messages."""
+        return str(self.folder / name)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the bytes of a file of the state, None where there is none."""
+        return read_plain(self.folder / name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file of the state, whole or not at all."""
+        write_atomic(self.folder / name, data)
+
+    def put_aside(self, name: str) -> str:
+        """Keep the damaged state under another name and take it away; return where it is."""
+        return str(self.path.rename(self.folder / name))
+
+    def exists(self) -> bool:
+        """Tell whether there is a state, whole or not."""
+        return self.read("state.json") is not None
 
     def load(self) -> State | None:
         """Return the verified state, None where there is none; DecisionError when it can't be trusted."""
-        self._seen = read_plain(self.path)
-        return None if self._seen is None else parse_state(self._seen, self.path, backup=self.backup)
+        self._seen = self.read("state.json")
+        return None if self._seen is None else parse_state(self._seen, self.shown())
 
     def save(self, state: State, *, no_way_back: bool = False) -> None:
         """Write the state durably; the last good one becomes `state.json.backup`.
@@ -44,22 +65,22 @@ class StateStore:
         With `no_way_back` the backup becomes this one too: a call is about to leave, and a state from before
         it must not come back. DecisionError if somebody else wrote the file since it was read.
         """
-        if read_plain(self.path) != self._seen:
+        if self.read("state.json") != self._seen:
             self._refuse_overtaken()
         state.serial += 1
         data = state_bytes(state)
         if no_way_back:
-            write_atomic(self.backup, data)
+            self.write(BACKUP, data)
         elif self._seen is not None:
-            write_atomic(self.backup, self._seen)
-        write_atomic(self.path, data)
-        self._seen = read_plain(self.path)
+            self.write(BACKUP, self._seen)
+        self.write("state.json", data)
+        self._seen = self.read("state.json")
 
     def _refuse_overtaken(self) -> NoReturn:
         raise DecisionError(
-            f"{self.path} was changed by something else while this run went on",
+            f"{self.shown()} was changed by something else while this run went on",
             code="state_changed",
-            file=str(self.path),
+            file=self.shown(),
             hint="Run the same command again: it reads what is there now, and finds its job at the target.",
         )
 
@@ -96,7 +117,7 @@ def read_plain(path: Path) -> bytes | None:
         return file.read()
 
 
-def parse_state(raw: bytes, path: Path, *, backup: Path | None = None) -> State:
+def parse_state(raw: bytes, path: Path | str) -> State:
     """Return the state that `raw` holds, brought to today's version; DecisionError names `path`."""
     if any(raw.startswith(mark) or b"\n" + mark in raw for mark in CONFLICT):
         raise _conflict(path)
@@ -106,15 +127,15 @@ def parse_state(raw: bytes, path: Path, *, backup: Path | None = None) -> State:
         if isinstance(version, int) and version > VERSION:
             raise _newer(path, version)
         if claimed != digest(data):
-            raise _damaged(path, "was changed or cut: its checksum does not fit", backup)
+            raise _damaged(path, "was changed or cut: its checksum does not fit")
         return State.from_json(upgraded(data))
     except (ValueError, RecursionError):
-        raise _damaged(path, "is not readable as a state", backup) from None
+        raise _damaged(path, "is not readable as a state") from None
     except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"lacks a part ({error})", backup) from error
+        raise _damaged(path, f"lacks a part ({error})") from error
 
 
-def _newer(path: Path, version: int) -> DecisionError:
+def _newer(path: Path | str, version: int) -> DecisionError:
     return DecisionError(
         f"{path} has version {version}; this ftrun knows version {VERSION}",
         code="state_version",
@@ -123,7 +144,7 @@ def _newer(path: Path, version: int) -> DecisionError:
     )
 
 
-def _conflict(path: Path) -> DecisionError:
+def _conflict(path: Path | str) -> DecisionError:
     return DecisionError(
         f"{path} holds git's conflict markers: two clones ran this experiment",
         code="state_conflict",
@@ -133,11 +154,10 @@ def _conflict(path: Path) -> DecisionError:
     )
 
 
-def _damaged(path: Path, what: str, backup: Path | None) -> DecisionError:
-    kept = "the last good one is beside it" if backup and backup.exists() else "it asks the target"
+def _damaged(path: Path | str, what: str) -> DecisionError:
     return DecisionError(
         f"{path} {what}; no call was made",
         code="state_damaged",
         file=str(path),
-        hint=f"`ftrun state repair CONFIG` puts it right ({kept}).",
+        hint="`ftrun state repair CONFIG` puts it right: from its backup, or by asking the target.",
     )

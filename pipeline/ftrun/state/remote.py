@@ -1,0 +1,113 @@
+"""Owns a state that lies on a shelf: as in a file, and a lock that is a file there, which outlives a killed
+run. It is taken away by a person (`ftrun state unlock`), never by guess: a second run would then hold it too.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import DecisionError
+from ftrun.state.locks import me
+from ftrun.state.model import State
+from ftrun.state.shelf import Shelf
+from ftrun.state.store import StateStore
+
+LOCK = "lock.json"
+PAUSE = 2.0  # seconds between two tries of one who waits
+
+
+class RemoteStore(StateStore):
+    """The state on a shelf. `folder` is the run folder, where everything else stays."""
+
+    def __init__(self, folder: Path, shelf: Shelf) -> None:
+        super().__init__(folder)
+        self._shelf = shelf
+        self._lock: bytes | None = None
+
+    def shown(self, name: str = "state.json") -> str:
+        """Return where a file of the state lies, for messages."""
+        return self._shelf.shown(name)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the bytes of a file of the state, None where there is none."""
+        return self._shelf.read(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file of the state, whole or not at all."""
+        self._shelf.write(name, data)
+
+    def put_aside(self, name: str) -> str:
+        """Keep the damaged state under another name and take it away; return where it is."""
+        self._shelf.write(name, self._shelf.read("state.json") or b"")
+        self._shelf.delete("state.json")
+        return self._shelf.shown(name)
+
+    def save(self, state: State, *, no_way_back: bool = False) -> None:
+        """Write the state; DecisionError if the lock was taken away meanwhile."""
+        if self._lock is not None and self._shelf.read(LOCK) != self._lock:
+            raise DecisionError(
+                f"the lock {self.shown(LOCK)} was taken away while this run went on",
+                code="state_changed",
+                hint="Run the same command again: it reads what is there now.",
+            )
+        super().save(state, no_way_back=no_way_back)
+
+    @contextmanager
+    def locked(self, *, wait: bool) -> Iterator[None]:
+        """Hold the local and the shelf's lock; DecisionError (exit 4) names who holds it."""
+        with super().locked(wait=wait):
+            mine = json.dumps({**me(), "id": str(uuid.uuid4())}).encode()
+            while not self._shelf.create(LOCK, mine):
+                if not wait:
+                    raise self._taken()
+                time.sleep(PAUSE)
+            self._lock = mine
+            try:
+                self._check_condition()
+                yield
+            finally:
+                self._lock = None
+                if self._shelf.read(LOCK) == mine:
+                    self._shelf.delete(LOCK)
+
+    def _check_condition(self) -> None:
+        """Refuse a server that writes what is there already although it was told not to."""
+        if self._shelf.create(LOCK, b"{}"):
+            self._shelf.delete(LOCK)
+            raise DecisionError(
+                f"the server of {self.shown()} ignores conditional writes: no lock is safe there",
+                code="state_place",
+                hint="Use another server, a shared folder (file://), or git for the state. No call was made.",
+            )
+
+    def _taken(self) -> DecisionError:
+        holder = self.holder()
+        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}" if holder else "unknown"
+        return DecisionError(
+            f"another run of this experiment holds the lock ({who})",
+            code="locked",
+            file=self.shown(LOCK),
+            hint="Wait for it with --wait. If that run is dead: "
+            f"`ftrun state unlock CONFIG --id {holder.get('id', 'ID')}`.",
+        )
+
+    def holder(self) -> dict[str, Any]:
+        """Return who holds the shelf's lock: id, pid, host, folder, since; empty if nobody does."""
+        try:
+            found = json.loads(self._shelf.read(LOCK) or b"{}")
+            return found if isinstance(found, dict) and {"id", "pid", "host", "since"} <= found.keys() else {}
+        except ValueError:
+            return {}
+
+    def unlock(self, lock_id: str) -> bool:
+        """Take away the lock with this id, of a run that a person says is dead; tell if there was one."""
+        if self.holder().get("id") != lock_id:
+            return False
+        self._shelf.delete(LOCK)
+        return True

@@ -1,0 +1,167 @@
+"""Owns the places where a state can lie away from the project: a shared folder, or an S3 bucket.
+
+Only places where "create it unless it is there" is one step are taken: without that no lock is safe. For
+a folder that is O_EXCL, for S3 a conditional PUT; a server that ignores the condition is found out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from ftrun.errors import DecisionError, FtrunError, UsageError
+from ftrun.files import named_errors, sync_folder, write_atomic
+
+SCHEMES = ("file", "s3")
+BUSY = (errno.EBUSY,)  # 409: somebody else is creating it right now
+TAKEN = (errno.EEXIST, errno.EINVAL, *BUSY)  # EINVAL is what s3fs makes of 412 Precondition Failed
+
+
+class Shelf(Protocol):
+    """A place for a few small files."""
+
+    def shown(self, name: str) -> str:
+        """Return a file's place for messages."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's bytes, None where there is none."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless there is one, in one step; tell whether it was written."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete a file; one that is gone is fine."""
+        ...
+
+
+class FolderShelf:
+    """A folder that several machines see."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def shown(self, name: str) -> str:
+        """Return the path."""
+        return str(self._folder / name)
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's bytes, None where there is none."""
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file, whole or not at all."""
+        write_atomic(self._folder / name, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file unless there is one."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / name
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            return False
+        with named_errors(path), os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self._folder)
+        return True
+
+    def delete(self, name: str) -> None:
+        """Delete a file."""
+        (self._folder / name).unlink(missing_ok=True)
+
+
+class BucketShelf:
+    """A prefix of an S3 bucket; account and endpoint are those of the usual AWS variables and files."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            import s3fs
+        except ImportError:
+            raise UsageError(
+                f"a state at {url} needs the extra `remote`",
+                code="no_extra",
+                hint="python -m pip install 'ftrun[remote]'",
+            ) from None
+        self._url = url
+        self._files: Any = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True)
+
+    def shown(self, name: str) -> str:
+        """Return the URL."""
+        return f"{self._url}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """Return an object's bytes, None where there is none."""
+        with self._asking(name):
+            try:
+                return bytes(self._files.cat_file(self.shown(name)))
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put an object: it is seen whole or not at all."""
+        with self._asking(name):
+            self._files.pipe_file(self.shown(name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put an object unless there is one; what a lost answer hides is looked up."""
+        with self._asking(name):
+            try:
+                self._files.pipe_file(self.shown(name), data, mode="create")
+            except OSError as error:
+                if error.errno not in TAKEN:
+                    raise
+                found = self.read(name)
+                if found is None and error.errno not in BUSY:
+                    raise
+                return found == data
+        return True
+
+    def delete(self, name: str) -> None:
+        """Delete an object."""
+        with self._asking(name), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self.shown(name))
+
+    @contextlib.contextmanager
+    def _asking(self, name: str) -> Iterator[None]:
+        """Say in our words what the bucket's server or its client complains of."""
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            yield
+        except (OSError, BotoCoreError) as error:
+            raise FtrunError(
+                f"{self.shown(name)}: {error}",
+                code="state_unreachable",
+                hint="Check the bucket and the credentials of the AWS variables.",
+            ) from error
+
+
+def shelf_of(url: str, *parts: str) -> Shelf:
+    """Return the shelf at `url`, below it in `parts`; DecisionError where no lock can be safe."""
+    scheme = urlsplit(url).scheme
+    if scheme == "file":
+        return FolderShelf(Path(unquote(urlsplit(url).path)).joinpath(*parts))
+    if scheme == "s3":
+        return BucketShelf("/".join((url.rstrip("/"), *parts)))
+    raise DecisionError(
+        f"a state at {scheme}:// could not be locked safely; no call was made",
+        code="state_place",
+        hint=f"Use one of {', '.join(f'{known}://' for known in SCHEMES)}, or git for the state.",
+    )
