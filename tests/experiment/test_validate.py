@@ -31,7 +31,7 @@ def test_an_unknown_key_names_path_value_and_the_nearest_key(place: Workplace) -
     assert "Did you mean `n_epochs`?" in (problem.hint or "")
 
 
-@pytest.mark.parametrize("address", ["s3://key@bucket/x", "s3://b/x?token=1", "file://host/x", "file://x"])
+@pytest.mark.parametrize("address", ["s3://b/x?token=1", "s3://b/x#part", "file://host/x", "file://x"])
 def test_the_address_of_a_state_holds_no_key(place: Workplace, address: str) -> None:
     """Keys come from the environment, and a shared folder is an absolute path."""
     assert place.wrong_with(f"state: '{address}'\n").code == "state_address"
