@@ -15,13 +15,25 @@ from conftest import ROOT, Ftrun
 PACKAGE = ROOT / "pipeline" / "ftrun"
 FOUNDATION = {"errors", "files", "money", "secrecy", "text"}
 MAY_IMPORT = {
-    "cli": {"runner", "stages", "state", "targets", "data", "evaluation", "report", "experiment", "engine"},
-    "runner": {"stages", "state", "targets", "data", "evaluation", "report", "experiment"},
+    "cli": {
+        "augment",
+        "runner",
+        "stages",
+        "state",
+        "targets",
+        "data",
+        "evaluation",
+        "report",
+        "experiment",
+        "engine",
+    },
+    "runner": {"augment", "stages", "state", "targets", "data", "evaluation", "report", "experiment"},
     "stages": {"state", "targets", "data", "evaluation", "report", "experiment"},
     "state": set(),
     "targets": {"experiment", "engine"},
     "data": {"experiment"},
     "evaluation": {"experiment"},
+    "augment": {"data", "evaluation", "experiment"},
     "report": {"experiment"},
     "experiment": set(),
     "engine": set(),

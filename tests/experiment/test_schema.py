@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ftrun.experiment import build_experiment, model, read_document, schema_text
-from ftrun.experiment.build import DEFAULT_HYPERPARAMETERS, DEFAULT_SAMPLING
+from ftrun.experiment.build import DEFAULT_AUGMENT_SAMPLING, DEFAULT_HYPERPARAMETERS, DEFAULT_SAMPLING
 
 from .conftest import Workplace
 from .reference import DOCUMENT, with_table
@@ -59,6 +59,7 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     ("upload", model.UploadSettings, {}, set()),
     ("budget", model.Budget, {"unclear": "resend_after"}, set()),
     ("data", model.Data, {}, set()),
+    ("augment", model.Augment, {}, set()),
     ("source", model.Source, {}, {"base", "key"}),
     ("sql", model.Sql, {}, set()),
     ("dataset", model.Dataset, {}, set()),
@@ -87,6 +88,11 @@ def test_defaults_are_those_of_the_schema(place: Workplace) -> None:
     sampling, hyperparameters = DEFINITIONS["sampling"], DEFINITIONS["hyperparameters"]
     for part, defaults in ((sampling, DEFAULT_SAMPLING), (hyperparameters, DEFAULT_HYPERPARAMETERS)):
         assert {k: v["default"] for k, v in part["properties"].items() if "default" in v} == defaults
+    augment = DEFINITIONS["augment"]["properties"]
+    sampled = augment["sampling"]["properties"]
+    assert {k: v["default"] for k, v in sampled.items() if "default" in v} == DEFAULT_AUGMENT_SAMPLING
+    for key, one in augment.items():
+        assert "default" not in one or getattr(experiment.data.augment, key) == one["default"]
     target = DEFINITIONS["target"]["properties"]
     assert experiment.target.settle == target["settle"]["default"]
     poll = DEFINITIONS["poll"]["properties"]

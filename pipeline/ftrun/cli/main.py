@@ -32,6 +32,8 @@ COMMANDS = {
     "gc": "Find, and on request delete, what no experiment of this project uses any more.",
     "history": "List every model of an experiment with configuration, cost and scores.",
     "ledger": "List what cost money, estimated and actual, by experiment and month.",
+    "augment": "Ask a model for more training rows; none is used before a person has approved it.",
+    "review": "Approve or reject what augment proposed: in the browser, or with --approve and --reject.",
     "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
     "init": "Write a new experiment from a CSV or JSONL file.",
     "models": "List the models that a local target can fine-tune, and what is in the cache.",
@@ -40,7 +42,7 @@ COMMANDS = {
     "doctor": "Say what is wrong with this machine, and the cure.",
 }
 # commands that DESIGN.md names and a later version brings
-LATER = frozenset((*("augment", "compare", "eval", "import", "metrics", "report"),))
+LATER = frozenset((*("compare", "eval", "import", "metrics", "report"),))
 
 
 class Commands(click.Group):

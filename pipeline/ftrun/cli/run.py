@@ -51,8 +51,8 @@ def command(
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    signal.signal(signal.SIGTERM, _interrupt)
-    outcome = apply(session, Settings(**how, ask=_asker(as_json)), _Greeting(session, reporter))
+    signal.signal(signal.SIGTERM, interrupt)
+    outcome = apply(session, Settings(**how, ask=asker(as_json)), _Greeting(session, reporter))
     reporter.end()
     error = _closing_error(session, outcome)
     _notify(session, outcome, error)
@@ -63,11 +63,11 @@ def command(
     return error.exit_code if error else 0
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _asker(as_json: bool) -> Any:
+def asker(as_json: bool) -> Any:
     """Return how to ask a person, or None where nobody can answer."""
     if as_json or not sys.stdin.isatty():
         return None

@@ -72,12 +72,12 @@ def _seeds(experiment: Experiment, wanted: set[str]) -> dict[str, list[Place]]:
 
 
 def _parts_at(places: set[Place], gathered: Gathered, parts: Sequence[int]) -> Mapping[Place, int]:
-    found = {}
+    found: dict[Place, int] = {}
     for index, part in enumerate(parts):
         file, line = gathered.place_of(index)
         place = (gathered.files[file], line)
         if place in places and index not in gathered.marks:
-            found[place] = part
+            found[place] = max(part, found.get(place, TRAIN))
     return found
 
 

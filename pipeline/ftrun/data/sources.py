@@ -34,6 +34,7 @@ ENDINGS = {
 }
 OTHER_TABLES = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 PACKED = ".gz"
+REVIEW_ENDING = ".review.jsonl"  # rows that nobody has approved: a glob never takes them for data
 MOST_NAMES = 8  # shown of a folder's files
 
 
@@ -151,7 +152,7 @@ def _matches(source: Source, where: dict[str, Any], findings: Findings) -> list[
         if glob.has_magic(source.path):
             found = glob.glob(source.path, root_dir=source.base, recursive=True)  # noqa: PTH207 - takes ../ too
             paths = [source.base / name for name in sorted(found)]
-            if paths := [path for path in paths if not path.is_dir()]:
+            if paths := [path for path in paths if not (path.is_dir() or path.name.endswith(REVIEW_ENDING))]:
                 return paths
     except (OSError, ValueError) as error:
         findings.add("missing_file", f"{source.path!r} is no usable path: {error}", **where)

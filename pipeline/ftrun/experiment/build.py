@@ -9,6 +9,7 @@ from typing import Any
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.document import Document
 from ftrun.experiment.model import (
+    Augment,
     Budget,
     Data,
     Dataset,
@@ -32,6 +33,7 @@ from ftrun.experiment.target import seconds, target_of
 
 BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
 DEFAULT_SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
+DEFAULT_AUGMENT_SAMPLING = {"temperature": 0.8, "max_tokens": 512}
 DEFAULT_HYPERPARAMETERS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
 WHOLE_NUMBERS = frozenset(("n_epochs", "batch_size", "eval_interval", "eval_samples"))
 NUMBERS = frozenset(("learning_rate_multiplier", "beta", "compute_multiplier"))
@@ -109,6 +111,26 @@ def _data(document: Document) -> Data:
         legacy_functions=raw.get("legacy_functions", "refuse"),
         checks=raw.get("checks") or {},
         pii=raw.get("pii"),
+        augment=_augment(document, raw.get("augment", {})),
+    )
+
+
+def _augment(document: Document, raw: Mapping[str, Any]) -> Augment:
+    sampling = {**DEFAULT_AUGMENT_SAMPLING, **raw.get("sampling", {})}
+    given: dict[str, Any] = {
+        name: raw[name] for name in ("target", "model", "kind", "question") if name in raw
+    }
+    numbers: dict[str, Any] = {
+        name: int(raw[name]) for name in ("per_row", "max_rows", "seed") if name in raw
+    }
+    path = raw.get("path")
+    return Augment(
+        **given,
+        **numbers,
+        prompt=document.templates.get(("data", "augment", "prompt")),
+        max_usd=None if raw.get("max_usd") is None else float(raw["max_usd"]),
+        sampling={key: value for key, value in sampling.items() if value is not None},
+        path=None if path is None else document.base(("data", "augment", "path")) / path,
     )
 
 

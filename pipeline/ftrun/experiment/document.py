@@ -112,7 +112,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         sets.apply(root, override)
     templates = reader.read_templates(root)
     tools = reader.read_tools(root)
-    texts = [template.text for template in templates.values()]
+    texts = [template.text for path, template in templates.items() if path[0] == "prompt"]
     dependencies = _dependencies(path.parent, reader.read_bytes) if any(map(INCLUDES.search, texts)) else ""
     return Document(
         path=path,
@@ -190,7 +190,7 @@ class _Reader:
         return Problem(message + shown, code=code, **where)
 
     def read_templates(self, root: Node) -> dict[KeyPath, Template]:
-        """Return the templates of `prompt` by key path; a value that ends in .j2 is read from its file."""
+        """Return the templates by key path; a value that ends in .j2 is read from its file."""
         templates = {}
         for path, node in _template_nodes(root):
             template = self._template(path, node)
@@ -273,7 +273,7 @@ def _feed(total: Any, content: bytes) -> None:
 
 
 def _template_nodes(root: Node) -> Iterator[tuple[KeyPath, Node]]:
-    places: list[KeyPath] = [("prompt", key) for key in TEMPLATES]
+    places: list[KeyPath] = [("data", "augment", "prompt"), *(("prompt", key) for key in TEMPLATES)]
     messages = find(root, ("prompt", "messages"))
     for index in range(len(messages.value) if messages and isinstance(messages.value, list) else 0):
         places += [("prompt", "messages", index, key) for key in MESSAGE_TEMPLATES]

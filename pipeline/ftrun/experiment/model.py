@@ -99,6 +99,26 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """How more rows are asked for. `target` None: the experiment's; `path` None: beside the first source.
+
+    `path` is absolute; `max_usd` None: the experiment's budget holds.
+    """
+
+    target: str | None = None
+    model: str = "base"
+    kind: Literal["paraphrase", "new"] = "paraphrase"
+    prompt: Template | None = None
+    question: str | None = None
+    per_row: int = 2
+    max_rows: int = 100
+    max_usd: float | None = None
+    seed: int = 42
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """Where rows come from and how they are divided."""
 
@@ -108,6 +128,7 @@ class Data:
     legacy_functions: Literal["refuse", "upgrade"] = "refuse"
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
     pii: Mapping[str, str] | str | None = None  # an action for each kind, or one word for all
+    augment: Augment = field(default_factory=Augment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

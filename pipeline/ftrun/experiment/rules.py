@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import later
-from ftrun.experiment.build import choose_target
+from ftrun.experiment.build import BUILT_IN_TARGETS, choose_target
 from ftrun.experiment.document import Document
 from ftrun.experiment.methods import method_problems, prompt_problems
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in, walk
@@ -82,6 +82,16 @@ def _check_split(document: Document) -> Iterator[Problem]:
             message = f"`{key}` has nothing to divide: neither validation nor test is a share or a number"
             hint = "Add `validation: 0.1`, or delete the key."
             yield document.problem(("data", "split", key), message, code="split", hint=hint, at_key=True)
+
+
+def _check_augment(document: Document) -> Iterator[Problem]:
+    target = get_in(document.data, "data", "augment", "target")
+    given = get_in(document.data, "targets")
+    names = [str(name) for name in given] if isinstance(given, Mapping) and given else list(BUILT_IN_TARGETS)
+    if isinstance(target, str) and target not in names:
+        message = f"there is no target {shown_value(target)}"
+        hint = f"Targets here: {', '.join(names)}."
+        yield document.problem(("data", "augment", "target"), message, code="unknown_target", hint=hint)
 
 
 def _check_eval_prompts(document: Document) -> Iterator[Problem]:
@@ -176,6 +186,7 @@ RULES: tuple[Rule, ...] = (
     check_sources,
     prompt_problems,
     method_problems,
+    _check_augment,
     _check_eval_prompts,
     _check_one_line,
     _check_templates,

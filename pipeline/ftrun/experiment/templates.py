@@ -153,6 +153,18 @@ class Renderer:
         return text
 
 
+def render_alone(experiment: Experiment, template: Template, key: str, names: Mapping[str, Any]) -> str:
+    """Return a template of the experiment that is none of the prompt's; `key` names it for errors.
+
+    ConfigError if it is wrong or names what is not in `names`; DataError if a value is null.
+    """
+    environment = ExperimentEnvironment(experiment.file.parent)
+    try:
+        return _compile(environment, template, key).render(names)
+    except Exception as error:  # as for a prompt: whatever it is, the template is at fault
+        _explain(error, template, key, names, None)
+
+
 def _named(experiment: Experiment) -> Iterator[tuple[str, Template | None]]:
     prompt = experiment.prompt
     yield "prompt.system", prompt.system

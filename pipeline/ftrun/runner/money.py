@@ -1,8 +1,9 @@
-"""Owns the question whether a plan may spend money: a pure function of plan, budget and consent."""
+"""Owns the question whether a plan may spend money: pure functions of estimate, budget and consent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ftrun.errors import DecisionError
 from ftrun.money import money
@@ -17,11 +18,26 @@ def authorize(plan: Plan, *, budget: float | None, yes: bool, ask: Callable[[str
     """
     if not plan.paid:
         return
-    estimate = plan.estimate or {}
+    consent(plan.estimate or {}, target=plan.target, budget=budget, yes=yes, ask=ask)
+
+
+def consent(
+    estimate: Mapping[str, Any],
+    *,
+    target: str,
+    budget: float | None,
+    yes: bool,
+    ask: Callable[[str], bool] | None,
+    cure: str = "Raise `budget.usd`, or train on fewer examples or epochs.",
+) -> None:
+    """Return when `estimate` (usd, yen_per_usd, unknown) may be spent at `target`; DecisionError otherwise.
+
+    `cure` says what else can be done when it is over the budget.
+    """
     usd, rate = estimate.get("usd"), estimate.get("yen_per_usd")
     unknown = estimate.get("unknown") or "no price is known"
     if budget is not None:
-        _hold_to(budget, usd, rate, unknown)
+        _hold_to(budget, usd, rate, unknown, cure)
         return
     if yes:
         return
@@ -32,11 +48,11 @@ def authorize(plan: Plan, *, budget: float | None, yes: bool, ask: Callable[[str
             code="not_confirmed",
             hint="Add --yes, or a `budget: {usd: …}` that covers it, to the experiment.",
         )
-    if not ask(f"This run costs {price} at target {plan.target!r}. Go ahead?"):
+    if not ask(f"This run costs {price} at target {target!r}. Go ahead?"):
         raise DecisionError("not confirmed; nothing was sent", code="not_confirmed")
 
 
-def _hold_to(budget: float, usd: float | None, rate: float | None, unknown: str) -> None:
+def _hold_to(budget: float, usd: float | None, rate: float | None, unknown: str, cure: str) -> None:
     if usd is None:
         raise DecisionError(
             f"the budget can't be kept: {unknown}; nothing was sent",
@@ -48,5 +64,5 @@ def _hold_to(budget: float, usd: float | None, rate: float | None, unknown: str)
             f"this run would cost about {money(usd, rate)}, over the budget of {money(budget, rate)}; "
             "nothing was sent",
             code="over_budget",
-            hint="Raise `budget.usd`, or train on fewer examples or epochs.",
+            hint=cure,
         )

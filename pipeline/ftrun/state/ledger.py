@@ -16,7 +16,7 @@ from ftrun.files import append_durably
 from ftrun.state.store import read_plain
 
 NAME = "ledger.jsonl"
-Kind = Literal["job", "upload", "answers", "deployment"]
+Kind = Literal["job", "upload", "answers", "augment", "deployment"]
 Standing = Literal["estimated", "actual", "adopted", "void"]
 
 

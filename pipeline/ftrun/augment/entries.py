@@ -1,0 +1,97 @@
+"""Owns an entry of the review file: a proposed row beside what it was made from, its status, and who made it.
+
+An entry is a line of JSON that a person can read, compare and edit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from ftrun.augment.shapes import Fields, Shape
+from ftrun.data.marks import Mark, marked
+from ftrun.files import digest
+
+Status = Literal["pending", "approved", "rejected"]
+STATUSES: tuple[Status, ...] = ("pending", "approved", "rejected")
+KINDS = ("paraphrase", "new", "failure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """A row that an entry was made from: its file, line and digest."""
+
+    file: str
+    line: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One proposed row. `old` and `new` are its texts, `rest` is what the row holds beside them.
+
+    `made` says who made it, with what and when; of a failure `old` has the wrong answer, and `note` why it
+    is wrong.
+    """
+
+    id: str
+    status: Status
+    kind: str
+    old: Fields
+    new: Fields
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    origin: tuple[Origin, ...] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """Return a digest that tells whether somebody changed the entry meanwhile."""
+        return digest([self.status, dict(self.new)])[:16]
+
+    def line(self) -> str:
+        """Return the entry as a line of the review file, status first."""
+        values = asdict(self)
+        order = ("status", "id", "kind", "old", "new", "rest", "note", "origin", "made")
+        kept = {name: values[name] for name in order if values[name] not in ("", {}, ())}
+        return json.dumps(kept, ensure_ascii=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Entry:
+        """Return the entry of a line's values; TypeError or ValueError where it is none."""
+        if not isinstance(values, dict):
+            raise ValueError("it is no JSON object")
+        if extra := set(values) - {one.name for one in fields(cls)}:
+            raise ValueError(f"the key {sorted(extra)[0]!r} is not known here")
+        if missing := [name for name in ("status", "id", "kind", "old", "new") if name not in values]:
+            raise ValueError(f"the key {missing[0]!r} is missing")
+        origin = tuple(Origin(**one) for one in values.get("origin", ()))
+        entry = cls(**{**values, "origin": origin})
+        if entry.status not in STATUSES:
+            raise ValueError(f"the status {entry.status!r} is not one of: {', '.join(STATUSES)}")
+        mappings = isinstance(entry.rest, dict) and isinstance(entry.made, dict)
+        if entry.kind not in KINDS or not isinstance(entry.id, str) or not mappings:
+            raise ValueError("`kind`, `id`, `rest` or `made` is not as ftrun writes it")
+        for texts in (entry.old, entry.new):
+            if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+                raise ValueError("`old` and `new` hold texts by name")
+        return entry
+
+    def row(self, shape: Shape) -> dict[str, Any]:
+        """Return the row for the training file, with its mark."""
+        # without its origin nobody knows whether the row that it rewords is held out: it stays out
+        origin = self.origin[0].digest if self.origin else ""
+        seed = origin if self.kind == "paraphrase" else None
+        return marked(shape.row(self.rest, self.new), Mark(self.id, seed))
+
+
+def entry_id(*parts: Any) -> str:
+    """Return an id that is the same for the same parts."""
+    return digest(list(parts))[:8]
+
+
+def counts(entries: Sequence[Entry]) -> dict[str, int]:
+    """Return how many entries there are of each status."""
+    return {status: sum(entry.status == status for entry in entries) for status in STATUSES}

@@ -1,0 +1,95 @@
+"""Owns turning eval cases that the tuned model failed into rows that wait for an ideal answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ftrun.augment.entries import Entry, entry_id
+from ftrun.augment.shapes import ANSWER, QUESTION, Fields, Shape
+from ftrun.errors import UsageError
+from ftrun.evaluation.answers import Record
+from ftrun.evaluation.cache import ANSWERS, read_records
+from ftrun.experiment.model import Experiment, Template
+
+PLACE = "\ue000"  # stands for the question while its template is looked at
+
+
+def failed_cases(folder: Path) -> list[Record]:
+    """Return the answers of the tuned model that failed; UsageError if nothing was asked yet."""
+    records = [record for record in read_records(folder / ANSWERS) if record.rival == "tuned"]
+    if not records:
+        raise UsageError(
+            "the tuned model was not asked anything yet: there are no failures to learn from",
+            code="no_answers",
+            hint="`ftrun run CONFIG` asks the eval prompts.",
+        )
+    return [record for record in records if record.passed is False]
+
+
+def entries_of(
+    experiment: Experiment, shape: Shape, records: Sequence[Record], time: str, run: str
+) -> tuple[list[Entry], list[str]]:
+    """Return an entry for each failed case, and the ids of those that the rows' columns can't hold."""
+    found, left_out = [], []
+    for record in records:
+        made = _row(experiment, shape, record)
+        if made is None:
+            left_out.append(record.prompt_id)
+            continue
+        old, new, rest = made
+        by = {"model": record.model, "prompt_id": record.prompt_id, "time": time, "run": run}
+        entry = Entry(
+            id=entry_id("failure", record.prompt_id, new, record.answer),
+            status="pending",
+            kind="failure",
+            old=old,
+            new=new,
+            rest=rest,
+            note="; ".join(record.failures),
+            made=by,
+        )
+        found.append(entry)
+    return found, left_out
+
+
+def _row(
+    experiment: Experiment, shape: Shape, record: Record
+) -> tuple[Fields, Fields, dict[str, Any]] | None:
+    """Return the texts with the wrong answer, those without one, and the rest of a row."""
+    if shape.chat:
+        messages = [dict(message) for message in record.messages]
+        asked = {QUESTION: str(messages[-1]["content"])}
+        rest = {"messages": [*messages, {"role": "assistant", "content": ""}]}
+        return {**asked, ANSWER: record.answer}, {**asked, ANSWER: ""}, rest
+    turns = [message for message in record.messages if message["role"] != "system"]
+    question = _column(experiment, shape, str(turns[-1]["content"])) if len(turns) == 1 else None
+    if question is None:
+        return None
+    empty = dict.fromkeys(shape.names, "") | {shape.question: question}
+    wrong = {**empty, shape.answers[0]: record.answer} if shape.answers else dict(empty)
+    return wrong, empty, {}
+
+
+def _column(experiment: Experiment, shape: Shape, text: str) -> str | None:
+    """Return the column of the question that the user's template makes `text` of; None if none does."""
+    template = experiment.prompt.user
+    if template is None:  # several templates make up the conversation
+        return None
+    before, found, after = _rendered(experiment, shape, template, PLACE).partition(PLACE)
+    middle = text[len(before) : len(text) - len(after)]
+    whole = found and text.startswith(before) and text.endswith(after)
+    # a template may change its column, so the way back is tried
+    if whole and middle and _rendered(experiment, shape, template, middle) == text:
+        return middle
+    return None
+
+
+def _rendered(experiment: Experiment, shape: Shape, template: Template, question: str) -> str:
+    from ftrun.experiment.templates import render_alone
+
+    names: dict[str, Any] = dict.fromkeys(shape.names, "") | {shape.question: question}
+    return render_alone(
+        experiment, template, "prompt.user", {**names, **experiment.prompt.vars, "row": names}
+    )

@@ -1,0 +1,156 @@
+"""`ftrun augment`: ask a model for more training rows, or take the failed eval cases; all wait for review."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.cli.program import program
+from ftrun.cli.run import asker, interrupt
+from ftrun.errors import UsageError
+from ftrun.experiment.places import shown_path
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.augment.requests import Asked
+    from ftrun.augment.review_file import ReviewFile
+    from ftrun.runner import Session
+
+
+@click.command(name="augment")
+@experiment_options
+@click.option(
+    "--with", "who", metavar="TARGET[:MODEL]", help="Who is asked: a target, and base, tuned or an id."
+)
+@click.option("--from-failures", is_flag=True, help="Take the failed eval cases; you write the answers.")
+@click.option(
+    "--yes", is_flag=True, help="Go ahead with what costs money without asking (a budget still holds)."
+)
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    who: str | None,
+    from_failures: bool,
+    yes: bool,
+) -> int:
+    """Ask a model for paraphrases or new cases of training rows; `ftrun review` decides on them."""
+    from ftrun.augment.review_file import ReviewFile
+    from ftrun.augment.shapes import shape_of
+    from ftrun.runner import open_session
+
+    if from_failures and who is not None:
+        raise UsageError("--from-failures asks nobody, so --with has no meaning there", code="usage")
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    shape = shape_of(session.experiment)
+    review = ReviewFile(session.experiment, shape, session.folder.parent)
+    if from_failures:
+        document = _take_failures(session, review)
+    else:
+        other, asked = _asked_session(config, session, who, overrides, runs_dir)
+        document = _ask(session, other, asked, review, yes=yes, as_json=as_json)
+    document |= _whole(session, review)
+    if as_json:
+        print_json(document)
+    else:
+        _print(session, document)
+    return 0
+
+
+def _asked_session(
+    config: Path, session: Session, who: str | None, overrides: tuple[str, ...], runs: Path | None
+) -> tuple[Session, Asked]:
+    """Return the session of the target that is asked, and its model."""
+    from ftrun.augment.requests import Asked
+    from ftrun.runner import open_session
+
+    augment = session.experiment.data.augment
+    name, _, model = (who or "").partition(":")
+    names = [target.name for target in session.experiment.targets]
+    if who is not None and name not in names:
+        hint = f"Targets here: {', '.join(names)}. A model of one: --with {names[0]}:tuned, or another id."
+        raise UsageError(f"--with {who}: there is no such target", code="unknown_target", hint=hint)
+    target = name or augment.target or session.experiment.target.name
+    model = model or ("base" if who else augment.model)
+    other = session
+    if target != session.experiment.target.name:
+        other = open_session(config, target=target, overrides=overrides, runs=runs)
+    origin = other.state.identity.get("origin") or "local"
+    return other, Asked(target=target, model=_model_id(other, model), origin=origin)
+
+
+def _model_id(session: Session, model: str) -> str:
+    if model == "base":
+        return session.experiment.target.model
+    if model != "tuned":
+        return model
+    from ftrun.cli.chat import models_of
+
+    return models_of(session, ())["tuned"]
+
+
+def _ask(
+    session: Session, other: Session, who: Asked, review: ReviewFile, *, yes: bool, as_json: bool
+) -> dict[str, Any]:
+    from ftrun.runner.augmenting import Augmentation
+
+    def tell(number: int, of: int) -> None:
+        if not as_json and (sys.stderr.isatty() or number in (1, of)):
+            print(f"asking {who.model}: {number} of {of}", file=sys.stderr)
+
+    signal.signal(signal.SIGTERM, interrupt)
+    work = Augmentation(session, other, who, review, note=lambda text: click.echo(text, err=True), tell=tell)
+    return work.run(yes=yes, ask=asker(as_json))
+
+
+def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
+    from ftrun.augment.asking import new_run
+    from ftrun.augment.failures import entries_of, failed_cases
+    from ftrun.augment.shapes import shape_of
+
+    records = failed_cases(session.folder)
+    found, left_out = entries_of(session.experiment, shape_of(session.experiment), records, *new_run())
+    added = review.add(found)
+    unfit = {"no row of these columns can hold it": len(left_out)} if left_out else {}
+    return {"kind": "failure", "failed": len(records), "proposed": len(added), "left_out": unfit}
+
+
+def _whole(session: Session, review: ReviewFile) -> dict[str, Any]:
+    from ftrun.augment.entries import counts
+    from ftrun.augment.review_file import yaml_line
+
+    review.write_training_file()
+    return {
+        "experiment": session.experiment.name,
+        "target": session.experiment.target.name,
+        "review_file": str(review.path),
+        "training_file": str(review.training),
+        "source_line": yaml_line(session.experiment, review.training),
+        **counts(review.entries()),
+    }
+
+
+def _print(session: Session, document: Mapping[str, Any]) -> None:
+    if document["kind"] == "failure":
+        print(f"{document['failed']} eval cases failed; {document['proposed']} of them are new for review.")
+        if document["proposed"]:
+            print("note: once trained on, these questions test recall, not what is made of new ones.")
+    else:
+        there = f"{document['cached']} answers were there already"
+        print(f"{document['model']} was asked {document['asked']} times ({there}).")
+        print(f"{document['proposed']} new rows wait for review.")
+    for reason, number in document["left_out"].items():
+        print(f"  left out: {number} {visible(reason)}")
+    print(f"{shown_path(Path(document['review_file']))}: {document['pending']} pending, ", end="")
+    print(f"{document['approved']} approved, {document['rejected']} rejected")
+    if document["pending"]:
+        print(f"next: {program()} review {shown_path(session.experiment.file)}")

@@ -1,0 +1,155 @@
+"""`ftrun review`: a person decides on the rows that `ftrun augment` proposed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.cli.options import experiment_options
+from ftrun.errors import UsageError
+from ftrun.experiment.places import shown_path
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.augment.entries import Entry, Status
+    from ftrun.augment.review_file import ReviewFile
+    from ftrun.runner import Session
+
+ALL = "all"
+
+
+@click.command(name="review")
+@experiment_options
+@click.option("--list", "listed", is_flag=True, help="Print the rows that wait, and open no page.")
+@click.option("--approve", metavar="ID", multiple=True, help="Approve a row; `all`: every row that waits.")
+@click.option("--reject", metavar="ID", multiple=True, help="Reject a row; `all`: every row that waits.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; 0: a free one.")
+@click.option("--no-browser", is_flag=True, help="Print the page's address, and open no browser.")
+def command(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    as_json: bool,
+    listed: bool,
+    approve: tuple[str, ...],
+    reject: tuple[str, ...],
+    port: int,
+    no_browser: bool,
+) -> int:
+    """Approve or reject proposed rows on a page of this machine, or here with --approve and --reject."""
+    from ftrun.augment.review_file import ReviewFile
+    from ftrun.augment.shapes import shape_of
+    from ftrun.runner import open_session
+
+    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    review = ReviewFile(session.experiment, shape_of(session.experiment), session.folder.parent)
+    _decide(review, approve, reject)
+    review.write_training_file()  # also after somebody edited the review file by hand
+    entries = review.entries()
+    if not (listed or approve or reject or as_json) and any(one.status == "pending" for one in entries):
+        _serve(session, review, port, browser=not no_browser)
+        entries = review.entries()
+    if as_json:
+        print_json(_document(session, review, entries))
+    else:
+        _print(session, review, entries, listed=listed)
+    return 0
+
+
+def _decide(review: ReviewFile, approve: Sequence[str], reject: Sequence[str]) -> None:
+    if ALL in approve and ALL in reject:
+        raise UsageError("--approve all and --reject all contradict each other", code="usage")
+    if both := set(approve) & set(reject):
+        raise UsageError(f"{sorted(both)[0]} is to be approved and rejected", code="usage")
+    chosen: list[tuple[Sequence[str], Status]] = [(approve, "approved"), (reject, "rejected")]
+    for ids, status in sorted(chosen, key=lambda one: ALL in one[0]):  # the named ones first
+        if ALL in ids:
+            ids = [*ids, *(entry.id for entry in review.entries() if entry.status == "pending")]
+        if named := [name for name in ids if name != ALL]:
+            review.decide(named, status)
+
+
+def _serve(session: Session, review: ReviewFile, port: int, *, browser: bool) -> None:
+    import webbrowser
+
+    from ftrun.augment.page import ReviewServer
+
+    with _server(ReviewServer, review, _facts(session, review), port) as server:
+        print(f"review page: {server.url}\nCtrl-C, or End on the page, ends it.", flush=True)
+        if browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+        if server.failure is not None:
+            raise server.failure
+
+
+def _server(server: Any, review: ReviewFile, facts: Mapping[str, Any], port: int) -> Any:
+    try:
+        return server(review, facts, port)
+    except OSError as error:
+        message = f"port {port} can't be used: {error.strerror}"
+        raise UsageError(message, code="port", hint="Leave --port out: a free one is taken.") from error
+
+
+def _facts(session: Session, review: ReviewFile) -> dict[str, Any]:
+    from ftrun.augment.review_file import yaml_line
+
+    return {
+        "experiment": session.experiment.name,
+        "target": session.experiment.target.name,
+        "review_file": str(review.path),
+        "training_file": str(review.training),
+        "source_line": yaml_line(session.experiment, review.training),
+    }
+
+
+def _document(session: Session, review: ReviewFile, entries: Sequence[Entry]) -> dict[str, Any]:
+    from ftrun.augment.entries import counts
+    from ftrun.augment.review_file import as_json
+
+    shown = [as_json(entry) for entry in entries]
+    return {**_facts(session, review), **counts(entries), "entries": shown}
+
+
+def _print(session: Session, review: ReviewFile, entries: Sequence[Entry], *, listed: bool) -> None:
+    from ftrun.augment.entries import counts
+
+    for entry in entries if listed else ():
+        if entry.status == "pending":
+            _print_entry(entry)
+    found = counts(entries)
+    print(", ".join(f"{number} {status}" for status, number in found.items()))
+    if not found["approved"]:
+        return
+    facts = _facts(session, review)
+    training = shown_path(review.training)
+    if facts["source_line"]:
+        print(f"To train on what is approved, add this line to data.sources:\n    {facts['source_line']}")
+    else:
+        print(f"{training} is a source: the next run trains on it.")
+
+
+def _print_entry(entry: Entry) -> None:
+    where = ", ".join(f"{one.file}:{one.line}" for one in entry.origin)
+    print(f"{entry.id}  {entry.kind}" + (f"  from {visible(where)}" if where else ""))
+    if entry.note:
+        print(f"  note: {visible(entry.note)}")
+    for name, text in entry.new.items():
+        old = entry.old.get(name, "")
+        print(f"  {visible(name)}")
+        if old != text:
+            print(f"    - {_indented(old)}")
+        print(f"    {'=' if old == text else '+'} {_indented(text) or '(empty: to be written)'}")
+
+
+def _indented(text: str) -> str:
+    return visible(text, keep_newlines=True).replace("\n", "\n      ")

@@ -1,0 +1,136 @@
+"""Owns one call of `ftrun augment`: consent, the ledger, asking what is missing, proposing what came."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ftrun.augment.asking import ask_all, unanswered
+from ftrun.augment.cost import estimate
+from ftrun.augment.entries import Entry
+from ftrun.augment.kept import KeptAnswers
+from ftrun.augment.proposals import proposals
+from ftrun.augment.requests import Asked, Request, requests, seeds_needed
+from ftrun.augment.review_file import ReviewFile
+from ftrun.augment.seeds import training_seeds
+from ftrun.augment.shapes import shape_of
+from ftrun.errors import UsageError
+from ftrun.runner.apply import Settings, context_of
+from ftrun.runner.money import consent
+from ftrun.runner.session import Session
+from ftrun.stages.spending import announce, settle
+from ftrun.state.ignore import write_gitignore
+from ftrun.state.ledger import Standing
+from ftrun.state.locks import held
+
+
+class Augmentation:
+    """What is asked, of whom, and what came of it. `session` has the rows, `other` the target that is asked.
+
+    `note` is told what the user should know, `tell` the number of each request and their sum.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        other: Session,
+        who: Asked,
+        review: ReviewFile,
+        *,
+        note: Callable[[str], None],
+        tell: Callable[[int, int], None],
+    ) -> None:
+        self._experiment, self._other, self._who, self._review = session.experiment, other, who, review
+        self._note, self._tell = note, tell
+        self._shape = shape_of(session.experiment)
+        wanted = seeds_needed(session.experiment.data.augment)
+        seeds, self._questions = training_seeds(session.experiment, self._shape, wanted)
+        if not seeds:
+            hint = "Rows need a question and an answer that are texts."
+            raise UsageError("no row of the training part can be worded anew", code="no_seeds", hint=hint)
+        self._requests: list[Request] = requests(session.experiment, self._shape, seeds, who)
+        self._context = context_of(other, lambda _kind, **data: note(str(data.get("text"))), Settings())
+
+    def run(self, *, yes: bool, ask: Callable[[str], bool] | None) -> dict[str, Any]:
+        """Ask what is missing, propose what came of it, and return the facts; no answer that came is lost.
+
+        DecisionError where nobody agreed to the cost.
+        """
+        local = (self._who.target,) if self._context.local else ()
+        write_gitignore(self._other.folder.parent.parent, local)
+        what = "another `ftrun augment` is asking this target"
+        with held(self._other.folder / "augment.lock", what=what, wait=False):
+            kept = KeptAnswers(self._other.folder)
+            missing = unanswered(self._requests, kept, self._review.entries())
+            costs = estimate(self._experiment, self._other.experiment.target, missing, kept.spent)
+            before = kept.spent
+            try:
+                if missing:
+                    self._authorize(costs, yes, ask)
+                    self._ask(missing, kept, costs)
+            finally:
+                added, left_out = self._propose(kept)
+        return {
+            "kind": self._experiment.data.augment.kind,
+            "model": self._who.model,
+            "asked": len(missing),
+            "cached": len(self._requests) - len(missing),
+            "proposed": len(added),
+            "left_out": dict(left_out),
+            "estimate": costs,
+            "usd": None if costs["usd"] is None else round(kept.spent - before, 6),
+        }
+
+    def _authorize(self, costs: Mapping[str, Any], yes: bool, ask: Callable[[str], bool] | None) -> None:
+        if self._context.local:
+            return
+        augment, budget = self._experiment.data.augment, self._experiment.budget.usd
+        cure = "Lower `data.augment.max_rows`, or raise `budget.usd`."
+        if augment.max_usd is not None:
+            budget = max(0.0, augment.max_usd - costs["spent_usd"])
+            cure = "Lower `data.augment.max_rows`, or raise `data.augment.max_usd`: earlier calls count too."
+        consent(costs, target=self._who.target, budget=budget, yes=yes, ask=ask, cure=cure)
+
+    def _ask(self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any]) -> None:
+        with self._in_the_ledger(kept, costs["usd"]):
+            service = self._context.service()
+            try:
+                ask_all(
+                    missing,
+                    kept,
+                    self._other.experiment.target,
+                    lambda messages, sampling: service.chat(self._who.model, messages, sampling),
+                    self._tell,
+                )
+            finally:
+                self._context.close()
+
+    @contextmanager
+    def _in_the_ledger(self, kept: KeptAnswers, usd: float | None) -> Iterator[None]:
+        """Write into the ledger what may be paid, and afterwards what was."""
+        effect, before = str(uuid.uuid4()), dict(kept.answers)
+        announce(self._context, "augment", effect, usd)
+        try:
+            yield
+        finally:
+            fresh = [one for key, one in kept.answers.items() if key not in before]
+            costs = [one.usd for one in fresh]
+            paid = None if None in costs else sum(one or 0.0 for one in costs)
+            tokens = sum(sum(one.usage.values()) for one in fresh)
+            standing: Standing = "actual" if fresh else "void"
+            settle(self._context, "augment", effect, standing, usd=paid, tokens=tokens or None)
+
+    def _propose(self, kept: KeptAnswers) -> tuple[Sequence[Entry], Counter[str]]:
+        found, left_out = proposals(
+            self._requests,
+            kept.answers,
+            shape=self._shape,
+            kind=self._experiment.data.augment.kind,
+            who=self._who,
+            questions=self._questions,
+            reviewed=self._review.entries(),
+        )
+        return self._review.add(found), left_out

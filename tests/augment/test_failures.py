@@ -1,0 +1,71 @@
+"""Failed eval cases become rows that wait for an answer, in the shape of the experiment's rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ftrun.augment.failures import entries_of, failed_cases
+from ftrun.augment.shapes import shape_of
+from ftrun.errors import UsageError
+from ftrun.evaluation.answers import Record
+from ftrun.evaluation.cache import write_records
+
+from .conftest import CONFIG, Build
+
+
+def record(name: str, text: str, *, rival: str = "tuned", passed: bool | None = False) -> Record:
+    """Return the answer `だめ` of a rival."""
+    return Record(
+        prompt_id=name,
+        rival=rival,
+        model="ft:x",
+        messages=({"role": "system", "content": "短く"}, {"role": "user", "content": text}),
+        answer="だめ",
+        expect={"contains": "よい"},
+        passed=passed,
+        usage={},
+        seconds=0.1,
+        cache_key=name + rival,
+        failures=("does not contain “よい”",),
+    )
+
+
+def test_only_failures_of_the_tuned_model_count(tmp_path: Path) -> None:
+    """Rivals, passed cases and those that expect nothing are no failures; without answers it says so."""
+    with pytest.raises(UsageError, match="not asked anything yet"):
+        failed_cases(tmp_path)
+    records = [record("a", "?"), record("b", "?", rival="base"), record("c", "?", passed=True)]
+    write_records(tmp_path, [*records, record("d", "?", passed=None)])
+    assert [one.prompt_id for one in failed_cases(tmp_path)] == ["a"]
+
+
+def test_a_failure_shows_the_wrong_answer_and_waits_for_a_right_one(build: Build) -> None:
+    """The wrong answer stands on the old side with the reason; the new answer is empty."""
+    experiment = build()
+    [entry], _ = entries_of(experiment, shape_of(experiment), [record("a", "開いてる？")], "now", "run")
+    assert (entry.old, entry.new) == ({"q": "開いてる？", "a": "だめ"}, {"q": "開いてる？", "a": ""})
+    assert entry.note == "does not contain “よい”"
+    assert entry.made["prompt_id"] == "a"
+
+
+def test_the_way_back_through_a_template_is_found_or_the_case_left_out(build: Build) -> None:
+    """`Q: {{ q }}` gives the column of `Q: text`; a question that no column makes is told."""
+    experiment = build(CONFIG.replace('"{{ q }}"', '"Q: {{ q }}!"'))
+    shape = shape_of(experiment)
+    found, left_out = entries_of(experiment, shape, [record("a", "Q: x!"), record("b", "x")], "now", "run")
+    assert [entry.new["q"] for entry in found] == ["x"]
+    assert left_out == ["b"]
+    upper = build(CONFIG.replace('"{{ q }}"', '"{{ q | upper }}"'))
+    found, left_out = entries_of(upper, shape, [record("a", "ABC"), record("b", "abc")], "now", "run")
+    assert (found[0].new["q"], left_out) == ("ABC", ["b"])
+
+
+def test_a_failure_of_chat_rows_is_a_whole_chat(build: Build) -> None:
+    """The conversation as it was asked, with room for the answer."""
+    experiment = build(CONFIG.replace('prompt: {user: "{{ q }}", assistant: "{{ a }}"}\n', ""))
+    shape = shape_of(experiment)
+    [entry], _ = entries_of(experiment, shape, [record("a", "開いてる？")], "now", "run")
+    row = shape.row(entry.rest, {**entry.new, "answer": "はい。"})
+    assert [one["content"] for one in row["messages"]] == ["短く", "開いてる？", "はい。"]
