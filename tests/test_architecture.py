@@ -76,7 +76,7 @@ def test_imports_point_one_way() -> None:
 
 def test_stages_do_not_import_each_other() -> None:
     """What stages share is a module of its own, not another stage."""
-    stages = {"prepare", "check", "upload", "train", "wait", "evaluate", "report"}
+    stages = {"prepare", "check", "upload", "train", "wait", "deploy", "evaluate", "undeploy", "report"}
     for name in stages:
         imported = imports_of(PACKAGE / "stages" / f"{name}.py")
         assert not {f"ftrun.stages.{other}" for other in stages - {name}} & imported, name

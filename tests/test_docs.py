@@ -77,7 +77,7 @@ def test_the_experiments_in_a_readme_are_valid(name: str, tmp_path: Path) -> Non
             assert build_experiment(document, target).target.name == target
 
 
-@pytest.mark.parametrize("name", [*READMES, "CHANGELOG.md", "docs/dependencies.md"])
+@pytest.mark.parametrize("name", [*READMES, "CHANGELOG.md", "docs/dependencies.md", "docs/targets.md"])
 def test_links_lead_to_files(name: str) -> None:
     """Every relative link of a document leads to a file of the repository."""
     links = re.findall(r"\]\(([^)#:]+)\)", read(name))

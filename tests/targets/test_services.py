@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ftrun.targets.preflight import check_model, check_request
 from ftrun.targets.service import JobRequest
 from scripted import Answer, listed, refusal
 from targets.conftest import Connect
+from targets.table import DOCUMENT, with_tables
 
 REQUEST = JobRequest(
     model="m",
@@ -119,6 +121,7 @@ def test_a_service_brings_its_address_and_the_name_of_its_key(
         ("provider: openai, model: m, headers: {x-api-key: 'env:1x'}", "name of an environment variable"),
         ("provider: openai, model: m, capabilities: {suffix: maybe}", "left_out"),
         ("provider: azure, model: m, endpoint: 'https://x', deployment: {account: a}", "missing"),
+        ("provider: openai, model: m, deployment: {name: a, account: b}", "only Azure's deployments"),
     ],
 )
 def test_keys_of_another_service_are_refused(tmp_path: Path, target: str, words: str) -> None:
@@ -225,3 +228,19 @@ def test_the_schema_knows_every_service_and_capability() -> None:
         assert set(entry.get("capabilities", {}).items()) <= {
             (name, value) for name, values in known.items() for value in values
         }
+
+
+def test_the_tables_in_the_docs_are_those_of_the_code() -> None:
+    """They are generated; `python -m targets.table` in tests/ writes them anew."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text == with_tables(text)
+
+
+def test_the_targets_in_the_docs_are_valid(tmp_path: Path) -> None:
+    """Every target of the page's example builds."""
+    block = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[0]
+    path = tmp_path / "x.yaml"
+    path.write_text(f"version: 1\nname: x\ndata: {{sources: [{{path: x.csv}}]}}\n{block}", encoding="utf-8")
+    document = read_document(path)
+    names = list(document.data["targets"])
+    assert [build_experiment(document, name).target.name for name in names] == names

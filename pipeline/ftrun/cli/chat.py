@@ -67,6 +67,15 @@ def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
             hint=f"ftrun run {session.experiment.file} --target {session.experiment.target.name}",
         )
     base = session.experiment.target.model
+    deployed = session.state.stages.get("deploy")
+    if deployed is not None and deployed.result.get("model") == tuned:
+        if deployed.result.get("removed"):
+            raise UsageError(
+                f"the deployment of {tuned} was removed after the evaluation",
+                code="not_deployed",
+                hint="Set `deployment: {keep: true}` in the target and run with --force deploy.",
+            )
+        tuned = deployed.result["deployment"]
     return {"tuned": tuned, **{name: base if name == "base" else name for name in rivals}}
 
 

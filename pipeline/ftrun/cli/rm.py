@@ -12,6 +12,7 @@ from ftrun.cli.remote import opened, remote_options
 from ftrun.errors import FtrunError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.runner import Session
     from ftrun.runner.inventory import Entry, Owners
     from ftrun.targets import Job, Service
 
@@ -27,7 +28,9 @@ def command(
 
     Jobs can't be deleted anywhere: for a job its model is offered.
     """
-    with opened(config, target, runs_dir) as (_session, service, known):
+    with opened(config, target, runs_dir) as (session, service, known):
+        if _remove_deployment(session, thing, yes, as_json):
+            return 0
         entry = _find(service, thing, known)
         if entry is None:
             raise UsageError(
@@ -42,6 +45,29 @@ def command(
     else:
         print(f"Deleted the {entry.kind} {entry.id}.")
     return 0
+
+
+def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -> bool:
+    """Remove a deployment of the target's resource, if `thing` is the name of one; tell whether it was."""
+    where = session.experiment.target.deployment
+    if where is None or where.subscription is None or thing.startswith(("file-", "ftjob-", "ft:")):
+        return False
+    from ftrun.cli.jobs import confirm
+    from ftrun.targets.deployments import Deployments
+
+    management = Deployments(where, session.experiment.target.name)
+    try:
+        if management.state(thing) is None:
+            return False
+        confirm(f"Remove the deployment {thing}? Its model stays.", yes=yes, as_json=as_json)
+        management.down(thing)
+    finally:
+        management.close()
+    if as_json:
+        print_json({"deleted": thing, "kind": "deployment", "owner": None})
+    else:
+        print(f"Removed the deployment {thing}.")
+    return True
 
 
 def _find(service: Service, thing: str, known: Owners) -> Entry | None:

@@ -22,7 +22,7 @@ from ftrun.experiment.places import shown_path
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Outcome, Session
 
-STAGES = ("prepare", "check", "upload", "train", "wait", "evaluate", "report")
+STAGES = ("prepare", "check", "upload", "train", "wait", "deploy", "evaluate", "undeploy", "report")
 
 
 @click.command(name="run")

@@ -17,9 +17,9 @@ from ftrun.experiment.target import seconds
 
 REMOTE_ONLY = (
     *("base_url", "api_key_env", "organization", "project", "price", "extra_body", "hyperparameters"),
-    *("headers", "capabilities"),
+    *("headers", "capabilities", "deployment"),
 )
-OF_ONE = {"endpoint": "azure", "auth": "azure", "deployment": "azure", "region": "bedrock"}
+OF_ONE = {"endpoint": "azure", "auth": "azure", "region": "bedrock"}
 REQUEST_FIELDS = (
     *("model", "training_file", "validation_file", "method", "hyperparameters", "seed", "suffix"),
     *("metadata", "stream"),
@@ -102,6 +102,11 @@ def _deployment_problems(document: Document, path: KeyPath, target: Mapping[str,
     if not isinstance(given, Mapping):
         return
     needed = ("subscription", "resource_group", "account")
+    for key in given if target.get("provider") != "azure" else ():
+        if key != "name":
+            message = "only Azure's deployments are made by ftrun; elsewhere give `name`, of one of yours"
+            yield _wrong(document, (*place, key), message)
+            return
     missing = [key for key in needed if key not in given]
     if missing and (len(missing) < len(needed) or "name" not in given):
         message = f"`{'`, `'.join(missing)}` missing: Azure needs them to deploy a model"

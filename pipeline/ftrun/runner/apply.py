@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ftrun.errors import DecisionError, FtrunError, PendingError
+from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, Plan, make_plan
 from ftrun.runner.session import Session, remember_validated
-from ftrun.stages import NAMES, STAGES, Context
+from ftrun.stages import STAGES, Context, evaluate, stages_of
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
 from ftrun.stages.history import keep
 from ftrun.stages.spending import announce, answers_usd, check_month, settle
@@ -61,7 +61,7 @@ def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[
 
 def context_of(session: Session, emit: Any, settings: Settings) -> Context:
     """Return the context of a session's stages."""
-    return Context(
+    context = Context(
         experiment=session.experiment,
         folder=session.folder,
         state=session.state,
@@ -73,6 +73,8 @@ def context_of(session: Session, emit: Any, settings: Settings) -> Context:
         wait_for_lock=settings.wait_for_lock,
         options=session.options,
     )
+    context.asks = lambda: evaluate.costs(context, evaluate.decide(context, None))
+    return context
 
 
 def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
@@ -80,7 +82,8 @@ def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
     outcome = Outcome()
     if _nothing_to_do(session, settings, emit):
         outcome.idle = True
-        outcome.stages = {name: {"action": "skip", "seconds": 0.0} for name in NAMES}
+        stages = stages_of(context_of(session, emit, settings))
+        outcome.stages = {stage.NAME: {"action": "skip", "seconds": 0.0} for stage in stages}
         return outcome
     emit("begin")
     try:
@@ -102,6 +105,7 @@ def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
 def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:
     if not do_free_stages(session, context, settings, outcome):
         return
+    _check_names(context, settings)
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
@@ -112,7 +116,7 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     if plan.paid and not context.local:
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
-    for stage in STAGES[len(FREE_FIRST) :]:
+    for stage in stages_of(context)[len(FREE_FIRST) :]:
         if stage.NAME == "upload":
             _settle_identity(context)
         if stage.NAME == "wait" and settings.detach:
@@ -123,6 +127,18 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
             keep(context)
         if settings.until == stage.NAME:
             return
+
+
+def _check_names(context: Context, settings: Settings) -> None:
+    """Refuse a stage that this target does not have: --until would never stop."""
+    names = [stage.NAME for stage in stages_of(context)]
+    for option, name in (("--until", settings.until), ("--force", settings.force)):
+        if name is not None and name not in names:
+            raise UsageError(
+                f"{option} {name}: this target has no such stage",
+                code="usage",
+                hint=f"It has {', '.join(names)}.",
+            )
 
 
 def do_free_stages(session: Session, context: Context, settings: Settings, outcome: Outcome) -> bool:

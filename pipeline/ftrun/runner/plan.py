@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftrun import data
-from ftrun.stages import STAGES, Action, Context
+from ftrun.stages import Action, Context, deploy, stages_of
 from ftrun.stages.decision import Decision
 from ftrun.stages.lineage import starting_model
 from ftrun.targets import Service
@@ -67,7 +67,7 @@ class Plan:
 def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...] = ()) -> Plan:
     """Return the plan. `remote` None: the target is not asked."""
     steps: list[Step] = []
-    for stage in STAGES:
+    for stage in stages_of(context):
         decision = _decide(stage, context, remote, steps)
         paid = not context.local and stage.costs(context, decision)
         steps.append(
@@ -128,10 +128,28 @@ def _estimate(context: Context, steps: list[Step]) -> dict[str, Any] | None:
     if "train_tokens" not in counted:
         return None
     paid = {step.stage for step in steps if step.paid}
-    return data.price(
+    estimate = data.price(
         context.experiment,
         examples=counted["examples"],
         train_tokens=counted["train_tokens"],
         train="train" in paid,
         evaluate="evaluate" in paid,
     )
+    return _with_deployment(context, estimate) if "deploy" in paid else estimate
+
+
+def _with_deployment(context: Context, estimate: dict[str, Any]) -> dict[str, Any]:
+    """Add the first hour of a deployment: questions rarely take longer, and each begun hour is paid."""
+    where = context.experiment.target.deployment
+    assert where is not None
+    hour = 0.0 if where.sku == deploy.FREE else where.usd_per_hour
+    usd, rate = estimate["usd"], estimate["yen_per_usd"]
+    total = None if hour is None or usd is None else round(usd + hour, 6)
+    return {
+        **estimate,
+        "deploy_usd": hour,
+        "usd": total,
+        "yen": None if total is None or rate is None else round(total * rate, 2),
+        "unknown": estimate["unknown"]
+        or (None if hour is not None else "deployment.usd_per_hour is not given"),
+    }

@@ -2,11 +2,22 @@
 
 from typing import cast
 
-from ftrun.stages import check, evaluate, prepare, report, train, upload, wait
+from ftrun.stages import check, deploy, evaluate, prepare, report, train, undeploy, upload, wait
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Action, Decision, Stage
 
 STAGES = cast(tuple[Stage, ...], (prepare, check, upload, train, wait, evaluate, report))
-NAMES = tuple(stage.NAME for stage in STAGES)
+# in the place of `evaluate` where a tuned model answers only when it is deployed
+DEPLOYED = cast(tuple[Stage, ...], (deploy, evaluate, undeploy))
 
-__all__ = ["NAMES", "STAGES", "Action", "Context", "Decision", "Stage"]
+
+def stages_of(context: Context) -> tuple[Stage, ...]:
+    """Return the stages of an experiment on its target, in their order."""
+    needed = context.experiment.target.capabilities.get("deployment") == "needed"
+    if not needed or not context.experiment.evaluation.prompts:
+        return STAGES
+    position = STAGES.index(DEPLOYED[1])
+    return (*STAGES[:position], *DEPLOYED, *STAGES[position + 1 :])
+
+
+__all__ = ["STAGES", "Action", "Context", "Decision", "Stage", "stages_of"]

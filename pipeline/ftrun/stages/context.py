@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.state import State, StateStore
 from ftrun.targets import Service, connect, is_local
+
+if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
+    from ftrun.targets.deployments import Deployments
 
 
 class Emit(Protocol):
@@ -30,8 +33,8 @@ class Context:
     `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
     `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
-    of what was asked. `wait_for_lock`: wait for another run instead of
-    stopping. `options` are those of this run that choose what is meant (--set, --runs-dir), for commands
+    of what was asked, `asks` tells whether a question is open. `wait_for_lock`: wait for another run instead
+    of stopping. `options` are those of this run that choose what is meant (--set, --runs-dir), for commands
     that are shown.
     """
 
@@ -51,6 +54,7 @@ class Context:
     options: Sequence[str] = ()
     _service: Service | None = None
     connector: Callable[[], Service] | None = None
+    asks: Callable[[], bool] = lambda: False
 
     def service(self) -> Service:
         """Return the connected target; the first call connects, and may start the engine."""
@@ -69,6 +73,19 @@ class Context:
         if self._service is not None:
             self._service.close()
             self._service = None
+
+    def deployments(self) -> Deployments:
+        """Return the management of deployments at the target's resource; the caller closes it."""
+        from ftrun.targets.deployments import Deployments
+
+        where, target = self.experiment.target.deployment, self.experiment.target
+        assert where is not None
+        return Deployments(where, target.name, pause=min(target.poll[0] * 10, 10.0))
+
+    def called(self, model: str) -> str:
+        """Return the name under which the target answers for `model`: its deployment's, if it has one."""
+        deployed = self.result("deploy")
+        return str(deployed["deployment"]) if model and deployed.get("model") == model else model
 
     def _note(self, text: str) -> None:
         self.emit("note", text=text)

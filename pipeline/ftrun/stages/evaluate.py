@@ -87,7 +87,7 @@ def run(context: Context) -> dict[str, Any]:
 
     def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
         context.emit("asking", number=told + 1, of=len(missing), model=model)
-        said = context.service().chat(model, messages, sampling)
+        said = context.service().chat(context.called(model), messages, sampling)
         context.usage.update(said.usage)
         return Reply(text=said.text, usage=said.usage, seconds=said.seconds)
 

@@ -120,6 +120,7 @@ def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
     from ftrun.stages.guard import Guard
     from ftrun.stages.watch import Pace, Watch
 
+    guarded = guarded and context.experiment.target.capabilities.get("guards") != "theirs"
     shortest, longest = LOCAL_PACE if context.local else context.experiment.target.poll
     return Watch(
         job_id=job_id,

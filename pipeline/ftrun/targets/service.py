@@ -245,6 +245,10 @@ class Service(Protocol):
         """Return the model, or None when the server doesn't have it."""
         ...
 
+    def expect_soon(self, model: str) -> None:
+        """Note that `model` was made just now: it may take a while until it answers."""
+        ...
+
     def delete_file(self, file_id: str) -> None:
         """Delete a file."""
         ...

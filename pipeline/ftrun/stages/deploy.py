@@ -1,0 +1,108 @@
+"""A tuned model is deployed where it must be before it answers: while questions are open, at its price."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ftrun.errors import DecisionError
+from ftrun.experiment.model import Deployment
+from ftrun.stages.context import Context
+from ftrun.stages.decision import Decision, fingerprint
+from ftrun.stages.spec import spec_key
+from ftrun.targets import Service
+
+NAME = "deploy"
+FREE = "developertier"  # no hourly fee; ends after a day by itself
+
+
+def inputs(context: Context) -> dict[str, Any]:
+    """Return the job, and how its model is deployed."""
+    where = context.experiment.target.deployment or Deployment()
+    return {
+        "job": spec_key(context),
+        "resource": [where.subscription, where.resource_group, where.account],
+        "deployment": [deployment_name(context), where.sku, where.capacity],
+    }
+
+
+def outputs(context: Context) -> tuple[str, ...]:
+    """Return no file: it writes none."""
+    return ()
+
+
+def deployment_name(context: Context) -> str:
+    """Return the deployment's name: as given, or the experiment's with a part of the job's key."""
+    where = context.experiment.target.deployment
+    return (where.name if where else None) or f"{context.experiment.name[:48]}-{spec_key(context)[:8]}"
+
+
+def price(where: Deployment | None) -> str:
+    """Return in words what the deployment costs."""
+    if where is None or where.subscription is None:
+        return "by hand"
+    if where.sku == FREE:
+        return "no hourly fee, ends after a day"
+    usd = f"about US${where.usd_per_hour:.2f}" if where.usd_per_hour is not None else "billed"
+    return f"{usd} an hour until it is removed"
+
+
+def decide(context: Context, remote: Service | None) -> Decision:
+    """Deploy while questions are open and it is not up."""
+    where = context.experiment.target.deployment
+    if context.force == NAME:
+        return Decision(action="run", reasons=("--force",))
+    if is_up(context):
+        return Decision(action="skip", reasons=(f"deployed as {deployment_name(context)}",))
+    if not context.asks():
+        return Decision(action="skip", reasons=("no question is open",))
+    return Decision(action="run", reasons=(f"a tuned model answers only when deployed ({price(where)})",))
+
+
+def is_up(context: Context) -> bool:
+    """Tell whether the state says that this model is deployed as it should be."""
+    record = context.state.stages.get(NAME)
+    if record is None or record.status != "done" or record.fingerprint != fingerprint(inputs(context)):
+        return False
+    result = record.result
+    return "deployment" in result and not result.get("removed") and not _over(result)
+
+
+def _over(result: dict[str, Any]) -> bool:
+    """Tell whether a deployment of the developer tier has ended by itself, as it does after a day."""
+    if result.get("sku") != FREE:
+        return False
+    age = datetime.now(UTC) - datetime.fromisoformat(result["since"])
+    return age.total_seconds() > 23 * 3600
+
+
+def costs(context: Context, decision: Decision) -> bool:
+    """Tell whether a deployment by the hour would be made."""
+    where = context.experiment.target.deployment
+    return decision.action == "run" and where is not None and where.subscription is not None
+
+
+def run(context: Context) -> dict[str, Any]:
+    """Deploy the model and wait until it is up; DecisionError where a person must."""
+    if decide(context, None).action == "skip":
+        return dict(context.result(NAME))
+    where, name = context.experiment.target.deployment, deployment_name(context)
+    model = context.result("wait").get("fine_tuned_model")
+    if where is None:
+        raise DecisionError(
+            f"{model} is trained; it must be deployed before it answers, and the target does not say how",
+            code="not_deployed",
+            hint="Add `deployment: {subscription: …, resource_group: …, account: …}` to the target, or "
+            "deploy it in the portal and add `deployment: {name: …}`; then run the same command again.",
+        )
+    if where.subscription is not None:
+        context.emit("note", text=f"deploying {model} as {name}: {price(where)}")
+        service = context.deployments()
+        try:
+            service.up(name, str(model))
+        finally:
+            service.close()
+    context.service().expect_soon(name)
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    sku = where.sku if where.subscription is not None else None
+    return {"deployment": name, "model": model, "sku": sku, "since": since}
