@@ -17,7 +17,6 @@ from ftrun.runner.session import Session, remember_validated
 from ftrun.stages import STAGES, Context, evaluate, stages_of
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
 from ftrun.stages.history import keep
-from ftrun.stages.spending import announce, answers_usd, check_month, settle
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
@@ -114,6 +113,8 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
     if plan.paid and not context.local:
+        from ftrun.stages.spending import check_month  # a run with nothing to do pays nothing
+
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
     for stage in stages_of(context)[len(FREE_FIRST) :]:
@@ -223,6 +224,8 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
     """Do the stage's work; what its questions cost goes to the ledger, before they are asked and after."""
     if stage.NAME != "evaluate" or context.local or not stage.costs(context, decision):
         return stage.run(context)
+    from ftrun.stages.spending import announce, answers_usd, settle
+
     effect, result = str(uuid.uuid4()), None
     announce(context, "answers", effect, context.quote.get("eval_usd"))
     context.usage.clear()

@@ -4,6 +4,14 @@ Under a lock that all clones of this user share: look for a live job with this s
 *sending* just before the first byte leaves; POST once; record; look once more for a second one. What can't be
 told apart afterwards is looked for, never sent again to a server that doesn't honour the key, unless the
 experiment says after how long it may be.
+
+Where a run can die, and what the next one finds (the words are those of docs/architecture.md):
+looked      no intent: nothing was sent
+intended    an intent: nothing was sent, it is replaced
+announced   the ledger has an estimate for an intent that was not sent: it is voided
+sending     state and backup say so: the job is looked for through the settle window
+posted      as sending: the server has the job, or has it soon, or never got it
+recorded    the job is in the state; a second one is looked for while waiting
 """
 
 from __future__ import annotations

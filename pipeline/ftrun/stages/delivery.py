@@ -2,6 +2,13 @@
 
 The name holds the hash, so a file whose answer was lost is found again. What is sent is hashed while it is
 read: a file that changes meanwhile is taken back. Large ones go in parts that survive a break.
+
+Where a run can die, and what the next one finds:
+looked      nothing: the file is looked for again
+part        the ids of the parts that arrived: the rest is sent
+sending     an upload intent: the file is looked for through the settle window, then sent again
+sent        as sending: it is found by its name and size
+recorded    the file's id is in the state
 """
 
 from __future__ import annotations

@@ -1,19 +1,12 @@
-"""The job is created or adopted: at most one for a spec. How it is created is `creation`'s."""
+"""The job is created or adopted: at most one for a spec. How it is created is `creation`'s, which is imported
+where something is to be done: a run with nothing to do must not pay for it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ftrun.stages.context import Context
-from ftrun.stages.creation import (
-    duplicates_error,
-    find,
-    is_unclear,
-    job_of,
-    may_resend,
-    remember,
-    unclear_error,
-)
 from ftrun.stages.decision import Decision, changes, shortened
 from ftrun.stages.spec import spec, spec_base, spec_key
 from ftrun.state import Intent, JobRecord
@@ -40,6 +33,8 @@ def decide(context: Context, remote: Service | None) -> Decision:
     job = context.state.jobs.get(key)
     if job is not None:
         return _about(context, job, remote)
+    from ftrun.stages.creation import find, is_unclear
+
     found = find(context, remote, key) if remote else []
     if found:
         return Decision(action="adopt", reasons=(_there(found[0], key),))
@@ -83,6 +78,8 @@ def _live(job: JobRecord, remote: Service) -> list[Job]:
 
 
 def _about_unclear(context: Context, intent: Intent) -> Decision:
+    from ftrun.stages.creation import may_resend
+
     if intent.reason is None:  # the run died before it could look for the job long enough
         return Decision(action="wait", reasons=(LOOKING,))
     if may_resend(context, intent):
@@ -108,6 +105,8 @@ def costs(context: Context, decision: Decision) -> bool:
 
 def run(context: Context) -> dict[str, Any]:
     """Create the job, or adopt the one that is there; record it and return its id."""
+    from ftrun.stages.creation import job_of
+
     if context.force == NAME:
         _raise_attempt(context)
     key = spec_key(context)
@@ -121,6 +120,8 @@ def run(context: Context) -> dict[str, Any]:
 
 def _raise_attempt(context: Context) -> None:
     """Ask for one job more, unless the one asked for last was never made: then that is the one to make."""
+    from ftrun.stages.creation import find
+
     base, key = spec_base(context), spec_key(context)
     if key in context.state.intents:
         return
@@ -130,6 +131,8 @@ def _raise_attempt(context: Context) -> None:
 
 
 def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecord:
+    from ftrun.stages.creation import duplicates_error, remember
+
     live = _live(known, context.service())
     if len(live) > 1:
         raise duplicates_error(context, live)
@@ -142,6 +145,8 @@ def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecor
 
 def blocked_error(context: Context, code: str) -> Exception:
     """Return the error of a blocked decision: `duplicates` or `unclear`."""
+    from ftrun.stages.creation import duplicates_error, unclear_error
+
     key = spec_key(context)
     if code == "duplicates":
         return duplicates_error(context, _live(context.state.jobs[key], context.service()))

@@ -6,7 +6,6 @@ from typing import Any
 
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision
-from ftrun.stages.delivery import Cargo, deliver
 from ftrun.targets import RemoteFile, Service
 
 NAME = "upload"
@@ -67,6 +66,8 @@ def _ensure(context: Context, role: str, sha: str) -> str:
     known = context.state.uploads.get(sha)
     if known and not forced and service.file(known.file_id):
         return known.file_id
+    from ftrun.stages.delivery import Cargo, deliver  # a run with nothing to do sends nothing
+
     cargo = Cargo(
         path=context.path(role), name=remote_name(context, role), sha=sha, size=size_of(context, role)
     )

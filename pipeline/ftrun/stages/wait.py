@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ftrun.errors import FtrunError
 from ftrun.files import write_atomic
 from ftrun.stages.context import Context
-from ftrun.stages.creation import look_again
 from ftrun.stages.decision import Decision, shortened
 from ftrun.stages.history import recalled
 from ftrun.stages.spec import spec_key
-from ftrun.stages.spending import settle, train_usd
 from ftrun.state import JobRecord
 from ftrun.targets import Job, Service
 
@@ -104,6 +102,8 @@ def _watched(context: Context, record: JobRecord) -> Watch:
         """Look for a job that another machine made, once a list has had the time to show it."""
         nonlocal alone
         if not alone and seconds >= context.experiment.target.settle:
+            from ftrun.stages.creation import look_again
+
             look_again(context, spec_key(context))
             alone = True
 
@@ -166,6 +166,8 @@ def _settle(context: Context, record: JobRecord, job: Job) -> None:
     """Tell the ledger what the job cost: nothing if it failed; an adopted one was paid for elsewhere."""
     if record.settled or record.intent is None:
         return
+    from ftrun.stages.spending import settle, train_usd  # a run with nothing to do pays nothing
+
     tokens = 0 if job.status == "failed" else job.trained_tokens
     if tokens is not None:
         usd = train_usd(context, tokens)

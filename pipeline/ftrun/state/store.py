@@ -16,7 +16,6 @@ from typing import NoReturn
 from ftrun.errors import DecisionError
 from ftrun.files import digest, write_atomic
 from ftrun.secrecy import hide_in
-from ftrun.state.locks import held
 from ftrun.state.migrations import upgraded
 from ftrun.state.model import VERSION, State
 
@@ -87,6 +86,8 @@ class StateStore:
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:
         """Hold the run's lock; DecisionError (exit 4) names who holds it, `wait` waits for it instead."""
+        from ftrun.state.locks import held  # a run with nothing to do needs none
+
         with held(self.folder / "run.lock", what="another run of this experiment is going on", wait=wait):
             yield
 
