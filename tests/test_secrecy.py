@@ -166,6 +166,13 @@ def _commands(config: Path) -> Iterator[list[str]]:
     yield ["events", str(config)]
     yield ["run", str(config), "--yes"]
     yield ["chat", str(config), "-m", "やあ"]
+    for kind in ("files", "jobs", "models"):
+        yield ["ls", kind, str(config)]
+    for command in ("wait", "pause", "resume", "history"):
+        yield [command, str(config)]
+    yield ["cancel", str(config), "--yes"]
+    yield ["gc", str(config), "--dry-run"]
+    yield ["rm", "file-1", str(config), "--yes"]
 
 
 def test_the_log_of_a_bug_holds_no_key(

@@ -71,6 +71,15 @@ def test_what_a_service_does_not_take_is_left_out() -> None:
     assert not {"suffix", "seed", "metadata"} & set(create_arguments(REQUEST, bare))
 
 
+def test_a_job_is_found_again_by_what_was_sent(connect: Connect) -> None:
+    """A seed that a service takes none of does not speak against our job, whatever seed the service took."""
+    job = {"id": "j", "status": "running", "model": "m", "training_file": "file-1", "seed": 99}
+    _, service = connect(lambda asked: listed([job]))
+    assert service.find_jobs(REQUEST, others=()) == []
+    service.capabilities = {"seed": "left_out", "metadata": "left_out"}
+    assert [found.id for found in service.find_jobs(REQUEST, others=())] == ["j"]
+
+
 @pytest.mark.parametrize(
     ("target", "url", "variable"),
     [

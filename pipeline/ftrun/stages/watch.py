@@ -21,7 +21,8 @@ NAMELESS = 600.0  # seconds that a finished job may be without its model's name
 ENGINE_GONE = 600.0  # seconds that the engine on this machine may be out of reach
 SERVER_GONE = 6 * 3600.0  # seconds that a server may be out of reach: a night without network is a night
 LONGEST_RETRY_AFTER = 3600.0  # seconds; who asks for more is come back to
-SHARE = 100  # a look that took 8 ms of processor time is followed by at least 800 ms of rest
+SHARE = 100  # a look that took 14 ms of processor time is followed by at least 1.4 s of rest
+LONGEST_FOR_COST = 10.0  # seconds of such a rest
 QUIET = 600.0  # seconds between two notes that a server is still away
 
 
@@ -41,7 +42,7 @@ class Pace:
         rest = self.pause
         if left is not None and left > 0:
             rest = min(rest, max(self.shortest, left))  # not long after the end
-        rest = max(rest, min(spent * SHARE, self.longest))
+        rest = max(rest, min(spent * SHARE, LONGEST_FOR_COST))
         return max(rest, asked or 0.0)
 
 

@@ -6,9 +6,17 @@ Makes no call.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ftrun.targets.service import JobRequest
+
+
+def as_sent(request: JobRequest, capabilities: Mapping[str, str]) -> JobRequest:
+    """Return the request without what the service takes none of: a job of ours there has another or none."""
+    seed = None if capabilities.get("seed") == "left_out" else request.seed
+    suffix = None if capabilities.get("suffix") == "left_out" else request.suffix
+    return replace(request, seed=seed, suffix=suffix)
 
 
 def create_arguments(request: JobRequest, capabilities: Mapping[str, str]) -> dict[str, Any]:
@@ -17,10 +25,11 @@ def create_arguments(request: JobRequest, capabilities: Mapping[str, str]) -> di
     def sent(name: str) -> bool:
         return capabilities.get(name, "sent") == "sent"
 
+    request = as_sent(request, capabilities)
     optional = {
         "validation_file": request.validation_file,
-        "seed": request.seed if sent("seed") else None,
-        "suffix": request.suffix if sent("suffix") else None,
+        "seed": request.seed,
+        "suffix": request.suffix,
         "metadata": dict(request.metadata) if sent("metadata") else None,
         "extra_body": dict(request.extra_body) or None,
     }

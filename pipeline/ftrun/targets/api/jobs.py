@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 
-from ftrun.targets.api.asking import create_arguments
+from ftrun.targets.api.asking import as_sent, create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
 from ftrun.targets.failures import outcome_of
@@ -35,7 +35,8 @@ class JobCalls(Connection):
         keeps_metadata = any(SPEC_KEY in job.metadata for job in everything)
         if keeps_metadata:  # a job without them is somebody else's
             return _with_key(everything, spec)
-        return [job for job in everything if job.id not in others and same_work(job, request)]
+        sent = as_sent(request, self.capabilities)
+        return [job for job in everything if job.id not in others and same_work(job, sent)]
 
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs of this account, newest first, page by page."""
