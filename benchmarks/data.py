@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -21,59 +21,20 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from chats import SYSTEM, chats
 
 ROOT = Path(__file__).resolve().parents[1]
 MEGA = 1_000_000
-SYSTEM = (
-    "あなたは、相手の話の前提を確かめてから答える話し手です。根拠のない話には根拠を尋ね、答えは二、三文にまとめ、"
-    "分からないことは分からないと言います。数字や固有名詞は、質問にあるものだけを使います。"
-    "Answer in the language of the question, never invent facts, and keep a calm and friendly tone."
-)
-JAPANESE = """
-人間 生活 政府 説明 方法 理由 質問 会社 仕事 学校 先生 子供 音楽 映画 料理 旅行 天気
-健康 病院 お金 経済 社会 技術 計算 プログラム データ パソコン スマホ アプリ インターネット
-それは つまり 例えば しかし だから なので とても 少し かなり 必ず たぶん おそらく 考える
-思う 使う 作る 食べる 歩く 走る 話す 聞く 読む 書く 見る 買う 売る です ます でした
-ました ません でしょう ですね ですか のです は が を に で と から まで より も の や
-、 。 、 。 一 二 三 十 百 千 円 年 月 日 時 分
-"""
-ENGLISH = """
-the of and to in is you that it he was for on are as with his they at be this have from or one had by word
-but not what all were we when your can said there use an each which she do how their if will up other
-about out many then them these so some her would make like him into time has look two more write go see
-number no way could people my than first water been call who oil its now find long down day did get come
-made may part answer study learn should country question because however probably different reason
-computer music weather
-"""
 LIMIT = 65_536
-
-
-def sentence(chance: random.Random, words: list[str], between: str, shortest: int, longest: int) -> str:
-    """Return words in a row, with a number now and then."""
-    chosen = chance.choices(words, k=chance.randint(shortest, longest))
-    if chance.random() < 0.1:
-        chosen.insert(len(chosen) // 2, str(chance.randint(1, 9999)))
-    return between.join(chosen)
-
-
-def chats(chance: random.Random) -> Iterator[list[dict[str, str]]]:
-    """Yield chats of one to three turns without end, three of five in Japanese."""
-    japanese, english = JAPANESE.split(), ENGLISH.split()
-    while True:
-        words, between = (japanese, "") if chance.random() < 0.6 else (english, " ")
-        messages = [{"role": "system", "content": SYSTEM}]
-        for _ in range(chance.choice((1, 1, 1, 2, 3))):
-            messages.append({"role": "user", "content": sentence(chance, words, between, 8, 60)})
-            messages.append({"role": "assistant", "content": sentence(chance, words, between, 20, 160)})
-        yield messages
 
 
 def make_chat(path: Path, size: int) -> None:
     """Write chat rows of `size` bytes in all."""
     written = 0
     with path.open("wb") as file:
-        for messages in chats(random.Random(1)):
+        for messages in chats(1):
             line = json.dumps({"messages": messages}, ensure_ascii=False).encode() + b"\n"
             file.write(line)
             written += len(line)
@@ -86,19 +47,24 @@ def make_csv(path: Path, size: int) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("question", "answer"))
-        for number, messages in enumerate(chats(random.Random(1))):
+        for number, messages in enumerate(chats(1)):
             question, answer = messages[1]["content"], messages[2]["content"]
             writer.writerow((question, f'"{answer}", he said.\n{question}' if number % 5 == 0 else answer))
             if number % 100 == 0 and file.tell() >= size:
                 return
 
 
+HEAD = """\
+version: 1
+name: bench
+targets: {openai: {provider: openai, model: gpt-4.1-mini}, local: {provider: local, model: rehearsal}}
+target: openai
+data: {sources: [{path: FILE}], split: {validation: 0.1, test: 0.1}}
+"""
 EXPERIMENTS = {
-    "chat": "version: 1\nname: bench\ntargets: {t: {provider: openai, model: gpt-4.1-mini}}\ntarget: t\n"
-    "data: {sources: [{path: rows.jsonl}], split: {validation: 0.1, test: 0.1}}\n",
-    "csv": "version: 1\nname: bench\ntargets: {t: {provider: openai, model: gpt-4.1-mini}}\ntarget: t\n"
-    "data: {sources: [{path: rows.csv}], split: {validation: 0.1, test: 0.1}}\n"
-    f'prompt: {{system: {json.dumps(SYSTEM, ensure_ascii=False)}, user: "{{{{ question }}}}", '
+    "chat": HEAD.replace("FILE", "rows.jsonl"),
+    "csv": HEAD.replace("FILE", "rows.csv")
+    + f'prompt: {{system: {json.dumps(SYSTEM, ensure_ascii=False)}, user: "{{{{ question }}}}", '
     'assistant: "{{ answer }}"}\n',
 }
 MAKERS = {"chat": (make_chat, "rows.jsonl"), "csv": (make_csv, "rows.csv")}
@@ -141,19 +107,40 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def measured(command: list[str], folder: Path) -> tuple[float, Watch, str]:
-    """Return wall seconds, memory and output of a command."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "pipeline")}
-    start = time.perf_counter()
+class Measured(NamedTuple):
+    """What a command took: wall and processor seconds, memory, and its output."""
+
+    wall: float
+    processor: float
+    memory: Watch
+    output: str
+
+    def line(self, what: str, size: int) -> str:
+        """Return a line of the table for `size` bytes of input."""
+        return (
+            f"  {what:26}{self.wall:7.1f} s {size / MEGA / self.wall:7.2f} MB/s, {self.processor:6.1f} s of "
+            f"processors; resident {self.memory.most_of_one:.0f} MB, {self.memory.most_of_all:.0f} MB in all"
+        )
+
+
+def measured(command: list[str], folder: Path) -> Measured:
+    """Run a command in `folder`, and all that it starts."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "pipeline"), "FTRUN_HOME": str(folder / "home")}
+    before, start = _processor_seconds(), time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     watch = Watch(process.pid)
     watch.start()
     output, _ = process.communicate()
-    took = time.perf_counter() - start
+    wall = time.perf_counter() - start
     watch.stop()
     if process.returncode:
         raise SystemExit(f"{command} ended with {process.returncode}")
-    return took, watch, output
+    return Measured(wall, _processor_seconds() - before, watch, output)
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def notebook(path: Path) -> None:
@@ -237,72 +224,76 @@ def reference_encoding() -> Any:
 def main() -> None:
     """Measure both sides in turn on the same data and print throughput, memory and phases."""
     words = sys.argv[1:]
-    if words[:1] == ["notebook"]:
-        notebook(Path(words[1]))
-        return
-    size = int(words[0]) * MEGA if words else 500 * MEGA
-    for kind in words[1:] or ["chat", "csv"]:
-        with tempfile.TemporaryDirectory(prefix="ftrun-bench-") as folder:
-            compare(kind, size, Path(folder))
+    match words[:1]:
+        case ["notebook"]:
+            notebook(Path(words[1]))
+        case ["phases"]:
+            phases(Path(words[1]))
+        case _:
+            size = int(words[0]) * MEGA if words else 500 * MEGA
+            for kind in words[1:] or ["chat", "csv"]:
+                with tempfile.TemporaryDirectory(prefix="ftrun-bench-") as folder:
+                    compare(kind, size, Path(folder))
 
 
 def compare(kind: str, size: int, folder: Path) -> None:
     """Print one comparison."""
     make, name = MAKERS[kind]
     make(folder / name, size)
-    (folder / "bench.yaml").write_text(EXPERIMENTS[kind], "utf-8")
+    config = folder / "bench.yaml"
+    config.write_text(EXPERIMENTS[kind], "utf-8")
     size = (folder / name).stat().st_size
-    ftrun = [sys.executable, "-m", "ftrun"]
-    print(f"{kind}: {size / MEGA:.0f} MB, {len(os.sched_getaffinity(0))} cores")
-    took, memory, _ = measured([*ftrun, "check", "bench.yaml", "--json"], folder)
-    ours = _line("ftrun check", size, took, memory)
-    code = f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); import data; data.phases()"
-    took, memory, output = measured([sys.executable, "-c", code], folder)
-    both = _line("prepare and check of ftrun run", size, took, memory)
-    took, memory, sums = measured([sys.executable, __file__, "notebook", str(folder / name)], folder)
-    theirs = _line("the notebook's way", size, took, memory)
-    print(f"  ratio: check {ours / theirs:.1f}, prepare and check {both / theirs:.1f} (goal 10)")
-    print(output, end="")
-    print("  sums of the yardstick:", *(f"    {line}" for line in sums.splitlines()), sep="\n")
+    print(f"{kind}: {size / MEGA:.0f} MB, {len(os.sched_getaffinity(0))} cores", flush=True)
+    ftrun, own = [sys.executable, "-m", "ftrun"], [sys.executable, __file__]
+    commands = {
+        "ftrun check": [*ftrun, "check", "bench.yaml", "--json"],
+        "ftrun run --until check": [
+            *ftrun, "run", "bench.yaml", "--until", "check", "--target", "local", "--yes", "--json",
+        ],
+        "the notebook's way": [*own, "notebook", name],
+    }  # fmt: skip
+    results = {}
+    for what, command in commands.items():
+        results[what] = measured(command, folder)
+        print(results[what].line(what, size), flush=True)
+    check, run, theirs = results.values()
+    for what, ours in (("check", check), ("run --until check", run)):
+        work = theirs.processor / ours.processor
+        print(
+            f"  {what}: {theirs.wall / ours.wall:.1f} times as fast (goal 10), for 1/{work:.1f} of the work"
+        )
+    _compare_sums(check.output, theirs.output)
+    print(measured([*own, "phases", "bench.yaml"], folder).output, end="")
 
 
-def _line(what: str, size: int, took: float, memory: Watch) -> float:
-    speed = size / MEGA / took
-    print(
-        f"  {what:32}{took:7.1f} s {speed:7.2f} MB/s; resident {memory.most_of_one:.0f} MB at most, "
-        f"{memory.most_of_all:.0f} MB with all processes"
-    )
-    return speed
+def _compare_sums(ours: str, theirs: str) -> None:
+    """Print how many tokens both counted; SystemExit if they differ."""
+    files = [one for one in json.loads(ours)["files"].values() if one]
+    counted = int(sum(one["tokens"]["sum"] for one in files))
+    expected = int(next(line.split()[1] for line in theirs.splitlines() if line.startswith("tokens")))
+    if counted != expected:
+        raise SystemExit(f"ftrun counted {counted} tokens, the yardstick {expected}")
+    print(f"  both counted {counted:,} tokens")
 
 
-def phases() -> None:
-    """Prepare and check ./bench.yaml and print where the processor time went."""
-    from ftrun import data
-    from ftrun.data import gather
+def phases(config: Path) -> None:
+    """Print where the processor time of the pass over the data goes."""
+    from ftrun.data.findings import Findings
+    from ftrun.data.gather import gather
+    from ftrun.data.spool import Spool
     from ftrun.experiment import build_experiment, read_document
 
-    experiment = build_experiment(read_document(Path("bench.yaml"), ()), None)
-    seconds: dict[str, float] = {}
-    take = gather._take
-
-    def noted(gathered: Any, *rest: Any) -> None:
-        take(gathered, *rest)
-        seconds.update(gathered.seconds)
-
-    gather._take = noted
+    experiment = build_experiment(read_document(config, ()), None)
     start = time.process_time()
-    data.prepare_inputs(experiment)
-    seconds["main: hash the sources"] = time.process_time() - start
-    start = time.process_time()
-    prepared = data.prepare(experiment, Path("out"))
-    seconds["main: hand out, collect, divide, write"] = time.process_time() - start
-    start = time.process_time()
-    result = data.check(experiment, prepared)
-    seconds["main: check"] = time.process_time() - start
-    print("  processor seconds by phase:")
+    with Spool(config.parent) as spool:
+        gathered = gather(experiment, spool, Findings())
+    seconds = {**gathered.seconds, "hand out and collect": time.process_time() - start}
+    whole = sum(seconds.values())
+    print("  where the processor time of reading goes (loading the vocabularies is part of `count`):")
     for phase, took in sorted(seconds.items(), key=lambda one: -one[1]):
-        print(f"    {phase:40}{took:7.2f}")
-    print(f"    tokens of train: {result.files['train'].tokens['sum']}")
+        print(
+            f"    {phase:22}{took:7.2f} s {took / whole:6.0%} {took / len(gathered) * 1e6:7.1f} µs an example"
+        )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from ftrun.data.shapes import (
     OUTPUTS,
     WARNINGS,
     is_completion,
+    is_plain_chat,
     is_ready,
     key_faults,
     other_method,
@@ -82,9 +83,13 @@ class ExampleMaker:
         self._rules, self._lenient = rules_of(experiment.target), is_default(experiment)
         self._fields = item_fields(experiment.train.grader)
         self._upgrade = experiment.data.legacy_functions == "upgrade"
+        added = (self._prompt.system, self._prompt.tools, self._prompt.item, self._given, self._fields)
+        self._as_they_are = self._method == "supervised" and not any(added)
 
     def example_of(self, row: Row, place: FilePlace) -> Made | None:
         """Return the whole training row that a row becomes, None if it can't be used."""
+        if self._as_they_are and is_plain_chat(row.values):  # what most rows are, in a tenth of the time
+            return {"messages": row.values["messages"]}
         values = upgraded(row.values) if self._upgrade else row.values
         try:
             if is_ready(values, self._method):

@@ -14,14 +14,15 @@ class _UnsureError(Exception):
     """The value is not one that the fast reader reads as the strict one does."""
 
 
-def plain_object(line: bytes) -> dict[str, Any] | None:
-    """Return the object that a line holds; None if only the strict reader can tell what it is.
+def plain_object(data: bytes, start: int = 0, end: int | None = None) -> dict[str, Any] | None:
+    """Return the object that a line of `data` holds; None if only the strict reader can tell what it is.
 
     orjson refuses NaN, half characters and wrong bytes. But it takes the last of two equal keys, and makes
     floats of large integers: so keys are counted in the text too, and floats left to the strict reader.
     """
+    end = len(data) if end is None else end
     try:
-        value = orjson.loads(line)
+        value = orjson.loads(memoryview(data)[start:end])
     except orjson.JSONDecodeError:
         return None
     if type(value) is not dict:
@@ -30,7 +31,9 @@ def plain_object(line: bytes) -> dict[str, Any] | None:
         keys = _keys_in(value, 0)
     except _UnsureError:
         return None
-    return value if keys == line.count(b":") or keys == _keys_written(line, value) else None
+    if keys == data.count(b":", start, end) or keys == _keys_written(data[start:end], value):
+        return value
+    return None
 
 
 def _keys_in(value: dict[str, Any] | list[Any], depth: int) -> int:

@@ -14,7 +14,7 @@ from ftrun.data.encodings import text_lines
 from ftrun.data.file_spans import Span, read_span
 from ftrun.data.findings import Findings
 from ftrun.data.json_rows import read_json, read_jsonl
-from ftrun.data.marks import Mark, take_mark
+from ftrun.data.marks import MARK, Mark, take_mark
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile, place_of
 from ftrun.data.sqlite_rows import read_sqlite
@@ -74,9 +74,9 @@ def read_span_rows(
 ) -> Iterator[Row]:
     """Yield the good rows of a span of a file; OddFileError if the file must be read as a whole."""
     for line, values in read_span(span, place):
-        renamed = _renamed(experiment, file, values, place, line, findings)
+        renamed = _renamed(experiment, file, values, place, line, findings) if file.source.columns else values
         if renamed is not None:
-            yield Row(line, *take_mark(renamed))
+            yield Row(line, *take_mark(renamed)) if MARK in renamed else Row(line, renamed)
 
 
 class Choices:

@@ -28,7 +28,6 @@ from ftrun.data.rows import Row, read_span_rows
 from ftrun.data.shapes import messages_of
 from ftrun.data.sources import Role, SourceFile
 from ftrun.data.split_keys import SplitKeys
-from ftrun.data.structure import has_system
 from ftrun.data.tokens import count_examples, text_counter, texts_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
@@ -156,10 +155,10 @@ class RowWork:
             batch.assistant.append(tokens.assistant)
             batch.flags.append(tokens.flags)
         for index, example in enumerate(examples):
-            messages = messages_of(example)
-            batch.messages.append(len(messages))
-            missing_user = not any(message["role"] == "user" for message in messages)
-            batch.flags[index] |= NO_SYSTEM * (not has_system(messages)) | NO_USER * missing_user
+            roles = [message["role"] for message in messages_of(example)]
+            batch.messages.append(len(roles))
+            no_system = "system" not in roles and "developer" not in roles
+            batch.flags[index] |= NO_SYSTEM * no_system | NO_USER * ("user" not in roles)
 
     def _check_into(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
         noted: Counter[str] = Counter()

@@ -111,11 +111,20 @@ def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] =
             yield Fault("ignored_key", f"`input` has the key {key!r}; only `messages` and tools are used")
 
 
+def is_plain_chat(row: Example) -> bool:
+    """Tell quickly whether a row is nothing but flawless messages with an answer at their end.
+
+    An answer of False says nothing; `row_faults` looks closer.
+    """
+    messages = row.get("messages")
+    if len(row) != 1 or type(messages) is not list:
+        return False
+    return is_plain(messages) and messages[-1]["role"] == "assistant"
+
+
 def _chat_faults(row: Example) -> Iterator[Fault]:
-    messages = row["messages"]
-    if len(row) == 1 and is_plain(messages) and messages[-1]["role"] == "assistant":
-        return
-    yield from _ended(_asked_faults(row, ""), messages)
+    if not is_plain_chat(row):
+        yield from _ended(_asked_faults(row, ""), row["messages"])
 
 
 def _ended(faults: Iterator[Fault], messages: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:

@@ -40,6 +40,8 @@ class SplitKeys:
 
         Generated rows are not divided and need none.
         """
+        if not self._group_by:
+            return rank(digest, self._seed)
         values = self._values(row, "group_by", self._group_by, role, place) if row.mark is None else []
         if all(value in (None, "") for value in values):
             return rank(digest, self._seed)

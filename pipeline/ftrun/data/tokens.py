@@ -5,6 +5,7 @@ Every text value of a message counts, its role and name included.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -76,9 +77,9 @@ def count_examples(examples: Iterable[Example], count: CountTexts, family: str |
     `family` is that of the model, on which the count of tools depends.
     """
     shapes = [texts_of(example, family) for example in examples]
-    unique = dict.fromkeys(text for shape in shapes for text in shape.texts)
+    unique = dict.fromkeys(itertools.chain.from_iterable(shape.texts for shape in shapes))
     counts = dict(zip(unique, count(list(unique)), strict=True))
-    return [_sum(shape, [counts[text] for text in shape.texts]) for shape in shapes]
+    return [_sum(shape, list(map(counts.__getitem__, shape.texts))) for shape in shapes]
 
 
 def texts_of(example: Example, family: str | None = None) -> Texts:
@@ -87,6 +88,13 @@ def texts_of(example: Example, family: str | None = None) -> Texts:
     learned: list[int] = []
     fixed, flags = PER_EXAMPLE, 0
     for message in messages_of(example):
+        role, content = message.get("role"), message.get("content")
+        if len(message) == 2 and isinstance(role, str) and isinstance(content, str):  # what most messages are
+            fixed += PER_MESSAGE
+            if role == "assistant":
+                learned.append(len(texts) + 1)
+            texts += (role, content)
+            continue
         fixed += PER_MESSAGE + PER_NAME * isinstance(message.get("name"), str)
         said = message.get("role") == "assistant"
         for key, value in message.items():
@@ -117,4 +125,4 @@ def _beside(example: Example, family: str | None) -> Counted:
 
 def _sum(shape: Texts, counts: list[int]) -> Tokens:
     total = shape.fixed + sum(counts)
-    return Tokens(total, sum(counts[index] for index in shape.learned), shape.flags)
+    return Tokens(total, sum([counts[index] for index in shape.learned]), shape.flags)

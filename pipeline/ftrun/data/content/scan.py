@@ -30,7 +30,7 @@ LEFT = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"L")  # as they remain; L: Lorem
 
 
 class Scanner:
-    """Finds what is wrong with the texts of single rows. Knows no other row, so rows may be in any order."""
+    """Finds what is wrong with the texts of single rows, whatever rows came before."""
 
     def __init__(self) -> None:
         from ftrun.data.content.characters import SUSPECTS, damaged, wide_forms
@@ -42,6 +42,7 @@ class Scanner:
         self._outside: tuple[Look, ...] = (blank, spaced)
         self._inside: tuple[Look, ...] = (damaged, wide_forms, left_over)
         self._exposed: tuple[Look, ...] = (exposed,)
+        self._clean: str | None = None  # the text that the last flawless row began with
 
     def scan(self, row: Mapping[str, Any]) -> list[Fault]:
         """Return what is wrong with the texts of a row: at most one fault of a kind for each of them."""
@@ -52,6 +53,14 @@ class Scanner:
 
     def _looks(self, texts: list[str]) -> tuple[Look, ...]:
         """Return the checks that could find something."""
+        if texts and texts[0] == self._clean:  # the system prompt that most rows begin with
+            return self._tell(texts[1:])
+        looks = self._tell(texts)
+        if texts and not looks:
+            self._clean = texts[0]
+        return looks
+
+    def _tell(self, texts: list[str]) -> tuple[Look, ...]:
         looks: tuple[Look, ...] = ()
         for text in texts:
             if self._needs_look(text):
