@@ -185,6 +185,7 @@ def test_warnings_have_the_place_of_the_first(make: Any, chats: Any, tmp_path: P
     experiment = replace(experiment, data=replace(experiment.data, split=Split(test=own)))
     result = data.examine(experiment)
     where = {warning.code: (Path(str(warning.file)).name, warning.line) for warning in result.warnings}
+    assert where.pop("language_mix") == ("a.jsonl", 63)  # the long question is in English
     assert where == {"duplicates": ("a.jsonl", 61), "over_limit": ("a.jsonl", 63), "leak": ("t.jsonl", 2)}
     assert "2 rows" in next(one.message for one in result.warnings if one.code == "duplicates")
     train = result.files["train"]

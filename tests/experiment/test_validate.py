@@ -41,7 +41,6 @@ def test_the_address_of_a_state_holds_no_key(place: Workplace, address: str) -> 
     "more",
     [
         "targets: {a: {provider: ray, model: m}}\n",
-        "data2: 1\ndata: 1\n",
         "eval: {test_set: true}\n",
         "eval: {scorers: [exact_match]}\n",
         "eval: {gates: [a]}\n",
@@ -52,11 +51,6 @@ def test_the_address_of_a_state_holds_no_key(place: Workplace, address: str) -> 
 )
 def test_what_belongs_to_a_later_version_says_so(place: Workplace, more: str) -> None:
     """Keys and values that the design names but this version lacks are told apart from typos."""
-    if more.startswith("data2"):
-        problems = place.wrong("version: 1\nname: a\ndata:\n  dedupe: near\n  sources: [{path: a.xlsx}]\n")
-        assert len(problems) == 1
-        assert {problem.code for problem in problems} == {"not_in_this_version"}
-        return
     problem = place.wrong_with(more)
     assert problem.code == "not_in_this_version"
     assert "not in this version" in problem.message

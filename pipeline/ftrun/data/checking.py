@@ -10,8 +10,10 @@ from typing import Any
 
 from ftrun.data.availability import target_problems
 from ftrun.data.content.pii import TOKENS, WORDS
+from ftrun.data.content.recall import recall_ids
 from ftrun.data.content.telling import told
 from ftrun.data.counting import Counted, FileStatistics
+from ftrun.data.faults import Fault
 from ftrun.data.findings import Findings
 from ftrun.data.models import limit_of
 from ftrun.data.prepared import ROLES, Prepared
@@ -30,7 +32,10 @@ FEW_EXAMPLES = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What a check found. `files` has None for a role without a file, `estimate` is None without rows."""
+    """What a check found. `files` has None for a role without a file, `estimate` is None without rows.
+
+    `recall`: the ids of the eval prompts that the training data ask, exactly or nearly.
+    """
 
     files: Mapping[str, FileStatistics | None]
     errors: tuple[Problem, ...]
@@ -39,6 +44,7 @@ class CheckResult:
     estimate: Mapping[str, Any] | None
     rows: int
     duplicates: int
+    recall: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document of `check --json`."""
@@ -47,6 +53,7 @@ class CheckResult:
             "errors": [_as_dict(problem) for problem in self.errors],
             "warnings": [_as_dict(problem) for problem in self.warnings],
             "notes": [_as_dict(problem) for problem in self.notes],
+            "recall": list(self.recall),
             "estimate": None if self.estimate is None else dict(self.estimate),
         }
 
@@ -107,6 +114,7 @@ def _result(experiment: Experiment, counted: Counted, findings: Findings) -> Che
         estimate={**price(experiment, examples=examples, train_tokens=tokens), **_exactness(flags)},
         rows=counted.origin.rows,
         duplicates=counted.origin.duplicates,
+        recall=recall_ids(counted.notes.kept),
     )
 
 
@@ -136,21 +144,27 @@ def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None
 
 def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) -> None:
     """Tell what content checks noted: what they say of single texts once a code, the rest as it is."""
-    texts = [(fault, where) for fault, where in counted.notes.kept if fault.field and where is not None]
     place = partial(counted.place, experiment.project)
+    texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
     for code, message, (file, line) in told(texts, counted.notes.uncounted, place):
         findings.add(code, message, file=file, line=line)
     for fault, numbers in counted.notes.kept:
         if numbers is None:
             where = place_of(experiment, "data", "sources", 0, "path")
-            findings.add(fault.code, fault.message, hint=fault.hint, **where)
-        elif not fault.field:
-            file, line = place(numbers)
-            findings.add(fault.code, fault.message, hint=fault.hint, file=file, line=line)
+        else:
+            where = dict(zip(("file", "line"), place(numbers), strict=True))
+        if not _of_text(fault):
+            message = f"{fault.field}: {fault.message}" if fault.field else fault.message
+            findings.add(fault.code, message, hint=fault.hint, **where)
     for kind, times in sorted(counted.origin.masked.items()):
         several = f"{times} {WORDS[kind]}{'' if times == 1 else 'es' if kind == 'email' else 's'}"
         message = f"{several} {'was' if times == 1 else 'were'} replaced by {TOKENS[kind]}"
         findings.add("masked", message, **place_of(experiment, "data", "pii"))
+
+
+def _of_text(fault: Fault) -> bool:
+    """Tell whether a fault is one of a text of a row, of which there may be many alike."""
+    return bool(fault.field) and fault.code != "recall"
 
 
 def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) -> None:
@@ -172,7 +186,7 @@ def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) ->
         )
         findings.add(code, message, hint=advice(split, rows), **place_of(experiment, "data", "split"))
         return
-    dropped = counted.origin.duplicates if experiment.data.dedupe == "exact" else 0
+    dropped = counted.origin.duplicates if experiment.data.dedupe != "off" else 0
     why = f" ({dropped} more repeat earlier ones exactly)" if dropped else ""
     message = f"{words}{why}, {FEWEST_EXAMPLES} are needed"
     findings.add(code, message, **place_of(experiment, "data", "sources", 0, "path"))
@@ -185,15 +199,21 @@ def _is_share(experiment: Experiment, role: str) -> bool:
 
 def _judge_duplicates(experiment: Experiment, counted: Counted, findings: Findings) -> None:
     origin = counted.origin
+    if origin.first_near is not None:
+        nearly = (
+            "row nearly repeats an earlier one" if origin.near == 1 else "rows nearly repeat earlier ones"
+        )
+        file, line = counted.place(experiment.project, origin.first_near)
+        kept = "Nothing need be done; `dedupe: exact` would keep them."
+        message = f"{origin.near} {nearly}: left out; the first is here"
+        findings.add("near_duplicates", message, file=file, line=line, hint=kept)
     if origin.first_duplicate is None:
         return
-    dropped = "left out" if experiment.data.dedupe == "exact" else "kept (`dedupe: off`)"
+    dropped = "left out" if experiment.data.dedupe != "off" else "kept (`dedupe: off`)"
     repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
     message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {dropped}; the first is here"
     file, line = counted.place(experiment.project, origin.first_duplicate)
-    hint = (
-        None if experiment.data.dedupe == "exact" else "Say `dedupe: exact`, the default, to leave them out."
-    )
+    hint = None if experiment.data.dedupe != "off" else "Say `dedupe: exact`, the default, to leave them out."
     findings.add("duplicates", message, file=file, line=line, hint=hint)
 
 

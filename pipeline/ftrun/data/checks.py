@@ -22,7 +22,7 @@ from ftrun.experiment.model import Experiment
 
 RowCheck = Callable[[Example], Iterable[Fault]]
 # raise it when the same examples would get other faults or facts, so that kept results are not taken for new
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 
 
 class Corpus(Protocol):
@@ -68,9 +68,18 @@ def row_checks(experiment: Experiment) -> tuple[RowCheck, ...]:
 
 def corpus_checks(experiment: Experiment) -> tuple[CorpusCheck, ...]:
     """Return the checks that compare examples, in the order of their faults."""
-    return ()
+    from ftrun.data.content.contradictions import Contradictions
+    from ftrun.data.content.near_check import Near
+    from ftrun.data.content.recall import Recall
+    from ftrun.data.content.sampled import Sampled
+
+    prompts = experiment.evaluation.prompts
+    asked: tuple[CorpusCheck, ...] = (Recall(prompts),) if prompts else ()
+    return (Contradictions(), Near(), Sampled(), *asked)
 
 
 def check_options(experiment: Experiment) -> dict[str, Any]:
     """Return, ready for JSON, what of the experiment changes the faults and facts (not how bad they are)."""
-    return {}
+    prompts = experiment.evaluation.prompts
+    asked = [[one.id, one.user, list(one.messages or ())] for one in prompts]
+    return {"eval prompts": asked} if asked else {}

@@ -125,6 +125,13 @@ TEXTS = {
     "pii_card": _warning("Delete it, or say `data.pii: {card: mask}`; `off` if it is none."),
     "pii_postcode": _warning("Delete it, or say `data.pii: {postcode: mask}`; `off` if it may be learned."),
     "pii_secret": _error("Withdraw the key, then delete it here or say `data.pii: {secret: mask}`."),
+    "refusals": _warning("Write answers, or delete the rows: few refusals teach to refuse much."),
+    "unsupported": _warning(
+        "Put what the answer needs into the prompt, or take it out: made-up details are what is learned."
+    ),
+    "style_mix": _warning("Write all answers in one style, the one that the model shall have."),
+    "ending_mix": _warning("End all answers alike: the model learns when a text ends from how it ends."),
+    "language_mix": _warning("Answer in the language of the question, or say in it which one is wanted."),
     "masked": _note("Nothing need be done: the prepared files hold tokens such as [EMAIL] instead."),
 }
 WHOLE = {
@@ -140,6 +147,18 @@ WHOLE = {
         "Add rows: with fewer than 50 examples the effect is small and hard to measure."
     ),
     "duplicates": _warning("Delete the repeated rows if they are not meant; `dedupe: off` would keep them."),
+    "near_duplicates": _warning("Delete them, or say `dedupe: near` to leave them out."),
+    "near_leak": _warning(
+        "Delete the row on one side, or divide with `group_by`: it measures what was learned by heart."
+    ),
+    "near_unsearched": _note("Say `dedupe: near` to look through all of them."),
+    "contradiction": _warning("Decide for one answer, or put what makes the difference into the question."),
+    "same_answer": _warning("Leave some of these rows out, or add rows with other answers."),
+    "same_opening": _warning("Vary how answers begin, or begin all of them so if it is meant."),
+    "one_topic": _note("Add rows on other topics if the model shall know them too."),
+    "length_outlier": _warning("Look whether two rows ran together or an answer was cut, and mend it."),
+    "system_mix": _warning("Use one system prompt: `prompt.system` puts it where rows have none."),
+    "recall": _note("Nothing need be done: what a model says to it is scored apart, as recall."),
     "leak": _warning("Delete the row on one side: a held-out example that was trained on measures nothing."),
     "over_limit": _warning(
         "Shorten or divide the example: what is over the limit is cut off and not learned."

@@ -63,6 +63,8 @@ class Gathered:
     rows_before: int = 0  # those of earlier files
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None
+    near: int = 0  # rows left out as they nearly repeat earlier ones
+    first_near: tuple[int, int] | None = None
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
     _times: Counter[str] = field(default_factory=Counter)  # of what is noted, by code
     _starts: list[int] = field(default_factory=list)  # where examples of another file begin, and of which
@@ -182,7 +184,7 @@ def gather(
     """Read all sources into `spool`; what is wrong goes to `findings`, and the good rows are gathered."""
     files = usable_files(experiment, findings)
     gathered = _gather(_Pass(experiment, files, spool, findings, announce, renderer))
-    gathered.find_duplicates(drop=experiment.data.dedupe == "exact")
+    gathered.find_duplicates(drop=experiment.data.dedupe != "off")
     return gathered
 
 

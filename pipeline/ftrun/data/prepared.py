@@ -67,14 +67,16 @@ class Origin:
     rows: int = 0
     duplicates: int = 0
     first_duplicate: tuple[int, int] | None = None  # index into `files`, line
+    near: int = 0  # rows left out as they nearly repeat earlier ones
+    first_near: tuple[int, int] | None = None
     warnings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     masked: Mapping[str, int] = field(default_factory=dict)  # how many were replaced, by kind
 
     @classmethod
     def from_dict(cls, head: Mapping[str, Any]) -> Origin:
         """Return the head that was written; TypeError, KeyError or ValueError if it is damaged."""
-        first = head["first_duplicate"]
-        return cls(**{**head, "first_duplicate": None if first is None else (first[0], first[1])})
+        firsts = {name: head[name] for name in ("first_duplicate", "first_near") if head.get(name)}
+        return cls(**{**head, **{name: (first[0], first[1]) for name, first in firsts.items()}})
 
 
 Place = tuple[str, int, int]  # role, index into Origin.files, line

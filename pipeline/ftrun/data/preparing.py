@@ -14,6 +14,7 @@ from ftrun.data.findings import Findings
 from ftrun.data.gather import Gathered, gather
 from ftrun.data.generated import leave_out
 from ftrun.data.models import limit_of
+from ftrun.data.near_repeats import leave_out_near
 from ftrun.data.prepared import Origin, Prepared
 from ftrun.data.provider_judge import judge_files, judge_method
 from ftrun.data.provider_rules import DEFAULT_CODE
@@ -82,6 +83,8 @@ def _gathered(
     """Return the good rows and the part of each."""
     judge_method(experiment, findings)
     gathered = gather(experiment, spool, findings, announce, renderer)
+    if experiment.data.dedupe == "near":
+        leave_out_near(gathered)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
     parts = weigh(gathered, parts)
     judge_files(experiment, gathered, parts, findings)
@@ -130,7 +133,7 @@ def _write(
         files=write_files(folder, gathered, parts, origin),
         rows=gathered.rows,
         duplicates=gathered.duplicates,
-        dropped=gathered.duplicates if experiment.data.dedupe == "exact" else 0,
+        dropped=(gathered.duplicates if experiment.data.dedupe != "off" else 0) + gathered.near,
     )
 
 
@@ -140,6 +143,8 @@ def _origin(gathered: Gathered, findings: Findings) -> Origin:
         rows=gathered.rows,
         duplicates=gathered.duplicates,
         first_duplicate=gathered.first_duplicate,
+        near=gathered.near,
+        first_near=gathered.first_near,
         warnings=[one.as_dict() for one in (*findings.warnings, *findings.notes)],
         masked=dict(gathered.masked),
     )

@@ -11,7 +11,7 @@ WIDTH = 16  # bytes of a digest
 def repeated(digests: bytes | bytearray, roles: Sequence[int]) -> bytearray:
     """Return 1 for each example that repeats an earlier one of the same role, else 0."""
     marks = bytearray(len(roles))
-    for indices in _buckets(digests):
+    for indices in buckets(digests):
         seen: set[tuple[int, bytes]] = set()
         for index in indices:
             key = (roles[index], _digest(digests, index))
@@ -24,7 +24,7 @@ def repeated(digests: bytes | bytearray, roles: Sequence[int]) -> bytearray:
 def leaked(digests: bytes | bytearray, parts: Sequence[int], training: int) -> list[int]:
     """Return, in order, the examples of other parts that also stand in the part `training`."""
     leaks: list[int] = []
-    for indices in _buckets(digests):
+    for indices in buckets(digests):
         trained = {_digest(digests, index) for index in indices if parts[index] == training}
         leaks += [
             index for index in indices if parts[index] != training and _digest(digests, index) in trained
@@ -36,9 +36,9 @@ def _digest(digests: bytes | bytearray, index: int) -> bytes:
     return bytes(digests[index * WIDTH : (index + 1) * WIDTH])
 
 
-def _buckets(digests: bytes | bytearray) -> list[array[int]]:
+def buckets(digests: bytes | bytearray | memoryview) -> list[array[int]]:
     """Return the indices of examples by the first byte of their digests: few are compared at a time."""
-    buckets = [array("I") for _ in range(256)]
+    found = [array("I") for _ in range(256)]
     for index, byte in enumerate(digests[::WIDTH]):
-        buckets[byte].append(index)
-    return buckets
+        found[byte].append(index)
+    return found

@@ -21,7 +21,6 @@ KEYS = frozenset(
 )
 VALUES = {
     "targets.*.provider": ("ray",),
-    "data.dedupe": ("near",),
     "eval.models.*": ("few-shot", "retrieval", "checkpoints"),
 }
 

@@ -124,7 +124,7 @@ class Data:
 
     sources: tuple[Source, ...]
     split: Split | None = None
-    dedupe: Literal["off", "exact"] = "exact"
+    dedupe: Literal["off", "exact", "near"] = "exact"
     legacy_functions: Literal["refuse", "upgrade"] = "refuse"
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
     pii: Mapping[str, str] | str | None = None  # an action for each kind, or one word for all

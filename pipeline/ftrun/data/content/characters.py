@@ -29,7 +29,8 @@ CONTROLS = re.compile(
 OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
 MARKS = re.compile("[\u200e\u200f]")
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-WIDE_DIGIT, WIDE_LETTER = re.compile("[０-９]+"), re.compile("[Ａ-Ｚａ-ｚ]+")
+WIDE_DIGIT, WIDE_LETTER = re.compile("[０-９]{2,}"), re.compile("[Ａ-Ｚａ-ｚ]{2,}")
+# a single full-width sign is a usual form: ３行目, but 12行目
 HALF_DIGIT, HALF_LETTER = re.compile("[0-9]+"), re.compile("[A-Za-z]+")
 MOJIBAKE = (
     (AS_CP932, "UTF-8 that was read as cp932", "cp932"),

@@ -32,15 +32,15 @@ def told(
         first, begin = alike[0]
         others = list(dict.fromkeys(where for _, where in alike if where != begin))
         field = f"{first.field}: " if first.field else ""
-        note = _others(place(begin)[0], [place(one) for one in others[:MOST_PLACES]])
-        rest = len(others) - MOST_PLACES + uncounted.get(code, 0)
-        more = f" and in {rest} more rows" if rest > 1 else " and in another row" if rest == 1 else ""
-        yield Told(code, f"{field}{first.message}{note}{more}", place(begin))
+        named = [place(one) for one in others[:MOST_PLACES]]
+        rest = len(others) - len(named) + uncounted.get(code, 0)
+        yield Told(code, f"{field}{first.message}{also(place(begin)[0], named, rest)}", place(begin))
 
 
-def _others(file: str, places: Sequence[Place]) -> str:
-    """Return the further places, of which those in the first one's file are lines alone."""
-    if not places:
+def also(file: str, named: Sequence[Place], rest: int = 0) -> str:
+    """Return the end of a message: further places, those in `file` as lines alone, and how many more."""
+    if not named:
         return ""
-    shown = [str(line) if name == file else f"{name}:{line}" for name, line in places]
-    return f"; also at {'line ' if places[0][0] == file else ''}{', '.join(shown)}"
+    shown = [str(line) if name == file else f"{name}:{line}" for name, line in named]
+    more = f" and in {rest} more rows" if rest > 1 else " and in another row" if rest == 1 else ""
+    return f"; also at {'line ' if named[0][0] == file else ''}{', '.join(shown)}{more}"

@@ -1,0 +1,85 @@
+"""Owns telling of near-duplicates in training, and of held-out examples that nearly stand in training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ftrun.data.content.excerpt import excerpt
+from ftrun.data.content.near import near_pairs
+from ftrun.data.content.telling import also
+from ftrun.data.content.texts import dialogue
+from ftrun.data.faults import Example, Fault
+from ftrun.data.prepared import ROLES
+from ftrun.data.split import TRAIN
+
+if TYPE_CHECKING:
+    from ftrun.data.checks import Corpus
+
+MOST_TRAINING, MOST_HELD_OUT = 5_000, 1_000  # examples looked through; more would take longer than the rest
+MOST_SHOWN = 3
+
+
+class Near:
+    """Keeps nothing of single examples; looks through the first of each part at the end."""
+
+    size = 0
+
+    def fact(self, example: Example) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+        """Yield at most one fault for training and one for each held-out part; exact repeats are not told."""
+        indices = _looked_through(corpus)
+        if len(indices) < len(corpus.parts):
+            message = f"looked for near-duplicates in {len(indices):,} of {len(corpus.parts):,} examples"
+            yield None, Fault("near_unsearched", message)
+        pairs = near_pairs(indices, corpus.examples)
+        parts = [(corpus.parts[later], corpus.parts[earlier]) for later, earlier in pairs]
+        same = [pair for pair, (one, other) in zip(pairs, parts, strict=True) if one == other == TRAIN]
+        yield from _told("near_duplicates", same, corpus)
+        for part in set(range(len(ROLES))) - {TRAIN}:
+            held = [pair for pair, of in zip(pairs, parts, strict=True) if set(of) == {TRAIN, part}]
+            yield from _told("near_leak", [_held_first(pair, corpus) for pair in held], corpus, ROLES[part])
+
+
+def _looked_through(corpus: Corpus) -> list[int]:
+    left = [MOST_TRAINING if part == TRAIN else MOST_HELD_OUT for part in range(len(ROLES))]
+    indices = []
+    for index, part in enumerate(corpus.parts):
+        if left[part]:
+            left[part] -= 1
+            indices.append(index)
+    return indices
+
+
+def _held_first(pair: tuple[int, int], corpus: Corpus) -> tuple[int, int]:
+    return pair if corpus.parts[pair[0]] != TRAIN else (pair[1], pair[0])
+
+
+def _told(
+    code: str, pairs: list[tuple[int, int]], corpus: Corpus, role: str = ""
+) -> Iterator[tuple[int | None, Fault]]:
+    first_of: dict[int, int] = {}
+    for later, earlier in pairs:
+        first_of.setdefault(later, earlier)
+    shown = sorted(first_of)[:MOST_SHOWN]
+    wanted = sorted({index for one in shown for index in (one, first_of[one])})
+    examples = dict(zip(wanted, corpus.examples(wanted), strict=True))
+    # with `dedupe: off` exact repeats are there too, and told as such
+    real = [one for one in shown if examples[one] != examples[first_of[one]]]
+    if not real:
+        return
+    later, count = real[0], len(first_of) - len(shown) + len(real)
+    file, line = corpus.place(first_of[later])
+    what = f"{count:,} {f'{role} ' if role else ''}example{' ' if count == 1 else 's '}"
+    verb = "nearly repeats" if count == 1 else "nearly repeat"
+    whom = "one of the training data" if code == "near_leak" else "an earlier one"
+    message = f"{what}{verb} {whom}: {excerpt(_said(examples[later]))} is like {file}:{line}"
+    named = [*map(corpus.place, real[1:])]
+    yield later, Fault(code, message + also(corpus.place(later)[0], named, count - len(real)))
+
+
+def _said(example: Example) -> str:
+    return next((text for role, text in dialogue(example) if role == "user"), "")

@@ -1,0 +1,60 @@
+"""Owns what is told of the training data as a whole: measured on all examples, or on a fixed draw of many.
+
+Up to SAMPLE examples all are read; of more, SAMPLE are drawn by a fixed seed, so that the time is bounded
+and the same data give the same words.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ftrun.data.content.balance import lengths, openings, same_answers, systems, topics
+from ftrun.data.content.evidence import unsupported
+from ftrun.data.content.language import languages, widths
+from ftrun.data.content.manner import endings, refusals, styles
+from ftrun.data.content.sample import Seen
+from ftrun.data.content.turn import last_turn
+from ftrun.data.faults import Example, Fault
+from ftrun.data.split import TRAIN
+
+if TYPE_CHECKING:
+    from ftrun.data.checks import Corpus
+
+SAMPLE = 5000  # examples
+SEED = 20
+JUDGES: tuple[Callable[[Sequence[Seen]], Iterator[tuple[Seen | None, Fault]]], ...] = (
+    systems,
+    same_answers,
+    openings,
+    topics,
+    lengths,
+    refusals,
+    styles,
+    endings,
+    languages,
+    widths,
+    unsupported,
+)
+
+
+class Sampled:
+    """Keeps nothing of single examples; reads a draw of them at the end."""
+
+    size = 0
+
+    def fact(self, example: Example) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+        """Yield what the judges say of the training examples."""
+        indices = [index for index, part in enumerate(corpus.parts) if part == TRAIN]
+        if len(indices) > SAMPLE:
+            indices = sorted(random.Random(SEED).sample(indices, SAMPLE))  # noqa: S311 - a draw, no secret
+        turns = zip(indices, map(last_turn, corpus.examples(indices)), strict=True)
+        seen = [Seen(number, *corpus.place(number), turn) for number, turn in turns if turn]
+        for judge in JUDGES:
+            for one, fault in judge(seen):
+                yield (None if one is None else one.number), fault
