@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.scores import score
+from ftrun.evaluation.scores import PartScore, score
 from ftrun.evaluation.table import answers_blocks, answers_table, print_answers
 
 
@@ -38,6 +39,18 @@ RECORDS = [
     record("c", "tuned", None),
     record("c", "base", None),
 ]
+
+
+def test_recall_is_scored_apart() -> None:
+    """Questions that training asked count in the whole and on their own; without any there are no parts."""
+    known = [replace(one, recall=one.prompt_id == "a") for one in RECORDS]
+    tuned = score(known).rivals["tuned"]
+    assert (tuned.passed, tuned.judged) == (1, 2)
+    assert tuned.recall == PartScore(pass_rate=1.0, passed=1, judged=1)
+    assert tuned.unseen == PartScore(pass_rate=0.0, passed=0, judged=1)
+    assert "[a (recall)]" in answers_blocks(known)
+    assert "recall (asked in training too): tuned 1/1, base 0/1" in answers_blocks(known)
+    assert score(RECORDS).as_dict()["rivals"]["tuned"].keys() == {"pass_rate", "passed", "judged", "asked"}
 
 
 def test_pass_rates_count_only_what_was_judged() -> None:

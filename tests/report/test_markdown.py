@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ftrun.report.facts import Facts
+from ftrun.report.html import html_report
 from ftrun.report.markdown import code, inline, markdown_report
 
 NASTY = "a | b\n| c |\n---\n<b>x</b> `y` **z** [l](http://e.x) @someone #12 \\| $m$ ![i](x) \x1b[1m \u202e"
@@ -27,6 +28,23 @@ def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
         "9f2c9f2c",
     ):
         assert part in text, part
+
+
+def test_recall_is_labelled_and_counted_apart(facts_document: dict[str, Any]) -> None:
+    """Questions that training asked carry a label, and the table of rivals has a column for them."""
+    part = {"pass_rate": 1.0, "passed": 1, "judged": 1}
+    for answer in facts_document["answers"]:
+        answer["recall"] = answer["prompt_id"] == "music"
+    for score in facts_document["scores"]["rivals"].values():
+        score |= {"recall": part, "unseen": {**part, "passed": 0, "pass_rate": 0.0}}
+    facts = Facts.from_json(facts_document)
+    text = markdown_report(facts)
+    assert text.count("*recall: training asked it too*") == 1
+    assert "| unseen | recall |" in text
+    assert "| 0 of 1 | 1 of 1 |" in text
+    page = html_report(facts)
+    assert page.count('title="training asked it too"') == 1
+    assert "<td>0 of 1</td><td>1 of 1</td>" in page
 
 
 def test_tables_survive_pipes_and_newlines(facts_document: dict[str, Any]) -> None:

@@ -238,3 +238,16 @@ def test_events_show_the_job(ftrun: Ftrun) -> None:
     messages = [event["message"] for event in ftrun.json("events", CONFIG)["events"]]
     assert any("succeeded" in message for message in messages)
     assert ftrun("events", CONFIG, "-f").returncode == 0
+
+
+def test_a_question_of_the_training_data_is_scored_apart(ftrun: Ftrun) -> None:
+    """Its answers carry a label, and the metrics tell recall from what is unseen."""
+    words = ("--set", "eval.prompts.0.user=質問1は何ですか", "--set", "data.split=null")
+    metrics = ftrun.json("configs/toy.yaml", *words)["metrics"]["tuned"]
+    assert (metrics["recall"]["judged"], metrics["unseen"]["judged"], metrics["judged"]) == (1, 1, 2)
+    lines = (ftrun.folder / "runs/toy/local/answers.jsonl").read_text("utf-8").splitlines()
+    assert {(one["prompt_id"], one["recall"]) for one in map(json.loads, lines)} == {
+        ("one", True),
+        ("two", False),
+    }
+    assert "recall" in (ftrun.folder / "runs/toy/local/report.md").read_text("utf-8")

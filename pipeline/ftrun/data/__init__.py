@@ -110,6 +110,19 @@ def target_problems(experiment: Experiment) -> Iterator[Problem]:
     return judge(experiment)
 
 
+def recalled(experiment: Experiment, folder: Path) -> frozenset[str]:
+    """Return the ids of the eval prompts that the training file in `folder` asks; none without the file."""
+    path = folder / "train.jsonl"
+    if not experiment.evaluation.prompts or not path.is_file():
+        return frozenset()
+    import json
+
+    from ftrun.data.content.recall import recalled as look
+
+    with path.open("rb") as lines:
+        return look(experiment.evaluation.prompts, map(json.loads, lines))
+
+
 def price(
     experiment: Experiment,
     *,
@@ -150,6 +163,7 @@ __all__ = [
     "prepare",
     "prepare_inputs",
     "price",
+    "recalled",
     "severity_inputs",
     "source_files",
     "target_problems",

@@ -8,7 +8,7 @@ changed `expect` only judges anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -22,11 +22,12 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What every rival is asked, and what a right answer fulfils."""
+    """What every rival is asked, and what a right answer fulfils. `recall`: training asked it too."""
 
     id: str
     messages: tuple[Message, ...]
     expect: Mapping[str, Any] | None = None
+    recall: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class Record:
     seconds: float
     cache_key: str
     failures: tuple[str, ...] = ()
+    recall: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
@@ -88,14 +90,23 @@ class Ask(Protocol):
         ...
 
 
-def questions(prompts: Sequence[EvalPrompt], *, system: str | None) -> tuple[Question, ...]:
+def questions(
+    prompts: Sequence[EvalPrompt], *, system: str | None, recall: Collection[str] = ()
+) -> tuple[Question, ...]:
     """Return the questions of `eval.prompts`.
 
     `system` is for prompts that bring neither their own nor whole messages: the experiment's system
     prompt rendered with `vars` alone or, for ready chat rows, their `most_common_system`.
+    `recall` are the ids of prompts that stand in the training data.
     """
     return tuple(
-        Question(id=prompt.id, messages=_messages(prompt, system), expect=prompt.expect) for prompt in prompts
+        Question(
+            id=prompt.id,
+            messages=_messages(prompt, system),
+            expect=prompt.expect,
+            recall=prompt.id in recall,
+        )
+        for prompt in prompts
     )
 
 
@@ -187,6 +198,7 @@ def _record(question: Question, rival: Rival, reply: Reply, key: str) -> Record:
         seconds=round(reply.seconds, 3),
         cache_key=key,
         failures=judgement.failures,
+        recall=question.recall,
     )
 
 

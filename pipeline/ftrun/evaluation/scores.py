@@ -10,13 +10,27 @@ from ftrun.evaluation.answers import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartScore:
+    """How one rival did on a part of the questions."""
+
+    pass_rate: float | None
+    passed: int
+    judged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RivalScore:
-    """How one rival did. `judged` are the questions with an `expect`; without any, `pass_rate` is None."""
+    """How one rival did. `judged` are the questions with an `expect`; without any, `pass_rate` is None.
+
+    Where some questions stand in the training data, `recall` is the score on these and `unseen` on the rest.
+    """
 
     pass_rate: float | None
     passed: int
     judged: int
     asked: int
+    recall: PartScore | None = None
+    unseen: PartScore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +50,7 @@ class Scores:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document of scores.json: {"rivals": {rival: {…}}, "flips": [{prompt_id, change}]}."""
-        rivals = {name: asdict(score) for name, score in self.rivals.items()}
+        rivals = {name: _without_nothing(asdict(score)) for name, score in self.rivals.items()}
         return {"rivals": rivals, "flips": [asdict(flip) for flip in self.flips]}
 
 
@@ -48,9 +62,27 @@ def score(records: Sequence[Record], *, tuned: str = "tuned", base: str = "base"
 
 
 def _count(records: Sequence[Record]) -> RivalScore:
+    known = [record for record in records if record.recall]
+    whole, recall, rest = _part(records), _part(known), _part([one for one in records if not one.recall])
+    return RivalScore(
+        pass_rate=whole.pass_rate,
+        passed=whole.passed,
+        judged=whole.judged,
+        asked=len(records),
+        recall=recall if known else None,
+        unseen=rest if known else None,
+    )
+
+
+def _without_nothing(score: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the parts that there are not; without any judged question `pass_rate` stays, as null."""
+    return {name: value for name, value in score.items() if value is not None or name == "pass_rate"}
+
+
+def _part(records: Sequence[Record]) -> PartScore:
     verdicts = [record.passed for record in records if record.passed is not None]
     rate = sum(verdicts) / len(verdicts) if verdicts else None
-    return RivalScore(pass_rate=rate, passed=sum(verdicts), judged=len(verdicts), asked=len(records))
+    return PartScore(pass_rate=rate, passed=sum(verdicts), judged=len(verdicts))
 
 
 def _flips(records: Sequence[Record], tuned: str, base: str) -> tuple[Flip, ...]:

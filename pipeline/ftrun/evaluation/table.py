@@ -78,8 +78,12 @@ def _table(records: Sequence[Record]) -> Table:
 def _question_cell(record: Record) -> Any:
     from rich.text import Text
 
-    head = (f"{visible(record.prompt_id)}\n", "dim")
+    head = (f"{visible(record.prompt_id)}{_label(record)}\n", "dim")
     return Text.assemble(head, visible(question_text(record), keep_newlines=True))
+
+
+def _label(record: Record) -> str:
+    return " (recall)" if record.recall else ""
 
 
 def _cell(record: Record) -> Any:
@@ -95,7 +99,7 @@ def answers_blocks(records: Sequence[Record]) -> str:
     lines: list[str] = []
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):
         answers = [record for record in records if record.prompt_id == prompt_id]
-        lines += [f"[{visible(prompt_id)}] {_indented(question_text(answers[0]), 4)}"]
+        lines += [f"[{visible(prompt_id)}{_label(answers[0])}] {_indented(question_text(answers[0]), 4)}"]
         for record in answers:
             head = f"  {MARKS[record.passed]} {visible(record.rival)}: "
             lines += [head + _indented(record.answer.strip(), 6)]
@@ -121,6 +125,12 @@ def summary(scores: Scores) -> list[str]:
         if one.pass_rate is not None
     ]
     lines = [f"passed: {', '.join(rates)}"] if rates else []
+    known = [
+        f"{visible(name)} {one.recall.passed}/{one.recall.judged}"
+        for name, one in scores.rivals.items()
+        if one.recall and one.recall.judged
+    ]
+    lines += [f"of these, recall (asked in training too): {', '.join(known)}"] if known else []
     for change in ("fixed", "broken"):
         names = [visible(flip.prompt_id) for flip in scores.flips if flip.change == change]
         if names:

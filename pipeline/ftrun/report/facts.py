@@ -198,18 +198,33 @@ class AnswerFacts:
     expect: Mapping[str, Any] | None = None
     passed: bool | None = None
     failures: tuple[str, ...] = ()
+    recall: bool = False
     usage: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartFacts:
+    """How one rival did on a part of the questions."""
+
+    pass_rate: float | None
+    passed: int
+    judged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RivalFacts:
-    """How one rival did; `pass_rate` is None when nothing was judged."""
+    """How one rival did; `pass_rate` is None when nothing was judged.
+
+    `recall` is the part that training asked too, `unseen` the rest; None where training asked nothing of it.
+    """
 
     pass_rate: float | None
     passed: int
     judged: int
     asked: int
+    recall: PartFacts | None = None
+    unseen: PartFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

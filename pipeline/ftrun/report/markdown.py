@@ -94,6 +94,11 @@ def _answers(facts: Facts) -> Iterator[str]:
             [inline(name), str(one.asked), str(one.judged), str(one.passed), percent(one.pass_rate)]
             for name, one in ranked(facts)
         ]
+        parts = [(one.unseen, one.recall) for _, one in ranked(facts)]
+        if all(unseen and recall for unseen, recall in parts):
+            head += ["unseen", "recall"]
+            for row, pair in zip(rows, parts, strict=True):
+                row += [f"{part.passed} of {part.judged}" for part in pair if part]
         yield table(head, rows, numbers=True)
 
 
@@ -102,7 +107,8 @@ def _asked_row(asked: Asked, rivals: Sequence[str], system: str | None) -> list[
     own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
     flip = [f"**{asked.flip} by fine-tuning**"] if asked.flip else []
-    head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *flip])
+    recall = ["*recall: training asked it too*"] if asked.recall else []
+    head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *recall, *flip])
     return [head, *(_cell(answers[rival]) if rival in answers else "" for rival in rivals)]
 
 

@@ -25,7 +25,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One question with all rivals' answers. `flip`: fixed or broken by fine-tuning, or None."""
+    """One question with all rivals' answers. `flip`: fixed or broken by fine-tuning, or None.
+
+    `recall`: it stands in the training data.
+    """
 
     id: str
     question: str
@@ -33,6 +36,7 @@ class Asked:
     turns: tuple[tuple[str, str], ...]
     answers: tuple[AnswerFacts, ...]
     flip: str | None
+    recall: bool = False
 
 
 def verdict(facts: Facts) -> Verdict:
@@ -113,6 +117,7 @@ def _asked(name: str, answers: list[AnswerFacts], flip: str | None) -> Asked:
         turns=tuple(spoken[:-1]),
         answers=tuple(answers),
         flip=flip,
+        recall=answers[0].recall,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftrun import data
 from ftrun.errors import UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.files import write_json
@@ -73,7 +74,8 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
 
-    asked, rivals, sampling = _questions(context), _rivals(context), _sampling(context)
+    recall = data.recalled(context.experiment, context.folder)
+    asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
     cache = AnswerCache(context.folder)
     known = {} if context.force == NAME else dict(cache.records)
     missing = unanswered(asked, rivals, sampling, known)
@@ -114,13 +116,13 @@ def _cache(context: Context) -> dict[str, Record]:
     return {} if context.force == NAME else AnswerCache(context.folder).records
 
 
-def _questions(context: Context) -> tuple[Question, ...]:
+def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question, ...]:
     from ftrun.evaluation.answers import questions
 
     prompts = context.experiment.evaluation.prompts
     needed = any(one.messages is None and not one.own_system for one in prompts)
     system = system_prompt(context.experiment, context.folder) if needed else None
-    return questions(prompts, system=system)
+    return questions(prompts, system=system, recall=recall)
 
 
 def _rivals(context: Context) -> list[Rival]:

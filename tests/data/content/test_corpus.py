@@ -181,7 +181,7 @@ def test_near_leaks_are_told_for_the_held_out_part(make: Any, tmp_path: Path) ->
     assert "a.jsonl:31" in leak.message
 
 
-def test_eval_prompts_in_training_are_recall(make: Any) -> None:
+def test_eval_prompts_in_training_are_recall(make: Any, tmp_path: Path) -> None:
     """Prompts that training asks, exactly or nearly, are noted by id and are no error."""
     asked = "人間は死んだ後どうなりますか？"
     rows = [*map(plain, range(20)), row(asked.rstrip("？") + "?", "誰にも分かりません。"), row(LONG, "Yes.")]
@@ -197,6 +197,11 @@ def test_eval_prompts_in_training_are_recall(make: Any) -> None:
     assert [(one.code, one.line) for one in result.notes] == [("recall", 21), ("recall", 22)]
     assert result.notes[0].message.startswith("eval.prompts.death: ")
     assert not result.errors
+    folder = tmp_path / "out"
+    assert data.recalled(experiment, folder) == frozenset()
+    data.prepare(experiment, folder)
+    assert data.recalled(experiment, folder) == {"death", "ferry"}
+    assert data.check(experiment, folder).recall == ("death", "ferry")
 
 
 def refusal(number: int) -> dict[str, Any]:
