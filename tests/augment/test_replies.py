@@ -78,3 +78,20 @@ def test_a_question_is_known_whatever_its_width_case_and_punctuation() -> None:
     assert questions.add("abdとは何ですか?")
     assert questions.add("？")
     assert questions.add("！"), "texts of marks alone are compared as they are"
+
+
+def test_what_is_nearly_there_is_found_among_known_and_new_questions() -> None:
+    """A word more in a long question is nearly the same; another number, or a short question, is not."""
+    questions = Questions()
+    questions.know("お店は何時から何時まで開いていますか。日曜日のことを教えてください。")
+    new = [
+        "お店は何時から何時まで開いていますか？ 日曜日のことを教えてくださいね。",
+        "子ども用の自転車を三台借りたいのですが、予約は必要でしょうか。",
+        "子ども用の自転車を三台借りたいのですが、予約は必要でしょうかね。",
+        "9月10日の10時に3人で行きたいのですが、予約はできますでしょうか。",
+        "9月11日の10時に3人で行きたいのですが、予約はできますでしょうか。",
+        "何時？",
+        "何時から？",
+    ]
+    assert questions.near(new) == {0, 2}
+    assert questions.near([]) == set()

@@ -13,7 +13,7 @@ from ftrun.augment.seeds import Seed
 from ftrun.augment.shapes import Fields, Shape
 from ftrun.augment.taken import Questions
 
-KNOWN = "there already"
+KNOWN, NEARLY = "there already", "nearly there already"
 
 
 def proposals(
@@ -32,7 +32,7 @@ def proposals(
     """
     known = {entry.id for entry in reviewed}
     for entry in reviewed:
-        questions.add(entry.new.get(shape.question, ""))
+        questions.know(entry.new.get(shape.question, ""))
     found: list[Entry] = []
     left_out: Counter[str] = Counter()
     for request in asked:
@@ -49,7 +49,9 @@ def proposals(
                 found.append(entry)
             else:
                 left_out[KNOWN] += 1
-    return found, left_out
+    near = questions.near([entry.new[shape.question] for entry in found])
+    left_out[NEARLY] += len(near)
+    return [entry for index, entry in enumerate(found) if index not in near], +left_out
 
 
 def _rows(request: Request, answered: Answered, shape: Shape, kind: str) -> tuple[list[Fields], Counter[str]]:

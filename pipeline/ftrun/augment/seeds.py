@@ -42,11 +42,11 @@ def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[lis
     """
     questions = Questions()
     for prompt in experiment.evaluation.prompts:
-        questions.add_asked(prompt.messages or ({"role": "user", "content": prompt.user},))
+        questions.know_asked(prompt.messages or ({"role": "user", "content": prompt.user},))
     with tempfile.TemporaryDirectory() as folder:
         data.prepare(experiment, Path(folder))
         for example in _examples(Path(folder)):
-            questions.add_asked(asked_of(example).get("messages", ()))
+            questions.know_asked(asked_of(example).get("messages", ()))
         trained = _training_places(Path(folder))
     seeds = _seeds(experiment, shape, trained, masked_kinds(experiment.data.pii))
     chosen = heapq.nsmallest(most, ((_rank(experiment, one), one.digest, one) for one in seeds), key=_first)
