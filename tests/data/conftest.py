@@ -18,10 +18,10 @@ from ftrun.experiment.model import (
     Prompt,
     Source,
     Split,
-    Target,
     Template,
     Train,
 )
+from ftrun.experiment.target_model import Target
 
 MakeExperiment = Callable[..., Experiment]
 

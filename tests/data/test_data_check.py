@@ -20,7 +20,8 @@ from ftrun.data.pricing import auto_epochs, price_table
 from ftrun.data.tokens import count_examples, text_counter
 from ftrun.data.tool_tokens import TOOLS
 from ftrun.errors import DataError
-from ftrun.experiment.model import EvalPrompt, Evaluation, Price, Source, Split, Target, Train
+from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split, Train
+from ftrun.experiment.target_model import Price, Target
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")

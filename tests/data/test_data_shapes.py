@@ -14,7 +14,8 @@ from ftrun.data.provider_rules import method_faults, rule_faults, rules_of
 from ftrun.data.shapes import Method, row_faults
 from ftrun.data.spans import trained_spans
 from ftrun.errors import DataError
-from ftrun.experiment.model import MessageTemplate, Prompt, Target, Template, Train
+from ftrun.experiment.model import MessageTemplate, Prompt, Template, Train
+from ftrun.experiment.target_model import Target
 
 from .test_data_tools import PNG, WEATHER, call, result
 

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from ftrun.experiment.model import Target, Train
+from ftrun.experiment.model import Train
+from ftrun.experiment.target_model import Target
 from ftrun.files import digest
 from ftrun.stages.context import Context
 from ftrun.stages.spec import spec

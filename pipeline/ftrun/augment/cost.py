@@ -9,7 +9,8 @@ from ftrun.augment.requests import Request
 from ftrun.data.models import encoding_of
 from ftrun.data.pricing import DEFAULT_ANSWER, MILLION, price_of, unknown_price
 from ftrun.data.tokens import count_examples, text_counter
-from ftrun.experiment.model import Experiment, Target
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.target_model import Target
 
 
 def estimate(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from ftrun.data.prepared import Prepared
     from ftrun.data.sources import SourceFile
     from ftrun.errors import Problem
-    from ftrun.experiment.model import Experiment, Target
+    from ftrun.experiment.model import Experiment
+    from ftrun.experiment.target_model import Target
 
 Announce = Callable[[str], None]
 

@@ -18,7 +18,8 @@ from ftrun.data.models import family
 from ftrun.data.pricing import at_openai, price_of, price_table
 from ftrun.data.sources import place_of
 from ftrun.errors import Problem
-from ftrun.experiment.model import Experiment, Target
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.target_model import Target
 
 TABLE = Path(__file__).with_name("availability.json")
 SOON = 90  # days: warn from then on

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from ftrun.data.models import encoding_of, family
 from ftrun.data.tokens import count_examples, text_counter
-from ftrun.experiment.model import EvalPrompt, Experiment, Price, Target
+from ftrun.experiment.model import EvalPrompt, Experiment
+from ftrun.experiment.target_model import Price, Target
 
 TABLE = Path(__file__).with_name("prices.json")
 OPENAI_HOSTS = frozenset(("api.openai.com", "eu.api.openai.com", "us.api.openai.com"))

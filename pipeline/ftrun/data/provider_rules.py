@@ -17,7 +17,8 @@ from ftrun.data.models import base_model, family
 from ftrun.data.parts import image_bytes, images_of
 from ftrun.data.shapes import asked_of, is_completion, messages_of, parts_of
 from ftrun.data.structure import is_plain
-from ftrun.experiment.model import Experiment, Target
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.target_model import Target
 
 MEGA = 1_000_000
 OPENAI_HOSTS = re.compile(r"(?:[a-z]{2}\.)?api\.openai\.com")

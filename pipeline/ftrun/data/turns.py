@@ -9,7 +9,7 @@ from ftrun.data.models import encoding_of, family
 from ftrun.data.shapes import asked_of
 from ftrun.data.spans import Span, trained_spans
 from ftrun.data.tokens import count_examples, text_counter
-from ftrun.experiment.model import Target
+from ftrun.experiment.target_model import Target
 
 ANSWERS = {"preferred_output": "preferred", "non_preferred_output": "not preferred"}
 LONGEST_ADDRESS = 100  # characters of an image's; data: holds all of it

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftrun.experiment import services
-from ftrun.experiment.model import Deployment, Price, Target, UploadSettings
+from ftrun.experiment.target_model import Deployment, Price, Target, UploadSettings
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ftrun.errors import DecisionError
-from ftrun.experiment.model import Deployment
+from ftrun.experiment.target_model import Deployment
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, fingerprint
 from ftrun.stages.spec import spec_key

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ftrun.errors import UsageError
-from ftrun.experiment.model import Experiment, Target
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.target_model import Target
 from ftrun.targets.keys import key_from
 from ftrun.targets.service import Service
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from ftrun.errors import FtrunError
-from ftrun.experiment.model import Deployment
+from ftrun.experiment.target_model import Deployment
 from ftrun.secrecy import hide
 from ftrun.targets.entra import MANAGEMENT, token_for
 from ftrun.targets.trouble import ServiceError
