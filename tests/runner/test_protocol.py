@@ -214,3 +214,23 @@ def test_a_job_that_vanished_between_plan_and_deed_is_not_made_unasked(
     document = inside.json(*RUN, "--until", "train", code=4)
     assert document["error"]["code"] == "not_confirmed"
     assert provider.faults.jobs_created == 1
+
+
+def test_an_interrupt_at_the_paid_call_says_that_a_job_may_exist(
+    inside: Inside, provider: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the answer is awaited: the message does not say that nothing happened."""
+    from ftrun.targets.api.jobs import JobCalls
+
+    real = JobCalls.create_job
+
+    def interrupted(self: Any, request: Any, key: str) -> Any:
+        real(self, request, key)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(JobCalls, "create_job", interrupted)
+    document = inside.json(*TRAIN, code=130)
+    assert "may just have been created" in document["error"]["message"]
+    monkeypatch.setattr(JobCalls, "create_job", real)
+    assert inside.json(*TRAIN)["status"] == "done"
+    assert provider.faults.jobs_created == 1

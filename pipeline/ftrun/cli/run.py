@@ -110,6 +110,8 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
         return error
     job = next((one.job_id for one in session.state.jobs.values() if one.status not in ENDED), None)
     fate = f"Job {job} goes on without us." if job else "Nothing is lost."
+    if any(one.phase == "sending" for one in session.state.intents.values()):
+        fate = "A job may just have been created; the next run looks for it."
     return InterruptError(
         f"interrupted. {fate}", code="interrupted", hint=f"Come back with: {comeback(session)}"
     )
