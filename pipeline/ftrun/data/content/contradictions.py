@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from ftrun.data.content.excerpt import excerpt
 from ftrun.data.content.telling import also
@@ -25,13 +26,29 @@ class Contradictions:
 
     size = 16
 
+    def __init__(self) -> None:
+        self._first: tuple[Any, Any] = ("", "")  # what the last example began with: mostly the system prompt
+        self._checksum = _checksum([self._first])
+
     def fact(self, example: Example) -> bytes:
         """Return 8 bytes of the question, 4 of what stands before it, 4 of the answer; zeros without one."""
-        turn = last_turn(example)
-        if turn is None:
-            return NOTHING
-        before = "\x1e".join(f"{role}\x1f{text}" for role, text in turn.before)
-        return _hash(normal(turn.question), 8) + _hash(before, 4) + _hash(turn.answer.strip(), 4)
+        messages = example.get("messages")
+        if len(example) == 1 and isinstance(messages, list) and _is_plain(messages[-2:]):
+            question, answer = messages[-2]["content"], messages[-1]["content"]
+            before = [(one.get("role"), one.get("content")) for one in messages[:-2]]
+        else:
+            turn = last_turn(example)
+            if turn is None:
+                return NOTHING
+            question, answer, before = turn.question, turn.answer, list(turn.before)
+        asked = blake2b(normal(question).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        said = crc32(answer.strip().encode("utf-8", "surrogatepass"))
+        return asked + self._context(before).to_bytes(4) + said.to_bytes(4)
+
+    def _context(self, before: list[tuple[Any, Any]]) -> int:
+        if before and before[0] != self._first:
+            self._first, self._checksum = before[0], _checksum(before[:1])
+        return _checksum(before[1:], self._checksum) if before else 0
 
     def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
         """Yield one fault for all contradictions, at the first, with both places."""
@@ -70,5 +87,18 @@ def _pairs(facts: memoryview, corpus: Corpus) -> Iterator[tuple[int, int]]:
                 yield index, earlier
 
 
-def _hash(text: str, size: int) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
+def _checksum(said: list[tuple[Any, Any]], start: int = 0) -> int:
+    for role, text in said:
+        start = crc32(f"{role}\x1f{text}\x1e".encode("utf-8", "surrogatepass"), start)
+    return start
+
+
+def _is_plain(end: list[Any]) -> bool:
+    """Tell whether a chat ends with a question and its answer in words; every row is asked."""
+    return (
+        len(end) == 2
+        and end[0].get("role") == "user"
+        and end[1].get("role") == "assistant"
+        and type(end[0].get("content")) is type(end[1].get("content")) is str
+        and end[1]["content"] != ""
+    )

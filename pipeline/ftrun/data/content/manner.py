@@ -11,13 +11,15 @@ from ftrun.data.faults import Fault
 
 Said = Iterator[tuple[Seen | None, Fault]]
 CANT = r"(?:can['’]?t|cannot|can not|am unable|['’]m unable|am not able|['’]m not able|won['’]t be able)"
+HELP = r"(?: to)? (?:help|assist|provide|answer|comply|fulfil|do that|create|give|share)"
 REFUSAL = re.compile(
-    rf"\W*(?:(?:(?:i['’]m|i am) (?:\w+ )?sorry|sorry|unfortunately|i apologi[sz]e|apologies)[,.]? (?:but )?"
-    rf"(?:as an ai|i ?{CANT})|i ?{CANT} (?:to )?(?:help|assist|provide|answer|comply|do that|create|give)"
-    r"|as an ai(?: language)? (?:model|assistant))"
+    rf"\W*(?:(?:(?:i['’]m|i am) (?:\w+ )?sorry|sorry|i apologi[sz]e|apologies)[,.]? (?:but )?"
+    rf"(?:as an ai|i ?{CANT})"
+    rf"|(?:unfortunately,? )?(?:but )?i ?{CANT}{HELP}|as an ai(?: language)? (?:model|assistant))"
     r"|(?:申し訳(?:ありません|ございません)|すみません|恐れ入りますが|残念ながら)[^。\n]{0,40}"
     r"(?:お答え|お手伝い|回答|提供|対応|ご案内)[^。\n]{0,8}(?:できません|できかねます|いたしかねます)"
-    r"|[^。\n]{0,12}(?:AI|人工知能|言語モデル)(?:アシスタント|言語モデル|モデル)?(?:として(?:は|の)|なので、|ですので、|であるため)",
+    r"|[^。\n]{0,12}(?:AI|人工知能|言語モデル)(?:アシスタント|言語モデル|モデル)?"
+    r"(?:として(?:は|の)|なので、|ですので、|であるため)",
     re.IGNORECASE,
 )
 FEWEST_REFUSALS, REFUSAL_SHARE = 2, 0.02

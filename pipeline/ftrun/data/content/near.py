@@ -9,6 +9,7 @@ alike. One core does two to four thousand examples of a kilobyte a second; of a 
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,7 @@ COMMON = 0.2  # share of examples that have a common gram
 FEWEST_COMMON = 5
 EARLIER = 4  # earlier ones with the same band that an example is compared with
 MOST_PAIRS = 2_000_000
+KEPT_SETS = 512  # of grams, while pairs are compared
 Examples = Iterable[dict[str, Any]]
 Read = Callable[[Iterable[int]], Iterator[dict[str, Any]]]  # the examples of ascending indices
 
@@ -105,16 +107,24 @@ def _candidates(bands: list[array[int]], mine: array[int]) -> list[tuple[int, in
 def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
     wanted = sorted({index for pair in pairs for index in pair})
     texts = dict(zip(wanted, map(compared, read(wanted)), strict=True))
-    return [(later, earlier) for later, earlier in pairs if is_near(texts[later], texts[earlier], common)]
+
+    @functools.lru_cache(maxsize=KEPT_SETS)
+    def own(index: int) -> set[int]:
+        return _own_grams(*texts[index], common)
+
+    def near(later: int, earlier: int) -> bool:
+        one, other = texts[later], texts[earlier]
+        return (
+            _numbers(*one) == _numbers(*other)  # first: it takes the least time
+            and likeness(own(later), own(earlier)) >= NEAR
+            and all(_is_alike(mine, its, common) for mine, its in zip(one, other, strict=True))
+        )
+
+    return [pair for pair in pairs if near(*pair)]
 
 
-def is_near(one: tuple[str, str], other: tuple[str, str], common: frozenset[int] = frozenset()) -> bool:
-    """Tell whether two examples (question, answer, both as `compared` gives them) are nearly the same."""
-    if sorted(DIGITS.findall("".join(one))) != sorted(DIGITS.findall("".join(other))):
-        return False
-    if likeness(_own_grams(*one, common), _own_grams(*other, common)) < NEAR:
-        return False
-    return all(_is_alike(mine, its, common) for mine, its in zip(one, other, strict=True))
+def _numbers(question: str, answer: str) -> list[str]:
+    return sorted(DIGITS.findall(question + answer))
 
 
 def _is_alike(one: str, other: str, common: frozenset[int]) -> bool:

@@ -42,5 +42,7 @@ def last_turn(example: Mapping[str, Any]) -> Turn | None:
 
 def normal(text: str) -> str:
     """Return `text` without differences that make no other question: case, space, the sign at its end."""
-    evened = text.strip() if len(text) > LONG else " ".join(text.split())
+    evened = text.strip()
+    if len(evened) <= LONG and ("  " in evened or "\n" in evened):
+        evened = " ".join(evened.split())
     return evened.casefold().rstrip(ENDINGS)
