@@ -202,16 +202,20 @@ def sound(provider: Provider, place: Path) -> None:
         assert not (path.is_file() and KEY.encode() in path.read_bytes()), path
 
 
-def recover(runs: Runs, provider: Provider, place: Path) -> Run:
-    """Run again after a death; where nobody can know whether a job was made, look (none was) and say so."""
+def recover(runs: Runs, provider: Provider, place: Path) -> bool:
+    """Run again after a death; where nobody can know whether a job was made, look (none was) and say so.
+
+    Return whether it had to be said.
+    """
     run = runs(place)
-    if run.error_code == "unclear":
+    asked = run.error_code == "unclear"
+    if asked:
         state = json.loads((place / "runs/toy/paid/state.json").read_text(encoding="utf-8"))
         assert [intent["phase"] for intent in state["intents"].values()] == ["sending"]
         assert provider.jobs == {}, "a job that is there is found, not asked about"
         run = runs(place, *WORDS, "--confirm-not-created")
     finished(provider, place, run)
-    return run
+    return asked
 
 
 def finished(provider: Provider, place: Path, run: Run) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import FULL, Runs, finished, make_project, recover, sound
+from reliability.matrix import CALL_DEATHS, DOCUMENT, die_at_calls, die_at_points
 from reliability.provider import KEY, Fault, Provider
 
 
@@ -27,33 +28,22 @@ def test_an_undisturbed_run_is_what_the_others_are_held_to(
     assert len(provider.calls) == calls
 
 
-def test_killed_at_every_file_and_connection(runs: Runs, tmp_path: Path, provider: Provider) -> None:
+def test_killed_at_every_file_and_connection(runs: Runs, tmp_path: Path) -> None:
     """Death at any point that touches a file or the network leaves one job, and the rerun ends well."""
-    points = len(runs(make_project(tmp_path / "first", provider)).points)
-    assert points > 30
-    for number in range(1, points + 1, 1 if FULL else 7):
-        mine = Provider().start()
-        place = make_project(tmp_path / str(number), mine)
-        ended = runs.start(place, at=number).wait()
-        assert ended == -signal.SIGKILL or number > points - 10  # it may connect once less often
-        sound(mine, place)
-        recover(runs, mine, place)
-        mine.close()
+    assert len(die_at_points(runs, tmp_path, step=1 if FULL else 60)) > 5
 
 
-@pytest.mark.parametrize("fault", ["kill-before", "kill-after"])
-def test_killed_at_every_call(runs: Runs, tmp_path: Path, provider: Provider, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", CALL_DEATHS)
+def test_killed_at_every_call(runs: Runs, tmp_path: Path, fault: Fault) -> None:
     """Death while a request is on its way, before or after the server acted, is made up for by the rerun."""
-    runs(make_project(tmp_path / "first", provider))
-    for number in range(1, len(provider.calls) + 1, 1 if FULL else 3):
-        mine = Provider(plan=lambda call, at=number: fault if call.number == at else "").start()  # type: ignore[misc]
-        place = make_project(tmp_path / str(number), mine)
-        run = runs.start(place)
-        mine.victim = run.pid
-        assert run.wait() == -signal.SIGKILL
-        sound(mine, place)
-        recover(runs, mine, place)
-        mine.close()
+    assert die_at_calls(runs, tmp_path, fault, step=1 if FULL else 20)
+
+
+def test_the_published_matrix_has_every_point(runs: Runs, place: Path) -> None:
+    """docs/reliability.md tells of each kind of point of a run; `python -m reliability.matrix` writes it."""
+    published = DOCUMENT.read_text(encoding="utf-8")
+    missing = {label for label in runs(place).points if f"| `{label}` |" not in published}
+    assert not missing
 
 
 def test_killed_again_and_again_at_random(
