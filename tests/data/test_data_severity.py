@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
+from ftrun.data.samples import samples
 from ftrun.data.severity import severities
 from ftrun.errors import ConfigError, Problem
 
@@ -85,6 +86,9 @@ def test_secrets_block_and_are_never_shown(make: Any, chats: Any, tmp_path: Path
     assert problems(data.check(experiment, folder).errors)["pii_secret"].line == 21
     assert KEY not in (folder / "tally.json").read_text("utf-8")
     assert KEY not in (folder / "sources.jsonl").read_text("utf-8")
+    shown = [sample.shown for sample in samples(folder, tmp_path, "train")]
+    assert "[SECRET]です" in json.dumps(shown, ensure_ascii=False)
+    assert KEY not in json.dumps(shown)
 
 
 def test_masks_stand_in_the_prepared_files(make: Any, chats: Any, tmp_path: Path) -> None:

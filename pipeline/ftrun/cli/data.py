@@ -128,7 +128,7 @@ def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> Non
             print(f"{heading(sample)} · {tokens:,} tokens, {learned:,} of them learned")
             tools = ", ".join(tools_of(sample.example))
             heads = [f"  tools: {visible(tools)}"] if tools else []
-            print(*heads, *turn_lines(turns_of(sample.example)), "", sep="\n")
+            print(*heads, *turn_lines(turns_of(sample.shown)), "", sep="\n")
     if as_json:
         print_json({"experiment": experiment.name, "target": experiment.target.name, "examples": shown})
 
@@ -140,7 +140,7 @@ def _place(sample: Sample) -> dict[str, Any]:
 def _told(sample: Sample) -> dict[str, Any]:
     from ftrun.data.turns import turns_of
 
-    return {"turns": [turn._asdict() for turn in turns_of(sample.example)], "example": dict(sample.example)}
+    return {"turns": [turn._asdict() for turn in turns_of(sample.shown)], "example": dict(sample.shown)}
 
 
 def _runs(experiment: Experiment, config: Path, given: Path | None) -> Path:
@@ -179,9 +179,9 @@ def _change_lines(change: Change) -> Iterator[str]:
     was = f" (was {heading(before)})" if before and now and heading(before) != heading(now) else ""
     yield f"{MARKS[change.kind]} {change.kind}: {heading(shown)}{was}"
     if change.kind == "changed" and before and now:
-        yield from changed_lines(turns_of(before.example), turns_of(now.example))
+        yield from changed_lines(turns_of(before.shown), turns_of(now.shown))
     else:
-        yield from short_lines(turns_of(shown.example))
+        yield from short_lines(turns_of(shown.shown))
 
 
 def _diff_document(experiment: Experiment, before: Path | None, found: Changes) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,14 @@ class Sample:
         if not isinstance(value, dict):
             raise damaged_file(f"{self.split}.jsonl", self.number)
         return value
+
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """Return the example as people may see it: with a token in place of each secret."""
+        from ftrun.data.content.pii import mask  # its patterns cost milliseconds
+
+        masked: Mapping[str, Any] = mask(self.example, ("secret",), Counter())
+        return masked
 
 
 def samples(folder: Path, project: Path, *splits: str) -> Iterator[Sample]:

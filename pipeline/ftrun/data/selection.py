@@ -41,7 +41,7 @@ def browsable(
         numbers = _numbers(path, quota, flagged)
         for sample in chosen(folder, experiment.project, split, numbers):
             example = sample.example
-            shown = [_shown(turn) for turn in turns_of(example)]
+            shown = [_shown(turn) for turn in turns_of(sample.shown)]
             left -= sum(len(one["text"]) for one in shown)
             if left < 0:
                 return

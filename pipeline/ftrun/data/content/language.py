@@ -81,7 +81,7 @@ def widths(seen: Sequence[Seen]) -> Said:
     rare = min(kinds, key=lambda one: kinds[one])
     found = [one for one in seen if _width(one.turn.answer) == rare]
     message = (
-        f"{kinds['full']:,} answers have full-width digits and {kinds['half']:,} half-width ones: "
+        f"answers differ: {kinds['full']:,} with full-width digits, {kinds['half']:,} with half-width ones: "
         f"{excerpt(found[0].turn.answer)}{places(found)}"
     )
     yield found[0], Fault("full_width", message)

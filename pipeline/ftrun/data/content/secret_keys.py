@@ -29,7 +29,7 @@ KNOWN = re.compile("|".join(f"((?<![A-Za-z0-9]){shape})" for _, shape in SHAPES)
 PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:[\s\S]{0,20000}?-----END (?:[A-Z]+ )*PRIVATE KEY-----)?"
 )
-RUN = re.compile(r"[A-Za-z0-9+/_.~=-]{16,}")
+RUN = re.compile(r"[A-Za-z0-9+/_.~-]{16,}={0,2}")
 # what stands before a key: its name and at most a few signs
 NAMED = re.compile(
     r"(?:api[_ -]?key|access[_ -]?key|secret(?:[_ -]?key)?|(?:auth|access|bearer)[_ -]?token|token"
