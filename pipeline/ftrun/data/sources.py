@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ftrun.data.encodings import known_encoding
 from ftrun.data.findings import Findings
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Source
@@ -68,13 +67,19 @@ def usable_files(
     """Return the files that can be used; the others go to `findings`."""
     files: list[SourceFile] = []
     for role, source in sources(experiment):
-        if source.encoding is not None and known_encoding(source.encoding) is None:
+        if source.encoding is not None and not _is_encoding(source.encoding):
             where = place_of(experiment, *source.key, "encoding")
             findings.add("unknown_encoding", f"{source.encoding!r} is no text encoding", **where)
             continue
         for path, file_format in _readable(experiment, source, findings, download=download):
             files.append(SourceFile(path=path, source=source, role=role, format=file_format))
     return tuple(files)
+
+
+def _is_encoding(name: str) -> bool:
+    from ftrun.data.encodings import known_encoding  # brings the detection along; most sources name none
+
+    return known_encoding(name) is not None
 
 
 def _readable(

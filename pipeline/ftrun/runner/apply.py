@@ -12,7 +12,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.money import authorize
-from ftrun.runner.plan import FREE_FIRST, Plan, make_plan
+from ftrun.runner.plan import FREE_FIRST, Plan, is_done, make_plan
 from ftrun.runner.session import Session, remember_validated
 from ftrun.stages import STAGES, Context, evaluate, stages_of
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
@@ -97,8 +97,7 @@ def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
     """Tell, without lock or network, whether every stage is done."""
     if settings.force or session.other_store or not session.store.exists():
         return False
-    plan = make_plan(context_of(session, emit, settings), remote=None)
-    return plan.idle
+    return is_done(context_of(session, emit, settings))
 
 
 def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:

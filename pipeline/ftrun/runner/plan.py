@@ -66,6 +66,23 @@ class Plan:
 
 def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...] = ()) -> Plan:
     """Return the plan. `remote` None: the target is not asked."""
+    steps = _steps(context, remote)
+    notes = (*notes, *_readiness(context, steps, remote))
+    return Plan(
+        experiment=context.experiment.name,
+        target=context.experiment.target.name,
+        steps=tuple(steps),
+        estimate=_estimate(context, steps),
+        notes=notes,
+    )
+
+
+def is_done(context: Context) -> bool:
+    """Tell, without asking the target and without a price, whether every stage would be skipped."""
+    return all(step.action == "skip" for step in _steps(context, None))
+
+
+def _steps(context: Context, remote: Service | None) -> list[Step]:
     steps: list[Step] = []
     for stage in stages_of(context):
         decision = _decide(stage, context, remote, steps)
@@ -79,14 +96,7 @@ def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...
                 code=decision.code,
             )
         )
-    notes = (*notes, *_readiness(context, steps, remote))
-    return Plan(
-        experiment=context.experiment.name,
-        target=context.experiment.target.name,
-        steps=tuple(steps),
-        estimate=_estimate(context, steps),
-        notes=notes,
-    )
+    return steps
 
 
 def _readiness(context: Context, steps: list[Step], remote: Service | None) -> list[str]:
