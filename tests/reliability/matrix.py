@@ -33,11 +33,18 @@ def chosen(names: Sequence[str], step: int) -> list[int]:
     return sorted({names.index(name) + 1 for name in names} | set(range(1, len(names) + 1, step)))
 
 
+def usual_points(runs: Runs, folder: Path) -> list[str]:
+    """Return the points of a run of a new experiment, in a home where ftrun ran before."""
+    for name in ("before", "first"):
+        provider = Provider().start()
+        run = runs(make_project(folder / name, provider))
+        provider.close()
+    return run.points
+
+
 def die_at_points(runs: Runs, folder: Path, *, step: int) -> Outcomes:
     """Kill a run at every `step`-th point that touches a file or the network, and let the next one finish."""
-    first = Provider().start()
-    points = runs(make_project(folder / "first", first)).points
-    first.close()
+    points = usual_points(runs, folder)
     found: Outcomes = {}
     for at in chosen(points, step):
         provider = Provider().start()

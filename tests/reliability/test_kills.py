@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import FULL, Runs, finished, make_project, recover, sound
-from reliability.matrix import CALL_DEATHS, DOCUMENT, die_at_calls, die_at_points
+from reliability.matrix import CALL_DEATHS, DOCUMENT, die_at_calls, die_at_points, usual_points
 from reliability.provider import KEY, Fault, Provider
 
 
@@ -39,10 +39,10 @@ def test_killed_at_every_call(runs: Runs, tmp_path: Path, fault: Fault) -> None:
     assert die_at_calls(runs, tmp_path, fault, step=1 if FULL else 20)
 
 
-def test_the_published_matrix_has_every_point(runs: Runs, place: Path) -> None:
+def test_the_published_matrix_has_every_point(runs: Runs, tmp_path: Path, provider: Provider) -> None:
     """docs/reliability.md tells of each kind of point of a run; `python -m reliability.matrix` writes it."""
     published = DOCUMENT.read_text(encoding="utf-8")
-    missing = {label for label in runs(place).points if f"| `{label}` |" not in published}
+    missing = {label for label in usual_points(runs, tmp_path) if f"| `{label}` |" not in published}
     assert not missing
 
 
