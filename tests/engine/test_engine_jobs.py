@@ -88,7 +88,7 @@ def test_a_model_that_cannot_be_trained_yet_says_what_is_missing(client: openai.
             "invalid_training_file",
             "messages[0].role",
         ),
-        (rows(10) + b'{"messages":[],"tools":[]}\n', "invalid_training_file", '"tools" is not supported'),
+        (rows(10) + b'{"messages":[],"tools":[]}\n', "invalid_training_file", '"tools", but this version'),
     ],
 )
 def test_a_bad_training_file_fails_the_job_with_its_line(
