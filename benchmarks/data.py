@@ -59,7 +59,7 @@ version: 1
 name: bench
 targets: {openai: {provider: openai, model: gpt-4.1-mini}, local: {provider: local, model: rehearsal}}
 target: openai
-data: {sources: [{path: FILE}], split: {validation: 0.1, test: 0.1}}
+data: {sources: [{path: FILE}], split: {validation: 0.1, test: 0.1}, dedupe: "off"}
 """
 EXPERIMENTS = {
     "chat": HEAD.replace("FILE", "rows.jsonl"),
