@@ -57,9 +57,8 @@ def make_csv(path: Path, size: int) -> None:
 HEAD = """\
 version: 1
 name: bench
-targets: {openai: {provider: openai, model: gpt-4.1-mini}, local: {provider: local, model: rehearsal}}
-target: openai
-data: {sources: [{path: FILE}], split: {validation: 0.1, test: 0.1}}
+targets: {local: {provider: local, model: rehearsal}}
+data: {sources: [{path: FILE}], split: {validation: 0.1, test: 0.1}, dedupe: "off"}
 """
 EXPERIMENTS = {
     "chat": HEAD.replace("FILE", "rows.jsonl"),
@@ -127,14 +126,15 @@ def measured(command: list[str], folder: Path) -> Measured:
     """Run a command in `folder`, and all that it starts."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "pipeline"), "FTRUN_HOME": str(folder / "home")}
     before, start = _processor_seconds(), time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
     watch = Watch(process.pid)
     watch.start()
-    output, _ = process.communicate()
+    output, errors = process.communicate()
     wall = time.perf_counter() - start
     watch.stop()
     if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
+        raise SystemExit(f"{command} ended with {process.returncode}\n{errors}")
     return Measured(wall, _processor_seconds() - before, watch, output)
 
 
@@ -248,7 +248,7 @@ def compare(kind: str, size: int, folder: Path) -> None:
     commands = {
         "ftrun check": [*ftrun, "check", "bench.yaml", "--json"],
         "ftrun run --until check": [
-            *ftrun, "run", "bench.yaml", "--until", "check", "--target", "local", "--yes", "--json",
+            *ftrun, "run", "bench.yaml", "--until", "check", "--yes", "--json",
         ],
         "the notebook's way": [*own, "notebook", name],
     }  # fmt: skip

@@ -69,6 +69,7 @@ class Gathered:
     _times: Counter[str] = field(default_factory=Counter)  # of what is noted, by code
     _starts: list[int] = field(default_factory=list)  # where examples of another file begin, and of which
     _file_at: list[int] = field(default_factory=list)
+    _shown: dict[str, str] = field(default_factory=dict)  # names of files as messages show them
 
     def __len__(self) -> int:
         return len(self.roles)
@@ -86,7 +87,10 @@ class Gathered:
     def place(self, index: int) -> tuple[str, int]:
         """Return file and line of an example as messages show them."""
         file, line = self.place_of(index)
-        return shown_path(self.project / self.files[file]), line
+        name = self.files[file]
+        if name not in self._shown:
+            self._shown[name] = shown_path(self.project / name)
+        return self._shown[name], line
 
     def open_file(self, name: str, weight: float = 1) -> None:
         """Begin with the examples of another file."""

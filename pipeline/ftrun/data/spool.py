@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from ftrun.data.json_fast import plain_object
+
 
 class Spool:
     """Lines in one or more files. Whoever writes them says where; they are read by one at a time."""
@@ -71,8 +73,8 @@ class Spool:
         for index in indices:
             line = next(itertools.islice(lines, index - position, None))
             position = index + 1
-            example: dict[str, Any] = json.loads(line)
-            yield example
+            example: dict[str, Any] | None = plain_object(line)
+            yield json.loads(line) if example is None else example
 
     def _all(self) -> Iterator[bytes]:
         for file, offset, count in self._segments:
