@@ -168,7 +168,7 @@ def test_an_engine_that_cannot_start_says_why(home: Path) -> None:
     connection = sqlite3.connect(home / "store.sqlite3")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(FtrunError, match="version 99; this ftrun knows 1"):
+    with pytest.raises(FtrunError, match=r"version 99; this ftrun knows \d+\."):
         ensure_engine(home, announce=quietly)
 
 

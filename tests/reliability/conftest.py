@@ -113,7 +113,8 @@ class Runs:
     ) -> Run:
         """Start `ftrun WORDS` in `cwd`; at its `at`-th point it dies of SIGKILL, or meets `errno`.
 
-        `clock` is added to its wall clock, in seconds; `out` takes what it prints.
+        `clock` is added to its wall clock, in seconds; `out` takes what it prints. The provider's key is in
+        its environment.
         """
         self._count += 1
         folder = self._folder / str(self._count)
@@ -121,7 +122,7 @@ class Runs:
         order = {
             "cwd": str(cwd),
             "words": words or WORDS,
-            "env": {**os.environ, **(env or {})},
+            "env": {**os.environ, "PAID_KEY": KEY, **(env or {})},
             "folder": str(folder),
             "at": at,
             "errno": errno,
@@ -166,9 +167,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    """Yield a provider that counts what it commits, with its key in the environment."""
-    monkeypatch.setenv("PAID_KEY", KEY)
+def provider() -> Iterator[Provider]:
+    """Yield a provider that counts what it commits."""
     found = Provider().start()
     yield found
     found.close()

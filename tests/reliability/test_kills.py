@@ -13,7 +13,7 @@ import pytest
 
 from reliability.conftest import FULL, Runs, finished, make_project, recover, sound
 from reliability.matrix import CALL_DEATHS, DOCUMENT, die_at_calls, die_at_points, usual_points
-from reliability.provider import KEY, Fault, Provider
+from reliability.provider import Fault, Provider
 
 
 def test_an_undisturbed_run_is_what_the_others_are_held_to(
@@ -46,11 +46,8 @@ def test_the_published_matrix_has_every_point(runs: Runs, tmp_path: Path, provid
     assert not missing
 
 
-def test_killed_again_and_again_at_random(
-    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_again_and_again_at_random(runs: Runs, tmp_path: Path) -> None:
     """Runs killed one to five times at random moments end with one job and a sound state."""
-    monkeypatch.setenv("PAID_KEY", KEY)
     for seed in range(500 if FULL else 8):
         chance = random.Random(seed)
         provider = Provider().start()

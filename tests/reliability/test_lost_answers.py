@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import FULL, WORDS, Runs, finished, make_project, sound
-from reliability.provider import KEY, Call, Fault, Provider
+from reliability.provider import Call, Fault, Provider
 
 CREATE = "POST /fine_tuning/jobs"
 HOW: tuple[Fault, ...] = ("lose", "half", "html", "empty")
@@ -70,9 +70,8 @@ def test_an_upload_whose_answer_is_lost_is_not_repeated(runs: Runs, provider: Pr
     assert len(provider.files) == 2
 
 
-def test_a_third_of_all_answers_fails(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_third_of_all_answers_fails(runs: Runs, tmp_path: Path) -> None:
     """With 30 % of all answers refused, cut, late or lost, a few runs do it all, once, without haste."""
-    monkeypatch.setenv("PAID_KEY", KEY)
     for seed in range(60 if FULL else 4):
         chance = random.Random(seed)
         kinds: tuple[Fault, ...] = ("429", "500", "503", "drop", "lose", "slow", "half")

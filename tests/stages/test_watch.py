@@ -171,6 +171,12 @@ def test_a_look_is_followed_by_a_hundred_times_its_own_rest() -> None:
     assert pace.after(news=True, left=None, asked=None, spent=0.02) == 2.0
 
 
+def test_who_wants_quick_looks_gets_them() -> None:
+    """`poll.max` is the longest rest, whatever a look costs."""
+    pace = Pace(shortest=0.02, longest=0.1)
+    assert pace.after(news=True, left=None, asked=None, spent=0.02) == 0.1
+
+
 def event(number: int) -> Event:
     """Return a step event."""
     data = {"step": number, "train_loss": 1.0, "valid_loss": 1.0, "kind": "x", "job_id": "y"}

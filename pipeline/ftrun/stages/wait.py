@@ -21,7 +21,7 @@ NAME = "wait"
 STOPPED = "stopped"  # by a guard, with a checkpoint that is used instead of the end
 ENDED_WELL = ("succeeded", STOPPED)
 GUARD = "train.stop_when: "  # what the reason of a job that a guard stopped begins with
-LOCAL_PACE = (0.2, 1.0)  # seconds
+LOCAL_PACE = (0.2, 2.0)  # seconds
 
 
 def inputs(context: Context) -> dict[str, Any]:

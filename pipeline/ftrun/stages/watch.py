@@ -36,13 +36,13 @@ class Pace:
 
     def after(self, *, news: bool, left: float | None, asked: float | None, spent: float) -> float:
         """Return the next rest. `left` is until the expected end, `asked` a Retry-After, `spent` the
-        processor time of the look: waiting must cost next to nothing.
+        processor time of the look: waiting must cost next to nothing, unless the experiment wants it so.
         """
         self.pause = self.shortest if news or not self.pause else min(self.pause * 1.5, self.longest)
         rest = self.pause
         if left is not None and left > 0:
             rest = min(rest, max(self.shortest, left))  # not long after the end
-        rest = max(rest, min(spent * SHARE, LONGEST_FOR_COST))
+        rest = max(rest, min(spent * SHARE, LONGEST_FOR_COST, self.longest))
         return max(rest, asked or 0.0)
 
 
