@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Ftrun
 
 PACKAGE = ROOT / "pipeline" / "ftrun"
-FOUNDATION = {"errors", "files", "money", "secrecy", "text"}
+FOUNDATION = {"errors", "files", "money", "secrecy", "text", "values"}
 MAY_IMPORT = {
     "cli": {
         "augment",
@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "secrecy": set(),
     "money": set(),
     "text": set(),
+    "values": set(),
 }
 HEAVY = ("torch", "transformers", "openai", "jinja2", "jsonschema", "rich", "filelock", "tiktoken", "toktok")
 

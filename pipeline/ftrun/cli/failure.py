@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,6 +95,7 @@ def _print_problem(problem: Problem) -> None:
 
 
 def _report_bug(error: BaseException, words: Sequence[str]) -> int:
+    import tempfile
     import traceback
 
     descriptor, name = tempfile.mkstemp(prefix="ftrun-bug-", suffix=".log")

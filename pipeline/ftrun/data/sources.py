@@ -6,7 +6,6 @@ import codecs
 import contextlib
 import glob
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from ftrun.data.findings import Findings
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import shown_path
+from ftrun.values import dataclass
 
 Role = Literal["data", "validation", "test"]
 ENDINGS = {

@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from ftrun.experiment.nodes import KeyPath, Node, find, merge, plain, spell, wal
 from ftrun.experiment.places import excerpt, shown_path
 from ftrun.experiment.schema import schema_text
 from ftrun.experiment.yaml12 import compose
+from ftrun.values import dataclass
 
 LARGEST_YAML = 1_000_000  # bytes
 LARGEST_TEMPLATE = 256_000

@@ -6,11 +6,12 @@ The JSON Schema is the contract; a parity test holds these classes to it. No inp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from ftrun.experiment.target_model import Target
+from ftrun.values import dataclass
 
 Share = int | float
 

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
 from ftrun.targets import Service, identity_of, reachable
+from ftrun.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ftrun import data
@@ -10,6 +9,7 @@ from ftrun.stages import Action, Context, deploy, stages_of
 from ftrun.stages.decision import Decision
 from ftrun.stages.lineage import starting_model
 from ftrun.targets import Service
+from ftrun.values import dataclass
 
 FREE_FIRST = ("prepare", "check")  # local and free: done, or previewed, before the rest can be planned
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.files import write_json
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of
+from ftrun.values import dataclass
 
 OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
 MOST_DIGESTS = 20  # validated configurations that are remembered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.state import State, StateStore
 from ftrun.targets import Service, connect, is_local
+from ftrun.values import dataclass
 
 if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
     from ftrun.targets.deployments import Deployments

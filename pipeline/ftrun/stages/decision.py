@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from ftrun.files import canonical_json, digest
 from ftrun.stages.context import Context
 from ftrun.targets import Service
+from ftrun.values import dataclass
 
 Action = Literal["run", "skip", "adopt", "wait", "blocked"]
 SHORT = 60  # bytes of canonical JSON that stand in the state as they are; longer values as a hash

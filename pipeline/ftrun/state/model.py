@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal, TypeVar
+
+from ftrun.values import dataclass
 
 VERSION = 2
 PLAIN = ("experiment", "target", "file", "identity", "lineage", "serial")

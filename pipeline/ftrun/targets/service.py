@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import IO, Any, Protocol
 
 from ftrun.errors import DecisionError, FtrunError, PendingError
+from ftrun.values import dataclass
 
 SUCCEEDED = "succeeded"
 # codes of errors that a later call may not meet
