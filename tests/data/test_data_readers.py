@@ -135,6 +135,19 @@ def test_malformed_tables(make: Any, text: str, expected: list[tuple[str, int | 
     assert found(make({"a.csv": text})) == expected
 
 
+@pytest.mark.parametrize("text", ["FAQ,,\n,,\nno,q,a\n1,2,3\n", "FAQ\n\nno,q,a\n1,2,3\n"])
+def test_a_title_above_the_names_is_recognised(make: Any, text: str) -> None:
+    """What Excel exports with a title in the first line is told with the way out."""
+    problem = read(make({"a.csv": text}))[1].errors[0]
+    assert "title" in str(problem.hint)
+
+
+def test_rows_in_a_key_are_found(make: Any) -> None:
+    """An object that wraps the rows is told with the key that holds them."""
+    problem = read(make({"a.json": '{"page": 1, "items": [{"q": 1}, {"q": 2}]}'}))[1].errors[0]
+    assert "'items' holds 2" in str(problem.hint)
+
+
 def test_tsv_and_very_long_values(make: Any) -> None:
     """A TSV is read by tabs, and a value may be longer than csv's usual limit."""
     rows, _ = read(make({"a.tsv": "q\ta\n" + "x" * 200_000 + "\tb,c\n"}))

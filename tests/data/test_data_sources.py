@@ -87,6 +87,17 @@ def test_workbook_sheets(make: Any, book: Any) -> None:
     assert errors(make({}, paths=["a.xlsx"], source={"sheet": "Three"})) == [("sheet", None)]
 
 
+def test_workbook_with_a_title_or_a_nameless_column(make: Any, book: Any) -> None:
+    """A title above the names is one problem, and so is a column without a name, however many its cells."""
+    book(FAQ=[["よくある質問"], [], ["番号", "質問", "回答"], [1, "x", "y"]])
+    (problem,) = read(make({}, paths=["a.xlsx"]))[1].errors
+    assert (problem.code, problem.line, "title" in str(problem.hint)) == ("header", 3, True)
+    book(FAQ=[["q", "a"], ["x", "y", 1], ["z", "w", 2]])
+    (problem,) = read(make({}, paths=["a.xlsx"]))[1].errors
+    assert (problem.code, problem.line) == ("value", 2)
+    assert problem.message == "the column C has cells, but no name above them (in 2 rows)"
+
+
 def test_workbook_cells_that_hold_no_value(make: Any, book: Any) -> None:
     """Formulas that nobody calculated, errors, merged cells and cells without a column are told by name."""
     path = book(FAQ=[["q", "a"], ["x", "=CONCAT(A2)"], ["y", "#N/A"], ["z", "1", "beyond"], ["m", "n"]])

@@ -111,3 +111,10 @@ def test_rows_of_columns_need_templates(make: Any) -> None:
     assert str(error.file).endswith("a.csv")
     assert error.line == 2
     assert "prompt.user" in str(error.hint)
+
+
+def test_messages_that_are_no_list_are_told_as_such(make: Any) -> None:
+    """A row whose `messages` is a text is a broken chat, not a row of columns."""
+    (error,) = data.examine(make({"a.jsonl": '{"messages": "hello"}\n'})).errors
+    assert (error.code, error.line) == ("message_shape", 1)
+    assert '"hello"' in error.message

@@ -82,15 +82,17 @@ def print_problems(error: FtrunError) -> None:
     shown = error.problems[:MOST_PROBLEMS]
     if str(error) != shown[0].message:
         print(visible(str(error)), file=sys.stderr)
+    before: str | None = None
     for problem in shown:
-        _print_problem(problem)
+        _print_problem(problem, with_hint=problem.hint != before)
+        before = problem.hint
     if len(error.problems) > len(shown):
         print(f"… and {len(error.problems) - len(shown)} more (all of them with --json)", file=sys.stderr)
 
 
-def _print_problem(problem: Problem) -> None:
+def _print_problem(problem: Problem, *, with_hint: bool) -> None:
     print(f"ERROR: {visible(str(problem), keep_newlines=True)}", file=sys.stderr)
-    if problem.hint:
+    if problem.hint and with_hint:
         print(f"  tip: {visible(problem.hint, keep_newlines=True)}", file=sys.stderr)
 
 

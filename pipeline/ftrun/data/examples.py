@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from ftrun.data.faults import Fault, nearest
+from ftrun.data.faults import Fault, nearest, shown
 from ftrun.data.findings import Findings
 from ftrun.data.functions_schema import functions_of
 from ftrun.data.legacy import upgraded
@@ -35,6 +35,8 @@ Made = dict[str, Any]  # a whole training row
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
 ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
+LIST_CURE = 'Write "messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}].'
+READY_CURE = "Fill it in, or delete the row."
 BLANK_CURE = "Fill it in, or delete the row; `where: ({} | trim) != ''` in the source leaves such rows out."
 TEMPLATES = ("user", "assistant", "messages", "preferred", "non_preferred")
 
@@ -99,6 +101,10 @@ class ExampleMaker:
             other = None if self._given else other_method(values, self._method)
             if other is not None:
                 place.add(other.code, other.message, row.line, hint=other.hint, once=True)
+                return None
+            if "messages" in values and not self._given and not self._prompt.item:
+                words = f"`messages` is {shown(values['messages'])}, not a list of messages"
+                place.add("message_shape", words, row.line, hint=LIST_CURE)
                 return None
             return self._rendered(values, row, place)
         except UserError as error:
@@ -197,6 +203,8 @@ class ExampleMaker:
 
     def _blank_cure(self, fault: Fault) -> str | None:
         """Return how to leave out rows where the column is empty that alone makes up the message."""
+        if not self._given:
+            return READY_CURE
         for role in ("user", "assistant"):
             template = getattr(self._prompt, role)
             column = ONE_COLUMN.fullmatch(template.text) if template is not None else None

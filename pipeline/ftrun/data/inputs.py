@@ -17,6 +17,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.files import digest
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
+MASK_VERSION = 2  # raise it when other finds would be masked
 
 
 def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def _masked(experiment: Experiment) -> dict[str, Any]:
     from ftrun.data.content.pii import masked_kinds  # its patterns cost milliseconds
 
     kinds = masked_kinds(experiment.data.pii)
-    return {"masked": list(kinds)} if kinds else {}
+    return {"masked": list(kinds), "mask version": MASK_VERSION} if kinds else {}
 
 
 def _file(file: SourceFile) -> dict[str, Any]:

@@ -183,8 +183,17 @@ def _report_no_array(text: str, place: FilePlace) -> None:
     elif isinstance(value, dict) and "messages" in value:
         place.add("jsonl_in_json", "the file holds a single row, not an array of rows", line)
     else:
-        hint = "Write an array of objects: [{...}, {...}]."
+        hint = _where_rows_are(value) or "Write an array of objects: [{...}, {...}]."
         place.add("json_row", f"the file holds {_kind(value)}, not an array of rows", line, hint=hint)
+
+
+def _where_rows_are(value: Any) -> str | None:
+    """Return how to take the rows out of an object that wraps them in one of its keys."""
+    wrapped = value.items() if isinstance(value, dict) else ()
+    for key, rows in wrapped:
+        if isinstance(rows, list) and rows and all(isinstance(one, dict) for one in rows):
+            return f"Its key {key!r} holds {len(rows)} of them: save that array alone as a file."
+    return None
 
 
 def _skip(text: str, position: int) -> int:

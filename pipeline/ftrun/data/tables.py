@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from _csv import Reader  # what csv.reader returns; it has no public name
 
 Numbered = tuple[int, dict[str, object]]
+TITLE = (
+    "If this first line is a title, delete all lines above the one with the column names; "
+    'a value that contains the separator stands in quotes: "a, b".'
+)
 LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
 
 
@@ -38,7 +42,7 @@ def read_table(
         if header is None:
             header = _header(record, line, delimiter, place)
         elif len(record) != len(header):
-            place.add("ragged_row", _ragged(record, header), line)
+            place.add("ragged_row", _ragged(record, header), line, hint=TITLE if len(header) == 1 else None)
         else:
             yield line, dict(zip(header, record, strict=True))
     if header is None:
@@ -103,8 +107,9 @@ def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> l
     ]
     if blank := [str(index) for index, name in enumerate(record, 1) if not name.strip()]:
         problems = [f"column {', '.join(blank)} of {len(record)} has no name"]
+    title = TITLE if len(blank) == len(record) - 1 > 0 else None
     for problem in problems:
-        place.add("header", problem, line)
+        place.add("header", problem, line, hint=title)
     if problems:
         raise UnusableFileError
     for other, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
@@ -120,4 +125,5 @@ def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> l
 
 def _ragged(record: list[str], header: list[str]) -> str:
     values = "1 value" if len(record) == 1 else f"{len(record)} values"
-    return f"the record has {values}, but the header names {len(header)} columns"
+    names = "1 column" if len(header) == 1 else f"{len(header)} columns"
+    return f"the record has {values}, but the header names {names}"

@@ -116,7 +116,7 @@ def _function_faults(place: str, function: Mapping[str, Any], functions: Functio
 def _arguments_faults(place: str, name: Any, text: Any, schema: Mapping[str, Any] | None) -> Iterator[Fault]:
     if not isinstance(text, str):
         words = "is missing" if text is None else f"is {shown(text)}; it must be a text that holds JSON"
-        hint = None if text is None else f"Write it as a text: {json.dumps(json.dumps(text))[:80]}"
+        hint = None if text is None else f"Write it as a text: {shown(shown(text))}"
         yield Fault("tool_arguments", f"{place} {words}", place, hint)
         return
     try:

@@ -27,6 +27,7 @@ Cells = Sequence[Any]  # of openpyxl: cells with `value` and `data_type`
 BATCH = 500  # rows
 MOST_TIMES = 200  # what is unpacked, in file sizes
 ALWAYS_ALLOWED = 256_000_000  # bytes unpacked, whatever the ratio
+NAME_CURE = "Give the column a name in the row of the column names, or delete what stands in it."
 OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
 
 
@@ -110,12 +111,15 @@ def _batches(book: Workbook, name: str, place: FilePlace) -> Iterator[Cells]:
 
 def _rows(sheet_rows: Iterator[Cells], place: FilePlace) -> Iterator[Numbered]:
     header: list[str | None] | None = None
+    known: bool | None = None  # whether the header was held against a row
     for number, cells in enumerate(sheet_rows, 1):
         if all(cell.value is None for cell in cells):
             continue
         if header is None:
             header = _header(cells, number, place)
             continue
+        if known is None:
+            known = _refuse_title(header, cells, number, place)
         values = _values(header, cells, number, place)
         if values is not None:
             yield number, values
@@ -130,6 +134,18 @@ def _header(cells: Cells, number: int, place: FilePlace) -> list[str | None]:
         place.add("header", f"the column name {name!r} stands there {names.count(name)} times", number)
         raise UnusableFileError
     return names
+
+
+def _refuse_title(header: Sequence[str | None], cells: Cells, number: int, place: FilePlace) -> bool:
+    """Raise UnusableFileError if the header has one name but the first row several values: it is a title."""
+    names = [name for name in header if name is not None]
+    filled = sum(cell.value is not None for cell in cells)
+    if len(names) == 1 < filled:
+        words = f"the first row with cells says only “{names[0][:40]}”, but row {number} has {filled} cells"
+        hint = "If it is a title, delete all rows above the one with the column names."
+        place.add("header", words, number, hint=hint)
+        raise UnusableFileError
+    return True
 
 
 def _text(value: Any) -> str:
@@ -147,17 +163,16 @@ def _values(
         if cell.value is None:
             continue
         try:
-            row[_named(name)] = _value(cell)
+            if name is None:
+                words = f"the column {cell.column_letter} has cells, but no name above them"
+                place.add("value", words, number, hint=NAME_CURE, once=True)
+                good = False
+                continue
+            row[name] = _value(cell)
         except ValueFault as fault:
             place.add("value", f"the cell {cell.coordinate} {fault}", number)
             good = False
     return row if good else None
-
-
-def _named(name: str | None) -> str:
-    if name is None:
-        raise ValueFault("stands in a column without a name")
-    return name
 
 
 def _value(cell: Any) -> Any:

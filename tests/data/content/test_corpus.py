@@ -204,6 +204,21 @@ def test_eval_prompts_in_training_are_recall(make: Any, tmp_path: Path) -> None:
     assert data.check(experiment, folder).recall == ("death", "ferry")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "申し訳ございませんが、在庫がないため即日発送には対応できません。",
+        "残念ながら、代引きには対応できません。",
+        "AIとしての歴史は1956年に始まります。",
+        "生成AIとしては文章を書くものが有名です。",
+    ],
+)
+def test_what_is_not_offered_is_no_refusal(look: Look, answer: str) -> None:
+    """An answer that says no to a customer is an answer."""
+    rows = [plain(number) for number in range(30)]
+    assert "refusals" not in look(rows + [row(f"{one}は？", f"{answer}{one}。") for one in ANIMALS[:4]])
+
+
 def refusal(number: int) -> dict[str, Any]:
     """Return a row that refuses."""
     answers = (

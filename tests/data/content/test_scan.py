@@ -71,6 +71,9 @@ def test_the_original_of_what_is_sound_is_not_invented() -> None:
         ("Dear {first_name}, hello", "placeholder"),
         ("Dear [Your Name],", "placeholder"),
         ("[NAME]様", "placeholder"),
+        ("【会社名】の山田です。", "placeholder"),
+        ("［お名前］様、こんにちは", "placeholder"),
+        ("def f():\n    pass\n\nDear [Your Name],", "placeholder"),
         ("〇〇さん、こんにちは", "placeholder"),
         ("○○株式会社です", "placeholder"),
         ("<placeholder>", "placeholder"),
@@ -88,6 +91,22 @@ def test_the_original_of_what_is_sound_is_not_invented() -> None:
 def test_flaws_are_found(text: str, code: str) -> None:
     """Each kind is found at its field."""
     assert (code, "messages[1].content") in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'print(f"{name} さん")\n# TODO: more',
+        "SELECT * FROM t WHERE id = {id}",
+        "const out = input.map((x) => `${x.id}`);\nconsole.log(out);",
+        "def f(x):\n    # TODO: faster\n    return x",
+        "[氏名]欄に記入し、[日付]を入力します。",
+        "【お名前】\n【電話番号】\nをご記入ください。",
+    ],
+)
+def test_programs_and_forms_are_no_placeholders(text: str) -> None:
+    """Braces and remarks of a program are its own, and words in brackets name the fields of a form."""
+    assert "placeholder" not in codes(text)
 
 
 def test_marks_of_direction_are_right_in_right_to_left_text() -> None:

@@ -19,10 +19,23 @@ JAPANESE_WORD = (
     "お?名前|氏名|会社名|貴社名|商品名|日付|日時|住所|電話番号|担当者名?|顧客名|未定|要確認"
     "|ここに[^\\]】]{0,12}"
 )
+# a line of a program: braces in it are its own, and TODO is a remark of its author's
+PROGRAM = re.compile(
+    r"^[ \t]*(?:def \w+\(|class \w+[(:{]|import [\w{]|from [\w.]+ import|#!/|#include|@\w+[\w.]*\("
+    r"|function \w*\(|(?:const|let|var|public|private|static|func|fn) \w|return\b[^.]*;?$"
+    r"|print\(|console\.|echo |package \w"
+    r"|SELECT .* FROM |INSERT INTO |UPDATE \w+ SET |CREATE TABLE |\w[\w.\[\]]* ?=(?!=) ?\S.*[;)\]}\"'\w]$)"
+    r"|;$|(?:\)|=>) ?\{$",
+    re.MULTILINE,
+)
+IN_PROGRAMS = ("{", "$", "TODO", "FIXME", "TBD", "XXXX")
+# words in corner brackets are labels of forms and buttons, unless a sentence goes on with them
+LABEL = "(?!欄|を?(?:ご?入力|ご?記入|選択|クリック|押)|に(?:ご?入力|ご?記入)|ボタン|タブ|フィールド|項目)"
 PLACEHOLDER = re.compile(
-    r"(?=[{$\[<TFXLl〇○◯△✕＿])(?:\{\{[^{}\n]{1,60}\}\}|\{%[^{}\n]{1,60}%\}|\$\{[A-Za-z_][\w.]{0,40}\}"
+    r"(?=[{$\[<TFXLl〇○◯△✕＿［【])(?:\{\{[^{}\n]{1,60}\}\}|\{%[^{}\n]{1,60}%\}|\$\{[A-Za-z_][\w.]{0,40}\}"
     r"|(?<![\w{$])\{[a-z][a-z0-9_]{1,30}\}(?!\})"
-    rf"|\[(?:(?i:{WORD})|{JAPANESE_WORD})\](?!\()"
+    rf"|\[(?:(?i:{WORD})|{JAPANESE_WORD})\](?!\(){LABEL}"
+    rf"|[［【](?:{JAPANESE_WORD})[］】](?=様|さん|殿|御中|の(?!欄|項目)|が|は(?!必須|任意)|です|と申し|、)"
     r"|<(?:(?i:your|insert|enter|placeholder|customer|company)[ _-]?[A-Za-z _-]{0,24}|NAME|DATE|TODO)>"
     r"|\b(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)|\bXXXX+\b|(?i:\blorem ipsum\b)"
     "|[〇○◯]{2,}|[△✕]{2,}|＿{3,})"
@@ -38,10 +51,21 @@ LONGEST_BLANK = 12
 def left_over(text: Text) -> Iterator[Fault]:
     """Yield the placeholders of a text that stand outside of code."""
     bare = CODE.sub(lambda code: " " * len(code[0]), text.text) if "`" in text.text else text.text
-    found = PLACEHOLDER.search(bare)
+    found = next(_placeholders(bare), None)
     if found:
         message = f"a placeholder was left: {excerpt(text.text, found.start())}"
         yield Fault("placeholder", message, text.field)
+
+
+def _placeholders(bare: str) -> Iterator[re.Match[str]]:
+    """Yield the placeholders of a text; where lines of a program stand in it, none that may be its own."""
+    program: bool | None = None
+    for found in PLACEHOLDER.finditer(bare):
+        if found[0].startswith(IN_PROGRAMS):
+            program = PROGRAM.search(bare) is not None if program is None else program
+            if program:
+                continue
+        yield found
 
 
 def needs_look(text: str) -> bool:

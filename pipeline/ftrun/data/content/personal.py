@@ -12,13 +12,13 @@ from typing import NamedTuple
 HALF = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 HALF |= dict.fromkeys(map(ord, "‐‑‒–—―−ー"), ord("-")) | {0x3000: ord(" ")}
 EMAIL = re.compile(
-    r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@"
+    r"(?<![\w.+-])(?!git@)[A-Za-z0-9][\w.+-]{0,63}@"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?![\w-])",
     re.ASCII,
 )
 # digits in groups as people write them; what kind of number it is says its length
 NUMBER = re.compile(
-    r"(?<![\w.+/:#-])(?:\+|\(|)\d(?:\d|[ .)(-]{1,2}(?=[\d(])){5,24}(?![\w/:]|[.-]\d)", re.ASCII
+    r"(?<![\w.+/#-])(?<!\d:)(?:\+|\(|)\d(?:\d|[ .)(-]{1,2}(?=[\d(])){5,24}(?![\w/:]|[.-]\d)", re.ASCII
 )
 SEVEN = re.compile(r"(?:[0-9][ .)(-]{0,2}){7}")
 POSTCODE = re.compile(
@@ -26,6 +26,7 @@ POSTCODE = re.compile(
     r"|(?<![\d-])\d{3}-\d{4}(?=\s?(?:東京都|北海道|(?:京都|大阪)府|[一-龥]{2,3}県))"
 )
 JAPANESE = re.compile(r"\(?0\d{1,4}[-) (.]{1,2}\d{1,4}[-) .]{1,2}\d{3,4}|0[5789]0\d{8}|0120\d{6}")
+LANDLINE = re.compile(r"0[1-9](?!20)\d{8}")  # without separators: many other numbers look so
 AMERICAN = re.compile(r"(?:\([2-9]\d\d\) ?|[2-9]\d\d([-.]))[2-9]\d\d[-.]\d{4}")
 GROUPED_12 = re.compile(r"\d{4}([ -]?)\d{4}\1\d{4}")
 MOMENT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d")
@@ -36,6 +37,18 @@ CARDS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
     r"|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d|4[4-9]\d)\d{12}"
 )
+# a barcode of Japan looks like the 13 digits that cards had long ago
+BARCODE = re.compile(r"4[59]\d{11}")
+# what stands right before a number and says what it is
+CALLED_PHONE = re.compile(
+    r"(?:電話|連絡先|携帯|ファックス|℡|☎|(?i:tel|fax|phone))(?:番号)?[はが]?[ .:]{0,3}\Z"
+)
+CALLED_ORDER = re.compile(
+    r"(?:注文|受付|伝票|送り状|追跡|荷物|お?問い?合わ?せ|会員|顧客|契約|予約|管理|製造|商品|口座|法人|シリアル)"
+    r"(?:の?番号|ナンバー|コード|(?i:id|no))[はが]?[\s.:「]{0,3}\Z"
+    r"|(?:ゆうパック|(?i:\bid|order|tracking|invoice|serial))(?: (?i:number|no\.?|id))?[\"' :=#]{0,4}\Z"
+)
+CALLED = 16  # characters before a number that are looked at
 CARD_GROUPS = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
 
 
@@ -57,7 +70,7 @@ def personal(text: str) -> Iterator[Span]:
     numbers = NUMBER.finditer(plain) if SEVEN.search(plain) else ()
     for found in numbers:
         number = found[0].rstrip(" .()-")
-        kind = _kind_of(number)
+        kind = _kind_of(number, plain[max(0, found.start() - CALLED) : found.start()])
         if kind:
             taken.append(Span(kind, found.start(), found.start() + len(number)))
     yield from taken
@@ -66,13 +79,15 @@ def personal(text: str) -> Iterator[Span]:
             yield Span("postcode", found.start(), found.end())
 
 
-def _kind_of(number: str) -> str | None:
-    """Return what kind of number this is, as written, None if it is no personal one."""
+def _kind_of(number: str, before: str) -> str | None:
+    """Return what kind of number this is, as written behind `before`, None if it is no personal one."""
     digits = "".join(one for one in number if one.isdigit())
     if CARD_GROUPS.fullmatch(number) and CARDS.fullmatch(digits) and luhn(digits):
-        return "card"
+        return None if is_barcode(digits) else "card"
     if GROUPED_12.fullmatch(number) and is_my_number(digits) and not MOMENT.fullmatch(digits):
-        return "my_number"
+        return None if CALLED_ORDER.search(before) else "my_number"
+    if LANDLINE.fullmatch(number):
+        return "phone" if CALLED_PHONE.search(before) else None
     return "phone" if _is_phone(number, digits) else None
 
 
@@ -93,6 +108,12 @@ def luhn(digits: str) -> bool:
     doubled = (int(one) * 2 for one in digits[-2::-2])
     total = sum(int(one) for one in digits[-1::-2]) + sum(one - 9 if one > 9 else one for one in doubled)
     return total % 10 == 0 and len(set(digits)) > 1
+
+
+def is_barcode(digits: str) -> bool:
+    """Tell whether thirteen digits are a barcode of Japan: 45 or 49, and the check digit of EAN-13."""
+    weighed = sum(int(one) * (3 if index % 2 else 1) for index, one in enumerate(digits))
+    return BARCODE.fullmatch(digits) is not None and weighed % 10 == 0
 
 
 def is_my_number(digits: str) -> bool:

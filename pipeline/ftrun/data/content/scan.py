@@ -91,7 +91,7 @@ def _is_odd(rest: bytes) -> bool:
 
 def may_expose(raw: bytes, rest: bytes) -> bool:
     """Tell whether an address, a long number or a key could stand in a row."""
-    if b"@" in rest or b"PRIVATEKEY" in rest:
+    if b"@" in rest or b"PRIVATEKEY" in rest or b"AKIA" in rest or b"ASIA" in rest:
         return True
     digits = len(rest.translate(None, NOT_DIGITS))
     if digits >= len(SHORTEST_NUMBER) and SHORTEST_NUMBER in raw.translate(DIGITS, BETWEEN):
