@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ftrun.data.content.excerpt import excerpt
 from ftrun.data.content.sample import Seen, places
@@ -23,6 +23,7 @@ SCRIPTS = (
 LOOKED_AT = 600  # characters
 FEWEST_LETTERS, FEWEST_WORDS = 12, 3  # of Latin: names and terms stand in every language
 LEAST_SHARE = 0.15  # of letters: a few Japanese words in an English text leave it English
+CODE_SIGNS = ("`", "{", "}", ";", "=", "<", ">", "def ", "return", "http")  # one of them is in all code
 CODE = re.compile(r"```|`|[{};=<>]{2}|\bdef |\breturn\b|https?://")
 ASKED_FOR = re.compile(
     r"翻訳|訳し|英訳|和訳|[英日中韓仏独]語|[露西]語|英文|和文|ローマ字|単語|意味"
@@ -35,16 +36,24 @@ WIDE, HALF = re.compile("[０-９]{2,}"), re.compile("[0-9]{2,}")
 
 def language(text: str) -> str | None:
     """Return the language or script of a text, None where it can't be told."""
-    if CODE.search(text[:LOOKED_AT]):
+    head = text[:LOOKED_AT]
+    if any(sign in head for sign in CODE_SIGNS) and CODE.search(head):
         return None
-    counts = {name: len(pattern.findall(text[:LOOKED_AT])) for name, pattern in SCRIPTS}
-    letters = sum(counts.values())
-    if counts["Japanese"] + counts["Han"] >= LEAST_SHARE * letters and counts["Japanese"]:
+    counts = dict.fromkeys(dict(SCRIPTS), 0)
+    for name, pattern in SCRIPTS[-1:] if head.isascii() else SCRIPTS:
+        counts[name] = len(pattern.findall(head))
+        if name == "Han" and _is_japanese(counts, len(head)):
+            return "Japanese"  # however many letters of others follow
+    if _is_japanese(counts, sum(counts.values())):
         return "Japanese"
     name = max(counts, key=lambda one: counts[one])
     if name == "Latin":
         return name if counts[name] >= FEWEST_LETTERS and len(text.split()) >= FEWEST_WORDS else None
     return name if counts[name] > 1 else None
+
+
+def _is_japanese(counts: Mapping[str, int], letters: int) -> bool:
+    return bool(counts["Japanese"]) and counts["Japanese"] + counts["Han"] >= LEAST_SHARE * letters
 
 
 def languages(seen: Sequence[Seen]) -> Said:

@@ -107,6 +107,7 @@ def _candidates(bands: list[array[int]], mine: array[int]) -> list[tuple[int, in
 def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
     wanted = sorted({index for pair in pairs for index in pair})
     texts = dict(zip(wanted, map(compared, read(wanted)), strict=True))
+    numbers = {index: sorted(DIGITS.findall("".join(texts[index]))) for index in wanted}
 
     @functools.lru_cache(maxsize=KEPT_SETS)
     def own(index: int) -> set[int]:
@@ -115,16 +116,12 @@ def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) 
     def near(later: int, earlier: int) -> bool:
         one, other = texts[later], texts[earlier]
         return (
-            _numbers(*one) == _numbers(*other)  # first: it takes the least time
+            numbers[later] == numbers[earlier]  # first: it takes the least time
             and likeness(own(later), own(earlier)) >= NEAR
             and all(_is_alike(mine, its, common) for mine, its in zip(one, other, strict=True))
         )
 
     return [pair for pair in pairs if near(*pair)]
-
-
-def _numbers(question: str, answer: str) -> list[str]:
-    return sorted(DIGITS.findall(question + answer))
 
 
 def _is_alike(one: str, other: str, common: frozenset[int]) -> bool:
