@@ -39,8 +39,9 @@ format: $(VENV)/.lint-ready ## put the code into the one format
 	$(BIN)/ruff check --fix pipeline tests benchmarks
 	$(BIN)/ruff format pipeline tests benchmarks
 
-bench: $(VENV)/.bench-ready ## measure start-up, data and training, side by side with their yardsticks
+bench: $(VENV)/.bench-ready ## measure start-up, overhead, data and training, side by side with their yardsticks
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/training.py
 

@@ -25,7 +25,7 @@ EVENTS = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link",
 
 def main() -> None:
     """Fork a run for each line of the standard input, until it ends."""
-    _import_everything()
+    import_everything()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -33,7 +33,7 @@ def main() -> None:
             _keep(json.loads(line))
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
     import importlib
     import pkgutil
 
