@@ -14,6 +14,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from ftrun import data
 from ftrun.cli import main
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
@@ -228,6 +229,90 @@ def test_the_input_beside_an_instruction_is_kept(project: Path, capsys: pytest.C
     renderer = Renderer(load(init(capsys, "alpaca.json")["file"]))
     assert renderer.render_row(rows[0])[1]["content"] == "Add 0"
     assert renderer.render_row(rows[1])[1]["content"] == "Add 1\n\n1"
+
+
+LOG = [
+    ("C1", "2026/4/1 9:05", "お客様", "色は選べますか？"),
+    ("C2", "2026/4/1 9:06", "お客様", "送料はいくらですか？"),
+    ("C1", "2026/4/1 10:10", "サポート", "黒と白からお選びいただけます。"),
+    ("C2", "2026/4/1 9:07", "サポート", "五百円です。"),
+]
+
+
+def test_a_chat_log_becomes_conversations(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows of one message are grouped, ordered and given roles, by the names of columns and speakers."""
+    write_csv(project / "log.csv", ["会話ID", "日時", "発言者", "本文"], LOG)
+    document = init(capsys, "log.csv")
+    assert document["rows"] == 2
+    assert list(document["columns"].values()) == ["会話ID", "日時", "発言者", "本文"]
+    source = load(document["file"]).data.sources[0]
+    assert (source.group_by, source.order_by) == (("会話ID",), "日時")
+    assert dict(source.roles or {}) == {"user": ("お客様",), "assistant": ("サポート",)}
+    found = data.examine(load(document["file"]))
+    assert [problem.code for problem in found.errors] == ["too_few_examples"]
+
+
+def test_who_speaks_first_asks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two speakers with names that say nothing the first asks, which a note says; more are asked for."""
+    people = {"お客様": "佐藤", "サポート": "山田"}
+    rows = [(one, when, people[who], said) for one, when, who, said in LOG]
+    names = ["thread_id", "time", "speaker", "text"]
+    write_csv(project / "log.csv", names, rows)
+    document = init(capsys, "log.csv")
+    assert document["guessed"] is True
+    assert "'佐藤' asks" in document["notes"][0]
+    roles = load(document["file"]).data.sources[0].roles
+    assert dict(roles or {}) == {"user": ("佐藤",), "assistant": ("山田",)}
+    write_csv(project / "log.csv", names, [*rows, ("C2", "9:09", "鈴木", "x")])
+    document = init(capsys, "log.csv", "--force")
+    assert "鈴木" in document["notes"][0]
+
+
+@pytest.mark.parametrize("shape", ["ready", "columns", "messages", "no prompt"])
+def test_preferences_are_trained_by_dpo(
+    project: Path, capsys: pytest.CaptureFixture[str], shape: str
+) -> None:
+    """A better and a worse answer, however they are written, become an experiment without errors."""
+    rows: list[dict[str, Any]] = []
+    for question, answer in JAPANESE:
+        other = f"知りません。{question}"
+        better, worse = ([{"role": "assistant", "content": text}] for text in (answer, other))
+        asked = [{"role": "user", "content": question}]
+        rows.append(
+            {
+                "ready": {
+                    "input": {"messages": asked},
+                    "preferred_output": better,
+                    "non_preferred_output": worse,
+                },
+                "columns": {"質問": question, "良い回答": answer, "悪い回答": other},
+                "messages": {"prompt": asked, "chosen": better, "rejected": worse},
+                "no prompt": {"chosen": asked + better, "rejected": asked + worse},
+            }[shape]
+        )
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (project / "pairs.jsonl").write_text(text, encoding="utf-8")
+    document = init(capsys, "pairs.jsonl")
+    experiment = load(document["file"])
+    assert document["method"] == experiment.train.method == "dpo"
+    assert experiment.target.provider == "openai"
+    assert data.examine(experiment).errors == ()
+    assert "質問その" in (experiment.evaluation.prompts[0].user or "")
+
+
+def test_rows_that_the_engine_cannot_train_on_get_another_target(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An experiment on rows with tools does not begin with a target that refuses them."""
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    rows = [
+        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}], "tools": tools}
+        for q, a in ENGLISH
+    ]
+    (project / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    experiment = load(init(capsys, "chats.jsonl")["file"])
+    assert experiment.target.provider == "openai"
+    assert data.examine(experiment).errors == ()
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,6 @@ def _document(
     from ftrun.data.rows import TEXT
     from ftrun.experiment.places import shown_path
 
-    columns = proposal.columns
     config = shown_path(target)
     return {
         "experiment": name,
@@ -164,11 +163,43 @@ def _document(
         "rows": proposal.rows,
         "format": look.format,
         "encoding": look.encoding or ("utf-8" if look.format in TEXT else None),
-        "columns": {"user": columns.user, "assistant": columns.assistant} if columns else None,
-        "guessed": columns is not None and columns.guessed,
+        "method": proposal.method,
+        "columns": _columns(proposal),
+        "guessed": bool(
+            (proposal.columns and proposal.columns.guessed) or (proposal.log and proposal.log.guessed)
+        ),
         "notes": list(proposal.notes),
         "next": [f"{program()} check {_quoted(config)}", f"{program()} {_quoted(config)}"],
     }
+
+
+def _columns(proposal: Proposal) -> dict[str, str | None] | None:
+    """Return what was found in which column; None where the rows are ready."""
+    columns, log, chosen = proposal.columns, proposal.log, proposal.preferences
+    if log is not None:
+        return {
+            "conversation": log.conversation,
+            "order": log.order,
+            "role": log.role,
+            "content": log.content,
+        }
+    if chosen is not None:
+        return {"user": chosen.user, "preferred": chosen.preferred, "non_preferred": chosen.rejected}
+    return {"user": columns.user, "assistant": columns.assistant} if columns else None
+
+
+def _what(proposal: Proposal) -> str:
+    """Return in words what the rows are."""
+    columns, log, chosen = proposal.columns, proposal.log, proposal.preferences
+    if log is not None:
+        order = f" and {log.order!r} orders" if log.order else ""
+        said = f"{log.role!r} says who speaks and {log.content!r} what"
+        return f"a chat log; {log.conversation!r} groups{order} its rows, {said}"
+    if chosen is not None:
+        return f"{chosen.user!r} asks, {chosen.preferred!r} is preferred to {chosen.rejected!r}"
+    if columns is not None:
+        return f"{columns.user!r} asks, {columns.assistant!r} answers"
+    return "ready preferences" if proposal.method == "dpo" else "ready chats"
 
 
 def _quoted(text: str) -> str:
@@ -178,9 +209,8 @@ def _quoted(text: str) -> str:
 
 
 def _print(document: Mapping[str, Any], proposal: Proposal) -> None:
-    columns = document["columns"]
-    what = f"{columns['user']!r} asks, {columns['assistant']!r} answers" if columns else "ready chats"
-    print(f"{document['rows']} different rows: {visible(what)}.")
+    rows = "conversations" if proposal.log else "rows"
+    print(f"{document['rows']} different {rows}: {visible(_what(proposal))}.")
     if document["copied"]:
         print(f"copied   {visible(document['copied'])} (the data lay outside the project)")
     for path in document["written"]:

@@ -9,12 +9,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from ftrun.data.chat_log import ChatLog
 from ftrun.data.propose import Proposal
 
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
 NOT_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 # what YAML refuses raw although JSON allows it
 UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+PREFERENCE_KEYS = ("user", "preferred", "non_preferred")
 PERSONAS = {
     "ja": "あなたは、質問に短く分かりやすく答えるアシスタントです。",
     "en": "You are an assistant who answers briefly and clearly.",
@@ -42,7 +44,7 @@ def draft_experiment(
         _targets(proposal),
         _data(proposal, data, source),
         _prompt(proposal, prompt),
-        _train(name),
+        _train(proposal, name),
         _eval(proposal),
     )
     return "\n".join("\n".join(part) + "\n" for part in map(list, parts) if part)
@@ -63,13 +65,19 @@ def _head(proposal: Proposal, name: str) -> Iterator[str]:
 
 
 def _targets(proposal: Proposal) -> Iterator[str]:
+    paid = "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs money: you are asked first"
+    if proposal.remote is not None:
+        yield f"target: openai # the engine on this machine can't train on {proposal.remote} in this version"
+        yield "targets:"
+        yield paid
+        return
     yield "target: local # another one: --target openai"
     yield "targets:"
     yield "  local: {provider: local, model: smollm2-135m-instruct} # this machine: no key, no cost"
     if proposal.language == "ja":
         yield "  # knows Japanese; read its terms, then: ftrun models --accept gemma-3-270m"
         yield "  local-ja: {provider: local, model: gemma-3-270m}"
-    yield "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs money: you are asked first"
+    yield paid
 
 
 def _data(proposal: Proposal, path: str, source: Mapping[str, str | None]) -> Iterator[str]:
@@ -82,19 +90,36 @@ def _data(proposal: Proposal, path: str, source: Mapping[str, str | None]) -> It
     if proposal.renamed:
         pairs = ", ".join(f"{scalar(new)}: {scalar(old)}" for new, old in proposal.renamed.items())
         yield f"      columns: {{{pairs}}} # new name: name in the file"
+    if proposal.log is not None:
+        yield from _log(proposal.log)
     if proposal.validation is not None:
         yield f"  split: {{validation: {proposal.validation}, seed: 42}} # kept back to see overfitting"
 
 
+def _log(log: ChatLog) -> Iterator[str]:
+    yield f"      group_by: {scalar(log.conversation)} # rows that share it are one conversation"
+    if log.order is not None:
+        yield f"      order_by: {scalar(log.order)}"
+    if log.roles is not None:
+        said = (f"{role}: [{', '.join(map(scalar, names))}]" for role, names in log.roles.items())
+        yield f"      roles: {{{', '.join(said)}}} # who speaks in the file"
+
+
 def _prompt(proposal: Proposal, prompt: str | None) -> Iterator[str]:
-    if proposal.columns is None and prompt is None:
+    made = proposal.columns is not None or proposal.preferences is not None
+    if not made and prompt is None:
         return
-    yield "prompt:" if proposal.columns is None else "prompt: # Jinja2; the columns are the variables"
+    yield "prompt: # Jinja2; the columns are the variables" if made else "prompt:"
     if prompt is not None:
         yield f"  system: {scalar(prompt)} # the persona: edit it"
     if proposal.columns is not None:
         yield f"  user: {scalar(_user_template(proposal))}"
         yield f"  assistant: {scalar('{{ ' + proposal.name_of(proposal.columns.assistant) + ' }}')}"
+    if proposal.preferences is not None:
+        chosen = proposal.preferences
+        columns = (chosen.user, chosen.preferred, chosen.rejected)
+        for key, column, path in zip(PREFERENCE_KEYS, columns, chosen.paths, strict=True):
+            yield f"  {key}: {scalar('{{ ' + proposal.name_of(column) + path + ' }}')}"
 
 
 def _user_template(proposal: Proposal) -> str:
@@ -106,8 +131,10 @@ def _user_template(proposal: Proposal) -> str:
     return f"{user}{{% if {context} is defined and {context} %}}\n\n{{{{ {context} }}}}{{% endif %}}"
 
 
-def _train(name: str) -> Iterator[str]:
+def _train(proposal: Proposal, name: str) -> Iterator[str]:
     yield "train:"
+    if proposal.method == "dpo":
+        yield "  method: dpo # learns to prefer one answer to the other"
     yield "  hyperparameters: {n_epochs: auto} # auto: chosen by the number of rows"
     yield "  seed: 42"
     yield f"  suffix: {scalar(name)}"

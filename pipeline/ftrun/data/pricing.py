@@ -98,6 +98,7 @@ def price(
         "eval_usd": eval_usd,
         "yen": None if total is None or rate is None else round(total * rate, 2),
         "yen_per_usd": rate,
+        "budget_usd": experiment.budget.usd,
         "unknown": unknown_price(experiment.target),
         "price_date": _price_date(experiment.target),
         "encoding": encoding.name,

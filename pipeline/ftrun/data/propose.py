@@ -12,11 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ftrun.data.chat_log import ChatLog, conversations, find_log
+from ftrun.data.naming import known, plain_name
 from ftrun.data.peek import KANA, Look
+from ftrun.data.preferences import Preferences, find_preferences, is_ready_preference, value_at
 from ftrun.errors import DataError
 from ftrun.experiment.places import shown_path
 
-# as `_plain` spells them; the first that is there wins
+# as `plain_name` spells them; the first that is there wins
 USER_NAMES = (
     "user question 質問 問い 問 質問文 q prompt instruction input query request human customer "
     "ユーザー ユーザ 入力 指示 発話 相談 お客様 お問い合わせ 問い合わせ お問合せ 問合せ ご質問"
@@ -47,12 +50,17 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What an experiment on this file should say. `columns` is None for ready chats.
+    """What an experiment on this file should say. `columns`, `log` and `preferences` are None for ready rows.
 
     `renamed` maps new to old column names; `validation` is a share, a count, or None for no split.
+    `remote` says why the engine on this machine can't train on it.
     """
 
     columns: Columns | None
+    log: ChatLog | None
+    preferences: Preferences | None
+    method: Literal["supervised", "dpo"]
+    remote: str | None
     renamed: Mapping[str, str]
     language: Literal["ja", "en"]
     rows: int
@@ -73,19 +81,28 @@ def propose(look: Look, *, user: str | None = None, assistant: str | None = None
     """
     if look.chat and (named := user or assistant):
         raise _unknown(look, named)
-    columns = None if look.chat else _columns(look, user, assistant)
-    pairs = list(_pairs(look, columns))
+    told = user is not None or assistant is not None
+    ready = look.chat or (not told and all(map(is_ready_preference, look.rows)))
+    log = None if ready or told else find_log(look)
+    preferences = None if ready or told else find_preferences(look, USER_NAMES)
+    columns = None if ready or log or preferences else _columns(look, user, assistant)
+    pairs = list(_pairs(look, columns, log, preferences))
     distinct = list(dict.fromkeys(pairs))
     language: Literal["ja", "en"] = "ja" if _is_japanese(pairs) else "en"
+    method: Literal["supervised", "dpo"] = "dpo" if preferences or (ready and not look.chat) else "supervised"
     return Proposal(
         columns=columns,
-        renamed=_renamed(columns, look.columns),
+        log=log,
+        preferences=preferences,
+        method=method,
+        remote=_remote(look, method),
+        renamed=_renamed(_named(columns, log, preferences), look.columns),
         language=language,
         rows=len(distinct),
         validation=_validation(len(distinct)),
-        needs_system=not (look.chat and all(_has_system(row) for row in look.rows)),
+        needs_system=_needs_system(look, ready, log),
         questions=_questions([question for question, _ in distinct]),
-        notes=tuple(_notes(look, columns, len(distinct))),
+        notes=tuple(_notes(look, columns, log, len(distinct))),
     )
 
 
@@ -95,25 +112,14 @@ def _columns(look: Look, user: str | None, assistant: str | None) -> Columns:
             raise _unknown(look, name)
     if user is not None and user == assistant:
         raise _ambiguous(look, f"{user!r} can't be both the question and the answer")
-    plain = {name: _plain(name) for name in look.columns}
-    asks = user or _known(plain, USER_NAMES.split(), taken=assistant)
-    answers = assistant or _known(plain, ASSISTANT_NAMES.split(), taken=asks)
+    plain = {name: plain_name(name) for name in look.columns}
+    asks = user or known(plain, USER_NAMES, assistant)
+    answers = assistant or known(plain, ASSISTANT_NAMES, asks)
     if asks and answers:
-        context = None if user else _known(plain, ["input"], taken=asks)
+        context = None if user else known(plain, "input", asks)
         alpaca = plain[asks] == "instruction" and context != answers
         return Columns(user=asks, assistant=answers, context=context if alpaca else None)
     return _guess(look, asks, answers)
-
-
-def _known(plain: Mapping[str, str], names: Sequence[str], taken: str | None) -> str | None:
-    found = (column for name in names for column, spelled in plain.items() if spelled == name)
-    return next((column for column in found if column != taken), None)
-
-
-def _plain(name: str) -> str:
-    """Return `name` without case, width, spaces and punctuation: `Ｑ．` and `q` are one name."""
-    text = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(character for character in text if character.isalpha() or character == "ー")
 
 
 def _guess(look: Look, asks: str | None, answers: str | None) -> Columns:
@@ -154,14 +160,26 @@ def _ambiguous(look: Look, message: str) -> DataError:
     return DataError(message, code="ambiguous_columns", hint=hint, file=shown_path(look.path))
 
 
-def _renamed(columns: Columns | None, names: Sequence[str]) -> dict[str, str]:
-    """Return new names for columns that a template could not name."""
+def _named(columns: Columns | None, log: ChatLog | None, preferences: Preferences | None) -> dict[str, str]:
+    """Return the columns that the experiment names, by what each of them is."""
+    if log is not None:
+        return {"role": log.role, "content": log.content}
+    if preferences is not None:
+        answers = {"preferred": preferences.preferred, "non_preferred": preferences.rejected}
+        return answers if preferences.user in answers.values() else {"user": preferences.user, **answers}
+    if columns is None:
+        return {}
+    context = {"context": columns.context} if columns.context else {}
+    return {"user": columns.user, "assistant": columns.assistant, **context}
+
+
+def _renamed(wanted: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """Return new names for columns that a template could not name, and for those of a chat log."""
     renamed: dict[str, str] = {}
-    wanted = {} if columns is None else {"user": columns.user, "assistant": columns.assistant}
-    if columns is not None and columns.context:
-        wanted["context"] = columns.context
     for new, old in wanted.items():
-        if not _is_name(old):
+        if new in ("role", "content") and old != new:
+            renamed[new] = old
+        elif not _is_name(old):
             renamed[new if new not in names else f"{new}_text"] = old
     return renamed
 
@@ -175,10 +193,19 @@ def _is_name(text: str) -> bool:
     )
 
 
-def _pairs(look: Look, columns: Columns | None) -> Iterator[tuple[str, str]]:
+def _pairs(
+    look: Look, columns: Columns | None, log: ChatLog | None, preferences: Preferences | None
+) -> Iterator[tuple[str, str]]:
     """Yield the question and the answer of each row; of a chat, its first and the rest."""
-    for row in look.rows:
-        if columns is None:
+    for said in conversations(look, log) if log else ():
+        yield next((text for role, text in said if role == "user"), ""), repr(said)
+    for row in look.rows if log is None else ():
+        if preferences is not None:
+            asks, better, _ = preferences.paths
+            yield value_at(row, preferences.user, asks), value_at(row, preferences.preferred, better)
+        elif columns is None and "input" in row:
+            yield _first_question(row["input"]), repr(row)
+        elif columns is None:
             yield _first_question(row), repr(row["messages"]) if "messages" in row else ""
         else:
             context = str(row.get(columns.context) or "") if columns.context else ""
@@ -194,6 +221,26 @@ def _messages(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _first_question(row: Mapping[str, Any]) -> str:
     asked = (one.get("content") for one in _messages(row) if one.get("role") == "user")
     return next((content for content in asked if isinstance(content, str)), "")
+
+
+def _needs_system(look: Look, ready: bool, log: ChatLog | None) -> bool:
+    if log is not None:
+        return all(role != "system" for said in conversations(look, log) for role, _ in said)
+    return not (ready and all(_has_system(row if look.chat else row["input"]) for row in look.rows))
+
+
+def _remote(look: Look, method: str) -> str | None:
+    """Return why the engine on this machine can't train on the rows, None if it can."""
+    if method == "dpo":
+        return "preferences"
+    for row in look.rows if look.chat else ():
+        used = [row, *_messages(row)]
+        if any(one.get("tools") or one.get("tool_calls") or one.get("functions") for one in used):
+            return "tools"
+        parts = [part for one in used[1:] if isinstance(one.get("content"), list) for part in one["content"]]
+        if any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts):
+            return "images"
+    return None
 
 
 def _has_system(row: Mapping[str, Any]) -> bool:
@@ -219,7 +266,18 @@ def _questions(asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(single[(2 * index + 1) * len(single) // (2 * wanted)].strip() for index in range(wanted))
 
 
-def _notes(look: Look, columns: Columns | None, rows: int) -> Iterator[str]:
+def _notes(look: Look, columns: Columns | None, log: ChatLog | None, rows: int) -> Iterator[str]:
+    if log is not None and log.guessed and log.roles is not None:
+        asks, answers = log.roles["user"][0], log.roles["assistant"][0]
+        yield f"By who speaks first, {asks!r} asks and {answers!r} answers. If not, mend `roles`."
+    if log is not None and log.unknown:
+        names = ", ".join(log.unknown[:5]) + (", …" if len(log.unknown) > 5 else "")
+        yield f"Who speaks is not known of {names}: add them to `roles`, as user, assistant or system."
+    if look.chat and not any(one.get("role") == "assistant" for row in look.rows for one in _messages(row)):
+        yield (
+            "No message is the assistant's, so there is nothing to imitate. Rows for a grader take "
+            "`train: {method: reinforcement, grader: …}`."
+        )
     if columns is not None and columns.guessed:
         yield (
             f"The column names say nothing, so by their content {columns.user!r} asks and "
