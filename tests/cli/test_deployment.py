@@ -199,7 +199,95 @@ def test_a_developer_deployment_of_yesterday_is_gone(
 ) -> None:
     """The developer tier ends after a day: then it is not believed to be up."""
     from ftrun.stages import deploy
+    from ftrun.stages.deployment import FREE
 
-    old = {"sku": deploy.FREE, "since": (datetime.now(UTC) - timedelta(hours=24)).isoformat()}
+    old = {"sku": FREE, "since": (datetime.now(UTC) - timedelta(hours=24)).isoformat()}
     assert deploy._over(old)
     assert not deploy._over({**old, "since": datetime.now(UTC).isoformat()})
+
+
+OTHER = "train: {hyperparameters: {n_epochs: 2}}\n"
+
+
+def hourly(azure: Paid) -> None:
+    """Let the deployment cost by the hour."""
+    text = azure.config.read_text(encoding="utf-8")
+    text = text.replace("account: acc,", "account: acc, sku: standard, usd_per_hour: 1.5,", 1)
+    azure.config.write_text(text, encoding="utf-8")
+
+
+def refuse_answers(azure: Paid) -> None:
+    """Let no model answer any more."""
+    azure.provider.hook = lambda asked: (
+        refusal(400, "no answer") if asked.path.endswith("/chat/completions") else None
+    )
+
+
+def test_a_deployment_that_is_left_behind_is_told_and_removed_for_the_next(
+    azure: Paid, management: Management
+) -> None:
+    """A run that fails while it asks says what stands and costs; another configuration removes it first."""
+    hook = azure.provider.hook
+    hourly(azure)
+    refuse_answers(azure)
+    azure.json("run", azure.config, "--yes", code=1)
+    (left,) = management.up
+    assert f"deployment {left} stays up" in azure.error and f"ftrun rm {left}" in azure.error
+    azure.provider.hook = hook
+    azure.add(OTHER)
+    azure.json("run", azure.config, "--yes")
+    assert management.up == {} and management.deletes[0] == left and len(management.puts) == 2
+
+
+def test_a_deployment_whose_run_died_is_known_and_removed(
+    azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written down before it is asked for: also after a death in between it is found and removed."""
+    from ftrun.targets.deployments import Deployments
+
+    def die(self: Deployments, name: str) -> str | None:
+        raise KeyboardInterrupt
+
+    hourly(azure)
+    look = Deployments.state
+    monkeypatch.setattr(Deployments, "state", lambda self, name: die(self, name) if management.up else None)
+    azure.json("run", azure.config, "--yes", code=130)
+    (left,) = management.up
+    monkeypatch.setattr(Deployments, "state", look)
+    azure.add(OTHER)
+    azure.json("run", azure.config, "--yes")
+    assert management.up == {} and left in management.deletes
+
+
+def test_without_questions_what_still_stands_is_removed(azure: Paid, management: Management) -> None:
+    """Questions that are taken out of the file leave no deployment behind."""
+    hourly(azure)
+    refuse_answers(azure)
+    azure.json("run", azure.config, "--yes", code=1)
+    text = azure.config.read_text(encoding="utf-8")
+    azure.config.write_text(text[: text.index("eval:")], encoding="utf-8")
+    azure.json("run", azure.config, "--yes")
+    assert management.up == {}
+
+
+def test_the_ledger_has_the_hours_of_a_deployment(azure: Paid, management: Management) -> None:
+    """Estimated before it is made, actual when it is gone; the month's budget counts it."""
+    hourly(azure)
+    azure.json("run", azure.config, "--yes")
+    entries = [one for one in azure.json("ledger", azure.config)["entries"] if one["kind"] == "deployment"]
+    assert [(one["standing"], one["usd"]) for one in entries] == [("actual", 1.5)]
+
+
+def test_rm_of_a_deployment_is_remembered(azure: Paid, management: Management) -> None:
+    """After `ftrun rm` the next question deploys again instead of asking nobody."""
+    text = azure.config.read_text(encoding="utf-8")
+    azure.config.write_text(text.replace("account: acc,", "account: acc, keep: true,"), encoding="utf-8")
+    azure.json("run", azure.config, "--yes")
+    (name,) = management.up
+    azure.json("rm", name, azure.config, "--yes")
+    text = azure.config.read_text(encoding="utf-8")
+    azure.config.write_text(
+        text.replace("一番は？}", "一番は？}, {id: two, user: 二番は？}"), encoding="utf-8"
+    )
+    azure.json("run", azure.config, "--yes")
+    assert management.puts == [name, name]

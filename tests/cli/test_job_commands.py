@@ -72,6 +72,13 @@ def test_cancel_asks_where_it_cost_money(detached: Paid) -> None:
     assert len(detached.provider.created) == 1
 
 
+def test_a_twin_is_cancelled_by_its_id(detached: Paid) -> None:
+    """Another job of the account is ended by its name; the experiment's own goes on."""
+    twin = detached.provider.add_job(model="m")
+    assert detached.json("cancel", detached.config, twin, "--yes")["job_id"] == twin
+    assert [job["status"] for job in detached.provider.jobs.values()] == ["running", "cancelled"]
+
+
 def test_an_ended_job_is_not_cancelled(detached: Paid) -> None:
     """What has succeeded can't be cancelled, and is said to have."""
     detached.provider.jobs["ftjob-1"].update(status="succeeded", fine_tuned_model="ft:m")

@@ -213,7 +213,7 @@ class Provider:
         part = next(part for part in message.iter_parts() if part.get_filename())
         content = part.get_payload(decode=True)
         assert isinstance(content, bytes)
-        name = f"file-{len(self.files) + 1}"
+        name = f"file-{len(self.contents) + 1}"  # an id that was given once is never given again
         self.contents[name] = content
         self.files[name] = {
             "id": name,

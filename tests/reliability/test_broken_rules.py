@@ -83,8 +83,8 @@ RULES = {
     ),
     "no lock of the clones": Broken(
         file=CREATION,
-        right='with held(user_lock(f"job-{lock}"), what=what, wait=context.wait_for_lock):',
-        wrong="if lock and what and held and user_lock:",
+        right='with held_by_user(f"job-{lock}", what=what, wait=context.wait_for_lock):',
+        wrong="if lock and what and held_by_user:",
         notices=_two_clones,
     ),
     "intent after the call": Broken(

@@ -1,4 +1,6 @@
-"""`ftrun cancel`: stop the experiment's job. Takes no lock; the next run finds it cancelled and says so."""
+"""`ftrun cancel`: stop the experiment's job, or another of its account. Takes no lock; the next run finds it
+cancelled and says so.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +15,26 @@ from ftrun.errors import FtrunError
 
 @click.command(name="cancel")
 @experiment_options
+@click.argument("job_id", metavar="[JOB_ID]", required=False)
 @click.option("--yes", is_flag=True, help="Cancel without asking.")
 def command(
     config: Path,
+    job_id: str | None,
     target: str | None,
     overrides: tuple[str, ...],
     runs_dir: Path | None,
     as_json: bool,
     yes: bool,
 ) -> int:
-    """Cancel the experiment's job. Where training costs money it asks first: what was trained is paid for
-    and lost.
+    """Cancel the experiment's job, or the JOB_ID of its account that is named, such as a twin. Where training
+    costs money it asks first: what was trained is paid for and lost.
     """
     from ftrun.cli.jobs import confirm, job_document, job_id_of, service_of
     from ftrun.runner import open_session
     from ftrun.targets import is_local
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    job_id = job_id_of(session)
+    job_id = job_id or job_id_of(session)
     with service_of(session) as service:
         job = service.job(job_id)
         if job.succeeded or job.status == "failed":

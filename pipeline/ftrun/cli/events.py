@@ -42,7 +42,10 @@ def command(
         if follow:
             _follow(service, job_id, as_json)
         else:
-            _show_all(service.events(job_id, newest=MOST), as_json)
+            events = service.events(job_id, newest=MOST)
+            if not events:
+                service.job(job_id)  # a job that is not there is said to be missing, not to be silent
+            _show_all(events, as_json)
     return 0
 
 

@@ -53,6 +53,8 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     if where is None or where.subscription is None or thing.startswith(("file-", "ftjob-", "ft:")):
         return False
     from ftrun.cli.jobs import confirm
+    from ftrun.runner.apply import Settings, locked_context
+    from ftrun.stages.deployment import removed, standing
     from ftrun.targets.deployments import Deployments
 
     management = Deployments(where, session.experiment.target.name)
@@ -60,7 +62,11 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
         if management.state(thing) is None:
             return False
         confirm(f"Remove the deployment {thing}? Its model stays.", yes=yes, as_json=as_json)
-        management.down(thing)
+        with locked_context(session, Settings(), lambda _kind, **_data: None) as context:
+            management.down(thing)
+            facts = standing(context)
+            if facts is not None and facts["deployment"] == thing:
+                removed(context, facts)
     finally:
         management.close()
     if as_json:

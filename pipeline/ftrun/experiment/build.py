@@ -29,6 +29,7 @@ from ftrun.experiment.model import (
     Train,
 )
 from ftrun.experiment.nodes import KeyPath
+from ftrun.experiment.numbers import one_spelling
 from ftrun.experiment.target import seconds, target_of
 
 BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
@@ -129,7 +130,7 @@ def _augment(document: Document, raw: Mapping[str, Any]) -> Augment:
         **numbers,
         prompt=document.templates.get(("data", "augment", "prompt")),
         max_usd=None if raw.get("max_usd") is None else float(raw["max_usd"]),
-        sampling={key: value for key, value in sampling.items() if value is not None},
+        sampling={key: one_spelling(value) for key, value in sampling.items() if value is not None},
         path=None if path is None else document.base(("data", "augment", "path")) / path,
     )
 
@@ -248,7 +249,7 @@ def _train(document: Document, raw: Mapping[str, Any]) -> Train:
     seed = raw.get("seed")
     return Train(
         method=raw.get("method", "supervised"),
-        grader=raw.get("grader"),
+        grader=one_spelling(raw.get("grader")),
         hyperparameters=hyperparameters,
         seed=None if seed is None else int(seed),
         suffix=raw.get("suffix"),
@@ -278,7 +279,7 @@ def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
     return Evaluation(
         models=tuple(raw.get("models", ("tuned", "base"))),
         prompts=tuple(_eval_prompt(one) for one in raw.get("prompts", ())),
-        sampling={key: value for key, value in sampling.items() if value is not None},
+        sampling={key: one_spelling(value) for key, value in sampling.items() if value is not None},
     )
 
 

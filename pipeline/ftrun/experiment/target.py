@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftrun.experiment import services
+from ftrun.experiment.numbers import one_spelling
 from ftrun.experiment.target_model import Deployment, Price, Target, UploadSettings
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -26,8 +27,8 @@ def target_of(name: str, raw: Mapping[str, Any]) -> Target:
         endpoint=raw.get("endpoint"),
         region=raw.get("region"),
         auth=raw.get("auth", "key"),
-        extra_body=raw.get("extra_body", {}),
-        hyperparameters=raw.get("hyperparameters", {}),
+        extra_body=one_spelling(raw.get("extra_body", {})),
+        hyperparameters=one_spelling(raw.get("hyperparameters", {})),
         headers=raw.get("headers", {}),
         deployment=_deployment(raw.get("deployment")),
         price=Price(**{key: float(value) for key, value in raw["price"].items()}) if "price" in raw else None,

@@ -17,7 +17,7 @@ from ftrun.stages.creation import remember, request_of
 from ftrun.stages.spec import spec_key
 from ftrun.stages.upload import ROLES, remote_name, size_of
 from ftrun.state import Upload
-from ftrun.targets import Job, RemoteFile, cancel_command
+from ftrun.targets import Job, RemoteFile
 from ftrun.targets.matching import contradictions, same_model
 
 
@@ -140,5 +140,5 @@ def _check_successor(context: Context, key: str, job: Job) -> None:
     for other in (known.job_id, *known.duplicates):
         one = context.service().job(other)
         if other != job.id and not one.dead and not one.succeeded:
-            way = cancel_command(context.experiment.target, other)
-            context.emit("warning", message=f"job {other} still runs. To cancel it: {way}")
+            way = context.command("cancel", after=(other,))
+            context.emit("warning", message=f"job {other} still runs. To end it: {way}")

@@ -14,8 +14,9 @@ from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, Plan, is_done, make_plan
 from ftrun.runner.session import Session, remember_validated
-from ftrun.stages import STAGES, Context, evaluate, stages_of
+from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
+from ftrun.stages.deployment import take_down_earlier, tell_what_stands
 from ftrun.stages.history import keep
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
@@ -109,6 +110,7 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
         context.emit("note", text=note)
+    take_down_earlier(context, deploy.inputs(context))
     _refuse_blocked(plan, context)
     authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
@@ -117,6 +119,13 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
 
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
+    try:
+        _apply_rest(context, plan, settings, outcome)
+    finally:
+        tell_what_stands(context)
+
+
+def _apply_rest(context: Context, plan: Plan, settings: Settings, outcome: Outcome) -> None:
     for stage in stages_of(context)[len(FREE_FIRST) :]:
         if stage.NAME == "upload":
             _settle_identity(context)
@@ -211,13 +220,19 @@ def step(stage: Stage, context: Context, outcome: Outcome, remote: Service | Non
         result = _run(stage, context, decision)
     except FtrunError as error:
         if not isinstance(error, (PendingError, DecisionError)):
-            _record(stage, context, "failed", {}, time.monotonic() - start)
+            _record(stage, context, "failed", _left(stage, context), time.monotonic() - start)
         raise
     finally:
         seconds = round(time.monotonic() - start, 3)
         outcome.stages[stage.NAME]["seconds"] = seconds
     _record(stage, context, "done", result, seconds)
     context.emit("finished", stage=stage.NAME, seconds=seconds)
+
+
+def _left(stage: Stage, context: Context) -> dict[str, Any]:
+    """Return what a stage that failed wrote down of its work: what it began may go on elsewhere."""
+    record = context.state.stages.get(stage.NAME)
+    return record.result if record is not None and record.status == "running" else {}
 
 
 def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:

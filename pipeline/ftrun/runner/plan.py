@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ftrun import data
-from ftrun.stages import Action, Context, deploy, stages_of
+from ftrun.stages import Action, Context, stages_of
 from ftrun.stages.decision import Decision
+from ftrun.stages.deployment import FREE
 from ftrun.stages.lineage import starting_model
 from ftrun.targets import Service
 from ftrun.values import dataclass
@@ -152,7 +153,7 @@ def _with_deployment(context: Context, estimate: dict[str, Any]) -> dict[str, An
     """Add the first hour of a deployment: questions rarely take longer, and each begun hour is paid."""
     where = context.experiment.target.deployment
     assert where is not None
-    hour = 0.0 if where.sku == deploy.FREE else where.usd_per_hour
+    hour = 0.0 if where.sku == FREE else where.usd_per_hour
     usd, rate = estimate["usd"], estimate["yen_per_usd"]
     total = None if hour is None or usd is None else round(usd + hour, 6)
     return {

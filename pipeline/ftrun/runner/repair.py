@@ -20,7 +20,7 @@ from ftrun.state import Intent, State
 from ftrun.state.store import BACKUP, parse_state
 from ftrun.targets import Service, reachable
 
-REPAIRABLE = ("state_damaged", "state_conflict")
+REPAIRABLE = ("state_damaged", "state_conflict", "state_missing")
 HUNK = re.compile(rb"^<<<<<<< .*?\n(.*?)^=======\n(.*?)^>>>>>>> .*?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 LOST = "the state was damaged and had no backup"
 
@@ -59,8 +59,7 @@ def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
             if error.code not in REPAIRABLE:
                 raise
         source, state = _restored(session, session.store.read("state.json") or b"")
-        kept = session.store.put_aside(_kept_name())
-        session.store.load()  # there is none now
+        kept = session.store.put_aside(_kept_name()) if session.store.exists() else None
         if state is not None:
             session.store.save(state)
         with _context(session, emit) as context:

@@ -5,6 +5,7 @@ from typing import cast
 from ftrun.stages import check, deploy, evaluate, prepare, report, train, undeploy, upload, wait
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Action, Decision, Stage
+from ftrun.stages.deployment import standing
 
 STAGES = cast(tuple[Stage, ...], (prepare, check, upload, train, wait, evaluate, report))
 # in the place of `evaluate` where a tuned model answers only when it is deployed
@@ -14,7 +15,8 @@ DEPLOYED = cast(tuple[Stage, ...], (deploy, evaluate, undeploy))
 def stages_of(context: Context) -> tuple[Stage, ...]:
     """Return the stages of an experiment on its target, in their order."""
     needed = context.experiment.target.capabilities.get("deployment") == "needed"
-    if not needed or not context.experiment.evaluation.prompts:
+    asked = bool(context.experiment.evaluation.prompts) or standing(context) is not None
+    if not needed or not asked:
         return STAGES
     position = STAGES.index(DEPLOYED[1])
     return (*STAGES[:position], *DEPLOYED, *STAGES[position + 1 :])

@@ -16,6 +16,7 @@ from ftrun.targets import Service, connect, is_local
 from ftrun.values import dataclass
 
 if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
+    from ftrun.experiment.target_model import Deployment
     from ftrun.targets.deployments import Deployments
 
 
@@ -75,12 +76,11 @@ class Context:
             self._service.close()
             self._service = None
 
-    def deployments(self) -> Deployments:
-        """Return the management of deployments at the target's resource; the caller closes it."""
+    def deployments(self, where: Deployment) -> Deployments:
+        """Return the management of deployments at a resource of the target; the caller closes it."""
         from ftrun.targets.deployments import Deployments
 
-        where, target = self.experiment.target.deployment, self.experiment.target
-        assert where is not None
+        target = self.experiment.target
         return Deployments(where, target.name, pause=min(target.poll[0] * 10, 10.0))
 
     def called(self, model: str) -> str:

@@ -27,8 +27,8 @@ from ftrun.stages.context import Context
 from ftrun.stages.spec import spec, spec_base
 from ftrun.stages.spending import announce, settle
 from ftrun.state import Intent, JobRecord
-from ftrun.state.locks import held, user_lock
-from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear, cancel_command
+from ftrun.state.locks import held_by_user
+from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear
 
 RESENDS = 3  # to a server that honours the key
 AUTOMATIC_RESENDS = 1  # by `budget.unclear.resend_after`: a server that never shows its jobs must not get ten
@@ -39,7 +39,7 @@ def job_of(context: Context, key: str) -> JobRecord:
     """Return the job with this spec key: the target's own or, if there is none, a new one, recorded."""
     lock = digest({"identity": context.state.identity, "spec": key})[:32]
     what = "another run is about to create this very job, from another folder of this machine"
-    with held(user_lock(f"job-{lock}"), what=what, wait=context.wait_for_lock):
+    with held_by_user(f"job-{lock}", what=what, wait=context.wait_for_lock):
         job, adopted = _look_or_create(context, key)
         record = remember(context, key, job, adopted=adopted)
         if not adopted:
@@ -238,9 +238,8 @@ def the_one(context: Context, found: Sequence[Job]) -> Job:
 def duplicates_error(context: Context, live: Sequence[Job]) -> DecisionError:
     """Return the error that names jobs of one spec, with what keeps one and what cancels the others."""
     names = ", ".join(f"{job.id} ({job.status})" for job in live)
-    target = context.experiment.target
-    ways = [(job.id, cancel_command(target, job.id)) for job in live if not job.succeeded]
-    cancel = "".join(f" To cancel {job_id}: `{way}`." for job_id, way in ways if way)
+    at_work = [job.id for job in live if not job.succeeded]
+    cancel = "".join(f" To end {one}: `{context.command('cancel', after=(one,))}`." for one in at_work)
     return DecisionError(
         f"there are {len(live)} jobs with this configuration: {names}. Nothing was cancelled",
         code="duplicates",

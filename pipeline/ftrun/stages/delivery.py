@@ -25,7 +25,7 @@ from ftrun.files import digest
 from ftrun.stages.context import Context
 from ftrun.stages.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
-from ftrun.state.locks import held, user_lock
+from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
 
 LONGEST_PAUSE = 10.0  # seconds between two looks
@@ -70,9 +70,9 @@ class Hashed(io.BufferedReader):
 
 def deliver(context: Context, cargo: Cargo, *, anew: bool) -> RemoteFile:
     """Return the target's file with these bytes, found or uploaded now. `anew`: it is not looked for."""
-    key = digest({"identity": context.state.identity, "file": cargo.name})[:32]
+    key = digest({"identity": context.state.identity, "file": cargo.sha})[:32]
     what = "another run uploads this very file, from another folder of this machine"
-    with held(user_lock(f"file-{key}"), what=what, wait=context.wait_for_lock):
+    with held_by_user(f"file-{key}", what=what, wait=context.wait_for_lock):
         file = None if anew else _there(context, cargo)
         if file is None:
             file = _send(context, cargo)

@@ -9,11 +9,11 @@ from ftrun.errors import DecisionError
 from ftrun.experiment.target_model import Deployment
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, fingerprint
+from ftrun.stages.deployment import FREE, STAGE, begin, price, take_down_earlier
 from ftrun.stages.spec import spec_key
 from ftrun.targets import Service
 
-NAME = "deploy"
-FREE = "developertier"  # no hourly fee; ends after a day by itself
+NAME = STAGE
 
 
 def inputs(context: Context) -> dict[str, Any]:
@@ -37,16 +37,6 @@ def deployment_name(context: Context) -> str:
     return (where.name if where else None) or f"{context.experiment.name[:48]}-{spec_key(context)[:8]}"
 
 
-def price(where: Deployment | None) -> str:
-    """Return in words what the deployment costs."""
-    if where is None or where.subscription is None:
-        return "by hand"
-    if where.sku == FREE:
-        return "no hourly fee, ends after a day"
-    usd = f"about US${where.usd_per_hour:.2f}" if where.usd_per_hour is not None else "billed"
-    return f"{usd} an hour until it is removed"
-
-
 def decide(context: Context, remote: Service | None) -> Decision:
     """Deploy while questions are open and it is not up."""
     where = context.experiment.target.deployment
@@ -56,7 +46,13 @@ def decide(context: Context, remote: Service | None) -> Decision:
         return Decision(action="skip", reasons=(f"deployed as {deployment_name(context)}",))
     if not context.asks():
         return Decision(action="skip", reasons=("no question is open",))
-    return Decision(action="run", reasons=(f"a tuned model answers only when deployed ({price(where)})",))
+    return Decision(action="run", reasons=(f"a tuned model answers only when deployed ({_price(where)})",))
+
+
+def _price(where: Deployment | None) -> str:
+    if where is None or where.subscription is None:
+        return "by hand"
+    return price(where.sku, where.usd_per_hour)
 
 
 def is_up(context: Context) -> bool:
@@ -87,7 +83,7 @@ def run(context: Context) -> dict[str, Any]:
     if decide(context, None).action == "skip":
         return dict(context.result(NAME))
     where, name = context.experiment.target.deployment, deployment_name(context)
-    model = context.result("wait").get("fine_tuned_model")
+    model = str(context.result("wait").get("fine_tuned_model"))
     if where is None:
         raise DecisionError(
             f"{model} is trained; it must be deployed before it answers, and the target does not say how",
@@ -95,14 +91,15 @@ def run(context: Context) -> dict[str, Any]:
             hint="Add `deployment: {subscription: …, resource_group: …, account: …}` to the target, or "
             "deploy it in the portal and add `deployment: {name: …}`; then run the same command again.",
         )
+    facts: dict[str, Any] = {"deployment": name, "model": model, "sku": None}
     if where.subscription is not None:
-        context.emit("note", text=f"deploying {model} as {name}: {price(where)}")
-        service = context.deployments()
+        take_down_earlier(context, inputs(context))
+        facts = begin(context, inputs(context), name, model)
+        context.emit("note", text=f"deploying {model} as {name}: {price(where.sku, where.usd_per_hour)}")
+        service = context.deployments(where)
         try:
-            service.up(name, str(model))
+            service.up(name, model)
         finally:
             service.close()
     context.service().expect_soon(name)
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    sku = where.sku if where.subscription is not None else None
-    return {"deployment": name, "model": model, "sku": sku, "since": since}
+    return facts

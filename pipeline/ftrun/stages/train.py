@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ftrun.errors import DecisionError, FtrunError
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, changes, shortened
 from ftrun.stages.spec import spec, spec_base, spec_key
@@ -14,6 +15,7 @@ from ftrun.targets import Job, Service
 
 NAME = "train"
 UNCLEAR = "an earlier create had no clear answer, and the target lists no such job (yet)"
+ENDED = ("succeeded", "stopped", "failed", "cancelled")
 LOOKING = "an earlier create had no clear answer: looking for its job"
 
 
@@ -52,12 +54,35 @@ def decide(context: Context, remote: Service | None) -> Decision:
 def _about(context: Context, job: JobRecord, remote: Service | None) -> Decision:
     """Decide on a job that is recorded."""
     if context.force == NAME:
-        return Decision(action="run", reasons=("--force: one more attempt",))
+        return _forced(context, job, remote)
     if job.duplicates:
         return _about_duplicates(context, job, remote)
     if job.status in ("failed", "cancelled"):
         return Decision(action="blocked", reasons=(_death(job),), code="job_failed")
     return Decision(action="skip", reasons=(f"job {job.job_id} has this configuration",))
+
+
+def _forced(context: Context, job: JobRecord, remote: Service | None) -> Decision:
+    """Make one more attempt, unless that is what was asked for before: a command that is repeated after a
+    break, by a loop or a CI, must not pay each time.
+    """
+    if job.attempt > 1 and not context.local and _goes_on(job, remote):
+        words = f"job {job.job_id}, which --force asked for last, has not ended"
+        return Decision(action="blocked", reasons=(words,), code="job_running")
+    return Decision(action="run", reasons=("--force: one more attempt",))
+
+
+def _goes_on(job: JobRecord, remote: Service | None) -> bool:
+    """Tell whether a job works still; one that the target does not know (any more) does not."""
+    if job.status in ENDED or remote is None:
+        return job.status not in ENDED
+    try:
+        now = remote.job(job.job_id)
+    except FtrunError as error:
+        if error.code == "not_found":
+            return False
+        raise
+    return not (now.dead or now.succeeded)
 
 
 def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) -> Decision:
@@ -144,10 +169,21 @@ def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecor
 
 
 def blocked_error(context: Context, code: str) -> Exception:
-    """Return the error of a blocked decision: `duplicates` or `unclear`."""
+    """Return the error of a blocked decision: `duplicates`, `unclear` or `job_running`."""
     from ftrun.stages.creation import duplicates_error, unclear_error
 
     key = spec_key(context)
     if code == "duplicates":
         return duplicates_error(context, _live(context.state.jobs[key], context.service()))
+    if code == "job_running":
+        return _running_error(context, context.state.jobs[key])
     return unclear_error(context, context.state.intents.get(key))
+
+
+def _running_error(context: Context, job: JobRecord) -> DecisionError:
+    return DecisionError(
+        f"job {job.job_id}, which --force train asked for last, has not ended; another was not created",
+        code="job_running",
+        hint=f"`{context.command('run')}` goes on with it. To have another, end it first: "
+        f"`{context.command('cancel')}`.",
+    )

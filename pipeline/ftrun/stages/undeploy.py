@@ -6,15 +6,15 @@ from typing import Any
 
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision
+from ftrun.stages.deployment import STAGE, standing, take_down
 from ftrun.targets import Service
 
 NAME = "undeploy"
-DEPLOY = "deploy"
 
 
 def inputs(context: Context) -> dict[str, Any]:
     """Return which deployment there was."""
-    result = context.result(DEPLOY)
+    result = context.result(STAGE)
     return {"deployment": result.get("deployment"), "since": result.get("since")}
 
 
@@ -25,11 +25,11 @@ def outputs(context: Context) -> tuple[str, ...]:
 
 def decide(context: Context, remote: Service | None) -> Decision:
     """Remove what ftrun deployed, once the questions are answered."""
-    where, result = context.experiment.target.deployment, context.result(DEPLOY)
-    ours = where is not None and where.subscription is not None
-    if ours and where is not None and where.keep:
+    where = context.experiment.target.deployment
+    if where is not None and where.subscription is not None and where.keep:
         return Decision(action="skip", reasons=("keep: it stays until `ftrun rm` removes it",))
-    if ours and (context.asks() or (result.get("deployment") and not result.get("removed"))):
+    to_come = where is not None and where.subscription is not None and context.asks()
+    if to_come or standing(context) is not None:
         return Decision(action="run", reasons=("the deployment is not needed any more",))
     return Decision(action="skip", reasons=("nothing is deployed",))
 
@@ -41,18 +41,6 @@ def costs(context: Context, decision: Decision) -> bool:
 
 def run(context: Context) -> dict[str, Any]:
     """Remove the deployment and note it."""
-    record = context.state.stages.get(DEPLOY)
-    if record is None or decide(context, None).action == "skip" or record.result.get("removed"):
+    if decide(context, None).action == "skip":
         return {"removed": None}
-    name = record.result.get("deployment")
-    if name is None:
-        return {"removed": None}
-    service = context.deployments()
-    try:
-        service.down(name)
-    finally:
-        service.close()
-    record.result["removed"] = True
-    context.save()
-    context.emit("note", text=f"deployment {name} removed")
-    return {"removed": name}
+    return {"removed": take_down(context)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision
+from ftrun.stages.spec import spec_key
 from ftrun.targets import RemoteFile, Service
 
 NAME = "upload"
@@ -33,13 +35,25 @@ def decide(context: Context, remote: Service | None) -> Decision:
     if context.force == NAME:
         return Decision(action="run", reasons=("--force",))
     missing = [role for role, sha in needed.items() if sha not in context.state.uploads]
-    if not missing and needed:
+    gone = [] if missing else _gone(context, remote, needed)
+    if not missing and not gone and needed:
         return Decision(action="skip", reasons=("uploaded before",))
     record = context.state.stages.get(NAME)
     why = f"{' and '.join(missing)} data not uploaded yet" if record is None else "the data changed"
+    if gone:
+        missing, why = gone, f"the target has the {' and '.join(gone)} data no more"
     if remote is not None and all(_found(context, remote, role) for role in missing):
         return Decision(action="adopt", reasons=("the target has these bytes already",))
     return Decision(action="run", reasons=(why,))
+
+
+def _gone(context: Context, remote: Service | None, needed: Mapping[str, str]) -> list[str]:
+    """Return the roles whose file the target has no more, while there is no job that had it."""
+    key = spec_key(context)
+    if remote is None or key in context.state.jobs or key in context.state.intents:
+        return []
+    ids = {role: context.state.uploads[sha].file_id for role, sha in needed.items()}
+    return [role for role, file_id in ids.items() if remote.file(file_id) is None]
 
 
 def _found(context: Context, remote: Service, role: str) -> RemoteFile | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ftrun.errors import FtrunError
+from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import write_atomic
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, shortened
@@ -62,7 +62,7 @@ def run(context: Context) -> dict[str, Any]:
         known = recalled(context)
         if known is not None:
             return dict(known)
-    job = _watched(context, record).until_the_end()
+    job = _awaited(context, record)
     stopped = record.error if record.error and record.error.startswith(GUARD) and not job.succeeded else None
     model, checkpoints = job.fine_tuned_model, []
     if job.succeeded or stopped:
@@ -88,6 +88,22 @@ def run(context: Context) -> dict[str, Any]:
     }
 
 
+def _awaited(context: Context, record: JobRecord) -> Job:
+    """Return our ended job; DecisionError where this account has no such job."""
+    try:
+        return _watched(context, record).until_the_end()
+    except FtrunError as error:
+        if error.code != "not_found":
+            raise
+        raise DecisionError(
+            f"the target has no job {record.job_id} for the key in use: it may belong to another account or "
+            "project than the one that made the job; nothing was sent",
+            code="unknown_job",
+            hint="With that account's key the same command goes on. If the job is really gone: "
+            f"`{context.command('run', '--force', 'train')}` creates another.",
+        ) from error
+
+
 def _watched(context: Context, record: JobRecord) -> Watch:
     """Return the watch of our job: every change, and why a guard stops it, is in the state at once."""
     watch = watch_of(context, record.job_id)
@@ -98,10 +114,12 @@ def _watched(context: Context, record: JobRecord) -> Watch:
             record.status = job.status
             context.save()
 
-    def looked(seconds: float) -> None:
-        """Look for a job that another machine made, once a list has had the time to show it."""
+    def looked(job: Job, seconds: float) -> None:
+        """Look for a job that another machine made: when a list has had the time to show it, or at the end
+        of one that was waited for less long, as after --detach.
+        """
         nonlocal alone
-        if not alone and seconds >= context.experiment.target.settle:
+        if not alone and (job.succeeded or seconds >= context.experiment.target.settle):
             from ftrun.stages.creation import look_again
 
             look_again(context, spec_key(context))

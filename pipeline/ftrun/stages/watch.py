@@ -23,6 +23,7 @@ SERVER_GONE = 6 * 3600.0  # seconds that a server may be out of reach: a night w
 LONGEST_RETRY_AFTER = 3600.0  # seconds; who asks for more is come back to
 SHARE = 100  # a look that took 14 ms of processor time is followed by at least 1.4 s of rest
 LONGEST_FOR_COST = 10.0  # seconds of such a rest
+RESUME = "`ftrun resume` with this experiment lets it go on"
 QUIET = 600.0  # seconds between two notes that a server is still away
 
 
@@ -49,8 +50,8 @@ class Pace:
 @dataclass(slots=True, kw_only=True)
 class Watch:
     """One job under watch. `service` gives the connection, `reconnect` a new one; `told` is called when the
-    status changes, `looked` after each look with the seconds waited so far, `stopping` before a guard
-    cancels. `max_wait` in seconds.
+    status changes, `looked` after each look with the seconds so far, `stopping` before a guard cancels.
+    `max_wait` in seconds.
     """
 
     job_id: str
@@ -62,7 +63,7 @@ class Watch:
     guard: Guard = field(default_factory=Guard)
     max_wait: float | None = None
     told: Callable[[Job], None] = lambda job: None
-    looked: Callable[[float], None] = lambda seconds: None
+    looked: Callable[[Job, float], None] = lambda job, seconds: None
     stopping: Callable[[str], None] = lambda reason: None
     sleep: Callable[[float], None] = time.sleep
     stopped: str | None = None  # why a guard stopped it
@@ -78,7 +79,7 @@ class Watch:
             used, asked, news, job = time.process_time(), None, False, None
             try:
                 job, news = self._look()
-                self.looked(time.monotonic() - start)
+                self.looked(job, time.monotonic() - start)
                 self._away = None
             except FtrunError as error:
                 asked = self._bear(error)
@@ -118,6 +119,8 @@ class Watch:
         changed, self._status = job.status != self._status, job.status
         if changed:
             self.told(job)
+            if job.status == "paused":
+                self.emit("note", text=f"job {job.id} is paused; {RESUME}")
         self.emit("waiting", job_id=job.id, status=job.status, estimated_finish=job.estimated_finish)
         return changed or bool(fresh)
 
@@ -160,7 +163,8 @@ class Watch:
         if self.max_wait is not None:
             rest = min(rest, self.max_wait - waited)
             if rest <= 0:
-                raise self._pending(f"job {self.job_id} is {self._status or 'not known'}", None)
+                hint = RESUME if self._status == "paused" else None
+                raise self._pending(f"job {self.job_id} is {self._status or 'not known'}", hint)
         self.sleep(rest)
 
     def _pending(self, why: str, hint: str | None) -> PendingError:

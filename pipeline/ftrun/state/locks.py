@@ -45,11 +45,27 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
         lock.release()
 
 
-def user_lock(key: str) -> Path:
-    """Return the lock file of this user for `key`, the same for every clone on this machine.
+@contextmanager
+def held_by_user(key: str, *, what: str, wait: bool) -> Iterator[None]:
+    """Hold the lock `key` against all clones of this user on this machine; as `held`.
 
-    It lies in $FTRUN_LOCKS, else in the user's state folder, whatever engine or project is used.
+    DecisionError where this user has no folder for locks, as in a container without a home.
     """
+    path = _user_lock(key)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DecisionError(
+            f"the folder for locks can't be made ({path.parent}: {error.strerror}); nothing was sent",
+            code="no_lock_folder",
+            hint="export FTRUN_LOCKS=…, a folder that every clone on this machine can write.",
+        ) from error
+    with held(path, what=what, wait=wait):
+        yield
+
+
+def _user_lock(key: str) -> Path:
+    """Return the lock file: in $FTRUN_LOCKS, else in the user's state folder, whatever project is used."""
     named = os.environ.get("FTRUN_LOCKS")
     if named:
         return Path(named).expanduser().absolute() / f"{key}.lock"

@@ -114,6 +114,12 @@ class State:
     intents: dict[str, Intent] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def unclear(self) -> bool:
+        """Tell whether a paid call may have left whose answer is not known."""
+        paid = self.identity.get("provider") != "local"
+        return paid and any(intent.phase == "sending" for intent in self.intents.values())
+
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values, with its version."""
         return {"version": VERSION, **asdict(self)}

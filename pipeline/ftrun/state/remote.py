@@ -46,6 +46,7 @@ class RemoteStore(StateStore):
         """Keep the damaged state under another name and take it away; return where it is."""
         self._shelf.write(name, self._shelf.read("state.json") or b"")
         self._shelf.delete("state.json")
+        self._seen = None
         return self._shelf.shown(name)
 
     def save(self, state: State, *, no_way_back: bool = False) -> None:

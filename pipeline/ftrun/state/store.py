@@ -47,6 +47,7 @@ class StateStore:
 
     def put_aside(self, name: str) -> str:
         """Keep the damaged state under another name and take it away; return where it is."""
+        self._seen = None
         return str(self.path.rename(self.folder / name))
 
     def exists(self) -> bool:
@@ -56,7 +57,10 @@ class StateStore:
     def load(self) -> State | None:
         """Return the verified state, None where there is none; DecisionError when it can't be trusted."""
         self._seen = self.read("state.json")
-        return None if self._seen is None else parse_state(self._seen, self.shown())
+        if self._seen is None:
+            self._refuse_forgetting()
+            return None
+        return parse_state(self._seen, self.shown())
 
     def save(self, state: State, *, no_way_back: bool = False) -> None:
         """Write the state durably; the last good one becomes `state.json.backup`.
@@ -74,6 +78,22 @@ class StateStore:
             self.write(BACKUP, self._seen)
         self.write("state.json", data)
         self._seen = self.read("state.json")
+
+    def _refuse_forgetting(self) -> None:
+        """Refuse to begin anew where the backup knows of a paid call without an answer."""
+        try:
+            last = parse_state(self.read(BACKUP) or b"", self.shown(BACKUP))
+        except DecisionError:
+            return  # none, or one that knows nothing for certain
+        if last.unclear:
+            raise DecisionError(
+                f"{self.shown()} is gone, and its backup knows of a create without a clear answer: a job may "
+                "exist and cost money; no call was made",
+                code="state_missing",
+                file=self.shown(),
+                hint="`ftrun state repair CONFIG` brings it back from the backup; the next run then looks "
+                "for the job.",
+            )
 
     def _refuse_overtaken(self) -> NoReturn:
         raise DecisionError(

@@ -3,7 +3,7 @@
 `identity_of` is cheap; `connect` is what loads the openai SDK. Only `targets.api` imports it.
 """
 
-from ftrun.targets.connect import cancel_command, connect, identity_of, is_local, reachable
+from ftrun.targets.connect import connect, identity_of, is_local, reachable
 from ftrun.targets.service import (
     TRANSIENT,
     Created,
@@ -30,7 +30,6 @@ __all__ = [
     "Reply",
     "Service",
     "Unclear",
-    "cancel_command",
     "connect",
     "identity_of",
     "is_local",

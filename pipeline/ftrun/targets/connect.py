@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,15 +52,6 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path.rstrip('/')}"
-
-
-def cancel_command(target: Target, job_id: str) -> str | None:
-    """Return what cancels any job of this account, ready to be typed; None for `local`, where all is free."""
-    if is_local(target):
-        return None
-    url = f"{target.base_url or OPENAI}/fine_tuning/jobs/{job_id}/cancel"
-    variable = target.api_key_env or "OPENAI_API_KEY"
-    return f'curl -X POST {shlex.quote(url)} -H "Authorization: Bearer ${variable}"'
 
 
 def connect(experiment: Experiment, announce: Announce) -> Service:

@@ -21,6 +21,7 @@ TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # seconds
 LONGEST = 1800.0  # seconds until a deployment must be there
 PAUSE = 10.0  # seconds between two looks
 TRIES = 4
+ENDED = ("succeeded", "failed", "canceled")
 
 
 class Deployments:
@@ -42,9 +43,10 @@ class Deployments:
             "sku": {"name": self._where.sku, "capacity": self._where.capacity},
             "properties": {"model": {"format": "OpenAI", "name": model, "version": "1"}},
         }
-        self._call("PUT", name, body)
+        if self.state(name) in (None, *ENDED):  # else a killed run has asked for it, and it is coming
+            self._call("PUT", name, body)
         deadline = time.monotonic() + LONGEST
-        while (state := self.state(name)) not in ("succeeded", "failed", "canceled", None):
+        while (state := self.state(name)) not in (None, *ENDED):
             if time.monotonic() > deadline:
                 raise FtrunError(f"deployment {name} is still {state}", code="deployment_not_ready")
             time.sleep(self._pause)

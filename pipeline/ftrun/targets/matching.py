@@ -1,4 +1,6 @@
-"""Owns the question whether a job that carries none of our metadata does the work of a request."""
+"""Owns the questions whether a job that carries none of our metadata does the work of a request, and whether
+a file of another name holds the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,15 @@ from typing import Any
 from ftrun.targets.service import Job, JobRequest
 
 SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})")  # what an alias gets behind it: a date, older ones MMDD
+
+
+CONTENT = re.compile(r"-(?:train|validation)-[0-9a-f]{16,64}\.jsonl\Z")  # how the name of an upload ends
+
+
+def same_content(one: str, other: str) -> bool:
+    """Tell whether two names of uploads say that they hold the same bytes, whichever experiment they name."""
+    found, wanted = CONTENT.search(one), CONTENT.search(other)
+    return found is not None and wanted is not None and found[0] == wanted[0]
 
 
 def same_model(asked: str, told: str) -> bool:

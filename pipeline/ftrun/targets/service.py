@@ -169,7 +169,7 @@ class Service(Protocol):
     honours_keys: bool  # whether a create may be repeated under the same Idempotency-Key
 
     def find_file(self, name: str, size: int) -> RemoteFile | None:
-        """Return a usable training file of that name and size in bytes, if there is one."""
+        """Return a usable training file of `size` bytes whose name says that it holds them, if any."""
         ...
 
     def file(self, file_id: str) -> RemoteFile | None:

@@ -12,6 +12,7 @@ import openai
 from ftrun.errors import FtrunError
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import decode_csv, file_of
+from ftrun.targets.matching import same_content
 from ftrun.targets.service import RemoteFile
 
 UPLOAD_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds
@@ -26,12 +27,20 @@ class FileCalls(Connection):
     """The calls about files."""
 
     def find_file(self, name: str, size: int) -> RemoteFile | None:
-        """Return a usable training file of that name and size in bytes, if there is one."""
+        """Return a usable training file of these bytes, by name and size, if there is one.
+
+        One that another experiment uploaded, or this one under an earlier name, is as good.
+        """
+        other: RemoteFile | None = None
         with calling("looking for earlier uploads"):
             for file in self._files(purpose="fine-tune"):
-                if (file.name, file.bytes) == (name, size) and _usable(file):
+                if file.bytes != size or not _usable(file):
+                    continue
+                if file.name == name:
                     return file
-        return None
+                if other is None and same_content(file.name, name):
+                    other = file
+        return other
 
     def files(self) -> Iterator[RemoteFile]:
         """Yield the files of this account, newest first, page by page."""

@@ -32,11 +32,13 @@ class JobCalls(Connection):
                 return found
             # a server may ignore the filter, or strip metadata: look at all that it has
             everything = list(self._jobs())
-        keeps_metadata = any(SPEC_KEY in job.metadata for job in everything)
-        if keeps_metadata:  # a job without them is somebody else's
+        sends_metadata = self.capabilities.get("metadata") != "left_out"
+        if sends_metadata and any(SPEC_KEY in job.metadata for job in everything):
+            # the server keeps them: a job without is somebody else's
             return _with_key(everything, spec)
         sent = as_sent(request, self.capabilities)
-        return [job for job in everything if job.id not in others and same_work(job, sent)]
+        unmarked = [job for job in everything if SPEC_KEY not in job.metadata and job.id not in others]
+        return [job for job in unmarked if same_work(job, sent)]
 
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs of this account, newest first, page by page."""
@@ -87,9 +89,12 @@ class JobCalls(Connection):
             return job_of(self._client.fine_tuning.jobs.resume(job_id))
 
     def events(self, job_id: str, *, newest: int = 50) -> list[Event]:
-        """Return the newest events, oldest first."""
+        """Return the newest events, oldest first; none where the server has no such list."""
         with calling(f"asking for the events of {job_id}"):
-            page = self._client.fine_tuning.jobs.list_events(job_id, limit=min(newest, 100))
+            try:
+                page = self._client.fine_tuning.jobs.list_events(job_id, limit=min(newest, 100))
+            except openai.NotFoundError:
+                return []
             found = [event_of(raw) for raw in islice(every(page), newest)]
         found.reverse()  # servers list the newest first, and events of one second must keep their order
         return sorted(found, key=lambda event: event.created_at)

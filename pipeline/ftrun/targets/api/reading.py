@@ -20,8 +20,7 @@ def job_of(raw: Any) -> Job:
     """Return our Job from the SDK's unvalidated one; ValueError when it names no job."""
     return Job(
         id=_id(raw, "fine-tuning job"),
-        # what is no status is not an end
-        status=_text(raw, "status") or "unknown",
+        status=_status(raw),
         model=_text(raw, "model") or "",
         training_file=_text(raw, "training_file") or "",
         validation_file=_text(raw, "validation_file"),
@@ -136,6 +135,12 @@ def _whole(raw: Any, name: str) -> int | None:
 def _number(value: Any) -> int | None:
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return int(value) if usable else None
+
+
+def _status(raw: Any) -> str:
+    """Return the status; what is none is not an end, and `canceled` is how some servers spell `cancelled`."""
+    status = _text(raw, "status") or "unknown"
+    return "cancelled" if status == "canceled" else status
 
 
 def _error(raw: Any) -> str | None:

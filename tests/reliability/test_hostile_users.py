@@ -1,0 +1,139 @@
+"""What people and other programs do to states, files and commands must not pay twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reliability.conftest import WORDS, Runs, finished, make_project
+from reliability.provider import Provider
+
+CREATE = "POST /fine_tuning/jobs"
+DETACHED = (*WORDS, "--detach")
+FOREVER = 10**6  # looks
+
+
+def change(place: Path, old: str, new: str) -> None:
+    """Change the experiment file."""
+    text = (place / "toy.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (place / "toy.yaml").write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_renamed_experiment_takes_files_and_job_of_the_old_name(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """Even where metadata are stripped: the same bytes are the same upload, so the same work is known."""
+    provider.strip_metadata = True
+    assert runs(place).wait() == 0
+    change(place, "name: toy", "name: other")
+    assert runs(place).wait() == 0
+    assert (len(provider.jobs), len(provider.files)) == (1, 2)
+
+
+def test_a_state_deleted_after_an_unclear_create_is_not_taken_for_none(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """The backup knows of the create; repair brings it back, and the job that shows up late is taken."""
+    provider.hidden, provider.plan = 8.0, lambda call: "lose" if call.name == CREATE else ""
+    assert runs(place).error_code == "unclear"
+    provider.plan = lambda call: ""
+    (place / "runs/toy/paid/state.json").unlink()
+    again = runs(place)
+    assert (again.wait(), again.error_code) == (4, "state_missing")
+    assert runs(place, "state", "repair", "toy.yaml", "--target", "paid", "--json").wait() == 0
+    assert runs(place).error_code == "unclear"
+    provider.hidden = 0.0
+    finished(provider, place, runs(place))
+    assert len(provider.jobs) == 1
+
+
+def test_force_in_a_loop_pays_for_one_more_job(runs: Runs, provider: Provider, place: Path) -> None:
+    """While the job that --force asked for is at work, the same command refuses."""
+    provider.looks = FOREVER
+    forced = (*DETACHED, "--force", "train")
+    assert [runs(place, *words).wait() for words in (DETACHED, forced, forced, forced)] == [75, 75, 4, 4]
+    assert len(provider.jobs) == 2
+    provider.jobs["ftjob-2"]["status"] = "failed"
+    assert runs(place, *forced).wait() == 75
+    assert len(provider.jobs) == 3
+
+
+def test_a_twin_is_found_by_whoever_comes_back_later(runs: Runs, provider: Provider, tmp_path: Path) -> None:
+    """Two machines that only create (--detach) learn of both jobs when they come back for the end."""
+    provider.hidden, provider.looks = 1000.0, 1
+    places = [make_project(tmp_path / name, provider, settle="60s") for name in ("here", "there")]
+    for place in places:
+        assert runs(place, *DETACHED, env={"FTRUN_LOCKS": str(place / "locks")}).wait() == 75
+    assert len(provider.jobs) == 2
+    provider.hidden = 0.0
+    for place in places:
+        run = runs(place)
+        assert (run.wait(), run.error_code) == (4, "duplicates")
+        assert all(job in run.document["error"]["message"] for job in provider.jobs)
+
+
+def test_another_accounts_key_is_told_from_a_lost_job(runs: Runs, provider: Provider, place: Path) -> None:
+    """A job that this key does not know stops the run with both explanations; none is created."""
+    provider.looks = FOREVER
+    assert runs(place, *DETACHED).wait() == 75
+    provider.jobs.clear()
+    run = runs(place)
+    assert (run.wait(), run.error_code) == (4, "unknown_job")
+    assert "account" in run.document["error"]["message"] and not provider.jobs
+
+
+def test_canceled_in_the_other_spelling_is_an_end(runs: Runs, provider: Provider, place: Path) -> None:
+    """Some servers write `canceled`: that job is not waited for."""
+    provider.looks = FOREVER
+    assert runs(place, *DETACHED).wait() == 75
+    provider.jobs["ftjob-1"]["status"] = "canceled"
+    run = runs(place)
+    assert (run.wait(), run.error_code) == (1, "job_cancelled")
+
+
+def test_a_paused_job_says_how_it_goes_on(runs: Runs, provider: Provider, place: Path) -> None:
+    """Who waits for a paused job is told that it will not end by itself."""
+    provider.looks = FOREVER
+    assert runs(place, *DETACHED).wait() == 75
+    provider.jobs["ftjob-1"]["status"] = "paused"
+    run = runs(place, *WORDS, "--max-wait", "0.2")
+    assert run.wait() == 75 and "ftrun resume" in run.document["error"]["hint"]
+
+
+def test_a_file_that_was_deleted_there_is_uploaded_again(runs: Runs, provider: Provider, place: Path) -> None:
+    """A further job gets files that exist, not ids from a time before somebody cleaned up."""
+    assert runs(place).wait() == 0
+    del provider.files["file-1"]
+    assert runs(place, *WORDS, "--set", "train.hyperparameters.n_epochs=3").wait() == 0
+    assert provider.jobs["ftjob-2"]["training_file"] in provider.files
+    assert len(provider.files) == 2
+
+
+def test_another_spelling_of_a_number_asks_and_trains_nothing(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """0.0 is 0 and 256.0 is 256: neither a job nor an answer is paid for again."""
+    assert runs(place).wait() == 0
+    answers = provider.answers
+    spelled = ("eval.sampling.temperature=0.0", "eval.sampling.max_tokens=256.0", "train.seed=7.0")
+    assert runs(place, *WORDS, *(word for one in spelled for word in ("--set", one))).wait() == 0
+    assert (len(provider.jobs), provider.answers) == (1, answers)
+
+
+def test_without_metadata_of_its_own_a_job_is_found_beside_marked_ones(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """Where a target leaves metadata out, marked jobs of earlier days hide no unmarked one."""
+    assert runs(place).wait() == 0
+    change(place, "api_key_env: PAID_KEY,", "api_key_env: PAID_KEY, capabilities: {metadata: left_out},")
+    provider.plan = lambda call: "lose" if call.name == CREATE else ""
+    run = runs(place, *WORDS, "--set", "train.seed=8")
+    assert run.wait() == 0 and run.document["job_id"] == "ftjob-2"
+    assert len(provider.jobs) == 2
+
+
+def test_without_a_folder_for_locks_nothing_is_sent(runs: Runs, provider: Provider, place: Path) -> None:
+    """A container without a home is told how to name one; no lock is left out in silence."""
+    run = runs(place, env={"FTRUN_LOCKS": "", "XDG_STATE_HOME": "/proc/none"})
+    assert (run.wait(), run.error_code) == (4, "no_lock_folder")
+    assert "FTRUN_LOCKS" in run.document["error"]["hint"] and not provider.jobs
