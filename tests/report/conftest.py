@@ -112,7 +112,16 @@ def document() -> dict[str, Any]:
                 },
             },
             "duplicates": 1,
-            "warnings": ["fewer than 50 examples: OpenAI's own advice is to begin with 50"],
+            "problems": [
+                {
+                    "severity": "warning",
+                    "code": "few_examples",
+                    "message": "there are only 42 training examples",
+                    "file": "configs/hiroyuki.yaml",
+                    "line": 24,
+                    "hint": "Add rows, or say `few: off`.",
+                }
+            ],
             "histogram": [
                 {"low": 70 + 15 * i, "high": 84 + 15 * i, "count": count}
                 for i, count in enumerate((2, 5, 9, 11, 7, 4, 3, 0, 1))

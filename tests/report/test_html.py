@@ -61,7 +61,7 @@ def poisoned(document: dict[str, Any], payload: str) -> Facts:
     document["target"] |= {"name": payload, "base_url": payload}
     document["job"] |= {"id": payload, "fine_tuned_model": payload, "status": payload}
     document["job"]["requested"] = {payload: payload}
-    document["data"] |= {"warnings": [payload], "encoding": payload}
+    document["data"]["encoding"] = payload
     document["data"]["splits"] = {payload: document["data"]["splits"]["train"]}
     turns = [{"role": payload, "text": payload, "trained": True}]
     example = {"split": payload, "number": 1, "file": payload, "line": 2, "tokens": 3, "trained_tokens": 4}
@@ -161,6 +161,13 @@ def test_the_page_of_a_check_has_the_data_alone(facts_document: dict[str, Any]) 
     for part in ("5 errors", "error × 5", "a.csv:5", "2 more", "Examples, and the tokens in each of them"):
         assert part in page.text, part
     assert page.text.count("Fill it in.") == 1
+
+
+def test_a_report_tells_the_warnings_of_the_data(facts: Facts) -> None:
+    """A warning about the data stands there with its place, and code in its cure as code."""
+    text = html_report(facts)
+    assert "configs/hiroyuki.yaml:24" in Page(text).text
+    assert re.search("<code>(<[^>]*>)?few: off", text)
 
 
 def test_japanese_is_marked_as_japanese(facts: Facts) -> None:

@@ -126,14 +126,10 @@ class ProblemFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
-    """The data: splits by name, rows left out as duplicates, and the training examples' counts.
-
-    A report has `warnings`, the page of a check has `problems`.
-    """
+    """The data: splits by name, rows left out as duplicates, what was found, counts of training examples."""
 
     splits: Mapping[str, SplitFacts] = field(default_factory=dict)
     duplicates: int = 0
-    warnings: tuple[str, ...] = ()
     problems: tuple[ProblemFacts, ...] = ()
     histogram: tuple[Bin, ...] = ()
     message_histogram: tuple[Bin, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ftrun.report.facts import AnswerFacts, Facts
+from ftrun.report.facts import AnswerFacts, Facts, ProblemFacts
 from ftrun.report.verdict import REHEARSAL, Asked, common_system, ranked, side_by_side, verdict
 from ftrun.report.words import (
     NOTHING,
@@ -157,8 +157,14 @@ def _data(facts: Facts) -> Iterator[str]:
     yield table(head, rows, numbers=True)
     if facts.data.duplicates:
         yield f"{counted(facts.data.duplicates, 'duplicate')} left out."
-    if facts.data.warnings:
-        yield "\n".join(f"- {inline(warning)}" for warning in facts.data.warnings)
+    if facts.data.problems:
+        yield "\n".join(f"- {inline(_told(problem))}" for problem in facts.data.problems)
+
+
+def _told(problem: ProblemFacts) -> str:
+    """Return a problem with its place."""
+    line = "" if problem.line is None else f":{problem.line}"
+    return f"{problem.file}{line}: {problem.message}" if problem.file else problem.message
 
 
 def _cost(facts: Facts) -> Iterator[str]:

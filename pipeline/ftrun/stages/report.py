@@ -143,13 +143,14 @@ def _data(context: Context) -> dict[str, Any]:
     checked = _document(context.folder / "check.json")
     splits = {role: found for role, found in checked.get("files", {}).items() if found}
     estimate = checked.get("estimate") or {}
+    warnings = checked.get("warnings", [])
     return {
         "splits": splits,
         "duplicates": context.result("prepare").get("duplicates", 0),
-        "warnings": [warning["message"] for warning in checked.get("warnings", [])],
+        "problems": [{"severity": "warning", **warning} for warning in warnings],
         "histogram": checked.get("histogram", []),
         "message_histogram": checked.get("message_histogram", []),
-        "examples": list(data.browsable(context.experiment, context.folder, checked.get("warnings", []))),
+        "examples": list(data.browsable(context.experiment, context.folder, warnings)),
         "encoding": estimate.get("encoding"),
         "exact": estimate.get("exact", True),
     }
