@@ -142,6 +142,14 @@ def test_a_title_above_the_names_is_recognised(make: Any, text: str) -> None:
     assert "title" in str(problem.hint)
 
 
+@pytest.mark.parametrize(("indent", "codes"), [(None, ["json_one_line"]), (1, [])])
+def test_rows_in_one_line_are_noted(make: Any, indent: int | None, codes: list[str]) -> None:
+    """Where every place would be line 1, a note says so and how to get places."""
+    rows, findings = read(make({"a.json": json.dumps([{"q": 1}, {"q": 2}], indent=indent)}))
+    assert [row[1] for row in rows] == [{"q": 1}, {"q": 2}]
+    assert [note.code for note in findings.notes] == codes
+
+
 def test_rows_in_a_key_are_found(make: Any) -> None:
     """An object that wraps the rows is told with the key that holds them."""
     problem = read(make({"a.json": '{"page": 1, "items": [{"q": 1}, {"q": 2}]}'}))[1].errors[0]

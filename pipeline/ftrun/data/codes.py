@@ -71,6 +71,9 @@ JSON = {
     "json_number": _error("Write null or a number; JSON has no NaN and no Infinity."),
     "json_surrogate": _error(r"Delete the half character, or write both halves: \ud83d\ude00."),
     "json_row": _error('Write an object in each row: {"messages": [...]} or {"question": "...", ...}.'),
+    "json_one_line": _note(
+        "To see rows in messages, save it indented: python3 -m json.tool --no-ensure-ascii OLD.json NEW.json"
+    ),
     "json_array_in_jsonl": _error("Add `format: json` to the source, or name the file .json."),
     "json_pretty_printed": _error("Write each object in one line: jq -c . OLD.jsonl > NEW.jsonl"),
     "jsonl_in_json": _error("Add `format: jsonl` to the source, or name the file .jsonl."),

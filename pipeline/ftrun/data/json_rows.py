@@ -101,11 +101,12 @@ def read_json(lines: Iterator[str], place: FilePlace) -> Iterator[Numbered]:
 
 
 def _elements(text: str, position: int, place: FilePlace) -> Iterator[Numbered]:
-    decoder, line, counted = StrictDecoder(), 1, 0
+    decoder, line, counted, elements = StrictDecoder(), 1, 0, 0
     position = _skip(text, position + 1)
-    closed = text.startswith("]", position)
+    closed, before = text.startswith("]", position), position
     while not closed:
         line, counted = line + text.count("\n", counted, position), position
+        elements += 1
         try:
             value, position = decoder.decode_at(text, position)
             if _is_good(value, decoder.faults, line, place):
@@ -119,6 +120,9 @@ def _elements(text: str, position: int, place: FilePlace) -> Iterator[Numbered]:
             where = getattr(error, "lineno", line)
             place.add("json_syntax", _words(error), where, column=getattr(error, "colno", None))
             raise UnusableFileError from error
+    if elements > 1 and text.find("\n", before, position) < 0:
+        words = f"all {elements:,} rows stand in one line, so no place here tells which row is meant"
+        place.add("json_one_line", words, line)
     after = _skip(text, position + 1)
     if after < len(text):
         line += text.count("\n", counted, after)

@@ -99,6 +99,15 @@ def test_contradictions_name_both_places(look: Look) -> None:
     assert "2 rows" not in told.message
 
 
+def test_another_width_is_no_contradiction(look: Look) -> None:
+    """The same answer in other characters is the same answer."""
+    rows = [
+        row("いつ届きますか？", "発送後２～3日でお届けします。"),
+        row("いつ届きますか", "発送後2〜3日でお届けします"),
+    ]
+    assert "contradiction" not in look([*map(plain, range(20)), *rows])
+
+
 def test_another_system_prompt_is_no_contradiction(look: Look) -> None:
     """What was said before makes another question of it."""
     rows = [row("やあ", "こんにちは。", "丁寧に"), row("やあ", "おう。", "乱暴に")]

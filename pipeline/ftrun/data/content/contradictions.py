@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ class Contradictions:
         wanted = sorted({index for pair in shown for index in pair})
         turns = dict(zip(wanted, map(last_turn, corpus.examples(wanted)), strict=True))
         answers = {index: turn.answer if turn else "" for index, turn in turns.items()}
-        real = [pair for pair in shown if normal(answers[pair[0]]) != normal(answers[pair[1]])]
+        real = [pair for pair in shown if _evened(answers[pair[0]]) != _evened(answers[pair[1]])]
         if not real:
             return
         (later, earlier), first = real[0], turns[real[0][0]]
@@ -85,6 +86,11 @@ def _pairs(facts: memoryview, corpus: Corpus) -> Iterator[tuple[int, int]]:
             earlier = first.setdefault(fact[:12], index)
             if facts[earlier * 16 + 12 : earlier * 16 + 16] != fact[12:]:
                 yield index, earlier
+
+
+def _evened(answer: str) -> str:
+    """Return an answer without differences that say nothing else: width, space, the two wave dashes."""
+    return "".join(unicodedata.normalize("NFKC", normal(answer)).replace("〜", "~").split())
 
 
 def _checksum(said: list[tuple[Any, Any]], start: int = 0) -> int:
