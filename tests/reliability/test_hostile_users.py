@@ -137,3 +137,42 @@ def test_without_a_folder_for_locks_nothing_is_sent(runs: Runs, provider: Provid
     run = runs(place, env={"FTRUN_LOCKS": "", "XDG_STATE_HOME": "/proc/none"})
     assert (run.wait(), run.error_code) == (4, "no_lock_folder")
     assert "FTRUN_LOCKS" in run.document["error"]["hint"] and not provider.jobs
+
+
+def test_a_months_budget_is_one_for_all_machines_of_a_shared_state(
+    runs: Runs, provider: Provider, tmp_path: Path
+) -> None:
+    """What one machine has spent, the other one knows before it pays: the ledger lies beside the state."""
+    places = [make_project(tmp_path / name, provider) for name in ("here", "there")]
+    for place in places:
+        change(place, "version: 1\n", f"version: 1\nstate: file://{tmp_path}/shared\n")
+        change(place, "version: 1\n", "version: 1\nbudget: {usd_per_month: 0.015}\n")
+    assert runs(places[0]).wait() == 0
+    run = runs(places[1], *WORDS, "--set", "train.hyperparameters.n_epochs=3")
+    assert (run.wait(), run.error_code) == (4, "over_month"), run.stdout
+    assert len(provider.jobs) == 1
+
+
+def test_another_experiments_model_is_found_in_its_shared_state(
+    runs: Runs, provider: Provider, place: Path, tmp_path: Path
+) -> None:
+    """`continue_from` an experiment whose state lies elsewhere takes the model from there."""
+    change(place, "version: 1\n", f"version: 1\nstate: file://{tmp_path}/shared\n")
+    assert runs(place).wait() == 0
+    text = (place / "toy.yaml").read_text(encoding="utf-8").replace("name: toy", "name: next")
+    (place / "next.yaml").write_text(
+        text.replace("train: {", "train: {continue_from: toy.yaml, "), encoding="utf-8"
+    )
+    assert runs(place, "run", "next.yaml", "--target", "paid", "--yes", "--json").wait() == 0
+    assert provider.jobs["ftjob-2"]["model"] == provider.jobs["ftjob-1"]["fine_tuned_model"]
+
+
+def test_what_a_shared_state_owns_is_said_so(
+    runs: Runs, provider: Provider, place: Path, tmp_path: Path
+) -> None:
+    """`ls` and `rm` know the files and models of a state that lies elsewhere."""
+    change(place, "version: 1\n", f"version: 1\nstate: file://{tmp_path}/shared\n")
+    assert runs(place).wait() == 0
+    listed = runs(place, "ls", "files", "toy.yaml", "--target", "paid", "--json")
+    listed.wait()
+    assert {file["owner"] for file in listed.document["files"]} == {"toy/paid"}

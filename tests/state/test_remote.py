@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +15,7 @@ import pytest
 from conftest import Ftrun
 from ftrun.errors import DecisionError
 from ftrun.state import State
+from ftrun.state.locks import me
 from ftrun.state.remote import RemoteStore
 from ftrun.state.shelf import FolderShelf, shelf_of
 
@@ -51,6 +54,21 @@ def test_only_one_machine_holds_the_lock(tmp_path: Path) -> None:
         assert f"ftrun state unlock CONFIG --id {lock_id}" in (caught.value.problem.hint or "")
     with other.locked(wait=False):
         pass
+
+
+def test_the_lock_of_a_dead_process_and_a_torn_one_have_a_way_out(tmp_path: Path) -> None:
+    """A killed run's lock is said to be one's; a torn one has no id to unlock."""
+    store, lock = RemoteStore(tmp_path / "a", FolderShelf(tmp_path / "shared")), tmp_path / "shared/lock.json"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    lock.parent.mkdir()
+    lock.write_text(json.dumps({**me(), "pid": ended.pid, "id": "x"}))
+    with pytest.raises(DecisionError, match="not running any more"), store.locked(wait=False):
+        pass
+    lock.write_bytes(b"")
+    with pytest.raises(DecisionError) as caught, store.locked(wait=False):
+        pass
+    assert f"delete {lock} by hand" in (caught.value.problem.hint or "")
 
 
 def test_a_run_whose_lock_was_taken_away_writes_nothing_more(tmp_path: Path) -> None:

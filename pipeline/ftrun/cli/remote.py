@@ -46,6 +46,7 @@ def opened(
     session = open_session(file, target=target, runs=runs_dir)
     with service_of(session) as service:
         known = owners(session.folder.parent.parent, identity_of(session.experiment.target))
+        known.add(session.state)  # which may lie elsewhere
         yield session, service, known
 
 

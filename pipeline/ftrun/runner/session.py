@@ -78,10 +78,9 @@ def _store(experiment: Experiment, folder: Path) -> StateStore:
     """Return where the state lies: in the run folder or, with `state:`, on a shelf that others see too."""
     if experiment.state is None:
         return StateStore(folder)
-    from ftrun.state.remote import RemoteStore
-    from ftrun.state.shelf import shelf_of
+    from ftrun.state.remote import store_at
 
-    return RemoteStore(folder, shelf_of(experiment.state, experiment.name, experiment.target.name))
+    return store_at(experiment.state, folder, experiment.name, experiment.target.name)
 
 
 def _options(overrides: Sequence[str], runs: Path | None) -> tuple[str, ...]:

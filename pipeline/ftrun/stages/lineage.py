@@ -9,7 +9,6 @@ from typing import Any
 from ftrun.errors import ConfigError
 from ftrun.experiment.places import shown_path
 from ftrun.stages.context import Context
-from ftrun.state import StateStore
 
 
 def starting_model(context: Context) -> str | None:
@@ -21,9 +20,11 @@ def starting_model(context: Context) -> str | None:
     other = context.experiment.train.continue_from
     if not isinstance(other, Path):
         return other
-    name = _name(context, other)
-    folder = context.folder.parent.parent / name / context.experiment.target.name
-    found = StateStore(folder).load()
+    from ftrun.state.remote import store_at
+
+    name, state = _name_and_state(context, other)
+    target = context.experiment.target.name
+    found = store_at(state, context.folder.parent.parent / name / target, name, target).load()
     model = found.stages["wait"].result.get("fine_tuned_model") if found and "wait" in found.stages else None
     if found is None or model is None:
         raise _problem(
@@ -36,9 +37,9 @@ def starting_model(context: Context) -> str | None:
     return str(model)
 
 
-def _name(context: Context, other: Path) -> str:
+def _name_and_state(context: Context, other: Path) -> tuple[str, str | None]:
     try:
-        name = _name_in(other, other.stat().st_mtime_ns)
+        name, state = _in(other, other.stat().st_mtime_ns)
     except OSError as error:
         raise _problem(context, f"{shown_path(other)} can't be read: {error.strerror}") from error
     if name is None:
@@ -49,15 +50,19 @@ def _name(context: Context, other: Path) -> str:
             "an experiment can't continue from itself: each run would be another job",
             hint="Give the model's id, or copy the experiment under another name.",
         )
-    return name
+    return name, state
 
 
 @lru_cache(maxsize=8)
-def _name_in(other: Path, _changed: int) -> str | None:
+def _in(other: Path, _changed: int) -> tuple[str | None, str | None]:
+    """Return an experiment's name, and where its state lies if not in its run folder."""
     from ftrun.experiment import read_document
 
-    name: Any = read_document(other).data.get("name")
-    return name if isinstance(name, str) else None
+    data = read_document(other).data
+    name, state = (
+        value if isinstance(value, str) else None for value in (data.get("name"), data.get("state"))
+    )
+    return name, state
 
 
 def _problem(context: Context, message: str, hint: str | None = None) -> ConfigError:

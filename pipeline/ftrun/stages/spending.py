@@ -31,8 +31,10 @@ def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> No
     if context.local:
         return
     with held(context.folder.parent / "ledger.lock", what="another run writes the ledger", wait=True):
+        context.store.fetch_ledger()
         check_month(context, usd)
         ledger_of(context).note(kind, effect, "estimated", usd=usd)
+        context.store.hand_in_ledger()
 
 
 def check_month(context: Context, usd: float | None) -> None:
@@ -69,6 +71,7 @@ def settle(
     """Write what became of an effect."""
     if not context.local:
         ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what)
+        context.store.hand_in_ledger()
 
 
 def train_usd(context: Context, tokens: int | None) -> float | None:

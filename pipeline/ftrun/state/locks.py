@@ -37,6 +37,15 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
             file=str(path),
             hint="Wait for it with --wait, or look with `ftrun status`.",
         ) from None
+    except OSError as error:
+        raise DecisionError(
+            f"{path} can't be locked ({error.strerror}): two runs at once could not be told apart; nothing "
+            "was sent",
+            code="no_lock",
+            file=str(path),
+            hint="Some network file systems have no locks: choose a folder of this machine (--runs-dir, "
+            "FTRUN_RUNS_DIR; FTRUN_LOCKS for the locks of all clones).",
+        ) from error
     try:
         write_json(holder, me())
         yield

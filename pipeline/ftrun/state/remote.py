@@ -5,6 +5,7 @@ run. It is taken away by a person (`ftrun state unlock`), never by guess: a seco
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,17 +14,37 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.errors import DecisionError
+from ftrun.files import write_atomic
+from ftrun.state.ledger import NAME as LEDGER
 from ftrun.state.locks import me
 from ftrun.state.model import State
-from ftrun.state.shelf import Shelf
-from ftrun.state.store import StateStore
+from ftrun.state.shelf import Shelf, shelf_of
+from ftrun.state.store import StateStore, read_plain
 
 LOCK = "lock.json"
 PAUSE = 2.0  # seconds between two tries of one who waits
 
 
+def store_at(url: str | None, folder: Path, experiment: str, target: str) -> StateStore:
+    """Return where the state of an experiment on a target lies: at `url` or, without, in its run folder."""
+    return StateStore(folder) if url is None else RemoteStore(folder, shelf_of(url, experiment, target))
+
+
+def _is_gone(holder: dict[str, Any]) -> bool:
+    """Tell whether the holder of a lock was a process of this machine that has ended."""
+    if holder["host"] != me()["host"] or not isinstance(holder["pid"], int) or holder["pid"] <= 0:
+        return False
+    try:
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # there is one, of somebody else
+    return False
+
+
 class RemoteStore(StateStore):
-    """The state on a shelf. `folder` is the run folder, where everything else stays."""
+    """The state on a shelf, and the ledger. `folder` is the run folder, where everything else stays."""
 
     def __init__(self, folder: Path, shelf: Shelf) -> None:
         super().__init__(folder)
@@ -33,6 +54,18 @@ class RemoteStore(StateStore):
     def shown(self, name: str = "state.json") -> str:
         """Return where a file of the state lies, for messages."""
         return self._shelf.shown(name)
+
+    def fetch_ledger(self) -> None:
+        """Bring what other machines have paid into the ledger here."""
+        theirs = (self._shelf.read(LEDGER) or b"").splitlines()
+        path = self.folder / LEDGER
+        ours = (read_plain(path) or b"").splitlines()
+        if any(line not in ours for line in theirs):
+            write_atomic(path, b"".join(line + b"\n" for line in dict.fromkeys((*theirs, *ours))))
+
+    def hand_in_ledger(self) -> None:
+        """Let other machines know what was paid here."""
+        self._shelf.write(LEDGER, read_plain(self.folder / LEDGER) or b"")
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a file of the state, None where there is none."""
@@ -89,13 +122,16 @@ class RemoteStore(StateStore):
 
     def _taken(self) -> DecisionError:
         holder = self.holder()
-        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}" if holder else "unknown"
+        who, way = "a run that has not said who it is", f"delete {self.shown(LOCK)} by hand"
+        if holder:
+            who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+            who += ", which is not running any more" if _is_gone(holder) else ""
+            way = f"`ftrun state unlock CONFIG --id {holder['id']}`"
         return DecisionError(
             f"another run of this experiment holds the lock ({who})",
             code="locked",
             file=self.shown(LOCK),
-            hint="Wait for it with --wait. If that run is dead: "
-            f"`ftrun state unlock CONFIG --id {holder.get('id', 'ID')}`.",
+            hint=f"Wait for it with --wait. If that run is dead: {way}.",
         )
 
     def holder(self) -> dict[str, Any]:

@@ -45,6 +45,12 @@ class StateStore:
         """Write a file of the state, whole or not at all."""
         write_atomic(self.folder / name, data)
 
+    def fetch_ledger(self) -> None:
+        """Bring what other machines have paid into the ledger here: none, beside a local state."""
+
+    def hand_in_ledger(self) -> None:
+        """Let other machines know what was paid here: beside a local state git does that."""
+
     def put_aside(self, name: str) -> str:
         """Keep the damaged state under another name and take it away; return where it is."""
         self._seen = None
