@@ -172,6 +172,14 @@ def test_check_tells_problems_by_code(tmp_path: Path, call: Call) -> None:
     assert text.splitlines()[-1].startswith("Mend this and check again: ")
 
 
+def test_check_says_why_less_is_billed_than_there_is(tmp_path: Path, call: Call) -> None:
+    """Where an example is cut at the model's limit, the tokens to train are fewer than the file's."""
+    write(tmp_path, {**ROWS, "長い": "長い話。" * 20_000})
+    words = call("check", "toy.yaml")
+    assert " tokens (without what is over the limit) × " in words
+    assert "1 over the limit" in words
+
+
 def test_a_data_file_in_the_place_of_an_experiment_leads_to_init(tmp_path: Path, call: Call) -> None:
     """`ftrun rows.csv` and `ftrun check rows.csv` say what to do first."""
     write(tmp_path, ROWS)

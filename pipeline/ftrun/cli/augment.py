@@ -141,7 +141,8 @@ def _whole(session: Session, review: ReviewFile) -> dict[str, Any]:
 
 def _print(session: Session, document: Mapping[str, Any]) -> None:
     if document["kind"] == "failure":
-        print(f"{document['failed']} eval cases failed; {document['proposed']} of them are new for review.")
+        failed = "1 eval case" if document["failed"] == 1 else f"{document['failed']} eval cases"
+        print(f"{failed} failed; new for review: {document['proposed']}.")
         if document["proposed"]:
             print("note: once trained on, these questions test recall, not what is made of new ones.")
     else:

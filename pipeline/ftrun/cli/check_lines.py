@@ -29,7 +29,7 @@ def report_lines(experiment: Experiment, result: CheckResult) -> Iterator[str]:
         if statistics is not None:
             yield _summary(role, statistics)
     if result.estimate is not None:
-        yield from _estimate(result.estimate)
+        yield from _estimate(result.estimate, result.files["train"])
     train = result.files["train"]
     if train is not None and train.examples:
         yield from _histogram("tokens an example (train)", train.token_histogram)
@@ -63,15 +63,17 @@ def _summary(role: str, statistics: FileStatistics) -> str:
     )
 
 
-def _estimate(estimate: Any) -> Iterator[str]:
+def _estimate(estimate: Any, train: FileStatistics | None) -> Iterator[str]:
     counted = f"counted in {estimate['encoding']}"
     if not estimate["exact"]:
         counted += ", which is not the model's own encoding: take it as an estimate"
     guessed = [name for name in ("tools", "images") if not estimate[f"{name}_exact"]]
     if guessed and estimate["exact"]:
         counted += f"; {' and '.join(guessed)} by estimate"
+    cut = train is not None and estimate["train_tokens"] < train.tokens["sum"]
+    less = " (without what is over the limit)" if cut else ""
     yield (
-        f"  {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} epochs = "
+        f"  {estimate['train_tokens']:,} tokens{less} × {estimate['n_epochs']} epochs = "
         f"{estimate['billable_tokens']:,} tokens to train ({counted})"
     )
     yield f"  cost: {cost_words(estimate)}"

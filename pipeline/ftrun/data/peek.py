@@ -51,7 +51,9 @@ def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> L
     _check_place(path)
     form = ENDINGS.get(ending_of(path))
     if form is None:
-        hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
+        tabs = "If Excel saved it as text, there are tabs between its columns: name it .tsv. "
+        others = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
+        hint = tabs + others if path.suffix.lower() == ".txt" else others
         raise _error(path, f"the ending {path.suffix or '(none)'!r} names no format", "unknown_format", hint)
     encoding = _encoding(path) if form in TEXT else None
     source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)

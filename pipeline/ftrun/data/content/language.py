@@ -89,9 +89,11 @@ def widths(seen: Sequence[Seen]) -> Said:
         return
     rare = min(kinds, key=lambda one: kinds[one])
     found = [one for one in seen if _width(one.turn.answer) == rare]
+    first = found[0].turn.answer
+    digits = (WIDE if rare == "full" else HALF).search(first)
     message = (
         f"answers differ: {kinds['full']:,} with full-width digits, {kinds['half']:,} with half-width ones: "
-        f"{excerpt(found[0].turn.answer)}{places(found)}"
+        f"{excerpt(first, digits.start() if digits else 0)}{places(found)}"
     )
     yield found[0], Fault("full_width", message)
 
