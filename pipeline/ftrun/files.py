@@ -64,10 +64,11 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
-def append_durably(path: Path, line: bytes, *, mode: int = 0o644) -> None:
+def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: bool = False) -> None:
     """Add one line (with its line break) to `path`; when this returns it survives a power cut.
 
-    A line that an earlier crash tore is closed first, so that it swallows no other.
+    A line that an earlier crash tore is closed first, so that it swallows no other; with `drop_torn` it is
+    taken away.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     created = not path.exists()
@@ -76,6 +77,10 @@ def append_durably(path: Path, line: bytes, *, mode: int = 0o644) -> None:
         with os.fdopen(os.open(path, flags, mode), "rb+") as file:
             size = file.seek(0, os.SEEK_END)
             torn = size > 0 and (file.seek(size - 1), file.read(1))[1] != b"\n"
+            if torn and drop_torn:
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+                torn = False
             file.write((b"\n" if torn else b"") + hide_in_bytes(line))
             file.flush()
             os.fsync(file.fileno())

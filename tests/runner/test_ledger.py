@@ -104,6 +104,8 @@ def test_a_torn_last_line_is_no_effect_and_a_damaged_one_stops(tmp_path: Path) -
     book.path.write_bytes(whole + whole[:30])
     assert spent(read_ledgers([book.path])).usd == 1.0
     book.note("job", "a", "actual", usd=0.5)
+    assert spent(read_ledgers([book.path])).usd == 0.5, "what was torn went when the next line came"
+    book.path.write_bytes(whole + whole[:30] + b"\n" + whole)
     with pytest.raises(DecisionError, match=r"ledger.jsonl:2"):
         read_ledgers([book.path])
 

@@ -84,7 +84,8 @@ class Ledger:
             tokens=tokens,
             what=what,
         )
-        append_durably(self.path, json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n")
+        line = json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n"
+        append_durably(self.path, line, drop_torn=True)
 
 
 def read_ledgers(paths: Iterable[Path]) -> list[Entry]:
