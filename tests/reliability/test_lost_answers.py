@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,32 @@ def test_a_create_whose_answer_is_lost_makes_one_job(
         assert run.error_code == "unclear"
         assert (run.wait(), len(provider.jobs)) == (4, 1)
         provider.hidden = 0.0
+        run = runs(place)
+    finished(provider, place, run)
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_network_that_is_lost_with_the_answer_is_waited_for(
+    runs: Runs, provider: Provider, place: Path, back: bool
+) -> None:
+    """The job is looked for again when the network is back; if it stays away the run says what is unclear."""
+    lost: list[float] = []
+
+    def plan(call: Call) -> Fault:
+        if call.name == CREATE:
+            lost.append(time.monotonic() + 1.0)
+            return "lose"
+        away = bool(lost) and (not back or time.monotonic() < lost[0])
+        return "drop" if away else ""
+
+    text = (place / "toy.yaml").read_text(encoding="utf-8")
+    settle = "20s" if back else "0.2s"
+    (place / "toy.yaml").write_text(text.replace("settle: 0.5s", f"settle: {settle}"), encoding="utf-8")
+    provider.plan = plan
+    run = runs(place)
+    if not back:
+        assert (run.wait(), run.error_code) == (4, "unclear")
+        provider.plan = lambda call: ""
         run = runs(place)
     finished(provider, place, run)
 

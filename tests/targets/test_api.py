@@ -45,6 +45,8 @@ REQUEST = JobRequest(
         ({"result_files": None}, "result_files", ()),
         ({"result_files": [{"id": "file-9"}, None]}, "result_files", ("file-9",)),
         ({"created_at": "yesterday"}, "created_at", None),
+        ({"created_at": 10**20}, "created_at", None),
+        ({"trained_tokens": -5}, "trained_tokens", None),
         ({"estimated_finish": 1e3}, "estimated_finish", 1000),
         ({"hyperparameters": None, "seed": None, "trained_tokens": None}, "hyperparameters", {}),
     ],
@@ -290,3 +292,12 @@ def test_a_job_is_asked_for_by_its_method(
     assert server.asked[-1].body["method"] == {"type": method, method: settings}
     assert isinstance(outcome, Created)
     assert outcome.job.hyperparameters == {"n_epochs": 2}
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "many", "completion_tokens": -3}, 7, None])
+def test_tokens_that_are_no_number_are_not_counted(connect: Connect, usage: Any) -> None:
+    """A bill that can't be read breaks no run and takes nothing off the month's sum."""
+    said = {"role": "assistant", "content": "a"}
+    body = {"id": "c", "choices": [{"index": 0, "message": said}], "usage": usage}
+    _, service = connect(lambda asked: Answer(body))
+    assert dict(service.chat("m", [], {}).usage) == {"prompt_tokens": 0, "completion_tokens": 0}

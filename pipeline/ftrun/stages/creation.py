@@ -26,6 +26,7 @@ from ftrun.files import digest
 from ftrun.stages.context import Context
 from ftrun.stages.spec import spec, spec_base
 from ftrun.stages.spending import announce, settle
+from ftrun.stages.unresolved import duplicates_error, the_one, unclear_error
 from ftrun.state import Intent, JobRecord
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear
@@ -204,47 +205,25 @@ def _settle(context: Context, key: str, intent: Intent) -> tuple[Job, bool]:
 
 
 def _look_for(context: Context, key: str, window: float) -> list[Job]:
-    """Look for `window` seconds of a clock that nobody can set."""
+    """Look for `window` seconds of a clock that nobody can set; DecisionError if the last look failed: what
+    was not seen then is not known to be missing.
+    """
     deadline, pause = time.monotonic() + window, 1.0
     while True:
-        found = find(context, context.service(), key)
+        failed, found = None, []
+        try:
+            found = find(context, context.service(), key)
+        except FtrunError as error:
+            failed = error
         left = deadline - time.monotonic()
+        if failed is not None and context.local:
+            raise failed
+        if failed is not None and (left <= 0 or failed.code not in TRANSIENT):
+            raise unclear_error(context, context.state.intents.get(key), failed) from failed
         if found or left <= 0:
             return found
         time.sleep(min(pause, left))
         pause = min(pause * 2, LONGEST_PAUSE)
-
-
-def unclear_error(context: Context, intent: Intent | None) -> DecisionError:
-    """Return the error of an unclear call whose job does not show up, with both ways out."""
-    reason = intent.reason if intent and intent.reason else "an earlier run ended before there was an answer"
-    return DecisionError(
-        f"nobody can tell whether a job was created ({reason}); it may exist and cost money",
-        code="unclear",
-        hint="Look at the provider's list of jobs. If the job is there: "
-        f"`{context.command('adopt', after=('JOB_ID',))}`. "
-        f"If none is there: `{context.command('run', '--confirm-not-created')}`.",
-    )
-
-
-def the_one(context: Context, found: Sequence[Job]) -> Job:
-    """Return the live job, or the newest dead one; DecisionError when several are alive."""
-    live = [job for job in found if not job.dead]
-    if len(live) > 1:
-        raise duplicates_error(context, live)
-    return live[0] if live else max(found, key=lambda job: job.created_at or 0)
-
-
-def duplicates_error(context: Context, live: Sequence[Job]) -> DecisionError:
-    """Return the error that names jobs of one spec, with what keeps one and what cancels the others."""
-    names = ", ".join(f"{job.id} ({job.status})" for job in live)
-    at_work = [job.id for job in live if not job.succeeded]
-    cancel = "".join(f" To end {one}: `{context.command('cancel', after=(one,))}`." for one in at_work)
-    return DecisionError(
-        f"there are {len(live)} jobs with this configuration: {names}. Nothing was cancelled",
-        code="duplicates",
-        hint=f"Keep one: `{context.command('adopt', after=('JOB_ID',))}`.{cancel}",
-    )
 
 
 def look_again(context: Context, key: str) -> None:

@@ -156,7 +156,8 @@ def _raise_attempt(context: Context) -> None:
 
 
 def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecord:
-    from ftrun.stages.creation import duplicates_error, remember
+    from ftrun.stages.creation import remember
+    from ftrun.stages.unresolved import duplicates_error
 
     live = _live(known, context.service())
     if len(live) > 1:
@@ -170,7 +171,7 @@ def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecor
 
 def blocked_error(context: Context, code: str) -> Exception:
     """Return the error of a blocked decision: `duplicates`, `unclear` or `job_running`."""
-    from ftrun.stages.creation import duplicates_error, unclear_error
+    from ftrun.stages.unresolved import duplicates_error, unclear_error
 
     key = spec_key(context)
     if code == "duplicates":

@@ -10,6 +10,7 @@ import httpx2
 import openai
 
 from ftrun.targets.api.connection import Connection, calling
+from ftrun.targets.api.reading import usage_of
 from ftrun.targets.service import Reply
 
 CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model
@@ -27,12 +28,7 @@ class ChatCalls(Connection):
                 text = answer.choices[0].message.content or ""
             except (AttributeError, IndexError, TypeError):
                 raise ValueError("the server's answer holds no message") from None
-        usage = getattr(answer, "usage", None)
-        counts = {
-            "prompt_tokens": getattr(usage, "prompt_tokens", 0) or 0,
-            "completion_tokens": getattr(usage, "completion_tokens", 0) or 0,
-        }
-        return Reply(text=str(text), usage=counts, seconds=round(time.monotonic() - start, 3))
+        return Reply(text=str(text), usage=usage_of(answer), seconds=round(time.monotonic() - start, 3))
 
     def chat_stream(
         self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]

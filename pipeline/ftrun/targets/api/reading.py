@@ -13,6 +13,8 @@ from typing import Any
 from ftrun.errors import FtrunError
 from ftrun.targets.service import Event, Job, RemoteFile, RemoteModel, RemoteUpload
 
+END_OF_TIME = 32_503_680_000  # the year 3000, in Unix seconds: no calendar here goes much further
+MOST = 2**63  # of anything that is counted
 MOST_METADATA = 64  # pairs that are read; the protocol has 16
 
 
@@ -28,9 +30,9 @@ def job_of(raw: Any) -> Job:
         fine_tuned_model=_text(raw, "fine_tuned_model"),
         error=_error(raw),
         error_code=_text(getattr(raw, "error", None), "code"),
-        created_at=_whole(raw, "created_at"),
-        finished_at=_whole(raw, "finished_at"),
-        estimated_finish=_whole(raw, "estimated_finish"),
+        created_at=_time(raw, "created_at"),
+        finished_at=_time(raw, "finished_at"),
+        estimated_finish=_time(raw, "estimated_finish"),
         trained_tokens=_whole(raw, "trained_tokens"),
         seed=_whole(raw, "seed"),
         hyperparameters=_hyperparameters(raw),
@@ -48,14 +50,14 @@ def file_of(raw: Any) -> RemoteFile:
         purpose=_text(raw, "purpose") or "",
         status=_text(raw, "status"),
         status_details=_text(raw, "status_details"),
-        created_at=_whole(raw, "created_at"),
-        expires_at=_whole(raw, "expires_at"),
+        created_at=_time(raw, "created_at"),
+        expires_at=_time(raw, "expires_at"),
     )
 
 
 def upload_of(raw: Any) -> RemoteUpload:
     """Return our RemoteUpload from the SDK's unvalidated one; ValueError when it names no upload."""
-    return RemoteUpload(id=_id(raw, "upload"), expires_at=_whole(raw, "expires_at"))
+    return RemoteUpload(id=_id(raw, "upload"), expires_at=_time(raw, "expires_at"))
 
 
 def part_of(raw: Any) -> str:
@@ -73,11 +75,11 @@ def model_of(raw: Any) -> RemoteModel:
     ends = deprecation.get("fine_tune") if isinstance(deprecation, dict) else None
     return RemoteModel(
         id=_id(raw, "model"),
-        created_at=_whole(raw, "created"),
+        created_at=_time(raw, "created"),
         owned_by=_text(raw, "owned_by"),
         shutdown_date=_text(raw, "shutdown_date"),
         fine_tunable=tunable if isinstance(tunable, bool) else None,
-        training_ends=_number(ends),
+        training_ends=_moment(ends),
     )
 
 
@@ -86,7 +88,7 @@ def event_of(raw: Any) -> Event:
     data = getattr(raw, "data", None)
     return Event(
         id=_id(raw, "event"),
-        created_at=_whole(raw, "created_at") or 0,
+        created_at=_time(raw, "created_at") or 0,
         level=_text(raw, "level") or "info",
         message=_text(raw, "message") or "",
         data=data if isinstance(data, dict) else {},
@@ -132,9 +134,25 @@ def _whole(raw: Any, name: str) -> int | None:
     return _number(getattr(raw, name, None))
 
 
+def _time(raw: Any, name: str) -> int | None:
+    return _moment(getattr(raw, name, None))
+
+
+def _moment(value: Any) -> int | None:
+    found = _number(value)
+    return found if found is not None and found < END_OF_TIME else None
+
+
 def _number(value: Any) -> int | None:
+    """Return a count or a time; what is none, less than none or endless is not there."""
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return int(value) if usable else None
+    return int(value) if usable and 0 <= value < MOST else None
+
+
+def usage_of(answer: Any) -> dict[str, int]:
+    """Return the tokens that a chat completion counts; 0 where it does not say."""
+    usage = getattr(answer, "usage", None)
+    return {name: _whole(usage, name) or 0 for name in ("prompt_tokens", "completion_tokens")}
 
 
 def _status(raw: Any) -> str:
