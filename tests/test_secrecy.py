@@ -15,6 +15,7 @@ from ftrun.cli import main
 from ftrun.files import write_atomic, write_json
 from ftrun.state import State, StateStore
 from ftrun.targets.keys import key_from
+from provider import CONFIG
 from scripted import Answer, Asked, ScriptedServer
 
 CANARY = "fk-canary/0123+456789=abcdef"
@@ -49,20 +50,6 @@ def test_short_texts_are_no_secrets() -> None:
     """What is shorter than any key is not hidden: ordinary text must stay whole."""
     secrecy.keep_secret("abc")
     assert secrecy.hide("abc abc") == "abc abc"
-
-
-CONFIG = """\
-version: 1
-name: toy
-targets:
-  paid: {{provider: openai, model: m, base_url: '{base_url}', api_key_env: SOME_KEY,
-    settle: 0.1s, poll: {{min: 0.01, max: 0.02}}, price: {{train: 1, input: 1, output: 1}}}}
-data: {{sources: [{{path: toy.csv}}]}}
-prompt: {{user: "{{{{ q }}}}", assistant: "{{{{ a }}}}"}}
-eval:
-  models: [tuned]
-  prompts: [{{id: one, user: 一番は？}}]
-"""
 
 
 class Echo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -73,8 +73,14 @@ def confirm(question: str, *, yes: bool, as_json: bool = False) -> None:
         raise DecisionError("Not confirmed; nothing was done.", code="not_confirmed")
 
 
-def cannot(error: FtrunError, what: str) -> FtrunError:
-    """Return what to say when a server has no such call; else `error` itself."""
-    if error.code in ("not_found", "refused"):
-        return FtrunError(f"This server can't {what} the job: {error}", code="not_supported")
-    return error
+def told_to(session: Session, what: Literal["pause", "resume"]) -> Job:
+    """Tell the experiment's job to rest or to go on and return it; FtrunError where a server can't."""
+    job_id = job_id_of(session)
+    with service_of(session) as service:
+        try:
+            return service.pause(job_id) if what == "pause" else service.resume(job_id)
+        except FtrunError as error:
+            if error.code not in ("not_found", "refused"):
+                raise
+            words = f"This server can't {what} the job: {error}"
+            raise FtrunError(words, code="not_supported") from error

@@ -8,7 +8,6 @@ import click
 
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
-from ftrun.errors import FtrunError
 
 
 @click.command(name="pause")
@@ -20,19 +19,14 @@ def command(
 
     Not every server can: OpenAI knows it for reinforcement fine-tuning only.
     """
-    from ftrun.cli.jobs import cannot, job_document, job_id_of, service_of
+    from ftrun.cli.jobs import job_document, told_to
     from ftrun.cli.run import comeback
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    job_id = job_id_of(session)
-    with service_of(session) as service:
-        try:
-            job = service.pause(job_id)
-        except FtrunError as error:
-            raise cannot(error, "pause") from error
+    job = told_to(session, "pause")
     if as_json:
         print_json(job_document(session, job))
     else:
-        print(f"Job {job_id} is {job.status}. It goes on with: {comeback(session, command='resume')}")
+        print(f"Job {job.id} is {job.status}. It goes on with: {comeback(session, command='resume')}")
     return 0
