@@ -148,7 +148,17 @@ def test_shift_jis_is_recognised(project: Path, capsys: pytest.CaptureFixture[st
     document = init(capsys, "faq.csv")
     experiment = load(document["file"])
     assert experiment.data.sources[0].encoding == "cp932"
+    assert document["notes"] == ["The file is cp932, not UTF-8; the experiment says so."]
     assert experiment.evaluation.prompts[0].user in dict(JAPANESE)
+
+
+def test_a_guessed_encoding_is_told_with_what_it_gives(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing proves the encoding the note shows the first row, so that a person can tell."""
+    text = "q,a\n" + "".join(f"où {number},là-bas {number} été\n" for number in range(12))
+    (project / "faq.csv").write_bytes(text.encode("cp1252"))
+    assert "“où 0 là-bas 0 été”" in init(capsys, "faq.csv")["notes"][-1]
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "parquet", "sqlite", "csv.gz"])

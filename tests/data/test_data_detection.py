@@ -118,6 +118,7 @@ def test_a_few_sentences_are_enough(encoding: str) -> None:
         ("①番です", "euc_jis_2004", "euc_jis_2004"),
         ("返品は七日以内です", "iso2022_jp", "iso2022_jp"),
         ("déjà vu, café ", "cp1252", "cp1252"),
+        ("这个问题是什么,答案是这样的\n" * 3, "gb18030", "gb18030"),
     ],
 )
 def test_doubtful_text_gets_a_proposal(text: str, encoding: str, proposal: str) -> None:

@@ -156,6 +156,17 @@ def test_rows_in_a_key_are_found(make: Any) -> None:
     assert "'items' holds 2" in str(problem.hint)
 
 
+def test_joined_files_of_two_encodings_are_told_as_such(make: Any) -> None:
+    """No one encoding can be named for them, so none is proposed."""
+    experiment = make({"a.csv": ""}, source={"encoding": "cp932"})
+    path = experiment.data.sources[0].base / "a.csv"
+    old, new = "質問,回答\nこれは何ですか,それです。\n", "追加の質問,追加です。\n"
+    path.write_bytes(old.encode("cp932") * 20 + new.encode())
+    (problem,) = read(experiment)[1].errors
+    assert (problem.code, problem.line) == ("encoding", 41)
+    assert "files were joined" in str(problem.hint)
+
+
 def test_tsv_and_very_long_values(make: Any) -> None:
     """A TSV is read by tabs, and a value may be longer than csv's usual limit."""
     rows, _ = read(make({"a.tsv": "q\ta\n" + "x" * 200_000 + "\tb,c\n"}))

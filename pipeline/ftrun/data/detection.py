@@ -30,6 +30,7 @@ LEAST_KANA = 0.2  # of the characters beyond ASCII
 LEAST_EUC_HIRAGANA = 0.15
 MOST_RARE = 0.1
 MOST_SMALL_VOWELS = 0.05  # of the hiragana
+NO_KANA = 30  # characters beyond ASCII: so many are no Japanese without any kana
 SPARSE = 100  # a block with fewer characters beyond ASCII than this is not judged by its shares
 FIRST_LEVEL = (0x889F, 0x9872)  # the kanji in general use: JIS level 1, by its codes in Shift_JIS
 LEAST_PLAIN = 0.3  # of UTF-16: ASCII and kana
@@ -84,8 +85,15 @@ def likely_encoding(sample: bytes) -> str | None:
     readings = {name: _reading(sample, name) for name in ("cp932", "euc_jp", "euc_jis_2004", "utf-8")}
     scores = {name: _everyday(one) for name, one in readings.items() if one is not None}
     if scores:
-        return max(scores, key=lambda name: scores[name])
+        best = max(scores, key=lambda name: scores[name])
+        return "gb18030" if best.startswith("euc") and _is_chinese(readings[best], sample) else best
     return "cp1252" if _decoded(sample, "cp1252") is not None else None
+
+
+def _is_chinese(reading: Reading | None, sample: bytes) -> bool:
+    """Tell whether what reads as EUC-JP is rather simplified Chinese: alike in bytes, but without a kana."""
+    without = reading is not None and reading.foreign >= NO_KANA and reading.kana_in_runs == 0
+    return without and _decoded(sample, "gb18030") is not None
 
 
 def _decoded(sample: bytes, encoding: str) -> str | None:

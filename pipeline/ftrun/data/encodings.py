@@ -120,6 +120,14 @@ def find_encoding(path: Path) -> str | None:
     return None if start is None else likely_encoding(_sample(path, start))
 
 
+def is_sure(path: Path, name: str) -> bool:
+    """Tell whether a file that has no byte mark can be nothing but text in the encoding `name`."""
+    start = _not_plain(path)
+    return (
+        start is not None and sure_encoding(_sample(path, start)) == name and _agrees_to_the_end(path, name)
+    )
+
+
 def _not_plain(path: Path) -> int | None:
     """Return the offset of what is no UTF-8, a NUL or an escape; None if there is none of them."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
@@ -217,4 +225,6 @@ def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
     likely = likely_encoding(_sample(path, offset))
     if likely is None or likely == tried:
         return None
+    if likely == "utf-8" and _not_plain(path) is not None:
+        return f"Up to here it is {tried}, from here on UTF-8: files were joined. Save each as UTF-8 before."
     return f"It looks like {likely}: add `encoding: {likely}` to the source, or save the file as UTF-8."

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.data.encodings import find_encoding
+from ftrun.data.codes import CODES
+from ftrun.data.encodings import find_encoding, is_sure
 from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.rows import TEXT, numbered
-from ftrun.data.sources import ENDINGS, SourceFile, ending_of
+from ftrun.data.sources import ENDINGS, OTHER_TABLES, SourceFile, ending_of
 from ftrun.data.unpacking import told
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
@@ -30,12 +31,14 @@ LARGEST = 512_000_000  # bytes; what a provider takes
 class Look:
     """What a data file looks like.
 
-    `encoding` is None where a reader finds it by itself; `chat` says that the rows are ready chats.
+    `encoding` is None where it is UTF-8 or marked, `guessed` if other encodings would do as well; `chat` says
+    that the rows are ready chats.
     """
 
     path: Path
     format: str
     encoding: str | None
+    guessed: bool
     sheet: str | None
     query: str | None
     columns: tuple[str, ...]
@@ -50,6 +53,8 @@ def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> L
     """
     _check_place(path)
     form = ENDINGS.get(ending_of(path))
+    if ending_of(path) in OTHER_TABLES:
+        raise _error(path, f"{ending_of(path)} files are not read", "other_table", CODES["other_table"].cure)
     if form is None:
         tabs = "If Excel saved it as text, there are tabs between its columns: name it .tsv. "
         others = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
@@ -67,6 +72,7 @@ def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> L
         path=path,
         format=form,
         encoding=encoding,
+        guessed=encoding is not None and not is_sure(path, encoding),
         sheet=sheet,
         query=query,
         columns=columns,

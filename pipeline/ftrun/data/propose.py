@@ -16,6 +16,7 @@ from ftrun.data.chat_log import ChatLog, conversations, find_log
 from ftrun.data.naming import known, plain_name
 from ftrun.data.peek import KANA, Look
 from ftrun.data.preferences import Preferences, find_preferences, is_ready_preference, value_at
+from ftrun.data.remarks import FEWEST, remarks
 from ftrun.errors import DataError
 from ftrun.experiment.places import shown_path
 
@@ -32,7 +33,6 @@ JINJA_WORDS = (
     "and or not in is if else elif for true false none True False None self super loop row caller "
     "range dict lipsum cycler joiner namespace varargs kwargs"
 )
-FEWEST = 10  # training examples that providers ask for
 CLEAR = 2  # times as long as the next column: then the two longest columns are taken
 LONGEST_QUESTION = 200  # characters
 QUESTIONS = 3
@@ -102,7 +102,7 @@ def propose(look: Look, *, user: str | None = None, assistant: str | None = None
         validation=_validation(len(distinct)),
         needs_system=_needs_system(look, ready, log),
         questions=_questions([question for question, _ in distinct]),
-        notes=tuple(_notes(look, columns, log, len(distinct))),
+        notes=tuple(remarks(look, columns, log, len(distinct))),
     )
 
 
@@ -264,31 +264,3 @@ def _questions(asked: Sequence[str]) -> tuple[str, ...]:
     single = [text for text in short if "\n" not in text.strip()] or short
     wanted = min(QUESTIONS, len(single))
     return tuple(single[(2 * index + 1) * len(single) // (2 * wanted)].strip() for index in range(wanted))
-
-
-def _notes(look: Look, columns: Columns | None, log: ChatLog | None, rows: int) -> Iterator[str]:
-    if log is not None and log.guessed and log.roles is not None:
-        asks, answers = log.roles["user"][0], log.roles["assistant"][0]
-        yield f"By who speaks first, {asks!r} asks and {answers!r} answers. If not, mend `roles`."
-    if log is not None and log.unknown:
-        names = ", ".join(log.unknown[:5]) + (", …" if len(log.unknown) > 5 else "")
-        yield f"Who speaks is not known of {names}: add them to `roles`, as user, assistant or system."
-    if look.chat and not any(one.get("role") == "assistant" for row in look.rows for one in _messages(row)):
-        yield (
-            "No message is the assistant's, so there is nothing to imitate. Rows for a grader take "
-            "`train: {method: reinforcement, grader: …}`."
-        )
-    if columns is not None and columns.guessed:
-        yield (
-            f"The column names say nothing, so by their content {columns.user!r} asks and "
-            f"{columns.assistant!r} answers. If that is wrong: --user COLUMN --assistant COLUMN."
-        )
-    if look.encoding is not None:
-        yield f"The file is {look.encoding}, not UTF-8; the experiment says so."
-    if rows < FEWEST:
-        yield (
-            f"There are {rows} different rows. Fine-tuning takes at least {FEWEST} "
-            f"(`ftrun check` will say so), and 50 are a good beginning: add rows first."
-        )
-    elif rows <= FEWEST + 1:
-        yield "All rows are training data: there are too few to keep some back for validation."

@@ -1,0 +1,55 @@
+"""Owns what `ftrun init` remarks about a data file beside the experiment that it drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ftrun.data.chat_log import ChatLog
+from ftrun.data.peek import Look
+
+if TYPE_CHECKING:  # it imports us
+    from ftrun.data.propose import Columns
+
+FEWEST = 10  # training examples that providers ask for
+
+
+def remarks(look: Look, columns: Columns | None, log: ChatLog | None, rows: int) -> Iterator[str]:
+    """Yield in sentences what was guessed about a file, and what it lacks; `rows` are the different ones."""
+    if log is not None and log.guessed and log.roles is not None:
+        asks, answers = log.roles["user"][0], log.roles["assistant"][0]
+        yield f"By who speaks first, {asks!r} asks and {answers!r} answers. If not, mend `roles`."
+    if log is not None and log.unknown:
+        names = ", ".join(log.unknown[:5]) + (", …" if len(log.unknown) > 5 else "")
+        yield f"Who speaks is not known of {names}: add them to `roles`, as user, assistant or system."
+    if look.chat and not any(map(_has_answer, look.rows)):
+        yield (
+            "No message is the assistant's, so there is nothing to imitate. Rows for a grader take "
+            "`train: {method: reinforcement, grader: …}`."
+        )
+    if columns is not None and columns.guessed:
+        yield (
+            f"The column names say nothing, so by their content {columns.user!r} asks and "
+            f"{columns.assistant!r} answers. If that is wrong: --user COLUMN --assistant COLUMN."
+        )
+    if look.guessed:
+        first = " ".join(str(value) for value in look.rows[0].values())[:40]
+        yield (
+            f"The file is not UTF-8, and nothing proves what else: read as {look.encoding} its first row is "
+            f"“{first}”. If that is not what it says, mend `encoding`."
+        )
+    elif look.encoding is not None:
+        yield f"The file is {look.encoding}, not UTF-8; the experiment says so."
+    if rows < FEWEST:
+        yield (
+            f"There are {rows} different rows. Fine-tuning takes at least {FEWEST} "
+            f"(`ftrun check` will say so), and 50 are a good beginning: add rows first."
+        )
+    elif rows <= FEWEST + 1:
+        yield "All rows are training data: there are too few to keep some back for validation."
+
+
+def _has_answer(row: Mapping[str, Any]) -> bool:
+    messages = row.get("messages")
+    said = messages if isinstance(messages, list) else ()
+    return any(isinstance(one, dict) and one.get("role") == "assistant" for one in said)
