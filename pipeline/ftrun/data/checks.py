@@ -22,7 +22,7 @@ from ftrun.experiment.model import Experiment
 
 RowCheck = Callable[[Example], Iterable[Fault]]
 # raise it when the same examples would get other faults or facts, so that kept results are not taken for new
-CHECKS_VERSION = 4
+CHECKS_VERSION = 5
 
 
 class Corpus(Protocol):

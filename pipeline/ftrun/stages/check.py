@@ -14,7 +14,7 @@ from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.targets import Service
 
 NAME = "check"
-VERSION = 3
+VERSION = 4
 
 
 def inputs(context: Context) -> dict[str, Any]:

@@ -213,6 +213,22 @@ def test_eval_prompts_in_training_are_recall(make: Any, tmp_path: Path) -> None:
     assert data.check(experiment, folder).recall == ("death", "ferry")
 
 
+def test_the_past_is_polite_too(look: Look) -> None:
+    """でした and ました are です・ます, whatever they end with."""
+    rows = [row(f"{one}はどうでしたか？", f"{one}は元気でした。") for one in ANIMALS]
+    rows += [row(f"{one}は来ますか？", f"はい、{one}も来ました。") for one in ANIMALS]
+    assert "style_mix" not in look(rows)
+
+
+def test_phrases_need_no_full_stop(look: Look) -> None:
+    """Names and phrases beside whole sentences are no mix; sentences with and without their sign are."""
+    rows = [row(f"{one}を見ましたか？", f"はい、庭で{one}を見ました。") for one in ANIMALS]
+    phrases = [row(f"{one}がいるのは何時ですか？", f"午前九時から{one}が眠るまで") for one in ANIMALS]
+    assert "ending_mix" not in look(rows + phrases)
+    open_ended = [row(f"{one}は好きですか？", f"はい、{one}はとても好きです") for one in ANIMALS]
+    assert "ending_mix" in look(rows + open_ended)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -94,6 +94,21 @@ def test_flaws_are_found(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "answer", "is_blank"),
+    [
+        ("アレルギーを抜き出してください。卵は食べます。", "なし", False),
+        ("Extract the allergies: eats everything.", "None", False),
+        ("返品できますか？", "なし", True),
+        ("アレルギーを抜き出してください。", "#REF!", True),
+    ],
+)
+def test_none_is_an_answer_where_a_value_is_asked_for(question: str, answer: str, is_blank: bool) -> None:
+    """What was to be extracted or classified may be nothing; errors of a spreadsheet are none anywhere."""
+    faults = SCANNER.scan(row(question, answer))
+    assert ("blank_answer" in {fault.code for fault in faults}) is is_blank
+
+
+@pytest.mark.parametrize(
     "text",
     [
         'print(f"{name} さん")\n# TODO: more',

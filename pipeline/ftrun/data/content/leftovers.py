@@ -46,6 +46,14 @@ BLANKS = frozenset((
     "無し", "無回答", "未回答", "未入力", "空", "空欄", "該当なし", "特になし", "同上", "〃",
 ))  # fmt: skip
 LONGEST_BLANK = 12
+# of the blanks these are values where a value was asked for
+VALUES = BLANKS & {"なし", "無し", "該当なし", "特になし", "none", "null", "nil", "n/a", "na", "[]", "{}"}
+VALUE_ASKED = re.compile(
+    r"抜き出|抽出|取り出|分類|判定|判別|該当|有無|ラベル|カテゴリ|(?:なけれ|無けれ|なかった|ない場合|無い場合)"
+    r"|json|\bextract|\bclassif|\blabel|\bcategor|\botherwise\b"
+    r"|\bif (?:there (?:is|are) )?(?:none|nothing|no )",
+    re.IGNORECASE,
+)
 
 
 def left_over(text: Text) -> Iterator[Fault]:
@@ -76,6 +84,11 @@ def needs_look(text: str) -> bool:
 def is_blank(answer: str) -> bool:
     """Tell whether an answer is no answer but a stand-in for one, such as N/A or a dash."""
     return len(answer) <= LONGEST_BLANK and answer.strip().casefold() in BLANKS
+
+
+def is_value(answer: str, prompt: str) -> bool:
+    """Tell whether an answer such as なし is what a prompt asks for: to extract, to classify, or none."""
+    return answer.strip().casefold() in VALUES and VALUE_ASKED.search(prompt) is not None
 
 
 def blank(text: Text) -> Iterator[Fault]:

@@ -37,6 +37,7 @@ PLAIN = re.compile(
 FEWEST_STYLED, STYLED_SHARE = 3, 0.1
 ENDED, BARE = re.compile(r"[。．.!！?？…][」』”\")）]?$"), re.compile(r"[A-Za-zぁ-んァ-ヶ一-龥]$")
 SENTENCE = re.compile(r"^(?=.{10})[^\n]*$")
+FEWEST_WORDS = 6
 FEWEST_ENDED, ENDED_SHARE = 5, 0.2
 
 
@@ -51,7 +52,7 @@ def refusals(seen: Sequence[Seen]) -> Said:
 def styles(seen: Sequence[Seen]) -> Said:
     """Yield a fault if Japanese answers are partly in です・ます and partly in だ・である."""
     polite = [one for one in seen if POLITE.search(one.turn.answer[-40:])]
-    plain = [one for one in seen if PLAIN.search(one.turn.answer[-40:])]
+    plain = [one for one in seen if _is_plain(one.turn.answer[-40:])]
     few, many = sorted((polite, plain), key=len)
     if len(few) >= max(FEWEST_STYLED, STYLED_SHARE * (len(polite) + len(plain))):
         message = (
@@ -61,11 +62,15 @@ def styles(seen: Sequence[Seen]) -> Said:
         yield few[0], Fault("style_mix", message)
 
 
+def _is_plain(end: str) -> bool:
+    return PLAIN.search(end) is not None and POLITE.search(end) is None  # でした ends with した
+
+
 def endings(seen: Sequence[Seen]) -> Said:
     """Yield a fault if sentences partly end with a full stop and partly with none."""
     one_line = [one for one in seen if SENTENCE.match(one.turn.answer.strip())]
     ended = [one for one in one_line if ENDED.search(one.turn.answer.strip())]
-    bare = [one for one in one_line if BARE.search(one.turn.answer.strip())]
+    bare = [one for one in one_line if _is_unended(one.turn.answer.strip())]
     few, many = sorted((ended, bare), key=len)
     if len(few) >= max(FEWEST_ENDED, ENDED_SHARE * (len(ended) + len(bare))):
         message = (
@@ -73,6 +78,15 @@ def endings(seen: Sequence[Seen]) -> Said:
             f"{_tail(few[0])} here, {_tail(many[0])} at {many[0].file}:{many[0].line}"
         )
         yield few[0], Fault("ending_mix", message)
+
+
+def _is_unended(answer: str) -> bool:
+    """Tell whether an answer is a sentence without its sign; a name or phrase such as 九時まで needs none."""
+    if not BARE.search(answer):
+        return False
+    if answer.isascii():
+        return len(answer.split()) >= FEWEST_WORDS
+    return POLITE.search(answer[-40:]) is not None or _is_plain(answer[-40:])
 
 
 def _tail(one: Seen) -> str:

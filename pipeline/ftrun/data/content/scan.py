@@ -49,7 +49,11 @@ class Scanner:
         looks = self._looks(contents(row))
         if not looks:
             return []
-        return [fault for text in texts_of(row) for look in looks for fault in look(text)]
+        texts = list(texts_of(row))
+        found = [fault for text in texts for look in looks for fault in look(text)]
+        if any(fault.code == "blank_answer" for fault in found):
+            return list(_without_values(found, texts))
+        return found
 
     def _looks(self, texts: list[str]) -> tuple[Look, ...]:
         """Return the checks that could find something."""
@@ -75,6 +79,17 @@ class Scanner:
         if suspect or (rest and may_expose(raw, rest)):
             looks += self._exposed
         return looks
+
+
+def _without_values(found: list[Fault], texts: list[Text]) -> Iterator[Fault]:
+    """Yield the faults but those of answers that say by a word that there is none, as they were asked to."""
+    from ftrun.data.content.leftovers import is_value
+
+    prompt = "\n".join(text.text for text in texts if text.role != "assistant")
+    said = {text.field: text.text for text in texts}
+    for fault in found:
+        if fault.code != "blank_answer" or not is_value(said[fault.field], prompt):
+            yield fault
 
 
 def _foreign(raw: bytes, joined: str) -> str:
