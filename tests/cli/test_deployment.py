@@ -291,3 +291,13 @@ def test_rm_of_a_deployment_is_remembered(azure: Paid, management: Management) -
     )
     azure.json("run", azure.config, "--yes")
     assert management.puts == [name, name]
+
+
+def test_who_is_not_asked_is_not_deployed(azure: Paid, management: Management) -> None:
+    """Questions to others alone need no deployment of the tuned model."""
+    management.up["m"] = {}
+    text = azure.config.read_text(encoding="utf-8")
+    azure.config.write_text(text.replace("models: [tuned]", "models: [base]"), encoding="utf-8")
+    assert actions(azure.json("plan", azure.config))["deploy"] == "skip"
+    assert azure.json("run", azure.config, "--yes")["status"] == "done"
+    assert management.puts == []

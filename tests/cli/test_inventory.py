@@ -85,6 +85,14 @@ def test_rm_of_a_running_job_names_cancel(done: Paid) -> None:
     assert "ftrun cancel" in error["hint"]
 
 
+def test_rm_takes_no_file_away_from_a_job_at_work(done: Paid) -> None:
+    """A job that was paid for may still read its file."""
+    job = done.provider.add_job(model="m", training_file="file-2")
+    done.provider.looks = 1000
+    error = done.json("rm", "file-2", done.config, "--yes", code=4)["error"]
+    assert error["code"] == "in_use" and job in error["message"] and "file-2" in done.provider.files
+
+
 def test_rm_of_something_unknown(done: Paid) -> None:
     """What is not there is exit 2, with where to look."""
     assert done.json("rm", "nothing", done.config, "--yes", code=2)["error"]["code"] == "not_found"

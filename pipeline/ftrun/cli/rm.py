@@ -9,7 +9,7 @@ import click
 
 from ftrun.cli.failure import print_json
 from ftrun.cli.remote import opened, remote_options
-from ftrun.errors import FtrunError, UsageError
+from ftrun.errors import DecisionError, FtrunError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
@@ -38,6 +38,8 @@ def command(
                 code="not_found",
                 hint="`ftrun ls files`, `ftrun ls jobs` and `ftrun ls models` list what it has.",
             )
+        if entry.kind == "file":
+            _refuse_in_use(service, entry.id)
         _ask(entry, yes, as_json)
         (service.delete_file if entry.kind == "file" else service.delete_model)(entry.id)
     if as_json:
@@ -88,6 +90,17 @@ def _find(service: Service, thing: str, known: Owners) -> Entry | None:
         return file_entry(file, known)
     model = service.model(thing)
     return model_entry(model, None, known) if model is not None else None
+
+
+def _refuse_in_use(service: Service, file_id: str) -> None:
+    """Refuse to take a file away from a job that was paid for and has not ended."""
+    for job in service.jobs():
+        if file_id in (job.training_file, job.validation_file) and not (job.succeeded or job.dead):
+            raise DecisionError(
+                f"Job {job.id} ({job.status}) was made from {file_id} and goes on; nothing was deleted.",
+                code="in_use",
+                hint="Wait for its end, or end it first: ftrun cancel CONFIG JOB_ID",
+            )
 
 
 def _job(service: Service, thing: str) -> Job | None:

@@ -74,7 +74,7 @@ def context_of(session: Session, emit: Any, settings: Settings) -> Context:
         wait_for_lock=settings.wait_for_lock,
         options=session.options,
     )
-    context.asks = lambda: evaluate.costs(context, evaluate.decide(context, None))
+    context.asks = lambda: evaluate.asks_tuned(context)
     return context
 
 

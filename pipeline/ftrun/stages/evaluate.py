@@ -68,6 +68,20 @@ def costs(context: Context, decision: Decision) -> bool:
     return bool(unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)))
 
 
+def asks_tuned(context: Context) -> bool:
+    """Tell whether the tuned model would be asked anything: only then need it be deployed."""
+    evaluation = context.experiment.evaluation
+    if decide(context, None).action != "run" or not evaluation.prompts:
+        return False
+    tuned = _tuned(context)
+    if tuned is None:
+        return "tuned" in evaluation.models
+    from ftrun.evaluation.answers import unanswered
+
+    missing = unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context))
+    return any(rival.model == tuned for _, rival in missing)
+
+
 def run(context: Context) -> dict[str, Any]:
     """Ask what is not answered yet, write answers.jsonl and scores.json, return the scores."""
     from ftrun.evaluation.answers import Reply, collect, unanswered
