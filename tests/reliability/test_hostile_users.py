@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from reliability.conftest import WORDS, Runs, finished, make_project
 from reliability.provider import Provider
 
@@ -176,3 +178,15 @@ def test_what_a_shared_state_owns_is_said_so(
     listed = runs(place, "ls", "files", "toy.yaml", "--target", "paid", "--json")
     listed.wait()
     assert {file["owner"] for file in listed.document["files"]} == {"toy/paid"}
+
+
+def test_an_earlier_job_in_the_answer_is_not_taken_for_the_new_one(
+    runs: Runs, provider: Provider, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that answers a create from its cache leaves it unclear; the first configuration's job stays."""
+    assert runs(place).wait() == 0
+    first = provider.jobs["ftjob-1"]
+    monkeypatch.setattr(Provider, "_new_job", lambda self, request: first)
+    run = runs(place, *WORDS, "--set", "train.seed=8")
+    assert (run.wait(), run.error_code) == (4, "unclear")
+    assert "ftjob-1" in run.document["error"]["message"]

@@ -36,8 +36,8 @@ class Context:
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
     `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
     of what was asked, `asks` tells whether a question to the tuned model is open. `wait_for_lock`: wait for
-    another run instead of stopping. `options` are those of this run that choose what is meant (--set, --runs-dir), for commands
-    that are shown.
+    another run instead of stopping. `options` are those of this run that choose what is meant (--set,
+    --runs-dir), for commands that are shown.
     """
 
     experiment: Experiment

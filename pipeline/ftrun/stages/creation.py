@@ -182,7 +182,15 @@ def _send(context: Context, key: str, intent: Intent) -> Created | NotCreated | 
         if not isinstance(outcome, Unclear) or not context.service().honours_keys:
             break
         outcome = context.reconnect().create_job(request, intent.id)
+    if isinstance(outcome, Created) and outcome.job.id in _known_before(context, key, intent):
+        return Unclear(reason=f"the server answered with {outcome.job.id}, which was there before")
     return outcome
+
+
+def _known_before(context: Context, key: str, intent: Intent) -> set[str]:
+    """Return jobs that can't be the one just asked for; a gateway may answer with a call of yesterday."""
+    others = {record.job_id for spec_key, record in context.state.jobs.items() if spec_key != key}
+    return others.union(intent.seen)
 
 
 def _settle(context: Context, key: str, intent: Intent) -> tuple[Job, bool]:
