@@ -183,7 +183,7 @@ def test_what_a_shared_state_owns_is_said_so(
 def test_an_earlier_job_in_the_answer_is_not_taken_for_the_new_one(
     runs: Runs, provider: Provider, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gateway that answers a create from its cache leaves it unclear; the first configuration's job stays."""
+    """A gateway that answers a create from its cache leaves it unclear whether there is a new job."""
     assert runs(place).wait() == 0
     first = provider.jobs["ftjob-1"]
     monkeypatch.setattr(Provider, "_new_job", lambda self, request: first)
