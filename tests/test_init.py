@@ -262,6 +262,13 @@ def test_a_chat_log_becomes_conversations(project: Path, capsys: pytest.CaptureF
     assert [problem.code for problem in found.errors] == ["too_few_examples"]
 
 
+def test_questions_and_answers_in_a_row_are_no_log(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where columns are called question and answer, other ones that a log has make none of it."""
+    rows = [("C1", "客店"[n % 2], "x", *pair) for n, pair in enumerate(JAPANESE)]
+    write_csv(project / "faq.csv", ["会話ID", "発言者", "内容", "質問", "回答"], rows)
+    assert init(capsys, "faq.csv")["columns"] == {"user": "質問", "assistant": "回答"}
+
+
 def test_who_speaks_first_asks(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of two speakers with names that say nothing the first asks, which a note says; more are asked for."""
     people = {"お客様": "佐藤", "サポート": "山田"}

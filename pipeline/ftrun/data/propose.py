@@ -83,7 +83,7 @@ def propose(look: Look, *, user: str | None = None, assistant: str | None = None
         raise _unknown(look, named)
     told = user is not None or assistant is not None
     ready = look.chat or (not told and all(map(is_ready_preference, look.rows)))
-    log = None if ready or told else find_log(look)
+    log = None if ready or told or _names_both(look) else find_log(look)
     preferences = None if ready or told else find_preferences(look, USER_NAMES)
     columns = None if ready or log or preferences else _columns(look, user, assistant)
     pairs = list(_pairs(look, columns, log, preferences))
@@ -104,6 +104,13 @@ def propose(look: Look, *, user: str | None = None, assistant: str | None = None
         questions=_questions([question for question, _ in distinct]),
         notes=tuple(remarks(look, columns, log, len(distinct))),
     )
+
+
+def _names_both(look: Look) -> bool:
+    """Tell whether columns are called question and answer."""
+    plain = {name: plain_name(name) for name in look.columns}
+    asks = known(plain, USER_NAMES)
+    return asks is not None and known(plain, ASSISTANT_NAMES, asks) is not None
 
 
 def _columns(look: Look, user: str | None, assistant: str | None) -> Columns:
