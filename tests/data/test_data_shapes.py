@@ -252,3 +252,14 @@ def test_what_a_target_lacks_is_told_once(make: Any) -> None:
     found = data.examine(make({"a.jsonl": lines(rows)}, target=LOCAL))
     (error,) = [one for one in found.errors if one.code == "unsupported_by_target"]
     assert "(in 9 rows)" in error.message
+
+
+def test_completions_are_counted_as_answers(make: Any) -> None:
+    """What follows a prompt is what is learned, and such rows lack neither a system nor a user message."""
+    target = Target(name="b", provider="openai", model="babbage-002")
+    rows = "".join(json.dumps({"prompt": f"question {n}", "completion": " yes"}) + "\n" for n in range(12))
+    train = data.examine(make({"a.jsonl": rows}, target=target)).files["train"]
+    assert train is not None
+    assert train.assistant_tokens["sum"] == 12
+    assert train.tokens["sum"] > 12
+    assert (train.missing_system, train.missing_user) == (0, 0)

@@ -158,7 +158,8 @@ class RowWork:
             roles = [message["role"] for message in messages_of(example)]
             batch.messages.append(len(roles))
             no_system = "system" not in roles and "developer" not in roles
-            batch.flags[index] |= NO_SYSTEM * no_system | NO_USER * ("user" not in roles)
+            if roles:  # rows of prompt and completion have none
+                batch.flags[index] |= NO_SYSTEM * no_system | NO_USER * ("user" not in roles)
 
     def _check_into(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
         noted: Counter[str] = Counter()

@@ -29,7 +29,7 @@ from ftrun.files import write_json
 
 OWN_ROLE: dict[str, Role] = {"train": "data", "validation": "validation", "test": "test"}
 TALLY = "tally.json"
-COUNT_VERSION = 2  # raise it when the same files would give other numbers
+COUNT_VERSION = 3  # raise it when the same files would give other numbers
 
 
 def write_tally(experiment: Experiment, folder: Path, hashes: dict[str, str], counted: Counted) -> None:

@@ -111,6 +111,8 @@ def texts_of(example: Example, family: str | None = None) -> Texts:
     if "messages" not in example or "tools" in example:
         more = _beside(example, family)
         fixed, flags = fixed + more.fixed, flags | more.flags
+        if is_completion(example):
+            learned.append(len(texts) + 1)
         texts += more.texts
     return Texts(fixed, texts, learned, flags)
 

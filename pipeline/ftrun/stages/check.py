@@ -14,7 +14,7 @@ from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.targets import Service
 
 NAME = "check"
-VERSION = 4
+VERSION = 5
 
 
 def inputs(context: Context) -> dict[str, Any]:
