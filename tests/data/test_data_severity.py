@@ -107,8 +107,7 @@ def test_masks_stand_in_the_prepared_files(make: Any, chats: Any, tmp_path: Path
     result = data.check(masked, folder)
     assert result.errors == ()
     assert [note.message for note in result.notes] == [
-        "2 phone numbers were replaced by [PHONE]",
-        "1 secret was replaced by [SECRET]",
+        "replaced: 2 phone numbers by [PHONE], 1 secret by [SECRET]",
     ]
 
 

@@ -156,10 +156,12 @@ def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) ->
         if not _of_text(fault):
             message = f"{fault.field}: {fault.message}" if fault.field else fault.message
             findings.add(fault.code, message, hint=fault.hint, **where)
-    for kind, times in sorted(counted.origin.masked.items()):
-        several = f"{times} {WORDS[kind]}{'' if times == 1 else 'es' if kind == 'email' else 's'}"
-        message = f"{several} {'was' if times == 1 else 'were'} replaced by {TOKENS[kind]}"
-        findings.add("masked", message, **place_of(experiment, "data", "pii"))
+    replaced = [
+        f"{times} {WORDS[kind]}{'' if times == 1 else 'es' if kind == 'email' else 's'} by {TOKENS[kind]}"
+        for kind, times in sorted(counted.origin.masked.items())
+    ]
+    if replaced:
+        findings.add("masked", f"replaced: {', '.join(replaced)}", **place_of(experiment, "data", "pii"))
 
 
 def _of_text(fault: Fault) -> bool:
