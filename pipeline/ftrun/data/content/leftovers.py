@@ -40,6 +40,7 @@ PLACEHOLDER = re.compile(
     r"|\b(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)|\bXXXX+\b|(?i:\blorem ipsum\b)"
     "|[〇○◯]{2,}|[△✕]{2,}|＿{3,})"
 )
+BRACKETED = re.compile(f"[［【](?:{JAPANESE_WORD})[］】]")  # to be looked at: such brackets alone are usual
 BLANKS = frozenset((
     "", "-", "--", "---", "—", "–", "ー", "…", "...", ".", "。", "?", "？", "/", "x", "n/a", "na", "nan",
     "nil", "null", "none", "undefined", "#n/a", "#value!", "#ref!", "#name?", "#div/0!", "[]", "{}", "なし",

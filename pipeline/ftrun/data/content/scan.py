@@ -34,10 +34,11 @@ class Scanner:
 
     def __init__(self) -> None:
         from ftrun.data.content.characters import SUSPECTS, damaged, wide_forms
-        from ftrun.data.content.leftovers import blank, left_over, needs_look, spaced
+        from ftrun.data.content.leftovers import BRACKETED, blank, left_over, needs_look, spaced
         from ftrun.data.content.pii import exposed
 
         self._suspect = re.compile(f"[{SUSPECTS}]").search
+        self._bracketed = BRACKETED.search
         self._needs_look = needs_look
         self._outside: tuple[Look, ...] = (blank, spaced)
         self._inside: tuple[Look, ...] = (damaged, wide_forms, left_over)
@@ -74,7 +75,8 @@ class Scanner:
         raw = joined.encode("utf-8", "surrogatepass")
         rest = raw.translate(None, ORDINARY)
         suspect = len(raw) != len(joined) and self._suspect(_foreign(raw, joined)) is not None
-        if suspect or (rest and _is_odd(rest)):
+        bracketed = ("】" in joined or "］" in joined) and self._bracketed(joined)
+        if suspect or bracketed or (rest and _is_odd(rest)):
             looks += self._inside
         if suspect or (rest and may_expose(raw, rest)):
             looks += self._exposed
