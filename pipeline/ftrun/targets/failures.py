@@ -20,6 +20,8 @@ PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
 CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")
 # what reading an answer of another shape than the protocol's raises, the SDK's own reading included
+# causes of a failed connection after which nothing has left; a ProxyError is a tunnel that was refused
+NEVER_SENT = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")
 SHAPE = (ValueError, TypeError, AttributeError, KeyError)
 DAILY = re.compile(r"\b(?:daily|per[ -]day|rpd|tpd|in 24 ?h(?:ours)?|today|tomorrow)\b", re.IGNORECASE)
 QUEUE = re.compile(
@@ -66,6 +68,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, openai.APIConnectionError):
         if type(cause).__name__ == "DecodingError":
             return str(cause)
+        if type(cause).__name__ == "ProxyError":
+            return f"the proxy of HTTPS_PROXY or ALL_PROXY refused the connection ({cause})"
         return f"the connection failed ({type(cause).__name__ if cause else 'no reason given'})"
     if isinstance(error, json.JSONDecodeError):
         return "the server's answer was not JSON"
@@ -132,7 +136,7 @@ def retry_after(error: Exception) -> float | None:
 
 
 def _never_sent(error: openai.APIConnectionError) -> bool:
-    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "UnsupportedProtocol")
+    return type(error.__cause__).__name__ in NEVER_SENT
 
 
 def _body(error: openai.APIStatusError) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import openai
 
+from ftrun.targets.api.proxies import proxy_for
 from ftrun.targets.failures import SHAPE, as_error
 
 READ_RETRIES = 4
@@ -57,8 +58,9 @@ class Connection:
 
     def _make_client(self, retries: int) -> openai.OpenAI:
         # no redirects: a body that is paid for, and the key, go to the named server or nowhere
-        secure = not str(self._options["base_url"]).startswith("http:")
-        transport = _BoundedTransport(verify=_certificates(secure))
+        base_url = str(self._options["base_url"])
+        verify = _certificates(not base_url.startswith("http:"))
+        transport = _BoundedTransport(verify=verify, proxy=proxy_for(base_url))
         http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport)
         return openai.OpenAI(**self._options, max_retries=retries, http_client=http)
 

@@ -1,0 +1,41 @@
+"""Owns which proxy of the environment a server is reached through: HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
+
+from __future__ import annotations
+
+import importlib.util
+import urllib.request
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ftrun.errors import UsageError
+from ftrun.secrecy import keep_secret
+
+
+def proxy_for(base_url: str) -> httpx2.Proxy | None:
+    """Return the proxy, None for none; UsageError for what is no address of one.
+
+    Plain http is spoken on this machine only, so it takes none.
+    """
+    url, named = urlsplit(base_url), urllib.request.getproxies_environment()
+    found = named.get("https") or named.get("all")
+    if url.scheme != "https" or not found:
+        return None
+    if urllib.request.proxy_bypass(url.hostname or ""):
+        return None
+    return _proxy(found if "://" in found else f"http://{found}")
+
+
+def _proxy(address: str) -> httpx2.Proxy:
+    try:
+        keep_secret(urlsplit(address).password or "")
+        proxy = httpx2.Proxy(address)
+    except (ValueError, httpx2.InvalidURL):
+        raise _error("is no address of a proxy", "Write it as http://HOST:PORT.") from None
+    if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+        raise _error("speaks SOCKS, which needs another package", "pip install socksio")
+    return proxy
+
+
+def _error(what: str, hint: str) -> UsageError:
+    return UsageError(f"the proxy in HTTPS_PROXY or ALL_PROXY {what}", code="proxy", hint=hint)
