@@ -56,7 +56,7 @@ def test_a_refused_tunnel_made_no_job(tunnels: list[bytes]) -> None:
     assert isinstance(service.create_job(REQUEST, "key"), NotCreated)
     assert tunnels[0].startswith(b"CONNECT provider.example:443")
     assert all(KEY.encode() not in one for one in tunnels)
-    with pytest.raises(ServiceError, match="proxy of HTTPS_PROXY.*502"):
+    with pytest.raises(ServiceError, match=r"proxy of HTTPS_PROXY.*502"):
         service.models()
     service.close()
     assert "my-proxy-password" not in secrecy.hide("my-proxy-password")
