@@ -8,10 +8,11 @@ Unknown keys are left out; a missing one without a default is a TypeError.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ftrun.report.typed import typed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,24 +281,6 @@ class Facts:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Facts:
         """Return the facts of a document that `to_json` returned, or that was put together in its shape."""
-        facts = _read(cls, document)
+        facts = typed(cls, document)
         assert isinstance(facts, cls)
         return facts
-
-
-def _read(kind: Any, value: Any) -> Any:
-    """Return `value` as an instance of the annotation `kind`."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if value is None or is_dataclass(type(value)):
-        return value
-    if origin in (Union, types.UnionType):
-        return _read(next(one for one in arguments if one is not type(None)), value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = get_type_hints(kind)
-        names = [one.name for one in fields(kind) if one.name in value]
-        return kind(**{name: _read(hints[name], value[name]) for name in names})
-    if origin is tuple:
-        return tuple(_read(arguments[0], one) for one in value)
-    if origin is Mapping:
-        return {key: _read(arguments[1], one) for key, one in value.items()}
-    return value
