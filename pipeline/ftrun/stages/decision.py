@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -11,6 +12,7 @@ from ftrun.targets import Service
 from ftrun.values import dataclass
 
 Action = Literal["run", "skip", "adopt", "wait", "blocked"]
+HASH = re.compile('"[0-9a-f]{16,}"')
 SHORT = 60  # bytes of canonical JSON that stand in the state as they are; longer values as a hash
 
 
@@ -90,6 +92,11 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _change(name: str, old: str | None, new: str | None) -> str:
-    if old is None or new is None or "sha256:" in f"{old}{new}":
+    if old is None or new is None or not (_says_something(old) and _says_something(new)):
         return f"{name} changed"
     return f"{name}: {old} → {new}"
+
+
+def _says_something(short: str) -> bool:
+    """Tell whether a value is one that people read: no hash, no list, no mapping."""
+    return not short.startswith(("sha256:", "[", "{")) and HASH.fullmatch(short) is None
