@@ -84,7 +84,6 @@ def _completion(request: ChatRequest, answer: Answer, text: str) -> dict[str, An
         "model": request.model,
         "choices": [choice],
         "usage": _usage(answer.usage),
-        "system_fingerprint": None,
     }
 
 
@@ -95,7 +94,6 @@ async def _events(request: ChatRequest, answer: Answer, first: str | None) -> As
         "object": "chat.completion.chunk",
         "created": int(time.time()),
         "model": request.model,
-        "system_fingerprint": None,
         **({"usage": None} if request.include_usage else {}),
     }
     try:

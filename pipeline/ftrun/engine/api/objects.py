@@ -20,17 +20,17 @@ from ftrun.engine.store.records import Record
 
 
 def file_object(file: FileRecord) -> dict[str, Any]:
-    """Return a `file`."""
+    """Return a `file`; one that never expires has no `expires_at`, as null is no value of it."""
+    expiry = {} if file.expires_at is None else {"expires_at": file.expires_at}
     return {
         "id": file.id,
         "object": "file",
         "bytes": file.bytes,
         "created_at": file.created_at,
-        "expires_at": file.expires_at,
         "filename": file.filename,
         "purpose": file.purpose,
         "status": "processed",
-        "status_details": None,
+        **expiry,
     }
 
 
@@ -95,7 +95,7 @@ def event_object(event: EventRecord) -> dict[str, Any]:
         "level": event.level,
         "message": event.message,
         "type": event.type,
-        "data": event.data,
+        "data": event.data or {},
     }
 
 
