@@ -29,11 +29,16 @@ QUIET = 600.0  # seconds between two notes that a server is still away
 
 @dataclass(slots=True, kw_only=True)
 class Pace:
-    """How long to rest between two looks: short after news, longer and longer without, in seconds."""
+    """How long to rest between two looks: short after news, longer and longer without, in seconds.
+
+    `credit` is processor time that looks may take before their cost makes rests longer: a job of some seconds
+    is not waited for longer than it takes.
+    """
 
     shortest: float
     longest: float
     pause: float = 0.0
+    credit: float = 0.3
 
     def after(self, *, news: bool, left: float | None, asked: float | None, spent: float) -> float:
         """Return the next rest. `left` is until the expected end, `asked` a Retry-After, `spent` the
@@ -43,7 +48,9 @@ class Pace:
         rest = self.pause
         if left is not None and left > 0:
             rest = min(rest, max(self.shortest, left))  # not long after the end
-        rest = max(rest, min(spent * SHARE, LONGEST_FOR_COST, self.longest))
+        self.credit -= spent
+        if self.credit < 0:
+            rest = max(rest, min(spent * SHARE, LONGEST_FOR_COST, self.longest))
         return max(rest, asked or 0.0)
 
 
