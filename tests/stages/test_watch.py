@@ -166,7 +166,7 @@ def test_rests_grow_without_news_and_end_with_the_job() -> None:
 
 
 def test_a_look_is_followed_by_a_hundred_times_its_own_rest() -> None:
-    """Whatever a look costs, waiting stays below one percent of a processor once a short job would be over."""
+    """Whatever looks cost, waiting stays below one percent of a processor, save for the first seconds."""
     pace = Pace(shortest=0.2, longest=5.0)
     rests = [pace.after(news=True, left=None, asked=None, spent=0.02) for _ in range(40)]
     assert (rests[0], rests[-1]) == (0.2, 2.0)
