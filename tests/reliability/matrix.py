@@ -21,6 +21,8 @@ from reliability.conftest import Runs, make_project, recover, sound
 from reliability.provider import Call, Fault, Provider
 
 DOCUMENT = ROOT / "docs/reliability.md"
+MISSED = 3  # times that a kind of point that was missed is tried again
+ROUGHLY = 60  # who tries as few points as every sixtieth does not mind one that was missed
 MARKS = "<!-- matrix: begin -->", "<!-- matrix: end -->"
 CALL_DEATHS: tuple[Fault, ...] = tuple(fault for fault in get_args(Fault) if fault.startswith("kill-"))
 Outcomes = dict[
@@ -46,9 +48,10 @@ def die_at_points(runs: Runs, folder: Path, *, step: int) -> Outcomes:
     """Kill a run at every `step`-th point that touches a file or the network, and let the next one finish."""
     points = usual_points(runs, folder)
     found: Outcomes = {}
-    for at in chosen(points, step):
+
+    def die_at(at: int, name: str) -> None:
         provider = Provider().start()
-        place = make_project(folder / f"point-{at}", provider)
+        place = make_project(folder / name, provider)
         run = runs.start(place, at=at)
         died = run.wait() == -signal.SIGKILL
         assert died or at > len(points) - 10  # it may connect once less often
@@ -57,6 +60,12 @@ def die_at_points(runs: Runs, folder: Path, *, step: int) -> Outcomes:
             asked = recover(runs, provider, place)
             found.setdefault(run.points[-1], Counter())["asked" if asked else "finished"] += 1
         provider.close()
+
+    for at in chosen(points, step):
+        die_at(at, f"point-{at}")
+    for turn in range(MISSED * (step < ROUGHLY)):  # a run may connect once more: then the point lies beside
+        for label in sorted(set(points) - set(found)):
+            die_at(max(1, points.index(label) + turn), f"missed-{turn}-{points.index(label)}")
     return found
 
 
