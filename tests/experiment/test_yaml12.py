@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,15 @@ PIECES = st.sampled_from(
 )
 
 
+def fuzz(some: int, all_of_them: int) -> settings:
+    """Return the settings for so many inputs in CI, and for all with `make test-all`."""
+    return settings(
+        max_examples=all_of_them if os.environ.get("FTRUN_TEST_ALL") else some,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
 def _assert_config_error_or_fine(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     try:
@@ -172,7 +182,7 @@ def _assert_config_error_or_fine(path: Path, content: bytes) -> None:
         assert all(problem.file and problem.line and problem.column for problem in error.problems)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzz(250, 5000)
 @given(data=st.data())
 def test_a_damaged_file_gives_an_error_with_a_place(data: st.DataObject, tmp_path: Path) -> None:
     """However a good file is damaged, the answer is an experiment or a ConfigError with a place."""
@@ -184,7 +194,7 @@ def test_a_damaged_file_gives_an_error_with_a_place(data: st.DataObject, tmp_pat
     _assert_config_error_or_fine(tmp_path / "x.yaml", text.encode())
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzz(80, 2000)
 @given(
     content=st.one_of(
         st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace"))
@@ -217,7 +227,7 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzz(150, 3000)
 @given(key=KEYS, value=VALUES)
 def test_any_value_anywhere_gives_an_experiment_or_a_config_error(
     key: str, value: Any, tmp_path: Path
