@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -57,3 +59,14 @@ def test_a_reader_that_goes_away_costs_nothing(
     assert run.wait() in (0, 1)
     sound(provider, place)
     finished(provider, place, runs(place))
+
+
+def test_what_is_printed_last_may_have_no_reader(runs: Runs, provider: Provider, place: Path) -> None:
+    """Text that still waits to be written when the reader has gone ends with 1, not with Python's 120."""
+    finished(provider, place, runs(place))
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "ftrun", "status", "toy.yaml", "--target", "paid"]
+    ended = subprocess.run(command, cwd=place, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")

@@ -97,7 +97,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     with guarded_output():
         try:
-            code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
-        except BaseException as error:
+            code = _code_of(words)
+        except BrokenPipeError as error:  # while a failure was told
             code = report_failure(error, words)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _code_of(words: list[str]) -> int:
+    try:
+        code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException as error:
+        return report_failure(error, words)
+    return code if isinstance(code, int) else 0
