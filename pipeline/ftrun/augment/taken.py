@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ftrun.data.content.grams import DIGITS, grams, letters, likeness
+from ftrun.data.content.grams import grams, letters, likeness, numbers
 from ftrun.data.content.near import FEWEST_GRAMS, NEAR
 
 MOST_NEAR = 20_000
@@ -72,7 +72,7 @@ def _alike(
     shared = Counter(index for gram in its & places.keys() for index in places[gram])
     for index, common in shared.items():
         close = common >= NEAR * len(own[index]) and likeness(its, own[index]) >= NEAR
-        if close and sorted(DIGITS.findall(text)) == sorted(DIGITS.findall(new[index])):
+        if close and numbers(text) == numbers(new[index]):
             yield index
 
 

@@ -42,6 +42,11 @@ def grams(text: str) -> set[int]:
     return found
 
 
+def numbers(text: str) -> list[str]:
+    """Return the numbers in a text, sorted: texts that are alike but for these are different."""
+    return sorted(DIGITS.findall(text))
+
+
 def likeness(one: set[int], other: set[int]) -> float:
     """Return Jaccard's index: the share of the common ones in all; 1 for two empty sets."""
     common = len(one & other)

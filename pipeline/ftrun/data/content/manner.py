@@ -55,11 +55,8 @@ def styles(seen: Sequence[Seen]) -> Said:
     plain = [one for one in seen if _is_plain(one.turn.answer[-40:])]
     few, many = sorted((polite, plain), key=len)
     if len(few) >= max(FEWEST_STYLED, STYLED_SHARE * (len(polite) + len(plain))):
-        message = (
-            f"{len(polite):,} answers are in です・ます and {len(plain):,} in だ・である: "
-            f"{_tail(few[0])} here, {_tail(many[0])} at {many[0].file}:{many[0].line}"
-        )
-        yield few[0], Fault("style_mix", message)
+        message = f"{len(polite):,} answers are in です・ます and {len(plain):,} in だ・である: "
+        yield few[0], Fault("style_mix", message + _both(few[0], many[0]))
 
 
 def _is_plain(end: str) -> bool:
@@ -73,11 +70,8 @@ def endings(seen: Sequence[Seen]) -> Said:
     bare = [one for one in one_line if _is_unended(one.turn.answer.strip())]
     few, many = sorted((ended, bare), key=len)
     if len(few) >= max(FEWEST_ENDED, ENDED_SHARE * (len(ended) + len(bare))):
-        message = (
-            f"{len(ended):,} answers of one sentence end with its sign and {len(bare):,} without: "
-            f"{_tail(few[0])} here, {_tail(many[0])} at {many[0].file}:{many[0].line}"
-        )
-        yield few[0], Fault("ending_mix", message)
+        message = f"{len(ended):,} answers of one sentence end with its sign and {len(bare):,} without: "
+        yield few[0], Fault("ending_mix", message + _both(few[0], many[0]))
 
 
 def _is_unended(answer: str) -> bool:
@@ -87,6 +81,10 @@ def _is_unended(answer: str) -> bool:
     if answer.isascii():
         return len(answer.split()) >= FEWEST_WORDS
     return POLITE.search(answer[-40:]) is not None or _is_plain(answer[-40:])
+
+
+def _both(here: Seen, there: Seen) -> str:
+    return f"{_tail(here)} here, {_tail(there)} at {there.file}:{there.line}"
 
 
 def _tail(one: Seen) -> str:

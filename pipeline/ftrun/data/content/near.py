@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ftrun.data.content.grams import DIGITS, compared, grams, likeness
+from ftrun.data.content.grams import compared, grams, likeness, numbers
 
 NEAR, NEAR_EACH = 0.8, 0.6
 FEWEST_GRAMS = 12  # that are not common: less says too little
@@ -107,7 +107,7 @@ def _candidates(bands: list[array[int]], mine: array[int]) -> list[tuple[int, in
 def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
     wanted = sorted({index for pair in pairs for index in pair})
     texts = dict(zip(wanted, map(compared, read(wanted)), strict=True))
-    numbers = {index: sorted(DIGITS.findall("".join(texts[index]))) for index in wanted}
+    numbers_of = {index: numbers("".join(texts[index])) for index in wanted}
 
     @functools.lru_cache(maxsize=KEPT_SETS)
     def own(index: int) -> set[int]:
@@ -116,7 +116,7 @@ def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) 
     def near(later: int, earlier: int) -> bool:
         one, other = texts[later], texts[earlier]
         return (
-            numbers[later] == numbers[earlier]  # first: it takes the least time
+            numbers_of[later] == numbers_of[earlier]  # first: it takes the least time
             and likeness(own(later), own(earlier)) >= NEAR
             and all(_is_alike(mine, its, common) for mine, its in zip(one, other, strict=True))
         )
