@@ -112,6 +112,45 @@ def test_a_column_that_templates_cannot_name_is_renamed(
     assert experiment.prompt.user.text == "{{ user }}"
 
 
+@pytest.mark.parametrize(
+    "names", [("ご質問内容", "回答内容"), ("question_text", "answer_text"), ("お問い合わせ内容", "返信文")]
+)
+def test_columns_are_known_by_a_name_in_theirs(
+    project: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
+) -> None:
+    """`ご質問内容` is a 質問: nothing is guessed, and no note says that the names say nothing."""
+    write_csv(project / "faq.csv", names, JAPANESE)
+    document = init(capsys, "faq.csv")
+    assert tuple(document["columns"].values()) == names
+    assert not document["guessed"]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("対応履歴_2026.csv", "experiment-2026"),
+        ("質問.csv", "experiment"),
+        ("_FAQ 1.csv", "faq-1"),
+        ("faq.csv.gz", "faq"),
+    ],
+)
+def test_the_name_is_made_of_the_files(
+    project: Path, capsys: pytest.CaptureFixture[str], file: str, name: str
+) -> None:
+    """What a name may not have is left out, as are what is left over at its ends and the endings of files."""
+    write_csv(project / "x.csv", ["question", "answer"], ENGLISH)
+    raw = (project / "x.csv").read_bytes()
+    (project / file).write_bytes(gzip.compress(raw) if file.endswith(".gz") else raw)
+    assert init(capsys, file)["experiment"] == name
+
+
+def test_a_first_line_that_is_a_row_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table without names has its first row taken for them; a note says so."""
+    write_csv(project / "faq.csv", ENGLISH[0], ENGLISH[1:])
+    notes = init(capsys, "faq.csv")["notes"]
+    assert any("“What is 0?” reads like a row" in note for note in notes)
+
+
 def test_unknown_columns_are_guessed_by_content_and_said(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,6 +301,36 @@ def test_a_chat_log_becomes_conversations(project: Path, capsys: pytest.CaptureF
     assert [problem.code for problem in found.errors] == ["too_few_examples"]
 
 
+@pytest.mark.parametrize(
+    ("names", "roles"),
+    [
+        (["トークID", "日時", "送信者タイプ", "内容"], {"お客様": "User", "サポート": "Account"}),
+        (["thread_ts", "ts", "user", "text"], {"お客様": "U01", "サポート": "B02"}),
+    ],
+)
+def test_logs_of_line_and_slack_are_known(
+    project: Path, capsys: pytest.CaptureFixture[str], names: list[str], roles: dict[str, str]
+) -> None:
+    """The columns of their exports make a chat log, not a question in one and an answer in another."""
+    write_csv(project / "log.csv", names, [(one, when, roles[who], said) for one, when, who, said in LOG])
+    document = init(capsys, "log.csv")
+    assert list(document["columns"].values()) == names
+    found = load(document["file"]).data.sources[0].roles
+    assert dict(found or {}) == {"user": (roles["お客様"],), "assistant": (roles["サポート"],)}
+
+
+def test_conversations_of_sharegpt_are_converted(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The experiment says that they become chats, and the check passes."""
+    rows = [
+        {"conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]} for q, a in ENGLISH
+    ]
+    (project / "share.json").write_text(json.dumps(rows, indent=1))
+    experiment = load(init(capsys, "share.json")["file"])
+    assert experiment.data.sharegpt == "convert"
+    result = data.examine(experiment)
+    assert (len(result.errors), result.as_dict()["files"]["train"]["examples"]) == (0, 27)
+
+
 def test_questions_and_answers_in_a_row_are_no_log(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where columns are called question and answer, other ones that a log has make none of it."""
     rows = [("C1", "客店"[n % 2], "x", *pair) for n, pair in enumerate(JAPANESE)]
@@ -407,7 +476,6 @@ def test_data_in_the_project_stay_where_they_are(project: Path, capsys: pytest.C
         ("data.pdf", "x", "unknown_format"),
         ("ragged.csv", "question,answer\na,b\nc\n", "ragged_row"),
         ("broken.jsonl", '{"question": \n', "json_syntax"),
-        ("gpt.jsonl", '{"conversations": []}\n', "conversations"),
     ],
 )
 def test_what_is_no_data_is_one_message(

@@ -165,6 +165,30 @@ def test_older_functions_are_refused_or_upgraded(make: Any, tmp_path: Path) -> N
     ]
 
 
+def test_sharegpt_is_refused_or_converted(make: Any, tmp_path: Path) -> None:
+    """`conversations` are an error with the way out, which makes chats of them; odd speakers stay errors."""
+    turns = [
+        {"from": "human", "value": "Hi", "markdown": None},
+        {"from": "gpt", "value": "Hello!", "weight": 1},
+    ]
+    made = make({"a.jsonl": lines([{"system": "Be kind.", "conversations": turns}])}, target=OPENAI)
+    (error,) = (one for one in data.examine(made).errors if one.code == "sharegpt")
+    assert (error.line, "sharegpt: convert" in str(error.hint)) == (1, True)
+    before = data.prepare_inputs(made)
+    object.__setattr__(made.data, "sharegpt", "convert")
+    assert data.prepare_inputs(made) != before
+    data.prepare(made, tmp_path / "out")
+    assert json.loads((tmp_path / "out/train.jsonl").read_text())["messages"] == [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello!", "weight": 1},
+    ]
+    odd = {"conversations": [{"from": "observation", "value": "x"}, *turns, 7]}
+    odd_ones = make({"b.jsonl": lines([odd])}, target=OPENAI)
+    object.__setattr__(odd_ones.data, "sharegpt", "convert")
+    assert {one.code for one in data.examine(odd_ones).errors} >= {"role", "message_shape"}
+
+
 CHAT = {"messages": [USER, ANSWER]}
 WITH_TOOLS = {"messages": [USER, call(), result(), ANSWER], "tools": [WEATHER]}
 IMAGE = {"type": "image_url", "image_url": {"url": PNG}}

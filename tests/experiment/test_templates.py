@@ -247,6 +247,12 @@ def test_nfkc_gives_every_character_one_form(place: Workplace) -> None:
         render(place, "{{ q | nfkc }}", {"q": None})
 
 
+def test_half_width_changes_digits_and_letters_alone(place: Workplace) -> None:
+    """Digits, letters and what divides digits become half-width; marks, ①, ㈱ and ² stay what they are."""
+    text = "ＡＢ１２．５、９：３０？ ①㈱ｱ x² －（１）"
+    assert render(place, "{{ q | half_width }}", {"q": text}) == "AB12.5、9:30？ ①㈱ｱ x² －（1）"
+
+
 def test_ordinary_templates_work(place: Workplace) -> None:
     """Loops, conditions, macros, filters and namespaces do what Jinja says."""
     template = (

@@ -24,7 +24,8 @@ def report_lines(experiment: Experiment, result: CheckResult) -> Iterator[str]:
     """Yield the lines: what it is and whether it can run, numbers, histograms, cost, problems by code."""
     yield f"{experiment.name}: data for {experiment.target.model}"
     yield verdict(result)
-    yield ""
+    if any(result.files.values()) or result.estimate is not None:
+        yield ""
     for role, statistics in result.files.items():
         if statistics is not None:
             yield _summary(role, statistics)

@@ -105,7 +105,10 @@ def _chosen(
     own = [one for one in result.errors if f"{one.file}:{one.line}" == row]
     if own:
         raise DataError(own[0].message, problems=own)
-    hint = "A repeated row is left out (`dedupe`), and a place is that of a row's first line."
+    hint = (
+        "A place is that of a row's first line, and a row that `where`, `sample`, `limit` or `dedupe` "
+        "leave out makes no example."
+    )
     raise UsageError(where, code="no_example", hint=hint)
 
 

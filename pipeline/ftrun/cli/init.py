@@ -81,7 +81,9 @@ def _name(asked: str | None, out: Path | None, file: Path) -> str:
             raise UsageError(f"--name {asked}: this can't be a name", code="usage", hint=hint)
         return asked
     stem = unicodedata.normalize("NFKC", (out or file).stem).casefold()
-    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-.")[:64] or "experiment"
+    stem = re.sub(r"\.[a-z]+$", "", stem) if file.suffix == ".gz" and out is None else stem
+    name = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")
+    return (name if re.search("[a-z]", name) else f"experiment-{name}".strip("-"))[:64]
 
 
 def _absolute(path: Path) -> Path:
@@ -199,6 +201,8 @@ def _what(proposal: Proposal) -> str:
         return f"{chosen.user!r} asks, {chosen.preferred!r} is preferred to {chosen.rejected!r}"
     if columns is not None:
         return f"{columns.user!r} asks, {columns.assistant!r} answers"
+    if proposal.sharegpt:
+        return "ShareGPT's conversations, which become chats"
     return "ready preferences" if proposal.method == "dpo" else "ready chats"
 
 

@@ -17,23 +17,24 @@ CONVERSATION_NAMES = (
     "conversationid conversation threadid thread sessionid session dialogueid dialogid dialogue chatid "
     "ticketid ticket 会話id 会話番号 会話 スレッドid スレッド セッションid セッション チケットid "
     "チケット番号 チケット 問い合わせid 問い合わせ番号 お問い合わせ番号 受付番号 相談番号 案件番号 案件id "
-    "対話id ルームid"
+    "対話id ルームid トークid トークルームid threadts"
 )
 ROLE_NAMES = (
-    "role speaker sender author from 発言者 話者 話し手 役割 ロール 送信者 発信者 投稿者 送信元 発話者"
+    "role speaker sendertype sender author from 発言者 話者 話し手 役割 ロール 送信者タイプ 送信者種別 送信者 "
+    "発信者 投稿者 送信元 発話者 user username 送信者名"
 )
 CONTENT_NAMES = (
     "content text message body utterance 本文 内容 メッセージ 発言内容 発言 発話 テキスト メッセージ本文"
 )
 ORDER_NAMES = (
-    "timestamp datetime createdat sentat date time turn turnid order seq sequence index 日時 送信日時 "
+    "timestamp ts datetime createdat sentat date time turn turnid order seq sequence index 日時 送信日時 "
     "発言日時 投稿日時 作成日時 日付 時刻 時間 順番 順序 連番 発言番号"
 )
 SPEAKERS = {
     "user": "user human customer client visitor guest お客様 お客さま 客 顧客 ユーザー ユーザ 利用者 質問者 "
     "相談者 依頼者 問い合わせ者 会員",
-    "assistant": "assistant bot agent operator ai gpt staff support オペレーター オペレータ 担当者 担当 "
-    "サポート サポート担当 ボット 店員 スタッフ 回答者 アシスタント 自社 窓口",
+    "assistant": "assistant bot agent operator ai gpt staff support account オペレーター オペレータ 担当者 "
+    "担当 サポート サポート担当 ボット 店員 スタッフ 回答者 アシスタント 自社 窓口",
     "system": "system システム",
 }
 MOST_SPEAKERS = 20  # different ones; more are no roles but names

@@ -54,10 +54,14 @@ TABLES = {
     "json_in_table": _error("Add `format: jsonl` (or `json`) to the source, or name the file so."),
     "ragged_row": _error('Put a value that contains the separator or a line break into quotes: "a, b".'),
     "csv_quotes": _error('Write a quote inside a quoted value twice: "He said ""no""."'),
-    "value": _error("Mend the cell, or leave its column out: no text or number can be made of it."),
+    "value": _error("Mend the cell, or delete its column in the file: no text or number can be made of it."),
     "sheet": _error("Name one: `sheet: NAME` in the source (for `ftrun init`: --sheet NAME)."),
-    "formula": _error("Open the workbook in Excel and save it: then the values are in it."),
-    "merged_cells": _error("Unmerge the cells and fill each of them: which rows mean the value is not told."),
+    "formula": _error(
+        "Open the workbook in Excel and save it: then the values are in it. Or delete the column."
+    ),
+    "merged_cells": _error(
+        "Unmerge the cells and fill each of them, or delete them: which rows mean the value is not told."
+    ),
     "query": _error("Mend `query` of the source: one SELECT whose columns have names of their own."),
     "sql": _error("Mend the query, or the address in the variable."),
     "where": _error("Mend `where` of the source: an expression that is true or false for every row."),
@@ -91,6 +95,7 @@ CHATS = {
     "legacy_functions": _error(
         "Say `legacy_functions: upgrade` below `data`, which turns them into tools, or mend the rows."
     ),
+    "sharegpt": _error("Say `sharegpt: convert` below `data`, which makes chats of them."),
     "empty_messages": _error("Give the row at least a user and an assistant message."),
     "message_shape": _error('Write a message as {"role": "user", "content": "..."}.'),
     "role": _error("Use system, developer, user, assistant or tool."),
@@ -117,7 +122,7 @@ TEXTS = {
     "control_character": _warning("Delete the character: nobody sees it, but the model learns it."),
     "bidi_character": _warning("Delete the character, unless the text is written from right to left."),
     "full_width": _warning(
-        "Write them in one width; `{{ answer | nfkc }}` in the prompt does it: １２ becomes 12."
+        "Write them in one width; `{{ answer | half_width }}` in the prompt does it: １２ becomes 12."
     ),
     "placeholder": _warning("Fill it in, or delete the row: the model would learn to write it."),
     "blank_answer": _warning("Write the answer, or delete the row."),

@@ -92,6 +92,8 @@ def _data(proposal: Proposal, path: str, source: Mapping[str, str | None]) -> It
         yield f"      columns: {{{pairs}}} # new name: name in the file"
     if proposal.log is not None:
         yield from _log(proposal.log)
+    if proposal.sharegpt:
+        yield "  sharegpt: convert # `conversations` become `messages`"
     if proposal.validation is not None:
         yield f"  split: {{validation: {proposal.validation}, seed: 42}} # kept back to see overfitting"
 

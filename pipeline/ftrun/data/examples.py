@@ -24,6 +24,7 @@ from ftrun.data.shapes import (
     row_faults,
     training_row,
 )
+from ftrun.data.sharegpt import converted, is_sharegpt
 from ftrun.data.sources import place_of
 from ftrun.data.structure import has_system, message_faults
 from ftrun.errors import DataError, UserError
@@ -85,6 +86,7 @@ class ExampleMaker:
         self._rules, self._lenient = rules_of(experiment.target), is_default(experiment)
         self._fields = item_fields(experiment.train.grader)
         self._upgrade = experiment.data.legacy_functions == "upgrade"
+        self._convert = experiment.data.sharegpt == "convert"
         added = (self._prompt.system, self._prompt.tools, self._prompt.item, self._given, self._fields)
         self._as_they_are = self._method == "supervised" and not any(added)
 
@@ -92,12 +94,17 @@ class ExampleMaker:
         """Return the whole training row that a row becomes, None if it can't be used."""
         if self._as_they_are and is_plain_chat(row.values):  # what most rows are, in a tenth of the time
             return {"messages": row.values["messages"]}
-        values = upgraded(row.values) if self._upgrade else row.values
+        values = converted(row.values) if self._convert and is_sharegpt(row.values) else row.values
+        values = upgraded(values) if self._upgrade else values
         try:
             if is_ready(values, self._method):
                 return self._ready(values, row, place)
             if not self._given and self._method == "supervised" and is_completion(values):
                 return self._ready(values, row, place)
+            if is_sharegpt(values) and not self._given:
+                words = "the row has `conversations`, as ShareGPT writes them, not `messages`"
+                place.add("sharegpt", words, row.line, once=True)
+                return None
             other = None if self._given else other_method(values, self._method)
             if other is not None:
                 place.add(other.code, other.message, row.line, hint=other.hint, once=True)

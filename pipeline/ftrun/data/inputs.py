@@ -17,7 +17,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.files import digest
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
-MASK_VERSION = 2  # raise it when other finds would be masked
+MASK_VERSION = 3  # raise it when other finds would be masked
 
 
 def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
         "prompt": _prompt(experiment),
         **_given(
             method=None if method == "supervised" else method,
+            sharegpt="convert" if experiment.data.sharegpt == "convert" else None,
             legacy_functions="upgrade" if experiment.data.legacy_functions == "upgrade" else None,
         ),
         **_masked(experiment),

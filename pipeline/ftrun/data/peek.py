@@ -17,6 +17,7 @@ from ftrun.data.encodings import find_encoding, is_sure
 from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.rows import TEXT, numbered
+from ftrun.data.sharegpt import converted, is_sharegpt
 from ftrun.data.sources import ENDINGS, OTHER_TABLES, SourceFile, ending_of
 from ftrun.data.unpacking import told
 from ftrun.errors import DataError
@@ -32,7 +33,7 @@ class Look:
     """What a data file looks like.
 
     `encoding` is None where it is UTF-8 or marked, `guessed` if other encodings would do as well; `chat` says
-    that the rows are ready chats.
+    that the rows are ready chats, `sharegpt` that they had to be made so.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Look:
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
     chat: bool
+    sharegpt: bool
 
 
 def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> Look:
@@ -64,9 +66,8 @@ def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> L
     source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)
     rows = _rows(SourceFile(path=path, source=source, role="data", format=form))
     columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
-    if "conversations" in columns and "messages" not in columns:
-        hint = 'Write each row as {"messages": [{"role": "user", "content": "…"}, …]}.'
-        raise _error(path, "rows with `conversations` are no chats of this API", "conversations", hint)
+    sharegpt = all(map(is_sharegpt, rows))
+    rows = tuple(map(converted, rows)) if sharegpt else rows
     chat = isinstance(rows[0].get("messages"), list)
     return Look(
         path=path,
@@ -78,6 +79,7 @@ def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> L
         columns=columns,
         rows=rows,
         chat=chat,
+        sharegpt=sharegpt,
     )
 
 

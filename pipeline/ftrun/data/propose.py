@@ -53,6 +53,7 @@ class Proposal:
     """What an experiment on this file should say. `columns`, `log` and `preferences` are None for ready rows.
 
     `renamed` maps new to old column names; `validation` is a share, a count, or None for no split.
+    `sharegpt` says that rows are to be converted to chats.
     `remote` says why the engine on this machine can't train on it.
     """
 
@@ -62,6 +63,7 @@ class Proposal:
     method: Literal["supervised", "dpo"]
     remote: str | None
     renamed: Mapping[str, str]
+    sharegpt: bool
     language: Literal["ja", "en"]
     rows: int
     validation: float | int | None
@@ -96,6 +98,7 @@ def propose(look: Look, *, user: str | None = None, assistant: str | None = None
         preferences=preferences,
         method=method,
         remote=_remote(look, method),
+        sharegpt=look.sharegpt,
         renamed=_renamed(_named(columns, log, preferences), look.columns),
         language=language,
         rows=len(distinct),

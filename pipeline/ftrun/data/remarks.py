@@ -11,7 +11,9 @@ from ftrun.data.peek import Look
 if TYPE_CHECKING:  # it imports us
     from ftrun.data.propose import Columns
 
+HEADED = ("csv", "tsv", "xlsx")  # formats whose first line names the columns
 FEWEST = 10  # training examples that providers ask for
+LONGEST_NAME = 30  # characters; what is longer is hardly the name of a column
 
 
 def remarks(look: Look, columns: Columns | None, log: ChatLog | None, rows: int) -> Iterator[str]:
@@ -32,6 +34,12 @@ def remarks(look: Look, columns: Columns | None, log: ChatLog | None, rows: int)
             f"The column names say nothing, so by their content {columns.user!r} asks and "
             f"{columns.assistant!r} answers. If that is wrong: --user COLUMN --assistant COLUMN."
         )
+        title = next((name for name in (columns.user, columns.assistant) if _is_sentence(name)), None)
+        if title is not None and look.format in HEADED:
+            yield (
+                f"The first line is taken for names of columns, but “{title[:40]}” reads like a row. "
+                "If it is one, put a line with names above it."
+            )
     if look.guessed:
         first = " ".join(str(value) for value in look.rows[0].values())[:40]
         yield (
@@ -47,6 +55,10 @@ def remarks(look: Look, columns: Columns | None, log: ChatLog | None, rows: int)
         )
     elif rows <= FEWEST + 1:
         yield "All rows are training data: there are too few to keep some back for validation."
+
+
+def _is_sentence(name: str) -> bool:
+    return len(name) > LONGEST_NAME or name.rstrip().endswith((".", "?", "!", "。", "？", "！"))
 
 
 def _has_answer(row: Mapping[str, Any]) -> bool:

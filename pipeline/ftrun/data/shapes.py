@@ -144,9 +144,10 @@ def _asked_faults(asked: Mapping[str, Any], above: str) -> Iterator[Fault]:
     parallel = asked.get("parallel_tool_calls", True)
     if not isinstance(parallel, bool):
         words = f"`{above}parallel_tool_calls` is {shown(parallel)}, not true or false"
-        yield Fault("parallel_calls", words)
+        yield Fault("parallel_calls", words, hint="Write true or false, without quotes.")
     elif "parallel_tool_calls" in asked and functions is None:
-        yield Fault("parallel_calls", f"`{above}parallel_tool_calls` stands there without `tools`")
+        words = f"`{above}parallel_tool_calls` stands there without `tools`"
+        yield Fault("parallel_calls", words, hint="Delete it, or give the row its `tools`.")
     yield from message_faults(
         asked.get("messages"),
         prefix=f"{above}messages",

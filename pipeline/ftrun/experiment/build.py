@@ -110,6 +110,7 @@ def _data(document: Document) -> Data:
         split=_split(document, raw.get("split")),
         dedupe=raw.get("dedupe", "exact"),
         legacy_functions=raw.get("legacy_functions", "refuse"),
+        sharegpt=raw.get("sharegpt", "refuse"),
         checks=raw.get("checks") or {},
         pii=raw.get("pii"),
         augment=_augment(document, raw.get("augment", {})),

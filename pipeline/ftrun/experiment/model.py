@@ -129,6 +129,7 @@ class Data:
     split: Split | None = None
     dedupe: Literal["off", "exact", "near"] = "exact"
     legacy_functions: Literal["refuse", "upgrade"] = "refuse"
+    sharegpt: Literal["refuse", "convert"] = "refuse"
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
     pii: Mapping[str, str] | str | None = None  # an action for each kind, or one word for all
     augment: Augment = field(default_factory=Augment)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import re
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from ftrun.experiment.document import LARGEST_TEMPLATE
+from ftrun.experiment.widths import half_width, nfkc
 
 LARGEST_OUTPUT = 1_000_000  # characters
 LONGEST_SECONDS = 5.0
@@ -156,7 +156,7 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
         )
         self.meter = Meter()
         del self.globals["lipsum"]
-        self.filters["nfkc"] = _nfkc
+        self.filters.update(nfkc=nfkc, half_width=half_width)
         self.filters = {name: self._metered(name, function) for name, function in self.filters.items()}
         self.filters.update(_output=self._output, _loop=self._loop, _concat=self._concat)
 
@@ -270,11 +270,6 @@ class _WithMeter(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return _filter(nodes.List(node.nodes, lineno=node.lineno, environment=node.environment), "_concat")
-
-
-def _nfkc(value: Any) -> Any:
-    """Return text with one form for each character: full-width １２ becomes 12, half-width ｱ becomes ア."""
-    return unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
 
 
 def _filter(node: Any, name: str, *arguments: Any) -> nodes.Filter:

@@ -204,7 +204,8 @@ def test_eval_prompts_in_training_are_recall(make: Any, tmp_path: Path) -> None:
     assert result.recall == ("death", "ferry")
     assert result.as_dict()["recall"] == ["death", "ferry"]
     assert [(one.code, one.line) for one in result.notes] == [("recall", 21), ("recall", 22)]
-    assert result.notes[0].message.startswith("eval.prompts.death: ")
+    assert result.notes[0].message.startswith("eval.prompts.death: this question")
+    assert result.notes[1].message.startswith("eval.prompts.ferry: nearly this question")
     assert not result.errors
     folder = tmp_path / "out"
     assert data.recalled(experiment, folder) == frozenset()

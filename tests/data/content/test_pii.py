@@ -138,6 +138,11 @@ def test_masks_are_stable_and_counted() -> None:
     said = [message["content"] for message in masked["messages"]]
     assert said == ["私は[PHONE]です。[EMAIL]", "鍵は [SECRET] と [PHONE]"]
     assert masker.drain() == Counter(phone=2, email=1, secret=1)
+    (bracketed,) = masker.masked(
+        {"messages": [{"role": "user", "content": "電話（０３－１２３４－５６７８）"}]}
+    )["messages"]
+    assert bracketed["content"] == "電話（[PHONE]）"
+    masker.drain()
     assert masker.masked(masked) == masked
     assert masker.drain() == Counter()
     for clean in rows():

@@ -69,10 +69,11 @@ def personal(text: str) -> Iterator[Span]:
     taken: list[Span] = []
     numbers = NUMBER.finditer(plain) if SEVEN.search(plain) else ()
     for found in numbers:
-        number = found[0].rstrip(" .()-")
-        kind = _kind_of(number, plain[max(0, found.start() - CALLED) : found.start()])
-        if kind:
-            taken.append(Span(kind, found.start(), found.start() + len(number)))
+        number, start = found[0].rstrip(" .()-"), found.start()
+        kind = _kind_of(number, plain[max(0, start - CALLED) : start])
+        if kind:  # a bracket around the whole number is no part of it: its other half stays as well
+            around = number.startswith("(") and ")" not in number
+            taken.append(Span(kind, start + around, start + len(number)))
     yield from taken
     for found in POSTCODE.finditer(plain) if numbers else ():
         if not any(found.start() < one.end and one.start < found.end() for one in taken):

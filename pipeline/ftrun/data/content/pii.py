@@ -70,7 +70,7 @@ def hidden(kind: str, value: str) -> str:
     if kind == "secret":
         prefix = f"{value[:4]}… " if KNOWN.match(value) else ""  # a password's first letters help to guess it
         return f"{prefix}({len(value)} characters)"
-    return f"{value[:3]}…" if kind == "phone" else f"({len(value)} characters)"
+    return f"{value[:3]}…" if kind in ("phone", "postcode") else f"({len(value)} characters)"
 
 
 def redacted(text: str, kinds: Mapping[str, Any] | tuple[str, ...] = KINDS) -> str:

@@ -74,6 +74,7 @@ class Recall:
     def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
         """Yield a note for each eval prompt that stands in the training data, at the first place."""
         first: dict[int, int] = {}
+        nearly: set[int] = set()
         for index, part in enumerate(corpus.parts):
             number = int.from_bytes(facts[2 * index : 2 * index + 2])
             if number and part == TRAIN:
@@ -81,9 +82,11 @@ class Recall:
         training = [index for index, part in enumerate(corpus.parts) if part == TRAIN][:MOST_READ]
         for index, example in zip(training, corpus.examples(training), strict=True):
             for number in self._asked.near(example):
-                first.setdefault(number, index)
+                if first.setdefault(number, index) == index and self._asked.exact(example) != number:
+                    nearly.add(number)
         for number, index in sorted(first.items()):
-            message = "this question is in the training data: its answers are recall"
+            known = "nearly this question" if number in nearly else "this question"
+            message = f"{known} is in the training data: its answers are recall"
             yield index, Fault("recall", message, f"{FIELD}.{self._asked.ids[number]}")
 
 
