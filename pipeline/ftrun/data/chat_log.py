@@ -20,8 +20,8 @@ CONVERSATION_NAMES = (
     "対話id ルームid トークid トークルームid threadts"
 )
 ROLE_NAMES = (
-    "role speaker sendertype sender author from 発言者 話者 話し手 役割 ロール 送信者タイプ 送信者種別 送信者 "
-    "発信者 投稿者 送信元 発話者 user username 送信者名"
+    "role speaker sendertype sender author from 発言者 話者 話し手 役割 ロール 送信者タイプ 送信者種別 "
+    "送信者 発信者 投稿者 送信元 発話者 user username 送信者名"
 )
 CONTENT_NAMES = (
     "content text message body utterance 本文 内容 メッセージ 発言内容 発言 発話 テキスト メッセージ本文"
