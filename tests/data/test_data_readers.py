@@ -165,6 +165,10 @@ def test_joined_files_of_two_encodings_are_told_as_such(make: Any) -> None:
     (problem,) = read(experiment)[1].errors
     assert (problem.code, problem.line) == ("encoding", 41)
     assert "files were joined" in str(problem.hint)
+    unnamed = make({"b.csv": ""})
+    (unnamed.data.sources[0].base / "b.csv").write_bytes(path.read_bytes())
+    (problem,) = read(unnamed)[1].errors
+    assert str(problem.hint).startswith("Some lines are UTF-8, others cp932")
 
 
 def test_tsv_and_very_long_values(make: Any) -> None:

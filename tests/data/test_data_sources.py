@@ -76,6 +76,13 @@ def test_workbook_values_and_rows(make: Any, book: Any) -> None:
     assert not findings.errors
 
 
+def test_workbook_escapes_are_the_characters_they_stand_for(make: Any, book: Any) -> None:
+    """Excel writes a carriage return as _x000D_, and a text that looks so with its first _ escaped."""
+    book(FAQ=[["q", "a"], ["one_x000D_\ntwo", "_x005F_x000D_ max_x10_y"]])
+    ((_, row),), _ = read(make({}, paths=["a.xlsx"]))
+    assert row == {"q": "one\r\ntwo", "a": "_x000D_ max_x10_y"}
+
+
 def test_workbook_sheets(make: Any, book: Any) -> None:
     """The only sheet with cells is read; of several one must be named, and a wrong name lists them."""
     book(One=[["q"], [1]], Empty=[])

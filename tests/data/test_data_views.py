@@ -13,7 +13,7 @@ from ftrun import data
 from ftrun.cli import main
 from ftrun.cli.conversation import one_line, turn_lines
 from ftrun.data.selection import browsable
-from ftrun.data.turns import tools_of, turns_of
+from ftrun.data.turns import fields_of, tools_of, turns_of
 
 CONFIG = """\
 version: 1
@@ -95,7 +95,7 @@ def test_every_shape_of_a_row_is_shown(make: Any, tmp_path: Path) -> None:
     ]
     row = {"messages": messages, "tools": [tool]}
     assert list(tools_of(row)) == ["weather"]
-    assert turns_of(row) == [
+    assert [turn[:3] for turn in turns_of(row)] == [
         ("user", "天気は？", False),
         ("user", "[image https://example.com/a.png]", False),
         ("assistant", 'weather({"city": "那覇"})', True),
@@ -109,6 +109,16 @@ def test_every_shape_of_a_row_is_shown(make: Any, tmp_path: Path) -> None:
     pair = {"input": {"messages": messages[:1]}, **answers}
     assert [turn.role for turn in turns_of(pair)] == ["user", "user", "preferred", "not preferred"]
     assert "▶ not preferred (to avoid)" in list(turn_lines(turns_of(pair)))
+
+
+def test_names_and_what_a_grader_is_given_are_shown(make: Any) -> None:
+    """Who a message is from stands behind its role; what stands beside the messages is told."""
+    row = {"messages": [{"role": "user", "name": "taro", "content": "1+1?"}], "answer": {"value": 2}}
+    assert list(turn_lines(turns_of(row))) == ["  user taro", "    1+1?"]
+    assert list(fields_of(row)) == [("answer", {"value": 2})]
+    asked = {"messages": row["messages"], "tools": [], "parallel_tool_calls": False}
+    pair = {"input": asked, "preferred_output": [], "non_preferred_output": []}
+    assert list(fields_of(pair)) == [("parallel_tool_calls", False)]
 
 
 def test_one_row_is_found_by_number_or_place(tmp_path: Path, call: Call) -> None:

@@ -25,7 +25,8 @@ def turn_lines(turns: Sequence[Turn]) -> Iterator[str]:
     for turn in turns:
         learned = " (to avoid)" if turn.role == "not preferred" else " (learned)"
         mark = LEARNED if turn.trained else NOT_LEARNED
-        yield f"{mark}{visible(turn.role)}{learned if turn.trained else ''}"
+        name = f" {visible(turn.name)}" if turn.name else ""
+        yield f"{mark}{visible(turn.role)}{name}{learned if turn.trained else ''}"
         for line in visible(turn.text, keep_newlines=True).split("\n"):
             yield f"    {line}"
 

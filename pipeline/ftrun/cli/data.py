@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ftrun.cli.check import open_experiment
-from ftrun.cli.conversation import changed_lines, heading, short_lines, turn_lines
+from ftrun.cli.conversation import changed_lines, heading, one_line, short_lines, turn_lines
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
@@ -120,7 +121,7 @@ def _at(found: Iterator[Sample], place: str, line: int) -> Iterator[Sample]:
 
 
 def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> None:
-    from ftrun.data.turns import Sizes, tools_of, turns_of
+    from ftrun.data.turns import Sizes, fields_of, tools_of, turns_of
 
     sizes = Sizes(experiment.target)
     shown = []
@@ -131,6 +132,9 @@ def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> Non
             print(f"{heading(sample)} · {tokens:,} tokens, {learned:,} of them learned")
             tools = ", ".join(tools_of(sample.example))
             heads = [f"  tools: {visible(tools)}"] if tools else []
+            for key, value in fields_of(sample.shown):
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                heads.append(f"  {visible(key)}: {one_line(text)}")
             print(*heads, *turn_lines(turns_of(sample.shown)), "", sep="\n")
     if as_json:
         print_json({"experiment": experiment.name, "target": experiment.target.name, "examples": shown})

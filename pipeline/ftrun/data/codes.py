@@ -120,6 +120,9 @@ CHATS = {
 TEXTS = {
     "mojibake": _warning("Export the file anew as UTF-8, or say its true encoding: `encoding: cp932`."),
     "control_character": _warning("Delete the character: nobody sees it, but the model learns it."),
+    "carriage_return": _warning(
+        "Write LF alone: `{{ answer.splitlines() | join('\\n') }}` in the prompt does it."
+    ),
     "bidi_character": _warning("Delete the character, unless the text is written from right to left."),
     "full_width": _warning(
         "Write them in one width; `{{ answer | half_width }}` in the prompt does it: １２ becomes 12."

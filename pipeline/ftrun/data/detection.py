@@ -90,6 +90,13 @@ def likely_encoding(sample: bytes) -> str | None:
     return "cp1252" if _decoded(sample, "cp1252") is not None else None
 
 
+def other_encoding(sample: bytes) -> str | None:
+    """Return what the lines that are no UTF-8 are surely in, where others are; None if nothing is sure."""
+    lines = sample.splitlines(keepends=True)
+    others = [line for line in lines if line.isascii() or not _is_utf8(line)]
+    return sure_encoding(b"".join(others)) if len(others) < len(lines) else None
+
+
 def _is_chinese(reading: Reading | None, sample: bytes) -> bool:
     """Tell whether what reads as EUC-JP is rather simplified Chinese: alike in bytes, but without a kana."""
     without = reading is not None and reading.foreign >= NO_KANA and reading.kana_in_runs == 0

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftrun.data.detection import ESCAPED, agrees, likely_encoding, sure_encoding
+from ftrun.data.detection import ESCAPED, agrees, likely_encoding, other_encoding, sure_encoding
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.unpacking import open_data, told
 
@@ -222,7 +222,10 @@ def _first_line(path: Path, offset: int) -> int:
 
 
 def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
-    likely = likely_encoding(_sample(path, offset))
+    sample = _sample(path, offset)
+    likely = likely_encoding(sample)
+    if likely is None and tried == "utf-8" and (other := other_encoding(sample)):
+        return f"Some lines are UTF-8, others {other}: files were joined. Save each as UTF-8 before."
     if likely is None or likely == tried:
         return None
     if likely == "utf-8" and _not_plain(path) is not None:

@@ -17,6 +17,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.files import digest
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
+CELLS_VERSION = 2  # raise it when the same workbook would give other values
 MASK_VERSION = 3  # raise it when other finds would be masked
 
 
@@ -60,6 +61,7 @@ def _file(file: SourceFile) -> dict[str, Any]:
     }
     # absent where not given: what was prepared before there were these keys is still what it was
     more = {
+        "cells version": CELLS_VERSION if file.format == "xlsx" else None,
         "sheet": source.sheet,
         "query": source.query or (source.sql.query if source.sql else None),
         "where": source.where,

@@ -90,4 +90,5 @@ def _keep(heap: list[tuple[int, int]], most: int, one: tuple[int, int]) -> None:
 
 def _shown(turn: Turn) -> dict[str, Any]:
     cut = max(0, len(turn.text) - LONGEST_TEXT)
-    return {"role": turn.role, "text": turn.text[:LONGEST_TEXT], "trained": turn.trained, "cut": cut}
+    name = {"name": turn.name} if turn.name else {}
+    return {"role": turn.role, **name, "text": turn.text[:LONGEST_TEXT], "trained": turn.trained, "cut": cut}

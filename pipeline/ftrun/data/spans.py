@@ -10,7 +10,7 @@ from ftrun.data.shapes import is_completion, parts_of
 
 
 class Span(NamedTuple):
-    """A text of a row: its path, who says it, and whether it is learned.
+    """A text of a row: its path, who says it (role and name), and whether it is learned.
 
     In a preference `preferred_output` is learned; `non_preferred_output` is what the model learns to avoid.
     """
@@ -19,6 +19,7 @@ class Span(NamedTuple):
     role: str
     text: str
     trained: bool
+    name: str | None = None
 
 
 def trained_spans(row: Example) -> Iterator[Span]:
@@ -40,16 +41,16 @@ def trained_spans(row: Example) -> Iterator[Span]:
 
 
 def _message_spans(place: str, message: Mapping[str, Any], learned: bool) -> Iterator[Span]:
-    role, content = message["role"], message.get("content")
+    role, content, name = message["role"], message.get("content"), message.get("name")
     if isinstance(content, str) and content:
-        yield Span(f"{place}.content", role, content, learned)
+        yield Span(f"{place}.content", role, content, learned, name)
     for number, part in enumerate(content if isinstance(content, list) else ()):
         where = f"{place}.content[{number}]"
         if part["type"] == "text":
-            yield Span(f"{where}.text", role, part["text"], learned)
+            yield Span(f"{where}.text", role, part["text"], learned, name)
         else:
-            yield Span(f"{where}.image_url", role, part["image_url"]["url"], False)
+            yield Span(f"{where}.image_url", role, part["image_url"]["url"], False, name)
     for number, call in enumerate(message.get("tool_calls") or ()):
         function = call["function"]
         text = f"{function['name']}({function['arguments']})"
-        yield Span(f"{place}.tool_calls[{number}]", role, text, learned)
+        yield Span(f"{place}.tool_calls[{number}]", role, text, learned, name)

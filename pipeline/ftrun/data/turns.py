@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ftrun.data.models import encoding_of, family
-from ftrun.data.shapes import asked_of
+from ftrun.data.shapes import COMPLETION_KEYS, PREFERENCE_KEYS, asked_of
 from ftrun.data.spans import Span, trained_spans
 from ftrun.data.tokens import count_examples, text_counter
 from ftrun.experiment.target_model import Target
 
 ANSWERS = {"preferred_output": "preferred", "non_preferred_output": "not preferred"}
+SHOWN = frozenset(("messages", "tools", *COMPLETION_KEYS, *PREFERENCE_KEYS))  # as turns, or by name
 LONGEST_ADDRESS = 100  # characters of an image's; data: holds all of it
 
 
@@ -21,17 +22,25 @@ class Turn(NamedTuple):
     role: str
     text: str
     trained: bool
+    name: str | None = None
 
 
 def turns_of(example: Mapping[str, Any]) -> list[Turn]:
     """Return the texts of an example; calls are written as `name(arguments)`, images as their address."""
-    return [Turn(_role(span), _text(span), span.trained) for span in trained_spans(example)]
+    return [Turn(_role(span), _text(span), span.trained, span.name) for span in trained_spans(example)]
 
 
 def tools_of(example: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of the functions that the example declares."""
     for tool in asked_of(example).get("tools") or ():
         yield str(tool["function"]["name"])
+
+
+def fields_of(example: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what stands beside the messages: what a grader is given, whether calls may be parallel."""
+    for key, value in {**asked_of(example), **example}.items():
+        if key not in SHOWN:
+            yield key, value
 
 
 class Sizes:

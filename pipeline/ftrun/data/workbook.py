@@ -7,6 +7,7 @@ is hidden, by a filter for instance, is read like the rest.
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ BATCH = 500  # rows
 MOST_TIMES = 200  # what is unpacked, in file sizes
 ALWAYS_ALLOWED = 256_000_000  # bytes unpacked, whatever the ratio
 NAME_CURE = "Give the column a name in the row of the column names, or delete what stands in it."
+ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")  # how Excel writes control characters, and its own _
 OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
 
 
@@ -179,5 +181,7 @@ def _value(cell: Any) -> Any:
     if cell.data_type == "e":
         raise ValueFault(f"shows the error {cell.value}")
     value = plain(cell.value)
+    if isinstance(value, str) and "_x" in value:
+        value = ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
     # a workbook has no whole numbers: its 1 is 1.0
     return int(value) if isinstance(value, float) and value.is_integer() else value

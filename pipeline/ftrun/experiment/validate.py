@@ -187,6 +187,8 @@ def _hint(error: Any) -> str | None:
         return "A key is followed by a full-width colon or space (：): YAML needs `: ` in half width."
     if "string" in names and isinstance(value, (int, float)):
         return f'Put quotes around it: "{json.dumps(value)}".'
+    if "number" in names and isinstance(value, str) and any(map(str.isdecimal, value)):
+        return "Write a number without quotes and without %: 0.1 is a tenth."
     if "array" in names and "object" not in names:
         return "Begin each entry of the list with `- `."
     return None

@@ -45,7 +45,7 @@
   const turnElement = (turn, words) => {
     const element = make("div", turn.trained ? "turn learned" : "turn");
     const who = make("p", "who");
-    who.append(make("span", "", turn.role));
+    who.append(make("span", "", turn.name ? `${turn.role} ${turn.name}` : turn.role));
     const avoided = turn.role === "not preferred";
     if (turn.trained) who.append(make("span", avoided ? "tag" : "tag good", avoided ? "learned to avoid" : "learned"));
     const said = make("div", "said");

@@ -61,6 +61,8 @@ def test_the_original_of_what_is_sound_is_not_invented() -> None:
     [
         ("bell\x07", "control_character"),
         ("zero\u200bwidth", "control_character"),
+        ("two\r\nlines", "carriage_return"),
+        ("二行\rです", "carriage_return"),
         ("\ufeffstart", "control_character"),
         ("es\x1b[31mcape", "control_character"),
         ("over\u202eride", "bidi_character"),

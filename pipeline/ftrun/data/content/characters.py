@@ -44,6 +44,10 @@ def damaged(text: Text) -> Iterator[Fault]:
     """Yield what is wrong with the characters of a text."""
     if not text.text.isascii():
         yield from _mojibake(text)
+    at = text.text.find("\r")
+    if at >= 0:
+        breaks = "CR LF" if text.text[at : at + 2] == "\r\n" else "CR"
+        yield Fault("carriage_return", f"a line ends with {breaks} in {excerpt(text.text, at)}", text.field)
     found = CONTROLS.search(text.text)
     if found:
         yield _hidden("control_character", text, found)

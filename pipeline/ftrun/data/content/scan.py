@@ -15,7 +15,7 @@ from ftrun.data.faults import Fault
 
 Look = Callable[[Text], Iterator[Fault]]
 # what no check is interested in: lower case, usual punctuation, and all bytes of other than ASCII characters
-USUAL = b"abcdefghijklmnopqrstuvwxyz \n\t\r.,;:!?'\"-()/*#|=&~+%_\\^"
+USUAL = b"abcdefghijklmnopqrstuvwxyz \n\t.,;:!?'\"-()/*#|=&~+%_\\^"
 ORDINARY = USUAL + bytes(range(128, 256))
 ASCII = bytes(range(128))
 NAMING = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@"
