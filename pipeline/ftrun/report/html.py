@@ -1,37 +1,19 @@
-"""Owns the HTML pages: one file each that loads nothing, whatever the facts contain.
-
-Autoescape is on; control and bidi characters are shown; the content security policy allows only the style
-sheet and, where there are examples to leaf through, the script that are in the page, by their hashes.
-"""
+"""Owns the HTML pages of a report and of a check: one file each that loads nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from ftrun.report import words
-from ftrun.report.browser import island, script, source
+from ftrun.report.browser import island, script
 from ftrun.report.curve import histogram, loss_curve
 from ftrun.report.facts import Facts, ProblemFacts
+from ftrun.report.page import language_of_han, rendered
 from ftrun.report.verdict import common_system, ranked, side_by_side, verdict
-from ftrun.text import visible
 
 MOST_ROWS = 60  # of the table under the loss curve
-WORDS = (
-    "counted",
-    "duration",
-    "hyperparameters",
-    "loss",
-    "moment",
-    "number",
-    "percent",
-    "price",
-    "price_parts",
-)
 
 
 def html_report(facts: Facts) -> str:
@@ -55,24 +37,17 @@ def data_page(facts: Facts, *, headline: str, tone: str) -> str:
 
 
 def _rendered(template: str, facts: Facts, **values: Any) -> str:
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=FunctionLoader(_text),
-    )
-    environment.globals.update({name: getattr(words, name) for name in WORDS})
-    han = _han(facts)
-    environment.filters["foreign"] = _Foreign(han)
-    style = _text("report.css")
-    return environment.get_template(template).render(
-        facts=facts,
-        style=Markup(style),  # noqa: S704 - our own file
-        policy=_policy(style, facts),
-        **_data_values(facts, han),
-        **values,
-    )
+    han = language_of_han(_foreign_texts(facts))
+    scripted = bool(facts.data.examples)
+    return rendered(template, han, scripted=scripted, facts=facts, **_data_values(facts, han), **values)
+
+
+def _foreign_texts(facts: Facts) -> Iterator[str]:
+    yield facts.experiment.description or ""
+    for answer in facts.answers:
+        yield answer.answer
+        yield from (str(message.get("content", "")) for message in answer.messages)
+    yield from (turn.text for example in facts.data.examples for turn in example.turns)
 
 
 def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
@@ -101,56 +76,6 @@ def _by_code(problems: Sequence[ProblemFacts]) -> list[list[ProblemFacts]]:
         groups.setdefault((one.severity, one.code), []).append(one)
     order = ("error", "warning", "note")
     return sorted(groups.values(), key=lambda found: (order.index(found[0].severity), -len(found)))
-
-
-def _text(name: str) -> str:
-    return (files("ftrun.report") / name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, facts: Facts) -> str:
-    """Return the content security policy: nothing but what is in the page."""
-    scripts = f"; script-src {source(script())}" if facts.data.examples else ""
-    return (
-        f"default-src 'none'; style-src {source(style)}{scripts}; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-
-
-class _Foreign:
-    """Turns text that others wrote into HTML: escaped, its language marked, its control characters shown."""
-
-    def __init__(self, han: str | None) -> None:
-        self._han = han
-
-    def __call__(self, text: object) -> Markup:
-        """Return a span; runs of escapes such as `\\x1b` are marked so that they are not taken for text."""
-        plain = str(text)
-        language = words.language(plain, self._han)
-        tag = Markup(' lang="{}"').format(language) if language else Markup()
-        return Markup('<span dir="auto"{}>{}</span>').format(tag, _shown(plain))
-
-
-def _han(facts: Facts) -> str | None:
-    """Return ja if anything in the facts is Japanese: Han characters alone are then taken for it too."""
-    texts = [facts.experiment.description or ""]
-    for answer in facts.answers:
-        texts += [answer.answer, *(str(message.get("content", "")) for message in answer.messages)]
-    texts += [turn.text for example in facts.data.examples for turn in example.turns]
-    return "ja" if any(words.language(text) == "ja" for text in texts) else None
-
-
-def _shown(text: str) -> Markup:
-    if visible(text, keep_newlines=True) == text:
-        return escape(text)
-    parts = []
-    for character in text:
-        shown = visible(character, keep_newlines=True)
-        parts.append(
-            escape(character)
-            if shown == character
-            else Markup('<span class="control">{}</span>').format(shown)
-        )
-    return Markup().join(parts)
 
 
 def _sample(facts: Facts) -> list[object]:

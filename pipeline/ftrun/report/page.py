@@ -1,0 +1,98 @@
+"""Owns what all HTML pages have: templates with autoescape, foreign text that stays text, the policy.
+
+The content security policy allows only the style sheet and, where there is one, the script that are in the
+page, by their hashes. A page loads nothing, whatever it is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ftrun.report import words
+from ftrun.report.browser import script, source
+from ftrun.text import visible
+
+WORDS = (
+    "counted",
+    "duration",
+    "hyperparameters",
+    "loss",
+    "moment",
+    "number",
+    "percent",
+    "price",
+    "price_parts",
+)
+
+
+def rendered(template: str, han: str | None, *, scripted: bool = False, **values: Any) -> str:
+    """Return the page; `scripted`: it has the script of the example browser.
+
+    `han` is the language of texts in Han characters alone.
+    """
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_text),
+    )
+    environment.globals.update({name: getattr(words, name) for name in WORDS})
+    environment.filters["foreign"] = _Foreign(han)
+    style = _text("report.css")
+    return environment.get_template(template).render(
+        style=Markup(style),  # noqa: S704 - our own file
+        policy=_policy(style, scripted=scripted),
+        **values,
+    )
+
+
+def language_of_han(texts: Iterable[str]) -> str | None:
+    """Return ja if any of the texts is Japanese: those in Han characters alone are then taken for it too."""
+    return "ja" if any(words.language(text) == "ja" for text in texts) else None
+
+
+def _text(name: str) -> str:
+    return (files("ftrun.report") / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, *, scripted: bool) -> str:
+    """Return the content security policy: nothing but what is in the page."""
+    scripts = f"; script-src {source(script())}" if scripted else ""
+    return (
+        f"default-src 'none'; style-src {source(style)}{scripts}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+class _Foreign:
+    """Turns text that others wrote into HTML: escaped, its language marked, its control characters shown."""
+
+    def __init__(self, han: str | None) -> None:
+        self._han = han
+
+    def __call__(self, text: object) -> Markup:
+        """Return a span; runs of escapes such as `\\x1b` are marked so that they are not taken for text."""
+        plain = str(text)
+        language = words.language(plain, self._han)
+        tag = Markup(' lang="{}"').format(language) if language else Markup()
+        return Markup('<span dir="auto"{}>{}</span>').format(tag, _shown(plain))
+
+
+def _shown(text: str) -> Markup:
+    if visible(text, keep_newlines=True) == text:
+        return escape(text)
+    parts = []
+    for character in text:
+        shown = visible(character, keep_newlines=True)
+        parts.append(
+            escape(character)
+            if shown == character
+            else Markup('<span class="control">{}</span>').format(shown)
+        )
+    return Markup().join(parts)
