@@ -52,8 +52,9 @@ class Provider:
 
     def add_job(self, **more: Any) -> str:
         """Add a job and return its id."""
-        job_id = f"ftjob-{len(self.jobs) + 1}"
-        base = {"id": job_id, "object": "fine_tuning.job", "status": "running", "created_at": 1}
+        number = len(self.jobs) + 1
+        job_id = f"ftjob-{number}"
+        base = {"id": job_id, "object": "fine_tuning.job", "status": "running", "created_at": number}
         self.jobs[job_id] = {**base, "fine_tuned_model": None, "result_files": [], "metadata": {}, **more}
         return job_id
 

@@ -58,14 +58,12 @@ def command(
 
 def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
     """Return name and model id of everyone who is asked; UsageError when nothing is trained yet."""
+    from ftrun.runner import no_model
+
     record = session.state.stages.get("wait")
     tuned = record.result.get("fine_tuned_model") if record and record.status == "done" else None
     if tuned is None:
-        raise UsageError(
-            f"{session.experiment.name} on {session.experiment.target.name} has no trained model yet",
-            code="no_model",
-            hint=f"ftrun run {session.experiment.file} --target {session.experiment.target.name}",
-        )
+        raise no_model(session)
     base = session.experiment.target.model
     deployed = session.state.stages.get("deploy")
     if deployed is not None and deployed.result.get("model") == tuned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ import click
 
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
+from ftrun.cli.program import program
+from ftrun.experiment.places import shown_path
 from ftrun.money import money
 from ftrun.text import visible
 
@@ -37,6 +40,10 @@ def command(
         print(f"{experiment.name} has no job on {experiment.target.name} yet.")
     for one in found:
         _print(one)
+    if sum(one["fine_tuned_model"] is not None for one in found) > 1:
+        words = [f"{shown_path(experiment.file)}@{experiment.target.name}"]
+        words += ["--runs-dir", str(runs_dir)] if runs_dir else []
+        print(f"Compare them: {program()} compare {shlex.join(words)}")
     return 0
 
 
@@ -48,7 +55,7 @@ def _print(one: Mapping[str, Any]) -> None:
     )
     cost = "" if one["usd"] is None else f"  {money(one['usd'])}"
     mark = "*" if one["current"] else " "
-    print(f"{mark} {at}  {visible(one['job_id'])}  {visible(one['status'])}{cost}")
+    print(f"{mark} {at}  #{one['spec_key'][:8]}  {visible(one['job_id'])}  {visible(one['status'])}{cost}")
     if one["fine_tuned_model"]:
         print(f"    model   {visible(one['fine_tuned_model'])}")
     spec = ", ".join(f"{name} {one['spec'][name]}" for name in SHOWN if one["spec"].get(name) is not None)

@@ -31,6 +31,7 @@ COMMANDS = {
     "rm": "Delete a file or a tuned model at a target.",
     "gc": "Find, and on request delete, what no experiment of this project uses any more.",
     "history": "List every model of an experiment with configuration, cost and scores.",
+    "compare": "Put trained models side by side: of experiments, targets, or one experiment's history.",
     "ledger": "List what cost money, estimated and actual, by experiment and month.",
     "augment": "Ask a model for more training rows; none is used before a person has approved it.",
     "review": "Approve or reject what augment proposed: in the browser, or with --approve and --reject.",
@@ -42,7 +43,7 @@ COMMANDS = {
     "doctor": "Say what is wrong with this machine, and the cure.",
 }
 # commands that DESIGN.md names and a later version brings
-LATER = frozenset((*("compare", "eval", "import", "metrics", "report"),))
+LATER = frozenset(("eval", "import", "metrics", "report"))
 
 
 class Commands(click.Group):

@@ -18,7 +18,7 @@ MOST_ROWS = 60  # of the table under the loss curve
 
 def html_report(facts: Facts) -> str:
     """Return report.html."""
-    asked = side_by_side(facts)
+    asked = side_by_side(facts.answers, facts.scores.flips)
     return _rendered(
         "report.html.j2",
         facts,

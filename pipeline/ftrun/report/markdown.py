@@ -79,15 +79,9 @@ def _head(facts: Facts) -> Iterator[str]:
 
 
 def _answers(facts: Facts) -> Iterator[str]:
-    asked = side_by_side(facts)
-    if not asked:
+    if not facts.answers:
         return
-    yield "## Answers side by side"
-    system = common_system(asked)
-    if system:
-        yield f"Every question was asked with this system prompt: {inline(system)}"
-    rivals = list(dict.fromkeys(answer.rival for answer in facts.answers))
-    yield table(["question", *map(inline, rivals)], [_asked_row(one, rivals, system) for one in asked])
+    yield from answers_blocks(facts.answers, side_by_side(facts.answers, facts.scores.flips))
     if facts.scores.rivals:
         head = ["rival", "asked", "judged", "passed", "pass rate"]
         rows = [
@@ -100,6 +94,16 @@ def _answers(facts: Facts) -> Iterator[str]:
             for row, pair in zip(rows, parts, strict=True):
                 row += [f"{part.passed} of {part.judged}" for part in pair if part]
         yield table(head, rows, numbers=True)
+
+
+def answers_blocks(answers: Sequence[AnswerFacts], asked: tuple[Asked, ...]) -> Iterator[str]:
+    """Yield the section with a row for each question and a column for each who answered."""
+    yield "## Answers side by side"
+    system = common_system(asked)
+    if system:
+        yield f"Every question was asked with this system prompt: {inline(system)}"
+    rivals = list(dict.fromkeys(answer.rival for answer in answers))
+    yield table(["question", *map(inline, rivals)], [_asked_row(one, rivals, system) for one in asked])
 
 
 def _asked_row(asked: Asked, rivals: Sequence[str], system: str | None) -> list[str]:

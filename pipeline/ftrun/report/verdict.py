@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ftrun.report.facts import AnswerFacts, Facts, RivalFacts
+from ftrun.report.facts import AnswerFacts, Facts, FlipFacts, RivalFacts
 from ftrun.report.words import counted
 
 FEW = 10  # judged questions; with fewer, one answer decides the verdict
@@ -96,11 +97,11 @@ def ranked(facts: Facts) -> list[tuple[str, RivalFacts]]:
     return [(name, known[name]) for name in names]
 
 
-def side_by_side(facts: Facts) -> tuple[Asked, ...]:
+def side_by_side(answers: Sequence[AnswerFacts], flipped: Sequence[FlipFacts] = ()) -> tuple[Asked, ...]:
     """Return the questions in the order asked, each with its answers."""
-    flips = {flip.prompt_id: flip.change for flip in facts.scores.flips}
+    flips = {flip.prompt_id: flip.change for flip in flipped}
     groups: dict[str, list[AnswerFacts]] = {}
-    for answer in facts.answers:
+    for answer in answers:
         groups.setdefault(answer.prompt_id, []).append(answer)
     return tuple(_asked(name, answers, flips.get(name)) for name, answers in groups.items())
 

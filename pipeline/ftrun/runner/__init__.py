@@ -2,7 +2,7 @@
 
 from ftrun.runner.apply import Outcome, Settings, apply, context_of
 from ftrun.runner.plan import Plan, Step, make_plan
-from ftrun.runner.session import Session, locate_session, open_session
+from ftrun.runner.session import Session, locate_session, no_model, open_session
 
 __all__ = [
     "Outcome",
@@ -14,5 +14,6 @@ __all__ = [
     "context_of",
     "locate_session",
     "make_plan",
+    "no_model",
     "open_session",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ftrun.errors import DecisionError, FtrunError
+from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.files import write_json
@@ -87,6 +87,16 @@ def _options(overrides: Sequence[str], runs: Path | None) -> tuple[str, ...]:
     """Return the options that say what is meant, for commands that are shown."""
     words = [word for override in overrides for word in ("--set", override)]
     return (*words, *(("--runs-dir", str(runs)) if runs is not None else ()))
+
+
+def no_model(session: Session) -> UsageError:
+    """Return the error for an experiment that has no trained model on its target."""
+    experiment = session.experiment
+    return UsageError(
+        f"{experiment.name} on {experiment.target.name} has no trained model yet",
+        code="no_model",
+        hint=f"ftrun run {experiment.file} --target {experiment.target.name}",
+    )
 
 
 def runs_folder(config: Path, given: Path | None) -> Path:

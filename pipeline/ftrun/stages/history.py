@@ -18,11 +18,15 @@ from ftrun.state import JobRecord, State
 
 FOLDER, ENTRY, METRICS, ANSWERS = "history", "model.json", "metrics.csv", "answers.jsonl"
 KEPT = (METRICS, "scores.json", "report.md")
+TOLD = (  # of a job
+    *("job_id", "status", "attempt", "fine_tuned_model", "adopted", "created_at", "finished_at"),
+    *("trained_tokens", "hyperparameters", "spec"),
+)
 
 
-def folder_of(context: Context, key: str) -> Path:
-    """Return where the model with this spec key is kept."""
-    return context.folder / FOLDER / key[:16]
+def kept_folder(run: Path, key: str) -> Path:
+    """Return where, of a run folder, the model with this spec key is kept."""
+    return run / FOLDER / key[:16]
 
 
 def keep(context: Context) -> None:
@@ -31,14 +35,27 @@ def keep(context: Context) -> None:
     job, waited = context.state.jobs.get(key), context.state.stages.get("wait")
     if job is None or waited is None or waited.status != "done" or waited.result.get("spec") != key:
         return
-    folder = folder_of(context, key)
+    folder = kept_folder(context.folder, key)
     evaluated = context.state.stages.get("evaluate")
     metrics = evaluated.result.get("metrics", {}) if evaluated and evaluated.status == "done" else {}
-    write_json(folder / ENTRY, {"spec_key": key, "spec": job.spec, "wait": waited.result, "metrics": metrics})
+    entry = {
+        "spec_key": key,
+        "spec": job.spec,
+        "wait": waited.result,
+        "data": _data(context),
+        "metrics": metrics,
+    }
+    write_json(folder / ENTRY, entry)
     for name in KEPT:
         if (context.folder / name).exists():
             write_atomic(folder / name, (context.folder / name).read_bytes())
     _keep_answers(context, folder)
+
+
+def _data(context: Context) -> dict[str, Any]:
+    """Return how much the model learned from."""
+    checked = context.result("check")
+    return {name: checked.get(name) for name in ("examples", "train_tokens")}
 
 
 def _keep_answers(context: Context, folder: Path) -> None:
@@ -58,7 +75,7 @@ def _keep_answers(context: Context, folder: Path) -> None:
 
 def recalled(context: Context) -> Mapping[str, Any] | None:
     """Return what waiting for this job found once, with its metrics put back; None if nothing is kept."""
-    folder = folder_of(context, spec_key(context))
+    folder = kept_folder(context.folder, spec_key(context))
     try:
         entry = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
         found: dict[str, Any] = entry["wait"]
@@ -77,26 +94,32 @@ def history(state: State, folder: Path, current: str | None) -> Iterator[dict[st
 
     costs = {one.effect: one for one in effects(read_ledgers([folder / NAME]))}
     for key, job in sorted(state.jobs.items(), key=lambda item: item[1].created_at or 0):
-        kept = folder / FOLDER / key[:16]
+        kept = kept_folder(folder, key)
+        entry = _entry(kept)
         cost = costs.get(job.intent or job.job_id)
         yield {
             "spec_key": key,
             "current": key == current,
             **_facts(job),
             "usd": cost.usd if cost else None,
-            "metrics": _metrics(kept),
+            "examples": _mapping(entry, "data").get("examples"),
+            "metrics": _mapping(entry, "metrics"),
             "answers": str(kept / ANSWERS) if (kept / ANSWERS).exists() else None,
         }
 
 
 def _facts(job: JobRecord) -> dict[str, Any]:
-    names = ("job_id", "status", "attempt", "fine_tuned_model", "adopted", "created_at", "finished_at")
-    return {**{name: getattr(job, name) for name in names}, "spec": job.spec}
+    return {name: getattr(job, name) for name in TOLD}
 
 
-def _metrics(folder: Path) -> Mapping[str, Any]:
+def _entry(folder: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((folder / ENTRY).read_text(encoding="utf-8"))["metrics"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _mapping(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = entry.get(name)
     return found if isinstance(found, dict) else {}

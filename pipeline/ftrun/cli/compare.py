@@ -1,0 +1,103 @@
+"""`ftrun compare A B …`: trained models of experiments, or of one experiment's history, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ftrun.cli.failure import print_json
+from ftrun.text import visible
+
+if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.report.comparison import Comparison, EntryFacts
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(name="compare")
+@click.argument("entries", nargs=-1, required=True, metavar="CONFIG[@TARGET][#MODEL]...")
+@click.option("--html", "page", type=FILE, metavar="FILE", help="Write it as a page too.")
+@click.option("--markdown", type=FILE, metavar="FILE", help="Write it as Markdown too.")
+@click.option("--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def command(
+    entries: tuple[str, ...], page: Path | None, markdown: Path | None, runs_dir: Path | None, as_json: bool
+) -> int:
+    """Compare trained models: what differs, and how they answer the same questions.
+
+    An experiment file stands for its present model; MODEL is one of its history, as `ftrun history` shows it.
+    One experiment alone stands for all models of its history. Nothing is asked, and no server is needed.
+    """
+    from ftrun.runner.comparing import compare
+    from ftrun.runner.entries import entries_of
+
+    comparison = compare(entries_of(entries, runs_dir))
+    if page is not None or markdown is not None:
+        from ftrun.report.comparison_page import write_markdown, write_page
+
+        if page is not None:
+            write_page(comparison, page)
+        if markdown is not None:
+            write_markdown(comparison, markdown)
+    if as_json:
+        print_json(comparison.as_dict())
+    else:
+        _print(comparison, [path for path in (page, markdown) if path is not None])
+    return 0
+
+
+def _print(comparison: Comparison, written: list[Path]) -> None:
+    from ftrun.evaluation.table import print_answers
+    from ftrun.experiment.places import shown_path
+
+    for line in _head(comparison):
+        print(line)
+    if comparison.answers:
+        print()
+        print_answers(comparison.answers)
+    for pair in comparison.pairs:
+        print(pair.sentence)
+    for note in comparison.notes:
+        print(f"note: {visible(note)}")
+    for path in written:
+        print(f"Written: {shown_path(path)}")
+
+
+def _head(comparison: Comparison) -> Iterator[str]:
+    from ftrun.report.comparison import shortened
+
+    for entry in comparison.entries:
+        yield f"{entry.letter}  {visible(entry.entry)}"
+        yield f"   {visible('  '.join(_facts(entry)))}"
+        if entry.fit:
+            yield f"   {entry.fit}"
+    yield "Differs:" if comparison.differing else "Model, data and hyperparameters are the same."
+    for setting in comparison.differing:
+        yield f"  {visible(setting.name)}"
+        for entry, value in zip(comparison.entries, setting.values, strict=True):
+            yield f"    {entry.letter}  {'-' if value is None else visible(shortened(value))}"
+    same = [one for one in comparison.same if one.values[0] is not None]
+    if same:
+        told = ", ".join(f"{one.name} {shortened(one.values[0] or '')}" for one in same)
+        yield f"The same: {visible(told)}"
+
+
+def _facts(entry: EntryFacts) -> Iterator[str]:
+    from ftrun.money import money
+    from ftrun.report.words import duration, loss, moment
+
+    yield entry.job_id
+    yield entry.status
+    if entry.created_at is not None:
+        yield moment(entry.created_at)
+    if entry.seconds is not None:
+        yield duration(entry.seconds)
+    if entry.usd is not None and not entry.free:
+        yield money(entry.usd)
+    if entry.train_loss is not None:
+        yield f"loss {loss(entry.train_loss)}"
+    if entry.valid_loss is not None:
+        yield f"validation {loss(entry.valid_loss)}"

@@ -1,0 +1,154 @@
+"""Owns the facts of a comparison of trained models, and the sentences made of them; not how they look.
+
+`as_dict` is what `compare --json` prints. Entries are called A, B, C … in the order given; A is the one that
+the others are held against.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ftrun.report.facts import AnswerFacts, RivalFacts
+from ftrun.report.words import counted
+
+CHANCE = 0.05  # a difference that chance makes less often than this is called one
+HARDLY = "chance alone hardly explains that"
+EXPLAINED = "chance alone explains that, so more questions are needed"
+SHOWN_PROMPT = 60  # characters of a setting on one line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFacts:
+    """A trained model. `entry` names it again; times are seconds, `usd` None where nobody knows."""
+
+    letter: str
+    entry: str
+    experiment: str
+    target: str
+    provider: str
+    spec_key: str
+    job_id: str
+    fine_tuned_model: str
+    status: str
+    created_at: float | None = None
+    seconds: float | None = None
+    trained_tokens: int | None = None
+    usd: float | None = None
+    free: bool = False
+    train_loss: float | None = None
+    valid_loss: float | None = None
+    fit: str | None = None
+    score: RivalFacts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A part of the configuration, with its value in each entry (None: it has none)."""
+
+    name: str
+    values: tuple[str | None, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether two entries have different values."""
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFacts:
+    """How `letter` did against A on the questions that were judged for both.
+
+    `better` and `worse` count those that it, or A, alone passes; `p` is the chance of a split as uneven as
+    theirs if both were equally good.
+    """
+
+    letter: str
+    both: int
+    better: int
+    worse: int
+    neither: int
+    p: float
+
+    @property
+    def judged(self) -> int:
+        """Return how many questions there are."""
+        return self.both + self.better + self.worse + self.neither
+
+    @property
+    def sentence(self) -> str:
+        """Return who passes how much, and whether that means anything."""
+        passes = f"{self.letter} passes {self.both + self.better} of {counted(self.judged, 'check')}"
+        start = f"{passes}, A {self.both + self.worse}"
+        if not self.better + self.worse:
+            return f"{start}: no question tells them apart."
+        only = f"{self.letter} alone is right {_times(self.better)}, A alone {_times(self.worse)}"
+        meaning = HARDLY if self.p < CHANCE else EXPLAINED
+        return f"{start}; {only}: {meaning} (p = {self.p:.2g})."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {**asdict(self), "judged": self.judged, "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Everything that a comparison says. The `rival` of an answer is the letter of its entry."""
+
+    entries: tuple[EntryFacts, ...]
+    settings: tuple[Setting, ...] = ()
+    answers: tuple[AnswerFacts, ...] = ()
+    pairs: tuple[PairFacts, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def differing(self) -> tuple[Setting, ...]:
+        """Return the settings that differ."""
+        return tuple(one for one in self.settings if one.differs)
+
+    @property
+    def same(self) -> tuple[Setting, ...]:
+        """Return the settings that are the same everywhere."""
+        return tuple(one for one in self.settings if not one.differs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document of `compare --json`."""
+        return {
+            "entries": [asdict(one) for one in self.entries],
+            "differences": {one.name: list(one.values) for one in self.differing},
+            "same": {one.name: one.values[0] for one in self.same},
+            "answers": [asdict(one) for one in self.answers],
+            "pairs": [one.as_dict() for one in self.pairs],
+            "notes": list(self.notes),
+        }
+
+
+def letter(index: int) -> str:
+    """Return A for 0, B for 1 … and A1 for 26."""
+    turn, place = divmod(index, len(string.ascii_uppercase))
+    return string.ascii_uppercase[place] + (str(turn) if turn else "")
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def tone(comparison: Comparison) -> str:
+    """Return good or bad where the one pair there is differs by more than chance, else neutral."""
+    if len(comparison.pairs) != 1 or comparison.pairs[0].p >= CHANCE:
+        return "neutral"
+    return "good" if comparison.pairs[0].better > comparison.pairs[0].worse else "bad"
+
+
+def settings(values: Sequence[Mapping[str, str | None]]) -> tuple[Setting, ...]:
+    """Return the settings of all entries in the order in which they first occur."""
+    names = dict.fromkeys(name for one in values for name in one)
+    return tuple(Setting(name=name, values=tuple(one.get(name) for one in values)) for name in names)
+
+
+def shortened(value: str) -> str:
+    """Return a setting's value for one line."""
+    line = " ".join(value.split())
+    return line if len(line) <= SHOWN_PROMPT else line[: SHOWN_PROMPT - 1] + "…"

@@ -1,0 +1,240 @@
+"""Owns putting trained models side by side: their settings, what training found, their answers to the same
+questions. Reads what is kept of them; nothing is asked, written or judged by two rulers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ftrun.evaluation.answers import Message, Record
+from ftrun.evaluation.cache import ANSWERS, read_records
+from ftrun.evaluation.expect import judge
+from ftrun.evaluation.fit import Fit, explain
+from ftrun.evaluation.metrics import parse_metrics
+from ftrun.evaluation.pairs import paired
+from ftrun.evaluation.scores import score
+from ftrun.report.comparison import (
+    Comparison,
+    EntryFacts,
+    PairFacts,
+    letter,
+    settings,
+)
+from ftrun.report.facts import AnswerFacts
+from ftrun.report.typed import typed
+from ftrun.report.words import counted
+from ftrun.runner.entries import Entry
+from ftrun.stages.history import METRICS
+
+REHEARSAL = "rehearsal"
+HASHES = ("training data", "validation data")
+HASH_SHOWN = 12  # characters
+SYSTEM = ("system", "developer")
+Key = tuple[str, str]  # of a question: its id, and what was asked, without the system prompt
+Answers = Mapping[Key, Record]
+
+
+def compare(entries: Sequence[Entry]) -> Comparison:
+    """Return the comparison of two or more models; the others are held against the first."""
+    answers = [_answers(entry) for entry in entries]
+    shared, notes = _shared(answers)
+    judged, ruled = _by_one_ruler(shared)
+    shown = [_of(judged, name) for name in _letters(entries)]
+    values = [_settings(entry, one) for entry, one in zip(entries, answers, strict=True)]
+    found = settings(values)
+    differing = {one.name for one in found if one.differs}
+    systems = "system prompt" in differing
+    return Comparison(
+        entries=tuple(_entry(index, entry, shown[index]) for index, entry in enumerate(entries)),
+        settings=found,
+        answers=tuple(_fact(record, system=not systems) for record in judged),
+        pairs=tuple(_pairs(shown)),
+        notes=tuple(
+            dict.fromkeys((*_session_notes(entries), *_training_notes(entries, differing), *notes, *ruled))
+        ),
+    )
+
+
+def _letters(entries: Sequence[Entry]) -> list[str]:
+    return [letter(index) for index in range(len(entries))]
+
+
+def _answers(entry: Entry) -> Answers:
+    """Return the model's kept answers, the present one of each question."""
+    model, found = entry.facts["fine_tuned_model"], dict[Key, Record]()
+    for record in read_records(entry.folder / ANSWERS):
+        if record.rival == "tuned" and record.model == model:
+            found.setdefault(_key(record), record)  # earlier answers come last
+    return found
+
+
+def _key(record: Record) -> Key:
+    return record.prompt_id, json.dumps(_without_system(record), sort_keys=True)
+
+
+def _without_system(record: Record) -> list[Message]:
+    return [message for message in record.messages if message.get("role") not in SYSTEM]
+
+
+def _shared(answers: Sequence[Answers]) -> tuple[list[dict[str, Record]], list[str]]:
+    """Return the questions that two or more answered, by letter, and what is to be said of the others."""
+    order = dict.fromkeys(key for one in answers for key in one)
+    asked = [{letter(i): one[key] for i, one in enumerate(answers) if key in one} for key in order]
+    shared = [one for one in asked if len(one) > 1]
+    alone = len(asked) - len(shared)
+    notes = [f"{counted(alone, 'question')} that only one of them answered: left out"] if alone else []
+    notes += [
+        f"{letter(index)} has no answers that are kept: its evaluation was not finished"
+        for index, one in enumerate(answers)
+        if not one
+    ]
+    return _with_ids(shared), notes
+
+
+def _with_ids(shared: Sequence[dict[str, Record]]) -> list[dict[str, Record]]:
+    """Give different questions of one id different ids."""
+    times: dict[str, int] = {}
+    renamed = []
+    for one in shared:
+        name = next(iter(one.values())).prompt_id
+        times[name] = times.get(name, 0) + 1
+        shown = name if times[name] == 1 else f"{name} ({times[name]})"
+        renamed.append({who: dataclasses.replace(record, prompt_id=shown) for who, record in one.items()})
+    return renamed
+
+
+def _by_one_ruler(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record], list[str]]:
+    """Return the answers with their letter as rival, those to one question judged by one expectation."""
+    records, ruled = [], []
+    for one in shared:
+        expected = [record.expect for record in one.values()]
+        ruler = next((expect for expect in expected if expect), None)
+        if any(expect != ruler for expect in expected):
+            ruled.append(next(iter(one.values())).prompt_id)
+            one = {name: _judged(record, ruler) for name, record in one.items()}
+        recall = any(record.recall for record in one.values())
+        records += [dataclasses.replace(record, rival=name, recall=recall) for name, record in one.items()]
+    notes = [f"expectations differ, the first one judged all: {', '.join(ruled)}"] if ruled else []
+    if any(record.recall for record in records):
+        notes.append("questions marked recall stand in the training data of one of them")
+    return records, notes
+
+
+def _judged(record: Record, expect: Mapping[str, Any] | None) -> Record:
+    verdict = judge(expect, record.answer)
+    return dataclasses.replace(record, expect=expect, passed=verdict.passed, failures=tuple(verdict.failures))
+
+
+def _of(records: Iterable[Record], name: str) -> list[Record]:
+    return [record for record in records if record.rival == name]
+
+
+def _pairs(shown: Sequence[Sequence[Record]]) -> Iterator[PairFacts]:
+    first = {record.prompt_id: record.passed for record in shown[0]}
+    for index, records in enumerate(shown[1:], start=1):
+        both = [
+            (record.passed, other)
+            for record in records
+            if record.passed is not None and (other := first.get(record.prompt_id)) is not None
+        ]
+        if both:
+            yield PairFacts(letter=letter(index), **dataclasses.asdict(paired(both)))
+
+
+def _fact(record: Record, *, system: bool) -> AnswerFacts:
+    """Return an answer as reports have it: without its system prompt where there are several."""
+    messages = record.messages if system else _without_system(record)
+    fact = typed(AnswerFacts, {**record.as_dict(), "messages": messages})
+    assert isinstance(fact, AnswerFacts)
+    return fact
+
+
+def _entry(index: int, entry: Entry, records: Sequence[Record]) -> EntryFacts:
+    experiment, facts = entry.session.experiment, entry.facts
+    start, end = facts["created_at"], facts["finished_at"]
+    fit = _fit(entry)
+    name = letter(index)
+    rivals = score(records).as_dict()["rivals"]
+    found = typed(
+        EntryFacts,
+        {
+            **{key: facts[key] for key in ("spec_key", "job_id", "fine_tuned_model", "status", "usd")},
+            "letter": name,
+            "entry": entry.name,
+            "experiment": experiment.name,
+            "target": experiment.target.name,
+            "provider": experiment.target.provider,
+            "created_at": start,
+            "seconds": end - start if start is not None and end is not None else None,
+            "trained_tokens": facts["trained_tokens"],
+            "free": experiment.target.provider == "local",
+            **(
+                {"train_loss": fit.train_loss, "valid_loss": fit.valid_loss, "fit": fit.sentence}
+                if fit
+                else {}
+            ),
+            "score": rivals.get(name),
+        },
+    )
+    assert isinstance(found, EntryFacts)
+    return found
+
+
+def _fit(entry: Entry) -> Fit | None:
+    """Return what the curve says; nothing for a rehearsal, whose curve is made up."""
+    try:
+        rows = parse_metrics((entry.folder / METRICS).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+    return explain(rows) if rows and not _is_rehearsal(entry) else None
+
+
+def _is_rehearsal(entry: Entry) -> bool:
+    target = entry.session.experiment.target
+    return target.provider == "local" and entry.facts["spec"].get("model", target.model) == REHEARSAL
+
+
+def _settings(entry: Entry, answers: Answers) -> dict[str, str | None]:
+    """Return the configuration as people read it; `auto` with what it came to."""
+    spec = dict(entry.facts["spec"])
+    used, asked = entry.facts["hyperparameters"], spec.pop("hyperparameters", {})
+    spec.pop("spec version", None)
+    values = {name: value for name, value in spec.items() if name not in HASHES}
+    values |= {name: _used(asked.get(name), used.get(name)) for name in dict.fromkeys((*asked, *used))}
+    values |= {"training examples": entry.facts["examples"]}
+    values |= {name: str(spec[name])[:HASH_SHOWN] for name in HASHES if spec.get(name)}
+    systems = [
+        one["content"] for record in answers.values() for one in record.messages if one["role"] in SYSTEM
+    ]
+    values |= {"system prompt": systems[0] if systems else None}
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _used(asked: Any, used: Any) -> Any:
+    if asked is None or used is None or asked == used:
+        return used if asked is None else asked
+    return f"{asked} ({used})"
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _session_notes(entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in entries:
+        yield from entry.session.notes
+
+
+def _training_notes(entries: Sequence[Entry], differing: set[str]) -> Iterator[str]:
+    made_up = [letter(index) for index, entry in enumerate(entries) if _is_rehearsal(entry)]
+    if made_up:
+        was = "is a rehearsal" if len(made_up) == 1 else "are rehearsals"
+        yield f"{', '.join(made_up)} {was}: nothing was trained, and the answers are made up"
+    apart = sorted(differing & {"model", "training data", "validation data"})
+    if apart and len(made_up) < len(entries):
+        yield f"losses can't be compared: other {' and '.join(apart)}"
