@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from conftest import ROOT
 from ftrun.experiment import build_experiment, read_document
+from ftrun.experiment.schema import schema_text
 
 READMES = ("README.md", "README.ja.md")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -75,6 +78,17 @@ def test_the_experiments_in_a_readme_are_valid(name: str, tmp_path: Path) -> Non
         document = read_document(path)
         for target in document.data["targets"]:
             assert build_experiment(document, target).target.name == target
+
+
+@pytest.mark.parametrize("name", ["docs/experiment-file.md", "docs/targets.md"])
+def test_the_examples_of_a_document_fit_the_schema(name: str, tmp_path: Path) -> None:
+    """Every piece of YAML, put over a small experiment, is one that the schema takes."""
+    (tmp_path / "base.yaml").write_text(TARGETS_ONLY, encoding="utf-8")
+    schema = Draft202012Validator(json.loads(schema_text()))
+    for number, text in enumerate(text for language, text in blocks(name) if language == "yaml"):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(f"extends: base.yaml\n{text}", encoding="utf-8")
+        assert [error.message for error in schema.iter_errors(read_document(path).data)] == []
 
 
 @pytest.mark.parametrize("name", [*READMES, "CHANGELOG.md", "docs/dependencies.md", "docs/targets.md"])

@@ -29,6 +29,14 @@ def test_an_unknown_key_names_path_value_and_the_nearest_key(place: Workplace) -
     assert "Did you mean `train.hyperparameters.n_epochs`?" in (problem.hint or "")
     problem = place.wrong_with("train: {hyperparameters: {n_epoch: 3}}\n")
     assert "Did you mean `n_epochs`?" in (problem.hint or "")
+    problem = place.wrong_with("train: {suffix: my model, the second}\n")
+    assert "a text with a comma needs quotes" in (problem.hint or "")
+
+
+def test_a_number_with_a_unit_is_to_be_written_without(place: Workplace) -> None:
+    """`5 USD` and `10%` are texts; the way out is the number."""
+    problem = place.wrong_with("budget: {usd: 5 USD}\n")
+    assert "0.1 for a tenth" in (problem.hint or "")
 
 
 @pytest.mark.parametrize("address", ["s3://b/x?token=1", "s3://b/x#part", "file://host/x", "file://x"])

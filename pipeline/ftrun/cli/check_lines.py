@@ -90,7 +90,7 @@ def _histogram(title: str, bars: Sequence[Bar]) -> Iterator[str]:
     for low, high, count in bars:
         bar = "█" * max(1, round(BAR * count / highest)) if count else ""
         span = f"{low:>{width},} - {high:>{width},}" if low < high else f"{low:>{width},}"
-        yield f"  {span:>{2 * width + 3}}  {bar} {count:,}" if count else f"  {span}"
+        yield f"  {span:>{2 * width + 3}}" + (f"  {bar} {count:,}" if count else "")
 
 
 def _problem_lines(kind: str, problems: Sequence[Problem]) -> Iterator[str]:

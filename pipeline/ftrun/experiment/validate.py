@@ -93,6 +93,8 @@ def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem
     else:
         near = _near_key(plain_key, known)
         hint = f"Did you mean `{near}`? " if near else ""
+        if not near and _at(document.data, path) is None:  # the end of a text that was cut at its comma
+            hint = "If it belongs to the text before: between { and } a text with a comma needs quotes. "
         hint += f"Known here: {', '.join(known)}." if known else ""
     return document.problem(path, message, code="unknown_key", hint=hint or None, at_key=True)
 
@@ -188,7 +190,7 @@ def _hint(error: Any) -> str | None:
     if "string" in names and isinstance(value, (int, float)):
         return f'Put quotes around it: "{json.dumps(value)}".'
     if "number" in names and isinstance(value, str) and any(map(str.isdecimal, value)):
-        return "Write a number without quotes and without %: 0.1 is a tenth."
+        return "Write the number alone, without unit or quotes: 5, or 0.1 for a tenth."
     if "array" in names and "object" not in names:
         return "Begin each entry of the list with `- `."
     return None

@@ -50,7 +50,7 @@ def run(context: Context) -> dict[str, Any]:
     for warning in found["warnings"]:
         context.emit("warning", **warning)
     for note in found["notes"]:
-        context.emit("note", text=f"{note['file']}: {note['message']}" if note["file"] else note["message"])
+        context.emit("note", text=str(_problem(note)))
     return facts(found)
 
 
