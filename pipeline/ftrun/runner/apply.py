@@ -51,7 +51,7 @@ class Outcome:
 @contextmanager
 def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[Context]:
     """Hold the run's lock, read the state anew under it, and yield the context of the stages."""
-    with session.store.locked(wait=settings.wait_for_lock):
+    with session.locked(wait=settings.wait_for_lock):
         session.reload()
         context = context_of(session, emit, settings)
         try:

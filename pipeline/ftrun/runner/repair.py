@@ -19,8 +19,9 @@ from ftrun.stages.spec import spec_key
 from ftrun.state import Intent, State
 from ftrun.state.store import BACKUP, parse_state
 from ftrun.targets import Service, reachable
+from ftrun.targets.service import DEAD
 
-REPAIRABLE = ("state_damaged", "state_conflict", "state_missing")
+REPAIRABLE = ("state_damaged", "state_conflict", "state_missing", "state_older")
 HUNK = re.compile(rb"^<<<<<<< .*?\n(.*?)^=======\n(.*?)^>>>>>>> .*?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 LOST = "the state was damaged and had no backup"
 
@@ -51,14 +52,15 @@ def _missing(state: State, service: Service) -> Iterator[str]:
 
 def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
     """Put the state right and say from what; the damaged file is kept beside it under another name."""
-    with session.store.locked(wait=wait):
+    with session.locked(wait=wait):
         try:
             session.reload()
             return {"state": session.store.shown(), "source": None, "kept": None}
         except DecisionError as error:
             if error.code not in REPAIRABLE:
                 raise
-        source, state = _restored(session, session.store.read("state.json") or b"")
+            older = error.code == "state_older"
+        source, state = _restored(session, session.store.read("state.json") or b"", older=older)
         kept = session.store.put_aside(_kept_name()) if session.store.exists() else None
         if state is not None:
             session.store.save(state)
@@ -68,8 +70,8 @@ def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
     return {"state": session.store.shown(), "source": source, "kept": kept}
 
 
-def _restored(session: Session, raw: bytes) -> tuple[str, State | None]:
-    """Return what the state can be restored from, and it."""
+def _restored(session: Session, raw: bytes, *, older: bool) -> tuple[str, State | None]:
+    """Return what the state can be restored from, and it; `older`: it is whole and lacks an open call."""
     sides = _sides(raw, session.store.shown())
     if sides is not None:
         return "both sides of the merge", merged(*sides)
@@ -79,6 +81,8 @@ def _restored(session: Session, raw: bytes) -> tuple[str, State | None]:
         return "the target", None
     for intent in state.intents.values():
         intent.phase = "sending"  # the lost state was written after this one: it may have left
+    if older:
+        return "the state and its backup", merged(parse_state(raw, session.store.shown()), state)
     return "the backup", state
 
 
@@ -94,6 +98,10 @@ def _sides(raw: bytes, path: str) -> tuple[State, State] | None:
 def merged(one: State, other: State) -> State:
     """Return the newer of two states with what only the other one knows: uploads, jobs, intents, attempts."""
     newer, older = (one, other) if one.serial >= other.serial else (other, one)
+    for key, job in older.jobs.items():
+        kept = newer.jobs.get(key, job)
+        if job.job_id not in (kept.job_id, *kept.duplicates) and job.status not in DEAD:
+            kept.duplicates.append(job.job_id)  # each clone made one: a person decides
     for name in ("uploads", "jobs", "intents", "upload_intents"):
         setattr(newer, name, {**getattr(older, name), **getattr(newer, name)})
     newer.intents = {key: intent for key, intent in newer.intents.items() if key not in newer.jobs}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
+from ftrun.experiment.places import shown_path
 from ftrun.files import write_json
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of
@@ -39,10 +42,30 @@ class Session:
 
     def reload(self) -> None:
         """Read the state (again under the lock); DecisionError if it is not this experiment's."""
-        self.state = self.store.load() or _new_state(self.experiment)
+        with self.named():
+            self.state = self.store.load() or _new_state(self.experiment)
         _check_owner(self)
         _check_name(self)
         _check_identity(self)
+
+    @contextmanager
+    def locked(self, *, wait: bool) -> Iterator[None]:
+        """Hold the run's lock; DecisionError (exit 4) names who holds it, `wait` waits for it instead."""
+        with ExitStack() as stack:
+            with self.named():
+                stack.enter_context(self.store.locked(wait=wait))
+            yield
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Make the commands that a DecisionError of the state tells ready to be typed."""
+        try:
+            yield
+        except DecisionError as error:
+            words = (shown_path(self.experiment.file), "--target", self.experiment.target.name, *self.options)
+            hint = error.problem.hint or ""
+            error.problem.hint = hint.replace("CONFIG", shlex.join(words)) or None
+            raise
 
 
 def open_session(

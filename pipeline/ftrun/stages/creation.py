@@ -117,30 +117,30 @@ def may_resend(context: Context, intent: Intent) -> bool:
 
 def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
     intent = context.state.intents.get(key)
-    alike = _alike(context, context.service(), key, () if intent is None else intent.seen)
+    before = [] if intent is None else intent.seen
+    alike = _alike(context, context.service(), key, before)
     found = _ours(context, key, alike)
     if found:
         return the_one(context, found), True
     if intent is not None and is_unclear(context, intent):
         return _settle(context, key, intent)
-    return _create(context, key, intent, seen=[job.id for job in alike])
+    resends = 0 if intent is None else intent.resends
+    return _create(context, key, intent, seen=[*before, *(job.id for job in alike)], resends=resends)
 
 
 def _create(
-    context: Context, key: str, intent: Intent | None, *, seen: list[str], resends: int = 0
+    context: Context, key: str, old: Intent | None, *, seen: list[str], resends: int
 ) -> tuple[Job, bool]:
     _require_consent(context)
-    repeat = intent is not None and intent.phase == "sending" and context.local
-    if intent is None or not repeat:
-        intent = _new_intent(context, key, intent, seen, resends)
+    repeat = old is not None and old.phase == "sending" and context.local
+    intent = old if old is not None and repeat else _new_intent(context, key, old, seen, resends)
     intent.phase = "sending"
     context.save(no_way_back=True)
     outcome = _send(context, key, intent)
     if isinstance(outcome, Created):
         return outcome.job, False
     if isinstance(outcome, NotCreated):
-        del context.state.intents[key]
-        context.save(no_way_back=True)
+        _close(context, key, old, resends)
         settle(context, "job", intent.id, "void", usd=0.0)
         raise outcome.as_error()
     intent.reason = outcome.reason
@@ -150,7 +150,7 @@ def _create(
 
 def _new_intent(context: Context, key: str, old: Intent | None, seen: list[str], resends: int) -> Intent:
     """Write into state and ledger what is about to be paid; DecisionError if the month's budget is spent."""
-    if old is not None:  # it never left, or a person says that it made nothing
+    if old is not None and not _is_open(old, resends):  # it never left, or a person says that it made nothing
         settle(context, "job", old.id, "void", usd=0.0)
     intent = Intent(id=str(uuid.uuid4()), phase="intent", at=time.time(), seen=seen, resends=resends)
     context.state.intents[key] = intent
@@ -158,10 +158,22 @@ def _new_intent(context: Context, key: str, old: Intent | None, seen: list[str],
     try:
         announce(context, "job", intent.id, context.quote.get("train_usd"))
     except DecisionError:
-        del context.state.intents[key]
-        context.save()
+        _close(context, key, old, resends)
         raise
     return intent
+
+
+def _is_open(old: Intent, resends: int) -> bool:
+    """Tell whether nobody knows what became of the call before this one: it is sent once more."""
+    return resends > old.resends
+
+
+def _close(context: Context, key: str, old: Intent | None, resends: int) -> None:
+    """Forget a call that certainly made no job, but not the open one that it was to make up for."""
+    del context.state.intents[key]
+    if old is not None and _is_open(old, resends):
+        context.state.intents[key] = old
+    context.save(no_way_back=True)
 
 
 def _require_consent(context: Context) -> None:
@@ -204,11 +216,10 @@ def _settle(context: Context, key: str, intent: Intent) -> tuple[Job, bool]:
     found = _look_for(context, key, window)
     if found:
         return the_one(context, found), True
+    context.save()
     if resend:
         context.emit("note", text="no job showed up: sent again, as budget.unclear.resend_after says")
-        del context.state.intents[key]
-        return _create(context, key, None, seen=intent.seen, resends=intent.resends + 1)
-    context.save()
+        return _create(context, key, intent, seen=intent.seen, resends=intent.resends + 1)
     raise unclear_error(context, intent)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, changes, shortened
+from ftrun.stages.decision import Decision, changes, fingerprint, shortened
 from ftrun.stages.spec import spec, spec_base, spec_key
 from ftrun.state import Intent, JobRecord
 from ftrun.targets import Job, Service
@@ -59,7 +59,17 @@ def _about(context: Context, job: JobRecord, remote: Service | None) -> Decision
         return _about_duplicates(context, job, remote)
     if job.status in ("failed", "cancelled"):
         return Decision(action="blocked", reasons=(_death(job),), code="job_failed")
+    if _replaced(context, job):
+        return Decision(action="adopt", reasons=(f"job {job.job_id} was taken over for this configuration",))
     return Decision(action="skip", reasons=(f"job {job.job_id} has this configuration",))
+
+
+def _replaced(context: Context, job: JobRecord) -> bool:
+    """Tell whether the stage remembers another job of this configuration than the one that counts."""
+    record = context.state.stages.get(NAME)
+    if record is None or record.result.get("job_id") in (None, job.job_id):
+        return False
+    return record.fingerprint == fingerprint(inputs(context))
 
 
 def _forced(context: Context, job: JobRecord, remote: Service | None) -> Decision:
@@ -105,10 +115,10 @@ def _live(job: JobRecord, remote: Service) -> list[Job]:
 def _about_unclear(context: Context, intent: Intent) -> Decision:
     from ftrun.stages.creation import may_resend
 
-    if intent.reason is None:  # the run died before it could look for the job long enough
-        return Decision(action="wait", reasons=(LOOKING,))
     if may_resend(context, intent):
         return Decision(action="run", reasons=(LOOKING, "if none shows up it is sent once more"))
+    if intent.reason is None:  # the run died before it could look for the job long enough
+        return Decision(action="wait", reasons=(LOOKING,))
     return Decision(action="blocked", reasons=(UNCLEAR,), code="unclear")
 
 

@@ -114,11 +114,12 @@ class State:
     intents: dict[str, Intent] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def unclear(self) -> bool:
-        """Tell whether a paid call may have left whose answer is not known."""
-        paid = self.identity.get("provider") != "local"
-        return paid and any(intent.phase == "sending" for intent in self.intents.values())
+    def forgotten_by(self, other: State | None) -> bool:
+        """Tell whether `other` knows nothing of a paid call that may have left and has no answer here."""
+        if self.identity.get("provider") == "local":
+            return False
+        known = {**other.jobs, **other.intents} if other is not None else {}
+        return any(one.phase == "sending" and key not in known for key, one in self.intents.items())
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values, with its version."""

@@ -21,6 +21,7 @@ from ftrun.state.model import VERSION, State
 
 CONFLICT = (b"<<<<<<< ", b">>>>>>> ")
 BACKUP = "state.json.backup"
+SENDING = b'"sending"'  # stands in every state that knows of a call without an answer
 UNTOUCHED = "Nothing was changed, and no call was made."
 
 
@@ -63,10 +64,9 @@ class StateStore:
     def load(self) -> State | None:
         """Return the verified state, None where there is none; DecisionError when it can't be trusted."""
         self._seen = self.read("state.json")
-        if self._seen is None:
-            self._refuse_forgetting()
-            return None
-        return parse_state(self._seen, self.shown())
+        state = None if self._seen is None else parse_state(self._seen, self.shown())
+        self._refuse_forgetting(state)
+        return state
 
     def save(self, state: State, *, no_way_back: bool = False) -> None:
         """Write the state durably; the last good one becomes `state.json.backup`.
@@ -85,19 +85,25 @@ class StateStore:
         self.write("state.json", data)
         self._seen = self.read("state.json")
 
-    def _refuse_forgetting(self) -> None:
-        """Refuse to begin anew where the backup knows of a paid call without an answer."""
+    def _refuse_forgetting(self, state: State | None) -> None:
+        """Refuse to go on without, or with an earlier or another `state`, as git may put it there, where the
+        backup knows of a paid call without an answer.
+        """
+        raw = self.read(BACKUP) or b""
+        if SENDING not in raw:
+            return
         try:
-            last = parse_state(self.read(BACKUP) or b"", self.shown(BACKUP))
+            last = parse_state(raw, self.shown(BACKUP))
         except DecisionError:
-            return  # none, or one that knows nothing for certain
-        if last.unclear:
+            return  # it knows nothing for certain
+        if last.forgotten_by(state):
+            why = "is gone" if state is None else "is not the last one (was it taken from git?)"
             raise DecisionError(
-                f"{self.shown()} is gone, and its backup knows of a create without a clear answer: a job may "
-                "exist and cost money; no call was made",
-                code="state_missing",
+                f"{self.shown()} {why}, and its backup knows of a create without a clear answer: a job "
+                "may exist and cost money; no call was made",
+                code="state_missing" if state is None else "state_older",
                 file=self.shown(),
-                hint="`ftrun state repair CONFIG` brings it back from the backup; the next run then looks "
+                hint="`ftrun state repair CONFIG` brings back what the backup knows; the next run then looks "
                 "for the job.",
             )
 
