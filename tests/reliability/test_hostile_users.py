@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import WORDS, Runs, finished, make_project
-from reliability.provider import Provider
+from reliability.provider import Call, Fault, Provider
 
 CREATE = "POST /fine_tuning/jobs"
 DETACHED = (*WORDS, "--detach")
@@ -155,6 +155,24 @@ def test_a_months_budget_is_one_for_all_machines_of_a_shared_state(
     assert len(provider.jobs) == 1
 
 
+def test_a_months_budget_is_one_for_all_targets_of_a_shared_state(
+    runs: Runs, provider: Provider, tmp_path: Path
+) -> None:
+    """What another machine has spent on another target of the experiment counts as well."""
+    places = [make_project(tmp_path / name, provider) for name in ("here", "there")]
+    for place in places:
+        text = (place / "toy.yaml").read_text(encoding="utf-8")
+        target = text[text.index("  paid: {") : text.index("data:\n")]
+        change(place, "data:\n  sources", target.replace("paid:", "other:") + "data:\n  sources")
+        change(place, "version: 1\n", f"version: 1\nstate: file://{tmp_path}/shared\n")
+        change(place, "version: 1\n", "version: 1\nbudget: {usd_per_month: 0.015}\n")
+    assert runs(places[0]).wait() == 0
+    words = tuple("other" if word == "paid" else word for word in WORDS)
+    run = runs(places[1], *words, "--set", "train.hyperparameters.n_epochs=3")
+    assert (run.wait(), run.error_code) == (4, "over_month"), run.stdout
+    assert len(provider.jobs) == 1
+
+
 def test_another_experiments_model_is_found_in_its_shared_state(
     runs: Runs, provider: Provider, place: Path, tmp_path: Path
 ) -> None:
@@ -190,3 +208,52 @@ def test_an_earlier_job_in_the_answer_is_not_taken_for_the_new_one(
     run = runs(place, *WORDS, "--set", "train.seed=8")
     assert (run.wait(), run.error_code) == (4, "unclear")
     assert "ftjob-1" in run.document["error"]["message"]
+
+
+def test_commands_mean_the_job_of_the_present_configuration(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """A run that died right after creating a job leaves no command that cancels the one before it."""
+    provider.looks = FOREVER
+    assert runs(place, *DETACHED).wait() == 75
+    made: list[str] = []
+
+    def plan(call: Call) -> Fault:
+        made.extend([call.name] if call.name == CREATE else [])
+        return "kill-before" if made and call.name == "GET /fine_tuning/jobs" else ""
+
+    provider.plan = plan
+    other = ("--set", "train.seed=9")
+    run = runs.start(place, *DETACHED, *other)
+    provider.victim = run.pid
+    run.wait()
+    provider.plan = lambda call: ""
+    about = ("toy.yaml", "--target", "paid", *other, "--json")
+    assert runs(place, "status", *about).document["job_id"] == "ftjob-2"
+    assert runs(place, "cancel", *about, "--yes").document["job_id"] == "ftjob-2"
+    assert [job["status"] for job in provider.jobs.values()] == ["validating_files", "cancelled"]
+
+
+def test_an_adopted_twin_is_the_job_from_then_on(runs: Runs, provider: Provider, tmp_path: Path) -> None:
+    """After `adopt` of the other of two jobs every command and result names that one."""
+    provider.hidden, provider.looks = 1000.0, 1
+    places = [make_project(tmp_path / name, provider, settle="60s") for name in ("here", "there")]
+    for place in places:
+        assert runs(place, *DETACHED, env={"FTRUN_LOCKS": str(place / "locks")}).wait() == 75
+    provider.hidden = 0.0
+    about = ("--target", "paid", "--json")
+    assert runs(places[0]).error_code == "duplicates"
+    assert runs(places[0], "adopt", "toy.yaml", "ftjob-2", *about).wait() == 0
+    for words in (("status", "toy.yaml", *about), WORDS, ("status", "toy.yaml", *about)):
+        assert runs(places[0], *words).document["job_id"] == "ftjob-2"
+    assert runs(places[0]).document["fine_tuned_model"].endswith("ftjob-2")
+
+
+def test_a_recorded_job_that_is_gone_can_be_replaced(runs: Runs, provider: Provider, place: Path) -> None:
+    """Where the target does not know the recorded job any more, another one of this work may be adopted."""
+    provider.looks = FOREVER
+    assert runs(place, *DETACHED).wait() == 75
+    provider.jobs["ftjob-9"] = {**provider.jobs.pop("ftjob-1"), "id": "ftjob-9"}
+    assert runs(place).error_code == "unknown_job"
+    adopted = runs(place, "adopt", "toy.yaml", "ftjob-9", "--target", "paid", "--json")
+    assert adopted.document["job_id"] == "ftjob-9", adopted.stdout

@@ -21,19 +21,16 @@ ENDED = ("succeeded", "failed", "cancelled", "stopped")
 def job_id_of(session: Session) -> str:
     """Return the id of the experiment's job; UsageError where there is none."""
     from ftrun.cli.run import comeback
+    from ftrun.runner.present import present_job
 
-    record = session.state.stages.get("train")
-    found = record.result.get("job_id") if record else None
-    if found is None:  # a run that was killed right after creating it has it here only
-        alive = [job.job_id for job in session.state.jobs.values() if job.status not in ENDED]
-        found = alive[-1] if alive else None
+    found = present_job(session)
     if found is None:
         raise UsageError(
             f"{session.experiment.name} on {session.experiment.target.name} has no job yet",
             code="no_job",
             hint=comeback(session),
         )
-    return str(found)
+    return found
 
 
 @contextmanager

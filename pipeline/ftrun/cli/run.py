@@ -125,11 +125,6 @@ def comeback(session: Session, *, command: str = "", target: str | None = None) 
     return f"{program()} {shlex.join(words)}"
 
 
-def _job(session: Session) -> str | None:
-    record = session.state.stages.get("train")
-    return record.result.get("job_id") if record else None
-
-
 def _status(error: FtrunError | None) -> str:
     kinds: tuple[tuple[type[FtrunError], str], ...] = (
         (PendingError, "pending"),
@@ -143,6 +138,8 @@ def _status(error: FtrunError | None) -> str:
 
 
 def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> dict[str, Any]:
+    from ftrun.runner.present import present_job
+
     stages = session.state.stages
     upload = stages["upload"].result if "upload" in stages else {}
     waited = stages["wait"].result if "wait" in stages else {}
@@ -151,7 +148,7 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
         "experiment": session.experiment.name,
         "target": session.experiment.target.name,
         "status": _status(error),
-        "job_id": _job(session),
+        "job_id": present_job(session),
         "training_file": upload.get("train"),
         "validation_file": upload.get("validation"),
         "fine_tuned_model": waited.get("fine_tuned_model"),

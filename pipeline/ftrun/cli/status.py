@@ -73,8 +73,9 @@ def _status(stage: str, action: str, recorded: str | None, job_status: str | Non
 
 def _job(session: Session) -> tuple[str | None, str | None, str | None]:
     """Return id, status and model of the job; the target is asked while it is not at its end."""
-    record = session.state.stages.get("train")
-    job_id = record.result.get("job_id") if record else None
+    from ftrun.runner.present import present_job
+
+    job_id = present_job(session)
     known = next((job for job in session.state.jobs.values() if job.job_id == job_id), None)
     if known is None:
         return job_id, None, None

@@ -134,11 +134,20 @@ def _check_successor(context: Context, key: str, job: Job) -> None:
     known = context.state.jobs.get(key)
     if known is None or known.job_id == job.id:
         return
-    old = context.service().job(known.job_id)
-    if not old.dead and job.id not in known.duplicates:
+    old = _if_there(context, known.job_id)
+    if old is not None and not old.dead and job.id not in known.duplicates:
         raise _refuse(f"this configuration has job {old.id} already ({old.status})")
     for other in (known.job_id, *known.duplicates):
-        one = context.service().job(other)
-        if other != job.id and not one.dead and not one.succeeded:
+        one = _if_there(context, other)
+        if one is not None and other != job.id and not one.dead and not one.succeeded:
             way = context.command("cancel", after=(other,))
             context.emit("warning", message=f"job {other} still runs. To end it: {way}")
+
+
+def _if_there(context: Context, job_id: str) -> Job | None:
+    try:
+        return context.service().job(job_id)
+    except FtrunError as error:
+        if error.code != "not_found":
+            raise
+        return None

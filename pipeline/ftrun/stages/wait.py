@@ -44,7 +44,8 @@ def decide(context: Context, remote: Service | None) -> Decision:
         return Decision(action="wait", reasons=("--force",))
     here = all((context.folder / name).exists() for name in outputs(context))
     same = record is not None and record.status == "done" and record.inputs == shortened(inputs(context))
-    if job.status in ENDED_WELL and same and here:
+    this = record is not None and record.result.get("job_id") == job.job_id
+    if job.status in ENDED_WELL and same and this and here:
         why = f"stopped early: {job.error}" if job.status == STOPPED else "the job succeeded"
         return Decision(action="skip", reasons=(why,))
     return Decision(action="wait", reasons=(f"job {job.job_id} is {job.status}",))
@@ -60,7 +61,7 @@ def run(context: Context) -> dict[str, Any]:
     record = context.state.jobs[spec_key(context)]
     if record.status in ENDED_WELL and context.force != NAME:
         known = recalled(context)
-        if known is not None:
+        if known is not None and known.get("job_id") == record.job_id:
             return dict(known)
     job = _awaited(context, record)
     stopped = record.error if record.error and record.error.startswith(GUARD) and not job.succeeded else None
