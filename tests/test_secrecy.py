@@ -46,6 +46,13 @@ def test_files_hold_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form
     assert (tmp_path / "a").read_text() == f"x {secrecy.HIDDEN} y"
 
 
+def test_a_secret_that_is_part_of_another_leaves_no_rest() -> None:
+    """The longer one is hidden as a whole, whichever was known first."""
+    for end in range(20, 8, -1):
+        secrecy.keep_secret("fk-0123456789abcdefg"[:end])
+    assert secrecy.hide("x fk-0123456789abcdefg y") == f"x {secrecy.HIDDEN} y"
+
+
 def test_short_texts_are_no_secrets() -> None:
     """What is shorter than any key is not hidden: ordinary text must stay whole."""
     secrecy.keep_secret("abc")

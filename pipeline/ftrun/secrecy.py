@@ -24,9 +24,14 @@ def keep_secret(value: str) -> None:
         _secrets.update((value, quote(value, safe=""), json.dumps(value)[1:-1]))
 
 
+def _longest_first() -> list[str]:
+    """Return the secrets so that one that is part of another leaves no rest of that."""
+    return sorted(_secrets, key=len, reverse=True)
+
+
 def hide(text: str) -> str:
     """Return `text` without the secrets that are known."""
-    for secret in _secrets:
+    for secret in _longest_first():
         if secret in text:
             text = text.replace(secret, HIDDEN)
     return text
@@ -43,7 +48,7 @@ def hide_in(value: Any) -> Any:
 
 def hide_in_bytes(data: bytes) -> bytes:
     """Return `data` without the secrets that are known."""
-    for secret in _secrets:
+    for secret in _longest_first():
         if secret.encode() in data:
             data = data.replace(secret.encode(), HIDDEN.encode())
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from paid import Paid
+from paid import KEY, Paid
 from scripted import Answer, Asked, ScriptedServer, refusal
 
 
@@ -97,6 +98,24 @@ def test_a_server_that_cannot_pause_is_said_to(detached: Paid) -> None:
     """A 404 for the call is no 404 for the job."""
     detached.provider.hook = lambda asked: refusal(404) if asked.path.endswith("/pause") else None
     assert detached.json("pause", detached.config, code=1)["error"]["code"] == "not_supported"
+
+
+def test_a_webhook_is_told_no_key(detached: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that a server repeats in a reason goes to nobody else."""
+    told: list[str] = []
+
+    def hear(asked: Asked) -> Answer:
+        told.append(json.dumps(asked.body))
+        return Answer({})
+
+    hook = ScriptedServer(hear)
+    monkeypatch.setenv("HOOK", f"{hook.origin}/secret-0123456789")
+    detached.add("notify: {webhook_env: HOOK}\n")
+    reason = {"message": f"no credit for {KEY}", "code": "quota"}
+    detached.provider.jobs["ftjob-1"].update(status="failed", error=reason)
+    detached.json("run", detached.config, "--yes", code=1)
+    hook.close()
+    assert len(told) == 1 and "no credit" in told[0] and KEY not in told[0]
 
 
 @pytest.mark.parametrize("command", ["wait", "cancel", "pause", "resume", "events"])

@@ -77,8 +77,8 @@ RULES = {
     ),
     "no lock of a run": Broken(
         file="state/locks.py",
-        right="timeout=-1 if wait else 0)\n    try:\n        lock.acquire()",
-        wrong="timeout=-1 if wait else 0)\n    try:\n        lock.is_locked",
+        right="fallback_to_soft=False)\n    try:\n        lock.acquire()",
+        wrong="fallback_to_soft=False)\n    try:\n        lock.is_locked",
         notices=test_neighbours.test_a_second_run_stops_while_the_first_one_creates,
     ),
     "no lock of the clones": Broken(

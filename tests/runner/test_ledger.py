@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,25 @@ def test_the_last_word_of_an_effect_counts_in_its_first_month(tmp_path: Path) ->
     book.note("job", "b", "void", usd=0.0)
     entries = read_ledgers([book.path])
     assert (spent(entries).usd, len(effects(entries))) == (0.25, 2)
+
+
+def test_a_clock_that_was_put_back_brings_no_estimate_back(tmp_path: Path) -> None:
+    """What an effect cost stays said, though its estimate was written by a clock that was days ahead."""
+    book = Ledger(tmp_path, experiment="x", target="t")
+    book.note("job", "a", "estimated", usd=1.0)
+    ahead = re.sub(r'"at": "[0-9]{4}', '"at": "2999', book.path.read_text(encoding="utf-8"))
+    book.path.write_text(ahead, encoding="utf-8")
+    book.note("job", "a", "actual", usd=0.25, what="ftjob-1")
+    assert (spent(read_ledgers([book.path])).usd, effects(read_ledgers([book.path]))[0].what) == (
+        0.25,
+        "ftjob-1",
+    )
+
+
+def test_a_file_without_a_name_has_no_ledger(inside: Inside, project: Path) -> None:
+    """`ftrun ledger` of what is no experiment says so."""
+    (project / "no.yaml").write_text("version: 1\n", encoding="utf-8")
+    assert inside.json("ledger", str(project / "no.yaml"), code=2)["error"]["code"] == "no_name"
 
 
 def test_from_a_to_b_and_back_to_a_pays_for_two_jobs_and_asks_nothing_twice(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,20 @@ from ftrun.errors import DecisionError
 from ftrun.state.locks import held
 
 
-def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a network file system answers to flock is no crash, and never taken for a lock."""
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """What a network file system answers to flock is no crash, and never taken for a lock; nor is another
+    kind of lock taken instead, which would outlive a killed run.
+    """
 
     def refuse(_descriptor: int, _operation: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with (
-        pytest.raises(DecisionError, match="No locks available") as caught,
+        pytest.raises(DecisionError, match=os.strerror(number)) as caught,
         held(tmp_path / "run.lock", what="another run", wait=False),
     ):
         pass

@@ -15,6 +15,7 @@ import pytest
 from conftest import Ftrun
 from ftrun.errors import DecisionError
 from ftrun.state import State
+from ftrun.state.ledger import Ledger, read_ledgers, spent
 from ftrun.state.locks import me
 from ftrun.state.remote import RemoteStore
 from ftrun.state.shelf import FolderShelf, shelf_of
@@ -41,6 +42,23 @@ def test_a_shared_folder_keeps_state_and_backup(tmp_path: Path) -> None:
         "state.json.backup",
     ]
     assert not (tmp_path / "a" / "state.json").exists()
+
+
+def test_a_ledger_on_a_shelf_loses_no_line(tmp_path: Path) -> None:
+    """Who hands in late takes nothing back that others have handed in, nor a line that a crash tore."""
+    shelf = FolderShelf(tmp_path / "shared")
+    stores = [RemoteStore(tmp_path / name, shelf) for name in ("a", "b")]
+    books = [Ledger(store.folder, experiment="toy", target="paid") for store in stores]
+    books[0].note("job", "one", "estimated", usd=1.0)
+    stores[0].hand_in_ledger()
+    stores[1].fetch_ledger()
+    books[1].note("job", "two", "estimated", usd=2.0)
+    stores[1].hand_in_ledger()
+    with books[0].path.open("ab") as torn:
+        torn.write(b'{"at": "20')
+    stores[0].hand_in_ledger()
+    assert spent(read_ledgers([tmp_path / "shared/ledger.jsonl"])).usd == 3.0
+    assert spent(read_ledgers([books[0].path])).usd == 3.0
 
 
 def test_only_one_machine_holds_the_lock(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import print_json
-from ftrun.errors import UsageError
+from ftrun.errors import ConfigError, UsageError
 from ftrun.money import money
 from ftrun.text import visible
 
@@ -49,7 +49,9 @@ def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
 
     here = Path("configs") if Path("configs").is_dir() else Path()
     runs = runs_folder(config or here / "any.yaml", runs_dir)
-    name = str(read_document(config).data.get("name", "")) if config else "*"
+    name = read_document(config).data.get("name") if config else "*"
+    if not isinstance(name, str) or not name:
+        raise ConfigError("there is no name in it, so no experiment", code="no_name", file=str(config))
     return sorted(runs.glob(f"{name}/*/{NAME}"))
 
 

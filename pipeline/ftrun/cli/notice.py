@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ftrun.secrecy import keep_secret
+from ftrun.secrecy import hide_in, keep_secret
 
 if TYPE_CHECKING:
     from ftrun.experiment.model import Experiment
@@ -26,7 +26,7 @@ APPLE = (
 
 def notify(experiment: Experiment, document: dict[str, Any]) -> list[str]:
     """Tell that a run ended, as `notify` says; return what did not work. `document` is `run --json`'s."""
-    how, problems = experiment.notify, []
+    how, problems, document = experiment.notify, [], hide_in(document)
     text = _sentence(document)
     if how.bell and sys.stderr.isatty():
         sys.stderr.write("\a")

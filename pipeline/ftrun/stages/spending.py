@@ -6,6 +6,8 @@ plan and the deed another run may have spent what was left.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from ftrun import data
 from ftrun.errors import DecisionError
 from ftrun.money import money
@@ -30,11 +32,29 @@ def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> No
     """Write what is about to be paid at most; DecisionError if the month's budget has not that much left."""
     if context.local:
         return
-    with held(context.folder.parent / "ledger.lock", what="another run writes the ledger", wait=True):
-        context.store.fetch_ledger()
+    with _alone(context):
+        _fetch(context)
         check_month(context, usd)
         ledger_of(context).note(kind, effect, "estimated", usd=usd)
         context.store.hand_in_ledger()
+
+
+def _alone(context: Context) -> AbstractContextManager[None]:
+    """Hold the lock of the experiment's ledgers."""
+    return held(context.folder.parent / "ledger.lock", what="another run writes the ledger", wait=True)
+
+
+def _fetch(context: Context) -> None:
+    """Bring what other machines have paid, on any target of the experiment, into the ledgers here."""
+    context.store.fetch_ledger()
+    experiment = context.experiment
+    if experiment.state is None:
+        return
+    from ftrun.state.remote import store_at
+
+    for name in (one.name for one in experiment.targets if one.name != experiment.target.name):
+        folder = context.folder.parent / name
+        store_at(experiment.state, folder, experiment.name, name).fetch_ledger()
 
 
 def check_month(context: Context, usd: float | None) -> None:
@@ -69,7 +89,9 @@ def settle(
     what: str | None = None,
 ) -> None:
     """Write what became of an effect."""
-    if not context.local:
+    if context.local:
+        return
+    with _alone(context):
         ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what)
         context.store.hand_in_ledger()
 

@@ -116,13 +116,17 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 
 def effects(entries: Iterable[Entry]) -> list[Entry]:
-    """Return one line an effect: what was said of it last, at the time when it was first named."""
+    """Return one line an effect: what was said of it last, at the time when it was first named.
+
+    An estimate comes before what it cost, whatever the clocks say that wrote them.
+    """
     found: dict[str, Entry] = {}
     for entry in entries:
         first = found.get(entry.effect)
         values: dict[str, Any] = asdict(entry)
         if first is not None:
-            values |= {"at": first.at, "what": entry.what or first.what}
+            late = entry.standing == "estimated"
+            values = asdict(first) if late else values | {"at": first.at, "what": entry.what or first.what}
         found[entry.effect] = Entry(**values)
     return list(found.values())
 

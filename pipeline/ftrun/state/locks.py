@@ -27,7 +27,8 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_suffix(".json")
-    lock = filelock.FileLock(path, timeout=-1 if wait else 0)
+    # a lock of another kind, by a file's existence, would outlive a killed run
+    lock = filelock.FileLock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -35,7 +36,7 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
             f"{what} ({_who(holder)})",
             code="locked",
             file=str(path),
-            hint="Wait for it with --wait, or look with `ftrun status`.",
+            hint="Wait for it with --wait, or look with `ftrun status CONFIG`.",
         ) from None
     except OSError as error:
         raise DecisionError(

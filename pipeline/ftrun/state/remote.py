@@ -30,6 +30,12 @@ def store_at(url: str | None, folder: Path, experiment: str, target: str) -> Sta
     return StateStore(folder) if url is None else RemoteStore(folder, shelf_of(url, experiment, target))
 
 
+def _whole_lines(data: bytes | None) -> list[bytes]:
+    """Return the lines of a ledger, less a last one that a crash has torn."""
+    found = data or b""
+    return found[: found.rfind(b"\n") + 1].splitlines()
+
+
 def _is_gone(holder: dict[str, Any]) -> bool:
     """Tell whether the holder of a lock was a process of this machine that has ended."""
     if holder["host"] != me()["host"] or not isinstance(holder["pid"], int) or holder["pid"] <= 0:
@@ -57,14 +63,14 @@ class RemoteStore(StateStore):
 
     def fetch_ledger(self) -> None:
         """Bring what other machines have paid into the ledger here."""
-        theirs = (self._shelf.read(LEDGER) or b"").splitlines()
         path = self.folder / LEDGER
-        ours = (read_plain(path) or b"").splitlines()
+        theirs, ours = _whole_lines(self._shelf.read(LEDGER)), _whole_lines(read_plain(path))
         if any(line not in ours for line in theirs):
             write_atomic(path, b"".join(line + b"\n" for line in dict.fromkeys((*theirs, *ours))))
 
     def hand_in_ledger(self) -> None:
-        """Let other machines know what was paid here."""
+        """Let other machines know what was paid here, and keep what they have handed in since."""
+        self.fetch_ledger()
         self._shelf.write(LEDGER, read_plain(self.folder / LEDGER) or b"")
 
     def read(self, name: str) -> bytes | None:
