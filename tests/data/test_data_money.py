@@ -50,6 +50,20 @@ def test_training_that_is_billed_by_the_hour_has_no_price(make: Any) -> None:
     assert "by the hour" in cost_words(estimate)
 
 
+def test_reinforcement_at_openai_has_no_price_in_tokens(make: Any) -> None:
+    """It is billed by time: the price of a token would be too low by far, and a budget could not be kept."""
+    experiment = make({}, target=MINI)
+    graded = replace(experiment, train=replace(experiment.train, method="reinforcement"))
+    estimate = data.price(graded, examples=50, train_tokens=5000)
+    assert (estimate["usd"], estimate["train_usd"]) == (None, None)
+    assert "by the hour" in estimate["unknown"]
+    assert data.train_usd(graded, 5000) is None
+    done = data.price(graded, examples=50, train_tokens=5000, train=False)
+    assert (done["usd"], done["unknown"]) == (0.0, None)
+    own = replace(graded, target=replace(MINI, price=Price(train=1.0, input=1.0, output=1.0)))
+    assert data.price(own, examples=50, train_tokens=1_000_000)["train_usd"] == 3.0
+
+
 def test_yen_stand_beside_dollars(make: Any) -> None:
     """With a rate every amount is also in yen, and the total is in the document."""
     experiment = replace(make({}, target=MINI), budget=Budget(yen_per_usd=150))

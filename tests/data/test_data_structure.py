@@ -108,6 +108,7 @@ def test_rows_of_columns_need_templates(make: Any) -> None:
     """Rows that are no chats, in an experiment without templates, are one problem with the way out."""
     (error,) = data.examine(make({"a.csv": "q,a\n1,2\n3,4\n"})).errors
     assert error.code == "no_templates"
+    assert str(error.hint).endswith("Columns: q, a.")
     assert str(error.file).endswith("a.csv")
     assert error.line == 2
     assert "prompt.user" in str(error.hint)

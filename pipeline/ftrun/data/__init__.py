@@ -141,11 +141,11 @@ def price(
     return estimate(experiment, examples=examples, train_tokens=train_tokens, train=train, evaluate=evaluate)
 
 
-def train_usd(target: Target, tokens: int) -> float | None:
-    """Return what training on so many tokens, epochs counted, costs at `target`; None: unknown price."""
+def train_usd(experiment: Experiment, tokens: int) -> float | None:
+    """Return what training on so many tokens, epochs counted, costs; None: unknown price."""
     from ftrun.data.pricing import train_usd as cost
 
-    return cost(target, tokens)
+    return cost(experiment, tokens)
 
 
 def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> float | None:

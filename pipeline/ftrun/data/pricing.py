@@ -16,6 +16,7 @@ from ftrun.experiment.target_model import Price, Target
 TABLE = Path(__file__).with_name("prices.json")
 OPENAI_HOSTS = frozenset(("api.openai.com", "eu.api.openai.com", "us.api.openai.com"))
 MILLION = 1_000_000
+BY_TIME = "OpenAI bills reinforcement by the hour, which can't be told beforehand"
 DEFAULT_ANSWER = 256  # tokens an answer, where the experiment sets no max_tokens
 
 
@@ -82,11 +83,14 @@ def price(
     n_epochs = epochs(experiment, examples)
     billable = train_tokens * n_epochs
     known = price_of(experiment.target)
+    unknown = unknown_price(experiment.target)
+    if unknown is None and train and _is_billed_by_time(experiment):
+        unknown = BY_TIME
     encoding = encoding_of(experiment.target)
-    train_usd = _train_usd(known, billable) if train else 0.0
+    paid = train_usd(experiment, billable) if train else 0.0
     eval_usd = _eval_usd(experiment, known, examples, train_tokens) if evaluate else 0.0
     rate = experiment.budget.yen_per_usd
-    total = None if train_usd is None or eval_usd is None else round(train_usd + eval_usd, 6)
+    total = None if paid is None or eval_usd is None else round(paid + eval_usd, 6)
     return {
         "examples": examples,
         "train_tokens": train_tokens,
@@ -94,16 +98,22 @@ def price(
         "billable_tokens": billable,
         "free": experiment.target.provider == "local",
         "usd": total,
-        "train_usd": train_usd,
+        "train_usd": paid,
         "eval_usd": eval_usd,
         "yen": None if total is None or rate is None else round(total * rate, 2),
         "yen_per_usd": rate,
         "budget_usd": experiment.budget.usd,
-        "unknown": unknown_price(experiment.target),
+        "unknown": unknown,
         "price_date": _price_date(experiment.target),
         "encoding": encoding.name,
         "exact": encoding.exact,
     }
+
+
+def _is_billed_by_time(experiment: Experiment) -> bool:
+    """Tell whether the table's price of a token is not what training costs: graders take time."""
+    target = experiment.target
+    return experiment.train.method == "reinforcement" and target.price is None and at_openai(target)
 
 
 def _price_date(target: Target) -> str | None:
@@ -112,9 +122,11 @@ def _price_date(target: Target) -> str | None:
     return None if own or price_of(target) is None else str(price_table()["date"])
 
 
-def train_usd(target: Target, tokens: int) -> float | None:
-    """Return what training on so many tokens, epochs counted, costs at `target`; None: unknown price."""
-    return _train_usd(price_of(target), tokens)
+def train_usd(experiment: Experiment, tokens: int) -> float | None:
+    """Return what training on so many tokens, epochs counted, costs; None: no price tells it."""
+    if _is_billed_by_time(experiment):
+        return None
+    return _train_usd(price_of(experiment.target), tokens)
 
 
 def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> float | None:

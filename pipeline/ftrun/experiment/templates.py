@@ -54,7 +54,7 @@ class Renderer:
             return [self._message(index, names, file, line) for index in range(len(self._prompt.messages))]
         if self._prompt.user is None and self._prompt.assistant is None:
             message = "the rows are no ready chats, and the experiment has no templates for them"
-            hint = NO_TEMPLATES[self._method]
+            hint = f"{NO_TEMPLATES[self._method]} Columns: {', '.join(map(str, row))}."
             raise ConfigError(message, code="no_templates", hint=hint, file=_shown(file), line=line)
         place = _row_place(file, line)
         return [

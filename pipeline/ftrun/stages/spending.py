@@ -98,7 +98,7 @@ def settle(
 
 def train_usd(context: Context, tokens: int | None) -> float | None:
     """Return what training on so many tokens cost; None where tokens or price are unknown."""
-    return None if tokens is None else data.train_usd(context.experiment.target, tokens)
+    return None if tokens is None else data.train_usd(context.experiment, tokens)
 
 
 def answers_usd(context: Context) -> float | None:

@@ -95,6 +95,11 @@ def test_flaws_are_found(text: str, code: str) -> None:
     assert (code, "messages[1].content") in found(text)
 
 
+def test_space_at_the_seam_of_a_completion_is_meant() -> None:
+    """Prompt and completion are one text, whose words are divided by just that space."""
+    assert SCANNER.scan({"prompt": "Capital of France ->\n", "completion": " Paris\n"}) == []
+
+
 @pytest.mark.parametrize(
     ("question", "answer", "is_blank"),
     [

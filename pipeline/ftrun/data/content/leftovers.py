@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ftrun.data.content.excerpt import excerpt
 from ftrun.data.content.texts import Text
 from ftrun.data.faults import Fault
+from ftrun.data.shapes import COMPLETION_KEYS
 
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 WORD = (
@@ -99,8 +100,8 @@ def blank(text: Text) -> Iterator[Fault]:
 
 
 def spaced(text: Text) -> Iterator[Fault]:
-    """Yield a text that begins or ends with space or line breaks."""
-    if text.text != text.text.strip() and text.text.strip():
+    """Yield a text that begins or ends with space or line breaks, which mark the seam of a completion."""
+    if text.field not in COMPLETION_KEYS and text.text != text.text.strip() and text.text.strip():
         front = text.text[:1].isspace()
         message = f"space {'before' if front else 'after'} the text {excerpt(text.text.strip())}"
         yield Fault("outer_space", message, text.field)
