@@ -42,6 +42,8 @@ def _names_a_key(path: KeyPath, value: object) -> bool:
         return False
     if "headers" in path and isinstance(value, str) and value.startswith("env:"):
         return False  # a variable's name
+    if path == ("data", "pii", "secret"):
+        return False  # what is done about secrets in the data
     # the author's own names (columns, template variables, targets) may be anything
     own = path[0] in ("prompt", "eval") or "columns" in path or path[:-1] == ("targets",)
     return not own and KEY_NAME.fullmatch(str(path[-1])) is not None

@@ -11,6 +11,7 @@ import pytest
 from ftrun.data.content.masking import Masker
 from ftrun.data.content.personal import is_my_number, luhn
 from ftrun.data.content.pii import KINDS, actions, hidden, redacted, spans
+from ftrun.data.content.scan import Scanner
 
 from .clean import row, rows
 
@@ -28,6 +29,7 @@ def kinds(text: str) -> list[str]:
         ("write to taro.yamada@example.co.jp please", "email"),
         ("連絡先：taro_1@example.com。", "email"),
         ("ＴＡＲＯ＠ｅｘａｍｐｌｅ．ｃｏｍ", "email"),
+        ("メールは taro＠example.com です", "email"),
         ("電話は090-1234-5678です", "phone"),
         ("電話は０９０ー１２３４ー５６７８です", "phone"),
         ("09012345678", "phone"),
@@ -77,8 +79,9 @@ def kinds(text: str) -> list[str]:
     ],
 )
 def test_each_kind_is_found(text: str, kind: str) -> None:
-    """It is found once, and a mask leaves nothing of it."""
+    """It is found once, also by the quick look at a whole row, and a mask leaves nothing of it."""
     assert kinds(text) == [kind]
+    assert f"pii_{kind}" in {fault.code for fault in Scanner().scan(row("?", text))}
     assert f"[{kind.upper()}]" in redacted(text)
     assert kinds(redacted(text)) == []
 
@@ -126,6 +129,7 @@ def test_hidden_forms_give_nothing_away() -> None:
     assert hidden("secret", f"sk-{KEY}") == "sk-a… (23 characters)"
     assert hidden("secret", "my long password 1") == "(18 characters)"
     assert hidden("email", "taro@example.com") == "t…@example.com"
+    assert hidden("email", "ｔａｒｏ＠ｅｘａｍｐｌｅ．ｃｏｍ") == "ｔ…@ｅｘａｍｐｌｅ．ｃｏｍ"
     assert hidden("phone", "090-1234-5678") == "090…"
     assert hidden("card", "4111111111111111") == "(16 characters)"
 

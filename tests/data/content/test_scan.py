@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ftrun.data.content.characters import original
+from ftrun.data.content.language import language
 from ftrun.data.content.scan import Scanner
 from ftrun.data.content.texts import texts_of
 
@@ -52,8 +53,17 @@ def test_mojibake_is_named_with_what_it_was(text: str, was: str) -> None:
 
 
 def test_the_original_of_what_is_sound_is_not_invented() -> None:
-    """Nothing is proposed where the way back leads nowhere."""
+    """Nothing is proposed where the way back leads nowhere, nor for what is sound behind what is damaged."""
     assert original("�", "") == ""
+    assert (
+        original("こんにちは".encode().decode("cp932", "replace") + "、私は店員です。", "cp932")
+        == "“こんにちは”"
+    )
+
+
+def test_a_key_is_no_word_of_a_language() -> None:
+    """An identifier of many letters makes no Latin text of a Japanese one."""
+    assert language(f"キーは {'aBcD4eFgH5' * 5} です。") == "Japanese"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ftrun.data.faults import Fault
 # every non-ASCII character that any check of this package must look at more closely
 SUSPECTS = (
     "\x80-\x9f\u00ad\u00c2\u00c3\u00e2\u00e3\u00ef\u0192\u201a\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069"
-    "\ufeff\ufffd\ue000-\uf8ff０-９Ａ-Ｚａ-ｚ〇○◯△×✕＿｛＜縺繧繝郢髮蟄"
+    "\ufeff\ufffd\ue000-\uf8ff０-９Ａ-Ｚａ-ｚ＠〇○◯△×✕＿｛＜縺繧繝郢髮蟄"
 )
 LOST = re.compile("\ufffd|ï¿½")
 # UTF-8 read as cp932: the first bytes of kana become these; two of them are no accident
@@ -91,10 +91,11 @@ def original(text: str, wrong: str) -> str:
     if not wrong:
         return ""
     if wrong == "sjis":
-        found = _bytes(text, "cp1252").decode("cp932", "ignore")
+        found = _bytes(text, "cp1252").decode("cp932", "replace")
     else:
-        found = _bytes(text, wrong).decode("utf-8", "ignore")
-    kept = "".join(one for one in found if one.isprintable()).strip()
+        found = _bytes(text, wrong).decode("utf-8", "replace")
+    longest = max(found.split("\ufffd"), key=len)  # what is not damaged would become so
+    kept = "".join(one for one in longest if one.isprintable()).strip()
     return f"“{kept[:30]}”" if kept and kept != text.strip()[:30] else ""
 
 

@@ -30,13 +30,14 @@ ASKED_FOR = re.compile(
     r"|translat|\b(?:english|japanese|french|german|spanish|chinese|korean|russian|italian|latin|language)\b",
     re.IGNORECASE,
 )
+NO_WORD = re.compile(r"[A-Za-z0-9_-]{25,}")  # a key, a hash, an identifier
 FEWEST, RARE = 10, 0.2
 WIDE, HALF = re.compile("[０-９]{2,}"), re.compile("[0-9]{2,}")
 
 
 def language(text: str) -> str | None:
     """Return the language or script of a text, None where it can't be told."""
-    head = text[:LOOKED_AT]
+    head = NO_WORD.sub("", text[:LOOKED_AT])
     if any(sign in head for sign in CODE_SIGNS) and CODE.search(head):
         return None
     counts = dict.fromkeys(dict(SCRIPTS), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -66,7 +67,7 @@ def exposed(text: Text) -> Iterator[Fault]:
 def hidden(kind: str, value: str) -> str:
     """Return a form of a found value that lets a person recognise it and nobody use it."""
     if kind == "email":
-        return f"{value[0]}…@{value.rsplit('@', 1)[1]}"
+        return f"{value[0]}…@{re.split('[@＠]', value)[-1]}"
     if kind == "secret":
         prefix = f"{value[:4]}… " if KNOWN.match(value) else ""  # a password's first letters help to guess it
         return f"{prefix}({len(value)} characters)"
