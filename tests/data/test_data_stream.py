@@ -216,9 +216,11 @@ def test_few_rows_start_no_process(make: Any, chats: Any, monkeypatch: pytest.Mo
     assert not data.examine(make({"a.jsonl": chats(range(3000))})).errors
 
 
-def _letters(example: Any) -> Any:
-    if "質問7" in example["messages"][0]["content"]:
-        yield Fault("content_type", f"seven: {example['messages'][0]['content']}", "messages[0].content")
+def _letters(examples: Any) -> Any:
+    for index, (example, *_) in enumerate(examples):
+        if "質問7" in example["messages"][0]["content"]:
+            said = f"seven: {example['messages'][0]['content']}"
+            yield index, Fault("content_type", said, "messages[0].content")
 
 
 class _Lengths:
@@ -226,8 +228,9 @@ class _Lengths:
 
     size = 2
 
-    def fact(self, example: Any) -> bytes:
-        return len(example["messages"][0]["content"]).to_bytes(self.size)
+    def facts(self, examples: Any) -> bytes:
+        first = (one.example["messages"][0]["content"] for one in examples)
+        return b"".join(len(text).to_bytes(self.size) for text in first)
 
     def judge(self, facts: memoryview, corpus: Any) -> Any:
         lengths = [int.from_bytes(facts[at : at + self.size]) for at in range(0, len(facts), self.size)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ftrun.data.rowwork import example_digest
+from ftrun.data.digest import example_digest
 from ftrun.data.samples import Sample, samples
 from ftrun.files import canonical_json
 

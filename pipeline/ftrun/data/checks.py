@@ -3,11 +3,12 @@
 Two kinds, each listed in order by one function that gets the experiment, so that a check can read its
 options:
 
-- `row_checks`: functions of one example that yield Faults. They run where the row is read, which may be a
-  worker process, so they are made there anew; they keep no state, and their time counts for every row.
-- `corpus_checks`: objects that compare examples. `fact` runs where the row is read and gives `size` bytes,
-  the only thing that is kept of an example (a hash, a length, a few flags); `judge` runs once, at the end and
-  in the main process, over the facts of all examples, after duplicates are gone and parts are divided.
+- `row_checks`: functions of some examples that yield Faults of single ones, with the index of each. They run
+  where the rows are read, which may be a worker process, so they are made there anew; what they say of a row
+  hangs on no other, and their time counts for every row.
+- `corpus_checks`: objects that compare examples. `facts` runs where the rows are read and gives `size` bytes
+  of each, the only thing that is kept of it (a hash, a length, a few flags); `judge` runs once, at the end
+  and in the main process, over the facts of all examples, after duplicates are gone and parts are divided.
 
 Neither makes a row unusable, and neither decides how bad a fault is: that is `findings.severity_of`.
 """
@@ -17,10 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from ftrun.data.faults import Example, Fault
+from ftrun.data.chat import Made
+from ftrun.data.faults import Fault
 from ftrun.experiment.model import Experiment
 
-RowCheck = Callable[[Example], Iterable[Fault]]
+RowCheck = Callable[[Sequence[Made]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts, so that kept results are not taken for new
 CHECKS_VERSION = 5
 
@@ -50,8 +52,8 @@ class CorpusCheck(Protocol):
         """Return the bytes of a fact."""
         ...
 
-    def fact(self, example: Example) -> bytes:
-        """Return `size` bytes about one example."""
+    def facts(self, examples: Sequence[Made]) -> bytes:
+        """Return `size` bytes about each example, one after the other."""
         ...
 
     def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
@@ -63,7 +65,7 @@ def row_checks(experiment: Experiment) -> tuple[RowCheck, ...]:
     """Return the checks of one example, in the order of their faults."""
     from ftrun.data.content.scan import Scanner  # its patterns cost milliseconds
 
-    return (Scanner().scan,)
+    return (Scanner().scan_all,)
 
 
 def corpus_checks(experiment: Experiment) -> tuple[CorpusCheck, ...]:

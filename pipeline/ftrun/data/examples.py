@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from ftrun.data.chat import Made, chat_of, is_taught
 from ftrun.data.faults import Fault, nearest, shown
 from ftrun.data.findings import Findings
 from ftrun.data.functions_schema import functions_of
@@ -17,7 +18,6 @@ from ftrun.data.shapes import (
     OUTPUTS,
     WARNINGS,
     is_completion,
-    is_plain_chat,
     is_ready,
     key_faults,
     other_method,
@@ -32,7 +32,7 @@ from ftrun.experiment.methods import item_fields
 from ftrun.experiment.model import Experiment
 
 Message = dict[str, Any]
-Made = dict[str, Any]  # a whole training row
+TrainingRow = dict[str, Any]
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
 ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
@@ -87,13 +87,16 @@ class ExampleMaker:
         self._fields = item_fields(experiment.train.grader)
         self._upgrade = experiment.data.legacy_functions == "upgrade"
         self._convert = experiment.data.sharegpt == "convert"
-        added = (self._prompt.system, self._prompt.tools, self._prompt.item, self._given, self._fields)
-        self._as_they_are = self._method == "supervised" and not any(added)
+        added = (self._prompt.system, self._prompt.tools, self._prompt.item, self._given)
+        self._takes_chats = self._method == "supervised" and not self._fields
+        self._as_they_are = self._takes_chats and not any(added)
 
     def example_of(self, row: Row, place: FilePlace) -> Made | None:
         """Return the whole training row that a row becomes, None if it can't be used."""
-        if self._as_they_are and is_plain_chat(row.values):  # what most rows are, in a tenth of the time
-            return {"messages": row.values["messages"]}
+        if self._as_they_are:
+            chat = row.made.chat if row.made else chat_of(row.values)
+            if chat is not None and is_taught(chat):  # what most rows are, in a tenth of the time
+                return row.made or Made({"messages": row.values["messages"]}, chat)
         values = converted(row.values) if self._convert and is_sharegpt(row.values) else row.values
         values = upgraded(values) if self._upgrade else values
         try:
@@ -136,7 +139,7 @@ class ExampleMaker:
 
     def _rendered(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> Made | None:
         if self._method != "dpo":
-            made: Made = {"messages": self._told(self._chosen().render_row, values, row, place)}
+            made: TrainingRow = {"messages": self._told(self._chosen().render_row, values, row, place)}
             if self._prompt.item:
                 made |= self._told(self._chosen().render_item, values, row, place)
             return self._finished(made, values, row, place)
@@ -149,24 +152,32 @@ class ExampleMaker:
             outputs[output] = [{"role": "assistant", "content": text}]
         return self._finished({"input": {"messages": messages}, **outputs}, values, row, place)
 
-    def _finished(self, made: Made, values: Mapping[str, Any], row: Row, place: FilePlace) -> Made | None:
+    def _finished(
+        self, made: TrainingRow, values: Mapping[str, Any], row: Row, place: FilePlace
+    ) -> Made | None:
         """Return the row with the experiment's tools and system prompt where it has none, if it is sound."""
         asked = made["input"] if isinstance(made.get("input"), dict) else made
         if self._prompt.tools is not None and not self._add_tools(asked):
             return None
-        faults = list(row_faults(made, self._method))
-        self._tell(faults, row, place)
-        if any(fault.code not in WARNINGS for fault in faults):
-            return None
-        if not self._allowed(made, row, place) or not self._gradable(made, row, place):
+        chat = chat_of(made)
+        flawless = chat is not None and self._takes_chats and is_taught(chat)  # as most rows are
+        if not flawless and not self._is_usable(made, row, place):
             return None
         if self._prompt.system is None or "messages" not in asked or has_system(asked["messages"]):
-            return made
+            return Made(made, chat)
         system = {"role": "system", "content": self._told(self._chosen().render_system, values, row, place)}
         empty = list(message_faults([system]))
         self._tell(empty, row, place)
         asked["messages"] = [system, *asked["messages"]]
-        return None if empty else made
+        return None if empty else Made(made, chat_of(made))
+
+    def _is_usable(self, made: TrainingRow, row: Row, place: FilePlace) -> bool:
+        """Tell whether nothing but warnings can be said of a row; all of it is told."""
+        faults = list(row_faults(made, self._method))
+        self._tell(faults, row, place)
+        if any(fault.code not in WARNINGS for fault in faults):
+            return False
+        return self._allowed(made, row, place) and self._gradable(made, row, place)
 
     def _add_tools(self, asked: dict[str, Any]) -> bool:
         """Put the experiment's tools into a row that has none; False if they are no tools."""
@@ -181,7 +192,7 @@ class ExampleMaker:
             asked.setdefault("parallel_tool_calls", parallel)
         return not functions.faults
 
-    def _allowed(self, made: Made, row: Row, place: FilePlace) -> bool:
+    def _allowed(self, made: TrainingRow, row: Row, place: FilePlace) -> bool:
         """Tell whether the target can train on a sound row; where none was chosen, only a warning says no."""
         refused = False
         for fault in rule_faults(made, self._rules):
@@ -191,7 +202,7 @@ class ExampleMaker:
             refused = refused or not warning
         return not refused
 
-    def _gradable(self, made: Made, row: Row, place: FilePlace) -> bool:
+    def _gradable(self, made: TrainingRow, row: Row, place: FilePlace) -> bool:
         """Tell whether the row has the fields that the grader asks for."""
         missing = sorted(self._fields - made.keys())
         for name in missing:

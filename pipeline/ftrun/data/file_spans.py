@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from ftrun.data.chat import Made
 from ftrun.data.encodings import MARKS, NOT_TEXT
 from ftrun.data.findings import Findings
-from ftrun.data.json_fast import plain_object
+from ftrun.data.json_fast import plain_object, read_line
 from ftrun.data.json_rows import StrictDecoder, decode_row
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile
@@ -43,6 +44,10 @@ class Span(NamedTuple):
     end: int
     line: int
     header: list[str] | None
+
+
+# line, row, and what it is as a training row where that is known
+Record = tuple[int, dict[str, object], Made | None]
 
 
 class OddFileError(Exception):
@@ -166,15 +171,15 @@ def _breaks(block: bytes) -> int:
     return lines + block.count(b"\r") - block.count(b"\r\n") if b"\r" in block else lines
 
 
-def read_span(span: Span, place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:
-    """Yield (line, row) of every good record of a span; OddFileError if the file must be read as a whole."""
+def read_span(span: Span, place: FilePlace) -> Iterator[Record]:
+    """Yield every good record of a span; OddFileError if the file must be read as a whole."""
     with span.path.open("rb") as raw:
         raw.seek(span.start)
         block = raw.read(span.end - span.start)
     if len(block) != span.end - span.start or _is_unusual(block):
         raise OddFileError
     if span.format in SEPARATORS:
-        return _read_table(block, span, place)
+        return ((line, row, None) for line, row in _read_table(block, span, place))
     return _read_lines(block, span.line, place)
 
 
@@ -186,21 +191,16 @@ def _read_table(block: bytes, span: Span, place: FilePlace) -> Iterator[tuple[in
     return read_table(text, SEPARATORS[span.format], place, header=span.header, first_line=span.line)
 
 
-def _read_lines(block: bytes, first: int, place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:
+def _read_lines(block: bytes, first: int, place: FilePlace) -> Iterator[Record]:
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         raise OddFileError  # a return alone ends a line too
     decoder = StrictDecoder()
-    start, number = 0, first - 1
-    while start < len(block):
-        end = block.find(b"\n", start)
-        end = len(block) if end < 0 else end
-        number += 1
-        value = plain_object(block, start, end)
+    for number, line in enumerate(io.BytesIO(block), first):
+        value, made = read_line(line)
         if value is None:
-            value = _strictly(decoder, block[start:end], number, place)
+            value = _strictly(decoder, line, number, place)
         if value is not None:
-            yield number, value
-        start = end + 1
+            yield number, value, made
 
 
 def _strictly(decoder: StrictDecoder, line: bytes, number: int, place: FilePlace) -> dict[str, object] | None:

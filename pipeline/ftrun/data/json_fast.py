@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from ftrun.data.chat import Made, chat_of
+
 DEEPEST = 32  # levels of nesting; what goes deeper is read the strict way
 
 
@@ -14,26 +16,44 @@ class _UnsureError(Exception):
     """The value is not one that the fast reader reads as the strict one does."""
 
 
-def plain_object(data: bytes, start: int = 0, end: int | None = None) -> dict[str, Any] | None:
-    """Return the object that a line of `data` holds; None if only the strict reader can tell what it is.
+def plain_object(line: bytes) -> dict[str, Any] | None:
+    """Return the object that a line holds; None if only the strict reader can tell what it is."""
+    return read_line(line)[0]
+
+
+def read_line(line: bytes) -> tuple[dict[str, Any] | None, Made | None]:
+    """Return what `plain_object` does and, if the object is a chat, what is known of it as a training row.
 
     orjson refuses NaN, half characters and wrong bytes. But it takes the last of two equal keys, and makes
     floats of large integers: so keys are counted in the text too, and floats left to the strict reader.
     """
-    end = len(data) if end is None else end
     try:
-        value = orjson.loads(memoryview(data)[start:end])
+        value = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return None
+        return None, None
     if type(value) is not dict:
-        return None
+        return None, None
+    chat = chat_of(value)
+    if chat is not None:
+        written = orjson.dumps(value)
+        if _has_quotes_of(line, written):
+            return value, Made(value, chat, written)
     try:
         keys = _keys_in(value, 0)
     except _UnsureError:
-        return None
-    if keys == data.count(b":", start, end) or keys == _keys_written(data[start:end], value):
-        return value
-    return None
+        return None, None
+    same = keys == line.count(b":") or keys == _keys_written(line, value)
+    return (value if same else None), None
+
+
+def _has_quotes_of(line: bytes, written: bytes) -> bool:
+    r"""Tell whether there are as many quotes in a line as in its shortest spelling: then no key stands twice.
+
+    A key more has two more quotes; and none is missing, as none within a text is spelled \u0022.
+    """
+    if b"\\" in line and b"\\u0022" in line:
+        return False
+    return line.count(b'"') == written.count(b'"')
 
 
 def _keys_in(value: dict[str, Any] | list[Any], depth: int) -> int:

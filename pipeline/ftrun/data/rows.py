@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from ftrun.data.chat import Made
 from ftrun.data.choosing import Choice, needs_ranks, row_rank
 from ftrun.data.columnar import read_arrow, read_parquet
 from ftrun.data.database import read_database
@@ -30,12 +31,14 @@ class Row(NamedTuple):
     """One row and the line (from 1) at which it starts; its number where there are no lines.
 
     `mark`: it was generated. `lines`: those of the messages, where it is a conversation of several rows.
+    `made`: what the values are as a training row, where that is known.
     """
 
     line: int
     values: Mapping[str, object]
     mark: Mark | None = None
     lines: tuple[int, ...] = ()
+    made: Made | None = None
 
 
 def read_rows(
@@ -73,10 +76,12 @@ def read_span_rows(
     experiment: Experiment, file: SourceFile, span: Span, place: FilePlace, findings: Findings
 ) -> Iterator[Row]:
     """Yield the good rows of a span of a file; OddFileError if the file must be read as a whole."""
-    for line, values in read_span(span, place):
+    for line, values, made in read_span(span, place):
         renamed = _renamed(experiment, file, values, place, line, findings) if file.source.columns else values
-        if renamed is not None:
-            yield Row(line, *take_mark(renamed)) if MARK in renamed else Row(line, renamed)
+        if renamed is values and MARK not in values:
+            yield Row(line, values, made=made)
+        elif renamed is not None:
+            yield Row(line, *take_mark(renamed))
 
 
 class Choices:

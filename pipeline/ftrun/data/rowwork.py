@@ -6,7 +6,6 @@ It knows nothing of other rows, so any process can do it; what needs all of them
 from __future__ import annotations
 
 import functools
-import hashlib
 import time
 from array import array
 from collections import Counter
@@ -14,13 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple
 
+from ftrun.data.chat import SEQUENCES, Made, chat_of
 from ftrun.data.checks import corpus_checks, row_checks
 from ftrun.data.content.masking import Masker
+from ftrun.data.digest import DigestMaker
 from ftrun.data.examples import ExampleMaker, RowRenderer
 from ftrun.data.faults import Fault
 from ftrun.data.file_spans import Span
 from ftrun.data.findings import MOST_PROBLEMS, Findings
-from ftrun.data.json_fast import canonical_line, json_line
+from ftrun.data.json_fast import json_line
 from ftrun.data.marks import Mark
 from ftrun.data.models import encoding_of, family
 from ftrun.data.place import FilePlace
@@ -28,7 +29,7 @@ from ftrun.data.rows import Row, read_span_rows
 from ftrun.data.shapes import messages_of
 from ftrun.data.sources import Role, SourceFile
 from ftrun.data.split_keys import SplitKeys
-from ftrun.data.tokens import count_examples, text_counter, texts_of
+from ftrun.data.tokens import count_made, text_counter, texts_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
 
@@ -100,6 +101,7 @@ class RowWork:
         self._masker = Masker(None if written else experiment.data.pii)
         self._row_checks = row_checks(experiment)
         self._corpus_checks = corpus_checks(experiment)
+        self._digest = DigestMaker()
         self._spool = spool
 
     def do(self, task: Task) -> Batch:
@@ -127,20 +129,27 @@ class RowWork:
             return task.rows
         return list(read_span_rows(self._experiment, task.file, task.span, place, self._findings))
 
-    def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[dict[str, Any]]:
-        examples: list[dict[str, Any]] = []
+    def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[Made]:
+        examples: list[Made] = []
         for row in rows:
-            example = self._example_of(row, place)
-            if example is not None:
-                example = self._masker.masked(example)
-                digest = example_digest(example)
+            made = self._made(row, place)
+            if made is not None:
+                digest = self._digest(made.example, made.chat)
                 if row.mark is not None:
                     batch.marks[len(examples)] = row.mark
-                examples.append(example)
+                examples.append(made)
                 batch.lines.append(row.line)
                 batch.digests += digest
                 self._add_keys(batch, row, digest, place)
         return examples
+
+    def _made(self, row: Row, place: FilePlace) -> Made | None:
+        """Return the training row that a row becomes, None if it can't be used."""
+        made = self._example_of(row, place)
+        if made is None:
+            return None
+        masked = self._masker.masked(made.example)
+        return made if masked is made.example else Made(masked, chat_of(masked))
 
     def _add_keys(self, batch: Batch, row: Row, digest: bytes, place: FilePlace) -> None:
         if self._keys is None:
@@ -149,33 +158,31 @@ class RowWork:
         if self._keys.stratified:
             batch.strata.append(self._keys.stratum_of(row, batch.role, place))
 
-    def _count_into(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
-        for tokens in count_examples(examples, self._count, self._family):
-            batch.tokens.append(tokens.total)
-            batch.assistant.append(tokens.assistant)
-            batch.flags.append(tokens.flags)
-        for index, example in enumerate(examples):
-            roles = [message["role"] for message in messages_of(example)]
+    def _count_into(self, batch: Batch, examples: Sequence[Made]) -> None:
+        counted = count_made(examples, self._count, self._family)
+        for one, (total, assistant, flags) in zip(examples, counted, strict=True):
+            roles = one.chat.roles if one.chat else _roles_of(one.example)
+            batch.tokens.append(total)
+            batch.assistant.append(assistant)
             batch.messages.append(len(roles))
-            no_system = "system" not in roles and "developer" not in roles
-            if roles:  # rows of prompt and completion have none
-                batch.flags[index] |= NO_SYSTEM * no_system | NO_USER * ("user" not in roles)
+            batch.flags.append(flags | _missing(roles))
 
-    def _check_into(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
+    def _check_into(self, batch: Batch, examples: Sequence[Made]) -> None:
         noted: Counter[str] = Counter()
         for check in self._row_checks:
-            for index, example in enumerate(examples):
-                for fault in check(example):
-                    noted[fault.code] += 1
-                    if noted[fault.code] <= MOST_PROBLEMS:
-                        batch.noted.append((index, fault))
-                    else:
-                        batch.unnoted[fault.code] += 1
+            for index, fault in check(examples):
+                noted[fault.code] += 1
+                if noted[fault.code] <= MOST_PROBLEMS:
+                    batch.noted.append((index, fault))
+                else:
+                    batch.unnoted[fault.code] += 1
         batch.noted.sort(key=lambda one: one[0])
-        batch.facts = [b"".join(map(check.fact, examples)) for check in self._corpus_checks]
+        batch.facts = [check.facts(examples) for check in self._corpus_checks]
 
-    def _write(self, batch: Batch, examples: Sequence[dict[str, Any]]) -> None:
-        self._spool.writelines(json_line(example) + b"\n" for example in examples)
+    def _write(self, batch: Batch, examples: Sequence[Made]) -> None:
+        lines = [one.line or json_line(one.example) for one in examples]
+        lines.append(b"")  # ends the last one
+        self._spool.write(b"\n".join(lines))
         self._spool.flush()
 
 
@@ -191,14 +198,27 @@ class _Clock:
         self._last = now
 
 
-def _written_example(row: Row, place: FilePlace) -> dict[str, Any]:
+def _written_example(row: Row, place: FilePlace) -> Made:
+    if row.made is not None:
+        return row.made
     example: dict[str, Any] = dict(row.values)
     try:
         texts_of(example)
         _ = [message["role"] for message in messages_of(example)]
     except (KeyError, TypeError, AttributeError) as error:
         raise damaged_file(place.name, row.line) from error
-    return example
+    return Made(example, chat_of(example))
+
+
+def _roles_of(example: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(message["role"] for message in messages_of(example))
+
+
+@functools.lru_cache(SEQUENCES)
+def _missing(roles: tuple[str, ...]) -> int:
+    """Return the flags of a sequence of roles; rows of prompt and completion have none."""
+    no_system = "system" not in roles and "developer" not in roles
+    return NO_SYSTEM * no_system | NO_USER * ("user" not in roles) if roles else 0
 
 
 def damaged_file(file: str | None, line: int | None) -> DataError:
@@ -206,9 +226,3 @@ def damaged_file(file: str | None, line: int | None) -> DataError:
     hint = "Make the file anew: ftrun run CONFIG --force prepare"
     message = "this line of a prepared file is damaged"
     return DataError(message, code="damaged_file", hint=hint, file=file, line=line)
-
-
-def example_digest(example: dict[str, Any]) -> bytes:
-    """Return 16 bytes that are equal for equal training rows, whatever the order of their keys."""
-    value = example["messages"] if example.keys() == {"messages"} else example
-    return hashlib.blake2b(canonical_line(value), digest_size=16).digest()

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from ftrun.data.chat import chat_of, is_taught
 from ftrun.data.faults import Example, Fault, shown
 from ftrun.data.functions_schema import Functions, functions_of
-from ftrun.data.structure import ending_faults, is_plain, message_faults
+from ftrun.data.structure import ending_faults, message_faults
 
 Method = Literal["supervised", "dpo", "reinforcement"]
 CHAT_KEYS = ("messages", "tools", "parallel_tool_calls")
@@ -111,19 +112,9 @@ def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] =
             yield Fault("ignored_key", f"`input` has the key {key!r}; only `messages` and tools are used")
 
 
-def is_plain_chat(row: Example) -> bool:
-    """Tell quickly whether a row is nothing but flawless messages with an answer at their end.
-
-    An answer of False says nothing; `row_faults` looks closer.
-    """
-    messages = row.get("messages")
-    if len(row) != 1 or type(messages) is not list:
-        return False
-    return is_plain(messages) and messages[-1]["role"] == "assistant"
-
-
 def _chat_faults(row: Example) -> Iterator[Fault]:
-    if not is_plain_chat(row):
+    chat = chat_of(row)
+    if chat is None or not is_taught(chat):
         yield from _ended(_asked_faults(row, ""), row["messages"])
 
 

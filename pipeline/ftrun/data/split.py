@@ -10,7 +10,7 @@ import bisect
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 Share = int | float
@@ -19,9 +19,19 @@ HIGHEST = (1 << 64) - 1
 FEW = 5000  # ranks that are quicker sorted
 
 
-def rank(digest: bytes, seed: int) -> int:
-    """Return the place of an example in the seeded order: 64 bits, the same wherever the example stands."""
-    return int.from_bytes(hashlib.blake2b(digest, digest_size=8, key=str(seed).encode()[:64]).digest())
+def ranking(seed: int) -> Callable[[bytes], int]:
+    """Return what gives an example, by its digest, its place in the seeded order.
+
+    The place is 64 bits, the same wherever the example stands.
+    """
+    seeded = hashlib.blake2b(digest_size=8, key=str(seed).encode()[:64])
+
+    def rank(digest: bytes) -> int:
+        state = seeded.copy()
+        state.update(digest)
+        return int.from_bytes(state.digest())
+
+    return rank
 
 
 def part_size(share: Share, examples: int) -> int:

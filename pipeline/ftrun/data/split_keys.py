@@ -14,7 +14,7 @@ from ftrun.data.findings import Findings
 from ftrun.data.place import FilePlace
 from ftrun.data.rows import Row
 from ftrun.data.sources import Role, place_of
-from ftrun.data.split import rank
+from ftrun.data.split import ranking
 from ftrun.experiment.model import Experiment
 
 NO_STRATUM = 0
@@ -26,7 +26,7 @@ class SplitKeys:
     def __init__(self, experiment: Experiment, findings: Findings) -> None:
         split = experiment.data.split
         self._experiment, self._findings = experiment, findings
-        self._seed = split.seed if split else 0
+        self._rank = ranking(split.seed if split else 0)
         self._group_by = split.group_by if split else ()
         self._stratify_by = (split.stratify_by,) if split and split.stratify_by else ()
 
@@ -41,11 +41,11 @@ class SplitKeys:
         Generated rows are not divided and need none.
         """
         if not self._group_by:
-            return rank(digest, self._seed)
+            return self._rank(digest)
         values = self._values(row, "group_by", self._group_by, role, place) if row.mark is None else []
         if all(value in (None, "") for value in values):
-            return rank(digest, self._seed)
-        return rank(_digest(values), self._seed)
+            return self._rank(digest)
+        return self._rank(_digest(values))
 
     def stratum_of(self, row: Row, role: Role, place: FilePlace) -> int:
         """Return a number (64 bits) that stands for the row's value."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ftrun.data.chat import chat_in, is_flawless
 from ftrun.data.faults import Fault, nearest, shown
 from ftrun.data.functions_schema import Functions
 from ftrun.data.parts import part_faults
 from ftrun.data.tool_calls import call_faults
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-PLAIN_ROLES = frozenset(("system", "developer", "user", "assistant"))
-PLAIN_KEYS = frozenset(("role", "content", "name", "weight"))
 KEYS = {  # of a message, by role
     "system": frozenset(("role", "content", "name")),
     "developer": frozenset(("role", "content", "name")),
@@ -32,20 +31,8 @@ def is_plain(messages: Sequence[Any]) -> bool:
 
     An answer of False says nothing; `message_faults` looks closer.
     """
-    behind = False  # a user or assistant message has been seen
-    for message in messages:
-        if type(message) is not dict or len(message) != 2:
-            return False
-        role, content = message.get("role"), message.get("content")
-        if type(role) is not str or role not in PLAIN_ROLES or type(content) is not str:
-            return False
-        if not content or content.isspace():
-            return False
-        opening = role in ("system", "developer")
-        if opening and behind:
-            return False
-        behind = behind or not opening
-    return bool(messages)
+    chat = chat_in(messages)
+    return chat is not None and is_flawless(chat)
 
 
 def message_faults(

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from ftrun.data.chat import Chat, Made, chat_of
 from ftrun.data.faults import Example
 from ftrun.data.shapes import asked_of, is_completion, messages_of
 from ftrun.data.tool_tokens import Counted, calls_counted, parts_counted, tools_counted
@@ -76,10 +77,28 @@ def count_examples(examples: Iterable[Example], count: CountTexts, family: str |
 
     `family` is that of the model, on which the count of tools depends.
     """
-    shapes = [texts_of(example, family) for example in examples]
-    unique = dict.fromkeys(itertools.chain.from_iterable(shape.texts for shape in shapes))
-    counts = dict(zip(unique, count(list(unique)), strict=True))
-    return [_sum(shape, list(map(counts.__getitem__, shape.texts))) for shape in shapes]
+    return count_made([Made(dict(example), chat_of(example)) for example in examples], count, family)
+
+
+def count_made(made: Iterable[Made], count: CountTexts, family: str | None = None) -> list[Tokens]:
+    """Return the tokens of each example, as `count_examples` does."""
+    shapes = [one.chat or texts_of(one.example, family) for one in made]
+    roles = {shape.roles for shape in shapes if isinstance(shape, Chat)}
+    texts = itertools.chain(*roles, itertools.chain.from_iterable(shape.texts for shape in shapes))
+    unique = list(dict.fromkeys(texts))
+    counts = dict(zip(unique, count(unique), strict=True))
+    fixed = {one: PER_EXAMPLE + sum(PER_MESSAGE + counts[role] for role in one) for one in roles}
+    learned = {one: [role == "assistant" for role in one] for one in roles}
+    return [
+        _sum_of_chat(fixed[shape.roles], learned[shape.roles], list(map(counts.__getitem__, shape.texts)))
+        if isinstance(shape, Chat)
+        else _sum(shape, list(map(counts.__getitem__, shape.texts)))
+        for shape in shapes
+    ]
+
+
+def _sum_of_chat(fixed: int, learned: Sequence[bool], counts: Sequence[int]) -> Tokens:
+    return Tokens(fixed + sum(counts), sum(itertools.compress(counts, learned)))
 
 
 def texts_of(example: Example, family: str | None = None) -> Texts:
@@ -88,13 +107,6 @@ def texts_of(example: Example, family: str | None = None) -> Texts:
     learned: list[int] = []
     fixed, flags = PER_EXAMPLE, 0
     for message in messages_of(example):
-        role, content = message.get("role"), message.get("content")
-        if len(message) == 2 and isinstance(role, str) and isinstance(content, str):  # what most messages are
-            fixed += PER_MESSAGE
-            if role == "assistant":
-                learned.append(len(texts) + 1)
-            texts += (role, content)
-            continue
         fixed += PER_MESSAGE + PER_NAME * isinstance(message.get("name"), str)
         said = message.get("role") == "assistant"
         for key, value in message.items():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from ftrun.data.chat import Made
 from ftrun.data.content.excerpt import excerpt
 from ftrun.data.content.telling import also
 from ftrun.data.content.turn import last_turn, normal
-from ftrun.data.faults import Example, Fault
+from ftrun.data.faults import Fault
 from ftrun.data.repeats import buckets
 from ftrun.data.split import TRAIN
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ftrun.data.checks import Corpus
 
 NOTHING = bytes(16)
+ASKED = ("user", "assistant")  # how nearly every chat ends
 MOST_SHOWN = 20  # pairs that are read again and compared word for word
 
 
@@ -31,14 +33,17 @@ class Contradictions:
         self._first: tuple[Any, Any] = ("", "")  # what the last example began with: mostly the system prompt
         self._checksum = _checksum([self._first])
 
-    def fact(self, example: Example) -> bytes:
+    def facts(self, examples: Sequence[Made]) -> bytes:
         """Return 8 bytes of the question, 4 of what stands before it, 4 of the answer; zeros without one."""
-        messages = example.get("messages")
-        if len(example) == 1 and isinstance(messages, list) and _is_plain(messages[-2:]):
-            question, answer = messages[-2]["content"], messages[-1]["content"]
-            before = [(one.get("role"), one.get("content")) for one in messages[:-2]]
+        return b"".join(map(self._fact, examples))
+
+    def _fact(self, made: Made) -> bytes:
+        chat = made.chat
+        if chat is not None and chat.roles[-2:] == ASKED and chat.texts[-1]:
+            question, answer = chat.texts[-2:]
+            before = list(zip(chat.roles[:-2], chat.texts, strict=False))
         else:
-            turn = last_turn(example)
+            turn = last_turn(made.example)
             if turn is None:
                 return NOTHING
             question, answer, before = turn.question, turn.answer, list(turn.before)
@@ -97,14 +102,3 @@ def _checksum(said: list[tuple[Any, Any]], start: int = 0) -> int:
     for role, text in said:
         start = crc32(f"{role}\x1f{text}\x1e".encode("utf-8", "surrogatepass"), start)
     return start
-
-
-def _is_plain(end: list[Any]) -> bool:
-    """Tell whether a chat ends with a question and its answer in words; every row is asked."""
-    return (
-        len(end) == 2
-        and end[0].get("role") == "user"
-        and end[1].get("role") == "assistant"
-        and type(end[0].get("content")) is type(end[1].get("content")) is str
-        and end[1]["content"] != ""
-    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ftrun.data.chat import Made
 from ftrun.data.content.excerpt import excerpt
 from ftrun.data.content.near import near_pairs
 from ftrun.data.content.telling import also
@@ -25,7 +26,7 @@ class Near:
 
     size = 0
 
-    def fact(self, example: Example) -> bytes:
+    def facts(self, examples: Sequence[Made]) -> bytes:
         """Return nothing."""
         return b""
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ftrun.data.chat import Made
 from ftrun.data.content.grams import grams, letters, likeness
 from ftrun.data.content.texts import dialogue
 from ftrun.data.content.turn import normal
@@ -66,10 +67,10 @@ class Recall:
     def __init__(self, prompts: Sequence[EvalPrompt]) -> None:
         self._asked = Asked(prompts)
 
-    def fact(self, example: Example) -> bytes:
-        """Return the number of the prompt from 1, 0 for none."""
-        number = self._asked.exact(example)
-        return (0 if number is None else number + 1).to_bytes(self.size)
+    def facts(self, examples: Sequence[Made]) -> bytes:
+        """Return the number of the prompt that each asks, from 1; 0 for none."""
+        numbers = (self._asked.exact(one.example) for one in examples)
+        return b"".join((0 if one is None else one + 1).to_bytes(self.size) for one in numbers)
 
     def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
         """Yield a note for each eval prompt that stands in the training data, at the first place."""

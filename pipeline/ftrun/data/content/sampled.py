@@ -10,13 +10,14 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from ftrun.data.chat import Made
 from ftrun.data.content.balance import lengths, openings, same_answers, systems, topics
 from ftrun.data.content.evidence import unsupported
 from ftrun.data.content.language import languages, widths
 from ftrun.data.content.manner import endings, refusals, styles
 from ftrun.data.content.sample import Seen
 from ftrun.data.content.turn import last_turn
-from ftrun.data.faults import Example, Fault
+from ftrun.data.faults import Fault
 from ftrun.data.split import TRAIN
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Sampled:
 
     size = 0
 
-    def fact(self, example: Example) -> bytes:
+    def facts(self, examples: Sequence[Made]) -> bytes:
         """Return nothing."""
         return b""
 

@@ -1,15 +1,19 @@
-"""Owns the scan of one row: a few quick looks at all its texts together, and close ones where those tell.
+"""Owns the scan of rows: a few quick looks at many together, and close ones at those where they tell.
 
-A clean row costs one pass of `bytes.translate` and, where it is not all ASCII, one of a regular expression:
-what remains after every ordinary character is deleted says which checks could find anything.
+Clean rows cost one pass of `bytes.translate` over all of them and, where they are not all ASCII, one of a
+regular expression: what remains after every ordinary character is deleted says which checks could find
+anything.
 """
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ftrun.data.chat import Made
 from ftrun.data.content.texts import Text, contents, texts_of
 from ftrun.data.faults import Fault
 
@@ -17,7 +21,9 @@ Look = Callable[[Text], Iterator[Fault]]
 # what no check is interested in: lower case, usual punctuation, and all bytes of other than ASCII characters
 USUAL = b"abcdefghijklmnopqrstuvwxyz \n\t.,;:!?'\"-()/*#|=&~+%_\\^"
 ORDINARY = USUAL + bytes(range(128, 256))
-ASCII = bytes(range(128))
+BETWEEN_ROWS = "\x1e"  # a control character, so it is in no clean text
+MARK = BETWEEN_ROWS.encode()
+ASCII = bytes(range(128)).replace(MARK, b"")
 NAMING = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@"
 NOT_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 # digits that stand together but for what people write between them
@@ -26,7 +32,7 @@ BETWEEN = b" -().\n"
 KEY_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.=-"
 KEYS = bytes(120 if byte in KEY_BYTES else 32 for byte in range(256))
 SHORTEST_NUMBER, SHORTEST_KEY = b"0" * 7, b"x" * 16
-LEFT = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"L")  # as they remain; L: Lorem
+LEFT = re.compile(b"TODO|TBD|FIXME|XXXX|L")  # as they remain; L: Lorem
 
 
 class Scanner:
@@ -45,42 +51,78 @@ class Scanner:
         self._exposed: tuple[Look, ...] = (exposed,)
         self._clean: str | None = None  # the text that the last flawless row began with
 
+    def scan_all(self, examples: Sequence[Made]) -> Iterator[tuple[int, Fault]]:
+        """Yield what is wrong with the texts of each row, with its index."""
+        texts = [one.chat.texts if one.chat else contents(one.example) for one in examples]
+        for index, looks in self._looks(texts):
+            for fault in _faults(examples[index].example, looks):
+                yield index, fault
+
     def scan(self, row: Mapping[str, Any]) -> list[Fault]:
         """Return what is wrong with the texts of a row: at most one fault of a kind for each of them."""
-        looks = self._looks(contents(row))
-        if not looks:
-            return []
-        texts = list(texts_of(row))
-        found = [fault for text in texts for look in looks for fault in look(text)]
-        if any(fault.code == "blank_answer" for fault in found):
-            return list(_without_values(found, texts))
-        return found
+        return [fault for _, looks in self._looks([contents(row)]) for fault in _faults(row, looks)]
 
-    def _looks(self, texts: list[str]) -> tuple[Look, ...]:
-        """Return the checks that could find something."""
-        if texts and texts[0] == self._clean:  # the system prompt that most rows begin with
-            return self._tell(texts[1:])
-        looks = self._tell(texts)
-        if texts and not looks:
-            self._clean = texts[0]
-        return looks
+    def _looks(self, rows: Sequence[list[str]]) -> Iterator[tuple[int, tuple[Look, ...]]]:
+        """Yield the checks that could find something in the texts of a row, with its index."""
+        # most rows begin with the same system prompt
+        unknown = [texts[1:] if texts and texts[0] == self._clean else texts for texts in rows]
+        joined = list(map("\n".join, unknown))
+        odd, exposed = self._suspicious(joined)
+        clean = None
+        for index, texts in enumerate(unknown):
+            looks: tuple[Look, ...] = self._outside if any(map(self._needs_look, texts)) else ()
+            if index in odd:
+                looks += self._inside
+            if index in exposed:
+                looks += self._exposed
+            if looks:
+                yield index, looks
+            elif rows[index]:
+                clean = rows[index][0]
+        self._clean = clean if clean is not None else self._clean
 
-    def _tell(self, texts: list[str]) -> tuple[Look, ...]:
-        looks: tuple[Look, ...] = ()
-        for text in texts:
-            if self._needs_look(text):
-                looks = self._outside
-                break
-        joined = "\n".join(texts)
-        raw = joined.encode("utf-8", "surrogatepass")
+    def _suspicious(self, joined: Sequence[str]) -> tuple[set[int], set[int]]:
+        """Return in which rows something odd could stand, and in which an address, a number or a key."""
+        text = BETWEEN_ROWS.join(joined)
+        if len(joined) > 1 and text.count(BETWEEN_ROWS) >= len(joined):  # a text has this character
+            apart = [self._suspicious((one,)) for one in joined]
+            odd, exposed = ({at for at, found in enumerate(apart) if found[kind]} for kind in (0, 1))
+            return odd, exposed
+        raw = text.encode("utf-8", "surrogatepass")
+        foreign = set(self._foreign(raw, text, joined)) if len(raw) != len(text) else set()
+        odd, exposed = foreign.copy(), foreign
         rest = raw.translate(None, ORDINARY)
-        suspect = len(raw) != len(joined) and self._suspect(_foreign(raw, joined)) is not None
-        bracketed = ("】" in joined or "］" in joined) and self._bracketed(joined)
-        if suspect or bracketed or (rest and _is_odd(rest)):
-            looks += self._inside
-        if suspect or (rest and may_expose(raw, rest)):
-            looks += self._exposed
-        return looks
+        whole = len(joined) == 1  # then a separator is one of its characters
+        rests = [rest] if whole else rest.split(MARK)
+        raws = [raw] if whole else raw.split(MARK)
+        for index, left in enumerate(rests):
+            if left and _is_odd(left):
+                odd.add(index)
+            if left and index not in exposed and may_expose(raws[index], left):
+                exposed.add(index)
+        if "】" in text or "］" in text:
+            odd.update(index for index, one in enumerate(joined) if self._bracketed(one))
+        return odd, exposed
+
+    def _foreign(self, raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
+        """Yield the rows with a suspicious character that is not ASCII."""
+        if len(raw) <= len(text) + len(text) // 2:  # few are not ASCII: the others are left out quickly
+            text = raw.translate(None, ASCII).decode("utf-8", "surrogatepass")
+            joined = text.split(BETWEEN_ROWS) if len(joined) > 1 else (text,)
+        starts = list(itertools.accumulate((len(one) + 1 for one in joined), initial=0))
+        found = self._suspect(text)
+        while found:
+            index = bisect.bisect_right(starts, found.start()) - 1
+            yield index
+            found = self._suspect(text, starts[index + 1])
+
+
+def _faults(row: Mapping[str, Any], looks: tuple[Look, ...]) -> list[Fault]:
+    texts = texts_of(row)
+    found = [fault for text in texts for look in looks for fault in look(text)]
+    if any(fault.code == "blank_answer" for fault in found):
+        return list(_without_values(found, texts))
+    return found
 
 
 def _without_values(found: list[Fault], texts: list[Text]) -> Iterator[Fault]:
@@ -94,16 +136,9 @@ def _without_values(found: list[Fault], texts: list[Text]) -> Iterator[Fault]:
             yield fault
 
 
-def _foreign(raw: bytes, joined: str) -> str:
-    """Return a text that has all the non-ASCII characters of `joined`, and few others where they are few."""
-    if len(raw) > len(joined) + len(joined) // 2:
-        return joined
-    return raw.translate(None, ASCII).decode("utf-8", "surrogatepass")
-
-
 def _is_odd(rest: bytes) -> bool:
     """Tell whether brackets, control characters or words of placeholders are among what remains."""
-    return bool(rest.translate(None, NAMING)) or any(word in rest for word in LEFT)
+    return bool(rest.translate(None, NAMING)) or LEFT.search(rest) is not None
 
 
 def may_expose(raw: bytes, rest: bytes) -> bool:

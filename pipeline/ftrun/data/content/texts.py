@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ftrun.data.chat import chat_of
+
 NO_TEXT = frozenset(("role", "type", "weight", "id", "tool_call_id", "detail", "image_url", "tools"))
-PLAIN = 2  # keys of a message that is a role and a content
 
 
 class Text(NamedTuple):
@@ -37,12 +38,10 @@ def _walk(value: Any, field: str, role: str | None) -> Iterator[Text]:
 
 
 def contents(row: Mapping[str, Any]) -> list[str]:
-    """Return the texts of a row alone; quick where messages are no more than roles and contents."""
-    messages = row.get("messages")
-    if len(row) == 1 and isinstance(messages, list) and sum(map(len, messages)) == PLAIN * len(messages):
-        found = [one.get("content") for one in messages]
-        if all(type(one) is str for one in found):
-            return found
+    """Return the texts of a row alone; quick where it is a chat."""
+    chat = chat_of(row)
+    if chat is not None:
+        return chat.texts
     return [text for _, _, text in _walk(row, "", None)]
 
 
