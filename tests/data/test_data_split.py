@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ftrun import data
 from ftrun.data.prepared import ROLES
-from ftrun.data.split import TEST, TRAIN, VALIDATION, allot, divide, part_size, rank
+from ftrun.data.split import TEST, TRAIN, VALIDATION, allot, divide, part_size, ranking
 from ftrun.data.split_advice import advice, sizes
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source, Split
@@ -50,7 +50,7 @@ def test_strata_and_groups_hold_for_any_data(
 ) -> None:
     """Sizes are exact without groups, each stratum within one of its share; groups are never divided."""
     strata = [stratum for stratum, size in enumerate(sizes) for _ in range(size)]
-    ranks = [rank(str(index // 3 if grouped else index).encode(), 7) for index in range(len(strata))]
+    ranks = [ranking(7)(str(index // 3 if grouped else index).encode()) for index in range(len(strata))]
     asked = part_size(validation, len(ranks)), part_size(test, len(ranks))
     if sum(asked) >= len(ranks):
         return
@@ -77,7 +77,7 @@ def test_plain_split_is_what_it_always_was() -> None:
 
 def test_many_rows_are_divided_as_if_sorted() -> None:
     """The short cut for many ranks gives what sorting all of them gives, equal ones included."""
-    ranks = [rank(str(number % 9000).encode(), 1) for number in range(12_000)]
+    ranks = [ranking(1)(str(number % 9000).encode()) for number in range(12_000)]
     order = sorted(range(len(ranks)), key=ranks.__getitem__)
     for validation, test in ((1, 1), (1200, 1200), (6000, 0), (0, 5000), (3000, 8999)):
         parts = divide(ranks, validation, test)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ftrun import data
-from ftrun.data import checks, crew, file_spans, gather, reading, rowwork
+from ftrun.data import checks, crew, file_spans, gather, processes, reading, rowwork
 from ftrun.data.faults import Fault
 from ftrun.data.findings import MOST_PROBLEMS, Findings
 from ftrun.data.json_fast import canonical_line, json_line, plain_object
@@ -197,7 +197,7 @@ def test_a_killed_process_is_an_error_and_none_is_left(
             os.kill(started[1], signal.SIGKILL)
         return process
 
-    monkeypatch.setattr(crew.subprocess, "Popen", noted)
+    monkeypatch.setattr(processes.subprocess, "Popen", noted)
     with pytest.raises(FtrunError) as caught:
         data.prepare(make({"a.jsonl": chats(range(300))}), tmp_path / "out")
     assert caught.value.code == "worker_ended"
@@ -212,7 +212,7 @@ def test_few_rows_start_no_process(make: Any, chats: Any, monkeypatch: pytest.Mo
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(crew.subprocess, "Popen", refuse)
+    monkeypatch.setattr(processes.subprocess, "Popen", refuse)
     assert not data.examine(make({"a.jsonl": chats(range(3000))})).errors
 
 

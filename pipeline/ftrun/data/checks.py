@@ -16,12 +16,13 @@ Neither makes a row unusable, and neither decides how bad a fault is: that is `f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ftrun.data.chat import Made
 from ftrun.data.faults import Fault
 from ftrun.experiment.model import Experiment
 
+Result = TypeVar("Result")
 RowCheck = Callable[[Sequence[Made]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts, so that kept results are not taken for new
 CHECKS_VERSION = 5
@@ -43,6 +44,10 @@ class Corpus(Protocol):
         """Yield the examples of ascending `indices`; reads through all of them, so ask for all you need."""
         ...
 
+    def begin(self, function: Callable[..., Result], *arguments: object) -> Callable[[], Result]:
+        """Begin a call in another process, and return what waits for its result."""
+        ...
+
 
 class CorpusCheck(Protocol):
     """Compares examples by what it noted of each."""
@@ -50,6 +55,11 @@ class CorpusCheck(Protocol):
     @property
     def size(self) -> int:
         """Return the bytes of a fact."""
+        ...
+
+    @property
+    def begins_early(self) -> bool:
+        """Tell whether `judge` begins work beside this process at once: its words are waited for last."""
         ...
 
     def facts(self, examples: Sequence[Made]) -> bytes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from ftrun.data.beside import Beside
 from ftrun.data.checks import corpus_checks
+from ftrun.data.faults import Fault
 from ftrun.data.gather import Gathered
 from ftrun.experiment.model import Experiment
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class GatheredCorpus:
 
     gathered: Gathered
     parts: bytearray
+    beside: Beside
 
     def place(self, index: int) -> tuple[str, int]:
         """Return file and line at which an example's row starts."""
@@ -26,12 +31,23 @@ class GatheredCorpus:
         """Yield the examples of ascending `indices`."""
         return self.gathered.spool.examples(indices)
 
+    def begin(self, function: Callable[..., Result], *arguments: object) -> Callable[[], Result]:
+        """Begin a call in another process, and return what waits for its result."""
+        return self.beside.begin(function, *arguments)
+
 
 def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> None:
     """Add to the notes what the checks of rows said, with their places, and what those of all rows say."""
     for noted, fault in gathered.noted:
         gathered.notes.add(fault, gathered.place_of(noted))
-    corpus = GatheredCorpus(gathered, parts)
-    for check, facts in zip(corpus_checks(experiment), gathered.facts, strict=True):
-        for index, fault in check.judge(memoryview(facts), corpus):
+    checks = corpus_checks(experiment)
+    said: dict[int, list[tuple[int | None, Fault]]] = {}
+    with Beside() as beside:
+        corpus = GatheredCorpus(gathered, parts, beside)
+        facts = zip(checks, gathered.facts, strict=True)
+        judged = [check.judge(memoryview(of_check), corpus) for check, of_check in facts]
+        for number in sorted(range(len(checks)), key=lambda one: checks[one].begins_early):
+            said[number] = list(judged[number])
+    for number in range(len(checks)):
+        for index, fault in said[number]:
             gathered.notes.add(fault, None if index is None else gathered.place_of(index))

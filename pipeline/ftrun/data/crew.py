@@ -6,28 +6,19 @@ What comes out is the same, and in the same order, whoever did it: tasks do not 
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Pipe, wait
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
 from ftrun.data.examples import RowRenderer
+from ftrun.data.processes import WorkerProcess, worker_count
 from ftrun.data.rowwork import Batch, RowWork, Task
 from ftrun.data.spool import Spool
-from ftrun.errors import FtrunError
 from ftrun.experiment.model import Experiment
 
 ALONE = 6  # tasks after which it pays to start processes, which takes them a second
-MOST_WORKERS = 8  # this process hands out and collects: more of them would wait for it
 AHEAD = 4  # results of each worker that may wait for an earlier one
-START = (
-    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
-    "from ftrun.data.worker import main; main()"
-)
 
 
 class Done(NamedTuple):
@@ -42,21 +33,10 @@ class _Worker:
 
     def __init__(self, experiment: Experiment, written: bool, spool: Spool) -> None:
         self._spool_file = spool.new_file()
-        self.connection, theirs = Pipe()
-        descriptors = (theirs.fileno(), spool.files[self._spool_file].fileno())
-        with theirs:
-            # -P: no file of the user's folder is imported in a module's place. In a session of its own Ctrl-C
-            # does not reach it: we end it
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, *map(str, descriptors)],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=descriptors,
-                start_new_session=True,
-            )
+        descriptor = spool.files[self._spool_file].fileno()
+        self._process = WorkerProcess((experiment, written), descriptor)
+        self.connection, self.end = self._process.connection, self._process.end
         self._number = -1
-        self._talk(self.connection.send, (experiment, written))
 
     @property
     def is_busy(self) -> bool:
@@ -66,30 +46,13 @@ class _Worker:
     def give(self, number: int, task: Task) -> None:
         """Let it begin with a task; it has none."""
         self._number = number
-        self._talk(self.connection.send, task)
+        self._process.send(task)
 
     def take(self) -> tuple[int, Done | BaseException]:
         """Return number and result of its task, as soon as it is done."""
         number, self._number = self._number, -1
-        answer = self._talk(self.connection.recv)
+        answer = self._process.receive()
         return number, answer if isinstance(answer, BaseException) else Done(answer, self._spool_file)
-
-    def end(self) -> None:
-        """End it at once."""
-        self.connection.close()
-        self._process.kill()
-        self._process.wait()
-
-    def _talk(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except (EOFError, OSError) as error:
-            status = self._process.wait()
-            raise FtrunError(
-                f"a process that read the data ended unexpectedly (status {status})",
-                code="worker_ended",
-                hint="Perhaps memory ran out: close other programs and run it again.",
-            ) from error
 
 
 class Crew:
@@ -168,13 +131,3 @@ class Crew:
         for descriptor in wait(list(busy)) if busy else ():
             assert isinstance(descriptor, int)
             yield busy[descriptor].take()
-
-
-def worker_count() -> int:
-    """Return how many processes may work at once: one for each core that we may use, within reason."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}

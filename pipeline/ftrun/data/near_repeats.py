@@ -11,10 +11,11 @@ def leave_out_near(gathered: Gathered) -> None:
 
     Held-out files of their own keep all their rows. content/near.py states time and memory.
     """
+    from ftrun.data.content.grams import compared
     from ftrun.data.content.near import dropped, near_pairs
 
     indices = [index for index, role in enumerate(gathered.roles) if role == TRAIN]
-    gone = dropped(near_pairs(indices, gathered.spool.examples))
+    gone = dropped(near_pairs(indices, lambda wanted: map(compared, gathered.spool.examples(wanted))))
     if not gone:
         return
     gathered.near, gathered.first_near = len(gone), gathered.place_of(min(gone))

@@ -1,36 +1,45 @@
-"""Owns a worker process: it gets the descriptors of a connection and a spool file, and works on tasks.
+"""Owns a worker process: it gets the descriptors of a connection and perhaps of a spool file, and does tasks.
 
 It prints nothing; what goes wrong travels back over the connection. It ends when the other side is gone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import sys
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ftrun.data.rowwork import RowWork, Task
-
 
 def main() -> None:
-    """Answer each task with a Batch, or with the exception it ended in."""
+    """Work on the tasks of a pass over the data where there is a spool file, else on a single one."""
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
-    with connection, os.fdopen(int(sys.argv[2]), "r+b") as spool:
-        try:
-            experiment, written = connection.recv()
-            work = RowWork(experiment, spool, written=written)
-            while True:
-                connection.send(_answer(work, connection.recv()))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return
+    gone = (EOFError, BrokenPipeError, ConnectionResetError)
+    with connection, contextlib.suppress(*gone):
+        if len(sys.argv) > 2:
+            _work_on_rows(connection, int(sys.argv[2]))
+        function, arguments = connection.recv()
+        connection.send(_answer(function, *arguments))
 
 
-def _answer(work: RowWork, task: Task) -> Any:
+def _work_on_rows(connection: Connection[Any, Any], spool_file: int) -> None:
+    """Answer each task with a Batch, or with the exception it ended in, until the other side is gone."""
+    from ftrun.data.rowwork import RowWork  # a single task need not load it
+
+    with os.fdopen(spool_file, "r+b") as spool:
+        experiment, written = connection.recv()
+        work = RowWork(experiment, spool, written=written)
+        while True:
+            connection.send(_answer(work.do, connection.recv()))
+
+
+def _answer(function: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return work.do(task)
+        return function(*arguments)
     except Exception as error:  # whatever it is, the process that asked must hear of it
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes

@@ -28,6 +28,7 @@ class Contradictions:
     """Notes question, what was said before it, and answer of each training example as hashes."""
 
     size = 16
+    begins_early = False
 
     def __init__(self) -> None:
         self._first: tuple[Any, Any] = ("", "")  # what the last example began with: mostly the system prompt

@@ -13,9 +13,8 @@ import functools
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
-from ftrun.data.content.grams import compared, grams, likeness, numbers
+from ftrun.data.content.grams import grams, likeness, numbers
 
 NEAR, NEAR_EACH = 0.8, 0.6
 FEWEST_GRAMS = 12  # that are not common: less says too little
@@ -32,8 +31,14 @@ FEWEST_COMMON = 5
 EARLIER = 4  # earlier ones with the same band that an example is compared with
 MOST_PAIRS = 2_000_000
 KEPT_SETS = 512  # of grams, while pairs are compared
-Examples = Iterable[dict[str, Any]]
-Read = Callable[[Iterable[int]], Iterator[dict[str, Any]]]  # the examples of ascending indices
+Texts = tuple[str, str]  # of an example, as `grams.compared` gives them
+Read = Callable[[Iterable[int]], Iterator[Texts]]  # the texts of ascending indices
+
+
+def near_among(indices: list[int], texts: list[Texts]) -> list[tuple[int, int]]:
+    """Return (later, earlier) of near examples whose texts are at hand, in order."""
+    text_of = dict(zip(indices, texts, strict=True))
+    return near_pairs(indices, lambda wanted: map(text_of.__getitem__, wanted))
 
 
 def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
@@ -41,8 +46,8 @@ def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
     common = _common_grams(read(indices[:: max(1, len(indices) // TEMPLATE)]))
     bands = [array("Q") for _ in range(BANDS)]
     mine = array("I")
-    for index, example in zip(indices, read(indices), strict=True):
-        found = _own_grams(*compared(example), common)
+    for index, texts in zip(indices, read(indices), strict=True):
+        found = _own_grams(*texts, common)
         if len(found) >= FEWEST_GRAMS:
             mine.append(index)
             for band, key in zip(bands, _keys(_signature(found)), strict=True):
@@ -50,12 +55,12 @@ def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
     return _verified(_candidates(bands, mine), common, read)
 
 
-def _common_grams(examples: Examples) -> frozenset[int]:
+def _common_grams(examples: Iterable[Texts]) -> frozenset[int]:
     times: Counter[int] = Counter()
     count = 0
-    for example in examples:
+    for texts in examples:
         count += 1
-        times.update(grams("".join(compared(example))))
+        times.update(grams("".join(texts)))
     least = max(FEWEST_COMMON, COMMON * count)
     return frozenset(gram for gram, seen in times.items() if seen >= least)
 
@@ -106,7 +111,7 @@ def _candidates(bands: list[array[int]], mine: array[int]) -> list[tuple[int, in
 
 def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
     wanted = sorted({index for pair in pairs for index in pair})
-    texts = dict(zip(wanted, map(compared, read(wanted)), strict=True))
+    texts = dict(zip(wanted, read(wanted), strict=True))
     numbers_of = {index: numbers("".join(texts[index])) for index in wanted}
 
     @functools.lru_cache(maxsize=KEPT_SETS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ftrun.data.chat import Made
 from ftrun.data.content.excerpt import excerpt
-from ftrun.data.content.near import near_pairs
+from ftrun.data.content.grams import compared
+from ftrun.data.content.near import near_among
 from ftrun.data.content.telling import also
 from ftrun.data.content.texts import dialogue
 from ftrun.data.faults import Example, Fault
@@ -19,30 +21,42 @@ if TYPE_CHECKING:
 
 MOST_TRAINING, MOST_HELD_OUT = 5_000, 1_000  # examples looked through; more would take longer than the rest
 MOST_SHOWN = 3
+FEW = 3_000  # examples that are looked through sooner than a process starts
+Search = Callable[[], list[tuple[int, int]]]
 
 
 class Near:
     """Keeps nothing of single examples; looks through the first of each part at the end."""
 
     size = 0
+    begins_early = True
 
     def facts(self, examples: Sequence[Made]) -> bytes:
         """Return nothing."""
         return b""
 
     def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
-        """Yield at most one fault for training and one for each held-out part; exact repeats are not told."""
+        """Return at most one fault for training and one for each held-out part; exact repeats are not told.
+
+        The search begins at once, beside this process if it takes long.
+        """
         indices = _looked_through(corpus)
-        if len(indices) < len(corpus.parts):
-            message = f"looked for near-duplicates in {len(indices):,} of {len(corpus.parts):,} examples"
-            yield None, Fault("near_unsearched", message)
-        pairs = near_pairs(indices, corpus.examples)
-        parts = [(corpus.parts[later], corpus.parts[earlier]) for later, earlier in pairs]
-        same = [pair for pair, (one, other) in zip(pairs, parts, strict=True) if one == other == TRAIN]
-        yield from _told("near_duplicates", same, corpus)
-        for part in set(range(len(ROLES))) - {TRAIN}:
-            held = [pair for pair, of in zip(pairs, parts, strict=True) if set(of) == {TRAIN, part}]
-            yield from _told("near_leak", [_held_first(pair, corpus) for pair in held], corpus, ROLES[part])
+        texts = list(map(compared, corpus.examples(indices)))
+        begin = corpus.begin if len(indices) > FEW else functools.partial
+        return _judged(corpus, indices, begin(near_among, indices, texts))
+
+
+def _judged(corpus: Corpus, indices: list[int], search: Search) -> Iterator[tuple[int | None, Fault]]:
+    if len(indices) < len(corpus.parts):
+        message = f"looked for near-duplicates in {len(indices):,} of {len(corpus.parts):,} examples"
+        yield None, Fault("near_unsearched", message)
+    pairs = search()
+    parts = [(corpus.parts[later], corpus.parts[earlier]) for later, earlier in pairs]
+    same = [pair for pair, (one, other) in zip(pairs, parts, strict=True) if one == other == TRAIN]
+    yield from _told("near_duplicates", same, corpus)
+    for part in set(range(len(ROLES))) - {TRAIN}:
+        held = [pair for pair, of in zip(pairs, parts, strict=True) if set(of) == {TRAIN, part}]
+        yield from _told("near_leak", [_held_first(pair, corpus) for pair in held], corpus, ROLES[part])
 
 
 def _looked_through(corpus: Corpus) -> list[int]:

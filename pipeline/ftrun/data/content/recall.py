@@ -63,6 +63,7 @@ class Recall:
     """Notes of each example which eval prompt it asks."""
 
     size = 2
+    begins_early = False
 
     def __init__(self, prompts: Sequence[EvalPrompt]) -> None:
         self._asked = Asked(prompts)

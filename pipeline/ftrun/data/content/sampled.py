@@ -44,6 +44,7 @@ class Sampled:
     """Keeps nothing of single examples; reads a draw of them at the end."""
 
     size = 0
+    begins_early = False
 
     def facts(self, examples: Sequence[Made]) -> bytes:
         """Return nothing."""
