@@ -236,7 +236,7 @@ def test_a_damaged_prepared_file_is_named(make: Any, chats: Any, tmp_path: Path,
 def test_good_rows_are_counted_beside_errors(make: Any, columns: Any) -> None:
     """A result with errors still has the numbers of the rows that are good."""
     rows = "".join(f"question {n},answer {n}\n" for n in range(20))
-    result = data.examine(make({"a.csv": "q,a\n" + rows + ",\n"}, prompt=columns))
+    result = data.examine(make({"a.csv": "q,a\n" + rows + " , \n"}, prompt=columns))
     assert [(error.code, error.line) for error in result.errors] == [("empty_content", 22)] * 2
     assert result.files["train"] is not None
     assert result.files["train"].examples == 20

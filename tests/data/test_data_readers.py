@@ -42,6 +42,14 @@ def test_lines_count_where_records_start(make: Any, end: str) -> None:
     assert not findings.errors
 
 
+def test_what_a_spreadsheet_leaves_beside_and_below_is_no_data(make: Any) -> None:
+    """Empty values behind the last named column and rows without values are passed over; a value is not."""
+    rows, findings = read(make({"a.csv": "q,a,,\n1,2,,\n3,4,\n,,,\n5,,,\n,\n"}))
+    assert rows == [(2, {"q": "1", "a": "2"}), (3, {"q": "3", "a": "4"}), (5, {"q": "5", "a": ""})]
+    assert not findings.errors
+    assert found(make({"a.csv": "q,a,,\n1,2,,3\n"})) == [("ragged_row", 2)]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_byte_mark_makes_the_encoding_sure(make: Any, encoding: str) -> None:
     """A file with a byte mark is decoded by it, and the mark is no part of the first column's name."""
@@ -121,7 +129,8 @@ def test_byte_mark_against_the_named_encoding(make: Any) -> None:
     ("text", "expected"),
     [
         ("", [("empty_file", 1)]),
-        ("q,a,\n1,2,3\n", [("header", 1)]),
+        ("q,,a\n1,2,3\n", [("header", 1)]),
+        ("q,a,\n1,2,3\n", [("ragged_row", 2)]),
         ("q,q\n1,2\n", [("header", 1)]),
         ("q;a\n1;2\n", [("header", 1)]),
         ("q,a\n1\n1,2,3\n1,2\n", [("ragged_row", 2), ("ragged_row", 3)]),

@@ -389,6 +389,24 @@ def test_dataset_of_the_hub_that_is_here(make: Any, monkeypatch: pytest.MonkeyPa
     assert read(experiment)[0] == [(1, {"q": "納期は？"})]
 
 
+@pytest.mark.parametrize(("key", "value"), [("sheet", "FAQ"), ("query", "SELECT 1"), ("encoding", "cp932")])
+def test_keys_that_a_file_has_no_use_for_are_told(make: Any, key: str, value: str) -> None:
+    """A sheet of a CSV or an encoding of Parquet would be ignored without a word."""
+    name = "a.parquet" if key == "encoding" else "a.csv"
+    with pytest.raises(DataError) as caught:
+        data.source_files(make({name: "q,a\n1,2\n"}, source={key: value}))
+    assert caught.value.code == "source_key" and f"`{key}`" in str(caught.value)
+
+
+def test_a_folder_that_is_misspelt_is_named(make: Any, tmp_path: Path) -> None:
+    """Where the folder of a glob does not exist, the one that is nearly called so is proposed."""
+    (tmp_path / "parts").mkdir()
+    with pytest.raises(DataError) as caught:
+        data.source_files(make({}, paths=["part/*.csv"]))
+    assert "Did you mean the folder" in str(caught.value.problem.hint)
+    assert "parts" in str(caught.value.problem.hint)
+
+
 def test_missing_packages_are_named_with_the_command(make: Any, tmp_path: Path) -> None:
     """Without the extra each format says in one sentence what to install."""
     (tmp_path / "toy.yaml").write_text(

@@ -159,6 +159,17 @@ def test_too_few_groups_are_an_error(make: Any, columns: Any) -> None:
     assert error.code == "split_groups" and "only 2 groups" in error.message and error.line == 20
 
 
+def test_part_that_groups_make_too_large_is_a_warning(make: Any, columns: Any) -> None:
+    """Four customers with 30 rows each can't give a tenth; small groups can."""
+    split = Split(validation=0.1, group_by=("customer",))
+    few = table((number, f"客{number % 4}", "t") for number in range(120))
+    (warning,) = data.examine(make({"a.csv": few}, prompt=columns, split=split)).warnings
+    assert warning.code == "split_share"
+    assert warning.message.startswith("validation has 30 rows where 12 were asked for")
+    many = table((number, f"客{number % 60}", "t") for number in range(120))
+    assert not data.examine(make({"a.csv": many}, prompt=columns, split=split)).warnings
+
+
 def test_part_without_a_value_is_a_warning(make: Any, columns: Any) -> None:
     """Six topics in three test rows: three are not tested."""
     rows = table((number, "c", f"t{number % 6}") for number in range(90))

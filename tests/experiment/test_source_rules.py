@@ -83,6 +83,12 @@ def test_queries_that_read(place: Workplace, query: str) -> None:
     assert source(place, f'{{path: a.db, query: "{query}"}}').query == query
 
 
+def test_a_condition_with_one_equals_sign_gets_the_second(place: Workplace) -> None:
+    """`=` compares nowhere in a condition; signs in texts are none."""
+    assert "==" in (place.wrong(HEAD + "{path: a.csv, where: topic = 'a'}\n")[0].hint or "")
+    assert place.wrong(HEAD + "{path: a.csv, where: topic == 'a=b' x}\n")[0].hint is None
+
+
 def test_held_out_rows_have_no_weight(place: Workplace) -> None:
     """A weight of validation or test rows would change what is measured, so it is refused."""
     text = "version: 1\nname: a\ndata:\n  sources: [{path: a.csv}]\n"

@@ -33,6 +33,7 @@ SOURCES = {
     "unknown_format": _error(
         "Add `format:` to the source: csv, tsv, jsonl, json, parquet, arrow, xlsx or sqlite."
     ),
+    "source_key": _error("Delete the key, or name the file that it is for."),
     "other_table": _error("Open it and save it as .xlsx or CSV, and name that file."),
     "not_text": _error("Name the file as what it is, or say so in the source: `format: xlsx`."),
     "extra_missing": _error("Install what reads it: pip install 'ftrun[data]'"),
@@ -149,6 +150,9 @@ WHOLE = {
     "split_too_large": _error("Lower `validation` and `test` in `data.split`, or add rows."),
     "split_column": _error("Name a column that every row has, or delete the key."),
     "split_groups": _error("Divide by a column with more values, or leave `test` or `validation` out."),
+    "split_share": _warning(
+        "Divide by a column with more values, or give validation and test files of their own."
+    ),
     "split_strata": _warning("Hold more rows out, or stratify by a column with fewer values."),
     "group_leak": _warning("Take the group out of the training data, or out of the held-out file."),
     "generated_left_out": _warning("Nothing need be done; new ones can be made from today's training part."),

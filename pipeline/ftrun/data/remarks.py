@@ -50,8 +50,8 @@ def remarks(look: Look, columns: Columns | None, log: ChatLog | None, rows: int)
         yield f"The file is {look.encoding}, not UTF-8; the experiment says so."
     if rows < FEWEST:
         yield (
-            f"There are {rows} different rows. Fine-tuning takes at least {FEWEST} "
-            f"(`ftrun check` will say so), and 50 are a good beginning: add rows first."
+            f"The file has {rows} different {'row' if rows == 1 else 'rows'}. Fine-tuning takes at least "
+            f"{FEWEST} (`ftrun check` will say so), and 50 are a good beginning: add rows first."
         )
     elif rows <= FEWEST + 1:
         yield "All rows are training data: there are too few to keep some back for validation."

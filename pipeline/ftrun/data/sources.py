@@ -31,6 +31,12 @@ ENDINGS = {
     ".sqlite3": "sqlite",
     ".db": "sqlite",
 }
+USED_BY = {
+    "encoding": frozenset(("csv", "tsv", "jsonl", "json")),
+    "sheet": frozenset(("xlsx",)),
+    "query": frozenset(("sqlite",)),
+}
+KINDS = {"encoding": "text files", "sheet": "Excel workbooks", "query": "SQLite files"}
 OTHER_TABLES = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 PACKED = ".gz"
 REVIEW_ENDING = ".review.jsonl"  # rows that nobody has approved: a glob never takes them for data
@@ -71,9 +77,19 @@ def usable_files(
             where = place_of(experiment, *source.key, "encoding")
             findings.add("unknown_encoding", f"{source.encoding!r} is no text encoding", **where)
             continue
-        for path, file_format in _readable(experiment, source, findings, download=download):
+        found = list(_readable(experiment, source, findings, download=download))
+        _refuse_unused(experiment, source, {file_format for _, file_format in found}, findings)
+        for path, file_format in found:
             files.append(SourceFile(path=path, source=source, role=role, format=file_format))
     return tuple(files)
+
+
+def _refuse_unused(experiment: Experiment, source: Source, formats: set[str], findings: Findings) -> None:
+    """Tell of keys that none of the source's files has a use for: they were meant to have an effect."""
+    for key, used_by in USED_BY.items():
+        if getattr(source, key) is not None and formats and not formats & used_by:
+            message = f"`{key}` is for {KINDS[key]}, but the source is {' and '.join(sorted(formats))}"
+            findings.add("source_key", message, **place_of(experiment, *source.key, key))
 
 
 def _is_encoding(name: str) -> bool:
@@ -175,6 +191,9 @@ def _near(path: Path) -> str:
             return "Mend `path`."
         folder = folder.parent
     if folder != path.parent and not glob.has_magic(str(path.parent)):
+        beside = [entry.name for entry in path.parent.parent.glob("*/")]
+        if similar := difflib.get_close_matches(path.parent.name, beside, n=1):
+            return f"Did you mean the folder {shown_path(path.parent.with_name(similar[0]))}?"
         return f"The folder {shown_path(path.parent)} does not exist; {shown_path(folder)} does."
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     near = difflib.get_close_matches(path.name, names, n=1)
@@ -232,7 +251,7 @@ def _is_inside(
 ) -> bool:
     if real.is_relative_to(experiment.project.resolve()):
         return True
-    message = f"{source_name(path, real)} lies outside the project {shown_path(experiment.project)}"
+    message = f"{source_name(path, real)} lies outside the folder of the project"
     findings.add("outside_project", message, **where)
     return False
 

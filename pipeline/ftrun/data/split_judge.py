@@ -12,6 +12,8 @@ from ftrun.data.sources import place_of
 from ftrun.data.split import TRAIN
 from ftrun.experiment.model import Experiment
 
+FAR, FAR_ROWS = 0.5, 2  # from the size that was asked for: a share of it, and rows
+
 
 def judge_parts(
     experiment: Experiment,
@@ -39,12 +41,30 @@ def _judge_groups(
 ) -> None:
     empty = [part for part in ("train", *asked) if ROLES.index(part) not in roles]
     if not empty:
+        _judge_sizes(experiment, gathered, roles, asked, findings)
         return
     mine = {rank for rank, role in zip(gathered.rank_of, gathered.roles, strict=True) if role == TRAIN}
     message = f"the rows form only {len(mine)} group{'' if len(mine) == 1 else 's'}: none is left for " + (
         " and ".join(empty)
     )
     findings.add("split_groups", message, **place_of(experiment, "data", "split", "group_by"))
+
+
+def _judge_sizes(
+    experiment: Experiment,
+    gathered: Gathered,
+    roles: bytearray,
+    asked: Mapping[str, int],
+    findings: Findings,
+) -> None:
+    """Tell of parts that are far from their size, as few large groups make them."""
+    got = Counter(part for part, role in zip(roles, gathered.roles, strict=True) if role == TRAIN)
+    for part, wanted in asked.items():
+        number = got[ROLES.index(part)]
+        if abs(number - wanted) > max(FAR * wanted, FAR_ROWS):
+            message = f"{part} has {number} rows where {wanted} were asked for: groups are never divided"
+            where = place_of(experiment, "data", "split", "group_by")
+            findings.add("split_share", message, once=True, **where)
 
 
 def _judge_own_files(

@@ -20,6 +20,7 @@ TITLE = (
     "If this first line is a title, delete all lines above the one with the column names; "
     'a value that contains the separator stands in quotes: "a, b".'
 )
+QUOTE = 'Put a value that contains the separator or a line break into quotes: "a, b".'
 LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
 
 
@@ -33,6 +34,8 @@ def read_table(
 ) -> Iterator[Numbered]:
     """Yield (line, row) of every good record; the bad ones are added to `place`.
 
+    Records without any value are skipped, and values behind the last column left out if they are empty:
+    spreadsheets write both below and beside what they were used for.
     With `header` the lines go on, from `first_line`, below a header that was read before.
     """
     csv.field_size_limit(LONGEST_VALUE)
@@ -41,10 +44,12 @@ def read_table(
     for line, record in _records(reader, place, first_line):
         if header is None:
             header = _header(record, line, delimiter, place)
-        elif len(record) != len(header):
-            place.add("ragged_row", _ragged(record, header), line, hint=TITLE if len(header) == 1 else None)
+        elif not any(record):
+            continue
+        elif len(record) < len(header) or any(record[len(header) :]):
+            place.add("ragged_row", _ragged(record, header), line, hint=_ragged_cure(record, header))
         else:
-            yield line, dict(zip(header, record, strict=True))
+            yield line, dict(zip(header, record, strict=False))
     if header is None:
         place.add("empty_file", "the file is empty", 1)
         raise UnusableFileError
@@ -101,6 +106,8 @@ def _quotes(error: str) -> str:
 
 
 def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> list[str]:
+    named = len(record) - next((n for n, name in enumerate(reversed(record)) if name.strip()), len(record))
+    record = record[:named] if named > 1 else record
     times = Counter(record)
     problems = [
         f"the column name {name!r} stands there {count} times" for name, count in times.items() if count > 1
@@ -121,6 +128,12 @@ def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> l
             place.add("header", f"the columns are separated by {name}: {record[0]!r}", line, hint=hint)
             raise UnusableFileError
     return record
+
+
+def _ragged_cure(record: list[str], header: list[str]) -> str | None:
+    if len(header) == 1:
+        return TITLE
+    return f"{QUOTE} If column {len(header) + 1} has no name, give it one." if record[len(header) :] else None
 
 
 def _ragged(record: list[str], header: list[str]) -> str:

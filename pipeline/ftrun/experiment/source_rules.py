@@ -16,6 +16,7 @@ KINDS = ("path", "sql", "dataset")
 OF_FILES = ("format", "encoding", "sheet", "query")  # keys that need `path`
 COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", re.DOTALL)
 READING = re.compile(r"\s*\(*\s*(?:select|with|values)\b", re.IGNORECASE)
+ONE_EQUAL = re.compile(r"(?<![=<>!])=(?!=)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DATASET_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -136,4 +137,5 @@ def _where_problems(document: Document, path: KeyPath, where: Any) -> Iterator[P
 
         words = syntax_error(where, document.path.parent)
         if words is not None:
-            yield document.problem(path, f"this is no condition: {words}", code="where")
+            hint = "Compare with two signs: ==" if ONE_EQUAL.search(COMMENT_OR_TEXT.sub("", where)) else None
+            yield document.problem(path, f"this is no condition: {words}", code="where", hint=hint)
