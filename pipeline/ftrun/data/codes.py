@@ -129,8 +129,10 @@ TEXTS = {
         "Write them in one width; `{{ answer | half_width }}` in the prompt does it: １２ becomes 12."
     ),
     "placeholder": _warning("Fill it in, or delete the row: the model would learn to write it."),
-    "blank_answer": _warning("Write the answer, or delete the row."),
-    "outer_space": _warning("Trim the text: space around it is learned, and changes the tokens."),
+    "blank_answer": _warning(
+        "Write the answer, or delete the row; `where: answer not in ['N/A', '-']` leaves such rows out."
+    ),
+    "outer_space": _warning("Trim the text, as `{{ answer | trim }}` in the prompt does: space around it is learned."),
     "pii_email": _warning("Delete it, or say `data.pii: {email: mask}`; `off` if it may be learned."),
     "pii_phone": _warning("Delete it, or say `data.pii: {phone: mask}`; `off` if it may be learned."),
     "pii_my_number": _warning("Delete it, or say `data.pii: {my_number: mask}`; `off` if it is none."),
