@@ -85,7 +85,9 @@ JSON = {
 }
 GROUPS = {
     "group_column": _error("Name a column of the file in `group_by` and `order_by`."),
-    "group_value": _error("Fill it in, or delete the row."),
+    "group_value": _error(
+        "Fill it in, or delete the row; `where: thread != ''` in the source leaves such rows out."
+    ),
     "group_messages": _error("Say in the source which they are: columns: {role: SPEAKER, content: TEXT}."),
     "group_role": _error("Say in the source who is who: roles: {user: Customer, assistant: Agent}."),
     "group_without_answer": _warning("Nothing need be done: there is nothing to learn from them."),
@@ -132,7 +134,9 @@ TEXTS = {
     "blank_answer": _warning(
         "Write the answer, or delete the row; `where: answer not in ['N/A', '-']` leaves such rows out."
     ),
-    "outer_space": _warning("Trim the text, as `{{ answer | trim }}` in the prompt does: space around it is learned."),
+    "outer_space": _warning(
+        "Trim the text, as `{{ answer | trim }}` in the prompt does: space around it is learned."
+    ),
     "pii_email": _warning("Delete it, or say `data.pii: {email: mask}`; `off` if it may be learned."),
     "pii_phone": _warning("Delete it, or say `data.pii: {phone: mask}`; `off` if it may be learned."),
     "pii_my_number": _warning("Delete it, or say `data.pii: {my_number: mask}`; `off` if it is none."),
