@@ -319,6 +319,16 @@ def test_logs_of_line_and_slack_are_known(
     assert dict(found or {}) == {"user": (roles["お客様"],), "assistant": (roles["サポート"],)}
 
 
+def test_a_log_without_conversations_is_told_what_it_lacks(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who speaks and what is known, but not which rows belong together: no pair of columns is asked for."""
+    rows = [(("User", "Account")[n % 2], f"発言{n}です") for n in range(40)]
+    write_csv(project / "log.csv", ["送信者タイプ", "内容"], rows)
+    error = init(capsys, "log.csv", code=2)["error"]
+    assert "looks like a chat log" in error["hint"] and "`conversation`" in error["hint"]
+
+
 def test_conversations_of_sharegpt_are_converted(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The experiment says that they become chats, and the check passes."""
     rows = [

@@ -43,6 +43,19 @@ def test_a_chat_log(make: Any, tmp_path: Path) -> None:
     assert "ignored_key" not in warnings
 
 
+def test_a_row_of_a_log_without_its_thread_is_told_at_its_line(make: Any) -> None:
+    """In JSON rows have keys of their own: one that lacks the thread is told, with how to leave it out."""
+    said = [("user", "もしもし"), ("assistant", "はい")]
+    rows = [{"thread": n, "role": role, "content": f"{text}{n}"} for n in range(12) for role, text in said]
+    lone = {"role": "user", "content": "誰か？"}
+    text = "".join(json.dumps(row) + "\n" for row in [*rows, lone])
+    (error,) = data.examine(make({"a.jsonl": text}, source={"group_by": ("thread",)})).errors
+    assert (error.code, error.line) == ("group_value", 25)
+    chosen = {"group_by": ("thread",), "where": "row['thread'] is defined"}
+    assert chosen["where"] in str(error.hint)
+    assert not data.examine(make({"a.jsonl": text}, source=chosen)).errors
+
+
 def test_own_names_of_columns_and_roles(make: Any, tmp_path: Path) -> None:
     """`columns` renames, `roles` says who is who, and an unknown speaker is told with the way out."""
     text = "会話,話者,発言\n1,客,開いてる？\n1,店員,はい\n2,客,値段は？\n2,AI,百円です\n"

@@ -82,6 +82,14 @@ def find_log(look: Look) -> ChatLog | None:
     )
 
 
+def speaker_and_text(look: Look) -> tuple[str, str] | None:
+    """Return the columns that say who speaks and what, whether or not others say where; None without them."""
+    plain = {name: plain_name(name) for name in look.columns}
+    role = known(plain, ROLE_NAMES)
+    content = known(plain, CONTENT_NAMES, role)
+    return None if role is None or content is None else (role, content)
+
+
 def conversations(look: Look, log: ChatLog) -> Iterator[list[tuple[str, str]]]:
     """Yield (role, text) of the messages of each conversation, in the order of the file."""
     role_of = {name: role for role, names in (log.roles or {}).items() for name in names}

@@ -21,6 +21,7 @@ from ftrun.data.rows import Row
 from ftrun.data.sources import SourceFile, place_of
 from ftrun.experiment.model import Experiment
 
+LOOSE = ("jsonl", "json")  # formats in which each row has columns of its own
 NUMBER = re.compile(r"(\d+)")
 
 
@@ -84,6 +85,11 @@ def _key(
     missing = [(key, name) for key, names in wanted.items() for name in names if name not in row.values]
     for key, name in missing:
         near = nearest(name, [str(one) for one in row.values])
+        if near is None and file.format in LOOSE:
+            cure = f"Fill it in, or leave such rows out: `where: row['{name}'] is defined` in the source."
+            words = f"the row has no {name!r}, which `{key}` names"
+            place.add("group_value", words, row.line, hint=cure, once=True)
+            continue
         words = f"{key}: {place.name} has no column {name!r}; it has: {', '.join(map(str, row.values))}"
         hint = f"Did you mean {near!r}?" if near else None
         findings.add("group_column", words, hint=hint, once=True, **place_of(experiment, *source.key, key))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ftrun.data.chat_log import ChatLog, conversations, find_log
+from ftrun.data.chat_log import ChatLog, conversations, find_log, speaker_and_text
 from ftrun.data.naming import known, plain_name
 from ftrun.data.peek import KANA, Look
 from ftrun.data.preferences import Preferences, find_preferences, is_ready_preference, value_at
@@ -166,6 +166,12 @@ def _unknown(look: Look, name: str) -> DataError:
 
 def _ambiguous(look: Look, message: str) -> DataError:
     columns = ", ".join(look.columns) or "none"
+    if (said := speaker_and_text(look)) is not None:
+        hint = (
+            f"It looks like a chat log: {said[0]!r} says who speaks, {said[1]!r} what. Add a column "
+            "`conversation` that is the same in all rows of a conversation, and draft again."
+        )
+        return DataError(message, code="ambiguous_columns", hint=hint, file=shown_path(look.path))
     hint = f"Name them: --user COLUMN --assistant COLUMN. Columns: {columns}."
     return DataError(message, code="ambiguous_columns", hint=hint, file=shown_path(look.path))
 
