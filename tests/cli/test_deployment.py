@@ -278,6 +278,40 @@ def test_the_ledger_has_the_hours_of_a_deployment(azure: Paid, management: Manag
     assert [(one["standing"], one["usd"]) for one in entries] == [("actual", 1.5)]
 
 
+def test_the_hours_of_a_deployment_that_is_kept_count_against_the_month(
+    azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten hours later the next run knows of them before it pays for anything else."""
+    from ftrun.stages import deployment
+
+    hourly(azure)
+    text = azure.config.read_text(encoding="utf-8")
+    azure.config.write_text(text.replace("account: acc,", "account: acc, keep: true,"), encoding="utf-8")
+    azure.json("run", azure.config, "--yes")
+    began = datetime.now(UTC) - timedelta(hours=9.5)
+    monkeypatch.setattr(deployment, "datetime", _Later(began))
+    azure.add(f"{OTHER}budget: {{usd_per_month: 12}}\n")
+    document = azure.json("run", azure.config, "--yes", code=4)
+    assert document["error"]["code"] == "over_month", document["error"]
+    entries = [one for one in azure.json("ledger", azure.config)["entries"] if one["kind"] == "deployment"]
+    assert [(one["standing"], one["usd"]) for one in entries] == [("estimated", 15.0)]
+
+
+class _Later:
+    """A clock that says that what begins now began at `began`."""
+
+    def __init__(self, began: datetime) -> None:
+        self._ahead = datetime.now(UTC) - began
+
+    def now(self, zone: Any) -> datetime:
+        """Return the time."""
+        return datetime.now(zone) + self._ahead
+
+    def fromisoformat(self, text: str) -> datetime:
+        """Return a moment."""
+        return datetime.fromisoformat(text)
+
+
 def test_rm_of_a_deployment_is_remembered(azure: Paid, management: Management) -> None:
     """After `ftrun rm` the next question deploys again instead of asking nobody."""
     text = azure.config.read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from ftrun.state import Intent, StateStore
 from paid import Paid
 
 
@@ -112,6 +113,19 @@ def test_gc_takes_only_what_this_project_made_and_nothing_uses(done: Paid) -> No
     assert done.json("gc", done.config, code=4)["error"]["code"] == "not_confirmed"
     assert done.json("gc", done.config, "--yes")["deleted"] == [old]
     assert {busy, foreign, "file-1", "file-2"} == set(done.provider.files)
+
+
+def test_gc_leaves_what_a_run_is_sending(done: Paid) -> None:
+    """A file that arrived, but is not in the state yet, is no rubbish."""
+    sha = "ab" * 32
+    coming = done.provider.add_file(f"toy-train-{sha[:16]}.jsonl")
+    store = StateStore(done.folder / "runs/toy/paid")
+    state = store.load()
+    assert state is not None
+    state.upload_intents[sha] = Intent(id="i", phase="sending", at=0.0)
+    store.save(state)
+    assert done.json("gc", done.config, "--yes")["deleted"] == []
+    assert coming in done.provider.files
 
 
 def test_gc_deletes_nothing_while_a_state_is_damaged(done: Paid) -> None:

@@ -276,3 +276,30 @@ def test_a_guard_on_the_validation_loss(losses: tuple[float, ...], stops: bool) 
     for data in numbers(*losses, name="full_valid_loss"):
         guard.take({**data, "valid_loss": 0.0})
     assert bool(guard.verdict()) is stops
+
+
+def test_a_guard_tells_a_server_that_was_away_again() -> None:
+    """A cancel that did not get through is sent at the next look, and one that did only once."""
+
+    class Deaf(Looking):
+        cancels = 0
+
+        def cancel(self, job_id: str) -> Job:
+            """Fail at the first time."""
+            self.cancels += 1
+            if self.cancels == 1:
+                raise ServiceError("away", code="unreachable")
+            return super().cancel(job_id)
+
+    service = Deaf(
+        lambda number: job("cancelled") if number > 5 else job(),
+        events=lambda number: [
+            Event(
+                id=str(one), created_at=one, level="info", message="", data={"step": one, "train_loss": 9.0}
+            )
+            for one in range(6)
+        ],
+    )
+    watch = watch_of(service, guard=Guard(when=StopWhen(loss_above=1.0)))
+    assert watch.until_the_end().dead
+    assert (service.cancels, service.cancelled) == (2, True)

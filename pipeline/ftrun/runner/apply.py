@@ -16,7 +16,7 @@ from ftrun.runner.plan import FREE_FIRST, Plan, is_done, make_plan
 from ftrun.runner.session import Session, remember_validated
 from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
-from ftrun.stages.deployment import take_down_earlier, tell_what_stands
+from ftrun.stages.deployment import count_hours, take_down_earlier, tell_what_stands
 from ftrun.stages.history import keep
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
@@ -110,6 +110,7 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
         context.emit("note", text=note)
+    count_hours(context)
     take_down_earlier(context, deploy.inputs(context))
     _refuse_blocked(plan, context)
     authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)

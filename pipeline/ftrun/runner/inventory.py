@@ -46,17 +46,21 @@ class Entry:
 
 @dataclass(slots=True, kw_only=True)
 class Owners:
-    """What the states of a project know, by id: `experiment/target`. `notes`: states that can't be read."""
+    """What the states of a project know, by id: `experiment/target`. `coming`: parts of the names of files
+    that a run is sending just now; `notes`: states that can't be read.
+    """
 
     of: dict[str, str] = field(default_factory=dict)
     specs: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    coming: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
     def add(self, state: State) -> None:
         """Take what a state knows; of a model with its checkpoints the first part of the name."""
         owner = f"{state.experiment}/{state.target}"
         self.names.add(state.experiment)
+        self.coming.update(sha[:16] for sha in state.upload_intents)
         self.of.update((upload.file_id, owner) for upload in state.uploads.values())
         for spec, job in state.jobs.items():
             self.specs[spec] = owner
@@ -151,12 +155,14 @@ def _maker(job: Job) -> str | None:
 def unowned(files: Iterable[Entry], jobs: Iterable[Job], known: Owners) -> Iterator[Entry]:
     """Yield the files that an experiment of this project made and that nothing uses any more.
 
-    What another project or person made is none of ours, and what a job that has not ended reads is in use.
+    What another project or person made is none of ours, and what a job that has not ended reads is in use, as
+    is what a run sends just now.
     """
     used: set[str | None] = set()
     for job in jobs:
         if not (job.succeeded or job.dead):
             used |= {job.training_file, job.validation_file}
     for entry in files:
-        if entry.owner is None and entry.made_by in known.names and entry.id not in used:
+        coming = any(sha in (entry.name or "") for sha in known.coming)
+        if entry.owner is None and entry.made_by in known.names and entry.id not in used and not coming:
             yield entry

@@ -70,6 +70,20 @@ def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) ->
     return result
 
 
+def count_hours(context: Context) -> None:
+    """Let the ledger know what the deployment that stands has cost so far: a month's budget counts it."""
+    facts = standing(context)
+    if facts is None or not facts.get("effect"):
+        return
+    from ftrun.stages.spending import settle
+
+    usd = _cost(facts)
+    if usd is not None and usd > facts.get("counted", facts.get("usd_per_hour") or 0.0):
+        settle(context, "deployment", facts["effect"], "estimated", usd=usd, what=facts["deployment"])
+        facts["counted"] = usd
+        context.save()
+
+
 def take_down(context: Context) -> str | None:
     """Remove the deployment that stands and note it; return its name, None if there is none."""
     facts = standing(context)

@@ -74,6 +74,7 @@ class Watch:
     stopping: Callable[[str], None] = lambda reason: None
     sleep: Callable[[float], None] = time.sleep
     stopped: str | None = None  # why a guard stopped it
+    _cancelled: bool = False
     _status: str = ""
     _seen: frozenset[str] = frozenset()
     _away: float | None = None
@@ -104,13 +105,21 @@ class Watch:
         job = service.job(self.job_id)
         events = service.events(self.job_id, newest=NEWEST)
         news = self._tell(job, events)
-        if not job.dead and not job.succeeded and self.stopped is None:
-            self.stopped = self.guard.verdict()
-            if self.stopped:
-                self.stopping(self.stopped)
-                self.emit("note", text=f"train.stop_when: {self.stopped}; cancelling job {job.id}")
-                service.cancel(job.id)
+        if not job.dead and not job.succeeded:
+            self._stop(job, service)
         return job, news
+
+    def _stop(self, job: Job, service: Service) -> None:
+        """Cancel the job once a guard says so; a server that is away is told at the next look."""
+        if self.stopped is None:
+            self.stopped = self.guard.verdict()
+            if self.stopped is None:
+                return
+            self.stopping(self.stopped)
+            self.emit("note", text=f"train.stop_when: {self.stopped}; cancelling job {job.id}")
+        if not self._cancelled:
+            service.cancel(job.id)
+            self._cancelled = True
 
     def _tell(self, job: Job, events: list[Event]) -> bool:
         """Tell what is new; of what was there at the first look only the end, for one who comes back."""

@@ -125,7 +125,7 @@ def effects(entries: Iterable[Entry]) -> list[Entry]:
         first = found.get(entry.effect)
         values: dict[str, Any] = asdict(entry)
         if first is not None:
-            late = entry.standing == "estimated"
+            late = entry.standing == "estimated" != first.standing
             values = asdict(first) if late else values | {"at": first.at, "what": entry.what or first.what}
         found[entry.effect] = Entry(**values)
     return list(found.values())
