@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from reliability import test_lost_answers, test_neighbours
+from reliability import test_lost_answers, test_neighbours, test_open_calls, test_state_damage
 from reliability.conftest import Runs, make_project
 from reliability.provider import Provider
 
@@ -54,6 +54,20 @@ def _two_clones(runs: Runs, provider: Provider, place: Path) -> None:
     test_neighbours.test_two_clones_on_one_machine_make_one_job(runs, provider, place)
 
 
+def _edited_state(runs: Runs, provider: Provider, place: Path) -> None:
+    test_state_damage.test_a_damaged_state_never_leads_to_a_second_job(runs, provider, place, "edited")
+
+
+def _late_list(runs: Runs, provider: Provider, place: Path) -> None:
+    test_lost_answers.test_a_create_whose_answer_is_lost_makes_one_job(
+        runs, provider, place, "lose", 0.3, "plain"
+    )
+
+
+def _earlier_state(runs: Runs, provider: Provider, place: Path) -> None:
+    test_open_calls.test_a_state_from_before_the_create_is_refused_and_repaired(runs, provider, place)
+
+
 JOBS = "targets/api/jobs.py"
 CREATION = "stages/creation.py"
 RULES = {
@@ -92,6 +106,36 @@ RULES = {
         right="    context.save(no_way_back=True)\n    outcome = _send(context, key, intent)",
         wrong="    del context.state.intents[key]\n    context.save()\n"
         "    outcome = _send(context, key, intent)\n    context.state.intents[key] = intent",
+        notices=_death_before_the_answer,
+    ),
+    "a server error is a no": Broken(
+        file="targets/failures.py",
+        right="REFUSED = (400, 401, 403, 404, 413, 422)",
+        wrong="REFUSED = (400, 401, 403, 404, 413, 422, 500, 503)",
+        notices=_server_error,
+    ),
+    "any state will do": Broken(
+        file="state/store.py",
+        right="        if last.forgotten_by(state):",
+        wrong="        if last.forgotten_by(last):",
+        notices=_earlier_state,
+    ),
+    "a state is believed unchecked": Broken(
+        file="state/store.py",
+        right="if claimed != digest(data):",
+        wrong="if not claimed:",
+        notices=_edited_state,
+    ),
+    "the first look is the last": Broken(
+        file=CREATION,
+        right="        if found or left <= 0:\n            return found",
+        wrong="        return found",
+        notices=_late_list,
+    ),
+    "what a person did not confirm is confirmed": Broken(
+        file=CREATION,
+        right="return sending and not context.confirmed_not_created and not context.local",
+        wrong="return sending and context.confirmed_not_created and not context.local",
         notices=_death_before_the_answer,
     ),
 }

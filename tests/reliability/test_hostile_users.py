@@ -74,6 +74,45 @@ def test_a_twin_is_found_by_whoever_comes_back_later(runs: Runs, provider: Provi
         assert all(job in run.document["error"]["message"] for job in provider.jobs)
 
 
+def test_a_twin_of_an_unclear_create_is_found_while_waiting(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """The job found after a lost answer may be another machine's: ours, which shows up late, is seen."""
+    provider.hidden, provider.looks = 1000.0, 3
+    provider.plan = lambda call: "lose" if call.name == CREATE else ""
+    assert runs(place).error_code == "unclear"
+    provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
+    provider._born["ftjob-2"] = -10_000.0
+
+    def plan(call: Call) -> Fault:
+        if call.name == "GET /fine_tuning/jobs/ID":
+            provider.hidden = 0.0
+        return ""
+
+    provider.plan = plan
+    run = runs(place)
+    assert (run.wait(), run.error_code) == (4, "duplicates"), run.stdout
+
+
+def test_who_has_chosen_one_of_two_is_not_asked_again(runs: Runs, provider: Provider, place: Path) -> None:
+    """After an unclear create that shows two jobs, `adopt` of one of them settles it."""
+    provider.plan = lambda call: "lose" if call.name == CREATE else ""
+    provider.hidden = 1000.0
+    assert runs(place).error_code == "unclear"
+    provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
+    provider._born["ftjob-2"] = provider.hidden = 0.0
+    assert runs(place).error_code == "duplicates"
+    assert runs(place, "adopt", "toy.yaml", "ftjob-2", "--target", "paid", "--json").wait() == 0
+    run = runs(place)
+    assert (run.wait(), run.document["job_id"]) == (0, "ftjob-2"), run.stdout
+
+
+def test_a_folder_for_locks_is_the_same_for_every_clone(runs: Runs, provider: Provider, place: Path) -> None:
+    """A relative FTRUN_LOCKS would keep no two clones apart: it is refused."""
+    run = runs(place, env={"FTRUN_LOCKS": "locks"})
+    assert (run.wait(), run.error_code, len(provider.jobs)) == (4, "no_lock_folder", 0)
+
+
 def test_another_accounts_key_is_told_from_a_lost_job(runs: Runs, provider: Provider, place: Path) -> None:
     """A job that this key does not know stops the run with both explanations; none is created."""
     provider.looks = FOREVER
@@ -254,6 +293,7 @@ def test_a_recorded_job_that_is_gone_can_be_replaced(runs: Runs, provider: Provi
     provider.looks = FOREVER
     assert runs(place, *DETACHED).wait() == 75
     provider.jobs["ftjob-9"] = {**provider.jobs.pop("ftjob-1"), "id": "ftjob-9"}
+    provider._born["ftjob-9"] = 0.0
     assert runs(place).error_code == "unknown_job"
     adopted = runs(place, "adopt", "toy.yaml", "ftjob-9", "--target", "paid", "--json")
     assert adopted.document["job_id"] == "ftjob-9", adopted.stdout

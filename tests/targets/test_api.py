@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from ftrun.targets.api import connection
+from ftrun.errors import FtrunError
+from ftrun.targets import entra
+from ftrun.targets.api import ApiService, connection
 from ftrun.targets.service import Created, JobRequest, NotCreated, Unclear
 from ftrun.targets.trouble import ServiceError
 from scripted import Answer, Asked, listed, refusal
@@ -301,3 +303,29 @@ def test_tokens_that_are_no_number_are_not_counted(connect: Connect, usage: Any)
     body = {"id": "c", "choices": [{"index": 0, "message": said}], "usage": usage}
     _, service = connect(lambda asked: Answer(body))
     assert dict(service.chat("m", [], {}).usage) == {"prompt_tokens": 0, "completion_tokens": 0}
+
+
+def test_without_a_token_no_job_was_created(connect: Connect) -> None:
+    """A token that can't be had is asked for before anything leaves: that is no unclear create."""
+    server, _ = connect(lambda asked: Answer({}))
+
+    def no_token() -> str:
+        raise FtrunError("no token", code="wrong_key")
+
+    service = ApiService(base_url=server.base_url, key=no_token, organization=None, project=None)
+    outcome = service.create_job(REQUEST, "key")
+    service.close()
+    assert isinstance(outcome, NotCreated) and "no token" in outcome.reason
+
+
+def test_a_token_that_the_network_keeps_away_is_waited_for() -> None:
+    """Only the network is away: that passes, as for any other call."""
+    exceptions = pytest.importorskip("azure.core.exceptions")
+
+    def fails(kind: str) -> str:
+        raise getattr(exceptions, kind)(message="no way")
+
+    for kind, code in (("ServiceRequestError", "unreachable"), ("ClientAuthenticationError", "wrong_key")):
+        with pytest.raises(FtrunError, match="no way") as caught:
+            entra._fresh(lambda kind=kind: fails(kind))  # type: ignore[misc]
+        assert caught.value.code == code

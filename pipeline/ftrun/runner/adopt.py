@@ -13,7 +13,7 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.runner.apply import Outcome, Settings, do_free_stages, locked_context
 from ftrun.runner.session import Session
 from ftrun.stages import Context
-from ftrun.stages.creation import remember, request_of
+from ftrun.stages.creation import find, remember, request_of
 from ftrun.stages.spec import spec_key
 from ftrun.stages.upload import ROLES, remote_name, size_of
 from ftrun.state import Upload
@@ -40,7 +40,10 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
             sha = context.sha(role)
             if file is not None and sha is not None:
                 context.state.uploads[sha] = Upload(file_id=file.id, name=file.name, bytes=file.bytes)
+        twins = [one.id for one in find(context, context.service(), key) if one.id != job.id]
         record = remember(context, key, job, adopted=True)
+        record.seen = [*record.seen, *twins]  # a person has chosen: they are not asked about again
+        context.save()
     return {
         "experiment": session.experiment.name,
         "target": session.experiment.target.name,

@@ -249,12 +249,13 @@ def look_again(context: Context, key: str) -> None:
     """Look for a second live job of this spec, as two machines at once would make; DecisionError if so."""
     record = context.state.jobs[key]
     try:
-        found = [job for job in _alike(context, context.service(), key, record.seen) if not job.dead]
+        alike = _alike(context, context.service(), key, record.seen)
     except FtrunError as error:
         if error.code not in TRANSIENT:
             raise
         context.emit("warning", message=f"could not look for a second job: {error}")
         return
+    found = [job for job in alike if not job.dead and job.id not in record.seen]
     record.duplicates = [job.id for job in found if job.id != record.job_id]
     if record.duplicates:
         context.save()

@@ -72,7 +72,7 @@ def check_month(context: Context, usd: float | None) -> None:
     if month.usd + usd > limit:
         raise DecisionError(
             f"{context.experiment.name} has cost {money(month.usd, rate)} this month; about "
-            f"{money(usd, rate)} more would exceed {money(limit, rate)}; nothing was sent",
+            f"{money(usd, rate)} more would exceed {money(limit, rate)}; this was not paid for",
             code="over_month",
             hint="Raise `budget.usd_per_month`, or wait for the next month (UTC). `ftrun ledger` lists it.",
         )

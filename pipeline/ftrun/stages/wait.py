@@ -108,7 +108,8 @@ def _awaited(context: Context, record: JobRecord) -> Job:
 def _watched(context: Context, record: JobRecord) -> Watch:
     """Return the watch of our job: every change, and why a guard stops it, is in the state at once."""
     watch = watch_of(context, record.job_id)
-    alone = record.adopted or context.local  # nobody else made the same job at the same time
+    # nobody else made the same job at the same time; one found after an unclear call may be another's
+    alone = context.local or (record.adopted and record.intent is None)
 
     def told(job: Job) -> None:
         if job.status != record.status and record.status != STOPPED:

@@ -78,9 +78,20 @@ def _user_lock(key: str) -> Path:
     """Return the lock file: in $FTRUN_LOCKS, else in the user's state folder, whatever project is used."""
     named = os.environ.get("FTRUN_LOCKS")
     if named:
-        return Path(named).expanduser().absolute() / f"{key}.lock"
-    home = os.environ.get("XDG_STATE_HOME")
-    return (Path(home) if home else Path.home() / ".local" / "state") / "ftrun" / "locks" / f"{key}.lock"
+        return _absolute(named) / f"{key}.lock"
+    home = Path(os.environ.get("XDG_STATE_HOME", ""))  # a relative one is no one, says its specification
+    return (home if home.is_absolute() else Path.home() / ".local/state") / "ftrun" / "locks" / f"{key}.lock"
+
+
+def _absolute(named: str) -> Path:
+    path = Path(named).expanduser()
+    if path.is_absolute():
+        return path
+    raise DecisionError(
+        f"FTRUN_LOCKS={named} would be another folder for each clone; nothing was sent",
+        code="no_lock_folder",
+        hint="export FTRUN_LOCKS=/…, an absolute path.",
+    )
 
 
 def me() -> dict[str, str | int]:

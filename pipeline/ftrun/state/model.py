@@ -55,8 +55,8 @@ class JobRecord:
     """A job that is ours; the key in `State.jobs` is its spec key.
 
     `spec` is the configuration as people read it, `intent` the one that made it, `settled` that the ledger
-    knows what it cost. `seen` are jobs of the same work that were there before
-    it, `duplicates` further jobs with this spec that were alive when last looked.
+    knows what it cost. `seen` are jobs of the same work that were there before it, or that a person did not
+    choose, `duplicates` further jobs with this spec that were alive when last looked.
     """
 
     job_id: str

@@ -33,12 +33,14 @@ def token_for(target: str, variable: str, scope: str) -> Callable[[], str]:
 
 
 def _fresh(provider: Callable[[], str]) -> str:
-    from azure.core.exceptions import ClientAuthenticationError
+    """Return a token; FtrunError `wrong_key`, or `unreachable` where only the network is away."""
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     try:
         token = provider()
-    except ClientAuthenticationError as error:
-        first = str(error).splitlines()[0]
-        raise FtrunError(f"no token from Microsoft Entra ID: {first}", code="wrong_key") from error
+    except AzureError as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        code = "wrong_key" if isinstance(error, ClientAuthenticationError) else "unreachable"
+        raise FtrunError(f"no token from Microsoft Entra ID: {first}", code=code) from error
     keep_secret(token)
     return token

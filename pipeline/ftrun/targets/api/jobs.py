@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 
+from ftrun.errors import FtrunError
 from ftrun.targets.api.asking import as_sent, create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
@@ -56,6 +57,8 @@ class JobCalls(Connection):
                 **create_arguments(request, self.capabilities),
                 extra_headers={"Idempotency-Key": key, "Connection": "close"},
             )
+        except FtrunError as error:  # there is no token: it is asked for before anything leaves
+            return NotCreated(reason=str(error), hint=error.problem.hint)
         except Exception as error:  # whatever happened: the question is only whether a job was made
             return outcome_of(error)
         finally:
