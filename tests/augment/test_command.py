@@ -103,6 +103,21 @@ def test_nothing_is_paid_without_consent(paid: ScriptedServer, call: Command) ->
     assert paid.asked == []
 
 
+def test_the_price_is_that_of_the_model_that_is_asked(build: Build, call: Command, tmp_path: Path) -> None:
+    """`--with T:MODEL` asks another model than the target trains; a cap held to its price would be broken."""
+    build()
+    config = PAID.replace('base_url: "{url}", api_key_env: SOME_KEY, model: m{price}', "model: {model}")
+    (tmp_path / "toy.yaml").write_text(config.format(model="gpt-4o-mini"), encoding="utf-8")
+
+    def asked(who: str) -> str:
+        error = call("augment", "toy.yaml", "--with", f"other:{who}", code=4)["error"]
+        return str(error["message"]).partition(", and")[0]
+
+    assert asked("base") == asked("gpt-4o-mini-2024-07-18")
+    assert asked("gpt-4.1") != asked("base")
+    assert "no price is known for gpt-9" in asked("gpt-9")
+
+
 def test_a_cap_holds_over_all_calls(paid: ScriptedServer, call: Command) -> None:
     """What was paid before counts: the cap is for all requests together."""
     few = ("--set", "data.augment.max_rows=4", "--set", "data.augment.max_usd=0.2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ftrun.cli.cost import cost_words
+from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.errors import Problem
 from ftrun.text import visible
 
@@ -52,11 +52,11 @@ def verdict(result: CheckResult) -> str:
 def _summary(role: str, statistics: FileStatistics) -> str:
     tokens = statistics.tokens
     missing = [
-        f"{number} without {name}"
+        f"{number:,} without {name}"
         for name, number in (("system", statistics.missing_system), ("user", statistics.missing_user))
         if number
     ]
-    missing += [f"{statistics.over_limit} over the limit"] if statistics.over_limit else []
+    missing += [f"{statistics.over_limit:,} over the limit"] if statistics.over_limit else []
     return (
         f"  {role:<11}{statistics.examples:>7,} examples, {tokens['sum']:>9,} tokens "
         f"(median {tokens['median']:,.0f}, longest {tokens['max']:,}; "
@@ -74,7 +74,7 @@ def _estimate(estimate: Any, train: FileStatistics | None) -> Iterator[str]:
     cut = train is not None and estimate["train_tokens"] < train.tokens["sum"]
     less = " (without what is over the limit)" if cut else ""
     yield (
-        f"  {estimate['train_tokens']:,} tokens{less} × {estimate['n_epochs']} epochs = "
+        f"  {estimate['train_tokens']:,} tokens{less} × {epochs_words(estimate['n_epochs'])} = "
         f"{estimate['billable_tokens']:,} tokens to train ({counted})"
     )
     yield f"  cost: {cost_words(estimate)}"

@@ -8,6 +8,11 @@ from typing import Any
 from ftrun.money import money
 
 
+def epochs_words(number: int) -> str:
+    """Return the number of epochs in words."""
+    return "1 epoch" if number == 1 else f"{number} epochs"
+
+
 def cost_words(estimate: Mapping[str, Any]) -> str:
     """Return what training and evaluation cost, each of them, or why nobody knows."""
     usd, rate = estimate["usd"], estimate["yen_per_usd"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.cost import cost_words
+from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
@@ -111,6 +111,7 @@ def print_plan(plan: Plan) -> None:
 def estimate_line(estimate: dict[str, Any]) -> str:
     """Return examples, tokens and cost in one line."""
     return (
-        f"{estimate['examples']} examples, {estimate['train_tokens']:,} tokens × {estimate['n_epochs']} "
-        f"epochs = {estimate['billable_tokens']:,} tokens: {cost_words(estimate)}"
+        f"{estimate['examples']:,} examples, {estimate['train_tokens']:,} tokens × "
+        f"{epochs_words(estimate['n_epochs'])} = {estimate['billable_tokens']:,} tokens: "
+        f"{cost_words(estimate)}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -106,8 +107,8 @@ def _facts(session: Session, review: ReviewFile) -> dict[str, Any]:
     return {
         "experiment": session.experiment.name,
         "target": session.experiment.target.name,
-        "review_file": str(review.path),
-        "training_file": str(review.training),
+        "review_file": os.path.normpath(review.path),
+        "training_file": os.path.normpath(review.training),
         "source_line": yaml_line(session.experiment, review.training),
     }
 

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ftrun.augment.asking import ask_all, unanswered
@@ -44,6 +45,7 @@ class Augmentation:
         tell: Callable[[int, int], None],
     ) -> None:
         self._experiment, self._other, self._who, self._review = session.experiment, other, who, review
+        self._priced = replace(other.experiment.target, model=who.model)  # who is asked is paid
         self._note, self._tell = note, tell
         self._shape = shape_of(session.experiment)
         wanted = seeds_needed(session.experiment.data.augment)
@@ -65,7 +67,7 @@ class Augmentation:
         with held(self._other.folder / "augment.lock", what=what, wait=False):
             kept = KeptAnswers(self._other.folder)
             missing = unanswered(self._requests, kept, self._review.entries())
-            costs = estimate(self._experiment, self._other.experiment.target, missing, kept.spent)
+            costs = estimate(self._experiment, self._priced, missing, kept.spent)
             before = kept.spent
             try:
                 if missing:
@@ -101,7 +103,7 @@ class Augmentation:
                 ask_all(
                     missing,
                     kept,
-                    self._other.experiment.target,
+                    self._priced,
                     lambda messages, sampling: service.chat(self._who.model, messages, sampling),
                     self._tell,
                 )
