@@ -13,7 +13,7 @@ from ftrun.cli.cost import cost_words
 from ftrun.data.availability import target_problems
 from ftrun.data.models import encoding_of
 from ftrun.data.pricing import price_table
-from ftrun.experiment.model import Budget
+from ftrun.experiment.model import Budget, EvalPrompt, Evaluation
 from ftrun.experiment.target_model import Price, Target
 from ftrun.money import money
 
@@ -126,3 +126,15 @@ def test_a_million_tokens_cost_dollars_not_thousands(make: Any) -> None:
     """The unit is dollars a million tokens: 150,000 of them on 4.1-mini are 75 cents."""
     estimate = data.price(make({}, target=MINI), examples=50, train_tokens=50_000)
     assert estimate["usd"] == 0.75
+
+
+def test_answers_without_a_limit_are_priced_at_full_length(make: Any) -> None:
+    """`max_tokens: null` leaves the length to the server: a budget must hold for the longest answer."""
+
+    def cost(**sampling: int) -> float:
+        asked = Evaluation(models=("tuned",), prompts=(EvalPrompt(id="a", user="?"),), sampling=sampling)
+        usd = data.price(make({}, target=MINI, evaluation=asked), examples=50, train_tokens=5000)["eval_usd"]
+        assert isinstance(usd, float)
+        return usd
+
+    assert cost(max_tokens=256) < 0.01 < 0.1 < cost()

@@ -126,6 +126,7 @@ def test_a_service_brings_its_address_and_the_name_of_its_key(
         ("provider: openai, model: m, extra_body: {model: x}", "a key of its own in the experiment"),
         ("provider: openai, model: m, hyperparameters: {n_epochs: 3}", "the protocol's"),
         ("provider: openai, model: m, headers: {Authorization: x}", "sets this header itself"),
+        ("provider: openai, model: m, headers: {OpenAI-Project: p}", "targets.t.project: the state knows it"),
         ("provider: openai, model: m, headers: {x-api-key: plain-secret}", "secrets never do"),
         ("provider: openai, model: m, headers: {x-api-key: 'env:1x'}", "name of an environment variable"),
         ("provider: openai, model: m, capabilities: {suffix: maybe}", "left_out"),

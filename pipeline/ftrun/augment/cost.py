@@ -7,7 +7,7 @@ from typing import Any
 
 from ftrun.augment.requests import Request
 from ftrun.data.models import encoding_of
-from ftrun.data.pricing import DEFAULT_ANSWER, MILLION, price_of, unknown_price
+from ftrun.data.pricing import LONGEST_ANSWER, MILLION, price_of, unknown_price
 from ftrun.data.tokens import count_examples, text_counter
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target_model import Target
@@ -20,7 +20,7 @@ def estimate(
     known = price_of(target)
     rows = [{"messages": list(request.messages)} for request in asked]
     tokens = sum(one.total for one in count_examples(rows, text_counter(encoding_of(target).name)))
-    longest = sum(int(request.sampling.get("max_tokens", DEFAULT_ANSWER)) for request in asked)
+    longest = sum(int(request.sampling.get("max_tokens", LONGEST_ANSWER)) for request in asked)
     usd = None
     if known is not None:
         usd = round((tokens * known.input + longest * known.output) / MILLION, 6)

@@ -17,7 +17,7 @@ TABLE = Path(__file__).with_name("prices.json")
 OPENAI_HOSTS = frozenset(("api.openai.com", "eu.api.openai.com", "us.api.openai.com"))
 MILLION = 1_000_000
 BY_TIME = "OpenAI bills reinforcement by the hour, which can't be told beforehand"
-DEFAULT_ANSWER = 256  # tokens an answer, where the experiment sets no max_tokens
+LONGEST_ANSWER = 32_768  # tokens of an answer that nothing limits: what GPT-4.1 gives at most
 
 
 def auto_epochs(examples: int) -> int:
@@ -150,7 +150,7 @@ def _eval_usd(experiment: Experiment, known: Price | None, examples: int, train_
     if known is None:
         return None
     sampling = evaluation.sampling
-    longest = sampling.get("max_tokens") or sampling.get("max_completion_tokens") or DEFAULT_ANSWER
+    longest = sampling.get("max_tokens") or LONGEST_ANSWER
     asked = _asked_tokens(experiment, train_tokens // max(1, examples)) * len(evaluation.models)
     return round((asked * known.input + calls * int(longest) * known.output) / MILLION, 6)
 

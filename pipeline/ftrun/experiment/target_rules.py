@@ -25,6 +25,7 @@ REQUEST_FIELDS = (
     *("metadata", "stream"),
 )
 OUR_HEADERS = ("authorization", "idempotency-key", "content-type", "content-length", "host", "connection")
+WHO_PAYS = {"openai-organization": "organization", "openai-project": "project"}
 FROM_ENVIRONMENT = "env:"
 
 
@@ -87,6 +88,9 @@ def _header_problems(document: Document, path: KeyPath, target: Mapping[str, Any
         place = (*path, "headers", name)
         if str(name).lower() in OUR_HEADERS:
             yield _wrong(document, place, "ftrun sets this header itself")
+        elif str(name).lower() in WHO_PAYS:
+            key = WHO_PAYS[str(name).lower()]
+            yield _wrong(document, place, f"who pays stands in targets.{path[-1]}.{key}: the state knows it")
         elif not isinstance(value, str):
             continue
         elif value.startswith(FROM_ENVIRONMENT):
