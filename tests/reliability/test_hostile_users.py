@@ -132,6 +132,19 @@ def test_canceled_in_the_other_spelling_is_an_end(runs: Runs, provider: Provider
     assert (run.wait(), run.error_code) == (1, "job_cancelled")
 
 
+@pytest.mark.parametrize("command", ["run", "wait"])
+def test_a_failure_names_commands_as_they_are_typed(
+    runs: Runs, provider: Provider, place: Path, command: str
+) -> None:
+    """Which experiment and target a hint means stands in it."""
+    provider.looks = FOREVER
+    assert runs(place, *DETACHED).wait() == 75
+    provider.jobs["ftjob-1"].update(status="failed", error={"message": "blocked by moderation"})
+    run = runs(place, command, "toy.yaml", "--target", "paid", "--json", *(["--yes"] * (command == "run")))
+    assert run.wait() == 1
+    assert "`ftrun events toy.yaml --target paid`" in run.document["error"]["hint"]
+
+
 def test_a_paused_job_says_how_it_goes_on(runs: Runs, provider: Provider, place: Path) -> None:
     """Who waits for a paused job is told that it will not end by itself."""
     provider.looks = FOREVER

@@ -36,13 +36,14 @@ def command(
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     job_id, reporter = job_id_of(session), Reporter(quiet=as_json)
     context = context_of(session, reporter, Settings(max_wait=max_wait))
-    try:
-        job = watch_of(context, job_id, guarded=False).until_the_end()
-    finally:
-        reporter.end()
-        context.close()
-    if not job.succeeded:
-        raise failure_of(job)
+    with session.named():
+        try:
+            job = watch_of(context, job_id, guarded=False).until_the_end()
+        finally:
+            reporter.end()
+            context.close()
+        if not job.succeeded:
+            raise failure_of(job)
     if as_json:
         print_json(job_document(session, job))
     else:

@@ -88,7 +88,7 @@ def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
         return outcome
     emit("begin")
     try:
-        with locked_context(session, settings, emit) as context:
+        with session.named(), locked_context(session, settings, emit) as context:
             _apply_locked(session, context, settings, outcome)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error

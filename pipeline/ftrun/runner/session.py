@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from ftrun.targets import identity_of
 from ftrun.values import dataclass
 
 OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
+CONFIG = re.compile(r"(?<= )CONFIG(?=[ `.]|$)")  # in a command such as `ftrun events CONFIG`
 MOST_DIGESTS = 20  # validated configurations that are remembered
 
 
@@ -58,13 +60,13 @@ class Session:
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Make the commands that a DecisionError of the state tells ready to be typed."""
+        """Make the commands that an error of state or target tells ready to be typed."""
         try:
             yield
-        except DecisionError as error:
+        except FtrunError as error:
             words = (shown_path(self.experiment.file), "--target", self.experiment.target.name, *self.options)
-            hint = error.problem.hint or ""
-            error.problem.hint = hint.replace("CONFIG", shlex.join(words)) or None
+            for problem in error.problems:
+                problem.hint = problem.hint and CONFIG.sub(lambda _: shlex.join(words), problem.hint)
             raise
 
 

@@ -36,7 +36,7 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
             f"{what} ({_who(holder)})",
             code="locked",
             file=str(path),
-            hint="Wait for it with --wait, or look with `ftrun status CONFIG`.",
+            hint="Wait for it (`ftrun run` does with --wait), or look with `ftrun status CONFIG`.",
         ) from None
     except OSError as error:
         raise DecisionError(
