@@ -17,7 +17,7 @@ from ftrun.data.rowwork import Batch, RowWork, Task
 from ftrun.data.spool import Spool
 from ftrun.experiment.model import Experiment
 
-ALONE = 6  # tasks after which it pays to start processes, which takes them a second
+ALONE = 24  # tasks after which it pays to start processes, which takes them a second
 AHEAD = 4  # results of each worker that may wait for an earlier one
 
 

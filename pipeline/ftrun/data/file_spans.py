@@ -23,7 +23,7 @@ from ftrun.data.sources import SourceFile
 from ftrun.data.tables import LONGEST_VALUE, read_header, read_table
 from ftrun.experiment.model import Source
 
-SPAN = 1 << 20  # bytes, about
+SPAN = 1 << 18  # bytes, about: a worker holds twenty times as much while it works on them
 HEAD = 1 << 18  # bytes that are looked at before a file is divided
 UTF8_MARK = b"\xef\xbb\xbf"
 SEPARATORS = {"csv": ",", "tsv": "\t"}

@@ -21,7 +21,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 
 Announce = Callable[[str], None]
-PORTION = 1000  # rows handed out at a time
+PORTION = 250  # rows handed out at a time
 
 
 class Step(NamedTuple):
