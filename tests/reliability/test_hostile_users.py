@@ -49,6 +49,19 @@ def test_a_state_deleted_after_an_unclear_create_is_not_taken_for_none(
     assert len(provider.jobs) == 1
 
 
+def test_a_job_that_was_adopted_again_keeps_its_cost_and_answers(
+    runs: Runs, provider: Provider, place: Path
+) -> None:
+    """After the state was lost, and the ledger not, history tells the job's cost; nobody is asked again."""
+    assert runs(place).wait() == 0
+    for name in ("state.json", "state.json.backup"):
+        (place / "runs/toy/paid" / name).unlink()
+    assert runs(place).wait() == 0
+    (model,) = runs(place, "history", "toy.yaml", "--target", "paid", "--json").document["models"]
+    assert (model["job_id"], model["usd"], model["current"]) == ("ftjob-1", 0.01, True)
+    assert (len(provider.jobs), provider.answers) == (1, 4)
+
+
 def test_force_in_a_loop_pays_for_one_more_job(runs: Runs, provider: Provider, place: Path) -> None:
     """While the job that --force asked for is at work, the same command refuses."""
     provider.looks = FOREVER
@@ -237,6 +250,21 @@ def test_another_experiments_model_is_found_in_its_shared_state(
     )
     assert runs(place, "run", "next.yaml", "--target", "paid", "--yes", "--json").wait() == 0
     assert provider.jobs["ftjob-2"]["model"] == provider.jobs["ftjob-1"]["fine_tuned_model"]
+
+
+def test_a_failed_further_attempt_takes_no_model_away(runs: Runs, provider: Provider, place: Path) -> None:
+    """Who continues from an experiment goes on with its last model after a newer attempt has failed."""
+    assert runs(place).wait() == 0
+    text = (place / "toy.yaml").read_text(encoding="utf-8").replace("name: toy", "name: next")
+    (place / "next.yaml").write_text(text.replace("train: {", "train: {continue_from: toy.yaml, "))
+    after = ("run", "next.yaml", "--target", "paid", "--yes", "--json")
+    assert runs(place, *after).wait() == 0
+    provider.looks = FOREVER
+    assert runs(place, *DETACHED, "--force", "train").wait() == 75
+    provider.jobs["ftjob-3"]["status"] = "failed"
+    assert runs(place).wait() == 1
+    run = runs(place, *after)
+    assert (run.wait(), run.document["job_id"], len(provider.jobs)) == (0, "ftjob-2", 3), run.stdout
 
 
 def test_what_a_shared_state_owns_is_said_so(

@@ -92,11 +92,14 @@ def history(state: State, folder: Path, current: str | None) -> Iterator[dict[st
     """Yield every job of a state, oldest first, with configuration, scores, cost and place of its answers."""
     from ftrun.state.ledger import NAME, effects, read_ledgers
 
-    costs = {one.effect: one for one in effects(read_ledgers([folder / NAME]))}
+    found = effects(read_ledgers([folder / NAME]))
+    costs = {one.effect: one for one in found}
+    # a job that was adopted after a lost state was paid for by the effect that names it
+    paid = {one.what: one for one in found if one.kind == "job" and one.standing == "actual"}
     for key, job in sorted(state.jobs.items(), key=lambda item: item[1].created_at or 0):
         kept = kept_folder(folder, key)
         entry = _entry(kept)
-        cost = costs.get(job.intent or job.job_id)
+        cost = paid.get(job.job_id) or costs.get(job.intent or job.job_id)
         yield {
             "spec_key": key,
             "current": key == current,

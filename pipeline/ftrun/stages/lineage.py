@@ -9,6 +9,7 @@ from typing import Any
 from ftrun.errors import ConfigError
 from ftrun.experiment.places import shown_path
 from ftrun.stages.context import Context
+from ftrun.state import State
 
 
 def starting_model(context: Context) -> str | None:
@@ -25,7 +26,7 @@ def starting_model(context: Context) -> str | None:
     name, state = _name_and_state(context, other)
     target = context.experiment.target.name
     found = store_at(state, context.folder.parent.parent / name / target, name, target).load()
-    model = found.stages["wait"].result.get("fine_tuned_model") if found and "wait" in found.stages else None
+    model = _last_model(found) if found is not None else None
     if found is None or model is None:
         raise _problem(
             context,
@@ -35,6 +36,16 @@ def starting_model(context: Context) -> str | None:
     if found.identity != context.state.identity:
         raise _problem(context, f"the model of {shown_path(other)} is in another account or store")
     return str(model)
+
+
+def _last_model(state: State) -> str | None:
+    """Return the model that an experiment has now or, where its last job failed or goes on, had before."""
+    waited = state.stages.get("wait")
+    if waited is not None and waited.result.get("fine_tuned_model"):
+        return str(waited.result["fine_tuned_model"])
+    finished = [job for job in state.jobs.values() if job.fine_tuned_model]
+    last = max(finished, key=lambda job: job.finished_at or 0, default=None)
+    return last.fine_tuned_model if last is not None else None
 
 
 def _name_and_state(context: Context, other: Path) -> tuple[str, str | None]:
