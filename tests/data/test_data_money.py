@@ -64,6 +64,26 @@ def test_reinforcement_at_openai_has_no_price_in_tokens(make: Any) -> None:
     assert data.price(own, examples=50, train_tokens=1_000_000)["train_usd"] == 3.0
 
 
+def test_each_rival_is_priced_as_the_model_it_is(make: Any) -> None:
+    """A model by its id costs what that model costs, so that a budget holds; one without a price has none."""
+    prompts = (EvalPrompt(id="a", user="Why?"),)
+
+    def eval_usd(*models: str) -> float | None:
+        evaluation = Evaluation(models=models, prompts=prompts, sampling={"max_tokens": 1000})
+        experiment = make({}, target=MINI, evaluation=evaluation)
+        found: float | None = data.price(experiment, examples=50, train_tokens=5000)["eval_usd"]
+        return found
+
+    own, large, both = (
+        eval_usd("base"),
+        eval_usd("gpt-4.1-2025-04-14"),
+        eval_usd("base", "gpt-4.1-2025-04-14"),
+    )
+    assert own is not None and large is not None and both is not None
+    assert large > 3 * own and both == pytest.approx(own + large, abs=2e-6)
+    assert eval_usd("base", "gpt-9") is None
+
+
 def test_yen_stand_beside_dollars(make: Any) -> None:
     """With a rate every amount is also in yen, and the total is in the document."""
     experiment = replace(make({}, target=MINI), budget=Budget(yen_per_usd=150))

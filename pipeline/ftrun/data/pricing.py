@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,14 @@ def price(
     """
     n_epochs = epochs(experiment, examples)
     billable = train_tokens * n_epochs
-    known = price_of(experiment.target)
     unknown = unknown_price(experiment.target)
     if unknown is None and train and _is_billed_by_time(experiment):
         unknown = BY_TIME
+    if unknown is None and evaluate and experiment.evaluation.prompts:
+        unknown = next(filter(None, map(unknown_price, _rivals(experiment))), None)
     encoding = encoding_of(experiment.target)
     paid = train_usd(experiment, billable) if train else 0.0
-    eval_usd = _eval_usd(experiment, known, examples, train_tokens) if evaluate else 0.0
+    eval_usd = _eval_usd(experiment, examples, train_tokens) if evaluate else 0.0
     rate = experiment.budget.yen_per_usd
     total = None if paid is None or eval_usd is None else round(paid + eval_usd, 6)
     return {
@@ -141,18 +143,26 @@ def _train_usd(known: Price | None, billable: int) -> float | None:
     return None if known is None else round(billable * known.train / MILLION, 6)
 
 
-def _eval_usd(experiment: Experiment, known: Price | None, examples: int, train_tokens: int) -> float | None:
-    """Return what the questions cost at most: rivals at the tuned model's price, answers at full length."""
+def _rivals(experiment: Experiment) -> list[Target]:
+    """Return the target once for each rival, with its model: the tuned one costs what its base model's do."""
+    target, models = experiment.target, experiment.evaluation.models
+    return [target if name in ("tuned", "base") else replace(target, model=name) for name in models]
+
+
+def _eval_usd(experiment: Experiment, examples: int, train_tokens: int) -> float | None:
+    """Return what the questions cost at most: at the price of tuned models, answers at full length."""
     evaluation = experiment.evaluation
-    calls = len(evaluation.prompts) * len(evaluation.models)
-    if calls == 0 or (known is not None and known.input == known.output == 0):
+    prices = [price_of(one) for one in _rivals(experiment)] if evaluation.prompts else []
+    known = [one for one in prices if one is not None]
+    if all(one.input == one.output == 0 for one in known) and len(known) == len(prices):
         return 0.0
-    if known is None:
+    if len(known) < len(prices):
         return None
     sampling = evaluation.sampling
     longest = sampling.get("max_tokens") or LONGEST_ANSWER
-    asked = _asked_tokens(experiment, train_tokens // max(1, examples)) * len(evaluation.models)
-    return round((asked * known.input + calls * int(longest) * known.output) / MILLION, 6)
+    asked = _asked_tokens(experiment, train_tokens // max(1, examples))
+    answered = len(evaluation.prompts) * int(longest)
+    return round(sum(asked * one.input + answered * one.output for one in known) / MILLION, 6)
 
 
 def _asked_tokens(experiment: Experiment, usual_example: int) -> int:

@@ -35,9 +35,9 @@ class Context:
     `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
     `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
-    of what was asked, `asks` tells whether a question to the tuned model is open. `wait_for_lock`: wait for
-    another run instead of stopping. `options` are those of this run that choose what is meant (--set,
-    --runs-dir), for commands that are shown.
+    of what was asked, by model and kind, `asks` tells whether a question to the tuned model is open.
+    `wait_for_lock`: wait for another run instead of stopping. `options` are those of this run that choose
+    what is meant (--set, --runs-dir), for commands that are shown.
     """
 
     experiment: Experiment
@@ -51,7 +51,7 @@ class Context:
     confirmed_not_created: bool = False
     consented: bool = False
     quote: Mapping[str, Any] = field(default_factory=dict)
-    usage: Counter[str] = field(default_factory=Counter)
+    usage: Counter[tuple[str, str]] = field(default_factory=Counter)
     wait_for_lock: bool = False
     options: Sequence[str] = ()
     _service: Service | None = None

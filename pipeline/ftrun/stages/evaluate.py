@@ -104,7 +104,7 @@ def run(context: Context) -> dict[str, Any]:
     def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
         context.emit("asking", number=told + 1, of=len(missing), model=model)
         said = context.service().chat(context.called(model), messages, sampling)
-        context.usage.update(said.usage)
+        context.usage.update({(model, kind): number for kind, number in said.usage.items()})
         return Reply(text=said.text, usage=said.usage, seconds=said.seconds)
 
     records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)

@@ -7,6 +7,7 @@ plan and the deed another run may have spent what was left.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from ftrun import data
 from ftrun.errors import DecisionError
@@ -103,7 +104,9 @@ def train_usd(context: Context, tokens: int | None) -> float | None:
 
 def answers_usd(context: Context) -> float | None:
     """Return what the questions of this run cost by the tokens that the server counted."""
-    usage = context.usage
-    return data.answers_usd(
-        context.experiment.target, usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-    )
+    costs = []
+    for model in {model for model, _ in context.usage}:
+        asked = replace(context.experiment.target, model=model)
+        told, said = (context.usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
+        costs.append(data.answers_usd(asked, told, said))
+    return None if None in costs else sum(cost or 0.0 for cost in costs)
