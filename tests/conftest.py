@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "HF_", "FTRUN_", "XDG_")
 KEPT = ("FTRUN_TEST_CACHE", "FTRUN_TEST_ALL")
+os.environ.pop("PYTHONUNBUFFERED", None)  # users have none: what is printed waits in a buffer
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what is in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or no run of a test would hear of Ctrl-C
 

@@ -66,7 +66,19 @@ def test_what_is_printed_last_may_have_no_reader(runs: Runs, provider: Provider,
     finished(provider, place, runs(place))
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "ftrun", "status", "toy.yaml", "--target", "paid"]
-    ended = subprocess.run(command, cwd=place, stdout=writer, stderr=subprocess.PIPE, check=False)
+    for words in (["status"], ["status", "--json"], ["run", "--force", "report"]):
+        command = [sys.executable, "-m", "ftrun", *words, "toy.yaml", "--target", "paid"]
+        ended = subprocess.run(command, cwd=place, stdout=writer, stderr=writer, check=False)
+        assert ended.returncode == 1, words
     os.close(writer)
-    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_a_full_disk_behind_the_output_is_said(runs: Runs, provider: Provider, place: Path) -> None:
+    """What can't be printed ends with 1 and one line, not as a bug."""
+    finished(provider, place, runs(place))
+    for words in (["status"], ["status", "--json"]):
+        command = [sys.executable, "-m", "ftrun", *words, "toy.yaml", "--target", "paid"]
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(command, cwd=place, stdout=full, stderr=subprocess.PIPE, check=False)
+        assert ended.returncode == 1, words
+        assert ended.stderr.startswith(b"ERROR: No space left on device: what is printed"), ended.stderr

@@ -5,6 +5,7 @@ Expected errors show no traceback; a bug names its log file.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -23,12 +24,9 @@ MOST_PROBLEMS = 50  # shown in the terminal; --json has them all
 
 def report_failure(error: BaseException, words: Sequence[str]) -> int:
     """Print `error` (as JSON if `--json` stands in `words`) and return the exit code."""
-    if isinstance(error, SystemExit):
+    if isinstance(error, SystemExit):  # as click does where the reader of a pipe has gone
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, BrokenPipeError):
-        # the reader went away: nothing more can be said, and Python must not try at exit: that ends with 120
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return 1
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
@@ -68,11 +66,11 @@ def _expected(error: BaseException) -> FtrunError | None:
         context = getattr(error, "ctx", None)
         hint = f"Try `{context.command_path} --help`." if context else None
         return UsageError(error.format_message(), code="usage", hint=hint)
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
         return FtrunError(
-            f"{error.strerror}: {error.filename}",
+            f"{error.strerror}: {error.filename or 'what is printed'}",
             code="os_error",
-            file=str(error.filename),
+            file=None if error.filename is None else str(error.filename),
             hint="Free the space or mend the permission and run the same command again: nothing was lost.",
         )
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,16 +100,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with guarded_output():
         try:
             code = _code_of(words)
-        except BrokenPipeError as error:  # while a failure was told
-            code = report_failure(error, words)
-    sys.exit(code)
+        except OSError:  # while a failure was told: nobody reads it, or the disk is full
+            code = 1
+    sys.exit(code if _is_all_said() else code or 1)
 
 
 def _code_of(words: list[str]) -> int:
     try:
         code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
-        sys.stdout.flush()
-        sys.stderr.flush()
     except BaseException as error:
         return report_failure(error, words)
     return code if isinstance(code, int) else 0
+
+
+def _is_all_said() -> bool:
+    """Write what still waits in stdout and stderr; tell whether that was possible.
+
+    Where the reader has gone, or the disk is full, Python must not try again at exit: that ends with 120.
+    """
+    said = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            said = False
+            if not isinstance(error, BrokenPipeError):
+                report_failure(error, ())
+    return said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +35,9 @@ def paired(verdicts: Iterable[tuple[bool, bool]]) -> Paired:
 
 
 def sign_test(better: int, worse: int) -> float:
-    """Return the two-sided exact p-value of the sign test (McNemar's exact test), in (0, 1]."""
-    count = better + worse
-    tail = sum(math.comb(count, k) for k in range(min(better, worse) + 1))
+    """Return the two-sided exact p-value of the sign test (McNemar's exact test), in [0, 1]."""
+    count, ways, tail = better + worse, 1, 0  # `ways` to choose k of `count`
+    for k in range(min(better, worse) + 1):
+        tail += ways
+        ways = ways * (count - k) // (k + 1)
     return min(1.0, float(2 * tail / 2**count))
