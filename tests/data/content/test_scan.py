@@ -92,6 +92,8 @@ def test_a_key_is_no_word_of_a_language() -> None:
         ("<your name> goes here", "placeholder"),
         ("TODO: write this", "placeholder"),
         ("Lorem ipsum dolor", "placeholder"),
+        ("and then lorem ipsum", "placeholder"),
+        ("LOREM IPSUM dolor", "placeholder"),
         ("N/A", "blank_answer"),
         ("#REF!", "blank_answer"),
         ("なし", "blank_answer"),

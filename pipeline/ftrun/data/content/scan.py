@@ -32,7 +32,8 @@ BETWEEN = b" -().\n"
 KEY_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.=-"
 KEYS = bytes(120 if byte in KEY_BYTES else 32 for byte in range(256))
 SHORTEST_NUMBER, SHORTEST_KEY = b"0" * 7, b"x" * 16
-LEFT = re.compile(b"TODO|TBD|FIXME|XXXX|L")  # as they remain; L: Lorem
+LEFT = re.compile(b"TODO|TBD|FIXME|XXXX|LOREM")  # as they remain
+FILLER = "orem ipsum"  # with a small l or a large one
 
 
 class Scanner:
@@ -102,6 +103,8 @@ class Scanner:
                 exposed.add(index)
         if "】" in text or "］" in text:
             odd.update(index for index, one in enumerate(joined) if self._bracketed(one))
+        if FILLER in text:
+            odd.update(index for index, one in enumerate(joined) if FILLER in one)
         return odd, exposed
 
     def _foreign(self, raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
