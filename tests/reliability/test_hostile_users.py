@@ -215,6 +215,8 @@ def test_a_months_budget_is_one_for_all_machines_of_a_shared_state(
         change(place, "version: 1\n", f"version: 1\nstate: file://{tmp_path}/shared\n")
         change(place, "version: 1\n", "version: 1\nbudget: {usd_per_month: 0.015}\n")
     assert runs(places[0]).wait() == 0
+    told = [runs(place, "ledger", "toy.yaml", "--json").document for place in places]
+    assert told[0]["usd"] == told[1]["usd"] > 0
     run = runs(places[1], *WORDS, "--set", "train.hyperparameters.n_epochs=3")
     assert (run.wait(), run.error_code) == (4, "over_month"), run.stdout
     assert len(provider.jobs) == 1

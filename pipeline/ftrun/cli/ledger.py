@@ -16,6 +16,7 @@ from ftrun.money import money
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.experiment.document import Document
     from ftrun.state.ledger import Entry
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -27,7 +28,10 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 @click.option("--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def command(config: Path | None, month: str | None, runs_dir: Path | None, as_json: bool) -> int:
-    """List what cost money: of CONFIG's experiment, or of all experiments of the project here."""
+    """List what cost money: of CONFIG's experiment, or of all experiments of the project here.
+
+    With CONFIG, and a state that lies elsewhere, what other machines have paid is fetched first.
+    """
     from ftrun.state.ledger import effects, read_ledgers
 
     if month is not None and not MONTH.fullmatch(month):
@@ -49,10 +53,20 @@ def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
 
     here = Path("configs") if Path("configs").is_dir() else Path()
     runs = runs_folder(config or here / "any.yaml", runs_dir)
-    name = read_document(config).data.get("name") if config else "*"
+    document = read_document(config) if config else None
+    name = document.data.get("name") if document else "*"
     if not isinstance(name, str) or not name:
         raise ConfigError("there is no name in it, so no experiment", code="no_name", file=str(config))
+    if document is not None and "state" in document.data:
+        _bring(document, runs / name)
     return sorted(runs.glob(f"{name}/*/{NAME}"))
+
+
+def _bring(document: Document, folder: Path) -> None:
+    from ftrun.experiment import build_experiment
+    from ftrun.stages.spending import bring_ledgers
+
+    bring_ledgers(build_experiment(document, next(iter(document.data.get("targets", {})), None)), folder)
 
 
 def _sums(found: list[Entry]) -> dict[str, Any]:

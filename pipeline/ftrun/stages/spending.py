@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 
 from ftrun import data
 from ftrun.errors import DecisionError
+from ftrun.experiment.model import Experiment
 from ftrun.money import money
 from ftrun.stages.context import Context
 from ftrun.state.ledger import NAME, Kind, Ledger, Spent, Standing, read_ledgers, spent, this_month
@@ -33,29 +35,33 @@ def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> No
     """Write what is about to be paid at most; DecisionError if the month's budget has not that much left."""
     if context.local:
         return
-    with _alone(context):
-        _fetch(context)
+    with _alone(context.folder.parent):
+        _fetch(context.experiment, context.folder.parent)
         check_month(context, usd)
         ledger_of(context).note(kind, effect, "estimated", usd=usd)
         context.store.hand_in_ledger()
 
 
-def _alone(context: Context) -> AbstractContextManager[None]:
+def bring_ledgers(experiment: Experiment, folder: Path) -> None:
+    """Bring what other machines have paid into the ledgers here; `folder` holds those of all its targets."""
+    if experiment.state is not None:
+        with _alone(folder):
+            _fetch(experiment, folder)
+
+
+def _alone(folder: Path) -> AbstractContextManager[None]:
     """Hold the lock of the experiment's ledgers."""
-    return held(context.folder.parent / "ledger.lock", what="another run writes the ledger", wait=True)
+    return held(folder / "ledger.lock", what="another run writes the ledger", wait=True)
 
 
-def _fetch(context: Context) -> None:
-    """Bring what other machines have paid, on any target of the experiment, into the ledgers here."""
-    context.store.fetch_ledger()
-    experiment = context.experiment
+def _fetch(experiment: Experiment, folder: Path) -> None:
     if experiment.state is None:
         return
     from ftrun.state.remote import store_at
 
-    for name in (one.name for one in experiment.targets if one.name != experiment.target.name):
-        folder = context.folder.parent / name
-        store_at(experiment.state, folder, experiment.name, name).fetch_ledger()
+    for target in experiment.targets:
+        if target.provider != "local":
+            store_at(experiment.state, folder / target.name, experiment.name, target.name).fetch_ledger()
 
 
 def check_month(context: Context, usd: float | None) -> None:
@@ -92,7 +98,7 @@ def settle(
     """Write what became of an effect."""
     if context.local:
         return
-    with _alone(context):
+    with _alone(context.folder.parent):
         ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what)
         context.store.hand_in_ledger()
 
