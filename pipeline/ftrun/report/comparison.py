@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ftrun.report.facts import AnswerFacts, RivalFacts
@@ -101,7 +101,7 @@ class Comparison:
     settings: tuple[Setting, ...] = ()
     answers: tuple[AnswerFacts, ...] = ()
     pairs: tuple[PairFacts, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def differing(self) -> tuple[Setting, ...]:
