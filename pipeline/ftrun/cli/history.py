@@ -30,8 +30,7 @@ def command(
     from ftrun.stages.history import history
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    record = session.state.stages.get("wait")
-    found = list(history(session.state, session.folder, record.result.get("spec") if record else None))
+    found = list(history(session.state, session.folder))
     experiment = session.experiment
     if as_json:
         print_json({"experiment": experiment.name, "target": experiment.target.name, "models": found})

@@ -10,7 +10,7 @@ from ftrun.files import write_atomic
 from ftrun.money import money
 from ftrun.report.comparison import Comparison, EntryFacts, tone
 from ftrun.report.markdown import answers_blocks, code, inline, table
-from ftrun.report.page import language_of_han, rendered
+from ftrun.report.page import answer_texts, language_of_han, rendered
 from ftrun.report.verdict import common_system, side_by_side
 from ftrun.report.words import NOTHING, duration, loss, moment, number, percent
 
@@ -32,7 +32,7 @@ def html_comparison(comparison: Comparison) -> str:
     asked = side_by_side(comparison.answers)
     return rendered(
         "comparison.html.j2",
-        language_of_han(_foreign_texts(comparison)),
+        language_of_han(answer_texts(comparison.answers)),
         found=comparison,
         tone=tone(comparison),
         rows=[(name, [value(entry) for entry in comparison.entries]) for name, value in ROWS],
@@ -40,12 +40,6 @@ def html_comparison(comparison: Comparison) -> str:
         common_system=common_system(asked),
         version=ftrun.__version__,
     )
-
-
-def _foreign_texts(comparison: Comparison) -> Iterator[str]:
-    for answer in comparison.answers:
-        yield answer.answer
-        yield from (str(message.get("content", "")) for message in answer.messages)
 
 
 def markdown_comparison(comparison: Comparison) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ftrun.report.browser import island, script
 from ftrun.report.curve import histogram, loss_curve
 from ftrun.report.facts import Facts, ProblemFacts
-from ftrun.report.page import language_of_han, rendered
+from ftrun.report.page import answer_texts, language_of_han, rendered
 from ftrun.report.verdict import common_system, ranked, side_by_side, verdict
 
 MOST_ROWS = 60  # of the table under the loss curve
@@ -44,9 +44,7 @@ def _rendered(template: str, facts: Facts, **values: Any) -> str:
 
 def _foreign_texts(facts: Facts) -> Iterator[str]:
     yield facts.experiment.description or ""
-    for answer in facts.answers:
-        yield answer.answer
-        yield from (str(message.get("content", "")) for message in answer.messages)
+    yield from answer_texts(facts.answers)
     yield from (turn.text for example in facts.data.examples for turn in example.turns)
 
 

@@ -6,7 +6,7 @@ page, by their hashes. A page loads nothing, whatever it is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from ftrun.report import words
 from ftrun.report.browser import script, source
+from ftrun.report.facts import AnswerFacts
 from ftrun.text import visible
 
 WORDS = (
@@ -55,6 +56,13 @@ def rendered(template: str, han: str | None, *, scripted: bool = False, **values
 def language_of_han(texts: Iterable[str]) -> str | None:
     """Return ja if any of the texts is Japanese: those in Han characters alone are then taken for it too."""
     return "ja" if any(words.language(text) == "ja" for text in texts) else None
+
+
+def answer_texts(answers: Iterable[AnswerFacts]) -> Iterator[str]:
+    """Yield what was asked and said."""
+    for answer in answers:
+        yield answer.answer
+        yield from (str(message.get("content", "")) for message in answer.messages)
 
 
 def _text(name: str) -> str:

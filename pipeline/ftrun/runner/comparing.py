@@ -25,11 +25,11 @@ from ftrun.report.comparison import (
 )
 from ftrun.report.facts import AnswerFacts
 from ftrun.report.typed import typed
+from ftrun.report.verdict import REHEARSAL
 from ftrun.report.words import counted
 from ftrun.runner.entries import Entry
 from ftrun.stages.history import METRICS
 
-REHEARSAL = "rehearsal"
 HASHES = ("training data", "validation data")
 HASH_SHOWN = 12  # characters
 SYSTEM = ("system", "developer")

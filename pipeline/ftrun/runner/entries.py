@@ -55,11 +55,9 @@ def entries_of(words: Sequence[str], runs: Path | None) -> list[Entry]:
 def _named(word: str, runs: Path | None, *, whole: bool) -> Iterator[Entry]:
     config, target, wanted = _parts(word)
     session = open_session(config, target=target, runs=runs)
-    record = session.state.stages.get("wait")
-    current = record.result.get("spec") if record else None
     trained = [
         Entry(session=session, facts=facts, folder=kept_folder(session.folder, facts["spec_key"]))
-        for facts in history(session.state, session.folder, current)
+        for facts in history(session.state, session.folder)
         if facts["fine_tuned_model"]
     ]
     if not trained:

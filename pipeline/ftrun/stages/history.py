@@ -88,10 +88,12 @@ def recalled(context: Context) -> Mapping[str, Any] | None:
     return found
 
 
-def history(state: State, folder: Path, current: str | None) -> Iterator[dict[str, Any]]:
+def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
     """Yield every job of a state, oldest first, with configuration, scores, cost and place of its answers."""
     from ftrun.state.ledger import NAME, effects, read_ledgers
 
+    waited = state.stages.get("wait")
+    current = waited.result.get("spec") if waited else None
     found = effects(read_ledgers([folder / NAME]))
     costs = {one.effect: one for one in found}
     # a job that was adopted after a lost state was paid for by the effect that names it
