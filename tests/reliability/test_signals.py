@@ -82,3 +82,21 @@ def test_a_full_disk_behind_the_output_is_said(runs: Runs, provider: Provider, p
             ended = subprocess.run(command, cwd=place, stdout=full, stderr=subprocess.PIPE, check=False)
         assert ended.returncode == 1, words
         assert ended.stderr.startswith(b"ERROR: No space left on device: what is printed"), ended.stderr
+
+
+# a signal that arrives while a module is imported which defines a dataclass: its code is a string
+IN_A_STRING = """
+from ftrun.cli.main import commands, main
+def interrupted(**_): exec("raise KeyboardInterrupt")
+commands.main = interrupted
+main(["status", "toy.yaml"])
+"""
+
+
+def test_an_interrupt_in_the_middle_of_an_import_ends_with_130(tmp_path: Path) -> None:
+    """`python -m` would end by SIGINT, although the interrupt was dealt with."""
+    (tmp_path / "in_a_string.py").write_text(IN_A_STRING)
+    command = [sys.executable, "-m", "in_a_string"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr == b"ERROR: Interrupted.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,17 +31,16 @@ def provider(engine: Engine, project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Yield the provider's front, with the project's target `paid` pointing at it and the key set."""
     server = FaultyServer(engine.base_url, engine.token)
     config = project / "configs/toy.yaml"
-    # a suffix of its own keeps the jobs of one test apart from another's on the shared engine
-    suffix = f"t{server.base_url.rsplit(':', 1)[1].split('/')[0]}"
+    # a name of its own in each row keeps files and jobs of one test apart from another's on the shared engine
+    suffix = f"t{secrets.token_hex(4)}"
     text = config.read_text().replace("suffix: toy", f"suffix: {suffix}")
+    text = text.replace("system: あなたは", f"system: あなたは{suffix}です。")
     target = (
         f"  paid: {{provider: openai, model: rehearsal, "
         f"base_url: '{server.base_url}', api_key_env: PAID_KEY, "
         "settle: 2s, poll: {min: 0.1, max: 0.5}, price: {train: 10, input: 1, output: 2}}\n"
     )
     config.write_text(text.replace("data:\n", f"{target}data:\n", 1))
-    with (project / "configs/data/toy.csv").open("a", encoding="utf-8") as rows:
-        rows.write(f"{suffix}は何ですか？,試験です。\n")
     monkeypatch.setenv("PAID_KEY", KEY)
     yield server
     server.close()

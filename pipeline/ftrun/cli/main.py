@@ -12,6 +12,7 @@ import click
 
 import ftrun
 from ftrun.cli.failure import report_failure
+from ftrun.errors import InterruptError
 from ftrun.secrecy import guarded_output
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
@@ -102,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = _code_of(words)
         except OSError:  # while a failure was told: nobody reads it, or the disk is full
             code = 1
+        except KeyboardInterrupt:  # while a failure was told
+            code = InterruptError.exit_code
+    _forget_interrupt()
     sys.exit(code if _is_all_said() else code or 1)
 
 
@@ -111,6 +115,15 @@ def _code_of(words: list[str]) -> int:
     except BaseException as error:
         return report_failure(error, words)
     return code if isinstance(code, int) else 0
+
+
+def _forget_interrupt() -> None:
+    """Let CPython exit with our code after an interrupt that was dealt with.
+
+    One that came while a string was executed, as each dataclass does once, is remembered as unhandled: under
+    `python -m` the process would end by SIGINT whatever code it exits with. Executing a string forgets it.
+    """
+    exec("")  # noqa: S102
 
 
 def _is_all_said() -> bool:
