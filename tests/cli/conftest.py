@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from azure_management import Management
 from paid import KEY, Paid, make_paid
 from provider import Provider
+from scripted import Answer, Asked, ScriptedServer, refusal
 
 
 @pytest.fixture
@@ -22,3 +24,43 @@ def paid(
     made = make_paid(tmp_path, capfd, Provider(models={"m": {}}))
     yield made
     made.server.close()
+
+
+@pytest.fixture
+def management() -> Management:
+    """Return the management API's script."""
+    return Management()
+
+
+@pytest.fixture
+def azure(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    management: Management,
+) -> Iterator[Paid]:
+    """Yield a project on Azure, where only deployments answer."""
+    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
+    monkeypatch.setenv("SOME_KEY", KEY)
+    monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", f"{KEY}-management")
+    provider = Provider(models={"m": {"capabilities": {"fine_tune": True}}})
+
+    def hook(asked: Asked) -> Answer | None:
+        if asked.path.endswith("/chat/completions") and asked.body["model"] not in management.up:
+            return refusal(404, "The API deployment for this resource does not exist", "DeploymentNotFound")
+        return None
+
+    provider.hook = hook
+    paid = make_paid(tmp_path, capfd, provider)
+    server = ScriptedServer(management)
+    text = paid.config.read_text(encoding="utf-8")
+    text = text.replace("provider: openai,", "provider: azure,").replace(
+        "api_key_env: SOME_KEY,",
+        f"""api_key_env: SOME_KEY, extra_body: {{trainingType: developerTier}},
+    deployment: {{subscription: sub, resource_group: rg, account: acc,
+      management_url: '{server.origin}'}},""",
+    )
+    paid.config.write_text(text, encoding="utf-8")
+    yield paid
+    server.close()
+    paid.server.close()

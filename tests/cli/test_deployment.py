@@ -2,90 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from paid import KEY, Paid, make_paid
-from provider import Provider
-from scripted import Answer, Asked, ScriptedServer, refusal
-
-PLACE = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/acc/deployments/"
-
-
-class Management:
-    """The management API in memory: a deployment is there after some looks."""
-
-    def __init__(self) -> None:
-        self.up: dict[str, dict[str, Any]] = {}
-        self.puts: list[str] = []
-        self.deletes: list[str] = []
-        self.end, self.busy = "Succeeded", 0
-
-    def __call__(self, asked: Asked) -> Answer:
-        """Answer one request."""
-        assert asked.path.startswith(PLACE) and asked.query["api-version"]
-        assert asked.headers["Authorization"] == f"Bearer {KEY}-management"
-        name = asked.path.removeprefix(PLACE)
-        if self.busy > 0:
-            self.busy -= 1
-            return refusal(503, "busy")
-        if asked.method == "PUT":
-            self.puts.append(name)
-            self.up[name] = {"body": asked.body, "looks": 0}
-            return Answer({"properties": {"provisioningState": "Accepted"}}, 201)
-        if name not in self.up:
-            return refusal(404, "no deployment")
-        if asked.method == "DELETE":
-            self.deletes.append(name)
-            del self.up[name]
-            return Answer(b"", 202)
-        self.up[name]["looks"] += 1
-        state = "Creating" if self.up[name]["looks"] < 3 else self.end
-        return Answer({"properties": {"provisioningState": state}})
-
-
-@pytest.fixture
-def management() -> Management:
-    """Return the management API's script."""
-    return Management()
-
-
-@pytest.fixture
-def azure(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    management: Management,
-) -> Iterator[Paid]:
-    """Yield a project on Azure, where only deployments answer."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    monkeypatch.setenv("SOME_KEY", KEY)
-    monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", f"{KEY}-management")
-    provider = Provider(models={"m": {"capabilities": {"fine_tune": True}}})
-
-    def hook(asked: Asked) -> Answer | None:
-        if asked.path.endswith("/chat/completions") and asked.body["model"] not in management.up:
-            return refusal(404, "The API deployment for this resource does not exist", "DeploymentNotFound")
-        return None
-
-    provider.hook = hook
-    paid = make_paid(tmp_path, capfd, provider)
-    server = ScriptedServer(management)
-    text = paid.config.read_text(encoding="utf-8")
-    text = text.replace("provider: openai,", "provider: azure,").replace(
-        "api_key_env: SOME_KEY,",
-        f"""api_key_env: SOME_KEY, extra_body: {{trainingType: developerTier}},
-    deployment: {{subscription: sub, resource_group: rg, account: acc,
-      management_url: '{server.origin}'}},""",
-    )
-    paid.config.write_text(text, encoding="utf-8")
-    yield paid
-    server.close()
-    paid.server.close()
+from azure_management import Management
+from paid import Paid
 
 
 def actions(document: dict[str, Any]) -> dict[str, str]:
@@ -204,112 +127,6 @@ def test_a_developer_deployment_of_yesterday_is_gone(
     old = {"sku": FREE, "since": (datetime.now(UTC) - timedelta(hours=24)).isoformat()}
     assert deploy._over(old)
     assert not deploy._over({**old, "since": datetime.now(UTC).isoformat()})
-
-
-OTHER = "train: {hyperparameters: {n_epochs: 2}}\n"
-
-
-def hourly(azure: Paid) -> None:
-    """Let the deployment cost by the hour."""
-    text = azure.config.read_text(encoding="utf-8")
-    text = text.replace("account: acc,", "account: acc, sku: standard, usd_per_hour: 1.5,", 1)
-    azure.config.write_text(text, encoding="utf-8")
-
-
-def refuse_answers(azure: Paid) -> None:
-    """Let no model answer any more."""
-    azure.provider.hook = lambda asked: (
-        refusal(400, "no answer") if asked.path.endswith("/chat/completions") else None
-    )
-
-
-def test_a_deployment_that_is_left_behind_is_told_and_removed_for_the_next(
-    azure: Paid, management: Management
-) -> None:
-    """A run that fails while it asks says what stands and costs; another configuration removes it first."""
-    hook = azure.provider.hook
-    hourly(azure)
-    refuse_answers(azure)
-    azure.json("run", azure.config, "--yes", code=1)
-    (left,) = management.up
-    assert f"deployment {left} stays up" in azure.error and f"ftrun rm {left}" in azure.error
-    azure.provider.hook = hook
-    azure.add(OTHER)
-    azure.json("run", azure.config, "--yes")
-    assert management.up == {} and management.deletes[0] == left and len(management.puts) == 2
-
-
-def test_a_deployment_whose_run_died_is_known_and_removed(
-    azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is written down before it is asked for: also after a death in between it is found and removed."""
-    from ftrun.targets.deployments import Deployments
-
-    def die(self: Deployments, name: str) -> str | None:
-        raise KeyboardInterrupt
-
-    hourly(azure)
-    look = Deployments.state
-    monkeypatch.setattr(Deployments, "state", lambda self, name: die(self, name) if management.up else None)
-    azure.json("run", azure.config, "--yes", code=130)
-    (left,) = management.up
-    monkeypatch.setattr(Deployments, "state", look)
-    azure.add(OTHER)
-    azure.json("run", azure.config, "--yes")
-    assert management.up == {} and left in management.deletes
-
-
-def test_without_questions_what_still_stands_is_removed(azure: Paid, management: Management) -> None:
-    """Questions that are taken out of the file leave no deployment behind."""
-    hourly(azure)
-    refuse_answers(azure)
-    azure.json("run", azure.config, "--yes", code=1)
-    text = azure.config.read_text(encoding="utf-8")
-    azure.config.write_text(text[: text.index("eval:")], encoding="utf-8")
-    azure.json("run", azure.config, "--yes")
-    assert management.up == {}
-
-
-def test_the_ledger_has_the_hours_of_a_deployment(azure: Paid, management: Management) -> None:
-    """Estimated before it is made, actual when it is gone; the month's budget counts it."""
-    hourly(azure)
-    azure.json("run", azure.config, "--yes")
-    entries = [one for one in azure.json("ledger", azure.config)["entries"] if one["kind"] == "deployment"]
-    assert [(one["standing"], one["usd"]) for one in entries] == [("actual", 1.5)]
-
-
-def test_the_hours_of_a_deployment_that_is_kept_count_against_the_month(
-    azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ten hours later the next run knows of them before it pays for anything else."""
-    from ftrun.stages import deployment
-
-    hourly(azure)
-    text = azure.config.read_text(encoding="utf-8")
-    azure.config.write_text(text.replace("account: acc,", "account: acc, keep: true,"), encoding="utf-8")
-    azure.json("run", azure.config, "--yes")
-    began = datetime.now(UTC) - timedelta(hours=9.5)
-    monkeypatch.setattr(deployment, "datetime", _Later(began))
-    azure.add(f"{OTHER}budget: {{usd_per_month: 12}}\n")
-    document = azure.json("run", azure.config, "--yes", code=4)
-    assert document["error"]["code"] == "over_month", document["error"]
-    entries = [one for one in azure.json("ledger", azure.config)["entries"] if one["kind"] == "deployment"]
-    assert [(one["standing"], one["usd"]) for one in entries] == [("estimated", 15.0)]
-
-
-class _Later:
-    """A clock that says that what begins now began at `began`."""
-
-    def __init__(self, began: datetime) -> None:
-        self._ahead = datetime.now(UTC) - began
-
-    def now(self, zone: Any) -> datetime:
-        """Return the time."""
-        return datetime.now(zone) + self._ahead
-
-    def fromisoformat(self, text: str) -> datetime:
-        """Return a moment."""
-        return datetime.fromisoformat(text)
 
 
 def test_rm_of_a_deployment_is_remembered(azure: Paid, management: Management) -> None:

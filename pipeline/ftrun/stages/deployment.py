@@ -9,8 +9,9 @@ import shlex
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from ftrun.errors import DecisionError
 from ftrun.experiment.places import shown_path
@@ -18,6 +19,9 @@ from ftrun.experiment.target_model import Deployment
 from ftrun.stages.context import Context
 from ftrun.stages.decision import fingerprint, shortened
 from ftrun.state import StageRecord
+
+if TYPE_CHECKING:  # a run with nothing to do reads no ledger
+    from ftrun.state.ledger import Standing
 
 STAGE = "deploy"
 FREE = "developertier"  # no hourly fee; ends after a day by itself
@@ -75,11 +79,12 @@ def count_hours(context: Context) -> None:
     facts = standing(context)
     if facts is None or not facts.get("effect"):
         return
-    from ftrun.stages.spending import settle
-
-    usd = _cost(facts)
-    if usd is not None and usd > facts.get("counted", facts.get("usd_per_hour") or 0.0):
-        settle(context, "deployment", facts["effect"], "estimated", usd=usd, what=facts["deployment"])
+    price_of_one = _hourly(facts)
+    if price_of_one is None:
+        return
+    usd = price_of_one * len(_hours(facts))
+    if usd > facts.get("counted", price_of_one):
+        _note_hours(context, facts, "estimated")
         facts["counted"] = usd
         context.save()
 
@@ -114,10 +119,8 @@ def take_down_earlier(context: Context, inputs: Mapping[str, Any]) -> None:
 
 def removed(context: Context, facts: dict[str, Any]) -> None:
     """Note, in ledger and state, that the deployment is gone and what it cost."""
-    from ftrun.stages.spending import settle
-
     if facts.get("effect"):
-        settle(context, "deployment", facts["effect"], "actual", usd=_cost(facts), what=facts["deployment"])
+        _note_hours(context, facts, "actual")
     facts["removed"] = True
     context.save()
 
@@ -151,13 +154,31 @@ def _where(context: Context, facts: Mapping[str, Any]) -> Deployment:
     return where
 
 
-def _cost(facts: Mapping[str, Any]) -> float | None:
-    """Return US$ for the hours begun; None where the price of one is unknown."""
-    if facts["sku"] == FREE:
-        return 0.0
-    hours = (datetime.now(UTC) - datetime.fromisoformat(facts["since"])).total_seconds() / 3600
-    price_of_one: float | None = facts.get("usd_per_hour")
-    return None if price_of_one is None else max(1, math.ceil(hours)) * price_of_one
+def _note_hours(context: Context, facts: Mapping[str, Any], how: Standing) -> None:
+    """Write into the ledger what the hours cost, each in the month (UTC) in which it began."""
+    from ftrun.stages.spending import settle
+
+    price_of_one, effect, what = _hourly(facts), facts["effect"], facts["deployment"]
+    for number, (month, of_month) in enumerate(groupby(_hours(facts), key=lambda hour: f"{hour:%Y-%m}")):
+        begun = list(of_month)
+        usd = None if price_of_one is None else price_of_one * len(begun)
+        if number == 0:
+            settle(context, "deployment", effect, how, usd=usd, what=what)
+        else:
+            settle(context, "deployment", f"{effect}:{month}", how, usd=usd, what=what, at=begun[0])
+
+
+def _hourly(facts: Mapping[str, Any]) -> float | None:
+    """Return US$ for an hour; None where the price is unknown."""
+    price_of_one: float | None = 0.0 if facts["sku"] == FREE else facts.get("usd_per_hour")
+    return price_of_one
+
+
+def _hours(facts: Mapping[str, Any]) -> list[datetime]:
+    """Return when each hour that is billed began: the first at once."""
+    since = datetime.fromisoformat(facts["since"])
+    begun = math.ceil((datetime.now(UTC) - since) / timedelta(hours=1))
+    return [since + timedelta(hours=number) for number in range(max(1, begun))]
 
 
 def _now() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from ftrun import data
@@ -94,12 +95,13 @@ def settle(
     usd: float | None,
     tokens: int | None = None,
     what: str | None = None,
+    at: datetime | None = None,
 ) -> None:
-    """Write what became of an effect."""
+    """Write what became of an effect; `at` is when it happened, unless that is now."""
     if context.local:
         return
     with _alone(context.folder.parent):
-        ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what)
+        ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what, at=at)
         context.store.hand_in_ledger()
 
 

@@ -71,10 +71,11 @@ class Ledger:
         usd: float | None,
         tokens: int | None = None,
         what: str | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """Add a line; when this returns it survives a power cut."""
+        """Add a line, of now or of `at` (UTC); when this returns it survives a power cut."""
         entry = Entry(
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            at=(at or datetime.now(UTC)).isoformat(timespec="seconds"),
             effect=effect,
             kind=kind,
             standing=standing,

@@ -1,0 +1,142 @@
+"""Azure: what a deployment that stays costs, and that one which was left behind is known and removed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from azure_management import Management
+from ftrun.stages import deployment
+from paid import Paid
+from scripted import refusal
+
+OTHER = "train: {hyperparameters: {n_epochs: 2}}\n"
+
+
+def hourly(azure: Paid) -> None:
+    """Let the deployment cost by the hour."""
+    text = azure.config.read_text(encoding="utf-8")
+    text = text.replace("account: acc,", "account: acc, sku: standard, usd_per_hour: 1.5,", 1)
+    azure.config.write_text(text, encoding="utf-8")
+
+
+def refuse_answers(azure: Paid) -> None:
+    """Let no model answer any more."""
+    azure.provider.hook = lambda asked: (
+        refusal(400, "no answer") if asked.path.endswith("/chat/completions") else None
+    )
+
+
+def test_a_deployment_that_is_left_behind_is_told_and_removed_for_the_next(
+    azure: Paid, management: Management
+) -> None:
+    """A run that fails while it asks says what stands and costs; another configuration removes it first."""
+    hook = azure.provider.hook
+    hourly(azure)
+    refuse_answers(azure)
+    azure.json("run", azure.config, "--yes", code=1)
+    (left,) = management.up
+    assert f"deployment {left} stays up" in azure.error and f"ftrun rm {left}" in azure.error
+    azure.provider.hook = hook
+    azure.add(OTHER)
+    azure.json("run", azure.config, "--yes")
+    assert management.up == {} and management.deletes[0] == left and len(management.puts) == 2
+
+
+def test_a_deployment_whose_run_died_is_known_and_removed(
+    azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written down before it is asked for: also after a death in between it is found and removed."""
+    from ftrun.targets.deployments import Deployments
+
+    def die(self: Deployments, name: str) -> str | None:
+        raise KeyboardInterrupt
+
+    hourly(azure)
+    look = Deployments.state
+    monkeypatch.setattr(Deployments, "state", lambda self, name: die(self, name) if management.up else None)
+    azure.json("run", azure.config, "--yes", code=130)
+    (left,) = management.up
+    monkeypatch.setattr(Deployments, "state", look)
+    azure.add(OTHER)
+    azure.json("run", azure.config, "--yes")
+    assert management.up == {} and left in management.deletes
+
+
+def test_without_questions_what_still_stands_is_removed(azure: Paid, management: Management) -> None:
+    """Questions that are taken out of the file leave no deployment behind."""
+    hourly(azure)
+    refuse_answers(azure)
+    azure.json("run", azure.config, "--yes", code=1)
+    text = azure.config.read_text(encoding="utf-8")
+    azure.config.write_text(text[: text.index("eval:")], encoding="utf-8")
+    azure.json("run", azure.config, "--yes")
+    assert management.up == {}
+
+
+def test_the_ledger_has_the_hours_of_a_deployment(azure: Paid, management: Management) -> None:
+    """Estimated before it is made, actual when it is gone; the month's budget counts it."""
+    hourly(azure)
+    azure.json("run", azure.config, "--yes")
+    entries = [one for one in azure.json("ledger", azure.config)["entries"] if one["kind"] == "deployment"]
+    assert [(one["standing"], one["usd"]) for one in entries] == [("actual", 1.5)]
+
+
+class Clock:
+    """A clock that stands at a moment."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self, zone: Any) -> datetime:
+        """Return the moment."""
+        return self.moment
+
+    def fromisoformat(self, text: str) -> datetime:
+        """Return a moment that was written down."""
+        return datetime.fromisoformat(text)
+
+
+@pytest.fixture
+def kept(azure: Paid, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return the clock of a deployment that costs by the hour and was kept since this month began."""
+    hourly(azure)
+    text = azure.config.read_text(encoding="utf-8")
+    azure.config.write_text(text.replace("account: acc,", "account: acc, keep: true,"), encoding="utf-8")
+    clock = Clock(datetime.now(UTC).replace(day=1, hour=0, minute=0))
+    monkeypatch.setattr(deployment, "datetime", clock)
+    azure.json("run", azure.config, "--yes")
+    azure.add(f"{OTHER}budget: {{usd_per_month: 12}}\n")
+    return clock
+
+
+def hours(azure: Paid) -> list[tuple[str, str, float]]:
+    """Return standing, month and US$ of what the ledger says of deployments."""
+    entries = azure.json("ledger", azure.config)["entries"]
+    return [(one["standing"], one["at"][:7], one["usd"]) for one in entries if one["kind"] == "deployment"]
+
+
+def test_the_hours_of_a_deployment_that_is_kept_count_against_the_month(azure: Paid, kept: Clock) -> None:
+    """Ten hours later the next run knows of them before it pays for anything else."""
+    month = f"{kept.moment:%Y-%m}"
+    kept.moment += timedelta(hours=9.5)
+    document = azure.json("run", azure.config, "--yes", code=4)
+    assert document["error"]["code"] == "over_month", document["error"]
+    assert hours(azure) == [("estimated", month, 15.0)]
+
+
+def test_hours_count_in_the_month_in_which_they_began(
+    azure: Paid, management: Management, kept: Clock
+) -> None:
+    """What a deployment costs after a month's end is not that month's; its end says what each month cost."""
+    begun = kept.moment.replace(second=0, microsecond=0)
+    following = (begun + timedelta(days=31)).replace(day=1)
+    kept.moment = following + timedelta(hours=2.5)
+    this = (following - begun) // timedelta(hours=1) * 1.5
+    azure.json("run", azure.config, "--yes", code=4)
+    expected = [(f"{begun:%Y-%m}", this), (f"{following:%Y-%m}", 4.5)]
+    assert hours(azure) == [("estimated", *one) for one in expected]
+    azure.json("rm", *management.up, azure.config, "--yes")
+    assert hours(azure) == [("actual", *one) for one in expected]
