@@ -6,7 +6,6 @@ import os
 import resource
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,59 +15,12 @@ from ftrun.errors import FtrunError, PendingError
 from ftrun.experiment.model import StopWhen
 from ftrun.stages import watch as watching
 from ftrun.stages.guard import Guard
-from ftrun.stages.watch import Pace, Watch
+from ftrun.stages.watch import Pace
 from ftrun.targets import Event, Job
 from ftrun.targets.trouble import ServiceError
+from stages.looking import DONE, Look, Looking, job, watch_of
 
 ALL = bool(os.environ.get("FTRUN_TEST_ALL"))
-Look = Callable[[int], Job]
-
-
-class Looking:
-    """A service that answers by the number of the look; every other call is an error."""
-
-    def __init__(self, look: Look, events: Callable[[int], list[Event]] = lambda number: []) -> None:
-        self.look, self.of, self.looks, self.connections = look, events, 0, 1
-        self.cancelled = False
-
-    def job(self, job_id: str) -> Job:
-        """Return the job, or raise what the script raises."""
-        self.looks += 1
-        return self.look(self.looks)
-
-    def events(self, job_id: str, *, newest: int = 50) -> list[Event]:
-        """Return the events of this look."""
-        return self.of(self.looks)[-newest:]
-
-    def cancel(self, job_id: str) -> Job:
-        """Cancel."""
-        self.cancelled = True
-        return job("cancelled")
-
-
-def job(status: str = "running", **more: Any) -> Job:
-    """Return a job."""
-    return Job(id="j", status=status, model="m", training_file="f", **more)
-
-
-DONE = {"status": "succeeded", "fine_tuned_model": "ft:m"}
-
-
-def watch_of(service: Looking, sleeps: list[float] | None = None, **more: Any) -> Watch:
-    """Return a watch whose rests are only noted."""
-
-    def again() -> Any:
-        service.connections += 1
-        return service
-
-    how: Mapping[str, Any] = {
-        "emit": lambda kind, **data: None,
-        "pace": Pace(shortest=1.0, longest=30.0),
-        "sleep": (lambda seconds: None) if sleeps is None else sleeps.append,
-        **more,
-    }
-    connected: Any = service
-    return Watch(job_id="j", service=lambda: connected, reconnect=again, **how)
 
 
 def raising(error: Exception, until: int) -> Look:
@@ -238,68 +190,3 @@ def test_waiting_costs_under_one_percent() -> None:
     watch_of(service, rests).until_the_end()
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime - before.ru_utime < 0.01 * sum(rests)
-
-
-def numbers(*losses: float, name: str = "train_loss") -> Iterator[dict[str, float]]:
-    """Yield the data of steps."""
-    yield from ({name: loss} for loss in losses)
-
-
-@pytest.mark.parametrize(
-    ("when", "losses", "stops"),
-    [
-        (StopWhen(diverges=True), (2, 2, 2, 2, 2, 1, 1, 1, 9, 1), False),
-        (StopWhen(diverges=True), (2, 2, 2, 2, 2, 5, 6, 7, 8, 9), True),
-        (StopWhen(diverges=True), (2, float("nan")), True),
-        (StopWhen(diverges=True), (2, float("inf"), 2), True),
-        (StopWhen(), (2, float("nan"), 99, 99, 99, 99, 99, 99), False),
-        (StopWhen(loss_above=3), (4, 4, 4, 4), False),
-        (StopWhen(loss_above=3), (4, 4, 4, 4, 4), True),
-        (StopWhen(loss_above=3), (4, 1, 4, 1, 4), False),
-    ],
-)
-def test_guards_on_the_training_loss(when: StopWhen, losses: tuple[float, ...], stops: bool) -> None:
-    """One bad batch is no divergence; a mean of five that doubled, and what is no number, are."""
-    guard = Guard(when=when)
-    for data in numbers(*losses):
-        guard.take(data)
-    assert bool(guard.verdict()) is stops
-
-
-@pytest.mark.parametrize(
-    ("losses", "stops"),
-    [((1.0, 0.9, 0.8), False), ((1.0, 1.1), False), ((1.0, 1.1, 1.2), True), ((1.0, 1.1, 0.9, 1.0), False)],
-)
-def test_a_guard_on_the_validation_loss(losses: tuple[float, ...], stops: bool) -> None:
-    """So many evaluations in a row without a better one; the whole file counts where it is known."""
-    guard = Guard(when=StopWhen(validation_worse=2))
-    for data in numbers(*losses, name="full_valid_loss"):
-        guard.take({**data, "valid_loss": 0.0})
-    assert bool(guard.verdict()) is stops
-
-
-def test_a_guard_tells_a_server_that_was_away_again() -> None:
-    """A cancel that did not get through is sent at the next look, and one that did only once."""
-
-    class Deaf(Looking):
-        cancels = 0
-
-        def cancel(self, job_id: str) -> Job:
-            """Fail at the first time."""
-            self.cancels += 1
-            if self.cancels == 1:
-                raise ServiceError("away", code="unreachable")
-            return super().cancel(job_id)
-
-    service = Deaf(
-        lambda number: job("cancelled") if number > 5 else job(),
-        events=lambda number: [
-            Event(
-                id=str(one), created_at=one, level="info", message="", data={"step": one, "train_loss": 9.0}
-            )
-            for one in range(6)
-        ],
-    )
-    watch = watch_of(service, guard=Guard(when=StopWhen(loss_above=1.0)))
-    assert watch.until_the_end().dead
-    assert (service.cancels, service.cancelled) == (2, True)

@@ -1,0 +1,41 @@
+"""Facts of a report whose every foreign text is hostile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftrun.report import Facts
+
+
+def poisoned(document: dict[str, Any], payload: str) -> Facts:
+    """Return facts whose every foreign text holds `payload`."""
+    document["experiment"] |= {"name": payload, "description": payload, "file": payload}
+    document["warnings"] = [payload]
+    document["target"] |= {"name": payload, "base_url": payload}
+    document["job"] |= {"id": payload, "fine_tuned_model": payload, "status": payload}
+    document["job"]["requested"] = {payload: payload}
+    document["data"]["encoding"] = payload
+    document["data"]["splits"] = {payload: document["data"]["splits"]["train"]}
+    turns = [{"role": payload, "text": payload, "trained": True}]
+    example = {"split": payload, "number": 1, "file": payload, "line": 2, "tokens": 3, "trained_tokens": 4}
+    document["data"]["examples"] = [{**example, "turns": turns, "tags": [payload]}]
+    document["data"]["problems"] = [
+        {
+            "severity": "error",
+            "code": payload,
+            "message": payload,
+            "file": payload,
+            "line": 1,
+            "hint": payload,
+        }
+    ]
+    document["provenance"] |= {
+        "data": {payload: payload},
+        "libraries": {payload: payload},
+        "platform": payload,
+    }
+    document["scores"]["rivals"][payload] = document["scores"]["rivals"]["base"]
+    for answer in document["answers"]:
+        answer |= {"answer": payload, "failures": [payload], "rival": payload}
+        answer["messages"] = [{"role": "system", "content": payload}, {"role": "user", "content": payload}]
+    return Facts.from_json(document)
