@@ -7,10 +7,21 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ftrun.targets.api import ApiService
+from ftrun.targets.service import JobRequest
 from scripted import Script, ScriptedServer
 
 KEY = "fk-0123456789abcdef-canary"
 Connect = Callable[[Script], tuple[ScriptedServer, ApiService]]
+JOB = {"id": "ftjob-1", "object": "fine_tuning.job", "status": "running", "model": "m", "training_file": "f"}
+REQUEST = JobRequest(
+    model="m",
+    training_file="file-1",
+    validation_file=None,
+    hyperparameters={"n_epochs": "auto"},
+    seed=None,
+    suffix=None,
+    metadata={"ftrun_spec": "spec"},
+)
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
@@ -14,22 +12,11 @@ import pytest
 
 from ftrun.errors import FtrunError
 from ftrun.targets import entra
-from ftrun.targets.api import ApiService, connection
-from ftrun.targets.service import Created, JobRequest, NotCreated, Unclear
+from ftrun.targets.api import ApiService
+from ftrun.targets.service import Created, NotCreated, Unclear
 from ftrun.targets.trouble import ServiceError
-from scripted import Answer, Asked, listed, refusal
-from targets.conftest import Connect
-
-JOB = {"id": "ftjob-1", "object": "fine_tuning.job", "status": "running", "model": "m", "training_file": "f"}
-REQUEST = JobRequest(
-    model="m",
-    training_file="file-1",
-    validation_file=None,
-    hyperparameters={"n_epochs": "auto"},
-    seed=None,
-    suffix=None,
-    metadata={"ftrun_spec": "spec"},
-)
+from scripted import Answer, Asked, refusal
+from targets.conftest import JOB, REQUEST, Connect
 
 
 @pytest.mark.parametrize(
@@ -80,93 +67,6 @@ def test_garbage_is_an_error_in_words(connect: Connect, body: bytes) -> None:
             call()
         assert caught.value.code in ("unreadable_answer", "unreachable"), str(caught.value)
     assert isinstance(service.create_job(REQUEST, "key"), Unclear)
-
-
-def test_an_endless_answer_is_cut_off(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body without an end is read to the limit, not to the end of memory."""
-    monkeypatch.setattr(connection, "MOST_BYTES", 2**20)
-
-    def pieces() -> Iterator[bytes]:
-        while True:
-            yield b" " * 65536
-
-    _, service = connect(lambda asked: Answer(pieces()))
-    with pytest.raises(ServiceError, match="larger than 1 MB"):
-        service.job("ftjob-1")
-
-
-def test_a_trickling_answer_is_cut_off(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that comes byte by byte does not hold a run for ever."""
-    monkeypatch.setattr(connection, "BODY_SECONDS", 0.3)
-
-    def pieces() -> Iterator[bytes]:
-        while True:
-            time.sleep(0.05)
-            yield b" "
-
-    _, service = connect(lambda asked: Answer(pieces()))
-    with pytest.raises(ServiceError, match="no end"):
-        service.job("ftjob-1")
-
-
-def test_a_bomb_is_not_unpacked(connect: Connect) -> None:
-    """A compressed answer was not asked for: what it unfolds into can't be known."""
-    server, service = connect(lambda asked: Answer(b"\x1f\x8b", 200, {"Content-Encoding": "gzip"}))
-    with pytest.raises(ServiceError, match="compressed"):
-        service.job("ftjob-1")
-    assert server.asked[0].headers["Accept-Encoding"] == "identity"
-
-
-def test_a_cursor_that_does_not_move_is_an_error(connect: Connect) -> None:
-    """Where a server says that more follows and shows the same again, nobody knows which jobs it has."""
-    server, service = connect(lambda asked: listed([JOB], has_more=True))
-    with pytest.raises(ServiceError, match="no end"):
-        list(service.jobs())
-    assert len(server.asked) == 2
-
-
-def test_a_server_without_pages_is_read_once(connect: Connect) -> None:
-    """Where a server has no pages and says nothing of more, its one list is all there is."""
-    _, service = connect(lambda asked: Answer({"data": [JOB]}))
-    assert [job.id for job in service.jobs()] == ["ftjob-1"]
-
-
-def test_an_empty_list_may_be_null(connect: Connect) -> None:
-    """`data: null` is an empty list; no `data` at all is none."""
-    _, service = connect(lambda asked: Answer({"object": "list", "data": None}))
-    assert list(service.jobs()) == []
-
-
-def test_pages_are_followed(connect: Connect) -> None:
-    """All pages are read, by the last id of each."""
-
-    def script(asked: Asked) -> Answer:
-        start = int(asked.query.get("after", "j-0").split("-")[1])
-        entries = [{**JOB, "id": f"j-{number}"} for number in range(start + 1, start + 4)]
-        return listed(entries, has_more=start < 6)
-
-    _, service = connect(script)
-    assert [job.id for job in service.jobs()] == [f"j-{number}" for number in range(1, 10)]
-
-
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_call_follows_a_redirect(connect: Connect, status: int) -> None:
-    """Neither key nor data go to an address that a server names; a create is then not created or unclear."""
-    other, _ = connect(lambda asked: Answer(JOB))
-    _, service = connect(lambda asked: Answer(b"", status, {"Location": f"{other.base_url}/x"}))
-    for call in (
-        lambda: service.job("j"),
-        lambda: list(service.jobs()),
-        lambda: service.upload(io.BytesIO(b"{}"), "f"),
-        lambda: service.chat("m", [], {}),
-        lambda: service.result_csv("f"),
-        lambda: service.delete_model("m"),
-    ):
-        with pytest.raises(ServiceError) as caught:
-            call()
-        assert caught.value.code == "redirected"
-    assert not isinstance(service.create_job(REQUEST, "key"), Created)
-    assert other.asked == []
 
 
 @pytest.mark.parametrize(
