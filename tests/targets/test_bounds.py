@@ -1,4 +1,4 @@
-"""Answers that never end, unfold, repeat or lead elsewhere are bounded; honest pages are read to their end."""
+"""Answers that never end, unfold, repeat or lead elsewhere are bounded; honest pages are read whole."""
 
 from __future__ import annotations
 
