@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,13 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
-FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "HF_", "FTRUN_", "XDG_")
+FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "AWS_", "HF_", "FTRUN_", "XDG_")
 KEPT = ("FTRUN_TEST_CACHE", "FTRUN_TEST_ALL")
 os.environ.pop("PYTHONUNBUFFERED", None)  # users have none: what is printed waits in a buffer
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what is in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or no run of a test would hear of Ctrl-C
+# the same examples each time, as long as they take: only `make test-all` goes on looking for others
+settings.register_profile(
+    "ftrun",
+    deadline=None,
+    derandomize=not os.environ.get("FTRUN_TEST_ALL"),
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("ftrun")
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +57,16 @@ def guard(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 def _end_engine(home: Path) -> None:
-    """End the background engine that a test started, if it is still there."""
-    try:
-        pid = json.loads((home / "engine.json").read_text())["pid"]
-        os.kill(pid, signal.SIGTERM)
-    except (OSError, ValueError, KeyError):
-        return
+    """End the background engine that a test started, if it answers: the process id of one that died may be
+    another process's by now.
+    """
+    if (home / "engine.json").exists():
+        from ftrun.engine.launch import running_engine
+
+        engine = running_engine(home)
+        if engine is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(engine.pid, signal.SIGTERM)
 
 
 class Ftrun:
@@ -65,7 +79,7 @@ class Ftrun:
         self,
         *words: str,
         env: Mapping[str, str] | None = None,
-        timeout: float = 120,
+        timeout: float = 300,
         stdin: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `ftrun WORDS` to its end and return exit code and output."""

@@ -17,13 +17,14 @@ FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # /dev/shm of a container may be too small
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--remote-debugging-pipe",
 )
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 class Browser:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Ftrun
+from engine.running import wait_until
 from ftrun.cli import main
 from scripted import Answer, Asked, ScriptedServer
 
@@ -155,8 +156,7 @@ def test_killed_while_asking_nothing_is_asked_twice(paid: ScriptedServer, tmp_pa
     paid.script = lambda asked: (time.sleep(0.1), lines(asked))[1]
     ftrun = Ftrun(tmp_path)
     process = ftrun.start("augment", "toy.yaml", "--yes")
-    while len(paid.asked) < 3:
-        time.sleep(0.02)
+    wait_until(lambda: len(paid.asked) >= 3 or process.poll() is not None)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     ledger = tmp_path / "runs/toy/other/augment.answers.jsonl"

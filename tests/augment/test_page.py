@@ -59,7 +59,7 @@ def ask(
     server: ReviewServer, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Return status, JSON (or {}) and headers of an answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=120)
     given = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
     content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     merged = given | {name.replace("_", "-"): value for name, value in headers.items()}

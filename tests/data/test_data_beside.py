@@ -35,12 +35,12 @@ def test_nothing_is_left_behind() -> None:
     """On leaving, work that nobody waits for ends at once; a process that dies is an error with a cure."""
     start = time.monotonic()
     with Beside() as others:
-        others.begin(time.sleep, 60)
+        others.begin(time.sleep, 600)
         died = others.begin(signal.raise_signal, signal.SIGKILL)
         with pytest.raises(FtrunError) as caught:
             died()
     assert caught.value.code == "worker_ended"
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 300
 
 
 def test_one_core_works_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import openpyxl
 import pyarrow
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc, parquet
 
@@ -31,13 +31,7 @@ TEXTS = ("a.csv", "a.tsv", "a.jsonl", "a.json")
 
 def fuzz(full: int) -> settings:
     """Return the settings for `full` inputs, a thirtieth of them in CI."""
-    return settings(
-        max_examples=full if ALL else full // 30,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    return settings(max_examples=full if ALL else full // 30, derandomize=True, database=None)
 
 
 def outcome(experiment: Experiment, *, lines: bool) -> None:

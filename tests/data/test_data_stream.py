@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftrun import data
@@ -26,8 +26,6 @@ from ftrun.errors import DataError, FtrunError
 from ftrun.experiment.model import Experiment, Prompt, Split
 
 MANY = 2000 if os.environ.get("FTRUN_TEST_ALL") else 60
-settings.register_profile("stream", deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-settings.load_profile("stream")
 
 
 def outcome(experiment: Experiment, folder: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from openai.types.fine_tuning import FineTuningJob
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
 FINISHED = ("succeeded", "failed", "cancelled")
+PATIENCE = 120.0  # seconds: what waits for an event is not to fail because the machine is busy or slow
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -55,7 +56,7 @@ class Engine:
         """Send a signal, wait for the end and return the exit code."""
         assert self.process is not None and self.process.stdout is not None
         self.process.send_signal(number)
-        code = self.process.wait(timeout=10)
+        code = self.process.wait(timeout=PATIENCE)
         self.process.stdout.close()
         return code
 
@@ -82,7 +83,7 @@ def upload(client: openai.OpenAI, content: bytes | None = None, name: str = "tra
     return client.files.create(file=(name, content), purpose="fine-tune").id
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 20) -> None:
+def wait_until(true: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Wait until `true()` holds."""
     end = time.monotonic() + seconds
     while not true():
@@ -90,7 +91,7 @@ def wait_until(true: Callable[[], Any], seconds: float = 20) -> None:
         time.sleep(0.03)
 
 
-def finish(client: openai.OpenAI, job_id: str, seconds: float = 30) -> FineTuningJob:
+def finish(client: openai.OpenAI, job_id: str) -> FineTuningJob:
     """Wait until a job has ended and return it."""
-    wait_until(lambda: client.fine_tuning.jobs.retrieve(job_id).status in FINISHED, seconds)
+    wait_until(lambda: client.fine_tuning.jobs.retrieve(job_id).status in FINISHED)
     return client.fine_tuning.jobs.retrieve(job_id)

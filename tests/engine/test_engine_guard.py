@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
-from engine.running import Engine, upload
+from engine.running import PATIENCE, Engine, upload
 
 
 def ask(
@@ -25,7 +26,7 @@ def ask(
 ) -> tuple[int, Any]:
     """Send a request with the right token, unless `headers` say otherwise; return status and JSON."""
     address = urlsplit(engine.base_url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=PATIENCE)
     sent = {"Authorization": f"Bearer {engine.token}", **(headers or {})}
     connection.request(method, path, body=body, headers=sent)
     answer = connection.getresponse()
@@ -102,8 +103,9 @@ def test_too_large_bodies_are_refused(engine: Engine) -> None:
             + f"Authorization: Bearer {engine.token}\r\n\r\n".encode()
         )
         piece = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
-        for _ in range(17):
-            connection.sendall(piece)
+        with contextlib.suppress(ConnectionError):  # it may hang up before the last of them is sent
+            for _ in range(17):
+                connection.sendall(piece)
         assert b" 413 " in connection.recv(4096).splitlines()[0]
 
 
@@ -151,7 +153,9 @@ def test_empty_files_and_odd_purposes_are_refused(client: openai.OpenAI) -> None
 def test_polling_is_quick(client: openai.OpenAI) -> None:
     """Answers on a kept connection do not wait for TCP acknowledgements (40 ms each)."""
     client.models.list()
-    started = time.monotonic()
-    for _ in range(20):
+    seconds = []
+    for _ in range(40):
+        started = time.monotonic()
         client.models.list()
-    assert (time.monotonic() - started) / 20 < 0.03
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 0.04, "each of them waits, not only those for which the machine is busy"

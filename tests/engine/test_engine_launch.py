@@ -16,9 +16,10 @@ from typing import Any
 import openai
 import pytest
 
-from engine.running import PIPELINE, Engine, environment, finish, upload, wait_until
+from engine.running import PATIENCE, PIPELINE, Engine, environment, upload, wait_until
 from ftrun.engine.launch import Endpoint, ensure_engine, running_engine, stop_engine
 from ftrun.engine.places import store_id
+from ftrun.engine.store import Store
 from ftrun.errors import DecisionError, FtrunError
 
 LAUNCH = (
@@ -94,14 +95,18 @@ def test_a_killed_engine_is_replaced(home: Path) -> None:
 
 
 def test_an_idle_engine_ends_by_itself(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody asks, nothing trains: the engine ends; a job in work keeps it."""
-    monkeypatch.setenv("FTRUN_ENGINE_IDLE", "0.2")
+    """Nobody asks, nothing trains: the engine ends; a job in work keeps it, also one of an earlier engine."""
     monkeypatch.setenv("FTRUN_REHEARSAL_SECONDS_PER_STEP", "0.05")
-    endpoint = ensure_engine(home, announce=quietly)
-    with openai.OpenAI(base_url=endpoint.base_url, api_key=endpoint.token, max_retries=0) as client:
-        job = client.fine_tuning.jobs.create(model="rehearsal", training_file=upload(client))
-        assert finish(client, job.id).status == "succeeded"
-    wait_until(lambda: not (home / "engine.json").exists(), seconds=5)
+    first = ensure_engine(home, announce=quietly)
+    with openai.OpenAI(base_url=first.base_url, api_key=first.token, max_retries=0) as client:
+        job = client.fine_tuning.jobs.create(model="rehearsal", training_file=upload(client)).id
+    assert stop_engine(home)
+    monkeypatch.setenv("FTRUN_ENGINE_IDLE", "0.2")
+    ensure_engine(home, announce=quietly)
+    wait_until(lambda: not (home / "engine.json").exists())
+    store = Store(home)
+    assert store.jobs.require(job).status == "succeeded"
+    store.close()
 
 
 def pretend(home: Path, **changes: Any) -> None:
@@ -175,7 +180,9 @@ def test_an_engine_that_cannot_start_says_why(home: Path) -> None:
 def serve(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `ftrun serve` to its end."""
     command = [sys.executable, "-m", "ftrun", "serve", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, env=environment(**variables))
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, env=environment(**variables)
+    )
 
 
 def test_a_port_in_use_is_one_clear_message(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftrun.errors import ConfigError, DataError, UserError
+from ftrun.experiment import sandbox
 from ftrun.experiment.plain import filled_in, plain_parts
 from ftrun.experiment.sandbox import ExperimentEnvironment
 from ftrun.experiment.templates import Renderer
@@ -217,11 +218,20 @@ def test_templates_do_not_reach_python(place: Workplace, template: str) -> None:
 )
 def test_no_template_costs_more_than_its_caps(place: Workplace, template: str) -> None:
     """Whatever a template tries to blow up, it ends within seconds with an error about the template."""
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(UserError) as caught:
         render(place, template)
-    assert time.monotonic() - started < 8
+    assert time.process_time() - started < 8
     assert caught.value.code.startswith("template")
+
+
+def test_waiting_is_no_part_of_what_a_template_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is stopped in the middle of a template, or left without a processor, has not taken long."""
+    monkeypatch.setattr(sandbox, "LONGEST_SECONDS", 0.05)
+    meter = sandbox.Meter()
+    time.sleep(0.1)
+    for _ in range(100):
+        meter.step()
 
 
 def test_a_large_value_is_cut_off_with_an_error(place: Workplace) -> None:
@@ -270,10 +280,10 @@ def test_ordinary_templates_work(place: Workplace) -> None:
 def test_rendering_is_fast(place: Workplace) -> None:
     """Two thousand rows take well under two seconds."""
     renderer = Renderer(place.build(CHAT))
-    started = time.monotonic()
+    started = time.process_time()
     for number in range(2000):
         renderer.render_row({"q": str(number), "a": "b"})
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_missing_attribute_of_a_row_lists_the_columns(place: Workplace) -> None:

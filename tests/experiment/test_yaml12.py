@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftrun.errors import ConfigError
@@ -167,11 +167,7 @@ PIECES = st.sampled_from(
 
 def fuzz(some: int, all_of_them: int) -> settings:
     """Return the settings for so many inputs in CI, and for all with `make test-all`."""
-    return settings(
-        max_examples=all_of_them if os.environ.get("FTRUN_TEST_ALL") else some,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
+    return settings(max_examples=all_of_them if os.environ.get("FTRUN_TEST_ALL") else some)
 
 
 def _assert_config_error_or_fine(path: Path, content: bytes) -> None:

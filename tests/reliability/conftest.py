@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from reliability.provider import KEY, MODEL, Provider
+from reliability.provider import KEY, MODEL, PATIENCE, Provider
 
 FULL = bool(os.environ.get("FTRUN_TEST_ALL"))
 CONFIG = f"""\
@@ -46,15 +47,20 @@ class Run:
     pid: int
     folder: Path
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for the end and return the exit code; the negative signal of a run that was killed."""
         end = time.monotonic() + seconds
-        while not (self.folder / "code").exists():
+        while not self.ended:
             if time.monotonic() > end:
                 os.kill(self.pid, signal.SIGKILL)
                 raise AssertionError(f"the run did not end in {seconds} s: {self.stderr}")
             time.sleep(0.005)
         return int((self.folder / "code").read_text())
+
+    @property
+    def ended(self) -> bool:
+        """Say whether it has come to its end, or was killed."""
+        return (self.folder / "code").exists()
 
     @property
     def stdout(self) -> str:
@@ -90,7 +96,7 @@ class Runs:
 
     def __init__(self, folder: Path, pipeline: Path = ROOT / "pipeline") -> None:
         self._folder = folder
-        self._count = 0
+        self._started: list[Run] = []
         path = os.pathsep.join((str(pipeline), str(ROOT / "tests")))
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "reliability.zygote"],
@@ -116,8 +122,7 @@ class Runs:
         `clock` is added to its wall clock, in seconds; `out` takes what it prints. The provider's key is in
         its environment.
         """
-        self._count += 1
-        folder = self._folder / str(self._count)
+        folder = self._folder / str(len(self._started))
         folder.mkdir()
         order = {
             "cwd": str(cwd),
@@ -132,7 +137,8 @@ class Runs:
         assert self._zygote.stdin is not None and self._zygote.stdout is not None
         self._zygote.stdin.write(json.dumps(order) + "\n")
         self._zygote.stdin.flush()
-        return Run(pid=int(self._zygote.stdout.readline()), folder=folder)
+        self._started.append(Run(pid=int(self._zygote.stdout.readline()), folder=folder))
+        return self._started[-1]
 
     def __call__(self, cwd: Path, *words: str, **how: Any) -> Run:
         """Run `ftrun WORDS` to its end."""
@@ -141,7 +147,14 @@ class Runs:
         return run
 
     def close(self) -> None:
-        """End the process that forks."""
+        """End the process that forks, and the runs that nobody waited for: they write where nothing may be
+        left when the test is over.
+        """
+        for run in self._started:
+            if not run.ended:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(run.pid, signal.SIGKILL)
+                run.wait()
         assert self._zygote.stdin is not None and self._zygote.stdout is not None
         self._zygote.stdin.close()
         self._zygote.wait()

@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 KEY = "fk-canary-4711-never-written-anywhere"
 MODEL = "gpt-4.1-mini-2025-04-14"
+PATIENCE = 120.0  # seconds: what waits for an event is not to fail because the machine is busy or slow
 RESULTS = (
     "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n"
     "1,2.0,0.5,2.1,0.4\n2,1.0,0.7,1.5,0.6\n"
@@ -131,7 +132,7 @@ class Provider:
             return
         if fault == "hold":
             self.held.set()
-            self.release.wait(20)
+            self.release.wait(PATIENCE)
         if fault == "slow":
             time.sleep(0.2)
         status, document = self._refusal(fault) or self._commit(handler, path, body)

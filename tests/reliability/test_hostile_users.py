@@ -36,7 +36,7 @@ def test_a_state_deleted_after_an_unclear_create_is_not_taken_for_none(
     runs: Runs, provider: Provider, place: Path
 ) -> None:
     """The backup knows of the create; repair brings it back, and the job that shows up late is taken."""
-    provider.hidden, provider.plan = 8.0, lambda call: "lose" if call.name == CREATE else ""
+    provider.hidden, provider.plan = 1000.0, lambda call: "lose" if call.name == CREATE else ""
     assert runs(place).error_code == "unclear"
     provider.plan = lambda call: ""
     (place / "runs/toy/paid/state.json").unlink()

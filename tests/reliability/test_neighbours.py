@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reliability.conftest import FULL, WORDS, Runs, finished, make_project, sound
-from reliability.provider import Provider
+from reliability.provider import PATIENCE, Provider
 
 CREATE = "POST /fine_tuning/jobs"
 
@@ -19,7 +19,7 @@ def test_a_second_run_stops_while_the_first_one_creates(runs: Runs, provider: Pr
     """While a create is under way, the same command says who is at it and sends nothing."""
     hold_first_create(provider)
     first = runs.start(place)
-    assert provider.held.wait(30)
+    assert provider.held.wait(PATIENCE)
     second = runs(place)
     provider.release.set()
     assert (second.wait(), second.error_code) == (4, "locked")
@@ -33,7 +33,7 @@ def test_two_clones_on_one_machine_make_one_job(runs: Runs, provider: Provider, 
     hold_first_create(provider)
     here, there = (make_project(tmp_path / name, provider) for name in ("here", "there"))
     first = runs.start(here)
-    assert provider.held.wait(30)
+    assert provider.held.wait(PATIENCE)
     second = runs(there)
     provider.release.set()
     assert (second.wait(), second.error_code) == (4, "locked")
@@ -47,7 +47,7 @@ def test_two_machines_at_once_are_told_of_both_jobs(runs: Runs, provider: Provid
     hold_first_create(provider)
     here, there = (make_project(tmp_path / name, provider) for name in ("here", "there"))
     first = runs.start(here, env={"FTRUN_LOCKS": str(tmp_path / "locks of one")})
-    assert provider.held.wait(30)
+    assert provider.held.wait(PATIENCE)
     second = runs(there, env={"FTRUN_LOCKS": str(tmp_path / "locks of the other")})
     provider.release.set()
     assert second.wait() == 0, "it looked when there was one job only"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import WORDS, Runs, finished, recover, sound
-from reliability.provider import Provider
+from reliability.provider import PATIENCE, Provider
 
 STAGES = {
     "upload": "GET /files",
@@ -30,7 +30,7 @@ def test_a_signal_ends_the_run_and_says_how_to_come_back(
     """It ends with 130 while a server keeps it waiting, names the command, and the rerun ends well."""
     provider.plan = lambda call: "hold" if call.name == STAGES[stage] and not provider.held.is_set() else ""
     run = runs.start(place)
-    assert provider.held.wait(30)
+    assert provider.held.wait(PATIENCE)
     begin = time.monotonic()
     os.kill(run.pid, number)
     assert run.wait(15) == 130
@@ -53,7 +53,7 @@ def test_a_reader_that_goes_away_costs_nothing(
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     provider.plan = lambda call: "hold" if call.name == STAGES["train"] and not provider.held.is_set() else ""
     run = runs.start(place, *WORDS[:-1], out=pipe)
-    assert provider.held.wait(30)
+    assert provider.held.wait(PATIENCE)
     os.close(reader)
     provider.release.set()
     assert run.wait() in (0, 1)

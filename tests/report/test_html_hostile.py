@@ -61,6 +61,7 @@ def opened(page: Path | str) -> str:
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
+        "--disable-dev-shm-usage",  # /dev/shm of a container may be too small
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",
@@ -75,7 +76,7 @@ def opened(page: Path | str) -> str:
             f"--user-data-dir={profile}",
             page if isinstance(page, str) else page.as_uri(),
         ]
-        return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
 
 @pytest.mark.browser

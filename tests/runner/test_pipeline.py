@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,23 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
+from engine.running import PATIENCE, wait_until
 
 CONFIG = "configs/toy.yaml"
 SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.15"}
 VERY_SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "1"}  # for who must come in time on a busy machine
+
+
+def job_of(project: Path, process: subprocess.Popen[str]) -> str:
+    """Wait until the run has created its job, and return the job's id."""
+    state = project / "runs/toy/local/state.json"
+
+    def found() -> bool:
+        assert process.poll() is None, process.communicate()
+        return state.exists() and bool(json.loads(state.read_text())["jobs"])
+
+    wait_until(found)
+    return str(next(iter(json.loads(state.read_text())["jobs"].values()))["job_id"])
 
 
 def actions(document: dict[str, Any]) -> dict[str, str]:
@@ -103,16 +117,9 @@ def test_deleted_state_adopts_uploads_and_job(ftrun: Ftrun, project: Path) -> No
 def test_the_job_goes_on_when_the_runner_is_killed(ftrun: Ftrun, project: Path) -> None:
     """kill -9 while waiting loses nothing: the next run waits for the same job."""
     process = ftrun.start("run", CONFIG, env=SLOW)
-    state = project / "runs/toy/local/state.json"
-    job_id = None
-    for _ in range(600):
-        time.sleep(0.05)
-        if state.exists() and (jobs := json.loads(state.read_text())["jobs"]):
-            job_id = next(iter(jobs.values()))["job_id"]
-            break
+    job_id = job_of(project, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert job_id
     second = ftrun.json(CONFIG)
     assert second["job_id"] == job_id
     assert second["status"] == "done"
@@ -124,14 +131,10 @@ def test_an_interrupt_says_what_goes_on_and_how_to_come_back(
 ) -> None:
     """Ctrl-C while waiting exits with 130 within two seconds and names the job and the command."""
     process = ftrun.start("run", CONFIG, env=VERY_SLOW)
-    state = project / "runs/toy/local/state.json"
-    for _ in range(600):
-        time.sleep(0.05)
-        if state.exists() and json.loads(state.read_text())["jobs"]:
-            break
+    job_of(project, process)
     start = time.monotonic()
     process.send_signal(number)
-    _out, told = process.communicate(timeout=20)
+    _out, told = process.communicate(timeout=PATIENCE)
     assert time.monotonic() - start < 10  # the promise is 2 s; a busy machine gets more
     assert process.returncode == 130, told
     assert "goes on without us" in told
@@ -153,7 +156,7 @@ def test_detach_leaves_and_the_same_command_goes_on(ftrun: Ftrun) -> None:
 
 def test_max_wait_leaves_with_75(ftrun: Ftrun) -> None:
     """A run that may wait one second leaves a longer job alone and says so."""
-    assert ftrun.json(CONFIG, "--max-wait", "1s", code=75, env=SLOW)["status"] == "pending"
+    assert ftrun.json(CONFIG, "--max-wait", "1s", code=75, env=VERY_SLOW)["status"] == "pending"
 
 
 def test_until_stops_after_the_stage(ftrun: Ftrun) -> None:
@@ -199,15 +202,13 @@ def test_two_files_of_one_name_are_refused(ftrun: Ftrun, project: Path) -> None:
 def test_a_second_run_at_once_is_told_who_holds_the_lock(ftrun: Ftrun, project: Path) -> None:
     """While one run works another stops with 4 and names it."""
     process = ftrun.start("run", CONFIG, env=SLOW)
-    lock = project / "runs/toy/local/run.json"
-    for _ in range(400):
-        time.sleep(0.05)
-        if lock.exists():
-            break
+    job_of(project, process)
+    process.send_signal(signal.SIGSTOP)  # it holds its lock, however long the other one takes to start
     document = ftrun.json(CONFIG, code=4)
     assert document["error"]["code"] == "locked"
     assert str(process.pid) in document["error"]["message"]
-    process.communicate(timeout=60)
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
 
@@ -215,13 +216,9 @@ def test_an_engine_killed_while_waiting_is_started_again(ftrun: Ftrun, project: 
     """kill -9 of the engine in the middle of a job: the run goes on and ends well."""
     process = ftrun.start("run", CONFIG, env=SLOW)
     note = Path(os.environ["FTRUN_HOME"]) / "engine.json"
-    state = project / "runs/toy/local/state.json"
-    for _ in range(600):
-        time.sleep(0.05)
-        if state.exists() and json.loads(state.read_text())["jobs"]:
-            break
+    job_of(project, process)
     os.kill(json.loads(note.read_text())["pid"], signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
 
 

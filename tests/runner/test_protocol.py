@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Ftrun
+from engine.running import PATIENCE, finish
 from faults import FaultyServer
 from runner.conftest import RUN, Inside
 
@@ -72,7 +72,7 @@ def test_two_clones_on_one_machine_share_a_lock(
         )
         for folder in (project, clone)
     ]
-    ended = [run.communicate(timeout=120) for run in runs]
+    ended = [run.communicate(timeout=PATIENCE) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], ended
     assert len({json.loads(out)["job_id"] for out, _err in ended}) == 1
     assert provider.faults.jobs_created == 1
@@ -187,10 +187,7 @@ def test_a_failed_job_is_not_made_again_unasked(inside: Inside, provider: Faulty
     job_id = inside.json(*TRAIN)["job_id"]
     state_file = inside.project / "runs/toy/paid/state.json"
     with engine.client() as client:
-        end = time.monotonic() + 20
-        while client.fine_tuning.jobs.retrieve(job_id).status not in ("succeeded", "cancelled"):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        finish(client, job_id)
     from ftrun.state import StateStore
 
     store = StateStore(state_file.parent)

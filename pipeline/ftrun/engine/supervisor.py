@@ -21,10 +21,11 @@ from ftrun.engine.examples import count_examples
 from ftrun.engine.job import lock_of
 from ftrun.engine.processes import start
 from ftrun.engine.store import JobRecord, Store
-from ftrun.engine.store.records import MOVING
+from ftrun.engine.store.records import MOVING, Status
 
 MOST_RESTARTS = 3
 BUSY_SECONDS, IDLE_SECONDS = 0.1, 2.0
+IN_TURN: tuple[Status, ...] = ("running", "queued")
 GRACE_SECONDS = 5  # for a cancelled job to end by itself
 
 
@@ -71,9 +72,11 @@ class Supervisor:
             self._validate(job)
         self._forget_ended()
         occupied = self._end_lingering() + self._let_rest()
-        for job in self._store.jobs.with_status("running", "queued"):
+        for job in self._store.jobs.with_status(*IN_TURN):
             if self._lives(job):
                 occupied += 1
+            elif self._store.jobs.require(job.id).status not in IN_TURN:
+                continue  # it ended, and its process after it, since the list was read
             elif job.attempts > MOST_RESTARTS:
                 self._give_up(job)
             elif occupied < self._slots:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -130,16 +129,16 @@ from engine.local.conftest import Recorder
 from ftrun.engine.backends import TrainingJob
 from ftrun.engine.torch_backend import train
 
-class Slow(Recorder):
+class Stuck(Recorder):
     def step(self, step, metrics, *, seconds_left=None):
         print(step, flush=True)
-        time.sleep(0.2)
+        time.sleep(600 * (step == 5))
 
 folder = Path(sys.argv[2])
 train(TrainingJob(id="k", model=sys.argv[1], training_file=folder / "train.jsonl",
     validation_file=folder / "valid.jsonl",
     hyperparameters={"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 6},
-    seed=7, work=folder / "killed"), Slow())
+    seed=7, work=folder / "killed"), Stuck())
 """
 
 
@@ -158,7 +157,6 @@ def test_a_killed_training_goes_on_to_the_same_result(
     for line in process.stdout:
         if line.strip() == b"5":
             break
-    time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
