@@ -16,7 +16,7 @@ import pytest
 from ftrun.report import Facts
 from ftrun.report.html import data_page
 
-from .test_html import opened
+from .test_html_hostile import opened
 
 # Drives the page from outside, as its own policy forbids scripts inside; what it saw ends up in its title.
 DRIVER = """<!doctype html><meta charset="utf-8">
