@@ -18,7 +18,7 @@ from ftrun import data
 from ftrun.data import checks, crew, file_spans, gather, processes, reading, rowwork
 from ftrun.data.faults import Fault
 from ftrun.data.findings import MOST_PROBLEMS, Findings
-from ftrun.data.json_fast import canonical_line, json_line, plain_object
+from ftrun.data.json_fast import LineReader, canonical_line, json_line, plain_object, read_line
 from ftrun.data.json_rows import StrictDecoder
 from ftrun.data.repeats import leaked, repeated
 from ftrun.data.spool import Spool
@@ -294,6 +294,35 @@ def test_the_fast_reader_is_as_strict(text: str) -> None:
 def test_the_fast_reader_leaves_doubt_to_the_strict_one(line: str) -> None:
     """Equal keys, large integers, floats, half characters and depth are never read fast."""
     assert plain_object(line.encode()) is None
+
+
+SYSTEM = {"role": "system", "content": "案内\n"}
+HEADS = (SYSTEM, {"content": "案内\n", "role": "system"}, {"role": "user", "content": "?"})
+SOUND = ('{"role": "user", "content": "a: \\"b\\""}]}', '{"role":"user","content":"}, {"}]}')
+RESTS = (
+    *SOUND * 8, "]}", ", ]}", "", '{"role": "user", "content": "a", "role": "user"}]}', '"a"]}', "[]]}",
+    '{"role": "user", "content": "\\u0022"}]}', '{"role": "user", "content": 1}]}',
+    '{"role": "user", "content": "a"}], "messages": []}', '{"role": "user", "content": "a"}], "id": 1}',
+    '{"role": "user", "content": "a"}]}]', '{"role": "user", "content": "a", "name": "b"}]}',
+    '{"content": "案", "role": "user"}  ] }',
+)  # fmt: skip
+HEADED = st.tuples(st.sampled_from((*(SYSTEM,) * 4, *HEADS)), st.sampled_from(RESTS), st.booleans())
+
+
+@given(st.lists(HEADED, min_size=5, max_size=30), st.sampled_from(((", ", ": "), (",", ":"))))
+def test_a_first_message_that_is_read_once_changes_nothing(
+    parts: list[tuple[dict[str, str], str, bool]], separators: tuple[str, str]
+) -> None:
+    """Lines that begin alike are read as each line alone is, and share no message that could be changed."""
+    reader, (comma, colon) = LineReader(), separators
+    firsts: list[dict[str, Any]] = []
+    for first, rest, ascii_only in parts:
+        head = json.dumps(first, ensure_ascii=ascii_only, separators=separators)
+        line = f'{{"messages"{colon}[{head}{comma}{rest}\n'.encode()
+        value, made = reader.read(line)
+        assert (repr(value), made) == (repr(read_line(line)[0]), read_line(line)[1])
+        firsts += [made.example["messages"][0]] if made else []
+    assert len(set(map(id, firsts))) == len(firsts)
 
 
 CHARACTERS = st.text(st.characters(codec="utf-8"), max_size=5)

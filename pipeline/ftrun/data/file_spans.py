@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 from ftrun.data.chat import Made
 from ftrun.data.encodings import MARKS, NOT_TEXT
 from ftrun.data.findings import Findings
-from ftrun.data.json_fast import plain_object, read_line
+from ftrun.data.json_fast import LineReader, plain_object
 from ftrun.data.json_rows import StrictDecoder, decode_row
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sources import SourceFile
@@ -194,9 +194,9 @@ def _read_table(block: bytes, span: Span, place: FilePlace) -> Iterator[tuple[in
 def _read_lines(block: bytes, first: int, place: FilePlace) -> Iterator[Record]:
     if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
         raise OddFileError  # a return alone ends a line too
-    decoder = StrictDecoder()
+    decoder, reader = StrictDecoder(), LineReader()
     for number, line in enumerate(io.BytesIO(block), first):
-        value, made = read_line(line)
+        value, made = reader.read(line)
         if value is None:
             value = _strictly(decoder, line, number, place)
         if value is not None:

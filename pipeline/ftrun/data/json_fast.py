@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from ftrun.data.chat import Made, chat_of
+from ftrun.data.chat import Chat, Made, chat_of
 
+OPENING = b'{"messages":['
 DEEPEST = 32  # levels of nesting; what goes deeper is read the strict way
 
 
@@ -44,6 +46,54 @@ def read_line(line: bytes) -> tuple[dict[str, Any] | None, Made | None]:
         return None, None
     same = keys == line.count(b":") or keys == _keys_written(line, value)
     return (value if same else None), None
+
+
+class LineReader:
+    """Reads lines as `read_line` does; the first message, if it is that of earlier lines, is read once only.
+
+    As system prompts are: they often make up half of a file.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}  # the first message of the last chat
+        self._shared = self._last  # that of the lines that begin with `_head`
+        self._head = self._written = b""
+
+    def read(self, line: bytes) -> tuple[dict[str, Any] | None, Made | None]:
+        """Return what `read_line` does."""
+        made = self._beyond_head(line) if self._head and line.startswith(self._head) else None
+        if made is not None:
+            return made.example, made
+        value, made = read_line(line)
+        if made is not None:
+            self._look_at(made.example["messages"][0], line)
+        return value, made
+
+    def _beyond_head(self, line: bytes) -> Made | None:
+        """Return what a line with the head is; None if the rest of it does not tell."""
+        _, rest = read_line(OPENING + line[len(self._head) :])
+        if rest is None or rest.chat is None or rest.line is None:
+            return None
+        rest.example["messages"].insert(0, self._shared.copy())
+        rest.chat.texts.insert(0, self._shared["content"])
+        chat = Chat((self._shared["role"], *rest.chat.roles), rest.chat.texts)
+        return Made(rest.example, chat, self._written + rest.line[len(OPENING) :])
+
+    def _look_at(self, first: dict[str, Any], line: bytes) -> None:
+        """Take the beginning of a line for the head if its first message is that of the line before."""
+        if first == self._last and first != self._shared:
+            self._shared = first.copy()
+            self._written = OPENING + orjson.dumps(first) + b","
+            self._head = next(filter(line.startswith, _spellings(first)), b"")
+        self._last = first
+
+
+def _spellings(first: dict[str, Any]) -> Iterator[bytes]:
+    """Yield how lines with a first message usually begin, up to the second one."""
+    for comma, colon in ((", ", ": "), (",", ":")):
+        for ascii_only in (False, True):
+            message = json.dumps(first, ensure_ascii=ascii_only, separators=(comma, colon))
+            yield f'{{"messages"{colon}[{message}{comma}'.encode()
 
 
 def _has_quotes_of(line: bytes, written: bytes) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ftrun.data.chat import Made, chat_of
 from ftrun.data.content.characters import original
 from ftrun.data.content.language import language
 from ftrun.data.content.scan import Scanner
@@ -189,3 +190,18 @@ def test_messages_hide_secrets_that_stand_beside() -> None:
     assert key not in shown
     assert key[:8] not in shown
     assert "taro@" not in shown
+
+
+def test_rows_that_are_looked_at_together_are_told_apart() -> None:
+    """Whatever stands in the rows beside it, a row has the faults that it has alone."""
+    texts = [
+        "Fine.", "call 090-1234-5678", "a@example.com", "sep\x1earated", "[1] and TODO: more", "1 2 3 4",
+        "key sk-abcdefghij0123456789ABCDEFGHIJ0123456789", "abcdefghijklmnopqrstuvwxyz", "5678", "はい。",
+        "［お名前］様", "and lorem ipsum", "\x1e\x1e", "N/A", " space", "AKIAIOSFODNN7EXAMPLE", "090-1234",
+        "bell\x07",
+    ]  # fmt: skip
+    examples = [row("Why?", text) for text in texts]
+    alone = [[(index, fault) for fault in Scanner().scan(one)] for index, one in enumerate(examples)]
+    for last in range(1, len(examples) + 1):
+        together = Scanner().scan_all([Made(one, chat_of(one)) for one in examples[:last]])
+        assert list(together) == [one for faults in alone[:last] for one in faults]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ftrun.data.content.excerpt import excerpt
 from ftrun.data.content.texts import Text
@@ -78,9 +78,12 @@ def _placeholders(bare: str) -> Iterator[re.Match[str]]:
         yield found
 
 
-def needs_look(text: str) -> bool:
-    """Tell quickly whether `blank` or `spaced` could find something in a text."""
-    return text != text.strip() or (len(text) <= LONGEST_BLANK and text.casefold() in BLANKS)
+def need_look(texts: Iterable[str]) -> bool:
+    """Tell quickly whether `blank` or `spaced` could find something in any of some texts."""
+    for text in texts:
+        if text != text.strip() or (len(text) <= LONGEST_BLANK and text.casefold() in BLANKS):
+            return True
+    return False
 
 
 def is_blank(answer: str) -> bool:

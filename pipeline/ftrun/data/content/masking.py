@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftrun.data.content.pii import mask, masked_kinds
-from ftrun.data.content.scan import ORDINARY, may_expose
+from ftrun.data.content.scan import may_expose
 from ftrun.data.content.texts import contents
 
 
@@ -25,7 +25,7 @@ class Masker:
         joined = "\n".join(contents(example))
         raw = joined.encode("utf-8", "surrogatepass")
         # digits in full width are no ASCII: only a closer look tells them
-        if raw.isascii() and not may_expose(raw, raw.translate(None, ORDINARY)):
+        if raw.isascii() and not may_expose(raw):
             return example
         replaced: dict[str, Any] = mask(example, self._kinds, self.counts)
         return replaced

@@ -21,18 +21,20 @@ Look = Callable[[Text], Iterator[Fault]]
 # what no check is interested in: lower case, usual punctuation, and all bytes of other than ASCII characters
 USUAL = b"abcdefghijklmnopqrstuvwxyz \n\t.,;:!?'\"-()/*#|=&~+%_\\^"
 ORDINARY = USUAL + bytes(range(128, 256))
-BETWEEN_ROWS = "\x1e"  # a control character, so it is in no clean text
+BETWEEN_ROWS, ALIKE = "\x1e", "\x1f"  # control characters, so they are in no clean text
 MARK = BETWEEN_ROWS.encode()
 ASCII = bytes(range(128)).replace(MARK, b"")
 NAMING = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@"
-NOT_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
+NO_DIGIT = bytes(byte for byte in range(256) if not 48 <= byte <= 57).replace(MARK, b"")
 # digits that stand together but for what people write between them
-DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+DIGITS = bytes(48 if 48 <= byte <= 57 else min(byte, 32) for byte in range(256))
 BETWEEN = b" -().\n"
 KEY_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.=-"
-KEYS = bytes(120 if byte in KEY_BYTES else 32 for byte in range(256))
-SHORTEST_NUMBER, SHORTEST_KEY = b"0" * 7, b"x" * 16
-LEFT = re.compile(b"TODO|TBD|FIXME|XXXX|LOREM")  # as they remain
+KEYS = bytes(120 if byte in KEY_BYTES else min(byte, 32) for byte in range(256))
+SHORTEST_NUMBER, SHORTEST_KEY, FEWEST_DIGITS = b"0" * 7, b"x" * 16, 2
+# words as they remain
+LEFT = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"LOREM")
+TELLING = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
 FILLER = "orem ipsum"  # with a small l or a large one
 
 
@@ -41,12 +43,12 @@ class Scanner:
 
     def __init__(self) -> None:
         from ftrun.data.content.characters import SUSPECTS, damaged, wide_forms
-        from ftrun.data.content.leftovers import BRACKETED, blank, left_over, needs_look, spaced
+        from ftrun.data.content.leftovers import BRACKETED, blank, left_over, need_look, spaced
         from ftrun.data.content.pii import exposed
 
         self._suspect = re.compile(f"[{SUSPECTS}]").search
         self._bracketed = BRACKETED.search
-        self._needs_look = needs_look
+        self._need_look = need_look
         self._outside: tuple[Look, ...] = (blank, spaced)
         self._inside: tuple[Look, ...] = (damaged, wide_forms, left_over)
         self._exposed: tuple[Look, ...] = (exposed,)
@@ -71,7 +73,7 @@ class Scanner:
         odd, exposed = self._suspicious(joined)
         clean = None
         for index, texts in enumerate(unknown):
-            looks: tuple[Look, ...] = self._outside if any(map(self._needs_look, texts)) else ()
+            looks: tuple[Look, ...] = self._outside if self._need_look(texts) else ()
             if index in odd:
                 looks += self._inside
             if index in exposed:
@@ -85,27 +87,18 @@ class Scanner:
     def _suspicious(self, joined: Sequence[str]) -> tuple[set[int], set[int]]:
         """Return in which rows something odd could stand, and in which an address, a number or a key."""
         text = BETWEEN_ROWS.join(joined)
-        if len(joined) > 1 and text.count(BETWEEN_ROWS) >= len(joined):  # a text has this character
-            apart = [self._suspicious((one,)) for one in joined]
-            odd, exposed = ({at for at, found in enumerate(apart) if found[kind]} for kind in (0, 1))
-            return odd, exposed
+        if text.count(BETWEEN_ROWS) >= len(joined):  # a text has this character: its like does as well there
+            joined = [one.replace(BETWEEN_ROWS, ALIKE) for one in joined]
+            text = BETWEEN_ROWS.join(joined)
         raw = text.encode("utf-8", "surrogatepass")
         foreign = set(self._foreign(raw, text, joined)) if len(raw) != len(text) else set()
-        odd, exposed = foreign.copy(), foreign
         rest = raw.translate(None, ORDINARY)
-        whole = len(joined) == 1  # then a separator is one of its characters
-        rests = [rest] if whole else rest.split(MARK)
-        raws = [raw] if whole else raw.split(MARK)
-        for index, left in enumerate(rests):
-            if left and _is_odd(left):
-                odd.add(index)
-            if left and index not in exposed and may_expose(raws[index], left):
-                exposed.add(index)
+        odd = foreign.union(_odd_rows(rest))
         if "】" in text or "］" in text:
             odd.update(index for index, one in enumerate(joined) if self._bracketed(one))
         if FILLER in text:
             odd.update(index for index, one in enumerate(joined) if FILLER in one)
-        return odd, exposed
+        return odd, foreign.union(_exposed_rows(raw, rest))
 
     def _foreign(self, raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
         """Yield the rows with a suspicious character that is not ASCII."""
@@ -139,16 +132,39 @@ def _without_values(found: list[Fault], texts: list[Text]) -> Iterator[Fault]:
             yield fault
 
 
-def _is_odd(rest: bytes) -> bool:
-    """Tell whether brackets, control characters or words of placeholders are among what remains."""
-    return bool(rest.translate(None, NAMING)) or LEFT.search(rest) is not None
+def _odd_rows(rest: bytes) -> Iterator[int]:
+    """Yield the rows with brackets, control characters or words of placeholders among what remains."""
+    signs = rest.translate(None, NAMING)
+    if len(signs) > signs.count(MARK):
+        yield from (index for index, one in enumerate(signs.split(MARK)) if one)
+    for word in LEFT:
+        yield from _rows_with(word, rest)
 
 
-def may_expose(raw: bytes, rest: bytes) -> bool:
-    """Tell whether an address, a long number or a key could stand in a row."""
-    if b"@" in rest or b"PRIVATEKEY" in rest or b"AKIA" in rest or b"ASIA" in rest:
-        return True
-    digits = len(rest.translate(None, NOT_DIGITS))
-    if digits >= len(SHORTEST_NUMBER) and SHORTEST_NUMBER in raw.translate(DIGITS, BETWEEN):
-        return True
-    return digits >= 2 and SHORTEST_KEY in raw.translate(KEYS)
+def may_expose(raw: bytes) -> bool:
+    """Tell whether an address, a long number or a key could stand in a text."""
+    raw = raw.replace(MARK, ALIKE.encode())
+    return any(True for _ in _exposed_rows(raw, raw.translate(None, ORDINARY)))
+
+
+def _exposed_rows(raw: bytes, rest: bytes) -> Iterator[int]:
+    """Yield the rows in which an address, a long number or a key could stand; `rest` remains of them."""
+    for word in TELLING:
+        yield from _rows_with(word, rest)
+    digits = rest.translate(DIGITS, NO_DIGIT)
+    if SHORTEST_NUMBER in digits:
+        yield from _rows_with(SHORTEST_NUMBER, raw.translate(DIGITS, BETWEEN))
+    long = list(_rows_with(SHORTEST_KEY, raw.translate(KEYS)))
+    digits_of = digits.split(MARK) if long else ()
+    yield from (index for index in long if len(digits_of[index]) >= FEWEST_DIGITS)
+
+
+def _rows_with(word: bytes, joined: bytes) -> Iterator[int]:
+    """Yield the rows that have a word, of the bytes of joined rows."""
+    row = start = 0
+    found = joined.find(word)
+    while found >= 0:
+        row += joined.count(MARK, start, found)
+        yield row
+        start = joined.find(MARK, found)
+        found = joined.find(word, start) if start >= 0 else -1
