@@ -24,9 +24,10 @@ from ftrun.data.place import FilePlace
 from ftrun.data.rows import Choices, Row, read_rows
 from ftrun.data.sources import usable_files
 from ftrun.errors import DataError
-from ftrun.experiment.model import Dataset, Experiment, Prompt, Sql
+from ftrun.experiment.model import Dataset, Experiment, Prompt, Split, Sql, Template
 
 Rows = list[tuple[int, Any]]
+WHOLE = Prompt(user=Template(text="{{ row | tojson }}"))  # every column matters
 FAQ = [("納期は？", "三日です。"), ("返品は？", "七日以内です。"), ("支払は？", "カードです。")]
 
 
@@ -100,7 +101,7 @@ def test_workbook_with_a_title_or_a_nameless_column(make: Any, book: Any) -> Non
     (problem,) = read(make({}, paths=["a.xlsx"]))[1].errors
     assert (problem.code, problem.line, "title" in str(problem.hint)) == ("header", 3, True)
     book(FAQ=[["q", "a"], ["x", "y", 1], ["z", "w", 2]])
-    (problem,) = read(make({}, paths=["a.xlsx"]))[1].errors
+    (problem,) = read(make({}, paths=["a.xlsx"], prompt=WHOLE))[1].errors
     assert (problem.code, problem.line) == ("value", 2)
     assert problem.message == "the column C has cells, but no name above them (in 2 rows)"
 
@@ -111,7 +112,7 @@ def test_workbook_cells_that_hold_no_value(make: Any, book: Any) -> None:
     made = openpyxl.load_workbook(path)
     made["FAQ"].merge_cells("A5:B5")
     made.save(path)
-    rows, findings = read(make({}, paths=["a.xlsx"]))
+    rows, findings = read(make({}, paths=["a.xlsx"], prompt=WHOLE))
     assert sorted((problem.code, problem.line) for problem in findings.errors) == [
         ("formula", 2),
         ("merged_cells", 5),
@@ -120,6 +121,56 @@ def test_workbook_cells_that_hold_no_value(make: Any, book: Any) -> None:
     ]
     assert "B2" in findings.errors[0].message
     assert [line for line, _ in rows] == [2, 5]
+
+
+def odd_book(book: Any) -> None:
+    """Write a workbook in which only the columns 質問 and 回答 are sound, and B5 is no value either."""
+    sheet = [
+        ["質問", "回答", "長さ", "参照", "分類"],
+        ["x", "y", "=LEN(A2)", "z", "店"],
+        ["x", "y", 1, "#N/A"],
+    ]
+    path = book(FAQ=[*sheet, ["x", "y", 1, "z", None, "a remark"], ["x", "#REF!", 1, "z"]])
+    made = openpyxl.load_workbook(path)
+    made["FAQ"].merge_cells("E2:E4")
+    made.save(path)
+
+
+@pytest.mark.parametrize(
+    ("user", "source", "wrong"),
+    [
+        ("{{ 質問 }}", {}, []),
+        ('{{ row["質問"] }}', {"columns": {"old": "長さ"}}, []),
+        ("{{ 質問 }}{{ 長さ }}", {}, [("formula", 2)]),
+        ("{{ 質問 }}{{ length }}", {"columns": {"length": "長さ"}}, [("formula", 2)]),
+        ("{{ 質問 }}", {"where": "分類 != ''"}, [("merged_cells", 2)]),
+        ("{{ 質問 }}", {"group_by": ("参照",)}, [("value", 3)]),
+        ("{{ row.values() | join }}", {}, [("formula", 2), ("merged_cells", 2), ("value", 3), ("value", 4)]),
+    ],
+)
+def test_only_columns_that_something_looks_at_can_stop(
+    make: Any, book: Any, user: str, source: dict[str, Any], wrong: list[Any]
+) -> None:
+    """What is wrong in a column matters if a template, a condition or the grouping names the column."""
+    odd_book(book)
+    prompt = Prompt(user=Template(text=user), assistant=Template(text="{{ 回答 }}"))
+    assert sorted(errors(make({}, paths=["a.xlsx"], source=source, prompt=prompt))) == [*wrong, ("value", 5)]
+
+
+@pytest.mark.parametrize(("key", "line"), [("stratify_by", 3), ("group_by", 3)])
+def test_columns_that_divide_the_rows_can_stop(make: Any, book: Any, key: str, line: int) -> None:
+    """The columns of `data.split` are needed as those of templates are."""
+    odd_book(book)
+    split = Split(**{"validation": 0.5, key: "参照" if key == "stratify_by" else ("参照",)})
+    assert errors(make({}, paths=["a.xlsx"], split=split)) == [("value", line)]
+
+
+def test_included_templates_may_need_any_column(make: Any, book: Any, tmp_path: Path) -> None:
+    """Where a template includes another, nobody knows which columns it needs, and all must be sound."""
+    odd_book(book)
+    (tmp_path / "more.j2").write_text("{{ 質問 }}")
+    prompt = Prompt(user=Template(text="{% include 'more.j2' %}"), assistant=Template(text="{{ 回答 }}"))
+    assert len(errors(make({}, paths=["a.xlsx"], prompt=prompt))) == 5
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0old", b"", b"q,a\n1,2\n"])
@@ -200,7 +251,9 @@ def test_sqlite(make: Any, database: Path) -> None:
         (2, {"q": "返品は？", "a": "七日以内です。", "extra": 1.5}),
     ]
     assert not findings.errors
-    assert errors(make({}, paths=["faq.sqlite"], source={"query": "SELECT extra FROM faq"})) == [("value", 3)]
+    source = {"query": "SELECT extra FROM faq"}
+    assert errors(make({}, paths=["faq.sqlite"], source=source, prompt=WHOLE)) == [("value", 3)]
+    assert not errors(make({}, paths=["faq.sqlite"], source=source))
     problem = read(make({}, paths=["faq.sqlite"]))[1].errors[0]
     assert "faq" in problem.message
     assert "SELECT" in str(problem.hint)

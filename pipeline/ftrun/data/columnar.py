@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun.data.extras import require
 from ftrun.data.place import FilePlace, UnusableFileError
-from ftrun.data.values import ValueFault, plain
+from ftrun.data.values import Needed, ValueFault, plain, usable
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -21,7 +21,7 @@ Numbered = tuple[int, dict[str, object]]
 ROWS = 1000  # converted at a time
 
 
-def read_parquet(path: Path, place: FilePlace) -> Iterator[Numbered]:
+def read_parquet(path: Path, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
     """Yield (row number, row) of every row of a Parquet file."""
     require("pyarrow", "Parquet", place)
     import pyarrow
@@ -29,12 +29,14 @@ def read_parquet(path: Path, place: FilePlace) -> Iterator[Numbered]:
 
     try:
         with path.open("rb") as raw, closing(ParquetFile(raw)) as file:
-            yield from numbered(file.schema_arrow.names, _rows(file.iter_batches(batch_size=ROWS)), place)
+            yield from numbered(
+                file.schema_arrow.names, _rows(file.iter_batches(batch_size=ROWS)), place, needed
+            )
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         _report(error, "a Parquet file", place)
 
 
-def read_arrow(path: Path, place: FilePlace) -> Iterator[Numbered]:
+def read_arrow(path: Path, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
     """Yield (row number, row) of every row of an Arrow file, as streamed (datasets writes these) or not."""
     require("pyarrow", "Arrow", place)
     import pyarrow
@@ -49,12 +51,14 @@ def read_arrow(path: Path, place: FilePlace) -> Iterator[Numbered]:
                     (reader.get_batch(at) for at in range(reader.num_record_batches)) if whole else reader
                 )
                 slices = (part for batch in stored for part in _slices(batch))
-                yield from numbered(reader.schema.names, _rows(slices), place)
+                yield from numbered(reader.schema.names, _rows(slices), place, needed)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         _report(error, "an Arrow file", place)
 
 
-def numbered(names: Sequence[str], rows: Iterator[Sequence[Any]], place: FilePlace) -> Iterator[Numbered]:
+def numbered(
+    names: Sequence[str], rows: Iterator[Sequence[Any]], place: FilePlace, needed: Needed = None
+) -> Iterator[Numbered]:
     """Yield (number from 1, row) of typed values; what can't be in a row is added to `place`.
 
     UnusableFileError if two columns have one name.
@@ -67,7 +71,7 @@ def numbered(names: Sequence[str], rows: Iterator[Sequence[Any]], place: FilePla
         try:
             row = {}
             for name, value in zip(names, values, strict=True):
-                row[name] = plain(value)
+                row[name] = plain(value) if needed is None or name in needed else usable(value)
         except ValueFault as fault:
             place.add("value", f"the column {name!r} {fault}", number)
             continue

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ftrun.data.columnar import numbered
 from ftrun.data.extras import require
 from ftrun.data.place import FilePlace, UnusableFileError
+from ftrun.data.values import Needed
 from ftrun.experiment.model import Sql
 from ftrun.files import canonical_json
 from ftrun.secrecy import keep_secret
@@ -67,21 +68,21 @@ class Snapshot:
         return content.hexdigest()
 
 
-def read_database(sql: Sql, place: FilePlace) -> Iterator[Numbered]:
+def read_database(sql: Sql, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
     """Yield (number in the result, row) of what the query gives."""
-    with snapshot(sql, place) as taken:
+    with snapshot(sql, place, needed) as taken:
         yield from taken.rows()
 
 
 @contextmanager
-def snapshot(sql: Sql, place: FilePlace) -> Iterator[Snapshot]:
+def snapshot(sql: Sql, place: FilePlace, needed: Needed = None) -> Iterator[Snapshot]:
     """Yield the rows of the query; UnusableFileError, with the problem added, if there are none to be had."""
     require("sqlalchemy", "A database", place)
     with tempfile.TemporaryFile(prefix="ftrun-rows-") as file:
-        yield Snapshot(_fetched(sql, place), file, ordered=ORDERED.search(sql.query) is not None)
+        yield Snapshot(_fetched(sql, place, needed), file, ordered=ORDERED.search(sql.query) is not None)
 
 
-def _fetched(sql: Sql, place: FilePlace) -> Iterator[Numbered]:
+def _fetched(sql: Sql, place: FilePlace, needed: Needed) -> Iterator[Numbered]:
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -102,7 +103,7 @@ def _fetched(sql: Sql, place: FilePlace) -> Iterator[Numbered]:
         with engine.connect().execution_options(stream_results=True, max_row_buffer=ROWS) as connection:
             connection = _read_only(connection)
             result = connection.execute(sqlalchemy.text(_literal(sql.query)))
-            yield from numbered(list(map(str, result.keys())), iter(result), place)
+            yield from numbered(list(map(str, result.keys())), iter(result), place, needed)
             connection.rollback()
     except SQLAlchemyError as error:
         place.add("sql", f"the database says: {_redacted(error, address, url)}", None)

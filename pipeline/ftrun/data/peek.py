@@ -113,7 +113,7 @@ def _rows(file: SourceFile) -> tuple[dict[str, Any], ...]:
     place = FilePlace(shown_path(file.path), findings)
     rows: tuple[dict[str, Any], ...] = ()
     with contextlib.suppress(UnusableFileError):  # its problem is among the findings
-        rows = tuple(values for _, values in numbered(file, place))
+        rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
     findings.raise_errors()
     if not rows:
         raise _error(

@@ -60,7 +60,7 @@ def _rows(
     experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
 ) -> Iterator[Row]:
     try:
-        for line, values in numbered(file, place):
+        for line, values in numbered(file, place, _needed(experiment, file)):
             renamed = _renamed(experiment, file, values, place, line, findings)
             if renamed is not None:
                 row = Row(line, *take_mark(renamed))
@@ -119,9 +119,20 @@ class Choices:
             choice.finish()
 
 
-def numbered(file: SourceFile, place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:
+def _needed(experiment: Experiment, file: SourceFile) -> frozenset[str] | None:
+    if file.format in TEXT:  # every value of a text file is usable
+        return None
+    from ftrun.data.needed import needed_columns  # imports jinja2
+
+    return needed_columns(experiment, file.source)
+
+
+def numbered(
+    file: SourceFile, place: FilePlace, needed: frozenset[str] | None = None
+) -> Iterator[tuple[int, dict[str, object]]]:
     """Yield (line or row number, values) of every good row as it stands in the file.
 
+    Columns that are not `needed` (None: all are) are null where their value can't be used.
     UnusableFileError, with the problem added, if the file can't be read on.
     """
     source, path = file.source, file.path
@@ -131,16 +142,16 @@ def numbered(file: SourceFile, place: FilePlace) -> Iterator[tuple[int, dict[str
     with told(place):
         match file.format:
             case "parquet":
-                yield from read_parquet(path, place)
+                yield from read_parquet(path, place, needed)
             case "arrow":
-                yield from read_arrow(path, place)
+                yield from read_arrow(path, place, needed)
             case "xlsx":
-                yield from read_workbook(path, source.sheet, place)
+                yield from read_workbook(path, source.sheet, place, needed)
             case "sqlite":
-                yield from read_sqlite(path, source.query, place)
+                yield from read_sqlite(path, source.query, place, needed)
             case _:
                 assert source.sql is not None
-                yield from read_database(source.sql, place)
+                yield from read_database(source.sql, place, needed)
 
 
 def _read_text(form: str, lines: Iterator[str], place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ftrun.data.columnar import numbered
 from ftrun.data.place import FilePlace, UnusableFileError
+from ftrun.data.values import Needed
 
 Numbered = tuple[int, dict[str, object]]
 ALLOWED = frozenset(
@@ -19,7 +20,7 @@ ALLOWED = frozenset(
 )
 
 
-def read_sqlite(path: Path, query: str | None, place: FilePlace) -> Iterator[Numbered]:
+def read_sqlite(path: Path, query: str | None, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
     """Yield (row number, row) of what `query` gives; UnusableFileError, with its problem, if nothing."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
@@ -28,7 +29,7 @@ def read_sqlite(path: Path, query: str | None, place: FilePlace) -> Iterator[Num
             connection.set_authorizer(_may)
             cursor = connection.execute(query or "")
             names = [column[0] for column in cursor.description]
-            yield from numbered(names, cursor, place)
+            yield from numbered(names, cursor, place, needed)
     except (sqlite3.Error, sqlite3.Warning) as error:
         place.add("query", f"SQLite says: {error}", None)
         raise UnusableFileError from error

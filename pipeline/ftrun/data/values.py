@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MIDNIGHT = datetime.time()
+Needed = frozenset[str] | None  # columns that something looks at; None: all of them
 
 
 class ValueFault(Exception):
@@ -39,6 +40,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise ValueFault("is binary data")
     raise ValueFault(f"is of the type {type(value).__name__}")
+
+
+def usable(value: Any) -> Any:
+    """Return `value` as JSON could hold it, None if it can't: for columns that nobody looks at."""
+    try:
+        return plain(value)
+    except ValueFault:
+        return None
 
 
 def _number(value: float) -> float | None:

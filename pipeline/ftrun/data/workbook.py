@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ftrun.data.extras import require
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.sheet_xml import look_over
-from ftrun.data.values import ValueFault, plain
+from ftrun.data.values import Needed, ValueFault, plain
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
@@ -33,8 +33,13 @@ ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")  # how Excel writes contr
 OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
 
 
-def read_workbook(path: Path, sheet: str | None, place: FilePlace) -> Iterator[Numbered]:
-    """Yield (sheet row, row) of every row of `sheet`; None: of the only sheet that shows something."""
+def read_workbook(
+    path: Path, sheet: str | None, place: FilePlace, needed: Needed = None
+) -> Iterator[Numbered]:
+    """Yield (sheet row, row) of every row of `sheet`; None: of the only sheet that shows something.
+
+    What is wrong in columns that are not `needed` stops nothing.
+    """
     require("openpyxl", "Excel", place)
     with path.open("rb") as raw:
         with _told(place):
@@ -42,8 +47,10 @@ def read_workbook(path: Path, sheet: str | None, place: FilePlace) -> Iterator[N
         with closing(book):
             with _told(place):
                 name = _chosen(book, sheet, place)
-                look_over(raw, book[name]._worksheet_path, place)
-            yield from _rows(_batches(book, name, place), place)
+            letters = None if needed is None else _letters(_batches(book, name, place), needed, place)
+            with _told(place):
+                look_over(raw, book[name]._worksheet_path, place, letters)
+            yield from _rows(_batches(book, name, place), place, needed)
 
 
 @contextmanager
@@ -111,7 +118,18 @@ def _batches(book: Workbook, name: str, place: FilePlace) -> Iterator[Cells]:
         yield from batch
 
 
-def _rows(sheet_rows: Iterator[Cells], place: FilePlace) -> Iterator[Numbered]:
+def _letters(sheet_rows: Iterator[Cells], needed: frozenset[str], place: FilePlace) -> frozenset[str]:
+    """Return the letters of the columns whose names are `needed`."""
+    from openpyxl.utils import get_column_letter
+
+    for number, cells in enumerate(sheet_rows, 1):
+        if any(cell.value is not None for cell in cells):
+            names = enumerate(_header(cells, number, place), 1)
+            return frozenset(get_column_letter(index) for index, name in names if name in needed)
+    return frozenset()
+
+
+def _rows(sheet_rows: Iterator[Cells], place: FilePlace, needed: Needed) -> Iterator[Numbered]:
     header: list[str | None] | None = None
     known: bool | None = None  # whether the header was held against a row
     for number, cells in enumerate(sheet_rows, 1):
@@ -122,7 +140,7 @@ def _rows(sheet_rows: Iterator[Cells], place: FilePlace) -> Iterator[Numbered]:
             continue
         if known is None:
             known = _refuse_title(header, cells, number, place)
-        values = _values(header, cells, number, place)
+        values = _values(header, cells, number, place, needed)
         if values is not None:
             yield number, values
     if header is None:
@@ -155,14 +173,14 @@ def _text(value: Any) -> str:
 
 
 def _values(
-    header: Sequence[str | None], cells: Cells, number: int, place: FilePlace
+    header: Sequence[str | None], cells: Cells, number: int, place: FilePlace, needed: Needed
 ) -> dict[str, object] | None:
-    """Return the row; None, with the problems added, if a cell has no column or no value to use."""
+    """Return the row; None, with the problems added, if a needed cell has no column or no value to use."""
     row: dict[str, object] = {name: "" for name in header if name is not None}
     good = True
     for index, cell in enumerate(cells):
         name = header[index] if index < len(header) else None
-        if cell.value is None:
+        if cell.value is None or (name is None and needed is not None):
             continue
         try:
             if name is None:
@@ -172,8 +190,9 @@ def _values(
                 continue
             row[name] = _value(cell)
         except ValueFault as fault:
-            place.add("value", f"the cell {cell.coordinate} {fault}", number)
-            good = False
+            if needed is None or name in needed:
+                place.add("value", f"the cell {cell.coordinate} {fault}", number)
+                good = False
     return row if good else None
 
 

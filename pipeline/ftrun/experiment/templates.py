@@ -39,7 +39,7 @@ class Renderer:
         self._prompt, self._method = experiment.prompt, experiment.train.method
         self._environment = ExperimentEnvironment(experiment.file.parent)
         self._compiled: dict[str, Compiled] = {}
-        self._templates = {name: one for name, one in _named(experiment) if one is not None}
+        self._templates = dict(named_templates(experiment))
         self._plain = {name: plain_parts(one.text) for name, one in self._templates.items()}
 
     def render_row(
@@ -165,13 +165,12 @@ def render_alone(experiment: Experiment, template: Template, key: str, names: Ma
         _explain(error, template, key, names, None)
 
 
-def _named(experiment: Experiment) -> Iterator[tuple[str, Template | None]]:
+def named_templates(experiment: Experiment) -> Iterator[tuple[str, Template]]:
+    """Yield every template of the prompt with its key."""
     prompt = experiment.prompt
-    yield "prompt.system", prompt.system
-    yield "prompt.user", prompt.user
-    yield "prompt.assistant", prompt.assistant
-    yield "prompt.preferred", prompt.preferred
-    yield "prompt.non_preferred", prompt.non_preferred
+    for key in ("system", "user", "assistant", "preferred", "non_preferred"):
+        if (template := getattr(prompt, key)) is not None:
+            yield f"prompt.{key}", template
     for name, field in prompt.item.items():
         yield f"prompt.item.{name}", field
     for index, message in enumerate(prompt.messages or ()):
@@ -179,7 +178,7 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Template | None]]:
             yield from _leaves(getattr(message, key), ("prompt", "messages", index, key))
 
 
-def _leaves(tree: Any, path: KeyPath) -> Iterator[tuple[str, Template | None]]:
+def _leaves(tree: Any, path: KeyPath) -> Iterator[tuple[str, Template]]:
     if isinstance(tree, Template):
         yield spell(path), tree
     elif isinstance(tree, (Mapping, tuple)):
