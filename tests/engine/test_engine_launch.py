@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -17,6 +18,7 @@ import openai
 import pytest
 
 from engine.running import PATIENCE, PIPELINE, Engine, environment, upload, wait_until
+from ftrun.engine import launch
 from ftrun.engine.launch import Endpoint, ensure_engine, running_engine, stop_engine
 from ftrun.engine.places import store_id
 from ftrun.engine.store import Store
@@ -109,8 +111,11 @@ def test_an_idle_engine_ends_by_itself(home: Path, monkeypatch: pytest.MonkeyPat
     store.close()
 
 
-def pretend(home: Path, **changes: Any) -> None:
-    """Run a stand-in for an engine of another version at `home`: it answers the ping with `changes`."""
+def pretend(home: Path, **changes: Any) -> int:
+    """Run a stand-in for an engine of another version at `home`: it answers the ping with `changes`.
+
+    Return its process id.
+    """
     script = (
         "import http.server, json, sys, os, pathlib, signal\n"
         "home, changes = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])\n"
@@ -137,6 +142,7 @@ def pretend(home: Path, **changes: Any) -> None:
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.stdout.close()
     process.returncode = 0  # whoever tests ends it by its process id
+    return process.pid
 
 
 def test_an_idle_engine_of_another_version_is_replaced(home: Path) -> None:
@@ -163,6 +169,16 @@ def test_a_busy_engine_is_never_replaced(home: Path) -> None:
     with pytest.raises(DecisionError, match="wire version 99") as caught:
         ensure_engine(home, announce=quietly)
     assert "ftrun serve --stop" in str(caught.value.problem.hint)
+
+
+def test_an_engine_may_end_while_it_is_stopped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ends by itself between its answer and the signal, as an idle one may, is no error."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    process_id = pretend(home, pid=ended.pid)
+    monkeypatch.setattr(launch, "STOP_SECONDS", 0.1)
+    assert stop_engine(home)
+    os.kill(process_id, signal.SIGTERM)
 
 
 def test_an_engine_that_cannot_start_says_why(home: Path) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -26,7 +27,7 @@ from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
 
 WIRE = 1  # raise when runner and engine of different versions can no longer work together
-START_SECONDS = 30.0
+START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once
 STOP_SECONDS = 3.0
 PING_SECONDS = 5.0
 
@@ -83,9 +84,9 @@ def stop_engine(home: Path) -> bool:
     endpoint = running_engine(home)
     if endpoint is None:
         return False
-    os.kill(endpoint.pid, signal.SIGTERM)
+    _signal(endpoint, signal.SIGTERM)
     if not _wait_for_end(home, STOP_SECONDS):
-        os.kill(endpoint.pid, signal.SIGKILL)
+        _signal(endpoint, signal.SIGKILL)
         _wait_for_end(home, STOP_SECONDS)
     return True
 
@@ -155,6 +156,11 @@ def _last_words(log: Path) -> str:
         return str(json.loads(lines[-1])["error"]["message"])
     except (ValueError, KeyError, TypeError):
         return lines[-1]
+
+
+def _signal(endpoint: Endpoint, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself since it answered
+        os.kill(endpoint.pid, number)
 
 
 def _wait_for_end(home: Path, seconds: float) -> bool:
