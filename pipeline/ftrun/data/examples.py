@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from ftrun.data.chat import Made, chat_of, is_taught
+from ftrun.data.chat import OPENING, Chat, Made, chat_of, is_taught
 from ftrun.data.faults import Fault, nearest, shown
 from ftrun.data.findings import Findings
 from ftrun.data.functions_schema import functions_of
@@ -163,7 +163,7 @@ class ExampleMaker:
         flawless = chat is not None and self._takes_chats and is_taught(chat)  # as most rows are
         if not flawless and not self._is_usable(made, row, place):
             return None
-        if self._prompt.system is None or "messages" not in asked or has_system(asked["messages"]):
+        if self._prompt.system is None or "messages" not in asked or _is_opened(asked["messages"], chat):
             return Made(made, chat)
         system = {"role": "system", "content": self._told(self._chosen().render_system, values, row, place)}
         empty = list(message_faults([system]))
@@ -245,6 +245,11 @@ class ExampleMaker:
 
             self._renderer = Renderer(self._experiment)
         return self._renderer
+
+
+def _is_opened(messages: list[Any], chat: Chat | None) -> bool:
+    """Tell whether a system message is among them, which are those of `chat` if it is one."""
+    return has_system(messages) if chat is None else not OPENING.isdisjoint(chat.roles)
 
 
 def _output(renderer: RowRenderer, key: str) -> Callable[..., str]:

@@ -18,7 +18,7 @@ from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.nodes import KeyPath, spell
 from ftrun.experiment.places import LINE_BREAK, shown_path
-from ftrun.experiment.plain import filled_in, plain_parts
+from ftrun.experiment.plain import plain_filler
 from ftrun.experiment.sandbox import ExperimentEnvironment, LimitError, MissingError, NullError
 
 Message = dict[str, Any]
@@ -40,7 +40,11 @@ class Renderer:
         self._environment = ExperimentEnvironment(experiment.file.parent)
         self._compiled: dict[str, Compiled] = {}
         self._templates = dict(named_templates(experiment))
-        self._plain = {name: plain_parts(one.text) for name, one in self._templates.items()}
+        self._fillers = {name: plain_filler(one.text) for name, one in self._templates.items()}
+        self._roles = [
+            role for role in ("system", "user", "assistant") if f"prompt.{role}" in self._templates
+        ]
+        self._taken = {"row", *self._prompt.vars}  # no column has one of these names
 
     def render_row(
         self, row: Mapping[str, Any], *, file: str | Path | None = None, line: int | None = None
@@ -58,9 +62,7 @@ class Renderer:
             raise ConfigError(message, code="no_templates", hint=hint, file=_shown(file), line=line)
         place = _row_place(file, line)
         return [
-            {"role": role, "content": self._render(f"prompt.{role}", names, place)}
-            for role in ("system", "user", "assistant")
-            if f"prompt.{role}" in self._templates
+            {"role": role, "content": self._render(f"prompt.{role}", names, place)} for role in self._roles
         ]
 
     def render_output(
@@ -119,28 +121,29 @@ class Renderer:
 
     def _names(self, row: Mapping[str, Any], place: RowPlace | None) -> dict[str, Any]:
         """Return what templates see: columns, `vars` and `row`; a name that is two of these is an error."""
-        for name in row:
+        if not self._taken.isdisjoint(row):
+            name = next(name for name in row if name in self._taken)
             other = (
                 "the whole row in templates"
                 if name == "row"
                 else "also the name of an entry of `prompt.vars`"
             )
-            if name == "row" or name in self._prompt.vars:
-                file, line = place or (None, None)
-                raise ConfigError(
-                    f"the column {name!r} is {other}",
-                    code="name_clash",
-                    hint=f"Rename the column in `data.sources`: columns: {{new_name: {name}}}.",
-                    file=file,
-                    line=line,
-                )
+            file, line = place or (None, None)
+            raise ConfigError(
+                f"the column {name!r} is {other}",
+                code="name_clash",
+                hint=f"Rename the column in `data.sources`: columns: {{new_name: {name}}}.",
+                file=file,
+                line=line,
+            )
         return {**row, **self._prompt.vars, "row": row}
 
     def _render(self, key: str, names: dict[str, Any], place: RowPlace | None) -> str:
-        template = self._templates[key]
-        plain = filled_in(self._plain[key], names)
+        fill = self._fillers[key]
+        plain = fill(names) if fill else None
         if plain is not None:
             return plain
+        template = self._templates[key]
         self._environment.meter.start()
         try:
             if key not in self._compiled:

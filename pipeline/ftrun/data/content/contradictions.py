@@ -41,21 +41,23 @@ class Contradictions:
     def _fact(self, made: Made) -> bytes:
         chat = made.chat
         if chat is not None and chat.roles[-2:] == ASKED and chat.texts[-1]:
-            question, answer = chat.texts[-2:]
-            before = list(zip(chat.roles[:-2], chat.texts, strict=False))
+            *said, question, answer = chat.texts
+            before = [*zip(chat.roles, said, strict=False)]
         else:
             turn = last_turn(made.example)
             if turn is None:
                 return NOTHING
-            question, answer, before = turn.question, turn.answer, list(turn.before)
+            question, answer, before = turn.question, turn.answer, [*turn.before]
         asked = blake2b(normal(question).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        said = crc32(answer.strip().encode("utf-8", "surrogatepass"))
-        return asked + self._context(before).to_bytes(4) + said.to_bytes(4)
+        taught = crc32(answer.strip().encode("utf-8", "surrogatepass"))
+        return asked + self._context(before).to_bytes(4) + taught.to_bytes(4)
 
     def _context(self, before: list[tuple[Any, Any]]) -> int:
-        if before and before[0] != self._first:
+        if not before:
+            return 0
+        if before[0] != self._first:
             self._first, self._checksum = before[0], _checksum(before[:1])
-        return _checksum(before[1:], self._checksum) if before else 0
+        return _checksum(before[1:], self._checksum) if len(before) > 1 else self._checksum
 
     def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
         """Yield one fault for all contradictions, at the first, with both places."""
@@ -100,6 +102,5 @@ def _evened(answer: str) -> str:
 
 
 def _checksum(said: list[tuple[Any, Any]], start: int = 0) -> int:
-    for role, text in said:
-        start = crc32(f"{role}\x1f{text}\x1e".encode("utf-8", "surrogatepass"), start)
-    return start
+    joined = "".join([f"{role}\x1f{text}\x1e" for role, text in said])
+    return crc32(joined.encode("utf-8", "surrogatepass"), start)
