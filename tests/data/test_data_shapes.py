@@ -25,6 +25,7 @@ WORSE = {"role": "assistant", "content": "bad"}
 PAIR = {"input": {"messages": [USER]}, "preferred_output": [ANSWER], "non_preferred_output": [WORSE]}
 OPENAI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
 SERVER = Target(name="s", provider="openai", model="m", base_url="https://example.com/v1", api_key_env="K")
+BASE_MODEL = Target(name="base", provider="openai", model="davinci-002")
 DASHSCOPE = Target(
     name="d", provider="openai", model="m", base_url="https://dashscope-intl.aliyuncs.com/v1", api_key_env="K"
 )
@@ -207,6 +208,8 @@ WITH_IMAGES = {"messages": [{"role": "user", "content": [IMAGE] * 11}, ANSWER]}
         (OPENAI, WITH_IMAGES, ["provider_limit"]),
         (OPENAI, {"messages": [USER, ANSWER], "tools": [WEATHER] * 129}, ["provider_limit"]),
         (OPENAI, {"prompt": "q", "completion": "a"}, ["unsupported_by_target"]),
+        (BASE_MODEL, {"prompt": "q", "completion": "a"}, []),
+        (BASE_MODEL, CHAT, ["unsupported_by_target"]),
         (SERVER, {"prompt": "q", "completion": "a"}, []),
         (SERVER, WITH_IMAGES, []),
         (DASHSCOPE, {"messages": [USER, {**ANSWER, "weight": 0}, USER, ANSWER]}, ["unsupported_by_target"]),
@@ -215,6 +218,13 @@ WITH_IMAGES = {"messages": [{"role": "user", "content": [IMAGE] * 11}, ANSWER]}
 def test_what_providers_take(target: Target, row: dict[str, Any], codes: list[str]) -> None:
     """What a provider would reject or ignore is a fault there and nowhere else."""
     assert [fault.code for fault in rule_faults(row, rules_of(target))] == codes
+
+
+def test_chats_for_a_model_that_only_completes(make: Any) -> None:
+    """Plain chats, of which there is no closer look elsewhere, are refused row by row, with the way out."""
+    found = data.examine(make({"a.jsonl": lines([CHAT] * 12)}, dedupe="off", target=BASE_MODEL))
+    assert [(one.code, one.line) for one in found.errors[:2]] == [("unsupported_by_target", 1)]
+    assert "completion" in str(found.errors[0].hint)
 
 
 def test_where_no_target_is_named_a_check_goes_on_and_a_run_stops(make: Any, tmp_path: Path) -> None:

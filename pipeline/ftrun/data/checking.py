@@ -21,7 +21,7 @@ from ftrun.data.preparing import look_at
 from ftrun.data.pricing import price
 from ftrun.data.severity import severities
 from ftrun.data.sources import place_of
-from ftrun.data.split_advice import FEWEST_EXAMPLES, advice, taken
+from ftrun.data.split_advice import FEWEST_EXAMPLES, HELD_OUT_TWICE, advice, taken
 from ftrun.data.tally import read_tally
 from ftrun.data.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.errors import Problem
@@ -136,10 +136,12 @@ def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None
             message = f"{number} {verb} over {limit:,} tokens; the first is here"
             file, line = counted.place(experiment.project, counted.first_over_limit[role])
             findings.add("over_limit", message, file=file, line=line)
-    for role, (times, numbers) in counted.leaks.items():
+    for pair, (times, numbers) in counted.leaks.items():
         file, line = counted.place(experiment.project, numbers)
-        message = f"{_examples(times, role)} also stand{'s' if times == 1 else ''} in the training data"
-        findings.add("leak", message + "; the first is here", file=file, line=line)
+        role, _, earlier = pair.partition(" ")
+        whose, hint = ("training", None) if earlier == "train" else (earlier, HELD_OUT_TWICE)
+        message = f"{_examples(times, role)} also stand{'s' if times == 1 else ''} in the {whose} data"
+        findings.add("leak", message + "; the first is here", file=file, line=line, hint=hint)
 
 
 def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) -> None:

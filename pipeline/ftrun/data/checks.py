@@ -25,7 +25,7 @@ from ftrun.experiment.model import Experiment
 Result = TypeVar("Result")
 RowCheck = Callable[[Sequence[Made]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts, so that kept results are not taken for new
-CHECKS_VERSION = 6
+CHECKS_VERSION = 7
 
 
 class Corpus(Protocol):

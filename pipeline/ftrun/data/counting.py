@@ -60,7 +60,7 @@ class FileStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """All numbers. `leaks`: for validation and test how many stand in training, and the first."""
+    """All numbers. `leaks`: how many of a part stand in an earlier one ("test validation"), and the first."""
 
     origin: Origin
     files: Mapping[str, FileStatistics | None]
@@ -94,7 +94,7 @@ class Counted:
             origin=Origin.from_dict(value["origin"]),
             files={role: one and _statistics_from(one) for role, one in value["files"].items()},
             first_over_limit={role: (file, line) for role, (file, line) in value["first_over_limit"].items()},
-            leaks={role: (times, (file, line)) for role, (times, (file, line)) in value["leaks"].items()},
+            leaks={pair: (times, (file, line)) for pair, (times, (file, line)) in value["leaks"].items()},
             notes=Notes.from_dict(value["notes"]),
         )
 
@@ -110,10 +110,10 @@ def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> C
     for index in (index for index, tokens in enumerate(gathered.tokens) if tokens > limit):
         first_over_limit.setdefault(ROLES[parts[index]], gathered.place_of(index))
     leaks: dict[str, tuple[int, NumberedPlace]] = {}
-    for index in leaked(gathered.digests, parts, TRAIN) if any(parts) else ():
-        role = ROLES[parts[index]]
-        times, first = leaks.get(role, (0, gathered.place_of(index)))
-        leaks[role] = (times + 1, first)
+    for index, earlier in leaked(gathered.digests, parts) if any(parts) else ():
+        pair = f"{ROLES[parts[index]]} {ROLES[earlier]}"
+        times, first = leaks.get(pair, (0, gathered.place_of(index)))
+        leaks[pair] = (times + 1, first)
     return Counted(
         origin=origin,
         files={

@@ -88,7 +88,7 @@ class ExampleMaker:
         self._upgrade = experiment.data.legacy_functions == "upgrade"
         self._convert = experiment.data.sharegpt == "convert"
         added = (self._prompt.system, self._prompt.tools, self._prompt.item, self._given)
-        self._takes_chats = self._method == "supervised" and not self._fields
+        self._takes_chats = self._method == "supervised" and not self._fields and self._rules.chats
         self._as_they_are = self._takes_chats and not any(added)
 
     def example_of(self, row: Row, place: FilePlace) -> Made | None:

@@ -18,7 +18,7 @@ from ftrun.files import digest
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 CELLS_VERSION = 2  # raise it when the same workbook would give other values
-MASK_VERSION = 3  # raise it when other finds would be masked
+MASK_VERSION = 4  # raise it when other finds would be masked
 
 
 def prepare_inputs(experiment: Experiment) -> dict[str, Any]:

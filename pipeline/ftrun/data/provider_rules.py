@@ -37,6 +37,7 @@ class Rules:
     tools: bool = True
     images: bool = True
     completions: bool = True
+    chats: bool = True
     weight: bool = True
     name: bool = True
     most_tools: int | None = None
@@ -87,7 +88,8 @@ def _rules_of(target: Target) -> Rules:
         return next((rules for end, rules in HOSTS.items() if host.endswith(end)), UNKNOWN)
     model = base_model(target.model)
     sees = not any(family(model) == one or model.startswith("gpt-3.5") for one in TEXT_ONLY)
-    return replace(OPENAI, images=sees, completions=model.startswith(COMPLETION_MODELS))
+    completes = model.startswith(COMPLETION_MODELS)
+    return replace(OPENAI, images=sees, completions=completes, chats=not completes)
 
 
 def is_default(experiment: Experiment) -> bool:
@@ -113,11 +115,15 @@ def method_faults(rules: Rules, method: str) -> Iterator[Fault]:
 
 def rule_faults(row: Example, rules: Rules) -> Iterator[Fault]:
     """Yield what the provider would refuse or ignore of a sound row."""
-    if len(row) == 1 and "messages" in row and is_plain(row["messages"]):
+    if rules.chats and len(row) == 1 and "messages" in row and is_plain(row["messages"]):
         return
     if is_completion(row):
         if not rules.completions:
             yield _refused(rules, "rows of `prompt` and `completion`", _AS_CHATS)
+        return
+    if not rules.chats:
+        words = f"{rules.provider}'s {' and '.join(COMPLETION_MODELS)} are no chat models"
+        yield Fault("unsupported_by_target", words, hint=_AS_COMPLETIONS)
         return
     messages = messages_of(row)
     yield from _tool_faults(row, messages, rules)
@@ -125,6 +131,7 @@ def rule_faults(row: Example, rules: Rules) -> Iterator[Fault]:
     yield from _key_faults(row, rules)
 
 
+_AS_COMPLETIONS = "Choose a model that chats, or give it rows of `prompt` and `completion`."
 _AS_CHATS = 'Turn them into chats: prompt: {user: "{{ prompt }}", assistant: "{{ completion }}"}.'
 
 

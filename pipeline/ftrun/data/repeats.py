@@ -21,14 +21,16 @@ def repeated(digests: bytes | bytearray, roles: Sequence[int]) -> bytearray:
     return marks
 
 
-def leaked(digests: bytes | bytearray, parts: Sequence[int], training: int) -> list[int]:
-    """Return, in order, the examples of other parts that also stand in the part `training`."""
-    leaks: list[int] = []
+def leaked(digests: bytes | bytearray, parts: Sequence[int]) -> list[tuple[int, int]]:
+    """Return, in order, the examples that also stand in an earlier part, with the first such part."""
+    leaks: list[tuple[int, int]] = []
     for indices in _with_repeats(digests):
-        trained = {_digest(digests, index) for index in indices if parts[index] == training}
-        leaks += [
-            index for index in indices if parts[index] != training and _digest(digests, index) in trained
-        ]
+        first: dict[bytes, int] = {}
+        for index in indices:
+            digest = _digest(digests, index)
+            first[digest] = min(parts[index], first.get(digest, parts[index]))
+        found = ((index, first[_digest(digests, index)]) for index in indices)
+        leaks += [(index, part) for index, part in found if part < parts[index]]
     return sorted(leaks)
 
 

@@ -10,6 +10,7 @@ from ftrun.experiment.model import Share, Split
 
 FEWEST_EXAMPLES = 10  # that the fine-tuning API takes
 SHARED = ("validation", "test")
+HELD_OUT_TWICE = "Delete it on one side: what validation helped to choose, the test then finds too good."
 
 
 def sizes(split: Split | None, rows: int) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
+from ftrun.data.split_advice import HELD_OUT_TWICE
 from ftrun.errors import Problem
 from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split
 
@@ -188,6 +189,27 @@ def test_near_leaks_are_told_for_the_held_out_part(make: Any, tmp_path: Path) ->
     (leak,) = [one for one in result.warnings if one.code == "near_leak"]
     assert (Path(str(leak.file)).name, leak.line) == ("t.jsonl", 1)
     assert "a.jsonl:31" in leak.message
+
+
+def test_held_out_parts_are_compared_with_one_another(make: Any, tmp_path: Path) -> None:
+    """A test row that stands in validation, exactly or nearly, is a leak; another answer is a contradiction."""
+    files = {
+        "a.jsonl": lines(map(plain, range(30))),
+        "v.jsonl": lines([row(LONG, "So it was."), plain(77), plain(78)]),
+        "t.jsonl": lines([row(LONG + "!!", "so it was"), plain(77), row("犬はいつ走るのですか", "冬です。")]),
+    }
+    experiment = make(files, paths=["a.jsonl"])
+    held = {
+        part: (Source(path=f"{part[0]}.jsonl", base=tmp_path, key=("data", "split", part, 0)),)
+        for part in ("validation", "test")
+    }
+    result = data.examine(replace(experiment, data=replace(experiment.data, split=Split(**held))))
+    found = {one.code: one for one in result.warnings if one.code in ("leak", "near_leak", "contradiction")}
+    places = {code: (Path(str(one.file)).name, one.line) for code, one in found.items()}
+    assert places == {"near_leak": ("t.jsonl", 1), "leak": ("t.jsonl", 2), "contradiction": ("t.jsonl", 3)}
+    assert "1 test example also stands in the validation data" in found["leak"].message
+    assert "one of the validation data" in found["near_leak"].message
+    assert found["leak"].hint == found["near_leak"].hint == HELD_OUT_TWICE
 
 
 def test_eval_prompts_in_training_are_recall(make: Any, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def test_clean_texts_give_nothing(example: dict[str, Any]) -> None:
         ("It’s fine".encode().decode("cp1252"), "It’s fine"),
         ("日本語です".encode().decode("latin-1"), "日本語です"),
         ("これはテストです".encode("cp932").decode("cp1252", "replace"), ""),
+        ("これはテストです".encode("euc_jp").decode("cp932", "replace"), ""),
+        ("カフェは、あちらですか。".encode("euc_jp").decode("cp932", "replace"), "カフェ"),
         ("caf\ufffd", ""),
         ("cafï¿½", ""),
     ],

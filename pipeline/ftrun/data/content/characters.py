@@ -13,7 +13,7 @@ from ftrun.data.faults import Fault
 # every non-ASCII character that any check of this package must look at more closely
 SUSPECTS = (
     "\x80-\x9f\u00ad\u00c2\u00c3\u00e2\u00e3\u00ef\u0192\u201a\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069"
-    "\ufeff\ufffd\ue000-\uf8ff０-９Ａ-Ｚａ-ｚ＠〇○◯△×✕＿｛＜縺繧繝郢髮蟄"
+    "\ufeff\ufffd\ue000-\uf8ff､０-９Ａ-Ｚａ-ｚ＠〇○◯△×✕＿｛＜縺繧繝郢髮蟄"
 )
 LOST = re.compile("\ufffd|ï¿½")
 # UTF-8 read as cp932: the first bytes of kana become these; two of them are no accident
@@ -23,6 +23,8 @@ TAIL = "\x80-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2
 AS_LATIN = re.compile(f"Ã[{TAIL}]|Â[\xa0-\xbf]|â€[{TAIL}]?|ã[{TAIL}]{{2}}|[æçèéä][{TAIL}]{{2}}")
 # cp932 read as Windows-1252: hiragana and katakana begin with these
 SJIS_AS_LATIN = re.compile("(?:‚[^\\s\\w'\"]|ƒ[^\\s\\w]|‚[\xa0-\xf1]|ƒ[@-~\x80-\x96]){2}")
+# EUC-JP read as cp932: kana become a half-width comma or dot and a kana; but ｱ､ｲ､ｳ､ｴ is a list
+EUC_AS_CP932 = re.compile("(?<![ｦ-ﾝ])(?:[､･][｡-ﾟ]){3}")
 CONTROLS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2028\u2029\u2060-\u2064\ufeff\ue000-\uf8ff]"
 )
@@ -35,6 +37,7 @@ HALF_DIGIT, HALF_LETTER = re.compile("[0-9]+"), re.compile("[A-Za-z]+")
 MOJIBAKE = (
     (AS_CP932, "UTF-8 that was read as cp932", "cp932"),
     (AS_LATIN, "UTF-8 that was read as Windows-1252", "cp1252"),
+    (EUC_AS_CP932, "EUC-JP that was read as cp932", "euc"),
     (SJIS_AS_LATIN, "cp932 that was read as Windows-1252", "sjis"),
     (LOST, "a conversion that lost characters", ""),
 )
@@ -92,6 +95,8 @@ def original(text: str, wrong: str) -> str:
         return ""
     if wrong == "sjis":
         found = _bytes(text, "cp1252").decode("cp932", "replace")
+    elif wrong == "euc":
+        found = _bytes(text, "cp932").decode("euc_jp", "replace")
     else:
         found = _bytes(text, wrong).decode("utf-8", "replace")
     longest = max(found.split("\ufffd"), key=len)  # what is not damaged would become so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from ftrun.data.content.telling import also
 from ftrun.data.content.texts import dialogue
 from ftrun.data.faults import Example, Fault
 from ftrun.data.prepared import ROLES
-from ftrun.data.split import TRAIN
+from ftrun.data.split import TRAIN, VALIDATION
+from ftrun.data.split_advice import HELD_OUT_TWICE
 
 if TYPE_CHECKING:
     from ftrun.data.checks import Corpus
@@ -36,7 +38,7 @@ class Near:
         return b""
 
     def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
-        """Return at most one fault for training and one for each held-out part; exact repeats are not told.
+        """Return at most one fault for training and one for each two parts; exact repeats are not told.
 
         The search begins at once, beside this process if it takes long.
         """
@@ -54,9 +56,10 @@ def _judged(corpus: Corpus, indices: list[int], search: Search) -> Iterator[tupl
     parts = [(corpus.parts[later], corpus.parts[earlier]) for later, earlier in pairs]
     same = [pair for pair, (one, other) in zip(pairs, parts, strict=True) if one == other == TRAIN]
     yield from _told("near_duplicates", same, corpus)
-    for part in set(range(len(ROLES))) - {TRAIN}:
-        held = [pair for pair, of in zip(pairs, parts, strict=True) if set(of) == {TRAIN, part}]
-        yield from _told("near_leak", [_held_first(pair, corpus) for pair in held], corpus, ROLES[part])
+    for earlier, part in itertools.combinations(range(len(ROLES)), 2):
+        held = [pair for pair, of in zip(pairs, parts, strict=True) if set(of) == {earlier, part}]
+        ordered = [_held_first(pair, corpus) for pair in held]
+        yield from _told("near_leak", ordered, corpus, ROLES[part], ROLES[earlier])
 
 
 def _looked_through(corpus: Corpus) -> list[int]:
@@ -70,11 +73,11 @@ def _looked_through(corpus: Corpus) -> list[int]:
 
 
 def _held_first(pair: tuple[int, int], corpus: Corpus) -> tuple[int, int]:
-    return pair if corpus.parts[pair[0]] != TRAIN else (pair[1], pair[0])
+    return pair if corpus.parts[pair[0]] > corpus.parts[pair[1]] else (pair[1], pair[0])
 
 
 def _told(
-    code: str, pairs: list[tuple[int, int]], corpus: Corpus, role: str = ""
+    code: str, pairs: list[tuple[int, int]], corpus: Corpus, role: str = "", other: str = ""
 ) -> Iterator[tuple[int | None, Fault]]:
     first_of: dict[int, int] = {}
     for later, earlier in pairs:
@@ -90,10 +93,12 @@ def _told(
     file, line = corpus.place(first_of[later])
     what = f"{count:,} {f'{role} ' if role else ''}example{' ' if count == 1 else 's '}"
     verb = "nearly repeats" if count == 1 else "nearly repeat"
-    whom = "one of the training data" if code == "near_leak" else "an earlier one"
+    data = "training" if other == "train" else other
+    whom = f"one of the {data} data" if other else "an earlier one"
     message = f"{what}{verb} {whom}: {excerpt(_said(examples[later]))} is like {file}:{line}"
     named = [*map(corpus.place, real[1:])]
-    yield later, Fault(code, message + also(corpus.place(later)[0], named, count - len(real)))
+    hint = HELD_OUT_TWICE if other == ROLES[VALIDATION] else None
+    yield later, Fault(code, message + also(corpus.place(later)[0], named, count - len(real)), hint=hint)
 
 
 def _said(example: Example) -> str:

@@ -25,11 +25,13 @@ POSTCODE = re.compile(
     r"(?:〒\s?|郵便番号[は:：\s]{0,3})\d{3}-?\d{4}(?!\d)"
     r"|(?<![\d-])\d{3}-\d{4}(?=\s?(?:東京都|北海道|(?:京都|大阪)府|[一-龥]{2,3}県))"
 )
-JAPANESE = re.compile(r"\(?0\d{1,4}[-) (.]{1,2}\d{1,4}[-) .]{1,2}\d{3,4}|0[5789]0\d{8}|0120\d{6}")
+JAPANESE = re.compile(r"\(?0\d{1,4}[-) (.]{1,2}\d{1,4}[-) .]{1,2}\d{3,4}|0[5789]0\d{8}")
 LANDLINE = re.compile(r"0[1-9](?!20)\d{8}")  # without separators: many other numbers look so
 AMERICAN = re.compile(r"(?:\([2-9]\d\d\) ?|[2-9]\d\d([-.]))[2-9]\d\d[-.]\d{4}")
 GROUPED_12 = re.compile(r"\d{4}([ -]?)\d{4}\1\d{4}")
 MOMENT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d")
+# lines of companies, public on purpose: free or shared-cost numbers of Japan, free ones of North America
+PUBLIC = re.compile(r"(?:0|81)(?:120\d{6}|570\d{6}|800\d{7})|1?8(?:00|33|44|55|66|77|88)[2-9]\d{6}")
 MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
 NUMBER_KINDS = ("card", "my_number", "phone")
 # how many digits the number of a card has, by how it begins
@@ -93,14 +95,14 @@ def _kind_of(number: str, before: str) -> str | None:
 
 
 def _is_phone(number: str, digits: str) -> bool:
+    if PUBLIC.fullmatch(digits):
+        return False
     if number.startswith("+"):
         # as many digits as the shortest national number with its country code has, at most the ITU's 15
         return digits[0] != "0" and 9 <= len(digits) <= 15
     if JAPANESE.fullmatch(number):
         mobile = re.match("0[5789]0", digits) is not None
-        return len(digits) == (11 if mobile and not digits.startswith("0800") else 10) or (
-            digits.startswith("0800") and len(digits) == 11
-        )
+        return len(digits) == (11 if mobile else 10)
     return AMERICAN.fullmatch(number) is not None
 
 

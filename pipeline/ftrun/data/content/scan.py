@@ -35,6 +35,7 @@ SHORTEST_NUMBER, SHORTEST_KEY, FEWEST_DIGITS = b"0" * 7, b"x" * 16, 2
 # words as they remain
 LEFT = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"LOREM")
 TELLING = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
+LETTERS_ALONE = b"hf_"  # what keys begin with that need not have a digit
 FILLER = "orem ipsum"  # with a small l or a large one
 
 
@@ -151,6 +152,7 @@ def _exposed_rows(raw: bytes, rest: bytes) -> Iterator[int]:
     """Yield the rows in which an address, a long number or a key could stand; `rest` remains of them."""
     for word in TELLING:
         yield from _rows_with(word, rest)
+    yield from _rows_with(LETTERS_ALONE, raw)
     digits = rest.translate(DIGITS, NO_DIGIT)
     if SHORTEST_NUMBER in digits:
         yield from _rows_with(SHORTEST_NUMBER, raw.translate(DIGITS, BETWEEN))

@@ -23,8 +23,11 @@ SHAPES: tuple[tuple[str, str], ...] = (
     ("Groq, xAI or NVIDIA key", r"(?:gsk_|xai-|nvapi-)[A-Za-z0-9_-]{30,}"),
     ("JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
 )
-# one of six has fewer than two digits, as other keys never have
-AWS = re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)(?=[0-9A-Z]*[0-9])[0-9A-Z]{16}(?![0-9A-Z])")
+# keys with fewer digits than others: one of six of AWS has fewer than two, those of Hugging Face have none
+FEW_DIGITS = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)(?=[0-9A-Z]*[0-9])[0-9A-Z]{16}(?![0-9A-Z])"
+    r"|hf_(?=[A-Z]*[a-z])(?=[a-z]*[A-Z])[A-Za-z]{34}(?![A-Za-z0-9]))"
+)
 NAMES = tuple(name for name, _ in SHAPES)
 KNOWN = re.compile("|".join(f"((?<![A-Za-z0-9]){shape})" for _, shape in SHAPES))
 # with the rest of the key where it is there: a mask must not leave it
@@ -47,7 +50,7 @@ def secrets(text: str) -> Iterator[tuple[Span, str]]:
     if "PRIVATE KEY" in text:
         yield from ((Span("secret", *found.span()), "private key") for found in PRIVATE_KEY.finditer(text))
     for run in RUN.finditer(text):
-        if _is_random(run[0]) or AWS.search(run[0]):
+        if _is_random(run[0]) or FEW_DIGITS.search(run[0]):
             yield from _key(text, run.start(), run.end())
     if "://" in text and "@" in text:
         for found in IN_ADDRESS.finditer(text):
