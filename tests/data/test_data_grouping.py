@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.experiment.model import Prompt, Template
+from ftrun.experiment.model import Prompt, Sample, Template
 
 LOG = """\
 thread,time,role,content
@@ -54,6 +54,44 @@ def test_a_row_of_a_log_without_its_thread_is_told_at_its_line(make: Any) -> Non
     chosen = {"group_by": ("thread",), "where": "row['thread'] is defined"}
     assert chosen["where"] in str(error.hint)
     assert not data.examine(make({"a.jsonl": text}, source=chosen)).errors
+
+
+def threads(number: int) -> str:
+    """Return a log in which first all ask and then all are answered."""
+    asked = "".join(f"t{one},1,user,質問{one}\n" for one in range(number))
+    return (
+        "thread,time,role,content\n"
+        + asked
+        + "".join(f"t{one},2,assistant,答え{one}\n" for one in range(number))
+    )
+
+
+def said(rows: list[Any]) -> list[str]:
+    """Return the question of each chat, which must be whole."""
+    assert all([one["role"] for one in row["messages"]] == ["user", "assistant"] for row in rows)
+    return [row["messages"][0]["content"] for row in rows]
+
+
+def test_limit_and_sample_take_whole_conversations(make: Any, tmp_path: Path) -> None:
+    """The first conversations, or drawn ones that stay drawn when others are added; none is torn apart."""
+    files = {"a.csv": threads(40)}
+    limited = make(files, source={**GROUPED, "limit": 12})
+    assert said(prepared(limited, tmp_path / "limit")) == [f"質問{one}" for one in range(12)]
+    drawn: list[set[str]] = []
+    for number in (40, 44):
+        made = make({"a.csv": threads(number)}, source={**GROUPED, "sample": Sample(size=20, seed=7)})
+        drawn.append(set(said(prepared(made, tmp_path / str(number)))))
+    assert [len(one) for one in drawn] == [20, 20]
+    assert len(drawn[0] & drawn[1]) >= 16
+    chosen = {**GROUPED, "where": "content != '質問3' and content != '答え3'", "limit": 11}
+    assert "質問3" not in said(prepared(make(files, source=chosen), tmp_path / "where"))
+
+
+def test_a_sample_that_draws_no_conversation(make: Any) -> None:
+    """It is blamed on the sample, with the number of conversations."""
+    made = make({"a.csv": threads(12)}, source={**GROUPED, "sample": Sample(size=0.000001, seed=7)})
+    (error,) = data.examine(made).errors
+    assert (error.code, "12 conversations" in error.message) == ("nothing_chosen", True)
 
 
 def test_own_names_of_columns_and_roles(make: Any, tmp_path: Path) -> None:

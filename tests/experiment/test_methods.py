@@ -43,11 +43,10 @@ def test_what_does_not_fit(place: Workplace, more: str, key: str, words: str) ->
     assert words in str(problem) + str(problem.hint)
 
 
-def test_rows_of_a_group_are_not_torn_apart(place: Workplace) -> None:
-    """`limit` beside `group_by`, and `order_by` without it, are errors."""
-    for source in ("{path: x.csv, group_by: a, limit: 3}", "{path: x.csv, order_by: a}"):
-        (problem,) = place.wrong(f"version: 1\nname: cat\ndata: {{sources: [{source}]}}\n")
-        assert problem.code == "wrong_key"
+def test_an_order_without_groups(place: Workplace) -> None:
+    """`order_by` orders the rows of a conversation, so without `group_by` it is an error."""
+    (problem,) = place.wrong("version: 1\nname: cat\ndata: {sources: [{path: x.csv, order_by: a}]}\n")
+    assert problem.code == "wrong_key"
 
 
 def test_tools_from_a_file_and_calls_as_templates(place: Workplace) -> None:

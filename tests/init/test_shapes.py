@@ -174,6 +174,43 @@ def test_preferences_are_trained_by_dpo(
     assert "質問その" in (experiment.evaluation.prompts[0].user or "")
 
 
+@pytest.mark.parametrize(
+    ("name", "answer", "grader"),
+    [
+        ("answer", "正解", "string_check"),
+        ("label", 7, "string_check"),
+        ("only", "長い" * 30, "text_similarity"),
+    ],
+)
+def test_questions_with_a_right_answer_get_a_grader(
+    project: Path, capsys: pytest.CaptureFixture[str], name: str, answer: object, grader: str
+) -> None:
+    """Chats that end with the question become reinforcement, judged by the field that has the answer."""
+    rows = [{"messages": [{"role": "user", "content": asked}], name: answer} for asked, _ in JAPANESE]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (project / "tasks.jsonl").write_text(text, encoding="utf-8")
+    document = init(capsys, "tasks.jsonl")
+    experiment = load(document["file"])
+    assert document["method"] == experiment.train.method == "reinforcement"
+    assert experiment.train.grader is not None
+    assert experiment.train.grader["type"] == grader
+    assert experiment.train.grader["reference"] == f"{{{{ item.{name} }}}}"
+    assert data.examine(experiment).errors == ()
+    assert repr(name) in document["notes"][0]
+
+
+def test_questions_without_a_clear_answer_get_no_grader(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where two fields could be the answer, a note says what rows for a grader take."""
+    rows = [{"messages": [{"role": "user", "content": asked}], "x": 1, "y": 2} for asked, _ in JAPANESE]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (project / "tasks.jsonl").write_text(text, encoding="utf-8")
+    document = init(capsys, "tasks.jsonl")
+    assert document["method"] == "supervised"
+    assert "grader" in document["notes"][0]
+
+
 def test_rows_that_the_engine_cannot_train_on_get_another_target(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

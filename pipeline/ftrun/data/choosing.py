@@ -44,6 +44,7 @@ def share_bound(share: float) -> int:
 class Choice:
     """Decides row by row, over all files of one source. Not for several threads at once.
 
+    Where rows become conversations, `where` chooses rows, and `sample` and `limit` whole conversations.
     A sample of so many rows needs the ranks of all rows first: `ranks` (see `needs_ranks`).
     """
 
@@ -55,7 +56,8 @@ class Choice:
         self._left = source.limit
         self._bound, self._ties = self._sample_bound(ranks)
         self.seen = 0  # rows that were offered
-        self.taken = 0
+        self._met = 0  # of them those that meet the condition
+        self._offered = self._taken = 0  # rows or conversations to draw from, and drawn
 
     def _sample_bound(self, ranks: Iterable[int] | None) -> tuple[int, int]:
         """Return the rank below which rows are taken, and how many are taken that have this very rank."""
@@ -69,17 +71,25 @@ class Choice:
 
     @property
     def is_full(self) -> bool:
-        """Tell whether the source has given as many rows as its `limit` allows."""
+        """Tell whether the source has given as many rows, or conversations, as its `limit` allows."""
         return self._left == 0
 
     def takes(self, values: Mapping[str, object], place: FilePlace, line: int) -> bool:
         """Return whether a row is used; a condition that can't be told is added to the findings."""
         self.seen += 1
-        if not self._meets(values, place, line) or not self._is_sampled(values):
+        if not self._meets(values, place, line):
+            return False
+        self._met += 1
+        return bool(self._source.group_by) or self.draws(values)
+
+    def draws(self, values: Mapping[str, object]) -> bool:
+        """Return whether a row that meets the condition, or a conversation of such rows, is used."""
+        self._offered += 1
+        if self.is_full or not self._is_sampled(values):
             return False
         if self._left is not None:
             self._left -= 1
-        self.taken += 1
+        self._taken += 1
         return True
 
     def _meets(self, values: Mapping[str, object], place: FilePlace, line: int) -> bool:
@@ -107,12 +117,16 @@ class Choice:
 
     def finish(self) -> None:
         """Add the problem if there were rows, and none of them met the condition or fell into the sample."""
-        if self.seen and not self.taken and not self._findings.failed:
-            key = "where" if self._source.where is not None else "sample"
-            message = f"`{key}` leaves none of {self.seen} rows"
-            self._findings.add(
-                "nothing_chosen", message, **place_of(self._experiment, *self._source.key, key)
-            )
+        if self._findings.failed:
+            return
+        if self.seen and not self._met:
+            self._add_nothing("where", f"`where` leaves none of {self.seen} rows")
+        elif self._offered and not self._taken:
+            what = "conversations" if self._source.group_by else "rows"
+            self._add_nothing("sample", f"`sample` leaves none of {self._offered} {what}")
+
+    def _add_nothing(self, key: str, message: str) -> None:
+        self._findings.add("nothing_chosen", message, **place_of(self._experiment, *self._source.key, key))
 
 
 def needs_ranks(source: Source) -> bool:

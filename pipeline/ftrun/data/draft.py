@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from ftrun.data.chat_log import ChatLog
+from ftrun.data.gradable import Gradable
 from ftrun.data.propose import Proposal
 
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
@@ -66,6 +67,12 @@ def _head(proposal: Proposal, name: str) -> Iterator[str]:
 
 def _targets(proposal: Proposal) -> Iterator[str]:
     paid = "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs money: you are asked first"
+    if proposal.method == "reinforcement":
+        yield f"target: bedrock # the engine on this machine can't train on {proposal.remote} in this version"
+        yield "targets:"
+        yield "  # costs money: you are asked first; name your region, and a model that is tuned there"
+        yield "  bedrock: {provider: bedrock, region: us-west-2, model: openai.gpt-oss-20b}"
+        return
     if proposal.remote is not None:
         yield f"target: openai # the engine on this machine can't train on {proposal.remote} in this version"
         yield "targets:"
@@ -137,9 +144,26 @@ def _train(proposal: Proposal, name: str) -> Iterator[str]:
     yield "train:"
     if proposal.method == "dpo":
         yield "  method: dpo # learns to prefer one answer to the other"
+    if proposal.gradable is not None:
+        yield "  method: reinforcement # the model answers itself, the grader judges"
+        yield from _grader(proposal.gradable)
     yield "  hyperparameters: {n_epochs: auto} # auto: chosen by the number of rows"
     yield "  seed: 42"
     yield f"  suffix: {scalar(name)}"
+
+
+def _grader(gradable: Gradable) -> Iterator[str]:
+    yield "  grader:"
+    if gradable.exact:
+        yield "    type: string_check"
+        yield "    name: right"
+        yield "    operation: eq # or like: the answer holds the reference"
+    else:
+        yield "    type: text_similarity"
+        yield "    name: alike"
+        yield "    evaluation_metric: fuzzy_match"
+    yield '    input: "{{ sample.output_text }}"'
+    yield f'    reference: "{{{{ item.{gradable.field} }}}}"'
 
 
 def _eval(proposal: Proposal) -> Iterator[str]:

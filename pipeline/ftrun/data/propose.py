@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ftrun.data.chat_log import ChatLog, conversations, find_log, speaker_and_text
+from ftrun.data.gradable import Gradable, find_gradable
 from ftrun.data.naming import known, plain_name
 from ftrun.data.peek import KANA, Look
 from ftrun.data.preferences import Preferences, find_preferences, is_ready_preference, value_at
@@ -33,6 +34,7 @@ JINJA_WORDS = (
     "and or not in is if else elif for true false none True False None self super loop row caller "
     "range dict lipsum cycler joiner namespace varargs kwargs"
 )
+Method = Literal["supervised", "dpo", "reinforcement"]
 CLEAR = 2  # times as long as the next column: then the two longest columns are taken
 LONGEST_QUESTION = 200  # characters
 QUESTIONS = 3
@@ -53,14 +55,15 @@ class Proposal:
     """What an experiment on this file should say. `columns`, `log` and `preferences` are None for ready rows.
 
     `renamed` maps new to old column names; `validation` is a share, a count, or None for no split.
-    `sharegpt` says that rows are to be converted to chats.
+    `gradable` is what a grader compares answers with. `sharegpt` says that rows are to be converted to chats.
     `remote` says why the engine on this machine can't train on it.
     """
 
     columns: Columns | None
     log: ChatLog | None
     preferences: Preferences | None
-    method: Literal["supervised", "dpo"]
+    gradable: Gradable | None
+    method: Method
     remote: str | None
     renamed: Mapping[str, str]
     sharegpt: bool
@@ -91,11 +94,14 @@ def propose(look: Look, *, user: str | None = None, assistant: str | None = None
     pairs = list(_pairs(look, columns, log, preferences))
     distinct = list(dict.fromkeys(pairs))
     language: Literal["ja", "en"] = "ja" if _is_japanese(pairs) else "en"
-    method: Literal["supervised", "dpo"] = "dpo" if preferences or (ready and not look.chat) else "supervised"
+    gradable = find_gradable(look)
+    compared = preferences is not None or (ready and not look.chat)
+    method: Method = "dpo" if compared else "reinforcement" if gradable else "supervised"
     return Proposal(
         columns=columns,
         log=log,
         preferences=preferences,
+        gradable=gradable,
         method=method,
         remote=_remote(look, method),
         sharegpt=look.sharegpt,
@@ -105,7 +111,7 @@ def propose(look: Look, *, user: str | None = None, assistant: str | None = None
         validation=_validation(len(distinct)),
         needs_system=_needs_system(look, ready, log),
         questions=_questions([question for question, _ in distinct]),
-        notes=tuple(remarks(look, columns, log, len(distinct))),
+        notes=tuple(remarks(look, columns, log, gradable, len(distinct))),
     )
 
 
@@ -247,8 +253,8 @@ def _needs_system(look: Look, ready: bool, log: ChatLog | None) -> bool:
 
 def _remote(look: Look, method: str) -> str | None:
     """Return why the engine on this machine can't train on the rows, None if it can."""
-    if method == "dpo":
-        return "preferences"
+    if method != "supervised":
+        return "preferences" if method == "dpo" else "rows for a grader"
     for row in look.rows if look.chat else ():
         used = [row, *_messages(row)]
         if any(one.get("tools") or one.get("tool_calls") or one.get("functions") for one in used):

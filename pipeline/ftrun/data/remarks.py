@@ -9,6 +9,7 @@ from ftrun.data.chat_log import ChatLog
 from ftrun.data.peek import Look
 
 if TYPE_CHECKING:  # it imports us
+    from ftrun.data.gradable import Gradable
     from ftrun.data.propose import Columns
 
 HEADED = ("csv", "tsv", "xlsx")  # formats whose first line names the columns
@@ -16,7 +17,9 @@ FEWEST = 10  # training examples that providers ask for
 LONGEST_NAME = 30  # characters; what is longer is hardly the name of a column
 
 
-def remarks(look: Look, columns: Columns | None, log: ChatLog | None, rows: int) -> Iterator[str]:
+def remarks(
+    look: Look, columns: Columns | None, log: ChatLog | None, gradable: Gradable | None, rows: int
+) -> Iterator[str]:
     """Yield in sentences what was guessed about a file, and what it lacks; `rows` are the different ones."""
     if log is not None and log.guessed and log.roles is not None:
         asks, answers = log.roles["user"][0], log.roles["assistant"][0]
@@ -24,7 +27,12 @@ def remarks(look: Look, columns: Columns | None, log: ChatLog | None, rows: int)
     if log is not None and log.unknown:
         names = ", ".join(log.unknown[:5]) + (", …" if len(log.unknown) > 5 else "")
         yield f"Who speaks is not known of {names}: add them to `roles`, as user, assistant or system."
-    if look.chat and not any(map(_has_answer, look.rows)):
+    if gradable is not None:
+        yield (
+            f"The chats end with a question, so a grader is to judge the answers: it compares them with "
+            f"{gradable.field!r}. If that is wrong, mend `train.grader`."
+        )
+    elif look.chat and not any(map(_has_answer, look.rows)):
         yield (
             "No message is the assistant's, so there is nothing to imitate. Rows for a grader take "
             "`train: {method: reinforcement, grader: …}`."

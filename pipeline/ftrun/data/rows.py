@@ -53,7 +53,15 @@ def read_rows(
         return rows
     from ftrun.data.grouping import grouped  # it needs Row
 
-    return grouped(experiment, file, rows, place, findings)
+    return _drawn(grouped(experiment, file, rows, place, findings), choice)
+
+
+def _drawn(conversations: Iterator[Row], choice: Choice | None) -> Iterator[Row]:
+    for row in conversations:
+        if choice is None or choice.draws(row.values):
+            yield row
+        if choice is not None and choice.is_full:
+            return
 
 
 def _rows(
@@ -109,7 +117,7 @@ class Choices:
         for file in self._files:
             if file.source.key == source.key:
                 place = FilePlace(file.path.name, unheard)
-                rows = _rows(self._experiment, file, place, unheard, before)
+                rows = read_rows(self._experiment, file, place, unheard, before)
                 ranks.extend(row_rank(row.values, sample.seed) for row in rows)
         return ranks
 

@@ -58,10 +58,6 @@ def _sources(document: Document) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
 
 
 def _group_problems(document: Document, path: KeyPath, source: Mapping[str, Any]) -> Iterator[Problem]:
-    for key in ("limit", "sample") if "group_by" in source else ():
-        if key in source:
-            message = f"`{key}` takes rows, which would tear conversations apart"
-            yield document.problem((*path, key), message, code="wrong_key", at_key=True)
     for key in ("order_by", "roles") if "group_by" not in source else ():
         if key in source:
             message = "this is for rows that `group_by` makes conversations of"
