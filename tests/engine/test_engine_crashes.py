@@ -155,7 +155,7 @@ def test_the_engine_ends_within_two_seconds(own_engine: Callable[..., Engine]) -
 
 def processes(*columns: str) -> str:
     """Return what ps knows of all processes."""
-    command = ["ps", "-A", "-o", ",".join(f"{column}=" for column in columns)]
+    command = ["ps", "-A", "-ww", "-o", ",".join(f"{column}=" for column in columns)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
