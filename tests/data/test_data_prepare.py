@@ -158,9 +158,9 @@ def test_nothing_outside_the_project_is_read(make: Any, tmp_path_factory: pytest
     """Links out of the project, paths out of it, folders and pipes are refused by name."""
     outside = tmp_path_factory.mktemp("elsewhere") / "secret.csv"
     outside.write_text("q,a\n1,2\n")
-    experiment = make({"a.csv": "q,a\n1,2\n"}, paths=["link.csv", str(outside), "folder.csv", "pipe.csv"])
+    experiment = make({"a.csv": "q,a\n1,2\n"}, paths=["link.csv", str(outside), "folder", "pipe.csv"])
     (experiment.project / "link.csv").symlink_to(outside)
-    (experiment.project / "folder.csv").mkdir()
+    (experiment.project / "folder").mkdir()
     os.mkfifo(experiment.project / "pipe.csv")
     with pytest.raises(DataError) as caught:
         data.source_files(experiment)

@@ -192,6 +192,7 @@ def test_tsv_and_very_long_values(make: Any) -> None:
         ("\n\n", [("empty_file", 1)]),
         ('{"a": 1}\n{"a": 1, "a": 2}\n', [("json_duplicate_key", 2)]),
         ('{"a": NaN}\n\n{"a": -Infinity}\n', [("json_number", 1), ("json_number", 3)]),
+        ('{"a": 1e308}\n{"a": -1e999}\n', [("json_number", 2)]),
         ('{"a": "\\ud83d"}\n{"a": "\\ud83d\\ude00"}\n', [("json_surrogate", 1)]),
         ('{"a": 1}\n{"a": \n[1]\nnull\n', [("json_syntax", 2), ("json_row", 3), ("json_row", 4)]),
         ("[" * 100_000 + "\n", [("json_syntax", 1)]),

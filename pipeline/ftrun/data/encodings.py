@@ -230,4 +230,4 @@ def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
         return None
     if likely == "utf-8" and _not_plain(path) is not None:
         return f"Up to here it is {tried}, from here on UTF-8: files were joined. Save each as UTF-8 before."
-    return f"It looks like {likely}: add `encoding: {likely}` to the source, or save the file as UTF-8."
+    return f"It looks like {likely}: say `encoding: {likely}` in the source, or save the file as UTF-8."

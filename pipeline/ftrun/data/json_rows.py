@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,9 @@ class StrictDecoder:
 
     def __init__(self) -> None:
         self.faults: list[tuple[str, str]] = []  # code and message of the value decoded last
-        self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_constant=self._constant)
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._object, parse_constant=self._constant, parse_float=self._float
+        )
 
     def decode_at(self, text: str, start: int) -> tuple[Any, int]:
         """Return the value at `start` and where it ends; ValueError if it is no JSON."""
@@ -49,6 +52,14 @@ class StrictDecoder:
 
     def _constant(self, name: str) -> None:
         self.faults.append(("json_number", f"{name} is no JSON"))
+
+    def _float(self, digits: str) -> float:
+        value = float(digits)
+        if math.isinf(value):
+            self.faults.append(
+                ("json_number", f"{digits[:40]} is beyond every number that a program can hold")
+            )
+        return value
 
 
 def read_jsonl(lines: Iterator[str], place: FilePlace) -> Iterator[Numbered]:

@@ -112,10 +112,11 @@ def _readable(
         return
     found = _dataset_files(experiment, source, where, findings)
     for path in _matches(source, where, findings) if found is None else found:
-        file_format = _format(path, source, where, findings)
         # the files of a downloaded dataset are links into the download cache
-        if file_format and (on_hub or _is_allowed(path, experiment, where, findings)):
-            yield path, file_format
+        if on_hub or _is_allowed(path, experiment, where, findings):
+            file_format = _format(path, source, where, findings)
+            if file_format:
+                yield path, file_format
 
 
 def _dataset_files(
