@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import print_json
+from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
-from ftrun.cli.run import asker, interrupt
+from ftrun.cli.run import asker
 from ftrun.errors import UsageError
 from ftrun.experiment.places import shown_path
 from ftrun.text import visible
@@ -108,7 +108,7 @@ def _ask(
         if not as_json and (sys.stderr.isatty() or number in (1, of)):
             print(f"asking {who.model}: {number} of {of}", file=sys.stderr)
 
-    signal.signal(signal.SIGTERM, interrupt)
+    heed_signals()
     work = Augmentation(session, other, who, review, note=lambda text: click.echo(text, err=True), tell=tell)
     return work.run(yes=yes, ask=asker(as_json))
 

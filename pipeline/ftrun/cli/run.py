@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ftrun.cli.failure import failure_document, print_json
+from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.jobs import ENDED
 from ftrun.cli.options import Duration, experiment_options
 from ftrun.cli.program import program
@@ -51,7 +50,7 @@ def command(
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    signal.signal(signal.SIGTERM, interrupt)
+    heed_signals()
     outcome = apply(session, Settings(**how, ask=asker(as_json)), _Greeting(session, reporter))
     reporter.end()
     error = _closing_error(session, outcome)
@@ -61,10 +60,6 @@ def command(
     else:
         _print_outcome(session, outcome, error)
     return error.exit_code if error else 0
-
-
-def interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def asker(as_json: bool) -> Any:

@@ -1,0 +1,56 @@
+"""Owns how a command that waits hears Ctrl-C and SIGTERM: both become KeyboardInterrupt. Decides nothing.
+
+Python runs its handlers between two steps of its own. A signal that comes after the last of them, and before
+the system is called, interrupts neither: it would be heard when the call returns, which is when a server has
+answered. So a thread repeats a signal until its handler has run.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from types import FrameType
+
+REPEAT_SECONDS = 0.2
+_heard: set[int] = set()
+_repeating: list[threading.Thread] = []
+
+
+def heed_signals() -> None:
+    """Raise KeyboardInterrupt on SIGTERM and SIGINT from now on, also where a call blocks; main thread only.
+
+    A SIGINT that is ignored, as of a shell's background process, stays ignored.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    if not _repeating:
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        thread = threading.Thread(
+            target=_repeat, args=(reader, threading.get_ident()), name="signals", daemon=True
+        )
+        _repeating.append(thread)
+        thread.start()
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _heard.add(number)
+    raise KeyboardInterrupt
+
+
+def _repeat(reader: int, main: int) -> None:
+    """Read the numbers of signals as they come; send again those whose handler has not run after a while."""
+    while numbers := set(os.read(reader, 4096)):
+        time.sleep(REPEAT_SECONDS)
+        if select.select([reader], [], [], 0)[0]:  # pressed again meanwhile: still one wish
+            numbers.update(os.read(reader, 4096))
+        heard = numbers & _heard
+        _heard.difference_update(heard)
+        for number in numbers - heard:
+            if signal.getsignal(number) is _interrupt:  # others' signals are not ours to repeat
+                signal.pthread_kill(main, number)

@@ -1,0 +1,57 @@
+"""Ctrl-C and SIGTERM are heard in time, whenever they come."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ftrun.cli.interrupts import heed_signals
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Put back the handlers of whoever tests."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_stops_no_call_is_repeated(number: signal.Signals) -> None:
+    """One that reaches another thread leaves a call that blocks alone, as one does that comes just before."""
+    heed_signals()
+    here, there = socket.socketpair()
+    here.settimeout(120)
+    sender = threading.Timer(0.3, signal.raise_signal, (number,))
+    began = time.monotonic()
+    with here, there:
+        sender.start()
+        with pytest.raises(KeyboardInterrupt):
+            here.recv(1)
+    sender.join()
+    assert time.monotonic() - began < 60
+
+
+def test_a_signal_that_was_heard_is_not_repeated() -> None:
+    """What goes on after an interrupt, such as saving the state, is interrupted by no echo of it."""
+    heed_signals()
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    time.sleep(0.6)
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """A shell starts what is in the background without Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    heed_signals()
+    signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
