@@ -7,8 +7,8 @@ answered. So a thread repeats a signal until its handler has run.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import select
 import signal
 import threading
 import time
@@ -47,8 +47,10 @@ def _repeat(reader: int, main: int) -> None:
     """Read the numbers of signals as they come; send again those whose handler has not run after a while."""
     while numbers := set(os.read(reader, 4096)):
         time.sleep(REPEAT_SECONDS)
-        if select.select([reader], [], [], 0)[0]:  # pressed again meanwhile: still one wish
+        os.set_blocking(reader, False)
+        with contextlib.suppress(BlockingIOError):  # pressed again meanwhile: still one wish
             numbers.update(os.read(reader, 4096))
+        os.set_blocking(reader, True)
         heard = numbers & _heard
         _heard.difference_update(heard)
         for number in numbers - heard:
