@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
+from ftrun.state.locks import user_file
 from reliability.provider import KEY, MODEL, PATIENCE, Provider
 
 FULL = bool(os.environ.get("FTRUN_TEST_ALL"))
@@ -190,6 +191,8 @@ def provider() -> Iterator[Provider]:
 def make_project(folder: Path, provider: Provider, *, settle: str = "0.5s") -> Path:
     """Write an experiment of 14 rows whose target is the provider, and return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    for note in user_file("any").parent.glob("*.note.json"):
+        note.unlink()  # of a server of before, whose port comes again
     rows = "".join(f"質問{number}は何ですか？,答え{number}です。\n" for number in range(14))
     (folder / "toy.csv").write_text("q,a\n" + rows, encoding="utf-8")
     config = CONFIG.replace("BASE", provider.base_url).replace("SETTLE", settle)

@@ -62,7 +62,9 @@ class Provider:
     victim: int | None = None
     looks: int = 2  # at a job until it has succeeded
     hidden: float = 0.0  # seconds until lists show a new job
+    listing: bool = True  # of files
     ignore_filter: bool = False
+    refuse_filter: bool = False
     strip_metadata: bool = False
     retry_after: str = "0.05"
     calls: list[Call] = field(default_factory=list)
@@ -177,13 +179,16 @@ class Provider:
         with self._lock:
             match handler.command, _kind(path):
                 case "GET", "/files":
-                    return 200, {"object": "list", "data": list(self.files.values()), "has_more": False}
+                    files = list(self.files.values()) if self.listing else []
+                    return 200, {"object": "list", "data": files, "has_more": False}
                 case "POST", "/files":
                     return 200, self._new_file(handler.headers["Content-Type"], body)
                 case "GET", "/files/ID/content":
                     return 200, self.contents.get(path.split("/")[2], RESULTS.encode())
                 case "GET", "/files/ID":
                     return self._found(self.files, path)
+                case "GET", "/fine_tuning/jobs" if self.refuse_filter and len(query) > 1:
+                    return 400, {"error": {"message": "Unknown parameter: metadata", "code": None}}
                 case "GET", "/fine_tuning/jobs":
                     return 200, {"object": "list", "data": self._listed(query), "has_more": False}
                 case "POST", "/fine_tuning/jobs":

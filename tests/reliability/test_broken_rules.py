@@ -29,13 +29,36 @@ class Broken:
 
 
 def _death_before_the_answer(runs: Runs, provider: Provider, place: Path) -> None:
-    """A create that was sent and never answered, by a server that shows no jobs, is not sent again."""
+    """A create that was sent and never answered, by a server that shows no jobs, is not sent again: by the
+    state alone, where no note is left.
+    """
     provider.plan = lambda call: "kill-after" if call.name == CREATE else ""
     provider.hidden = 60.0
     run = runs.start(place)
     provider.victim = run.pid
     run.wait()
+    runs(place, env={"FTRUN_LOCKS": str(place / "locks of another user")})
+    assert len(provider.jobs) == 1
+
+
+def _death_without_a_state(runs: Runs, provider: Provider, place: Path) -> None:
+    """The same with the state deleted: by the note alone."""
+    provider.plan = lambda call: "kill-after" if call.name == CREATE else ""
+    provider.hidden = 1000.0
+    run = runs.start(place)
+    provider.victim = run.pid
+    run.wait()
+    shutil.rmtree(place / "runs")
     runs(place)
+    assert len(provider.jobs) == 1
+
+
+def _late_list_without_a_state(runs: Runs, provider: Provider, place: Path) -> None:
+    """A job that was made is found by its id, while no list shows it."""
+    provider.hidden = 1000.0
+    for _ in range(2):
+        assert runs(place).wait() == 0
+        shutil.rmtree(place / "runs")
     assert len(provider.jobs) == 1
 
 
@@ -106,8 +129,8 @@ RULES = {
     ),
     "no lock of the clones": Broken(
         file=CREATION,
-        right='with held_by_user(f"job-{lock}", what=what, wait=context.wait_for_lock):',
-        wrong="if lock and what and held_by_user:",
+        right="with held_by_user(job_lock(context, key), what=what, wait=context.wait_for_lock):",
+        wrong="if what and held_by_user:",
         notices=_two_clones,
     ),
     "intent after the call": Broken(
@@ -116,6 +139,18 @@ RULES = {
         wrong="    del context.state.intents[key]\n    context.save()\n"
         "    outcome = _send(context, key, intent)\n    context.state.intents[key] = intent",
         notices=_death_before_the_answer,
+    ),
+    "no note before the call": Broken(
+        file=CREATION,
+        right="    leave_note(context, job_lock(context, key), intent)\n",
+        wrong="",
+        notices=_death_without_a_state,
+    ),
+    "no note of what was made": Broken(
+        file=CREATION,
+        right="    leave_note(context, job_lock(context, key), intent, made=job.id)\n",
+        wrong="    take_back_note(context, job_lock(context, key))\n",
+        notices=_late_list_without_a_state,
     ),
     "a server error is a no": Broken(
         file="targets/failures.py",
@@ -170,7 +205,16 @@ def test_a_broken_rule_is_noticed(rule: str, tmp_path: Path, provider: Provider)
         runs.close()
 
 
-@pytest.mark.parametrize("test", [_death_before_the_answer, _state_is_durable, _late_list])
+@pytest.mark.parametrize(
+    "test",
+    [
+        _death_before_the_answer,
+        _death_without_a_state,
+        _late_list_without_a_state,
+        _state_is_durable,
+        _late_list,
+    ],
+)
 def test_the_rules_hold_in_the_program_as_it_is(
     runs: Runs, provider: Provider, place: Path, test: Test
 ) -> None:

@@ -120,6 +120,23 @@ def test_who_has_chosen_one_of_two_is_not_asked_again(runs: Runs, provider: Prov
     assert (run.wait(), run.document["job_id"]) == (0, "ftjob-2"), run.stdout
 
 
+def test_a_twin_that_is_not_there_is_none(runs: Runs, provider: Provider, place: Path) -> None:
+    """Of two jobs one that the target denies leaves the other to go on with, and nothing to be asked."""
+    provider.plan = lambda call: "lose" if call.name == CREATE else ""
+    provider.hidden = 1000.0
+    assert runs(place).error_code == "unclear"
+    provider.plan, provider.looks = lambda call: "", FOREVER
+    provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
+    provider._born["ftjob-2"] = -10_000.0
+    assert runs(place, *DETACHED).document["job_id"] == "ftjob-2"
+    provider.hidden = 0.0
+    assert runs(place).error_code == "duplicates"
+    del provider.jobs["ftjob-2"]
+    provider.looks = 1
+    run = runs(place)
+    assert (run.wait(), run.document["job_id"]) == (0, "ftjob-1"), run.stdout
+
+
 def test_a_folder_for_locks_is_the_same_for_every_clone(runs: Runs, provider: Provider, place: Path) -> None:
     """A relative FTRUN_LOCKS would keep no two clones apart: it is refused."""
     run = runs(place, env={"FTRUN_LOCKS": "locks"})

@@ -15,7 +15,7 @@ from reliability.provider import Call, Fault, Provider
 CREATE = "POST /fine_tuning/jobs"
 HOW: tuple[Fault, ...] = ("lose", "half", "html", "empty")
 LATE = (0.0, 0.3, 1000.0)  # seconds until lists show the job; the settle window is 0.5
-LISTS = ("plain", "ignored", "stripped")
+LISTS = ("plain", "ignored", "refused", "stripped")
 CASES = list(itertools.product(HOW, LATE, LISTS))
 
 
@@ -32,6 +32,7 @@ def test_a_create_whose_answer_is_lost_makes_one_job(
     provider.plan = lambda call: only(CREATE, how, call)
     provider.hidden = late
     provider.ignore_filter, provider.strip_metadata = lists == "ignored", lists == "stripped"
+    provider.refuse_filter = lists == "refused"
     run = runs(place)
     if late > 0.5:
         assert run.error_code == "unclear"

@@ -89,7 +89,7 @@ def test_the_lock_names_its_holder(
     monkeypatch.setenv("FTRUN_LOCKS", str(locks))
     inside.json(*TRAIN)
     forget(project)
-    lock = next(path for path in locks.iterdir() if path.name.startswith("job-"))
+    (lock,) = locks.glob("job-*.lock")
     with held(lock, what="test", wait=False):
         document = inside.json(*TRAIN, code=4)
     assert document["error"]["code"] == "locked"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from faults import FaultyServer
 from ftrun.runner.repair import merged
 from ftrun.state import JobRecord, State, StateStore
@@ -69,10 +71,11 @@ def test_without_a_backup_the_target_is_asked(inside: Inside, provider: FaultySe
 
 
 def test_what_the_target_does_not_show_is_asked_and_not_assumed(
-    inside: Inside, provider: FaultyServer, project: Path
+    inside: Inside, provider: FaultyServer, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With state and backup lost, and no job to be seen, a person must say that there is none."""
+    """State and backup lost on a machine without notes, and no job seen: a person must say there is none."""
     inside.json(*TRAIN)
+    monkeypatch.setenv("FTRUN_LOCKS", str(project / "locks of another machine"))
     folder = project / "runs/toy/paid"
     (folder / "state.json").write_text("{")
     (folder / "state.json.backup").unlink()

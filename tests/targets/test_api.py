@@ -46,7 +46,13 @@ def test_an_odd_job_is_understood(connect: Connect, job: dict[str, Any], field: 
     assert getattr(service.job("ftjob-1"), field) == value
 
 
-@pytest.mark.parametrize("body", [b"<html>hi</html>", b"[]", b"{}", b"7", b'"x"', b"null", b"{", b"\xff\xfe"])
+DEEP = b"[" * 200_000
+NO_ID = b'{"id": "ftjob-\\u001b[2J", "object": "fine_tuning.job", "status": "queued"}'
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>hi</html>", b"[]", b"{}", b"7", b'"x"', b"null", b"{", b"\xff\xfe", DEEP, NO_ID]
+)
 def test_garbage_is_an_error_in_words(connect: Connect, body: bytes) -> None:
     """An answer that is no job, no list and no model ends in an error that says so, wherever it comes."""
     _, service = connect(lambda asked: Answer(body))

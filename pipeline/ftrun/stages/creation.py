@@ -9,9 +9,11 @@ Where a run can die, and what the next one finds (the words are those of docs/ar
 looked      no intent: nothing was sent
 intended    an intent: nothing was sent, it is replaced
 announced   the ledger has an estimate for an intent that was not sent: it is voided
+noted       a note beside the lock: as announced; another clone, or a lost state, takes the call for sent
 sending     state and backup say so: the job is looked for through the settle window
 posted      as sending: the server has the job, or has it soon, or never got it
-recorded    the job is in the state; a second one is looked for while waiting
+recorded    the job is in the state; a second one is looked for while waiting. The note names it, so that a
+            clone finds it before the provider's list shows it
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from collections.abc import Sequence
 
 import ftrun
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.files import digest
+from ftrun.stages.clones import job_lock, leave_note, noted_job, open_call, take_back_note
 from ftrun.stages.context import Context
 from ftrun.stages.spec import spec, spec_base
 from ftrun.stages.spending import announce, settle
@@ -38,9 +40,8 @@ LONGEST_PAUSE = 10.0  # seconds between two looks
 
 def job_of(context: Context, key: str) -> JobRecord:
     """Return the job with this spec key: the target's own or, if there is none, a new one, recorded."""
-    lock = digest({"identity": context.state.identity, "spec": key})[:32]
     what = "another run is about to create this very job, from another folder of this machine"
-    with held_by_user(f"job-{lock}", what=what, wait=context.wait_for_lock):
+    with held_by_user(job_lock(context, key), what=what, wait=context.wait_for_lock):
         job, adopted = _look_or_create(context, key)
         record = remember(context, key, job, adopted=adopted)
         if not adopted:
@@ -77,14 +78,15 @@ def find(context: Context, service: Service, key: str) -> list[Job]:
 
     A job that carries the key is. Where metadata are stripped, a job that does the same work is: with an
     intent one that was not there before it (no clock is asked); without, as after a lost state, a live one,
-    but never for a further attempt, whose forerunners do the same work.
+    but never for a further attempt, whose forerunners do the same work. One that lists don't show yet is
+    known from the run of this user that made it.
     """
-    intent = context.state.intents.get(key)
-    return _ours(context, key, _alike(context, service, key, () if intent is None else intent.seen))
+    intent = open_call(context, key)
+    alike = _alike(context, service, key, () if intent is None else intent.seen)
+    return _ours(context, key, alike, intent) or noted_job(context, service, key)
 
 
-def _ours(context: Context, key: str, found: list[Job]) -> list[Job]:
-    intent = context.state.intents.get(key)
+def _ours(context: Context, key: str, found: list[Job], intent: Intent | None) -> list[Job]:
     if intent is not None or all(_carries(job, key) for job in found):
         return found
     return [job for job in found if not job.dead] if _attempt(context) == 1 else []
@@ -116,10 +118,10 @@ def may_resend(context: Context, intent: Intent) -> bool:
 
 
 def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
-    intent = context.state.intents.get(key)
+    intent = open_call(context, key)
     before = [] if intent is None else intent.seen
     alike = _alike(context, context.service(), key, before)
-    found = _ours(context, key, alike)
+    found = _ours(context, key, alike, intent) or noted_job(context, context.service(), key)
     if found:
         return the_one(context, found), True
     if intent is not None and is_unclear(context, intent):
@@ -134,6 +136,7 @@ def _create(
     _require_consent(context)
     repeat = old is not None and old.phase == "sending" and context.local
     intent = old if old is not None and repeat else _new_intent(context, key, old, seen, resends)
+    leave_note(context, job_lock(context, key), intent)
     intent.phase = "sending"
     context.save(no_way_back=True)
     outcome = _send(context, key, intent)
@@ -171,9 +174,11 @@ def _is_open(old: Intent, resends: int) -> bool:
 def _close(context: Context, key: str, old: Intent | None, resends: int) -> None:
     """Forget a call that certainly made no job, but not the open one that it was to make up for."""
     del context.state.intents[key]
-    if old is not None and _is_open(old, resends):
+    still_open = old is not None and _is_open(old, resends)
+    if old is not None and still_open:
         context.state.intents[key] = old
     context.save(no_way_back=True)
+    take_back_note(context, job_lock(context, key), old if still_open else None)
 
 
 def _require_consent(context: Context) -> None:
@@ -213,6 +218,7 @@ def _settle(context: Context, key: str, intent: Intent) -> tuple[Job, bool]:
         window = max(window, context.experiment.budget.resend_after or 0.0)
     intent.reason = intent.reason or "the run ended before there was an answer"
     context.emit("note", text=f"no clear answer ({intent.reason}); looking for the job for {window:.0f} s")
+    context.state.intents[key] = intent  # of another clone, it may be
     found = _look_for(context, key, window)
     if found:
         return the_one(context, found), True
@@ -279,6 +285,7 @@ def remember(context: Context, key: str, job: Job, *, adopted: bool) -> JobRecor
     )
     context.state.jobs[key] = record
     context.save()
+    leave_note(context, job_lock(context, key), intent, made=job.id)
     if intent is None:
         settle(context, "job", job.id, "adopted", usd=0.0, what=job.id)
     context.emit("note", text=f"job {job.id} {'adopted' if adopted else 'created'}")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftrun.errors import FtrunError
-from ftrun.files import digest
+from ftrun.stages.clones import file_lock, is_open_upload, leave_note, noted_file, take_back_note
 from ftrun.stages.context import Context
 from ftrun.stages.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
@@ -70,9 +70,8 @@ class Hashed(io.BufferedReader):
 
 def deliver(context: Context, cargo: Cargo, *, anew: bool) -> RemoteFile:
     """Return the target's file with these bytes, found or uploaded now. `anew`: it is not looked for."""
-    key = digest({"identity": context.state.identity, "file": cargo.sha})[:32]
     what = "another run uploads this very file, from another folder of this machine"
-    with held_by_user(f"file-{key}", what=what, wait=context.wait_for_lock):
+    with held_by_user(file_lock(context, cargo.sha), what=what, wait=context.wait_for_lock):
         file = None if anew else _there(context, cargo)
         if file is None:
             file = _send(context, cargo)
@@ -87,25 +86,31 @@ def deliver(context: Context, cargo: Cargo, *, anew: bool) -> RemoteFile:
 def _record(context: Context, cargo: Cargo, file: RemoteFile) -> None:
     state = context.state
     state.uploads[cargo.sha] = Upload(file_id=file.id, name=cargo.name, bytes=cargo.size)
-    state.upload_intents.pop(cargo.sha, None)
+    intent = state.upload_intents.pop(cargo.sha, None)
     state.partial_uploads.pop(cargo.sha, None)
     context.save()
+    leave_note(context, file_lock(context, cargo.sha), intent, made=file.id)
 
 
 def _there(context: Context, cargo: Cargo) -> RemoteFile | None:
     """Return the file if the target has it; after an unclear upload it is looked for through a window."""
-    found = context.service().find_file(cargo.name, cargo.size)
-    if found is None and cargo.sha in context.state.upload_intents:
+    found = _find(context, cargo)
+    if found is None and is_open_upload(context, cargo.sha):
         context.emit("note", text=f"an earlier upload of {cargo.name} had no clear answer: looking for it")
         return _look_for(context, cargo)
     return found
+
+
+def _find(context: Context, cargo: Cargo) -> RemoteFile | None:
+    service = context.service()
+    return service.find_file(cargo.name, cargo.size) or noted_file(context, service, cargo.sha)
 
 
 def _look_for(context: Context, cargo: Cargo) -> RemoteFile | None:
     window = 0.0 if context.local else context.experiment.target.settle  # the engine lists at once
     deadline, pause = time.monotonic() + window, 1.0
     while True:
-        found = context.service().find_file(cargo.name, cargo.size)
+        found = _find(context, cargo)
         left = deadline - time.monotonic()
         if found or left <= 0:
             return found
@@ -124,9 +129,11 @@ def _send(context: Context, cargo: Cargo) -> RemoteFile:
             if error.code not in TRANSIENT or error.code == "rate_limited":
                 context.state.upload_intents.pop(cargo.sha, None)  # it was refused
                 context.save()
+                take_back_note(context, file_lock(context, cargo.sha))
             if error.code not in TRANSIENT:
                 raise
-            found = _look_for(context, cargo) if cargo.sha in context.state.upload_intents else None
+            unclear = cargo.sha in context.state.upload_intents
+            found = (_look_for if unclear else _find)(context, cargo)  # a gateway's 429 may come too late
             if found is not None:
                 return found
             if not left:
@@ -141,6 +148,7 @@ def _intend(context: Context, cargo: Cargo) -> None:
     intent = Intent(id=str(uuid.uuid4()), phase="sending", at=time.time())
     context.state.upload_intents[cargo.sha] = intent
     context.save()
+    leave_note(context, file_lock(context, cargo.sha), intent)
 
 
 def _send_whole(context: Context, cargo: Cargo) -> RemoteFile:

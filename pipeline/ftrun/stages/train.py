@@ -35,12 +35,13 @@ def decide(context: Context, remote: Service | None) -> Decision:
     job = context.state.jobs.get(key)
     if job is not None:
         return _about(context, job, remote)
+    from ftrun.stages.clones import open_call
     from ftrun.stages.creation import find, is_unclear
 
     found = find(context, remote, key) if remote else []
-    if found:
+    if found and (context.force != NAME or key in context.state.intents):
         return Decision(action="adopt", reasons=(_there(found[0], key),))
-    intent = context.state.intents.get(key)
+    intent = None if found else open_call(context, key)
     if intent is not None and is_unclear(context, intent):
         return _about_unclear(context, intent)
     if context.force == NAME:
@@ -86,13 +87,8 @@ def _goes_on(job: JobRecord, remote: Service | None) -> bool:
     """Tell whether a job works still; one that the target does not know (any more) does not."""
     if job.status in ENDED or remote is None:
         return job.status not in ENDED
-    try:
-        now = remote.job(job.job_id)
-    except FtrunError as error:
-        if error.code == "not_found":
-            return False
-        raise
-    return not (now.dead or now.succeeded)
+    now = _if_there(remote, job.job_id)
+    return now is not None and not (now.dead or now.succeeded)
 
 
 def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) -> Decision:
@@ -108,8 +104,18 @@ def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) 
 
 
 def _live(job: JobRecord, remote: Service) -> list[Job]:
-    found = [remote.job(job_id) for job_id in (job.job_id, *job.duplicates)]
-    return [one for one in found if not one.dead]
+    """Return those of the duplicates that are alive; one that the target does not know (any more) is not."""
+    found = [_if_there(remote, job_id) for job_id in (job.job_id, *job.duplicates)]
+    return [one for one in found if one is not None and not one.dead]
+
+
+def _if_there(remote: Service, job_id: str) -> Job | None:
+    try:
+        return remote.job(job_id)
+    except FtrunError as error:
+        if error.code == "not_found":
+            return None
+        raise
 
 
 def _about_unclear(context: Context, intent: Intent) -> Decision:
@@ -181,6 +187,7 @@ def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecor
 
 def blocked_error(context: Context, code: str) -> Exception:
     """Return the error of a blocked decision: `duplicates`, `unclear` or `job_running`."""
+    from ftrun.stages.clones import open_call
     from ftrun.stages.unresolved import duplicates_error, unclear_error
 
     key = spec_key(context)
@@ -188,7 +195,7 @@ def blocked_error(context: Context, code: str) -> Exception:
         return duplicates_error(context, _live(context.state.jobs[key], context.service()))
     if code == "job_running":
         return _running_error(context, context.state.jobs[key])
-    return unclear_error(context, context.state.intents.get(key))
+    return unclear_error(context, open_call(context, key))
 
 
 def _running_error(context: Context, job: JobRecord) -> DecisionError:

@@ -61,7 +61,7 @@ def held_by_user(key: str, *, what: str, wait: bool) -> Iterator[None]:
 
     DecisionError where this user has no folder for locks, as in a container without a home.
     """
-    path = _user_lock(key)
+    path = user_file(f"{key}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,13 +74,13 @@ def held_by_user(key: str, *, what: str, wait: bool) -> Iterator[None]:
         yield
 
 
-def _user_lock(key: str) -> Path:
-    """Return the lock file: in $FTRUN_LOCKS, else in the user's state folder, whatever project is used."""
+def user_file(name: str) -> Path:
+    """Return a file that all clones share: in $FTRUN_LOCKS, else in the user's state folder."""
     named = os.environ.get("FTRUN_LOCKS")
     if named:
-        return _absolute(named) / f"{key}.lock"
+        return _absolute(named) / name
     home = Path(os.environ.get("XDG_STATE_HOME", ""))  # a relative one is no one, says its specification
-    return (home if home.is_absolute() else Path.home() / ".local/state") / "ftrun" / "locks" / f"{key}.lock"
+    return (home if home.is_absolute() else Path.home() / ".local/state") / "ftrun" / "locks" / name
 
 
 def _absolute(named: str) -> Path:

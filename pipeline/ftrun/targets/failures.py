@@ -19,10 +19,11 @@ REFUSED = (400, 401, 403, 404, 413, 422)
 PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
 CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")
-# what reading an answer of another shape than the protocol's raises, the SDK's own reading included
 # causes of a failed connection after which nothing has left; a ProxyError is a tunnel that was refused
 NEVER_SENT = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")
-SHAPE = (ValueError, TypeError, AttributeError, KeyError)
+# what reading an answer of another shape than the protocol's raises, the SDK's own reading included; JSON of
+# a hundred thousand brackets is a RecursionError
+SHAPE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 DAILY = re.compile(r"\b(?:daily|per[ -]day|rpd|tpd|in 24 ?h(?:ours)?|today|tomorrow)\b", re.IGNORECASE)
 QUEUE = re.compile(
     r"\b(?:active|concurrent|pending|queued|running|simultaneous)\b.{0,40}\b(?:jobs?|requests?|fine-?tun)"

@@ -28,10 +28,10 @@ class JobCalls(Connection):
         """Return the jobs with this spec key; where the server keeps no metadata, those of the same work."""
         spec = request.metadata[SPEC_KEY]
         with calling("looking for earlier jobs"):
-            found = _with_key(self._jobs(metadata={SPEC_KEY: spec}), spec)
+            found = self._filtered(spec)
             if found:
                 return found
-            # a server may ignore the filter, or strip metadata: look at all that it has
+            # a server may ignore or refuse the filter, or strip metadata: look at all that it has
             everything = list(self._jobs())
         sends_metadata = self.capabilities.get("metadata") != "left_out"
         if sends_metadata and any(SPEC_KEY in job.metadata for job in everything):
@@ -40,6 +40,12 @@ class JobCalls(Connection):
         sent = as_sent(request, self.capabilities)
         unmarked = [job for job in everything if SPEC_KEY not in job.metadata and job.id not in others]
         return [job for job in unmarked if same_work(job, sent)]
+
+    def _filtered(self, spec: str) -> list[Job]:
+        try:
+            return _with_key(self._jobs(metadata={SPEC_KEY: spec}), spec)
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            return []
 
     def jobs(self) -> Iterator[Job]:
         """Yield the jobs of this account, newest first, page by page."""

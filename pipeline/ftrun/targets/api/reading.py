@@ -119,8 +119,9 @@ def decode_csv(content: bytes) -> str:
 
 
 def _id(raw: Any, kind: str) -> str:
+    """Return the id; one with control characters is none: no person could name it in a command."""
     name = _text(raw, "id")
-    if name is None:
+    if name is None or not name.isprintable():
         raise ValueError(f"the server's answer is no {kind}")
     return name
 

@@ -1,0 +1,65 @@
+"""Owns the notes that runs of one user leave for each other, beside the locks that they share: what became of
+a call that makes a job or a file.
+
+A state may be deleted, lie in another clone or come from git, and a provider's list may be late; a note
+outlives that. It is written before the call is sent, under the call's lock, and holds no secret and no data.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from ftrun.errors import DecisionError
+from ftrun.files import sync_folder, write_json
+from ftrun.state.locks import user_file
+from ftrun.state.model import Intent
+from ftrun.state.store import read_plain
+from ftrun.values import dataclass
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A call that was sent, or was about to be: `made` is the id of what it made, None while nobody knows.
+
+    `folder` is where the run kept its state.
+    """
+
+    intent: Intent
+    made: str | None
+    folder: str
+
+
+def read_note(key: str) -> Note | None:
+    """Return the note beside the lock `key`, None where there is none; DecisionError when it is damaged."""
+    path = user_file(f"{key}.note.json")
+    raw = read_plain(path)
+    if raw is None:
+        return None
+    try:
+        data = json.loads(raw)
+        if data["version"] != VERSION:
+            raise ValueError(data["version"])
+        return Note(intent=Intent(**data["intent"]), made=data["made"], folder=str(data["folder"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DecisionError(
+            f"{path} can't be read: it says whether a run of yours has asked for this very job or file "
+            "already; nothing was sent",
+            code="note_damaged",
+            file=str(path),
+            hint="Look at the provider's list; if there is none, delete this file and run again.",
+        ) from None
+
+
+def write_note(key: str, note: Note) -> None:
+    """Write the note beside the lock `key`; when this returns it survives a power cut."""
+    write_json(user_file(f"{key}.note.json"), {"version": VERSION, **asdict(note)}, mode=0o600)
+
+
+def drop_note(key: str) -> None:
+    """Take the note beside the lock `key` away: the call certainly made nothing."""
+    path = user_file(f"{key}.note.json")
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)

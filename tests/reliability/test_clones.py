@@ -1,0 +1,139 @@
+"""What one run of a user has asked for, the next one knows, whatever became of the state and the lists."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from reliability.conftest import WORDS, Runs, finished, make_project
+from reliability.provider import Provider
+from reliability.test_open_calls import answers, creates
+
+NEVER = 1000.0  # seconds until a list shows what was made
+DETACHED = (*WORDS, "--detach")
+
+
+@pytest.fixture
+def locks(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of a user of whom nothing is known yet."""
+    return {"FTRUN_LOCKS": str(tmp_path / "locks")}
+
+
+@pytest.fixture
+def clones(tmp_path: Path, provider: Provider) -> list[Path]:
+    """Return two clones of a project on one machine."""
+    return [make_project(tmp_path / name, provider) for name in ("here", "there")]
+
+
+def note_of(locks: Mapping[str, str]) -> Path:
+    """Return the one note of a job."""
+    (note,) = Path(locks["FTRUN_LOCKS"]).glob("job-*.note.json")
+    return note
+
+
+def test_a_state_deleted_after_a_lost_answer_is_no_leave_to_pay_again(
+    runs: Runs, provider: Provider, place: Path, locks: dict[str, str]
+) -> None:
+    """Without state and without a word from the list the call is still open: exit 4, also in the plan."""
+    provider.hidden = NEVER
+    answers(provider, "lose")
+    assert runs(place, env=locks).error_code == "unclear"
+    shutil.rmtree(place / "runs")
+    plan = runs(place, "plan", "toy.yaml", "--target", "paid", "--json", env=locks).document
+    assert [step["action"] for step in plan["steps"] if step["stage"] == "train"] == ["wait"]
+    assert [runs(place, env=locks).error_code for _ in range(2)] == ["unclear", "unclear"]
+    provider.hidden = 0.0
+    finished(provider, place, runs(place, env=locks))
+    assert creates(provider) == 1
+
+
+def test_a_run_killed_while_sending_is_known_to_the_other_clone(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str]
+) -> None:
+    """Who died in a create leaves word: the other clone looks and asks, and a person can let it send."""
+    here, there = clones
+    answers(provider, "kill-before")
+    run = runs.start(here, env=locks)
+    provider.victim = run.pid
+    run.wait()
+    assert (runs(there, env=locks).error_code, creates(provider)) == ("unclear", 1)
+    finished(provider, there, runs(there, *WORDS, "--confirm-not-created", env=locks))
+    provider.hidden = NEVER
+    finished(provider, here, runs(here, env=locks))
+    assert creates(provider) == 2
+
+
+def test_a_clone_finds_a_job_that_no_list_shows_yet(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str]
+) -> None:
+    """The second clone takes the first one's job and file by their ids, and uploads nothing."""
+    provider.hidden = NEVER
+    for place in clones:
+        assert runs(place, *DETACHED, env=locks).wait() == 75
+    finished(provider, clones[1], runs(clones[1], env=locks))
+    assert creates(provider) == 1
+
+
+def test_files_that_no_list_shows_are_not_sent_again(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str]
+) -> None:
+    """What one clone has uploaded the other finds by its id, until the target has it no more."""
+    hidden: dict[str, dict[str, object]] = {}
+    for place in clones:
+        provider.files |= hidden
+        assert runs(place, *WORDS, "--until", "upload", env=locks).wait() == 0
+        assert len(provider.files) == 2
+        hidden, provider.listing = dict(provider.files), False
+    provider.files.clear()
+    shutil.rmtree(clones[1] / "runs")
+    assert runs(clones[1], *WORDS, "--until", "upload", env=locks).wait() == 0
+    assert len(provider.files) == 2
+
+
+def test_a_refused_create_leaves_no_word(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str]
+) -> None:
+    """A call that certainly made nothing keeps nobody from sending."""
+    answers(provider, "429")
+    assert runs(clones[0], env=locks).wait() == 1
+    assert not list(Path(locks["FTRUN_LOCKS"]).glob("job-*.note.json"))
+    finished(provider, clones[1], runs(clones[1], env=locks))
+
+
+def test_a_noted_job_that_the_target_denies_is_asked_about(
+    runs: Runs, provider: Provider, place: Path, locks: dict[str, str]
+) -> None:
+    """A job that was made and is not to be found is no reason to make another without asking."""
+    assert runs(place, *DETACHED, env=locks).wait() == 75
+    shutil.rmtree(place / "runs")
+    provider.jobs.clear()
+    assert (runs(place, env=locks).error_code, creates(provider)) == ("unclear", 1)
+    finished(provider, place, runs(place, *WORDS, "--confirm-not-created", env=locks))
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"version": 2, "folder": "", "made": null}'])
+def test_a_damaged_note_stops_the_run(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str], damage: bytes
+) -> None:
+    """What says whether somebody has asked for this job is never taken for silence."""
+    provider.hidden = NEVER
+    answers(provider, "lose")
+    assert runs(clones[0], env=locks).error_code == "unclear"
+    note_of(locks).write_bytes(damage)
+    run = runs(clones[1], env=locks)
+    assert (run.wait(), run.error_code, creates(provider)) == (4, "note_damaged", 1)
+    assert str(note_of(locks)) in run.document["error"]["message"]
+
+
+def test_another_configuration_is_kept_from_nothing(
+    runs: Runs, provider: Provider, place: Path, locks: dict[str, str]
+) -> None:
+    """A note is of one spec key: what differs is created."""
+    provider.hidden = NEVER
+    answers(provider, "lose")
+    assert runs(place, env=locks).error_code == "unclear"
+    assert runs(place, *DETACHED, "--set", "train.seed=9", env=locks).wait() == 75
+    assert creates(provider) == 2
