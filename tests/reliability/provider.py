@@ -66,6 +66,7 @@ class Provider:
     ignore_filter: bool = False
     refuse_filter: bool = False
     strip_metadata: bool = False
+    results: bytes | None = RESULTS.encode()  # what a result file holds, None where it is gone
     retry_after: str = "0.05"
     calls: list[Call] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -184,7 +185,8 @@ class Provider:
                 case "POST", "/files":
                     return 200, self._new_file(handler.headers["Content-Type"], body)
                 case "GET", "/files/ID/content":
-                    return 200, self.contents.get(path.split("/")[2], RESULTS.encode())
+                    found = self.contents.get(path.split("/")[2], self.results)
+                    return (404, {"error": {"message": "no such file"}}) if found is None else (200, found)
                 case "GET", "/files/ID":
                     return self._found(self.files, path)
                 case "GET", "/fine_tuning/jobs" if self.refuse_filter and len(query) > 1:

@@ -120,6 +120,18 @@ def test_who_has_chosen_one_of_two_is_not_asked_again(runs: Runs, provider: Prov
     assert (run.wait(), run.document["job_id"]) == (0, "ftjob-2"), run.stdout
 
 
+@pytest.mark.parametrize("results", [None, b"\x00\xff\xfe", b"<html>gone</html>"])
+def test_a_paid_model_without_its_result_file_is_used(
+    runs: Runs, provider: Provider, place: Path, results: bytes | None
+) -> None:
+    """Result files are deleted after a while, or are none: the curve is missing, the answers are not."""
+    provider.results = results
+    run = runs(place)
+    finished(provider, place, run)
+    assert "there is no training curve" in run.stderr
+    finished(provider, place, runs(place))
+
+
 def test_a_twin_that_is_not_there_is_none(runs: Runs, provider: Provider, place: Path) -> None:
     """Of two jobs one that the target denies leaves the other to go on with, and nothing to be asked."""
     provider.plan = lambda call: "lose" if call.name == CREATE else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from ftrun.errors import DecisionError
-from ftrun.state.locks import held
+from ftrun.state.locks import held, user_file
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
@@ -31,3 +32,17 @@ def test_a_file_system_without_locks_is_refused(
     ):
         pass
     assert caught.value.code == "no_lock" and "FTRUN_RUNS_DIR" in (caught.value.problem.hint or "")
+
+
+def test_a_user_without_a_home_is_told_to_name_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that runs as a number that nobody knows has no home: that is said, with the way out."""
+
+    def nobody(_number: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("HOME", "XDG_STATE_HOME", "FTRUN_LOCKS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(DecisionError, match="no home") as caught:
+        user_file("job.lock")
+    assert "FTRUN_LOCKS" in (caught.value.problem.hint or "")

@@ -22,6 +22,8 @@ STOPPED = "stopped"  # by a guard, with a checkpoint that is used instead of the
 ENDED_WELL = ("succeeded", STOPPED)
 GUARD = "train.stop_when: "  # what the reason of a job that a guard stopped begins with
 LOCAL_PACE = (0.2, 2.0)  # seconds
+NO_METRICS = "step,train_loss,train_accuracy,valid_loss\n"
+LOST = ("not_found", "forbidden", "refused", "result_file")  # a result file that asking again won't bring
 
 
 def inputs(context: Context) -> dict[str, Any]:
@@ -214,7 +216,14 @@ def _last_error(context: Context, job: Job) -> str | None:
 
 
 def _fetch_metrics(context: Context, job: Job) -> None:
+    """Write the job's metrics; a model that is paid for is asked questions also when they are lost."""
+    found = NO_METRICS
     if job.result_files:
-        write_atomic(context.folder / "metrics.csv", context.service().result_csv(job.result_files[0]))
-    else:
-        write_atomic(context.folder / "metrics.csv", "step,train_loss,train_accuracy,valid_loss\n")
+        try:
+            found = context.service().result_csv(job.result_files[0])
+        except FtrunError as error:
+            if error.code not in LOST:
+                raise
+            again = context.command("run", "--force", "wait")
+            context.emit("warning", message=f"{error}; there is no training curve. To ask again: {again}")
+    write_atomic(context.folder / "metrics.csv", found)

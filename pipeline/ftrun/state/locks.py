@@ -16,6 +16,8 @@ from pathlib import Path
 from ftrun.errors import DecisionError
 from ftrun.files import write_json
 
+FOLDER_FOR_ALL = "export FTRUN_LOCKS=…, a folder that every clone on this machine can write."
+
 
 @contextmanager
 def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
@@ -68,7 +70,7 @@ def held_by_user(key: str, *, what: str, wait: bool) -> Iterator[None]:
         raise DecisionError(
             f"the folder for locks can't be made ({path.parent}: {error.strerror}); nothing was sent",
             code="no_lock_folder",
-            hint="export FTRUN_LOCKS=…, a folder that every clone on this machine can write.",
+            hint=FOLDER_FOR_ALL,
         ) from error
     with held(path, what=what, wait=wait):
         yield
@@ -80,7 +82,18 @@ def user_file(name: str) -> Path:
     if named:
         return _absolute(named) / name
     home = Path(os.environ.get("XDG_STATE_HOME", ""))  # a relative one is no one, says its specification
-    return (home if home.is_absolute() else Path.home() / ".local/state") / "ftrun" / "locks" / name
+    return (home if home.is_absolute() else _home() / ".local/state") / "ftrun" / "locks" / name
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:  # a container runs as a user that nobody knows
+        raise DecisionError(
+            "this user has no home, so there is no folder for locks; nothing was sent",
+            code="no_lock_folder",
+            hint=FOLDER_FOR_ALL,
+        ) from error
 
 
 def _absolute(named: str) -> Path:
