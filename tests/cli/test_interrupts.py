@@ -49,6 +49,22 @@ def test_a_signal_that_was_heard_is_not_repeated() -> None:
     time.sleep(0.6)
 
 
+class Grave:
+    """Something in whose destructor a signal arrives."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_that_a_destructor_swallows_is_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    """It interrupts a moment later, and no traceback is printed."""
+    heed_signals()
+    with pytest.raises(KeyboardInterrupt):
+        Grave()
+        time.sleep(60)
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_a_signal_that_is_ignored_stays_so() -> None:
     """A shell starts what is in the background without Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

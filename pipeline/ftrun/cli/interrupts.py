@@ -2,7 +2,8 @@
 
 Python runs its handlers between two steps of its own. A signal that comes after the last of them, and before
 the system is called, interrupts neither: it would be heard when the call returns, which is when a server has
-answered. So a thread repeats a signal until its handler has run.
+answered. So a thread repeats a signal until its handler has run, and also where it ran inside a destructor or
+the callback of a weak reference: Python prints what they raise, and goes on.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 REPEAT_SECONDS = 0.2
 _heard: set[int] = set()
@@ -36,6 +39,16 @@ def heed_signals() -> None:
         )
         _repeating.append(thread)
         thread.start()
+        usual = sys.unraisablehook
+
+        def take_back(lost: Any) -> None:
+            """Count an interrupt that Python has swallowed as not heard."""
+            if lost.exc_type is KeyboardInterrupt:
+                _heard.clear()
+            else:
+                usual(lost)
+
+        sys.unraisablehook = take_back
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
