@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -103,15 +104,48 @@ def test_a_refused_create_leaves_no_word(
     finished(provider, clones[1], runs(clones[1], env=locks))
 
 
-def test_a_noted_job_that_the_target_denies_is_asked_about(
+def test_a_noted_job_that_the_target_does_not_show_yet_is_waited_for(
+    runs: Runs, provider: Provider, tmp_path: Path, locks: dict[str, str]
+) -> None:
+    """Within the settle window a job that is denied may still show, even by its id."""
+    place = make_project(tmp_path / "slow", provider, settle="60s")
+    assert runs(place, *DETACHED, env=locks).wait() == 75
+    shutil.rmtree(place / "runs")
+    made, provider.jobs = provider.jobs, {}
+    looked = threading.Event()
+    provider.plan = lambda call: looked.set() or "" if call.name == "GET /fine_tuning/jobs/ID" else ""
+    run = runs.start(place, env=locks)
+    assert looked.wait(60)
+    provider.jobs = made
+    assert run.wait(60) == 0
+    assert creates(provider) == 1
+
+
+def test_a_noted_job_that_is_gone_is_made_anew(
     runs: Runs, provider: Provider, place: Path, locks: dict[str, str]
 ) -> None:
-    """A job that was made and is not to be found is no reason to make another without asking."""
+    """After the settle window what neither list nor id shows is not there, as on a server set up anew."""
     assert runs(place, *DETACHED, env=locks).wait() == 75
     shutil.rmtree(place / "runs")
     provider.jobs.clear()
-    assert (runs(place, env=locks).error_code, creates(provider)) == ("unclear", 1)
-    finished(provider, place, runs(place, *WORDS, "--confirm-not-created", env=locks))
+    assert runs(place, env=locks).wait() == 0
+    assert creates(provider) == 2
+
+
+def test_another_job_or_file_under_a_noted_id_is_not_taken(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str]
+) -> None:
+    """A server that was set up anew counts from one again: what a note names is then something else."""
+    here, there = clones
+    finished(provider, here, runs(here, env=locks))
+    (job,) = provider.jobs.values()
+    job["metadata"] = {"ftrun_spec": "another"}
+    (train, *others) = sorted(provider.files)
+    provider.listing = False
+    provider.files[train] = {**provider.files[train], "filename": "another.jsonl", "bytes": 7}
+    run = runs(there, env=locks)
+    assert (run.wait(), creates(provider)) == (0, 2)
+    assert train not in (run.document["training_file"], *others)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"version": 2, "folder": "", "made": null}'])

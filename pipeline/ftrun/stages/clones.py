@@ -16,6 +16,7 @@ from ftrun.stages.context import Context
 from ftrun.state import Intent
 from ftrun.state.notes import Note, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service
+from ftrun.targets.matching import is_of, same_model
 
 
 def job_lock(context: Context, key: str) -> str:
@@ -33,28 +34,46 @@ def open_call(context: Context, key: str) -> Intent | None:
     that may have left, of another run of this user.
     """
     own, note = context.state.intents.get(key), _note(context, job_lock(context, key))
-    if note is None or (own is not None and (own.phase == "sending" or own.id == note.intent.id)):
+    if (
+        note is None
+        or note.made is not None
+        or (own is not None and (own.phase == "sending" or own.id == note.intent.id))
+    ):
         return own
     return note.intent
 
 
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
-    """Return the job that a run of this user made for this spec key, if the target knows it."""
+    """Return the job that a run of this user made for this spec key, if the target knows it.
+
+    A job of another key, or model, is none: the server may have begun to count anew.
+    """
     note = _note(context, job_lock(context, key))
     if note is None or note.made is None:
         return []
     try:
-        return [service.job(note.made)]
+        job = service.job(note.made)
     except FtrunError as error:
         if error.code != "not_found":
             raise
         return []
+    ours = job.metadata.get("ftrun_spec", key) == key
+    return [job] if ours and same_model(context.experiment.target.model, job.model) else []
 
 
-def noted_file(context: Context, service: Service, sha: str) -> RemoteFile | None:
+def may_show_late(context: Context, key: str) -> bool:
+    """Tell whether a job was made for this spec key within the time that a target needs to show it."""
+    note = _note(context, job_lock(context, key))
+    if note is None or note.made is None:
+        return False
+    return time.time() - note.intent.at < context.experiment.target.settle
+
+
+def noted_file(context: Context, service: Service, sha: str, *, name: str, size: int) -> RemoteFile | None:
     """Return the file that a run of this user made of these bytes, if the target has it still."""
     note = _note(context, file_lock(context, sha))
-    return None if note is None or note.made is None else service.file(note.made)
+    file = None if note is None or note.made is None else service.file(note.made)
+    return file if file is not None and is_of(file, name, size) else None
 
 
 def is_open_upload(context: Context, sha: str) -> bool:

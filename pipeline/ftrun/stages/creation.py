@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 import ftrun
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.stages.clones import job_lock, leave_note, noted_job, open_call, take_back_note
+from ftrun.stages.clones import job_lock, leave_note, may_show_late, noted_job, open_call, take_back_note
 from ftrun.stages.context import Context
 from ftrun.stages.spec import spec, spec_base
 from ftrun.stages.spending import announce, settle
@@ -126,6 +126,8 @@ def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
         return the_one(context, found), True
     if intent is not None and is_unclear(context, intent):
         return _settle(context, key, intent)
+    if may_show_late(context, key) and (found := _look_for(context, key, context.experiment.target.settle)):
+        return the_one(context, found), True
     resends = 0 if intent is None else intent.resends
     return _create(context, key, intent, seen=[*before, *(job.id for job in alike)], resends=resends)
 

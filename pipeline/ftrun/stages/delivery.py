@@ -103,7 +103,8 @@ def _there(context: Context, cargo: Cargo) -> RemoteFile | None:
 
 def _find(context: Context, cargo: Cargo) -> RemoteFile | None:
     service = context.service()
-    return service.find_file(cargo.name, cargo.size) or noted_file(context, service, cargo.sha)
+    found = service.find_file(cargo.name, cargo.size)
+    return found or noted_file(context, service, cargo.sha, name=cargo.name, size=cargo.size)
 
 
 def _look_for(context: Context, cargo: Cargo) -> RemoteFile | None:

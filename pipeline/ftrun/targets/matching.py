@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ftrun.targets.service import Job, JobRequest
+from ftrun.targets.service import Job, JobRequest, RemoteFile
 
 SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})")  # what an alias gets behind it: a date, older ones MMDD
 
@@ -19,6 +19,11 @@ def same_content(one: str, other: str) -> bool:
     """Tell whether two names of uploads say that they hold the same bytes, whichever experiment they name."""
     found, wanted = CONTENT.search(one), CONTENT.search(other)
     return found is not None and wanted is not None and found[0] == wanted[0]
+
+
+def is_of(file: RemoteFile, name: str, size: int) -> bool:
+    """Tell whether a file holds the bytes that an upload of this name and size would."""
+    return file.bytes == size and (file.name == name or same_content(file.name, name))
 
 
 def same_model(asked: str, told: str) -> bool:
