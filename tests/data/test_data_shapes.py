@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openai.types.chat import ChatCompletionMessage
 
 from ftrun import data
 from ftrun.data.provider_rules import method_faults, rule_faults, rules_of
@@ -164,6 +165,17 @@ def test_older_functions_are_refused_or_upgraded(make: Any, tmp_path: Path) -> N
         {**call("{}", id="call_1"), "content": None},
         {"role": "tool", "tool_call_id": "call_1", "content": "20"},
     ]
+
+
+def test_answers_may_be_kept_as_the_api_gave_them(make: Any, tmp_path: Path) -> None:
+    """What the SDK dumps of an answer has empty keys that a training row has not: they are left out."""
+    kept = ChatCompletionMessage(role="assistant", content="good", annotations=[]).model_dump()
+    assert {"refusal", "annotations", "audio", "function_call", "tool_calls"} <= kept.keys()
+    made = make({"a.jsonl": lines([{"messages": [USER, kept]}])}, target=OPENAI)
+    data.prepare(made, tmp_path / "out")
+    assert json.loads((tmp_path / "out/train.jsonl").read_text())["messages"] == [USER, ANSWER]
+    refused = make({"a.jsonl": lines([{"messages": [USER, {**kept, "refusal": "I can't."}]}])}, target=OPENAI)
+    assert [one.code for one in data.examine(refused).errors] == ["unknown_key"]
 
 
 def test_sharegpt_is_refused_or_converted(make: Any, tmp_path: Path) -> None:

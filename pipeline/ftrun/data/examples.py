@@ -10,6 +10,7 @@ from ftrun.data.chat import OPENING, Chat, Made, chat_of, is_taught
 from ftrun.data.faults import Fault, nearest, shown
 from ftrun.data.findings import Findings
 from ftrun.data.functions_schema import functions_of
+from ftrun.data.kept_answers import without_empty_keys
 from ftrun.data.legacy import upgraded
 from ftrun.data.place import FilePlace
 from ftrun.data.provider_rules import DEFAULT_CODE, is_default, rule_faults, rules_of
@@ -127,7 +128,7 @@ class ExampleMaker:
             where = place_of(self._experiment, "prompt", key)
             message = f"prompt.{key}: the rows are ready for training, so this template has no use"
             self._findings.add("mixed_templates", message, once=True, **where)
-        usable = not self._given
+        usable, values = not self._given, without_empty_keys(values)
         used = values if row.lines else self._split_columns  # a conversation's columns need no warning
         for fault in key_faults(values, self._method, used):
             place.add(fault.code, fault.message, row.line, once=True)
