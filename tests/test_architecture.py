@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Ftrun
 
 PACKAGE = ROOT / "pipeline" / "ftrun"
-FOUNDATION = {"errors", "files", "money", "secrecy", "text", "values"}
+FOUNDATION = {"errors", "files", "homes", "money", "secrecy", "text", "values"}
 MAY_IMPORT = {
     "cli": {
         "augment",
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "engine": set(),
     "errors": set(),
     "files": set(),
+    "homes": set(),
     "secrecy": set(),
     "money": set(),
     "text": set(),

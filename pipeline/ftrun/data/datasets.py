@@ -14,6 +14,7 @@ from typing import Any
 
 from ftrun.errors import DataError
 from ftrun.experiment.model import Dataset
+from ftrun.homes import user_folder
 
 ENDINGS = ("parquet", "arrow", "jsonl", "ndjson", "json", "csv", "tsv")
 DATA_FILE = re.compile(rf".*\.(?:{'|'.join(ENDINGS)})(?:\.gz)?", re.IGNORECASE)
@@ -78,9 +79,7 @@ def hub_folder(dataset: Dataset) -> Path:
 
 
 def _cache() -> Path:
-    named = os.environ.get("FTRUN_CACHE")
-    base = Path(named) if named else Path.home() / ".cache" / "ftrun"
-    return base / "datasets"
+    return user_folder("FTRUN_CACHE", "XDG_CACHE_HOME", ".cache") / "datasets"
 
 
 def _saved(folder: Path) -> dict[str, list[Path]]:

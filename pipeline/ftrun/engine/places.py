@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from ftrun.homes import user_folder
 
 
 def engine_home() -> Path:
     """Return the folder of the engine's store: $FTRUN_HOME, else the user's data folder."""
-    named = os.environ.get("FTRUN_HOME")
-    if named:
-        return Path(named).expanduser().absolute()
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "ftrun"
+    return user_folder("FTRUN_HOME", "XDG_DATA_HOME", ".local/share")
 
 
 def cache_home() -> Path:
     """Return the folder of converted models: $FTRUN_CACHE, else the user's cache folder."""
-    named = os.environ.get("FTRUN_CACHE")
-    if named:
-        return Path(named).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "ftrun"
+    return user_folder("FTRUN_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
 def store_id(home: Path) -> str | None:

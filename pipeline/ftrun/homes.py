@@ -1,0 +1,27 @@
+"""Owns where the folders are that belong to a user and to no project. Makes none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ftrun.errors import UserError
+
+
+def user_folder(own: str, standard: str, default: str) -> Path:
+    """Return the folder that $`own` names, else ftrun's in $`standard`, else that in `default` at home.
+
+    UserError where the user has no home, as one in a container whom nobody knows.
+    """
+    try:
+        named = os.environ.get(own)
+        if named:
+            return Path(named).expanduser().absolute()
+        base = Path(os.environ.get(standard, ""))  # a relative one is no one, says its specification
+        return (base if base.is_absolute() else Path.home() / default) / "ftrun"
+    except RuntimeError as error:
+        raise UserError(
+            "this user has no home to keep things in",
+            code="no_home",
+            hint=f"export HOME=…, or {own}=…, a folder that this user can write.",
+        ) from error
