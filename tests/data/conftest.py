@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from ftrun.experiment.model import (
@@ -97,3 +98,20 @@ def chats() -> Callable[[Iterable[int]], str]:
         return "".join(chat(f"質問{number}", f"答え{number}") for number in numbers)
 
     return lines
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that saves a workbook with the given sheets, lists of rows by name."""
+
+    def save(**sheets: list[list[Any]]) -> Path:
+        made = openpyxl.Workbook()
+        made.remove(made.worksheets[0])
+        for name, rows in sheets.items():
+            sheet = made.create_sheet(name)
+            for row in rows:
+                sheet.append(row)
+        made.save(tmp_path / "a.xlsx")
+        return tmp_path / "a.xlsx"
+
+    return save

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from ftrun import data
 from ftrun.data import checks, crew, file_spans, gather, processes, reading, rowwork
 from ftrun.data.faults import Fault
 from ftrun.data.findings import MOST_PROBLEMS, Findings
-from ftrun.data.json_fast import LineReader, canonical_line, json_line, plain_object, read_line
-from ftrun.data.json_rows import StrictDecoder
 from ftrun.data.repeats import leaked, repeated
 from ftrun.data.spool import Spool
 from ftrun.errors import DataError, FtrunError
@@ -73,6 +70,8 @@ LINES = [
     "\ufeff",
     "\udcff",
 ]
+
+
 CELLS = [
     "a",
     "日本",
@@ -261,88 +260,6 @@ def test_content_checks_plug_in(
     assert kept["warnings"][0]["message"] == "all of it"
 
 
-JSON_TEXT = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=8,
-).map(lambda value: json.dumps({"k": value}, ensure_ascii=bool(len(str(value)) % 2)))
-
-
-@settings(max_examples=500)
-@given(JSON_TEXT | st.text(alphabet='{}[]":,\\ \t\rab1eE+.-NaI\u3042', max_size=24))
-def test_the_fast_reader_is_as_strict(text: str) -> None:
-    """A line that the fast reader takes is read alike, and without fault, by the strict one."""
-    try:
-        line = text.encode()
-    except UnicodeEncodeError:
-        return
-    value = plain_object(line)
-    if value is not None:
-        decoder = StrictDecoder()
-        strict = decoder.decode(text)
-        assert (repr(strict), decoder.faults) == (repr(value), [])
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        '{"a": 1, "a": 1}', '{"a" :1, "a":2}', '{"\\\\":1, "\\\\":2}', '{"b": [{"a":1,"a":2}]}',
-        '{"a":18446744073709551616}', '{"a":1.5}', '{"a":"\\ud83d"}', '{"a":NaN}', "[1]", '{"a":1}x',
-        '{"a":' * 40 + "1" + "}" * 40,
-    ],
-)  # fmt: skip
-def test_the_fast_reader_leaves_doubt_to_the_strict_one(line: str) -> None:
-    """Equal keys, large integers, floats, half characters and depth are never read fast."""
-    assert plain_object(line.encode()) is None
-
-
-SYSTEM = {"role": "system", "content": "案内\n"}
-HEADS = (SYSTEM, {"content": "案内\n", "role": "system"}, {"role": "user", "content": "?"})
-SOUND = ('{"role": "user", "content": "a: \\"b\\""}]}', '{"role":"user","content":"}, {"}]}')
-RESTS = (
-    *SOUND * 8, "]}", ", ]}", "", '{"role": "user", "content": "a", "role": "user"}]}', '"a"]}', "[]]}",
-    '{"role": "user", "content": "\\u0022"}]}', '{"role": "user", "content": 1}]}',
-    '{"role": "user", "content": "a"}], "messages": []}', '{"role": "user", "content": "a"}], "id": 1}',
-    '{"role": "user", "content": "a"}]}]', '{"role": "user", "content": "a", "name": "b"}]}',
-    '{"content": "案", "role": "user"}  ] }',
-)  # fmt: skip
-HEADED = st.tuples(st.sampled_from((*(SYSTEM,) * 4, *HEADS)), st.sampled_from(RESTS), st.booleans())
-
-
-@given(st.lists(HEADED, min_size=5, max_size=30), st.sampled_from(((", ", ": "), (",", ":"))))
-def test_a_first_message_that_is_read_once_changes_nothing(
-    parts: list[tuple[dict[str, str], str, bool]], separators: tuple[str, str]
-) -> None:
-    """Lines that begin alike are read as each line alone is, and share no message that could be changed."""
-    reader, (comma, colon) = LineReader(), separators
-    firsts: list[dict[str, Any]] = []
-    for first, rest, ascii_only in parts:
-        head = json.dumps(first, ensure_ascii=ascii_only, separators=separators)
-        line = f'{{"messages"{colon}[{head}{comma}{rest}\n'.encode()
-        value, made = reader.read(line)
-        assert (repr(value), made) == (repr(read_line(line)[0]), read_line(line)[1])
-        firsts += [made.example["messages"][0]] if made else []
-    assert len(set(map(id, firsts))) == len(firsts)
-
-
-CHARACTERS = st.text(st.characters(codec="utf-8"), max_size=5)
-VALUES = st.recursive(
-    st.one_of(
-        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), CHARACTERS
-    ),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CHARACTERS, inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@given(VALUES)
-def test_json_is_written_as_the_standard_library_would(value: Any) -> None:
-    """What is written fast is what json writes, and reads back; large integers are no exception."""
-    assert json_line(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    spelled = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    assert canonical_line(value) == spelled.encode()
-
-
 @given(st.lists(st.tuples(st.binary(min_size=1, max_size=1), st.integers(0, 2)), max_size=60))
 def test_repeats_are_those_of_a_set(pairs: list[tuple[bytes, int]]) -> None:
     """Repeats within a role, and leaks into earlier ones, are found as a table of all digests would."""
@@ -369,41 +286,3 @@ def test_findings_merge_as_if_found_in_one_place() -> None:
         assert len(one.errors) == MOST_PROBLEMS + 1
         assert one.errors[-1].message == "and 500 more problems of this kind"
         assert [warning.message for warning in one.warnings] == ["the key (in 1500 rows)"]
-
-
-SIZES = """\
-import resource, sys
-from pathlib import Path
-from ftrun import data
-from ftrun.data import crew
-from ftrun.experiment import build_experiment, read_document
-crew.worker_count = lambda: 1
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-for name in sys.argv[1:]:
-    data.examine(build_experiment(read_document(Path(name)), None))
-    print(peak())
-"""
-
-
-def test_memory_grows_by_few_bytes_a_row(tmp_path: Path, chats: Any) -> None:
-    """More rows than fit into some spans take at most 64 bytes each, and some slack for the allocator."""
-    more = 200_000 if os.environ.get("FTRUN_TEST_ALL") else 40_000
-    for name, rows in (("small", 30_000), ("large", 30_000 + more)):
-        (tmp_path / f"{name}.jsonl").write_text(chats(range(rows)), "utf-8")
-        text = f"version: 1\nname: {name}\ndata: {{sources: [{{path: {name}.jsonl}}]}}\n"
-        (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", SIZES, "small.yaml", "large.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    small, large = map(int, done.stdout.split())
-    assert large - small < 64 * more + 8_000_000
-
-
-def test_gathering_counts_processor_time(make: Any, chats: Any) -> None:
-    """The benchmark's phases come from the pass itself."""
-    findings = Findings()
-    experiment = make({"a.jsonl": chats(range(20))})
-    with Spool(experiment.project) as spool:
-        seconds = gather.gather(experiment, spool, findings).seconds
-    assert set(seconds) == {"read", "make", "count", "check", "write"}

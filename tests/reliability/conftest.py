@@ -39,6 +39,9 @@ eval:
     - {{id: two, user: 二番は？}}
 """
 WORDS = ("run", "toy.yaml", "--target", "paid", "--yes", "--json")
+DETACHED = (*WORDS, "--detach")
+CREATE = "POST /fine_tuning/jobs"
+FOREVER = 10**6  # looks at a job
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,10 +11,9 @@ import pytest
 
 from conftest import ROOT
 from reliability import test_lost_answers, test_neighbours, test_open_calls, test_state_damage
-from reliability.conftest import Runs, finished, make_project
+from reliability.conftest import CREATE, Runs, finished, make_project
 from reliability.provider import Call, Fault, Provider
 
-CREATE = "POST /fine_tuning/jobs"
 Test = Callable[[Runs, Provider, Path], None]
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from reliability.conftest import WORDS, Runs, finished, make_project
+from reliability.conftest import DETACHED, WORDS, Runs, finished, make_project
 from reliability.provider import Provider
 from reliability.test_open_calls import answers, creates
 
 NEVER = 1000.0  # seconds until a list shows what was made
-DETACHED = (*WORDS, "--detach")
 
 
 @pytest.fixture

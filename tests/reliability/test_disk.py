@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reliability.conftest import FULL, Runs, make_project, recover, sound
+from reliability.conftest import CREATE, FULL, Runs, make_project, recover, sound
 from reliability.provider import Call, Fault, Provider
-
-CREATE = "POST /fine_tuning/jobs"
 
 
 def witness(place: Path, call: Call) -> Fault:

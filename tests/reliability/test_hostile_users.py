@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reliability.conftest import WORDS, Runs, finished, make_project
+from reliability.conftest import CREATE, DETACHED, FOREVER, WORDS, Runs, finished, make_project
 from reliability.provider import Call, Fault, Provider
-
-CREATE = "POST /fine_tuning/jobs"
-DETACHED = (*WORDS, "--detach")
-FOREVER = 10**6  # looks
 
 
 def change(place: Path, old: str, new: str) -> None:
@@ -49,19 +45,6 @@ def test_a_state_deleted_after_an_unclear_create_is_not_taken_for_none(
     assert len(provider.jobs) == 1
 
 
-def test_a_job_that_was_adopted_again_keeps_its_cost_and_answers(
-    runs: Runs, provider: Provider, place: Path
-) -> None:
-    """After the state was lost, and the ledger not, history tells the job's cost; nobody is asked again."""
-    assert runs(place).wait() == 0
-    for name in ("state.json", "state.json.backup"):
-        (place / "runs/toy/paid" / name).unlink()
-    assert runs(place).wait() == 0
-    (model,) = runs(place, "history", "toy.yaml", "--target", "paid", "--json").document["models"]
-    assert (model["job_id"], model["usd"], model["current"]) == ("ftjob-1", 0.01, True)
-    assert (len(provider.jobs), provider.answers) == (1, 4)
-
-
 def test_force_in_a_loop_pays_for_one_more_job(runs: Runs, provider: Provider, place: Path) -> None:
     """While the job that --force asked for is at work, the same command refuses."""
     provider.looks = FOREVER
@@ -71,53 +54,6 @@ def test_force_in_a_loop_pays_for_one_more_job(runs: Runs, provider: Provider, p
     provider.jobs["ftjob-2"]["status"] = "failed"
     assert runs(place, *forced).wait() == 75
     assert len(provider.jobs) == 3
-
-
-def test_a_twin_is_found_by_whoever_comes_back_later(runs: Runs, provider: Provider, tmp_path: Path) -> None:
-    """Two machines that only create (--detach) learn of both jobs when they come back for the end."""
-    provider.hidden, provider.looks = 1000.0, 1
-    places = [make_project(tmp_path / name, provider, settle="60s") for name in ("here", "there")]
-    for place in places:
-        assert runs(place, *DETACHED, env={"FTRUN_LOCKS": str(place / "locks")}).wait() == 75
-    assert len(provider.jobs) == 2
-    provider.hidden = 0.0
-    for place in places:
-        run = runs(place)
-        assert (run.wait(), run.error_code) == (4, "duplicates")
-        assert all(job in run.document["error"]["message"] for job in provider.jobs)
-
-
-def test_a_twin_of_an_unclear_create_is_found_while_waiting(
-    runs: Runs, provider: Provider, place: Path
-) -> None:
-    """The job found after a lost answer may be another machine's: ours, which shows up late, is seen."""
-    provider.hidden, provider.looks = 1000.0, 3
-    provider.plan = lambda call: "lose" if call.name == CREATE else ""
-    assert runs(place).error_code == "unclear"
-    provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
-    provider._born["ftjob-2"] = -10_000.0
-
-    def plan(call: Call) -> Fault:
-        if call.name == "GET /fine_tuning/jobs/ID":
-            provider.hidden = 0.0
-        return ""
-
-    provider.plan = plan
-    run = runs(place)
-    assert (run.wait(), run.error_code) == (4, "duplicates"), run.stdout
-
-
-def test_who_has_chosen_one_of_two_is_not_asked_again(runs: Runs, provider: Provider, place: Path) -> None:
-    """After an unclear create that shows two jobs, `adopt` of one of them settles it."""
-    provider.plan = lambda call: "lose" if call.name == CREATE else ""
-    provider.hidden = 1000.0
-    assert runs(place).error_code == "unclear"
-    provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
-    provider._born["ftjob-2"] = provider.hidden = 0.0
-    assert runs(place).error_code == "duplicates"
-    assert runs(place, "adopt", "toy.yaml", "ftjob-2", "--target", "paid", "--json").wait() == 0
-    run = runs(place)
-    assert (run.wait(), run.document["job_id"]) == (0, "ftjob-2"), run.stdout
 
 
 @pytest.mark.parametrize("results", [None, b"\x00\xff\xfe", b"<html>gone</html>"])
@@ -130,23 +66,6 @@ def test_a_paid_model_without_its_result_file_is_used(
     finished(provider, place, run)
     assert "there is no training curve" in run.stderr
     finished(provider, place, runs(place))
-
-
-def test_a_twin_that_is_not_there_is_none(runs: Runs, provider: Provider, place: Path) -> None:
-    """Of two jobs one that the target denies leaves the other to go on with, and nothing to be asked."""
-    provider.plan = lambda call: "lose" if call.name == CREATE else ""
-    provider.hidden = 1000.0
-    assert runs(place).error_code == "unclear"
-    provider.plan, provider.looks = lambda call: "", FOREVER
-    provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
-    provider._born["ftjob-2"] = -10_000.0
-    assert runs(place, *DETACHED).document["job_id"] == "ftjob-2"
-    provider.hidden = 0.0
-    assert runs(place).error_code == "duplicates"
-    del provider.jobs["ftjob-2"]
-    provider.looks = 1
-    run = runs(place)
-    assert (run.wait(), run.document["job_id"]) == (0, "ftjob-1"), run.stdout
 
 
 def test_a_folder_for_locks_is_the_same_for_every_clone(runs: Runs, provider: Provider, place: Path) -> None:
@@ -343,21 +262,6 @@ def test_commands_mean_the_job_of_the_present_configuration(
     assert runs(place, "status", *about).document["job_id"] == "ftjob-2"
     assert runs(place, "cancel", *about, "--yes").document["job_id"] == "ftjob-2"
     assert [job["status"] for job in provider.jobs.values()] == ["validating_files", "cancelled"]
-
-
-def test_an_adopted_twin_is_the_job_from_then_on(runs: Runs, provider: Provider, tmp_path: Path) -> None:
-    """After `adopt` of the other of two jobs every command and result names that one."""
-    provider.hidden, provider.looks = 1000.0, 1
-    places = [make_project(tmp_path / name, provider, settle="60s") for name in ("here", "there")]
-    for place in places:
-        assert runs(place, *DETACHED, env={"FTRUN_LOCKS": str(place / "locks")}).wait() == 75
-    provider.hidden = 0.0
-    about = ("--target", "paid", "--json")
-    assert runs(places[0]).error_code == "duplicates"
-    assert runs(places[0], "adopt", "toy.yaml", "ftjob-2", *about).wait() == 0
-    for words in (("status", "toy.yaml", *about), WORDS, ("status", "toy.yaml", *about)):
-        assert runs(places[0], *words).document["job_id"] == "ftjob-2"
-    assert runs(places[0]).document["fine_tuned_model"].endswith("ftjob-2")
 
 
 def test_a_recorded_job_that_is_gone_can_be_replaced(runs: Runs, provider: Provider, place: Path) -> None:

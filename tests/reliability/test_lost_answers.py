@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reliability.conftest import FULL, WORDS, Runs, finished, make_project, sound
+from reliability.conftest import CREATE, FULL, WORDS, Runs, finished, make_project, sound
 from reliability.provider import Call, Fault, Provider
 
-CREATE = "POST /fine_tuning/jobs"
 HOW: tuple[Fault, ...] = ("lose", "half", "html", "empty")
 LATE = (0.0, 0.3, 1000.0)  # seconds until lists show the job; the settle window is 0.5
 LISTS = ("plain", "ignored", "refused", "stripped")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reliability.conftest import FULL, WORDS, Runs, finished, make_project, sound
+from reliability.conftest import CREATE, FULL, WORDS, Runs, finished, make_project, sound
 from reliability.provider import PATIENCE, Provider
-
-CREATE = "POST /fine_tuning/jobs"
 
 
 def hold_first_create(provider: Provider) -> None:

@@ -6,11 +6,10 @@ import json
 import shutil
 from pathlib import Path
 
-from reliability.conftest import WORDS, Runs, finished
+from reliability.conftest import CREATE, WORDS, Runs, finished
 from reliability.provider import Fault, Provider
 from reliability.test_hostile_users import change
 
-CREATE = "POST /fine_tuning/jobs"
 REPAIR = ("state", "repair", "toy.yaml", "--target", "paid", "--json")
 
 

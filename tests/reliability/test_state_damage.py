@@ -9,10 +9,8 @@ import pytest
 
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.state.store import StateStore
-from reliability.conftest import FULL, Runs, finished
+from reliability.conftest import CREATE, FULL, Runs, finished
 from reliability.provider import Provider
-
-CREATE = "POST /fine_tuning/jobs"
 
 
 def creates(provider: Provider) -> int:
