@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 ENGLISH = (
@@ -90,3 +92,19 @@ def row(question: str, answer: str, system: str | None = None) -> dict[str, Any]
     return {
         "messages": [*head, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     }
+
+
+LONG = "The harbour was quiet that evening, and nobody expected the last ferry before the next morning came."
+ANIMALS = ("犬", "猫", "鳥", "馬", "牛", "羊", "狐", "狸", "熊", "鹿", "兎", "亀", "蛇", "鯨", "鮭", "蝶")
+VERBS = ("走る", "眠る", "歌う", "食べる", "泳ぐ", "笑う", "考える", "遊ぶ")
+
+
+def lines(rows: Iterable[dict[str, Any]]) -> str:
+    """Return a chat file."""
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows)
+
+
+def plain(number: int) -> dict[str, Any]:
+    """Return one of 120 short Japanese rows with nothing in common but their language."""
+    animal, verb = ANIMALS[number % 15], VERBS[number // 15 % 8]
+    return row(f"{animal}はいつ{verb}のですか", f"{animal}がよく{verb}のは、{VERBS[number % 8]}季節です。")
