@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 import time
 from types import TracebackType
 from typing import Any
 
-import pytest
+from browser import QUIET, chromium
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",  # /dev/shm of a container may be too small
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-pipe",
-)
+FLAGS = (*QUIET, "--remote-debugging-pipe")
 SECONDS = 120.0
 
 
@@ -31,16 +20,12 @@ class Browser:
     """One page in a browser of its own. Commands are JSON, each ended by a NUL."""
 
     def __init__(self, url: str) -> None:
-        found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-        chromium = next(filter(None, found), None)
-        if chromium is None:
-            pytest.skip("no chromium on the PATH: apt-get install chromium")
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
         # the browser reads from descriptor 3 and writes to 4
         script = f'exec 3<&{theirs_in} 4>&{theirs_out}; exec "$@"'
-        command = ["bash", "-c", script, "chromium", chromium, *FLAGS]
+        command = ["bash", "-c", script, "chromium", chromium(), *FLAGS]
         self._process = subprocess.Popen(
             [*command, f"--user-data-dir={self._profile.name}", "about:blank"],
             pass_fds=(theirs_in, theirs_out),

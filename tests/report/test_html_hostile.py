@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import re
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -14,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from browser import QUIET, chromium
 from ftrun.report import write_report
 from report.poisoned import poisoned
 
+WAITING = ("--virtual-time-budget=2000", "--dump-dom")
 PAYLOADS = (
     "<script>document.title='owned';fetch('{url}/script')</script>",
     "</title></style></textarea></svg><script src='{url}/src'></script>",
@@ -54,25 +55,11 @@ def beacon() -> Iterator[tuple[str, list[str]]]:
 
 def opened(page: Path | str) -> str:
     """Return the page's DOM after a real browser has opened it and waited for what it loads."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on the PATH: apt-get install chromium")
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",  # /dev/shm of a container may be too small
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--virtual-time-budget=2000",
-        "--dump-dom",
-    ]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
-            chromium,
-            *flags,
+            chromium(),
+            *QUIET,
+            *WAITING,
             f"--user-data-dir={profile}",
             page if isinstance(page, str) else page.as_uri(),
         ]

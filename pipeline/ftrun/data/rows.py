@@ -21,6 +21,7 @@ from ftrun.data.sources import SourceFile, place_of
 from ftrun.data.sqlite_rows import read_sqlite
 from ftrun.data.tables import read_table
 from ftrun.data.unpacking import told
+from ftrun.data.values import Needed
 from ftrun.data.workbook import read_workbook
 from ftrun.experiment.model import Experiment, Sample, Source
 
@@ -127,7 +128,7 @@ class Choices:
             choice.finish()
 
 
-def _needed(experiment: Experiment, file: SourceFile) -> frozenset[str] | None:
+def _needed(experiment: Experiment, file: SourceFile) -> Needed:
     if file.format in TEXT:  # every value of a text file is usable
         return None
     from ftrun.data.needed import needed_columns  # imports jinja2
@@ -136,7 +137,7 @@ def _needed(experiment: Experiment, file: SourceFile) -> frozenset[str] | None:
 
 
 def numbered(
-    file: SourceFile, place: FilePlace, needed: frozenset[str] | None = None
+    file: SourceFile, place: FilePlace, needed: Needed = None
 ) -> Iterator[tuple[int, dict[str, object]]]:
     """Yield (line or row number, values) of every good row as it stands in the file.
 

@@ -81,15 +81,16 @@ def find(context: Context, service: Service, key: str) -> list[Job]:
     but never for a further attempt, whose forerunners do the same work. One that lists don't show yet is
     known from the run of this user that made it.
     """
-    intent = open_call(context, key)
+    return _look(context, service, key, open_call(context, key))[0]
+
+
+def _look(context: Context, service: Service, key: str, intent: Intent | None) -> tuple[list[Job], list[Job]]:
+    """Return the jobs that are the one of this spec key, and all that do its work."""
     alike = _alike(context, service, key, () if intent is None else intent.seen)
-    return _ours(context, key, alike, intent) or noted_job(context, service, key)
-
-
-def _ours(context: Context, key: str, found: list[Job], intent: Intent | None) -> list[Job]:
-    if intent is not None or all(_carries(job, key) for job in found):
-        return found
-    return [job for job in found if not job.dead] if _attempt(context) == 1 else []
+    ours = alike
+    if intent is None and not all(_carries(job, key) for job in alike):
+        ours = [job for job in alike if not job.dead] if _attempt(context) == 1 else []
+    return ours or noted_job(context, service, key), alike
 
 
 def _alike(context: Context, service: Service, key: str, seen: Sequence[str]) -> list[Job]:
@@ -119,16 +120,14 @@ def may_resend(context: Context, intent: Intent) -> bool:
 
 def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
     intent = open_call(context, key)
-    before = [] if intent is None else intent.seen
-    alike = _alike(context, context.service(), key, before)
-    found = _ours(context, key, alike, intent) or noted_job(context, context.service(), key)
+    found, alike = _look(context, context.service(), key, intent)
     if found:
         return the_one(context, found), True
     if intent is not None and is_unclear(context, intent):
         return _settle(context, key, intent)
     if may_show_late(context, key) and (found := _look_for(context, key, context.experiment.target.settle)):
         return the_one(context, found), True
-    resends = 0 if intent is None else intent.resends
+    before, resends = ([], 0) if intent is None else (intent.seen, intent.resends)
     return _create(context, key, intent, seen=[*before, *(job.id for job in alike)], resends=resends)
 
 

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ftrun.errors import DecisionError
+from ftrun.errors import DecisionError, UserError
 from ftrun.files import write_json
+from ftrun.homes import user_folder
 
 FOLDER_FOR_ALL = "export FTRUN_LOCKS=…, a folder that every clone on this machine can write."
 
@@ -81,14 +82,9 @@ def user_file(name: str) -> Path:
     named = os.environ.get("FTRUN_LOCKS")
     if named:
         return _absolute(named) / name
-    home = Path(os.environ.get("XDG_STATE_HOME", ""))  # a relative one is no one, says its specification
-    return (home if home.is_absolute() else _home() / ".local/state") / "ftrun" / "locks" / name
-
-
-def _home() -> Path:
     try:
-        return Path.home()
-    except RuntimeError as error:  # a container runs as a user that nobody knows
+        return user_folder("FTRUN_LOCKS", "XDG_STATE_HOME", ".local/state") / "locks" / name
+    except UserError as error:  # a container runs as a user that nobody knows
         raise DecisionError(
             "this user has no home, so there is no folder for locks; nothing was sent",
             code="no_lock_folder",
