@@ -14,6 +14,7 @@ from ftrun.experiment.model import Experiment, Template
 from ftrun.files import write_json
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
+from ftrun.stages.history import keep_answers, present_folder
 from ftrun.stages.spec import spec_key
 from ftrun.targets import Service
 
@@ -88,9 +89,9 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
 
-    recall = data.recalled(context.experiment, context.folder)
+    recall = data.recalled(context.experiment, context.path("train").parent)
     asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
-    cache = AnswerCache(context.folder)
+    cache = AnswerCache(context.folder, present_folder(context))
     known = {} if context.force == NAME else dict(cache.records)
     missing = unanswered(asked, rivals, sampling, known)
     told = 0
@@ -107,11 +108,23 @@ def run(context: Context) -> dict[str, Any]:
         context.usage.update({(model, kind): number for kind, number in said.usage.items()})
         return Reply(text=said.text, usage=said.usage, seconds=said.seconds)
 
-    records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+    try:
+        records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+    finally:
+        if told:
+            keep_answers(context)  # what was paid for is in the history also when the rest fails
     write_records(context.folder, records)
     scores = score(records).as_dict()
     write_json(context.folder / "scores.json", scores)
     return {"metrics": scores["rivals"], "flips": scores["flips"], "asked": told}
+
+
+def restore(context: Context) -> None:
+    """Write answers.jsonl and scores.json again where all answers are kept; ask nobody."""
+    from ftrun.evaluation.answers import unanswered
+
+    if not unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)):
+        run(context)
 
 
 def _tuned(context: Context) -> str | None:
@@ -127,7 +140,7 @@ def _sampling(context: Context) -> dict[str, Any]:
 def _cache(context: Context) -> dict[str, Record]:
     from ftrun.evaluation.cache import AnswerCache
 
-    return {} if context.force == NAME else AnswerCache(context.folder).records
+    return {} if context.force == NAME else AnswerCache(context.folder, present_folder(context)).records
 
 
 def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question, ...]:
@@ -135,7 +148,7 @@ def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question
 
     prompts = context.experiment.evaluation.prompts
     needed = any(one.messages is None and not one.own_system for one in prompts)
-    system = system_prompt(context.experiment, context.folder) if needed else None
+    system = system_prompt(context.experiment, context.path("train").parent) if needed else None
     return questions(prompts, system=system, recall=recall)
 
 
