@@ -163,8 +163,10 @@ def test_what_is_kept_does_not_become_less(clone: Clone, words: tuple[str, ...])
 def test_one_more_question_asks_that_one_alone(clone: Clone) -> None:
     """Answers in the history are the cache: plan and run count the new answers only, each candidate's one."""
     clone.add(THIRD)
-    steps = clone.paid.json("plan", str(clone.config))["steps"]
-    assert {step["stage"] for step in steps if step["paid"]} == {"evaluate"}
+    plan = clone.paid.json("plan", str(clone.config))
+    assert {step["stage"] for step in plan["steps"] if step["paid"]} == {"evaluate"}
+    assert plan["notes"] == ["2 of 6 answers will be asked for; the others are kept"]
+    assert plan["estimate"]["usd"] == pytest.approx(2 * 256 / 1e6, rel=0.2), "the price of two answers"
     clone.run()
     assert clone.asked == 2
     assert [one["prompt_id"] for one in records(clone.kept())] == [

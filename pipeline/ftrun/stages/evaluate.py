@@ -62,11 +62,34 @@ def costs(context: Context, decision: Decision) -> bool:
     """Tell whether anything would be asked that was not answered before."""
     if decision.action != "run" or not context.experiment.evaluation.prompts:
         return False
+    return _tuned(context) is None or bool(_missing(context))
+
+
+def still_to_ask(context: Context) -> tuple[Experiment, str | None]:
+    """Return the experiment with those questions alone that are not answered by all yet, which is what asking
+    costs at most; and in words how many answers that is, where some are kept.
+    """
+    experiment = context.experiment
+    if _tuned(context) is None:
+        return experiment, None
+    missing, total = _missing(context), len(_missing(context, {}))
+    if len(missing) == total:
+        return experiment, None
+    ids = {question.id for question, _ in missing}
+    prompts = tuple(prompt for prompt in experiment.evaluation.prompts if prompt.id in ids)
+    asked = dataclasses.replace(experiment.evaluation, prompts=prompts)
+    words = f"{len(missing)} of {total} answers will be asked for; the others are kept"
+    return dataclasses.replace(experiment, evaluation=asked), words
+
+
+def _missing(
+    context: Context, known: Mapping[str, Record] | None = None
+) -> tuple[tuple[Question, Rival], ...]:
+    """Return what was never answered, as far as `known` (if not given, all that is kept) tells."""
     from ftrun.evaluation.answers import unanswered
 
-    if _tuned(context) is None:
-        return True
-    return bool(unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)))
+    known = _cache(context) if known is None else known
+    return unanswered(_questions(context), _rivals(context), _sampling(context), known)
 
 
 def asks_tuned(context: Context) -> bool:
@@ -77,10 +100,7 @@ def asks_tuned(context: Context) -> bool:
     tuned = _tuned(context)
     if tuned is None:
         return "tuned" in evaluation.models
-    from ftrun.evaluation.answers import unanswered
-
-    missing = unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context))
-    return any(rival.model == tuned for _, rival in missing)
+    return any(rival.model == tuned for _, rival in _missing(context))
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -121,9 +141,7 @@ def run(context: Context) -> dict[str, Any]:
 
 def restore(context: Context) -> None:
     """Write answers.jsonl and scores.json again where all answers are kept; ask nobody."""
-    from ftrun.evaluation.answers import unanswered
-
-    if not unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)):
+    if not _missing(context):
         run(context)
 
 
