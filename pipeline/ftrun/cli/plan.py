@@ -45,11 +45,12 @@ def command(
 
 def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None) -> Plan:
     """Return the plan; prepares into a temporary folder where the prepared files are not up to date."""
-    from ftrun.runner import Settings, context_of, open_session
+    from ftrun.runner import Settings, context_of, is_done, open_session
     from ftrun.targets import reachable
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     context = context_of(session, lambda kind, **data: None, Settings())
+    context.needs_files = not is_done(context)
     remote = None if session.other_store else reachable(session.experiment)
     notes = [*session.notes, *target_notes(session.experiment)]
     if remote is None:
@@ -90,7 +91,7 @@ def _preview(context: Context, folder: Path) -> None:
     source = context.folder
     if prepare.decide(context, None).action == "run":
         source = folder
-        context.fresh["prepare"] = prepare.prepare_into(context, folder)
+        context.fresh["prepare"], context.prepared = prepare.prepare_into(context, folder), folder
     if check.decide(context, None).action == "run":
         context.fresh["check"] = check.facts(check.examine(context, source))
 

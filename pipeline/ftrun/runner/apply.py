@@ -14,10 +14,10 @@ from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, Plan, is_done, make_plan
 from ftrun.runner.session import Session, remember_validated
-from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of
+from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of, wait
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
 from ftrun.stages.deployment import count_hours, take_down_earlier, tell_what_stands
-from ftrun.stages.history import keep
+from ftrun.stages.history import keep, tell_damaged
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
@@ -103,6 +103,7 @@ def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
 
 
 def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:
+    context.needs_files = True
     if not do_free_stages(session, context, settings, outcome):
         return
     _check_names(context, settings)
@@ -134,10 +135,19 @@ def _apply_rest(context: Context, plan: Plan, settings: Settings, outcome: Outco
             _detach(context)
         remote = context.service() if plan.action(stage.NAME) in ("run", "adopt") else None
         step(stage, context, outcome, remote)
-        if stage.NAME == "report":
-            keep(context)
+        if stage in (wait, evaluate):
+            _keep(stage, context, outcome)
         if settings.until == stage.NAME:
             return
+
+
+def _keep(stage: Stage, context: Context, outcome: Outcome) -> None:
+    """Keep what a stage found; what a skipped one found once is put back first, where it is not here."""
+    if outcome.stages[stage.NAME]["action"] == "skip":
+        (wait if stage is wait else evaluate).restore(context)
+    if stage is wait:  # before anything is asked
+        tell_damaged(context)
+    keep(context)
 
 
 def _check_names(context: Context, settings: Settings) -> None:
@@ -196,8 +206,6 @@ def _settle_identity(context: Context) -> None:
 
 
 def _detach(context: Context) -> None:
-    from ftrun.stages import wait
-
     if wait.decide(context, None).action == "skip":
         return
     job = context.state.stages["train"].result["job_id"]

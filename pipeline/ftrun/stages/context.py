@@ -36,6 +36,8 @@ class Context:
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
     `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
     of what was asked, by model and kind, `asks` tells whether a question to the tuned model is open.
+    `needs_files`: there is work to do, so files that a fresh clone lacks are made again; `prepared` is where
+    the prepared files are if not in `folder` (a preview).
     `wait_for_lock`: wait for another run instead of stopping. `options` are those of this run that choose
     what is meant (--set, --runs-dir), for commands that are shown.
     """
@@ -57,6 +59,8 @@ class Context:
     _service: Service | None = None
     connector: Callable[[], Service] | None = None
     asks: Callable[[], bool] = lambda: False
+    needs_files: bool = False
+    prepared: Path | None = None
 
     def service(self) -> Service:
         """Return the connected target; the first call connects, and may start the engine."""
@@ -119,4 +123,4 @@ class Context:
 
     def path(self, role: str) -> Path:
         """Return where the prepared file of that role lies."""
-        return self.folder / f"{role}.jsonl"
+        return (self.prepared or self.folder) / f"{role}.jsonl"

@@ -14,6 +14,7 @@ from ftrun.experiment.model import Experiment, Template
 from ftrun.files import write_json
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
+from ftrun.stages.history import keep_answers, present_folder
 from ftrun.stages.spec import spec_key
 from ftrun.targets import Service
 
@@ -61,11 +62,34 @@ def costs(context: Context, decision: Decision) -> bool:
     """Tell whether anything would be asked that was not answered before."""
     if decision.action != "run" or not context.experiment.evaluation.prompts:
         return False
+    return _tuned(context) is None or bool(_missing(context))
+
+
+def still_to_ask(context: Context) -> tuple[Experiment, str | None]:
+    """Return the experiment with those questions alone that are not answered by all yet, which is what asking
+    costs at most; and in words how many answers that is, where some are kept.
+    """
+    experiment = context.experiment
+    if _tuned(context) is None:
+        return experiment, None
+    missing, total = _missing(context), len(_missing(context, {}))
+    if len(missing) == total:
+        return experiment, None
+    ids = {question.id for question, _ in missing}
+    prompts = tuple(prompt for prompt in experiment.evaluation.prompts if prompt.id in ids)
+    asked = dataclasses.replace(experiment.evaluation, prompts=prompts)
+    words = f"{len(missing)} of {total} answers will be asked for; the others are kept"
+    return dataclasses.replace(experiment, evaluation=asked), words
+
+
+def _missing(
+    context: Context, known: Mapping[str, Record] | None = None
+) -> tuple[tuple[Question, Rival], ...]:
+    """Return what was never answered, as far as `known` (if not given, all that is kept) tells."""
     from ftrun.evaluation.answers import unanswered
 
-    if _tuned(context) is None:
-        return True
-    return bool(unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)))
+    known = _cache(context) if known is None else known
+    return unanswered(_questions(context), _rivals(context), _sampling(context), known)
 
 
 def asks_tuned(context: Context) -> bool:
@@ -76,10 +100,7 @@ def asks_tuned(context: Context) -> bool:
     tuned = _tuned(context)
     if tuned is None:
         return "tuned" in evaluation.models
-    from ftrun.evaluation.answers import unanswered
-
-    missing = unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context))
-    return any(rival.model == tuned for _, rival in missing)
+    return any(rival.model == tuned for _, rival in _missing(context))
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -88,9 +109,9 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
 
-    recall = data.recalled(context.experiment, context.folder)
+    recall = data.recalled(context.experiment, context.path("train").parent)
     asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
-    cache = AnswerCache(context.folder)
+    cache = AnswerCache(context.folder, present_folder(context))
     known = {} if context.force == NAME else dict(cache.records)
     missing = unanswered(asked, rivals, sampling, known)
     told = 0
@@ -107,11 +128,21 @@ def run(context: Context) -> dict[str, Any]:
         context.usage.update({(model, kind): number for kind, number in said.usage.items()})
         return Reply(text=said.text, usage=said.usage, seconds=said.seconds)
 
-    records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+    try:
+        records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+    finally:
+        if told:
+            keep_answers(context)  # what was paid for is in the history also when the rest fails
     write_records(context.folder, records)
     scores = score(records).as_dict()
     write_json(context.folder / "scores.json", scores)
     return {"metrics": scores["rivals"], "flips": scores["flips"], "asked": told}
+
+
+def restore(context: Context) -> None:
+    """Write answers.jsonl and scores.json again where all answers are kept; ask nobody."""
+    if not _missing(context):
+        run(context)
 
 
 def _tuned(context: Context) -> str | None:
@@ -127,7 +158,7 @@ def _sampling(context: Context) -> dict[str, Any]:
 def _cache(context: Context) -> dict[str, Record]:
     from ftrun.evaluation.cache import AnswerCache
 
-    return {} if context.force == NAME else AnswerCache(context.folder).records
+    return {} if context.force == NAME else AnswerCache(context.folder, present_folder(context)).records
 
 
 def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question, ...]:
@@ -135,7 +166,7 @@ def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question
 
     prompts = context.experiment.evaluation.prompts
     needed = any(one.messages is None and not one.own_system for one in prompts)
-    system = system_prompt(context.experiment, context.folder) if needed else None
+    system = system_prompt(context.experiment, context.path("train").parent) if needed else None
     return questions(prompts, system=system, recall=recall)
 
 
