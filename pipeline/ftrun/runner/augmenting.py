@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from ftrun import data
 from ftrun.augment.asking import ask_all, unanswered
 from ftrun.augment.cost import estimate
 from ftrun.augment.entries import Entry
@@ -22,6 +23,7 @@ from ftrun.errors import UsageError
 from ftrun.runner.apply import Settings, context_of
 from ftrun.runner.money import consent
 from ftrun.runner.session import Session
+from ftrun.stages.limits import Limit, hold, hold_after, month_limits
 from ftrun.stages.spending import announce, settle
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Standing
@@ -71,10 +73,14 @@ class Augmentation:
             before = kept.spent
             try:
                 if missing:
-                    self._authorize(costs, yes, ask)
-                    self._ask(missing, kept, costs)
+                    limits = self._limits(kept)
+                    self._authorize(costs, limits, yes, ask)
+                    self._ask(missing, kept, costs, limits)
             finally:
                 added, left_out = self._propose(kept)
+            if missing:
+                rate, done = self._experiment.budget.yen_per_usd, "every request is answered"
+                hold_after(limits, kept.spent - before, rate=rate, done=done)
         return {
             "kind": self._experiment.data.augment.kind,
             "model": self._who.model,
@@ -86,17 +92,49 @@ class Augmentation:
             "usd": None if costs["usd"] is None else round(kept.spent - before, 6),
         }
 
-    def _authorize(self, costs: Mapping[str, Any], yes: bool, ask: Callable[[str], bool] | None) -> None:
+    def _limits(self, kept: KeptAnswers) -> list[Limit]:
+        """Return the budgets that hold: what answers cost that came in earlier calls counts."""
+        most, budget = self._experiment.data.augment.max_usd, self._experiment.budget.usd
+        if self._context.local:
+            return []
+        limits = month_limits(self._context)
+        if most is not None:
+            limits.insert(0, Limit(key="data.augment.max_usd", usd=most, before=kept.spent))
+        elif budget is not None:
+            spent = kept.spent_on(request.key for request in self._requests)
+            limits.insert(0, Limit(key="budget.usd", usd=budget, before=spent))
+        return limits
+
+    def _authorize(
+        self,
+        costs: Mapping[str, Any],
+        limits: Sequence[Limit],
+        yes: bool,
+        ask: Callable[[str], bool] | None,
+    ) -> None:
         if self._context.local:
             return
-        augment, budget = self._experiment.data.augment, self._experiment.budget.usd
-        cure = "Lower `data.augment.max_rows`, or raise `budget.usd`."
-        if augment.max_usd is not None:
-            budget = max(0.0, augment.max_usd - costs["spent_usd"])
-            cure = "Lower `data.augment.max_rows`, or raise `data.augment.max_usd`: earlier calls count too."
-        consent(costs, target=self._who.target, budget=budget, yes=yes, ask=ask, cure=cure)
+        own = next((one for one in limits if one.code == "over_budget"), None)
+        cure = f"Lower `data.augment.max_rows`, or raise `{own.key}`: earlier calls count too." if own else ""
+        consent(
+            costs,
+            target=self._who.target,
+            budget=own.usd if own else None,
+            spent=own.before if own else 0.0,
+            yes=yes,
+            ask=ask,
+            cure=cure,
+        )
 
-    def _ask(self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any]) -> None:
+    def _ask(
+        self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any], limits: Sequence[Limit]
+    ) -> None:
+        before = kept.spent
+
+        def tell(number: int, of: int) -> None:
+            self._hold(limits, kept.spent - before, missing[number - 1], f"{number - 1} of {of} answers came")
+            self._tell(number, of)
+
         with self._in_the_ledger(kept, costs["usd"]):
             service = self._context.service()
             try:
@@ -105,10 +143,22 @@ class Augmentation:
                     kept,
                     self._priced,
                     lambda messages, sampling: service.chat(self._who.model, messages, sampling),
-                    self._tell,
+                    tell,
                 )
             finally:
                 self._context.close()
+
+    def _hold(self, limits: Sequence[Limit], paid: float, request: Request, done: str) -> None:
+        """Stop before a request that would exceed a budget."""
+        if limits:
+            hold(
+                limits,
+                paid,
+                data.request_usd(self._priced, request.messages, request.sampling.get("max_tokens")),
+                rate=self._experiment.budget.yen_per_usd,
+                done=done,
+                way="`data.augment.sampling.max_tokens` and fewer `max_rows` make it cheaper.",
+            )
 
     @contextmanager
     def _in_the_ledger(self, kept: KeptAnswers, usd: float | None) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftrun import data
-from ftrun.stages import Action, Context, stages_of
+from ftrun.stages import Action, Context, evaluate, stages_of
 from ftrun.stages.decision import Decision
 from ftrun.stages.deployment import FREE
 from ftrun.stages.lineage import starting_model
@@ -145,6 +145,7 @@ def _estimate(context: Context, steps: list[Step]) -> dict[str, Any] | None:
         train_tokens=counted["train_tokens"],
         train="train" in paid,
         evaluate="evaluate" in paid,
+        answered=evaluate.answered(context) if "evaluate" in paid else None,
     )
     return _with_deployment(context, estimate) if "deploy" in paid else estimate
 
