@@ -15,7 +15,7 @@ from ftrun.augment.cost import estimate
 from ftrun.augment.entries import Entry
 from ftrun.augment.kept import KeptAnswers
 from ftrun.augment.proposals import proposals
-from ftrun.augment.requests import Asked, Request, requests, seeds_needed
+from ftrun.augment.requests import Asked, Message, Request, requests, seeds_needed
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
@@ -28,6 +28,8 @@ from ftrun.stages.spending import announce, settle
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Standing
 from ftrun.state.locks import held
+from ftrun.targets import Reply
+from ftrun.targets.refusals import explained, remarks
 
 
 class Augmentation:
@@ -48,7 +50,7 @@ class Augmentation:
     ) -> None:
         self._experiment, self._other, self._who, self._review = session.experiment, other, who, review
         self._priced = replace(other.experiment.target, model=who.model)  # who is asked is paid
-        self._note, self._tell = note, tell
+        self._note, self._tell, self._noted = note, tell, set[str]()
         self._shape = shape_of(session.experiment)
         wanted = seeds_needed(session.experiment.data.augment)
         seeds, self._questions = training_seeds(session.experiment, self._shape, wanted)
@@ -136,17 +138,21 @@ class Augmentation:
             self._tell(number, of)
 
         with self._in_the_ledger(kept, costs["usd"]):
-            service = self._context.service()
             try:
-                ask_all(
-                    missing,
-                    kept,
-                    self._priced,
-                    lambda messages, sampling: service.chat(self._who.model, messages, sampling),
-                    tell,
-                )
+                ask_all(missing, kept, self._priced, self._reply, tell)
             finally:
                 self._context.close()
+
+    def _reply(self, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+        """Ask once; how the model had to be asked is said once."""
+        service, model = self._context.service(), self._who.model
+        with explained(self._experiment, "data.augment"):
+            said = service.chat(model, messages, sampling)
+        for note in remarks(model, said, service.changes.get(model, {}), "data.augment", sampling):
+            if note not in self._noted:
+                self._note(f"warning: {note}")
+                self._noted.add(note)
+        return said
 
     def _hold(self, limits: Sequence[Limit], paid: float, request: Request, done: str) -> None:
         """Stop before a request that would exceed a budget."""

@@ -128,13 +128,14 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
     from ftrun.stages.limits import hold_question
+    from ftrun.targets.refusals import explained, remarks
 
     recall = data.recalled(context.experiment, context.folder)
     asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
     cache = AnswerCache(context.folder)
     known = {} if context.force == NAME else dict(cache.records)
     missing = unanswered(asked, rivals, sampling, known)
-    told = 0
+    told, noted = 0, set[str]()
 
     def tell(record: Record) -> None:
         nonlocal told
@@ -145,10 +146,17 @@ def run(context: Context) -> dict[str, Any]:
     def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
         hold_question(context, _priced(context, model), messages, f"{told} of {len(missing)} answers came")
         context.emit("asking", number=told + 1, of=len(missing), model=model)
-        said = context.service().chat(context.called(model), messages, sampling)
+        service, called = context.service(), context.called(model)
+        with explained(context.experiment, "eval"):
+            said = service.chat(called, messages, sampling)
+        changes = service.changes.get(called, {})
+        for note in remarks(model, said, changes, "eval", sampling):
+            if note not in noted:
+                context.emit("warning", message=note)
+                noted.add(note)
         usage = data.billed_tokens(_priced(context, model), messages, said.text, said.usage)
         context.usage.update({(model, kind): number for kind, number in usage.items()})
-        return Reply(text=said.text, usage=usage, seconds=said.seconds)
+        return Reply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
 
     records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
     write_records(context.folder, records)
