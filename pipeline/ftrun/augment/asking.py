@@ -53,18 +53,19 @@ def unanswered(asked: Iterable[Request], kept: KeptAnswers, reviewed: Iterable[E
 def ask_all(
     missing: Sequence[Request], kept: KeptAnswers, target: Target, ask: Ask, tell: Callable[[int, int], None]
 ) -> None:
-    """Ask and keep every answer; `tell` gets the number of each request and their sum before it is sent."""
+    """Ask and keep every answer; `tell` gets the number of each request and their sum before it is sent, and
+    may raise what the command should stop with.
+    """
     _, run = new_run()
     for number, request in enumerate(missing, 1):
         tell(number, len(missing))
         said = ask(request.messages, request.sampling)
+        usage = data.billed_tokens(target, request.messages, said.text, said.usage)
         answered = Answered(
             key=request.key,
             text=said.text,
-            usage=dict(said.usage),
-            usd=data.answers_usd(
-                target, said.usage.get("prompt_tokens", 0), said.usage.get("completion_tokens", 0)
-            ),
+            usage=usage,
+            usd=data.answers_usd(target, usage["prompt_tokens"], usage["completion_tokens"]),
             time=new_run()[0],
             run=run,
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ftrun.errors import DecisionError
 from ftrun.files import append_durably
 
 KEPT = "augment.answers.jsonl"
@@ -15,7 +17,7 @@ KEPT = "augment.answers.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What came of a request: the text, the server's token counts, what it cost (None: unknown), and when."""
+    """What came of a request: the text, the tokens billed, what it cost (None: unknown), and when."""
 
     key: str
     text: str
@@ -35,7 +37,11 @@ class KeptAnswers:
     @property
     def spent(self) -> float:
         """Return the US$ that all answers cost, as far as it is known."""
-        return sum(one.usd or 0.0 for one in self.answers.values())
+        return self.spent_on(self.answers)
+
+    def spent_on(self, keys: Iterable[str]) -> float:
+        """Return the US$ that the answers to some requests cost, as far as it is known."""
+        return sum(self.answers[key].usd or 0.0 for key in keys if key in self.answers)
 
     def add(self, answered: Answered) -> None:
         """Keep an answer durably."""
@@ -46,8 +52,23 @@ class KeptAnswers:
 
 
 def _read(path: Path) -> Iterator[Answered]:
-    for line in path.read_bytes().split(b"\n") if path.exists() else ():
+    for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else (), start=1):
         try:
-            yield Answered(**json.loads(line))
+            found = Answered(**json.loads(line))
         except (ValueError, TypeError):
             continue  # a torn line: asked again, which costs less than a wrong row
+        if not _is_amount(found.usd):
+            raise DecisionError(
+                "`usd` is not an amount, so what was spent is unknown; nothing was sent",
+                code="answers_damaged",
+                file=str(path),
+                line=number,
+                hint="Write what the answer cost, or delete the line: its answer is then asked for again.",
+            )
+        yield found
+
+
+def _is_amount(usd: Any) -> bool:
+    if usd is None:
+        return True
+    return isinstance(usd, (int, float)) and not isinstance(usd, bool) and 0 <= usd < math.inf

@@ -82,6 +82,7 @@ class Talk:
 
     def __init__(self, session: Session, service: Service, models: dict[str, str]) -> None:
         self.service, self.models = service, models
+        self.experiment, self.noted = session.experiment, set[str]()
         self.sampling = dict(session.experiment.evaluation.sampling)
         system = _system(session)
         start: Messages = [{"role": "system", "content": system}] if system else []
@@ -104,12 +105,19 @@ class Talk:
             print()
 
     def _pieces(self, name: str, text: str) -> Iterator[str]:
+        from ftrun.targets.refusals import change_notes, explained
+
         history = self.histories[name]
         history.append({"role": "user", "content": text})
-        said = []
-        for piece in self.service.chat_stream(self.models[name], history, self.sampling):
-            said.append(piece)
-            yield piece
+        said, model = [], self.models[name]
+        with explained(self.experiment, "eval"):
+            for piece in self.service.chat_stream(model, history, self.sampling):
+                said.append(piece)
+                yield piece
+        for note in change_notes(model, self.service.changes.get(model, {})):
+            if note not in self.noted:
+                click.echo(f"\nwarning: {note}", err=True)
+                self.noted.add(note)
         history.append({"role": "assistant", "content": "".join(said)})
 
 

@@ -5,7 +5,7 @@ Importing this costs nothing; the work is imported when a function is called.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,14 +131,23 @@ def price(
     train_tokens: int,
     train: bool = True,
     evaluate: bool = True,
+    answered: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Any]:
     """Return the estimate of `plan --json` and `check --json`; `usd` is None where no price is known.
 
-    `train_tokens` are those of one epoch. `train` and `evaluate` say which of the two is still to be paid.
+    `train_tokens` are those of one epoch. `train` and `evaluate` say which of the two is still to be paid,
+    `answered` the ids of prompts that a rival has answered.
     """
     from ftrun.data.pricing import price as estimate
 
-    return estimate(experiment, examples=examples, train_tokens=train_tokens, train=train, evaluate=evaluate)
+    return estimate(
+        experiment,
+        examples=examples,
+        train_tokens=train_tokens,
+        train=train,
+        evaluate=evaluate,
+        answered=answered,
+    )
 
 
 def train_usd(experiment: Experiment, tokens: int) -> float | None:
@@ -155,8 +164,25 @@ def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> f
     return cost(target, prompt_tokens, completion_tokens)
 
 
+def request_usd(target: Target, messages: Sequence[Mapping[str, Any]], longest: int | None) -> float | None:
+    """Return what one request costs at most, answered with `longest` tokens; None: unknown price."""
+    from ftrun.data.pricing import request_usd as cost
+
+    return cost(target, messages, longest)
+
+
+def billed_tokens(
+    target: Target, messages: Sequence[Mapping[str, Any]], text: str, told: Mapping[str, Any]
+) -> dict[str, int]:
+    """Return the tokens that a request is billed for: as the server `told`, or else as counted here."""
+    from ftrun.data.pricing import billed_tokens as count
+
+    return count(target, messages, text, told)
+
+
 __all__ = [
     "answers_usd",
+    "billed_tokens",
     "browsable",
     "check",
     "content_hash",
@@ -165,6 +191,7 @@ __all__ = [
     "prepare_inputs",
     "price",
     "recalled",
+    "request_usd",
     "severity_inputs",
     "source_files",
     "target_problems",

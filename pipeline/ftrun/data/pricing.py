@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ OPENAI_HOSTS = frozenset(("api.openai.com", "eu.api.openai.com", "us.api.openai.
 MILLION = 1_000_000
 BY_TIME = "OpenAI bills reinforcement by the hour, which can't be told beforehand"
 LONGEST_ANSWER = 32_768  # tokens of an answer that nothing limits: what GPT-4.1 gives at most
+MOST_TOKENS = 10_000_000  # of one request: no model reads or writes more, so a server that says so is wrong
 
 
 def auto_epochs(examples: int) -> int:
@@ -75,11 +77,18 @@ def price_table() -> dict[str, Any]:
 
 
 def price(
-    experiment: Experiment, *, examples: int, train_tokens: int, train: bool = True, evaluate: bool = True
+    experiment: Experiment,
+    *,
+    examples: int,
+    train_tokens: int,
+    train: bool = True,
+    evaluate: bool = True,
+    answered: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, Any]:
     """Return the estimate as JSON values; `train_tokens` are one epoch's.
 
-    What is not to be paid any more (`train`, `evaluate` False) counts 0 US$. None: no price is known.
+    What is not to be paid any more (`train`, `evaluate` False) counts 0 US$, as do the ids of prompts that a
+    rival has `answered`. None: no price is known.
     """
     n_epochs = epochs(experiment, examples)
     billable = train_tokens * n_epochs
@@ -90,7 +99,7 @@ def price(
         unknown = next(filter(None, map(unknown_price, _rivals(experiment))), None)
     encoding = encoding_of(experiment.target)
     paid = train_usd(experiment, billable) if train else 0.0
-    eval_usd = _eval_usd(experiment, examples, train_tokens) if evaluate else 0.0
+    eval_usd = _eval_usd(experiment, examples, train_tokens, answered or {}) if evaluate else 0.0
     rate = experiment.budget.yen_per_usd
     total = None if paid is None or eval_usd is None else round(paid + eval_usd, 6)
     return {
@@ -139,6 +148,38 @@ def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> f
     return round((prompt_tokens * known.input + completion_tokens * known.output) / MILLION, 6)
 
 
+def request_usd(target: Target, messages: Sequence[Mapping[str, Any]], longest: int | None) -> float | None:
+    """Return what one request costs at most, answered with `longest` tokens; None: unknown price."""
+    known = price_of(target)
+    if known is None:
+        return None
+    asked = _tokens_of(target, messages) if known.input else 0
+    return (asked * known.input + (longest or LONGEST_ANSWER) * known.output) / MILLION
+
+
+def billed_tokens(
+    target: Target, messages: Sequence[Mapping[str, Any]], text: str, told: Mapping[str, Any]
+) -> dict[str, int]:
+    """Return the tokens that a request is billed for: the server's own count (`told`, 0 where it says none)
+    or, where that is missing or can't be, the tokens of what was sent and of the answer as counted here.
+    """
+    asked, said = (_count(told.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+    if target.provider != "local":
+        asked = asked or _tokens_of(target, messages)
+        said = said or (text_counter(encoding_of(target).name)([text])[0] if text else 0)
+    return {"prompt_tokens": asked, "completion_tokens": said}
+
+
+def _count(told: Any) -> int:
+    """Return a count of tokens; 0 for what can't be one."""
+    return told if isinstance(told, int) and 0 < told <= MOST_TOKENS else 0
+
+
+def _tokens_of(target: Target, messages: Sequence[Mapping[str, Any]]) -> int:
+    [tokens] = count_examples([{"messages": list(messages)}], text_counter(encoding_of(target).name))
+    return tokens.total
+
+
 def _train_usd(known: Price | None, billable: int) -> float | None:
     return None if known is None else round(billable * known.train / MILLION, 6)
 
@@ -149,33 +190,41 @@ def _rivals(experiment: Experiment) -> list[Target]:
     return [target if name in ("tuned", "base") else replace(target, model=name) for name in models]
 
 
-def _eval_usd(experiment: Experiment, examples: int, train_tokens: int) -> float | None:
-    """Return what the questions cost at most: at the price of tuned models, answers at full length."""
+def _eval_usd(
+    experiment: Experiment, examples: int, train_tokens: int, answered: Mapping[str, Collection[str]]
+) -> float | None:
+    """Return what the open questions cost at most: at the price of tuned models, answers at full length."""
     evaluation = experiment.evaluation
-    prices = [price_of(one) for one in _rivals(experiment)] if evaluation.prompts else []
-    known = [one for one in prices if one is not None]
-    if all(one.input == one.output == 0 for one in known) and len(known) == len(prices):
+    if not evaluation.prompts:
         return 0.0
+    prices = [price_of(one) for one in _rivals(experiment)]
+    known = [one for one in prices if one is not None]
     if len(known) < len(prices):
         return None
-    sampling = evaluation.sampling
-    longest = sampling.get("max_tokens") or LONGEST_ANSWER
+    if all(one.input == one.output == 0 for one in known):
+        return 0.0
+    longest = int(evaluation.sampling.get("max_tokens") or LONGEST_ANSWER)
     asked = _asked_tokens(experiment, train_tokens // max(1, examples))
-    answered = len(evaluation.prompts) * int(longest)
-    return round(sum(asked * one.input + answered * one.output for one in known) / MILLION, 6)
+    usd = 0.0
+    for name, one in zip(evaluation.models, known, strict=True):
+        left = [tokens for prompt, tokens in asked.items() if prompt not in answered.get(name, ())]
+        usd += sum(left) * one.input + len(left) * longest * one.output
+    return round(usd / MILLION, 6)
 
 
-def _asked_tokens(experiment: Experiment, usual_example: int) -> int:
-    """Return the tokens of all questions. `usual_example` stands for a system prompt that only rows have."""
+def _asked_tokens(experiment: Experiment, usual_example: int) -> dict[str, int]:
+    """Return the tokens of each question, by its id. `usual_example` stands for a system prompt that only
+    rows have.
+    """
     prompts = experiment.evaluation.prompts
     count = text_counter(encoding_of(experiment.target).name)
-    asked = sum(
-        tokens.total for tokens in count_examples(({"messages": _question(one)} for one in prompts), count)
-    )
-    own = sum(one.own_system or one.messages is not None for one in prompts)
+    counted = count_examples(({"messages": _question(one)} for one in prompts), count)
     system = experiment.prompt.system
     each = count([system.text])[0] if system else usual_example
-    return asked + each * (len(prompts) - own)
+    return {
+        one.id: tokens.total + (0 if one.own_system or one.messages is not None else each)
+        for one, tokens in zip(prompts, counted, strict=True)
+    }
 
 
 def _question(prompt: EvalPrompt) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from ftrun.evaluation.expect import judge
@@ -45,16 +45,21 @@ class Rival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back: the text, the server's token counts, and how long it took in seconds."""
+    """What came back: the text, the tokens billed, how long it took in seconds, and what of the sampling the
+    server refuses, with what was sent instead (None: nothing).
+    """
 
     text: str
     usage: Mapping[str, Any]
     seconds: float
+    changes: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A line of answers.jsonl. `cache_key` says what was asked; `failures` what was expected in vain."""
+    """A line of answers.jsonl. `cache_key` says what the experiment file asks for, `changes` how it was
+    sent where the server refuses that, `failures` what was expected in vain.
+    """
 
     prompt_id: str
     rival: str
@@ -68,10 +73,13 @@ class Record:
     cache_key: str
     failures: tuple[str, ...] = ()
     recall: bool = False
+    changes: Mapping[str, str | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
         values = asdict(self)
+        if not self.changes:  # as lines are without any, for earlier versions too
+            del values["changes"]
         return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
 
     @classmethod
@@ -235,7 +243,7 @@ def collect(
 
 
 def _reply_of(record: Record) -> Reply:
-    return Reply(text=record.answer, usage=record.usage, seconds=record.seconds)
+    return Reply(text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes)
 
 
 def _record(question: Question, rival: Rival, reply: Reply, key: str) -> Record:
@@ -254,6 +262,7 @@ def _record(question: Question, rival: Rival, reply: Reply, key: str) -> Record:
         cache_key=key,
         failures=judgement.failures,
         recall=question.recall,
+        changes=dict(reply.changes),
     )
 
 

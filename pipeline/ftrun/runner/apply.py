@@ -17,7 +17,8 @@ from ftrun.runner.session import Session, remember_validated
 from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of, wait
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
 from ftrun.stages.deployment import count_hours, take_down_earlier, tell_what_stands
-from ftrun.stages.history import keep, tell_damaged
+from ftrun.stages.history import evaluated, keep, tell_damaged
+from ftrun.stages.spec import spec_key
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
@@ -114,7 +115,9 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     count_hours(context)
     take_down_earlier(context, deploy.inputs(context))
     _refuse_blocked(plan, context)
-    authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
+    context.spent = _spent_before(context) if plan.paid else 0.0
+    budget = context.experiment.budget.usd
+    authorize(plan, budget=budget, spent=context.spent, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
     if plan.paid and not context.local:
         from ftrun.stages.spending import check_month  # a run with nothing to do pays nothing
@@ -125,6 +128,22 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
         _apply_rest(context, plan, settings, outcome)
     finally:
         tell_what_stands(context)
+    if plan.paid and not context.local:
+        from ftrun.stages.limits import hold_run
+
+        hold_run(context)
+
+
+def _spent_before(context: Context) -> float:
+    """Return the US$ that count against the run's budget before it begins: what this configuration's job and
+    answers cost in earlier runs, as long as none of them got to the end.
+    """
+    if context.local or context.experiment.budget.usd is None:
+        return 0.0
+    from ftrun.stages.limits import job_usd
+
+    job = 0.0 if evaluated(context, spec_key(context)) is not None else job_usd(context)
+    return job + evaluate.unfinished_usd(context)
 
 
 def _apply_rest(context: Context, plan: Plan, settings: Settings, outcome: Outcome) -> None:
@@ -246,11 +265,17 @@ def _left(stage: Stage, context: Context) -> dict[str, Any]:
 
 def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
     """Do the stage's work; what its questions cost goes to the ledger, before they are asked and after."""
-    if stage.NAME != "evaluate" or context.local or not stage.costs(context, decision):
+    if context.local or not stage.costs(context, decision):
         return stage.run(context)
+    from ftrun.stages.limits import hold_stage, run_limits
     from ftrun.stages.spending import announce, answers_usd, settle
+    from ftrun.state.ledger import STOPPED
 
+    hold_stage(context, stage.NAME)
+    if stage.NAME != "evaluate":
+        return stage.run(context)
     effect, result = str(uuid.uuid4()), None
+    context.limits = run_limits(context)  # before the estimate is in the ledger
     announce(context, "answers", effect, context.quote.get("eval_usd"))
     context.usage.clear()
     try:
@@ -258,7 +283,8 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
     finally:
         tokens = context.usage.total()
         if tokens:
-            settle(context, "answers", effect, "actual", usd=answers_usd(context), tokens=tokens)
+            usd, what = answers_usd(context), STOPPED if result is None else None
+            settle(context, "answers", effect, "actual", usd=usd, tokens=tokens, what=what)
         elif result is None or not result.get("asked"):
             settle(context, "answers", effect, "void", usd=0.0)
     return result

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from ftrun import data
 from ftrun.augment.asking import ask_all, unanswered
 from ftrun.augment.cost import estimate
 from ftrun.augment.entries import Entry
 from ftrun.augment.kept import KeptAnswers
 from ftrun.augment.proposals import proposals
-from ftrun.augment.requests import Asked, Request, requests, seeds_needed
+from ftrun.augment.requests import Asked, Message, Request, requests, seeds_needed
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
@@ -22,10 +23,13 @@ from ftrun.errors import UsageError
 from ftrun.runner.apply import Settings, context_of
 from ftrun.runner.money import consent
 from ftrun.runner.session import Session
+from ftrun.stages.limits import Limit, hold, hold_after, month_limits
 from ftrun.stages.spending import announce, settle
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Standing
 from ftrun.state.locks import held
+from ftrun.targets import Reply
+from ftrun.targets.refusals import explained, remarks
 
 
 class Augmentation:
@@ -46,7 +50,7 @@ class Augmentation:
     ) -> None:
         self._experiment, self._other, self._who, self._review = session.experiment, other, who, review
         self._priced = replace(other.experiment.target, model=who.model)  # who is asked is paid
-        self._note, self._tell = note, tell
+        self._note, self._tell, self._noted = note, tell, set[str]()
         self._shape = shape_of(session.experiment)
         wanted = seeds_needed(session.experiment.data.augment)
         seeds, self._questions = training_seeds(session.experiment, self._shape, wanted)
@@ -71,10 +75,14 @@ class Augmentation:
             before = kept.spent
             try:
                 if missing:
-                    self._authorize(costs, yes, ask)
-                    self._ask(missing, kept, costs)
+                    limits = self._limits(kept)
+                    self._authorize(costs, limits, yes, ask)
+                    self._ask(missing, kept, costs, limits)
             finally:
                 added, left_out = self._propose(kept)
+            if missing:
+                rate, done = self._experiment.budget.yen_per_usd, "every request is answered"
+                hold_after(limits, kept.spent - before, rate=rate, done=done)
         return {
             "kind": self._experiment.data.augment.kind,
             "model": self._who.model,
@@ -86,29 +94,77 @@ class Augmentation:
             "usd": None if costs["usd"] is None else round(kept.spent - before, 6),
         }
 
-    def _authorize(self, costs: Mapping[str, Any], yes: bool, ask: Callable[[str], bool] | None) -> None:
+    def _limits(self, kept: KeptAnswers) -> list[Limit]:
+        """Return the budgets that hold: what answers cost that came in earlier calls counts."""
+        most, budget = self._experiment.data.augment.max_usd, self._experiment.budget.usd
+        if self._context.local:
+            return []
+        limits = month_limits(self._context)
+        if most is not None:
+            limits.insert(0, Limit(key="data.augment.max_usd", usd=most, before=kept.spent))
+        elif budget is not None:
+            spent = kept.spent_on(request.key for request in self._requests)
+            limits.insert(0, Limit(key="budget.usd", usd=budget, before=spent))
+        return limits
+
+    def _authorize(
+        self,
+        costs: Mapping[str, Any],
+        limits: Sequence[Limit],
+        yes: bool,
+        ask: Callable[[str], bool] | None,
+    ) -> None:
         if self._context.local:
             return
-        augment, budget = self._experiment.data.augment, self._experiment.budget.usd
-        cure = "Lower `data.augment.max_rows`, or raise `budget.usd`."
-        if augment.max_usd is not None:
-            budget = max(0.0, augment.max_usd - costs["spent_usd"])
-            cure = "Lower `data.augment.max_rows`, or raise `data.augment.max_usd`: earlier calls count too."
-        consent(costs, target=self._who.target, budget=budget, yes=yes, ask=ask, cure=cure)
+        own = next((one for one in limits if one.code == "over_budget"), None)
+        cure = f"Lower `data.augment.max_rows`, or raise `{own.key}`: earlier calls count too." if own else ""
+        consent(
+            costs,
+            target=self._who.target,
+            budget=own.usd if own else None,
+            spent=own.before if own else 0.0,
+            yes=yes,
+            ask=ask,
+            cure=cure,
+        )
 
-    def _ask(self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any]) -> None:
+    def _ask(
+        self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any], limits: Sequence[Limit]
+    ) -> None:
+        before = kept.spent
+
+        def tell(number: int, of: int) -> None:
+            self._hold(limits, kept.spent - before, missing[number - 1], f"{number - 1} of {of} answers came")
+            self._tell(number, of)
+
         with self._in_the_ledger(kept, costs["usd"]):
-            service = self._context.service()
             try:
-                ask_all(
-                    missing,
-                    kept,
-                    self._priced,
-                    lambda messages, sampling: service.chat(self._who.model, messages, sampling),
-                    self._tell,
-                )
+                ask_all(missing, kept, self._priced, self._reply, tell)
             finally:
                 self._context.close()
+
+    def _reply(self, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+        """Ask once; how the model had to be asked is said once."""
+        service, model = self._context.service(), self._who.model
+        with explained(self._experiment, "data.augment"):
+            said = service.chat(model, messages, sampling)
+        for note in remarks(model, said, service.changes.get(model, {}), "data.augment", sampling):
+            if note not in self._noted:
+                self._note(f"warning: {note}")
+                self._noted.add(note)
+        return said
+
+    def _hold(self, limits: Sequence[Limit], paid: float, request: Request, done: str) -> None:
+        """Stop before a request that would exceed a budget."""
+        if limits:
+            hold(
+                limits,
+                paid,
+                data.request_usd(self._priced, request.messages, request.sampling.get("max_tokens")),
+                rate=self._experiment.budget.yen_per_usd,
+                done=done,
+                way="`data.augment.sampling.max_tokens` and fewer `max_rows` make it cheaper.",
+            )
 
     @contextmanager
     def _in_the_ledger(self, kept: KeptAnswers, usd: float | None) -> Iterator[None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ftrun import data
-from ftrun.experiment.model import Experiment
 from ftrun.stages import Action, Context, evaluate, stages_of
 from ftrun.stages.decision import Decision
 from ftrun.stages.deployment import FREE
@@ -70,13 +69,13 @@ def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...
     """Return the plan. `remote` None: the target is not asked."""
     steps = _steps(context, remote)
     asking = any(step.stage == evaluate.NAME and step.paid for step in steps)
-    priced, words = evaluate.still_to_ask(context) if asking else (context.experiment, None)
+    words = evaluate.still_to_ask(context) if asking else None
     notes = (*notes, *_readiness(context, steps, remote), *((words,) if words else ()))
     return Plan(
         experiment=context.experiment.name,
         target=context.experiment.target.name,
         steps=tuple(steps),
-        estimate=_estimate(context, steps, priced),
+        estimate=_estimate(context, steps),
         notes=notes,
     )
 
@@ -136,21 +135,19 @@ def _works(steps: list[Step]) -> bool:
     )
 
 
-def _estimate(context: Context, steps: list[Step], priced: Experiment) -> dict[str, Any] | None:
-    """Return tokens and cost of what is planned; what is done or adopted is paid for already.
-
-    `priced` is the experiment without the questions that are answered already.
-    """
+def _estimate(context: Context, steps: list[Step]) -> dict[str, Any] | None:
+    """Return tokens and cost of what is planned; what is done or adopted is paid for already."""
     counted = context.result("check")
     if "train_tokens" not in counted:
         return None
     paid = {step.stage for step in steps if step.paid}
     estimate = data.price(
-        priced,
+        context.experiment,
         examples=counted["examples"],
         train_tokens=counted["train_tokens"],
         train="train" in paid,
         evaluate="evaluate" in paid,
+        answered=evaluate.answered(context) if "evaluate" in paid else None,
     )
     return _with_deployment(context, estimate) if "deploy" in paid else estimate
 

@@ -17,6 +17,7 @@ from ftrun.values import dataclass
 
 if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
     from ftrun.experiment.target_model import Deployment
+    from ftrun.stages.limits import Limit
     from ftrun.targets.deployments import Deployments
 
 
@@ -35,9 +36,11 @@ class Context:
     `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
     `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
-    of what was asked, by model and kind, `asks` tells whether a question to the tuned model is open.
-    `needs_files`: there is work to do, so files that a fresh clone lacks are made again; `prepared` is where
-    the prepared files are if not in `folder` (a preview).
+    of what was asked, by model and kind, `asks` tells whether a question to the tuned model is open. `spent`
+    is the US$ that this run's job cost, and what an earlier run of it that did not get to its end paid for;
+    `limits` are the budgets that hold while questions are asked. `needs_files`: there is work to do, so files
+    that a fresh clone lacks are made again; `prepared` is where the prepared files are if not in `folder` (a
+    preview).
     `wait_for_lock`: wait for another run instead of stopping. `options` are those of this run that choose
     what is meant (--set, --runs-dir), for commands that are shown.
     """
@@ -54,6 +57,8 @@ class Context:
     consented: bool = False
     quote: Mapping[str, Any] = field(default_factory=dict)
     usage: Counter[tuple[str, str]] = field(default_factory=Counter)
+    spent: float = 0.0
+    limits: Sequence[Limit] = ()
     wait_for_lock: bool = False
     options: Sequence[str] = ()
     _service: Service | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ftrun import data
 from ftrun.errors import UserError
 from ftrun.experiment.model import Experiment, Template
+from ftrun.experiment.target_model import Target
 from ftrun.files import write_json
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
@@ -65,21 +67,14 @@ def costs(context: Context, decision: Decision) -> bool:
     return _tuned(context) is None or bool(_missing(context))
 
 
-def still_to_ask(context: Context) -> tuple[Experiment, str | None]:
-    """Return the experiment with those questions alone that are not answered by all yet, which is what asking
-    costs at most; and in words how many answers that is, where some are kept.
-    """
-    experiment = context.experiment
+def still_to_ask(context: Context) -> str | None:
+    """Return in words how many answers are still to be paid for; None where none is kept, or nobody knows."""
     if _tuned(context) is None:
-        return experiment, None
+        return None
     missing, total = _missing(context), len(_missing(context, {}))
     if len(missing) == total:
-        return experiment, None
-    ids = {question.id for question, _ in missing}
-    prompts = tuple(prompt for prompt in experiment.evaluation.prompts if prompt.id in ids)
-    asked = dataclasses.replace(experiment.evaluation, prompts=prompts)
-    words = f"{len(missing)} of {total} answers will be asked for; the others are kept"
-    return dataclasses.replace(experiment, evaluation=asked), words
+        return None
+    return f"{len(missing)} of {total} answers will be asked for; the others are kept"
 
 
 def _missing(
@@ -103,18 +98,58 @@ def asks_tuned(context: Context) -> bool:
     return any(rival.model == tuned for _, rival in _missing(context))
 
 
+def answered(context: Context) -> dict[str, set[str]]:
+    """Return the ids of the prompts that each rival has answered: they are not paid for again."""
+    if _tuned(context) is None:
+        return {}
+    from ftrun.evaluation.answers import cache_key
+
+    cache, sampling = _cache(context), _sampling(context)
+    return {
+        rival.name: {
+            one.id for one in _questions(context) if cache_key(rival, one.messages, sampling) in cache
+        }
+        for rival in _rivals(context)
+    }
+
+
+def unfinished_usd(context: Context) -> float:
+    """Return what an evaluation that did not get to its end has paid for the present questions' answers."""
+    if not context.experiment.evaluation.prompts or _tuned(context) is None:
+        return 0.0
+    from ftrun.evaluation.answers import cache_key
+    from ftrun.stages.spending import ledger_of, usage_usd
+    from ftrun.state.ledger import read_ledgers, unfinished_answers
+
+    if not (most := unfinished_answers(read_ledgers([ledger_of(context).path]))):
+        return 0.0
+    sampling, cache = _sampling(context), _cache(context)
+    asked = {
+        cache_key(who, one.messages, sampling) for one in _questions(context) for who in _rivals(context)
+    }
+    usage: Counter[tuple[str, str]] = Counter()
+    for record in (cache[key] for key in asked & cache.keys()):
+        billed = data.billed_tokens(
+            _priced(context, record.model), record.messages, record.answer, record.usage
+        )
+        usage.update({(record.model, kind): number for kind, number in billed.items()})
+    return min(most, usage_usd(context, usage) or 0.0)
+
+
 def run(context: Context) -> dict[str, Any]:
     """Ask what is not answered yet, write answers.jsonl and scores.json, return the scores."""
     from ftrun.evaluation.answers import Reply, collect, unanswered
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
+    from ftrun.stages.limits import hold_question
+    from ftrun.targets.refusals import explained, remarks
 
     recall = data.recalled(context.experiment, context.path("train").parent)
     asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
     cache = AnswerCache(context.folder, present_folder(context))
     known = {} if context.force == NAME else dict(cache.records)
     missing = unanswered(asked, rivals, sampling, known)
-    told = 0
+    told, noted = 0, set[str]()
 
     def tell(record: Record) -> None:
         nonlocal told
@@ -123,10 +158,19 @@ def run(context: Context) -> dict[str, Any]:
         context.emit("answer", number=told, of=len(missing), rival=record.rival, prompt_id=record.prompt_id)
 
     def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+        hold_question(context, _priced(context, model), messages, f"{told} of {len(missing)} answers came")
         context.emit("asking", number=told + 1, of=len(missing), model=model)
-        said = context.service().chat(context.called(model), messages, sampling)
-        context.usage.update({(model, kind): number for kind, number in said.usage.items()})
-        return Reply(text=said.text, usage=said.usage, seconds=said.seconds)
+        service, called = context.service(), context.called(model)
+        with explained(context.experiment, "eval"):
+            said = service.chat(called, messages, sampling)
+        changes = service.changes.get(called, {})
+        for note in remarks(model, said, changes, "eval", sampling):
+            if note not in noted:
+                context.emit("warning", message=note)
+                noted.add(note)
+        usage = data.billed_tokens(_priced(context, model), messages, said.text, said.usage)
+        context.usage.update({(model, kind): number for kind, number in usage.items()})
+        return Reply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
 
     try:
         records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
@@ -149,6 +193,11 @@ def _tuned(context: Context) -> str | None:
     """Return the model of the present configuration, once it is trained: also after going back to it."""
     job = context.state.jobs.get(spec_key(context))
     return job.fine_tuned_model if job is not None else None
+
+
+def _priced(context: Context, model: str) -> Target:
+    """Return the target with the model that is asked, whose price holds."""
+    return dataclasses.replace(context.experiment.target, model=model)
 
 
 def _sampling(context: Context) -> dict[str, Any]:

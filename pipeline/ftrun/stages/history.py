@@ -49,15 +49,15 @@ def keep(context: Context, *, reported: bool = False) -> None:
     folder = present_folder(context)
     before = _entry(folder)
     same_job = _mapping(before, "wait").get("job_id") in (None, waited.result.get("job_id"))
-    evaluated = _evaluated(context, key)
-    answered = evaluated is not None and keep_answers(context, present=True)
+    scores = evaluated(context, key)
+    answered = scores is not None and keep_answers(context, present=True)
     entry = {
         **before,
         "spec_key": key,
         "spec": job.spec,
         "wait": _fuller(_mapping(before, "wait"), waited.result) if same_job else waited.result,
         "data": _fuller(_mapping(before, "data"), _data(context)),
-        "metrics": evaluated or _mapping(before, "metrics"),
+        "metrics": scores or _mapping(before, "metrics"),
     }
     if not before and (folder / ENTRY).exists():
         context.emit("warning", message=f"{shown_path(folder / ENTRY)} is damaged: it is written again")
@@ -65,12 +65,12 @@ def keep(context: Context, *, reported: bool = False) -> None:
         write_json(folder / ENTRY, entry)
     _keep_metrics(context, folder, same_job=same_job)
     # without a question there is nothing new to tell of answers that are kept
-    if evaluated is not None and (answered or not (folder / ANSWERS).exists()):
+    if scores is not None and (answered or not (folder / ANSWERS).exists()):
         for name in (SCORES, *((REPORT,) if reported else ())):
             _write_changed(folder / name, _bytes(context.folder / name))
 
 
-def _evaluated(context: Context, key: str) -> Mapping[str, Any] | None:
+def evaluated(context: Context, key: str) -> Mapping[str, Any] | None:
     """Return the scores of the present configuration's evaluation, None where it was not evaluated yet."""
     record = context.state.stages.get("evaluate")
     if record is None or record.status != "done":

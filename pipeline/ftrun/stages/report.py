@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ftrun.stages.spec import HYPERPARAMETERS, spec_key
 from ftrun.targets import Service
 
 if TYPE_CHECKING:  # a run with nothing to do must not pay for the report's many dataclasses
+    from ftrun.evaluation.answers import Record
     from ftrun.report import Facts
 
 NAME = "report"
@@ -124,7 +125,7 @@ def gather(context: Context) -> Facts:
             "answers": [record.as_dict() for record in records],
             "scores": _document(context.folder / "scores.json"),
             "provenance": provenance(context),
-            "warnings": _warnings(context),
+            "warnings": [*_warnings(context), *_changes(records)],
         }
     )
 
@@ -137,6 +138,14 @@ def _warnings(context: Context) -> list[str]:
     early = context.result("wait").get("stopped_early")
     stopped = [f"Training was stopped early: {early}. The best checkpoint is used."] if early else []
     return ([REHEARSED] if rehearsed else []) + stopped + language_note(context.experiment)
+
+
+def _changes(records: Sequence[Record]) -> list[str]:
+    """Return how models were asked otherwise than the experiment says."""
+    from ftrun.targets.refusals import change_notes
+
+    notes = [note for record in records for note in change_notes(record.model, record.changes)]
+    return list(dict.fromkeys(notes))
 
 
 def _text(path: Path) -> str:

@@ -6,6 +6,7 @@ plan and the deed another run may have spent what was left.
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -111,10 +112,15 @@ def train_usd(context: Context, tokens: int | None) -> float | None:
 
 
 def answers_usd(context: Context) -> float | None:
-    """Return what the questions of this run cost by the tokens that the server counted."""
+    """Return what the questions of this run cost by the tokens that came back."""
+    return usage_usd(context, context.usage)
+
+
+def usage_usd(context: Context, usage: Counter[tuple[str, str]]) -> float | None:
+    """Return what so many tokens cost, by model and kind; None: unknown price."""
     costs = []
-    for model in {model for model, _ in context.usage}:
+    for model in {model for model, _ in usage}:
         asked = replace(context.experiment.target, model=model)
-        told, said = (context.usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
+        told, said = (usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
         costs.append(data.answers_usd(asked, told, said))
     return None if None in costs else sum(cost or 0.0 for cost in costs)

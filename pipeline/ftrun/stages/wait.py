@@ -193,9 +193,11 @@ def _settle(context: Context, record: JobRecord, job: Job) -> None:
     """Tell the ledger what the job cost: nothing if it failed; an adopted one was paid for elsewhere."""
     if record.settled or record.intent is None:
         return
-    from ftrun.stages.spending import settle, train_usd  # a run with nothing to do pays nothing
+    from ftrun.stages.limits import count_job  # a run with nothing to do pays nothing
+    from ftrun.stages.spending import settle, train_usd
 
     tokens = 0 if job.status == "failed" else job.trained_tokens
+    count_job(context, tokens)
     if tokens is not None:
         usd = train_usd(context, tokens)
         settle(context, "job", record.intent, "actual", usd=usd, tokens=tokens, what=job.id)

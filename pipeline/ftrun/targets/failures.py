@@ -81,13 +81,16 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def as_error(error: Exception, doing: str) -> ServiceError:
-    """Return the error of a stage whose call failed; `doing` is a clause such as `uploading x`."""
+def as_error(error: Exception, doing: str, parameter: str | None = None) -> ServiceError:
+    """Return the error of a stage whose call failed; `doing` is a clause such as `uploading x`, `parameter`
+    what the server refuses.
+    """
     return ServiceError(
         f"{doing}: {describe(error)}",
         code=code_of(error),
         hint=_hint(error) or "Nothing is lost: run the same command again.",
         retry_after=retry_after(error),
+        parameter=parameter,
     )
 
 
@@ -153,7 +156,9 @@ def _has_api_body(error: openai.APIStatusError) -> bool:
 
 
 def _api_message(error: openai.APIStatusError) -> str:
-    return str(_body(error).get("message") or "no message in the answer")[:500]
+    told = error.body if isinstance(error.body, str) and not error.body.startswith("<") else None
+    said = _body(error).get("message") or _body(error).get("detail") or told or "no message in the answer"
+    return (said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))[:500]
 
 
 def _hint(error: Exception) -> str | None:

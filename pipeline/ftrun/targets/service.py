@@ -14,6 +14,7 @@ SUCCEEDED = "succeeded"
 TRANSIENT = ("unreachable", "api_error", "rate_limited", "unreadable_answer")
 LIMITS = ("daily_limit", "queue_full")  # refusals that pass by themselves: no error of anybody
 SAID = (*LIMITS, "not_eligible", "quota")  # refusals with a code of their own
+Changes = dict[str, str | None]  # of a chat request: what the server refuses -> what is sent, None: nothing
 DEAD = ("failed", "cancelled")  # every other status, also one we never heard of, is "not finished"
 
 
@@ -156,17 +157,19 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer of a model; `usage` counts tokens, `seconds` is wall time."""
+    """An answer of a model; `usage` counts tokens, `seconds` is wall time; `cut`: it reached its longest."""
 
     text: str
     usage: Mapping[str, int]
     seconds: float
+    cut: bool = False
 
 
 class Service(Protocol):
     """A connected server of the fine-tuning protocol."""
 
     honours_keys: bool  # whether a create may be repeated under the same Idempotency-Key
+    changes: dict[str, Changes]  # by model
 
     def find_file(self, name: str, size: int) -> RemoteFile | None:
         """Return a usable training file of `size` bytes whose name says that it holds them, if any."""

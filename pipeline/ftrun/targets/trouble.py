@@ -11,9 +11,13 @@ from ftrun.errors import FtrunError
 
 
 class ServiceError(FtrunError):
-    """A call failed. `retry_after`: seconds that the server asks to wait, None where it says nothing."""
+    """A call failed. `retry_after`: seconds that the server asks to wait, None where it says nothing;
+    `parameter`: what of a chat request it refuses, as the experiment file calls it.
+    """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, **where: Any) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, parameter: str | None = None, **where: Any
+    ) -> None:
         """Keep the message; `where` takes Problem's code and hint."""
         super().__init__(message, **where)
-        self.retry_after = retry_after
+        self.retry_after, self.parameter = retry_after, parameter

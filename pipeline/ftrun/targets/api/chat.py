@@ -11,6 +11,8 @@ import openai
 
 from ftrun.targets.api.connection import Connection, calling
 from ftrun.targets.api.reading import usage_of
+from ftrun.targets.failures import as_error
+from ftrun.targets.refusals import adapt, asked_as, changed, refused
 from ftrun.targets.service import Reply
 
 CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model
@@ -24,24 +26,37 @@ class ChatCalls(Connection):
         start = time.monotonic()
         with calling(f"asking {model}"):
             answer = self._ask(model, messages, sampling)
-            try:
-                text = answer.choices[0].message.content or ""
-            except (AttributeError, IndexError, TypeError):
-                raise ValueError("the server's answer holds no message") from None
-        return Reply(text=str(text), usage=usage_of(answer), seconds=round(time.monotonic() - start, 3))
+            text = _text(answer)
+        cut = getattr(answer.choices[0], "finish_reason", None) == "length"
+        seconds = round(time.monotonic() - start, 3)
+        return Reply(text=text, usage=usage_of(answer), seconds=seconds, cut=cut)
 
     def chat_stream(
         self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
     ) -> Iterator[str]:
         """Ask `model` and yield the answer in pieces."""
         with calling(f"asking {model}"):
-            for chunk in self._ask(model, messages, sampling, stream=True):
+            answer = self._ask(model, messages, {**sampling, "stream": True})
+            if not isinstance(answer, openai.Stream):  # it takes no `stream`
+                yield _text(answer)
+                return
+            for chunk in answer:
                 if chunk.choices and chunk.choices[0].delta.content:
                     yield chunk.choices[0].delta.content
 
-    def _ask(
-        self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any], **how: Any
-    ) -> Any:
+    def _ask(self, model: str, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> Any:
+        """Ask; a parameter that the server refuses is sent otherwise from then on, where it can be."""
+        changes = self.changes.setdefault(model, {})
+        while True:  # as often as there are parameters at most: each is changed once
+            sent = changed(asked, changes)
+            try:
+                return self._ask_known(model, messages, sent)
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                name, unsupported = refused(error.body, sent)
+                if name is None or not (unsupported and adapt(changes, name)):
+                    raise as_error(error, f"asking {model}", name and asked_as(name, changes)) from error
+
+    def _ask_known(self, model: str, messages: Sequence[Mapping[str, Any]], sent: Mapping[str, Any]) -> Any:
         """Ask; a model that was trained just now may take minutes until it is known."""
         deadline, pause = self.known_by.get(model, 0.0), 0.5
         while True:
@@ -50,11 +65,18 @@ class ChatCalls(Connection):
                     model=model,
                     messages=list(messages),  # type: ignore[arg-type]
                     timeout=CHAT_TIMEOUT,
-                    **how,
-                    **sampling,
+                    **sent,
                 )
             except openai.NotFoundError:
                 if time.monotonic() + pause > deadline:
                     raise
             time.sleep(pause)
             pause = min(pause * 2, 10.0)
+
+
+def _text(answer: Any) -> str:
+    """Return what a whole answer says; ValueError when it holds no message."""
+    try:
+        return str(answer.choices[0].message.content or "")
+    except (AttributeError, IndexError, TypeError):
+        raise ValueError("the server's answer holds no message") from None

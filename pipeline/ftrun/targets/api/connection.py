@@ -16,6 +16,7 @@ import openai
 
 from ftrun.targets.api.proxies import proxy_for
 from ftrun.targets.failures import SHAPE, as_error
+from ftrun.targets.service import Changes
 
 READ_RETRIES = 4
 TIMEOUT = httpx2.Timeout(120.0, connect=10.0)  # seconds
@@ -50,6 +51,7 @@ class Connection:
             "default_headers": dict(headers or {}),
         }
         self.known_by: dict[str, float] = {}
+        self.changes: dict[str, Changes] = {}
         self._client = self._make_client(READ_RETRIES)
 
     def expect_soon(self, model: str) -> None:
