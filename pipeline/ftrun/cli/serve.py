@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ftrun.errors import UsageError
+from ftrun.files import real
 
 
 @click.command(name="serve")
@@ -29,7 +30,7 @@ def command(
     """
     from ftrun.engine.places import engine_home
 
-    folder = home.absolute() if home is not None else engine_home()
+    folder = real(home) if home is not None else engine_home()
     if stop:
         _stop(folder, as_json)
         return

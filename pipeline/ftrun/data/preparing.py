@@ -27,6 +27,7 @@ from ftrun.data.tally import write_tally
 from ftrun.data.weighing import weigh
 from ftrun.data.writing import write_files
 from ftrun.experiment.model import Experiment
+from ftrun.files import make_folder
 
 Announce = Callable[[str], None]
 
@@ -41,7 +42,7 @@ def prepare(
     """Write the prepared files into `folder`; DataError with every problem, and then nothing is written."""
     # a check may look at what the default target can't do; a run stops there
     findings = Findings({DEFAULT_CODE: "error"})
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with Spool(folder) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce, renderer)
         findings.raise_errors()
