@@ -6,6 +6,7 @@ Whoever takes a secret from the environment tells it here; terminal and files pa
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -74,8 +75,14 @@ class _Stream:
 
 @contextlib.contextmanager
 def guarded_output() -> Iterator[None]:
-    """Let stdout and stderr hide secrets while the block runs."""
+    """Let stdout and stderr hide secrets while the block runs.
+
+    What their encoding lacks is written as an escape such as `\\u2713`: a run must not end by what it prints.
+    """
     before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
     try:
         yield
