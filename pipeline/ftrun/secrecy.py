@@ -22,7 +22,8 @@ _secrets: set[str] = set()
 def keep_secret(value: str) -> None:
     """Hide `value`, also as it stands in a URL or in JSON, in whatever is written from now on."""
     if len(value) >= SHORTEST:
-        _secrets.update((value, quote(value, safe=""), json.dumps(value)[1:-1]))
+        in_json = (json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+        _secrets.update((value, quote(value, safe=""), *in_json))
 
 
 def _longest_first() -> list[str]:
