@@ -31,6 +31,7 @@ FLAGS = {
     "ab+": os.O_RDWR | os.O_CREAT | os.O_APPEND,
 }
 A_LINK = (errno.ELOOP, errno.EMLINK)  # what O_NOFOLLOW makes of one: the latter on FreeBSD
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room: of the disk, the quota, the limit of a file
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # what a file system says that has no fsync of folders
 
 
@@ -42,6 +43,17 @@ def named_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.filename is None and error.errno is not None:
             error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def room_in(folder: Path | str) -> Iterator[None]:
+    """Let a full disk's error in the block name `folder`, where the block's files without a name are."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            error.filename = str(folder)
         raise
 
 

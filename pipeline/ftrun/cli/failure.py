@@ -5,7 +5,6 @@ Expected errors show no traceback; a bug names its log file.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from ftrun.errors import FtrunError, InterruptError, Problem, UsageError
+from ftrun.files import FULL
 from ftrun.secrecy import hide
 from ftrun.text import visible
 
@@ -75,7 +75,7 @@ def _expected(error: BaseException) -> FtrunError | None:
         context = getattr(error, "ctx", None)
         hint = f"Try `{context.command_path} --help`." if context else None
         return UsageError(error.format_message(), code="usage", hint=hint)
-    if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         return FtrunError(
             f"{error.strerror}: {error.filename or 'what is printed'}",
             code="os_error",

@@ -13,7 +13,7 @@ from typing import Protocol
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
 from ftrun.engine.store.records import FileRecord, from_row, new_id, now
-from ftrun.files import delete, make_folder, open_to_write, rename, sync_folder
+from ftrun.files import delete, make_folder, named_errors, open_to_write, rename, sync_folder
 
 PIECE = 1 << 20
 ORPHAN_SECONDS = 3600  # a content without a row and older than this was left by a crash
@@ -54,7 +54,7 @@ class Files:
         file_id, hasher, size = new_id("file"), hashlib.sha256(), 0
         partial = self._folder / f".{file_id}.partial"
         try:
-            with open_to_write(partial, "wb") as target:
+            with named_errors(partial), open_to_write(partial, "wb") as target:
                 while piece := source.read(PIECE):
                     hasher.update(piece)
                     size += target.write(piece)
