@@ -8,7 +8,6 @@ Only safetensors are loaded, never pickle, and no code that comes with a model i
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -20,12 +19,11 @@ from ftrun.engine.catalogue import BaseModel, find_model, model_names
 from ftrun.engine.local.acceptance import require_acceptance
 from ftrun.engine.places import cache_home
 from ftrun.errors import FtrunError, UserError
-from ftrun.files import delete_folder, file_lock, make_folder, rename, sync_folder, write_json
+from ftrun.files import FULL, delete_folder, file_lock, make_folder, rename, sync_folder, write_json
 
 Announce = Callable[[str], None]
 CONVERSION = 1  # raise it when a conversion's result changes: older folders are then made anew
 MANIFEST = "ftrun.json"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
 
 
@@ -196,13 +194,15 @@ def _checked(folder: Path) -> Path:
 def _from_hub(model: str, announce: Announce) -> Path:
     """Download a model from the Hugging Face Hub (or find it there from an earlier time)."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     where = cache_home() / "hub"
     try:
         return Path(
             snapshot_download(model, cache_dir=where, allow_patterns=HUB_FILES, local_files_only=True)
         )
+    except HFValidationError as error:
+        raise UserError(f"There is no model {model!r}: {error}", code="model_not_found") from error
     except LocalEntryNotFoundError:
         announce(f"Downloading {model} from the Hugging Face Hub …")
     try:
