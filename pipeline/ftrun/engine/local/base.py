@@ -92,8 +92,8 @@ def _named(name: str, folder: Path) -> Iterator[None]:
         raise UserError(
             f"{name} can't be loaded from {folder}: {error or type(error).__name__}",
             code="model_not_loadable",
-            hint="Its files are damaged or incomplete, or it is not a causal language model that Transformers "
-            "can load without code of its own. Download or save it again, or choose another model.",
+            hint="Its files are damaged or incomplete, or it is no causal language model that Transformers"
+            " can load without code of its own. Download or save it again, or choose another model.",
         ) from error
 
 
