@@ -81,7 +81,7 @@ def refuse_links(path: Path) -> None:
     """Raise DecisionError where `path`, or a folder above it, is a symbolic link."""
     for one in (*reversed(path.parents), path):
         if os.path.islink(one):  # noqa: PTH114 - it raises nothing
-            raise _refused(one, "is a symbolic link: writing there would change something elsewhere")
+            raise _refused(one, "a symbolic link: writing there would change something elsewhere")
 
 
 def refuse_links_in(folder: Path) -> None:
@@ -99,7 +99,7 @@ def refuse_file(path: Path) -> None:
     refuse_links(path)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise _refused(path, f"is {_kind(path)}, where ftrun keeps a file")
+            raise _refused(path, f"{_kind(path)}, where ftrun keeps a file")
 
 
 def _kind(path: Path) -> str:
@@ -108,7 +108,7 @@ def _kind(path: Path) -> str:
 
 def _refused(path: Path, what: str) -> DecisionError:
     return DecisionError(
-        f"{path} {what}",
+        f"this is {what}",
         code="not_a_file",
         file=str(path),
         hint="Did it come with the repository? Look at it before you go on. Delete it, or name another place "
@@ -130,7 +130,7 @@ def open_to_write(path: Path, how: Literal["wb", "xb", "ab+"], *, mode: int = 0o
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _refused(path, f"is {_kind(path)}, where ftrun keeps a file")
+        raise _refused(path, f"{_kind(path)}, where ftrun keeps a file")
     return os.fdopen(descriptor, "rb+" if how == "ab+" else "wb")
 
 

@@ -131,3 +131,16 @@ def test_a_named_page_goes_through_no_link_of_the_repository(
     found = ftrun.json("check", "configs/toy.yaml", "--html", page, code=4)
     assert found["error"]["file"] == str(project / link)
     assert content(outside) == before
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_a_pipe_or_a_folder_in_place_of_the_state_is_refused(
+    runs: Runs, provider: Provider, place: Path, kind: str
+) -> None:
+    """Neither is waited for, and neither is taken for a state that is not there yet."""
+    path = place / "runs/toy/paid/state.json"
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    run = runs(place)
+    assert (run.wait(), run.document["error"]["file"]) == (4, str(path)), run.stdout
+    assert not provider.calls

@@ -145,12 +145,13 @@ class ReviewFile:
 def training_path(experiment: Experiment) -> Path:
     """Return where approved rows go; UsageError if that is outside the project or somebody's own data."""
     given = experiment.data.augment.path
-    path = given or _beside_the_data(experiment) / f"{experiment.name}.augmented.jsonl"
+    path = anchored(
+        given or _beside_the_data(experiment) / f"{experiment.name}.augmented.jsonl", experiment.project
+    )
+    refuse_file(path)
     if not path.resolve().is_relative_to(experiment.project.resolve()):
         message = f"{shown_path(path)} lies outside the project {shown_path(experiment.project)}"
         raise UsageError(message, code="outside_project", hint="Mend `data.augment.path`.")
-    path = anchored(path, experiment.project)
-    refuse_file(path)
     if path.exists() and not _is_ours(path):
         raise UsageError(
             f"{shown_path(path)} holds rows that ftrun did not write",
