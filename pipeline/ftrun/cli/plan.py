@@ -12,6 +12,7 @@ from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
+from ftrun.files import real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
@@ -56,7 +57,7 @@ def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_d
     if remote is None:
         notes.append("remote not checked")
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
-        _preview(context, Path(folder))
+        _preview(context, real(folder))
         try:
             return _ask(context, remote, notes)
         finally:

@@ -8,12 +8,11 @@ taken out and put back asks nothing again.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ftrun.evaluation.answers import Record
-from ftrun.files import named_errors, sync_folder, write_atomic
+from ftrun.files import append_durably, write_atomic
 from ftrun.secrecy import hide
 
 ANSWERS, CACHE = "answers.jsonl", "answers.cache.jsonl"
@@ -37,16 +36,7 @@ class AnswerCache:
 
     def append(self, record: Record) -> None:
         """Add a record durably: when this returns it survives a power cut."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        created = not self._path.exists()
-        with named_errors(self._path), self._path.open("ab+") as file:
-            # a line torn by a crash must not swallow the next one
-            gap = b"\n" if _ends_torn(self._path) else b""
-            file.write(gap + line_of(record))
-            file.flush()
-            os.fsync(file.fileno())
-        if created:
-            sync_folder(self._path.parent)
+        append_durably(self._path, line_of(record))
         self.records[record.cache_key] = record
 
 
@@ -83,12 +73,3 @@ def _record_of(line: bytes) -> Record | None:
         return record
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None  # asked again: that costs a fraction of a cent, a wrong answer costs the verdict
-
-
-def _ends_torn(path: Path) -> bool:
-    size = path.stat().st_size
-    if size == 0:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
