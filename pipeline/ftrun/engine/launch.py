@@ -25,6 +25,7 @@ import ftrun
 from ftrun.engine.extras import require_engine
 from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
+from ftrun.waits import waiting
 
 WIRE = 1  # raise when runner and engine of different versions can no longer work together
 START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once
@@ -63,8 +64,13 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
         return found.endpoint
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with FileLock(home / "engine.lock", timeout=START_SECONDS):
+        lock = FileLock(home / "engine.lock", timeout=START_SECONDS)
+        with waiting(f"another process that starts the engine of {home}"):
+            lock.acquire()
+        try:
             return _ensure_locked(home, announce)
+        finally:
+            lock.release()
     except Timeout as error:
         raise FtrunError(
             f"Another process has been starting the engine of {home} for {START_SECONDS:g} seconds.",
@@ -126,7 +132,8 @@ def _start(home: Path, announce: Callable[[str], None]) -> Endpoint:
     log = home / "engine.log"
     with log.open("wb") as file:
         process = start("ftrun.engine.server", str(home), folder=home, log=file, own_session=True)
-    endpoint = _wait_for_start(home, process, log)
+    with waiting(f"the engine of {home} to start (its log: {log})"):
+        endpoint = _wait_for_start(home, process, log)
     # it outlives us on purpose: without this Popen would warn when it is collected
     process.returncode = 0
     return endpoint

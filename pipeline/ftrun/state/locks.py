@@ -9,7 +9,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,8 +32,11 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
     holder = path.with_suffix(".json")
     # a lock of another kind, by a file's existence, would outlive a killed run
     lock = filelock.FileLock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
+    from ftrun.waits import waiting
+
     try:
-        lock.acquire()
+        with waiting(f"the lock {path}: {what} ({_who(holder)})") if wait else nullcontext():
+            lock.acquire()
     except filelock.Timeout:
         raise DecisionError(
             f"{what} ({_who(holder)})",
