@@ -35,8 +35,6 @@ class Slow:
             age = now - self._born.setdefault(file_id, now)
             there = age >= self._seconds
             file.update({"status": self.end, **self.more} if there else {"status": "pending"})
-                {"status": self.end, **self.more} if age >= self._seconds else {"status": "pending"}
-            )
         parts = asked.path.strip("/").split("/")
         if parts[0] == "files" and len(parts) == 2:
             self.looks.setdefault(parts[1], []).append(now)
