@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Ftrun
 
 PACKAGE = ROOT / "pipeline" / "ftrun"
-FOUNDATION = {"errors", "files", "homes", "money", "secrecy", "text", "values"}
+FOUNDATION = {"errors", "files", "homes", "money", "secrecy", "text", "values", "waits"}
 MAY_IMPORT = {
     "cli": {
         "augment",
@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "money": set(),
     "text": set(),
     "values": set(),
+    "waits": set(),
 }
 HEAVY = ("torch", "transformers", "openai", "jinja2", "jsonschema", "rich", "filelock", "tiktoken", "toktok")
 

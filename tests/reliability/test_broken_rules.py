@@ -122,8 +122,8 @@ RULES = {
     ),
     "no lock of a run": Broken(
         file="state/locks.py",
-        right="fallback_to_soft=False)\n    try:\n        lock.acquire()",
-        wrong="fallback_to_soft=False)\n    try:\n        lock.is_locked",
+        right="            lock.acquire()\n    except filelock",
+        wrong="            lock.is_locked\n    except filelock",
         notices=test_neighbours.test_a_second_run_stops_while_the_first_one_creates,
     ),
     "no lock of the clones": Broken(

@@ -34,6 +34,7 @@ def command(
     """Show the events of the experiment's job, oldest first."""
     from ftrun.cli.jobs import job_id_of, service_of
     from ftrun.runner import open_session
+    from ftrun.targets.service import READING
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     job_id = job_id_of(session)
@@ -41,6 +42,7 @@ def command(
         if follow:
             _follow(service, job_id, as_json)
         else:
+            service.end_within(READING)
             events = service.events(job_id, newest=MOST)
             if not events:
                 service.job(job_id)  # a job that is not there is said to be missing, not to be silent

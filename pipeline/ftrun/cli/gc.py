@@ -25,16 +25,19 @@ def command(
     """List uploaded files that no experiment of this project uses any more, ask, and delete them.
 
     A file counts as this project's when its name says so; what another clone still uses is uploaded
-    again by its next run. Models are never collected: `ftrun rm` deletes one.
+    again by its next run. Kept is what was uploaded within the last 24 hours: a run of another clone may be
+    about to use it. Models are never collected: `ftrun rm` deletes one.
     """
     from ftrun.cli.jobs import confirm
     from ftrun.cli.ls import print_entries
-    from ftrun.runner.inventory import entries, unowned
+    from ftrun.runner.inventory import entries, fresh, unowned
 
     with opened(config, target, runs_dir) as (_session, service, known):
         if known.notes:  # what a damaged state owns is not known
             dry_run = True
-        found = list(unowned(entries(service, "files", known), service.jobs(), known))
+        listed = list(unowned(entries(service, "files", known), service.jobs(), known))
+        young = fresh(listed)
+        found = [entry for entry in listed if entry.id not in young]
         if not as_json:
             print_entries(found)
         deleted: list[str] = []
@@ -45,9 +48,10 @@ def command(
                 service.delete_file(entry.id)
                 deleted.append(entry.id)
     notes = [f"{note}; nothing is deleted while a state can't be read" for note in known.notes]
+    notes += [f"{file} is kept: {why}. To delete it: ftrun rm {file}" for file, why in young.items()]
     if as_json:
-        listed = [entry.as_dict() for entry in found]
-        print_json({"files": listed, "deleted": deleted, "notes": notes})
+        files = [entry.as_dict() for entry in found]
+        print_json({"files": files, "deleted": deleted, "notes": notes})
     else:
         for line in [*notes, *([f"Deleted {len(deleted)} files."] if deleted else [])]:
             print(line)

@@ -35,8 +35,10 @@ def command(
     CONFIG may be left out where this folder's experiments have one target.
     """
     from ftrun.runner.inventory import entries
+    from ftrun.targets.service import READING
 
     with opened(config, target, runs_dir) as (session, service, known):
+        service.end_within(READING)
         found = list(islice(entries(service, kind, known), limit + 1 if limit else None))
     more = bool(limit) and len(found) > limit
     shown = found[:limit] if limit else found

@@ -48,6 +48,7 @@ def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_d
     """Return the plan; prepares into a temporary folder where the prepared files are not up to date."""
     from ftrun.runner import Settings, context_of, is_done, open_session
     from ftrun.targets import reachable
+    from ftrun.targets.service import READING
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     context = context_of(session, lambda kind, **data: None, Settings())
@@ -56,6 +57,8 @@ def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_d
     notes = [*session.notes, *target_notes(session.experiment)]
     if remote is None:
         notes.append("remote not checked")
+    else:
+        remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         _preview(context, real(folder))
         try:

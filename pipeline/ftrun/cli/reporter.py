@@ -8,13 +8,14 @@ from typing import Any
 
 from ftrun.cli.cost import cost_words
 from ftrun.text import display_width, visible
+from ftrun.waits import say_waits
 
 MARKS = {"run": "▶", "adopt": "⇄", "wait": "…", "skip": "✓"}
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where the output is no terminal
 
 
 class Reporter:
-    """Prints events. `quiet`: only warnings and what a person must know."""
+    """Prints events. `quiet`: only warnings, waits and what a person must know."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -22,11 +23,13 @@ class Reporter:
         self._width = 0
         self._last_plain = 0.0
         self._step: dict[str, Any] = {}
+        self._status = ""
+        say_waits(lambda text: self("slow", text=text))
 
     def __call__(self, kind: str, **data: Any) -> None:
         """Print one event."""
         show = getattr(self, f"_on_{kind}", None)
-        if show is not None and (not self.quiet or kind == "warning"):
+        if show is not None and (not self.quiet or kind in ("warning", "slow")):
             show(**data)
 
     def line(self, text: str) -> None:
@@ -68,6 +71,13 @@ class Reporter:
     def _on_note(self, *, text: str) -> None:
         self.line(f"  {text}")
 
+    def _on_slow(self, *, text: str) -> None:
+        """Show a wait: on a terminal until there is something else to show."""
+        if self.live:
+            self._progress(f"  {text}")
+        else:
+            self.line(f"  {text}")
+
     def _on_warning(
         self, *, message: str, file: str | None = None, line: int | None = None, **_: Any
     ) -> None:
@@ -94,7 +104,11 @@ class Reporter:
         if status == "running" and self._step:
             return
         left = f", about {clock(estimated_finish - time.time())} left" if estimated_finish else ""
-        self._progress(f"  job {job_id} is {status}{left}")
+        if self.live:
+            self._progress(f"  job {job_id} is {status}{left}")
+        elif status != self._status:  # that it is still so is said as of every wait, now and then
+            self.line(f"  job {job_id} is {status}{left}")
+        self._status = status
 
     def _on_answer(self, *, number: int, of: int, rival: str, prompt_id: str) -> None:
         self._progress(f"  answer {number}/{of}: {rival} · {prompt_id}")

@@ -40,6 +40,7 @@ def command(
             )
         if entry.kind == "file":
             _refuse_in_use(service, entry.id)
+            _warn_of_a_run(entry)
         _ask(entry, yes, as_json)
         (service.delete_file if entry.kind == "file" else service.delete_model)(entry.id)
     if as_json:
@@ -101,6 +102,16 @@ def _refuse_in_use(service: Service, file_id: str) -> None:
                 code="in_use",
                 hint="Wait for its end, or end it first: ftrun cancel CONFIG JOB_ID",
             )
+
+
+def _warn_of_a_run(entry: Entry) -> None:
+    """Say that a run of another clone may be about to use the file."""
+    from ftrun.runner.inventory import fresh
+
+    if entry.owner is None and entry.made_by is not None:
+        for file, why in fresh([entry]).items():
+            words = f"warning: {file}: {why}. A run that is about to create its job from it would fail."
+            click.echo(words, err=True)
 
 
 def _job(service: Service, thing: str) -> Job | None:

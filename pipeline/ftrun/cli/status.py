@@ -87,10 +87,12 @@ def _job(session: Session) -> tuple[str | None, str | None, str | None]:
 
 def _ask(session: Session, job_id: str) -> Any:
     from ftrun.targets import reachable
+    from ftrun.targets.service import READING
 
     service = reachable(session.experiment)
     if service is None:
         return None
+    service.end_within(READING)
     try:
         return service.job(job_id)
     except FtrunError:

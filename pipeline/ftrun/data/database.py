@@ -23,6 +23,7 @@ from ftrun.data.values import Needed
 from ftrun.experiment.model import Sql
 from ftrun.files import canonical_json, room_in
 from ftrun.secrecy import keep_secret
+from ftrun.waits import waiting
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -79,7 +80,10 @@ def snapshot(sql: Sql, place: FilePlace, needed: Needed = None) -> Iterator[Snap
     """Yield the rows of the query; UnusableFileError, with the problem added, if there are none to be had."""
     require("sqlalchemy", "A database", place)
     with room_in(tempfile.gettempdir()), tempfile.TemporaryFile(prefix="ftrun-rows-") as file:
-        yield Snapshot(_fetched(sql, place, needed), file, ordered=ORDERED.search(sql.query) is not None)
+        rows, ordered = _fetched(sql, place, needed), ORDERED.search(sql.query) is not None
+        with waiting(f"the database that {sql.url_env} names"):
+            taken = Snapshot(rows, file, ordered=ordered)
+        yield taken
 
 
 def _fetched(sql: Sql, place: FilePlace, needed: Needed) -> Iterator[Numbered]:

@@ -15,7 +15,9 @@ from typing import Any
 from ftrun.errors import DataError
 from ftrun.experiment.model import Dataset
 from ftrun.homes import user_folder
+from ftrun.waits import waiting
 
+HUB = "https://huggingface.co"
 ENDINGS = ("parquet", "arrow", "jsonl", "ndjson", "json", "csv", "tsv")
 DATA_FILE = re.compile(rf".*\.(?:{'|'.join(ENDINGS)})(?:\.gz)?", re.IGNORECASE)
 NOT_ROWS = frozenset(("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"))
@@ -71,7 +73,8 @@ def hub_folder(dataset: Dataset) -> Path:
         pass
     try:
         endpoint = os.environ.get("HF_ENDPOINT")
-        return Path(huggingface_hub.snapshot_download(dataset.id, endpoint=endpoint, **where))
+        with waiting(f"the dataset {dataset.id} from {endpoint or HUB}"):
+            return Path(huggingface_hub.snapshot_download(dataset.id, endpoint=endpoint, **where))
     except (LocalEntryNotFoundError, OSError, HfHubHTTPError) as error:
         words = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         message = f"the dataset {dataset.id} at {dataset.revision} can't be downloaded: {words}"

@@ -26,6 +26,7 @@ from ftrun.engine.extras import require_engine
 from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import file_lock, make_folder, open_to_write
+from ftrun.waits import waiting
 
 WIRE = 1  # raise when runner and engine of different versions can no longer work together
 START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once
@@ -64,8 +65,13 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
         return found.endpoint
     make_folder(home, mode=0o700)
     try:
-        with file_lock(home / "engine.lock", timeout=START_SECONDS):
+        lock = file_lock(home / "engine.lock", timeout=START_SECONDS)
+        with waiting(f"another process that starts the engine of {home}"):
+            lock.acquire()
+        try:
             return _ensure_locked(home, announce)
+        finally:
+            lock.release()
     except Timeout as error:
         raise FtrunError(
             f"Another process has been starting the engine of {home} for {START_SECONDS:g} seconds.",
@@ -127,7 +133,8 @@ def _start(home: Path, announce: Callable[[str], None]) -> Endpoint:
     log = home / "engine.log"
     with open_to_write(log, "wb") as file:
         process = start("ftrun.engine.server", str(home), folder=home, log=file, own_session=True)
-    endpoint = _wait_for_start(home, process, log)
+    with waiting(f"the engine of {home} to start (its log: {log})"):
+        endpoint = _wait_for_start(home, process, log)
     # it outlives us on purpose: without this Popen would warn when it is collected
     process.returncode = 0
     return endpoint

@@ -6,6 +6,7 @@ Reads states and lists; deletes nothing.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 
 from ftrun.errors import FtrunError
 from ftrun.state import State, StateStore
+from ftrun.state.notes import file_notes
 from ftrun.targets import Job, RemoteFile, RemoteModel, Service
 
 OUR_FILE = re.compile(r"(?P<name>[a-z0-9._-]{1,64})-(?:train|validation)-[0-9a-f]{16,64}\.jsonl")
 SPEC = "ftrun_spec"
+FRESH = 24 * 3600.0  # seconds after its upload that a file may wait for its job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +169,21 @@ def unowned(files: Iterable[Entry], jobs: Iterable[Job], known: Owners) -> Itera
         coming = any(sha in (entry.name or "") for sha in known.coming)
         if entry.owner is None and entry.made_by in known.names and entry.id not in used and not coming:
             yield entry
+
+
+def fresh(files: Iterable[Entry]) -> dict[str, str]:
+    """Return the files that a run of another clone may be about to use, by id, and why that may be so.
+
+    That clone's state is not known here; what it has just uploaded belongs to no job yet.
+    """
+    now = time.time()
+    noted = {note.made for note in file_notes() if now - note.intent.at < FRESH}
+    reasons = {}
+    for entry in files:
+        if entry.id in noted:
+            reasons[entry.id] = "a run of yours uploaded it within the last 24 hours"
+        elif entry.created_at is None:
+            reasons[entry.id] = "the server does not say when it was uploaded"
+        elif now - entry.created_at < FRESH:
+            reasons[entry.id] = "it was uploaded within the last 24 hours"
+    return reasons

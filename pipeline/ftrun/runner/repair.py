@@ -19,7 +19,7 @@ from ftrun.stages.spec import spec_key
 from ftrun.state import Intent, State
 from ftrun.state.store import BACKUP, parse_state
 from ftrun.targets import Service, reachable
-from ftrun.targets.service import DEAD
+from ftrun.targets.service import DEAD, READING
 
 REPAIRABLE = ("state_damaged", "state_conflict", "state_missing", "state_older")
 HUNK = re.compile(rb"^<<<<<<< .*?\n(.*?)^=======\n(.*?)^>>>>>>> .*?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -31,6 +31,7 @@ def missing_at_target(session: Session) -> list[str] | None:
     service = None if session.other_store else reachable(session.experiment)
     if service is None:
         return None
+    service.end_within(READING)
     try:
         return list(_missing(session.state, service))
     finally:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.state import State, StateStore
-from ftrun.targets import Service, connect, is_local
+from ftrun.targets import Service, address_of, connect, is_local
 from ftrun.values import dataclass
 
 if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
     from ftrun.experiment.target_model import Deployment
     from ftrun.stages.limits import Limit
     from ftrun.targets.deployments import Deployments
+
+
+LOCAL_POLL = (0.2, 2.0)  # seconds
 
 
 class Emit(Protocol):
@@ -99,6 +102,16 @@ class Context:
 
     def _note(self, text: str) -> None:
         self.emit("note", text=text)
+
+    @property
+    def where(self) -> str:
+        """Return the address of the target, for messages."""
+        return "the engine on this machine" if self.local else address_of(self.experiment.target)
+
+    @property
+    def poll(self) -> tuple[float, float]:
+        """Return the first and the longest pause between two looks, in seconds."""
+        return LOCAL_POLL if self.local else self.experiment.target.poll
 
     @property
     def local(self) -> bool:

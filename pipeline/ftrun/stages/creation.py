@@ -32,6 +32,7 @@ from ftrun.stages.unresolved import duplicates_error, the_one, unclear_error
 from ftrun.state import Intent, JobRecord
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear
+from ftrun.waits import waiting
 
 RESENDS = 3  # to a server that honours the key
 AUTOMATIC_RESENDS = 1  # by `budget.unclear.resend_after`: a server that never shows its jobs must not get ten
@@ -234,6 +235,11 @@ def _look_for(context: Context, key: str, window: float) -> list[Job]:
     """Look for `window` seconds of a clock that nobody can set; DecisionError if the last look failed: what
     was not seen then is not known to be missing.
     """
+    with waiting(f"the job to show in the list of {context.where}"):
+        return _looked_for(context, key, window)
+
+
+def _looked_for(context: Context, key: str, window: float) -> list[Job]:
     deadline, pause = time.monotonic() + window, 1.0
     while True:
         failed, found = None, []

@@ -8,6 +8,7 @@ looked      nothing: the file is looked for again
 part        the ids of the parts that arrived: the rest is sent
 sending     an upload intent: the file is looked for through the settle window, then sent again
 sent        as sending: it is found by its name and size
+processing  as sending, and the note names the file: it is waited for
 recorded    the file's id is in the state
 """
 
@@ -17,16 +18,20 @@ import hashlib
 import io
 import time
 import uuid
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftrun.errors import FtrunError
 from ftrun.stages.clones import file_lock, is_open_upload, leave_note, noted_file, take_back_note
 from ftrun.stages.context import Context
+from ftrun.stages.processing import refused_error, until_processed
 from ftrun.stages.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
+from ftrun.waits import waiting
 
 LONGEST_PAUSE = 10.0  # seconds between two looks
 TRIES, PAUSE, LONGEST_RETRY_AFTER = 4, 1.0, 120.0  # times, seconds, seconds
@@ -68,19 +73,47 @@ class Hashed(io.BufferedReader):
         return super().seek(target, whence)
 
 
-def deliver(context: Context, cargo: Cargo, *, anew: bool) -> RemoteFile:
-    """Return the target's file with these bytes, found or uploaded now. `anew`: it is not looked for."""
+def deliver(context: Context, cargos: Sequence[Cargo], *, anew: bool) -> dict[str, RemoteFile]:
+    """Return the target's files with these bytes, by hash, found or uploaded now: all are sent before the
+    server's work on them is waited for. `anew`: they are not looked for.
+    """
     what = "another run uploads this very file, from another folder of this machine"
-    with held_by_user(file_lock(context, cargo.sha), what=what, wait=context.wait_for_lock):
-        file = None if anew else _there(context, cargo)
-        if file is None:
-            file = _send(context, cargo)
-            settle(context, "upload", file.id, "actual", usd=0.0, what=file.id)
-        else:
-            context.emit("note", text=f"{cargo.name} is there already as {file.id}: adopted")
-        usable = context.service().wait_for_file(file.id)
-        _record(context, cargo, usable)
-    return usable
+    wanted = {cargo.sha: cargo for cargo in cargos}
+    with ExitStack() as locks:
+        for sha in sorted(wanted):  # in one order, so that two runs never wait for each other
+            lock = held_by_user(file_lock(context, sha), what=what, wait=context.wait_for_lock)
+            locks.enter_context(lock)
+        sent = {sha: _found_or_sent(context, cargo, anew=anew) for sha, cargo in wanted.items()}
+        return until_processed(
+            context,
+            sent,
+            ready=lambda sha, file: _record(context, wanted[sha], file),
+            refused=lambda sha, file: _refuse(context, wanted[sha], file),
+        )
+
+
+def _found_or_sent(context: Context, cargo: Cargo, *, anew: bool) -> RemoteFile:
+    file = None if anew else _there(context, cargo)
+    if file is None:
+        file = _send(context, cargo)
+        leave_note(context, file_lock(context, cargo.sha), _intent(context, cargo), made=file.id)
+        settle(context, "upload", file.id, "actual", usd=0.0, what=file.id)
+    else:
+        context.emit("note", text=f"{cargo.name} is there already as {file.id}: adopted")
+    return file
+
+
+def _refuse(context: Context, cargo: Cargo, file: RemoteFile) -> FtrunError:
+    """Forget a file that no job can read, so that it is never adopted, and return the error."""
+    context.state.upload_intents.pop(cargo.sha, None)
+    context.state.uploads.pop(cargo.sha, None)
+    context.save()
+    take_back_note(context, file_lock(context, cargo.sha))
+    return refused_error(context, file, cargo.path)
+
+
+def _intent(context: Context, cargo: Cargo) -> Intent | None:
+    return context.state.upload_intents.get(cargo.sha)
 
 
 def _record(context: Context, cargo: Cargo, file: RemoteFile) -> None:
@@ -110,13 +143,14 @@ def _find(context: Context, cargo: Cargo) -> RemoteFile | None:
 def _look_for(context: Context, cargo: Cargo) -> RemoteFile | None:
     window = 0.0 if context.local else context.experiment.target.settle  # the engine lists at once
     deadline, pause = time.monotonic() + window, 1.0
-    while True:
-        found = _find(context, cargo)
-        left = deadline - time.monotonic()
-        if found or left <= 0:
-            return found
-        time.sleep(min(pause, left))
-        pause = min(pause * 2, LONGEST_PAUSE)
+    with waiting(f"{cargo.name} to show in the list of {context.where}"):
+        while True:
+            found = _find(context, cargo)
+            left = deadline - time.monotonic()
+            if found or left <= 0:
+                return found
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _send(context: Context, cargo: Cargo) -> RemoteFile:
@@ -140,7 +174,8 @@ def _send(context: Context, cargo: Cargo) -> RemoteFile:
             if not left:
                 raise
             context.emit("note", text=f"{error}; trying again")
-            time.sleep(min(getattr(error, "retry_after", None) or PAUSE, LONGEST_RETRY_AFTER))
+            with waiting(f"{context.where} to take {cargo.name} again"):
+                time.sleep(min(getattr(error, "retry_after", None) or PAUSE, LONGEST_RETRY_AFTER))
     raise AssertionError("unreachable")
 
 

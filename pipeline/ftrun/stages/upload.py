@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision
+from ftrun.stages.decision import Decision, fingerprint
 from ftrun.stages.spec import spec_key
 from ftrun.targets import RemoteFile, Service
 
@@ -39,7 +39,8 @@ def decide(context: Context, remote: Service | None) -> Decision:
     if not missing and not gone and needed:
         return Decision(action="skip", reasons=("uploaded before",))
     record = context.state.stages.get(NAME)
-    why = f"{' and '.join(missing)} data not uploaded yet" if record is None else "the data changed"
+    changed = record is not None and record.fingerprint != fingerprint(inputs(context))
+    why = "the data changed" if changed else f"{' and '.join(missing)} data not uploaded yet"
     if gone:
         missing, why = gone, f"the target has the {' and '.join(gone)} data no more"
     if remote is not None and all(_found(context, remote, role) for role in missing):
@@ -72,17 +73,23 @@ def costs(context: Context, decision: Decision) -> bool:
 
 def run(context: Context) -> dict[str, Any]:
     """Make sure that the target has each file; record it the moment it has."""
-    return {role: _ensure(context, role, sha) for role in ROLES if (sha := context.sha(role))}
-
-
-def _ensure(context: Context, role: str, sha: str) -> str:
-    service, forced = context.service(), context.force == NAME
-    known = context.state.uploads.get(sha)
-    if known and not forced and service.file(known.file_id):
-        return known.file_id
+    needed = {role: sha for role in ROLES if (sha := context.sha(role))}
+    ids = {} if context.force == NAME else _there(context, needed)
+    if len(ids) == len(needed):
+        return ids
     from ftrun.stages.delivery import Cargo, deliver  # a run with nothing to do sends nothing
 
-    cargo = Cargo(
-        path=context.path(role), name=remote_name(context, role), sha=sha, size=size_of(context, role)
-    )
-    return deliver(context, cargo, anew=forced).id
+    cargos = [
+        Cargo(path=context.path(role), name=remote_name(context, role), sha=sha, size=size_of(context, role))
+        for role, sha in needed.items()
+        if role not in ids
+    ]
+    sent = deliver(context, cargos, anew=context.force == NAME)
+    return {role: ids.get(role) or sent[sha].id for role, sha in needed.items()}
+
+
+def _there(context: Context, needed: Mapping[str, str]) -> dict[str, Any]:
+    """Return the ids of the files that the state knows and the target still has."""
+    service, known = context.service(), context.state.uploads
+    ids = {role: known[sha].file_id for role, sha in needed.items() if sha in known}
+    return {role: file_id for role, file_id in ids.items() if service.file(file_id)}

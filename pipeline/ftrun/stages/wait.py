@@ -21,7 +21,6 @@ NAME = "wait"
 STOPPED = "stopped"  # by a guard, with a checkpoint that is used instead of the end
 ENDED_WELL = ("succeeded", STOPPED)
 GUARD = "train.stop_when: "  # what the reason of a job that a guard stopped begins with
-LOCAL_PACE = (0.2, 2.0)  # seconds
 NO_METRICS = "step,train_loss,train_accuracy,valid_loss\n"
 LOST = ("not_found", "forbidden", "refused", "result_file")  # a result file that asking again won't bring
 
@@ -148,11 +147,12 @@ def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
     from ftrun.stages.watch import Pace, Watch
 
     guarded = guarded and context.experiment.target.capabilities.get("guards") != "theirs"
-    shortest, longest = LOCAL_PACE if context.local else context.experiment.target.poll
+    shortest, longest = context.poll
     return Watch(
         job_id=job_id,
         service=context.service,
         reconnect=context.reconnect,
+        where=context.where,
         emit=context.emit,
         pace=Pace(shortest=shortest, longest=longest),
         local=context.local,

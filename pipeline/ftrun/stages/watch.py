@@ -14,6 +14,7 @@ from ftrun.errors import FtrunError, PendingError
 from ftrun.stages.context import Emit
 from ftrun.stages.guard import Guard
 from ftrun.targets import TRANSIENT, Event, Job, Service
+from ftrun.waits import waiting
 
 FIRST_LOOK = 3  # events that are told to one who comes back
 NEWEST = 100  # events of one look
@@ -56,9 +57,9 @@ class Pace:
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """One job under watch. `service` gives the connection, `reconnect` a new one; `told` is called when the
-    status changes, `looked` after each look with the seconds so far, `stopping` before a guard cancels.
-    `max_wait` in seconds.
+    """One job under watch. `service` gives the connection, `reconnect` a new one; `where` is the address for
+    messages; `told` is called when the status changes, `looked` after each look with the seconds so far,
+    `stopping` before a guard cancels. `max_wait` in seconds.
     """
 
     job_id: str
@@ -66,6 +67,7 @@ class Watch:
     reconnect: Callable[[], Service]
     emit: Emit
     pace: Pace
+    where: str = ""
     local: bool = False
     guard: Guard = field(default_factory=Guard)
     max_wait: float | None = None
@@ -82,6 +84,10 @@ class Watch:
 
     def until_the_end(self) -> Job:
         """Return the ended job; PendingError when it goes on without us, FtrunError when asking it failed."""
+        with waiting(f"job {self.job_id} at {self.where}"):
+            return self._until_the_end()
+
+    def _until_the_end(self) -> Job:
         start, ended = time.monotonic(), None
         while True:
             used, asked, news, job = time.process_time(), None, False, None

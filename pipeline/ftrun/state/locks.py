@@ -9,7 +9,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,12 +28,15 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
     """
     import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
 
+    from ftrun.waits import waiting
+
     make_folder(path.parent)
     holder = path.with_suffix(".json")
     # a lock of another kind, by a file's existence, would outlive a killed run
     lock = file_lock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
     try:
-        lock.acquire()
+        with waiting(f"the lock {path}: {what} ({_who(holder)})") if wait else nullcontext():
+            lock.acquire()
     except filelock.Timeout:
         raise DecisionError(
             f"{what} ({_who(holder)})",

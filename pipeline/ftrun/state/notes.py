@@ -8,6 +8,7 @@ outlives that. It is written before the call is sent, under the call's lock, and
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from ftrun.errors import DecisionError
@@ -51,6 +52,14 @@ def read_note(key: str) -> Note | None:
             file=str(path),
             hint="Look at the provider's list; if there is none, delete this file and run again.",
         ) from None
+
+
+def file_notes() -> Iterator[Note]:
+    """Yield the notes about uploads of all runs of this user; DecisionError when one is damaged."""
+    for path in sorted(user_file("any").parent.glob("file-*.note.json")):
+        note = read_note(path.name.removesuffix(".note.json"))
+        if note is not None:
+            yield note
 
 
 def write_note(key: str, note: Note) -> None:

@@ -20,6 +20,7 @@ from ftrun.state.locks import me
 from ftrun.state.model import State
 from ftrun.state.shelf import Shelf, shelf_of
 from ftrun.state.store import StateStore, read_plain
+from ftrun.waits import waiting
 
 LOCK = "lock.json"
 PAUSE = 2.0  # seconds between two tries of one who waits
@@ -103,10 +104,13 @@ class RemoteStore(StateStore):
         """Hold the local and the shelf's lock; DecisionError (exit 4) names who holds it."""
         with super().locked(wait=wait):
             mine = json.dumps({**me(), "id": str(uuid.uuid4())}).encode()
-            while not self._shelf.create(LOCK, mine):
+            if not self._shelf.create(LOCK, mine):
                 if not wait:
                     raise self._taken()
-                time.sleep(PAUSE)
+                with waiting(str(self._taken())):
+                    time.sleep(PAUSE)
+                    while not self._shelf.create(LOCK, mine):
+                        time.sleep(PAUSE)
             self._lock = mine
             try:
                 self._check_condition()

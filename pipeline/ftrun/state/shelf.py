@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.files import delete, make_folder, named_errors, open_to_write, real, sync_folder, write_atomic
+from ftrun.waits import OverdueError, bounded, waiting
 
 SCHEMES = ("file", "s3")
+SECONDS = 45.0  # for one call to a bucket, the client's retries included
 BUSY = (errno.EBUSY,)  # 409: somebody else is creating it right now
 TAKEN = (errno.EEXIST, errno.EINVAL, *BUSY)  # EINVAL is what s3fs makes of 412 Precondition Failed
 
@@ -110,20 +112,20 @@ class BucketShelf:
         """Return an object's bytes, None where there is none."""
         with self._asking(name):
             try:
-                return bytes(self._files.cat_file(self.shown(name)))
+                return bytes(_bounded(lambda: self._files.cat_file(self.shown(name))))
             except FileNotFoundError:
                 return None
 
     def write(self, name: str, data: bytes) -> None:
         """Put an object: it is seen whole or not at all."""
         with self._asking(name):
-            self._files.pipe_file(self.shown(name), data)
+            _bounded(lambda: self._files.pipe_file(self.shown(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object unless there is one; what a lost answer hides is looked up."""
         with self._asking(name):
             try:
-                self._files.pipe_file(self.shown(name), data, mode="create")
+                _bounded(lambda: self._files.pipe_file(self.shown(name), data, mode="create"))
             except OSError as error:
                 if error.errno not in TAKEN:
                     raise
@@ -136,7 +138,7 @@ class BucketShelf:
     def delete(self, name: str) -> None:
         """Delete an object."""
         with self._asking(name), contextlib.suppress(FileNotFoundError):
-            self._files.rm_file(self.shown(name))
+            _bounded(lambda: self._files.rm_file(self.shown(name)))
 
     @contextlib.contextmanager
     def _asking(self, name: str) -> Iterator[None]:
@@ -144,13 +146,25 @@ class BucketShelf:
         from botocore.exceptions import BotoCoreError
 
         try:
-            yield
+            with waiting(f"{self.shown(name)} at its bucket"):
+                yield
+        except OverdueError as error:
+            raise FtrunError(
+                f"{self.shown(name)}: no answer within {SECONDS:.0f} s",
+                code="state_unreachable",
+                hint="Look at the network, and at the endpoint that AWS_ENDPOINT_URL or the AWS files name.",
+            ) from error
         except (OSError, BotoCoreError) as error:
             raise FtrunError(
                 f"{self.shown(name)}: {error}",
                 code="state_unreachable",
                 hint="Check the bucket and the credentials of the AWS variables.",
             ) from error
+
+
+def _bounded(call: Callable[[], Any]) -> Any:
+    """Return what a call to the bucket returns; its client's own retries may take minutes."""
+    return bounded(call, SECONDS, cut=lambda: None)
 
 
 def shelf_of(url: str, *parts: str) -> Shelf:

@@ -3,7 +3,7 @@
 `identity_of` is cheap; `connect` is what loads the openai SDK. Only `targets.api` imports it.
 """
 
-from ftrun.targets.connect import connect, identity_of, is_local, reachable
+from ftrun.targets.connect import address_of, connect, identity_of, is_local, reachable
 from ftrun.targets.service import (
     TRANSIENT,
     Created,
@@ -30,6 +30,7 @@ __all__ = [
     "Reply",
     "Service",
     "Unclear",
+    "address_of",
     "connect",
     "identity_of",
     "is_local",

@@ -47,6 +47,11 @@ def identity_of(target: Target) -> dict[str, Any]:
     }
 
 
+def address_of(target: Target) -> str:
+    """Return where a remote target is, for messages: without credentials or query."""
+    return origin_of(target.base_url or OPENAI)
+
+
 def origin_of(url: str) -> str:
     """Return scheme, host and path of a base URL, without credentials or query."""
     parts = urlsplit(url)

@@ -12,10 +12,12 @@ from typing import Any
 
 import openai
 
+from ftrun.targets.network import AGAIN, network_trouble, origin
 from ftrun.targets.service import NotCreated, Unclear
 from ftrun.targets.trouble import ServiceError
 
 REFUSED = (400, 401, 403, 404, 413, 422)
+LOGIN_WANTED = 511  # of a network before the server
 PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
 CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")
@@ -39,7 +41,16 @@ HINTS = {
     "Nothing was created.",
     "wrong_key": "The server does not accept the key. Check the variable that the target's api_key_env "
     "names.",
-    "redirected": "ftrun sends keys and data to the named server only. Write the final address as base_url.",
+    "redirected": "ftrun sends keys and data to the named server only. Write the final address as base_url; "
+    "or, where the network or a proxy wants a login, log in with a browser first.",
+    "login_wanted": "The network or a proxy wants a login: log in with a browser, then run the same command "
+    "again.",
+    "unreadable_answer": "Is base_url the API's address, with its /v1? A proxy, or a network that wants a "
+    "login, answers with a page of its own, too: open the address in a browser.",
+    "refused": "The server does not accept this request, and won't the next time: correct what its message "
+    "names.",
+    "forbidden": "This key may not do that at this server: look at its project and its permissions.",
+    "not_found": "Is base_url right, with its /v1? Then the server has nothing of that name for this key.",
     "queue_full": "That is no error: as many of your jobs as the account may have are at work. Run the same "
     "command again when one has ended (`ftrun ls jobs`).",
 }
@@ -55,23 +66,16 @@ def outcome_of(error: Exception) -> NotCreated | Unclear:
             )
         return Unclear(reason=told)
     if isinstance(error, openai.APIConnectionError) and _never_sent(error):
-        return NotCreated(reason=describe(error), hint="Nothing was sent. Run the same command again.")
+        return NotCreated(reason=describe(error), hint=f"Nothing was sent. {_hint(error)}")
     return Unclear(reason=describe(error))
 
 
 def describe(error: Exception) -> str:
     """Return one line for the user: status, the API's own message, or what happened to the connection."""
     if isinstance(error, openai.APIStatusError):
-        return f"HTTP {error.status_code}: {_api_message(error)}"
-    cause = error.__cause__
-    if isinstance(error, openai.APITimeoutError):
-        return "the server did not answer in time"
+        return _status_words(error)
     if isinstance(error, openai.APIConnectionError):
-        if type(cause).__name__ == "DecodingError":
-            return str(cause)
-        if type(cause).__name__ == "ProxyError":
-            return f"the proxy of HTTPS_PROXY or ALL_PROXY refused the connection ({cause})"
-        return f"the connection failed ({type(cause).__name__ if cause else 'no reason given'})"
+        return network_trouble(error)[0]
     if isinstance(error, json.JSONDecodeError):
         return "the server's answer was not JSON"
     if isinstance(error, ValueError):
@@ -81,14 +85,25 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def as_error(error: Exception, doing: str, parameter: str | None = None) -> ServiceError:
-    """Return the error of a stage whose call failed; `doing` is a clause such as `uploading x`, `parameter`
-    what the server refuses.
+def _status_words(error: openai.APIStatusError) -> str:
+    """Return status and message; where the API says nothing, who answered and where it points to."""
+    if _has_api_body(error):
+        return f"HTTP {error.status_code}: {_api_message(error)}"
+    to = origin(error.response.url.join(error.response.headers.get("location", "")))
+    points = f", which points to {to}" if 300 <= error.status_code < 400 else ""
+    return f"HTTP {error.status_code} from {origin(error.request.url)}{points}: {_api_message(error)}"
+
+
+def as_error(error: Exception, doing: str, asked: str = "", *, parameter: str | None = None) -> ServiceError:
+    """Return the error of a stage whose call failed; `doing` is a clause such as `uploading x`, `asked` the
+    address that was asked last, `parameter` what the server refuses.
     """
+    code = code_of(error)
+    at = f" ({asked})" if code == "unreadable_answer" else ""
     return ServiceError(
-        f"{doing}: {describe(error)}",
-        code=code_of(error),
-        hint=_hint(error) or "Nothing is lost: run the same command again.",
+        f"{doing}: {describe(error)}{at}",
+        code=code,
+        hint=_hint(error),
         retry_after=retry_after(error),
         parameter=parameter,
     )
@@ -161,15 +176,18 @@ def _api_message(error: openai.APIStatusError) -> str:
     return (said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))[:500]
 
 
-def _hint(error: Exception) -> str | None:
-    if not isinstance(error, openai.APIStatusError):
-        return None
+def _hint(error: Exception) -> str:
+    """Return what to look at; the same command again is named only where it can help."""
+    if isinstance(error, openai.APIConnectionError):
+        return network_trouble(error)[1]
     code, pause = code_of(error), retry_after(error)
+    if isinstance(error, openai.APIStatusError) and error.status_code == LOGIN_WANTED:
+        return HINTS["login_wanted"]
     if code == "daily_limit":
         return f"That is no error: the account's daily limit is reached. Come back {_when(pause)}."
     if code == "rate_limited" and pause:
         return f"The server asks to wait: run the same command again {_when(pause)}."
-    return HINTS.get(code)
+    return HINTS.get(code, AGAIN)
 
 
 def _when(pause: float | None) -> str:

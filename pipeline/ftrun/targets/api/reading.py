@@ -122,8 +122,14 @@ def _id(raw: Any, kind: str) -> str:
     """Return the id; one with control characters is none: no person could name it in a command."""
     name = _text(raw, "id")
     if name is None or not name.isprintable():
-        raise ValueError(f"the server's answer is no {kind}")
+        raise wrong_answer(raw, kind)
     return name
+
+
+def wrong_answer(raw: Any, kind: str) -> ValueError:
+    """Return the error for an answer that is not what was asked for; a page is nobody's API."""
+    page = isinstance(raw, str) and raw.lstrip().startswith("<")
+    return ValueError(f"the server's answer is {'a web page, ' if page else ''}not a {kind}")
 
 
 def _text(raw: Any, name: str) -> str | None:

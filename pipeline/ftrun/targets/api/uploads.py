@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx2
 import openai
 
 from ftrun.targets.api.connection import Connection, calling
@@ -10,6 +11,7 @@ from ftrun.targets.api.reading import file_of, part_of, upload_of
 from ftrun.targets.service import RemoteFile, RemoteUpload
 
 MIME_TYPE = "application/jsonl"
+COMPLETE_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds: the server puts gigabytes together
 
 
 class UploadCalls(Connection):
@@ -34,7 +36,7 @@ class UploadCalls(Connection):
         once = self._make_client(0)
         try:
             with calling("completing an upload"):
-                done = once.uploads.complete(upload_id, part_ids=parts, md5=md5, timeout=UPLOAD_TIMEOUT)
+                done = once.uploads.complete(upload_id, part_ids=parts, md5=md5, timeout=COMPLETE_TIMEOUT)
                 return file_of(done.file)
         finally:
             once.close()

@@ -1,0 +1,95 @@
+"""Says what is waited for: whatever takes longer than two seconds is named, with where and since when. And
+ends what may never end by itself.
+
+Each wait says so at 2 s, then less and less often. Where it is printed, a reporter decides.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, repeat
+from typing import Any, TypeVar
+
+from ftrun.text import visible
+
+Result = TypeVar("Result")
+
+PAUSES = (2.0, 8.0, 20.0, 30.0, 60.0, 180.0)  # seconds: said after 2, 10, 30 and 60 s, 2 and 5 minutes
+LONGEST = 600.0  # seconds: and every ten minutes after that
+LAST_WORDS = 0.5  # seconds that a call which was cut has to notice
+
+
+class OverdueError(Exception):
+    """A call took longer than it may."""
+
+
+def _to_stderr(text: str) -> None:
+    print(f"  {visible(text)}", file=sys.stderr, flush=True)
+
+
+_say: list[Callable[[str], None]] = [_to_stderr]
+
+
+def say_waits(say: Callable[[str], None] | None) -> None:
+    """Hand what is said of waits to `say` from now on; None: print it to stderr."""
+    _say[0] = say or _to_stderr
+
+
+def say(text: str) -> None:
+    """Say something about a wait."""
+    _say[0](text)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say what is waited for while the block runs; `what` is a noun with its place."""
+    over = threading.Event()
+    threading.Thread(target=_say_until, args=(over, what), name="waits", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _say_until(over: threading.Event, what: str) -> None:
+    since = time.strftime("%H:%M:%S")
+    for pause in chain(PAUSES, repeat(LONGEST)):
+        if over.wait(pause):
+            return
+        say(f"waiting for {what}, since {since}")
+
+
+def bounded(call: Callable[[], Result], seconds: float, *, cut: Callable[[], None]) -> Result:
+    """Return what `call` returns or raise what it raises; OverdueError after `seconds`.
+
+    It runs in a thread of its own, so that neither a name that nobody resolves nor an answer that trickles
+    can hold a run, and Ctrl-C is heard at once. A call that is given up is left alone, after `cut` to make it
+    end.
+    """
+    if seconds <= 0:
+        raise OverdueError
+    done, found = threading.Event(), list[Any]()
+
+    def work() -> None:
+        try:
+            found.extend((call(), None))
+        except BaseException as error:  # handed on to the caller below
+            found.extend((None, error))
+        done.set()
+
+    threading.Thread(target=work, name="call", daemon=True).start()
+    try:
+        if not done.wait(min(seconds, threading.TIMEOUT_MAX)):
+            raise OverdueError
+    finally:
+        if not done.is_set():
+            cut()
+            done.wait(LAST_WORDS)
+    result, error = found
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
