@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
+import signal
 import socket
 import threading
 import time
@@ -90,6 +92,27 @@ ENDLESS = {
     "continue": trickle(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "body": trickle(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{", b" "),
 }
+
+
+def test_ctrl_c_is_heard_while_an_answer_trickles(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create whose headers never end is left at once, and its connection is cut."""
+    monkeypatch.setattr("ftrun.targets.api.jobs.CREATE_TIMEOUT", httpx2.Timeout(60.0))
+    cut = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            ENDLESS["headers"](connection)
+        finally:
+            cut.set()
+
+    service = service_at(f"http://{raw(talk)}/v1")
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        service.create_job(REQUEST, "key")
+    assert time.monotonic() - begin < 10  # the promise is 2 s; a busy machine gets more
+    assert cut.wait(10)
+    service.close()
 
 
 @pytest.mark.parametrize("kind", ENDLESS)

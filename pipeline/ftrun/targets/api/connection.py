@@ -33,6 +33,7 @@ MOST_BYTES = 64 * 2**20  # of one answer: result files are some MB, all else is 
 BODY_SECONDS = 1800.0  # for one answer from its first to its last byte: none may trickle for ever
 MOST_LISTED = 100_000  # entries of one list
 LATE_MODEL = 300.0  # seconds from a job's success until its model answers
+LONGEST_PAUSE = 120.0  # seconds that the SDK waits at most when a server asks it to
 QUIET_PAUSE = 2  # seconds that a server may ask to wait without a word about it
 _asked = [""]  # the address that was asked last, for errors
 Key = str | Callable[[], str]
@@ -191,12 +192,22 @@ class BoundedTransport(httpx2.HTTPTransport):
     def _mind_the_pause(self, request: httpx2.Request, response: httpx2.Response) -> None:
         """Say that the SDK will wait as long as the server asks to; don't let it where that is too long."""
         pause = response.headers.get("Retry-After", "")
-        if response.is_success or not pause.isdigit() or int(pause) <= QUIET_PAUSE:
+        seconds = _number(pause) if pause else 0.0
+        if response.is_success or seconds <= QUIET_PAUSE:
             return
-        if time.monotonic() + int(pause) >= self._end.at:
+        if time.monotonic() + seconds >= self._end.at:
             response.headers["x-should-retry"] = "false"
         elif int(request.headers.get("x-stainless-retry-count", 0)) < self._tries:
-            say(f"{origin(request.url)} answered HTTP {response.status_code} and asks to wait {pause} s")
+            words = f"{origin(request.url)} answered HTTP {response.status_code} and asks to wait"
+            say(f"{words} {pause} s" if pause.isdigit() else f"{words} until {pause}")
+
+
+def _number(pause: str) -> float:
+    """Return the seconds of a Retry-After; of a date as many as the SDK waits at most."""
+    try:
+        return float(pause)
+    except ValueError:
+        return LONGEST_PAUSE
 
 
 def _seconds(request: httpx2.Request) -> float:
