@@ -227,6 +227,19 @@ def test_a_pause_that_a_server_asks_for_is_said(connect: Connect, monkeypatch: p
     assert said == [f"{server.origin} answered HTTP 429 and asks to wait 1 s"]
 
 
+def test_tries_that_fail_are_said(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK tries again without a word, with rests of seconds: from the third try on that is said, once."""
+    said: list[str] = []
+    monkeypatch.setattr(waits, "_say", [said.append])
+    answers = iter([refusal(500), refusal(500), Answer({"data": []})])
+    server, _ = connect(lambda asked: next(answers))
+    monkeypatch.setattr(connection, "READ_RETRIES", 4)
+    service = service_at(server.base_url)
+    assert list(service.jobs()) == []
+    service.close()
+    assert said == [f"{server.origin}: 2 tries of GET /v1/fine_tuning/jobs failed, trying again"]
+
+
 def close(connection: socket.socket) -> None:
     """Hang up as soon as something is asked."""
     connection.recv(65536)

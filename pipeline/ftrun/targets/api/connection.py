@@ -34,6 +34,7 @@ BODY_SECONDS = 1800.0  # for one answer from its first to its last byte: none ma
 MOST_LISTED = 100_000  # entries of one list
 LATE_MODEL = 300.0  # seconds from a job's success until its model answers
 LONGEST_PAUSE = 120.0  # seconds that the SDK waits at most when a server asks it to
+QUIET_TRIES = 2  # of a request that fails, without a word about it
 QUIET_PAUSE = 2  # seconds that a server may ask to wait without a word about it
 _asked = [""]  # the address that was asked last, for errors
 Key = str | Callable[[], str]
@@ -152,6 +153,10 @@ class BoundedTransport(httpx2.HTTPTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         _asked[0] = origin(request.url)
+        if _tried(request) == QUIET_TRIES:  # the SDK rests between its tries, longer and longer
+            say(
+                f"{_asked[0]}: {QUIET_TRIES} tries of {request.method} {request.url.path} failed, trying again"
+            )
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
         due = time.monotonic() + _seconds(request)
@@ -197,7 +202,7 @@ class BoundedTransport(httpx2.HTTPTransport):
             return
         if time.monotonic() + seconds >= self._end.at:
             response.headers["x-should-retry"] = "false"
-        elif int(request.headers.get("x-stainless-retry-count", 0)) < self._tries:
+        elif _tried(request) < self._tries:
             words = f"{origin(request.url)} answered HTTP {response.status_code} and asks to wait"
             say(f"{words} {pause} s" if pause.isdigit() else f"{words} until {pause}")
 
@@ -214,6 +219,11 @@ def _seconds(request: httpx2.Request) -> float:
     """Return how long a request may take as a whole: what it sends has its time on top."""
     size = request.headers.get("Content-Length", "0")
     return float(request.extensions["timeout"]["read"]) + int(size) / LEAST_SPEED
+
+
+def _tried(request: httpx2.Request) -> int:
+    """Return how often the SDK has sent the request before."""
+    return int(request.headers.get("x-stainless-retry-count", 0))
 
 
 def _words(request: httpx2.Request) -> str:
