@@ -9,13 +9,14 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ftrun.errors import DecisionError, UserError
 from ftrun.files import write_json
 from ftrun.homes import user_folder
+from ftrun.waits import waiting
 
 FOLDER_FOR_ALL = "export FTRUN_LOCKS=…, a folder that every clone on this machine can write."
 
@@ -30,13 +31,13 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_suffix(".json")
+    said = ExitStack()
+    if wait:
+        said.enter_context(waiting(f"the lock {path}: {what} ({_who(holder)})"))
     # a lock of another kind, by a file's existence, would outlive a killed run
     lock = filelock.FileLock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
-    from ftrun.waits import waiting
-
     try:
-        with waiting(f"the lock {path}: {what} ({_who(holder)})") if wait else nullcontext():
-            lock.acquire()
+        lock.acquire()
     except filelock.Timeout:
         raise DecisionError(
             f"{what} ({_who(holder)})",
@@ -53,6 +54,8 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
             hint="Some network file systems have no locks: choose a folder of this machine (--runs-dir, "
             "FTRUN_RUNS_DIR; FTRUN_LOCKS for the locks of all clones).",
         ) from error
+    finally:
+        said.close()
     try:
         write_json(holder, me())
         yield

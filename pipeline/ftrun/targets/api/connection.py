@@ -154,9 +154,8 @@ class BoundedTransport(httpx2.HTTPTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         _asked[0] = origin(request.url)
         if _tried(request) == QUIET_TRIES:  # the SDK rests between its tries, longer and longer
-            say(
-                f"{_asked[0]}: {QUIET_TRIES} tries of {request.method} {request.url.path} failed, trying again"
-            )
+            what = f"{request.method} {request.url.path}"
+            say(f"{_asked[0]}: {QUIET_TRIES} tries of {what} failed, trying again")
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
         due = time.monotonic() + _seconds(request)
