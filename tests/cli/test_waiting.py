@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -63,3 +65,16 @@ def test_a_wait_is_said_of_a_run_too(silent: Paid, monkeypatch: pytest.MonkeyPat
     assert document["status"] == "done"
     assert f"waiting for {silent.server.base_url}/fine_tuning/jobs" in silent.error
     assert f"waiting for job {document['job_id']} at {silent.server.base_url}, since" in silent.error
+
+
+def test_who_waits_for_a_lock_says_for_whom(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --wait a second run names the lock, the holder and since when, until it has it."""
+    monkeypatch.setattr("ftrun.waits.PAUSES", (0.1, 60.0), raising=False)
+    path = paid.folder / "runs/toy/paid/run.lock"
+    path.parent.mkdir(parents=True)
+    path.with_suffix(".json").write_text('{"pid": 7, "host": "h", "folder": "f", "since": "s"}')
+    held = os.open(path, os.O_CREAT | os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    threading.Timer(1.0, os.close, (held,)).start()
+    paid.run("run", paid.config, "--until", "check", "--wait")
+    assert f"waiting for the lock {path}" in paid.error and "process 7 on h" in paid.error

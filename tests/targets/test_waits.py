@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
+import signal
 import socket
 import threading
 import time
@@ -90,6 +92,27 @@ ENDLESS = {
     "continue": trickle(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "body": trickle(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{", b" "),
 }
+
+
+def test_ctrl_c_is_heard_while_an_answer_trickles(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create whose headers never end is left at once, and its connection is cut."""
+    monkeypatch.setattr("ftrun.targets.api.jobs.CREATE_TIMEOUT", httpx2.Timeout(60.0))
+    cut = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            ENDLESS["headers"](connection)
+        finally:
+            cut.set()
+
+    service = service_at(f"http://{raw(talk)}/v1")
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        service.create_job(REQUEST, "key")
+    assert time.monotonic() - begin < 10  # the promise is 2 s; a busy machine gets more
+    assert cut.wait(10)
+    service.close()
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
@@ -202,6 +225,19 @@ def test_a_pause_that_a_server_asks_for_is_said(connect: Connect, monkeypatch: p
     assert list(service.jobs()) == []
     service.close()
     assert said == [f"{server.origin} answered HTTP 429 and asks to wait 1 s"]
+
+
+def test_tries_that_fail_are_said(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK tries again without a word, with rests of seconds: from the third try on that is said, once."""
+    said: list[str] = []
+    monkeypatch.setattr(waits, "_say", [said.append])
+    answers = iter([refusal(500), refusal(500), Answer({"data": []})])
+    server, _ = connect(lambda asked: next(answers))
+    monkeypatch.setattr(connection, "READ_RETRIES", 4)
+    service = service_at(server.base_url)
+    assert list(service.jobs()) == []
+    service.close()
+    assert said == [f"{server.origin}: 2 tries of GET /v1/fine_tuning/jobs failed, trying again"]
 
 
 def close(connection: socket.socket) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ftrun.secrecy import hide_in, keep_secret
+from ftrun.waits import OverdueError, bounded
 
 if TYPE_CHECKING:
     from ftrun.experiment.model import Experiment
@@ -92,7 +93,15 @@ def _post(address: str, body: bytes) -> str | None:
 
     try:
         headers = {"Content-Type": "application/json"}
-        answer = httpx2.post(address, content=body, headers=headers, timeout=SECONDS, follow_redirects=False)
+        answer = bounded(
+            lambda: httpx2.post(
+                address, content=body, headers=headers, timeout=SECONDS, follow_redirects=False
+            ),
+            SECONDS,
+            cut=lambda: None,
+        )
+    except OverdueError:
+        return f"no webhook: no answer within {SECONDS} s"
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         return f"no webhook: {type(error).__name__}"
     return None if answer.is_success else f"no webhook: the server answered {answer.status_code}"

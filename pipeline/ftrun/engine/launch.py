@@ -26,7 +26,7 @@ from ftrun.engine.extras import require_engine
 from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import file_lock, make_folder, open_to_write
-from ftrun.waits import waiting
+from ftrun.waits import OverdueError, bounded, waiting
 
 WIRE = 1  # raise when runner and engine of different versions can no longer work together
 START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once
@@ -217,8 +217,12 @@ def _ping(note: dict[str, Any]) -> dict[str, Any] | None:
     # no proxy may come between us and loopback, nor see the token
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=PING_SECONDS) as answer:
-            info = json.load(answer)
-    except (OSError, ValueError, urllib.error.HTTPError):
+        info = bounded(lambda: _told(opener, request), PING_SECONDS, cut=lambda: None)
+    except (OSError, ValueError, urllib.error.HTTPError, OverdueError):
         return None
     return info if isinstance(info, dict) else None
+
+
+def _told(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
+    with opener.open(request, timeout=PING_SECONDS) as answer:
+        return json.load(answer)

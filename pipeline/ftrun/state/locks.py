@@ -16,6 +16,7 @@ from pathlib import Path
 from ftrun.errors import DecisionError, UserError
 from ftrun.files import delete, file_lock, make_folder, real, write_json
 from ftrun.homes import user_folder
+from ftrun.waits import waiting
 
 FOLDER_FOR_ALL = "export FTRUN_LOCKS=…, a folder that every clone on this machine can write."
 
@@ -27,8 +28,6 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
     `what` is a clause such as `another run of this experiment is going on`.
     """
     import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
-
-    from ftrun.waits import waiting
 
     make_folder(path.parent)
     holder = path.with_suffix(".json")

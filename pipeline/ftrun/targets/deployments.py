@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -15,9 +16,11 @@ from ftrun.experiment.target_model import Deployment
 from ftrun.secrecy import hide
 from ftrun.targets.entra import MANAGEMENT, token_for
 from ftrun.targets.trouble import ServiceError
+from ftrun.waits import OverdueError, bounded, waiting
 
 VERSION = "2024-10-21"
 TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # seconds
+LONGEST_ANSWER = 60.0  # seconds for one request as a whole
 LONGEST = 1800.0  # seconds until a deployment must be there
 PAUSE = 10.0  # seconds between two looks
 TRIES = 4
@@ -46,10 +49,11 @@ class Deployments:
         if self.state(name) in (None, *ENDED):  # else a killed run has asked for it, and it is coming
             self._call("PUT", name, body)
         deadline = time.monotonic() + LONGEST
-        while (state := self.state(name)) not in (None, *ENDED):
-            if time.monotonic() > deadline:
-                raise FtrunError(f"deployment {name} is still {state}", code="deployment_not_ready")
-            time.sleep(self._pause)
+        with waiting(f"deployment {name} at {self._where.management_url}"):
+            while (state := self.state(name)) not in (None, *ENDED):
+                if time.monotonic() > deadline:
+                    raise FtrunError(f"deployment {name} is still {state}", code="deployment_not_ready")
+                time.sleep(self._pause)
         if state != "succeeded":
             raise FtrunError(
                 f"deployment {name} of {model} {state or 'is gone'}",
@@ -83,17 +87,30 @@ class Deployments:
                 time.sleep(min(self._pause, 2.0**attempt))
             headers = {"Authorization": f"Bearer {self._token()}", "Accept-Encoding": "identity"}
             try:
-                answer = self._client.request(
-                    method, url, params={"api-version": VERSION}, json=body, headers=headers
-                )
+                with waiting(f"{where.management_url} to answer {method}"):
+                    answer = bounded(
+                        partial(self._send, method, url, body, headers), LONGEST_ANSWER, cut=_leave
+                    )
+            except OverdueError:
+                problem = f"{where.management_url} did not answer within {LONGEST_ANSWER:.0f} s"
+                continue
             except httpx2.HTTPError as error:
-                problem = f"the connection failed ({type(error).__name__})"
+                problem = f"the connection to {where.management_url} failed ({type(error).__name__})"
                 continue
             if answer.status_code == 429 or answer.status_code >= 500:
                 problem = _told(answer)
                 continue
             return _read(method, name, answer)
         raise ServiceError(f"{method} deployment {name}: {problem}", code="unreachable")
+
+    def _send(self, method: str, url: str, body: Any, headers: Mapping[str, str]) -> httpx2.Response:
+        return self._client.request(
+            method, url, params={"api-version": VERSION}, json=body, headers=dict(headers)
+        )
+
+
+def _leave() -> None:
+    """Leave a call that was given up alone: it may be repeated without harm."""
 
 
 def _read(method: str, name: str, answer: httpx2.Response) -> dict[str, Any] | None:

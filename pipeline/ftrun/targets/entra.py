@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ftrun.errors import FtrunError, UsageError
 from ftrun.secrecy import keep_secret
 from ftrun.targets.keys import key_from
+from ftrun.waits import waiting
 
 # the variable that may hold a token, and what the token is for
 INFERENCE = ("AZURE_OPENAI_AD_TOKEN", "https://cognitiveservices.azure.com/.default")
@@ -37,7 +38,8 @@ def _fresh(provider: Callable[[], str]) -> str:
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     try:
-        token = provider()
+        with waiting("a token from Microsoft Entra ID"):
+            token = provider()
     except AzureError as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         code = "wrong_key" if isinstance(error, ClientAuthenticationError) else "unreachable"

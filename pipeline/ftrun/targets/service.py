@@ -12,7 +12,7 @@ from ftrun.values import dataclass
 SUCCEEDED = "succeeded"
 # codes of errors that a later call may not meet
 TRANSIENT = ("unreachable", "api_error", "rate_limited", "unreadable_answer")
-READING = 45.0  # seconds for all calls of a command that only looks: it must end within a minute
+READING = 40.0  # seconds for all calls of a command that only looks: it must end within a minute
 LIMITS = ("daily_limit", "queue_full")  # refusals that pass by themselves: no error of anybody
 SAID = (*LIMITS, "not_eligible", "quota")  # refusals with a code of their own
 Changes = dict[str, str | None]  # of a chat request: what the server refuses -> what is sent, None: nothing

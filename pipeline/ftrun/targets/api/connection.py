@@ -34,6 +34,8 @@ MOST_BYTES = 64 * 2**20  # of one answer: result files are some MB, all else is 
 BODY_SECONDS = 1800.0  # for one answer from its first to its last byte: none may trickle for ever
 MOST_LISTED = 100_000  # entries of one list
 LATE_MODEL = 300.0  # seconds from a job's success until its model answers
+LONGEST_PAUSE = 120.0  # seconds that the SDK waits at most when a server asks it to
+QUIET_TRIES = 2  # of a request that fails, without a word about it
 QUIET_PAUSE = 2  # seconds that a server may ask to wait without a word about it
 _asked = [""]  # the address that was asked last, for errors
 Key = str | Callable[[], str]
@@ -153,6 +155,9 @@ class BoundedTransport(httpx2.HTTPTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         _asked[0] = origin(request.url)
+        if _tried(request) == QUIET_TRIES:  # the SDK rests between its tries, longer and longer
+            what = f"{request.method} {request.url.path}"
+            say(f"{_asked[0]}: {QUIET_TRIES} tries of {what} failed, trying again")
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
         due = time.monotonic() + _seconds(request)
@@ -193,18 +198,33 @@ class BoundedTransport(httpx2.HTTPTransport):
     def _mind_the_pause(self, request: httpx2.Request, response: httpx2.Response) -> None:
         """Say that the SDK will wait as long as the server asks to; don't let it where that is too long."""
         pause = response.headers.get("Retry-After", "")
-        if response.is_success or not pause.isdigit() or int(pause) <= QUIET_PAUSE:
+        seconds = _number(pause) if pause else 0.0
+        if response.is_success or seconds <= QUIET_PAUSE:
             return
-        if time.monotonic() + int(pause) >= self._end.at:
+        if time.monotonic() + seconds >= self._end.at:
             response.headers["x-should-retry"] = "false"
-        elif int(request.headers.get("x-stainless-retry-count", 0)) < self._tries:
-            say(f"{origin(request.url)} answered HTTP {response.status_code} and asks to wait {pause} s")
+        elif _tried(request) < self._tries:
+            words = f"{origin(request.url)} answered HTTP {response.status_code} and asks to wait"
+            say(f"{words} {pause} s" if pause.isdigit() else f"{words} until {pause}")
+
+
+def _number(pause: str) -> float:
+    """Return the seconds of a Retry-After; of a date as many as the SDK waits at most."""
+    try:
+        return float(pause)
+    except ValueError:
+        return LONGEST_PAUSE
 
 
 def _seconds(request: httpx2.Request) -> float:
     """Return how long a request may take as a whole: what it sends has its time on top."""
     size = request.headers.get("Content-Length", "0")
     return float(request.extensions["timeout"]["read"]) + int(size) / LEAST_SPEED
+
+
+def _tried(request: httpx2.Request) -> int:
+    """Return how often the SDK has sent the request before."""
+    return int(request.headers.get("x-stainless-retry-count", 0))
 
 
 def _words(request: httpx2.Request) -> str:
