@@ -10,10 +10,14 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # what `make setup TORCH=...` installs instead, e.g. TORCH='torch>=2.6' for CUDA, TORCH=none for rehearsals only
 TORCH ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# what is installed is pinned, with hashes, so that nobody's new release breaks a fresh clone; `make lock` renews it
+PINNED := .ci/requirements
+INSTALL := $(PIP) install --no-deps --require-hashes
+NEWEST := .venv-newest
 export FTRUN_TEST_CACHE ?= $(HOME)/.cache/ftrun
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all lint format bench clean
+.PHONY: help setup run test test-all test-newest lint format bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +34,15 @@ test: $(VENV)/.test-ready ## set up and run the tests (slow suites in a smaller 
 test-all: $(VENV)/.test-ready ## run every test in full
 	FTRUN_TEST_ALL=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
+test-newest: ## run the tests with the newest versions of everything, in a .venv-newest of its own
+	rm -rf $(NEWEST)
+	$$(sh .ci/find-python) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install -qq --upgrade pip
+	@TORCH='$(TORCH)' TORCH_VERSION='$(TORCH_VERSION)' TORCH_CPU_INDEX='$(TORCH_CPU_INDEX)' \
+	  sh .ci/install-torch '$(NEWEST)/bin/python'
+	$(NEWEST)/bin/python -m pip install -qq -e '.[data,local]' --group test
+	$(NEWEST)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
 lint: $(VENV)/.lint-ready ## check style and types
 	$(BIN)/ruff check pipeline tests benchmarks
 	$(BIN)/ruff format --check pipeline tests benchmarks
@@ -45,33 +58,34 @@ bench: $(VENV)/.bench-ready ## measure start-up, overhead, data and training, si
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/training.py
 
+lock: $(BIN)/python ## pin the newest versions of what setup, test, lint and bench install
+	@$(PIP) install uv
+	@sh .ci/lock $(BIN)/uv
+
 clean: ## remove .venv and caches (never runs/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 $(BIN)/python:
 	@python=$$(sh .ci/find-python) && echo "setting up $(VENV) with $$python (once; a few minutes)" \
 	  && $$python -m venv $(VENV)
-	@$(PIP) install --upgrade 'pip>=25.1'
 
-$(VENV)/.torch: | $(BIN)/python
+$(VENV)/.ready: pyproject.toml $(PINNED)/engine.txt $(PINNED)/local.txt | $(BIN)/python
+	@echo "installing what ftrun needs"
+	@$(INSTALL) -r $(PINNED)/$(if $(filter none,$(TORCH)),engine,local).txt
 	@TORCH='$(TORCH)' TORCH_VERSION='$(TORCH_VERSION)' TORCH_CPU_INDEX='$(TORCH_CPU_INDEX)' \
 	  sh .ci/install-torch '$(BIN)/python'
-	@touch $@
-
-$(VENV)/.ready: pyproject.toml $(VENV)/.torch
-	@echo "installing ftrun"
-	@if [ '$(TORCH)' = none ]; then $(PIP) install -e '.[data,engine]'; else $(PIP) install -e '.[data,local]'; fi
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q pipeline
 	@touch $@
 
-$(VENV)/.test-ready: $(VENV)/.ready
-	@$(PIP) install --group test
+$(VENV)/.test-ready: $(VENV)/.ready $(PINNED)/test.txt
+	@$(INSTALL) -r $(PINNED)/test.txt
 	@touch $@
 
-$(VENV)/.lint-ready: $(VENV)/.ready
-	@$(PIP) install --group lint
+$(VENV)/.lint-ready: $(VENV)/.ready $(PINNED)/lint.txt
+	@$(INSTALL) -r $(PINNED)/lint.txt
 	@touch $@
 
-$(VENV)/.bench-ready: $(VENV)/.ready
-	@$(PIP) install --group bench
+$(VENV)/.bench-ready: $(VENV)/.ready $(PINNED)/bench.txt
+	@$(INSTALL) -r $(PINNED)/bench.txt
 	@touch $@

@@ -81,6 +81,7 @@ class Ftrun:
         env: Mapping[str, str] | None = None,
         timeout: float = 300,
         stdin: str | None = None,
+        encoding: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `ftrun WORDS` to its end and return exit code and output."""
         return subprocess.run(
@@ -89,6 +90,7 @@ class Ftrun:
             env={**os.environ, **(env or {})},
             capture_output=True,
             text=True,
+            encoding=encoding,
             timeout=timeout,
             input=stdin or "",
             check=False,

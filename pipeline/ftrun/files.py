@@ -1,4 +1,11 @@
-"""Owns how ftrun writes and hashes files: whole or not at all. Knows nothing of what is in them."""
+"""Owns how ftrun writes, locks, deletes and hashes files. Knows nothing of what is in them.
+
+All files are opened for writing here: a repository may carry a link in place of any file or folder, and what
+is written through it changes a file somewhere else, such as a shell's start file. So nothing is written where
+the file, or a folder above it, is a symbolic link, or the file is not a regular one. Links that the user
+chose (on the way to the project, --runs-dir, FTRUN_HOME, temporary files) are followed by `real`, where that
+choice is read. A test looks for any other way to write.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +14,24 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
+from ftrun.errors import DecisionError
 from ftrun.secrecy import hide_in_bytes
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+FLAGS = {
+    "wb": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+    "ab+": os.O_RDWR | os.O_CREAT | os.O_APPEND,
+}
+A_LINK = (errno.ELOOP, errno.EMLINK)  # what O_NOFOLLOW makes of one: the latter on FreeBSD
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room: of the disk, the quota, the limit of a file
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # what a file system says that has no fsync of folders
 
 
@@ -25,6 +44,132 @@ def named_errors(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             error.filename = str(path)
         raise
+
+
+@contextlib.contextmanager
+def room_in(folder: Path | str) -> Iterator[None]:
+    """Let a full disk's error in the block name `folder`, where the block's files without a name are."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            error.filename = str(folder)
+        raise
+
+
+def real(path: Path | str) -> Path:
+    """Return `path`, absolute, with the links on its way followed: for a place that the user chose."""
+    return Path(os.path.realpath(path))  # resolve() raises a RuntimeError for a circle of links
+
+
+def anchored(path: Path, root: Path) -> Path:
+    """Return `path` with the links on the way to `root` followed, and none below it."""
+    return real(root) / path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def output_path(path: Path) -> Path:
+    """Return where a file goes that the user named on the command line.
+
+    Below the current folder, which may be somebody's repository, no link is followed; elsewhere those of its
+    folder are.
+    """
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+    return whole if whole.is_relative_to(Path.cwd()) else real(whole.parent) / whole.name
+
+
+def refuse_links(path: Path) -> None:
+    """Raise DecisionError where `path`, or a folder above it, is a symbolic link."""
+    for one in (*reversed(path.parents), path):
+        if os.path.islink(one):  # noqa: PTH114 - it raises nothing
+            raise _refused(one, "a symbolic link: writing there would change something elsewhere")
+
+
+def refuse_links_in(folder: Path) -> None:
+    """Raise DecisionError for the first thing in `folder`, at any depth, that is not a file or a folder."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                refuse_links_in(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False):
+                refuse_file(Path(entry.path))
+
+
+def refuse_file(path: Path) -> None:
+    """Raise DecisionError where `path` can't be written: a link, behind one, or something but no file."""
+    refuse_links(path)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise _refused(path, f"{_kind(path)}, where ftrun keeps a file")
+
+
+def _kind(path: Path) -> str:
+    return "a folder" if path.is_dir() else "a pipe, a socket or a device"
+
+
+def _refused(path: Path, what: str) -> DecisionError:
+    return DecisionError(
+        f"this is {what}",
+        code="not_a_file",
+        file=str(path),
+        hint="Did it come with the repository? Look at it before you go on. Delete it, or name another place "
+        "yourself, which may be a link (--runs-dir, FTRUN_RUNS_DIR).",
+    )
+
+
+def open_to_write(path: Path, how: Literal["wb", "xb", "ab+"], *, mode: int = 0o644) -> IO[bytes]:
+    """Open a regular file for writing: `wb` from the start, `xb` one that is not there yet, `ab+` at its end.
+
+    DecisionError where it is a link, lies behind one, or is not a file; a pipe or a device is not waited for.
+    """
+    refuse_file(path)
+    try:
+        descriptor = os.open(path, FLAGS[how] | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    except OSError as error:
+        if error.errno in A_LINK:  # it came after the look
+            refuse_links(path)
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _refused(path, f"{_kind(path)}, where ftrun keeps a file")
+    return os.fdopen(descriptor, "rb+" if how == "ab+" else "wb")
+
+
+def make_folder(path: Path, *, mode: int = 0o777) -> None:
+    """Make a folder and those above it, unless they are there; DecisionError where one is a link."""
+    refuse_links(path)
+    path.mkdir(parents=True, exist_ok=True, mode=mode)
+
+
+def rename(path: Path, new: Path) -> None:
+    """Give a file or folder another name; DecisionError where either is a link or lies behind one."""
+    refuse_links(path)
+    refuse_links(new)
+    path.replace(new)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, if it is there; DecisionError where it lies behind a link."""
+    refuse_links(path.parent)
+    path.unlink(missing_ok=True)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder with all in it, as far as possible; DecisionError where it lies behind a link."""
+    import shutil  # it loads three compressors
+
+    refuse_links(folder.parent)
+    shutil.rmtree(folder, ignore_errors=True)  # follows no link
+
+
+def file_lock(path: Path, *, timeout: float = -1, fallback_to_soft: bool = True) -> FileLock:
+    """Return the lock that is the file `path`, not held yet; DecisionError as for writing.
+
+    `timeout` in seconds; negative: for ever. `fallback_to_soft`: as filelock has it.
+    """
+    import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
+
+    refuse_file(path)
+    return filelock.FileLock(path, timeout=timeout, fallback_to_soft=fallback_to_soft)
 
 
 def sync_folder(folder: Path) -> None:
@@ -46,16 +191,16 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
     The temporary file lies beside `path`; file and folder are fsynced. OSError names `path`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    refuse_file(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with named_errors(path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-            with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
+            with open_to_write(temporary, "wb", mode=mode) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            rename(temporary, path)
     except BaseException:
         # on a file system that turned read-only the leftover stays; the error to tell is the first one
         with contextlib.suppress(OSError):
@@ -70,20 +215,18 @@ def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: boo
     A line that an earlier crash tore is closed first, so that it swallows no other; with `drop_torn` it is
     taken away.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     created = not path.exists()
-    with named_errors(path):
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        with os.fdopen(os.open(path, flags, mode), "rb+") as file:
-            size = file.seek(0, os.SEEK_END)
-            torn = size > 0 and (file.seek(size - 1), file.read(1))[1] != b"\n"
-            if torn and drop_torn:
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-                torn = False
-            file.write((b"\n" if torn else b"") + hide_in_bytes(line))
-            file.flush()
-            os.fsync(file.fileno())
+    with named_errors(path), open_to_write(path, "ab+", mode=mode) as file:
+        size = file.seek(0, os.SEEK_END)
+        torn = size > 0 and (file.seek(size - 1), file.read(1))[1] != b"\n"
+        if torn and drop_torn:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            torn = False
+        file.write((b"\n" if torn else b"") + hide_in_bytes(line))
+        file.flush()
+        os.fsync(file.fileno())
     if created:
         sync_folder(path.parent)
 

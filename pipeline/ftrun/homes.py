@@ -1,4 +1,4 @@
-"""Owns where the folders are that belong to a user and to no project. Makes none."""
+"""Owns where the folders are that belong to a user and to no project, which may be links. Makes none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ftrun.errors import UserError
+from ftrun.files import real
 
 
 def user_folder(own: str, standard: str, default: str) -> Path:
@@ -16,9 +17,9 @@ def user_folder(own: str, standard: str, default: str) -> Path:
     try:
         named = os.environ.get(own)
         if named:
-            return Path(named).expanduser().absolute()
+            return real(Path(named).expanduser())
         base = Path(os.environ.get(standard, ""))  # a relative one is no one, says its specification
-        return (base if base.is_absolute() else Path.home() / default) / "ftrun"
+        return real((base if base.is_absolute() else Path.home() / default) / "ftrun")
     except RuntimeError as error:
         raise UserError(
             "this user has no home to keep things in",

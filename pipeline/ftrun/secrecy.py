@@ -6,6 +6,7 @@ Whoever takes a secret from the environment tells it here; terminal and files pa
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,8 @@ _secrets: set[str] = set()
 def keep_secret(value: str) -> None:
     """Hide `value`, also as it stands in a URL or in JSON, in whatever is written from now on."""
     if len(value) >= SHORTEST:
-        _secrets.update((value, quote(value, safe=""), json.dumps(value)[1:-1]))
+        in_json = (json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+        _secrets.update((value, quote(value, safe=""), *in_json))
 
 
 def _longest_first() -> list[str]:
@@ -74,8 +76,14 @@ class _Stream:
 
 @contextlib.contextmanager
 def guarded_output() -> Iterator[None]:
-    """Let stdout and stderr hide secrets while the block runs."""
+    """Let stdout and stderr hide secrets while the block runs.
+
+    What their encoding lacks is written as an escape such as `\\u2713`: a run must not end by what it prints.
+    """
     before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
     try:
         yield

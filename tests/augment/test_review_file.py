@@ -146,3 +146,16 @@ def test_the_line_for_the_experiment_is_told_until_it_is_there(build: Build, rev
     from ftrun.data import source_files
 
     assert [file.path.name for file in source_files(with_it)] == ["rows.csv", "toy.augmented.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["toy.augmented.jsonl", "toy.augmented.review.jsonl"])
+def test_no_link_is_taken_for_one_of_the_files(build: Build, tmp_path: Path, name: str) -> None:
+    """A link in place of review or training file is refused and named, also one that stays in the project."""
+    experiment = build()
+    for target in (tmp_path / "mine.jsonl", tmp_path.parent / "elsewhere"):
+        path = tmp_path / name
+        path.symlink_to(target)
+        with pytest.raises(DecisionError, match="symbolic link") as caught:
+            ReviewFile(experiment, shape_of(experiment), tmp_path / "runs")
+        assert caught.value.problem.file == str(path)
+        path.unlink()

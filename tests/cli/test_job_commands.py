@@ -50,11 +50,16 @@ def test_wait_gives_up_with_75(detached: Paid) -> None:
         ({"code": "exceeded_quota", "message": "quota"}, "job_quota", "Top it up"),
         ({"code": "invalid_training_file", "message": "Line 3: bad"}, "job_data", "ftrun check"),
         ({"code": "server_error", "message": "internal error"}, "job_server", "provider's"),
+        (
+            {"code": "model_not_loadable", "message": "/home/harm/unsafe can't be loaded: internal error"},
+            "job_model",
+            "base model",
+        ),
         ({}, "job_failed", "--force train"),
     ],
 )
 def test_a_failed_job_is_explained(detached: Paid, error: dict[str, Any], code: str, words: str) -> None:
-    """Moderation, quota, data and the server's own failures each name the next step."""
+    """Moderation, quota, data, the model and the server's own failures each name the next step."""
     detached.provider.jobs["ftjob-1"].update(status="failed", error=error)
     told = detached.json("wait", detached.config, code=1)["error"]
     assert told["code"] == code

@@ -19,7 +19,7 @@ from ftrun.data.sources import REVIEW_ENDING
 from ftrun.errors import DataError, DecisionError, UsageError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.files import write_atomic
+from ftrun.files import anchored, delete, file_lock, make_folder, refuse_file, write_atomic
 
 LOCK_SECONDS = 10.0
 
@@ -30,6 +30,7 @@ class ReviewFile:
     def __init__(self, experiment: Experiment, shape: Shape, locks: Path) -> None:
         self.training = training_path(experiment)
         self.path = self.training.with_name(self.training.name.removesuffix(".jsonl") + REVIEW_ENDING)
+        refuse_file(self.path)
         self._shape, self._lock = shape, locks / "review.lock"
 
     def entries(self) -> list[Entry]:
@@ -121,10 +122,8 @@ class ReviewFile:
         self, change: Callable[[list[Entry]], list[Entry]]
     ) -> Iterator[tuple[list[Entry], list[Entry]]]:
         """Read, change and write both files while nobody else does; yield the entries before and after."""
-        import filelock
-
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(self._lock, timeout=LOCK_SECONDS):
+        make_folder(self._lock.parent)
+        with file_lock(self._lock, timeout=LOCK_SECONDS):
             before = self.entries()
             after = change(before)
             for entry in after:
@@ -138,7 +137,7 @@ class ReviewFile:
         rows = [entry.row(self._shape) for entry in entries if entry.status == "approved"]
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         if not rows:
-            self.training.unlink(missing_ok=True)
+            delete(self.training)
         elif not self.training.exists() or self.training.read_text(encoding="utf-8") != text:
             write_atomic(self.training, text)
 
@@ -146,7 +145,10 @@ class ReviewFile:
 def training_path(experiment: Experiment) -> Path:
     """Return where approved rows go; UsageError if that is outside the project or somebody's own data."""
     given = experiment.data.augment.path
-    path = given or _beside_the_data(experiment) / f"{experiment.name}.augmented.jsonl"
+    path = anchored(
+        given or _beside_the_data(experiment) / f"{experiment.name}.augmented.jsonl", experiment.project
+    )
+    refuse_file(path)
     if not path.resolve().is_relative_to(experiment.project.resolve()):
         message = f"{shown_path(path)} lies outside the project {shown_path(experiment.project)}"
         raise UsageError(message, code="outside_project", hint="Mend `data.augment.path`.")

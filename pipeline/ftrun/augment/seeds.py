@@ -21,6 +21,7 @@ from ftrun.data.prepared import ROLES, SOURCES, read_origin
 from ftrun.data.rows import Row
 from ftrun.data.shapes import CHAT_KEYS, asked_of
 from ftrun.experiment.model import Experiment
+from ftrun.files import real
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +44,12 @@ def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[lis
     questions = Questions()
     for prompt in experiment.evaluation.prompts:
         questions.know_asked(prompt.messages or ({"role": "user", "content": prompt.user},))
-    with tempfile.TemporaryDirectory() as folder:
-        data.prepare(experiment, Path(folder))
-        for example in _examples(Path(folder)):
+    with tempfile.TemporaryDirectory() as name:
+        folder = real(name)
+        data.prepare(experiment, folder)
+        for example in _examples(folder):
             questions.know_asked(asked_of(example).get("messages", ()))
-        trained = _training_places(Path(folder))
+        trained = _training_places(folder)
     seeds = _seeds(experiment, shape, trained, masked_kinds(experiment.data.pii))
     chosen = heapq.nsmallest(most, ((_rank(experiment, one), one.digest, one) for one in seeds), key=_first)
     return [one for _, _, one in chosen], questions

@@ -18,6 +18,7 @@ from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
 from ftrun.errors import ConfigError
 from ftrun.experiment.places import shown_path
+from ftrun.files import output_path, real
 
 if TYPE_CHECKING:  # commands load what they work with only when they run: --help must be quick
     from ftrun.data.checking import CheckResult
@@ -65,8 +66,8 @@ def _examine(experiment: Experiment, announce: Any, page: Path | None) -> CheckR
     from ftrun.cli.check_page import write_page
 
     with tempfile.TemporaryDirectory(prefix="ftrun-check-") as folder:
-        result = examine(experiment, announce, folder=Path(folder))
-        write_page(experiment, result, Path(folder), page)
+        result = examine(experiment, announce, folder=real(folder))
+        write_page(experiment, result, real(folder), output_path(page))
     return result
 
 

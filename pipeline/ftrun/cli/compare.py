@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ftrun.cli.failure import print_json
+from ftrun.files import output_path
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -39,9 +40,9 @@ def command(
         from ftrun.report.comparison_page import write_markdown, write_page
 
         if page is not None:
-            write_page(comparison, page)
+            write_page(comparison, output_path(page))
         if markdown is not None:
-            write_markdown(comparison, markdown)
+            write_markdown(comparison, output_path(markdown))
     if as_json:
         print_json(comparison.as_dict())
     else:

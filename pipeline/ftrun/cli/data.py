@@ -18,6 +18,7 @@ from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
+from ftrun.files import real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -60,7 +61,7 @@ def command(
         raise UsageError("--diff compares everything: leave --row and --split out", code="usage")
     experiment, _ = open_experiment(config, target, overrides)
     with tempfile.TemporaryDirectory(prefix="ftrun-data-") as name:
-        folder = Path(name)
+        folder = real(name)
         result = examine(experiment, folder=folder)
         if not (folder / "train.jsonl").exists():
             raise DataError("no row can be used", problems=result.errors)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
+from ftrun.cli.failure import json_text, print_json
 from ftrun.cli.options import experiment_options
 from ftrun.text import visible
 
@@ -79,7 +78,7 @@ def _ended(service: Service, job_id: str) -> bool:
 
 def _show(event: Event, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(_as_dict(event), ensure_ascii=False), flush=True)
+        print(json_text(_as_dict(event)), flush=True)
         return
     at = datetime.fromtimestamp(event.created_at).strftime("%H:%M:%S")
     level = "" if event.level == "info" else f"{event.level}: "

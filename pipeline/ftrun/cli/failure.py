@@ -5,7 +5,6 @@ Expected errors show no traceback; a bug names its log file.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from ftrun.errors import FtrunError, InterruptError, Problem, UsageError
+from ftrun.files import FULL
 from ftrun.secrecy import hide
 from ftrun.text import visible
 
@@ -52,8 +52,17 @@ def failure_document(error: FtrunError) -> dict[str, Any]:
 
 def print_json(document: Any) -> None:
     """Write one JSON document to stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
-    sys.stdout.flush()
+    print(json_text(document, indent=2), flush=True)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON for stdout: with JSON's own escapes where its encoding lacks a character."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
 
 
 def _expected(error: BaseException) -> FtrunError | None:
@@ -66,7 +75,7 @@ def _expected(error: BaseException) -> FtrunError | None:
         context = getattr(error, "ctx", None)
         hint = f"Try `{context.command_path} --help`." if context else None
         return UsageError(error.format_message(), code="usage", hint=hint)
-    if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         return FtrunError(
             f"{error.strerror}: {error.filename or 'what is printed'}",
             code="os_error",

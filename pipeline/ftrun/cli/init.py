@@ -13,7 +13,7 @@ import click
 
 from ftrun.cli.failure import print_json
 from ftrun.errors import DecisionError, UsageError
-from ftrun.files import atomic_writer, write_atomic
+from ftrun.files import atomic_writer, output_path, refuse_file, write_atomic
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -56,7 +56,7 @@ def command(
     look = peek(file, sheet=sheet, query=query)
     proposal = propose(look, user=user, assistant=assistant)
     name = _name(name, out, file)
-    target = _absolute(out or Path("configs", f"{name}.yaml"))
+    target = output_path(out or Path("configs", f"{name}.yaml"))
     if target.suffix not in (".yaml", ".yml"):
         raise UsageError(
             f"--out {target.name}: it must end in .yaml", code="usage", hint=f"--out {target.name}.yaml"
@@ -86,10 +86,6 @@ def _name(asked: str | None, out: Path | None, file: Path) -> str:
     return (name if re.search("[a-z]", name) else f"experiment-{name}".strip("-"))[:64]
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
-
-
 def _data_place(look: Look, target: Path) -> Path:
     """Return where the data will be: where it is, or in data/ beside the experiment if it lies elsewhere."""
     from ftrun.experiment.document import project_folder
@@ -97,7 +93,7 @@ def _data_place(look: Look, target: Path) -> Path:
     source = look.path.resolve()
     if source.is_relative_to(project_folder(target).resolve()):
         return source
-    return target.parent.resolve() / "data" / look.path.name
+    return target.parent / "data" / look.path.name
 
 
 def _is_same(file: Path, place: Path) -> bool:
@@ -126,6 +122,8 @@ def _refuse_overwriting(texts: Mapping[Path, str], copy: Path | None, look: Look
     wanted = {path: text.encode() for path, text in texts.items()}
     if copy is not None:
         wanted[copy] = look.path.read_bytes()
+    for path in wanted:
+        refuse_file(path)
     taken = [path for path, content in wanted.items() if path.exists() and not _holds(path, content)]
     if taken and not force:
         names = ", ".join(shown_path(path) for path in taken)

@@ -12,6 +12,7 @@ from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
+from ftrun.files import real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
@@ -45,17 +46,18 @@ def command(
 
 def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None) -> Plan:
     """Return the plan; prepares into a temporary folder where the prepared files are not up to date."""
-    from ftrun.runner import Settings, context_of, open_session
+    from ftrun.runner import Settings, context_of, is_done, open_session
     from ftrun.targets import reachable
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     context = context_of(session, lambda kind, **data: None, Settings())
+    context.needs_files = not is_done(context)
     remote = None if session.other_store else reachable(session.experiment)
     notes = [*session.notes, *target_notes(session.experiment)]
     if remote is None:
         notes.append("remote not checked")
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
-        _preview(context, Path(folder))
+        _preview(context, real(folder))
         try:
             return _ask(context, remote, notes)
         finally:
@@ -90,7 +92,7 @@ def _preview(context: Context, folder: Path) -> None:
     source = context.folder
     if prepare.decide(context, None).action == "run":
         source = folder
-        context.fresh["prepare"] = prepare.prepare_into(context, folder)
+        context.fresh["prepare"], context.prepared = prepare.prepare_into(context, folder), folder
     if check.decide(context, None).action == "run":
         context.fresh["check"] = check.facts(check.examine(context, source))
 

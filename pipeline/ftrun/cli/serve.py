@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from ftrun.cli.failure import json_text
 from ftrun.errors import UsageError
+from ftrun.files import real
 
 
 @click.command(name="serve")
@@ -29,7 +31,7 @@ def command(
     """
     from ftrun.engine.places import engine_home
 
-    folder = home.absolute() if home is not None else engine_home()
+    folder = real(home) if home is not None else engine_home()
     if stop:
         _stop(folder, as_json)
         return
@@ -48,7 +50,7 @@ def _stop(home: Path, as_json: bool) -> None:
 
     stopped = stop_engine(home)
     if as_json:
-        print(json.dumps({"stopped": stopped, "home": str(home)}, ensure_ascii=False))
+        print(json_text({"stopped": stopped, "home": str(home)}))
     else:
         print("The engine has ended." if stopped else f"No engine runs for {home}.")
 

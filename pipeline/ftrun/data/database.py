@@ -21,7 +21,7 @@ from ftrun.data.extras import require
 from ftrun.data.place import FilePlace, UnusableFileError
 from ftrun.data.values import Needed
 from ftrun.experiment.model import Sql
-from ftrun.files import canonical_json
+from ftrun.files import canonical_json, room_in
 from ftrun.secrecy import keep_secret
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read_database(sql: Sql, place: FilePlace, needed: Needed = None) -> Iterator
 def snapshot(sql: Sql, place: FilePlace, needed: Needed = None) -> Iterator[Snapshot]:
     """Yield the rows of the query; UnusableFileError, with the problem added, if there are none to be had."""
     require("sqlalchemy", "A database", place)
-    with tempfile.TemporaryFile(prefix="ftrun-rows-") as file:
+    with room_in(tempfile.gettempdir()), tempfile.TemporaryFile(prefix="ftrun-rows-") as file:
         yield Snapshot(_fetched(sql, place, needed), file, ordered=ORDERED.search(sql.query) is not None)
 
 

@@ -20,6 +20,7 @@ from ftrun.data.place import FilePlace
 from ftrun.data.rows import Row
 from ftrun.data.sources import SourceFile, place_of
 from ftrun.experiment.model import Experiment
+from ftrun.files import room_in
 
 LOOSE = ("jsonl", "json")  # formats in which each row has columns of its own
 NUMBER = re.compile(r"(\d+)")
@@ -34,7 +35,7 @@ def grouped(
     else it has `messages`, made from the columns `role` and `content`.
     """
     speakers = Speakers(experiment, file.source, place, findings)
-    with tempfile.TemporaryFile() as spool:
+    with room_in(tempfile.gettempdir()), tempfile.TemporaryFile() as spool:
         waiting = _Waiting(spool)
         for row in rows:
             key = _key(experiment, file, row, place, findings)

@@ -27,6 +27,7 @@ from ftrun.data.tally import write_tally
 from ftrun.data.weighing import weigh
 from ftrun.data.writing import write_files
 from ftrun.experiment.model import Experiment
+from ftrun.files import make_folder, room_in
 
 Announce = Callable[[str], None]
 
@@ -41,8 +42,8 @@ def prepare(
     """Write the prepared files into `folder`; DataError with every problem, and then nothing is written."""
     # a check may look at what the default target can't do; a run stops there
     findings = Findings({DEFAULT_CODE: "error"})
-    folder.mkdir(parents=True, exist_ok=True)
-    with Spool(folder) as spool:
+    make_folder(folder)
+    with room_in(folder), Spool(folder) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce, renderer)
         findings.raise_errors()
         origin = _origin(gathered, findings)
@@ -63,7 +64,8 @@ def look_at(
 
     None if no row is good.
     """
-    with Spool(Path(tempfile.gettempdir())) as spool:
+    place = Path(tempfile.gettempdir())
+    with room_in(place), Spool(place) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce, None)
         if not gathered:
             return None

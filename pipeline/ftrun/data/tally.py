@@ -25,7 +25,7 @@ from ftrun.data.spool import Spool
 from ftrun.data.weighing import fold
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
-from ftrun.files import write_json
+from ftrun.files import room_in, write_json
 
 OWN_ROLE: dict[str, Role] = {"train": "data", "validation": "validation", "test": "test"}
 TALLY = "tally.json"
@@ -72,7 +72,8 @@ def _present(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _recount(experiment: Experiment, folder: Path) -> Counted:
     origin, places = _origin(folder)
-    with Spool(Path(tempfile.gettempdir())) as spool:
+    place = Path(tempfile.gettempdir())
+    with room_in(place), Spool(place) as spool:
         files = {OWN_ROLE[role]: path for role, path in _present(folder)}
         gathered = gather_written(experiment, spool, files)
         located = [place for role, _ in _present(folder) for place in places[role]]

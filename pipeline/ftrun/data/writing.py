@@ -14,7 +14,7 @@ from ftrun.data.gather import Gathered
 from ftrun.data.hashes import remember_hash
 from ftrun.data.prepared import ROLES, SOURCES, Origin, Place, PreparedFile, origin_lines
 from ftrun.data.split import TRAIN
-from ftrun.files import atomic_writer, sync_folder
+from ftrun.files import atomic_writer, delete, sync_folder
 
 BLOCK = 1 << 20  # bytes written and hashed at a time
 
@@ -73,7 +73,7 @@ def write_files(
         sidecar.writelines(origin_lines(origin, _places(gathered, parts)))
     for part, role in enumerate(ROLES):
         if part not in writers:
-            paths[role].unlink(missing_ok=True)
+            delete(paths[role])
     sync_folder(folder)
     files = {ROLES[part]: writer.facts(paths[ROLES[part]]) for part, writer in writers.items()}
     for file in files.values():

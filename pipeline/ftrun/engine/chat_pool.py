@@ -16,6 +16,7 @@ from typing import Any
 
 from ftrun.engine.backends import Sampling
 from ftrun.engine.processes import start
+from ftrun.files import make_folder, open_to_write
 
 IDLE_SECONDS = 600.0
 MOST_WORKERS = 2  # loaded models take memory: beyond this the longest idle one is ended
@@ -75,9 +76,9 @@ class _Worker:
         self.used, self.dead = time.monotonic(), False
         self._model, self._answers = model, dict[str, Answer]()
         self._lock = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._log = folder / "chat.log"
-        with self._log.open("ab") as log:
+        with open_to_write(self._log, "ab+") as log:
             self._process: subprocess.Popen[bytes] = start(
                 "ftrun.engine.chat_worker", model, folder=folder, log=log, pipes=True
             )

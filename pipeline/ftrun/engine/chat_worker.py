@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ftrun.engine.backends import Chat, Rejected, Sampling, Usage, backend_for
-from ftrun.errors import FtrunError
+from ftrun.errors import FtrunError, UserError
 
 Send = Callable[[Mapping[str, Any]], None]
 
@@ -76,7 +76,8 @@ def _in_words(error: Exception) -> dict[str, Any]:
         return {"status": 400, "message": str(error), "code": error.code, "param": error.param}
     if isinstance(error, FtrunError):
         message = " ".join(filter(None, (str(error), error.problem.hint)))
-        return {"status": 500, "message": message, "code": error.code, "param": None}
+        status = 400 if isinstance(error, UserError) else 500
+        return {"status": status, "message": message, "code": error.code, "param": None}
     traceback.print_exc()
     return {"status": 500, "message": f"{type(error).__name__}: {error}", "code": None, "param": None}
 

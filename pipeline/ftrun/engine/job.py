@@ -19,13 +19,14 @@ from ftrun.engine.reporting import JobReport
 from ftrun.engine.store import JobRecord, Store
 from ftrun.engine.store.records import RESTING
 from ftrun.errors import FtrunError
+from ftrun.files import file_lock, make_folder
 
 LOCK_SECONDS = 2  # a server that looks whether the lock is free holds it for a moment
 
 
 def lock_of(folder: Path) -> FileLock:
     """Return the lock that the process of the job in `folder` holds while it lives."""
-    return FileLock(folder / "process.lock")
+    return file_lock(folder / "process.lock")
 
 
 def run_job(home: Path, job_id: str) -> None:
@@ -71,7 +72,7 @@ def _training_job(store: Store, job: JobRecord) -> TrainingJob:
     if hyperparameters["n_epochs"] == "auto":
         hyperparameters["n_epochs"] = default_epochs(count_examples(training, param="training_file"))
     work = store.jobs.folder(job.id) / "work"
-    work.mkdir(exist_ok=True)
+    make_folder(work)
     return TrainingJob(
         id=job.id,
         model=job.model,

@@ -25,6 +25,7 @@ import ftrun
 from ftrun.engine.extras import require_engine
 from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
+from ftrun.files import file_lock, make_folder, open_to_write
 
 WIRE = 1  # raise when runner and engine of different versions can no longer work together
 START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once
@@ -61,9 +62,9 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
     found = _find(home)
     if found is not None and found.same:
         return found.endpoint
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(home, mode=0o700)
     try:
-        with FileLock(home / "engine.lock", timeout=START_SECONDS):
+        with file_lock(home / "engine.lock", timeout=START_SECONDS):
             return _ensure_locked(home, announce)
     except Timeout as error:
         raise FtrunError(
@@ -93,7 +94,7 @@ def stop_engine(home: Path) -> bool:
 
 def server_lock(home: Path) -> FileLock:
     """Return the lock that the one server of `home` holds while it lives."""
-    return FileLock(home / "server.lock")
+    return file_lock(home / "server.lock")
 
 
 def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
@@ -124,7 +125,7 @@ def _start(home: Path, announce: Callable[[str], None]) -> Endpoint:
     require_engine()
     announce("Starting the engine in the background (it ends by itself after 30 idle minutes).")
     log = home / "engine.log"
-    with log.open("wb") as file:
+    with open_to_write(log, "wb") as file:
         process = start("ftrun.engine.server", str(home), folder=home, log=file, own_session=True)
     endpoint = _wait_for_start(home, process, log)
     # it outlives us on purpose: without this Popen would warn when it is collected

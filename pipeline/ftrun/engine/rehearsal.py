@@ -43,15 +43,14 @@ class _Schedule:
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     """Pretend to train: report made-up losses, write a checkpoint an epoch; goes on from the last one."""
-    examples = list(read_examples(job.training_file, param="training_file"))
-    schedule = _schedule(job.hyperparameters, len(examples))
+    examples, tokens = _size(job.training_file)
+    schedule = _schedule(job.hyperparameters, examples)
     multiplier = job.hyperparameters.get("learning_rate_multiplier", "auto")
     hyperparameters: dict[str, int | float] = {
         "n_epochs": schedule.n_epochs,
         "batch_size": schedule.batch_size,
         "learning_rate_multiplier": 1.0 if isinstance(multiplier, str) else multiplier,
     }
-    tokens = sum(_count(message["content"]) for messages in examples for message in messages)
     report.started(hyperparameters=hyperparameters, total_steps=schedule.total)
     report.event("This is a rehearsal: nothing is trained.", level="warn")
     folder, earlier = job.work / "checkpoints", _steps(job.adapter)
@@ -59,7 +58,7 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
         time.sleep(schedule.seconds)
         metrics = _metrics(job, step, schedule, tokens)
         checkpoint = folder / f"step-{step}" / ADAPTER
-        adapter = {"model": job.model, "steps": earlier + step, "examples": len(examples)}
+        adapter = {"model": job.model, "steps": earlier + step, "examples": examples}
         try:
             report.step(step, metrics, seconds_left=(schedule.total - step) * schedule.seconds)
         except Paused:
@@ -73,6 +72,15 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
         hyperparameters=hyperparameters,
         model_folder=folder / f"step-{schedule.total}",
     )
+
+
+def _size(file: Path) -> tuple[int, int]:
+    """Return how many examples and tokens a training file has; one example is in memory at a time."""
+    examples = tokens = 0
+    for messages in read_examples(file, param="training_file"):
+        examples += 1
+        tokens += sum(_count(message["content"]) for message in messages)
+    return examples, tokens
 
 
 def open_chat(model: str) -> Chat:

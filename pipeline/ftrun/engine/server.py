@@ -31,7 +31,7 @@ from ftrun.engine.launch import WIRE, running_engine, server_lock
 from ftrun.engine.store import Store
 from ftrun.engine.supervisor import Supervisor
 from ftrun.errors import DecisionError, FtrunError, UsageError
-from ftrun.files import write_json
+from ftrun.files import delete, make_folder, write_json
 
 IDLE_SECONDS = 30 * 60.0
 CLOSE_SECONDS = 1  # for answers under way when the engine is asked to end
@@ -55,7 +55,7 @@ def serve(settings: Settings, *, ready: Callable[[dict[str, Any]], None]) -> Non
     an engine already.
     """
     listener = _listen(settings.host, settings.port)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(settings.home, mode=0o700)
     lock = server_lock(settings.home)
     try:
         lock.acquire(timeout=0)
@@ -92,7 +92,7 @@ def _serve_locked(
     try:
         server.run(sockets=[listener])
     finally:
-        path.unlink(missing_ok=True)
+        delete(path)
         services.supervisor.stop()
         chats.close()
         store.close()

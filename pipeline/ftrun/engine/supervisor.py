@@ -22,6 +22,7 @@ from ftrun.engine.job import lock_of
 from ftrun.engine.processes import start
 from ftrun.engine.store import JobRecord, Store
 from ftrun.engine.store.records import MOVING, Status
+from ftrun.files import make_folder, open_to_write
 
 MOST_RESTARTS = 3
 BUSY_SECONDS, IDLE_SECONDS = 0.1, 2.0
@@ -111,8 +112,8 @@ class Supervisor:
             )
         self._store.jobs.note(job.id, attempts=job.attempts + 1)
         folder = self._store.jobs.folder(job.id)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "job.log").open("ab") as log:
+        make_folder(folder)
+        with open_to_write(folder / "job.log", "ab+") as log:
             self._children[job.id] = start(
                 "ftrun.engine.job", str(self._store.home), job.id, folder=folder, log=log, own_session=True
             )

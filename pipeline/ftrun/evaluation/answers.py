@@ -7,6 +7,7 @@ changed `expect` only judges anew.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -83,11 +84,26 @@ class Record:
 
     @classmethod
     def from_dict(cls, line: Mapping[str, Any]) -> Record:
-        """Return the record of a line; TypeError or KeyError if it is none."""
+        """Return the record of a line; ValueError, TypeError or KeyError if it isn't one."""
         values = dict(line)
         values["messages"] = tuple(values["messages"])
         values["failures"] = tuple(values.get("failures", ()))
-        return cls(**values)
+        record = cls(**values)
+        if not record._is_sound():
+            raise TypeError("a value has the wrong type")
+        return record
+
+    def _is_sound(self) -> bool:
+        """Return whether every value has its type: the line may have been edited or merged by hand."""
+        texts = (self.prompt_id, self.rival, self.model, self.answer, self.cache_key, *self.failures)
+        roles = [one["role"] for one in self.messages]
+        return (
+            all(isinstance(text, str) for text in (*texts, *roles))
+            and all(value is None or isinstance(value, bool) for value in (self.passed, self.recall))
+            and isinstance(self.usage, Mapping)
+            and (self.expect is None or isinstance(self.expect, Mapping))
+            and math.isfinite(self.seconds)
+        )
 
 
 class Judged(Protocol):

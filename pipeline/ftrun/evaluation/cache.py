@@ -8,12 +8,11 @@ taken out and put back asks nothing again.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ftrun.evaluation.answers import Record
-from ftrun.files import named_errors, sync_folder, write_atomic
+from ftrun.files import append_durably, write_atomic
 from ftrun.secrecy import hide
 
 ANSWERS, CACHE = "answers.jsonl", "answers.cache.jsonl"
@@ -22,58 +21,55 @@ ANSWERS, CACHE = "answers.jsonl", "answers.cache.jsonl"
 class AnswerCache:
     """The answers kept in one run's folder, by cache key. One writer at a time (the run's lock)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, present: Path | None = None) -> None:
+        """Read all of them; `present` is the folder of the history whose answers go before the others'."""
         self._path = folder / CACHE
         self.records: dict[str, Record] = {}
         # every model's own answers are kept with it: they come back in a fresh clone too
-        for path in (*sorted(folder.glob(f"history/*/{ANSWERS}")), folder / ANSWERS, self._path):
-            self.records.update((record.cache_key, record) for record in read_records(path))
+        for path in sorted(folder.glob(f"history/*/{ANSWERS}"), key=lambda path: path.parent == present):
+            self._add(reversed(read_records(path)))  # of two answers to one question the present one is first
+        for path in (folder / ANSWERS, self._path):
+            self._add(read_records(path))
+
+    def _add(self, records: Iterable[Record]) -> None:
+        self.records.update((record.cache_key, record) for record in records)
 
     def append(self, record: Record) -> None:
         """Add a record durably: when this returns it survives a power cut."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        created = not self._path.exists()
-        with named_errors(self._path), self._path.open("ab+") as file:
-            # a line torn by a crash must not swallow the next one
-            gap = b"\n" if _ends_torn(self._path) else b""
-            file.write(gap + _line(record))
-            file.flush()
-            os.fsync(file.fileno())
-        if created:
-            sync_folder(self._path.parent)
+        append_durably(self._path, line_of(record))
         self.records[record.cache_key] = record
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
     """Return the records of a file; a line that is torn or foreign is left out, as if never answered."""
-    if not path.exists():
-        return ()
-    return tuple(_readable(path.read_bytes().split(b"\n")))
+    return tuple(record for *_, record in read_lines(path) if record is not None)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes, Record | None]]:
+    """Yield the lines of a file that aren't blank: number, bytes with the line break, record if it is one."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, line + b"\n", _record_of(line)
 
 
 def write_records(folder: Path, records: Sequence[Record]) -> Path:
     """Write answers.jsonl, whole or not at all, and return its path."""
     path = folder / ANSWERS
-    write_atomic(path, b"".join(map(_line, records)))
+    write_atomic(path, b"".join(map(line_of, records)))
     return path
 
 
-def _line(record: Record) -> bytes:
+def line_of(record: Record) -> bytes:
+    """Return a record as a line of these files."""
     return hide(json.dumps(record.as_dict(), ensure_ascii=False)).encode() + b"\n"
 
 
-def _readable(lines: list[bytes]) -> Iterator[Record]:
-    for line in lines:
-        try:
-            yield Record.from_dict(json.loads(line))
-        except (ValueError, TypeError, KeyError, AttributeError):
-            continue  # asked again: that costs a fraction of a cent, a wrong answer costs the verdict
-
-
-def _ends_torn(path: Path) -> bool:
-    size = path.stat().st_size
-    if size == 0:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+def _record_of(line: bytes) -> Record | None:
+    try:
+        record = Record.from_dict(json.loads(line))
+        if b"\\u" in line:
+            line_of(record)  # a lone surrogate can't be written again
+        return record
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None  # asked again: that costs a fraction of a cent, a wrong answer costs the verdict

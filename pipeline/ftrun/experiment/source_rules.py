@@ -18,7 +18,9 @@ COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\"
 READING = re.compile(r"\s*\(*\s*(?:select|with|values)\b", re.IGNORECASE)
 ONE_EQUAL = re.compile(r"(?<![=<>!])=(?!=)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-DATASET_ID = re.compile(r"[\w.-]+/[\w.-]+")
+DATASET_ID = re.compile(
+    r"(?!.*(?:--|\.\.|\.git$))\w(?:[\w.-]*\w)?/\w(?:[\w.-]{0,94}\w)?"
+)  # as the Hub has it
 
 
 def is_variable_name(text: str) -> bool:

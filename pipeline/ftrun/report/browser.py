@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ftrun.report import words
 from ftrun.report.facts import ExampleFacts
+from ftrun.secrecy import hide_in
 from ftrun.text import visible
 
 # what could end the element or, in old browsers, the script's string
@@ -29,7 +30,7 @@ def island(examples: Sequence[ExampleFacts], han: str | None) -> Markup:
 
     `han` is the language of texts in Han characters alone.
     """
-    value = [_example(one, han) for one in examples]
+    value = hide_in([_example(one, han) for one in examples])  # before it is escaped
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
     return Markup(text)  # noqa: S704 - nothing of it can end the element
 

@@ -18,6 +18,7 @@ from ftrun.report.words import (
     percent,
     price_parts,
 )
+from ftrun.secrecy import hide
 from ftrun.text import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]~$])")
@@ -40,7 +41,7 @@ def markdown_report(facts: Facts) -> str:
 
 def inline(text: object) -> str:
     """Return foreign text for one line or table cell: no markup, mention, link or cell border survives."""
-    plain = visible(str(text).strip(), keep_newlines=True)
+    plain = visible(hide(str(text)).strip(), keep_newlines=True)  # an escaped key would not be known
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = re.sub(r"#(?=\d)", "#&#8203;", plain)  # before entities bring a # of their own
     plain = _SPECIAL.sub(r"\\\1", plain).replace("|", "&#124;")
@@ -55,7 +56,7 @@ def _literal(match: re.Match[str]) -> str:
 
 def code(text: object) -> str:
     """Return an id or hash as inline code; as text if it holds what could end the code or the cell."""
-    plain = visible(str(text))
+    plain = visible(hide(str(text)))
     return inline(plain) if not plain or set("`|\\") & set(plain) else f"`{plain}`"
 
 

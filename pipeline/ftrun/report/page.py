@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from ftrun.report import words
 from ftrun.report.browser import script, source
 from ftrun.report.facts import AnswerFacts
+from ftrun.secrecy import hide
 from ftrun.text import visible
 
 WORDS = (
@@ -38,6 +39,7 @@ def rendered(template: str, han: str | None, *, scripted: bool = False, **values
     """
     environment = Environment(
         autoescape=True,
+        finalize=_hidden,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -78,6 +80,11 @@ def _policy(style: str, *, scripted: bool) -> str:
     )
 
 
+def _hidden(value: Any) -> Any:
+    """Return what a template shows without keys: once it is escaped, a key with a `<` would not be known."""
+    return hide(value) if type(value) is str else value
+
+
 class _Foreign:
     """Turns text that others wrote into HTML: escaped, its language marked, its control characters shown."""
 
@@ -86,7 +93,7 @@ class _Foreign:
 
     def __call__(self, text: object) -> Markup:
         """Return a span; runs of escapes such as `\\x1b` are marked so that they are not taken for text."""
-        plain = str(text)
+        plain = hide(str(text))
         language = words.language(plain, self._han)
         tag = Markup(' lang="{}"').format(language) if language else Markup()
         return Markup('<span dir="auto"{}>{}</span>').format(tag, _shown(plain))

@@ -14,10 +14,10 @@ from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, Plan, is_done, make_plan
 from ftrun.runner.session import Session, remember_validated
-from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of
+from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of, wait
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
 from ftrun.stages.deployment import count_hours, take_down_earlier, tell_what_stands
-from ftrun.stages.history import ENTRY, keep, kept_folder
+from ftrun.stages.history import evaluated, keep, tell_damaged
 from ftrun.stages.spec import spec_key
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
@@ -104,6 +104,7 @@ def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
 
 
 def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:
+    context.needs_files = True
     if not do_free_stages(session, context, settings, outcome):
         return
     _check_names(context, settings)
@@ -141,8 +142,8 @@ def _spent_before(context: Context) -> float:
         return 0.0
     from ftrun.stages.limits import job_usd
 
-    ended = (kept_folder(context.folder, spec_key(context)) / ENTRY).exists()
-    return (0.0 if ended else job_usd(context)) + evaluate.unfinished_usd(context)
+    job = 0.0 if evaluated(context, spec_key(context)) is not None else job_usd(context)
+    return job + evaluate.unfinished_usd(context)
 
 
 def _apply_rest(context: Context, plan: Plan, settings: Settings, outcome: Outcome) -> None:
@@ -153,10 +154,19 @@ def _apply_rest(context: Context, plan: Plan, settings: Settings, outcome: Outco
             _detach(context)
         remote = context.service() if plan.action(stage.NAME) in ("run", "adopt") else None
         step(stage, context, outcome, remote)
-        if stage.NAME == "report":
-            keep(context)
+        if stage in (wait, evaluate):
+            _keep(stage, context, outcome)
         if settings.until == stage.NAME:
             return
+
+
+def _keep(stage: Stage, context: Context, outcome: Outcome) -> None:
+    """Keep what a stage found; what a skipped one found once is put back first, where it is not here."""
+    if outcome.stages[stage.NAME]["action"] == "skip":
+        (wait if stage is wait else evaluate).restore(context)
+    if stage is wait:  # before anything is asked
+        tell_damaged(context)
+    keep(context)
 
 
 def _check_names(context: Context, settings: Settings) -> None:
@@ -215,8 +225,6 @@ def _settle_identity(context: Context) -> None:
 
 
 def _detach(context: Context) -> None:
-    from ftrun.stages import wait
-
     if wait.decide(context, None).action == "skip":
         return
     job = context.state.stages["train"].result["job_id"]
@@ -261,6 +269,7 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
         return stage.run(context)
     from ftrun.stages.limits import hold_stage, run_limits
     from ftrun.stages.spending import announce, answers_usd, settle
+    from ftrun.state.ledger import STOPPED
 
     hold_stage(context, stage.NAME)
     if stage.NAME != "evaluate":
@@ -274,7 +283,8 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
     finally:
         tokens = context.usage.total()
         if tokens:
-            settle(context, "answers", effect, "actual", usd=answers_usd(context), tokens=tokens)
+            usd, what = answers_usd(context), STOPPED if result is None else None
+            settle(context, "answers", effect, "actual", usd=usd, tokens=tokens, what=what)
         elif result is None or not result.get("asked"):
             settle(context, "answers", effect, "void", usd=0.0)
     return result

@@ -68,7 +68,9 @@ class Plan:
 def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...] = ()) -> Plan:
     """Return the plan. `remote` None: the target is not asked."""
     steps = _steps(context, remote)
-    notes = (*notes, *_readiness(context, steps, remote))
+    asking = any(step.stage == evaluate.NAME and step.paid for step in steps)
+    words = evaluate.still_to_ask(context) if asking else None
+    notes = (*notes, *_readiness(context, steps, remote), *((words,) if words else ()))
     return Plan(
         experiment=context.experiment.name,
         target=context.experiment.target.name,

@@ -15,13 +15,14 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.files import write_json
+from ftrun.files import real, refuse_file, refuse_links, refuse_links_in, write_json
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of
 from ftrun.values import dataclass
 
 OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
 CONFIG = re.compile(r"(?<= )CONFIG(?=[ `.]|$)")  # in a command such as `ftrun events CONFIG`
+OF_ALL = (".gitignore", ".gitattributes", "cache.json")  # what all experiments of `runs` share
 MOST_DIGESTS = 20  # validated configurations that are remembered
 
 
@@ -85,8 +86,12 @@ def locate_session(
     """Load the experiment and say where its state lies, without reading it: it may be damaged."""
     document = read_document(config, overrides)
     folder = runs_folder(config, runs)
+    for name in OF_ALL:
+        refuse_file(folder / name)
     experiment = build_experiment(document, target, validated=document.digest in _validated(folder))
     folder = folder / experiment.name / experiment.target.name
+    refuse_links(folder)
+    refuse_links_in(folder.parent)  # before anything is read or sent, rather than where it would be written
     return Session(
         experiment=experiment,
         digest=document.digest,
@@ -125,14 +130,17 @@ def no_model(session: Session) -> UsageError:
 
 
 def runs_folder(config: Path, given: Path | None) -> Path:
-    """Return the folder `runs`: as given, $FTRUN_RUNS_DIR, or in the project of the experiment file."""
+    """Return the folder `runs`: as given, $FTRUN_RUNS_DIR, or in the project of the experiment file.
+
+    What the user named may be a link, `runs` in a project may not: that comes with a repository.
+    """
     if given is not None:
-        return given.absolute()
+        return real(given)
     named = os.environ.get("FTRUN_RUNS_DIR")
     if named:
-        return Path(named).expanduser().absolute()
+        return real(Path(named).expanduser())
     parent = config.absolute().parent
-    return (parent.parent if parent.name == "configs" else parent) / "runs"
+    return real(parent.parent if parent.name == "configs" else parent) / "runs"
 
 
 def remember_validated(session: Session) -> None:

@@ -29,8 +29,8 @@ def inputs(context: Context) -> dict[str, Any]:
 
 
 def outputs(context: Context) -> tuple[str, ...]:
-    """Return no file: what a later stage needs of it stands in the state."""
-    return ()
+    """Return the file that the report is made of, where there is work to do."""
+    return ("check.json",) if context.needs_files else ()
 
 
 def decide(context: Context, remote: Service | None) -> Decision:

@@ -38,7 +38,9 @@ class Context:
     `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
     of what was asked, by model and kind, `asks` tells whether a question to the tuned model is open. `spent`
     is the US$ that this run's job cost, and what an earlier run of it that did not get to its end paid for;
-    `limits` are the budgets that hold while questions are asked.
+    `limits` are the budgets that hold while questions are asked. `needs_files`: there is work to do, so files
+    that a fresh clone lacks are made again; `prepared` is where the prepared files are if not in `folder` (a
+    preview).
     `wait_for_lock`: wait for another run instead of stopping. `options` are those of this run that choose
     what is meant (--set, --runs-dir), for commands that are shown.
     """
@@ -62,6 +64,8 @@ class Context:
     _service: Service | None = None
     connector: Callable[[], Service] | None = None
     asks: Callable[[], bool] = lambda: False
+    needs_files: bool = False
+    prepared: Path | None = None
 
     def service(self) -> Service:
         """Return the connected target; the first call connects, and may start the engine."""
@@ -124,4 +128,4 @@ class Context:
 
     def path(self, role: str) -> Path:
         """Return where the prepared file of that role lies."""
-        return self.folder / f"{role}.jsonl"
+        return (self.prepared or self.folder) / f"{role}.jsonl"

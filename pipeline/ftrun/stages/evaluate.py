@@ -16,6 +16,7 @@ from ftrun.experiment.target_model import Target
 from ftrun.files import write_json
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
+from ftrun.stages.history import keep_answers, present_folder
 from ftrun.stages.spec import spec_key
 from ftrun.targets import Service
 
@@ -63,11 +64,27 @@ def costs(context: Context, decision: Decision) -> bool:
     """Tell whether anything would be asked that was not answered before."""
     if decision.action != "run" or not context.experiment.evaluation.prompts:
         return False
+    return _tuned(context) is None or bool(_missing(context))
+
+
+def still_to_ask(context: Context) -> str | None:
+    """Return in words how many answers are still to be paid for; None where none is kept, or nobody knows."""
+    if _tuned(context) is None:
+        return None
+    missing, total = _missing(context), len(_missing(context, {}))
+    if len(missing) == total:
+        return None
+    return f"{len(missing)} of {total} answers will be asked for; the others are kept"
+
+
+def _missing(
+    context: Context, known: Mapping[str, Record] | None = None
+) -> tuple[tuple[Question, Rival], ...]:
+    """Return what was never answered, as far as `known` (if not given, all that is kept) tells."""
     from ftrun.evaluation.answers import unanswered
 
-    if _tuned(context) is None:
-        return True
-    return bool(unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context)))
+    known = _cache(context) if known is None else known
+    return unanswered(_questions(context), _rivals(context), _sampling(context), known)
 
 
 def asks_tuned(context: Context) -> bool:
@@ -78,10 +95,7 @@ def asks_tuned(context: Context) -> bool:
     tuned = _tuned(context)
     if tuned is None:
         return "tuned" in evaluation.models
-    from ftrun.evaluation.answers import unanswered
-
-    missing = unanswered(_questions(context), _rivals(context), _sampling(context), _cache(context))
-    return any(rival.model == tuned for _, rival in missing)
+    return any(rival.model == tuned for _, rival in _missing(context))
 
 
 def answered(context: Context) -> dict[str, set[str]]:
@@ -102,22 +116,22 @@ def unfinished_usd(context: Context) -> float:
     if not context.experiment.evaluation.prompts or _tuned(context) is None:
         return 0.0
     from ftrun.evaluation.answers import cache_key
-    from ftrun.evaluation.cache import ANSWERS, read_records
-    from ftrun.stages.spending import usage_usd
+    from ftrun.stages.spending import ledger_of, usage_usd
+    from ftrun.state.ledger import read_ledgers, unfinished_answers
 
+    if not (most := unfinished_answers(read_ledgers([ledger_of(context).path]))):
+        return 0.0
     sampling, cache = _sampling(context), _cache(context)
     asked = {
         cache_key(who, one.messages, sampling) for one in _questions(context) for who in _rivals(context)
     }
-    ended = (context.folder / ANSWERS, *context.folder.glob(f"history/*/{ANSWERS}"))
-    asked -= {record.cache_key for path in ended for record in read_records(path)}
     usage: Counter[tuple[str, str]] = Counter()
     for record in (cache[key] for key in asked & cache.keys()):
         billed = data.billed_tokens(
             _priced(context, record.model), record.messages, record.answer, record.usage
         )
         usage.update({(record.model, kind): number for kind, number in billed.items()})
-    return usage_usd(context, usage) or 0.0
+    return min(most, usage_usd(context, usage) or 0.0)
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -128,9 +142,9 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.stages.limits import hold_question
     from ftrun.targets.refusals import explained, remarks
 
-    recall = data.recalled(context.experiment, context.folder)
+    recall = data.recalled(context.experiment, context.path("train").parent)
     asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
-    cache = AnswerCache(context.folder)
+    cache = AnswerCache(context.folder, present_folder(context))
     known = {} if context.force == NAME else dict(cache.records)
     missing = unanswered(asked, rivals, sampling, known)
     told, noted = 0, set[str]()
@@ -156,11 +170,21 @@ def run(context: Context) -> dict[str, Any]:
         context.usage.update({(model, kind): number for kind, number in usage.items()})
         return Reply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
 
-    records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+    try:
+        records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+    finally:
+        if told:
+            keep_answers(context)  # what was paid for is in the history also when the rest fails
     write_records(context.folder, records)
     scores = score(records).as_dict()
     write_json(context.folder / "scores.json", scores)
     return {"metrics": scores["rivals"], "flips": scores["flips"], "asked": told}
+
+
+def restore(context: Context) -> None:
+    """Write answers.jsonl and scores.json again where all answers are kept; ask nobody."""
+    if not _missing(context):
+        run(context)
 
 
 def _tuned(context: Context) -> str | None:
@@ -181,7 +205,7 @@ def _sampling(context: Context) -> dict[str, Any]:
 def _cache(context: Context) -> dict[str, Record]:
     from ftrun.evaluation.cache import AnswerCache
 
-    return {} if context.force == NAME else AnswerCache(context.folder).records
+    return {} if context.force == NAME else AnswerCache(context.folder, present_folder(context)).records
 
 
 def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question, ...]:
@@ -189,7 +213,7 @@ def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question
 
     prompts = context.experiment.evaluation.prompts
     needed = any(one.messages is None and not one.own_system for one in prompts)
-    system = system_prompt(context.experiment, context.folder) if needed else None
+    system = system_prompt(context.experiment, context.path("train").parent) if needed else None
     return questions(prompts, system=system, recall=recall)
 
 

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ftrun.experiment.places import shown_path
 from ftrun.files import write_atomic, write_json
 from ftrun.stages.context import Context
+from ftrun.stages.decision import shortened
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord, State
 
 FOLDER, ENTRY, METRICS, ANSWERS = "history", "model.json", "metrics.csv", "answers.jsonl"
-KEPT = (METRICS, "scores.json", "report.md")
+SCORES, REPORT = "scores.json", "report.md"
 TOLD = (  # of a job
     *("job_id", "status", "attempt", "fine_tuned_model", "adopted", "created_at", "finished_at"),
     *("trained_tokens", "hyperparameters", "spec"),
@@ -29,27 +31,53 @@ def kept_folder(run: Path, key: str) -> Path:
     return run / FOLDER / key[:16]
 
 
-def keep(context: Context) -> None:
-    """Keep the model of the present configuration with all that was found out about it."""
+def present_folder(context: Context) -> Path:
+    """Return where the model of the present configuration is kept."""
+    return kept_folder(context.folder, spec_key(context))
+
+
+def keep(context: Context, *, reported: bool = False) -> None:
+    """Keep the model of the present configuration with all that was found out about it.
+
+    What is kept already never becomes less: a fresh clone, or a run without questions, has less to tell.
+    `reported`: report.md is the present configuration's.
+    """
     key = spec_key(context)
     job, waited = context.state.jobs.get(key), context.state.stages.get("wait")
     if job is None or waited is None or waited.status != "done" or waited.result.get("spec") != key:
         return
-    folder = kept_folder(context.folder, key)
-    evaluated = context.state.stages.get("evaluate")
-    metrics = evaluated.result.get("metrics", {}) if evaluated and evaluated.status == "done" else {}
+    folder = present_folder(context)
+    before = _entry(folder)
+    same_job = _mapping(before, "wait").get("job_id") in (None, waited.result.get("job_id"))
+    scores = evaluated(context, key)
+    answered = scores is not None and keep_answers(context, present=True)
     entry = {
+        **before,
         "spec_key": key,
         "spec": job.spec,
-        "wait": waited.result,
-        "data": _data(context),
-        "metrics": metrics,
+        "wait": _fuller(_mapping(before, "wait"), waited.result) if same_job else waited.result,
+        "data": _fuller(_mapping(before, "data"), _data(context)),
+        "metrics": scores or _mapping(before, "metrics"),
     }
-    write_json(folder / ENTRY, entry)
-    for name in KEPT:
-        if (context.folder / name).exists():
-            write_atomic(folder / name, (context.folder / name).read_bytes())
-    _keep_answers(context, folder)
+    if not before and (folder / ENTRY).exists():
+        context.emit("warning", message=f"{shown_path(folder / ENTRY)} is damaged: it is written again")
+    if entry != before:
+        write_json(folder / ENTRY, entry)
+    _keep_metrics(context, folder, same_job=same_job)
+    # without a question there is nothing new to tell of answers that are kept
+    if scores is not None and (answered or not (folder / ANSWERS).exists()):
+        for name in (SCORES, *((REPORT,) if reported else ())):
+            _write_changed(folder / name, _bytes(context.folder / name))
+
+
+def evaluated(context: Context, key: str) -> Mapping[str, Any] | None:
+    """Return the scores of the present configuration's evaluation, None where it was not evaluated yet."""
+    record = context.state.stages.get("evaluate")
+    if record is None or record.status != "done":
+        return None
+    if record.inputs.get("job") != shortened({"job": key})["job"]:
+        return None
+    return _mapping(record.result, "metrics")
 
 
 def _data(context: Context) -> dict[str, Any]:
@@ -58,33 +86,97 @@ def _data(context: Context) -> dict[str, Any]:
     return {name: checked.get(name) for name in ("examples", "train_tokens")}
 
 
-def _keep_answers(context: Context, folder: Path) -> None:
-    """Keep the present answers, and those that the same models gave to earlier questions."""
+def _fuller(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known now, and what was known before of that which is now unknown or empty."""
+    return {**before, **{name: value for name, value in now.items() if before.get(name) is None or value}}
+
+
+def _keep_metrics(context: Context, folder: Path, *, same_job: bool) -> None:
+    """Keep the training curve, unless the one that is kept of this job has more steps."""
+    kept, now = _bytes(folder / METRICS), _bytes(context.folder / METRICS)
+    if kept is None or _steps(now) >= (_steps(kept) if same_job else 1):
+        _write_changed(folder / METRICS, now)
+
+
+def _steps(metrics: bytes | None) -> int:
+    from ftrun.evaluation.metrics import parse_metrics
+
+    return len(parse_metrics((metrics or b"").decode("utf-8", "replace")))
+
+
+def keep_answers(context: Context, *, present: bool = False) -> bool:
+    """Keep every answer of the present model; return whether there are present ones.
+
+    Those to the present questions (`present`: answers.jsonl has them) come first, then all that was kept
+    before, byte for byte, then what was asked since.
+    """
     from ftrun.evaluation.cache import (  # a run with nothing to do needs none
         CACHE,
+        line_of,
+        read_lines,
         read_records,
-        write_records,
     )
 
-    now = read_records(context.folder / ANSWERS)
-    seen, models = {record.cache_key for record in now}, {record.model for record in now}
-    earlier = (*read_records(folder / ANSWERS), *read_records(context.folder / CACHE))
-    others = {record.cache_key: record for record in earlier if record.model in models}
-    write_records(folder, [*now, *(one for key, one in others.items() if key not in seen)])
+    path = present_folder(context) / ANSWERS
+    others = _models_of_others(context)
+    now = [one for one in read_records(context.folder / ANSWERS) if present and one.model not in others]
+    told = {(one.cache_key, one.rival, one.answer) for one in now}
+    lines, known = [line_of(one) for one in now], {(one.cache_key, one.answer) for one in now}
+    for _, line, record in read_lines(path):
+        if record is None or (record.cache_key, record.rival, record.answer) not in told:
+            lines.append(line)
+        if record is not None:
+            known.add((record.cache_key, record.answer))
+    for record in read_records(context.folder / CACHE):
+        if record.model not in others and (record.cache_key, record.answer) not in known:
+            known.add((record.cache_key, record.answer))
+            lines.append(line_of(record))
+    if lines:
+        _write_changed(path, b"".join(dict.fromkeys(lines)))
+    return bool(now)
+
+
+def tell_damaged(context: Context) -> None:
+    """Name every line of the kept answers that can't be read: it stays there, and counts as not answered."""
+    from ftrun.evaluation.cache import read_lines
+
+    for path in sorted(context.folder.glob(f"{FOLDER}/*/{ANSWERS}")):
+        for number, _, record in read_lines(path):
+            if record is None:
+                where = f"{shown_path(path)}:{number}"
+                context.emit("warning", message=f"{where}: not an answer; the line stays, but is not used")
+
+
+def _models_of_others(context: Context) -> set[str | None]:
+    """Return the tuned models of other configurations: their answers are kept with them."""
+    key = spec_key(context)
+    return {job.fine_tuned_model for other, job in context.state.jobs.items() if other != key}
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _write_changed(path: Path, data: bytes | None) -> None:
+    """Write what there is, where it is not there already."""
+    if data is not None and data != _bytes(path):
+        write_atomic(path, data)
 
 
 def recalled(context: Context) -> Mapping[str, Any] | None:
     """Return what waiting for this job found once, with its metrics put back; None if nothing is kept."""
-    folder = kept_folder(context.folder, spec_key(context))
+    key = spec_key(context)
+    folder, job = present_folder(context), context.state.jobs.get(key)
     try:
         entry = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
         found: dict[str, Any] = entry["wait"]
         metrics = (folder / METRICS).read_bytes()
     except (OSError, ValueError, KeyError, TypeError):
         return None  # the server is asked instead
-    if found.get("spec") != spec_key(context):
+    if job is None or found.get("spec") != key or found.get("job_id") != job.job_id:
         return None
-    write_atomic(context.folder / METRICS, metrics)
+    if _steps(metrics) or not _steps(_bytes(context.folder / METRICS)):
+        _write_changed(context.folder / METRICS, metrics)
     return found
 
 

@@ -20,9 +20,10 @@ def inputs(context: Context) -> dict[str, Any]:
 
 def outputs(context: Context) -> tuple[str, ...]:
     """Return the files of the split, where a later stage could still need them."""
-    uploaded = all(file["sha256"] in context.state.uploads for file in _files(context).values())
-    if uploaded and not context.local:
-        return ()  # a fresh clone has the state, not the files: nothing needs them
+    sent = (file["sha256"] for role, file in _files(context).items() if role != "test")
+    uploaded = all(sha in context.state.uploads for sha in sent)
+    if uploaded and not context.local and not context.needs_files:
+        return ()  # a fresh clone has the state, not the files: without work to do nothing needs them
     return tuple(f"{role}.jsonl" for role in _files(context))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
+from ftrun.stages.history import keep
 from ftrun.stages.spec import HYPERPARAMETERS, spec_key
 from ftrun.targets import Service
 
@@ -55,13 +56,39 @@ def costs(context: Context, decision: Decision) -> bool:
 
 
 def run(context: Context) -> dict[str, Any]:
-    """Write report.html and report.md; return the verdict on the fit."""
+    """Write report.html and report.md, and keep what they tell; return the verdict on the fit.
+
+    A report.md that is here and tells more than can be told now stays as it is.
+    """
     from ftrun.report.write import write_report
 
+    lacking = list(_lacking(context))
+    for message in lacking:
+        context.emit("warning", message=message)
+    if lacking and (context.folder / "report.md").exists():
+        context.emit("warning", message="report.md stays as it is")
+        return dict(context.result(NAME))
     facts = gather(context)
     write_report(facts, context.folder)
+    keep(context, reported=True)
     fit = facts.fit
     return {"fit": fit.verdict if fit else None, "sentence": fit.sentence if fit else None}
+
+
+def _lacking(context: Context) -> Iterator[str]:
+    """Yield what was found once and is neither here nor in the history, with the command to get it again."""
+    from ftrun.evaluation.cache import read_records
+    from ftrun.report.words import counted
+
+    asked = sum(score.get("asked", 0) for score in context.result("evaluate").get("metrics", {}).values())
+    missing = asked - len(read_records(context.folder / "answers.jsonl"))
+    if missing > 0:
+        again = context.command("run", "--force", "evaluate")
+        of = counted(asked, "answer")
+        yield f"{missing} of {of} are neither here nor in history/. To ask again: {again}"
+    if not (context.folder / "metrics.csv").exists():
+        again = context.command("run", "--force", "wait")
+        yield f"the training curve is neither here nor in history/. To fetch it again: {again}"
 
 
 def gather(context: Context) -> Facts:

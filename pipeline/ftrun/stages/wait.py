@@ -63,7 +63,7 @@ def run(context: Context) -> dict[str, Any]:
     record = context.state.jobs[spec_key(context)]
     if record.status in ENDED_WELL and context.force != NAME:
         known = recalled(context)
-        if known is not None and known.get("job_id") == record.job_id:
+        if known is not None:
             return dict(known)
     job = _awaited(context, record)
     stopped = record.error if record.error and record.error.startswith(GUARD) and not job.succeeded else None
@@ -89,6 +89,11 @@ def run(context: Context) -> dict[str, Any]:
         "checkpoints": checkpoints,
         **({"stopped_early": stopped} if stopped else {}),
     }
+
+
+def restore(context: Context) -> None:
+    """Put back the metrics that a fresh clone lacks, or that a run for another job has overwritten."""
+    recalled(context)
 
 
 def _awaited(context: Context, record: JobRecord) -> Job:
@@ -219,6 +224,8 @@ def _last_error(context: Context, job: Job) -> str | None:
 
 def _fetch_metrics(context: Context, job: Job) -> None:
     """Write the job's metrics; a model that is paid for is asked questions also when they are lost."""
+    from ftrun.evaluation.metrics import parse_metrics
+
     found = NO_METRICS
     if job.result_files:
         try:
@@ -227,5 +234,9 @@ def _fetch_metrics(context: Context, job: Job) -> None:
             if error.code not in LOST:
                 raise
             again = context.command("run", "--force", "wait")
-            context.emit("warning", message=f"{error}; there is no training curve. To ask again: {again}")
+            kept = recalled(context) is not None
+            curve = "the curve that is kept is used" if kept else "there is no training curve"
+            context.emit("warning", message=f"{error}; {curve}. To ask again: {again}")
+    if not parse_metrics(found) and recalled(context) is not None:
+        return  # what the server had once is not replaced by nothing
     write_atomic(context.folder / "metrics.csv", found)

@@ -19,7 +19,12 @@ GITIGNORE = """\
 # a local target's store is this machine's own: its state means nothing elsewhere
 {local}
 """
-GITATTRIBUTES = "# written by ftrun: two clones' ledgers are both true\nledger.jsonl merge=union\n"
+GITATTRIBUTES = """\
+# written by ftrun: two clones' ledgers are both true
+ledger.jsonl merge=union
+# and so are their answers
+answers.jsonl merge=union
+"""
 
 
 def write_gitignore(runs: Path, local_targets: tuple[str, ...]) -> None:

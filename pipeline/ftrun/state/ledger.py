@@ -18,6 +18,7 @@ from ftrun.state.store import read_plain
 NAME = "ledger.jsonl"
 Kind = Literal["job", "upload", "answers", "augment", "deployment"]
 Standing = Literal["estimated", "actual", "adopted", "void"]
+STOPPED = "stopped"  # `what` of answers whose evaluation did not get to its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,8 @@ class Entry:
     """A line. `effect` tells effects apart; of one effect the last line counts, in the month of the first.
 
     `standing`: estimated (it may have happened), actual, adopted (paid for elsewhere: 0), void (it did not
-    happen). `usd` None: the price is unknown. `tokens` are those billed, `what` the server's id.
+    happen). `usd` None: the price is unknown. `tokens` are those billed, `what` the server's id, or
+    `STOPPED`.
     """
 
     at: str
@@ -141,6 +143,16 @@ def spent(entries: Iterable[Entry], month: str | None = None) -> Spent:
         estimated=round(sum(one.usd or 0.0 for one in counted if one.standing == "estimated"), 6),
         unknown=sum(one.usd is None for one in counted),
     )
+
+
+def unfinished_answers(entries: Iterable[Entry]) -> float:
+    """Return the US$ of answers that were asked for since an evaluation last got to its end."""
+    usd = 0.0
+    for one in effects(entries):
+        if one.kind == "answers" and one.standing != "void":
+            stopped = one.standing == "estimated" or one.what == STOPPED
+            usd = usd + (one.usd or 0.0) if stopped else 0.0
+    return usd
 
 
 def this_month() -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ftrun.errors import DecisionError, UserError
-from ftrun.files import write_json
+from ftrun.files import delete, file_lock, make_folder, real, write_json
 from ftrun.homes import user_folder
 
 FOLDER_FOR_ALL = "export FTRUN_LOCKS=…, a folder that every clone on this machine can write."
@@ -28,10 +28,10 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
     """
     import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     holder = path.with_suffix(".json")
     # a lock of another kind, by a file's existence, would outlive a killed run
-    lock = filelock.FileLock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
+    lock = file_lock(path, timeout=-1 if wait else 0, fallback_to_soft=False)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -54,7 +54,7 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
         write_json(holder, me())
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        delete(holder)
         lock.release()
 
 
@@ -66,7 +66,7 @@ def held_by_user(key: str, *, what: str, wait: bool) -> Iterator[None]:
     """
     path = user_file(f"{key}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise DecisionError(
             f"the folder for locks can't be made ({path.parent}: {error.strerror}); nothing was sent",
@@ -95,7 +95,7 @@ def user_file(name: str) -> Path:
 def _absolute(named: str) -> Path:
     path = Path(named).expanduser()
     if path.is_absolute():
-        return path
+        return real(path)
     raise DecisionError(
         f"FTRUN_LOCKS={named} would be another folder for each clone; nothing was sent",
         code="no_lock_folder",

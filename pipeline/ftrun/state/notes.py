@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 
 from ftrun.errors import DecisionError
-from ftrun.files import sync_folder, write_json
+from ftrun.files import delete, sync_folder, write_json
 from ftrun.state.locks import user_file
 from ftrun.state.model import Intent
 from ftrun.state.store import read_plain
@@ -61,5 +61,5 @@ def write_note(key: str, note: Note) -> None:
 def drop_note(key: str) -> None:
     """Take the note beside the lock `key` away: the call certainly made nothing."""
     path = user_file(f"{key}.note.json")
-    path.unlink(missing_ok=True)
+    delete(path)
     sync_folder(path.parent)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
-from ftrun.files import named_errors, sync_folder, write_atomic
+from ftrun.files import delete, make_folder, named_errors, open_to_write, real, sync_folder, write_atomic
 
 SCHEMES = ("file", "s3")
 BUSY = (errno.EBUSY,)  # 409: somebody else is creating it right now
@@ -69,13 +69,13 @@ class FolderShelf:
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file unless there is one."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         path = self._folder / name
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            opened = open_to_write(path, "xb")
         except FileExistsError:
             return False
-        with named_errors(path), os.fdopen(descriptor, "wb") as file:
+        with named_errors(path), opened as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -84,7 +84,7 @@ class FolderShelf:
 
     def delete(self, name: str) -> None:
         """Delete a file."""
-        (self._folder / name).unlink(missing_ok=True)
+        delete(self._folder / name)
 
 
 class BucketShelf:
@@ -157,7 +157,7 @@ def shelf_of(url: str, *parts: str) -> Shelf:
     """Return the shelf at `url`, below it in `parts`; DecisionError where no lock can be safe."""
     scheme = urlsplit(url).scheme
     if scheme == "file":
-        return FolderShelf(Path(unquote(urlsplit(url).path)).joinpath(*parts))
+        return FolderShelf(real(unquote(urlsplit(url).path)).joinpath(*parts))
     if scheme == "s3":
         return BucketShelf("/".join((url.rstrip("/"), *parts)))
     raise DecisionError(

@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from ftrun.errors import DecisionError
-from ftrun.files import digest, write_atomic
+from ftrun.files import digest, refuse_file, rename, write_atomic
 from ftrun.secrecy import hide_in
 from ftrun.state.migrations import upgraded
 from ftrun.state.model import VERSION, State
@@ -55,7 +56,8 @@ class StateStore:
     def put_aside(self, name: str) -> str:
         """Keep the damaged state under another name and take it away; return where it is."""
         self._seen = None
-        return str(self.path.rename(self.folder / name))
+        rename(self.path, self.folder / name)
+        return str(self.folder / name)
 
     def exists(self) -> bool:
         """Tell whether there is a state, whole or not."""
@@ -134,7 +136,7 @@ def state_bytes(state: State) -> bytes:
 def read_plain(path: Path) -> bytes | None:
     """Return a file's bytes, None where there is none; DecisionError where a link stands in its place."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -146,6 +148,9 @@ def read_plain(path: Path) -> bytes | None:
             file=str(path),
             hint=f"Put the file itself there, or delete the link. {UNTOUCHED}",
         ) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        refuse_file(path)  # a folder, or a pipe, which would be waited for
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
 

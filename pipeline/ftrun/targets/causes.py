@@ -17,6 +17,18 @@ class Cause:
 
 
 AGAIN = "`--force train` creates another job (where that costs money it asks)"
+MODEL = Cause(
+    code="job_model",
+    hint=f"The fault is the base model's: choose or repair what `targets.T.model` names. Then {AGAIN}.",
+)
+# what a server's own code says is certain; words may stand in a path, or in what a library says
+CODES = dict.fromkeys(
+    (
+        *("model_not_loadable", "model_not_found", "no_model", "no_safetensors", "unsupported_architecture"),
+        "unsupported_chat_template",
+    ),
+    MODEL,
+)
 CAUSES = (
     (
         re.compile(r"moderation|safety|usage polic|unsafe|content[ _]policy|harm|blocked", re.IGNORECASE),
@@ -57,6 +69,8 @@ def cause_of(job: Job) -> Cause:
     """Return why a job ended without a model, as far as the server told it."""
     if job.status == "cancelled":
         return Cause(code="job_cancelled", hint=f"Somebody cancelled it; {AGAIN}.")
+    if job.error_code in CODES:
+        return CODES[job.error_code]
     told = f"{job.error_code or ''} {job.error or ''}"
     found = next((cause for pattern, cause in CAUSES if pattern.search(told)), None)
     return found or Cause(code="job_failed", hint=f"Mend the cause; {AGAIN}.")

@@ -7,14 +7,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.local.conftest import chat
 from engine.local.toy_weights import write_gguf, write_wheel
-from ftrun.engine import catalogue
+from ftrun.engine import catalogue, chat_worker
 from ftrun.engine.catalogue import BaseModel, Wheel
 from ftrun.engine.local.acceptance import is_accepted, require_acceptance
 from ftrun.engine.local.base import load_model
@@ -246,6 +246,33 @@ def test_a_model_that_brings_code_is_not_run(tmp_path: Path, tiny_folder: Path) 
         load_model(str(tmp_path))
     assert caught.value.code == "model_not_loadable"
     assert not Path("/tmp/ftrun-evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("model.safetensors", lambda raw: raw[: len(raw) // 2]),
+        ("model.safetensors", lambda raw: b"\xff" * len(raw)),
+        ("config.json", lambda raw: raw[:-9]),
+        ("config.json", lambda raw: b"[]"),
+        ("config.json", lambda raw: raw.replace(b'"hidden_size": ', b'"hidden_size": -')),
+        ("tokenizer.json", lambda raw: b"{}"),
+        ("tokenizer.json", lambda raw: raw[: len(raw) // 2]),
+        ("tokenizer_config.json", lambda raw: b'{"tokenizer_class": 3}'),
+    ],
+)
+def test_a_broken_folder_is_the_model_s_fault(
+    tmp_path: Path, tiny_folder: Path, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    """Whatever a library raises at damaged files, the message names the folder, and chat answers 400."""
+    for file in tiny_folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / name).write_bytes(change((tmp_path / name).read_bytes()))
+    with pytest.raises(UserError) as caught:
+        load_model(str(tmp_path))
+    assert caught.value.code in ("model_not_loadable", "unsupported_chat_template"), caught.value
+    assert str(tmp_path) in str(caught.value)
+    assert chat_worker._in_words(caught.value)["status"] == 400
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:

@@ -6,7 +6,8 @@ wanted into scores over the vocabulary, which is a good part of a small model's 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ftrun.engine.backends import Rejected
 from ftrun.engine.catalogue import find_model
 from ftrun.engine.local.chat_template import ChatEncoder
 from ftrun.engine.local.lora import LoraLinear, wrap_linear_layers
 from ftrun.engine.local.weights import model_folder, to_stderr
-from ftrun.errors import FtrunError
+from ftrun.errors import FtrunError, UserError
 
 UNKNOWN_CONTEXT = 2048  # tokens, where neither catalogue nor config names the model's own
 TOLERANCE = 1e-3  # of logits, relative: what two orders of summing may differ by
@@ -62,38 +64,47 @@ def load_model(name: str, announce: Callable[[str], None] = to_stderr) -> Loaded
     """
     folder = model_folder(name, announce)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    causal, tokenizer = _load(folder, name, torch.bfloat16 if device.type == "cuda" else torch.float32)
-    causal.to(device).eval()
-    _check_head(causal, name)
-    packs = _keeps_examples_apart(causal)
-    return LoadedModel(
-        name=name,
-        causal=causal,
-        layers=wrap_linear_layers(causal),
-        tokenizer=tokenizer,
-        encoder=ChatEncoder(tokenizer),
-        context=_context(name, causal.config),
-        device=device,
-        packs=packs,
-    )
+    with _named(name, folder):
+        causal, tokenizer = _load(folder, torch.bfloat16 if device.type == "cuda" else torch.float32)
+        causal.to(device).eval()
+        _check_head(causal, name)
+        packs = _keeps_examples_apart(causal)
+        return LoadedModel(
+            name=name,
+            causal=causal,
+            layers=wrap_linear_layers(causal),
+            tokenizer=tokenizer,
+            encoder=ChatEncoder(tokenizer),
+            context=_context(name, causal.config),
+            device=device,
+            packs=packs,
+        )
 
 
-def _load(folder: Path, name: str, dtype: torch.dtype) -> tuple[Any, Any]:
+@contextlib.contextmanager
+def _named(name: str, folder: Path) -> Iterator[None]:
+    """Say of whatever goes wrong with a folder's files that it is the model: libraries raise all kinds."""
+    try:
+        yield
+    except (FtrunError, Rejected):
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{name} can't be loaded from {folder}: {error or type(error).__name__}",
+            code="model_not_loadable",
+            hint="Its files are damaged or incomplete, or it is no causal language model that Transformers"
+            " can load without code of its own. Download or save it again, or choose another model.",
+        ) from error
+
+
+def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     how: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-        causal = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **how)
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
-        raise FtrunError(
-            f"{name} can't be loaded from {folder}: {error}",
-            code="model_not_loadable",
-            hint="A model must be a causal language model of Transformers that needs no code of its own.",
-        ) from error
-    return causal, tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **how), tokenizer
 
 
 def _context(name: str, config: Any) -> int:
@@ -110,7 +121,7 @@ def _check_head(causal: Any, name: str) -> None:
         whole = causal(input_ids=ids, use_cache=False).logits.float()
         split = _scores(causal, causal.base_model(input_ids=ids, use_cache=False).last_hidden_state)
     if not torch.allclose(whole, split, rtol=TOLERANCE, atol=TOLERANCE * float(whole.abs().max())):
-        raise FtrunError(f"The architecture of {name} is not supported.", code="unsupported_architecture")
+        raise UserError(f"The architecture of {name} is not supported.", code="unsupported_architecture")
 
 
 def _keeps_examples_apart(causal: Any) -> bool:

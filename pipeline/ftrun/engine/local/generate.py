@@ -101,7 +101,7 @@ class _Tokens:
         # not around the loop of __iter__: the mode would stay on while the caller has the token
         with torch.inference_mode():
             output = self._model.causal.base_model(
-                input_ids=self._next.to(self._model.device), past_key_values=self._cache, use_cache=True
+                input_ids=self._next.to(self._model.device), cache=self._cache, use_cache=True
             )
             scores = self._model.logits(output.last_hidden_state[0, -1]).cpu()
         token = pick(scores, self._sampling, self._generator)

@@ -8,11 +8,9 @@ Only safetensors are loaded, never pickle, and no code that comes with a model i
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,12 +19,11 @@ from ftrun.engine.catalogue import BaseModel, find_model, model_names
 from ftrun.engine.local.acceptance import require_acceptance
 from ftrun.engine.places import cache_home
 from ftrun.errors import FtrunError, UserError
-from ftrun.files import sync_folder, write_json
+from ftrun.files import FULL, delete_folder, file_lock, make_folder, rename, sync_folder, write_json
 
 Announce = Callable[[str], None]
 CONVERSION = 1  # raise it when a conversion's result changes: older folders are then made anew
 MANIFEST = "ftrun.json"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
 
 
@@ -84,13 +81,13 @@ def terms_file(model: BaseModel) -> Path:
 
 
 def _built_in(model: BaseModel, announce: Announce) -> Path:
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     if is_cached(model):
         return _folder(model)
     with _disk_errors(cache_home()):
-        cache_home().mkdir(parents=True, exist_ok=True)
-        lock = FileLock(cache_home() / f".{model.name}.lock")
+        make_folder(cache_home())
+        lock = file_lock(cache_home() / f".{model.name}.lock")
         try:
             lock.acquire(timeout=0.1)
         except Timeout:
@@ -111,18 +108,18 @@ def _make(model: BaseModel, announce: Announce) -> None:
     from ftrun.engine.local.download import download_model
 
     temporary = cache_home() / f".{model.name}.making"
-    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+    delete_folder(temporary)  # of a process that was killed
     try:
-        (temporary / "download").mkdir(parents=True)
-        _folder(model).parent.mkdir(exist_ok=True)
+        make_folder(temporary / "download")
+        make_folder(_folder(model).parent)
         source = download_model(model, temporary / "download", announce)
         announce(f"Converting {model.title} (once, some seconds) …")
         convert_gguf(source, temporary, chat_template=TEMPLATES.get(model.name))
-        shutil.rmtree(temporary / "download")
+        delete_folder(temporary / "download")
         write_json(temporary / MANIFEST, {**_manifest(model), "bytes": _sizes(temporary)})
         _replace(temporary, _folder(model))
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        delete_folder(temporary)
         raise
     announce(f"{model.title} is ready in {_folder(model)}.")
 
@@ -147,8 +144,8 @@ def _replace(temporary: Path, folder: Path) -> None:
         descriptor = os.open(file, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
-    shutil.rmtree(folder, ignore_errors=True)  # an older conversion
-    temporary.rename(folder)
+    delete_folder(folder)  # an older conversion
+    rename(temporary, folder)
     sync_folder(folder.parent)
 
 
@@ -197,13 +194,15 @@ def _checked(folder: Path) -> Path:
 def _from_hub(model: str, announce: Announce) -> Path:
     """Download a model from the Hugging Face Hub (or find it there from an earlier time)."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     where = cache_home() / "hub"
     try:
         return Path(
             snapshot_download(model, cache_dir=where, allow_patterns=HUB_FILES, local_files_only=True)
         )
+    except HFValidationError as error:
+        raise UserError(f"There is no model {model!r}: {error}", code="model_not_found") from error
     except LocalEntryNotFoundError:
         announce(f"Downloading {model} from the Hugging Face Hub …")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.errors import DecisionError
+from ftrun.files import refuse_file
 
 # Version N is reached by the statements at N-1. Never edit an entry: add one.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -69,6 +70,7 @@ class Database:
         """Open the database at `path`, made or brought up to the newest version where needed."""
         self.path = path
         self._lock = threading.RLock()
+        refuse_file(path)
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode = WAL")

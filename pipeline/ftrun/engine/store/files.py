@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Protocol
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
 from ftrun.engine.store.records import FileRecord, from_row, new_id, now
-from ftrun.files import sync_folder
+from ftrun.files import delete, make_folder, named_errors, open_to_write, rename, sync_folder
 
 PIECE = 1 << 20
 ORPHAN_SECONDS = 3600  # a content without a row and older than this was left by a crash
@@ -44,7 +43,7 @@ class Files:
     def __init__(self, database: Database, folder: Path) -> None:
         """Keep contents in `folder`, which is made."""
         self._database, self._folder = database, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def path(self, file_id: str) -> Path:
         """Return where the content of a file lies."""
@@ -55,22 +54,22 @@ class Files:
         file_id, hasher, size = new_id("file"), hashlib.sha256(), 0
         partial = self._folder / f".{file_id}.partial"
         try:
-            with partial.open("wb") as target:
+            with named_errors(partial), open_to_write(partial, "wb") as target:
                 while piece := source.read(PIECE):
                     hasher.update(piece)
                     size += target.write(piece)
                 target.flush()
                 os.fsync(target.fileno())
-            partial.replace(self.path(file_id))
+            rename(partial, self.path(file_id))
         except BaseException:
-            partial.unlink(missing_ok=True)
+            delete(partial)
             raise
         sync_folder(self._folder)
         return Content(id=file_id, bytes=size, sha256=hasher.hexdigest())
 
     def drop(self, content: Content) -> None:
         """Take back a content that became no file."""
-        self.path(content.id).unlink(missing_ok=True)
+        delete(self.path(content.id))
 
     def add(
         self, content: Content, *, filename: str, purpose: str, lifetime: int | None = None
@@ -118,7 +117,7 @@ class Files:
     def delete(self, file_id: str) -> None:
         """Delete a file and its content."""
         self._database.write("DELETE FROM files WHERE id = ?", file_id)
-        self.path(file_id).unlink(missing_ok=True)
+        delete(self.path(file_id))
 
     def sweep(self) -> None:
         """Delete expired files, and contents that a crash left without a row."""
@@ -128,13 +127,8 @@ class Files:
         statement = "SELECT id FROM files UNION SELECT id FROM upload_parts"
         known = {row["id"] for row in self._database.rows(statement)}
         for path in self._orphans(known):
-            path.unlink(missing_ok=True)
+            delete(path)
 
     def _orphans(self, known: set[str]) -> Sequence[Path]:
         oldest = time.time() - ORPHAN_SECONDS
         return [p for p in self._folder.iterdir() if p.name not in known and p.stat().st_mtime < oldest]
-
-
-def remove_folder(folder: Path) -> None:
-    """Delete a folder with all that is in it; one that is gone is fine."""
-    shutil.rmtree(folder, ignore_errors=True)

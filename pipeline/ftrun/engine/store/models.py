@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ftrun.engine.store.database import Database
-from ftrun.engine.store.files import remove_folder
 from ftrun.engine.store.records import ModelRecord, from_row, now
+from ftrun.files import delete_folder, real
 
 
 class Models:
@@ -45,4 +45,4 @@ class Models:
             self._database.write("DELETE FROM models WHERE id = ?", model.id)
             shared = self._database.row("SELECT 1 FROM models WHERE folder = ?", model.folder)
         if shared is None:
-            remove_folder(model.path)
+            delete_folder(real(model.path))  # an older ftrun noted it with the links on its way

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from ftrun.engine.places import store_id
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Files
@@ -18,7 +16,7 @@ from ftrun.engine.store.jobs import Jobs
 from ftrun.engine.store.models import Models
 from ftrun.engine.store.records import now
 from ftrun.engine.store.uploads import Uploads
-from ftrun.files import digest, write_json
+from ftrun.files import digest, file_lock, make_folder, write_json
 
 KEY_SECONDS = 30 * 24 * 3600  # how long an idempotency key is remembered
 
@@ -33,7 +31,7 @@ class Store:
     def __init__(self, home: Path) -> None:
         """Open the store in `home`; a folder without one gets a new one."""
         self.home = home
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(home, mode=0o700)
         self.id = _identity(home)
         self.database = Database(home / "store.sqlite3")
         self.files = Files(self.database, home / "files")
@@ -87,7 +85,7 @@ def _identity(home: Path) -> str:
     if known is not None:
         return known
     with contextlib.ExitStack() as stack:
-        stack.enter_context(FileLock(home / "store.lock", timeout=30))
+        stack.enter_context(file_lock(home / "store.lock", timeout=30))
         known = store_id(home)
         if known is None:
             known = str(uuid.uuid4())

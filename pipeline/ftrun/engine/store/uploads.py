@@ -9,6 +9,7 @@ from typing import IO
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Content, Files
 from ftrun.engine.store.records import FileRecord, PartRecord, UploadRecord, from_row, new_id, now
+from ftrun.files import delete
 
 PENDING_SECONDS = 3600  # how long an upload may take
 
@@ -93,7 +94,7 @@ class Uploads:
         )
         self._database.write("DELETE FROM upload_parts WHERE upload_id = ?", upload_id)
         for part_id in parts:
-            self._files.path(part_id).unlink(missing_ok=True)
+            delete(self._files.path(part_id))
 
 
 class _Joined:

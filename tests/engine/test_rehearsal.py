@@ -1,0 +1,52 @@
+"""The rehearsal's training: what it takes of memory."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ftrun.engine import rehearsal
+from ftrun.engine.backends import TrainingJob
+
+
+class Deaf:
+    """Takes what a backend reports."""
+
+    def event(self, message: str, *, level: Any = "info") -> None:
+        """Take an event."""
+
+    def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:
+        """Take the beginning."""
+
+    def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:
+        """Take a step."""
+
+    def checkpoint(self, step: int, folder: Path, metrics: Mapping[str, float]) -> None:
+        """Take a checkpoint."""
+
+
+def test_a_rehearsal_holds_one_example_at_a_time(tmp_path: Path) -> None:
+    """However large the training file is, it is read line by line and not kept."""
+    row = {"messages": [{"role": "user", "content": "一番は？"}, {"role": "assistant", "content": "二番"}]}
+    path = tmp_path / "train.jsonl"
+    path.write_text((json.dumps(row) + "\n") * 5000, encoding="utf-8")
+    job = TrainingJob(
+        id="ftjob-1",
+        model="rehearsal",
+        training_file=path,
+        validation_file=None,
+        hyperparameters={"n_epochs": 1},
+        seed=1,
+        work=tmp_path,
+    )
+    tracemalloc.start()
+    try:
+        result = rehearsal.train(job, Deaf())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert result.trained_tokens == 5000 * 2
+    assert peak < path.stat().st_size / 2
