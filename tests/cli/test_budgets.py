@@ -88,6 +88,17 @@ def test_training_over_the_budget_ends_spending(paid: Paid) -> None:
     assert (chats(paid), len(paid.provider.jobs)) == (4, 1)
 
 
+def test_training_over_the_budget_is_told_without_questions(paid: Paid) -> None:
+    """Also where the job was left to itself: the report is written, and the exit code says it once."""
+    answering(paid, LONG, trained=3_210_000)
+    none = ("toy.yaml", "--set", "eval.prompts=[]", "--set", "budget.usd=0.2")
+    paid.json(*none, "--detach", code=75)
+    assert paid.json(*none, code=4)["error"]["code"] == "over_budget"
+    assert "training cost US$3.21" in paid.error
+    assert (paid.folder / "runs/toy/paid/report.html").exists()
+    assert paid.json(*none)["status"] == "done"
+
+
 def test_the_month_stops_a_run_in_the_middle(paid: Paid) -> None:
     """The month's budget is held to what came back as well, with --yes too."""
     answering(paid, LONG)

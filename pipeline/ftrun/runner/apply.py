@@ -128,7 +128,7 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
         _apply_rest(context, plan, settings, outcome)
     finally:
         tell_what_stands(context)
-    if plan.paid and not context.local:
+    if (plan.paid or context.spent) and not context.local:
         from ftrun.stages.limits import hold_run
 
         hold_run(context)

@@ -104,11 +104,9 @@ def answered(context: Context) -> dict[str, set[str]]:
         return {}
     from ftrun.evaluation.answers import cache_key
 
-    cache, sampling = _cache(context), _sampling(context)
+    cache, sampling, asked = _cache(context), _sampling(context), _questions(context)
     return {
-        rival.name: {
-            one.id for one in _questions(context) if cache_key(rival, one.messages, sampling) in cache
-        }
+        rival.name: {one.id for one in asked if cache_key(rival, one.messages, sampling) in cache}
         for rival in _rivals(context)
     }
 
