@@ -55,6 +55,11 @@ def test_wait_gives_up_with_75(detached: Paid) -> None:
             "job_model",
             "base model",
         ),
+        (
+            {"code": "disk_full", "message": "No space left on device: /home/harm/unsafe/.cache"},
+            "job_failed",
+            "Mend the cause",
+        ),
         ({}, "job_failed", "--force train"),
     ],
 )

@@ -138,6 +138,18 @@ def test_dataset_of_the_hub_without_a_network(
     assert data.prepare_inputs(experiment)["files"][0]["format"] == "hub"
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "name"), [("garbage", "a/b"), ("ftp://x", "a/b"), ("http://[::1", "../x")]
+)
+def test_what_the_hubs_client_refuses_is_told(
+    make: Any, monkeypatch: pytest.MonkeyPatch, endpoint: str, name: str
+) -> None:
+    """Whatever its client raises at a name or an address, the dataset and the reason are named."""
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    problem = read(of_dataset(make, id=name, revision="0" * 40))[1].errors[0]
+    assert (problem.code, f"{name} at" in problem.message) == ("dataset", True)
+
+
 def test_dataset_of_the_hub_that_is_here(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A dataset that was downloaded once is read without a network, from links into the download cache."""
     monkeypatch.setenv("FTRUN_CACHE", str(tmp_path / "cache"))

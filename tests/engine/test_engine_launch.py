@@ -230,3 +230,23 @@ def test_the_token_can_be_given_and_must_be_usable(tmp_path: Path) -> None:
     assert serve("--home", str(tmp_path), "--token-env", "NOT_SET").returncode == 2
     odd = serve("--home", str(tmp_path), "--token-env", "T", T="ｓｅｃｒｅｔ")
     assert odd.returncode == 2 and "ｓｅｃｒｅｔ" not in odd.stderr
+
+
+def test_a_full_disk_is_why_an_engine_does_not_start(tmp_path: Path) -> None:
+    """Where the store's disk has no room, the message says so and names the folder."""
+    (tmp_path / "full").mkdir()
+    code = (
+        "from pathlib import Path; from ftrun.engine.launch import ensure_engine; import sys; "
+        "ensure_engine(Path(sys.argv[1]), announce=print)"
+    )
+    mount = f"mount -t tmpfs -o size=64k none '{tmp_path}/full' || exit 77; "
+    words = ["unshare", "-m", "sh", "-c", mount + 'exec "$0" "$@"', sys.executable, "-c", code]
+    try:
+        done = subprocess.run(
+            [*words, str(tmp_path / "full")], capture_output=True, text=True, timeout=60, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("there is no unshare on this machine")
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("only root may mount a small disk")
+    assert f"no space is left in {tmp_path}/full" in done.stderr, done

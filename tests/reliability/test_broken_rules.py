@@ -99,6 +99,15 @@ def _earlier_state(runs: Runs, provider: Provider, place: Path) -> None:
     test_open_calls.test_a_state_from_before_the_create_is_refused_and_repaired(runs, provider, place)
 
 
+def _links(runs: Runs, provider: Provider, place: Path) -> None:
+    """Nothing is written behind a link that a repository carries."""
+    (place / "runs").mkdir()
+    (place / "elsewhere").mkdir()
+    (place / "runs/toy").symlink_to(place / "elsewhere")
+    runs(place)
+    assert not list((place / "elsewhere").iterdir())
+
+
 JOBS = "targets/api/jobs.py"
 CREATION = "stages/creation.py"
 RULES = {
@@ -119,6 +128,12 @@ RULES = {
         right="yield file\n                file.flush()\n                os.fsync(file.fileno())",
         wrong="yield file",
         notices=_state_is_durable,
+    ),
+    "links are followed": Broken(
+        file="files.py",
+        right="if os.path.islink(one):",
+        wrong="if one.name == one:",
+        notices=_links,
     ),
     "no lock of a run": Broken(
         file="state/locks.py",
@@ -212,6 +227,7 @@ def test_a_broken_rule_is_noticed(rule: str, tmp_path: Path, provider: Provider)
         _late_list_without_a_state,
         _state_is_durable,
         _late_list,
+        _links,
     ],
 )
 def test_the_rules_hold_in_the_program_as_it_is(

@@ -56,8 +56,18 @@ def hub_folder(dataset: Dataset) -> Path:
     if find_spec("huggingface_hub") is None:
         message = "a dataset of the hub needs a package that is not installed: huggingface_hub"
         raise DataError(message, code="extra_missing")
+    try:
+        return _snapshot(dataset)
+    except Exception as error:  # the hub's client raises its own, its HTTP client's and the system's errors
+        words = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        message = f"the dataset {dataset.id} at {dataset.revision} can't be downloaded: {words}"
+        raise DataError(message, code="dataset", hint=HINTS["offline"]) from error
+
+
+def _snapshot(dataset: Dataset) -> Path:
+    """Return the folder of a dataset in the cache, downloaded if it is not there yet."""
     import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     assert dataset.id is not None
     patterns = [f"*.{ending}{packed}" for ending in ENDINGS for packed in ("", ".gz")]
@@ -70,15 +80,9 @@ def hub_folder(dataset: Dataset) -> Path:
     try:
         return Path(huggingface_hub.snapshot_download(dataset.id, local_files_only=True, **where))
     except LocalEntryNotFoundError:
-        pass
-    try:
         endpoint = os.environ.get("HF_ENDPOINT")
         with waiting(f"the dataset {dataset.id} from {endpoint or HUB}"):
             return Path(huggingface_hub.snapshot_download(dataset.id, endpoint=endpoint, **where))
-    except (LocalEntryNotFoundError, OSError, HfHubHTTPError) as error:
-        words = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        message = f"the dataset {dataset.id} at {dataset.revision} can't be downloaded: {words}"
-        raise DataError(message, code="dataset", hint=HINTS["offline"]) from error
 
 
 def _cache() -> Path:

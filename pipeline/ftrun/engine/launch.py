@@ -32,6 +32,7 @@ WIRE = 1  # raise when runner and engine of different versions can no longer wor
 START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once
 STOP_SECONDS = 3.0
 PING_SECONDS = 5.0
+ROOM = 200_000  # bytes: a store that has just been made takes some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,13 @@ def _wait_for_start(home: Path, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 def _last_words(log: Path) -> str:
-    """Return why an engine ended, from its log: the last line, which is JSON for an expected error."""
+    """Return why an engine ended, from its log: the last line, which is JSON for an expected error.
+
+    Where the disk is full the log has nothing, or what a library said.
+    """
+    disk = os.statvfs(log.parent)
+    if disk.f_bavail * disk.f_frsize < ROOM:
+        return f"no space is left in {log.parent}."
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing."]
     try:
         return str(json.loads(lines[-1])["error"]["message"])

@@ -21,7 +21,7 @@ MODEL = Cause(
     code="job_model",
     hint=f"The fault is the base model's: choose or repair what `targets.T.model` names. Then {AGAIN}.",
 )
-# what a server's own code says is certain; words may stand in a path, or in what a library says
+# what a server's own code says is certain; its words may be those of a library
 CODES = dict.fromkeys(
     (
         *("model_not_loadable", "model_not_found", "no_model", "no_safetensors", "unsupported_architecture"),
@@ -29,6 +29,7 @@ CODES = dict.fromkeys(
     ),
     MODEL,
 )
+PATH = re.compile(r"\S*[/\\]\S*")
 CAUSES = (
     (
         re.compile(r"moderation|safety|usage polic|unsafe|content[ _]policy|harm|blocked", re.IGNORECASE),
@@ -71,6 +72,6 @@ def cause_of(job: Job) -> Cause:
         return Cause(code="job_cancelled", hint=f"Somebody cancelled it; {AGAIN}.")
     if job.error_code in CODES:
         return CODES[job.error_code]
-    told = f"{job.error_code or ''} {job.error or ''}"
+    told = PATH.sub("", f"{job.error_code or ''} {job.error or ''}")  # a folder may be called anything
     found = next((cause for pattern, cause in CAUSES if pattern.search(told)), None)
     return found or Cause(code="job_failed", hint=f"Mend the cause; {AGAIN}.")

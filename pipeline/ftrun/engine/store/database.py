@@ -70,7 +70,8 @@ class Database:
         """Open the database at `path`, made or brought up to the newest version where needed."""
         self.path = path
         self._lock = threading.RLock()
-        refuse_file(path)
+        for ending in ("", "-journal", "-wal", "-shm"):  # SQLite follows links
+            refuse_file(path.with_name(path.name + ending))
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode = WAL")
