@@ -13,10 +13,12 @@ from dataclasses import replace
 from ftrun.errors import FtrunError
 from ftrun.files import digest
 from ftrun.stages.context import Context
+from ftrun.stages.unresolved import unclear_error
 from ftrun.state import Intent
 from ftrun.state.notes import Note, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service
 from ftrun.targets.matching import is_of, same_model
+from ftrun.targets.trouble import is_gone
 
 
 def job_lock(context: Context, key: str) -> str:
@@ -46,7 +48,8 @@ def open_call(context: Context, key: str) -> Intent | None:
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     """Return the job that a run of this user made for this spec key, if the target knows it.
 
-    A job of another key, or model, is none: the server may have begun to count anew.
+    A job of another key, or model, is none: the server may have begun to count anew. DecisionError where
+    something between may have answered that there is none.
     """
     note = _note(context, job_lock(context, key))
     if note is None or note.made is None:
@@ -56,7 +59,10 @@ def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     except FtrunError as error:
         if error.code != "not_found":
             raise
-        return []
+        if is_gone(error) or context.confirmed_not_created:
+            return []
+        made = replace(note.intent, reason=f"an earlier run made {note.made}")
+        raise unclear_error(context, made, error) from error
     ours = job.metadata.get("ftrun_spec", key) == key
     return [job] if ours and same_model(context.experiment.target.model, job.model) else []
 

@@ -27,6 +27,7 @@ from ftrun.stages.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
+from ftrun.targets.trouble import is_certain
 
 LONGEST_PAUSE = 10.0  # seconds between two looks
 TRIES, PAUSE, LONGEST_RETRY_AFTER = 4, 1.0, 120.0  # times, seconds, seconds
@@ -127,17 +128,18 @@ def _send(context: Context, cargo: Cargo) -> RemoteFile:
         try:
             return _send_parts(context, cargo) if in_parts else _send_whole(context, cargo)
         except FtrunError as error:
-            if error.code not in TRANSIENT or error.code == "rate_limited":
+            passing, certain = error.code in TRANSIENT, is_certain(error)
+            if certain and (not passing or error.code == "rate_limited"):
                 context.state.upload_intents.pop(cargo.sha, None)  # it was refused
                 context.save()
                 take_back_note(context, file_lock(context, cargo.sha))
-            if error.code not in TRANSIENT:
+            if certain and not passing:
                 raise
             unclear = cargo.sha in context.state.upload_intents
             found = (_look_for if unclear else _find)(context, cargo)  # a gateway's 429 may come too late
             if found is not None:
                 return found
-            if not left:
+            if not left or not passing:
                 raise
             context.emit("note", text=f"{error}; trying again")
             time.sleep(min(getattr(error, "retry_after", None) or PAUSE, LONGEST_RETRY_AFTER))

@@ -13,7 +13,7 @@ from typing import Any
 import openai
 
 from ftrun.targets.service import NotCreated, Unclear
-from ftrun.targets.trouble import ServiceError
+from ftrun.targets.trouble import ServiceError, is_api_error
 
 REFUSED = (400, 401, 403, 404, 413, 422)
 PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
@@ -40,16 +40,22 @@ HINTS = {
     "wrong_key": "The server does not accept the key. Check the variable that the target's api_key_env "
     "names.",
     "redirected": "ftrun sends keys and data to the named server only. Write the final address as base_url.",
+    "foreign": "The answer is not an error of the API: a proxy or a gateway may have given it. Check the "
+    "target's address, and what is between this machine and the server.",
     "queue_full": "That is no error: as many of your jobs as the account may have are at work. Run the same "
     "command again when one has ended (`ftrun ls jobs`).",
 }
 
 
 def outcome_of(error: Exception) -> NotCreated | Unclear:
-    """Tell whether a failed create certainly made no job."""
+    """Return whether a failed create certainly made no job: only the API's own error says so. A proxy that
+    filters answers gives a 4xx of its own after the server has made the job.
+    """
     if isinstance(error, openai.APIStatusError):
         told = describe(error)
-        if error.status_code in REFUSED or (error.status_code == 429 and _has_api_body(error)):
+        if not in_api_form(error):
+            return Unclear(reason=f"{told}; this is not an error of the API, a proxy may have given it")
+        if error.status_code in (*REFUSED, 429):
             return NotCreated(
                 reason=told, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
             )
@@ -88,7 +94,17 @@ def as_error(error: Exception, doing: str) -> ServiceError:
         code=code_of(error),
         hint=_hint(error) or "Nothing is lost: run the same command again.",
         retry_after=retry_after(error),
+        certain=not isinstance(error, openai.APIStatusError) or in_api_form(error),
     )
+
+
+def in_api_form(error: openai.APIStatusError) -> bool:
+    """Return whether the answer is an error in the API's own form."""
+    try:
+        answer = json.loads(error.response.content)
+    except (ValueError, RecursionError):
+        return False
+    return is_api_error(answer)
 
 
 def code_of(error: Exception) -> str:
@@ -148,10 +164,6 @@ def _body(error: openai.APIStatusError) -> dict[str, Any]:
     return {}
 
 
-def _has_api_body(error: openai.APIStatusError) -> bool:
-    return bool(_body(error).get("message"))
-
-
 def _api_message(error: openai.APIStatusError) -> str:
     return str(_body(error).get("message") or "no message in the answer")[:500]
 
@@ -164,7 +176,8 @@ def _hint(error: Exception) -> str | None:
         return f"That is no error: the account's daily limit is reached. Come back {_when(pause)}."
     if code == "rate_limited" and pause:
         return f"The server asks to wait: run the same command again {_when(pause)}."
-    return HINTS.get(code)
+    refused = error.status_code in REFUSED and not in_api_form(error)
+    return HINTS.get(code) or (HINTS["foreign"] if refused else None)
 
 
 def _when(pause: float | None) -> str:
