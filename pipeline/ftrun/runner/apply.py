@@ -54,6 +54,10 @@ def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[
     with session.locked(wait=settings.wait_for_lock):
         session.reload()
         context = context_of(session, emit, settings)
+        if session.store.lost is not None and not context.local:
+            from ftrun.stages.clones import note_lost_jobs
+
+            note_lost_jobs(context, session.store.lost)
         try:
             yield context
         finally:

@@ -21,7 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftrun.errors import FtrunError
-from ftrun.stages.clones import file_lock, is_open_upload, leave_note, noted_file, take_back_note
+from ftrun.stages.clones import (
+    file_lock,
+    is_open_upload,
+    leave_note,
+    noted_file,
+    take_back_note,
+    take_over_notes,
+)
 from ftrun.stages.context import Context
 from ftrun.stages.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
@@ -73,6 +80,7 @@ def deliver(context: Context, cargo: Cargo, *, anew: bool) -> RemoteFile:
     """Return the target's file with these bytes, found or uploaded now. `anew`: it is not looked for."""
     what = "another run uploads this very file, from another folder of this machine"
     with held_by_user(file_lock(context, cargo.sha), what=what, wait=context.wait_for_lock):
+        take_over_notes(context, sha=cargo.sha)
         file = None if anew else _there(context, cargo)
         if file is None:
             file = _send(context, cargo)
