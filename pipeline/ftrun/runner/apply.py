@@ -120,8 +120,9 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     authorize(plan, budget=context.experiment.budget.usd, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
     if plan.paid and not context.local:
-        from ftrun.stages.spending import check_month  # a run with nothing to do pays nothing
+        from ftrun.stages.spending import bring_ledgers, check_month  # a run with nothing to do pays nothing
 
+        bring_ledgers(context.experiment, context.folder.parent)
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,9 +138,9 @@ def state_bytes(state: State) -> bytes:
 
 
 def read_plain(path: Path) -> bytes | None:
-    """Return a file's bytes, None where there is none; DecisionError where a link stands in its place."""
+    """Return a file's bytes, None where there is none; DecisionError where something else is in its place."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would wait for ever
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -151,6 +152,14 @@ def read_plain(path: Path) -> bytes | None:
             file=str(path),
             hint=f"Put the file itself there, or delete the link. {UNTOUCHED}",
         ) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DecisionError(
+            f"{path} is not a regular file",
+            code="state_not_a_file",
+            file=str(path),
+            hint=f"Take away what is there, and put the file itself back. {UNTOUCHED}",
+        )
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
 
