@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ftrun.files import digest
-from reliability.conftest import DETACHED, WORDS, Runs, finished, make_project
+from reliability.conftest import CREATE, DETACHED, WORDS, Runs, finished, make_project
 from reliability.provider import Provider
 from reliability.test_hostile_users import change
 from reliability.test_open_calls import REPAIR, answers, creates
@@ -248,4 +248,19 @@ def test_what_the_backup_knows_of_a_job_is_not_forgotten(
         assert "ftjob-1" in run.document["error"]["message"]
         assert runs(place, *REPAIR, env=elsewhere).wait() == 0
     finished(provider, place, runs(place, env=elsewhere))
+    assert creates(provider) == 1
+
+
+def test_two_spellings_of_a_server_share_a_lock(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str]
+) -> None:
+    """While one clone creates the job, another one that spells the server otherwise is kept out."""
+    here, there = clones
+    change(there, "127.0.0.1", "localhost")
+    provider.plan = lambda call: "hold" if call.name == CREATE else ""
+    first = runs.start(here, *DETACHED, env=locks)
+    assert provider.held.wait(60)
+    second = runs(there, *DETACHED, env={**locks, "OPENAI_ORG_ID": "org-1"})
+    provider.release.set()
+    assert (second.wait(), second.error_code, first.wait(60)) == (4, "locked", 75)
     assert creates(provider) == 1
