@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ftrun.files import digest
-from reliability.conftest import CREATE, DETACHED, WORDS, Runs, finished, make_project
+from reliability.conftest import DETACHED, WORDS, Runs, finished, make_project
 from reliability.provider import Provider
 from reliability.test_hostile_users import change
 from reliability.test_open_calls import REPAIR, answers, creates
@@ -257,7 +257,7 @@ def test_two_spellings_of_a_server_share_a_lock(
     """While one clone creates the job, another one that spells the server otherwise is kept out."""
     here, there = clones
     change(there, "127.0.0.1", "localhost")
-    provider.plan = lambda call: "hold" if call.name == CREATE else ""
+    answers(provider, "hold")
     first = runs.start(here, *DETACHED, env=locks)
     assert provider.held.wait(60)
     second = runs(there, *DETACHED, env={**locks, "OPENAI_ORG_ID": "org-1"})
