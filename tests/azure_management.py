@@ -18,12 +18,15 @@ class Management:
         self.puts: list[str] = []
         self.deletes: list[str] = []
         self.end, self.busy = "Succeeded", 0
+        self.filtered: dict[str, Answer] = {}  # by method: a proxy's own answers
 
     def __call__(self, asked: Asked) -> Answer:
         """Answer one request."""
         assert asked.path.startswith(PLACE) and asked.query["api-version"]
         assert asked.headers["Authorization"] == f"Bearer {KEY}-management"
         name = asked.path.removeprefix(PLACE)
+        if asked.method in self.filtered:
+            return self.filtered[asked.method]
         if self.busy > 0:
             self.busy -= 1
             return refusal(503, "busy")

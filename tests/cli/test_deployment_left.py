@@ -10,7 +10,7 @@ import pytest
 from azure_management import Management
 from ftrun.stages import deployment
 from paid import Paid
-from scripted import refusal
+from scripted import Answer, refusal
 
 OTHER = "train: {hyperparameters: {n_epochs: 2}}\n"
 
@@ -140,3 +140,15 @@ def test_hours_count_in_the_month_in_which_they_began(
     assert hours(azure) == [("estimated", *one) for one in expected]
     azure.json("rm", *management.up, azure.config, "--yes")
     assert hours(azure) == [("actual", *one) for one in expected]
+
+
+def test_a_proxys_page_does_not_say_that_a_deployment_is_gone(azure: Paid, management: Management) -> None:
+    """What costs by the hour counts as removed only when Azure itself says that there is no such thing."""
+    hourly(azure)
+    management.filtered["DELETE"] = Answer(b"<html>not found</html>", 404)
+    azure.json("run", azure.config, "--yes", code=1)
+    (left,) = management.up
+    assert f"deployment {left} stays up" in azure.error
+    management.filtered.clear()
+    azure.json("run", azure.config, "--yes")
+    assert management.up == {}

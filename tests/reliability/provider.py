@@ -68,6 +68,7 @@ class Provider:
     strip_metadata: bool = False
     results: bytes | None = RESULTS.encode()  # what a result file holds, None where it is gone
     retry_after: str = "0.05"
+    filtered: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # by a proxy, after the commit
     calls: list[Call] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
@@ -142,6 +143,7 @@ class Provider:
         if fault in ("lose", "kill-after"):
             self._cut(handler, kill=fault == "kill-after")
             return
+        status, document = self.filtered.get(call.name, (status, document))
         self._send(handler, status, document, fault)
 
     def _refusal(self, fault: Fault) -> Answer | None:

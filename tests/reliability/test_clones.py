@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Mapping
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from ftrun.files import digest
 from reliability.conftest import DETACHED, WORDS, Runs, finished, make_project
 from reliability.provider import Provider
-from reliability.test_open_calls import answers, creates
+from reliability.test_hostile_users import change
+from reliability.test_open_calls import REPAIR, answers, creates
 
 NEVER = 1000.0  # seconds until a list shows what was made
 
@@ -170,3 +173,94 @@ def test_another_configuration_is_kept_from_nothing(
     assert runs(place, env=locks).error_code == "unclear"
     assert runs(place, *DETACHED, "--set", "train.seed=9", env=locks).wait() == 75
     assert creates(provider) == 2
+
+
+@pytest.mark.parametrize(
+    ("spelled", "env"),
+    [
+        ("http://localhost:PORT/v1", {}),
+        ("HTTP://LocalHost:PORT//v1/", {"OPENAI_PROJECT_ID": "proj-1"}),
+        ("http://127.0.0.1:PORT/v1/", {"OPENAI_ORG_ID": "org-1"}),
+    ],
+)
+def test_another_spelling_of_the_server_is_the_same_server(
+    runs: Runs,
+    provider: Provider,
+    clones: list[Path],
+    locks: dict[str, str],
+    spelled: str,
+    env: dict[str, str],
+) -> None:
+    """Neither how an address is written nor a variable of one shell hides a job that no list shows yet."""
+    port = provider.base_url.rsplit(":", 1)[1].removesuffix("/v1")
+    change(clones[1], provider.base_url, spelled.replace("PORT", port))
+    provider.hidden, provider.listing = NEVER, False
+    for place, more in zip(clones, ({}, env), strict=True):
+        assert runs(place, *DETACHED, env={**locks, **more}).wait() == 75
+    assert (creates(provider), len(provider.files)) == (1, 2)
+
+
+def test_a_state_follows_its_server_to_another_spelling(
+    runs: Runs, provider: Provider, place: Path, locks: dict[str, str]
+) -> None:
+    """The job goes on under an address that is written otherwise; nothing is another account's."""
+    assert runs(place, *DETACHED, env=locks).wait() == 75
+    change(place, "127.0.0.1", "localhost")
+    finished(provider, place, runs(place, env=locks))
+    assert creates(provider) == 1
+
+
+def test_notes_of_an_earlier_version_are_found(
+    runs: Runs, provider: Provider, place: Path, locks: dict[str, str]
+) -> None:
+    """An upgrade forgets no open call, and what became of it is known under today's name alone."""
+    provider.hidden = NEVER
+    answers(provider, "lose")
+    assert runs(place, env=locks).error_code == "unclear"
+    state = json.loads((place / "runs/toy/paid/state.json").read_text(encoding="utf-8"))
+    (key,) = state["intents"]
+    now = note_of(locks)
+    before = now.with_name(f"job-{digest({'identity': state['identity'], 'spec': key})[:32]}.note.json")
+    now.rename(before)
+    shutil.rmtree(place / "runs")
+    assert (runs(place, env=locks).error_code, creates(provider)) == ("unclear", 1)
+    provider.hidden = 0.0
+    finished(provider, place, runs(place, env=locks))
+    assert (creates(provider), note_of(locks)) == (1, now)
+
+
+@pytest.mark.parametrize("left", ["an earlier state", "no state"])
+def test_what_the_backup_knows_of_a_job_is_not_forgotten(
+    runs: Runs, provider: Provider, place: Path, tmp_path: Path, left: str
+) -> None:
+    """A state from before the job, or none, in another home and with late lists: the backup has the job."""
+    state = place / "runs/toy/paid/state.json"
+    assert runs(place, *WORDS, "--until", "upload").wait() == 0
+    earlier = state.read_bytes()
+    assert runs(place).wait() == 0
+    provider.hidden, elsewhere = NEVER, {"FTRUN_LOCKS": str(tmp_path / "another home")}
+    if left == "no state":
+        state.unlink()
+    else:
+        state.write_bytes(earlier)
+        run = runs(place, env=elsewhere)
+        assert (run.wait(), run.error_code) == (4, "state_older")
+        assert "ftjob-1" in run.document["error"]["message"]
+        assert runs(place, *REPAIR, env=elsewhere).wait() == 0
+    finished(provider, place, runs(place, env=elsewhere))
+    assert creates(provider) == 1
+
+
+def test_two_spellings_of_a_server_share_a_lock(
+    runs: Runs, provider: Provider, clones: list[Path], locks: dict[str, str]
+) -> None:
+    """While one clone creates the job, another one that spells the server otherwise is kept out."""
+    here, there = clones
+    change(there, "127.0.0.1", "localhost")
+    answers(provider, "hold")
+    first = runs.start(here, *DETACHED, env=locks)
+    assert provider.held.wait(60)
+    second = runs(there, *DETACHED, env={**locks, "OPENAI_ORG_ID": "org-1"})
+    provider.release.set()
+    assert (second.wait(), second.error_code, first.wait(60)) == (4, "locked", 75)
+    assert creates(provider) == 1

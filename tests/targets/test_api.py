@@ -18,6 +18,43 @@ from ftrun.targets.trouble import ServiceError
 from scripted import Answer, Asked, refusal
 from targets.conftest import JOB, REQUEST, Connect
 
+ERROR = {"message": "no", "type": "invalid_request_error", "param": None, "code": None}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429])
+@pytest.mark.parametrize(
+    ("body", "certain"),
+    [
+        ({"error": ERROR}, True),
+        ({"error": {"code": "InvalidPayload", "message": "no", "innererror": {}}}, True),
+        ({"error": {"code": "1214", "message": "no"}, "request_id": "r"}, True),
+        (b"", False),
+        (b"<html>blocked</html>", False),
+        (b'{"error": {"message": "no"', False),
+        (b"[" * 100_000, False),
+        ([{"error": ERROR}], False),
+        ({"message": "blocked"}, False),
+        (ERROR, False),
+        ({"object": "error", **ERROR}, False),
+        ({"detail": "Not Found"}, False),
+        ({"error": "blocked"}, False),
+        ({"error": {}}, False),
+        ({"error": {"message": " "}}, False),
+        ({"error": {"message": ["no"]}}, False),
+        ({"error": {"message": "upstream timed out", "code": 504}}, False),
+        ({"error": {"message": "upstream timed out", "code": "408"}}, False),
+        ({**JOB, "error": ERROR}, False),
+    ],
+)
+def test_only_the_apis_own_error_says_that_no_job_was_made(
+    connect: Connect, status: int, body: Any, certain: bool
+) -> None:
+    """What a proxy, a gateway or a cut connection makes of an answer says nothing of the job."""
+    _, service = connect(lambda asked: Answer(body, status))
+    outcome = service.create_job(REQUEST, "key")
+    assert isinstance(outcome, NotCreated if certain else Unclear)
+    assert certain or "proxy" in outcome.reason
+
 
 @pytest.mark.parametrize(
     ("job", "field", "value"),

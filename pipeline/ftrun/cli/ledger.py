@@ -49,7 +49,7 @@ def command(config: Path | None, month: str | None, runs_dir: Path | None, as_js
 def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
     from ftrun.experiment import read_document
     from ftrun.runner.session import runs_folder
-    from ftrun.state.ledger import NAME
+    from ftrun.state.ledger import ledgers_of
 
     here = Path("configs") if Path("configs").is_dir() else Path()
     runs = runs_folder(config or here / "any.yaml", runs_dir)
@@ -59,7 +59,7 @@ def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
         raise ConfigError("there is no name in it, so no experiment", code="no_name", file=str(config))
     if document is not None and "state" in document.data:
         _bring(document, runs / name)
-    return sorted(runs.glob(f"{name}/*/{NAME}"))
+    return [path for folder in sorted(runs.glob(name)) for path in ledgers_of(folder)]
 
 
 def _bring(document: Document, folder: Path) -> None:

@@ -19,6 +19,7 @@ from ftrun.stages.upload import ROLES, remote_name, size_of
 from ftrun.state import Upload
 from ftrun.targets import Job, RemoteFile
 from ftrun.targets.matching import contradictions, same_model
+from ftrun.targets.trouble import is_gone
 
 
 def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: Any) -> dict[str, Any]:
@@ -151,6 +152,6 @@ def _if_there(context: Context, job_id: str) -> Job | None:
     try:
         return context.service().job(job_id)
     except FtrunError as error:
-        if error.code != "not_found":
+        if not is_gone(error):
             raise
         return None

@@ -55,6 +55,10 @@ def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[
     with session.locked(wait=settings.wait_for_lock):
         session.reload()
         context = context_of(session, emit, settings)
+        if session.store.lost is not None and not context.local:
+            from ftrun.stages.clones import note_lost_jobs
+
+            note_lost_jobs(context, session.store.lost)
         try:
             yield context
         finally:
@@ -120,8 +124,9 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     authorize(plan, budget=budget, spent=context.spent, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
     if plan.paid and not context.local:
-        from ftrun.stages.spending import check_month  # a run with nothing to do pays nothing
+        from ftrun.stages.spending import bring_ledgers, check_month  # a run with nothing to do pays nothing
 
+        bring_ledgers(context.experiment, context.folder.parent)
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
     try:

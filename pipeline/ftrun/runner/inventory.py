@@ -15,7 +15,7 @@ from typing import Any
 from ftrun.errors import FtrunError
 from ftrun.state import State, StateStore
 from ftrun.state.notes import file_notes
-from ftrun.targets import Job, RemoteFile, RemoteModel, Service
+from ftrun.targets import Job, RemoteFile, RemoteModel, Service, same_account
 
 OUR_FILE = re.compile(r"(?P<name>[a-z0-9._-]{1,64})-(?:train|validation)-[0-9a-f]{16,64}\.jsonl")
 SPEC = "ftrun_spec"
@@ -82,7 +82,7 @@ def owners(runs: Path, identity: Mapping[str, Any]) -> Owners:
             found.notes.append(str(error))
             found.names.add(path.parent.parent.name)
             continue
-        if state is not None and state.identity == dict(identity):
+        if state is not None and same_account(state.identity, identity):
             found.add(state)
         elif state is not None:
             found.names.add(state.experiment)

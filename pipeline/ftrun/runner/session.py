@@ -17,7 +17,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.files import real, refuse_file, refuse_links, refuse_links_in, write_json
 from ftrun.state import State, StateStore
-from ftrun.targets import identity_of
+from ftrun.targets import identity_of, same_account
 from ftrun.values import dataclass
 
 OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
@@ -211,7 +211,7 @@ def _check_name(session: Session) -> None:
 def _check_identity(session: Session) -> None:
     """Refuse another account; begin anew at another local store."""
     now, then = identity_of(session.experiment.target), session.state.identity
-    if now == then:
+    if now == then or same_account(now, then):
         return
     if now["provider"] == then.get("provider") == "local":
         session.other_store = then.get("store") is not None

@@ -13,27 +13,43 @@ from dataclasses import replace
 from ftrun.errors import FtrunError
 from ftrun.files import digest
 from ftrun.stages.context import Context
-from ftrun.state import Intent
+from ftrun.stages.unresolved import unclear_error
+from ftrun.state import Intent, State
 from ftrun.state.notes import Note, drop_note, read_note, write_note
-from ftrun.targets import Job, RemoteFile, Service
+from ftrun.targets import Job, RemoteFile, Service, same_account, server_of
+from ftrun.targets.connect import OPENAI
 from ftrun.targets.matching import is_of, same_model
+from ftrun.targets.trouble import is_gone
 
 
 def job_lock(context: Context, key: str) -> str:
     """Return the name of the lock, and of the note, that all clones of this user share for a spec key."""
-    return f"job-{digest({'identity': context.state.identity, 'spec': key})[:32]}"
+    return _names(context, "job", spec=key)[0]
 
 
 def file_lock(context: Context, sha: str) -> str:
     """Return the name of the lock, and of the note, that all clones of this user share for a file's bytes."""
-    return f"file-{digest({'identity': context.state.identity, 'file': sha})[:32]}"
+    return _names(context, "file", file=sha)[0]
+
+
+def _names(context: Context, kind: str, **what: str) -> tuple[str, str]:
+    """Return the name of a lock and its note, and the one that notes of earlier versions have.
+
+    A server is known by its address, however it is spelled. Which organization or project is asked for does
+    not count: a variable that is set in one shell only would keep two runs of one account apart.
+    """
+    before = f"{kind}-{digest({'identity': context.state.identity, **what})[:32]}"
+    if context.local:
+        return before, before
+    server = server_of(context.experiment.target.base_url or OPENAI)
+    return f"{kind}-{digest({'server': server, **what})[:32]}", before
 
 
 def open_call(context: Context, key: str) -> Intent | None:
     """Return the call for this spec key that nobody has an answer to: of this state or, if it knows of none
     that may have left, of another run of this user.
     """
-    own, note = context.state.intents.get(key), _note(context, job_lock(context, key))
+    own, note = context.state.intents.get(key), _note(context, "job", spec=key)
     if (
         note is None
         or note.made is not None
@@ -46,9 +62,10 @@ def open_call(context: Context, key: str) -> Intent | None:
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     """Return the job that a run of this user made for this spec key, if the target knows it.
 
-    A job of another key, or model, is none: the server may have begun to count anew.
+    A job of another key, or model, is none: the server may have begun to count anew. DecisionError where
+    something between may have answered that there is none.
     """
-    note = _note(context, job_lock(context, key))
+    note = _note(context, "job", spec=key)
     if note is None or note.made is None:
         return []
     try:
@@ -56,14 +73,17 @@ def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     except FtrunError as error:
         if error.code != "not_found":
             raise
-        return []
+        if is_gone(error) or context.confirmed_not_created:
+            return []
+        made = replace(note.intent, reason=f"an earlier run made {note.made}")
+        raise unclear_error(context, made, error) from error
     ours = job.metadata.get("ftrun_spec", key) == key
     return [job] if ours and same_model(context.experiment.target.model, job.model) else []
 
 
 def may_show_late(context: Context, key: str) -> bool:
     """Tell whether a job was made for this spec key within the time that a target needs to show it."""
-    note = _note(context, job_lock(context, key))
+    note = _note(context, "job", spec=key)
     if note is None or note.made is None:
         return False
     return time.time() - note.intent.at < context.experiment.target.settle
@@ -71,14 +91,14 @@ def may_show_late(context: Context, key: str) -> bool:
 
 def noted_file(context: Context, service: Service, sha: str, *, name: str, size: int) -> RemoteFile | None:
     """Return the file that a run of this user made of these bytes, if the target has it still."""
-    note = _note(context, file_lock(context, sha))
+    note = _note(context, "file", file=sha)
     file = None if note is None or note.made is None else service.file(note.made)
     return file if file is not None and is_of(file, name, size) else None
 
 
 def is_open_upload(context: Context, sha: str) -> bool:
     """Tell whether some run of this user may have uploaded these bytes and had no answer."""
-    note = _note(context, file_lock(context, sha))
+    note = _note(context, "file", file=sha)
     return sha in context.state.upload_intents or (note is not None and note.made is None)
 
 
@@ -107,5 +127,29 @@ def take_back_note(context: Context, lock: str, still_open: Intent | None = None
         drop_note(lock)
 
 
-def _note(context: Context, lock: str) -> Note | None:
-    return None if context.local else read_note(lock)
+def note_lost_jobs(context: Context, lost: State) -> None:
+    """Leave notes of the jobs of a state that is gone: its backup, which knows them, will be overwritten."""
+    for key, job in lost.jobs.items():
+        if _note(context, "job", spec=key) is None and same_account(lost.identity, context.state.identity):
+            leave_note(context, job_lock(context, key), None, made=job.job_id)
+
+
+def take_over_notes(context: Context, *, key: str = "", sha: str = "") -> None:
+    """Give the note that an earlier version left of a job or a file today's name; its lock is held."""
+    lock, before = _names(context, "job", spec=key) if key else _names(context, "file", file=sha)
+    note = None if context.local else read_note(before)
+    if note is not None:
+        write_note(lock, _later(read_note(lock), note))
+        drop_note(before)
+
+
+def _note(context: Context, kind: str, **what: str) -> Note | None:
+    if context.local:
+        return None
+    lock, before = _names(context, kind, **what)
+    note = read_note(before)
+    return read_note(lock) if note is None else _later(read_note(lock), note)
+
+
+def _later(note: Note | None, before: Note) -> Note:
+    return before if note is None or before.intent.at > note.intent.at else note

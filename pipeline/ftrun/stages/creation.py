@@ -24,7 +24,15 @@ from collections.abc import Sequence
 
 import ftrun
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.stages.clones import job_lock, leave_note, may_show_late, noted_job, open_call, take_back_note
+from ftrun.stages.clones import (
+    job_lock,
+    leave_note,
+    may_show_late,
+    noted_job,
+    open_call,
+    take_back_note,
+    take_over_notes,
+)
 from ftrun.stages.context import Context
 from ftrun.stages.spec import spec, spec_base
 from ftrun.stages.spending import announce, settle
@@ -43,6 +51,7 @@ def job_of(context: Context, key: str) -> JobRecord:
     """Return the job with this spec key: the target's own or, if there is none, a new one, recorded."""
     what = "another run is about to create this very job, from another folder of this machine"
     with held_by_user(job_lock(context, key), what=what, wait=context.wait_for_lock):
+        take_over_notes(context, key=key)
         job, adopted = _look_or_create(context, key)
         record = remember(context, key, job, adopted=adopted)
         if not adopted:

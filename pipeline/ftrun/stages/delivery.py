@@ -24,13 +24,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftrun.errors import FtrunError
-from ftrun.stages.clones import file_lock, is_open_upload, leave_note, noted_file, take_back_note
+from ftrun.stages.clones import (
+    file_lock,
+    is_open_upload,
+    leave_note,
+    noted_file,
+    take_back_note,
+    take_over_notes,
+)
 from ftrun.stages.context import Context
 from ftrun.stages.processing import refused_error, until_processed
 from ftrun.stages.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
+from ftrun.targets.trouble import is_certain
 from ftrun.waits import waiting
 
 LONGEST_PAUSE = 10.0  # seconds between two looks
@@ -83,6 +91,7 @@ def deliver(context: Context, cargos: Sequence[Cargo], *, anew: bool) -> dict[st
         for sha in sorted(wanted):  # in one order, so that two runs never wait for each other
             lock = held_by_user(file_lock(context, sha), what=what, wait=context.wait_for_lock)
             locks.enter_context(lock)
+            take_over_notes(context, sha=sha)
         sent = {sha: _found_or_sent(context, cargo, anew=anew) for sha, cargo in wanted.items()}
         return until_processed(
             context,
@@ -161,17 +170,18 @@ def _send(context: Context, cargo: Cargo) -> RemoteFile:
         try:
             return _send_parts(context, cargo) if in_parts else _send_whole(context, cargo)
         except FtrunError as error:
-            if error.code not in TRANSIENT or error.code == "rate_limited":
+            passing, certain = error.code in TRANSIENT, is_certain(error)
+            if certain and (not passing or error.code == "rate_limited"):
                 context.state.upload_intents.pop(cargo.sha, None)  # it was refused
                 context.save()
                 take_back_note(context, file_lock(context, cargo.sha))
-            if error.code not in TRANSIENT:
+            if certain and not passing:
                 raise
             unclear = cargo.sha in context.state.upload_intents
             found = (_look_for if unclear else _find)(context, cargo)  # a gateway's 429 may come too late
             if found is not None:
                 return found
-            if not left:
+            if not left or not passing:
                 raise
             context.emit("note", text=f"{error}; trying again")
             with waiting(f"{context.where} to take {cargo.name} again"):

@@ -10,6 +10,7 @@ from ftrun.errors import ConfigError
 from ftrun.experiment.places import shown_path
 from ftrun.stages.context import Context
 from ftrun.state import State
+from ftrun.targets import same_account
 
 
 def starting_model(context: Context) -> str | None:
@@ -33,7 +34,7 @@ def starting_model(context: Context) -> str | None:
             f"{shown_path(other)} has no finished model on target {context.experiment.target.name!r} yet",
             hint=f"First: ftrun run {shown_path(other)} --target {context.experiment.target.name}",
         )
-    if found.identity != context.state.identity:
+    if not same_account(found.identity, context.state.identity):
         raise _problem(context, f"the model of {shown_path(other)} is in another account or store")
     return str(model)
 

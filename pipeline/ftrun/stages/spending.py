@@ -6,19 +6,35 @@ plan and the deed another run may have spent what was left.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import Counter
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ftrun import data
 from ftrun.errors import DecisionError
 from ftrun.experiment.model import Experiment
+from ftrun.files import digest, write_atomic
 from ftrun.money import money
 from ftrun.stages.context import Context
-from ftrun.state.ledger import NAME, Kind, Ledger, Spent, Standing, read_ledgers, spent, this_month
-from ftrun.state.locks import held
+from ftrun.state.ledger import (
+    NAME,
+    Kind,
+    Ledger,
+    Spent,
+    Standing,
+    effects,
+    ledgers_of,
+    read_ledgers,
+    spent,
+    this_month,
+)
+from ftrun.state.locks import held, user_file
+
+FIRST = datetime(2020, 1, 1, tzinfo=UTC).timestamp()  # a server's clock that tells less is wrong
 
 
 def ledger_of(context: Context) -> Ledger:
@@ -28,9 +44,71 @@ def ledger_of(context: Context) -> Ledger:
 
 
 def spent_this_month(context: Context) -> Spent:
-    """Return what the experiment has cost this month, on all its targets."""
-    ledgers = sorted(context.folder.parent.glob(f"*/{NAME}"))
-    return spent(read_ledgers(ledgers), this_month())
+    """Return what the experiment has cost this month, on all its targets; DecisionError if a ledger is lost.
+
+    What this user has paid in other folders for runs counts too, and a date to come: a clock may be wrong.
+    """
+    found = effects(read_ledgers((*ledgers_of(context.folder.parent), *_copies(context))))
+    _refuse_unlisted(context, {one.effect for one in found})
+    return spent(one for one in found if one.month >= this_month())
+
+
+def _copies(context: Context) -> list[Path]:
+    """Return the copies of the month's ledgers that this user's runs keep; none where there is no folder."""
+    name = _copy_name(context)
+    try:
+        return sorted(user_file(name).parent.glob(f"{name}-*.jsonl"))
+    except DecisionError:
+        return []
+
+
+def _copy_name(context: Context) -> str:
+    project = str(context.experiment.project.resolve())
+    return f"ledger-{digest({'experiment': context.experiment.name, 'project': project})[:32]}"
+
+
+def _keep_copy(context: Context) -> None:
+    """Keep a copy of what the ledger has of this month beside the user's locks: neither `--runs-dir` nor a
+    deleted ledger makes the month forget. One that can't be written is none; the ledger itself is.
+    """
+    ledger = ledger_of(context).path
+    with contextlib.suppress(OSError, DecisionError):
+        copy = user_file(f"{_copy_name(context)}-{digest(str(ledger))[:8]}.jsonl")
+        found = effects(read_ledgers((copy, ledger)))
+        lines = [json.dumps(asdict(one), ensure_ascii=False) for one in found if one.month >= this_month()]
+        write_atomic(copy, "".join(f"{line}\n" for line in lines), mode=0o600)
+
+
+def _beyond(context: Context) -> str:
+    """Return where the rest of what the month has cost is listed, for a sentence."""
+    here = {one.effect for one in read_ledgers(ledgers_of(context.folder.parent))}
+    more = [path for path in _copies(context) if any(one.effect not in here for one in read_ledgers([path]))]
+    return "." if not more else f"; what it lacks here is in {', '.join(map(str, more))}."
+
+
+def _refuse_unlisted(context: Context, listed: set[str]) -> None:
+    """Refuse to go on where the state knows of a job that was paid for this month and no ledger does."""
+    for job in context.state.jobs.values():
+        noted = not job.adopted or (job.settled and job.trained_tokens is not None)
+        if job.intent is None or job.intent in listed or not noted or _is_of_the_past(job.created_at):
+            continue
+        path = context.folder / NAME
+        line = ledger_of(context).line("job", job.intent, "actual", usd=None, what=job.job_id)
+        raise DecisionError(
+            f"{path} lacks job {job.job_id}, which the state knows: what was spent this month can't be "
+            "known; this was not paid for",
+            code="ledger_missing",
+            file=str(path),
+            hint="Bring the ledger back, from git or a backup. If it is gone for good, add this line to it, "
+            f"with the US$ that the job cost in place of null: {line}",
+        )
+
+
+def _is_of_the_past(created_at: int | None) -> bool:
+    """Return whether a job was made before this month (UTC), by a clock of the server that can be right."""
+    now = datetime.now(UTC)
+    month = datetime(now.year, now.month, 1, tzinfo=UTC)
+    return created_at is not None and FIRST <= created_at < month.timestamp()
 
 
 def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> None:
@@ -41,6 +119,7 @@ def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> No
         _fetch(context.experiment, context.folder.parent)
         check_month(context, usd)
         ledger_of(context).note(kind, effect, "estimated", usd=usd)
+        _keep_copy(context)
         context.store.hand_in_ledger()
 
 
@@ -83,7 +162,8 @@ def check_month(context: Context, usd: float | None) -> None:
             f"{context.experiment.name} has cost {money(month.usd, rate)} this month; about "
             f"{money(usd, rate)} more would exceed {money(limit, rate)}; this was not paid for",
             code="over_month",
-            hint="Raise `budget.usd_per_month`, or wait for the next month (UTC). `ftrun ledger` lists it.",
+            hint="Raise `budget.usd_per_month`, or wait for the next month (UTC). `ftrun ledger` lists it"
+            + _beyond(context),
         )
 
 
@@ -103,6 +183,7 @@ def settle(
         return
     with _alone(context.folder.parent):
         ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what, at=at)
+        _keep_copy(context)
         context.store.hand_in_ledger()
 
 

@@ -12,6 +12,7 @@ from ftrun.stages.decision import Decision, changes, fingerprint, shortened
 from ftrun.stages.spec import spec, spec_base, spec_key
 from ftrun.state import Intent, JobRecord
 from ftrun.targets import Job, Service
+from ftrun.targets.trouble import is_gone
 
 NAME = "train"
 UNCLEAR = "an earlier create had no clear answer, and the target lists no such job (yet)"
@@ -113,7 +114,7 @@ def _if_there(remote: Service, job_id: str) -> Job | None:
     try:
         return remote.job(job_id)
     except FtrunError as error:
-        if error.code == "not_found":
+        if is_gone(error):
             return None
         raise
 

@@ -5,15 +5,17 @@ changed. An effect is written with its estimate before it can happen, and again 
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ftrun.errors import DecisionError
 from ftrun.files import append_durably
-from ftrun.state.store import read_plain
+from ftrun.state.store import CONFLICT, read_plain
 
 NAME = "ledger.jsonl"
 Kind = Literal["job", "upload", "answers", "augment", "deployment"]
@@ -43,7 +45,7 @@ class Entry:
     @property
     def month(self) -> str:
         """Return the month in UTC, such as 2026-11."""
-        return self.at[:7]
+        return datetime.fromisoformat(self.at).astimezone(UTC).strftime("%Y-%m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,22 @@ class Ledger:
         at: datetime | None = None,
     ) -> None:
         """Add a line, of now or of `at` (UTC); when this returns it survives a power cut."""
+        line = self.line(kind, effect, standing, usd=usd, tokens=tokens, what=what, at=at)
+        last = (read_plain(self.path) or b"").rpartition(b"\n")[2]
+        append_durably(self.path, line.encode() + b"\n", drop_torn=is_torn(last))
+
+    def line(
+        self,
+        kind: Kind,
+        effect: str,
+        standing: Standing,
+        *,
+        usd: float | None,
+        tokens: int | None = None,
+        what: str | None = None,
+        at: datetime | None = None,
+    ) -> str:
+        """Return a line, without its line break."""
         entry = Entry(
             at=(at or datetime.now(UTC)).isoformat(timespec="seconds"),
             effect=effect,
@@ -87,8 +105,22 @@ class Ledger:
             tokens=tokens,
             what=what,
         )
-        line = json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n"
-        append_durably(self.path, line, drop_torn=True)
+        return json.dumps(asdict(entry), ensure_ascii=False)
+
+
+def ledgers_of(folder: Path) -> list[Path]:
+    """Return the ledgers of an experiment on all its targets; a link or a folder in the place of one is
+    among them, as what can't be read must not be left out.
+    """
+    return sorted(path for target in folder.glob("*") if os.path.lexists(path := target / NAME))
+
+
+def is_torn(last: bytes) -> bool:
+    """Return whether what stands behind the last line break is a line that a crash has cut.
+
+    A whole line without a line break, as some editors leave it, is not.
+    """
+    return not last.rstrip().endswith(b"}")
 
 
 def read_ledgers(paths: Iterable[Path]) -> list[Entry]:
@@ -102,20 +134,67 @@ def read_ledgers(paths: Iterable[Path]) -> list[Entry]:
 def _entries(path: Path) -> Iterator[Entry]:
     lines = (read_plain(path) or b"").split(b"\n")
     for number, line in enumerate(lines, start=1):
-        if not line:
+        if not line.strip():
             continue
         try:
-            yield Entry(**json.loads(line))
-        except (ValueError, TypeError):
-            if number == len(lines):
+            yield _entry(line)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            if number == len(lines) and is_torn(line):
                 return
-            raise DecisionError(
-                f"{path}:{number}: this is no line of a ledger; what was spent can't be known",
-                code="ledger_damaged",
-                file=str(path),
-                line=number,
-                hint="Take git's version of the file, or mend or delete the line. No call was made.",
-            ) from None
+            raise _damaged(path, number, line, error) from None
+
+
+def _entry(line: bytes) -> Entry:
+    """Return the entry that a line holds; ValueError or TypeError if it holds none that can be counted."""
+    entry = Entry(**json.loads(line, object_pairs_hook=_without_repeats))
+    for name in ("at", "effect", "experiment", "target"):
+        _require(_is_text(getattr(entry, name)), name, getattr(entry, name))
+    _require(entry.what is None or _is_text(entry.what), "what", entry.what)
+    _require(entry.kind in get_args(Kind), "kind", entry.kind)
+    _require(entry.standing in get_args(Standing), "standing", entry.standing)
+    _require(entry.usd is None or _is_amount(entry.usd), "usd", entry.usd)
+    _require(entry.tokens is None or _is_amount(entry.tokens), "tokens", entry.tokens)
+    _require(datetime.fromisoformat(entry.at).tzinfo is not None and entry.month != "", "at", entry.at)
+    return entry
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    _require(len(found) == len(pairs), "a key", "twice")
+    return found
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= one <= "\udfff" for one in value)
+
+
+def _is_amount(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value >= 0
+
+
+def _require(fits: bool, name: str, value: Any) -> None:
+    if not fits:
+        raise _Wrong(f"{name} is {json.dumps(value)[:60]}")
+
+
+class _Wrong(ValueError):
+    """A value that no ledger has."""
+
+
+def _damaged(path: Path, number: int, line: bytes, error: Exception) -> DecisionError:
+    what = "this is not a line of a ledger" + (f" ({error})" if isinstance(error, _Wrong) else "")
+    hint = "Take git's version of the file, or correct or delete the line. No call was made."
+    if line.startswith(CONFLICT):
+        what = "git's conflict markers"
+        hint = "Keep the lines of both sides, and delete those with the markers. No call was made."
+    return DecisionError(
+        f"{path}:{number}: {what}; what was spent can't be known",
+        code="ledger_damaged",
+        file=str(path),
+        line=number,
+        hint=hint,
+    )
 
 
 def effects(entries: Iterable[Entry]) -> list[Entry]:

@@ -115,11 +115,14 @@ class State:
     attempts: dict[str, int] = field(default_factory=dict)
 
     def forgotten_by(self, other: State | None) -> bool:
-        """Tell whether `other` knows nothing of a paid call that may have left and has no answer here."""
+        """Return whether `other` knows nothing of a paid call that may have left and has no answer here, or
+        of a job. Where there is no `other`, a job is looked for by its id.
+        """
         if self.identity.get("provider") == "local":
             return False
-        known = {**other.jobs, **other.intents} if other is not None else {}
-        return any(one.phase == "sending" and key not in known for key, one in self.intents.items())
+        known = {**other.jobs, **other.intents} if other is not None else self.jobs
+        sending = [key for key, one in self.intents.items() if one.phase == "sending"]
+        return any(key not in known for key in (*sending, *self.jobs))
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON values, with its version."""

@@ -43,7 +43,10 @@ def read_note(key: str) -> Note | None:
         data = json.loads(raw)
         if data["version"] != VERSION:
             raise ValueError(data["version"])
-        return Note(intent=Intent(**data["intent"]), made=data["made"], folder=str(data["folder"]))
+        note = Note(intent=Intent(**data["intent"]), made=data["made"], folder=str(data["folder"]))
+        if not isinstance(note.intent.at, float | int) or not isinstance(note.made, str | None):
+            raise ValueError(note)
+        return note
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DecisionError(
             f"{path} can't be read: it says whether a run of yours has asked for this very job or file "

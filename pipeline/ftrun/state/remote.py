@@ -16,6 +16,7 @@ from typing import Any
 from ftrun.errors import DecisionError
 from ftrun.files import write_atomic
 from ftrun.state.ledger import NAME as LEDGER
+from ftrun.state.ledger import is_torn
 from ftrun.state.locks import me
 from ftrun.state.model import State
 from ftrun.state.shelf import Shelf, shelf_of
@@ -33,8 +34,8 @@ def store_at(url: str | None, folder: Path, experiment: str, target: str) -> Sta
 
 def _whole_lines(data: bytes | None) -> list[bytes]:
     """Return the lines of a ledger, less a last one that a crash has torn."""
-    found = data or b""
-    return found[: found.rfind(b"\n") + 1].splitlines()
+    whole, _, last = (data or b"").rpartition(b"\n")
+    return [*whole.splitlines(), *(() if is_torn(last) else last.splitlines())]
 
 
 def _is_gone(holder: dict[str, Any]) -> bool:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from ftrun.errors import DecisionError
-from ftrun.files import digest, refuse_file, rename, write_atomic
+from ftrun.files import digest, rename, write_atomic
 from ftrun.secrecy import hide_in
 from ftrun.state.migrations import upgraded
 from ftrun.state.model import VERSION, State
 
 CONFLICT = (b"<<<<<<< ", b">>>>>>> ")
 BACKUP = "state.json.backup"
-SENDING = b'"sending"'  # stands in every state that knows of a call without an answer
+PAID = (b'"sending"', b'"job_id"')  # in every state that knows of a call without an answer, or of a job
 UNTOUCHED = "Nothing was changed, and no call was made."
 
 
@@ -33,6 +33,7 @@ class StateStore:
         self.folder = folder
         self.path = folder / "state.json"
         self.backup = folder / BACKUP
+        self.lost: State | None = None  # the backup of a state that is gone
         self._seen: bytes | None = None  # what the file held when this store last read or wrote it
 
     def shown(self, name: str = "state.json") -> str:
@@ -89,10 +90,10 @@ class StateStore:
 
     def _refuse_forgetting(self, state: State | None) -> None:
         """Refuse to go on without, or with an earlier or another `state`, as git may put it there, where the
-        backup knows of a paid call without an answer.
+        backup knows of a paid call without an answer or of a job that the state lacks.
         """
-        raw = self.read(BACKUP) or b""
-        if SENDING not in raw:
+        self.lost, raw = None, self.read(BACKUP) or b""
+        if not any(mark in raw for mark in PAID):
             return
         try:
             last = parse_state(raw, self.shown(BACKUP))
@@ -100,14 +101,18 @@ class StateStore:
             return  # it knows nothing for certain
         if last.forgotten_by(state):
             why = "is gone" if state is None else "is not the last one (was it taken from git?)"
+            jobs = () if state is None else [one for key, one in last.jobs.items() if key not in state.jobs]
+            what = "a create without a clear answer: a job may exist and cost money"
+            if jobs:
+                what = ", ".join(f"job {one.job_id}" for one in jobs)
             raise DecisionError(
-                f"{self.shown()} {why}, and its backup knows of a create without a clear answer: a job "
-                "may exist and cost money; no call was made",
+                f"{self.shown()} {why}, and its backup knows of {what}; no call was made",
                 code="state_missing" if state is None else "state_older",
                 file=self.shown(),
                 hint="`ftrun state repair CONFIG` brings back what the backup knows; the next run then looks "
                 "for the job.",
             )
+        self.lost = last if state is None else None
 
     def _refuse_overtaken(self) -> NoReturn:
         raise DecisionError(
@@ -134,9 +139,9 @@ def state_bytes(state: State) -> bytes:
 
 
 def read_plain(path: Path) -> bytes | None:
-    """Return a file's bytes, None where there is none; DecisionError where a link stands in its place."""
+    """Return a file's bytes, None where there is none; DecisionError where something else is in its place."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would wait for ever
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -150,7 +155,12 @@ def read_plain(path: Path) -> bytes | None:
         ) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        refuse_file(path)  # a folder, or a pipe, which would be waited for
+        raise DecisionError(
+            f"{path} is not a regular file",
+            code="state_not_a_file",
+            file=str(path),
+            hint=f"Take away what is there, and put the file itself back. {UNTOUCHED}",
+        )
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
 

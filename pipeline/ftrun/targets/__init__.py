@@ -3,7 +3,15 @@
 `identity_of` is cheap; `connect` is what loads the openai SDK. Only `targets.api` imports it.
 """
 
-from ftrun.targets.connect import address_of, connect, identity_of, is_local, reachable
+from ftrun.targets.connect import (
+    address_of,
+    connect,
+    identity_of,
+    is_local,
+    reachable,
+    same_account,
+    server_of,
+)
 from ftrun.targets.service import (
     TRANSIENT,
     Created,
@@ -35,4 +43,6 @@ __all__ = [
     "identity_of",
     "is_local",
     "reachable",
+    "same_account",
+    "server_of",
 ]

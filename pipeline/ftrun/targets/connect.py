@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ftrun.errors import UsageError
 from ftrun.experiment.model import Experiment
@@ -15,6 +16,7 @@ from ftrun.targets.keys import key_from
 from ftrun.targets.service import Service
 
 OPENAI = "https://api.openai.com/v1"
+PORTS = {"http": 80, "https": 443}
 Announce = Callable[[str], None]
 
 
@@ -57,6 +59,39 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}{parts.path.rstrip('/')}"
+
+
+def server_of(url: str) -> str:
+    """Return the address of a server in the one form that all its spellings share: letter case, the usual
+    port, a dot behind the name, slashes, the names of this machine.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme)
+    except ValueError:  # an address in a state that was written otherwise
+        return url
+    path = "/".join(part for part in unquote(parts.path).split("/") if part not in ("", "."))
+    return f"{parts.scheme}://{_host(parts.hostname or '')}:{port}/{path}"
+
+
+def _host(name: str) -> str:
+    name = name.rstrip(".")
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name
+    address = getattr(address, "ipv4_mapped", None) or address
+    return "localhost" if address.is_loopback else address.compressed
+
+
+def same_account(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two identities are one, however the server's address is spelled in them."""
+    return _spelled_alike(one) == _spelled_alike(other)
+
+
+def _spelled_alike(identity: Mapping[str, Any]) -> dict[str, Any]:
+    origin = identity.get("origin")
+    return {**identity, "origin": server_of(origin) if isinstance(origin, str) else origin}
 
 
 def connect(experiment: Experiment, announce: Announce) -> Service:

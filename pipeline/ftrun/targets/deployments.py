@@ -15,7 +15,7 @@ from ftrun.errors import FtrunError
 from ftrun.experiment.target_model import Deployment
 from ftrun.secrecy import hide
 from ftrun.targets.entra import MANAGEMENT, token_for
-from ftrun.targets.trouble import ServiceError
+from ftrun.targets.trouble import ServiceError, is_api_error
 from ftrun.waits import OverdueError, bounded, waiting
 
 VERSION = "2024-10-21"
@@ -114,9 +114,10 @@ def _leave() -> None:
 
 
 def _read(method: str, name: str, answer: httpx2.Response) -> dict[str, Any] | None:
-    if answer.status_code == 404:
+    if answer.status_code == 404 and _is_azures(answer):
         return None
     if not answer.is_success:
+        # a proxy's 404 does not say that a deployment is gone, which is billed by the hour
         code = "wrong_key" if answer.status_code in (401, 403) else "refused"
         raise ServiceError(
             f"{method} deployment {name}: {_told(answer)}",
@@ -130,6 +131,14 @@ def _read(method: str, name: str, answer: httpx2.Response) -> dict[str, Any] | N
     if not isinstance(document, dict):
         raise ServiceError(f"{method} deployment {name}: the answer is no JSON", code="unreadable_answer")
     return document
+
+
+def _is_azures(answer: httpx2.Response) -> bool:
+    """Return whether the answer is an error in the form of Azure's API."""
+    try:
+        return is_api_error(answer.json())
+    except (ValueError, RecursionError):
+        return False
 
 
 def _told(answer: httpx2.Response) -> str:

@@ -14,10 +14,11 @@ import openai
 
 from ftrun.targets.network import AGAIN, network_trouble, origin
 from ftrun.targets.service import NotCreated, Unclear
-from ftrun.targets.trouble import ServiceError
+from ftrun.targets.trouble import ServiceError, is_api_error
 
 REFUSED = (400, 401, 403, 404, 413, 422)
 LOGIN_WANTED = 511  # of a network before the server
+FOREIGN = ("refused", "forbidden", "not_found")  # what a proxy between says, too, in words of its own
 PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
 CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")
@@ -51,16 +52,22 @@ HINTS = {
     "names.",
     "forbidden": "This key may not do that at this server: look at its project and its permissions.",
     "not_found": "Is base_url right, with its /v1? Then the server has nothing of that name for this key.",
+    "foreign": "The answer is not an error of the API: a proxy or a gateway may have given it. Check the "
+    "target's address, and what is between this machine and the server.",
     "queue_full": "That is no error: as many of your jobs as the account may have are at work. Run the same "
     "command again when one has ended (`ftrun ls jobs`).",
 }
 
 
 def outcome_of(error: Exception) -> NotCreated | Unclear:
-    """Tell whether a failed create certainly made no job."""
+    """Return whether a failed create certainly made no job: only the API's own error says so. A proxy that
+    filters answers gives a 4xx of its own after the server has made the job.
+    """
     if isinstance(error, openai.APIStatusError):
         told = describe(error)
-        if error.status_code in REFUSED or (error.status_code == 429 and _has_api_body(error)):
+        if not in_api_form(error):
+            return Unclear(reason=f"{told}; this is not an error of the API, a proxy may have given it")
+        if error.status_code in (*REFUSED, 429):
             return NotCreated(
                 reason=told, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
             )
@@ -87,7 +94,7 @@ def describe(error: Exception) -> str:
 
 def _status_words(error: openai.APIStatusError) -> str:
     """Return status and message; where the API says nothing, who answered and where it points to."""
-    if _has_api_body(error):
+    if _body(error).get("message"):
         return f"HTTP {error.status_code}: {_api_message(error)}"
     to = origin(error.response.url.join(error.response.headers.get("location", "")))
     points = f", which points to {to}" if 300 <= error.status_code < 400 else ""
@@ -106,7 +113,17 @@ def as_error(error: Exception, doing: str, asked: str = "", *, parameter: str | 
         hint=_hint(error),
         retry_after=retry_after(error),
         parameter=parameter,
+        certain=not isinstance(error, openai.APIStatusError) or in_api_form(error),
     )
+
+
+def in_api_form(error: openai.APIStatusError) -> bool:
+    """Return whether the answer is an error in the API's own form."""
+    try:
+        answer = json.loads(error.response.content)
+    except (ValueError, RecursionError):
+        return False
+    return is_api_error(answer)
 
 
 def code_of(error: Exception) -> str:
@@ -166,10 +183,6 @@ def _body(error: openai.APIStatusError) -> dict[str, Any]:
     return {}
 
 
-def _has_api_body(error: openai.APIStatusError) -> bool:
-    return bool(_body(error).get("message"))
-
-
 def _api_message(error: openai.APIStatusError) -> str:
     told = error.body if isinstance(error.body, str) and not error.body.startswith("<") else None
     said = _body(error).get("message") or _body(error).get("detail") or told or "no message in the answer"
@@ -181,8 +194,12 @@ def _hint(error: Exception) -> str:
     if isinstance(error, openai.APIConnectionError):
         return network_trouble(error)[1]
     code, pause = code_of(error), retry_after(error)
-    if isinstance(error, openai.APIStatusError) and error.status_code == LOGIN_WANTED:
-        return HINTS["login_wanted"]
+    if isinstance(error, openai.APIStatusError):
+        if error.status_code == LOGIN_WANTED:
+            return HINTS["login_wanted"]
+        told = _body(error)
+        if code in FOREIGN and not (told.get("message") or told.get("detail")):
+            return HINTS["foreign"]
     if code == "daily_limit":
         return f"That is no error: the account's daily limit is reached. Come back {_when(pause)}."
     if code == "rate_limited" and pause:
