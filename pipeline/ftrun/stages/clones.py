@@ -13,10 +13,12 @@ from dataclasses import replace
 from ftrun.errors import FtrunError
 from ftrun.files import digest
 from ftrun.stages.context import Context
+from ftrun.stages.ownership import why_another
+from ftrun.stages.spec import spec
 from ftrun.state import Intent
 from ftrun.state.notes import Note, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service
-from ftrun.targets.matching import is_of, same_model
+from ftrun.targets.matching import is_of
 
 
 def job_lock(context: Context, key: str) -> str:
@@ -46,7 +48,7 @@ def open_call(context: Context, key: str) -> Intent | None:
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     """Return the job that a run of this user made for this spec key, if the target knows it.
 
-    A job of another key, or model, is none: the server may have begun to count anew.
+    A job of another key, model or file is not: the server may have begun to count again.
     """
     note = _note(context, job_lock(context, key))
     if note is None or note.made is None:
@@ -57,8 +59,7 @@ def noted_job(context: Context, service: Service, key: str) -> list[Job]:
         if error.code != "not_found":
             raise
         return []
-    ours = job.metadata.get("ftrun_spec", key) == key
-    return [job] if ours and same_model(context.experiment.target.model, job.model) else []
+    return [job] if why_another(context.state, service, job, key, spec(context)) is None else []
 
 
 def may_show_late(context: Context, key: str) -> bool:

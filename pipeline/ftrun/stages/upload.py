@@ -8,6 +8,7 @@ from typing import Any
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision
 from ftrun.stages.spec import spec_key
+from ftrun.state import Upload
 from ftrun.targets import RemoteFile, Service
 
 NAME = "upload"
@@ -52,8 +53,15 @@ def _gone(context: Context, remote: Service | None, needed: Mapping[str, str]) -
     key = spec_key(context)
     if remote is None or key in context.state.jobs or key in context.state.intents:
         return []
-    ids = {role: context.state.uploads[sha].file_id for role, sha in needed.items()}
-    return [role for role, file_id in ids.items() if remote.file(file_id) is None]
+    return [role for role, sha in needed.items() if not _is_there(remote, context.state.uploads[sha])]
+
+
+def _is_there(remote: Service, known: Upload) -> bool:
+    """Return whether the target has our file still; a server that was set up again may have another's."""
+    from ftrun.targets.matching import is_another
+
+    file = remote.file(known.file_id)
+    return file is not None and not is_another(file, known.name, known.bytes)
 
 
 def _found(context: Context, remote: Service, role: str) -> RemoteFile | None:
@@ -78,7 +86,7 @@ def run(context: Context) -> dict[str, Any]:
 def _ensure(context: Context, role: str, sha: str) -> str:
     service, forced = context.service(), context.force == NAME
     known = context.state.uploads.get(sha)
-    if known and not forced and service.file(known.file_id):
+    if known and not forced and _is_there(service, known):
         return known.file_id
     from ftrun.stages.delivery import Cargo, deliver  # a run with nothing to do sends nothing
 

@@ -12,7 +12,7 @@ import openai
 from ftrun.errors import FtrunError
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import decode_csv, file_of
-from ftrun.targets.matching import same_content
+from ftrun.targets.matching import fits_purpose, same_content
 from ftrun.targets.service import RemoteFile
 
 UPLOAD_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds
@@ -34,7 +34,7 @@ class FileCalls(Connection):
         other: RemoteFile | None = None
         with calling("looking for earlier uploads"):
             for file in self._files(purpose="fine-tune"):
-                if file.bytes != size or not _usable(file):
+                if file.bytes != size or not _usable(file) or not fits_purpose(file):
                     continue
                 if file.name == name:
                     return file
