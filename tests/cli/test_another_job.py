@@ -137,10 +137,18 @@ def test_an_answer_that_names_another_job_is_unclear_while_lists_are_late(paid: 
 
 @pytest.mark.parametrize(
     "told",
-    [{"model": "vendor/M"}, {"training_file": {"id": "file-1"}}, {"model": None, "training_file": None}],
+    [
+        {"model": "vendor/M"},
+        {"training_file": {"id": "file-1"}},
+        {"model": None, "training_file": None},
+        {"training_file": "files/NAME"},
+    ],
 )
 def test_an_answer_that_tells_our_job_in_other_words_is_taken(paid: Paid, told: dict[str, Any]) -> None:
     """A server without metadata and lists that tells less, or otherwise, has made the job all the same."""
+    paid.json(*RUN, "--until", "upload")
+    if told.get("training_file") == "files/NAME":
+        told = {"training_file": f"files/{paid.provider.files['file-1']['filename']}"}
     answer_creates(paid, {"id": "ftjob-1", "metadata": None, **told}, listing=False)
     assert paid.json(*RUN)["job_id"] == "ftjob-1"
 
@@ -165,6 +173,7 @@ def test_a_job_that_has_our_jobs_id_by_now_is_left_alone(paid: Paid, theirs: dic
     for words in (RUN, ("wait", "toy.yaml"), ("events", "toy.yaml"), ("cancel", "toy.yaml", "--yes")):
         error = paid.json(*words, code=4)["error"]
         assert (error["code"], "ftjob-1" in error["message"]) == ("not_this_job", True)
+    assert "job ftjob-1" in paid.run("state", "verify", "toy.yaml", code=1)
     assert paid.json("status", "toy.yaml")["fine_tuned_model"] is None
     job.update(status="running", fine_tuned_model=None)
     for command in (("pause",), ("resume",), ("cancel", "--yes"), ("cancel", "ftjob-1", "--yes")):
@@ -197,6 +206,17 @@ def test_a_known_upload_is_compared_before_a_job_is_made_of_it(
     paid.provider.files["file-1"] = {**ours, **theirs}
     assert paid.json(*RUN)["training_file"] == ("file-7" if moved else "file-2")
     assert paid.provider.created[0]["training_file"] != "file-1"
+
+
+def test_a_file_is_compared_also_after_an_unclear_create(paid: Paid) -> None:
+    """Who says that no job was made gets one of our own file, though its id is another's by now."""
+    paid.provider.hook = lambda asked: Answer({}) if (asked.method, asked.path) == ("POST", LISTS) else None
+    assert paid.json(*RUN, code=4)["error"]["code"] == "unclear"
+    paid.provider.hook = lambda asked: None
+    paid.provider.files["file-1"].update(filename="theirs.jsonl")
+    assert paid.json(*RUN, code=4)["error"]["code"] == "unclear"
+    paid.json(*RUN, "--confirm-not-created")
+    assert [body["training_file"] for body in paid.provider.created] == ["file-2"]
 
 
 def test_a_server_that_names_files_itself_is_not_sent_them_again(paid: Paid) -> None:

@@ -20,6 +20,7 @@ ASKED = JobRequest(
     seed=7,
     suffix="Hiroyuki_Long-Suffix",
     metadata={"ftrun_spec": "ours"},
+    file_names={"file-1": "a-train-0123456789abcdef.jsonl", "file-2": "a-validation-0123456789abcdef.jsonl"},
 )
 TOLD: dict[str, Any] = {
     "id": "ftjob-1",
@@ -45,6 +46,7 @@ def changed(**values: Any) -> dict[str, Any]:
         {"validation_file": ""},
         {"training_file": {"id": "file-1", "object": "file"}, "validation_file": {"id": "file-2"}},
         {"training_file": "/v1/files/file-1/content", "validation_file": "files/file-2"},
+        {"training_file": "s3://bucket/a-train-0123456789abcdef.jsonl", "validation_file": None},
         {"model": ""},
         {"model": None},
         {"model": {"id": "gpt-4.1-mini", "object": "model"}},
@@ -54,6 +56,7 @@ def changed(**values: Any) -> dict[str, Any]:
         changed(learning_rate_multiplier=0.10000000149011612),
         changed(learning_rate_multiplier=0.09997558593750),
         changed(learning_rate_multiplier="0.1"),
+        changed(learning_rate_multiplier=0.1000061),
         changed(n_epochs="3", batch_size=8.0),
         changed(n_epochs=3.0, batch_size="8"),
         {"hyperparameters": None},
@@ -79,6 +82,7 @@ def test_a_job_without_metadata_is_recognised_as_servers_tell_it(
     [
         {"training_file": None},
         {"training_file": {"id": "file-9"}},
+        {"training_file": "a-train-fedcba9876543210.jsonl"},
         {"validation_file": "file-9"},
         {"validation_file": {"id": "file-9"}},
         {"model": "gpt-4.1"},
@@ -128,6 +132,28 @@ def test_a_spec_key_decides_whatever_else_is_told(connect: Connect) -> None:
 @pytest.mark.parametrize(
     ("asked", "told", "same"),
     [
+        (1.85, 1.9, True),
+        (1.85, "1.850", True),
+        (0.123, 0.11999999731779099, True),
+        (0.05, 0.1, False),
+        (1.8, 1.9, False),
+        (255, 256.0, False),
+        (True, "true", True),
+        (True, 1, True),
+        ("low", "high", False),
+        ({"r": 8}, {"rank": 8}, True),
+    ],
+)
+def test_values_of_a_service(connect: Connect, asked: Any, told: Any, same: bool) -> None:
+    """A service's own hyperparameters are compared too: rounded ones are the same, others are not."""
+    request = replace(ASKED, own_hyperparameters={"own": asked})
+    _, service = connect(lambda asked: listed([{**TOLD, **changed(own=told)}]))
+    assert bool(service.find_jobs(request, others=())) is same
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
         ("gpt-4.1-mini-2025-04-14", "gpt-4.1-mini", True),
         ("gpt-4.1-mini-2025-04-14", "openai/gpt-4.1-mini-20250414", True),
         ("gpt-4.1-mini-2025-04-14", "gpt-4.1-mini-2024-07-18", False),
@@ -161,6 +187,8 @@ def test_a_suffix_that_was_cleaned(told: str, same: bool) -> None:
         ({"bytes": 0}, False),
         ({"purpose": "fine-tune"}, False),
         ({"purpose": "FINE_TUNE"}, False),
+        ({"purpose": "training"}, False),
+        ({"purpose": "Fine-Tune-Results"}, True),
         ({"name": "uploads/zwei-train-0123456789abcdef.jsonl"}, False),
         ({"name": "theirs.jsonl"}, True),
         ({"name": "toy-train-fedcba9876543210.jsonl"}, True),

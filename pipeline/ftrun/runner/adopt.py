@@ -19,7 +19,7 @@ from ftrun.stages.spec import spec_key
 from ftrun.stages.upload import ROLES, remote_name, size_of
 from ftrun.state import Upload
 from ftrun.targets import Job, RemoteFile
-from ftrun.targets.matching import differences, is_of, key_of, other_model
+from ftrun.targets.matching import differences, is_of, key_of, other_model, same_content
 
 
 def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: Any) -> dict[str, Any]:
@@ -40,7 +40,8 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
         for role, file in files.items():
             sha = context.sha(role)
             if file is not None and sha is not None:
-                context.state.uploads[sha] = Upload(file_id=file.id, name=file.name, bytes=file.bytes)
+                name, size = file.name or remote_name(context, role), file.bytes or size_of(context, role)
+                context.state.uploads[sha] = Upload(file_id=file.id, name=name, bytes=size)
         twins = [one.id for one in find(context, context.service(), key) if one.id != job.id]
         record = remember(context, key, job, adopted=True)
         record.seen = [*record.seen, *twins]  # a person has chosen: they are not asked about again
@@ -122,6 +123,9 @@ def _check_file(context: Context, job: Job, role: str, *, unverified: bool) -> R
         raise _refuse(f"job {job.id} has a file of {role} data, this experiment has none")
     if sha is None or (role == "validation" and not file_id):
         return None
+    name, size = remote_name(context, role), size_of(context, role)
+    if same_content(file_id or "", name):  # told by its name, which has the hash
+        return None
     file = context.service().file(file_id) if file_id else None
     if file is None:
         if unverified:
@@ -130,7 +134,6 @@ def _check_file(context: Context, job: Job, role: str, *, unverified: bool) -> R
             f"the target does not show the {role} file of job {job.id}: its data can't be compared",
             f"If they are these: `{context.command('adopt', '--unverified', after=(job.id,))}`.",
         )
-    name, size = remote_name(context, role), size_of(context, role)
     if is_of(file, name, size):
         return file
     # 0: the server does not tell the size

@@ -67,6 +67,7 @@ def request_of(context: Context, key: str) -> JobRequest:
         metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
         method=wanted["method"],
         grader=wanted.get("grader"),
+        file_names={upload.file_id: upload.name for upload in context.state.uploads.values()},
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ftrun.errors import DecisionError
 from ftrun.state import JobRecord, State
 from ftrun.targets import Job, Service
-from ftrun.targets.matching import is_another, key_of, other_model
+from ftrun.targets.matching import is_another, key_of, other_model, same_content
 
 
 def why_another(
@@ -49,12 +49,12 @@ def _is_other_file(
     upload = state.uploads.get(sha or "")
     if not sha or (just_made and upload is not None and file_id == upload.file_id):
         return just_made and not sha
+    # after a lost state only the hash is known, which the name of an upload has
+    name, size = (upload.name, upload.bytes) if upload else (f"-{role}-{sha[:16]}.jsonl", 0)
+    if same_content(file_id, name):  # told by its name
+        return False
     file = service.file(file_id)
-    if file is None:
-        return just_made
-    # after a lost state only the hash is known: the name of an upload has it
-    name, size = (upload.name, upload.bytes) if upload else (f"-{role}-{sha[:16]}.jsonl", file.bytes)
-    return is_another(file, name, size)
+    return just_made if file is None else is_another(file, name, size)
 
 
 def is_ours(state: State, service: Service, job: Job, key: str) -> bool:

@@ -49,19 +49,24 @@ def decide(context: Context, remote: Service | None) -> Decision:
 
 
 def _gone(context: Context, remote: Service | None, needed: Mapping[str, str]) -> list[str]:
-    """Return the roles whose file the target has no more, while there is no job that had it."""
+    """Return the roles whose file the target no longer has, while no job has it; while one may have it,
+    those whose id is another file's by now.
+    """
     key = spec_key(context)
-    if remote is None or key in context.state.jobs or key in context.state.intents:
+    if remote is None or key in context.state.jobs:
         return []
-    return [role for role, sha in needed.items() if not _is_there(remote, context.state.uploads[sha])]
+    unclear = key in context.state.intents
+    return [
+        role for role, sha in needed.items() if not _is_there(remote, context.state.uploads[sha], unclear)
+    ]
 
 
-def _is_there(remote: Service, known: Upload) -> bool:
-    """Return whether the target has our file still; a server that was set up again may have another's."""
+def _is_there(remote: Service, known: Upload, deleted_too: bool = False) -> bool:
+    """Return whether the target still has our file; a server that was set up again may have another's."""
     from ftrun.targets.matching import is_another
 
     file = remote.file(known.file_id)
-    return file is not None and not is_another(file, known.name, known.bytes)
+    return deleted_too if file is None else not is_another(file, known.name, known.bytes)
 
 
 def _found(context: Context, remote: Service, role: str) -> RemoteFile | None:

@@ -13,12 +13,23 @@ from typing import Any
 from ftrun.targets.service import Job, JobRequest, RemoteFile
 
 SPEC_KEY = "ftrun_spec"  # in a job's metadata
-PURPOSE = "fine-tune"
+# of files that nothing is trained on; some servers have a word of their own for those that are
+OTHER_PURPOSES = (
+    "assistants",
+    "assistants_output",
+    "batch",
+    "batch_output",
+    "evals",
+    "fine_tune_results",
+    "user_data",
+    "vision",
+)
 CONTENT = re.compile(r"-(?:train|validation)-[0-9a-f]{16,64}\.jsonl\Z", re.IGNORECASE)  # of an upload's name
 # a model's name and, of a snapshot, its date; older ones have MMDD
 MODEL = re.compile(r"(?P<name>.+?)(?:[-@:.](?P<date>\d{4}-?\d{2}-?\d{2}|\d{4}))?\Z", re.DOTALL)
 AFTER_PREFIX = ("/", ":", ".")  # openai/gpt-4.1, models/gpt-4.1, meta.llama3
 ROUNDED = 0.005  # relative: a number in half precision, or to three digits, is the same
+SINGLE = 1e-6  # relative: of a number in single precision
 SHORTEST_CUT = 8  # characters: a suffix that is told shorter was not cut, it is another one
 
 
@@ -36,7 +47,7 @@ def is_of(file: RemoteFile, name: str, size: int) -> bool:
 
 def fits_purpose(file: RemoteFile) -> bool:
     """Return whether a file may be trained on, as far as the server tells its purpose."""
-    return file.purpose.lower().replace("_", "-") in ("", PURPOSE)
+    return file.purpose.lower().replace("-", "_") not in OTHER_PURPOSES
 
 
 def is_another(file: RemoteFile, name: str, size: int) -> bool:
@@ -44,8 +55,9 @@ def is_another(file: RemoteFile, name: str, size: int) -> bool:
 
     It may tell no name, or 0 bytes while it has not looked at the file yet.
     """
-    another_name = bool(file.name) and file.name != name and not same_content(file.name, name)
-    return another_name or file.bytes not in (0, size) or not fits_purpose(file)
+    another_name = "" not in (file.name, name) and file.name != name and not same_content(file.name, name)
+    another_size = 0 not in (file.bytes, size) and file.bytes != size
+    return another_name or another_size or not fits_purpose(file)
 
 
 def may_be(file: RemoteFile, name: str, size: int) -> bool:
@@ -88,16 +100,17 @@ def same_work(job: Job, request: JobRequest) -> bool:
 
     Its training file must be ours: that alone is never taken for granted.
     """
-    ours = request.training_file != "" and job.training_file == request.training_file
+    ours = request.training_file != "" and same_file(job.training_file, request.training_file, request)
+    ours = ours and (
+        not job.validation_file or same_file(job.validation_file, request.validation_file, request)
+    )
     unasked = request.suffix is None and job.suffix is not None
-    return ours and not unasked and not differences(job, request) and another_file(job, request) is None
+    return ours and not unasked and not differences(job, request)
 
 
-def another_file(job: Job, request: JobRequest) -> str | None:
-    """Return the id of a file that the job was made from and the request does not name, if it tells one."""
-    if job.training_file not in ("", request.training_file):
-        return job.training_file
-    return job.validation_file if job.validation_file not in (None, request.validation_file) else None
+def same_file(told: str | None, asked: str | None, request: JobRequest) -> bool:
+    """Return whether a file is the one asked for, told by its id or by its name."""
+    return told == asked or same_content(told or "", request.file_names.get(asked or "", ""))
 
 
 def differences(job: Job, request: JobRequest) -> list[str]:
@@ -129,7 +142,9 @@ def _same_value(asked: Any, told: Any) -> bool:
         return str(asked).lower() == str(told).lower()
     if ours.is_integer() and theirs.is_integer():
         return ours == theirs
-    return math.isclose(ours, theirs, rel_tol=ROUNDED)
+    if math.isclose(ours, theirs, rel_tol=ROUNDED):
+        return True
+    return math.isclose(float(f"{ours:.2g}"), theirs, rel_tol=SINGLE)  # told to two digits
 
 
 def _number(value: Any) -> float | None:

@@ -15,7 +15,7 @@ from ftrun.targets.api.asking import as_sent, create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
 from ftrun.targets.failures import outcome_of
-from ftrun.targets.matching import SPEC_KEY, key_of, same_work
+from ftrun.targets.matching import SPEC_KEY, key_of, same_file, same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
 
@@ -39,7 +39,7 @@ class JobCalls(Connection):
         unmarked = [job for job in everything if key_of(job) is None and job.id not in others]
         found = [job for job in unmarked if same_work(job, sent)]
         # of two jobs one that tells our validation file is surer than one that tells none
-        return [job for job in found if job.validation_file == sent.validation_file] or found
+        return [job for job in found if same_file(job.validation_file, sent.validation_file, sent)] or found
 
     def _filtered(self, spec: str) -> list[Job]:
         try:
