@@ -56,9 +56,7 @@ def lose_state(paid: Paid) -> None:
     [
         ("ft:m:earlier", {}),
         ("ft:m:earlier", {"metadata": None}),
-        (None, {"model": "openai/m"}),
-        (None, {"model": "M", "metadata": None}),
-        (None, {"model": "models/m-2025-04-14", "metadata": None}),
+        (None, {"model": "openai/M", "metadata": None}),
         (None, {"model": "something-internal"}),
         (None, {"model": {"id": "m"}, "training_file": {"id": "file-1"}, "metadata": None}),
     ],
@@ -75,6 +73,23 @@ def test_a_noted_job_is_compared_with_what_was_requested(
     assert paid.json(*RUN, "--detach", code=75)["job_id"] == "ftjob-1"
     lose_state(paid)
     assert paid.json(*RUN, "--detach", code=75)["job_id"] == "ftjob-1"
+    assert len(paid.provider.created) == 1
+
+
+@pytest.mark.parametrize("validation", [{}, {"validation_file": ""}, {"validation_file": {"id": "file-2"}}])
+def test_another_machine_recognises_a_job_that_is_told_with_less(
+    paid: Paid, monkeypatch: pytest.MonkeyPatch, validation: dict[str, Any]
+) -> None:
+    """Without state, notes and metadata a job on our files is ours, though the server omits and rounds."""
+    split, rate = "data.split={validation: 2, seed: 1}", "train.hyperparameters.learning_rate_multiplier=0.1"
+    words = (*RUN, "--set", split, "--set", rate)
+    paid.json(*words)
+    hyperparameters = {"n_epochs": 3, "learning_rate_multiplier": 0.10000000149011612}
+    told = {"metadata": None, "training_file": {"id": "file-1"}, "hyperparameters": hyperparameters}
+    paid.provider.jobs["ftjob-1"].update(told, **validation)
+    lose_state(paid)
+    monkeypatch.setenv("FTRUN_LOCKS", str(paid.folder / "locks of another machine"))
+    assert paid.json(*words)["job_id"] == "ftjob-1"
     assert len(paid.provider.created) == 1
 
 
@@ -109,7 +124,6 @@ def test_another_job_under_a_noted_id_is_not_taken(paid: Paid, told: dict[str, A
     [
         {"metadata": None, "model": "other"},
         {"metadata": None, "training_file": "file-99"},
-        {"metadata": None, "training_file": {"id": "file-99"}},
         {"metadata": None, "validation_file": "file-99"},
         {"metadata": {"ftrun_spec": "another"}},
     ],
@@ -120,6 +134,22 @@ def test_an_answer_that_names_another_job_is_not_believed(paid: Paid, told: dict
     answer_creates(paid, told)
     assert paid.json(*RUN)["job_id"] == "ftjob-2"
     assert "ftjob-77" not in paid.error.replace("answered with ftjob-77", "")
+    assert len(paid.provider.created) == 1
+
+
+def test_a_job_that_an_answer_only_names_is_looked_at(paid: Paid) -> None:
+    """An answer of an id alone may name somebody else's job: the job itself says whose it is."""
+    theirs = paid.provider.add_job(**THEIRS)
+
+    def hook(asked: Asked) -> Answer | None:
+        if (asked.method, asked.path) != ("POST", LISTS):
+            return None
+        paid.provider.hook = lambda asked: None
+        paid.provider(asked)
+        return Answer({"id": theirs, "status": "queued"})
+
+    paid.provider.hook = hook
+    assert paid.json(*RUN)["job_id"] == "ftjob-2"
     assert len(paid.provider.created) == 1
 
 
@@ -183,6 +213,17 @@ def test_a_job_that_has_our_jobs_id_by_now_is_left_alone(paid: Paid, theirs: dic
     assert paid.json(*RUN, "--force", "train")["job_id"] == "ftjob-2"
 
 
+def test_an_id_that_was_given_twice_is_two_jobs_of_ours(paid: Paid) -> None:
+    """After a server was set up again our next job, which has an earlier one's id, is made and waited for."""
+    paid.json(*RUN)
+    paid.provider.jobs.clear()
+    paid.provider.files.clear()
+    document = paid.json(*RUN, "--set", "train.suffix=b")
+    assert (document["job_id"], document["fine_tuned_model"]) == ("ftjob-1", "ft:m:ftjob-1")
+    assert paid.json("wait", "toy.yaml", "--set", "train.suffix=b")["job_status"] == "succeeded"
+    assert [body.get("suffix") for body in paid.provider.created] == [None, "b"]
+
+
 def test_the_way_out_does_not_wait_for_another_ones_job(paid: Paid) -> None:
     """A further attempt whose id is another's by now is not running: `--force train` is not blocked by it."""
     paid.provider.looks = 1
@@ -190,11 +231,20 @@ def test_the_way_out_does_not_wait_for_another_ones_job(paid: Paid) -> None:
     paid.provider.looks = 1000
     paid.json(*RUN, "--force", "train", "--detach", code=75)
     paid.provider.jobs["ftjob-2"]["metadata"] = {"ftrun_spec": "another"}
+    owners = {job["id"]: job["owner"] for job in paid.json("ls", "jobs", "toy.yaml")["jobs"]}
+    assert owners == {"ftjob-1": "toy/paid", "ftjob-2": None}
     assert paid.json(*RUN, "--force", "train", "--detach", code=75)["job_id"] == "ftjob-3"
 
 
-@pytest.mark.parametrize("theirs", [{"filename": "theirs.jsonl"}, {"bytes": 9}, {"purpose": "assistants"}])
-@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize(
+    ("theirs", "moved"),
+    [
+        ({"filename": "theirs.jsonl"}, False),
+        ({"filename": "theirs.jsonl"}, True),
+        ({"bytes": 9}, False),
+        ({"purpose": "assistants"}, False),
+    ],
+)
 def test_a_known_upload_is_compared_before_a_job_is_made_of_it(
     paid: Paid, theirs: dict[str, Any], moved: bool
 ) -> None:

@@ -215,8 +215,14 @@ def _why_not_made(context: Context, key: str, intent: Intent, job: Job) -> str |
         return None
     if job.id in _known_before(context, key, intent):
         return "was there before"
+    service = context.service()
     try:
-        return why_another(context.state, context.service(), job, key, spec(context), just_made=True)
+        if key_of(job) is None and not job.training_file:  # the answer tells too little to know it by
+            job = service.job(job.id)
+    except FtrunError:
+        return None
+    try:
+        return why_another(context.state, service, job, key, spec(context), just_made=True)
     except FtrunError as error:
         return f"can't be compared: {error}"
 

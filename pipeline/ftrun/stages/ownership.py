@@ -64,16 +64,18 @@ def is_ours(state: State, service: Service, job: Job, key: str) -> bool:
 
 def require_ours(state: State, service: Service, job: Job) -> None:
     """Return if the job is still the one that the state knows under its id; DecisionError if not."""
-    for key, record in state.jobs.items():
-        if job.id in (record.job_id, *record.duplicates):
-            wrong = why_another(state, service, job, key, _compared(record))
-            if wrong is not None:
-                raise DecisionError(
-                    f"job {job.id} at the target is not the one that was made here: it {wrong}. "
-                    "The server may have been set up again; nothing was sent",
-                    code="not_this_job",
-                    hint="If our job is gone for good, `ftrun run … --force train` creates another.",
-                )
+    records = [
+        (key, record) for key, record in state.jobs.items() if job.id in (record.job_id, *record.duplicates)
+    ]
+    wrong = [why_another(state, service, job, key, _compared(record)) for key, record in records]
+    if wrong and None not in wrong:  # an id that was given twice is two jobs of ours
+        raise DecisionError(
+            f"job {job.id} at the target is not the one that was made here: it {wrong[0]}. "
+            "The server may have been set up again; nothing was sent",
+            code="not_this_job",
+            hint="If ours has another id, `ftrun adopt CONFIG JOB_ID` takes it. If it is gone for good, "
+            "`ftrun run CONFIG --force train` creates another.",
+        )
 
 
 def _compared(record: JobRecord) -> Mapping[str, Any]:
