@@ -15,7 +15,9 @@ from ftrun.cli.reporter import Reporter
 @experiment_options
 @click.argument("job_id")
 @click.option(
-    "--unverified", is_flag=True, help="Take it though the target has its files no more: I know its data."
+    "--unverified",
+    is_flag=True,
+    help="Take it though the target no longer has its files, or has its own name for the model: I know them.",
 )
 @click.option("--wait", "wait_for_lock", is_flag=True, help="Wait for another run of this experiment to end.")
 def command(

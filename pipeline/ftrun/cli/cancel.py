@@ -29,21 +29,24 @@ def command(
     """Cancel the experiment's job, or the JOB_ID of its account that is named, such as a twin. Where training
     costs money it asks first: what was trained is paid for and lost.
     """
-    from ftrun.cli.jobs import confirm, job_document, job_id_of, service_of
+    from ftrun.cli.jobs import confirm, job_document, job_id_of, own_job, service_of
     from ftrun.runner import open_session
     from ftrun.targets import is_local
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     job_id = job_id or job_id_of(session)
     with service_of(session) as service:
-        job = service.job(job_id)
+        job = own_job(session, service, job_id)
         if job.succeeded or job.status == "failed":
             raise FtrunError(
                 f"Job {job_id} has {job.status} already; there is nothing to cancel.", code="job_ended"
             )
         if not job.dead:
+            known = {one for job in session.state.jobs.values() for one in (job.job_id, *job.duplicates)}
+            unknown = "" if job_id in known else f", tunes {job.model}, not known to this experiment"
             question = (
-                f"Cancel job {job_id} ({job.status})? What it has trained so far is paid for, and lost."
+                f"Cancel job {job_id} ({job.status}{unknown})? "
+                "What it has trained so far is paid for, and lost."
             )
             confirm(question, yes=yes or is_local(session.experiment.target), as_json=as_json)
             job = service.cancel(job_id)

@@ -32,21 +32,20 @@ def command(
     follow: bool,
 ) -> int:
     """Show the events of the experiment's job, oldest first."""
-    from ftrun.cli.jobs import job_id_of, service_of
+    from ftrun.cli.jobs import job_id_of, own_job, service_of
     from ftrun.runner import open_session
     from ftrun.targets.service import READING
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     job_id = job_id_of(session)
     with service_of(session) as service:
+        if not follow:
+            service.end_within(READING)
+        own_job(session, service, job_id)
         if follow:
             _follow(service, job_id, as_json)
         else:
-            service.end_within(READING)
-            events = service.events(job_id, newest=MOST)
-            if not events:
-                service.job(job_id)  # a job that is not there is said to be missing, not to be silent
-            _show_all(events, as_json)
+            _show_all(service.events(job_id, newest=MOST), as_json)
     return 0
 
 

@@ -45,6 +45,15 @@ def service_of(session: Session) -> Iterator[Service]:
         service.close()
 
 
+def own_job(session: Session, service: Service, job_id: str) -> Job:
+    """Return the job of that id; DecisionError where it is not the one that the experiment knows under it."""
+    from ftrun.stages.ownership import require_ours
+
+    job = service.job(job_id)
+    require_ours(session.state, service, job)
+    return job
+
+
 def job_document(session: Session, job: Job) -> dict[str, Any]:
     """Return the JSON document of the commands about a job."""
     return {
@@ -74,6 +83,7 @@ def told_to(session: Session, what: Literal["pause", "resume"]) -> Job:
     """Tell the experiment's job to rest or to go on and return it; FtrunError where a server can't."""
     job_id = job_id_of(session)
     with service_of(session) as service:
+        own_job(session, service, job_id)
         try:
             return service.pause(job_id) if what == "pause" else service.resume(job_id)
         except FtrunError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import print_json
-from ftrun.cli.jobs import ENDED
+from ftrun.cli.jobs import ENDED, own_job
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
 from ftrun.text import visible
@@ -94,7 +94,7 @@ def _ask(session: Session, job_id: str) -> Any:
         return None
     service.end_within(READING)
     try:
-        return service.job(job_id)
+        return own_job(session, service, job_id)
     except FtrunError:
         return None  # what the state knows is the answer then
     finally:

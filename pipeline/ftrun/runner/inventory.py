@@ -118,7 +118,6 @@ def file_entry(file: RemoteFile, known: Owners) -> Entry:
 
 def job_entry(job: Job, known: Owners) -> Entry:
     """Return the entry of a job."""
-    spec = job.metadata.get(SPEC)
     return Entry(
         kind="job",
         id=job.id,
@@ -126,7 +125,7 @@ def job_entry(job: Job, known: Owners) -> Entry:
         status=job.status,
         model=job.model,
         created_at=job.created_at,
-        owner=known.of.get(job.id) or known.specs.get(spec or ""),
+        owner=_owner(job, known),
         made_by=_maker(job),
         facts={"fine_tuned_model": job.fine_tuned_model, "training_file": job.training_file},
     )
@@ -134,9 +133,7 @@ def job_entry(job: Job, known: Owners) -> Entry:
 
 def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> Entry:
     """Return the entry of a model; `job` is the one that made it."""
-    owner = known.of.get(model.id) or (known.of.get(job.id) if job else None)
-    if owner is None and job is not None:
-        owner = known.specs.get(job.metadata.get(SPEC, ""))
+    owner = known.of.get(model.id) or (_owner(job, known) if job else None)
     return Entry(
         kind="model",
         id=model.id,
@@ -149,6 +146,12 @@ def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> Entry:
             "tuned": job is not None or model.id.startswith("ft:"),
         },
     )
+
+
+def _owner(job: Job, known: Owners) -> str | None:
+    """Return whose job it is; its spec key says it, as an id may have been given again."""
+    spec = job.metadata.get(SPEC)
+    return known.of.get(job.id) if spec is None else known.specs.get(spec)
 
 
 def _maker(job: Job) -> str | None:

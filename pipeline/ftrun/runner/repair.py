@@ -15,10 +15,12 @@ from ftrun.errors import DecisionError, FtrunError
 from ftrun.runner.apply import Outcome, Settings, context_of, do_free_stages, step
 from ftrun.runner.session import Session
 from ftrun.stages import Context, train, upload
+from ftrun.stages.ownership import is_ours
 from ftrun.stages.spec import spec_key
 from ftrun.state import Intent, State
 from ftrun.state.store import BACKUP, parse_state
 from ftrun.targets import Service, reachable
+from ftrun.targets.matching import is_another
 from ftrun.targets.service import DEAD, READING
 
 REPAIRABLE = ("state_damaged", "state_conflict", "state_missing", "state_older")
@@ -40,14 +42,17 @@ def missing_at_target(session: Session) -> list[str] | None:
 
 def _missing(state: State, service: Service) -> Iterator[str]:
     for one in state.uploads.values():
-        if service.file(one.file_id) is None:
+        file = service.file(one.file_id)
+        if file is None or is_another(file, one.name, one.bytes):
             yield f"file {one.file_id} ({one.name})"
-    for job in state.jobs.values():
+    for key, job in state.jobs.items():
         try:
-            service.job(job.job_id)
+            there = is_ours(state, service, service.job(job.job_id), key)
         except FtrunError as error:
             if error.code != "not_found":
                 raise
+            there = False
+        if not there:
             yield f"job {job.job_id}"
 
 

@@ -13,12 +13,14 @@ from dataclasses import replace
 from ftrun.errors import FtrunError
 from ftrun.files import digest
 from ftrun.stages.context import Context
+from ftrun.stages.ownership import why_another
+from ftrun.stages.spec import spec
 from ftrun.stages.unresolved import unclear_error
 from ftrun.state import Intent, State
 from ftrun.state.notes import Note, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service, same_account, server_of
 from ftrun.targets.connect import OPENAI
-from ftrun.targets.matching import is_of, same_model
+from ftrun.targets.matching import is_of
 from ftrun.targets.trouble import is_gone
 
 
@@ -62,7 +64,7 @@ def open_call(context: Context, key: str) -> Intent | None:
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     """Return the job that a run of this user made for this spec key, if the target knows it.
 
-    A job of another key, or model, is none: the server may have begun to count anew. DecisionError where
+    A job of another key, model or file is not: the server may have begun to count again. DecisionError where
     something between may have answered that there is none.
     """
     note = _note(context, "job", spec=key)
@@ -77,8 +79,7 @@ def noted_job(context: Context, service: Service, key: str) -> list[Job]:
             return []
         made = replace(note.intent, reason=f"an earlier run made {note.made}")
         raise unclear_error(context, made, error) from error
-    ours = job.metadata.get("ftrun_spec", key) == key
-    return [job] if ours and same_model(context.experiment.target.model, job.model) else []
+    return [job] if why_another(context.state, service, job, key, spec(context)) is None else []
 
 
 def may_show_late(context: Context, key: str) -> bool:

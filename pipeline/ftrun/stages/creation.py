@@ -34,12 +34,14 @@ from ftrun.stages.clones import (
     take_over_notes,
 )
 from ftrun.stages.context import Context
+from ftrun.stages.ownership import why_another
 from ftrun.stages.spec import spec, spec_base
 from ftrun.stages.spending import announce, settle
 from ftrun.stages.unresolved import duplicates_error, the_one, unclear_error
 from ftrun.state import Intent, JobRecord
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear
+from ftrun.targets.matching import key_of
 from ftrun.waits import waiting
 
 RESENDS = 3  # to a server that honours the key
@@ -75,6 +77,7 @@ def request_of(context: Context, key: str) -> JobRequest:
         metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
         method=wanted["method"],
         grader=wanted.get("grader"),
+        file_names={upload.file_id: upload.name for upload in context.state.uploads.values()},
     )
 
 
@@ -110,7 +113,7 @@ def _alike(context: Context, service: Service, key: str, seen: Sequence[str]) ->
 
 
 def _carries(job: Job, key: str) -> bool:
-    return job.metadata.get("ftrun_spec") == key
+    return key_of(job) == key
 
 
 def _attempt(context: Context) -> int:
@@ -210,9 +213,28 @@ def _send(context: Context, key: str, intent: Intent) -> Created | NotCreated | 
         if not isinstance(outcome, Unclear) or not context.service().honours_keys:
             break
         outcome = context.reconnect().create_job(request, intent.id)
-    if isinstance(outcome, Created) and outcome.job.id in _known_before(context, key, intent):
-        return Unclear(reason=f"the server answered with {outcome.job.id}, which was there before")
+    wrong = _why_not_made(context, key, intent, outcome.job) if isinstance(outcome, Created) else None
+    if isinstance(outcome, Created) and wrong is not None:
+        return Unclear(reason=f"the server answered with {outcome.job.id}, which {wrong}")
     return outcome
+
+
+def _why_not_made(context: Context, key: str, intent: Intent, job: Job) -> str | None:
+    """Return in words why the job of an answer is not the one that was just asked for, None where it is."""
+    if job.metadata.get("ftrun_intent") == intent.id:
+        return None
+    if job.id in _known_before(context, key, intent):
+        return "was there before"
+    service = context.service()
+    try:
+        if key_of(job) is None and not job.training_file:  # the answer tells too little to know it by
+            job = service.job(job.id)
+    except FtrunError:
+        return None
+    try:
+        return why_another(context.state, service, job, key, spec(context), just_made=True)
+    except FtrunError as error:
+        return f"can't be compared: {error}"
 
 
 def _known_before(context: Context, key: str, intent: Intent) -> set[str]:

@@ -38,6 +38,7 @@ from ftrun.stages.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
+from ftrun.targets.matching import may_be
 from ftrun.targets.trouble import is_certain
 from ftrun.waits import waiting
 
@@ -127,7 +128,9 @@ def _intent(context: Context, cargo: Cargo) -> Intent | None:
 
 def _record(context: Context, cargo: Cargo, file: RemoteFile) -> None:
     state = context.state
-    state.uploads[cargo.sha] = Upload(file_id=file.id, name=cargo.name, bytes=cargo.size)
+    # as the target calls it: by that a known file is told from another's under the same id
+    name, size = file.name or cargo.name, file.bytes or cargo.size
+    state.uploads[cargo.sha] = Upload(file_id=file.id, name=name, bytes=size)
     intent = state.upload_intents.pop(cargo.sha, None)
     state.partial_uploads.pop(cargo.sha, None)
     context.save()
@@ -168,7 +171,7 @@ def _send(context: Context, cargo: Cargo) -> RemoteFile:
     in_parts = cargo.size > context.experiment.target.upload.multipart_above
     for left in reversed(range(TRIES)):
         try:
-            return _send_parts(context, cargo) if in_parts else _send_whole(context, cargo)
+            return _sent(cargo, _send_parts(context, cargo) if in_parts else _send_whole(context, cargo))
         except FtrunError as error:
             passing, certain = error.code in TRANSIENT, is_certain(error)
             if certain and (not passing or error.code == "rate_limited"):
@@ -187,6 +190,19 @@ def _send(context: Context, cargo: Cargo) -> RemoteFile:
             with waiting(f"{context.where} to take {cargo.name} again"):
                 time.sleep(min(getattr(error, "retry_after", None) or PAUSE, LONGEST_RETRY_AFTER))
     raise AssertionError("unreachable")
+
+
+def _sent(cargo: Cargo, file: RemoteFile) -> RemoteFile:
+    """Return the file of an answer; FtrunError where it is another one: ours is looked for then."""
+    if not may_be(file, cargo.name, cargo.size):
+        raise FtrunError(
+            f"the server answered the upload of {cargo.name} ({cargo.size:,} bytes) with another file: "
+            f"{file.id}, {file.name or 'without a name'}, {file.bytes:,} bytes, "
+            f"purpose {file.purpose or 'unknown'}",
+            code="unreadable_answer",
+            hint="Nothing was paid for. If it happens again, ask the server's operator.",
+        )
+    return file
 
 
 def _intend(context: Context, cargo: Cargo) -> None:

@@ -78,17 +78,17 @@ def _forced(context: Context, job: JobRecord, remote: Service | None) -> Decisio
     """Make one more attempt, unless that is what was asked for before: a command that is repeated after a
     break, by a loop or a CI, must not pay each time.
     """
-    if job.attempt > 1 and not context.local and _goes_on(job, remote):
+    if job.attempt > 1 and not context.local and _goes_on(context, job, remote):
         words = f"job {job.job_id}, which --force asked for last, has not ended"
         return Decision(action="blocked", reasons=(words,), code="job_running")
     return Decision(action="run", reasons=("--force: one more attempt",))
 
 
-def _goes_on(job: JobRecord, remote: Service | None) -> bool:
+def _goes_on(context: Context, job: JobRecord, remote: Service | None) -> bool:
     """Tell whether a job works still; one that the target does not know (any more) does not."""
     if job.status in ENDED or remote is None:
         return job.status not in ENDED
-    now = _if_there(remote, job.job_id)
+    now = _if_there(context, remote, job.job_id)
     return now is not None and not (now.dead or now.succeeded)
 
 
@@ -96,7 +96,7 @@ def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) 
     if remote is None:
         words = f"there were {1 + len(job.duplicates)} jobs with this configuration when last looked"
         return Decision(action="blocked", reasons=(words,), code="duplicates")
-    live = _live(job, remote)
+    live = _live(context, job, remote)
     if len(live) > 1:
         names = ", ".join(one.id for one in live)
         words = f"there are {len(live)} jobs with this configuration: {names}"
@@ -104,19 +104,23 @@ def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) 
     return Decision(action="adopt", reasons=("of several jobs with this configuration one is left",))
 
 
-def _live(job: JobRecord, remote: Service) -> list[Job]:
+def _live(context: Context, job: JobRecord, remote: Service) -> list[Job]:
     """Return those of the duplicates that are alive; one that the target does not know (any more) is not."""
-    found = [_if_there(remote, job_id) for job_id in (job.job_id, *job.duplicates)]
+    found = [_if_there(context, remote, job_id) for job_id in (job.job_id, *job.duplicates)]
     return [one for one in found if one is not None and not one.dead]
 
 
-def _if_there(remote: Service, job_id: str) -> Job | None:
+def _if_there(context: Context, remote: Service, job_id: str) -> Job | None:
+    """Return our job of that id; another that the server has under it by now is not ours to end."""
+    from ftrun.stages.ownership import is_ours
+
     try:
-        return remote.job(job_id)
+        job = remote.job(job_id)
     except FtrunError as error:
         if is_gone(error):
             return None
         raise
+    return job if is_ours(context.state, remote, job, spec_key(context)) else None
 
 
 def _about_unclear(context: Context, intent: Intent) -> Decision:
@@ -130,7 +134,9 @@ def _about_unclear(context: Context, intent: Intent) -> Decision:
 
 
 def _there(job: Job, key: str) -> str:
-    if job.metadata.get("ftrun_spec") == key:
+    from ftrun.targets.matching import key_of
+
+    if key_of(job) == key:
         return f"the target has job {job.id} with this configuration"
     given = ", ".join(f"{name} {value}" for name, value in job.hyperparameters.items())
     return f"the target has job {job.id}, which does the same work ({given or 'it tells no more'})"
@@ -176,7 +182,7 @@ def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecor
     from ftrun.stages.creation import remember
     from ftrun.stages.unresolved import duplicates_error
 
-    live = _live(known, context.service())
+    live = _live(context, known, context.service())
     if len(live) > 1:
         raise duplicates_error(context, live)
     if live and live[0].id != known.job_id:
@@ -193,7 +199,7 @@ def blocked_error(context: Context, code: str) -> Exception:
 
     key = spec_key(context)
     if code == "duplicates":
-        return duplicates_error(context, _live(context.state.jobs[key], context.service()))
+        return duplicates_error(context, _live(context, context.state.jobs[key], context.service()))
     if code == "job_running":
         return _running_error(context, context.state.jobs[key])
     return unclear_error(context, open_call(context, key))

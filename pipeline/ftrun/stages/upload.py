@@ -8,6 +8,7 @@ from typing import Any
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, fingerprint
 from ftrun.stages.spec import spec_key
+from ftrun.state import Upload
 from ftrun.targets import RemoteFile, Service
 
 NAME = "upload"
@@ -49,12 +50,24 @@ def decide(context: Context, remote: Service | None) -> Decision:
 
 
 def _gone(context: Context, remote: Service | None, needed: Mapping[str, str]) -> list[str]:
-    """Return the roles whose file the target has no more, while there is no job that had it."""
+    """Return the roles whose file the target no longer has, while no job has it; while one may have it,
+    those whose id is another file's by now.
+    """
     key = spec_key(context)
-    if remote is None or key in context.state.jobs or key in context.state.intents:
+    if remote is None or key in context.state.jobs:
         return []
-    ids = {role: context.state.uploads[sha].file_id for role, sha in needed.items()}
-    return [role for role, file_id in ids.items() if remote.file(file_id) is None]
+    unclear = key in context.state.intents
+    return [
+        role for role, sha in needed.items() if not _is_there(remote, context.state.uploads[sha], unclear)
+    ]
+
+
+def _is_there(remote: Service, known: Upload, deleted_too: bool = False) -> bool:
+    """Return whether the target still has our file; a server that was set up again may have another's."""
+    from ftrun.targets.matching import is_another
+
+    file = remote.file(known.file_id)
+    return deleted_too if file is None else not is_another(file, known.name, known.bytes)
 
 
 def _found(context: Context, remote: Service, role: str) -> RemoteFile | None:
@@ -91,5 +104,5 @@ def run(context: Context) -> dict[str, Any]:
 def _there(context: Context, needed: Mapping[str, str]) -> dict[str, Any]:
     """Return the ids of the files that the state knows and the target still has."""
     service, known = context.service(), context.state.uploads
-    ids = {role: known[sha].file_id for role, sha in needed.items() if sha in known}
-    return {role: file_id for role, file_id in ids.items() if service.file(file_id)}
+    found = {role: known[sha] for role, sha in needed.items() if sha in known}
+    return {role: one.file_id for role, one in found.items() if _is_there(service, one)}

@@ -144,10 +144,21 @@ def _watched(context: Context, record: JobRecord) -> Watch:
 def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
     """Return the watch of a job; `guarded`: train.stop_when may stop it."""
     from ftrun.stages.guard import Guard
+    from ftrun.stages.ownership import require_ours
     from ftrun.stages.watch import Pace, Watch
+    from ftrun.targets.matching import key_of
 
     guarded = guarded and context.experiment.target.capabilities.get("guards") != "theirs"
     shortest, longest = context.poll
+    verified: tuple[str | None, ...] = ()
+
+    def verify(job: Job) -> None:
+        nonlocal verified
+        told = (key_of(job), job.model, job.training_file, job.validation_file)
+        if told != verified:
+            require_ours(context.state, context.service(), job)
+        verified = told
+
     return Watch(
         job_id=job_id,
         service=context.service,
@@ -158,6 +169,7 @@ def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
         local=context.local,
         guard=Guard(when=context.experiment.train.stop_when) if guarded else Guard(),
         max_wait=context.max_wait,
+        verify=verify,
     )
 
 

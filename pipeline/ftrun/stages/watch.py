@@ -71,6 +71,7 @@ class Watch:
     local: bool = False
     guard: Guard = field(default_factory=Guard)
     max_wait: float | None = None
+    verify: Callable[[Job], None] = lambda job: None  # raises where the job under the id is another
     told: Callable[[Job], None] = lambda job: None
     looked: Callable[[Job, float], None] = lambda job, seconds: None
     stopping: Callable[[str], None] = lambda reason: None
@@ -109,6 +110,7 @@ class Watch:
     def _look(self) -> tuple[Job, bool]:
         service = self.service()
         job = service.job(self.job_id)
+        self.verify(job)
         events = service.events(self.job_id, newest=NEWEST)
         news = self._tell(job, events)
         if not job.dead and not job.succeeded:

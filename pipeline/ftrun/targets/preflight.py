@@ -12,7 +12,7 @@ from typing import Any
 from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.targets.matching import same_model
+from ftrun.targets.matching import is_snapshot
 from ftrun.targets.service import RemoteModel, Service
 
 # codes of a server that tells nothing of its models
@@ -77,7 +77,7 @@ def _find(service: Service, model: str) -> RemoteModel | Sequence[str]:
     if found is not None:
         return found
     all_there_are = service.models()
-    snapshots = [one for one in all_there_are if same_model(model, one.id)]
+    snapshots = [one for one in all_there_are if is_snapshot(model, one.id)]
     return snapshots[-1] if snapshots else [one.id for one in all_there_are]
 
 

@@ -68,7 +68,9 @@ class RemoteModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What a job is created from; file ids are the server's. `own_hyperparameters` are the service's own."""
+    """What a job is created from; file ids are the server's, `file_names` the names of these files by id.
+    `own_hyperparameters` are the service's own.
+    """
 
     model: str
     training_file: str
@@ -81,6 +83,7 @@ class JobRequest:
     own_hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     method: str = "supervised"
     grader: Mapping[str, Any] | None = None
+    file_names: Mapping[str, str] = field(default_factory=dict)
 
     def with_metadata(self, **pairs: str) -> JobRequest:
         """Return the same request with more metadata."""

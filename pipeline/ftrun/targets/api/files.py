@@ -11,7 +11,7 @@ import openai
 
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import decode_csv, file_of
-from ftrun.targets.matching import same_content
+from ftrun.targets.matching import fits_purpose, same_content
 from ftrun.targets.service import RemoteFile
 
 # seconds, and as many as the bytes that are sent need at the least speed; a piece must leave within a minute
@@ -30,7 +30,7 @@ class FileCalls(Connection):
         other: RemoteFile | None = None
         with calling("looking for earlier uploads"):
             for file in self._files(purpose="fine-tune"):
-                if file.bytes != size or not _usable(file):
+                if file.bytes != size or not _usable(file) or not fits_purpose(file):
                     continue
                 # a list may be late to show that a file was refused
                 if file.name == name and (found := self.file(file.id)) is not None:

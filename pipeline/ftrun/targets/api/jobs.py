@@ -16,10 +16,9 @@ from ftrun.targets.api.asking import as_sent, create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
 from ftrun.targets.failures import outcome_of
-from ftrun.targets.matching import same_work
+from ftrun.targets.matching import SPEC_KEY, key_of, same_file, same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
-SPEC_KEY = "ftrun_spec"
 # seconds: an answer that comes later is an unclear one
 CREATE_TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 
@@ -37,12 +36,14 @@ class JobCalls(Connection):
             # a server may ignore or refuse the filter, or strip metadata: look at all that it has
             everything = list(self._jobs())
         sends_metadata = self.capabilities.get("metadata") != "left_out"
-        if sends_metadata and any(SPEC_KEY in job.metadata for job in everything):
+        if sends_metadata and any(key_of(job) for job in everything):
             # the server keeps them: a job without is somebody else's
             return _with_key(everything, spec)
         sent = as_sent(request, self.capabilities)
-        unmarked = [job for job in everything if SPEC_KEY not in job.metadata and job.id not in others]
-        return [job for job in unmarked if same_work(job, sent)]
+        unmarked = [job for job in everything if key_of(job) is None and job.id not in others]
+        found = [job for job in unmarked if same_work(job, sent)]
+        # of two jobs one that tells our validation file is surer than one that tells none
+        return [job for job in found if same_file(job.validation_file, sent.validation_file, sent)] or found
 
     def _filtered(self, spec: str) -> list[Job]:
         try:
@@ -124,4 +125,4 @@ class JobCalls(Connection):
 
 
 def _with_key(jobs: Iterable[Job], spec: str) -> list[Job]:
-    return [job for job in jobs if job.metadata.get(SPEC_KEY) == spec]
+    return [job for job in jobs if key_of(job) == spec]

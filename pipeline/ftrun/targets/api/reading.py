@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import math
 from typing import Any
 
@@ -23,9 +24,9 @@ def job_of(raw: Any) -> Job:
     return Job(
         id=_id(raw, "fine-tuning job"),
         status=_status(raw),
-        model=_text(raw, "model") or "",
-        training_file=_text(raw, "training_file") or "",
-        validation_file=_text(raw, "validation_file"),
+        model=_name(raw, "model") or "",
+        training_file=_file_id(raw, "training_file") or "",
+        validation_file=_file_id(raw, "validation_file"),
         suffix=_text(raw, "user_provided_suffix") or _text(raw, "suffix"),
         fine_tuned_model=_text(raw, "fine_tuned_model"),
         error=_error(raw),
@@ -137,6 +138,17 @@ def _text(raw: Any, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _name(raw: Any, name: str) -> str | None:
+    """Return an id; some servers give the whole object."""
+    return _text(raw, name) or _text(getattr(raw, name, None), "id")
+
+
+def _file_id(raw: Any, name: str) -> str | None:
+    """Return a file's id; some servers give the whole file, or the path to it."""
+    parts = [part for part in (_name(raw, name) or "").split("/") if part not in ("", "content")]
+    return parts[-1] if parts else None
+
+
 def _whole(raw: Any, name: str) -> int | None:
     return _number(getattr(raw, name, None))
 
@@ -151,7 +163,9 @@ def _moment(value: Any) -> int | None:
 
 
 def _number(value: Any) -> int | None:
-    """Return a count or a time; what is none, less than none or endless is not there."""
+    """Return a count or a time, also if told as a text; what is less than none or endless is not there."""
+    with contextlib.suppress(ValueError):
+        value = float(value) if isinstance(value, str) else value
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return int(value) if usable and 0 <= value < MOST else None
 
