@@ -49,5 +49,5 @@ def _read(path: Path) -> Iterator[Answered]:
     for line in path.read_bytes().split(b"\n") if path.exists() else ():
         try:
             yield Answered(**json.loads(line))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue  # a torn line: asked again, which costs less than a wrong row

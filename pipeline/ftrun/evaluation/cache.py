@@ -66,7 +66,7 @@ def _readable(lines: list[bytes]) -> Iterator[Record]:
     for line in lines:
         try:
             yield Record.from_dict(json.loads(line))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue  # asked again: that costs a fraction of a cent, a wrong answer costs the verdict
 
 

@@ -15,6 +15,8 @@ from ftrun.files import write_atomic, write_json
 from ftrun.stages.context import Context
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord, State
+from ftrun.state.forms import check_result
+from ftrun.text import without_formulas
 
 FOLDER, ENTRY, METRICS, ANSWERS = "history", "model.json", "metrics.csv", "answers.jsonl"
 KEPT = (METRICS, "scores.json", "report.md")
@@ -79,11 +81,12 @@ def recalled(context: Context) -> Mapping[str, Any] | None:
     try:
         entry = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
         found: dict[str, Any] = entry["wait"]
-        metrics = (folder / METRICS).read_bytes()
-    except (OSError, ValueError, KeyError, TypeError):
+        metrics = without_formulas((folder / METRICS).read_bytes().decode())
+        if found.get("spec") != spec_key(context):
+            return None
+        check_result("wait", found, "wait", done=True)  # it goes into the state
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # the server is asked instead
-    if found.get("spec") != spec_key(context):
-        return None
     write_atomic(context.folder / METRICS, metrics)
     return found
 
@@ -120,7 +123,7 @@ def _facts(job: JobRecord) -> dict[str, Any]:
 def _entry(folder: Path) -> Mapping[str, Any]:
     try:
         found = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -13,6 +13,7 @@ from ftrun.stages.history import recalled
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord
 from ftrun.targets import Job, Service
+from ftrun.text import without_formulas
 
 if TYPE_CHECKING:  # a run with nothing to do watches nothing
     from ftrun.stages.watch import Watch
@@ -226,4 +227,4 @@ def _fetch_metrics(context: Context, job: Job) -> None:
                 raise
             again = context.command("run", "--force", "wait")
             context.emit("warning", message=f"{error}; there is no training curve. To ask again: {again}")
-    write_atomic(context.folder / "metrics.csv", found)
+    write_atomic(context.folder / "metrics.csv", without_formulas(found))
