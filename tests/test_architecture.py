@@ -13,7 +13,9 @@ import pytest
 from conftest import ROOT, Ftrun
 
 PACKAGE = ROOT / "pipeline" / "ftrun"
-FOUNDATION = {"errors", "files", "homes", "money", "secrecy", "text", "values", "waits"}
+FOUNDATION = {
+    *("capped", "errors", "files", "homes", "money", "processes", "secrecy", "text", "values", "waits"),
+}
 MAY_IMPORT = {
     "cli": {
         "augment",
@@ -37,11 +39,13 @@ MAY_IMPORT = {
     "report": {"experiment"},
     "experiment": set(),
     "engine": set(),
+    "capped": set(),
     "errors": set(),
     "files": set(),
     "homes": set(),
     "secrecy": set(),
     "money": set(),
+    "processes": set(),
     "text": set(),
     "values": set(),
     "waits": set(),

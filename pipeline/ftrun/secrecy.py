@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 from urllib.parse import quote
 
+from ftrun.text import unobeyed
+
 HIDDEN = "[key hidden]"
 SHORTEST = 8  # characters: hiding something shorter would mutilate ordinary text
 
@@ -57,13 +59,16 @@ def hide_in_bytes(data: bytes) -> bytes:
 
 
 class _Stream:
-    """A text stream that hides secrets in what is written to it; all else is the stream's own."""
+    """A text stream that hides secrets in what is written to it, and shows what a terminal would obey.
+
+    All else is the stream's own.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(hide(text))
+        self._stream.write(unobeyed(hide(text)))
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
@@ -76,7 +81,7 @@ class _Stream:
 
 @contextlib.contextmanager
 def guarded_output() -> Iterator[None]:
-    """Let stdout and stderr hide secrets while the block runs.
+    """Let stdout and stderr hide secrets, and send no controls, while the block runs.
 
     What their encoding lacks is written as an escape such as `\\u2713`: a run must not end by what it prints.
     """

@@ -235,3 +235,13 @@ def test_a_guard_is_no_part_of_a_job(paid: Paid) -> None:
     paid.add("train: {stop_when: {validation_worse: 2}}\n")
     plan = paid.json("plan", paid.config)
     assert {one["action"] for one in plan["steps"]} == {"skip"}
+
+
+def test_no_event_speaks_to_the_terminal(paid: Paid) -> None:
+    """Escapes in the level of an event, as in its message, are shown; in JSON they stay what they are."""
+    paid.provider.events["ftjob-1"] = [{**step(1), "level": "\x1b[2J\x9b1m", "message": "\x1b]0;x\x07"}]
+    paid.json("run", paid.config, "--yes")
+    shown = paid.run("events", paid.config)
+    assert "u001b[2J" in shown
+    assert not {"\x1b", "\x9b", "\x07"} & set(shown)
+    assert paid.json("events", paid.config)["events"][0]["level"] == "\x1b[2J\x9b1m"

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftrun import data
-from ftrun.data import checks, crew, file_spans, gather, processes, reading, rowwork
+from ftrun import data, processes
+from ftrun.data import checks, crew, file_spans, gather, reading, rowwork
 from ftrun.data.faults import Fault
 from ftrun.data.findings import MOST_PROBLEMS, Findings
 from ftrun.data.repeats import leaked, repeated

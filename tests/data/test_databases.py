@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ftrun import data
+from ftrun.data import querying
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Sql
 
@@ -134,3 +139,39 @@ def test_the_address_of_a_database_is_never_shown(
         assert told.code == "sql"
         assert told.file == "$FAQ_DB"
         assert SECRET not in f"{told} {told.hint}"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS q FROM c",
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS q FROM c",
+        "SELECT instr(zeroblob(60000000), zeroblob(30000000) || x'01') AS q",
+        "SELECT length(hex(randomblob(900000000))) AS q",
+        "SELECT group_concat(b.q || c.q || d.q, hex(zeroblob(9000000))) AS q FROM faq b, faq c, faq d",
+    ],
+)
+def test_a_query_without_end_is_stopped(
+    make: Any, database: Path, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a query computes, in SQLite's own functions too, and however much it gives, it ends."""
+    monkeypatch.setattr(querying, "SECONDS", 0.3)
+    monkeypatch.setattr(querying, "SMALLEST", 1_000_000)
+    rows, findings = read(make({}, paths=["faq.sqlite"], source={"query": query}))
+    assert len(rows) < 20_000
+    assert [one.code for one in findings.errors] == ["query"]
+
+
+def test_an_endless_query_hears_ctrl_c(database: Path) -> None:
+    """Within two seconds the run is over, and the process that queried too."""
+    query = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS q FROM c"
+    config = database.with_name("x.yaml")
+    config.write_text(
+        f"version: 1\nname: x\ndata: {{sources: [{{path: faq.sqlite, query: {query!r}}}]}}\n"
+        "prompt: {user: '{{ q }}', assistant: x}\n"
+    )
+    run = subprocess.Popen([sys.executable, "-m", "ftrun", "check", str(config)], stderr=subprocess.DEVNULL)
+    time.sleep(1.5)
+    assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    assert run.wait(10) == 130

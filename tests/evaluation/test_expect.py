@@ -64,6 +64,8 @@ def test_a_pattern_that_would_eat_the_memory_is_not_compiled() -> None:
     began = time.process_time()
     assert "repeats too much" in judge({"regex": "((a{1000}){1000}){1000}"}, "a").failures[0]
     assert time.process_time() - began < 1
+    spaced = "(?x)(?:(?:a{ 1000 }){ 1000 }){ 1000 }"
+    assert "repeats too much" in judge({"regex": spaced}, "a").failures[0]
     assert judge({"regex": r"\d{4}-\d{2}"}, "2026-11").passed is True
 
 

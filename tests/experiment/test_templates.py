@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ftrun import capped
+from ftrun.capped import CappedProcess
 from ftrun.errors import ConfigError, DataError, UserError
-from ftrun.experiment import sandbox
 from ftrun.experiment.templates import Renderer
 
 from .conftest import Workplace
@@ -22,6 +25,8 @@ CHAT = """prompt:
 """
 
 
+TWINS = "".join(f"{{% set {x} = [1] %}}" + f"{{% set {x} = [{x}, {x}] %}}" * 40 for x in "xy")
+TWINS += "{% if x == y %}{% endif %}"  # compared in C, two to the power of forty times
 DOUBLING = "{{% set ns = namespace(x='ab') %}}{{% for i in range(60) %}}{{% set ns.x = {} %}}{{% endfor %}}"
 
 
@@ -190,7 +195,14 @@ def test_templates_do_not_reach_python(place: Workplace, template: str) -> None:
     [
         "{{ 'a' * 10000000000 }}",
         "{{ 'aaaa' * 99999 * 99999 }}",
-        "{{ 99999 ** 99999 }}",
+        "{{ 99999 ** 9999999 }}",
+        "{% if 10 ** (10 ** 9) %}{% endif %}",
+        "{% set x = 10 ** (10 ** 9) %}",
+        "{% autoescape 10 ** (10 ** 9) %}{% endautoescape %}",
+        "{% if ('a ' * 10 ** 7) | wordwrap(1) %}{% endif %}",
+        "{% if range(99999) | map('center', 99999) | list %}{% endif %}",
+        "{% set x = [1] %}" + "{% set x = [x, x] %}" * 40 + "{{ x | tojson | length }}",
+        TWINS,
         "{{ 'a' | center(1000000000) }}",
         "{{ 'a'.ljust(1000000000) }}",
         "{{ '%1000000000d' % 1 }}",
@@ -207,27 +219,56 @@ def test_templates_do_not_reach_python(place: Workplace, template: str) -> None:
         DOUBLING.format("[ns.x, ns.x] | join"),
         DOUBLING.format("ns.x.replace('a', ns.x)"),
         DOUBLING.format("ns.x | replace('a', ns.x)"),
-        "{% for i in range(60) %}{% set x %}{{ q }}{{ q * 90000 }}{% endset %}{% endfor %}",
-        "{% if (q ~ q) * 900000 %}{% endif %}",
+        "{% for i in range(60) %}{% set x %}{{ q }}{{ q * 900000000 }}{% endset %}{% endfor %}",
+        "{% if (q ~ q) * 900000000 %}{% endif %}",
         "{% include 'u.j2' %}{% include 'u.j2' %}",
     ],
 )
-def test_no_template_costs_more_than_its_caps(place: Workplace, template: str) -> None:
+def test_no_template_costs_more_than_its_caps(place: Workplace, short: CappedProcess, template: str) -> None:
     """Whatever a template tries to blow up, it ends within seconds with an error about the template."""
     started = time.process_time()
     with pytest.raises(UserError) as caught:
         render(place, template)
     assert time.process_time() - started < 8
     assert caught.value.code.startswith("template")
+    assert caught.value.problem.place.startswith("u.j2:1")
 
 
-def test_waiting_is_no_part_of_what_a_template_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that is stopped in the middle of a template, or left without a processor, has not taken long."""
-    monkeypatch.setattr(sandbox, "LONGEST_SECONDS", 0.05)
-    meter = sandbox.Meter()
-    time.sleep(0.1)
-    for _ in range(100):
-        meter.step()
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[CappedProcess]:
+    """Return the process for templates, with a cap that a test can wait for."""
+    process = CappedProcess(seconds=0.3)
+    monkeypatch.setattr(capped, "shared", process)
+    yield process
+    process.end()
+
+
+def test_after_a_template_was_killed_others_are_rendered(place: Workplace, short: CappedProcess) -> None:
+    """A renderer goes on, in another process."""
+    renderer = Renderer(
+        place.build("prompt: {user: \"{{ 9 ** n % 7 if n > 9 else 'ok' }}\", assistant: x}\n")
+    )
+    with pytest.raises(ConfigError, match=r"prompt\.user: it takes longer than 0\.3 seconds"):
+        renderer.render_row({"n": 10**9})
+    assert renderer.render_row({"n": 1})[0]["content"] == "ok"
+
+
+def test_slow_rows_do_not_add_up(place: Workplace, short: CappedProcess) -> None:
+    """A template that takes just less than the cap for each row ends soon, too."""
+    loops = "{% for a in range(999) %}{% for b in range(999) %}{% endfor %}{% endfor %}"
+    renderer = Renderer(place.build(f"prompt: {{user: '{loops}', assistant: x}}\n"))
+    with pytest.raises(ConfigError, match="longer"):
+        for _ in range(50):
+            renderer.render_row({"q": 1})
+
+
+def test_waiting_is_no_part_of_what_a_call_takes() -> None:
+    """A process that is stopped in the middle, or left without a processor, has not taken long."""
+    process = CappedProcess(seconds=0.1)
+    try:
+        assert capped.Capped(threading.Event, process=process).call("wait", 0.5) is False
+    finally:
+        process.end()
 
 
 def test_a_large_value_is_cut_off_with_an_error(place: Workplace) -> None:

@@ -55,7 +55,7 @@ def _read(path: Path) -> Iterator[Answered]:
     for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else (), start=1):
         try:
             found = Answered(**json.loads(line))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue  # a torn line: asked again, which costs less than a wrong row
         if not _is_amount(found.usd):
             raise DecisionError(

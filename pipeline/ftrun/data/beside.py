@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ftrun.data.processes import WorkerProcess, worker_count
+from ftrun.processes import WorkerProcess, worker_count
 
 Result = TypeVar("Result")
 

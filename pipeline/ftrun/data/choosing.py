@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,9 @@ from ftrun.experiment.model import Experiment, Source
 from ftrun.files import canonical_json
 
 if TYPE_CHECKING:
-    from ftrun.experiment.conditions import Condition
+    from ftrun.experiment.conditions import Condition, ConditionError
 
+PORTION = 100  # rows that are judged together
 ALL = 1 << 64  # ranks lie below it
 
 
@@ -74,10 +75,29 @@ class Choice:
         """Tell whether the source has given as many rows, or conversations, as its `limit` allows."""
         return self._left == 0
 
-    def takes(self, values: Mapping[str, object], place: FilePlace, line: int) -> bool:
+    @property
+    def portion(self) -> int:
+        """Return how many rows are best judged together: what follows the last that is used is not read."""
+        return PORTION if self._source.limit is None else 1
+
+    def judge(self, rows: Sequence[Mapping[str, object]]) -> Sequence[bool | ConditionError]:
+        """Return the condition's verdict on each of some rows."""
+        if self._condition is None:
+            return (True,) * len(rows)
+        try:
+            return self._condition.verdicts(rows)
+        except ConfigError as error:
+            hint = error.problem.hint
+            where = place_of(self._experiment, *self._source.key, "where")
+            raise ConfigError(str(error), code=error.code, hint=hint, **where) from error
+
+    def takes(
+        self, values: Mapping[str, object], verdict: bool | ConditionError, place: FilePlace, line: int
+    ) -> bool:
         """Return whether a row is used; a condition that can't be told is added to the findings."""
         self.seen += 1
-        if not self._meets(values, place, line):
+        if verdict is not True:
+            self._add_untold(verdict, place, line)
             return False
         self._met += 1
         return bool(self._source.group_by) or self.draws(values)
@@ -92,18 +112,11 @@ class Choice:
         self._taken += 1
         return True
 
-    def _meets(self, values: Mapping[str, object], place: FilePlace, line: int) -> bool:
-        if self._condition is None:
-            return True
-        from ftrun.experiment.conditions import ConditionError
-
-        try:
-            return self._condition.holds(values)
-        except ConditionError as error:
+    def _add_untold(self, verdict: bool | ConditionError, place: FilePlace, line: int) -> None:
+        if not isinstance(verdict, bool):
             where = place_of(self._experiment, *self._source.key, "where")
-            told = ConfigError(f"where: {error}", code="where", hint=error.hint, **where)
+            told = ConfigError(f"where: {verdict}", code="where", hint=verdict.hint, **where)
             self._findings.absorb(told, row=(place.name, line))
-            return False
 
     def _is_sampled(self, values: Mapping[str, object]) -> bool:
         sample = self._source.sample

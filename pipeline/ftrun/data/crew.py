@@ -6,16 +6,19 @@ What comes out is the same, and in the same order, whoever did it: tasks do not 
 from __future__ import annotations
 
 import itertools
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
 
 from ftrun.data.examples import RowRenderer
-from ftrun.data.processes import WorkerProcess, worker_count
 from ftrun.data.rowwork import Batch, RowWork, Task
 from ftrun.data.spool import Spool
+from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
+from ftrun.experiment.plain import all_plain
+from ftrun.processes import EndedError, WorkerProcess, worker_count
 
 ALONE = 24  # tasks after which it pays to start processes, which takes them a second
 AHEAD = 4  # results of each worker that may wait for an earlier one
@@ -37,6 +40,7 @@ class _Worker:
         self._process = WorkerProcess((experiment, written), descriptor)
         self.connection, self.end = self._process.connection, self._process.end
         self._number = -1
+        self._task: Task | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -45,14 +49,27 @@ class _Worker:
 
     def give(self, number: int, task: Task) -> None:
         """Let it begin with a task; it has none."""
-        self._number = number
+        self._number, self._task = number, task
         self._process.send(task)
 
     def take(self) -> tuple[int, Done | BaseException]:
         """Return number and result of its task, as soon as it is done."""
         number, self._number = self._number, -1
-        answer = self._process.receive()
+        try:
+            answer = self._process.receive()
+        except EndedError as error:
+            if error.status != -signal.SIGVTALRM or self._task is None:
+                raise
+            return number, _KilledError(self._task)
         return number, answer if isinstance(answer, BaseException) else Done(answer, self._spool_file)
+
+
+class _KilledError(Exception):
+    """A worker was killed for what a template of this task takes."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
 
 
 class Crew:
@@ -73,6 +90,7 @@ class Crew:
         self._experiment, self._spool, self._large = experiment, spool, large
         self._renderer, self._written = renderer, written
         self._workers: list[_Worker] = []
+        self._own: RowWork | None = None
 
     def __enter__(self) -> Crew:
         return self
@@ -87,20 +105,21 @@ class Crew:
         rest = iter(tasks)
         count = worker_count() if self._renderer is None else 1  # a renderer that was given stays here
         alone = None if count < 2 else 0 if self._large else ALONE
+        if self._renderer is None and not self._written and not all_plain(self._experiment):
+            alone = 1  # here, each template is rendered by a call to another process
         yield from self._alone(itertools.islice(rest, alone))
         for task in rest:  # none is left if they were done alone
             yield from self._together(itertools.chain((task,), rest), count)
 
     def _alone(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
-        own: RowWork | None = None
         for task in tasks:
-            if task is None:
-                yield None
-                continue
-            if own is None:  # loads a vocabulary
-                spool = self._spool.files[0]
-                own = RowWork(self._experiment, spool, renderer=self._renderer, written=self._written)
-            yield Done(own.do(task), 0)
+            yield None if task is None else Done(self._own_work().do(task), 0)
+
+    def _own_work(self) -> RowWork:
+        if self._own is None:  # loads a vocabulary
+            spool = self._spool.files[0]
+            self._own = RowWork(self._experiment, spool, renderer=self._renderer, written=self._written)
+        return self._own
 
     def _together(self, tasks: Iterator[Task | None], count: int) -> Iterator[Done | None]:
         self._workers = [_Worker(self._experiment, self._written, self._spool) for _ in range(count)]
@@ -119,6 +138,8 @@ class Crew:
             ready.extend(itertools.islice(tasks, count - len(ready)))  # so that no worker waits for them
             while shown in done:
                 result = done.pop(shown)
+                if isinstance(result, _KilledError):
+                    raise self._cause(result.task)
                 if isinstance(result, BaseException):
                     raise result
                 yield result
@@ -130,4 +151,17 @@ class Crew:
         busy = {worker.connection.fileno(): worker for worker in self._workers if worker.is_busy}
         for descriptor in wait(list(busy)) if busy else ():
             assert isinstance(descriptor, int)
-            yield busy[descriptor].take()
+            number, result = busy[descriptor].take()
+            if isinstance(result, _KilledError):
+                self._workers.remove(busy[descriptor])
+                busy[descriptor].end()
+            yield number, result
+
+    def _cause(self, task: Task) -> BaseException:
+        """Return the error that names the template for which a worker was killed: here it is only called."""
+        try:
+            self._own_work().do(task)
+        except Exception as error:
+            return error
+        message = "the templates take too long for the rows that they are for"
+        return ConfigError(message, code="template_limit", file=task.name)

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ftrun.data.columnar import numbered
 from ftrun.data.extras import require
 from ftrun.data.place import FilePlace, UnusableFileError
+from ftrun.data.querying import Bounds, query
 from ftrun.data.values import Needed
 from ftrun.experiment.model import Sql
 from ftrun.files import canonical_json, room_in
@@ -79,14 +80,16 @@ def read_database(sql: Sql, place: FilePlace, needed: Needed = None) -> Iterator
 def snapshot(sql: Sql, place: FilePlace, needed: Needed = None) -> Iterator[Snapshot]:
     """Yield the rows of the query; UnusableFileError, with the problem added, if there are none to be had."""
     require("sqlalchemy", "A database", place)
+    address, ordered = _address(sql, place), ORDERED.search(sql.query) is not None
     with room_in(tempfile.gettempdir()), tempfile.TemporaryFile(prefix="ftrun-rows-") as file:
-        rows, ordered = _fetched(sql, place, needed), ORDERED.search(sql.query) is not None
+        rows = query(_fetched, sql, address, place=place, needed=needed, bounds=Bounds())
         with waiting(f"the database that {sql.url_env} names"):
             taken = Snapshot(rows, file, ordered=ordered)
         yield taken
 
 
-def _fetched(sql: Sql, place: FilePlace, needed: Needed) -> Iterator[Numbered]:
+def _address(sql: Sql, place: FilePlace) -> str:
+    """Return the database's address, which is hidden from now on."""
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -96,13 +99,27 @@ def _fetched(sql: Sql, place: FilePlace, needed: Needed) -> Iterator[Numbered]:
         raise UnusableFileError
     keep_secret(address)
     try:
+        keep_secret(str(sqlalchemy.make_url(address).password or ""))
+    except (SQLAlchemyError, ValueError):  # they repeat the address
+        raise _unusable(sql, place) from None
+    return address
+
+
+def _unusable(sql: Sql, place: FilePlace, driver: str = "") -> UnusableFileError:
+    place.add("sql", f"the address in {sql.url_env} can't be used{driver}", None, hint=_how(sql))
+    return UnusableFileError()
+
+
+def _fetched(sql: Sql, address: str, place: FilePlace, needed: Needed) -> Iterator[Numbered]:
+    import sqlalchemy
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
         url = sqlalchemy.make_url(address)
-        keep_secret(str(url.password or ""))
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except (SQLAlchemyError, ValueError, ImportError) as error:
         driver = f" ({error})" if isinstance(error, ImportError) else ""  # the others repeat the address
-        place.add("sql", f"the address in {sql.url_env} can't be used{driver}", None, hint=_how(sql))
-        raise UnusableFileError from None
+        raise _unusable(sql, place, driver) from None
     try:
         with engine.connect().execution_options(stream_results=True, max_row_buffer=ROWS) as connection:
             connection = _read_only(connection)

@@ -28,7 +28,7 @@ from ftrun.data.shapes import (
 from ftrun.data.sharegpt import converted, is_sharegpt
 from ftrun.data.sources import place_of
 from ftrun.data.structure import has_system, message_faults
-from ftrun.errors import DataError, UserError
+from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.methods import item_fields
 from ftrun.experiment.model import Experiment
 
@@ -119,6 +119,8 @@ class ExampleMaker:
                 return None
             return self._rendered(values, row, place)
         except UserError as error:
+            if error.code == "template_limit":  # the next row would take as long
+                raise _at_row(error, row, place) from error
             named = _names_row(error, row, place)
             self._findings.absorb(error, row=None if named else (place.name, row.line))
             return None
@@ -258,6 +260,11 @@ def _output(renderer: RowRenderer, key: str) -> Callable[..., str]:
         return renderer.render_output(key, values, **where)
 
     return render
+
+
+def _at_row(error: UserError, row: Row, place: FilePlace) -> ConfigError:
+    where = {name: getattr(error.problem, name) for name in ("code", "hint", "file", "line", "column")}
+    return ConfigError(f"{error} (row at {place.name}:{row.line})", **where)
 
 
 def _names_row(error: UserError, row: Row, place: FilePlace) -> bool:

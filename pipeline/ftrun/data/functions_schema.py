@@ -1,7 +1,7 @@
 """Owns the functions that a row declares: the form of `tools`, their JSON Schemas, arguments against them.
 
 A list of tools is looked at once, however many rows repeat it. No schema is fetched from anywhere, and its
-patterns are matched with a time limit, because data may be somebody else's.
+patterns are tried in a process that can be killed, because data may be somebody else's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ftrun.capped import CapError, Capped
 from ftrun.data.faults import Fault, nearest, shown
+from ftrun.experiment.patterns import Patterns
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FUNCTION_KEYS = ("name", "description", "parameters", "strict")
@@ -151,13 +153,19 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     return chosen(schema, registry=Registry())
 
 
-def _matches(pattern: str, text: str) -> bool:
-    import regex
+_patterns = Capped(Patterns)
+_given_up: list[CapError] = []  # patterns take too long, so no more are tried
 
+
+def _matches(pattern: str, text: str) -> bool:
     try:
-        return regex.search(pattern, text, timeout=PATTERN_SECONDS) is not None
-    except (regex.error, TimeoutError):
-        return True  # a pattern that can't be judged accuses nobody
+        found = True if _given_up else _patterns.call("search", pattern, text, PATTERN_SECONDS)
+    except TimeoutError:
+        return True
+    except CapError as error:
+        _given_up.append(error)
+        return True
+    return found is not False  # a pattern that can't be judged accuses nobody
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:

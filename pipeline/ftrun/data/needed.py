@@ -8,6 +8,7 @@ from ftrun.data.conversation import MESSAGE_COLUMNS
 from ftrun.data.shapes import CHAT_KEYS, COMPLETION_KEYS, LEGACY_KEYS, PREFERENCE_KEYS
 from ftrun.data.values import Needed
 from ftrun.experiment.model import Experiment, Source
+from ftrun.experiment.plain import named_templates
 
 READY = frozenset((*CHAT_KEYS, *COMPLETION_KEYS, *PREFERENCE_KEYS, *LEGACY_KEYS, "conversations", "system"))
 
@@ -34,8 +35,6 @@ def needed_columns(experiment: Experiment, source: Source) -> Needed:
 
 def _texts(experiment: Experiment, source: Source) -> Iterator[str]:
     """Yield the templates of the prompt, and the condition of the source as one."""
-    from ftrun.experiment.templates import named_templates  # imports jinja2
-
     yield from (template.text for _, template in named_templates(experiment))
     if source.where is not None:
         yield f"{{{{ ({source.where}\n) }}}}"

@@ -27,6 +27,10 @@ class FilePlace:
         """Add a problem at `line` (from 1, where the record starts)."""
         self._findings.add(code, message, file=self.name, line=line, column=column, hint=hint, once=once)
 
+    def merge(self, found: Findings) -> None:
+        """Add what was found about the file in another process."""
+        self._findings.merge(found)
+
 
 class UnusableFileError(Exception):
     """The file can't be read on; its problem has been added."""

@@ -68,17 +68,47 @@ def _drawn(conversations: Iterator[Row], choice: Choice | None) -> Iterator[Row]
 def _rows(
     experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
 ) -> Iterator[Row]:
+    rows = _good_rows(experiment, file, place, findings)
     try:
-        for line, values in numbered(file, place, _needed(experiment, file)):
-            renamed = _renamed(experiment, file, values, place, line, findings)
-            if renamed is not None:
-                row = Row(line, *take_mark(renamed))
-                if choice is None or choice.takes(row.values, place, line):
+        if choice is None:
+            yield from rows
+            return
+        for portion in _portions(rows, choice.portion):
+            verdicts = choice.judge([row.values for row in portion])
+            for row, verdict in zip(portion, verdicts, strict=True):
+                if choice.takes(row.values, verdict, place, row.line):
                     yield row
-            if choice is not None and choice.is_full:
-                return  # what follows is nobody's business
+                if choice.is_full:
+                    return  # what follows is nobody's business
     except UnusableFileError:
         return  # its problem has been added
+
+
+def _good_rows(
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings
+) -> Iterator[Row]:
+    for line, values in numbered(file, place, _needed(experiment, file)):
+        renamed = _renamed(experiment, file, values, place, line, findings)
+        if renamed is not None:
+            yield Row(line, *take_mark(renamed))
+
+
+def _portions(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    """Yield the rows by `size`; those before an error of their file come before the error."""
+    portion: list[Row] = []
+    error: UnusableFileError | None = None
+    try:
+        for row in rows:
+            portion.append(row)
+            if len(portion) == size:
+                yield portion
+                portion = []
+    except UnusableFileError as unusable:
+        error = unusable
+    if portion:
+        yield portion
+    if error is not None:
+        raise error
 
 
 def read_span_rows(

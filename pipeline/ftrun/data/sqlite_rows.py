@@ -12,21 +12,32 @@ from pathlib import Path
 
 from ftrun.data.columnar import numbered
 from ftrun.data.place import FilePlace, UnusableFileError
+from ftrun.data.querying import bounds_of, query
 from ftrun.data.values import Needed
 
 Numbered = tuple[int, dict[str, object]]
+LARGEST_VALUE = 64_000_000  # bytes
 ALLOWED = frozenset(
     (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 )
 
 
-def read_sqlite(path: Path, query: str | None, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
-    """Yield (row number, row) of what `query` gives; UnusableFileError, with its problem, if nothing."""
+def read_sqlite(path: Path, text: str | None, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
+    """Yield (row number, row) of what the query `text` gives; UnusableFileError with its problem if nothing.
+
+    It runs in a process of its own, which is killed if it takes too much.
+    """
+    bounds = bounds_of(path.stat().st_size)
+    return query(_read, path, text, place=place, needed=needed, bounds=bounds)
+
+
+def _read(path: Path, query: str | None, place: FilePlace, needed: Needed) -> Iterator[Numbered]:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             if query is None:
                 _ask_for_query(connection, place)
             connection.set_authorizer(_may)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
             cursor = connection.execute(query or "")
             names = [column[0] for column in cursor.description]
             yield from numbered(names, cursor, place, needed)

@@ -46,7 +46,7 @@ def read_tally(experiment: Experiment, folder: Path) -> Counted:
     if "train" not in hashes:
         hint = "Run `ftrun run CONFIG`."
         raise DataError(f"{folder} holds no prepared files", code="not_prepared", hint=hint)
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         kept = json.loads((folder / TALLY).read_bytes())
         if kept["holds for"] == _key(experiment, hashes):
             return Counted.from_dict(kept)

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import sys
-import traceback
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+from ftrun import capped
+from ftrun.processes import answer
 
 
 def main() -> None:
     """Work on the tasks of a pass over the data where there is a spool file, else on a single one."""
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
+    capped.be_expendable()
     gone = (EOFError, BrokenPipeError, ConnectionResetError)
     with connection, contextlib.suppress(*gone):
         if len(sys.argv) > 2:
             _work_on_rows(connection, int(sys.argv[2]))
         function, arguments = connection.recv()
-        connection.send(_answer(function, *arguments))
+        connection.send(answer(function, *arguments))
 
 
 def _work_on_rows(connection: Connection[Any, Any], spool_file: int) -> None:
@@ -34,16 +35,4 @@ def _work_on_rows(connection: Connection[Any, Any], spool_file: int) -> None:
         experiment, written = connection.recv()
         work = RowWork(experiment, spool, written=written)
         while True:
-            connection.send(_answer(work.do, connection.recv()))
-
-
-def _answer(function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except Exception as error:  # whatever it is, the process that asked must hear of it
-        try:
-            pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-        except Exception:  # an exception that can't travel: its words do
-            return RuntimeError("".join(traceback.format_exception(error)))
-        error.add_note(traceback.format_exc())
-        return error
+            connection.send(answer(work.do, connection.recv()))

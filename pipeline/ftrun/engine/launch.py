@@ -212,9 +212,13 @@ def _found(noted: dict[str, Any], info: dict[str, Any]) -> _Found:
 def _read_note(home: Path) -> dict[str, Any] | None:
     try:
         note = json.loads((home / "engine.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
-    return note if isinstance(note, dict) and {"base_url", "token", "store"} <= note.keys() else None
+    return note if isinstance(note, dict) and _is_note(note) else None
+
+
+def _is_note(note: dict[str, Any]) -> bool:
+    return all(isinstance(note.get(name), str) for name in ("base_url", "token", "store"))
 
 
 def _ping(note: dict[str, Any]) -> dict[str, Any] | None:
@@ -225,7 +229,7 @@ def _ping(note: dict[str, Any]) -> dict[str, Any] | None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         info = bounded(lambda: _told(opener, request), PING_SECONDS, cut=lambda: None)
-    except (OSError, ValueError, urllib.error.HTTPError, OverdueError):
+    except (OSError, ValueError, RecursionError, urllib.error.HTTPError, OverdueError):
         return None
     return info if isinstance(info, dict) else None
 

@@ -2,20 +2,18 @@
 
 All conditions hold or the answer fails; upper and lower case matter. `equals` ignores space around both
 texts, nothing else. `regex` is searched for anywhere in the answer; patterns come from the experiment file,
-which may be somebody else's, so each is stopped after `REGEX_SECONDS`.
+which may be somebody else's, so they are tried in a process that can be killed.
 """
 
 from __future__ import annotations
 
-import math
-import re
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-REGEX_SECONDS = 1.0
-MOST_COPIES = 100_000  # a counted group is compiled as copies: more of them eat memory before time is up
-_COUNT = re.compile(r"(?<!\\)\{(\d+)(?:,\d*)?\}")
+from ftrun.capped import CapError, Capped
+from ftrun.experiment.patterns import SEARCH_SECONDS, Patterns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +74,21 @@ def _equals(text: str, answer: str) -> str:
 
 
 def _regex(pattern: str, answer: str) -> str:
-    import regex  # the standard library's `re` can't be stopped once it runs
-
-    if math.prod(max(1, int(count)) for count in _COUNT.findall(pattern)) > MOST_COPIES:
-        return f"/{pattern}/ repeats too much to be tried"
     try:
-        found = regex.search(pattern, answer, timeout=REGEX_SECONDS)
+        found = _patterns(pattern).call("search", pattern, answer)
     except TimeoutError:
-        return f"/{pattern}/ took too long (over {REGEX_SECONDS:g} s)"
-    except (regex.error, RecursionError, OverflowError) as error:
-        return f"/{pattern}/ is no regular expression ({str(error) or type(error).__name__})"
+        return f"/{pattern}/ took too long (over {SEARCH_SECONDS:g} s)"
+    except CapError as error:
+        return f"/{pattern}/ repeats too much to be tried: {error}"
+    if isinstance(found, str):
+        return f"/{pattern}/ is no regular expression ({found})"
     return "" if found else f"does not match /{pattern}/"
+
+
+@functools.lru_cache(1000)
+def _patterns(_pattern: str) -> Capped:
+    """Return what tries a pattern: each has a budget of its own."""
+    return Capped(Patterns)
 
 
 CONDITIONS: Mapping[str, Callable[[str, str], str]] = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
-from jinja2.environment import TemplateExpression
 
+from ftrun.capped import CapError, Capped
+from ftrun.errors import ConfigError
 from ftrun.experiment.sandbox import ExperimentEnvironment, MissingError
 
 
@@ -22,43 +23,63 @@ class ConditionError(Exception):
 
 
 class Condition:
-    """One compiled condition. Not for several threads at once."""
+    """One condition, in a process that may be killed. Not for several threads at once."""
+
+    def __init__(self, text: str, folder: Path) -> None:
+        self._compiled = Capped(_Compiled, text, folder)
+
+    def verdicts(self, rows: Sequence[Mapping[str, Any]]) -> list[bool | ConditionError]:
+        """Return whether the condition is true for each of the rows, or why that can't be told.
+
+        ConfigError if that takes more than it may.
+        """
+        try:
+            found = self._compiled.call("verdicts", rows)
+        except CapError as error:
+            hint = "Shorten the condition, or prepare the rows beforehand."
+            raise ConfigError(f"where: {error}", code="template_limit", hint=hint) from error
+        return [one if isinstance(one, bool) else ConditionError(*one) for one in found]
+
+
+class _Compiled:
+    """A compiled condition."""
 
     def __init__(self, text: str, folder: Path) -> None:
         self._text = text
-        self._environment = ExperimentEnvironment(folder)
-        self._expression = _compiled(self._environment, text)
+        self._expression = ExperimentEnvironment(folder).compile_expression(
+            text.strip(), undefined_to_none=False
+        )
 
-    def holds(self, row: Mapping[str, Any]) -> bool:
-        """Return whether the condition is true for `row`; ConditionError if it can't be told."""
-        self._environment.meter.start()
+    def verdicts(self, rows: Sequence[Mapping[str, Any]]) -> list[bool | tuple[str, str | None]]:
+        """Return a verdict for each row: true, false, or in words why there is none, and a hint."""
+        return [self._verdict(row) for row in rows]
+
+    def _verdict(self, row: Mapping[str, Any]) -> bool | tuple[str, str | None]:
         try:
             value = self._expression({**row, "row": row})
             if isinstance(value, bool):
                 return value
             if not value:  # null and "" are what an absent value is; an undefined name raises here
                 return False
+        except (CapError, MemoryError):
+            raise
         except MissingError as error:
-            raise ConditionError(*_missing(error, row)) from error
+            return _missing(error, row)
         except Exception as error:  # an expression can raise anything, and is at fault whatever it is
-            raise ConditionError(str(error) or type(error).__name__, _hint(error)) from error
+            return str(error) or type(error).__name__, _hint(error)
         hint = f"Compare it: `({self._text}) != ''`, or with the value that is meant."
-        raise ConditionError(f"it gives {_kind(value)}, not true or false", hint)
+        return f"it gives {_kind(value)}, not true or false", hint
 
 
 def syntax_error(text: str, folder: Path) -> str | None:
     """Return what is wrong with a condition as it stands, None if nothing is."""
     try:
-        _compiled(ExperimentEnvironment(folder), text)
-    except TemplateError as error:
-        return str(error.message)
-    except (RecursionError, SyntaxError, MemoryError) as error:
+        Capped(_Compiled, text, folder).call("verdicts", [])
+    except (TemplateError, CapError) as error:
+        return str(error)
+    except (RecursionError, SyntaxError) as error:
         return f"too deeply nested ({type(error).__name__})"
     return None
-
-
-def _compiled(environment: ExperimentEnvironment, text: str) -> TemplateExpression:
-    return environment.compile_expression(text.strip(), undefined_to_none=False)
 
 
 def _missing(error: MissingError, row: Mapping[str, Any]) -> tuple[str, str | None]:

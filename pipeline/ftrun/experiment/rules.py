@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -140,11 +139,14 @@ def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[
 
 
 def _regex_error(pattern: str) -> str | None:
+    from ftrun.capped import CapError, Capped  # it starts a process
+    from ftrun.experiment.patterns import Patterns
+
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        return str(error) or "too deep"
-    return None
+        fault: str | None = Capped(Patterns).call("fault", pattern)
+    except CapError as error:
+        return str(error)
+    return fault
 
 
 def _check_one_line(document: Document) -> Iterator[Problem]:

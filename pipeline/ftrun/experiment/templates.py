@@ -6,20 +6,23 @@ Only the templates of the experiment file are rendered, never data or a model's 
 from __future__ import annotations
 
 import difflib
+import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jinja2 import Template as Compiled
 from jinja2 import TemplateSyntaxError
 
+from ftrun import capped
+from ftrun.capped import CapError, Capped
 from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.nodes import KeyPath, spell
 from ftrun.experiment.places import LINE_BREAK, shown_path
-from ftrun.experiment.plain import plain_filler
-from ftrun.experiment.sandbox import ExperimentEnvironment, LimitError, MissingError, NullError
+from ftrun.experiment.plain import LARGEST_OUTPUT, named_templates, plain_filler
+from ftrun.experiment.sandbox import ExperimentEnvironment, MissingError, NullError
 
 Message = dict[str, Any]
 RowPlace = tuple[str, int]  # file and line
@@ -37,8 +40,7 @@ class Renderer:
 
     def __init__(self, experiment: Experiment) -> None:
         self._prompt, self._method = experiment.prompt, experiment.train.method
-        self._environment = ExperimentEnvironment(experiment.file.parent)
-        self._compiled: dict[str, Compiled] = {}
+        self._rendering = Capped(_Rendering, experiment.file.parent)
         self._templates = dict(named_templates(experiment))
         self._fillers = {name: plain_filler(one.text) for name, one in self._templates.items()}
         self._roles = [
@@ -143,17 +145,7 @@ class Renderer:
         plain = fill(names) if fill else None
         if plain is not None:
             return plain
-        template = self._templates[key]
-        self._environment.meter.start()
-        try:
-            if key not in self._compiled:
-                self._compiled[key] = _compile(self._environment, template, key)
-            text = self._compiled[key].render(names)
-        except Exception as error:  # a template can raise anything; whatever it is, the template is at fault
-            _explain(error, template, key, names, place)
-        if len(text) > 1_000_000:
-            raise ConfigError(f"{key}: it puts out more than 1,000,000 characters", code="template_limit")
-        return text
+        return _rendered(self._rendering, self._templates[key], key, names, place)
 
 
 def render_alone(experiment: Experiment, template: Template, key: str, names: Mapping[str, Any]) -> str:
@@ -161,32 +153,42 @@ def render_alone(experiment: Experiment, template: Template, key: str, names: Ma
 
     ConfigError if it is wrong or names what is not in `names`; DataError if a value is null.
     """
-    environment = ExperimentEnvironment(experiment.file.parent)
+    return _rendered(_rendering_in(experiment.file.parent), template, key, dict(names), None)
+
+
+@functools.lru_cache(4)
+def _rendering_in(folder: Path) -> Capped:
+    return Capped(_Rendering, folder)
+
+
+def _rendered(
+    rendering: Capped, template: Template, key: str, names: dict[str, Any], place: RowPlace | None
+) -> str:
     try:
-        return _compile(environment, template, key).render(names)
-    except Exception as error:  # as for a prompt: whatever it is, the template is at fault
-        _explain(error, template, key, names, None)
+        text: str = rendering.call("render", template, key, names, place)
+    except CapError as error:  # it was killed, or out of time outside of the template's own lines
+        _explain(error, template, key, names, place)
+    return text
 
 
-def named_templates(experiment: Experiment) -> Iterator[tuple[str, Template]]:
-    """Yield every template of the prompt with its key."""
-    prompt = experiment.prompt
-    for key in ("system", "user", "assistant", "preferred", "non_preferred"):
-        if (template := getattr(prompt, key)) is not None:
-            yield f"prompt.{key}", template
-    for name, field in prompt.item.items():
-        yield f"prompt.item.{name}", field
-    for index, message in enumerate(prompt.messages or ()):
-        for key in ("content", "name", "tool_calls", "tool_call_id"):
-            yield from _leaves(getattr(message, key), ("prompt", "messages", index, key))
+class _Rendering:
+    """The compiled templates of one folder."""
 
+    def __init__(self, folder: Path) -> None:
+        self._environment = ExperimentEnvironment(folder)
+        self._compiled: dict[tuple[str, str], Compiled] = {}
 
-def _leaves(tree: Any, path: KeyPath) -> Iterator[tuple[str, Template]]:
-    if isinstance(tree, Template):
-        yield spell(path), tree
-    elif isinstance(tree, (Mapping, tuple)):
-        for key, one in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
-            yield from _leaves(one, (*path, key))
+    def render(self, template: Template, key: str, names: Mapping[str, Any], place: RowPlace | None) -> str:
+        """Return what a template gives; UserError with its place and the row's if it can't be rendered."""
+        try:
+            if (key, template.text) not in self._compiled:
+                self._compiled[key, template.text] = _compile(self._environment, template, key)
+            text = self._compiled[key, template.text].render(names)
+            if len(text) > LARGEST_OUTPUT:
+                raise CapError(f"it puts out more than {LARGEST_OUTPUT:,} characters")
+        except Exception as error:  # a template can raise anything; whatever it is, the template is at fault
+            _explain(error, template, key, names, place)
+        return text
 
 
 def _calls(rendered: Any, key: str, place: RowPlace | None) -> Any:
@@ -241,8 +243,9 @@ def _explain(
         case NullError():
             kind, code, words = DataError, "template_null", str(error)
             hint = f"Fill it in the data, or give a default: {{{{ {error.name} or '' }}}}."
-        case LimitError():
-            code, words = "template_limit", str(error)
+        case CapError() | MemoryError():
+            code, hint = "template_limit", "Shorten its loops and what it repeats."
+            words = str(error) or f"it takes more than {capped.MEMORY:,} bytes of memory"
         case TemplateSyntaxError():
             code, words = "template_syntax", error.message or "this is no template"
         case RecursionError():

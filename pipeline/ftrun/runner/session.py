@@ -153,7 +153,7 @@ def remember_validated(session: Session) -> None:
 def _validated(runs: Path) -> list[str]:
     try:
         found = json.loads((runs / "cache.json").read_text(encoding="utf-8"))["validated"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []  # a cache that can't be read costs a validation, nothing else
     return [str(item) for item in found] if isinstance(found, list) else []
 

@@ -17,6 +17,8 @@ from ftrun.stages.context import Context
 from ftrun.stages.decision import shortened
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord, State
+from ftrun.state.forms import check_result
+from ftrun.text import without_formulas
 
 FOLDER, ENTRY, METRICS, ANSWERS = "history", "model.json", "metrics.csv", "answers.jsonl"
 SCORES, REPORT = "scores.json", "report.md"
@@ -170,10 +172,13 @@ def recalled(context: Context) -> Mapping[str, Any] | None:
     try:
         entry = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
         found: dict[str, Any] = entry["wait"]
-        metrics = (folder / METRICS).read_bytes()
-    except (OSError, ValueError, KeyError, TypeError):
+        metrics = without_formulas((folder / METRICS).read_bytes().decode()).encode()
+        if found.get("spec") != key:
+            return None
+        check_result("wait", found, "wait", done=True)  # it goes into the state
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # the server is asked instead
-    if job is None or found.get("spec") != key or found.get("job_id") != job.job_id:
+    if job is None or found.get("job_id") != job.job_id:
         return None
     if _steps(metrics) or not _steps(_bytes(context.folder / METRICS)):
         _write_changed(context.folder / METRICS, metrics)
@@ -212,7 +217,7 @@ def _facts(job: JobRecord) -> dict[str, Any]:
 def _entry(folder: Path) -> Mapping[str, Any]:
     try:
         found = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

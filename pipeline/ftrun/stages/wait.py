@@ -13,6 +13,7 @@ from ftrun.stages.history import recalled
 from ftrun.stages.spec import spec_key
 from ftrun.state import JobRecord
 from ftrun.targets import Job, Service
+from ftrun.text import without_formulas
 
 if TYPE_CHECKING:  # a run with nothing to do watches nothing
     from ftrun.stages.watch import Watch
@@ -251,4 +252,4 @@ def _fetch_metrics(context: Context, job: Job) -> None:
             context.emit("warning", message=f"{error}; {curve}. To ask again: {again}")
     if not parse_metrics(found) and recalled(context) is not None:
         return  # what the server had once is not replaced by nothing
-    write_atomic(context.folder / "metrics.csv", found)
+    write_atomic(context.folder / "metrics.csv", without_formulas(found))

@@ -115,5 +115,5 @@ def _who(holder: Path) -> str:
     try:
         data = json.loads(holder.read_text(encoding="utf-8"))
         return f"process {data['pid']} on {data['host']} in {data['folder']}, since {data['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "it has not said who it is"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, field
 from typing import Any, Literal, TypeVar
 
+from ftrun.state.forms import check, check_result
 from ftrun.values import dataclass
 
 VERSION = 2
@@ -130,7 +131,14 @@ class State:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> State:
-        """Return the state that `to_json` wrote; KeyError, TypeError or ValueError if it is none."""
+        """Return the state that `to_json` wrote; KeyError, TypeError or ValueError if it is none.
+
+        FormError, a ValueError, names a field of another type than it must be.
+        """
+        check(cls, {name: value for name, value in data.items() if name != "version"}, "state", KINDS)
+        for stage, record in data["stages"].items():
+            found, done = record.get("result", {}), record["status"] == "done"
+            check_result(stage, found, f"state.stages.{stage}.result", done=done)
         return cls(
             **{name: data[name] for name in PLAIN},
             stages=_records(StageRecord, data["stages"]),
@@ -139,7 +147,7 @@ class State:
             upload_intents=_records(Intent, data["upload_intents"]),
             jobs=_records(JobRecord, data["jobs"]),
             intents=_records(Intent, data["intents"]),
-            attempts={spec: int(number) for spec, number in data["attempts"].items()},
+            attempts=dict(data["attempts"]),
         )
 
     def forget_remote(self) -> None:
@@ -150,6 +158,9 @@ class State:
             self.stages.pop(name, None)
 
 
+KINDS: Mapping[str, type[Any]] = {
+    one.__name__: one for one in (StageRecord, Upload, PartialUpload, JobRecord, Intent)
+}
 Record = TypeVar("Record")
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from ftrun.errors import DecisionError
 from ftrun.files import delete, sync_folder, write_json
+from ftrun.state.forms import check
 from ftrun.state.locks import user_file
 from ftrun.state.model import Intent
 from ftrun.state.store import read_plain
@@ -43,11 +44,10 @@ def read_note(key: str) -> Note | None:
         data = json.loads(raw)
         if data["version"] != VERSION:
             raise ValueError(data["version"])
-        note = Note(intent=Intent(**data["intent"]), made=data["made"], folder=str(data["folder"]))
-        if not isinstance(note.intent.at, float | int) or not isinstance(note.made, str | None):
-            raise ValueError(note)
-        return note
-    except (ValueError, KeyError, TypeError, RecursionError):
+        del data["version"]
+        check(Note, data, "note", {"Intent": Intent})
+        return Note(intent=Intent(**data["intent"]), made=data["made"], folder=data["folder"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DecisionError(
             f"{path} can't be read: it says whether a run of yours has asked for this very job or file "
             "already; nothing was sent",

@@ -40,7 +40,7 @@ def _whole_lines(data: bytes | None) -> list[bytes]:
 
 def _is_gone(holder: dict[str, Any]) -> bool:
     """Tell whether the holder of a lock was a process of this machine that has ended."""
-    if holder["host"] != me()["host"] or not isinstance(holder["pid"], int) or holder["pid"] <= 0:
+    if holder["host"] != me()["host"] or not isinstance(holder["pid"], int) or not 0 < holder["pid"] < 2**31:
         return False
     try:
         os.kill(holder["pid"], 0)
@@ -150,7 +150,7 @@ class RemoteStore(StateStore):
         try:
             found = json.loads(self._shelf.read(LOCK) or b"{}")
             return found if isinstance(found, dict) and {"id", "pid", "host", "since"} <= found.keys() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
 
     def unlock(self, lock_id: str) -> bool:

@@ -17,6 +17,7 @@ from typing import NoReturn
 from ftrun.errors import DecisionError
 from ftrun.files import digest, rename, write_atomic
 from ftrun.secrecy import hide_in
+from ftrun.state.forms import FormError
 from ftrun.state.migrations import upgraded
 from ftrun.state.model import VERSION, State
 
@@ -177,9 +178,11 @@ def parse_state(raw: bytes, path: Path | str) -> State:
         if claimed != digest(data):
             raise _damaged(path, "was changed or cut: its checksum does not fit")
         return State.from_json(upgraded(data))
+    except FormError as error:
+        raise _damaged(path, f"can't be used: {error}") from None
     except (ValueError, RecursionError):
         raise _damaged(path, "is not readable as a state") from None
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise _damaged(path, f"lacks a part ({error})") from error
 
 

@@ -1,10 +1,12 @@
-"""Owns starting a process of our own, and the connection to it. What it does there is worker.py's."""
+"""Starts a process of our own and talks to it. What it does there is the business of the module it runs."""
 
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Pipe
 from pathlib import Path
@@ -12,24 +14,22 @@ from typing import Any
 
 from ftrun.errors import FtrunError
 
-START = (
-    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
-    "from ftrun.data.worker import main; main()"
-)
+START = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
 MOST_WORKERS = 8  # who hands out and collects can't keep more of them busy
 
 
 class WorkerProcess:
-    """A worker process: `first` is sent to it at once, and it inherits the descriptors."""
+    """A process that runs `main` of `module`: `first` is sent to it at once, it inherits the descriptors."""
 
-    def __init__(self, first: Any, *descriptors: int) -> None:
+    def __init__(self, first: Any, *descriptors: int, module: str = "ftrun.data.worker") -> None:
         self.connection, theirs = Pipe()
         inherited = (theirs.fileno(), *descriptors)
+        code = f"{START}from {module} import main; main()"
         with theirs:
             # -P: no file of the user's folder is imported in a module's place. In a session of its own Ctrl-C
             # does not reach it: we end it
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", START, *map(str, inherited)],
+                [sys.executable, "-P", "-c", code, *map(str, inherited)],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -56,12 +56,32 @@ class WorkerProcess:
         try:
             return function(*arguments)
         except (EOFError, OSError) as error:
-            status = self._process.wait()
-            raise FtrunError(
-                f"a process that read the data ended unexpectedly (status {status})",
-                code="worker_ended",
-                hint="Perhaps memory ran out: close other programs and run it again.",
-            ) from error
+            raise EndedError(self._process.wait()) from error
+
+
+class EndedError(FtrunError):
+    """A process of ours has ended though nobody asked it to; `status` is negative for a signal."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"a process that read the data ended unexpectedly (status {status})",
+            code="worker_ended",
+            hint="Perhaps memory ran out: close other programs and run it again.",
+        )
+        self.status = status
+
+
+def answer(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a call gives, or the exception that it ends in, in a form that can be sent."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # whatever it is, the process that asked must hear of it
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+        except Exception:  # an exception that can't travel: its words do
+            return RuntimeError("".join(traceback.format_exception(error)))
+        error.add_note(traceback.format_exc())
+        return error
 
 
 def worker_count() -> int:
