@@ -16,6 +16,10 @@ from ftrun.targets.service import Service
 
 OPENAI = "https://api.openai.com/v1"
 Announce = Callable[[str], None]
+IGNORED = {  # what the SDK would use of the environment, and what to write instead
+    "OPENAI_BASE_URL": "the experiment file says which service is paid (targets.T.base_url)",
+    "OPENAI_CUSTOM_HEADERS": "the experiment file says what is sent (targets.T.headers)",
+}
 
 
 def is_local(target: Target) -> bool:
@@ -79,10 +83,9 @@ def reachable(experiment: Experiment) -> Service | None:
 def _connect_remote(target: Target, announce: Announce) -> Service:
     from ftrun.targets.api import ApiService
 
-    if os.environ.get("OPENAI_BASE_URL"):
-        announce(
-            "OPENAI_BASE_URL is ignored: who gets paid stands in the experiment file (targets.T.base_url)."
-        )
+    for variable, instead in IGNORED.items():
+        if os.environ.get(variable):
+            announce(f"{variable} is ignored: {instead}.")
     identity = identity_of(target)
     return ApiService(
         base_url=target.base_url or OPENAI,

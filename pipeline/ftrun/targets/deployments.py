@@ -13,6 +13,7 @@ import httpx2
 from ftrun.errors import FtrunError
 from ftrun.experiment.target_model import Deployment
 from ftrun.secrecy import hide
+from ftrun.targets.api.proxies import direct_client
 from ftrun.targets.entra import MANAGEMENT, token_for
 from ftrun.targets.trouble import ServiceError
 
@@ -31,7 +32,7 @@ class Deployments:
         """Use the management token of the environment; UsageError where there is no way to get one."""
         self._where, self._pause = where, pause
         self._token: Callable[[], str] = token_for(target, *MANAGEMENT)
-        self._client = httpx2.Client(timeout=TIMEOUT, follow_redirects=False)
+        self._client = direct_client(where.management_url, TIMEOUT)
 
     def close(self) -> None:
         """Close connections."""
