@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.backends import Sampling
+from ftrun.engine.places import private_opener
 from ftrun.engine.processes import start
 
 IDLE_SECONDS = 600.0
@@ -75,9 +76,9 @@ class _Worker:
         self.used, self.dead = time.monotonic(), False
         self._model, self._answers = model, dict[str, Answer]()
         self._lock = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._log = folder / "chat.log"
-        with self._log.open("ab") as log:
+        with open(self._log, "ab", opener=private_opener) as log:
             self._process: subprocess.Popen[bytes] = start(
                 "ftrun.engine.chat_worker", model, folder=folder, log=log, pipes=True
             )

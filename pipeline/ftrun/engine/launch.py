@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 import ftrun
 from ftrun.engine.extras import require_engine
+from ftrun.engine.places import private_folder, private_opener
 from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
 
@@ -61,9 +62,9 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
     found = _find(home)
     if found is not None and found.same:
         return found.endpoint
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(home)
     try:
-        with FileLock(home / "engine.lock", timeout=START_SECONDS):
+        with FileLock(home / "engine.lock", mode=0o600, timeout=START_SECONDS):
             return _ensure_locked(home, announce)
     except Timeout as error:
         raise FtrunError(
@@ -93,7 +94,7 @@ def stop_engine(home: Path) -> bool:
 
 def server_lock(home: Path) -> FileLock:
     """Return the lock that the one server of `home` holds while it lives."""
-    return FileLock(home / "server.lock")
+    return FileLock(home / "server.lock", mode=0o600)
 
 
 def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
@@ -124,7 +125,7 @@ def _start(home: Path, announce: Callable[[str], None]) -> Endpoint:
     require_engine()
     announce("Starting the engine in the background (it ends by itself after 30 idle minutes).")
     log = home / "engine.log"
-    with log.open("wb") as file:
+    with open(log, "wb", opener=private_opener) as file:
         process = start("ftrun.engine.server", str(home), folder=home, log=file, own_session=True)
     endpoint = _wait_for_start(home, process, log)
     # it outlives us on purpose: without this Popen would warn when it is collected

@@ -19,6 +19,7 @@ from filelock import Timeout
 from ftrun.engine.backends import Rejected
 from ftrun.engine.examples import count_examples
 from ftrun.engine.job import lock_of
+from ftrun.engine.places import private_opener
 from ftrun.engine.processes import start
 from ftrun.engine.store import JobRecord, Store
 from ftrun.engine.store.records import MOVING, Status
@@ -111,8 +112,8 @@ class Supervisor:
             )
         self._store.jobs.note(job.id, attempts=job.attempts + 1)
         folder = self._store.jobs.folder(job.id)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "job.log").open("ab") as log:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(folder / "job.log", "ab", opener=private_opener) as log:
             self._children[job.id] = start(
                 "ftrun.engine.job", str(self._store.home), job.id, folder=folder, log=log, own_session=True
             )

@@ -26,6 +26,7 @@ from ftrun.stages.spending import announce, settle
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Standing
 from ftrun.state.locks import held
+from ftrun.targets import agree
 
 
 class Augmentation:
@@ -71,6 +72,8 @@ class Augmentation:
             before = kept.spent
             try:
                 if missing:
+                    with self._other.named():
+                        agree(self._other.experiment, yes=yes, ask=ask)
                     self._authorize(costs, yes, ask)
                     self._ask(missing, kept, costs)
             finally:

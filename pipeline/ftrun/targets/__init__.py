@@ -4,6 +4,7 @@
 """
 
 from ftrun.targets.connect import connect, identity_of, is_local, reachable
+from ftrun.targets.consent import agree
 from ftrun.targets.service import (
     TRANSIENT,
     Created,
@@ -30,6 +31,7 @@ __all__ = [
     "Reply",
     "Service",
     "Unclear",
+    "agree",
     "connect",
     "identity_of",
     "is_local",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ftrun.errors import UsageError
+from ftrun.errors import DecisionError, UsageError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target_model import Target
-from ftrun.targets.keys import key_from
+from ftrun.targets.consent import permit
+from ftrun.targets.keys import key_for
 from ftrun.targets.service import Service
 
 OPENAI = "https://api.openai.com/v1"
@@ -76,7 +77,7 @@ def reachable(experiment: Experiment) -> Service | None:
         return running_service()
     try:
         return _connect_remote(experiment.target, lambda _text: None)
-    except UsageError:  # no key, or none that can be one: the state alone must do
+    except (UsageError, DecisionError):  # no key, none that can be one, or none that may be sent there
         return None
 
 
@@ -86,25 +87,26 @@ def _connect_remote(target: Target, announce: Announce) -> Service:
     for variable, instead in IGNORED.items():
         if os.environ.get(variable):
             announce(f"{variable} is ignored: {instead}.")
-    identity = identity_of(target)
+    identity, base_url = identity_of(target), target.base_url or OPENAI
     return ApiService(
-        base_url=target.base_url or OPENAI,
-        key=_key(target),
+        base_url=base_url,
+        key=_key(target, base_url),
         organization=identity["organization"],
         project=identity["project"],
-        headers={name: _header(value, target.name) for name, value in target.headers.items()},
+        headers={name: _header(value, target.name, base_url) for name, value in target.headers.items()},
         capabilities=target.capabilities,
     )
 
 
-def _key(target: Target) -> str | Callable[[], str]:
+def _key(target: Target, url: str) -> str | Callable[[], str]:
     if target.auth == "entra":
         from ftrun.targets.entra import INFERENCE, token_for
 
+        permit(INFERENCE[0], url)
         return token_for(target.name, *INFERENCE)
-    return key_from(target.api_key_env or "OPENAI_API_KEY", target.name)
+    return key_for(url, target.api_key_env or "OPENAI_API_KEY", target.name)
 
 
-def _header(value: str, target: str) -> str:
+def _header(value: str, target: str, url: str) -> str:
     """Return a header's value; `env:NAME` stands for what the environment has."""
-    return key_from(value.removeprefix("env:"), target) if value.startswith("env:") else value
+    return key_for(url, value.removeprefix("env:"), target) if value.startswith("env:") else value

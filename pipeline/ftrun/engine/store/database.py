@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ftrun.engine.places import private_opener
 from ftrun.errors import DecisionError
 
 # Version N is reached by the statements at N-1. Never edit an entry: add one.
@@ -69,6 +71,7 @@ class Database:
         """Open the database at `path`, made or brought up to the newest version where needed."""
         self.path = path
         self._lock = threading.RLock()
+        os.close(private_opener(str(path), os.O_RDWR | os.O_CREAT))  # SQLite's own files take its mode
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode = WAL")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ftrun.engine.places import private_opener
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
 from ftrun.engine.store.records import FileRecord, from_row, new_id, now
@@ -44,7 +45,7 @@ class Files:
     def __init__(self, database: Database, folder: Path) -> None:
         """Keep contents in `folder`, which is made."""
         self._database, self._folder = database, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, file_id: str) -> Path:
         """Return where the content of a file lies."""
@@ -55,7 +56,7 @@ class Files:
         file_id, hasher, size = new_id("file"), hashlib.sha256(), 0
         partial = self._folder / f".{file_id}.partial"
         try:
-            with partial.open("wb") as target:
+            with open(partial, "wb", opener=private_opener) as target:
                 while piece := source.read(PIECE):
                     hasher.update(piece)
                     size += target.write(piece)

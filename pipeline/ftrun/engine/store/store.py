@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from ftrun.engine.places import store_id
+from ftrun.engine.places import private_folder, store_id
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Files
 from ftrun.engine.store.jobs import Jobs
@@ -33,7 +33,7 @@ class Store:
     def __init__(self, home: Path) -> None:
         """Open the store in `home`; a folder without one gets a new one."""
         self.home = home
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(home)
         self.id = _identity(home)
         self.database = Database(home / "store.sqlite3")
         self.files = Files(self.database, home / "files")
@@ -87,7 +87,7 @@ def _identity(home: Path) -> str:
     if known is not None:
         return known
     with contextlib.ExitStack() as stack:
-        stack.enter_context(FileLock(home / "store.lock", timeout=30))
+        stack.enter_context(FileLock(home / "store.lock", mode=0o600, timeout=30))
         known = store_id(home)
         if known is None:
             known = str(uuid.uuid4())
