@@ -52,7 +52,7 @@ class ScriptedServer:
                 with contextlib.suppress(ConnectionError):
                     outer._handle(self)
 
-            do_GET = do_POST = do_DELETE = do_PUT = _answer
+            do_GET = do_POST = do_DELETE = do_PUT = do_CONNECT = _answer
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -161,7 +161,9 @@ def delete_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # follows no link
 
 
-def file_lock(path: Path, *, timeout: float = -1, fallback_to_soft: bool = True) -> FileLock:
+def file_lock(
+    path: Path, *, mode: int = 0o644, timeout: float = -1, fallback_to_soft: bool = True
+) -> FileLock:
     """Return the lock that is the file `path`, not held yet; DecisionError as for writing.
 
     `timeout` in seconds; negative: for ever. `fallback_to_soft`: as filelock has it.
@@ -169,7 +171,7 @@ def file_lock(path: Path, *, timeout: float = -1, fallback_to_soft: bool = True)
     import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
 
     refuse_file(path)
-    return filelock.FileLock(path, timeout=timeout, fallback_to_soft=fallback_to_soft)
+    return filelock.FileLock(path, mode=mode, timeout=timeout, fallback_to_soft=fallback_to_soft)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,13 +9,14 @@ from ftrun.errors import UserError
 from ftrun.files import real
 
 
-def user_folder(own: str, standard: str, default: str) -> Path:
-    """Return the folder that $`own` names, else ftrun's in $`standard`, else that in `default` at home.
+def user_folder(own: str | None, standard: str, default: str) -> Path:
+    """Return the folder that $`own` names (None: no variable does), else ftrun's in $`standard`, else that in
+    `default` at home.
 
     UserError where the user has no home, as one in a container whom nobody knows.
     """
     try:
-        named = os.environ.get(own)
+        named = os.environ.get(own) if own else None
         if named:
             return real(Path(named).expanduser())
         base = Path(os.environ.get(standard, ""))  # a relative one is no one, says its specification
@@ -24,5 +25,5 @@ def user_folder(own: str, standard: str, default: str) -> Path:
         raise UserError(
             "this user has no home to keep things in",
             code="no_home",
-            hint=f"export HOME=…, or {own}=…, a folder that this user can write.",
+            hint=f"export HOME=…, or {own or standard}=…, a folder that this user can write.",
         ) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.errors import FtrunError
+from ftrun.secrecy import without_secrets
 
 START = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
 MOST_WORKERS = 8  # who hands out and collects can't keep more of them busy
@@ -30,7 +31,7 @@ class WorkerProcess:
             # does not reach it: we end it
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code, *map(str, inherited)],
-                env=_environment(),
+                env=without_secrets(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=inherited,
@@ -88,7 +89,3 @@ def worker_count() -> int:
     """Return how many processes may work at once: one for each core that we may use, within reason."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MOST_WORKERS)
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}

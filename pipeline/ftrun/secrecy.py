@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
@@ -16,7 +17,44 @@ from urllib.parse import quote
 from ftrun.text import unobeyed
 
 HIDDEN = "[key hidden]"
+# an address with a user's name or password; a proxy's may have no scheme
+WITH_PASSWORD = re.compile(r"//[^/\s]*@|^[^/\s]+:[^/\s]+@")
 SHORTEST = 8  # characters: hiding something shorter would mutilate ordinary text
+
+# what a process of ours may know of the environment: no variable that is there to hold a secret
+INHERITED = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP", "TERM"),
+        *("LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"),
+        *("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONHASHSEED"),
+        *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV", "CONDA_PREFIX"),
+        *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LD_PRELOAD"),
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"),
+        *("FTRUN_HOME", "FTRUN_CACHE", "FTRUN_ENGINE_IDLE", "FTRUN_CHAT_IDLE", "FTRUN_ACCEPT_GEMMA_TERMS"),
+        "FTRUN_REHEARSAL_SECONDS_PER_STEP",
+        *(
+            "HF_HOME",
+            "HF_HUB_CACHE",
+            "HF_TOKEN_PATH",
+            "HF_ENDPOINT",
+            "HF_HUB_OFFLINE",
+            "TRANSFORMERS_OFFLINE",
+        ),
+        *("PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"),
+        *("PIP_CERT", "PIP_CACHE_DIR", "UV_CACHE_DIR"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *(
+            "NVIDIA_VISIBLE_DEVICES",
+            "HIP_VISIBLE_DEVICES",
+            "ROCR_VISIBLE_DEVICES",
+            "HSA_OVERRIDE_GFX_VERSION",
+        ),
+        "TOKENIZERS_PARALLELISM",
+    )
+)
+THREADS_AND_DEVICES = ("CUDA_", "PYTORCH_", "TORCH_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_")
 
 _secrets: set[str] = set()
 
@@ -26,6 +64,19 @@ def keep_secret(value: str) -> None:
     if len(value) >= SHORTEST:
         in_json = (json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
         _secrets.update((value, quote(value, safe=""), *in_json))
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process of ours inherits: the variables on our list, except for those that hold a known
+    secret or an address with a password, as a proxy's or an index's may be.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name in INHERITED or name.startswith(THREADS_AND_DEVICES))
+        and hide(value) == value
+        and not WITH_PASSWORD.search(value)
+    }
 
 
 def _longest_first() -> list[str]:

@@ -34,10 +34,12 @@ def command(
 
     Model, hyperparameters and the bytes of its files are compared first. Creates and cancels nothing.
     """
+    from ftrun.cli.jobs import agree_in
     from ftrun.runner import open_session
     from ftrun.runner.adopt import adopt
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    agree_in(session)
     reporter = Reporter(quiet=as_json)
     document = adopt(session, job_id, unverified=unverified, wait=wait_for_lock, emit=reporter)
     reporter.end()

@@ -35,7 +35,7 @@ def command(
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     job_id = job_id or job_id_of(session)
-    with service_of(session) as service:
+    with service_of(session, yes=yes) as service:
         job = own_job(session, service, job_id)
         if job.succeeded or job.status == "failed":
             raise FtrunError(

@@ -37,13 +37,12 @@ def command(
     message: str | None,
 ) -> int:
     """Talk to the tuned model, its system prompt in place; an empty line or Ctrl-D ends."""
+    from ftrun.cli.jobs import service_of
     from ftrun.runner import open_session
-    from ftrun.targets import connect
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     models = models_of(session, rivals)
-    service = connect(session.experiment, lambda text: click.echo(text, err=True))
-    try:
+    with service_of(session) as service:
         talk = Talk(session, service, models)
         if as_json:
             print_json({"answers": talk.answers(message or sys.stdin.read().strip())})
@@ -51,8 +50,6 @@ def command(
             talk.ask(message)
         else:
             _converse(talk)
-    finally:
-        service.close()
     return 0
 
 

@@ -32,7 +32,7 @@ def command(
     from ftrun.cli.ls import print_entries
     from ftrun.runner.inventory import entries, fresh, unowned
 
-    with opened(config, target, runs_dir) as (_session, service, known):
+    with opened(config, target, runs_dir, yes=yes) as (_session, service, known):
         if known.notes:  # what a damaged state owns is not known
             dry_run = True
         listed = list(unowned(entries(service, "files", known), service.jobs(), known))

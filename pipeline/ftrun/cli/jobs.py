@@ -34,10 +34,11 @@ def job_id_of(session: Session) -> str:
 
 
 @contextmanager
-def service_of(session: Session) -> Iterator[Service]:
-    """Yield the connected target."""
+def service_of(session: Session, *, yes: bool = False) -> Iterator[Service]:
+    """Yield the connected target; DecisionError where nobody agrees to send a key there."""
     from ftrun.targets import connect
 
+    agree_in(session, yes=yes)
     service = connect(session.experiment, lambda text: click.echo(text, err=True))
     try:
         yield service
@@ -52,6 +53,15 @@ def own_job(session: Session, service: Service, job_id: str) -> Job:
     job = service.job(job_id)
     require_ours(session.state, service, job)
     return job
+
+
+def agree_in(session: Session, *, yes: bool = False) -> None:
+    """Have the user agree to what the target is sent; DecisionError otherwise, before anything is."""
+    from ftrun.cli.run import asker
+    from ftrun.targets import agree
+
+    with session.named():
+        agree(session.experiment, yes=yes, ask=asker(as_json=False))
 
 
 def job_document(session: Session, job: Job) -> dict[str, Any]:

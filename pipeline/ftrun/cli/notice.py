@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ftrun.errors import UsageError
 from ftrun.secrecy import hide_in, keep_secret
 from ftrun.waits import OverdueError, bounded
 
@@ -91,17 +92,19 @@ def _webhook(variable: str, payload: dict[str, Any]) -> str | None:
 def _post(address: str, body: bytes) -> str | None:
     import httpx2  # the SDK's own, loaded by the run already
 
+    from ftrun.targets.api.proxies import direct_client
+
     try:
-        headers = {"Content-Type": "application/json"}
-        answer = bounded(
-            lambda: httpx2.post(
-                address, content=body, headers=headers, timeout=SECONDS, follow_redirects=False
-            ),
-            SECONDS,
-            cut=lambda: None,
-        )
+        with direct_client(address, httpx2.Timeout(SECONDS)) as client:
+            answer = bounded(
+                lambda: client.post(address, content=body, headers={"Content-Type": "application/json"}),
+                SECONDS,
+                cut=client.close,
+            )
     except OverdueError:
         return f"no webhook: no answer within {SECONDS} s"
+    except UsageError as error:
+        return f"no webhook: {error}"
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         return f"no webhook: {type(error).__name__}"
     return None if answer.is_success else f"no webhook: the server answered {answer.status_code}"

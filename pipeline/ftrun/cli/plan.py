@@ -1,8 +1,11 @@
-"""`ftrun plan`: what would be done and why, with tokens and cost. Starts nothing, writes nothing."""
+"""`ftrun plan`: what would be done and why, with tokens and cost. Starts nothing, writes nothing
+but what the user agreed to.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +14,14 @@ import click
 from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
-from ftrun.errors import FtrunError
+from ftrun.cli.run import asker
+from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
     from ftrun.experiment.model import Experiment
-    from ftrun.runner import Plan
+    from ftrun.runner import Plan, Session
     from ftrun.stages import Context
     from ftrun.targets import Service
 
@@ -26,6 +30,7 @@ SOMETHING_TO_DO = 10
 
 @click.command(name="plan")
 @experiment_options
+@click.option("--yes", is_flag=True, help="Agree to send the file's keys to the file's server; it is kept.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 when there is something to do.")
 def command(
     config: Path,
@@ -33,10 +38,11 @@ def command(
     overrides: tuple[str, ...],
     runs_dir: Path | None,
     as_json: bool,
+    yes: bool,
     detailed_exitcode: bool,
 ) -> int:
     """Show what would run, be skipped, adopted or waited for, and why, with tokens and cost."""
-    plan = plan_of(config, target, overrides, runs_dir)
+    plan = plan_of(config, target, overrides, runs_dir, yes=yes, ask=asker(as_json))
     if as_json:
         print_json(plan.as_dict())
     else:
@@ -44,19 +50,32 @@ def command(
     return SOMETHING_TO_DO if detailed_exitcode and not plan.idle else 0
 
 
-def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None) -> Plan:
-    """Return the plan; prepares into a temporary folder where the prepared files are not up to date."""
-    from ftrun.runner import Settings, context_of, is_done, open_session
+def plan_of(
+    config: Path,
+    target: str | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path | None,
+    *,
+    yes: bool,
+    ask: Callable[[str], bool] | None,
+) -> Plan:
+    """Return the plan; prepares into a temporary folder where the prepared files are not up to date.
+
+    Where nobody agrees to send a key there, nothing is sent, and the plan is made from the state.
+    """
+    from ftrun.runner import Settings, context_of, is_done, locate_session
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
-    session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
+    refused = _refused(session, yes, ask)  # before the state is read: agreeing needs none
+    session.reload()
     context = context_of(session, lambda kind, **data: None, Settings())
     context.needs_files = not is_done(context)
     remote = None if session.other_store else reachable(session.experiment)
     notes = [*session.notes, *target_notes(session.experiment)]
     if remote is None:
-        notes.append("remote not checked")
+        notes.append(f"remote not checked{refused}")
     else:
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
@@ -66,6 +85,18 @@ def plan_of(config: Path, target: str | None, overrides: tuple[str, ...], runs_d
         finally:
             if remote is not None:
                 remote.close()
+
+
+def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> str:
+    """Have the user agree to what is sent; return why nothing may be, with the way out, else nothing."""
+    from ftrun.targets import agree
+
+    try:
+        with session.named():
+            agree(session.experiment, yes=yes, ask=ask)
+    except DecisionError as error:
+        return f": {error}. {error.problem.hint}"
+    return ""
 
 
 def target_notes(experiment: Experiment) -> list[str]:

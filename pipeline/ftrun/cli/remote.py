@@ -34,7 +34,7 @@ def remote_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def opened(
-    config: Path | None, target: str | None, runs_dir: Path | None
+    config: Path | None, target: str | None, runs_dir: Path | None, *, yes: bool = False
 ) -> Iterator[tuple[Session, Service, Owners]]:
     """Yield session and connection of the target that is meant, and who owns what there."""
     from ftrun.cli.jobs import service_of
@@ -44,7 +44,7 @@ def opened(
 
     file = config if config is not None else _only_experiment(target)
     session = open_session(file, target=target, runs=runs_dir)
-    with service_of(session) as service:
+    with service_of(session, yes=yes) as service:
         known = owners(session.folder.parent.parent, identity_of(session.experiment.target))
         known.add(session.state)  # which may lie elsewhere
         yield session, service, known

@@ -28,7 +28,7 @@ def command(
 
     Jobs can't be deleted anywhere: for a job its model is offered.
     """
-    with opened(config, target, runs_dir) as (session, service, known):
+    with opened(config, target, runs_dir, yes=yes) as (session, service, known):
         if _remove_deployment(session, thing, yes, as_json):
             return 0
         entry = _find(service, thing, known)

@@ -28,13 +28,14 @@ def command(
 
     `ftrun run` goes on from there: it asks and judges the model.
     """
-    from ftrun.cli.jobs import job_document, job_id_of
+    from ftrun.cli.jobs import agree_in, job_document, job_id_of
     from ftrun.cli.run import comeback
     from ftrun.runner import Settings, context_of, open_session
     from ftrun.stages.wait import failure_of, watch_of
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     job_id, reporter = job_id_of(session), Reporter(quiet=as_json)
+    agree_in(session)
     context = context_of(session, reporter, Settings(max_wait=max_wait))
     with session.named():
         try:

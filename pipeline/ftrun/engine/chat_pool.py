@@ -76,9 +76,9 @@ class _Worker:
         self.used, self.dead = time.monotonic(), False
         self._model, self._answers = model, dict[str, Answer]()
         self._lock = threading.Lock()
-        make_folder(folder)
+        make_folder(folder, mode=0o700)
         self._log = folder / "chat.log"
-        with open_to_write(self._log, "ab+") as log:
+        with open_to_write(self._log, "ab+", mode=0o600) as log:
             self._process: subprocess.Popen[bytes] = start(
                 "ftrun.engine.chat_worker", model, folder=folder, log=log, pipes=True
             )

@@ -26,7 +26,7 @@ LOCK_SECONDS = 2  # a server that looks whether the lock is free holds it for a 
 
 def lock_of(folder: Path) -> FileLock:
     """Return the lock that the process of the job in `folder` holds while it lives."""
-    return file_lock(folder / "process.lock")
+    return file_lock(folder / "process.lock", mode=0o600)
 
 
 def run_job(home: Path, job_id: str) -> None:

@@ -23,9 +23,10 @@ from filelock import FileLock, Timeout
 
 import ftrun
 from ftrun.engine.extras import require_engine
+from ftrun.engine.places import private_folder
 from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.files import file_lock, make_folder, open_to_write
+from ftrun.files import file_lock, open_to_write
 from ftrun.waits import OverdueError, bounded, waiting
 
 WIRE = 1  # raise when runner and engine of different versions can no longer work together
@@ -64,9 +65,9 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
     found = _find(home)
     if found is not None and found.same:
         return found.endpoint
-    make_folder(home, mode=0o700)
+    private_folder(home)
     try:
-        lock = file_lock(home / "engine.lock", timeout=START_SECONDS)
+        lock = file_lock(home / "engine.lock", mode=0o600, timeout=START_SECONDS)
         with waiting(f"another process that starts the engine of {home}"):
             lock.acquire()
         try:
@@ -101,7 +102,7 @@ def stop_engine(home: Path) -> bool:
 
 def server_lock(home: Path) -> FileLock:
     """Return the lock that the one server of `home` holds while it lives."""
-    return file_lock(home / "server.lock")
+    return file_lock(home / "server.lock", mode=0o600)
 
 
 def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
@@ -132,7 +133,7 @@ def _start(home: Path, announce: Callable[[str], None]) -> Endpoint:
     require_engine()
     announce("Starting the engine in the background (it ends by itself after 30 idle minutes).")
     log = home / "engine.log"
-    with open_to_write(log, "wb") as file:
+    with open_to_write(log, "wb", mode=0o600) as file:
         process = start("ftrun.engine.server", str(home), folder=home, log=file, own_session=True)
     with waiting(f"the engine of {home} to start (its log: {log})"):
         endpoint = _wait_for_start(home, process, log)

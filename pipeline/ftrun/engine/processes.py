@@ -1,4 +1,4 @@
-"""Owns how the engine starts processes of its own: same Python, no foreign module in the way, no keys."""
+"""Owns how the engine starts processes of its own: same Python, no foreign module in the way, no secrets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import IO, Any
+
+from ftrun.secrecy import without_secrets
 
 
 def start(
@@ -30,8 +32,8 @@ def start(
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment without other services' keys, its paths valid in any folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    """Return what of our environment is no secret, its paths valid in any folder."""
+    kept = without_secrets(os.environ)
     if "PYTHONPATH" in kept:
         entries = kept["PYTHONPATH"].split(os.pathsep)
         kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in entries if entry)

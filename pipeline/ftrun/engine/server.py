@@ -28,10 +28,11 @@ from ftrun.engine.api import Services, create_app
 from ftrun.engine.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
 from ftrun.engine.chat_pool import ChatPool
 from ftrun.engine.launch import WIRE, running_engine, server_lock
+from ftrun.engine.places import private_folder
 from ftrun.engine.store import Store
 from ftrun.engine.supervisor import Supervisor
 from ftrun.errors import DecisionError, FtrunError, UsageError
-from ftrun.files import delete, make_folder, write_json
+from ftrun.files import delete, write_json
 
 IDLE_SECONDS = 30 * 60.0
 CLOSE_SECONDS = 1  # for answers under way when the engine is asked to end
@@ -55,7 +56,7 @@ def serve(settings: Settings, *, ready: Callable[[dict[str, Any]], None]) -> Non
     an engine already.
     """
     listener = _listen(settings.host, settings.port)
-    make_folder(settings.home, mode=0o700)
+    private_folder(settings.home)
     lock = server_lock(settings.home)
     try:
         lock.acquire(timeout=0)

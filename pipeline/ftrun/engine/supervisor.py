@@ -112,8 +112,8 @@ class Supervisor:
             )
         self._store.jobs.note(job.id, attempts=job.attempts + 1)
         folder = self._store.jobs.folder(job.id)
-        make_folder(folder)
-        with open_to_write(folder / "job.log", "ab+") as log:
+        make_folder(folder, mode=0o700)
+        with open_to_write(folder / "job.log", "ab+", mode=0o600) as log:
             self._children[job.id] = start(
                 "ftrun.engine.job", str(self._store.home), job.id, folder=folder, log=log, own_session=True
             )

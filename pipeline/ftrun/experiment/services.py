@@ -16,7 +16,9 @@ TABLE = Path(__file__).with_name("services.json")
 
 @cache
 def table() -> dict[str, Any]:
-    """Return `protocol`, the capabilities with their values (the usual one first), and `services`."""
+    """Return `protocol`, the capabilities with their values (the usual one first), `own_keys`, the variables
+    that belong to one service with its hosts (`*` is one label), and `services`.
+    """
     read: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
     return read
 
@@ -25,6 +27,12 @@ def service(provider: str) -> Mapping[str, Any]:
     """Return the entry of a provider other than `local`."""
     entry: Mapping[str, Any] = table()["services"][provider]
     return entry
+
+
+def own_hosts(variable: str) -> list[str] | None:
+    """Return the hosts that get this variable, where it is the key of one service, else None."""
+    hosts: list[str] | None = table()["own_keys"].get(variable)
+    return hosts
 
 
 def capabilities(provider: str, given: Mapping[str, str]) -> dict[str, str]:

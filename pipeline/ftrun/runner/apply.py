@@ -22,7 +22,7 @@ from ftrun.stages.spec import spec_key
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
-from ftrun.targets import Service, identity_of, reachable
+from ftrun.targets import Service, agree, identity_of, reachable
 from ftrun.values import dataclass
 
 
@@ -190,7 +190,7 @@ def do_free_stages(session: Session, context: Context, settings: Settings, outco
     """Prepare and check what is local and costs nothing; tell whether there is something to do after that."""
     write_gitignore(session.folder.parent.parent, _local_folders(context))
     remember_validated(session)
-    _check_key(context)
+    _check_key(context, settings)
     for stage in STAGES[: len(FREE_FIRST)]:
         step(stage, context, outcome, None)
         if settings.until == stage.NAME:
@@ -202,13 +202,16 @@ def _local_folders(context: Context) -> tuple[str, ...]:
     return (context.experiment.target.name,) if context.local else ()
 
 
-def _check_key(context: Context) -> None:
-    """Refuse a missing or malformed key, or an unknown model, before any work is done."""
+def _check_key(context: Context, settings: Settings) -> None:
+    """Refuse an unknown model, and a key that is missing, malformed or not agreed to be sent, before any work
+    is done.
+    """
     if context.local:
         from ftrun.targets.local import check_model
 
         check_model(context.experiment)
     else:
+        agree(context.experiment, yes=settings.yes, ask=settings.ask)
         context.service()
 
 

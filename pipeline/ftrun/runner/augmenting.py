@@ -28,7 +28,7 @@ from ftrun.stages.spending import announce, settle
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Standing
 from ftrun.state.locks import held
-from ftrun.targets import Reply
+from ftrun.targets import Reply, agree
 from ftrun.targets.refusals import explained, remarks
 
 
@@ -76,6 +76,8 @@ class Augmentation:
             try:
                 if missing:
                     limits = self._limits(kept)
+                    with self._other.named():
+                        agree(self._other.experiment, yes=yes, ask=ask)
                     self._authorize(costs, limits, yes, ask)
                     self._ask(missing, kept, costs, limits)
             finally:

@@ -19,7 +19,7 @@ from ftrun.stages.unresolved import unclear_error
 from ftrun.state import Intent, State
 from ftrun.state.notes import Note, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service, same_account, server_of
-from ftrun.targets.connect import OPENAI
+from ftrun.targets.addresses import OPENAI
 from ftrun.targets.matching import is_of
 from ftrun.targets.trouble import is_gone
 

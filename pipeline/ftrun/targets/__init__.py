@@ -3,6 +3,7 @@
 `identity_of` is cheap; `connect` is what loads the openai SDK. Only `targets.api` imports it.
 """
 
+from ftrun.targets.addresses import server_of
 from ftrun.targets.connect import (
     address_of,
     connect,
@@ -10,8 +11,8 @@ from ftrun.targets.connect import (
     is_local,
     reachable,
     same_account,
-    server_of,
 )
+from ftrun.targets.consent import agree
 from ftrun.targets.service import (
     TRANSIENT,
     Created,
@@ -39,6 +40,7 @@ __all__ = [
     "Service",
     "Unclear",
     "address_of",
+    "agree",
     "connect",
     "identity_of",
     "is_local",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from ftrun.errors import UsageError
+from ftrun.errors import DecisionError, UsageError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target_model import Target
-from ftrun.targets.keys import key_from
+from ftrun.targets.addresses import OPENAI, origin_of, server_of
+from ftrun.targets.consent import permit
+from ftrun.targets.keys import key_for
 from ftrun.targets.service import Service
 
-OPENAI = "https://api.openai.com/v1"
-PORTS = {"http": 80, "https": 443}
 Announce = Callable[[str], None]
+IGNORED = {  # what the SDK would use of the environment, and what to write instead
+    "OPENAI_BASE_URL": "the experiment file says which service is paid (targets.T.base_url)",
+    "OPENAI_CUSTOM_HEADERS": "the experiment file says what is sent (targets.T.headers)",
+}
 
 
 def is_local(target: Target) -> bool:
@@ -54,36 +56,6 @@ def address_of(target: Target) -> str:
     return origin_of(target.base_url or OPENAI)
 
 
-def origin_of(url: str) -> str:
-    """Return scheme, host and path of a base URL, without credentials or query."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path.rstrip('/')}"
-
-
-def server_of(url: str) -> str:
-    """Return the address of a server in the one form that all its spellings share: letter case, the usual
-    port, a dot behind the name, slashes, the names of this machine.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or PORTS.get(parts.scheme)
-    except ValueError:  # an address in a state that was written otherwise
-        return url
-    path = "/".join(part for part in unquote(parts.path).split("/") if part not in ("", "."))
-    return f"{parts.scheme}://{_host(parts.hostname or '')}:{port}/{path}"
-
-
-def _host(name: str) -> str:
-    name = name.rstrip(".")
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return name
-    address = getattr(address, "ipv4_mapped", None) or address
-    return "localhost" if address.is_loopback else address.compressed
-
-
 def same_account(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two identities are one, however the server's address is spelled in them."""
     return _spelled_alike(one) == _spelled_alike(other)
@@ -112,36 +84,36 @@ def reachable(experiment: Experiment) -> Service | None:
         return running_service()
     try:
         return _connect_remote(experiment.target, lambda _text: None)
-    except UsageError:  # no key, or none that can be one: the state alone must do
+    except (UsageError, DecisionError):  # no key, none that can be one, or none that may be sent there
         return None
 
 
 def _connect_remote(target: Target, announce: Announce) -> Service:
     from ftrun.targets.api import ApiService
 
-    if os.environ.get("OPENAI_BASE_URL"):
-        announce(
-            "OPENAI_BASE_URL is ignored: who gets paid stands in the experiment file (targets.T.base_url)."
-        )
-    identity = identity_of(target)
+    for variable, instead in IGNORED.items():
+        if os.environ.get(variable):
+            announce(f"{variable} is ignored: {instead}.")
+    identity, base_url = identity_of(target), target.base_url or OPENAI
     return ApiService(
-        base_url=target.base_url or OPENAI,
-        key=_key(target),
+        base_url=base_url,
+        key=_key(target, base_url),
         organization=identity["organization"],
         project=identity["project"],
-        headers={name: _header(value, target.name) for name, value in target.headers.items()},
+        headers={name: _header(value, target.name, base_url) for name, value in target.headers.items()},
         capabilities=target.capabilities,
     )
 
 
-def _key(target: Target) -> str | Callable[[], str]:
+def _key(target: Target, url: str) -> str | Callable[[], str]:
     if target.auth == "entra":
         from ftrun.targets.entra import INFERENCE, token_for
 
+        permit(INFERENCE[0], url)
         return token_for(target.name, *INFERENCE)
-    return key_from(target.api_key_env or "OPENAI_API_KEY", target.name)
+    return key_for(url, target.api_key_env or "OPENAI_API_KEY", target.name)
 
 
-def _header(value: str, target: str) -> str:
+def _header(value: str, target: str, url: str) -> str:
     """Return a header's value; `env:NAME` stands for what the environment has."""
-    return key_from(value.removeprefix("env:"), target) if value.startswith("env:") else value
+    return key_for(url, value.removeprefix("env:"), target) if value.startswith("env:") else value

@@ -14,6 +14,8 @@ import httpx2
 from ftrun.errors import FtrunError
 from ftrun.experiment.target_model import Deployment
 from ftrun.secrecy import hide
+from ftrun.targets.api.proxies import direct_client
+from ftrun.targets.consent import permit
 from ftrun.targets.entra import MANAGEMENT, token_for
 from ftrun.targets.trouble import ServiceError, is_api_error
 from ftrun.waits import OverdueError, bounded, waiting
@@ -31,10 +33,13 @@ class Deployments:
     """The deployments of one Azure resource."""
 
     def __init__(self, where: Deployment, target: str, *, pause: float = PAUSE) -> None:
-        """Use the management token of the environment; UsageError where there is no way to get one."""
+        """Use the management token of the environment; UsageError where there is no way to get one, and as
+        `permit`.
+        """
         self._where, self._pause = where, pause
+        permit(MANAGEMENT[0], where.management_url)
         self._token: Callable[[], str] = token_for(target, *MANAGEMENT)
-        self._client = httpx2.Client(timeout=TIMEOUT, follow_redirects=False)
+        self._client = direct_client(where.management_url, TIMEOUT)
 
     def close(self) -> None:
         """Close connections."""

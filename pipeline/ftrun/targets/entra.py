@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from ftrun.errors import FtrunError, UsageError
 from ftrun.secrecy import keep_secret
+from ftrun.targets import consent
 from ftrun.targets.keys import key_from
 from ftrun.waits import waiting
 
 # the variable that may hold a token, and what the token is for
-INFERENCE = ("AZURE_OPENAI_AD_TOKEN", "https://cognitiveservices.azure.com/.default")
-MANAGEMENT = ("AZURE_MANAGEMENT_TOKEN", "https://management.azure.com/.default")
+INFERENCE = (consent.INFERENCE, "https://cognitiveservices.azure.com/.default")
+MANAGEMENT = (consent.MANAGEMENT, "https://management.azure.com/.default")
 
 
 def token_for(target: str, variable: str, scope: str) -> Callable[[], str]:

@@ -9,6 +9,7 @@ import re
 
 from ftrun.errors import UsageError
 from ftrun.secrecy import keep_secret
+from ftrun.targets.consent import permit
 
 PLACEHOLDER = re.compile(
     r"your|api[-_ ]?key|replace|changeme|example|<.*>|\.\.\.|…|x{4,}|\*{3,}|^sk-?$", re.IGNORECASE
@@ -32,6 +33,13 @@ def key_from(variable: str, target: str) -> str:
         )
     keep_secret(value)
     return value
+
+
+def key_for(url: str, variable: str, target: str) -> str:
+    """Return the key as `key_from` if it may be sent to the server at `url`, else raise as `permit`."""
+    key = key_from(variable, target)
+    permit(variable, url)
+    return key
 
 
 def _fault(value: str) -> str | None:

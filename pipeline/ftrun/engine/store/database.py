@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.errors import DecisionError
-from ftrun.files import refuse_file
+from ftrun.files import open_to_write, refuse_file
 
 # Version N is reached by the statements at N-1. Never edit an entry: add one.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -72,6 +72,7 @@ class Database:
         self._lock = threading.RLock()
         for ending in ("", "-journal", "-wal", "-shm"):  # SQLite follows links
             refuse_file(path.with_name(path.name + ending))
+        open_to_write(path, "ab+", mode=0o600).close()  # SQLite's own files take its mode
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode = WAL")

@@ -43,7 +43,7 @@ class Files:
     def __init__(self, database: Database, folder: Path) -> None:
         """Keep contents in `folder`, which is made."""
         self._database, self._folder = database, folder
-        make_folder(folder)
+        make_folder(folder, mode=0o700)
 
     def path(self, file_id: str) -> Path:
         """Return where the content of a file lies."""
@@ -54,7 +54,7 @@ class Files:
         file_id, hasher, size = new_id("file"), hashlib.sha256(), 0
         partial = self._folder / f".{file_id}.partial"
         try:
-            with named_errors(partial), open_to_write(partial, "wb") as target:
+            with named_errors(partial), open_to_write(partial, "wb", mode=0o600) as target:
                 while piece := source.read(PIECE):
                     hasher.update(piece)
                     size += target.write(piece)

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ftrun.engine.places import store_id
+from ftrun.engine.places import private_folder, store_id
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Files
 from ftrun.engine.store.jobs import Jobs
 from ftrun.engine.store.models import Models
 from ftrun.engine.store.records import now
 from ftrun.engine.store.uploads import Uploads
-from ftrun.files import digest, file_lock, make_folder, write_json
+from ftrun.files import digest, file_lock, write_json
 
 KEY_SECONDS = 30 * 24 * 3600  # how long an idempotency key is remembered
 
@@ -31,7 +31,7 @@ class Store:
     def __init__(self, home: Path) -> None:
         """Open the store in `home`; a folder without one gets a new one."""
         self.home = home
-        make_folder(home, mode=0o700)
+        private_folder(home)
         self.id = _identity(home)
         self.database = Database(home / "store.sqlite3")
         self.files = Files(self.database, home / "files")
@@ -85,7 +85,7 @@ def _identity(home: Path) -> str:
     if known is not None:
         return known
     with contextlib.ExitStack() as stack:
-        stack.enter_context(file_lock(home / "store.lock", timeout=30))
+        stack.enter_context(file_lock(home / "store.lock", mode=0o600, timeout=30))
         known = store_id(home)
         if known is None:
             known = str(uuid.uuid4())

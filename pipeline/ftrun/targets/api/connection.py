@@ -83,12 +83,24 @@ class Connection:
         base_url = str(self._options["base_url"])
         verify = _certificates(not base_url.startswith("http:"))
         transport = BoundedTransport(end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url))
-        http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport)
-        return openai.OpenAI(**self._options, max_retries=retries, http_client=http)
+        http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport, trust_env=False)
+        return _Client(**self._options, max_retries=retries, http_client=http)
 
     def close(self) -> None:
         """Close connections."""
         self._client.close()
+
+
+class _Client(openai.OpenAI):
+    """The SDK's client without what the SDK adds from the environment: OPENAI_CUSTOM_HEADERS would change the
+    key and the payer of every request, and send a gateway's secret to any server.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._custom_headers = options["default_headers"]
+        self.organization, self.project = options["organization"], options["project"]
+        self.admin_api_key = self.webhook_secret = None
 
 
 @functools.cache

@@ -26,6 +26,14 @@ def proxy_for(base_url: str) -> httpx2.Proxy | None:
     return _proxy(found if "://" in found else f"http://{found}")
 
 
+def direct_client(url: str, timeout: httpx2.Timeout) -> httpx2.Client:
+    """Return a client for the server at `url`: it follows no redirect, and of the environment it takes this
+    proxy alone. UsageError as `proxy_for`.
+    """
+    transport = httpx2.HTTPTransport(proxy=proxy_for(url))
+    return httpx2.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
+
+
 def _proxy(address: str) -> httpx2.Proxy:
     try:
         keep_secret(urlsplit(address).password or "")
