@@ -54,6 +54,7 @@ def test_a_damaged_state_stops_and_is_repaired_from_its_backup(
     assert refused["error"]["code"] == "state_damaged"
     document = inside.json("state", "repair", *STATE)
     assert document["source"] == "the backup"
+    assert document["wrong"] == refused["error"]["message"]
     assert Path(document["kept"]).read_bytes() == torn
     assert inside.json(*TRAIN)["job_id"] == job_id
     assert provider.faults.posts == posts

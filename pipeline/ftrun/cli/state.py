@@ -95,6 +95,7 @@ def repair(
     elif document["source"] is None:
         print(f"{document['state']} is whole: there is nothing to repair.")
     else:
+        print(f"It was wrong: {document['wrong']}")
         kept = f"; the damaged one is kept: {document['kept']}" if document["kept"] else ""
         print(f"{document['state']} was restored from {document['source']}{kept}")
     return 0

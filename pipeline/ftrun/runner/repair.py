@@ -61,11 +61,11 @@ def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
     with session.locked(wait=wait):
         try:
             session.reload()
-            return {"state": session.store.shown(), "source": None, "kept": None}
+            return {"state": session.store.shown(), "source": None, "kept": None, "wrong": None}
         except DecisionError as error:
             if error.code not in REPAIRABLE:
                 raise
-            older = error.code == "state_older"
+            older, wrong = error.code == "state_older", str(error)
         source, state = _restored(session, session.store.read("state.json") or b"", older=older)
         kept = session.store.put_aside(_kept_name()) if session.store.exists() else None
         if state is not None:
@@ -73,7 +73,7 @@ def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
         with _context(session, emit) as context:
             if state is None:
                 _adopt_from_target(session, context)
-    return {"state": session.store.shown(), "source": source, "kept": kept}
+    return {"state": session.store.shown(), "source": source, "kept": kept, "wrong": wrong}
 
 
 def _restored(session: Session, raw: bytes, *, older: bool) -> tuple[str, State | None]:
