@@ -75,6 +75,13 @@ def test_who_waits_for_a_lock_says_for_whom(paid: Paid, monkeypatch: pytest.Monk
     path.with_suffix(".json").write_text('{"pid": 7, "host": "h", "folder": "f", "since": "s"}')
     held = os.open(path, os.O_CREAT | os.O_RDWR)
     fcntl.flock(held, fcntl.LOCK_EX)
-    threading.Timer(1.0, os.close, (held,)).start()
+
+    def give_way() -> None:
+        while all(thread.name != "waits" for thread in threading.enumerate()):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        os.close(held)
+
+    threading.Thread(target=give_way, daemon=True).start()
     paid.run("run", paid.config, "--until", "check", "--wait")
     assert f"waiting for the lock {path}" in paid.error and "process 7 on h" in paid.error
