@@ -147,7 +147,7 @@ def _keep(stage: Stage, context: Context, outcome: Outcome) -> None:
         (wait if stage is wait else evaluate).restore(context)
     if stage is wait:  # before anything is asked
         tell_damaged(context)
-    keep(context)
+    keep(context, answers=stage is evaluate)
 
 
 def _check_names(context: Context, settings: Settings) -> None:

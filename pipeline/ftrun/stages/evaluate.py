@@ -74,7 +74,9 @@ def still_to_ask(context: Context) -> tuple[Experiment, str | None]:
         return experiment, None
     missing, total = _missing(context), len(_missing(context, {}))
     if len(missing) == total:
-        return experiment, None
+        had = context.result(NAME).get("metrics") and not _cache(context) and context.force != NAME
+        gone = "earlier answers are neither here nor in history/: all will be asked for again"
+        return experiment, gone if had else None
     ids = {question.id for question, _ in missing}
     prompts = tuple(prompt for prompt in experiment.evaluation.prompts if prompt.id in ids)
     asked = dataclasses.replace(experiment.evaluation, prompts=prompts)
@@ -140,8 +142,15 @@ def run(context: Context) -> dict[str, Any]:
 
 
 def restore(context: Context) -> None:
-    """Write answers.jsonl and scores.json again where all answers are kept; ask nobody."""
-    if not _missing(context):
+    """Write answers.jsonl and scores.json again if they are missing and all answers are kept; ask nobody."""
+    from ftrun.evaluation.cache import read_records
+
+    records, evaluation = read_records(context.folder / "answers.jsonl"), context.experiment.evaluation
+    whole = len(records) == len(evaluation.prompts) * len(evaluation.models)
+    # a run for another model may have died between writing them and saying so
+    ours = {record.model for record in records} <= {rival.model for rival in _rivals(context)}
+    here = whole and ours and (context.folder / "scores.json").exists()
+    if not here and not _missing(context):
         run(context)
 
 
