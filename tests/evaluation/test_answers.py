@@ -87,6 +87,27 @@ def test_a_torn_line_costs_one_answer(tmp_path: Path) -> None:
     assert len(read_records(kept)) == 4
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"answer": 5},
+        {"messages": ["猫は？"]},
+        {"cache_key": ["a"]},
+        {"passed": "yes"},
+        {"seconds": float("nan")},
+        {"usage": None},
+        {"answer": "\ud83d"},
+        {"other": 1},
+    ],
+)
+def test_a_line_with_a_wrong_type_is_not_an_answer(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """What a hand or a merge made of a line is left out, and stops nothing later."""
+    path = write_records(tmp_path, run(tmp_path, Server()))
+    first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join((json.dumps({**json.loads(first), **wrong}).encode() + b"\n", *rest)))
+    assert len(read_records(path)) == 3
+
+
 def test_a_changed_expectation_judges_anew_without_asking(tmp_path: Path) -> None:
     """`expect` is no part of what was asked."""
     run(tmp_path, Server())

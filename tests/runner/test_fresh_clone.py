@@ -338,3 +338,38 @@ def test_without_the_state_a_clone_still_has_its_answers(clone: Clone) -> None:
     clone.run()
     assert (clone.asked, len(clone.paid.provider.jobs)) == (0, 1)
     assert clone.lost("history") == []
+
+
+def test_a_clone_without_its_history_says_so_before_it_asks(clone: Clone) -> None:
+    """Where the whole history is gone, plan and run say that all questions will be asked for again."""
+    for path in (clone.folder / RUNS).glob("history/*/*"):
+        path.unlink()
+    clone.add(THIRD)
+    gone = "earlier answers are neither here nor in history/: all will be asked for again"
+    assert clone.paid.json("plan", str(clone.config))["notes"] == [gone]
+    assert gone in clone.run()
+    assert clone.asked == 6
+
+
+def test_failed_cases_are_found_in_a_clone(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`augment --from-failures` takes the failed cases from the history."""
+    text = paid.config.read_text(encoding="utf-8")
+    paid.config.write_text(text.replace("一番は？}", "一番は？, expect: {contains: 別}}"), encoding="utf-8")
+    paid.run("run", str(paid.config), "--yes")
+    clone = cloned(paid, monkeypatch)
+    assert paid.json("augment", str(clone.config), "--from-failures")["failed"] == 1
+
+
+def test_answers_of_a_model_that_was_left_stay_with_that_model(paid: Paid) -> None:
+    """Answers that a killed run for another model left in answers.jsonl are not taken for this one's."""
+    paid.run("run", str(paid.config), "--yes")
+    place = paid.folder / RUNS
+    mine = (place / "answers.jsonl").read_bytes()
+    (kept,) = place.glob("history/*/answers.jsonl")
+    other = mine.replace(b"ftjob-1", b"ftjob-2")
+    (place / "answers.jsonl").write_bytes(other)
+    paid.add("description: other words\n")
+    paid.run("run", str(paid.config))
+    assert (place / "answers.jsonl").read_bytes() == mine
+    assert kept.read_bytes() == mine
+    assert questions(paid) == 4

@@ -118,11 +118,22 @@ def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
     from ftrun.augment.failures import entries_of, failed_cases
     from ftrun.augment.shapes import shape_of
 
-    records = failed_cases(session.folder)
+    records = failed_cases(_answered_in(session))
     found, left_out = entries_of(session.experiment, shape_of(session.experiment), records, *new_run())
     added = review.add(found)
     unfit = {"no row of these columns can hold it": len(left_out)} if left_out else {}
     return {"kind": "failure", "failed": len(records), "proposed": len(added), "left_out": unfit}
+
+
+def _answered_in(session: Session) -> Path:
+    """Return the folder whose answers.jsonl is the present model's: in a fresh clone that of the history."""
+    from ftrun.evaluation.cache import ANSWERS
+    from ftrun.stages.history import kept_folder
+
+    waited = session.state.stages.get("wait")
+    if waited is None or "spec" not in waited.result or (session.folder / ANSWERS).exists():
+        return session.folder
+    return kept_folder(session.folder, waited.result["spec"])
 
 
 def _whole(session: Session, review: ReviewFile) -> dict[str, Any]:

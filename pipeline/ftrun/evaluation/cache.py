@@ -26,7 +26,8 @@ class AnswerCache:
         self._path = folder / CACHE
         self.records: dict[str, Record] = {}
         # every model's own answers are kept with it: they come back in a fresh clone too
-        for path in sorted(folder.glob(f"history/*/{ANSWERS}"), key=lambda path: path.parent == present):
+        kept = sorted(folder.glob(f"history/*/{ANSWERS}"))
+        for path in sorted(kept, key=lambda path: path.parent == present):
             self._add(reversed(read_records(path)))  # of two answers to one question the present one is first
         for path in (folder / ANSWERS, self._path):
             self._add(read_records(path))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.money import authorize
-from ftrun.runner.plan import FREE_FIRST, Plan, is_done, make_plan
+from ftrun.runner.plan import FREE_FIRST, NEWS, Plan, is_done, make_plan
 from ftrun.runner.session import Session, remember_validated
 from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of, wait
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
@@ -171,7 +171,7 @@ def _keep(stage: Stage, context: Context, outcome: Outcome) -> None:
         (wait if stage is wait else evaluate).restore(context)
     if stage is wait:  # before anything is asked
         tell_damaged(context)
-    keep(context)
+    keep(context, answers=stage is evaluate)
 
 
 def _check_names(context: Context, settings: Settings) -> None:
@@ -244,7 +244,9 @@ def _detach(context: Context) -> None:
 def step(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:
     """Decide on one stage with what is known now, do it and record it."""
     decision = stage.decide(context, remote)
-    if decision.action == "skip" and not (stage.NAME == "report" and _worked(outcome)):
+    if stage.NAME == "report" and decision.action == "skip" and _worked(outcome):
+        decision = Decision(action="run", reasons=(NEWS,))
+    if decision.action == "skip":
         outcome.stages[stage.NAME] = {"action": "skip", "seconds": 0.0}
         context.emit("skipped", stage=stage.NAME, reasons=decision.reasons)
         _recall(stage, context)

@@ -12,6 +12,7 @@ from ftrun.stages.lineage import starting_model
 from ftrun.targets import Service
 from ftrun.values import dataclass
 
+NEWS = "there is something new to report"
 FREE_FIRST = ("prepare", "check")  # local and free: done, or previewed, before the rest can be planned
 
 
@@ -125,7 +126,7 @@ def _decide(stage: Any, context: Context, remote: Service | None, before: list[S
         return Decision(action="run", reasons=(f"after {running}",))
     decision: Decision = stage.decide(context, remote)
     if stage.NAME == "report" and decision.action == "skip" and _works(before):
-        return Decision(action="run", reasons=("there is something new to report",))
+        return Decision(action="run", reasons=(NEWS,))
     return decision
 
 

@@ -73,7 +73,9 @@ def still_to_ask(context: Context) -> str | None:
         return None
     missing, total = _missing(context), len(_missing(context, {}))
     if len(missing) == total:
-        return None
+        had = context.result(NAME).get("metrics") and not _cache(context) and context.force != NAME
+        gone = "earlier answers are neither here nor in history/: all will be asked for again"
+        return gone if had else None
     return f"{len(missing)} of {total} answers will be asked for; the others are kept"
 
 
@@ -182,8 +184,15 @@ def run(context: Context) -> dict[str, Any]:
 
 
 def restore(context: Context) -> None:
-    """Write answers.jsonl and scores.json again where all answers are kept; ask nobody."""
-    if not _missing(context):
+    """Write answers.jsonl and scores.json again if they are missing and all answers are kept; ask nobody."""
+    from ftrun.evaluation.cache import read_records
+
+    records, evaluation = read_records(context.folder / "answers.jsonl"), context.experiment.evaluation
+    whole = len(records) == len(evaluation.prompts) * len(evaluation.models)
+    # a run for another model may have died between writing them and saying so
+    ours = {record.model for record in records} <= {rival.model for rival in _rivals(context)}
+    here = whole and ours and (context.folder / "scores.json").exists()
+    if not here and not _missing(context):
         run(context)
 
 

@@ -38,11 +38,11 @@ def present_folder(context: Context) -> Path:
     return kept_folder(context.folder, spec_key(context))
 
 
-def keep(context: Context, *, reported: bool = False) -> None:
+def keep(context: Context, *, answers: bool, reported: bool = False) -> None:
     """Keep the model of the present configuration with all that was found out about it.
 
     What is kept already never becomes less: a fresh clone, or a run without questions, has less to tell.
-    `reported`: report.md is the present configuration's.
+    `answers`, `reported`: answers.jsonl, and report.md too, are the present configuration's.
     """
     key = spec_key(context)
     job, waited = context.state.jobs.get(key), context.state.stages.get("wait")
@@ -51,7 +51,7 @@ def keep(context: Context, *, reported: bool = False) -> None:
     folder = present_folder(context)
     before = _entry(folder)
     same_job = _mapping(before, "wait").get("job_id") in (None, waited.result.get("job_id"))
-    scores = evaluated(context, key)
+    scores = evaluated(context, key) if answers else None
     answered = scores is not None and keep_answers(context, present=True)
     entry = {
         **before,
@@ -171,7 +171,7 @@ def recalled(context: Context) -> Mapping[str, Any] | None:
     folder, job = present_folder(context), context.state.jobs.get(key)
     try:
         entry = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
-        found: dict[str, Any] = entry["wait"]
+        found = dict[str, Any](entry["wait"])
         metrics = without_formulas((folder / METRICS).read_bytes().decode()).encode()
         if found.get("spec") != key:
             return None

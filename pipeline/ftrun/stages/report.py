@@ -70,7 +70,7 @@ def run(context: Context) -> dict[str, Any]:
         return dict(context.result(NAME))
     facts = gather(context)
     write_report(facts, context.folder)
-    keep(context, reported=True)
+    keep(context, answers=True, reported=True)
     fit = facts.fit
     return {"fit": fit.verdict if fit else None, "sentence": fit.sentence if fit else None}
 
