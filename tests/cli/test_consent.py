@@ -66,7 +66,10 @@ def test_plan_sends_a_key_to_nobody_unasked(foreign: Paid, proxy: ScriptedServer
     assert "agreed" not in _notes(foreign)
     assert proxy.asked != []
     assert stat.S_IMODE(_kept(guard).stat().st_mode) == 0o600
-    assert json.loads(_kept(guard).read_text()) == {"variable": "SOME_KEY", "server": FOREIGN}
+    assert json.loads(_kept(guard).read_text()) == {
+        "variable": "SOME_KEY",
+        "server": f"{FOREIGN}:443/",
+    }
     proxy.asked.clear()
     _name(foreign, FOREIGN, "https://gateway.example:8443")
     assert f"SOME_KEY to {FOREIGN}:8443" in _notes(foreign)
@@ -126,9 +129,8 @@ def test_a_services_own_key_goes_to_no_other(
 
 
 def test_a_services_own_key_on_this_machine_is_asked_for(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gateway on loopback may get OPENAI_API_KEY once the user agrees; other variables go there unasked."""
-    assert "remote not checked" not in _notes(paid)
-    paid.server.asked.clear()
+    """A gateway on loopback may get any variable, OPENAI_API_KEY too, once the user agrees."""
+    assert f"SOME_KEY to {paid.server.origin}" in _notes(paid)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     _name(paid, "SOME_KEY", "OPENAI_API_KEY")
     assert f"OPENAI_API_KEY to {paid.server.origin}" in _notes(paid)
@@ -143,13 +145,10 @@ def test_a_services_own_key_on_this_machine_is_asked_for(paid: Paid, monkeypatch
         ("OPENAI_API_KEY", "https://eu.api.openai.com:443/v1"),
         ("AZURE_OPENAI_API_KEY", AZURE),
         ("AWS_BEARER_TOKEN_BEDROCK", "https://bedrock-mantle.us-west-2.api.aws/v1"),
-        ("ANY", "http://[::1]:8000/v1"),
-        ("ANY", "http://localhost:8000/v1"),
-        ("AZURE_MANAGEMENT_TOKEN", "http://127.0.0.1:8000"),
     ],
 )
 def test_what_needs_no_yes(variable: str, url: str) -> None:
-    """A preset's own key at the preset's hosts, and servers on this machine."""
+    """A preset's own key at the preset's hosts."""
     permit(variable, url)
 
 
@@ -178,13 +177,29 @@ def test_what_no_yes_allows(variable: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.openai.com/v1", "https://localhost.example", "https://127.0.0.2.nip.io"]
+    "url",
+    [
+        "https://api.openai.com/v1",
+        "https://localhost.example",
+        "https://127.0.0.2.nip.io",
+        "http://[::1]:8000/v1",
+        "http://localhost:8000/v1",
+    ],
 )
 def test_any_other_needs_a_yes(url: str) -> None:
-    """Also the hosts of a preset, for a variable that isn't the preset's."""
+    """Also the hosts of a preset, for a variable that isn't the preset's, and this machine."""
     with pytest.raises(DecisionError) as error:
         permit("ANY", url)
     assert isinstance(error.value, FtrunError) and error.value.exit_code == 4
+
+
+def test_a_budget_agrees_for_a_run_on_this_machine(paid: Paid) -> None:
+    """An unattended run within its budget goes ahead there, and what it agreed to is kept."""
+    paid.add("budget: {usd: 5}\n")
+    assert "which you have not agreed to" in _notes(paid)
+    assert paid.server.asked == []
+    assert paid.json(paid.config)["status"] == "done"
+    assert "agreed" not in _notes(paid)
 
 
 @pytest.mark.parametrize(("typed", "sent"), [("\n", False), ("y\n", True)])

@@ -211,7 +211,8 @@ def _check_key(context: Context, settings: Settings) -> None:
 
         check_model(context.experiment)
     else:
-        agree(context.experiment, yes=settings.yes, ask=settings.ask)
+        budgeted = context.experiment.budget.usd is not None
+        agree(context.experiment, yes=settings.yes, ask=settings.ask, budgeted=budgeted)
         context.service()
 
 

@@ -77,7 +77,7 @@ class Augmentation:
                 if missing:
                     limits = self._limits(kept)
                     with self._other.named():
-                        agree(self._other.experiment, yes=yes, ask=ask)
+                        agree(self._other.experiment, yes=yes, ask=ask, budgeted=self._budgeted())
                     self._authorize(costs, limits, yes, ask)
                     self._ask(missing, kept, costs, limits)
             finally:
@@ -95,6 +95,11 @@ class Augmentation:
             "estimate": costs,
             "usd": None if costs["usd"] is None else round(kept.spent - before, 6),
         }
+
+    def _budgeted(self) -> bool:
+        """Return whether there is a budget to spend within unattended."""
+        experiment = self._experiment
+        return experiment.data.augment.max_usd is not None or experiment.budget.usd is not None
 
     def _limits(self, kept: KeptAnswers) -> list[Limit]:
         """Return the budgets that hold: what answers cost that came in earlier calls counts."""
