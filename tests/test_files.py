@@ -65,6 +65,7 @@ ELSEWHERE = {
     ("data/datasets.py", "snapshot_download"): "into the cache of the Hub's own client, in the user's home",
     ("data/sqlite_rows.py", "sqlite3.connect"): "mode=ro",
     ("state/store.py", "os.open"): READS,
+    ("engine/places.py", "chmod"): "the mode of the store's own folder, which the user names",
     ("engine/store/database.py", "sqlite3.connect"): f"{STORE}; files.refuse_file looked at it",
     ("engine/local/checkpoint.py", "os.open"): READS,
     ("engine/local/checkpoint.py", "save_file"): STORE,

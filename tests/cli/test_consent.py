@@ -95,7 +95,7 @@ def test_no_command_sends_it_unasked(foreign: Paid, proxy: ScriptedServer, words
     """Exit code 4 before anything is sent; a budget, which stands in the same file, is no yes."""
     foreign.add("budget: {usd: 100}\n")
     error = foreign.json(words[0], *words[1:], foreign.config, code=4)["error"]
-    assert error["code"] == "not_agreed"
+    assert error["code"] == "not_confirmed"
     assert "SOME_KEY" in error["message"] and FOREIGN in error["message"] and "--yes" in error["hint"]
     assert foreign.json("status", foreign.config)["job_id"] is None
     assert proxy.asked == []

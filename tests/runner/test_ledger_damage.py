@@ -113,9 +113,9 @@ def test_a_damaged_ledger_pays_nothing(
                 path.symlink_to("elsewhere" if damage == "a link" else "nothing")
     sent = len(provider.faults.posts)
     document = inside.json(*RUN, "--yes", "--until", "train", *OTHER, *MONTH, code=4)
-    assert "ledger.jsonl" in document["error"]["message"] and document["error"]["hint"]
+    assert document["error"]["file"] == str(path) and document["error"]["hint"]
     assert len(provider.faults.posts) == sent
-    assert "ledger.jsonl" in inside.json("ledger", CONFIG, code=4)["error"]["message"]
+    assert inside.json("ledger", CONFIG, code=4)["error"]["file"] == str(path)
 
 
 @pytest.mark.parametrize("how", ["another folder", "no ledger", "nothing"])

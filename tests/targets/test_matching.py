@@ -208,7 +208,8 @@ def test_a_file_for_another_purpose_is_not_found(connect: Connect) -> None:
     file = {"id": "file-1", "filename": "a.jsonl", "bytes": 7, "purpose": "assistants", "status": "processed"}
     _, service = connect(lambda asked: listed([file]))
     assert service.find_file("a.jsonl", 7) is None
-    _, service = connect(lambda asked: listed([{**file, "purpose": "fine-tune"}]))
+    ours = {**file, "purpose": "fine-tune"}
+    _, service = connect(lambda asked: listed([ours]) if asked.path == "/files" else Answer(ours))
     assert service.find_file("a.jsonl", 7) is not None
 
 

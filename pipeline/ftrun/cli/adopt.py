@@ -39,7 +39,7 @@ def command(
     from ftrun.runner.adopt import adopt
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    agree_in(session)
+    agree_in(session, here=True)  # the user names a job there
     reporter = Reporter(quiet=as_json)
     document = adopt(session, job_id, unverified=unverified, wait=wait_for_lock, emit=reporter)
     reporter.end()

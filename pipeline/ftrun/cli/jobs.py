@@ -55,13 +55,16 @@ def own_job(session: Session, service: Service, job_id: str) -> Job:
     return job
 
 
-def agree_in(session: Session, *, yes: bool = False) -> None:
-    """Have the user agree to what the target is sent; DecisionError otherwise, before anything is."""
+def agree_in(session: Session, *, yes: bool = False, here: bool = False) -> None:
+    """Have the user agree to what the target is sent; DecisionError otherwise, before anything is.
+
+    `here`: the command is a yes for servers on this machine.
+    """
     from ftrun.cli.run import asker
     from ftrun.targets import agree
 
     with session.named():
-        agree(session.experiment, yes=yes, ask=asker(as_json=False))
+        agree(session.experiment, yes=yes, ask=asker(as_json=False), here=here)
 
 
 def job_document(session: Session, job: Job) -> dict[str, Any]:

@@ -109,9 +109,9 @@ def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
 
 def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:
     context.needs_files = True
+    _check_names(context, settings)
     if not do_free_stages(session, context, settings, outcome):
         return
-    _check_names(context, settings)
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
@@ -190,7 +190,8 @@ def do_free_stages(session: Session, context: Context, settings: Settings, outco
     """Prepare and check what is local and costs nothing; tell whether there is something to do after that."""
     write_gitignore(session.folder.parent.parent, _local_folders(context))
     remember_validated(session)
-    _check_key(context, settings)
+    if settings.until not in FREE_FIRST:
+        _check_key(context, settings)
     for stage in STAGES[: len(FREE_FIRST)]:
         step(stage, context, outcome, None)
         if settings.until == stage.NAME:
@@ -212,7 +213,7 @@ def _check_key(context: Context, settings: Settings) -> None:
         check_model(context.experiment)
     else:
         budgeted = context.experiment.budget.usd is not None
-        agree(context.experiment, yes=settings.yes, ask=settings.ask, budgeted=budgeted)
+        agree(context.experiment, yes=settings.yes, ask=settings.ask, here=budgeted)
         context.service()
 
 

@@ -77,7 +77,7 @@ class Augmentation:
                 if missing:
                     limits = self._limits(kept)
                     with self._other.named():
-                        agree(self._other.experiment, yes=yes, ask=ask, budgeted=self._budgeted())
+                        agree(self._other.experiment, yes=yes, ask=ask, here=self._budgeted())
                     self._authorize(costs, limits, yes, ask)
                     self._ask(missing, kept, costs, limits)
             finally:

@@ -2,8 +2,8 @@
 
 The experiment file names both, and the file may be somebody else's. A service's own key goes to that service
 and, if the user agrees, to a server on this machine. Any other variable goes where the user agrees: once for
-each variable and server, with a yes or --yes, or with a run that a budget lets spend on this machine. That is
-kept in the user's state folder, never in a repository.
+each variable and server, with a yes or --yes; for a server on this machine also by a run that a budget lets
+spend, and by `adopt`. That is kept in the user's state folder, never in a repository.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ _agreed_here: set[tuple[str, str]] = set()  # by this process: its user may have
 
 
 def agree(
-    experiment: Experiment, *, yes: bool, ask: Callable[[str], bool] | None, budgeted: bool = False
+    experiment: Experiment, *, yes: bool, ask: Callable[[str], bool] | None, here: bool = False
 ) -> None:
     """Return when all that the target would be sent may be sent; DecisionError where the user doesn't agree.
 
-    `ask` puts a question to a person (None: nobody is there). `budgeted`: a budget lets the command spend
-    unattended, which is a yes for servers on this machine, but for no other: it is in the same file.
-    UsageError, with the place in the file, for a service's own key that would go elsewhere.
+    `ask` puts a question to a person (None: nobody is there). `here`: what the user asked for is a yes for
+    servers on this machine; a budget is no yes for others, since it is in the same file. UsageError, with
+    the place in the file, for a service's own key that would go elsewhere.
     """
     for variable, url, path in _sent(experiment.target):
         try:
             permit(variable, url)
         except DecisionError:
             question = f"Send the variable {variable} to {shown_server(url)}, now and from now on?"
-            if not (yes or (budgeted and is_loopback(url)) or (ask and ask(question))):
+            if not (yes or (here and is_loopback(url)) or (ask and ask(question))):
                 raise
             remember(variable, url)
         except UsageError as error:
@@ -77,7 +77,7 @@ def permit(variable: str, url: str) -> None:
         raise DecisionError(
             f"the file sends the variable {variable} to {shown}, which you have not agreed to; "
             "nothing was sent",
-            code="not_agreed",
+            code="not_confirmed",
             hint="If you trust both: `ftrun plan CONFIG --yes`, once; it spends nothing.",
         )
 

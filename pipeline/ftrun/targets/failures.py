@@ -18,7 +18,7 @@ from ftrun.targets.trouble import ServiceError, is_api_error
 
 REFUSED = (400, 401, 403, 404, 413, 422)
 LOGIN_WANTED = 511  # of a network before the server
-FOREIGN = ("refused", "forbidden", "not_found")  # what a proxy between says, too, in words of its own
+FOREIGN = ("refused", "forbidden")  # what a proxy between says, too, in words of its own
 PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
 CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")

@@ -84,14 +84,14 @@ class Connection:
         verify = _certificates(not base_url.startswith("http:"))
         transport = BoundedTransport(end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url))
         http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport, trust_env=False)
-        return _Client(**self._options, max_retries=retries, http_client=http)
+        return OpenAI(**self._options, max_retries=retries, http_client=http)
 
     def close(self) -> None:
         """Close connections."""
         self._client.close()
 
 
-class _Client(openai.OpenAI):
+class OpenAI(openai.OpenAI):
     """The SDK's client without what the SDK adds from the environment: OPENAI_CUSTOM_HEADERS would change the
     key and the payer of every request, and send a gateway's secret to any server.
     """
