@@ -100,7 +100,7 @@ def test_what_a_process_needs_stays() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder whose mode nobody can change")
 def test_a_store_that_can_not_be_private_is_refused() -> None:
     """Somebody else's folder that everybody reads gets no training data: exit code 4, with the way out."""
-    others = Path("/proc/self")  # its mode can't be changed by anybody
+    others = Path(f"/proc/{os.getpid()}")  # its mode can't be changed by anybody
     with pytest.raises(DecisionError, match="read by other users") as error:
         private_folder(others)
     assert "FTRUN_HOME" in (error.value.problem.hint or "")
