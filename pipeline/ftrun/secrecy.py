@@ -139,7 +139,8 @@ def guarded_output() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # its place can't be told: it stays as it is
+                stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
     try:
         yield
