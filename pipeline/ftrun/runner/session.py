@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -14,7 +15,7 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.files import real, refuse_file, refuse_links, refuse_links_in
+from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_oddities_in
 from ftrun.runner.validated import is_valid
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of, same_account
@@ -87,10 +88,12 @@ def locate_session(
     folder = runs_folder(config, runs)
     for name in OF_ALL:
         refuse_file(folder / name)
+        with contextlib.suppress(FileNotFoundError):
+            refuse_large(folder / name, (folder / name).lstat().st_size)
     experiment = build_experiment(document, target, validated=is_valid(document.digest))
     folder = folder / experiment.name / experiment.target.name
     refuse_links(folder)
-    refuse_links_in(folder.parent)  # before anything is read or sent, rather than where it would be written
+    refuse_oddities_in(folder.parent)  # before anything is read or sent, not where it would be written
     return Session(
         experiment=experiment,
         digest=document.digest,
