@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from ftrun.errors import DecisionError
+from ftrun.errors import DecisionError, FtrunError
 from ftrun.secrecy import hide_in_bytes
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ FLAGS = {
 }
 A_LINK = (errno.ELOOP, errno.EMLINK)  # what O_NOFOLLOW makes of one: the latter on FreeBSD
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room: of the disk, the quota, the limit of a file
+LARGEST = 256_000_000  # bytes of a file that is read whole; a repository may carry one of any size
+DEEPEST = 20  # folders in a run's folder
+AS_LARGE_AS_DATA = ("train.jsonl", "validation.jsonl", "test.jsonl", "sources.jsonl")  # read line by line
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # what a file system says that has no fsync of folders
 
 
@@ -55,6 +58,21 @@ def room_in(folder: Path | str) -> Iterator[None]:
         if error.filename is None and error.errno in FULL:
             error.filename = str(folder)
         raise
+
+
+@contextlib.contextmanager
+def told_damage(path: Path) -> Iterator[None]:
+    """Let an error in the block, which reads what ftrun wrote, name `path` (a file, or its folder)."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        kind = type(error).__name__
+        raise FtrunError(
+            f"{'a file in ' if path.is_dir() else ''}{path} is not as ftrun wrote it ({kind})",
+            code="damaged_file",
+            file=str(path),
+            hint="Take git's version, or make it again: `ftrun run CONFIG --force prepare`.",
+        ) from error
 
 
 def real(path: Path | str) -> Path:
@@ -84,14 +102,26 @@ def refuse_links(path: Path) -> None:
             raise _refused(one, "a symbolic link: writing there would change something elsewhere")
 
 
-def refuse_links_in(folder: Path) -> None:
-    """Raise DecisionError for the first thing in `folder`, at any depth, that is not a file or a folder."""
+def refuse_oddities_in(folder: Path, *, depth: int = DEEPEST) -> None:
+    """Raise DecisionError for the first thing in `folder`, at any depth, that is not a file or a folder, or
+    larger or deeper than ftrun makes any.
+    """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                refuse_links_in(Path(entry.path))
+                if depth == 0:
+                    raise _refused(Path(entry.path), "a folder in more folders than ftrun makes")
+                refuse_oddities_in(Path(entry.path), depth=depth - 1)
             elif not entry.is_file(follow_symlinks=False):
                 refuse_file(Path(entry.path))
+            elif entry.name not in AS_LARGE_AS_DATA:
+                refuse_large(Path(entry.path), entry.stat(follow_symlinks=False).st_size)
+
+
+def refuse_large(path: Path, size: int) -> None:
+    """Raise DecisionError where a file of `size` bytes is too large to be read whole."""
+    if size > LARGEST:
+        raise _refused(path, f"a file of {size:,} bytes; ftrun keeps none above {LARGEST:,} here")
 
 
 def refuse_file(path: Path) -> None:

@@ -287,6 +287,23 @@ def test_any_failure_of_a_template_has_its_place(place: Workplace, template: str
     assert "d.csv:7" in caught.value.problem.message
 
 
+@pytest.mark.parametrize("template", ["{{ 10**5000 }}", "{{ '\\ud800' }}", "{{ ('<' * 10**9) | escape }}"])
+def test_what_a_template_computes_is_its_own_fault(place: Workplace, template: str) -> None:
+    """A constant that can't be computed or written, and half a character, are errors of the template."""
+    with pytest.raises(ConfigError) as caught:
+        render(place, template)
+    assert (caught.value.problem.file, caught.value.problem.line) == ("u.j2", 1)
+
+
+def test_a_long_line_is_shown_in_no_time(place: Workplace) -> None:
+    """Keys are looked for in a line of hundreds of thousands of characters as well, at once."""
+    for text in ("1+" * 120_000, "1" * 250_000, "a" * 250_000):
+        place.write("u.j2", "{{ " + text)
+        began = time.process_time()
+        assert place.wrong_with("prompt: {user: u.j2, assistant: x}\n").line == 1
+        assert time.process_time() - began < 5
+
+
 def test_nfkc_gives_every_character_one_form(place: Workplace) -> None:
     """Full-width digits become plain ones, half-width kana full ones; null stays an error."""
     assert render(place, "{{ q | nfkc }}", {"q": "０９０ ｱｲ Ａ"}) == "090 アイ A"

@@ -18,7 +18,7 @@ from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
-from ftrun.files import real
+from ftrun.files import real, told_damage
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -66,7 +66,9 @@ def command(
         if not (folder / "train.jsonl").exists():
             raise DataError("no row can be used", problems=result.errors)
         if diff:
-            _diff(experiment, folder, _runs(experiment, config, runs_dir), show, as_json)
+            kept = _runs(experiment, config, runs_dir)
+            with told_damage(kept):
+                _diff(experiment, folder, kept, show, as_json)
         else:
             _show(experiment, _chosen(experiment, folder, result, split, row, show or USUAL), as_json)
     if result.errors and not as_json:

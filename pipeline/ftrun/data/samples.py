@@ -15,7 +15,7 @@ from ftrun.data.prepared import ROLES, SOURCES, Origin, place_line, read_origin
 from ftrun.data.rowwork import damaged_file
 from ftrun.experiment.places import shown_path
 
-DAMAGED = (OSError, ValueError, TypeError, KeyError, IndexError)
+DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ def _recount(experiment: Experiment, folder: Path) -> Counted:
 
 def _origin(folder: Path) -> tuple[Origin, dict[str, list[tuple[int, int]]]]:
     origin, by_role = Origin(), {role: list[tuple[int, int]]() for role in ROLES}
-    damaged = (OSError, ValueError, TypeError, KeyError)
+    damaged = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
     with contextlib.suppress(*damaged), (folder / SOURCES).open("rb") as file:
         origin, places = read_origin(file)
         for role, index, line in places:

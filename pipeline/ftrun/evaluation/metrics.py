@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 # our name -> the column's names, the newest first
@@ -41,9 +42,13 @@ def parse_metrics(text: str) -> tuple[MetricRow, ...]:
     Unknown columns are ignored; an empty or unreadable cell is None; a row without a step number, or
     with nothing measured, is left out.
     """
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    found = (_row({str(name).strip(): cell for name, cell in row.items()}) for row in rows)
+    found = (_row({str(name).strip(): cell for name, cell in row.items()}) for row in _cells(text))
     return tuple(sorted((row for row in found if row is not None), key=lambda row: row.step))
+
+
+def _cells(text: str) -> Iterator[Mapping[str, str]]:
+    with contextlib.suppress(csv.Error):  # no CSV from here on: a cell of more than 131,072 characters
+        yield from csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
 
 
 def _row(cells: Mapping[str, str]) -> MetricRow | None:

@@ -79,6 +79,8 @@ def syntax_error(text: str, folder: Path) -> str | None:
         return str(error)
     except (RecursionError, SyntaxError) as error:
         return f"too deeply nested ({type(error).__name__})"
+    except Exception as error:  # constants are computed here, and a computation can raise anything
+        return str(error) or type(error).__name__
     return None
 
 

@@ -18,8 +18,11 @@ NAMED_KEY = re.compile(
     r"|credentials?)[\"']?\s*[:=：]\s*)(\S.*)",
     re.IGNORECASE,
 )
-LONG_RUN = re.compile(r"(?=[A-Za-z0-9_+=]*[a-z])(?=[A-Za-z0-9_+=]*[0-9])[A-Za-z0-9_+=]{32,}")
-PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s]+@")
+# begun nowhere but at the start of a run, and no endless scheme: a line may have a million characters
+LONG_RUN = re.compile(
+    r"(?<![A-Za-z0-9_+=])(?=[A-Za-z0-9_+=]*[a-z])(?=[A-Za-z0-9_+=]*[0-9])[A-Za-z0-9_+=]{32,}"
+)
+PASSWORD = re.compile(r"([a-z][a-z0-9+.-]{0,30}://)[^/@\s]+@")
 HIDDEN = "***"
 
 

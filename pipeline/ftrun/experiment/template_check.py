@@ -69,7 +69,11 @@ class _Check:
         except TemplateError as error:
             words, line = str(error.message), getattr(error, "lineno", 1)
         except (RecursionError, SyntaxError, MemoryError) as error:
-            words = f"too deeply nested ({type(error).__name__})"
+            words = f"too large or too deeply nested ({type(error).__name__})"
+        except CapError:
+            raise
+        except Exception as error:  # constants are computed here, and a computation can raise anything
+            words = str(error) or type(error).__name__
         if words:
             yield Fault(words, code, template, line)
 

@@ -186,6 +186,7 @@ class _Rendering:
             text = self._compiled[key, template.text].render(names)
             if len(text) > LARGEST_OUTPUT:
                 raise CapError(f"it puts out more than {LARGEST_OUTPUT:,} characters")
+            text.encode()  # an escape in the template may be half a character
         except Exception as error:  # a template can raise anything; whatever it is, the template is at fault
             _explain(error, template, key, names, place)
         return text

@@ -13,7 +13,8 @@ from typing import Any
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, NEWS, Plan, is_done, make_plan
-from ftrun.runner.session import Session, remember_validated
+from ftrun.runner.session import Session
+from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of, wait
 from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
 from ftrun.stages.deployment import count_hours, take_down_earlier, tell_what_stands
@@ -86,6 +87,7 @@ def context_of(session: Session, emit: Any, settings: Settings) -> Context:
 def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
     """Do what is to be done; the outcome holds the error that ended it, if one did."""
     outcome = Outcome()
+    remember_valid(session.digest)
     if _nothing_to_do(session, settings, emit):
         outcome.idle = True
         stages = stages_of(context_of(session, emit, settings))
@@ -189,7 +191,6 @@ def _check_names(context: Context, settings: Settings) -> None:
 def do_free_stages(session: Session, context: Context, settings: Settings, outcome: Outcome) -> bool:
     """Prepare and check what is local and costs nothing; tell whether there is something to do after that."""
     write_gitignore(session.folder.parent.parent, _local_folders(context))
-    remember_validated(session)
     if settings.until not in FREE_FIRST:
         _check_key(context, settings)
     for stage in STAGES[: len(FREE_FIRST)]:

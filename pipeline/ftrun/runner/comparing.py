@@ -186,7 +186,7 @@ def _entry(index: int, entry: Entry, records: Sequence[Record]) -> EntryFacts:
 def _fit(entry: Entry) -> Fit | None:
     """Return what the curve says; nothing for a rehearsal, whose curve is made up."""
     try:
-        rows = parse_metrics((entry.folder / METRICS).read_text(encoding="utf-8"))
+        rows = parse_metrics((entry.folder / METRICS).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return None
     return explain(rows) if rows and not _is_rehearsal(entry) else None

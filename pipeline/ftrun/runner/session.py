@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import re
 import shlex
@@ -15,15 +15,15 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.files import real, refuse_file, refuse_links, refuse_links_in, write_json
+from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_oddities_in
+from ftrun.runner.validated import is_valid
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of, same_account
 from ftrun.values import dataclass
 
 OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
 CONFIG = re.compile(r"(?<= )CONFIG(?=[ `.]|$)")  # in a command such as `ftrun events CONFIG`
-OF_ALL = (".gitignore", ".gitattributes", "cache.json")  # what all experiments of `runs` share
-MOST_DIGESTS = 20  # validated configurations that are remembered
+OF_ALL = (".gitignore", ".gitattributes")  # what all experiments of `runs` share
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,10 +88,12 @@ def locate_session(
     folder = runs_folder(config, runs)
     for name in OF_ALL:
         refuse_file(folder / name)
-    experiment = build_experiment(document, target, validated=document.digest in _validated(folder))
+        with contextlib.suppress(FileNotFoundError):
+            refuse_large(folder / name, (folder / name).lstat().st_size)
+    experiment = build_experiment(document, target, validated=is_valid(document.digest))
     folder = folder / experiment.name / experiment.target.name
     refuse_links(folder)
-    refuse_links_in(folder.parent)  # before anything is read or sent, rather than where it would be written
+    refuse_oddities_in(folder.parent)  # before anything is read or sent, not where it would be written
     return Session(
         experiment=experiment,
         digest=document.digest,
@@ -141,21 +143,6 @@ def runs_folder(config: Path, given: Path | None) -> Path:
         return real(Path(named).expanduser())
     parent = config.absolute().parent
     return real(parent.parent if parent.name == "configs" else parent) / "runs"
-
-
-def remember_validated(session: Session) -> None:
-    """Note that this configuration is valid, so that a run with nothing to do needn't load the validator."""
-    runs = session.folder.parent.parent
-    known = [*_validated(runs), session.digest]
-    write_json(runs / "cache.json", {"validated": list(dict.fromkeys(known))[-MOST_DIGESTS:]})
-
-
-def _validated(runs: Path) -> list[str]:
-    try:
-        found = json.loads((runs / "cache.json").read_text(encoding="utf-8"))["validated"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []  # a cache that can't be read costs a validation, nothing else
-    return [str(item) for item in found] if isinstance(found, list) else []
 
 
 def _new_state(experiment: Experiment) -> State:

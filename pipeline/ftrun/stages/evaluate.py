@@ -13,7 +13,7 @@ from ftrun import data
 from ftrun.errors import UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.target_model import Target
-from ftrun.files import write_json
+from ftrun.files import told_damage, write_json
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.stages.history import keep_answers, present_folder
@@ -144,7 +144,8 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.stages.limits import hold_question
     from ftrun.targets.refusals import explained, remarks
 
-    recall = data.recalled(context.experiment, context.path("train").parent)
+    with told_damage(context.path("train")):
+        recall = data.recalled(context.experiment, context.path("train").parent)
     asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
     cache = AnswerCache(context.folder, present_folder(context))
     known = {} if context.force == NAME else dict(cache.records)
@@ -266,5 +267,5 @@ def _common_system(train: Path) -> str | None:
 
     if not train.exists():
         return None
-    with train.open(encoding="utf-8") as lines:
+    with told_damage(train), train.open(encoding="utf-8") as lines:
         return most_common_system(json.loads(line) for line in lines)

@@ -170,8 +170,7 @@ def recalled(context: Context) -> Mapping[str, Any] | None:
     key = spec_key(context)
     folder, job = present_folder(context), context.state.jobs.get(key)
     try:
-        entry = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
-        found = dict[str, Any](entry["wait"])
+        found = dict[str, Any](_entry(folder)["wait"])
         metrics = without_formulas((folder / METRICS).read_bytes().decode()).encode()
         if found.get("spec") != key:
             return None
@@ -217,6 +216,9 @@ def _facts(job: JobRecord) -> dict[str, Any]:
 def _entry(folder: Path) -> Mapping[str, Any]:
     try:
         found = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
+        json.dumps(
+            found, ensure_ascii=False
+        ).encode()  # what can't be written again, such as half a character, is damage
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

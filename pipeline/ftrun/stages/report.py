@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
+from ftrun.files import told_damage
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.stages.history import keep
@@ -68,8 +69,9 @@ def run(context: Context) -> dict[str, Any]:
     if lacking and (context.folder / "report.md").exists():
         context.emit("warning", message="report.md stays as it is")
         return dict(context.result(NAME))
-    facts = gather(context)
-    write_report(facts, context.folder)
+    with told_damage(context.folder):
+        facts = gather(context)
+        write_report(facts, context.folder)
     keep(context, answers=True, reported=True)
     fit = facts.fit
     return {"fit": fit.verdict if fit else None, "sentence": fit.sentence if fit else None}

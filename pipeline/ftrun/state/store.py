@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ftrun.errors import DecisionError
-from ftrun.files import digest, rename, write_atomic
+from ftrun.files import digest, refuse_large, rename, write_atomic
 from ftrun.secrecy import hide_in
 from ftrun.state.forms import FormError
 from ftrun.state.migrations import upgraded
@@ -163,6 +163,7 @@ def read_plain(path: Path) -> bytes | None:
             hint=f"Take away what is there, and put the file itself back. {UNTOUCHED}",
         )
     with os.fdopen(descriptor, "rb") as file:
+        refuse_large(path, os.fstat(descriptor).st_size)
         return file.read()
 
 

@@ -1,0 +1,41 @@
+"""Remembers which configurations are valid, so that a run with nothing to do needn't load the validator.
+
+For the user and not in the project: a repository could say of its own file that it was looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from ftrun.errors import FtrunError
+from ftrun.files import write_json
+from ftrun.homes import user_folder
+
+MOST_DIGESTS = 200
+
+
+def is_valid(digest: str) -> bool:
+    """Return whether the document with this digest is known to be valid."""
+    return digest in _digests()
+
+
+def remember_valid(digest: str) -> None:
+    """Note that the document with this digest is valid; where that can't be kept, it is validated again."""
+    known = _digests()
+    if digest not in known:
+        with contextlib.suppress(OSError, FtrunError):
+            write_json(_file(), [*known, digest][-MOST_DIGESTS:], mode=0o600)
+
+
+def _digests() -> list[str]:
+    try:
+        found = json.loads(_file().read_bytes())
+    except (OSError, ValueError, RecursionError, FtrunError):
+        return []  # a file that can't be read costs a validation, nothing else
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def _file() -> Path:
+    return user_folder(None, "XDG_STATE_HOME", ".local/state") / "validated.json"
