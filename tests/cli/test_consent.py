@@ -245,3 +245,10 @@ def test_on_a_terminal_it_asks(paid: Paid, monkeypatch: pytest.MonkeyPatch, type
     os.close(theirs)
     assert f"OPENAI_API_KEY to {paid.server.origin}" in done.stderr and "[y/N]" in done.stderr
     assert (done.returncode, bool(paid.server.asked)) == (0 if sent else 4, sent)
+
+
+def test_plan_says_why_the_server_was_not_asked(foreign: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's address, or a file of certificates, that is of no use is named with its fix."""
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://proxy.example:21")
+    notes = _notes(foreign, "--yes")
+    assert "remote not checked: the proxy in HTTPS_PROXY" in notes and "http://HOST:PORT" in notes
