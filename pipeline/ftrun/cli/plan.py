@@ -13,6 +13,7 @@ import click
 
 from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.failure import print_json
+from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
 from ftrun.cli.run import asker
 from ftrun.errors import DecisionError, FtrunError
@@ -42,6 +43,7 @@ def command(
     detailed_exitcode: bool,
 ) -> int:
     """Show what would run, be skipped, adopted or waited for, and why, with tokens and cost."""
+    heed_signals()
     plan = plan_of(config, target, overrides, runs_dir, yes=yes, ask=asker(as_json))
     if as_json:
         print_json(plan.as_dict())
