@@ -54,6 +54,7 @@ INHERITED = frozenset(
         "TOKENIZERS_PARALLELISM",
     )
 )
+SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)  # of a family's variable
 THREADS_AND_DEVICES = ("CUDA_", "PYTORCH_", "TORCH_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_")
 
 _secrets: set[str] = set()
@@ -73,7 +74,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if (name in INHERITED or name.startswith(THREADS_AND_DEVICES))
+        if (name in INHERITED or (name.startswith(THREADS_AND_DEVICES) and not SECRET_NAME.search(name)))
         and hide(value) == value
         and not WITH_PASSWORD.search(value)
     }

@@ -14,12 +14,19 @@ from pathlib import Path
 import pytest
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
+from ftrun.targets import consent
 from ftrun.targets.consent import permit
 from paid import KEY, Paid
 from scripted import Answer, ScriptedServer
 
 FOREIGN = "https://gateway.example"
 AZURE = "https://mine.openai.azure.com/openai/v1"
+
+
+@pytest.fixture(autouse=True)
+def nothing_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin as a new process does: what could not be kept is forgotten."""
+    monkeypatch.setattr(consent, "_agreed_here", set())
 
 
 @pytest.fixture
@@ -88,6 +95,29 @@ def test_a_variable_in_a_header_is_a_key_too(
     )
     assert f"DATABASE_PASSWORD to {FOREIGN}" in _notes(foreign)
     assert proxy.asked == []
+
+
+@pytest.mark.parametrize("pair", [["SOME_KEY", f"{FOREIGN}:443/"], {"SOME_KEY": FOREIGN}, 1, None])
+def test_a_damaged_line_agrees_to_nothing(
+    foreign: Paid, proxy: ScriptedServer, guard: Path, pair: object
+) -> None:
+    """A line whose values have the wrong types is passed over, and a yes after it counts."""
+    _kept(guard).parent.mkdir(parents=True)
+    _kept(guard).write_text(json.dumps({"variable": pair, "server": pair}) + "\n", encoding="utf-8")
+    assert f"SOME_KEY to {FOREIGN}" in _notes(foreign)
+    assert proxy.asked == []
+    _notes(foreign, "--yes")
+    assert proxy.asked != []
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(foreign: Paid, proxy: ScriptedServer, guard: Path) -> None:
+    """It agrees to nothing, and --yes counts for the one command."""
+    _kept(guard).parent.mkdir(parents=True)
+    os.mkfifo(_kept(guard))
+    assert f"SOME_KEY to {FOREIGN}" in _notes(foreign)
+    assert proxy.asked == []
+    _notes(foreign, "--yes")
+    assert proxy.asked != []
 
 
 @pytest.mark.parametrize("words", [("run",), ("ls", "jobs"), ("rm", "file-1"), ("gc",)])
@@ -215,3 +245,10 @@ def test_on_a_terminal_it_asks(paid: Paid, monkeypatch: pytest.MonkeyPatch, type
     os.close(theirs)
     assert f"OPENAI_API_KEY to {paid.server.origin}" in done.stderr and "[y/N]" in done.stderr
     assert (done.returncode, bool(paid.server.asked)) == (0 if sent else 4, sent)
+
+
+def test_plan_says_why_the_server_was_not_asked(foreign: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's address, or a file of certificates, that is of no use is named with its fix."""
+    monkeypatch.setenv("HTTPS_PROXY", "ftp://proxy.example:21")
+    notes = _notes(foreign, "--yes")
+    assert "remote not checked: the proxy in HTTPS_PROXY" in notes and "http://HOST:PORT" in notes

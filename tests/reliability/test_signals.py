@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reliability.conftest import WORDS, Runs, finished, recover, sound
+from reliability.conftest import DETACHED, WORDS, Runs, finished, recover, sound
 from reliability.provider import PATIENCE, Provider
 
 STAGES = {
@@ -42,6 +42,32 @@ def test_a_signal_ends_the_run_and_says_how_to_come_back(
         assert run.document["job_id"] == "ftjob-1"
     sound(provider, place)
     recover(runs, provider, place)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("wait",),
+        ("status",),
+        ("events",),
+        ("cancel", "--yes"),
+        ("ls", "files"),
+        ("state", "verify"),
+        ("plan", "--set", "train.seed=8"),
+    ],
+)
+def test_a_signal_ends_every_command_that_waits(
+    runs: Runs, provider: Provider, place: Path, words: tuple[str, ...]
+) -> None:
+    """SIGTERM is heard like Ctrl-C: 130, and stdout is still one document."""
+    runs(place, *DETACHED)
+    provider.plan = lambda call: "hold"
+    run = runs.start(place, *words, "toy.yaml", "--target", "paid", "--json")
+    assert provider.held.wait(PATIENCE)
+    os.kill(run.pid, signal.SIGTERM)
+    assert run.wait(15) == 130
+    assert run.error_code == "interrupted"
+    provider.release.set()
 
 
 def test_a_reader_that_goes_away_costs_nothing(

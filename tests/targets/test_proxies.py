@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from ftrun import secrecy
 from ftrun.errors import UsageError
 from ftrun.targets.api import ApiService
-from ftrun.targets.api.proxies import proxy_for
+from ftrun.targets.api.proxies import certificates, direct_client, proxy_for
 from ftrun.targets.service import NotCreated
 from ftrun.targets.trouble import ServiceError
 from targets.conftest import KEY
@@ -83,3 +85,20 @@ def test_a_proxy_without_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "proxy.example:8080")
     proxy = proxy_for(HOST)
     assert proxy is not None and str(proxy.url) == "http://proxy.example:8080"
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_authorities_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    """A wrong SSL_CERT_FILE is named before anything is sent; a server without TLS needs none."""
+    file = tmp_path / "company.pem"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    certificates.cache_clear()
+    with pytest.raises(UsageError, match="SSL_CERT_FILE"):
+        ApiService(base_url=HOST, key=KEY, organization=None, project=None)
+    with pytest.raises(UsageError, match="SSL_CERT_FILE"):
+        direct_client(HOST, httpx2.Timeout(1.0))
+    ApiService(base_url="http://127.0.0.1:1/v1", key=KEY, organization=None, project=None).close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ftrun.cli.interrupts import heed_signals
 from ftrun.errors import DecisionError, FtrunError, UsageError
 
 if TYPE_CHECKING:  # loaded in the commands: --help must be quick
@@ -58,11 +59,13 @@ def own_job(session: Session, service: Service, job_id: str) -> Job:
 def agree_in(session: Session, *, yes: bool = False, here: bool = False) -> None:
     """Have the user agree to what the target is sent; DecisionError otherwise, before anything is.
 
-    `here`: the command is a yes for servers on this machine.
+    `here`: the command is a yes for servers on this machine. From here on a server may keep the command
+    waiting: it heeds Ctrl-C and SIGTERM.
     """
     from ftrun.cli.run import asker
     from ftrun.targets import agree
 
+    heed_signals()
     with session.named():
         agree(session.experiment, yes=yes, ask=asker(as_json=False), here=here)
 

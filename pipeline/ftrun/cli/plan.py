@@ -13,6 +13,7 @@ import click
 
 from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.failure import print_json
+from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
 from ftrun.cli.run import asker
 from ftrun.errors import DecisionError, FtrunError
@@ -42,6 +43,7 @@ def command(
     detailed_exitcode: bool,
 ) -> int:
     """Show what would run, be skipped, adopted or waited for, and why, with tokens and cost."""
+    heed_signals()
     plan = plan_of(config, target, overrides, runs_dir, yes=yes, ask=asker(as_json))
     if as_json:
         print_json(plan.as_dict())
@@ -72,10 +74,11 @@ def plan_of(
     session.reload()
     context = context_of(session, lambda kind, **data: None, Settings())
     context.needs_files = not is_done(context)
-    remote = None if session.other_store else reachable(session.experiment)
+    reasons: list[str] = []
+    remote = None if session.other_store else reachable(session.experiment, reasons.append)
     notes = [*session.notes, *target_notes(session.experiment)]
     if remote is None:
-        notes.append(f"remote not checked{refused}")
+        notes.append(": ".join(["remote not checked", *(refused or reasons)[:1]]))
     else:
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
@@ -87,7 +90,7 @@ def plan_of(
                 remote.close()
 
 
-def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> str:
+def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> list[str]:
     """Have the user agree to what is sent; return why nothing may be, with the way out, else nothing."""
     from ftrun.targets import agree
 
@@ -95,8 +98,8 @@ def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> 
         with session.named():
             agree(session.experiment, yes=yes, ask=ask)
     except DecisionError as error:
-        return f": {error}. {error.problem.hint}"
-    return ""
+        return [f"{error}. {error.problem.hint}"]
+    return []
 
 
 def target_notes(experiment: Experiment) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ftrun.cli.failure import print_json
+from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
 from ftrun.cli.reporter import Reporter
 from ftrun.errors import UsageError
@@ -48,6 +49,7 @@ def verify(
     from ftrun.runner import open_session
     from ftrun.runner.repair import missing_at_target
 
+    heed_signals()
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     missing = missing_at_target(session)
     document = {
@@ -86,6 +88,7 @@ def repair(
     from ftrun.runner import locate_session
     from ftrun.runner.repair import repair as put_right
 
+    heed_signals()
     session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
     document = put_right(session, wait=wait_for_lock, emit=reporter)

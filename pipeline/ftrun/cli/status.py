@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import print_json
+from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.jobs import ENDED, own_job
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
@@ -89,6 +90,7 @@ def _ask(session: Session, job_id: str) -> Any:
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
+    heed_signals()
     service = reachable(session.experiment)
     if service is None:
         return None

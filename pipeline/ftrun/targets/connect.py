@@ -76,15 +76,21 @@ def connect(experiment: Experiment, announce: Announce) -> Service:
     return _connect_remote(target, announce)
 
 
-def reachable(experiment: Experiment) -> Service | None:
-    """Return a service if there is one to be asked without starting anything, else None."""
+def reachable(experiment: Experiment, why: Announce = lambda _text: None) -> Service | None:
+    """Return a service if there is one to be asked without starting anything, else None, with the reason to
+    `why` where somebody can do something about it.
+    """
     if is_local(experiment.target):
         from ftrun.targets.local import running_service
 
         return running_service()
     try:
         return _connect_remote(experiment.target, lambda _text: None)
-    except (UsageError, DecisionError):  # no key, none that can be one, or none that may be sent there
+    except (
+        UsageError,
+        DecisionError,
+    ) as error:  # no key, none that may be sent there, no proxy or authorities
+        why(f"{error}. {error.problem.hint}")
         return None
 
 

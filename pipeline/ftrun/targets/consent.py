@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ftrun.errors import DecisionError, UsageError, UserError
+from ftrun.errors import DecisionError, FtrunError, UsageError, UserError
 from ftrun.experiment import services
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.nodes import KeyPath
@@ -130,15 +130,18 @@ def _file() -> Path:
 
 
 def _kept() -> Iterator[tuple[str, str]]:
-    """Yield the pairs that were agreed to; a damaged line agrees to nothing."""
+    """Yield the pairs that were agreed to; a damaged line agrees to nothing, nor does a pipe."""
     try:
-        lines = _file().read_bytes().splitlines()
+        file = _file()
+        lines = file.read_bytes().splitlines() if file.is_file() else []  # a pipe would be waited for
     except (OSError, UserError):
         return
     for line in lines:
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             found = json.loads(line)
-            yield found["variable"], found["server"]
+            pair = found["variable"], found["server"]
+            if all(isinstance(one, str) for one in pair):
+                yield pair
 
 
 def remember(variable: str, url: str) -> None:
@@ -147,5 +150,5 @@ def remember(variable: str, url: str) -> None:
     line = json.dumps({"variable": variable, "server": server}).encode() + b"\n"
     try:
         append_durably(_file(), line, mode=0o600)
-    except (OSError, UserError):
+    except (OSError, FtrunError):
         _agreed_here.add((variable, server))

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import math
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from weakref import WeakSet
 import httpx2
 import openai
 
-from ftrun.targets.api.proxies import proxy_for
+from ftrun.targets.api.proxies import certificates, proxy_for
 from ftrun.targets.api.reading import wrong_answer
 from ftrun.targets.failures import SHAPE, as_error
 from ftrun.targets.network import origin
@@ -81,7 +80,7 @@ class Connection:
     def _make_client(self, retries: int) -> openai.OpenAI:
         # no redirects: a body that is paid for, and the key, go to the named server or nowhere
         base_url = str(self._options["base_url"])
-        verify = _certificates(not base_url.startswith("http:"))
+        verify = certificates(not base_url.startswith("http:"))
         transport = BoundedTransport(end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url))
         http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport, trust_env=False)
         return OpenAI(**self._options, max_retries=retries, http_client=http)
@@ -101,14 +100,6 @@ class OpenAI(openai.OpenAI):
         self._custom_headers = options["default_headers"]
         self.organization, self.project = options["organization"], options["project"]
         self.admin_api_key = self.webhook_secret = None
-
-
-@functools.cache
-def _certificates(secure: bool) -> ssl.SSLContext:
-    """Return what a server must prove itself with. Reading the authorities takes 40 ms: once, and only
-    where there is TLS; without `secure` none is trusted.
-    """
-    return httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @contextmanager
