@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from typing import Any
 
 import pytest
 
+from conftest import Ftrun
 from paid import Paid
-from scripted import Answer, Asked
+from scripted import Answer, Asked, refusal
 
 QUESTIONS = "eval.prompts=[{id: a, user: 一?}, {id: b, user: 二?}, {id: c, user: 三?}, {id: d, user: 四?}]"
 LONG = {"prompt_tokens": 10, "completion_tokens": 99_990}  # US$0.1 at US$1 a million
@@ -135,6 +139,57 @@ def test_an_open_estimate_covers_what_is_missing_alone(paid: Paid) -> None:
     before = paid.json("plan", *budget(0.15))["estimate"]["eval_usd"]
     paid.json(*budget(0.15), code=4)
     assert paid.json("plan", *budget(0.15))["estimate"]["eval_usd"] == pytest.approx(before / 2, rel=0.05)
+
+
+def test_another_way_to_ask_is_the_same_run(paid: Paid) -> None:
+    """What an evaluation paid before it stopped counts, also where questions change, as advised."""
+    answering(paid, LONG)
+    paid.json(*budget(0.15), code=4)
+    for change in ("eval.sampling.max_tokens=99", "eval.prompts=[{id: a, user: 六?}]"):
+        assert paid.json(*budget(0.15), "--set", change, code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 2
+
+
+def test_force_does_not_forget_what_was_spent(paid: Paid) -> None:
+    """`--force evaluate` said again does not begin its budget again, and the way on is without it."""
+    answering(paid, LONG)
+    paid.json(*budget(1))
+    hint = paid.json(*budget(0.15), "--force", "evaluate", code=4)["error"]["hint"]
+    assert "Leave out `--force evaluate` then: it would ask every question again" in hint
+    assert paid.json(*budget(0.15), "--force", "evaluate", code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 6
+
+
+def test_the_way_on_after_another_job_is_not_another_one(paid: Paid) -> None:
+    """Where a run with `--force train` stops or leaves, it says that the way on is without that."""
+    answering(paid, LONG, trained=3_210_000)
+    for words, code in ((budget(0.2), 4), (("toy.yaml", "--yes", "--detach"), 75)):
+        hint = paid.json(*words, "--force", "train", code=code)["error"]["hint"]
+        assert "Leave out `--force train` then: it would create another job" in hint
+
+
+@pytest.mark.parametrize("words", [budget(0.25), ("augment", *budget(0.25)[:1], *budget(0.25)[3:])])
+def test_kills_do_not_make_the_budget_forget(paid: Paid, words: tuple[str, ...]) -> None:
+    """A run that is killed while it waits for an answer has written what came: the budget still holds."""
+    answering(paid, LONG, text="1. これは\n2. それは")
+    killed: list[subprocess.Popen[str]] = []
+    script = paid.provider.hook
+
+    def hook(asked: Asked) -> Answer | None:
+        if asked.path == "/chat/completions" and chats(paid) % 2 == 0:
+            os.killpg(killed[-1].pid, signal.SIGKILL)
+            return refusal(500)
+        return script(asked)
+
+    paid.provider.hook = hook
+    for _ in range(2):
+        killed.append(Ftrun(paid.folder).start(*words))
+        killed[-1].communicate()
+        assert killed[-1].returncode == -signal.SIGKILL
+    paid.provider.hook = script
+    assert paid.json(*words, code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 5, "two answers were on their way"
+    assert paid.json("ledger", "toy.yaml")["usd"] == pytest.approx(0.3, abs=0.001)
 
 
 AUGMENT = ("augment", "toy.yaml", "--set", "data.augment.max_rows=8")

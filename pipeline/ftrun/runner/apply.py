@@ -25,6 +25,8 @@ from ftrun.state.ignore import write_gitignore
 from ftrun.targets import Service, agree, identity_of, reachable
 from ftrun.values import dataclass
 
+PAYS_AGAIN = {"train": "create another job", "evaluate": "ask every question again"}  # what --force does
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -97,7 +99,17 @@ def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
             _apply_locked(session, context, settings, outcome)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error
+        if isinstance(error, FtrunError) and settings.force in outcome.stages:
+            _without_force(error, settings.force)
     return outcome
+
+
+def _without_force(error: FtrunError, force: str) -> None:
+    """Let the way on leave out a --force that was obeyed and would pay once more."""
+    hint = error.problem.hint or ""
+    if force in PAYS_AGAIN and "--force" not in hint:
+        more = f"Leave out `--force {force}` then: it would {PAYS_AGAIN[force]}."
+        error.problem.hint = f"{hint} {more}".strip()
 
 
 def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
@@ -279,7 +291,7 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
     if context.local or not stage.costs(context, decision):
         return stage.run(context)
     from ftrun.stages.limits import hold_stage, run_limits
-    from ftrun.stages.spending import announce, answers_usd, settle
+    from ftrun.stages.spending import announce, answers_usd, outgrown, settle
     from ftrun.state.ledger import STOPPED
 
     hold_stage(context, stage.NAME)
@@ -287,7 +299,9 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
         return stage.run(context)
     effect, result = str(uuid.uuid4()), None
     context.limits = run_limits(context)  # before the estimate is in the ledger
-    announce(context, "answers", effect, context.quote.get("eval_usd"))
+    announced = context.quote.get("eval_usd")
+    announce(context, "answers", effect, announced)
+    context.came = lambda: outgrown(context, "answers", effect, announced, answers_usd(context))
     context.usage.clear()
     try:
         result = stage.run(context)

@@ -24,7 +24,7 @@ from ftrun.runner.apply import Settings, context_of
 from ftrun.runner.money import consent
 from ftrun.runner.session import Session
 from ftrun.stages.limits import Limit, hold, hold_after, month_limits
-from ftrun.stages.spending import announce, settle
+from ftrun.stages.spending import announce, outgrown, settle
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Standing
 from ftrun.state.locks import held
@@ -138,13 +138,14 @@ class Augmentation:
     def _ask(
         self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any], limits: Sequence[Limit]
     ) -> None:
-        before = kept.spent
+        before, effect = kept.spent, str(uuid.uuid4())
 
         def tell(number: int, of: int) -> None:
+            outgrown(self._context, "augment", effect, costs["usd"], kept.spent - before)
             self._hold(limits, kept.spent - before, missing[number - 1], f"{number - 1} of {of} answers came")
             self._tell(number, of)
 
-        with self._in_the_ledger(kept, costs["usd"]):
+        with self._in_the_ledger(effect, kept, costs["usd"]):
             try:
                 ask_all(missing, kept, self._priced, self._reply, tell)
             finally:
@@ -174,9 +175,9 @@ class Augmentation:
             )
 
     @contextmanager
-    def _in_the_ledger(self, kept: KeptAnswers, usd: float | None) -> Iterator[None]:
+    def _in_the_ledger(self, effect: str, kept: KeptAnswers, usd: float | None) -> Iterator[None]:
         """Write into the ledger what may be paid, and afterwards what was."""
-        effect, before = str(uuid.uuid4()), dict(kept.answers)
+        before = dict(kept.answers)
         announce(self._context, "augment", effect, usd)
         try:
             yield
