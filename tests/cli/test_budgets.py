@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,6 +219,27 @@ def test_augment_tells_of_a_last_answer_over_the_cap(paid: Paid) -> None:
     assert paid.json(*one, code=4)["error"]["code"] == "over_budget"
     assert paid.json("review", "toy.yaml")["entries"]
     assert paid.json(*one)["asked"] == 0
+
+
+@pytest.mark.parametrize("cap", ["data.augment.max_usd=0.15", "budget.usd=0.15"])
+@pytest.mark.parametrize("left", ["all that git keeps", "the ledger"])
+def test_augment_keeps_its_cap_in_a_clone(paid: Paid, tmp_path: Path, cap: str, left: str) -> None:
+    """A git clone knows the answers and what they cost; where it has none, the ledger's sum counts."""
+    answering(paid, LONG, text="no row")
+    paid.json(*AUGMENT, "--set", cap, code=4)
+    assert chats(paid) == 2
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    listed = ["git", "-C", str(tmp_path), "ls-files", "-o", "--exclude-standard"]
+    kept = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+    for path in (path for path in tmp_path.glob("runs/**/*") if path.is_file()):
+        ledger = path.name in ("ledger.jsonl", "state.json")
+        if str(path.relative_to(tmp_path)) not in kept or not (ledger or left != "the ledger"):
+            path.unlink()
+    shutil.rmtree(tmp_path / ".git")
+    assert paid.json(*AUGMENT, "--set", cap, code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 2
+    if left != "the ledger":
+        assert paid.json(*AUGMENT, "--set", cap.replace("0.15", "1"))["asked"] == 2
 
 
 @pytest.mark.parametrize("usd", ["NaN", "-9", "true", '"soon"'])

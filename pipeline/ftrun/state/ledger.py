@@ -224,6 +224,11 @@ def spent(entries: Iterable[Entry], month: str | None = None) -> Spent:
     )
 
 
+def known_usd(entries: Iterable[Entry], kind: Kind) -> float:
+    """Return the US$ that effects of one kind are known to have cost."""
+    return sum(one.usd or 0.0 for one in effects(entries) if (one.kind, one.standing) == (kind, "actual"))
+
+
 def unfinished_answers(entries: Iterable[Entry]) -> float:
     """Return the US$ of answers that were asked for since an evaluation last got to its end."""
     usd = 0.0
