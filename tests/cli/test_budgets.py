@@ -152,6 +152,16 @@ def test_another_way_to_ask_is_the_same_run(paid: Paid) -> None:
     assert chats(paid) == 2
 
 
+def test_answers_that_are_elsewhere_were_paid_for(paid: Paid) -> None:
+    """Where only the ledger knows what was spent, as on a machine that shares the state, the budget holds."""
+    answering(paid, LONG)
+    shared = ("--set", f"state=file://{paid.folder}/shared")
+    (paid.folder / "shared").mkdir()
+    paid.json(*budget(0.15), *shared, code=4)
+    paid.json(*budget(0.15), *shared, "--runs-dir", "another machine's", code=4)
+    assert chats(paid) == 2
+
+
 def test_force_does_not_forget_what_was_spent(paid: Paid) -> None:
     """`--force evaluate` said again does not begin its budget again, and the way on is without it."""
     answering(paid, LONG)

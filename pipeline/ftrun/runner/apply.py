@@ -131,14 +131,16 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     count_hours(context)
     take_down_earlier(context, deploy.inputs(context))
     _refuse_blocked(plan, context)
-    context.spent = _spent_before(context) if plan.paid else 0.0
+    paid = plan.paid and not context.local
+    if paid:  # a run with nothing to do pays nothing
+        from ftrun.stages.spending import bring_ledgers, check_month
+
+        bring_ledgers(context.experiment, context.folder.parent)
+    context.spent = _spent_before(context) if paid else 0.0
     budget = context.experiment.budget.usd
     authorize(plan, budget=budget, spent=context.spent, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
-    if plan.paid and not context.local:
-        from ftrun.stages.spending import bring_ledgers, check_month  # a run with nothing to do pays nothing
-
-        bring_ledgers(context.experiment, context.folder.parent)
+    if paid:
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
     try:

@@ -121,7 +121,8 @@ def unfinished_usd(context: Context) -> float:
     from ftrun.stages.spending import ledger_of, usage_usd
     from ftrun.state.ledger import read_ledgers, unfinished_answers
 
-    if not (most := unfinished_answers(read_ledgers([ledger_of(context).path]))):
+    known, most = unfinished_answers(read_ledgers([ledger_of(context).path]))
+    if not most:
         return 0.0
     others = models_of_others(context)
     usage: Counter[tuple[str, str]] = Counter()
@@ -132,7 +133,8 @@ def unfinished_usd(context: Context) -> float:
             _priced(context, record.model), record.messages, record.answer, record.usage
         )
         usage.update({(record.model, kind): number for kind, number in billed.items()})
-    return min(most, usage_usd(context, usage) or 0.0)
+    kept = min(most, usage_usd(context, usage) or 0.0)
+    return kept if others else max(kept, known)  # of several models, the ledger doesn't say whose it was
 
 
 def run(context: Context) -> dict[str, Any]:
