@@ -135,6 +135,13 @@ def test_what_the_server_does_not_count_is_counted_here(paid: Paid, usage: Any) 
     assert 0.1 < ledger["usd"] < 0.3 and ledger["estimated"] == 0
 
 
+def test_tokens_that_only_the_sum_has_are_counted(paid: Paid) -> None:
+    """Some servers count what a model thinks before it answers in `total_tokens` alone, and bill it."""
+    answering(paid, {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 100_000})
+    assert paid.json(*budget(0.15), code=4)["error"]["code"] == "over_budget"
+    assert (chats(paid), paid.json("ledger", "toy.yaml")["usd"]) == (2, pytest.approx(0.2001))
+
+
 def test_an_open_estimate_covers_what_is_missing_alone(paid: Paid) -> None:
     """After a stop the plan prices only the questions that nobody answered."""
     answering(paid, LONG)
