@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import Ftrun
 from paid import Paid
-from scripted import Answer, Asked
+from scripted import Answer, Asked, refusal
 
 QUESTIONS = "eval.prompts=[{id: a, user: 一?}, {id: b, user: 二?}, {id: c, user: 三?}, {id: d, user: 四?}]"
 LONG = {"prompt_tokens": 10, "completion_tokens": 99_990}  # US$0.1 at US$1 a million
@@ -129,12 +135,80 @@ def test_what_the_server_does_not_count_is_counted_here(paid: Paid, usage: Any) 
     assert 0.1 < ledger["usd"] < 0.3 and ledger["estimated"] == 0
 
 
+def test_tokens_that_only_the_sum_has_are_counted(paid: Paid) -> None:
+    """Some servers count what a model thinks before it answers in `total_tokens` alone, and bill it."""
+    answering(paid, {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 100_000})
+    assert paid.json(*budget(0.15), code=4)["error"]["code"] == "over_budget"
+    assert (chats(paid), paid.json("ledger", "toy.yaml")["usd"]) == (2, pytest.approx(0.2001))
+
+
 def test_an_open_estimate_covers_what_is_missing_alone(paid: Paid) -> None:
     """After a stop the plan prices only the questions that nobody answered."""
     answering(paid, LONG)
     before = paid.json("plan", *budget(0.15))["estimate"]["eval_usd"]
     paid.json(*budget(0.15), code=4)
     assert paid.json("plan", *budget(0.15))["estimate"]["eval_usd"] == pytest.approx(before / 2, rel=0.05)
+
+
+def test_another_way_to_ask_is_the_same_run(paid: Paid) -> None:
+    """What an evaluation paid before it stopped counts, also where questions change, as advised."""
+    answering(paid, LONG)
+    paid.json(*budget(0.15), code=4)
+    for change in ("eval.sampling.max_tokens=99", "eval.prompts=[{id: a, user: 六?}]"):
+        assert paid.json(*budget(0.15), "--set", change, code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 2
+
+
+def test_answers_that_are_elsewhere_were_paid_for(paid: Paid) -> None:
+    """Where only the ledger knows what was spent, as on a machine that shares the state, the budget holds."""
+    answering(paid, LONG)
+    shared = ("--set", f"state=file://{paid.folder}/shared")
+    (paid.folder / "shared").mkdir()
+    paid.json(*budget(0.15), *shared, code=4)
+    paid.json(*budget(0.15), *shared, "--runs-dir", "another machine's", code=4)
+    assert chats(paid) == 2
+
+
+def test_force_does_not_forget_what_was_spent(paid: Paid) -> None:
+    """`--force evaluate` said again does not begin its budget again, and the way on is without it."""
+    answering(paid, LONG)
+    paid.json(*budget(1))
+    hint = paid.json(*budget(0.15), "--force", "evaluate", code=4)["error"]["hint"]
+    assert "Leave out `--force evaluate` then: it would ask every question again" in hint
+    assert paid.json(*budget(0.15), "--force", "evaluate", code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 6
+
+
+def test_the_way_on_after_another_job_is_not_another_one(paid: Paid) -> None:
+    """Where a run with `--force train` stops or leaves, it says that the way on is without that."""
+    answering(paid, LONG, trained=3_210_000)
+    for words, code in ((budget(0.2), 4), (("toy.yaml", "--yes", "--detach"), 75)):
+        hint = paid.json(*words, "--force", "train", code=code)["error"]["hint"]
+        assert "Leave out `--force train` then: it would create another job" in hint
+
+
+@pytest.mark.parametrize("words", [budget(0.25), ("augment", *budget(0.25)[:1], *budget(0.25)[3:])])
+def test_kills_do_not_make_the_budget_forget(paid: Paid, words: tuple[str, ...]) -> None:
+    """A run that is killed while it waits for an answer has written what came: the budget still holds."""
+    answering(paid, LONG, text="1. これは\n2. それは")
+    killed: list[subprocess.Popen[str]] = []
+    script = paid.provider.hook
+
+    def hook(asked: Asked) -> Answer | None:
+        if asked.path == "/chat/completions" and chats(paid) % 2 == 0:
+            os.killpg(killed[-1].pid, signal.SIGKILL)
+            return refusal(500)
+        return script(asked)
+
+    paid.provider.hook = hook
+    for _ in range(2):
+        killed.append(Ftrun(paid.folder).start(*words))
+        killed[-1].communicate()
+        assert killed[-1].returncode == -signal.SIGKILL
+    paid.provider.hook = script
+    assert paid.json(*words, code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 5, "two answers were on their way"
+    assert paid.json("ledger", "toy.yaml")["usd"] == pytest.approx(0.3, abs=0.001)
 
 
 AUGMENT = ("augment", "toy.yaml", "--set", "data.augment.max_rows=8")
@@ -162,6 +236,27 @@ def test_augment_tells_of_a_last_answer_over_the_cap(paid: Paid) -> None:
     assert paid.json(*one, code=4)["error"]["code"] == "over_budget"
     assert paid.json("review", "toy.yaml")["entries"]
     assert paid.json(*one)["asked"] == 0
+
+
+@pytest.mark.parametrize("cap", ["data.augment.max_usd=0.15", "budget.usd=0.15"])
+@pytest.mark.parametrize("left", ["all that git keeps", "the ledger"])
+def test_augment_keeps_its_cap_in_a_clone(paid: Paid, tmp_path: Path, cap: str, left: str) -> None:
+    """A git clone knows the answers and what they cost; where it has none, the ledger's sum counts."""
+    answering(paid, LONG, text="no row")
+    paid.json(*AUGMENT, "--set", cap, code=4)
+    assert chats(paid) == 2
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    listed = ["git", "-C", str(tmp_path), "ls-files", "-o", "--exclude-standard"]
+    kept = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+    for path in (path for path in tmp_path.glob("runs/**/*") if path.is_file()):
+        ledger = path.name in ("ledger.jsonl", "state.json")
+        if str(path.relative_to(tmp_path)) not in kept or not (ledger or left != "the ledger"):
+            path.unlink()
+    shutil.rmtree(tmp_path / ".git")
+    assert paid.json(*AUGMENT, "--set", cap, code=4)["error"]["code"] == "over_budget"
+    assert chats(paid) == 2
+    if left != "the ledger":
+        assert paid.json(*AUGMENT, "--set", cap.replace("0.15", "1"))["asked"] == 2
 
 
 @pytest.mark.parametrize("usd", ["NaN", "-9", "true", '"soon"'])

@@ -44,7 +44,7 @@ def new_run() -> tuple[str, str]:
 def unanswered(asked: Iterable[Request], kept: KeptAnswers, reviewed: Iterable[Entry]) -> list[Request]:
     """Return the requests that have neither an answer here nor an entry in the review file.
 
-    In a fresh clone the review file is there and the answers are not.
+    In a clone of an earlier version's project the review file is there and the answers are not.
     """
     seen = {entry.made.get("request") for entry in reviewed}
     return [one for one in asked if one.key not in kept.answers and one.key[:16] not in seen]

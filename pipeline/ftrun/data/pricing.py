@@ -163,9 +163,11 @@ def billed_tokens(
     """Return the tokens that a request is billed for: the server's own count (`told`, 0 where it says none)
     or, where that is missing or can't be, the tokens of what was sent and of the answer as counted here.
     """
-    asked, said = (_count(told.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    asked, said, total = (_count(told.get(name)) for name in names)
     if target.provider != "local":
         asked = asked or _tokens_of(target, messages)
+        said = max(said, total - asked)  # some servers count the tokens of thinking in the sum alone
         said = said or (text_counter(encoding_of(target).name)([text])[0] if text else 0)
     return {"prompt_tokens": asked, "completion_tokens": said}
 

@@ -26,6 +26,8 @@ from ftrun.state.ignore import write_gitignore
 from ftrun.targets import Service, agree, identity_of, reachable
 from ftrun.values import dataclass
 
+PAYS_AGAIN = {"train": "create another job", "evaluate": "ask every question again"}  # what --force does
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -99,7 +101,17 @@ def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
             _apply_locked(session, context, settings, outcome)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error
+        if isinstance(error, FtrunError) and settings.force in outcome.stages:
+            _without_force(error, settings.force)
     return outcome
+
+
+def _without_force(error: FtrunError, force: str) -> None:
+    """Let the way on leave out a --force that was obeyed and would pay once more."""
+    hint = error.problem.hint or ""
+    if force in PAYS_AGAIN and "--force" not in hint:
+        more = f"Leave out `--force {force}` then: it would {PAYS_AGAIN[force]}."
+        error.problem.hint = f"{hint} {more}".strip()
 
 
 def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
@@ -121,14 +133,16 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     count_hours(context)
     take_down_earlier(context, deploy.inputs(context))
     _refuse_blocked(plan, context)
-    context.spent = _spent_before(context) if plan.paid else 0.0
+    paid = plan.paid and not context.local
+    if paid:  # a run with nothing to do pays nothing
+        from ftrun.stages.spending import bring_ledgers, check_month
+
+        bring_ledgers(context.experiment, context.folder.parent)
+    context.spent = _spent_before(context) if paid else 0.0
     budget = context.experiment.budget.usd
     authorize(plan, budget=budget, spent=context.spent, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
-    if plan.paid and not context.local:
-        from ftrun.stages.spending import bring_ledgers, check_month  # a run with nothing to do pays nothing
-
-        bring_ledgers(context.experiment, context.folder.parent)
+    if paid:
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"
     try:
@@ -281,7 +295,7 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
     if context.local or not stage.costs(context, decision):
         return stage.run(context)
     from ftrun.stages.limits import hold_stage, run_limits
-    from ftrun.stages.spending import announce, answers_usd, settle
+    from ftrun.stages.spending import announce, answers_usd, outgrown, settle
     from ftrun.state.ledger import STOPPED
 
     hold_stage(context, stage.NAME)
@@ -289,7 +303,9 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
         return stage.run(context)
     effect, result = str(uuid.uuid4()), None
     context.limits = run_limits(context)  # before the estimate is in the ledger
-    announce(context, "answers", effect, context.quote.get("eval_usd"))
+    announced = context.quote.get("eval_usd")
+    announce(context, "answers", effect, announced)
+    context.came = lambda: outgrown(context, "answers", effect, announced, answers_usd(context))
     context.usage.clear()
     try:
         result = stage.run(context)

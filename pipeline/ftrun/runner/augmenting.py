@@ -24,9 +24,9 @@ from ftrun.runner.apply import Settings, context_of
 from ftrun.runner.money import consent
 from ftrun.runner.session import Session
 from ftrun.stages.limits import Limit, hold, hold_after, month_limits
-from ftrun.stages.spending import announce, settle
+from ftrun.stages.spending import announce, ledger_of, outgrown, settle
 from ftrun.state.ignore import write_gitignore
-from ftrun.state.ledger import Standing
+from ftrun.state.ledger import Standing, known_usd, read_ledgers
 from ftrun.state.locks import held
 from ftrun.targets import Reply, agree
 from ftrun.targets.refusals import explained, remarks
@@ -102,16 +102,22 @@ class Augmentation:
         return experiment.data.augment.max_usd is not None or experiment.budget.usd is not None
 
     def _limits(self, kept: KeptAnswers) -> list[Limit]:
-        """Return the budgets that hold: what answers cost that came in earlier calls counts."""
+        """Return the budgets that hold: what answers cost that came in earlier calls counts, also where only
+        the ledger knows of them, as in a clone of an earlier version's project.
+        """
         most, budget = self._experiment.data.augment.max_usd, self._experiment.budget.usd
         if self._context.local:
             return []
         limits = month_limits(self._context)
+        if most is None and budget is None:
+            return limits
+        paid = known_usd(read_ledgers([ledger_of(self._context).path]), "augment")
+        lost = max(0.0, round(paid - kept.spent, 6))
         if most is not None:
-            limits.insert(0, Limit(key="data.augment.max_usd", usd=most, before=kept.spent))
+            limits.insert(0, Limit(key="data.augment.max_usd", usd=most, before=kept.spent + lost))
         elif budget is not None:
             spent = kept.spent_on(request.key for request in self._requests)
-            limits.insert(0, Limit(key="budget.usd", usd=budget, before=spent))
+            limits.insert(0, Limit(key="budget.usd", usd=budget, before=spent + lost))
         return limits
 
     def _authorize(
@@ -138,13 +144,14 @@ class Augmentation:
     def _ask(
         self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any], limits: Sequence[Limit]
     ) -> None:
-        before = kept.spent
+        before, effect = kept.spent, str(uuid.uuid4())
 
         def tell(number: int, of: int) -> None:
+            outgrown(self._context, "augment", effect, costs["usd"], kept.spent - before)
             self._hold(limits, kept.spent - before, missing[number - 1], f"{number - 1} of {of} answers came")
             self._tell(number, of)
 
-        with self._in_the_ledger(kept, costs["usd"]):
+        with self._in_the_ledger(effect, kept, costs["usd"]):
             try:
                 ask_all(missing, kept, self._priced, self._reply, tell)
             finally:
@@ -174,9 +181,9 @@ class Augmentation:
             )
 
     @contextmanager
-    def _in_the_ledger(self, kept: KeptAnswers, usd: float | None) -> Iterator[None]:
+    def _in_the_ledger(self, effect: str, kept: KeptAnswers, usd: float | None) -> Iterator[None]:
         """Write into the ledger what may be paid, and afterwards what was."""
-        effect, before = str(uuid.uuid4()), dict(kept.answers)
+        before = dict(kept.answers)
         announce(self._context, "augment", effect, usd)
         try:
             yield

@@ -39,8 +39,9 @@ class Context:
     `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
     `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
     `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
-    of what was asked, by model and kind, `asks` tells whether a question to the tuned model is open. `spent`
-    is the US$ that this run's job cost, and what an earlier run of it that did not get to its end paid for;
+    of what was asked, by model and kind, and `came` is called after each answer; `asks` tells whether a
+    question to the tuned model is open. `spent` is the US$ that this run's job cost, and what an earlier run
+    of it that did not get to its end paid for;
     `limits` are the budgets that hold while questions are asked. `needs_files`: there is work to do, so files
     that a fresh clone lacks are made again; `prepared` is where the prepared files are if not in `folder` (a
     preview).
@@ -67,6 +68,7 @@ class Context:
     _service: Service | None = None
     connector: Callable[[], Service] | None = None
     asks: Callable[[], bool] = lambda: False
+    came: Callable[[], None] = lambda: None
     needs_files: bool = False
     prepared: Path | None = None
 

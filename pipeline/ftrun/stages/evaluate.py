@@ -16,7 +16,7 @@ from ftrun.experiment.target_model import Target
 from ftrun.files import told_damage, write_json
 from ftrun.stages.context import Context
 from ftrun.stages.decision import Decision, by_fingerprint
-from ftrun.stages.history import keep_answers, present_folder
+from ftrun.stages.history import keep_answers, models_of_others, present_folder
 from ftrun.stages.spec import spec_key
 from ftrun.targets import Service
 
@@ -114,26 +114,27 @@ def answered(context: Context) -> dict[str, set[str]]:
 
 
 def unfinished_usd(context: Context) -> float:
-    """Return what an evaluation that did not get to its end has paid for the present questions' answers."""
+    """Return what evaluations of this model that did not get to their end have paid, whatever they asked."""
     if not context.experiment.evaluation.prompts or _tuned(context) is None:
         return 0.0
-    from ftrun.evaluation.answers import cache_key
+    from ftrun.evaluation.cache import AnswerCache
     from ftrun.stages.spending import ledger_of, usage_usd
     from ftrun.state.ledger import read_ledgers, unfinished_answers
 
-    if not (most := unfinished_answers(read_ledgers([ledger_of(context).path]))):
+    known, most = unfinished_answers(read_ledgers([ledger_of(context).path]))
+    if not most:
         return 0.0
-    sampling, cache = _sampling(context), _cache(context)
-    asked = {
-        cache_key(who, one.messages, sampling) for one in _questions(context) for who in _rivals(context)
-    }
+    others = models_of_others(context)
     usage: Counter[tuple[str, str]] = Counter()
-    for record in (cache[key] for key in asked & cache.keys()):
+    for record in AnswerCache(context.folder, present_folder(context)).records.values():
+        if record.model in others:
+            continue
         billed = data.billed_tokens(
             _priced(context, record.model), record.messages, record.answer, record.usage
         )
         usage.update({(record.model, kind): number for kind, number in billed.items()})
-    return min(most, usage_usd(context, usage) or 0.0)
+    kept = min(most, usage_usd(context, usage) or 0.0)
+    return kept if others else max(kept, known)  # of several models, the ledger doesn't say whose it was
 
 
 def run(context: Context) -> dict[str, Any]:
@@ -156,6 +157,7 @@ def run(context: Context) -> dict[str, Any]:
         nonlocal told
         told += 1
         cache.append(record)
+        context.came()
         context.emit("answer", number=told, of=len(missing), rival=record.rival, prompt_id=record.prompt_id)
 
     def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:

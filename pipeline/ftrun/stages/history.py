@@ -120,7 +120,7 @@ def keep_answers(context: Context, *, present: bool = False) -> bool:
     )
 
     path = present_folder(context) / ANSWERS
-    others = _models_of_others(context)
+    others = models_of_others(context)
     now = [one for one in read_records(context.folder / ANSWERS) if present and one.model not in others]
     told = {(one.cache_key, one.rival, one.answer) for one in now}
     lines, known = [line_of(one) for one in now], {(one.cache_key, one.answer) for one in now}
@@ -149,7 +149,7 @@ def tell_damaged(context: Context) -> None:
                 context.emit("warning", message=f"{where}: not an answer; the line stays, but is not used")
 
 
-def _models_of_others(context: Context) -> set[str | None]:
+def models_of_others(context: Context) -> set[str | None]:
     """Return the tuned models of other configurations: their answers are kept with them."""
     key = spec_key(context)
     return {job.fine_tuned_model for other, job in context.state.jobs.items() if other != key}

@@ -123,6 +123,14 @@ def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> No
         context.store.hand_in_ledger()
 
 
+def outgrown(context: Context, kind: Kind, effect: str, announced: float | None, usd: float | None) -> None:
+    """Write what came back so far where it is more than was `announced`: a run that is killed before it
+    settles must not leave less in the ledger.
+    """
+    if usd is not None and usd > (announced or 0.0):
+        settle(context, kind, effect, "estimated", usd=usd)
+
+
 def bring_ledgers(experiment: Experiment, folder: Path) -> None:
     """Bring what other machines have paid into the ledgers here; `folder` holds those of all its targets."""
     if experiment.state is not None:

@@ -15,6 +15,7 @@ GITIGNORE = """\
 !state.json
 !report.md
 !ledger.jsonl
+!augment.answers.jsonl
 !**/history/**
 # a local target's store is this machine's own: its state means nothing elsewhere
 {local}
@@ -24,6 +25,7 @@ GITATTRIBUTES = """\
 ledger.jsonl merge=union
 # and so are their answers
 answers.jsonl merge=union
+augment.answers.jsonl merge=union
 """
 
 

@@ -224,14 +224,26 @@ def spent(entries: Iterable[Entry], month: str | None = None) -> Spent:
     )
 
 
-def unfinished_answers(entries: Iterable[Entry]) -> float:
-    """Return the US$ of answers that were asked for since an evaluation last got to its end."""
-    usd = 0.0
+def known_usd(entries: Iterable[Entry], kind: Kind) -> float:
+    """Return the US$ that effects of one kind are known to have cost."""
+    return sum(one.usd or 0.0 for one in effects(entries) if (one.kind, one.standing) == (kind, "actual"))
+
+
+def unfinished_answers(entries: Iterable[Entry]) -> tuple[float, float]:
+    """Return the US$ of answers that were asked for since an evaluation last got to its end: what they are
+    known to have cost, and at most (a run that was killed leaves an estimate).
+    """
+    known = most = 0.0
     for one in effects(entries):
-        if one.kind == "answers" and one.standing != "void":
-            stopped = one.standing == "estimated" or one.what == STOPPED
-            usd = usd + (one.usd or 0.0) if stopped else 0.0
-    return usd
+        if one.kind != "answers" or one.standing == "void":
+            continue
+        if one.standing == "estimated":
+            most += one.usd or 0.0
+        elif one.what == STOPPED:
+            known, most = known + (one.usd or 0.0), most + (one.usd or 0.0)
+        else:
+            known = most = 0.0
+    return known, most
 
 
 def this_month() -> str:

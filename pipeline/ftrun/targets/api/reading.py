@@ -173,7 +173,8 @@ def _number(value: Any) -> int | None:
 def usage_of(answer: Any) -> dict[str, int]:
     """Return the tokens that a chat completion counts; 0 where it does not say."""
     usage = getattr(answer, "usage", None)
-    return {name: _whole(usage, name) or 0 for name in ("prompt_tokens", "completion_tokens")}
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {name: _whole(usage, name) or 0 for name in names}
 
 
 def _status(raw: Any) -> str:
