@@ -98,3 +98,18 @@ def test_an_adopted_twin_is_the_job_from_then_on(runs: Runs, provider: Provider,
     for words in (("status", "toy.yaml", *about), WORDS, ("status", "toy.yaml", *about)):
         assert runs(places[0], *words).document["job_id"] == "ftjob-2"
     assert runs(places[0]).document["fine_tuned_model"].endswith("ftjob-2")
+
+
+def test_of_two_twins_the_one_that_is_left_is_taken(runs: Runs, provider: Provider, tmp_path: Path) -> None:
+    """Whose job was ended as a twin is told of the other one, not to cancel it, nor to pay for a third."""
+    provider.hidden, provider.looks = 1000.0, 1
+    places = [make_project(tmp_path / name, provider, settle="60s") for name in ("here", "there")]
+    for place in places:
+        assert runs(place, *DETACHED, env={"FTRUN_LOCKS": str(place / "locks")}).wait() == 75
+    provider.hidden, provider.jobs["ftjob-2"]["status"] = 0.0, "cancelled"
+    run = runs(places[1])
+    assert (run.wait(), run.error_code) == (4, "duplicates")
+    said = run.document["error"]
+    assert "ftjob-2 cancelled" in said["message"] and "takes ftjob-1" in said["hint"]
+    run = runs(places[1])
+    assert (run.wait(), run.document["job_id"], len(provider.jobs)) == (0, "ftjob-1", 2)

@@ -43,6 +43,12 @@ ERROR = {"message": "no", "type": "invalid_request_error", "param": None, "code"
         ({"error": {"message": ["no"]}}, False),
         ({"error": {"message": "upstream timed out", "code": 504}}, False),
         ({"error": {"message": "upstream timed out", "code": "408"}}, False),
+        ({"error": {"message": "no answer", "code": "HTTP_502"}}, False),
+        ({"error": {"message": "no answer", "code": None, "status_code": 503}}, False),
+        ({"error": {"message": "no answer", "code": "litellm.Timeout"}}, False),
+        ({"error": {"message": "no answer", "type": "server_error", "code": None}}, False),
+        ({"error": {"message": "no answer", "type": "InternalServerError"}}, False),
+        ({"error": {"message": "timed out values", "type": "invalid_request_error"}}, True),
         ({**JOB, "error": ERROR}, False),
     ],
 )

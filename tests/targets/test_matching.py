@@ -129,6 +129,13 @@ def test_a_spec_key_decides_whatever_else_is_told(connect: Connect) -> None:
     assert service.find_jobs(ASKED, others=()) == []
 
 
+def test_a_job_whose_metadata_were_stripped_on_the_way_is_found_among_marked_ones(connect: Connect) -> None:
+    """A gateway that one machine asks through may strip them: that other jobs carry a key says nothing."""
+    marked = {**TOLD, "id": "ftjob-2", "seed": 9, "metadata": {"ftrun_spec": "theirs"}}
+    _, service = connect(lambda asked: listed([marked, TOLD]))
+    assert [job.id for job in service.find_jobs(ASKED, others=())] == ["ftjob-1"]
+
+
 @pytest.mark.parametrize(
     ("asked", "told", "same"),
     [

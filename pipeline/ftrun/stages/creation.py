@@ -37,7 +37,7 @@ from ftrun.stages.context import Context
 from ftrun.stages.ownership import why_another
 from ftrun.stages.spec import spec, spec_base
 from ftrun.stages.spending import announce, settle
-from ftrun.stages.unresolved import duplicates_error, the_one, unclear_error
+from ftrun.stages.unresolved import duplicates_error, left_error, the_one, unclear_error
 from ftrun.state import Intent, JobRecord
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, Created, Job, JobRequest, NotCreated, Service, Unclear
@@ -303,6 +303,9 @@ def look_again(context: Context, key: str) -> None:
     record.duplicates = [job.id for job in found if job.id != record.job_id]
     if record.duplicates:
         context.save()
+        own = next((job for job in alike if job.id == record.job_id), None)
+        if len(found) == 1 and own is not None and own.dead:
+            raise left_error(context, own, found[0])
         raise duplicates_error(context, found)
 
 

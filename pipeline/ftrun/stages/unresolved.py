@@ -43,3 +43,12 @@ def duplicates_error(context: Context, live: Sequence[Job]) -> DecisionError:
         code="duplicates",
         hint=f"Keep one: `{context.command('adopt', after=('JOB_ID',))}`.{cancel}",
     )
+
+
+def left_error(context: Context, ended: Job, left: Job) -> DecisionError:
+    """Return the error for our job that ended without a model while another of the same spec is alive."""
+    return DecisionError(
+        f"job {ended.id} {ended.status}, and job {left.id} ({left.status}) has the same configuration",
+        code="duplicates",
+        hint=f"`{context.command('run')}` takes {left.id}.",
+    )

@@ -128,7 +128,7 @@ def _watched(context: Context, record: JobRecord) -> Watch:
         of one that was waited for less long, as after --detach.
         """
         nonlocal alone
-        if not alone and (job.succeeded or seconds >= context.experiment.target.settle):
+        if not alone and (job.succeeded or job.dead or seconds >= context.experiment.target.settle):
             from ftrun.stages.creation import look_again
 
             look_again(context, spec_key(context))

@@ -11,7 +11,14 @@ from typing import Any
 from ftrun.errors import FtrunError
 
 OBJECTS = {"id", "object"}  # keys of a job, which may hold an `error` of its own; an error has none of them
-PASSED_ON = re.compile(r"408|409|425|5\d\d")  # a code that is the status of another server's answer
+# how an error names another server's failure or time-out that a gateway passes on, and where it does
+PASSED_ON = re.compile(
+    r"(?<!\d)(?:408|409|425|5\d\d)(?!\d)"
+    r"|time[ _-]?(?:d[ _-]?)?out|server[ _-]?error|internal[ _-]?error|connection[ _-]?error"
+    r"|bad[ _-]?gateway|unavailable|upstream",
+    re.IGNORECASE,
+)
+PASSED_ON_IN = ("code", "type", "status", "status_code")
 
 
 class ServiceError(FtrunError):
@@ -42,7 +49,7 @@ def is_api_error(answer: Any) -> bool:
     if not isinstance(answer, dict) or OBJECTS & answer.keys():
         return False
     told = answer.get("error")
-    if not isinstance(told, dict) or PASSED_ON.fullmatch(str(told.get("code") or "")):
+    if not isinstance(told, dict) or any(PASSED_ON.search(str(told.get(name))) for name in PASSED_ON_IN):
         return False
     message = told.get("message")
     return isinstance(message, str) and message.strip() != ""

@@ -35,10 +35,9 @@ class JobCalls(Connection):
                 return found
             # a server may ignore or refuse the filter, or strip metadata: look at all that it has
             everything = list(self._jobs())
-        sends_metadata = self.capabilities.get("metadata") != "left_out"
-        if sends_metadata and any(key_of(job) for job in everything):
-            # the server keeps them: a job without is somebody else's
-            return _with_key(everything, spec)
+        if found := _with_key(everything, spec):
+            return found
+        # also where other jobs carry a key: a gateway that one machine asks through may strip it
         sent = as_sent(request, self.capabilities)
         unmarked = [job for job in everything if key_of(job) is None and job.id not in others]
         found = [job for job in unmarked if same_work(job, sent)]
