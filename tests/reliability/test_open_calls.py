@@ -101,3 +101,13 @@ def test_jobs_that_were_there_before_stay_known_over_several_tries(
     assert runs(place, *WORDS, "--force", "train").error_code == "unclear"
     run = runs(place, *WORDS, "--confirm-not-created")
     assert (run.wait(), run.document["job_id"], len(provider.jobs)) == (0, "ftjob-2", 2)
+
+
+def test_an_unclear_create_is_not_called_no_job(runs: Runs, provider: Provider, place: Path) -> None:
+    """Who wants to wait for or cancel what may be running is told that it may be."""
+    provider.hidden = 1000.0
+    answers(provider, "lose")
+    assert runs(place).error_code == "unclear"
+    for command in ("wait", "events", "cancel"):
+        run = runs(place, command, "toy.yaml", "--target", "paid", "--json")
+        assert (run.wait(), run.error_code) == (4, "unclear"), command

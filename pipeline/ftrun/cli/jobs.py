@@ -20,11 +20,17 @@ ENDED = ("succeeded", "failed", "cancelled", "stopped")
 
 
 def job_id_of(session: Session) -> str:
-    """Return the id of the experiment's job; UsageError where there is none."""
+    """Return the id of the experiment's job; UsageError if there is none, DecisionError if nobody knows."""
     from ftrun.cli.run import comeback
     from ftrun.runner.present import present_job
 
     found = present_job(session)
+    if found is None and any(one.phase == "sending" for one in session.state.intents.values()):
+        raise DecisionError(
+            "a create had no clear answer: nobody can tell whether its job exists and costs money",
+            code="unclear",
+            hint=f"`{comeback(session)}` looks for it.",
+        )
     if found is None:
         raise UsageError(
             f"{session.experiment.name} on {session.experiment.target.name} has no job yet",
