@@ -68,7 +68,7 @@ def told_damage(path: Path) -> Iterator[None]:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         kind = type(error).__name__
         raise FtrunError(
-            f"{'a file in ' if path.is_dir() else ''}{path} is not as ftrun wrote it ({kind})",
+            f"{'a file in it' if path.is_dir() else 'it'} is not as ftrun wrote it ({kind})",
             code="damaged_file",
             file=str(path),
             hint="Take git's version, or make it again: `ftrun run CONFIG --force prepare`.",
@@ -264,9 +264,13 @@ def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: boo
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
-    """Write `data` (text as UTF-8) to `path`, whole or not at all, and never a key."""
+    """Write `data` (text as UTF-8) to `path`, whole or not at all, and never a key.
+
+    Half a character, as in a file's name that is no text, becomes an escape, which JSON reads as it was.
+    """
     with atomic_writer(path, mode=mode) as file:
-        file.write(hide_in_bytes(data.encode() if isinstance(data, str) else data))
+        raw = data.encode(errors="backslashreplace") if isinstance(data, str) else data
+        file.write(hide_in_bytes(raw))
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o644) -> None:

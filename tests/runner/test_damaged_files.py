@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_a_file_of_any_size_is_not_read_whole(inside: Inside, project: Path, nam
     code, _out, error = inside(*RUN)
     assert code == 4
     assert "bytes; ftrun keeps none above" in error
+
+
+def test_a_name_of_a_data_file_may_be_no_text(inside: Inside, project: Path) -> None:
+    """A file name in another encoding than UTF-8 is shown as an escape; rows are found by it."""
+    data = project / "configs/data/toy.csv"
+    data.rename(os.fsdecode(os.fsencode(data.parent) + b"/\xff.csv"))
+    config = project / "configs/toy.yaml"
+    config.write_text(config.read_text().replace("data/toy.csv", "data/*.csv"), encoding="utf-8")
+    assert inside(*RUN)[0] == 0
+    assert inside("data", "configs/toy.yaml", "--diff")[0] == 0
 
 
 def test_folders_in_folders_have_an_end(inside: Inside, project: Path) -> None:

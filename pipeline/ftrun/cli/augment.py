@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import print_json
-from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
 from ftrun.cli.run import asker
@@ -108,7 +107,6 @@ def _ask(
         if not as_json and (sys.stderr.isatty() or number in (1, of)):
             print(f"asking {who.model}: {number} of {of}", file=sys.stderr)
 
-    heed_signals()
     work = Augmentation(session, other, who, review, note=lambda text: click.echo(text, err=True), tell=tell)
     return work.run(yes=yes, ask=asker(as_json))
 

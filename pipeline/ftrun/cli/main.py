@@ -12,6 +12,7 @@ import click
 
 import ftrun
 from ftrun.cli.failure import report_failure
+from ftrun.cli.interrupts import heed_signals
 from ftrun.errors import InterruptError
 from ftrun.secrecy import guarded_output
 
@@ -111,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _code_of(words: list[str]) -> int:
     try:
+        heed_signals()  # of every command: what it started, such as a query, must end with it
         code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
     except BaseException as error:
         return report_failure(error, words)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import failure_document, print_json
-from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.jobs import ENDED
 from ftrun.cli.options import Duration, experiment_options
 from ftrun.cli.program import program
@@ -50,7 +49,6 @@ def command(
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    heed_signals()
     outcome = apply(session, Settings(**how, ask=asker(as_json)), _Greeting(session, reporter))
     reporter.end()
     error = _closing_error(session, outcome)

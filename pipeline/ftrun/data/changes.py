@@ -73,7 +73,7 @@ def _known(found: Iterable[Sample]) -> dict[bytes, _Known]:
     known: dict[bytes, _Known] = {}
     for sample in found:
         example = dict(sample.example)
-        place = _hash(f"{sample.file}:{sample.line}".encode())
+        place = _hash(f"{sample.file}:{sample.line}".encode(errors="backslashreplace"))
         known.setdefault(example_digest(example), _Known(sample.split, _question(example), place))
     return known
 

@@ -84,7 +84,8 @@ Place = tuple[str, int, int]  # role, index into Origin.files, line
 
 def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
     """Yield the lines of sources.jsonl: the head, then one a written example, in source order."""
-    yield json.dumps(dataclasses.asdict(origin), ensure_ascii=False).encode() + b"\n"
+    head = json.dumps(dataclasses.asdict(origin), ensure_ascii=False)
+    yield head.encode(errors="backslashreplace") + b"\n"  # a file's name may be no text
     yield from map(place_line, places)
 
 
