@@ -45,11 +45,14 @@ LEFT_OUT = {
         {"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"]}]}},
         {"error": {"code": 400, "message": 'Unknown name "seed": Cannot find field.', "status": "INVALID"}},
         {"detail": "create() got an unexpected keyword argument 'seed'"},
+        {"error": {"message": "The parameter seed is not available for this model"}},
+        {"error": {"message": "seed is not implemented"}},
+        {"message": "This model does not recognize the argument `seed`."},
     ],
 }
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("status", [400, 403, 405, 422, 501])
 @pytest.mark.parametrize(("name", "body"), [(name, body) for name, told in LEFT_OUT.items() for body in told])
 def test_a_refused_parameter_is_left_out(connect: Connect, name: str, body: Any, status: int) -> None:
     """Whether a field names it or words alone: it is left out, and not tried again with the next question."""

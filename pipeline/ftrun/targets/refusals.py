@@ -16,8 +16,8 @@ from ftrun.targets.trouble import ServiceError
 
 UNSUPPORTED = re.compile(
     r"un(?:supported|known|recogni[sz]ed|expected)"
-    r"|not (?:be )?(?:supported|permitted|allowed|accepted|enabled)"
-    r"|(?:does ?n[o']t|do not|can ?not) (?:support|accept|use|allow)"
+    r"|not (?:be )?(?:supported|permitted|allowed|accepted|enabled|implemented|available|recogni[sz]ed)"
+    r"|(?:does ?n[o']t|do not|can ?not) (?:support|accept|use|allow|recogni[sz]e)"
     r"|only .{0,40}\b(?:supported|allowed|accepted)"
     r"|only be|deprecated|forbidden|no longer",
     re.IGNORECASE,

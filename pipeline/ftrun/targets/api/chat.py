@@ -17,6 +17,8 @@ from ftrun.targets.service import Reply
 
 CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model
 
+REFUSED = (400, 403, 405, 422, 501)  # what servers answer to a parameter that they don't take
+
 
 class ChatCalls(Connection):
     """The calls that ask a model."""
@@ -51,7 +53,9 @@ class ChatCalls(Connection):
             sent = changed(asked, changes)
             try:
                 return self._ask_known(model, messages, sent)
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            except openai.APIStatusError as error:
+                if error.status_code not in REFUSED:
+                    raise
                 name, unsupported = refused(error.body, sent)
                 if name is None or not (unsupported and adapt(changes, name)):
                     wrong = name and asked_as(name, changes)
