@@ -171,10 +171,11 @@ def _number(value: Any) -> int | None:
 
 
 def usage_of(answer: Any) -> dict[str, int]:
-    """Return the tokens that a chat completion counts; 0 where it does not say."""
+    """Return the tokens that a chat completion counts; 0 where it does not say, and a sum only if it does."""
     usage = getattr(answer, "usage", None)
-    names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    return {name: _whole(usage, name) or 0 for name in names}
+    counts = {name: _whole(usage, name) or 0 for name in ("prompt_tokens", "completion_tokens")}
+    total = _whole(usage, "total_tokens")
+    return {**counts, "total_tokens": total} if total else counts
 
 
 def _status(raw: Any) -> str:
