@@ -136,7 +136,7 @@ class _Points:
 
 def _file(path: Any) -> str:
     """Return a file's name without what differs from run to run."""
-    name = re.sub("[0-9a-f]{16,}", "HASH", Path(os.fsdecode(path)).name)
+    name = re.sub("[0-9a-f]{16,}(-[0-9a-f]{8})?", "HASH", Path(os.fsdecode(path)).name)
     return ".".join(part for part in name.split(".") if not part.isdigit())
 
 
