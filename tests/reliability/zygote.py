@@ -71,6 +71,8 @@ def _run(order: Mapping[str, Any]) -> None:
         path = order.get("out") or folder / name
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, number)
+        # as Python starts: a stream that was opened on a file asks a pipe for its position, in vain
+        setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
     os.chdir(order["cwd"])
