@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+
+import pytest
 
 from conftest import Ftrun
 
@@ -27,3 +31,13 @@ def test_json_is_json_in_every_encoding(ftrun: Ftrun) -> None:
         )
         assert done.returncode == 0, done
         assert "é😀質問" in json.loads(done.stdout)["examples"][0]["turns"][1]["text"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_lead_nowhere(ftrun: Ftrun, closed: str) -> None:
+    """A run that a daemon starts without standard streams ends as any other, and its files stay its own."""
+    assert ftrun("configs/toy.yaml", "--until", "check").returncode == 0
+    command = f"{sys.executable} -m ftrun configs/toy.yaml --force prepare --until check {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=ftrun.folder, capture_output=True, check=False)
+    assert done.returncode == 0, done
+    assert ftrun.json("state", "verify", "configs/toy.yaml")

@@ -82,6 +82,8 @@ def test_every_value_of_every_other_type_is_refused_or_fits(tmp_path: Path) -> N
         (("stages", "train", "result", "job_id"), None, "state.stages.train.result.job_id is None, not text"),
         (("stages", "train", "result"), {}, "state.stages.train.result.job_id is missing"),
         (("attempts", "base"), "2", "state.attempts.base is '2', not a whole number"),
+        (("jobs", "spec", "job_id"), "", "state.jobs.spec.job_id is empty"),
+        (("stages", "train", "result", "job_id"), "", "state.stages.train.result.job_id is empty"),
         (("jobs", "spec", "color"), "red", "state.jobs.spec.color is not a field of it"),
     ],
 )
@@ -121,5 +123,7 @@ def test_facts_of_a_stage_are_checked() -> None:
     check_result("prepare", {"files": {"train": {"sha256": "a", "bytes": 3}}}, "r", done=True)
     with pytest.raises(FormError, match=r"r\.files\.train\.bytes is '3'"):
         check_result("prepare", {"files": {"train": {"sha256": "a", "bytes": "3"}}}, "r", done=True)
+    with pytest.raises(FormError, match=r"r\.files\.train is missing"):
+        check_result("prepare", {"files": {}}, "r", done=True)
     with pytest.raises(FormError, match=r"r\.checkpoints\[0\]\.step is missing"):
         check_result("wait", {"checkpoints": [{}]}, "r", done=True)

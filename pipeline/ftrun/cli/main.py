@@ -99,6 +99,7 @@ def commands() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed()
     with guarded_output():
         try:
             code = _code_of(words)
@@ -108,6 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = InterruptError.exit_code
     _forget_interrupt()
     sys.exit(code if _is_all_said() else code or 1)
+
+
+def _open_closed() -> None:
+    """Let closed standard streams lead nowhere: the next file that is opened must not be taken for one."""
+    for name, how in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = Path(os.devnull).open(how, encoding="utf-8")  # noqa: SIM115 - for the process's life
+            setattr(sys, name, null)
 
 
 def _code_of(words: list[str]) -> int:

@@ -74,6 +74,8 @@ def check_result(stage: str, result: Mapping[str, Any], path: str, *, done: bool
     needed = NEEDED.get(stage, {}) if done else {}
     _check_facts({**FACTS.get(stage, {}), **needed}, result, path, needed=needed)
     if stage == "prepare":
+        if done and "train" not in result["files"]:  # a job without it would be another one, paid for again
+            raise FormError(f"{path}.files.train is missing")
         for role, file in result.get("files", {}).items():
             _check_facts(FILE, file, f"{path}.files.{role}", needed=FILE)
     for index, point in enumerate(result.get("checkpoints", ()) if stage == "wait" else ()):
@@ -115,6 +117,8 @@ def _check_type(form: str, value: Any, path: str, kinds: Mapping[str, type[Any]]
         holds, words = PLAIN[form]
         if not holds(value):
             raise _wrong(path, words, value)
+        if path.endswith("_id") and value == "":  # nothing has it, and it would be looked for without end
+            raise FormError(f"{path} is empty")
 
 
 def _wrong(path: str, words: str, value: Any) -> FormError:
