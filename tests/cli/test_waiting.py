@@ -21,7 +21,8 @@ LONG = 30.0  # seconds that the server is silent: none of these commands may wai
 def silent(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paid]:
     """Yield a project with a job, whose server has fallen silent; bounds and pauses are short."""
     paid.run("run", paid.config, "--yes", "--detach", code=75)
-    monkeypatch.setattr("ftrun.targets.service.READING", 0.4, raising=False)
+    for module in ("ftrun.targets.service", "ftrun.runner.repair"):  # which may have been loaded before
+        monkeypatch.setattr(f"{module}.READING", 0.4)
     monkeypatch.setattr("ftrun.waits.PAUSES", (0.1, 60.0), raising=False)
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 4)
     over = threading.Event()
