@@ -82,8 +82,12 @@ def test_every_value_of_every_other_type_is_refused_or_fits(tmp_path: Path) -> N
         (("stages", "train", "result", "job_id"), None, "state.stages.train.result.job_id is None, not text"),
         (("stages", "train", "result"), {}, "state.stages.train.result.job_id is missing"),
         (("attempts", "base"), "2", "state.attempts.base is '2', not a whole number"),
-        (("jobs", "spec", "job_id"), "", "state.jobs.spec.job_id is empty"),
-        (("stages", "train", "result", "job_id"), "", "state.stages.train.result.job_id is empty"),
+        (("jobs", "spec", "job_id"), "", "state.jobs.spec.job_id is '', not an id"),
+        (
+            ("stages", "train", "result", "job_id"),
+            "..",
+            "state.stages.train.result.job_id is '..', not an id",
+        ),
         (("jobs", "spec", "color"), "red", "state.jobs.spec.color is not a field of it"),
     ],
 )

@@ -47,6 +47,7 @@ FACTS: Mapping[str, Mapping[str, str]] = {
     },
     "evaluate": {"metrics": "dict[str, dict[str, Any]]"},
 }
+NO_IDS = ("", ".", "..")  # in an address they are something else, and would be asked for without end
 FILE = {"sha256": "str", "bytes": "int"}
 POINT = {"step": "int"}
 
@@ -117,8 +118,8 @@ def _check_type(form: str, value: Any, path: str, kinds: Mapping[str, type[Any]]
         holds, words = PLAIN[form]
         if not holds(value):
             raise _wrong(path, words, value)
-        if path.endswith("_id") and value == "":  # nothing has it, and it would be looked for without end
-            raise FormError(f"{path} is empty")
+        if path.endswith("_id") and value in NO_IDS:
+            raise _wrong(path, "an id", value)
 
 
 def _wrong(path: str, words: str, value: Any) -> FormError:
