@@ -127,6 +127,8 @@ def test_facts_of_a_stage_are_checked() -> None:
     check_result("prepare", {"files": {"train": {"sha256": "a", "bytes": 3}}}, "r", done=True)
     with pytest.raises(FormError, match=r"r\.files\.train\.bytes is '3'"):
         check_result("prepare", {"files": {"train": {"sha256": "a", "bytes": "3"}}}, "r", done=True)
+    with pytest.raises(FormError, match=r"r\.files\.train\.sha256 is '', not a hash"):
+        check_result("prepare", {"files": {"train": {"sha256": "", "bytes": 3}}}, "r", done=True)
     with pytest.raises(FormError, match=r"r\.files\.train is missing"):
         check_result("prepare", {"files": {}}, "r", done=True)
     with pytest.raises(FormError, match=r"r\.checkpoints\[0\]\.step is missing"):

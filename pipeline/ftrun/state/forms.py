@@ -48,7 +48,7 @@ FACTS: Mapping[str, Mapping[str, str]] = {
     "evaluate": {"metrics": "dict[str, dict[str, Any]]"},
 }
 NO_IDS = ("", ".", "..")  # in an address they are something else, and would be asked for without end
-FILE = {"sha256": "str", "bytes": "int"}
+FILE = {"sha256": "hash", "bytes": "int"}
 POINT = {"step": "int"}
 
 
@@ -142,6 +142,7 @@ def _is_flat(value: Any, level: int = 0) -> bool:
 
 PLAIN: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "str": (lambda value: isinstance(value, str), "text"),
+    "hash": (lambda value: isinstance(value, str) and value != "", "a hash"),
     "bool": (lambda value: isinstance(value, bool), "true or false"),
     "int": (lambda value: isinstance(value, int) and _is_number(value), "a whole number"),
     "float": (_is_number, "a number"),
