@@ -266,7 +266,7 @@ def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: boo
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
     """Write `data` (text as UTF-8) to `path`, whole or not at all, and never a key.
 
-    Half a character, as in a file's name that is no text, becomes an escape, which JSON reads as it was.
+    A lone surrogate, as in a file name that is not text, becomes an escape, which JSON reads as it was.
     """
     with atomic_writer(path, mode=mode) as file:
         raw = data.encode(errors="backslashreplace") if isinstance(data, str) else data

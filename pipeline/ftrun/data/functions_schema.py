@@ -154,7 +154,7 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
 
 _patterns = Capped(Patterns)
-_given_up: list[CapError] = []  # patterns take too long, so no more are tried
+_given_up: list[CapError] = []  # once a pattern took too long, no more are tried
 
 
 def _matches(pattern: str, text: str) -> bool:

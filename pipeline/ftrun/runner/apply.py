@@ -159,7 +159,7 @@ def _spent_before(context: Context) -> float:
     """Return the US$ that count against the run's budget before it begins: what this configuration's job and
     answers cost in earlier runs, as long as none of them got to the end.
     """
-    if context.local or context.experiment.budget.usd is None:
+    if context.experiment.budget.usd is None:
         return 0.0
     from ftrun.stages.limits import job_usd
 

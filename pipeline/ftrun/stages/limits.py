@@ -33,10 +33,15 @@ class Limit:
 
 def run_limits(context: Context) -> list[Limit]:
     """Return the budgets of a run; `context.spent` counts against its own."""
-    budget, limits = context.experiment.budget, []
-    if not context.local and budget.usd is not None:
-        limits.append(Limit(key="budget.usd", usd=budget.usd, before=context.spent))
-    return [*limits, *month_limits(context)]
+    return [*_own_limits(context), *month_limits(context)]
+
+
+def _own_limits(context: Context) -> list[Limit]:
+    """Return the run's own budget, if there is one."""
+    usd = context.experiment.budget.usd
+    if context.local or usd is None:
+        return []
+    return [Limit(key="budget.usd", usd=usd, before=context.spent)]
 
 
 def month_limits(context: Context) -> list[Limit]:
@@ -148,8 +153,6 @@ def hold_stage(context: Context, name: str) -> None:
 
 def hold_run(context: Context) -> None:
     """Return if a run that paid is within its budgets; DecisionError otherwise."""
-    budget, limits = context.experiment.budget, month_limits(context)
-    hold_after(limits, 0.0, rate=budget.yen_per_usd, done="the run is done")
-    if budget.usd is not None:
-        limits = [Limit(key="budget.usd", usd=budget.usd, before=context.spent)]
-        hold_after(limits, answers_usd(context), rate=budget.yen_per_usd, done="the run is done")
+    rate, done = context.experiment.budget.yen_per_usd, "the run is done"
+    hold_after(month_limits(context), 0.0, rate=rate, done=done)  # the ledger has the answers already
+    hold_after(_own_limits(context), answers_usd(context), rate=rate, done=done)
