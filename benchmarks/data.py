@@ -278,9 +278,9 @@ def _compare_sums(ours: str, theirs: str) -> None:
 
 def phases(config: Path) -> None:
     """Print where the processor time of the pass over the data goes."""
-    from ftrun.data.findings import Findings
-    from ftrun.data.gather import gather
-    from ftrun.data.spool import Spool
+    from ftrun.data.diagnostics.findings import Findings
+    from ftrun.data.pipeline.gathering import gather
+    from ftrun.data.pipeline.spool import Spool
     from ftrun.experiment import build_experiment, read_document
 
     experiment = build_experiment(read_document(config, ()), None)

@@ -99,9 +99,9 @@ def train_trl(folder: Path, seed: int) -> tuple[Path, float]:
     from transformers import AutoModelForCausalLM
     from trl import SFTConfig, SFTTrainer
 
-    from ftrun.engine.local.base import load_model
-    from ftrun.engine.local.lora import attach, new_adapter, save_adapter
-    from ftrun.engine.local.schedule import LEARNING_RATE, make_schedule
+    from ftrun.engine.models.base import load_model
+    from ftrun.engine.training.lora import attach, new_adapter, save_adapter
+    from ftrun.engine.training.schedule import LEARNING_RATE, make_schedule
 
     ours = load_model(MODEL)
     (folder / "start").mkdir()
@@ -153,10 +153,10 @@ SIDES = {"ours": train_ours, "trl": train_trl}
 def run_side(side: str, folder: Path, seed: int) -> dict[str, float]:
     """Train one side and return its tokens per second and its loss over the training data."""
     adapter, seconds = SIDES[side](folder, seed)
-    from ftrun.engine.local.base import load_model
-    from ftrun.engine.local.examples import load_examples, pack
-    from ftrun.engine.local.lora import attach, load_adapter
-    from ftrun.engine.local.loss import evaluate
+    from ftrun.engine.models.base import load_model
+    from ftrun.engine.training.examples import load_examples, pack
+    from ftrun.engine.training.lora import attach, load_adapter
+    from ftrun.engine.training.loss import evaluate
 
     model = load_model(MODEL)
     examples = load_examples(

@@ -43,8 +43,10 @@ def guard(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("FTRUN_HOME", str(home / "engine"))
     monkeypatch.setenv("FTRUN_ENGINE_IDLE", "60")
-    monkeypatch.setattr("ftrun.data.availability.today", lambda: date(2026, 9, 1))
-    monkeypatch.setattr("ftrun.secrecy._secrets", set[str]())  # what one test keeps is no secret of the next
+    monkeypatch.setattr("ftrun.cost.availability.today", lambda: date(2026, 9, 1))
+    monkeypatch.setattr(
+        "ftrun.redaction._secrets", set[str]()
+    )  # what one test keeps is no secret of the next
     connect = socket.socket.connect
 
     def connect_to_loopback(self: socket.socket, address: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
@@ -13,43 +14,31 @@ import pytest
 from conftest import ROOT, Ftrun
 
 PACKAGE = ROOT / "pipeline" / "ftrun"
-FOUNDATION = {
-    *("capped", "errors", "files", "homes", "money", "processes", "secrecy", "text", "values", "waits"),
-}
-MAY_IMPORT = {
-    "cli": {
-        "augment",
-        "runner",
-        "stages",
-        "state",
-        "targets",
-        "data",
-        "evaluation",
-        "report",
-        "experiment",
-        "engine",
-    },
-    "runner": {"augment", "stages", "state", "targets", "data", "evaluation", "report", "experiment"},
-    "stages": {"state", "targets", "data", "evaluation", "report", "experiment"},
-    "state": set(),
-    "targets": {"experiment", "engine"},
-    "data": {"experiment"},
-    "evaluation": {"experiment"},
-    "augment": {"data", "evaluation", "experiment"},
-    "report": {"experiment"},
-    "experiment": set(),
-    "engine": set(),
-    "capped": set(),
-    "errors": set(),
-    "files": set(),
-    "homes": set(),
-    "secrecy": set(),
-    "money": set(),
-    "processes": set(),
-    "text": set(),
-    "values": set(),
-    "waits": set(),
-}
+# A package may import itself and what comes in a later line.
+LAYERS = (
+    "cli",
+    "runner",
+    "stages",
+    "paid",
+    "watching",
+    "workflow augment",
+    "report scaffold",
+    "evaluation data",
+    "targets",
+    "engine state",
+    "cost",
+    "protocol",
+    "experiment",
+    "untrusted",
+    "user_dirs processes",
+    "files",
+    "redaction waiting",
+    "text",
+    "errors",
+)
+LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}
+KNOW_THE_ENGINE = ("cli", "targets", "engine")
+NOT_FOR_THE_ENGINE = ("experiment", "cost", "state")
 HEAVY = ("torch", "transformers", "openai", "jinja2", "jsonschema", "rich", "filelock", "tiktoken", "toktok")
 
 
@@ -66,19 +55,56 @@ def imports_of(file: Path) -> set[str]:
 
 def packages_of(file: Path) -> set[str]:
     """Return the packages of ftrun that a module imports from."""
-    return {name.split(".")[1] for name in imports_of(file)} & MAY_IMPORT.keys()
+    return {name.split(".")[1] for name in imports_of(file)} & LEVEL.keys()
+
+
+def package_of(file: Path) -> str:
+    """Return the package, or top-level module, that a file belongs to."""
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def test_every_package_has_its_layer() -> None:
+    """A new package must say where it stands."""
+    packages = {package_of(file) for file in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
+    assert packages == LEVEL.keys()
 
 
 def test_imports_point_one_way() -> None:
-    """A package imports only what lies below it; only cli and targets know the engine."""
-    wrong = []
-    for file in PACKAGE.rglob("*.py"):
-        package = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if package in ("__init__", "__main__"):
-            continue
-        extra = packages_of(file) - MAY_IMPORT[package] - FOUNDATION - {package}
-        wrong += [f"{file.relative_to(PACKAGE)} imports {name}" for name in sorted(extra)]
+    """A package imports only what lies below it."""
+    wrong = [
+        f"{file.relative_to(PACKAGE)} imports {name}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        if (package := package_of(file)) in LEVEL
+        for name in sorted(packages_of(file) - {package})
+        if LEVEL[name] <= LEVEL[package]
+    ]
     assert not wrong, wrong
+
+
+def test_the_engine_stands_apart() -> None:
+    """Only the commands and the local target know the engine, and it knows nothing of experiments."""
+    wrong = [
+        f"{file.relative_to(PACKAGE)} imports {name}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for name in packages_of(file)
+        if (name == "engine" and package_of(file) not in KNOW_THE_ENGINE)
+        or (package_of(file) == "engine" and name in NOT_FOR_THE_ENGINE)
+    ]
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("package", ["data", "experiment", "engine", "targets"])
+def test_no_circle_inside_a_package(package: str) -> None:
+    """The parts of a package depend on each other in one direction, as packages do."""
+    needs: dict[str, set[str]] = {}
+    for file in (PACKAGE / package).rglob("*.py"):
+        inside = file.relative_to(PACKAGE / package).parts
+        part = inside[0].removesuffix(".py")
+        if part == "__init__":
+            continue
+        found = {name.split(".")[2] for name in imports_of(file) if name.startswith(f"ftrun.{package}.")}
+        needs.setdefault(part, set()).update(found - {part})
+    graphlib.TopologicalSorter(needs).prepare()
 
 
 def test_stages_do_not_import_each_other() -> None:

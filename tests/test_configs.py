@@ -13,7 +13,7 @@ from conftest import ROOT
 from ftrun.evaluation.expect import judge
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.templates import Renderer
+from ftrun.experiment.templates.rendering import Renderer
 
 CONFIGS = ROOT / "configs"
 NAMES = ("hiroyuki", "neko", "quickstart")

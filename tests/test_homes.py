@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ftrun.errors import UserError
-from ftrun.homes import user_folder
+from ftrun.user_dirs import user_folder
 
 CACHE = ("FTRUN_CACHE", "XDG_CACHE_HOME", ".cache")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ftrun import secrecy
+from ftrun import redaction
 from ftrun.cli import main
 from ftrun.files import write_atomic, write_json
 from ftrun.state import State, StateStore
@@ -24,10 +24,10 @@ CANARY = "fk-canary/0123+456789=abcdef"
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     """Forget the secrets of a test."""
-    before = set(secrecy._secrets)
+    before = set(redaction._secrets)
     yield
-    secrecy._secrets.clear()
-    secrecy._secrets.update(before)
+    redaction._secrets.clear()
+    redaction._secrets.update(before)
 
 
 @pytest.mark.parametrize("form", [CANARY, "fk-canary%2F0123%2B456789%3Dabcdef"])
@@ -43,20 +43,20 @@ def test_files_hold_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form
     assert store.load() is not None
     for path in tmp_path.iterdir():
         assert form.encode() not in path.read_bytes(), path
-    assert (tmp_path / "a").read_text() == f"x {secrecy.HIDDEN} y"
+    assert (tmp_path / "a").read_text() == f"x {redaction.HIDDEN} y"
 
 
 def test_a_secret_that_is_part_of_another_leaves_no_rest() -> None:
     """The longer one is hidden as a whole, whichever was known first."""
     for end in range(20, 8, -1):
-        secrecy.keep_secret("fk-0123456789abcdefg"[:end])
-    assert secrecy.hide("x fk-0123456789abcdefg y") == f"x {secrecy.HIDDEN} y"
+        redaction.keep_secret("fk-0123456789abcdefg"[:end])
+    assert redaction.hide("x fk-0123456789abcdefg y") == f"x {redaction.HIDDEN} y"
 
 
 def test_short_texts_are_no_secrets() -> None:
     """What is shorter than any key is not hidden: ordinary text must stay whole."""
-    secrecy.keep_secret("abc")
-    assert secrecy.hide("abc abc") == "abc abc"
+    redaction.keep_secret("abc")
+    assert redaction.hide("abc abc") == "abc abc"
 
 
 class Echo:
@@ -174,7 +174,7 @@ def test_the_log_of_a_bug_holds_no_key(
 ) -> None:
     """A crash whose message contains a key is logged without it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    secrecy.keep_secret(CANARY)
+    redaction.keep_secret(CANARY)
 
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError(f"oops {CANARY}")

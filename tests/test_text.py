@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ftrun.secrecy import guarded_output
+from ftrun.redaction import guarded_output
 from ftrun.text import unobeyed, without_formulas
 
 

@@ -1,4 +1,4 @@
-"""Owns the error hierarchy and the exit codes; everything a user can cause ends in one of these.
+"""The error hierarchy and the exit codes; everything a user can cause ends in one of these.
 
     FtrunError                1  a stage or job failed
     ├── UserError             2  usage, configuration or data is wrong

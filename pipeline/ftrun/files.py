@@ -1,4 +1,4 @@
-"""Owns how ftrun writes, locks, deletes and hashes files. Knows nothing of what is in them.
+"""How ftrun writes, locks, deletes and hashes files. Knows nothing of what is in them.
 
 All files are opened for writing here: a repository may carry a link in place of any file or folder, and what
 is written through it changes a file somewhere else, such as a shell's start file. So nothing is written where
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.secrecy import hide_in_bytes
+from ftrun.redaction import hide_in_bytes
 
 if TYPE_CHECKING:
     from filelock import FileLock

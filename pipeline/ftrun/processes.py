@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.errors import FtrunError
-from ftrun.secrecy import without_secrets
+from ftrun.redaction import without_secrets
 
 START = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
 MOST_WORKERS = 8  # who hands out and collects can't keep more of them busy
@@ -22,7 +22,9 @@ MOST_WORKERS = 8  # who hands out and collects can't keep more of them busy
 class WorkerProcess:
     """A process that runs `main` of `module`: `first` is sent to it at once, it inherits the descriptors."""
 
-    def __init__(self, first: Any, *descriptors: int, module: str = "ftrun.data.worker") -> None:
+    def __init__(
+        self, first: Any, *descriptors: int, module: str = "ftrun.data.pipeline.worker_process"
+    ) -> None:
         self.connection, theirs = Pipe()
         inherited = (theirs.fileno(), *descriptors)
         code = f"{START}from {module} import main; main()"

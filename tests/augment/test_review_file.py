@@ -11,7 +11,7 @@ import pytest
 from ftrun.augment.entries import Entry, Origin
 from ftrun.augment.review_file import ReviewFile, yaml_line
 from ftrun.augment.shapes import shape_of
-from ftrun.data.marks import MARK
+from ftrun.data.types import MARK
 from ftrun.errors import DataError, DecisionError, UsageError
 from ftrun.experiment.model import Experiment
 

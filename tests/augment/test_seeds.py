@@ -11,7 +11,7 @@ from ftrun.augment.requests import SHOWN, Asked, requests, seeds_needed
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
 from ftrun.data import prepare
-from ftrun.data.marks import Mark, marked, row_digest
+from ftrun.data.types import Mark, marked, row_digest
 from ftrun.errors import ConfigError
 
 from .conftest import CONFIG, Build

@@ -121,8 +121,8 @@ def test_a_developer_deployment_of_yesterday_is_gone(
     azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The developer tier ends after a day: then it is not believed to be up."""
+    from ftrun.paid.deployments import FREE
     from ftrun.stages import deploy
-    from ftrun.stages.deployment import FREE
 
     old = {"sku": FREE, "since": (datetime.now(UTC) - timedelta(hours=24)).isoformat()}
     assert deploy._over(old)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from azure_management import Management
-from ftrun.stages import deployment
+from ftrun.paid import deployments
 from paid import Paid
 from scripted import Answer, refusal
 
@@ -49,7 +49,7 @@ def test_a_deployment_whose_run_died_is_known_and_removed(
     azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is written down before it is asked for: also after a death in between it is found and removed."""
-    from ftrun.targets.deployments import Deployments
+    from ftrun.targets.azure.deployments import Deployments
 
     def die(self: Deployments, name: str) -> str | None:
         raise KeyboardInterrupt
@@ -106,7 +106,7 @@ def kept(azure: Paid, monkeypatch: pytest.MonkeyPatch) -> Clock:
     text = azure.config.read_text(encoding="utf-8")
     azure.config.write_text(text.replace("account: acc,", "account: acc, keep: true,"), encoding="utf-8")
     clock = Clock(datetime.now(UTC).replace(day=1, hour=0, minute=0))
-    monkeypatch.setattr(deployment, "datetime", clock)
+    monkeypatch.setattr(deployments, "datetime", clock)
     azure.json("run", azure.config, "--yes")
     azure.add(f"{OTHER}budget: {{usd_per_month: 12}}\n")
     return clock

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftrun.data.findings import Findings
-from ftrun.data.place import FilePlace
-from ftrun.data.rows import Choices, Row, read_rows
-from ftrun.data.sources import usable_files
+from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.readers.rows import Choices, Row, read_rows
+from ftrun.data.readers.sources import usable_files
 from ftrun.experiment.model import Experiment, Prompt, Template
 
 WHOLE = Prompt(user=Template(text="{{ row | tojson }}"))  # every column matters

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data import beside
-from ftrun.data.beside import Beside
-from ftrun.data.content import near_check
+from ftrun.data.pipeline import background
+from ftrun.data.pipeline.background import Beside
+from ftrun.data.quality import near_duplicates
 from ftrun.errors import FtrunError
 
 
 @pytest.fixture(autouse=True)
 def _cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "worker_count", lambda: 2)
+    monkeypatch.setattr(background, "worker_count", lambda: 2)
 
 
 def test_results_and_exceptions_come_back() -> None:
@@ -45,7 +45,7 @@ def test_nothing_is_left_behind() -> None:
 
 def test_one_core_works_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a single core no process is started, and nothing is done before it is asked for."""
-    monkeypatch.setattr(beside, "worker_count", lambda: 1)
+    monkeypatch.setattr(background, "worker_count", lambda: 1)
     done: list[int] = []
     with Beside() as others:
         result = others.begin(done.append, 1)
@@ -60,6 +60,6 @@ def test_the_search_beside_finds_the_same(make: Any, chats: Any, monkeypatch: py
     near = chats(f"{text}{'はい' * (number % 3)}" for number in range(9))
     experiment = make({"a.jsonl": chats(range(60)) + near})
     here = data.examine(experiment).as_dict()
-    monkeypatch.setattr(near_check, "FEW", 0)
+    monkeypatch.setattr(near_duplicates, "FEW", 0)
     assert data.examine(experiment).as_dict() == here
     assert "near_duplicates" in {warning["code"] for warning in here["warnings"]}

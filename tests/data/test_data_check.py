@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.codes import CODES
-from ftrun.data.distribution import distribution, histogram
-from ftrun.data.models import encoding_of, limit_of
-from ftrun.data.pricing import auto_epochs, price_table
-from ftrun.data.tokens import count_examples, text_counter
-from ftrun.data.tool_tokens import TOOLS
+from ftrun.cost.models import encoding_of, limit_of
+from ftrun.cost.prices import auto_epochs, price_table
+from ftrun.cost.tokens import count_examples, text_counter
+from ftrun.cost.tool_tokens import TOOLS
+from ftrun.data.diagnostics.codes import CODES
+from ftrun.data.diagnostics.distribution import distribution, histogram
 from ftrun.errors import DataError
 from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split, Train
 from ftrun.experiment.target_model import Price, Target

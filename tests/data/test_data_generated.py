@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ftrun.data import examine, prepare
-from ftrun.data.marks import MARK, Mark, marked, row_digest, take_mark
+from ftrun.data.types import MARK, Mark, marked, row_digest, take_mark
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Prompt, Source, Split
 

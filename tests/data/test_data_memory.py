@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ftrun.data import gather
-from ftrun.data.findings import Findings
-from ftrun.data.spool import Spool
+from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.pipeline import gathering
+from ftrun.data.pipeline.spool import Spool
 
 SIZES = """\
 import resource, sys
@@ -46,5 +46,5 @@ def test_gathering_counts_processor_time(make: Any, chats: Any) -> None:
     findings = Findings()
     experiment = make({"a.jsonl": chats(range(20))})
     with Spool(experiment.project) as spool:
-        seconds = gather.gather(experiment, spool, findings).seconds
+        seconds = gathering.gather(experiment, spool, findings).seconds
     assert set(seconds) == {"read", "make", "count", "check", "write"}

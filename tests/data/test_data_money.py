@@ -10,12 +10,12 @@ import pytest
 
 from ftrun import data
 from ftrun.cli.cost import cost_words
-from ftrun.data.availability import target_problems
-from ftrun.data.models import encoding_of
-from ftrun.data.pricing import price_table
+from ftrun.cost.amounts import money
+from ftrun.cost.availability import target_problems
+from ftrun.cost.models import encoding_of
+from ftrun.cost.prices import price_table
 from ftrun.experiment.model import Budget, EvalPrompt, Evaluation
 from ftrun.experiment.target_model import Price, Target
-from ftrun.money import money
 
 MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
 NAMES = (

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftrun import data
-from ftrun.data.prepared import Prepared
-from ftrun.data.split import part_size
+from ftrun.data.split.division import part_size
+from ftrun.data.types import Prepared
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Prompt, Source, Split, Template
 

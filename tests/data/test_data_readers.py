@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.findings import Findings
-from ftrun.data.place import FilePlace
-from ftrun.data.rows import Choices, read_rows
-from ftrun.data.sources import source_files
+from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.readers.rows import Choices, read_rows
+from ftrun.data.readers.sources import source_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
 

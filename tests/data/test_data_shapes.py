@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.provider_rules import method_faults, rule_faults, rules_of
-from ftrun.data.shapes import Method, row_faults
-from ftrun.data.spans import trained_spans
 from ftrun.errors import DataError
 from ftrun.experiment.model import MessageTemplate, Prompt, Template, Train
 from ftrun.experiment.target_model import Target
+from ftrun.protocol.learned import trained_spans
+from ftrun.protocol.rows import Method, row_faults
+from ftrun.targets.training_rules import method_faults, rule_faults, rules_of
 
 from .test_data_tools import PNG, WEATHER, call, result
 

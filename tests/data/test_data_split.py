@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftrun import data
-from ftrun.data.prepared import ROLES
-from ftrun.data.split import TEST, TRAIN, VALIDATION, allot, divide, part_size, ranking
-from ftrun.data.split_advice import advice, sizes
+from ftrun.data.split.advice import advice, sizes
+from ftrun.data.split.division import TEST, TRAIN, VALIDATION, allot, divide, part_size, ranking
+from ftrun.data.types import ROLES
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source, Split
 

@@ -14,13 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftrun import data, processes
-from ftrun.data import checks, crew, file_spans, gather, reading, rowwork
-from ftrun.data.faults import Fault
-from ftrun.data.findings import MOST_PROBLEMS, Findings
-from ftrun.data.repeats import leaked, repeated
-from ftrun.data.spool import Spool
+from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
+from ftrun.data.pipeline import gathering, reading, row_work, workers
+from ftrun.data.pipeline.spool import Spool
+from ftrun.data.quality import checks
+from ftrun.data.readers import file_spans
+from ftrun.data.split.duplicates import leaked, repeated
 from ftrun.errors import DataError, FtrunError
 from ftrun.experiment.model import Experiment, Prompt, Split
+from ftrun.protocol.faults import Fault
 
 MANY = 2000 if os.environ.get("FTRUN_TEST_ALL") else 60
 
@@ -46,8 +48,8 @@ def divided(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def together(divided: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let three processes do the work from the first row on."""
-    monkeypatch.setattr(crew, "ALONE", 0)
-    monkeypatch.setattr(crew, "worker_count", lambda: 3)
+    monkeypatch.setattr(workers, "ALONE", 0)
+    monkeypatch.setattr(workers, "worker_count", lambda: 3)
 
 
 LINES = [
@@ -120,7 +122,7 @@ def same_read_as_a_whole(experiment: Experiment, folder: Path) -> None:
 def examined(experiment: Experiment) -> Any:
     """Return the check's document and every example with its place."""
     with Spool(experiment.project) as spool:
-        gathered = gather.gather(experiment, spool, Findings())
+        gathered = gathering.gather(experiment, spool, Findings())
         examples = list(zip(spool.lines(), map(gathered.place_of, range(len(gathered))), strict=True))
     return data.examine(experiment).as_dict(), examples
 
@@ -244,9 +246,9 @@ def test_content_checks_plug_in(
     make: Any, chats: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Checks of one example and of all are told with places, whether just read, kept or counted anew."""
-    for module in (rowwork, checks):
+    for module in (row_work, checks):
         monkeypatch.setattr(module, "row_checks", lambda _: (_letters,))
-    for name in ("rowwork", "gather", "compare"):
+    for name in ("row_work", "gather", "compare"):
         monkeypatch.setattr(f"ftrun.data.{name}.corpus_checks", lambda _: (_Lengths(),))
     experiment = make({"a.jsonl": chats([*range(60), 3, 1234])}, split=Split(test=5))
     data.prepare(experiment, tmp_path / "out")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.shapes import row_faults
 from ftrun.errors import DataError
 from ftrun.experiment.model import Prompt, Template
+from ftrun.protocol.rows import row_faults
 
 USER = {"role": "user", "content": "q"}
 ANSWER = {"role": "assistant", "content": "a"}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.functions_schema import functions_of
-from ftrun.data.shapes import row_faults
+from ftrun.protocol.functions import functions_of
+from ftrun.protocol.rows import row_faults
 
 USER = {"role": "user", "content": "天気は？"}
 ANSWER = {"role": "assistant", "content": "晴れ、20度です。"}

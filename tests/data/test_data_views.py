@@ -12,8 +12,8 @@ import pytest
 from ftrun import data
 from ftrun.cli import main
 from ftrun.cli.conversation import one_line, turn_lines
-from ftrun.data.selection import browsable
-from ftrun.data.turns import fields_of, tools_of, turns_of
+from ftrun.data.examples.views import fields_of, tools_of, turns_of
+from ftrun.data.pipeline.browsable import browsable
 
 CONFIG = """\
 version: 1

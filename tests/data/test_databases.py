@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data import querying
+from ftrun.data.readers import querying
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Sql
 

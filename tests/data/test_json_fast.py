@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftrun.data.json_fast import LineReader, canonical_line, json_line, plain_object, read_line
-from ftrun.data.json_rows import StrictDecoder
+from ftrun.data.readers.json_fast import LineReader, canonical_line, json_line, plain_object, read_line
+from ftrun.data.readers.json_rows import StrictDecoder
 
 JSON_TEXT = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),

@@ -15,7 +15,7 @@ from engine.running import PATIENCE, PIPELINE, upload, wait_until
 from ftrun.engine.launch import ensure_engine, stop_engine
 from ftrun.engine.places import private_folder
 from ftrun.errors import DecisionError
-from ftrun.secrecy import without_secrets
+from ftrun.redaction import without_secrets
 
 CANARY = "canary-0123456789abcdef"
 SECRETS = (

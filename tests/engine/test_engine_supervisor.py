@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ftrun.engine.executors.supervisor import Supervisor
 from ftrun.engine.store import JobRecord, Store
 from ftrun.engine.store.jobs import NewJob
-from ftrun.engine.supervisor import Supervisor
 
 
 class Slow(Supervisor):

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from ftrun.experiment.methods import item_fields
 from ftrun.experiment.model import Template
-from ftrun.experiment.templates import Renderer
+from ftrun.experiment.rules.methods import item_fields
+from ftrun.experiment.templates.rendering import Renderer
 
 from .conftest import Workplace
 

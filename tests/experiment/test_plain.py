@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftrun.experiment.plain import plain_filler
-from ftrun.experiment.sandbox import ExperimentEnvironment
+from ftrun.experiment.templates.plain import plain_filler
+from ftrun.experiment.templates.sandbox import ExperimentEnvironment
 
 NAMED = ["q", "a", "n", "missing", "質問", "range", "none", "row", "empty", "q | upper"]
 

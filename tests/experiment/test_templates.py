@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from ftrun import capped
-from ftrun.capped import CappedProcess
+from ftrun import untrusted
 from ftrun.errors import ConfigError, DataError, UserError
-from ftrun.experiment.templates import Renderer
+from ftrun.experiment.templates.rendering import Renderer
+from ftrun.untrusted import CappedProcess
 
 from .conftest import Workplace
 
@@ -238,7 +238,7 @@ def test_no_template_costs_more_than_its_caps(place: Workplace, short: CappedPro
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[CappedProcess]:
     """Return the process for templates, with a cap that a test can wait for."""
     process = CappedProcess(seconds=0.3)
-    monkeypatch.setattr(capped, "shared", process)
+    monkeypatch.setattr(untrusted, "shared", process)
     yield process
     process.end()
 
@@ -266,7 +266,7 @@ def test_waiting_is_no_part_of_what_a_call_takes() -> None:
     """A process that is stopped in the middle, or left without a processor, has not taken long."""
     process = CappedProcess(seconds=0.1)
     try:
-        assert capped.Capped(threading.Event, process=process).call("wait", 0.5) is False
+        assert untrusted.Capped(threading.Event, process=process).call("wait", 0.5) is False
     finally:
         process.end()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ftrun.cli import main
-from ftrun.experiment.templates import Renderer
+from ftrun.experiment.templates.rendering import Renderer
 
 from .drafting import ENGLISH, JAPANESE, init, load, write_csv
 

@@ -10,7 +10,7 @@ import pytest
 
 from ftrun import data
 from ftrun.cli import main
-from ftrun.experiment.templates import Renderer
+from ftrun.experiment.templates.rendering import Renderer
 
 from .drafting import ENGLISH, JAPANESE, init, load, write_chats, write_csv, write_table
 

@@ -45,7 +45,7 @@ def import_everything() -> None:
         where = [f"{folder}/{package}" for folder in ftrun.__path__]
         for module in pkgutil.walk_packages(where, f"ftrun.{package}."):
             importlib.import_module(module.name)
-    from ftrun.data.tokens import text_counter
+    from ftrun.cost.tokens import text_counter
 
     text_counter("o200k_base", 1)(["a"])  # its table takes a second to load; threads don't survive a fork
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ftrun import secrecy
+from ftrun import redaction
 from ftrun.files import write_atomic
 from ftrun.report import write_report
 from ftrun.report.comparison import Comparison, Setting
@@ -23,11 +23,11 @@ KEY = "fk-<canary>&\"'_*|x@y"
 @pytest.fixture(autouse=True)
 def known() -> Iterator[None]:
     """Know the key, and forget it afterwards."""
-    before = set(secrecy._secrets)
-    secrecy.keep_secret(KEY)
+    before = set(redaction._secrets)
+    redaction.keep_secret(KEY)
     yield
-    secrecy._secrets.clear()
-    secrecy._secrets.update(before)
+    redaction._secrets.clear()
+    redaction._secrets.update(before)
 
 
 def test_no_page_shows_a_key_that_escaping_changes(tmp_path: Path, facts_document: dict[str, Any]) -> None:
@@ -51,6 +51,6 @@ def test_no_comparison_shows_a_key_that_escaping_changes() -> None:
 
 def test_a_key_is_known_as_json_spells_it() -> None:
     """JSON with and without escapes for what is not ASCII hides a password with quotes."""
-    secrecy.keep_secret('päss"wörd')
+    redaction.keep_secret('päss"wörd')
     for text in (json.dumps('päss"wörd'), json.dumps('päss"wörd', ensure_ascii=False)):
-        assert secrecy.hide(text) == f'"{secrecy.HIDDEN}"'
+        assert redaction.hide(text) == f'"{redaction.HIDDEN}"'

@@ -10,7 +10,7 @@ import pytest
 
 from engine.running import Engine
 from faults import FaultyServer
-from ftrun.stages.delivery import Hashed
+from ftrun.paid.uploads import Hashed
 from ftrun.state import PartialUpload, StateStore
 from ftrun.targets.api.files import FileCalls
 from ftrun.targets.api.uploads import UploadCalls

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ftrun.stages.watch import Pace, Watch
 from ftrun.targets import Event, Job
+from ftrun.watching.watch import Pace, Watch
 
 Look = Callable[[int], Job]
 

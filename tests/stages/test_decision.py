@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftrun.stages.decision import changes, shortened
+from ftrun.workflow.decision import changes, shortened
 
 
 def test_small_values_are_shown_and_the_rest_is_named() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from ftrun.experiment.model import StopWhen
-from ftrun.stages.guard import Guard
 from ftrun.targets import Event, Job
-from ftrun.targets.trouble import ServiceError
+from ftrun.targets.errors.service_error import ServiceError
+from ftrun.watching.stop_rules import Guard
 from stages.looking import Looking, job, watch_of
 
 

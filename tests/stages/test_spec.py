@@ -10,8 +10,8 @@ import pytest
 from ftrun.experiment.model import Train
 from ftrun.experiment.target_model import Target
 from ftrun.files import digest
-from ftrun.stages.context import Context
-from ftrun.stages.spec import spec
+from ftrun.paid.job_spec import spec
+from ftrun.workflow.context import Context
 
 TARGET = Target(name="t", provider="openai", model="gpt-4.1-mini-2025-04-14")
 GIVEN = {"n_epochs": 3, "batch_size": "auto", "learning_rate_multiplier": 1.0}

@@ -13,11 +13,11 @@ import pytest
 
 from ftrun.errors import FtrunError, PendingError
 from ftrun.experiment.model import StopWhen
-from ftrun.stages import watch as watching
-from ftrun.stages.guard import Guard
-from ftrun.stages.watch import Pace
 from ftrun.targets import Event, Job
-from ftrun.targets.trouble import ServiceError
+from ftrun.targets.errors.service_error import ServiceError
+from ftrun.watching import watch as watching
+from ftrun.watching.stop_rules import Guard
+from ftrun.watching.watch import Pace
 from stages.looking import DONE, Look, Looking, job, watch_of
 
 ALL = bool(os.environ.get("FTRUN_TEST_ALL"))

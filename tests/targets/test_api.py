@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ftrun.errors import FtrunError
-from ftrun.targets import entra
 from ftrun.targets.api import ApiService
+from ftrun.targets.azure import entra
+from ftrun.targets.errors.service_error import ServiceError
 from ftrun.targets.service import Created, NotCreated, Unclear
-from ftrun.targets.trouble import ServiceError
 from scripted import Answer, Asked, refusal
 from targets.conftest import JOB, REQUEST, Connect
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from ftrun.targets.api import connection
+from ftrun.targets.errors.service_error import ServiceError
 from ftrun.targets.service import Created
-from ftrun.targets.trouble import ServiceError
 from scripted import Answer, Asked, listed
 from targets.conftest import JOB, REQUEST, Connect
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from ftrun import secrecy
+from ftrun import redaction
 from ftrun.errors import UsageError
 from ftrun.targets.api import ApiService
 from ftrun.targets.api.proxies import certificates, direct_client, proxy_for
+from ftrun.targets.errors.service_error import ServiceError
 from ftrun.targets.service import NotCreated
-from ftrun.targets.trouble import ServiceError
 from targets.conftest import KEY
 from targets.test_api import REQUEST
 
@@ -61,7 +61,7 @@ def test_a_refused_tunnel_made_no_job(tunnels: list[bytes]) -> None:
     with pytest.raises(ServiceError, match=r"proxy of HTTPS_PROXY.*502"):
         service.models()
     service.close()
-    assert "my-proxy-password" not in secrecy.hide("my-proxy-password")
+    assert "my-proxy-password" not in redaction.hide("my-proxy-password")
 
 
 def test_who_is_reached_without(tunnels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:

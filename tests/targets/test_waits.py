@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
-from ftrun import waits
+from ftrun import waiting
 from ftrun.targets.api import ApiService, connection, files
+from ftrun.targets.errors.service_error import ServiceError
 from ftrun.targets.service import Unclear
-from ftrun.targets.trouble import ServiceError
 from scripted import Answer, refusal
 from targets.conftest import KEY, REQUEST, Connect
 
@@ -189,8 +189,8 @@ def test_a_command_that_reads_ends_with_all_its_retries(
 def test_a_wait_is_said_less_and_less_often(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first pause it names what, where and since when; then the pauses grow."""
     said: list[str] = []
-    monkeypatch.setattr(waits, "_say", [said.append])
-    monkeypatch.setattr(waits, "PAUSES", (0.05, 0.1))
+    monkeypatch.setattr(waiting, "_say", [said.append])
+    monkeypatch.setattr(waiting, "PAUSES", (0.05, 0.1))
     address = raw(silence)
     service = service_at(f"http://{address}/v1")
     with pytest.raises(ServiceError):
@@ -205,16 +205,16 @@ def test_a_wait_is_said_less_and_less_often(raw: Raw, monkeypatch: pytest.Monkey
 def test_an_answer_in_time_is_not_worth_a_word(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is said of calls that end at once."""
     said: list[str] = []
-    monkeypatch.setattr(waits, "_say", [said.append])
+    monkeypatch.setattr(waiting, "_say", [said.append])
     _, service = connect(lambda asked: Answer({"data": []}))
     assert list(service.jobs()) == []
     assert said == []
 
 
 def test_a_pause_that_a_server_asks_for_is_said(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK waits as long as Retry-After says, without a word of its own."""
+    """The SDK waiting as long as Retry-After says, without a word of its own."""
     said: list[str] = []
-    monkeypatch.setattr(waits, "_say", [said.append])
+    monkeypatch.setattr(waiting, "_say", [said.append])
     monkeypatch.setattr(connection, "QUIET_PAUSE", 0)
     answers = itertools.chain(
         [refusal(429, "slow down", None, {"Retry-After": "1"})], itertools.repeat(Answer({"data": []}))
@@ -230,7 +230,7 @@ def test_a_pause_that_a_server_asks_for_is_said(connect: Connect, monkeypatch: p
 def test_tries_that_fail_are_said(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK tries again without a word, with rests of seconds: from the third try on that is said, once."""
     said: list[str] = []
-    monkeypatch.setattr(waits, "_say", [said.append])
+    monkeypatch.setattr(waiting, "_say", [said.append])
     answers = iter([refusal(500), refusal(500), Answer({"data": []})])
     server, _ = connect(lambda asked: next(answers))
     monkeypatch.setattr(connection, "READ_RETRIES", 4)

@@ -1,4 +1,4 @@
-"""Owns asking for what was not answered yet, one request at a time, each answer kept before the next."""
+"""Asking for what was not answered yet, one request at a time, each answer kept before the next."""
 
 from __future__ import annotations
 

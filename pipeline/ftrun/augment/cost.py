@@ -1,4 +1,4 @@
-"""Owns what asking for more rows costs at most, at the asked target's price."""
+"""What asking for more rows costs at most, at the asked target's price."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftrun.augment.requests import Request
-from ftrun.data.models import encoding_of
-from ftrun.data.pricing import LONGEST_ANSWER, MILLION, price_of, unknown_price
-from ftrun.data.tokens import count_examples, text_counter
+from ftrun.cost.models import encoding_of
+from ftrun.cost.prices import LONGEST_ANSWER, MILLION, price_of, unknown_price
+from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target_model import Target
 

@@ -1,4 +1,4 @@
-"""Owns an entry of the review file: a proposed row beside what it was made from, its status, and who made it.
+"""An entry of the review file: a proposed row beside what it was made from, its status, and who made it.
 
 An entry is a line of JSON that a person can read, compare and edit.
 """
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ftrun.augment.shapes import Fields, Shape
-from ftrun.data.marks import Mark, marked
+from ftrun.data.types import Mark, marked
 from ftrun.files import digest
 
 Status = Literal["pending", "approved", "rejected"]

@@ -1,4 +1,4 @@
-"""Owns turning eval cases that the tuned model failed into rows that wait for an ideal answer."""
+"""Turning eval cases that the tuned model failed into rows that wait for an ideal answer."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _column(experiment: Experiment, shape: Shape, text: str) -> str | None:
 
 
 def _rendered(experiment: Experiment, shape: Shape, template: Template, question: str) -> str:
-    from ftrun.experiment.templates import render_alone
+    from ftrun.experiment.templates.rendering import render_alone
 
     names: dict[str, Any] = dict.fromkeys(shape.names, "") | {shape.question: question}
     return render_alone(

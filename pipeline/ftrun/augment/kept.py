@@ -1,4 +1,4 @@
-"""Owns the answers that came: each a durable line the moment it is there, so none is asked for twice."""
+"""The answers that came: each a durable line the moment it is there, so none is asked for twice."""
 
 from __future__ import annotations
 

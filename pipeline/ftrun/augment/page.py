@@ -1,4 +1,4 @@
-"""Owns the review page: a server on loopback for one person, behind a token, with a page that loads nothing.
+"""The review page: a server on loopback for one person, behind a token, with a page that loads nothing.
 
 The page itself holds no data. What it shows it asks for with the token, which came in the part of the
 address that no server and no other page is told.

@@ -1,4 +1,4 @@
-"""Owns turning answers into entries for review; what is there already or no whole row is counted."""
+"""Turning answers into entries for review; what is there already or no whole row is counted."""
 
 from __future__ import annotations
 

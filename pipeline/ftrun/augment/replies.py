@@ -1,4 +1,4 @@
-"""Owns reading what a model answered: new rows in the asked form, and why the rest of it is none.
+"""Reading what a model answered: new rows in the asked form, and why the rest of it is none.
 
 A model's output is data: it is never rendered, and what is long or has control characters is refused.
 """

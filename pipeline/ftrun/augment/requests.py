@@ -1,4 +1,4 @@
-"""Owns what a model is asked: a request for each row to be reworded, or for some rows to be continued.
+"""What a model is asked: a request for each row to be reworded, or for some rows to be continued.
 
 The instruction is a template; the rows are the user's message, as data.
 """
@@ -101,7 +101,7 @@ def _shown(augment: Augment, seeds: Sequence[Seed]) -> Iterator[tuple[Seed, ...]
 def _messages(
     experiment: Experiment, template: Template, shape: Shape, shown: tuple[Seed, ...], number: int
 ) -> tuple[Message, ...]:
-    from ftrun.experiment.templates import render_alone  # imports jinja2
+    from ftrun.experiment.templates.rendering import render_alone  # imports jinja2
 
     names: dict[str, Any] = {**experiment.prompt.vars, "number": number}
     if experiment.data.augment.kind == "paraphrase":

@@ -1,4 +1,4 @@
-"""Owns the review file and the training file of what is approved in it.
+"""The review file and the training file of what is approved in it.
 
 Both are written whole. A person may edit the review file by hand; every change reads it anew first.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ftrun.augment.entries import Entry, Status
 from ftrun.augment.shapes import Fields, Shape
-from ftrun.data.sources import REVIEW_ENDING
+from ftrun.data.readers.sources import REVIEW_ENDING
 from ftrun.errors import DataError, DecisionError, UsageError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
@@ -162,7 +162,7 @@ def training_path(experiment: Experiment) -> Path:
 
 
 def _is_ours(path: Path) -> bool:
-    from ftrun.data.marks import MARK
+    from ftrun.data.types import MARK
 
     with path.open(encoding="utf-8", errors="replace") as lines:
         return all(f'"{MARK}"' in line for line in lines if line.strip())
@@ -178,8 +178,8 @@ def _beside_the_data(experiment: Experiment) -> Path:
 
 def yaml_line(experiment: Experiment, training: Path) -> str | None:
     """Return the line for `data.sources` that makes the file a source; None if it is one."""
-    from ftrun.data.findings import Findings
-    from ftrun.data.sources import usable_files
+    from ftrun.data.diagnostics.findings import Findings
+    from ftrun.data.readers.sources import usable_files
 
     if any(file.path.resolve() == training.resolve() for file in usable_files(experiment, Findings())):
         return None

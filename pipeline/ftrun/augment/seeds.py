@@ -1,4 +1,4 @@
-"""Owns which rows more rows are made from: those of today's training part, in a seeded order."""
+"""Which rows more rows are made from: those of today's training part, in a seeded order."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from typing import Any
 from ftrun import data
 from ftrun.augment.shapes import Fields, Shape
 from ftrun.augment.taken import Questions
-from ftrun.data.content.pii import masked_kinds, redacted
-from ftrun.data.generated import source_rows
-from ftrun.data.marks import row_digest
-from ftrun.data.prepared import ROLES, SOURCES, read_origin
-from ftrun.data.rows import Row
-from ftrun.data.shapes import CHAT_KEYS, asked_of
+from ftrun.data.pipeline.generated import source_rows
+from ftrun.data.quality.pii import masked_kinds, redacted
+from ftrun.data.readers.rows import Row
+from ftrun.data.types import ROLES, SOURCES, read_origin, row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.files import real
+from ftrun.protocol.rows import CHAT_KEYS, asked_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

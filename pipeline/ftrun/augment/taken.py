@@ -1,4 +1,4 @@
-"""Owns telling whether a question is there already, or nearly so.
+"""Telling whether a question is there already, or nearly so.
 
 Exactly: whatever its width, case, spaces and punctuation. Nearly: by its character 4-grams, among the first
 MOST_NEAR questions; a short one, of which a word more changes all, only exactly.
@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ftrun.data.content.grams import grams, letters, likeness, numbers
-from ftrun.data.content.near import FEWEST_GRAMS, NEAR
+from ftrun.data.quality.minhash import FEWEST_GRAMS, NEAR
+from ftrun.data.quality.ngrams import grams, letters, likeness, numbers
 
 MOST_NEAR = 20_000
 

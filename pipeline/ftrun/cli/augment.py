@@ -126,7 +126,7 @@ def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
 def _answered_in(session: Session) -> Path:
     """Return the folder whose answers.jsonl is the present model's: in a fresh clone that of the history."""
     from ftrun.evaluation.cache import ANSWERS
-    from ftrun.stages.history import kept_folder
+    from ftrun.paid.history import kept_folder
 
     waited = session.state.stages.get("wait")
     if waited is None or "spec" not in waited.result or (session.folder / ANSWERS).exists():

@@ -21,7 +21,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.files import output_path, real
 
 if TYPE_CHECKING:  # commands load what they work with only when they run: --help must be quick
-    from ftrun.data.checking import CheckResult
+    from ftrun.data.pipeline.checking import CheckResult
     from ftrun.experiment.model import Experiment
 
 

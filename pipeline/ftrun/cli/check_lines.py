@@ -1,4 +1,4 @@
-"""Owns what `ftrun check` says in the terminal: summary, histograms, cost, then what is wrong."""
+"""What `ftrun check` says in the terminal: summary, histograms, cost, then what is wrong."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ftrun.errors import Problem
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # --help must be quick
-    from ftrun.data.checking import CheckResult
-    from ftrun.data.counting import FileStatistics
-    from ftrun.data.distribution import Bar
+    from ftrun.data.diagnostics.distribution import Bar
+    from ftrun.data.pipeline.checking import CheckResult
+    from ftrun.data.pipeline.counting import FileStatistics
     from ftrun.experiment.model import Experiment
 
 BAR = 30  # columns of the longest bar

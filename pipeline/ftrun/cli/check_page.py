@@ -1,4 +1,4 @@
-"""Owns the page of a check: its facts, put together from the result and the good rows."""
+"""The page of a check: its facts, put together from the result and the good rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import ftrun
 from ftrun import data
 from ftrun.cli.check_lines import verdict
-from ftrun.data.checking import CheckResult
+from ftrun.data.pipeline.checking import CheckResult
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.files import write_atomic

@@ -87,7 +87,7 @@ def _head(comparison: Comparison) -> Iterator[str]:
 
 
 def _facts(entry: EntryFacts) -> Iterator[str]:
-    from ftrun.money import money
+    from ftrun.cost.amounts import money
     from ftrun.report.words import duration, loss, moment
 
     yield entry.job_id

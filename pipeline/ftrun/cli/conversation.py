@@ -1,4 +1,4 @@
-"""Owns how an example is printed: as the model sees it, with what it learns marked."""
+"""How an example is printed: as the model sees it, with what it learns marked."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ftrun.text import visible
 
 if TYPE_CHECKING:
-    from ftrun.data.samples import Sample
-    from ftrun.data.turns import Turn
+    from ftrun.data.examples.views import Turn
+    from ftrun.data.pipeline.samples import Sample
 
 LEARNED, NOT_LEARNED = "▶ ", "  "
 LONGEST = 70  # characters of a text in one line

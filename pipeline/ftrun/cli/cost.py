@@ -1,11 +1,11 @@
-"""Owns how commands say what a run costs, from the `estimate` of `plan --json` and `check --json`."""
+"""How commands say what a run costs, from the `estimate` of `plan --json` and `check --json`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ftrun.money import money
+from ftrun.cost.amounts import money
 
 
 def epochs_words(number: int) -> str:

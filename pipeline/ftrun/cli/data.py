@@ -22,9 +22,9 @@ from ftrun.files import real, told_damage
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.data.changes import Change, Changes
-    from ftrun.data.checking import CheckResult
-    from ftrun.data.samples import Sample
+    from ftrun.data.pipeline.changes import Change, Changes
+    from ftrun.data.pipeline.checking import CheckResult
+    from ftrun.data.pipeline.samples import Sample
     from ftrun.experiment.model import Experiment
 
 USUAL = 5
@@ -89,7 +89,7 @@ def _chosen(
     number: int,
 ) -> list[Sample]:
     """Return the examples that were asked for; DataError with the row's own error if it has one."""
-    from ftrun.data.samples import samples
+    from ftrun.data.pipeline.samples import samples
 
     if row is None:
         return list(itertools.islice(samples(folder, experiment.project, split or "train"), number))
@@ -124,7 +124,7 @@ def _at(found: Iterator[Sample], place: str, line: int) -> Iterator[Sample]:
 
 
 def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> None:
-    from ftrun.data.turns import Sizes, fields_of, tools_of, turns_of
+    from ftrun.data.examples.views import Sizes, fields_of, tools_of, turns_of
 
     sizes = Sizes(experiment.target)
     shown = []
@@ -148,7 +148,7 @@ def _place(sample: Sample) -> dict[str, Any]:
 
 
 def _told(sample: Sample) -> dict[str, Any]:
-    from ftrun.data.turns import turns_of
+    from ftrun.data.examples.views import turns_of
 
     return {"turns": [turn._asdict() for turn in turns_of(sample.shown)], "example": dict(sample.shown)}
 
@@ -160,7 +160,7 @@ def _runs(experiment: Experiment, config: Path, given: Path | None) -> Path:
 
 
 def _diff(experiment: Experiment, now: Path, before: Path, show: int | None, as_json: bool) -> None:
-    from ftrun.data.changes import changes
+    from ftrun.data.pipeline.changes import changes
 
     known = (before / "train.jsonl").exists()
     found = changes(before, now, experiment.project, MOST_JSON if as_json else show or USUAL)
@@ -181,7 +181,7 @@ def _diff(experiment: Experiment, now: Path, before: Path, show: int | None, as_
 
 
 def _change_lines(change: Change) -> Iterator[str]:
-    from ftrun.data.turns import turns_of
+    from ftrun.data.examples.views import turns_of
 
     before, now = change.before, change.now
     shown = now or before

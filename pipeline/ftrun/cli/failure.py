@@ -1,4 +1,4 @@
-"""Owns the way from an exception to what the user reads and the exit code.
+"""The way from an exception to what the user reads and the exit code.
 
 Expected errors show no traceback; a bug names its log file.
 """
@@ -16,7 +16,7 @@ import click
 
 from ftrun.errors import FtrunError, InterruptError, Problem, UsageError
 from ftrun.files import FULL
-from ftrun.secrecy import hide
+from ftrun.redaction import hide
 from ftrun.text import visible
 
 MOST_PROBLEMS = 50  # shown in the terminal; --json has them all

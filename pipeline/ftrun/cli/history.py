@@ -13,8 +13,8 @@ import click
 from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
+from ftrun.cost.amounts import money
 from ftrun.experiment.places import shown_path
-from ftrun.money import money
 from ftrun.text import visible
 
 SHOWN = ("model", "hyperparameters", "seed", "suffix")  # of a spec
@@ -26,8 +26,8 @@ def command(
     config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
 ) -> int:
     """List the models of an experiment on a target with configuration, cost and scores, oldest first."""
+    from ftrun.paid.history import history
     from ftrun.runner import open_session
-    from ftrun.stages.history import history
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     found = list(history(session.state, session.folder))

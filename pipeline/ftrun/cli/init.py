@@ -17,8 +17,8 @@ from ftrun.files import atomic_writer, output_path, refuse_file, write_atomic
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.data.peek import Look
-    from ftrun.data.propose import Proposal
+    from ftrun.scaffold.peek import Look
+    from ftrun.scaffold.propose import Proposal
 
 NAME = re.compile(r"[a-z0-9._-]{1,64}")
 
@@ -50,8 +50,8 @@ def command(
 
     Proposes columns, a persona prompt and questions; a file outside the project is copied into it.
     """
-    from ftrun.data.peek import peek
-    from ftrun.data.propose import propose
+    from ftrun.scaffold.peek import peek
+    from ftrun.scaffold.propose import propose
 
     look = peek(file, sheet=sheet, query=query)
     proposal = propose(look, user=user, assistant=assistant)
@@ -102,7 +102,7 @@ def _is_same(file: Path, place: Path) -> bool:
 
 def _texts(look: Look, proposal: Proposal, name: str, target: Path, place: Path) -> dict[Path, str]:
     """Return what to write, the experiment last: a folder left half written holds no broken experiment."""
-    from ftrun.data.draft import draft_experiment, draft_prompt
+    from ftrun.scaffold.draft import draft_experiment, draft_prompt
 
     prompt = target.parent / "prompts" / f"{name}.j2" if proposal.needs_system else None
     experiment = draft_experiment(
@@ -151,7 +151,7 @@ def _document(
 ) -> dict[str, Any]:
     """Return the result of `--json`."""
     from ftrun.cli.program import program
-    from ftrun.data.rows import TEXT
+    from ftrun.data.readers.rows import TEXT
     from ftrun.experiment.places import shown_path
 
     config = shown_path(target)

@@ -1,4 +1,4 @@
-"""Owns how a command hears Ctrl-C and SIGTERM: both become KeyboardInterrupt. Decides nothing.
+"""How a command hears Ctrl-C and SIGTERM: both become KeyboardInterrupt. Decides nothing.
 
 Python runs its handlers between two steps of its own. A signal that comes after the last of them, and before
 the system is called, interrupts neither: it would be heard when the call returns, which is when a server has

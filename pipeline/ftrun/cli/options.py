@@ -1,4 +1,4 @@
-"""Owns the options that several commands share, and durations such as 90s, 15m, 2h."""
+"""The options that several commands share, and durations such as 90s, 15m, 2h."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns how this program was called, so that a command can be shown as one can type it again."""
+"""How this program was called, so that a command can be shown as one can type it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns which target `ls`, `rm` and `gc` mean: that of CONFIG, else the one target of the project here."""
+"""Which target `ls`, `rm` and `gc` mean: that of CONFIG, else the one target of the project here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what a run prints while it goes on: to stderr, one line per event, a live line on a terminal."""
+"""What a run prints while it goes on: to stderr, one line per event, a live line on a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ftrun.cli.cost import cost_words
 from ftrun.text import display_width, visible
-from ftrun.waits import say_waits
+from ftrun.waiting import say_waits
 
 MARKS = {"run": "▶", "adopt": "⇄", "wait": "…", "skip": "✓"}
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where the output is no terminal

@@ -56,9 +56,9 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     if where is None or where.subscription is None or thing.startswith(("file-", "ftjob-", "ft:")):
         return False
     from ftrun.cli.jobs import confirm
+    from ftrun.paid.deployments import removed, standing
     from ftrun.runner.apply import Settings, locked_context
-    from ftrun.stages.deployment import removed, standing
-    from ftrun.targets.deployments import Deployments
+    from ftrun.targets.azure.deployments import Deployments
 
     management = Deployments(where, session.experiment.target.name)
     try:

@@ -1,4 +1,4 @@
-"""Owns `ftrun serve`: the engine in the foreground, and the end of the one in the background."""
+"""`ftrun serve`: the engine in the foreground, and the end of the one in the background."""
 
 from __future__ import annotations
 

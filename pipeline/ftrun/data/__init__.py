@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ftrun.data.checking import CheckResult
-    from ftrun.data.examples import RowRenderer
-    from ftrun.data.prepared import Prepared
-    from ftrun.data.sources import SourceFile
+    from ftrun.data.examples.making import RowRenderer
+    from ftrun.data.pipeline.checking import CheckResult
+    from ftrun.data.readers.sources import SourceFile
+    from ftrun.data.types import Prepared
     from ftrun.errors import Problem
     from ftrun.experiment.model import Experiment
     from ftrun.experiment.target_model import Target
@@ -26,14 +26,14 @@ def source_files(experiment: Experiment, *, download: bool = True) -> tuple[Sour
 
     Without `download` a dataset of the hub is one file that need not exist.
     """
-    from ftrun.data.sources import source_files as resolve
+    from ftrun.data.readers.sources import source_files as resolve
 
     return resolve(experiment, download=download)
 
 
 def content_hash(file: SourceFile) -> str:
     """Return the SHA-256 of a file's bytes, of a database's rows, or of the name of a dataset's commit."""
-    from ftrun.data.inputs import content_hash as hash_of
+    from ftrun.data.pipeline.inputs import content_hash as hash_of
 
     return hash_of(file)
 
@@ -43,7 +43,7 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
 
     Renders nothing. A touched but equal file and a moved project give the same value.
     """
-    from ftrun.data.inputs import prepare_inputs as inputs
+    from ftrun.data.pipeline.inputs import prepare_inputs as inputs
 
     return inputs(experiment)
 
@@ -52,7 +52,7 @@ def severity_inputs(experiment: Experiment) -> dict[str, Any]:
     """Return, ready for JSON, how bad findings are taken; ConfigError if it names a check there is not."""
     if not experiment.data.checks and not experiment.data.pii:
         return {}
-    from ftrun.data.severity import severity_inputs as inputs
+    from ftrun.data.pipeline.severity import severity_inputs as inputs
 
     return inputs(experiment)
 
@@ -68,14 +68,14 @@ def prepare(
 
     DataError has every problem of the rows; then nothing is written. `announce` is told which file is read.
     """
-    from ftrun.data.preparing import prepare as write
+    from ftrun.data.pipeline.preparing import prepare as write
 
     return write(experiment, folder, announce, renderer=renderer)
 
 
 def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
     """Count, check and price the prepared files (given as such, or by their folder)."""
-    from ftrun.data.checking import check as look
+    from ftrun.data.pipeline.checking import check as look
 
     return look(experiment, prepared)
 
@@ -87,7 +87,7 @@ def examine(
 
     Writes nothing, or the good rows into `folder`, so that they can be shown.
     """
-    from ftrun.data.checking import examine as look
+    from ftrun.data.pipeline.checking import examine as look
 
     return look(experiment, announce, folder=folder)
 
@@ -99,14 +99,14 @@ def browsable(
 
     `problems` are those of `check --json`; the examples at their places are among them.
     """
-    from ftrun.data.selection import browsable as choose
+    from ftrun.data.pipeline.browsable import browsable as choose
 
     return choose(experiment, folder, problems)
 
 
 def target_problems(experiment: Experiment) -> Iterator[Problem]:
     """Yield warnings about the target as of today: a model that closes, jobs no longer taken, old prices."""
-    from ftrun.data.availability import target_problems as judge
+    from ftrun.cost.availability import target_problems as judge
 
     return judge(experiment)
 
@@ -118,7 +118,7 @@ def recalled(experiment: Experiment, folder: Path) -> frozenset[str]:
         return frozenset()
     import json
 
-    from ftrun.data.content.recall import recalled as look
+    from ftrun.data.quality.overlap import recalled as look
 
     with path.open("rb") as lines:
         return look(experiment.evaluation.prompts, map(json.loads, lines))
@@ -138,7 +138,7 @@ def price(
     `train_tokens` are those of one epoch. `train` and `evaluate` say which of the two is still to be paid,
     `answered` the ids of prompts that a rival has answered.
     """
-    from ftrun.data.pricing import price as estimate
+    from ftrun.cost.prices import price as estimate
 
     return estimate(
         experiment,
@@ -152,21 +152,21 @@ def price(
 
 def train_usd(experiment: Experiment, tokens: int) -> float | None:
     """Return what training on so many tokens, epochs counted, costs; None: unknown price."""
-    from ftrun.data.pricing import train_usd as cost
+    from ftrun.cost.prices import train_usd as cost
 
     return cost(experiment, tokens)
 
 
 def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> float | None:
     """Return what so many tokens read and written cost, at the tuned model's price; None: unknown price."""
-    from ftrun.data.pricing import answers_usd as cost
+    from ftrun.cost.prices import answers_usd as cost
 
     return cost(target, prompt_tokens, completion_tokens)
 
 
 def request_usd(target: Target, messages: Sequence[Mapping[str, Any]], longest: int | None) -> float | None:
     """Return what one request costs at most, answered with `longest` tokens; None: unknown price."""
-    from ftrun.data.pricing import request_usd as cost
+    from ftrun.cost.prices import request_usd as cost
 
     return cost(target, messages, longest)
 
@@ -175,7 +175,7 @@ def billed_tokens(
     target: Target, messages: Sequence[Mapping[str, Any]], text: str, told: Mapping[str, Any]
 ) -> dict[str, int]:
     """Return the tokens that a request is billed for: as the server `told`, or else as counted here."""
-    from ftrun.data.pricing import billed_tokens as count
+    from ftrun.cost.prices import billed_tokens as count
 
     return count(target, messages, text, told)
 

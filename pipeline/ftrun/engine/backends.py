@@ -1,4 +1,4 @@
-"""Owns the seam between the engine and what trains or answers: two Protocols and one explicit table.
+"""The seam between the engine and what trains or answers: two Protocols and one explicit table.
 
 A backend is a module with `train` and `open_chat`. The engine's server never imports one: jobs and chat
 run in processes of their own, which import the backend of their model by this table.

@@ -1,4 +1,4 @@
-"""Owns what a training file must look like: JSONL chat rows, read line by line, and the default of n_epochs.
+"""What a training file must look like: JSONL chat rows, read line by line, and the default of n_epochs.
 
 Both the server (before a job is queued) and the backends read files through this.
 """

@@ -1,4 +1,4 @@
-"""Owns the question which optional packages are installed. It looks for them without importing any."""
+"""The question which optional packages are installed. It looks for them without importing any."""
 
 from __future__ import annotations
 

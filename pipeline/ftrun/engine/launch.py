@@ -1,4 +1,4 @@
-"""Owns how ftrun finds, starts and ends the background engine of a home. Standard library and filelock only.
+"""How ftrun finds, starts and ends the background engine of a home. Standard library and filelock only.
 
 `$HOME/engine.json` says where it listens; only an authenticated ping says that it is true.
 """
@@ -22,12 +22,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import ftrun
+from ftrun.engine.executors.environment import start
 from ftrun.engine.extras import require_engine
 from ftrun.engine.places import private_folder
-from ftrun.engine.processes import start
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import file_lock, open_to_write
-from ftrun.waits import OverdueError, bounded, waiting
+from ftrun.waiting import OverdueError, bounded, waiting
 
 WIRE = 1  # raise when runner and engine of different versions can no longer work together
 START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once

@@ -1,4 +1,4 @@
-"""Owns where the engine keeps things, and what can be read there unstarted. Standard library only."""
+"""Where the engine keeps things, and what can be read there unstarted. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ftrun.errors import DecisionError
 from ftrun.files import make_folder
-from ftrun.homes import user_folder
+from ftrun.user_dirs import user_folder
 
 OTHERS = 0o077  # what a group and all others may do
 

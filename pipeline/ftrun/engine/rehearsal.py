@@ -1,4 +1,4 @@
-"""Owns the backend that trains nothing: it goes through every motion of a job and says so in every answer.
+"""The backend that trains nothing: it goes through every motion of a job and says so in every answer.
 
 Needs neither torch nor weights. Losses are made up, deterministic and falling. An epoch takes about 0.1 s;
 the variable FTRUN_REHEARSAL_SECONDS_PER_STEP makes it slower, to try out waiting, cancelling and crashes.

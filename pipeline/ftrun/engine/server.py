@@ -1,4 +1,4 @@
-"""Owns the life of one engine process: socket, lock, engine.json, signals, and its end after idling.
+"""The life of one engine process: socket, lock, engine.json, signals, and its end after idling.
 
 `python -m ftrun.engine.server HOME` is the background one; `ftrun serve` calls `serve` in the foreground.
 """
@@ -25,12 +25,12 @@ from filelock import Timeout
 
 import ftrun
 from ftrun.engine.api import Services, create_app
-from ftrun.engine.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
-from ftrun.engine.chat_pool import ChatPool
+from ftrun.engine.executors.supervisor import Supervisor
+from ftrun.engine.inference.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
+from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.launch import WIRE, running_engine, server_lock
 from ftrun.engine.places import private_folder
 from ftrun.engine.store import Store
-from ftrun.engine.supervisor import Supervisor
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.files import delete, write_json
 

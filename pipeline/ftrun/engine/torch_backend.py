@@ -1,4 +1,4 @@
-"""Owns the backend that trains and answers with open-weight models, by ftrun.engine.local."""
+"""The backend that trains and answers with open-weight models, by ftrun.engine.local."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ftrun.engine.extras import require_backend
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     """Train a LoRA adapter to the end; FtrunError if the extra `local` or the weights are missing."""
     _prepare(job.model)
-    from ftrun.engine.local import train as training  # torch: seconds that a rehearsal must not pay
+    from ftrun.engine.training import loop as training  # torch: seconds that a rehearsal must not pay
 
     return training.train(job, report)
 
@@ -19,8 +19,8 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
 def open_chat(model: str) -> Chat:
     """Load the base model for answering; FtrunError if the extra `local` or the weights are missing."""
     _prepare(model)
-    from ftrun.engine.local.base import load_model
-    from ftrun.engine.local.generate import TorchChat
+    from ftrun.engine.inference.generate import TorchChat
+    from ftrun.engine.models.base import load_model
 
     return TorchChat(load_model(model))
 

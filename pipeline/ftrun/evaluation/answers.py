@@ -1,4 +1,4 @@
-"""Owns asking every rival every question exactly once, and the lines of answers.jsonl.
+"""Asking every rival every question exactly once, and the lines of answers.jsonl.
 
 How a model is asked is injected (`ask`), so is where fresh answers go (`on_answer`). An answer is found
 again by what was asked, whom, and how it was sampled; what was expected of it is not part of that, so a
@@ -131,7 +131,7 @@ class Judged(Protocol):
 
     @property
     def passed(self) -> bool | None:
-        """Tell whether it is as expected; None: nothing was expected."""
+        """Return whether it is as expected; None: nothing was expected."""
         ...
 
     @property
@@ -141,7 +141,7 @@ class Judged(Protocol):
 
     @property
     def recall(self) -> bool:
-        """Tell whether training asked it too."""
+        """Return whether training asked it too."""
         ...
 
 

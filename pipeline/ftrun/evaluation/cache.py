@@ -1,4 +1,4 @@
-"""Owns the files that answers are kept in: answers.jsonl as users read it, and every answer ever paid for.
+"""The files that answers are kept in: answers.jsonl as users read it, and every answer ever paid for.
 
 `answers.jsonl` holds what the current questions and rivals call for, whole and in order.
 `answers.cache.jsonl` grows by a durable line per answer, so that a crash, a rerun, or a question that was
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ftrun.evaluation.answers import Record
 from ftrun.files import append_durably, write_atomic
-from ftrun.secrecy import hide
+from ftrun.redaction import hide
 
 ANSWERS, CACHE = "answers.jsonl", "answers.cache.jsonl"
 

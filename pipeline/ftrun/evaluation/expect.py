@@ -1,4 +1,4 @@
-"""Owns judging one answer by the `expect` of its question. Knows neither models nor files.
+"""Judging one answer by the `expect` of its question. Knows neither models nor files.
 
 All conditions hold or the answer fails; upper and lower case matter. `equals` ignores space around both
 texts, nothing else. `regex` is searched for anywhere in the answer; patterns come from the experiment file,
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftrun.capped import CapError, Capped
-from ftrun.experiment.patterns import SEARCH_SECONDS, Patterns
+from ftrun.experiment.templates.patterns import SEARCH_SECONDS, Patterns
+from ftrun.untrusted import CapError, Capped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

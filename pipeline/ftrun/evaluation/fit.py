@@ -1,4 +1,4 @@
-"""Owns the one plain sentence on how a model fits: learning, underfitting, or overfitting from a step on.
+"""The one plain sentence on how a model fits: learning, underfitting, or overfitting from a step on.
 
 Losses of single batches are noisy, so curves are smoothed and a rise counts only when it is larger than the
 noise explains. What can't be told (no validation file, too few steps) is said, not guessed.

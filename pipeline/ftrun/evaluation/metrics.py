@@ -1,4 +1,4 @@
-"""Owns reading the result CSV of a fine-tuning job: the columns that OpenAI writes, older and newer."""
+"""Reading the result CSV of a fine-tuning job: the columns that OpenAI writes, older and newer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns comparing two who answered the same questions: where they differ, and whether chance explains it."""
+"""Comparing two who answered the same questions: where they differ, and whether chance explains it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns pass rates and flips: who answered how many questions right, and where tuned and base differ."""
+"""Pass rates and flips: who answered how many questions right, and where tuned and base differ."""
 
 from __future__ import annotations
 

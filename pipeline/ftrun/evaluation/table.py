@@ -1,4 +1,4 @@
-"""Owns the side-by-side answers on a terminal: a table where one looks, plain blocks where a file reads.
+"""The side-by-side answers on a terminal: a table where one looks, plain blocks where a file reads.
 
 Foreign text is shown with control and bidi characters spelled out. East Asian characters take two columns.
 """

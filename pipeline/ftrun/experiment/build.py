@@ -1,4 +1,4 @@
-"""Owns turning a validated document into the frozen dataclasses. Checks nothing but the choice of target."""
+"""Turning a validated document into the frozen dataclasses. Checks nothing but the choice of target."""
 
 from __future__ import annotations
 

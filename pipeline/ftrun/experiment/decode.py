@@ -1,4 +1,4 @@
-"""Owns reading a text file of the experiment: regular, not too big, UTF-8; says where it is not."""
+"""Reading a text file of the experiment: regular, not too big, UTF-8; says where it is not."""
 
 from __future__ import annotations
 

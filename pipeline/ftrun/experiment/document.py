@@ -1,4 +1,4 @@
-"""Owns reading an experiment file whole: `extends`, --set, template files, and the digest of every byte read.
+"""Reading an experiment file whole: `extends`, --set, template files, and the digest of every byte read.
 
 Decides nothing about what the keys mean beyond where templates stand; validation does.
 """
@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from ftrun.experiment.nodes import KeyPath, Node, find, merge, plain, spell, wal
 from ftrun.experiment.places import excerpt, shown_path
 from ftrun.experiment.schema import schema_text
 from ftrun.experiment.yaml12 import compose
-from ftrun.values import dataclass
 
 LARGEST_YAML = 1_000_000  # bytes
 LARGEST_TEMPLATE = 256_000
@@ -76,7 +76,7 @@ class Document:
 
         `show`: with the line; without it where the value may be a secret.
         """
-        from ftrun.experiment.keyshapes import masked  # only errors need it
+        from ftrun.experiment.rules.key_shapes import masked  # only errors need it
 
         name = spell(path)
         message = f"{masked(name)}: {message}" if name else message

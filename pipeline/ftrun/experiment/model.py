@@ -1,4 +1,4 @@
-"""Owns the frozen dataclasses of an experiment: what the runner works with once the file is validated.
+"""The frozen dataclasses of an experiment: what the runner works with once the file is validated.
 
 The JSON Schema is the contract; a parity test holds these classes to it. No input or output here.
 """
@@ -6,12 +6,11 @@ The JSON Schema is the contract; a parity test holds these classes to it. No inp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ftrun.experiment.target_model import Target
-from ftrun.values import dataclass
 
 Share = int | float
 

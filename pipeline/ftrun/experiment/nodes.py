@@ -1,4 +1,4 @@
-"""Owns the tree that a YAML file becomes: values with the place of every key and value, and their merging.
+"""The tree that a YAML file becomes: values with the place of every key and value, and their merging.
 
 Knows nothing of what an experiment is.
 """

@@ -1,4 +1,4 @@
-"""Owns that a number is one value however it is spelled: 1.0 and 1 must not be two jobs, or two questions."""
+"""That a number is one value however it is spelled: 1.0 and 1 must not be two jobs, or two questions."""
 
 from __future__ import annotations
 

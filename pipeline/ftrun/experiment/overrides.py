@@ -1,4 +1,4 @@
-"""Owns `--set a.b.c=VALUE`: parsing it and putting the value into the tree."""
+"""`--set a.b.c=VALUE`: parsing it and putting the value into the tree."""
 
 from __future__ import annotations
 

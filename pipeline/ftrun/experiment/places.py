@@ -1,11 +1,15 @@
-"""Owns how a place in a file is shown: its name, the offending line with a mark, and no key in either."""
+"""How a place in a file is shown: its name, the offending line with a mark, and no key in either."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ftrun.text import display_width, visible
+
+if TYPE_CHECKING:
+    from ftrun.experiment.model import Experiment
 
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
 WIDEST = 100  # columns of an excerpt
@@ -21,7 +25,9 @@ def shown_path(path: Path) -> str:
 
 def excerpt(text: str, line: int, column: int) -> str:
     """Return line `line` of `text` with a mark under `column`, each on a line of its own; "" if too far."""
-    from ftrun.experiment.keyshapes import masked  # its patterns take milliseconds that only errors need
+    from ftrun.experiment.rules.key_shapes import (
+        masked,  # its patterns take milliseconds that only errors need
+    )
 
     lines = LINE_BREAK.split(text)
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
@@ -39,8 +45,18 @@ def shown_value(value: object) -> str:
     """Return `value` as a short text for a message, without what looks like a key."""
     import json
 
-    from ftrun.experiment.keyshapes import masked
+    from ftrun.experiment.rules.key_shapes import masked
 
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = masked(text)
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def place_of(experiment: Experiment, *key: str | int) -> dict[str, Any]:
+    """Return file, line and column of a key path, or of its nearest parent, in the experiment file."""
+    while key:
+        if key in experiment.places:
+            file, line, column = experiment.places[key]
+            return {"file": shown_path(file), "line": line, "column": column}
+        key = key[:-1]
+    return {"file": shown_path(experiment.file)}

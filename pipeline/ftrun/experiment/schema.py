@@ -1,4 +1,4 @@
-"""Owns where the JSON Schema of the experiment file is found: beside the package, or in a checkout."""
+"""Where the JSON Schema of the experiment file is found: beside the package, or in a checkout."""
 
 from __future__ import annotations
 

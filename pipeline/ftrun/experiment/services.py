@@ -1,4 +1,4 @@
-"""Owns the table of services of the protocol: where they are, their key's variable, what differs there.
+"""The table of services of the protocol: where they are, their key's variable, what differs there.
 
 The table is data (services.json); docs/targets.md shows it, and a target's `capabilities` override it.
 """

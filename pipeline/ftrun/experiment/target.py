@@ -1,4 +1,4 @@
-"""Owns turning one validated target into its dataclass: defaults of its service, durations in seconds."""
+"""Turning one validated target into its dataclass: defaults of its service, durations in seconds."""
 
 from __future__ import annotations
 

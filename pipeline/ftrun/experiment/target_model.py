@@ -1,12 +1,10 @@
-"""Owns the frozen dataclasses of a target: where an experiment runs, what that costs. No input or output."""
+"""The frozen dataclasses of a target: where an experiment runs, what that costs. No input or output."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
-
-from ftrun.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

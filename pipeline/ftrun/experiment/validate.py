@@ -1,4 +1,4 @@
-"""Owns validation: every problem of a document at once, in words, with its place and the way out.
+"""Validation: every problem of a document at once, in words, with its place and the way out.
 
 The JSON Schema says what is allowed; rules.py what a schema can't say; this module turns both into Problems.
 """
@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ftrun.errors import ConfigError, Problem
-from ftrun.experiment import later
 from ftrun.experiment.document import Document
-from ftrun.experiment.keyshapes import masked
 from ftrun.experiment.nodes import KeyPath
 from ftrun.experiment.places import shown_value
-from ftrun.experiment.rules import rule_problems
+from ftrun.experiment.rules import later
+from ftrun.experiment.rules.general import rule_problems
+from ftrun.experiment.rules.key_shapes import masked
+from ftrun.experiment.rules.secrets import secret_problems
 from ftrun.experiment.schema import schema_text
-from ftrun.experiment.secrets import secret_problems
 
 TYPES = {
     "string": "text",

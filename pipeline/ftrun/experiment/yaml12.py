@@ -1,4 +1,4 @@
-"""Owns reading YAML: libyaml's events become nodes with places, scalars as YAML 1.2 reads them.
+"""Reading YAML: libyaml's events become nodes with places, scalars as YAML 1.2 reads them.
 
 Tags, anchors, duplicate keys, several documents and deep nesting are refused, each with its place.
 PyYAML's own constructors are never used, so no file can create anything but plain values.

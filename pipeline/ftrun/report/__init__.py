@@ -1,4 +1,4 @@
-"""Owns what people read at the end: report.html and report.md, made from the same facts. Measures nothing."""
+"""What people read at the end: report.html and report.md, made from the same facts. Measures nothing."""
 
 from ftrun.report.facts import Facts
 from ftrun.report.write import write_report

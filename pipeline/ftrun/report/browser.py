@@ -1,4 +1,4 @@
-"""Owns the example browser: its script, the JSON it reads, the policy that allows this script alone."""
+"""The example browser: its script, the JSON it reads, the policy that allows this script alone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ftrun.redaction import hide_in
 from ftrun.report import words
 from ftrun.report.facts import ExampleFacts
-from ftrun.secrecy import hide_in
 from ftrun.text import visible
 
 # what could end the element or, in old browsers, the script's string

@@ -1,4 +1,4 @@
-"""Owns the facts of a comparison of trained models, and the sentences made of them; not how they look.
+"""The facts of a comparison of trained models, and the sentences made of them; not how they look.
 
 `as_dict` is what `compare --json` prints. Entries are called A, B, C … in the order given; A is the one that
 the others are held against.
@@ -53,7 +53,7 @@ class Setting:
 
     @property
     def differs(self) -> bool:
-        """Tell whether two entries have different values."""
+        """Return whether two entries have different values."""
         return len(set(self.values)) > 1
 
 

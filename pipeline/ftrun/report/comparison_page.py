@@ -1,4 +1,4 @@
-"""Owns a comparison as a page and as Markdown: the same facts, in the same order."""
+"""A comparison as a page and as Markdown: the same facts, in the same order."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ftrun
+from ftrun.cost.amounts import money
 from ftrun.files import write_atomic
-from ftrun.money import money
 from ftrun.report.comparison import Comparison, EntryFacts, tone
 from ftrun.report.markdown import answers_blocks, code, inline, table
 from ftrun.report.page import answer_texts, language_of_han, rendered

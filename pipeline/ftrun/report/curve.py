@@ -1,4 +1,4 @@
-"""Owns the drawings: the loss curve and histograms, as inline SVG without script.
+"""The drawings: the loss curve and histograms, as inline SVG without script.
 
 Colours are CSS classes, so that light, dark and print are the style sheet's matter. Every number in the
 SVG is computed here, so nothing of it needs escaping.

@@ -1,4 +1,4 @@
-"""Owns the facts of a report, and nothing of how they look. A report is a function of its Facts alone.
+"""The facts of a report, and nothing of how they look. A report is a function of its Facts alone.
 
 Most of it is taken as ftrun's other documents have it: `answers` are the lines of answers.jsonl, `scores`
 is scores.json, `metrics` are the rows of metrics.csv, `data.splits` and its distributions come from

@@ -1,4 +1,4 @@
-"""Owns the HTML pages of a report and of a check: one file each that loads nothing."""
+"""The HTML pages of a report and of a check: one file each that loads nothing."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""Owns report.md: the facts for git and pull requests. Foreign text stays text, and in its table cell."""
+"""Report.md: the facts for git and pull requests. Foreign text stays text, and in its table cell."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
+from ftrun.redaction import hide
 from ftrun.report.facts import AnswerFacts, Facts, ProblemFacts
 from ftrun.report.verdict import REHEARSAL, Asked, common_system, ranked, side_by_side, verdict
 from ftrun.report.words import (
@@ -18,7 +19,6 @@ from ftrun.report.words import (
     percent,
     price_parts,
 )
-from ftrun.secrecy import hide
 from ftrun.text import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]~$])")

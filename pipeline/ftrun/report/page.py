@@ -1,4 +1,4 @@
-"""Owns what all HTML pages have: templates with autoescape, foreign text that stays text, the policy.
+"""What all HTML pages have: templates with autoescape, foreign text that stays text, the policy.
 
 The content security policy allows only the style sheet and, where there is one, the script that are in the
 page, by their hashes. A page loads nothing, whatever it is made of.
@@ -13,10 +13,10 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ftrun.redaction import hide
 from ftrun.report import words
 from ftrun.report.browser import script, source
 from ftrun.report.facts import AnswerFacts
-from ftrun.secrecy import hide
 from ftrun.text import visible
 
 WORDS = (

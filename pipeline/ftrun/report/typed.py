@@ -1,4 +1,4 @@
-"""Owns making dataclasses of JSON values by their annotations. Unknown keys are left out."""
+"""Making dataclasses of JSON values by their annotations. Unknown keys are left out."""
 
 from __future__ import annotations
 

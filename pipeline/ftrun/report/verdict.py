@@ -1,4 +1,4 @@
-"""Owns the first thing a reader learns: did it help, what was trained on what, and how it fits."""
+"""The first thing a reader learns: did it help, what was trained on what, and how it fits."""
 
 from __future__ import annotations
 

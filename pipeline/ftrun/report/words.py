@@ -1,4 +1,4 @@
-"""Owns how numbers, times and money are written in reports, and in which language a text is. English."""
+"""How numbers, times and money are written in reports, and in which language a text is. English."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ftrun.money import money
+from ftrun.cost.amounts import money
 from ftrun.report.facts import CostFacts
 
 _KANA = re.compile(r"[\u3040-\u30ff\uff66-\uff9d]")

@@ -1,4 +1,4 @@
-"""Owns writing the report's files. The same facts give the same bytes."""
+"""Writing the report's files. The same facts give the same bytes."""
 
 from __future__ import annotations
 

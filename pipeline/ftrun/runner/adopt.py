@@ -1,4 +1,4 @@
-"""Owns taking a job that somebody names for the experiment's own: verified first, recorded then.
+"""Taking a job that somebody names for the experiment's own: verified first, recorded then.
 
 Nothing is created, cancelled or uploaded here.
 """
@@ -10,17 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
+from ftrun.paid.creation import find, remember, request_of
+from ftrun.paid.job_spec import spec_key
+from ftrun.paid.ownership import is_ours
 from ftrun.runner.apply import Outcome, Settings, do_free_stages, locked_context
 from ftrun.runner.session import Session
 from ftrun.stages import Context
-from ftrun.stages.creation import find, remember, request_of
-from ftrun.stages.ownership import is_ours
-from ftrun.stages.spec import spec_key
 from ftrun.stages.upload import ROLES, remote_name, size_of
 from ftrun.state import Upload
 from ftrun.targets import Job, RemoteFile
+from ftrun.targets.errors.service_error import is_gone
 from ftrun.targets.matching import differences, is_of, key_of, other_model, same_content
-from ftrun.targets.trouble import is_gone
 
 
 def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Owns the run: plan, consent, then one stage after the other, each recorded the moment it is done."""
+"""The run: plan, consent, then one stage after the other, each recorded the moment it is done."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
+from ftrun.paid.deployments import count_hours, take_down_earlier, tell_what_stands
+from ftrun.paid.history import evaluated, keep, tell_damaged
+from ftrun.paid.job_spec import spec_key
 from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, NEWS, Plan, is_done, make_plan
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of, wait
-from ftrun.stages.decision import Decision, Stage, fingerprint, shortened
-from ftrun.stages.deployment import count_hours, take_down_earlier, tell_what_stands
-from ftrun.stages.history import evaluated, keep, tell_damaged
-from ftrun.stages.spec import spec_key
 from ftrun.stages.train import blocked_error
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
 from ftrun.targets import Service, agree, identity_of, reachable
-from ftrun.values import dataclass
+from ftrun.workflow.decision import Decision, Stage, fingerprint, shortened
 
 PAYS_AGAIN = {"train": "create another job", "evaluate": "ask every question again"}  # what --force does
 
@@ -59,7 +58,7 @@ def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[
         session.reload()
         context = context_of(session, emit, settings)
         if session.store.lost is not None and not context.local:
-            from ftrun.stages.clones import note_lost_jobs
+            from ftrun.paid.peers import note_lost_jobs
 
             note_lost_jobs(context, session.store.lost)
         try:
@@ -135,7 +134,7 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     _refuse_blocked(plan, context)
     paid = plan.paid and not context.local
     if paid:  # a run with nothing to do pays nothing
-        from ftrun.stages.spending import bring_ledgers, check_month
+        from ftrun.paid.spending import bring_ledgers, check_month
 
         bring_ledgers(context.experiment, context.folder.parent)
     context.spent = _spent_before(context) if paid else 0.0
@@ -150,7 +149,7 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
     finally:
         tell_what_stands(context)
     if (plan.paid or context.spent) and not context.local:
-        from ftrun.stages.limits import hold_run
+        from ftrun.paid.budgets import hold_run
 
         hold_run(context)
 
@@ -161,7 +160,7 @@ def _spent_before(context: Context) -> float:
     """
     if context.experiment.budget.usd is None:
         return 0.0
-    from ftrun.stages.limits import job_usd
+    from ftrun.paid.budgets import job_usd
 
     job = 0.0 if evaluated(context, spec_key(context)) is not None else job_usd(context)
     return job + evaluate.unfinished_usd(context)
@@ -294,8 +293,8 @@ def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
     """Do the stage's work; what its questions cost goes to the ledger, before they are asked and after."""
     if context.local or not stage.costs(context, decision):
         return stage.run(context)
-    from ftrun.stages.limits import hold_stage, run_limits
-    from ftrun.stages.spending import announce, answers_usd, outgrown, settle
+    from ftrun.paid.budgets import hold_stage, run_limits
+    from ftrun.paid.spending import announce, answers_usd, outgrown, settle
     from ftrun.state.ledger import STOPPED
 
     hold_stage(context, stage.NAME)

@@ -1,4 +1,4 @@
-"""Owns one call of `ftrun augment`: consent, the ledger, asking what is missing, proposing what came."""
+"""One call of `ftrun augment`: consent, the ledger, asking what is missing, proposing what came."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
 from ftrun.errors import UsageError
+from ftrun.paid.budgets import Limit, hold, hold_after, month_limits
+from ftrun.paid.spending import announce, ledger_of, outgrown, settle
 from ftrun.runner.apply import Settings, context_of
 from ftrun.runner.money import consent
 from ftrun.runner.session import Session
-from ftrun.stages.limits import Limit, hold, hold_after, month_limits
-from ftrun.stages.spending import announce, ledger_of, outgrown, settle
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Standing, known_usd, read_ledgers
 from ftrun.state.locks import held
 from ftrun.targets import Reply, agree
-from ftrun.targets.refusals import explained, remarks
+from ftrun.targets.errors.refusals import explained, remarks
 
 
 class Augmentation:

@@ -1,4 +1,4 @@
-"""Owns putting trained models side by side: their settings, what training found, their answers to the same
+"""Putting trained models side by side: their settings, what training found, their answers to the same
 questions. Reads what is kept of them; nothing is asked, written or judged by two rulers.
 """
 
@@ -16,6 +16,7 @@ from ftrun.evaluation.fit import Fit, explain
 from ftrun.evaluation.metrics import parse_metrics
 from ftrun.evaluation.pairs import paired
 from ftrun.evaluation.scores import score
+from ftrun.paid.history import METRICS
 from ftrun.report.comparison import (
     Comparison,
     EntryFacts,
@@ -28,7 +29,6 @@ from ftrun.report.typed import typed
 from ftrun.report.verdict import REHEARSAL
 from ftrun.report.words import counted
 from ftrun.runner.entries import Entry
-from ftrun.stages.history import METRICS
 
 HASHES = ("training data", "validation data")
 HASH_SHOWN = 12  # characters

@@ -1,4 +1,4 @@
-"""Owns finding the trained models that somebody names: CONFIG, CONFIG@TARGET, either with #MODEL behind it.
+"""Finding the trained models that somebody names: CONFIG, CONFIG@TARGET, either with #MODEL behind it.
 
 Reads states and what is kept of their models, and asks no server.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 from ftrun.errors import UsageError
 from ftrun.experiment.places import shown_path
+from ftrun.paid.history import history, kept_folder
 from ftrun.runner.session import Session, no_model, open_session
-from ftrun.stages.history import history, kept_folder
 
 SHORTEST = 4  # characters of a spec key that name a model
 

@@ -1,4 +1,4 @@
-"""Owns who owns what at a target: files, jobs and models there, and this project's states that know them.
+"""Who owns what at a target: files, jobs and models there, and this project's states that know them.
 
 Reads states and lists; deletes nothing.
 """

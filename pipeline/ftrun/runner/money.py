@@ -1,12 +1,12 @@
-"""Owns the question whether a plan may spend money: pure functions of estimate, budget and consent."""
+"""The question whether a plan may spend money: pure functions of estimate, budget and consent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ftrun.cost.amounts import money
 from ftrun.errors import DecisionError
-from ftrun.money import money
 from ftrun.runner.plan import Plan
 
 

@@ -1,16 +1,16 @@
-"""Owns the plan: for every stage an action and its reasons. It reads and asks, and changes nothing."""
+"""The plan: for every stage an action and its reasons. It reads and asks, and changes nothing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ftrun import data
+from ftrun.paid.deployments import FREE
+from ftrun.paid.lineage import starting_model
 from ftrun.stages import Action, Context, evaluate, stages_of
-from ftrun.stages.decision import Decision
-from ftrun.stages.deployment import FREE
-from ftrun.stages.lineage import starting_model
 from ftrun.targets import Service
-from ftrun.values import dataclass
+from ftrun.workflow.decision import Decision
 
 NEWS = "there is something new to report"
 FREE_FIRST = ("prepare", "check")  # local and free: done, or previewed, before the rest can be planned
@@ -43,12 +43,12 @@ class Plan:
 
     @property
     def idle(self) -> bool:
-        """Tell whether there is nothing to do."""
+        """Return whether there is nothing to do."""
         return all(step.action == "skip" for step in self.steps)
 
     @property
     def paid(self) -> bool:
-        """Tell whether a step can cost money."""
+        """Return whether a step can cost money."""
         return any(step.paid for step in self.steps)
 
     def action(self, stage: str) -> Action:

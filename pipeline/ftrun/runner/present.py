@@ -1,4 +1,4 @@
-"""Owns which job a command is about: that of the present configuration, else the one that was had last.
+"""Which job a command is about: that of the present configuration, else the one that was had last.
 
 Asks no server and changes nothing.
 """
@@ -6,9 +6,9 @@ Asks no server and changes nothing.
 from __future__ import annotations
 
 from ftrun.errors import ConfigError
+from ftrun.paid.job_spec import spec_key
 from ftrun.runner.apply import Settings, context_of
 from ftrun.runner.session import Session
-from ftrun.stages.spec import spec_key
 from ftrun.stages.train import ENDED
 
 

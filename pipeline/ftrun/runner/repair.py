@@ -1,4 +1,4 @@
-"""Owns looking at a state and putting a damaged one right: from its backup, from both sides of a merge, or
+"""Looking at a state and putting a damaged one right: from its backup, from both sides of a merge, or
 from what the target has. It never invents: what is not known afterwards is looked for or asked.
 """
 
@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError
+from ftrun.paid.job_spec import spec_key
+from ftrun.paid.ownership import is_ours
 from ftrun.runner.apply import Outcome, Settings, context_of, do_free_stages, step
 from ftrun.runner.session import Session
 from ftrun.stages import Context, train, upload
-from ftrun.stages.ownership import is_ours
-from ftrun.stages.spec import spec_key
 from ftrun.state import Intent, State
 from ftrun.state.store import BACKUP, parse_state
 from ftrun.targets import Service, reachable

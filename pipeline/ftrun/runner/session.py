@@ -1,4 +1,4 @@
-"""Owns what stands before planning: experiment, run folder and state, and whether they belong together."""
+"""What stands before planning: experiment, run folder and state, and whether they belong together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_od
 from ftrun.runner.validated import is_valid
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of, same_account
-from ftrun.values import dataclass
 
 OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
 CONFIG = re.compile(r"(?<= )CONFIG(?=[ `.]|$)")  # in a command such as `ftrun events CONFIG`

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ftrun.errors import FtrunError
 from ftrun.files import write_json
-from ftrun.homes import user_folder
+from ftrun.user_dirs import user_folder
 
 MOST_DIGESTS = 200
 

@@ -2,10 +2,10 @@
 
 from typing import cast
 
+from ftrun.paid.deployments import standing
 from ftrun.stages import check, deploy, evaluate, prepare, report, train, undeploy, upload, wait
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Action, Decision, Stage
-from ftrun.stages.deployment import standing
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Action, Decision, Stage
 
 STAGES = cast(tuple[Stage, ...], (prepare, check, upload, train, wait, evaluate, report))
 # in the place of `evaluate` where a tuned model answers only when it is deployed

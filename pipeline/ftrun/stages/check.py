@@ -9,9 +9,9 @@ from typing import Any
 from ftrun import data
 from ftrun.errors import DataError, Problem
 from ftrun.files import write_json
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.targets import Service
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, by_fingerprint
 
 NAME = "check"
 VERSION = 5

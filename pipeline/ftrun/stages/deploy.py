@@ -7,11 +7,11 @@ from typing import Any
 
 from ftrun.errors import DecisionError
 from ftrun.experiment.target_model import Deployment
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, fingerprint
-from ftrun.stages.deployment import FREE, STAGE, begin, price, take_down_earlier
-from ftrun.stages.spec import spec_key
+from ftrun.paid.deployments import FREE, STAGE, begin, price, take_down_earlier
+from ftrun.paid.job_spec import spec_key
 from ftrun.targets import Service
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, fingerprint
 
 NAME = STAGE
 
@@ -56,7 +56,7 @@ def _price(where: Deployment | None) -> str:
 
 
 def is_up(context: Context) -> bool:
-    """Tell whether the state says that this model is deployed as it should be."""
+    """Return whether the state says that this model is deployed as it should be."""
     record = context.state.stages.get(NAME)
     if record is None or record.status != "done" or record.fingerprint != fingerprint(inputs(context)):
         return False
@@ -65,7 +65,7 @@ def is_up(context: Context) -> bool:
 
 
 def _over(result: dict[str, Any]) -> bool:
-    """Tell whether a deployment of the developer tier has ended by itself, as it does after a day."""
+    """Return whether a deployment of the developer tier has ended by itself, as it does after a day."""
     if result.get("sku") != FREE:
         return False
     age = datetime.now(UTC) - datetime.fromisoformat(result["since"])
@@ -73,7 +73,7 @@ def _over(result: dict[str, Any]) -> bool:
 
 
 def costs(context: Context, decision: Decision) -> bool:
-    """Tell whether a deployment by the hour would be made."""
+    """Return whether a deployment by the hour would be made."""
     where = context.experiment.target.deployment
     return decision.action == "run" and where is not None and where.subscription is not None
 

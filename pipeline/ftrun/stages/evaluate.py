@@ -14,11 +14,11 @@ from ftrun.errors import UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.target_model import Target
 from ftrun.files import told_damage, write_json
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, by_fingerprint
-from ftrun.stages.history import keep_answers, models_of_others, present_folder
-from ftrun.stages.spec import spec_key
+from ftrun.paid.history import keep_answers, models_of_others, present_folder
+from ftrun.paid.job_spec import spec_key
 from ftrun.targets import Service
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, by_fingerprint
 
 if TYPE_CHECKING:  # a run with nothing to do asks nobody
     from ftrun.evaluation.answers import Message, Question, Record, Reply, Rival
@@ -61,7 +61,7 @@ def decide(context: Context, remote: Service | None) -> Decision:
 
 
 def costs(context: Context, decision: Decision) -> bool:
-    """Tell whether anything would be asked that was not answered before."""
+    """Return whether anything would be asked that was not answered before."""
     if decision.action != "run" or not context.experiment.evaluation.prompts:
         return False
     return _tuned(context) is None or bool(_missing(context))
@@ -90,7 +90,7 @@ def _missing(
 
 
 def asks_tuned(context: Context) -> bool:
-    """Tell whether the tuned model would be asked anything: only then need it be deployed."""
+    """Return whether the tuned model would be asked anything: only then need it be deployed."""
     evaluation = context.experiment.evaluation
     if decide(context, None).action != "run" or not evaluation.prompts:
         return False
@@ -118,7 +118,7 @@ def unfinished_usd(context: Context) -> float:
     if not context.experiment.evaluation.prompts or _tuned(context) is None:
         return 0.0
     from ftrun.evaluation.cache import AnswerCache
-    from ftrun.stages.spending import ledger_of, usage_usd
+    from ftrun.paid.spending import ledger_of, usage_usd
     from ftrun.state.ledger import read_ledgers, unfinished_answers
 
     known, most = unfinished_answers(read_ledgers([ledger_of(context).path]))
@@ -142,8 +142,8 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.evaluation.answers import Reply, collect, unanswered
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
-    from ftrun.stages.limits import hold_question
-    from ftrun.targets.refusals import explained, remarks
+    from ftrun.paid.budgets import hold_question
+    from ftrun.targets.errors.refusals import explained, remarks
 
     with told_damage(context.path("train")):
         recall = data.recalled(context.experiment, context.path("train").parent)
@@ -252,7 +252,7 @@ def system_prompt(experiment: Experiment, folder: Path) -> str | None:
     prompt = experiment.prompt
     if prompt.system is None and not any(one.role == "system" for one in prompt.messages or ()):
         return _common_system(folder / "train.jsonl")
-    from ftrun.experiment.templates import Renderer  # jinja2 costs 0.15 s
+    from ftrun.experiment.templates.rendering import Renderer  # jinja2 costs 0.15 s
 
     try:
         return Renderer(experiment).render_system()

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ftrun import data
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, by_fingerprint
 from ftrun.targets import Service
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, by_fingerprint
 
 NAME = "prepare"
 

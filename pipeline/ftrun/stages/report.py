@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun import data
 from ftrun.files import told_damage
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, by_fingerprint
-from ftrun.stages.history import keep
-from ftrun.stages.spec import HYPERPARAMETERS, spec_key
+from ftrun.paid.history import keep
+from ftrun.paid.job_spec import HYPERPARAMETERS, spec_key
 from ftrun.targets import Service
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, by_fingerprint
 
 if TYPE_CHECKING:  # a run with nothing to do must not pay for the report's many dataclasses
     from ftrun.evaluation.answers import Record
@@ -99,7 +99,7 @@ def gather(context: Context) -> Facts:
     from ftrun.evaluation.fit import explain
     from ftrun.evaluation.metrics import parse_metrics
     from ftrun.report import Facts
-    from ftrun.stages.provenance import provenance
+    from ftrun.workflow.provenance import provenance
 
     experiment = context.experiment
     rows = parse_metrics(_text(context.folder / "metrics.csv"))
@@ -144,7 +144,7 @@ def _warnings(context: Context) -> list[str]:
 
 def _changes(records: Sequence[Record]) -> list[str]:
     """Return how models were asked otherwise than the experiment says."""
-    from ftrun.targets.refusals import change_notes
+    from ftrun.targets.errors.refusals import change_notes
 
     notes = [note for record in records for note in change_notes(record.model, record.changes)]
     return list(dict.fromkeys(notes))

@@ -7,12 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, changes, fingerprint, shortened
-from ftrun.stages.spec import spec, spec_base, spec_key
+from ftrun.paid.job_spec import spec, spec_base, spec_key
 from ftrun.state import Intent, JobRecord
 from ftrun.targets import Job, Service
-from ftrun.targets.trouble import is_gone
+from ftrun.targets.errors.service_error import is_gone
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, changes, fingerprint, shortened
 
 NAME = "train"
 UNCLEAR = "an earlier create had no clear answer, and the target lists no such job (yet)"
@@ -36,8 +36,8 @@ def decide(context: Context, remote: Service | None) -> Decision:
     job = context.state.jobs.get(key)
     if job is not None:
         return _about(context, job, remote)
-    from ftrun.stages.clones import open_call
-    from ftrun.stages.creation import find, is_unclear
+    from ftrun.paid.creation import find, is_unclear
+    from ftrun.paid.peers import open_call
 
     found = find(context, remote, key) if remote else []
     if found and (context.force != NAME or key in context.state.intents):
@@ -67,7 +67,7 @@ def _about(context: Context, job: JobRecord, remote: Service | None) -> Decision
 
 
 def _replaced(context: Context, job: JobRecord) -> bool:
-    """Tell whether the stage remembers another job of this configuration than the one that counts."""
+    """Return whether the stage remembers another job of this configuration than the one that counts."""
     record = context.state.stages.get(NAME)
     if record is None or record.result.get("job_id") in (None, job.job_id):
         return False
@@ -85,7 +85,7 @@ def _forced(context: Context, job: JobRecord, remote: Service | None) -> Decisio
 
 
 def _goes_on(context: Context, job: JobRecord, remote: Service | None) -> bool:
-    """Tell whether a job works still; one that the target does not know (any more) does not."""
+    """Return whether a job works still; one that the target does not know (any more) does not."""
     if job.status in ENDED or remote is None:
         return job.status not in ENDED
     now = _if_there(context, remote, job.job_id)
@@ -112,7 +112,7 @@ def _live(context: Context, job: JobRecord, remote: Service) -> list[Job]:
 
 def _if_there(context: Context, remote: Service, job_id: str) -> Job | None:
     """Return our job of that id; another that the server has under it by now is not ours to end."""
-    from ftrun.stages.ownership import is_ours
+    from ftrun.paid.ownership import is_ours
 
     try:
         job = remote.job(job_id)
@@ -124,7 +124,7 @@ def _if_there(context: Context, remote: Service, job_id: str) -> Job | None:
 
 
 def _about_unclear(context: Context, intent: Intent) -> Decision:
-    from ftrun.stages.creation import may_resend
+    from ftrun.paid.creation import may_resend
 
     if may_resend(context, intent):
         return Decision(action="run", reasons=(LOOKING, "if none shows up it is sent once more"))
@@ -147,13 +147,13 @@ def _death(job: JobRecord) -> str:
 
 
 def costs(context: Context, decision: Decision) -> bool:
-    """Tell whether a job would be created, or may have been."""
+    """Return whether a job would be created, or may have been."""
     return decision.action in ("run", "blocked")
 
 
 def run(context: Context) -> dict[str, Any]:
     """Create the job, or adopt the one that is there; record it and return its id."""
-    from ftrun.stages.creation import job_of
+    from ftrun.paid.creation import job_of
 
     if context.force == NAME:
         _raise_attempt(context)
@@ -168,7 +168,7 @@ def run(context: Context) -> dict[str, Any]:
 
 def _raise_attempt(context: Context) -> None:
     """Ask for one job more, unless the one asked for last was never made: then that is the one to make."""
-    from ftrun.stages.creation import find
+    from ftrun.paid.creation import find
 
     base, key = spec_base(context), spec_key(context)
     if key in context.state.intents:
@@ -179,8 +179,8 @@ def _raise_attempt(context: Context) -> None:
 
 
 def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecord:
-    from ftrun.stages.creation import remember
-    from ftrun.stages.unresolved import duplicates_error
+    from ftrun.paid.creation import remember
+    from ftrun.paid.unresolved import duplicates_error
 
     live = _live(context, known, context.service())
     if len(live) > 1:
@@ -194,8 +194,8 @@ def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecor
 
 def blocked_error(context: Context, code: str) -> Exception:
     """Return the error of a blocked decision: `duplicates`, `unclear` or `job_running`."""
-    from ftrun.stages.clones import open_call
-    from ftrun.stages.unresolved import duplicates_error, unclear_error
+    from ftrun.paid.peers import open_call
+    from ftrun.paid.unresolved import duplicates_error, unclear_error
 
     key = spec_key(context)
     if code == "duplicates":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision
-from ftrun.stages.deployment import STAGE, standing, take_down
+from ftrun.paid.deployments import STAGE, standing, take_down
 from ftrun.targets import Service
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision
 
 NAME = "undeploy"
 

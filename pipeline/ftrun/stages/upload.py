@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, fingerprint
-from ftrun.stages.spec import spec_key
+from ftrun.paid.job_spec import spec_key
 from ftrun.state import Upload
 from ftrun.targets import RemoteFile, Service
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, fingerprint
 
 NAME = "upload"
 ROLES = ("train", "validation")
@@ -90,7 +90,7 @@ def run(context: Context) -> dict[str, Any]:
     ids = {} if context.force == NAME else _there(context, needed)
     if len(ids) == len(needed):
         return ids
-    from ftrun.stages.delivery import Cargo, deliver  # a run with nothing to do sends nothing
+    from ftrun.paid.uploads import Cargo, deliver  # a run with nothing to do sends nothing
 
     cargos = [
         Cargo(path=context.path(role), name=remote_name(context, role), sha=sha, size=size_of(context, role))

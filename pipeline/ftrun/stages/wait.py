@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import write_atomic
-from ftrun.stages.context import Context
-from ftrun.stages.decision import Decision, shortened
-from ftrun.stages.history import recalled
-from ftrun.stages.spec import spec_key
+from ftrun.paid.history import recalled
+from ftrun.paid.job_spec import spec_key
 from ftrun.state import JobRecord
 from ftrun.targets import Job, Service
 from ftrun.text import without_formulas
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Decision, shortened
 
 if TYPE_CHECKING:  # a run with nothing to do watches nothing
-    from ftrun.stages.watch import Watch
+    from ftrun.watching.watch import Watch
 
 NAME = "wait"
 STOPPED = "stopped"  # by a guard, with a checkpoint that is used instead of the end
@@ -129,7 +129,7 @@ def _watched(context: Context, record: JobRecord) -> Watch:
         """
         nonlocal alone
         if not alone and (job.succeeded or job.dead or seconds >= context.experiment.target.settle):
-            from ftrun.stages.creation import look_again
+            from ftrun.paid.creation import look_again
 
             look_again(context, spec_key(context))
             alone = True
@@ -144,10 +144,10 @@ def _watched(context: Context, record: JobRecord) -> Watch:
 
 def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
     """Return the watch of a job; `guarded`: train.stop_when may stop it."""
-    from ftrun.stages.guard import Guard
-    from ftrun.stages.ownership import require_ours
-    from ftrun.stages.watch import Pace, Watch
+    from ftrun.paid.ownership import require_ours
     from ftrun.targets.matching import key_of
+    from ftrun.watching.stop_rules import Guard
+    from ftrun.watching.watch import Pace, Watch
 
     guarded = guarded and context.experiment.target.capabilities.get("guards") != "theirs"
     shortest, longest = context.poll
@@ -176,7 +176,7 @@ def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
 
 def failure_of(job: Job, told: str | None = None) -> FtrunError:
     """Return the error for a job that ended without a model; `told`: its last words elsewhere."""
-    from ftrun.targets.causes import cause_of
+    from ftrun.targets.errors.job_failures import cause_of
 
     cause = cause_of(job)
     reason = job.error or told or "the server gives no reason"
@@ -185,7 +185,7 @@ def failure_of(job: Job, told: str | None = None) -> FtrunError:
 
 def best_checkpoint(checkpoints: list[dict[str, Any]]) -> str | None:
     """Return the model of the checkpoint with the lowest validation loss; None where none has one."""
-    from ftrun.stages.guard import SERIES
+    from ftrun.watching.stop_rules import SERIES
 
     def loss(point: dict[str, Any]) -> float:
         return next((float(point["metrics"][name]) for name in SERIES if name in point["metrics"]), math.inf)
@@ -206,8 +206,8 @@ def _settle(context: Context, record: JobRecord, job: Job) -> None:
     """Tell the ledger what the job cost: nothing if it failed; an adopted one was paid for elsewhere."""
     if record.settled or record.intent is None:
         return
-    from ftrun.stages.limits import count_job  # a run with nothing to do pays nothing
-    from ftrun.stages.spending import settle, train_usd
+    from ftrun.paid.budgets import count_job  # a run with nothing to do pays nothing
+    from ftrun.paid.spending import settle, train_usd
 
     tokens = 0 if job.status == "failed" else job.trained_tokens
     count_job(context, tokens)

@@ -1,4 +1,4 @@
-"""Owns what git keeps of `runs/`: states, histories and ledgers of targets that cost money, and reports."""
+"""What git keeps of `runs/`: states, histories and ledgers of targets that cost money, and reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the ledger of one experiment on one target: a line for everything that costs money, added and never
+"""The ledger of one experiment on one target: a line for everything that costs money, added and never
 changed. An effect is written with its estimate before it can happen, and again once it is known what it cost.
 """
 

@@ -1,4 +1,4 @@
-"""Owns the locks of a run: which file, who holds it, and what is said to the one who comes second.
+"""The locks of a run: which file, who holds it, and what is said to the one who comes second.
 
 The kernel releases a lock with its process, so none is ever stale.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ftrun.errors import DecisionError, UserError
 from ftrun.files import delete, file_lock, make_folder, real, write_json
-from ftrun.homes import user_folder
-from ftrun.waits import waiting
+from ftrun.user_dirs import user_folder
+from ftrun.waiting import waiting
 
 FOLDER_FOR_ALL = "export FTRUN_LOCKS=…, a folder that every clone on this machine can write."
 

@@ -1,4 +1,4 @@
-"""Owns what the state holds, and its form in JSON: small, sorted, readable, without secrets.
+"""What the state holds, and its form in JSON: small, sorted, readable, without secrets.
 
 Reads and writes no file.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeVar
 
 from ftrun.state.forms import check, check_result
-from ftrun.values import dataclass
 
 VERSION = 2
 PLAIN = ("experiment", "target", "file", "identity", "lineage", "serial")

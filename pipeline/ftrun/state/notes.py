@@ -1,4 +1,4 @@
-"""Owns the notes that runs of one user leave for each other, beside the locks that they share: what became of
+"""The notes that runs of one user leave for each other, beside the locks that they share: what became of
 a call that makes a job or a file.
 
 A state may be deleted, lie in another clone or come from git, and a provider's list may be late; a note
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from ftrun.errors import DecisionError
 from ftrun.files import delete, sync_folder, write_json
@@ -17,7 +17,6 @@ from ftrun.state.forms import check
 from ftrun.state.locks import user_file
 from ftrun.state.model import Intent
 from ftrun.state.store import read_plain
-from ftrun.values import dataclass
 
 VERSION = 1
 

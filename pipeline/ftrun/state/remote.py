@@ -1,4 +1,4 @@
-"""Owns a state that lies on a shelf: as in a file, and a lock that is a file there, which outlives a killed
+"""A state that lies on a shelf: as in a file, and a lock that is a file there, which outlives a killed
 run. It is taken away by a person (`ftrun state unlock`), never by guess: a second run would then hold it too.
 """
 
@@ -21,7 +21,7 @@ from ftrun.state.locks import me
 from ftrun.state.model import State
 from ftrun.state.shelf import Shelf, shelf_of
 from ftrun.state.store import StateStore, read_plain
-from ftrun.waits import waiting
+from ftrun.waiting import waiting
 
 LOCK = "lock.json"
 PAUSE = 2.0  # seconds between two tries of one who waits
@@ -39,7 +39,7 @@ def _whole_lines(data: bytes | None) -> list[bytes]:
 
 
 def _is_gone(holder: dict[str, Any]) -> bool:
-    """Tell whether the holder of a lock was a process of this machine that has ended."""
+    """Return whether the holder of a lock was a process of this machine that has ended."""
     if holder["host"] != me()["host"] or not isinstance(holder["pid"], int) or not 0 < holder["pid"] < 2**31:
         return False
     try:

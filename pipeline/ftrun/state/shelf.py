@@ -1,4 +1,4 @@
-"""Owns the places where a state can lie away from the project: a shared folder, or an S3 bucket.
+"""The places where a state can lie away from the project: a shared folder, or an S3 bucket.
 
 Only places where "create it unless it is there" is one step are taken: without that no lock is safe. For
 a folder that is O_EXCL, for S3 a conditional PUT; a server that ignores the condition is found out.
@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.files import delete, make_folder, named_errors, open_to_write, real, sync_folder, write_atomic
-from ftrun.waits import OverdueError, bounded, waiting
+from ftrun.waiting import OverdueError, bounded, waiting
 
 SCHEMES = ("file", "s3")
 SECONDS = 45.0  # for one call to a bucket, the client's retries included

@@ -1,4 +1,4 @@
-"""Owns the state file: read and verified, written whole with a backup, locked by a run.
+"""The state file: read and verified, written whole with a backup, locked by a run.
 
 A damaged file stops the run and is never taken for empty; a file of a newer version is refused.
 """
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from ftrun.errors import DecisionError
 from ftrun.files import digest, refuse_large, rename, write_atomic
-from ftrun.secrecy import hide_in
+from ftrun.redaction import hide_in
 from ftrun.state.forms import FormError
 from ftrun.state.migrations import upgraded
 from ftrun.state.model import VERSION, State
@@ -62,7 +62,7 @@ class StateStore:
         return str(self.folder / name)
 
     def exists(self) -> bool:
-        """Tell whether there is a state, whole or not."""
+        """Return whether there is a state, whole or not."""
         return self.read("state.json") is not None
 
     def load(self) -> State | None:

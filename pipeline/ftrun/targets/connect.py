@@ -1,4 +1,4 @@
-"""Owns the way from an experiment's target to a connected service, and the target's identity in the state."""
+"""The way from an experiment's target to a connected service, and the target's identity in the state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IGNORED = {  # what the SDK would use of the environment, and what to write inst
 
 
 def is_local(target: Target) -> bool:
-    """Tell whether the target is the engine on this machine, where nothing costs money."""
+    """Return whether the target is the engine on this machine, where nothing costs money."""
     return target.provider == "local"
 
 
@@ -113,7 +113,7 @@ def _connect_remote(target: Target, announce: Announce) -> Service:
 
 def _key(target: Target, url: str) -> str | Callable[[], str]:
     if target.auth == "entra":
-        from ftrun.targets.entra import INFERENCE, token_for
+        from ftrun.targets.azure.entra import INFERENCE, token_for
 
         permit(INFERENCE[0], url)
         return token_for(target.name, *INFERENCE)

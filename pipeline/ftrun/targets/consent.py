@@ -23,8 +23,8 @@ from ftrun.experiment.nodes import KeyPath
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target_model import Target
 from ftrun.files import append_durably
-from ftrun.homes import user_folder
 from ftrun.targets.addresses import PORTS, is_loopback, server_of
+from ftrun.user_dirs import user_folder
 
 NAME = "consent.jsonl"
 INFERENCE = "AZURE_OPENAI_AD_TOKEN"  # stands for a token of azure-identity, too

@@ -1,4 +1,4 @@
-"""Owns what is checked of an API key before anything is sent. A key's value never leaves this module
+"""What is checked of an API key before anything is sent. A key's value never leaves this module
 except into the SDK's client: no message contains it.
 """
 
@@ -8,7 +8,7 @@ import os
 import re
 
 from ftrun.errors import UsageError
-from ftrun.secrecy import keep_secret
+from ftrun.redaction import keep_secret
 from ftrun.targets.consent import permit
 
 PLACEHOLDER = re.compile(

@@ -1,10 +1,10 @@
-"""Owns the warning that a model hardly knows the language of an experiment, and which target does better."""
+"""The warning that a model hardly knows the language of an experiment, and which target does better."""
 
 from __future__ import annotations
 
 import re
 
-from ftrun.engine.catalogue import CATALOGUE, BaseModel
+from ftrun.engine.models.catalogue import CATALOGUE, BaseModel
 from ftrun.experiment.model import Experiment
 
 KANA = re.compile(r"[\u3040-\u30ff]")  # hiragana and katakana: only Japanese is written with them

@@ -1,16 +1,16 @@
-"""Owns the way to the embedded engine: started when needed, asked over HTTP like any other server."""
+"""The way to the embedded engine: started when needed, asked over HTTP like any other server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from ftrun.engine.catalogue import CATALOGUE
 from ftrun.engine.extras import require_backend
-from ftrun.engine.local.acceptance import require_acceptance
+from ftrun.engine.models.acceptance import require_acceptance
+from ftrun.engine.models.catalogue import CATALOGUE
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.secrecy import keep_secret
+from ftrun.redaction import keep_secret
 from ftrun.targets.connect import engine_home
 from ftrun.targets.service import Service
 

@@ -1,4 +1,4 @@
-"""Owns the questions before anything is uploaded: what a service can't take, whether it has the model and
+"""The questions before anything is uploaded: what a service can't take, whether it has the model and
 until when. It only reads. Whether an account may train is known to the server alone: it says so at the job.
 """
 

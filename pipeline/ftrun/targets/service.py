@@ -1,13 +1,12 @@
-"""Owns what the runner knows of a fine-tuning service: plain data in, plain data out, no SDK type."""
+"""What the runner knows of a fine-tuning service: plain data in, plain data out, no SDK type."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, Protocol
 
 from ftrun.errors import DecisionError, FtrunError, PendingError
-from ftrun.values import dataclass
 
 SUCCEEDED = "succeeded"
 # codes of errors that a later call may not meet
@@ -114,12 +113,12 @@ class Job:
 
     @property
     def succeeded(self) -> bool:
-        """Tell whether training ended well."""
+        """Return whether training ended well."""
         return self.status == SUCCEEDED
 
     @property
     def dead(self) -> bool:
-        """Tell whether the job ended without a model."""
+        """Return whether the job ended without a model."""
         return self.status in DEAD
 
 

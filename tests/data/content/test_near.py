@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.split_advice import HELD_OUT_TWICE
+from ftrun.data.split.advice import HELD_OUT_TWICE
 from ftrun.experiment.model import Source, Split
 
 from .clean import LONG, lines, plain, row

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ftrun.data.content.masking import Masker
-from ftrun.data.content.personal import is_my_number, luhn
-from ftrun.data.content.pii import KINDS, actions, hidden, redacted, spans
-from ftrun.data.content.scan import Scanner
+from ftrun.data.examples.masking import Masker
+from ftrun.data.quality.personal_data import is_my_number, luhn
+from ftrun.data.quality.pii import KINDS, actions, hidden, redacted, spans
+from ftrun.data.quality.scan import Scanner
 
 from .clean import row, rows
 

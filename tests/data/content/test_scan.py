@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ftrun.data.chat import Made, chat_of
-from ftrun.data.content.characters import original
-from ftrun.data.content.language import language
-from ftrun.data.content.scan import Scanner
-from ftrun.data.content.texts import texts_of
+from ftrun.data.quality.characters import original
+from ftrun.data.quality.language import language
+from ftrun.data.quality.scan import Scanner
+from ftrun.protocol.chat import Made, chat_of
+from ftrun.protocol.texts import texts_of
 
 from .clean import row, rows
 

@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("torch")
 
 from ftrun.engine.backends import Cancelled, Paused, TrainingJob
-from ftrun.engine.local.base import LoadedModel, load_model
-from ftrun.engine.local.weights import model_folder
+from ftrun.engine.models.base import LoadedModel, load_model
+from ftrun.engine.models.weights import model_folder
 
 # the last one has no name such as eos_token, as Gemma's end of turn has none
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<end_of_turn>")

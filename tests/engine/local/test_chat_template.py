@@ -1,4 +1,4 @@
-"""ftrun.engine.local.chat_template: one template, the same for training and answering."""
+"""ftrun.engine.inference.chat_template: one template, the same for training and answering."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from engine.local.conftest import chat
 from ftrun.engine.backends import Rejected
-from ftrun.engine.local.base import LoadedModel
-from ftrun.engine.local.chat_template import GEMMA, ChatEncoder
+from ftrun.engine.inference.chat_template import GEMMA, ChatEncoder
+from ftrun.engine.models.base import LoadedModel
 
 pytestmark = pytest.mark.local
 

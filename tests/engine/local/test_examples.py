@@ -1,4 +1,4 @@
-"""ftrun.engine.local.examples: packing without padding, cutting at the context."""
+"""ftrun.engine.training.examples: packing without padding, cutting at the context."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 from engine.local.conftest import chat, write_rows
 from ftrun.engine.backends import Rejected
-from ftrun.engine.local.base import LoadedModel
-from ftrun.engine.local.chat_template import Encoded
-from ftrun.engine.local.examples import load_examples, pack
+from ftrun.engine.inference.chat_template import Encoded
+from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.training.examples import load_examples, pack
 
 pytestmark = pytest.mark.local
 

@@ -1,4 +1,4 @@
-"""ftrun.engine.local.generate: greedy as Transformers, seeded, stopped, streamed in whole characters."""
+"""ftrun.engine.inference.generate: greedy as Transformers, seeded, stopped, streamed in whole characters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 
 from engine.local.conftest import Recorder, chat
 from ftrun.engine.backends import Rejected, Sampling, TrainingJob, Usage
-from ftrun.engine.local.base import LoadedModel
-from ftrun.engine.local.generate import TorchChat, _pieces, pick
+from ftrun.engine.inference.generate import TorchChat, _pieces, pick
+from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.torch_backend import train
 
 pytestmark = pytest.mark.local
@@ -131,5 +131,5 @@ def test_big_models_answer_unmerged_with_the_same_words(
     """Whether the adapter is merged into a copy or applied beside the weights makes no difference."""
     adapter = train(make_job(n_epochs=5), Recorder()).model_folder
     merged = ask(TorchChat(tiny), adapter=adapter)
-    monkeypatch.setattr("ftrun.engine.local.generate.MERGE_PARAMETERS", 0)
+    monkeypatch.setattr("ftrun.engine.inference.generate.MERGE_PARAMETERS", 0)
     assert ask(TorchChat(tiny), adapter=adapter) == merged

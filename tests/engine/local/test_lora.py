@@ -1,4 +1,4 @@
-"""ftrun.engine.local.lora: the same function as the composed operations, and as PEFT's."""
+"""ftrun.engine.training.lora: the same function as the composed operations, and as PEFT's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ftrun.engine.local.base import LoadedModel
-from ftrun.engine.local.lora import (
+from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.training.lora import (
     Adapter,
     LoraLinear,
     attach,

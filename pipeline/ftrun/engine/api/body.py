@@ -1,4 +1,4 @@
-"""Owns how JSON bodies are read: each key is taken with its type and limits; what is left is an error."""
+"""How JSON bodies are read: each key is taken with its type and limits; what is left is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns /v1/chat/completions: whole answers and streams of them as server-sent events."""
+"""/v1/chat/completions: whole answers and streams of them as server-sent events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ftrun.engine.api.chat_request import ChatRequest, read_chat_request
 from ftrun.engine.api.errors import ApiError, not_found
 from ftrun.engine.api.job_request import check_base_model
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.chat_pool import Answer, ChatFailed
+from ftrun.engine.inference.chat_pool import Answer, ChatFailed
 from ftrun.engine.store.records import new_id
 
 router = APIRouter(prefix="/v1/chat/completions")

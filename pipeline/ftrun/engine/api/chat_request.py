@@ -1,4 +1,4 @@
-"""Owns the check of a chat request: what this engine would ignore it refuses."""
+"""The check of a chat request: what this engine would ignore it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns how a refusal looks: `{"error": {message, type, param, code}}` with a status, for every failure."""
+"""How a refusal looks: `{"error": {message, type, param, code}}` with a status, for every failure."""
 
 from __future__ import annotations
 

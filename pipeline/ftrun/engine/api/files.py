@@ -1,4 +1,4 @@
-"""Owns /v1/files: create, list, retrieve, content, delete."""
+"""/v1/files: create, list, retrieve, content, delete."""
 
 from __future__ import annotations
 

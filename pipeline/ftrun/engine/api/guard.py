@@ -1,4 +1,4 @@
-"""Owns who may speak to the engine: this machine, with the token, from no foreign web page, not too much."""
+"""Who may speak to the engine: this machine, with the token, from no foreign web page, not too much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the check of a request to create a job: everything that can be refused is refused before it exists."""
+"""The check of a request to create a job: everything that can be refused is refused before it exists."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError
-from ftrun.engine.catalogue import find_model, model_names
 from ftrun.engine.extras import require_backend
-from ftrun.engine.local.acceptance import require_acceptance
+from ftrun.engine.models.acceptance import require_acceptance
+from ftrun.engine.models.catalogue import find_model, model_names
 from ftrun.engine.store import Store
 from ftrun.engine.store.jobs import NewJob
 from ftrun.errors import FtrunError

@@ -1,4 +1,4 @@
-"""Owns /v1/models: the catalogue and what was tuned here. Checkpoints are found by name, but not listed."""
+"""/v1/models: the catalogue and what was tuned here. Checkpoints are found by name, but not listed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from ftrun.engine.api.errors import ApiError, not_found
 from ftrun.engine.api.objects import base_model_object, tuned_model_object
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.catalogue import CATALOGUE, find_model
+from ftrun.engine.models.catalogue import CATALOGUE, find_model
 
 router = APIRouter(prefix="/v1/models")
 Use = Annotated[Services, Depends(services)]

@@ -1,11 +1,11 @@
-"""Owns the objects of the API as JSON, made of the store's records. The tests hold them to openai.types."""
+"""The objects of the API as JSON, made of the store's records. The tests hold them to openai.types."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ftrun.engine.catalogue import BaseModel
+from ftrun.engine.models.catalogue import BaseModel
 from ftrun.engine.store import (
     CheckpointRecord,
     EventRecord,

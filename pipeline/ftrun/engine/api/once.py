@@ -1,4 +1,4 @@
-"""Owns `Idempotency-Key`: the same key and request get the same answer, another request an error."""
+"""`Idempotency-Key`: the same key and request get the same answer, another request an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the query parameters that the lists share: `limit` and `after`."""
+"""The query parameters that the lists share: `limit` and `after`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns what the endpoints share: the store, the supervisor, the chat workers, the last request's time."""
+"""What the endpoints share: the store, the supervisor, the chat workers, the last request's time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from ftrun.engine.chat_pool import ChatPool
+from ftrun.engine.executors.supervisor import Supervisor
+from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.store import Store
-from ftrun.engine.supervisor import Supervisor
 
 
 @dataclass(slots=True, kw_only=True)

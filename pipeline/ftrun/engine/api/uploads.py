@@ -1,4 +1,4 @@
-"""Owns /v1/uploads: create, parts, complete, cancel. Large files come this way, and after a break go on."""
+"""/v1/uploads: create, parts, complete, cancel. Large files come this way, and after a break go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the SQLite connection and the versioned schema: nothing else in ftrun writes SQL definitions."""
+"""The SQLite connection and the versioned schema: nothing else in ftrun writes SQL definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns uploaded and result files: a row in the database, the content in a file, whole or not at all."""
+"""Uploaded and result files: a row in the database, the content in a file, whole or not at all."""
 
 from __future__ import annotations
 

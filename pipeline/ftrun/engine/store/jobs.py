@@ -1,4 +1,4 @@
-"""Owns jobs and what they leave behind: status changes, events, metrics and checkpoints.
+"""Jobs and what they leave behind: status changes, events, metrics and checkpoints.
 
 Every change of status names the states that it may start from, so that of two that race one wins.
 """

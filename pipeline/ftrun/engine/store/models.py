@@ -1,4 +1,4 @@
-"""Owns the fine-tuned models and checkpoints of a store: names that chat can use, and their folders."""
+"""The fine-tuned models and checkpoints of a store: names that chat can use, and their folders."""
 
 from __future__ import annotations
 

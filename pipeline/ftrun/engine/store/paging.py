@@ -1,4 +1,4 @@
-"""Owns cursor paging as the API does it: newest first, `after` is the id of the last row seen."""
+"""Cursor paging as the API does it: newest first, `after` is the id of the last row seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the rows of the store as values: what a file, job, event, checkpoint and model is made of."""
+"""The rows of the store as values: what a file, job, event, checkpoint and model is made of."""
 
 from __future__ import annotations
 

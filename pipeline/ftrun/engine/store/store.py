@@ -1,4 +1,4 @@
-"""Owns a store as a whole: its folder, its identity, its tables, and answers that are given only once."""
+"""A store as a whole: its folder, its identity, its tables, and answers that are given only once."""
 
 from __future__ import annotations
 

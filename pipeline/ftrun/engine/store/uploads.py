@@ -1,4 +1,4 @@
-"""Owns uploads that arrive in parts: each part a content on the disk, joined to a file when all are there."""
+"""Uploads that arrive in parts: each part a content on the disk, joined to a file when all are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the body of the request for a job: the protocol's, less what a service is known not to take.
+"""The body of the request for a job: the protocol's, less what a service is known not to take.
 
 Makes no call.
 """

@@ -1,4 +1,4 @@
-"""Owns the openai SDK's clients: how often and how long they try, how much they read, and that they never
+"""The openai SDK's clients: how often and how long they try, how much they read, and that they never
 follow a redirect.
 """
 
@@ -19,10 +19,10 @@ import openai
 
 from ftrun.targets.api.proxies import certificates, proxy_for
 from ftrun.targets.api.reading import wrong_answer
-from ftrun.targets.failures import SHAPE, as_error
-from ftrun.targets.network import origin
+from ftrun.targets.errors.failures import SHAPE, as_error
+from ftrun.targets.errors.unreachable import origin
 from ftrun.targets.service import Changes
-from ftrun.waits import OverdueError, bounded, say, waiting
+from ftrun.waiting import OverdueError, bounded, say, waiting
 
 READ_RETRIES = 4
 # seconds. `read` bounds a whole request, from looking up the name to the last byte of the answer; `write` a

@@ -1,4 +1,4 @@
-"""Owns the calls about files: finding, uploading, and the text of result files."""
+"""The calls about files: finding, uploading, and the text of result files."""
 
 from __future__ import annotations
 

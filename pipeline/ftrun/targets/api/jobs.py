@@ -1,4 +1,4 @@
-"""Owns the calls about fine-tuning jobs. The POST that creates one is sent once: no retries, no redirects,
+"""The calls about fine-tuning jobs. The POST that creates one is sent once: no retries, no redirects,
 a connection of its own. Reads may be retried.
 """
 
@@ -15,7 +15,7 @@ from ftrun.errors import FtrunError
 from ftrun.targets.api.asking import as_sent, create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
-from ftrun.targets.failures import outcome_of
+from ftrun.targets.errors.failures import outcome_of
 from ftrun.targets.matching import SPEC_KEY, key_of, same_file, same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 

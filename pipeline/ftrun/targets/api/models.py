@@ -1,4 +1,4 @@
-"""Owns the calls about models: which there are, until when, and deleting a tuned one."""
+"""The calls about models: which there are, until when, and deleting a tuned one."""
 
 from __future__ import annotations
 

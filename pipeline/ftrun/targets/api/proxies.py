@@ -1,4 +1,4 @@
-"""Owns which proxy of the environment a server is reached through (HTTPS_PROXY, ALL_PROXY, NO_PROXY), and
+"""Which proxy of the environment a server is reached through (HTTPS_PROXY, ALL_PROXY, NO_PROXY), and
 which authorities it is checked against (SSL_CERT_FILE, SSL_CERT_DIR).
 """
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from ftrun.errors import UsageError
-from ftrun.secrecy import keep_secret
+from ftrun.redaction import keep_secret
 
 
 def proxy_for(base_url: str) -> httpx2.Proxy | None:

@@ -1,4 +1,4 @@
-"""Owns the reading of answers: the SDK does not validate them, so what is missing, null or wrong is met here.
+"""The reading of answers: the SDK does not validate them, so what is missing, null or wrong is met here.
 
 Makes no call. ValueError: the answer is not what was asked for.
 """

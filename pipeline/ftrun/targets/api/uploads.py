@@ -1,4 +1,4 @@
-"""Owns the calls that upload a file in parts: begin, add a part, complete, cancel."""
+"""The calls that upload a file in parts: begin, add a part, complete, cancel."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Tokens, prices and availability: what a run costs, and until when it can run."""

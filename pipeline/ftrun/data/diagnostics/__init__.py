@@ -1,0 +1,1 @@
+"""Findings: what is wrong, where, how serious it is, and the fix."""

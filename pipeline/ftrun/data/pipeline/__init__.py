@@ -1,0 +1,1 @@
+"""The pass over all data: read, gather, divide, write, count and check."""

@@ -1,0 +1,229 @@
+"""The check of prepared files: counts, distributions, leaks, limits, and whether there is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ftrun.cost.availability import target_problems
+from ftrun.cost.models import limit_of
+from ftrun.cost.prices import price
+from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
+from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.pipeline.counting import Counted, FileStatistics
+from ftrun.data.pipeline.preparing import look_at
+from ftrun.data.pipeline.severity import severities
+from ftrun.data.pipeline.tally import read_tally
+from ftrun.data.quality.overlap import recall_ids
+from ftrun.data.quality.pii import TOKENS, WORDS
+from ftrun.data.quality.places import told
+from ftrun.data.split.advice import FEWEST_EXAMPLES, HELD_OUT_TWICE, advice, taken
+from ftrun.data.types import ROLES, Prepared
+from ftrun.errors import Problem
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.places import place_of
+from ftrun.protocol.faults import Fault
+
+FEW_EXAMPLES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What a check found. `files` has None for a role without a file, `estimate` is None without rows.
+
+    `recall`: the ids of the eval prompts that the training data ask, exactly or nearly.
+    """
+
+    files: Mapping[str, FileStatistics | None]
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    estimate: Mapping[str, Any] | None
+    rows: int
+    duplicates: int
+    recall: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document of `check --json`."""
+        return {
+            "files": {role: file.as_dict() if file else None for role, file in self.files.items()},
+            "errors": [_as_dict(problem) for problem in self.errors],
+            "warnings": [_as_dict(problem) for problem in self.warnings],
+            "notes": [_as_dict(problem) for problem in self.notes],
+            "recall": list(self.recall),
+            "estimate": None if self.estimate is None else dict(self.estimate),
+        }
+
+
+def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
+    """Return what the prepared files (given as such, or by their folder) hold and what is wrong with them.
+
+    DataError if they are not there or damaged.
+    """
+    findings = Findings(severities(experiment))
+    counted = read_tally(experiment, prepared.folder if isinstance(prepared, Prepared) else prepared)
+    for warning in counted.origin.warnings:
+        findings.keep(Problem(**warning))
+    _judge(experiment, counted, findings)
+    return _result(experiment, counted, findings)
+
+
+def examine(
+    experiment: Experiment,
+    announce: Callable[[str], None] | None = None,
+    *,
+    folder: Path | None = None,
+) -> CheckResult:
+    """Check without preparing: rows that can't be used become errors of the result.
+
+    Writes nothing, or the good rows into `folder`, so that they can be shown.
+    """
+    findings = Findings(severities(experiment))
+    counted = look_at(experiment, findings, announce, folder=folder)
+    if counted is None:
+        return _nothing(findings)
+    _judge(experiment, counted, findings)
+    for problem in target_problems(experiment):
+        findings.keep(problem)
+    return _result(experiment, counted, findings)
+
+
+def _nothing(findings: Findings) -> CheckResult:
+    return CheckResult(
+        files=dict.fromkeys(ROLES),
+        errors=findings.errors,
+        warnings=findings.warnings,
+        notes=findings.notes,
+        estimate=None,
+        rows=0,
+        duplicates=0,
+    )
+
+
+def _result(experiment: Experiment, counted: Counted, findings: Findings) -> CheckResult:
+    train = counted.files["train"]
+    examples, tokens, flags = (train.examples, train.billed_tokens, train.flags) if train else (0, 0, 0)
+    return CheckResult(
+        files=counted.files,
+        errors=findings.errors,
+        warnings=findings.warnings,
+        notes=findings.notes,
+        estimate={**price(experiment, examples=examples, train_tokens=tokens), **_exactness(flags)},
+        rows=counted.origin.rows,
+        duplicates=counted.origin.duplicates,
+        recall=recall_ids(counted.notes.kept),
+    )
+
+
+def _exactness(flags: int) -> dict[str, Any]:
+    """Return whether tools and images are counted exactly, and by which recipe tools are."""
+    return {"tools_exact": not flags & TOOLS, "tools_recipe": RECIPE, "images_exact": not flags & IMAGES}
+
+
+def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    _judge_size(experiment, counted, findings)  # first: what follows makes no row unusable
+    _tell_notes(experiment, counted, findings)
+    _judge_duplicates(experiment, counted, findings)
+    limit = limit_of(experiment.target)
+    for role in ROLES:
+        statistics = counted.files[role]
+        if statistics and statistics.over_limit:
+            number = _examples(statistics.over_limit, role)
+            verb = "has" if statistics.over_limit == 1 else "have"
+            message = f"{number} {verb} over {limit:,} tokens; the first is here"
+            file, line = counted.place(experiment.project, counted.first_over_limit[role])
+            findings.add("over_limit", message, file=file, line=line)
+    for pair, (times, numbers) in counted.leaks.items():
+        file, line = counted.place(experiment.project, numbers)
+        role, _, earlier = pair.partition(" ")
+        whose, hint = ("training", None) if earlier == "train" else (earlier, HELD_OUT_TWICE)
+        message = f"{_examples(times, role)} also stand{'s' if times == 1 else ''} in the {whose} data"
+        findings.add("leak", message + "; the first is here", file=file, line=line, hint=hint)
+
+
+def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    """Tell what content checks noted: what they say of single texts once a code, the rest as it is."""
+    place = partial(counted.place, experiment.project)
+    texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
+    for code, message, (file, line) in told(texts, counted.notes.uncounted, place):
+        findings.add(code, message, file=file, line=line)
+    for fault, numbers in counted.notes.kept:
+        if numbers is None:
+            where = place_of(experiment, "data", "sources", 0, "path")
+        else:
+            where = dict(zip(("file", "line"), place(numbers), strict=True))
+        if not _of_text(fault):
+            message = f"{fault.field}: {fault.message}" if fault.field else fault.message
+            findings.add(fault.code, message, hint=fault.hint, **where)
+    replaced = [
+        f"{times} {WORDS[kind]}{'' if times == 1 else 'es' if kind == 'email' else 's'} by {TOKENS[kind]}"
+        for kind, times in sorted(counted.origin.masked.items())
+    ]
+    if replaced:
+        findings.add("masked", f"replaced: {', '.join(replaced)}", **place_of(experiment, "data", "pii"))
+
+
+def _of_text(fault: Fault) -> bool:
+    """Return whether a fault is one of a text of a row, of which there may be many alike."""
+    return bool(fault.field) and fault.code != "recall"
+
+
+def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    train = counted.examples("train")
+    if train >= FEW_EXAMPLES or findings.failed:  # rows that have errors may be what is missing
+        return
+    held_out = sum(counted.examples(role) for role in ("validation", "test") if _is_share(experiment, role))
+    code = "few_examples" if train >= FEWEST_EXAMPLES else "too_few_examples"
+    words = f"there {'is' if train == 1 else 'are'} only {_examples(train, 'training')}"
+    if code == "few_examples":
+        findings.add(code, words, **place_of(experiment, "data", "sources", 0, "path"))
+        return
+    split = experiment.data.split
+    if split is not None and held_out and train + held_out >= FEWEST_EXAMPLES:
+        rows = train + held_out
+        message = (
+            f"data.split leaves {train} of {rows} rows to train on, {FEWEST_EXAMPLES} are needed: "
+            f"{taken(split, rows)}"
+        )
+        findings.add(code, message, hint=advice(split, rows), **place_of(experiment, "data", "split"))
+        return
+    dropped = counted.origin.duplicates if experiment.data.dedupe != "off" else 0
+    why = f" ({dropped} more repeat earlier ones exactly)" if dropped else ""
+    message = f"{words}{why}, {FEWEST_EXAMPLES} are needed"
+    findings.add(code, message, **place_of(experiment, "data", "sources", 0, "path"))
+
+
+def _is_share(experiment: Experiment, role: str) -> bool:
+    split = experiment.data.split
+    return split is not None and not isinstance(getattr(split, role), tuple)
+
+
+def _judge_duplicates(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+    origin = counted.origin
+    if origin.first_near is not None:
+        nearly = (
+            "row nearly repeats an earlier one" if origin.near == 1 else "rows nearly repeat earlier ones"
+        )
+        file, line = counted.place(experiment.project, origin.first_near)
+        kept = "Nothing need be done; `dedupe: exact` would keep them."
+        message = f"{origin.near} {nearly}: left out; the first is here"
+        findings.add("near_duplicates", message, file=file, line=line, hint=kept)
+    if origin.first_duplicate is None:
+        return
+    dropped = "left out" if experiment.data.dedupe != "off" else "kept (`dedupe: off`)"
+    repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
+    message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {dropped}; the first is here"
+    file, line = counted.place(experiment.project, origin.first_duplicate)
+    hint = None if experiment.data.dedupe != "off" else "Say `dedupe: exact`, the default, to leave them out."
+    findings.add("duplicates", message, file=file, line=line, hint=hint)
+
+
+def _examples(number: int, role: str) -> str:
+    return f"{number} {role} example{'' if number == 1 else 's'}"
+
+
+def _as_dict(problem: Problem) -> dict[str, Any]:
+    return {name: getattr(problem, name) for name in ("code", "file", "line", "message", "hint")}

@@ -1,0 +1,228 @@
+"""All that is done with a row where it is read: made an example, checked, counted, spooled.
+
+It knows nothing of other rows, so any process can do it; what needs all of them is done by who gathers.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any, NamedTuple
+
+from ftrun.cost.models import encoding_of, family
+from ftrun.cost.tokens import count_made, text_counter, texts_of
+from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
+from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.examples.digest import DigestMaker
+from ftrun.data.examples.making import ExampleMaker, RowRenderer
+from ftrun.data.examples.masking import Masker
+from ftrun.data.quality.checks import corpus_checks, row_checks
+from ftrun.data.readers.file_spans import Span
+from ftrun.data.readers.json_fast import json_line
+from ftrun.data.readers.rows import Row, read_span_rows
+from ftrun.data.readers.sources import Role, SourceFile
+from ftrun.data.split.keys import SplitKeys
+from ftrun.data.types import Mark
+from ftrun.errors import DataError
+from ftrun.experiment.model import Experiment
+from ftrun.protocol.chat import SEQUENCES, Made, chat_of
+from ftrun.protocol.faults import Fault
+from ftrun.protocol.rows import messages_of
+
+NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, beside those of Tokens.flags
+
+
+_small = functools.partial(array, "I")
+_large = functools.partial(array, "Q")
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """What came of some rows of one file. Entry i of each array belongs to its i-th example.
+
+    The examples' lines stand in the spool from `offset` on. `noted` are faults that content checks found,
+    with i; of each code the first are kept and the rest is counted in `unnoted`.
+    """
+
+    role: Role
+    offset: int
+    rows: int = 0
+    digests: bytearray = field(default_factory=bytearray)  # 16 bytes each
+    lines: array[int] = field(default_factory=_small)
+    ranks: array[int] = field(default_factory=_large)
+    strata: array[int] = field(default_factory=_large)  # empty unless stratified
+    tokens: array[int] = field(default_factory=_small)
+    assistant: array[int] = field(default_factory=_small)
+    messages: array[int] = field(default_factory=_small)
+    flags: bytearray = field(default_factory=bytearray)
+    marks: dict[int, Mark] = field(default_factory=dict)  # of generated rows
+    facts: list[bytes] = field(default_factory=list)  # one for each corpus check
+    noted: list[tuple[int, Fault]] = field(default_factory=list)
+    unnoted: Counter[str] = field(default_factory=Counter)
+    masked: Counter[str] = field(default_factory=Counter)  # what was replaced, by kind
+    findings: Findings = field(default_factory=Findings)
+    seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
+
+
+class Task(NamedTuple):
+    """Rows of one file: as they are, or the span of the file that holds them. `name`: as messages name it."""
+
+    file: SourceFile
+    name: str
+    rows: list[Row]
+    span: Span | None = None
+
+
+class RowWork:
+    """Does the work on rows for one experiment. Renders with `renderer`, else with one of its own.
+
+    `written`: the rows are examples that were prepared before.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        spool: IO[bytes],
+        *,
+        renderer: RowRenderer | None = None,
+        written: bool = False,
+    ) -> None:
+        self._experiment = experiment
+        self._findings = Findings()
+        self._keys = None if written else SplitKeys(experiment, self._findings)
+        maker = ExampleMaker(experiment, self._findings, renderer)
+        self._example_of = _written_example if written else maker.example_of
+        self._family = family(experiment.target.model)
+        self._count = text_counter(encoding_of(experiment.target).name, threads=1)
+        self._masker = Masker(None if written else experiment.data.pii)
+        self._row_checks = row_checks(experiment)
+        self._corpus_checks = corpus_checks(experiment)
+        self._digest = DigestMaker()
+        self._spool = spool
+
+    def do(self, task: Task) -> Batch:
+        """Return what came of the rows of a task; OddFileError if its file must be read as a whole."""
+        place = FilePlace(task.name, self._findings)
+        batch = Batch(role=task.file.role, offset=self._spool.tell())
+        clock = _Clock(batch.seconds)
+        rows = self._read(task, place)
+        batch.rows = len(rows)
+        clock.lap("read")
+        examples = self._make(batch, rows, place)
+        batch.masked = self._masker.drain()
+        clock.lap("make")
+        self._count_into(batch, examples)
+        clock.lap("count")
+        self._check_into(batch, examples)
+        clock.lap("check")
+        self._write(batch, examples)
+        clock.lap("write")
+        batch.findings = self._findings.drain()
+        return batch
+
+    def _read(self, task: Task, place: FilePlace) -> list[Row]:
+        if task.span is None:
+            return task.rows
+        return list(read_span_rows(self._experiment, task.file, task.span, place, self._findings))
+
+    def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[Made]:
+        examples: list[Made] = []
+        for row in rows:
+            made = self._made(row, place)
+            if made is not None:
+                digest = self._digest(made.example, made.chat)
+                if row.mark is not None:
+                    batch.marks[len(examples)] = row.mark
+                examples.append(made)
+                batch.lines.append(row.line)
+                batch.digests += digest
+                self._add_keys(batch, row, digest, place)
+        return examples
+
+    def _made(self, row: Row, place: FilePlace) -> Made | None:
+        """Return the training row that a row becomes, None if it can't be used."""
+        made = self._example_of(row, place)
+        if made is None:
+            return None
+        masked = self._masker.masked(made.example)
+        return made if masked is made.example else Made(masked, chat_of(masked))
+
+    def _add_keys(self, batch: Batch, row: Row, digest: bytes, place: FilePlace) -> None:
+        if self._keys is None:
+            return
+        batch.ranks.append(self._keys.rank_of(row, digest, batch.role, place))
+        if self._keys.stratified:
+            batch.strata.append(self._keys.stratum_of(row, batch.role, place))
+
+    def _count_into(self, batch: Batch, examples: Sequence[Made]) -> None:
+        counted = count_made(examples, self._count, self._family)
+        for one, (total, assistant, flags) in zip(examples, counted, strict=True):
+            roles = one.chat.roles if one.chat else _roles_of(one.example)
+            batch.tokens.append(total)
+            batch.assistant.append(assistant)
+            batch.messages.append(len(roles))
+            batch.flags.append(flags | _missing(roles))
+
+    def _check_into(self, batch: Batch, examples: Sequence[Made]) -> None:
+        noted: Counter[str] = Counter()
+        for check in self._row_checks:
+            for index, fault in check(examples):
+                noted[fault.code] += 1
+                if noted[fault.code] <= MOST_PROBLEMS:
+                    batch.noted.append((index, fault))
+                else:
+                    batch.unnoted[fault.code] += 1
+        batch.noted.sort(key=lambda one: one[0])
+        batch.facts = [check.facts(examples) for check in self._corpus_checks]
+
+    def _write(self, batch: Batch, examples: Sequence[Made]) -> None:
+        lines = [one.line or json_line(one.example) for one in examples]
+        lines.append(b"")  # ends the last one
+        self._spool.write(b"\n".join(lines))
+        self._spool.flush()
+
+
+class _Clock:
+    """Adds the processor time between laps."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds, self._last = seconds, time.process_time()
+
+    def lap(self, phase: str) -> None:
+        now = time.process_time()
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + now - self._last
+        self._last = now
+
+
+def _written_example(row: Row, place: FilePlace) -> Made:
+    if row.made is not None:
+        return row.made
+    example: dict[str, Any] = dict(row.values)
+    try:
+        texts_of(example)
+        _ = [message["role"] for message in messages_of(example)]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise damaged_file(place.name, row.line) from error
+    return Made(example, chat_of(example))
+
+
+def _roles_of(example: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(message["role"] for message in messages_of(example))
+
+
+@functools.lru_cache(SEQUENCES)
+def _missing(roles: tuple[str, ...]) -> int:
+    """Return the flags of a sequence of roles; rows of prompt and completion have none."""
+    no_system = "system" not in roles and "developer" not in roles
+    return NO_SYSTEM * no_system | NO_USER * ("user" not in roles) if roles else 0
+
+
+def damaged_file(file: str | None, line: int | None) -> DataError:
+    """Return the error for a line of a prepared file that is no example any more."""
+    hint = "Make the file anew: ftrun run CONFIG --force prepare"
+    message = "this line of a prepared file is damaged"
+    return DataError(message, code="damaged_file", hint=hint, file=file, line=line)

@@ -1,0 +1,91 @@
+"""Writing the prepared files, whole or not at all; they are hashed in a thread beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+from ftrun.data.pipeline.gathering import Gathered
+from ftrun.data.pipeline.hashes import remember_hash
+from ftrun.data.split.division import TRAIN
+from ftrun.data.types import ROLES, SOURCES, Origin, Place, PreparedFile, origin_lines
+from ftrun.files import atomic_writer, delete, sync_folder
+
+BLOCK = 1 << 20  # bytes written and hashed at a time
+
+
+class _Writer:
+    """One prepared file while it is written."""
+
+    def __init__(self, file: IO[bytes], hasher: ThreadPoolExecutor) -> None:
+        self._file, self._hasher, self._hash = file, hasher, hashlib.sha256()
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._hashed: Future[None] | None = None
+        self.bytes = self.examples = 0
+
+    def write(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        block = b"".join(self._lines)
+        self.examples += len(self._lines)
+        self.bytes += len(block)
+        self._lines, self._size = [], 0
+        if self._hashed is not None:
+            self._hashed.result()  # one block waits at most
+        self._hashed = self._hasher.submit(self._hash.update, block)
+        self._file.write(block)
+
+    def facts(self, path: Path) -> PreparedFile:
+        """Return what was written; all of it has been hashed."""
+        return PreparedFile(
+            path=path, sha256=self._hash.hexdigest(), bytes=self.bytes, examples=self.examples
+        )
+
+
+def write_files(
+    folder: Path, gathered: Gathered, parts: bytearray, origin: Origin
+) -> dict[str, PreparedFile]:
+    """Write the file of each part and sources.jsonl into `folder`, and return the facts about the former."""
+    paths = {role: folder / f"{role}.jsonl" for role in ROLES}
+    present = [part for part in range(len(ROLES)) if part == TRAIN or part in parts]
+    with contextlib.ExitStack() as stack:
+        hasher = stack.enter_context(ThreadPoolExecutor(1))
+        writers = {
+            part: _Writer(stack.enter_context(atomic_writer(paths[ROLES[part]])), hasher) for part in present
+        }
+        sidecar = stack.enter_context(atomic_writer(folder / SOURCES))
+        times = gathered.times or itertools.repeat(1)
+        for part, line, count in zip(parts, gathered.spool.lines(), times, strict=False):
+            for _ in range(count):
+                writers[part].write(line)
+        for writer in writers.values():
+            writer.flush()
+        sidecar.writelines(origin_lines(origin, _places(gathered, parts)))
+    for part, role in enumerate(ROLES):
+        if part not in writers:
+            delete(paths[role])
+    sync_folder(folder)
+    files = {ROLES[part]: writer.facts(paths[ROLES[part]]) for part, writer in writers.items()}
+    for file in files.values():
+        remember_hash(file.path, file.sha256)
+    return files
+
+
+def _places(gathered: Gathered, parts: bytearray) -> Iterator[Place]:
+    """Yield part and place of every written example, in the order of the sources."""
+    if not gathered.times:
+        yield from ((ROLES[part], *place) for part, place in zip(parts, gathered.places(), strict=True))
+        return
+    for part, place, count in zip(parts, gathered.places(), gathered.times, strict=True):
+        for _ in range(count):
+            yield ROLES[part], *place

@@ -1,0 +1,113 @@
+"""Damaged and hidden characters: mojibake with what it was, controls, bidi marks, full-width forms."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from ftrun.data.quality.excerpt import excerpt
+from ftrun.protocol.faults import Fault
+from ftrun.protocol.texts import Text
+
+# every non-ASCII character that any check of this package must look at more closely
+SUSPECTS = (
+    "\x80-\x9f\u00ad\u00c2\u00c3\u00e2\u00e3\u00ef\u0192\u201a\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069"
+    "\ufeff\ufffd\ue000-\uf8ff､０-９Ａ-Ｚａ-ｚ＠〇○◯△×✕＿｛＜縺繧繝郢髮蟄"
+)
+LOST = re.compile("\ufffd|ï¿½")
+# UTF-8 read as cp932: the first bytes of kana become these; two of them are no accident
+AS_CP932 = re.compile("[縺繧繝][^\\s]{0,3}[縺繧繝]|郢[ｧ-ﾟァ-ヶ]|髮[\ufffd蟄]")
+# UTF-8 read as Latin-1 or Windows-1252: a lead byte and what continuation bytes become there
+TAIL = "\x80-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122"
+AS_LATIN = re.compile(f"Ã[{TAIL}]|Â[\xa0-\xbf]|â€[{TAIL}]?|ã[{TAIL}]{{2}}|[æçèéä][{TAIL}]{{2}}")
+# cp932 read as Windows-1252: hiragana and katakana begin with these
+SJIS_AS_LATIN = re.compile("(?:‚[^\\s\\w'\"]|ƒ[^\\s\\w]|‚[\xa0-\xf1]|ƒ[@-~\x80-\x96]){2}")
+# EUC-JP read as cp932: kana become a half-width comma or dot and a kana; but ｱ､ｲ､ｳ､ｴ is a list
+EUC_AS_CP932 = re.compile("(?<![ｦ-ﾝ])(?:[､･][｡-ﾟ]){3}")
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2028\u2029\u2060-\u2064\ufeff\ue000-\uf8ff]"
+)
+OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
+MARKS = re.compile("[\u200e\u200f]")
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+WIDE_DIGIT, WIDE_LETTER = re.compile("[０-９]{2,}"), re.compile("[Ａ-Ｚａ-ｚ]{2,}")
+# a single full-width sign is a usual form: ３行目, but 12行目
+HALF_DIGIT, HALF_LETTER = re.compile("[0-9]+"), re.compile("[A-Za-z]+")
+MOJIBAKE = (
+    (AS_CP932, "UTF-8 that was read as cp932", "cp932"),
+    (AS_LATIN, "UTF-8 that was read as Windows-1252", "cp1252"),
+    (EUC_AS_CP932, "EUC-JP that was read as cp932", "euc"),
+    (SJIS_AS_LATIN, "cp932 that was read as Windows-1252", "sjis"),
+    (LOST, "a conversion that lost characters", ""),
+)
+
+
+def damaged(text: Text) -> Iterator[Fault]:
+    """Yield what is wrong with the characters of a text."""
+    if not text.text.isascii():
+        yield from _mojibake(text)
+    at = text.text.find("\r")
+    if at >= 0:
+        breaks = "CR LF" if text.text[at : at + 2] == "\r\n" else "CR"
+        yield Fault("carriage_return", f"a line ends with {breaks} in {excerpt(text.text, at)}", text.field)
+    found = CONTROLS.search(text.text)
+    if found:
+        yield _hidden("control_character", text, found)
+    found = OVERRIDES.search(text.text)
+    if found is None and not RIGHT_TO_LEFT.search(text.text):
+        found = MARKS.search(text.text)
+    if found:
+        yield _hidden("bidi_character", text, found)
+
+
+def _hidden(code: str, text: Text, found: re.Match[str]) -> Fault:
+    character = found[0]
+    name = unicodedata.name(character, "")
+    known = f"U+{ord(character):04X}{f' ({name.lower()})' if name else ''}"
+    return Fault(code, f"{known} stands in {excerpt(text.text, found.start())}", text.field)
+
+
+def wide_forms(text: Text) -> Iterator[Fault]:
+    """Yield full-width digits or letters that stand beside half-width ones."""
+    for kind, wide, half in (("digits", WIDE_DIGIT, HALF_DIGIT), ("letters", WIDE_LETTER, HALF_LETTER)):
+        found = wide.search(text.text)
+        other = half.search(text.text) if found else None
+        if found and other:
+            message = f"full-width {kind} ({found[0]}) stand beside half-width ones ({other[0]})"
+            yield Fault("full_width", message, text.field)
+
+
+def _mojibake(text: Text) -> Iterator[Fault]:
+    for pattern, kind, wrong in MOJIBAKE:
+        found = pattern.search(text.text)
+        if found:
+            was = original(text.text, wrong)
+            probably = f"; it probably was {was}" if was else ""
+            message = f"{excerpt(text.text, found.start())} looks like {kind}{probably}"
+            yield Fault("mojibake", message, text.field)
+            return
+
+
+def original(text: str, wrong: str) -> str:
+    """Return what a damaged text probably was, as far as it can be told; empty if it can't."""
+    if not wrong:
+        return ""
+    if wrong == "sjis":
+        found = _bytes(text, "cp1252").decode("cp932", "replace")
+    elif wrong == "euc":
+        found = _bytes(text, "cp932").decode("euc_jp", "replace")
+    else:
+        found = _bytes(text, wrong).decode("utf-8", "replace")
+    longest = max(found.split("\ufffd"), key=len)  # what is not damaged would become so
+    kept = "".join(one for one in longest if one.isprintable()).strip()
+    return f"“{kept[:30]}”" if kept and kept != text.strip()[:30] else ""
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    """Return the bytes that were read as `encoding`; Windows-1252 leaves five bytes as they are."""
+    if encoding == "cp932":
+        return text.encode("cp932", "ignore")
+    return b"".join(
+        bytes((ord(one),)) if 0x80 <= ord(one) <= 0xFF else one.encode(encoding, "ignore") for one in text
+    )

@@ -1,0 +1,109 @@
+"""Finding questions that are answered in different ways. Keeps 16 bytes an example."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from ftrun.data.quality.excerpt import excerpt
+from ftrun.data.quality.last_turn import last_turn, normal
+from ftrun.data.quality.places import also
+from ftrun.data.split.duplicates import buckets
+from ftrun.protocol.chat import Made
+from ftrun.protocol.faults import Fault
+
+if TYPE_CHECKING:
+    from ftrun.data.quality.checks import Corpus
+
+NOTHING = bytes(16)
+ASKED = ("user", "assistant")  # how nearly every chat ends
+MOST_SHOWN = 20  # pairs that are read again and compared word for word
+
+
+class Contradictions:
+    """Notes question, what was said before it, and answer of each example as hashes.
+
+    Of all parts: a held-out answer that contradicts a learned one measures nothing, and with another seed
+    both may be learned.
+    """
+
+    size = 16
+    begins_early = False
+
+    def __init__(self) -> None:
+        self._first: tuple[Any, Any] = ("", "")  # what the last example began with: mostly the system prompt
+        self._checksum = _checksum([self._first])
+
+    def facts(self, examples: Sequence[Made]) -> bytes:
+        """Return 8 bytes of the question, 4 of what stands before it, 4 of the answer; zeros without one."""
+        return b"".join(map(self._fact, examples))
+
+    def _fact(self, made: Made) -> bytes:
+        chat = made.chat
+        if chat is not None and chat.roles[-2:] == ASKED and chat.texts[-1]:
+            *said, question, answer = chat.texts
+            before = [*zip(chat.roles, said, strict=False)]
+        else:
+            turn = last_turn(made.example)
+            if turn is None:
+                return NOTHING
+            question, answer, before = turn.question, turn.answer, [*turn.before]
+        asked = blake2b(normal(question).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        taught = crc32(answer.strip().encode("utf-8", "surrogatepass"))
+        return asked + self._context(before).to_bytes(4) + taught.to_bytes(4)
+
+    def _context(self, before: list[tuple[Any, Any]]) -> int:
+        if not before:
+            return 0
+        if before[0] != self._first:
+            self._first, self._checksum = before[0], _checksum(before[:1])
+        return _checksum(before[1:], self._checksum) if len(before) > 1 else self._checksum
+
+    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+        """Yield one fault for all contradictions, at the first, with both places."""
+        pairs = sorted(_pairs(facts))
+        shown = pairs[:MOST_SHOWN]
+        wanted = sorted({index for pair in shown for index in pair})
+        turns = dict(zip(wanted, map(last_turn, corpus.examples(wanted)), strict=True))
+        answers = {index: turn.answer if turn else "" for index, turn in turns.items()}
+        real = [pair for pair in shown if _evened(answers[pair[0]]) != _evened(answers[pair[1]])]
+        if not real:
+            return
+        (later, earlier), first = real[0], turns[real[0][0]]
+        assert first is not None
+        count = len(pairs) - len(shown) + len(real)
+        file, line = corpus.place(earlier)
+        others = [corpus.place(index) for index, _ in real[1:4]]
+        message = (
+            f"{excerpt(first.question)} is answered {excerpt(first.answer)} here and "
+            f"{excerpt(answers[earlier])} at {file}:{line}"
+        )
+        if count > 1:
+            message += also(corpus.place(later)[0], others, count - 1 - len(others))
+        yield later, Fault("contradiction", message)
+
+
+def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
+    """Yield (later, earlier) for every example whose answer is not that of the first like it."""
+    for indices in buckets(facts):
+        first: dict[bytes, int] = {}
+        for index in indices:
+            fact = bytes(facts[index * 16 : index * 16 + 16])
+            if fact == NOTHING:
+                continue
+            earlier = first.setdefault(fact[:12], index)
+            if facts[earlier * 16 + 12 : earlier * 16 + 16] != fact[12:]:
+                yield index, earlier
+
+
+def _evened(answer: str) -> str:
+    """Return an answer without differences that say nothing else: width, space, the two wave dashes."""
+    return "".join(unicodedata.normalize("NFKC", normal(answer)).replace("〜", "~").split())
+
+
+def _checksum(said: list[tuple[Any, Any]], start: int = 0) -> int:
+    joined = "".join([f"{role}\x1f{text}\x1e" for role, text in said])
+    return crc32(joined.encode("utf-8", "surrogatepass"), start)

@@ -1,0 +1,103 @@
+"""What is done about personal data and secrets: warn, block, or mask by a stable token."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from ftrun.data.quality.personal_data import Span, personal
+from ftrun.data.quality.secret_keys import KNOWN, secrets
+from ftrun.protocol.faults import Fault
+from ftrun.protocol.texts import NO_TEXT, Text
+
+Action = Literal["off", "warn", "block", "mask"]
+KINDS = ("email", "phone", "my_number", "card", "postcode", "secret")
+DEFAULTS: Mapping[str, Action] = {**dict.fromkeys(KINDS, "warn"), "secret": "block"}
+TOKENS = {kind: f"[{kind.upper()}]" for kind in KINDS}
+WORDS = {
+    "email": "e-mail address",
+    "phone": "phone number",
+    "my_number": "My Number",
+    "card": "card number",
+    "postcode": "postcode",
+    "secret": "secret",
+}
+
+
+def actions(given: Mapping[str, Any] | str | None) -> dict[str, Action]:
+    """Return what is done about each kind: `data.pii` over the defaults.
+
+    One word is for all kinds, but `off` and `warn` leave secrets blocked: who means them names them.
+    """
+    if given is None:
+        return dict(DEFAULTS)
+    if isinstance(given, str):
+        every = dict.fromkeys(KINDS, given)
+        return {**every, "secret": given if given in ("block", "mask") else "block"}  # type: ignore[dict-item]
+    return {**DEFAULTS, **given}
+
+
+def masked_kinds(pii: Mapping[str, str] | str | None) -> tuple[str, ...]:
+    """Return the kinds that are masked, sorted."""
+    return tuple(sorted(kind for kind, action in actions(pii).items() if action == "mask"))
+
+
+def spans(text: str) -> Iterator[tuple[Span, str]]:
+    """Yield where personal data and secrets stand in a text, with the words for each; none overlap."""
+    taken: list[Span] = []
+    for span, name in secrets(text):
+        taken.append(span)
+        yield span, name
+    for span in personal(text):
+        if not any(span.start < one.end and one.start < span.end for one in taken):
+            taken.append(span)
+            yield span, WORDS[span.kind]
+
+
+def exposed(text: Text) -> Iterator[Fault]:
+    """Yield the personal data and secrets of a text; their values are redacted."""
+    for span, name in spans(text.text):
+        shown = hidden(span.kind, text.text[span.start : span.end])
+        article = "an" if name[0] in "aeioO" else "a"
+        yield Fault(f"pii_{span.kind}", f"{article} {name} stands in the text: {shown}", text.field)
+
+
+def hidden(kind: str, value: str) -> str:
+    """Return a form of a found value that lets a person recognise it and nobody use it."""
+    if kind == "email":
+        return f"{value[0]}…@{re.split('[@＠]', value)[-1]}"
+    if kind == "secret":
+        prefix = f"{value[:4]}… " if KNOWN.match(value) else ""  # a password's first letters help to guess it
+        return f"{prefix}({len(value)} characters)"
+    return f"{value[:3]}…" if kind in ("phone", "postcode") else f"({len(value)} characters)"
+
+
+def redacted(text: str, kinds: Mapping[str, Any] | tuple[str, ...] = KINDS) -> str:
+    """Return `text` with every secret and all personal data of `kinds` replaced by their tokens."""
+    return _replaced(text, kinds, Counter())
+
+
+def _replaced(text: str, kinds: Mapping[str, Any] | tuple[str, ...], counts: Counter[str]) -> str:
+    found = sorted((span for span, _ in spans(text) if span.kind in kinds), key=lambda one: one.start)
+    parts, at = [], 0
+    for span in found:
+        parts += [text[at : span.start], TOKENS[span.kind]]
+        counts[span.kind] += 1
+        at = span.end
+    return "".join((*parts, text[at:])) if found else text
+
+
+def mask(value: Any, kinds: tuple[str, ...], counts: Counter[str]) -> Any:
+    """Return a row (or part of one) with the kinds in its texts replaced by tokens; count what was replaced.
+
+    The same value is returned where there is nothing to replace.
+    """
+    if isinstance(value, str):
+        return _replaced(value, kinds, counts)
+    if isinstance(value, Mapping):
+        return {key: one if key in NO_TEXT else mask(one, kinds, counts) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [mask(one, kinds, counts) for one in value]
+    return value

@@ -1,0 +1,142 @@
+"""Reading CSV and TSV: records become mappings with the exact line at which each starts."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+
+if TYPE_CHECKING:
+    from _csv import Reader  # what csv.reader returns; it has no public name
+
+Numbered = tuple[int, dict[str, object]]
+TITLE = (
+    "If this first line is a title, delete all lines above the one with the column names; "
+    'a value that contains the separator stands in quotes: "a, b".'
+)
+QUOTE = 'Put a value that contains the separator or a line break into quotes: "a, b".'
+LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
+
+
+def read_table(
+    lines: Iterable[str],
+    delimiter: str,
+    place: FilePlace,
+    *,
+    header: list[str] | None = None,
+    first_line: int = 1,
+) -> Iterator[Numbered]:
+    """Yield (line, row) of every good record; the bad ones are added to `place`.
+
+    Records without any value are skipped, and values behind the last column left out if they are empty:
+    spreadsheets write both below and beside what they were used for.
+    With `header` the lines go on, from `first_line`, below a header that was read before.
+    """
+    csv.field_size_limit(LONGEST_VALUE)
+    checked = lines if header else _no_json(lines, place)
+    reader = csv.reader(checked, delimiter=delimiter, strict=True)
+    for line, record in _records(reader, place, first_line):
+        if header is None:
+            header = _header(record, line, delimiter, place)
+        elif not any(record):
+            continue
+        elif len(record) < len(header) or any(record[len(header) :]):
+            place.add("ragged_row", _ragged(record, header), line, hint=_ragged_cure(record, header))
+        else:
+            yield line, dict(zip(header, record, strict=False))
+    if header is None:
+        place.add("empty_file", "the file is empty", 1)
+        raise UnusableFileError
+
+
+def read_header(lines: Iterable[str], delimiter: str, place: FilePlace) -> tuple[list[str], int]:
+    """Return the header and the number of lines up to its end; UnusableFileError if there is none."""
+    reader = csv.reader(_no_json(lines, place), delimiter=delimiter, strict=True)
+    for line, record in _records(reader, place, 1):
+        return _header(record, line, delimiter, place), reader.line_num
+    raise UnusableFileError
+
+
+def _no_json(lines: Iterable[str], place: FilePlace) -> Iterator[str]:
+    """Return the lines; UnusableFileError if the first one is that of a JSON file under another name."""
+    rest = iter(lines)
+    first = next(rest, "")
+    _refuse_json(first.strip(), place)
+    return itertools.chain((first,) if first else (), rest)
+
+
+def _refuse_json(start: str, place: FilePlace) -> None:
+    kind = "json" if start == "[" or start.startswith("[{") else ""
+    if start.startswith("{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            kind = "jsonl" if isinstance(json.loads(start), dict) else ""
+    if kind:
+        hint = f"Add `format: {kind}` to the source, or name the file .{kind}."
+        place.add("json_in_table", "the file holds JSON objects, not columns", 1, hint=hint)
+        raise UnusableFileError
+
+
+def _records(reader: Reader, place: FilePlace, first_line: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield (first line, values) of every record that is not an empty line."""
+    while True:
+        line = reader.line_num + first_line
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            place.add("csv_quotes", _quotes(str(error)), line)
+            continue
+        if record:
+            yield line, record
+
+
+def _quotes(error: str) -> str:
+    if "end of data" in error:
+        return "a quote that is opened in this record is never closed"
+    if "field larger" in error:
+        return f"a value is longer than {LONGEST_VALUE:,} characters; perhaps a quote is not closed"
+    return "a quoted value goes on after its closing quote"
+
+
+def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> list[str]:
+    named = len(record) - next((n for n, name in enumerate(reversed(record)) if name.strip()), len(record))
+    record = record[:named] if named > 1 else record
+    times = Counter(record)
+    problems = [
+        f"the column name {name!r} stands there {count} times" for name, count in times.items() if count > 1
+    ]
+    if blank := [str(index) for index, name in enumerate(record, 1) if not name.strip()]:
+        problems = [f"column {', '.join(blank)} of {len(record)} has no name"]
+    title = TITLE if len(blank) == len(record) - 1 > 0 else None
+    for problem in problems:
+        place.add("header", problem, line, hint=title)
+    if problems:
+        raise UnusableFileError
+    for other, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+        if len(record) == 1 and other != delimiter and other in record[0]:
+            way = {"\t": "Add `format: tsv` to the source.", ",": "Add `format: csv` to the source."}.get(
+                other
+            )
+            hint = way or "Save the file with commas between the values."
+            place.add("header", f"the columns are separated by {name}: {record[0]!r}", line, hint=hint)
+            raise UnusableFileError
+    return record
+
+
+def _ragged_cure(record: list[str], header: list[str]) -> str | None:
+    if len(header) == 1:
+        return TITLE
+    return f"{QUOTE} If column {len(header) + 1} has no name, give it one." if record[len(header) :] else None
+
+
+def _ragged(record: list[str], header: list[str]) -> str:
+    values = "1 value" if len(record) == 1 else f"{len(record)} values"
+    names = "1 column" if len(header) == 1 else f"{len(header)} columns"
+    return f"the record has {values}, but the header names {names}"

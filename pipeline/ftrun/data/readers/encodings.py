@@ -1,0 +1,239 @@
+"""Text encodings: a byte mark is believed, UTF-8 or a sure find is read, all else is asked for.
+
+Nothing is replaced: a byte that the encoding does not have is an error at its line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.readers.encoding_detection import (
+    ESCAPED,
+    agrees,
+    likely_encoding,
+    other_encoding,
+    sure_encoding,
+)
+from ftrun.data.readers.gzip_files import open_data, told
+
+MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+ESCAPES = frozenset(
+    ("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
+)
+NOT_TEXT = (
+    (b"PK\x03\x04", "an Excel workbook or another zip file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3", "an SQLite database"),
+)
+CHUNK = 1 << 20
+SAMPLE = 1 << 16
+
+
+def text_lines(path: Path, encoding: str | None, place: FilePlace) -> Iterator[str]:
+    """Yield the lines of a text file with their line ends (\\n, \\r\\n or \\r), without its byte mark.
+
+    None finds the encoding, with a note unless it is UTF-8. UnusableFileError, with the problem at its
+    line, if the bytes are not that encoding, or if it can't be told for sure.
+    """
+    with told(place):
+        name = "utf-8"
+        try:
+            name = _encoding(path, encoding, place)
+            # newline="": line ends inside a quoted value stay what they are
+            with open_data(path) as raw, io.TextIOWrapper(raw, name, "strict", newline="") as text:
+                yield from _checked(text, path, encoding, place)
+        except UnicodeError as error:
+            _report_wrong(path, name, place)
+            raise UnusableFileError from error
+
+
+def _checked(text: Iterator[str], path: Path, encoding: str | None, place: FilePlace) -> Iterator[str]:
+    for number, line in enumerate(text, 1):
+        if number == 1:
+            line = line.removeprefix("\ufeff")  # utf-16-le and its like leave the mark in
+        if "\0" in line:
+            hint = _hint(path, 0) if encoding is None else None
+            place.add("encoding" if hint else "nul_byte", "the line has NUL characters", number, hint=hint)
+            raise UnusableFileError
+        yield line
+
+
+def _encoding(path: Path, asked: str | None, place: FilePlace) -> str:
+    """Return the encoding to read with: that of the byte mark, the one asked for, or the one found."""
+    with open_data(path) as raw:
+        head = raw.read(64)
+    for mark, kind in NOT_TEXT:
+        if head.startswith(mark):
+            place.add("not_text", f"this is {kind}, not text", 1)
+            raise UnusableFileError
+    marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
+    if asked is None:
+        return marked or _found(path, place)
+    name = known_encoding(asked) or asked
+    if marked is None and name in ("utf-16", "utf-32"):
+        hint = _hint(path, 0) or f"Say which half comes first: `encoding: {name}-le` or `{name}-be`."
+        place.add("encoding", f"the file has no {name} byte mark", 1, hint=hint)
+        raise UnusableFileError
+    if marked is None:
+        return name
+    if not name.startswith(marked.removesuffix("-sig")):
+        message = (
+            f"the file is marked as {marked.removesuffix('-sig')}, but the source says encoding {asked!r}"
+        )
+        place.add("encoding", message, 1, hint="Delete `encoding:` from the source.")
+        raise UnusableFileError
+    return marked
+
+
+def _found(path: Path, place: FilePlace) -> str:
+    """Return UTF-8, or another encoding if the whole file leaves no doubt of it."""
+    start = _not_plain(path)
+    if start is None:
+        return "utf-8"
+    sample = _sample(path, start)
+    if ESCAPED.search(sample):
+        line = _first_line(path, start)
+        place.add(
+            "encoding", "this is no UTF-8 text: it has escapes of ISO-2022-JP", line, hint=_hint(path, start)
+        )
+        raise UnusableFileError
+    name = sure_encoding(sample)
+    if name is None or not _agrees_to_the_end(path, name):
+        return "utf-8"
+    place.add("encoding_found", f"read as {name}: it has no byte mark and is no UTF-8", 1)
+    return name
+
+
+def find_encoding(path: Path) -> str | None:
+    """Return what `encoding:` of a source should say; None where it may be left out."""
+    with open_data(path) as raw:
+        head = raw.read(64)
+    if any(head.startswith(mark) for mark, _ in MARKS):
+        return None
+    start = _not_plain(path)
+    return None if start is None else likely_encoding(_sample(path, start))
+
+
+def is_sure(path: Path, name: str) -> bool:
+    """Return whether a file that has no byte mark can be nothing but text in the encoding `name`."""
+    start = _not_plain(path)
+    return (
+        start is not None and sure_encoding(_sample(path, start)) == name and _agrees_to_the_end(path, name)
+    )
+
+
+def _not_plain(path: Path) -> int | None:
+    """Return the offset of what is no UTF-8, a NUL or an escape; None if there is none of them."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    offset = 0
+    with open_data(path) as raw:
+        while True:
+            chunk = raw.read(CHUNK)
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                return max(0, offset + error.start - len(error.object) + len(chunk))
+            for unusual in (b"\0", b"\x1b$"):
+                if unusual in chunk:
+                    return offset + chunk.index(unusual)
+            if not chunk:
+                return None
+            offset += len(chunk)
+
+
+def _sample(path: Path, offset: int) -> bytes:
+    """Return what stands around `offset`, from the start of its line on."""
+    with open_data(path) as raw:
+        raw.seek(max(0, offset - SAMPLE))
+        before = raw.read(min(offset, SAMPLE))
+        sample = before[before.rfind(b"\n") + 1 :] + raw.read(SAMPLE)
+        if b"\0" in sample:  # two bytes a character: count them from the file's start
+            raw.seek(0)
+            return raw.read(SAMPLE)
+    return sample
+
+
+def _agrees_to_the_end(path: Path, name: str) -> bool:
+    if name.startswith("utf-16"):
+        return True  # NULs at every other byte were the proof; reading is strict
+    with open_data(path) as raw:
+        while block := raw.read(SAMPLE):
+            if not agrees(block + raw.readline(), name):
+                return False
+    return True
+
+
+def known_encoding(asked: str) -> str | None:
+    """Return Python's name of a text encoding, None if `asked` is none."""
+    try:
+        found = codecs.lookup(asked)
+    except (LookupError, ValueError):
+        return None
+    # binary codecs such as base64 and escapes that can make half characters are no text encodings
+    usable = getattr(found, "_is_text_encoding", True) and found.name not in ESCAPES
+    return found.name if usable else None
+
+
+def _report_wrong(path: Path, encoding: str, place: FilePlace) -> None:
+    line, offset = _first_wrong(path, encoding)
+    name = encoding.removesuffix("-sig")
+    with open_data(path) as raw:
+        raw.seek(offset)
+        byte = raw.read(1)
+    message = f"this is not {name} text" + (
+        f" (byte 0x{byte.hex()})" if byte else " (it ends in mid-character)"
+    )
+    place.add("encoding", message, line, hint=_hint(path, offset, tried=name))
+
+
+def _first_wrong(path: Path, encoding: str) -> tuple[int, int]:
+    """Return line and byte offset of the first byte that `encoding` can't read."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    line, read, ended_with_return = 1, 0, False
+    with open_data(path) as raw:
+        while True:
+            chunk = raw.read(CHUNK)
+            read += len(chunk)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                good = error.object[: error.start].decode(encoding, "replace")
+                return line + _breaks(good, ended_with_return), read - len(error.object) + error.start
+            if not chunk:
+                return line, read
+            line += _breaks(text, ended_with_return)
+            ended_with_return = text.endswith("\r")
+
+
+def _breaks(text: str, after_return: bool) -> int:
+    both = text.count("\r\n") + (after_return and text.startswith("\n"))
+    return text.count("\n") + text.count("\r") - both
+
+
+def _first_line(path: Path, offset: int) -> int:
+    with open_data(path) as raw:
+        return 1 + raw.read(offset).count(b"\n")
+
+
+def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
+    sample = _sample(path, offset)
+    likely = likely_encoding(sample)
+    if likely is None and tried == "utf-8" and (other := other_encoding(sample)):
+        return f"Some lines are UTF-8, others {other}: files were joined. Save each as UTF-8 before."
+    if likely is None or likely == tried:
+        return None
+    if likely == "utf-8" and _not_plain(path) is not None:
+        return f"Up to here it is {tried}, from here on UTF-8: files were joined. Save each as UTF-8 before."
+    return f"It looks like {likely}: say `encoding: {likely}` in the source, or save the file as UTF-8."

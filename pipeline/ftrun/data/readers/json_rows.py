@@ -1,0 +1,237 @@
+"""Reading JSONL and JSON strictly: no duplicate keys, no NaN, no half characters, exact lines."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+
+Numbered = tuple[int, dict[str, object]]
+LARGEST_LOOK = 64_000_000  # characters joined to recognise a pretty-printed file
+SPACE = " \t\r\n"
+
+
+class StrictDecoder:
+    """A JSON decoder that notes what the standard one would let pass."""
+
+    def __init__(self) -> None:
+        self.faults: list[tuple[str, str]] = []  # code and message of the value decoded last
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._object, parse_constant=self._constant, parse_float=self._float
+        )
+
+    def decode_at(self, text: str, start: int) -> tuple[Any, int]:
+        """Return the value at `start` and where it ends; ValueError if it is no JSON."""
+        self.faults = []
+        try:
+            value, end = self._decoder.raw_decode(text, start)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
+        if text.find("\\u", start, end) >= 0 and _has_half_character(value):
+            self.faults.append(("json_surrogate", "there is half a character (a lone surrogate)"))
+        return value, end
+
+    def decode(self, text: str) -> Any:
+        """Return the only value of `text`; ValueError if it is no JSON."""
+        value, end = self.decode_at(text, len(text) - len(text.lstrip(SPACE)))
+        if text[end:].strip(SPACE):
+            raise json.JSONDecodeError("there is something after the object", text, end)
+        return value
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            self.faults.append(("json_duplicate_key", f"the key {twice!r} stands twice in one object"))
+        return found
+
+    def _constant(self, name: str) -> None:
+        self.faults.append(("json_number", f"{name} is no JSON"))
+
+    def _float(self, digits: str) -> float:
+        value = float(digits)
+        if math.isinf(value):
+            self.faults.append(
+                ("json_number", f"{digits[:40]} is beyond every number that a program can hold")
+            )
+        return value
+
+
+def read_jsonl(lines: Iterator[str], place: FilePlace) -> Iterator[Numbered]:
+    """Yield (line, row) of every good line; the bad ones are added to `place`."""
+    decoder = StrictDecoder()
+    first = True
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if first:
+            lines = _look_at_whole(line, lines, number, place)
+            yield from _rows_of(decoder, itertools.chain((line,), lines), number, place)
+            return
+    place.add("empty_file", "the file is empty", 1)
+    raise UnusableFileError
+
+
+def _rows_of(
+    decoder: StrictDecoder, lines: Iterator[str], start: int, place: FilePlace
+) -> Iterator[Numbered]:
+    for number, line in enumerate(lines, start):
+        if not line.strip():
+            continue
+        value = decode_row(decoder, line, number, place)
+        if value is not None:
+            yield number, value
+
+
+def decode_row(decoder: StrictDecoder, line: str, number: int, place: FilePlace) -> dict[str, object] | None:
+    """Return the row that a line holds; None, with what is wrong added to `place`, if it is none."""
+    try:
+        value = decoder.decode(line.rstrip("\r\n"))  # else a column could be that of the next line
+    except ValueError as error:
+        place.add("json_syntax", _words(error), number, column=getattr(error, "colno", None))
+        return None
+    return value if _is_good(value, decoder.faults, number, place) else None
+
+
+def read_json(lines: Iterator[str], place: FilePlace) -> Iterator[Numbered]:
+    """Yield (line, row) of every good object in the JSON array that the file holds."""
+    text = "".join(lines)
+    position = _skip(text, 0)
+    if position == len(text):
+        place.add("empty_file", "the file is empty", 1)
+        raise UnusableFileError
+    if text[position] != "[":
+        _report_no_array(text, place)
+        raise UnusableFileError
+    yield from _elements(text, position, place)
+
+
+def _elements(text: str, position: int, place: FilePlace) -> Iterator[Numbered]:
+    decoder, line, counted, elements = StrictDecoder(), 1, 0, 0
+    position = _skip(text, position + 1)
+    closed, before = text.startswith("]", position), position
+    while not closed:
+        line, counted = line + text.count("\n", counted, position), position
+        elements += 1
+        try:
+            value, position = decoder.decode_at(text, position)
+            if _is_good(value, decoder.faults, line, place):
+                yield line, value
+            position = _skip(text, position)
+            closed = text.startswith("]", position)
+            if not closed and not text.startswith(",", position):
+                raise json.JSONDecodeError("a comma or ] is missing", text, position)
+            position = position if closed else _skip(text, position + 1)
+        except ValueError as error:
+            where = getattr(error, "lineno", line)
+            place.add("json_syntax", _words(error), where, column=getattr(error, "colno", None))
+            raise UnusableFileError from error
+    if elements > 1 and text.find("\n", before, position) < 0:
+        words = f"all {elements:,} rows stand in one line, so no place here tells which row is meant"
+        place.add("json_one_line", words, line)
+    after = _skip(text, position + 1)
+    if after < len(text):
+        line += text.count("\n", counted, after)
+        place.add("json_syntax", "there is something after the array", line)
+
+
+def _is_good(value: Any, faults: list[tuple[str, str]], line: int, place: FilePlace) -> bool:
+    for code, message in faults:
+        place.add(code, message, line)
+    if isinstance(value, dict):
+        return not faults
+    code, hint = "json_row", None
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        code, hint = "json_array_in_jsonl", None
+    place.add(code, f"the row is {_kind(value)}, not an object", line, hint=hint)
+    return False
+
+
+def _look_at_whole(first: str, rest: Iterator[str], number: int, place: FilePlace) -> Iterator[str]:
+    """Return `rest`; raise UnusableFileError if the file is an array or pretty-printed, not JSON lines."""
+    decoder = StrictDecoder()
+    try:
+        decoder.decode(first)
+    except ValueError:
+        pass
+    else:
+        return rest
+    if not first.lstrip().startswith(("{", "[")):
+        return rest
+    kept: list[str] = []
+    size = 0
+    for line in rest:
+        kept.append(line)
+        size += len(line)
+        if size > LARGEST_LOOK:
+            break
+    text = first + "".join(kept)
+    try:
+        value, end = decoder.decode_at(text, _skip(text, 0))
+    except ValueError:
+        return itertools.chain(kept, rest)
+    if end <= len(first.rstrip()):
+        return itertools.chain(kept, rest)
+    if isinstance(value, list):
+        place.add("json_array_in_jsonl", "the file holds one JSON array, not an object in each line", number)
+    else:
+        place.add("json_pretty_printed", "an object is spread over several lines", number)
+    raise UnusableFileError
+
+
+def _report_no_array(text: str, place: FilePlace) -> None:
+    decoder = StrictDecoder()
+    start = _skip(text, 0)
+    line = 1 + text.count("\n", 0, start)
+    try:
+        value, end = decoder.decode_at(text, start)
+    except ValueError as error:
+        place.add("json_syntax", _words(error), getattr(error, "lineno", line))
+        return
+    if isinstance(value, dict) and text[_skip(text, end) :].startswith("{"):
+        place.add("jsonl_in_json", "the file holds one object after the other, not an array", line)
+    elif isinstance(value, dict) and "messages" in value:
+        place.add("jsonl_in_json", "the file holds a single row, not an array of rows", line)
+    else:
+        hint = _where_rows_are(value) or "Write an array of objects: [{...}, {...}]."
+        place.add("json_row", f"the file holds {_kind(value)}, not an array of rows", line, hint=hint)
+
+
+def _where_rows_are(value: Any) -> str | None:
+    """Return how to take the rows out of an object that wraps them in one of its keys."""
+    wrapped = value.items() if isinstance(value, dict) else ()
+    for key, rows in wrapped:
+        if isinstance(rows, list) and rows and all(isinstance(one, dict) for one in rows):
+            return f"Its key {key!r} holds {len(rows)} of them: save that array alone as a file."
+    return None
+
+
+def _skip(text: str, position: int) -> int:
+    while position < len(text) and text[position] in SPACE:
+        position += 1
+    return position
+
+
+def _words(error: ValueError) -> str:
+    words = getattr(error, "msg", str(error))
+    return f"this is no JSON: {words[:1].lower()}{words[1:]}"
+
+
+def _has_half_character(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    kinds = {dict: "an object", list: "an array", str: "a text", bool: "true or false"}
+    return kinds.get(type(value), "a number")

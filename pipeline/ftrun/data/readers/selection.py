@@ -1,0 +1,155 @@
+"""Which rows of a source are used (`where`, `sample`, `limit`) and how often (`weight`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.diagnostics.place import FilePlace
+from ftrun.errors import ConfigError
+from ftrun.experiment.model import Experiment, Source
+from ftrun.experiment.places import place_of
+from ftrun.files import canonical_json
+
+if TYPE_CHECKING:
+    from ftrun.experiment.templates.conditions import Condition, ConditionError
+
+PORTION = 100  # rows that are judged together
+ALL = 1 << 64  # ranks lie below it
+
+
+def row_rank(values: Mapping[str, object], seed: int) -> int:
+    """Return the place of a row in the seeded order of a sample: 64 bits, the same wherever it stands."""
+    return _rank(canonical_json(values), f"sample {seed}")
+
+
+def copies(weight: float, digest: bytes) -> int:
+    """Return how often the training example with this digest is used: its fraction is left to a hash."""
+    whole = int(weight)
+    fraction = Fraction(str(weight)) - whole
+    return whole + (_rank(digest, "weight") < fraction * ALL)
+
+
+def _rank(content: bytes, key: str) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8, key=key.encode()).digest())
+
+
+def share_bound(share: float) -> int:
+    """Return the rank below which the rows of a share lie."""
+    return int(Fraction(str(share)) * ALL)
+
+
+class Choice:
+    """Decides row by row, over all files of one source. Not for several threads at once.
+
+    Where rows become conversations, `where` chooses rows, and `sample` and `limit` whole conversations.
+    A sample of so many rows needs the ranks of all rows first: `ranks` (see `needs_ranks`).
+    """
+
+    def __init__(
+        self, experiment: Experiment, source: Source, findings: Findings, ranks: Iterable[int] | None = None
+    ) -> None:
+        self._experiment, self._source, self._findings = experiment, source, findings
+        self._condition = _condition(experiment, source)
+        self._left = source.limit
+        self._bound, self._ties = self._sample_bound(ranks)
+        self.seen = 0  # rows that were offered
+        self._met = 0  # of them those that meet the condition
+        self._offered = self._taken = 0  # rows or conversations to draw from, and drawn
+
+    def _sample_bound(self, ranks: Iterable[int] | None) -> tuple[int, int]:
+        """Return the rank below which rows are taken, and how many are taken that have this very rank."""
+        sample = self._source.sample
+        if sample is None or (sample.size >= 1 and ranks is None):
+            return ALL, 0
+        if sample.size < 1:
+            return share_bound(sample.size), 0
+        lowest = sorted(ranks or ())[: int(sample.size)]
+        return (lowest[-1], lowest.count(lowest[-1])) if lowest else (ALL, 0)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the source has given as many rows, or conversations, as its `limit` allows."""
+        return self._left == 0
+
+    @property
+    def portion(self) -> int:
+        """Return how many rows are best judged together: what follows the last that is used is not read."""
+        return PORTION if self._source.limit is None else 1
+
+    def judge(self, rows: Sequence[Mapping[str, object]]) -> Sequence[bool | ConditionError]:
+        """Return the condition's verdict on each of some rows."""
+        if self._condition is None:
+            return (True,) * len(rows)
+        try:
+            return self._condition.verdicts(rows)
+        except ConfigError as error:
+            hint = error.problem.hint
+            where = place_of(self._experiment, *self._source.key, "where")
+            raise ConfigError(str(error), code=error.code, hint=hint, **where) from error
+
+    def takes(
+        self, values: Mapping[str, object], verdict: bool | ConditionError, place: FilePlace, line: int
+    ) -> bool:
+        """Return whether a row is used; a condition that can't be told is added to the findings."""
+        self.seen += 1
+        if verdict is not True:
+            self._add_untold(verdict, place, line)
+            return False
+        self._met += 1
+        return bool(self._source.group_by) or self.draws(values)
+
+    def draws(self, values: Mapping[str, object]) -> bool:
+        """Return whether a row that meets the condition, or a conversation of such rows, is used."""
+        self._offered += 1
+        if self.is_full or not self._is_sampled(values):
+            return False
+        if self._left is not None:
+            self._left -= 1
+        self._taken += 1
+        return True
+
+    def _add_untold(self, verdict: bool | ConditionError, place: FilePlace, line: int) -> None:
+        if not isinstance(verdict, bool):
+            where = place_of(self._experiment, *self._source.key, "where")
+            told = ConfigError(f"where: {verdict}", code="where", hint=verdict.hint, **where)
+            self._findings.absorb(told, row=(place.name, line))
+
+    def _is_sampled(self, values: Mapping[str, object]) -> bool:
+        sample = self._source.sample
+        if sample is None or self._bound == ALL:
+            return True
+        rank = row_rank(values, sample.seed)
+        if rank == self._bound and self._ties:
+            self._ties -= 1
+            return True
+        return rank < self._bound
+
+    def finish(self) -> None:
+        """Add the problem if there were rows, and none of them met the condition or fell into the sample."""
+        if self._findings.failed:
+            return
+        if self.seen and not self._met:
+            self._add_nothing("where", f"`where` leaves none of {self.seen} rows")
+        elif self._offered and not self._taken:
+            what = "conversations" if self._source.group_by else "rows"
+            self._add_nothing("sample", f"`sample` leaves none of {self._offered} {what}")
+
+    def _add_nothing(self, key: str, message: str) -> None:
+        self._findings.add("nothing_chosen", message, **place_of(self._experiment, *self._source.key, key))
+
+
+def needs_ranks(source: Source) -> bool:
+    """Return whether a sample takes so many rows that all must be seen before the first is chosen."""
+    return source.sample is not None and source.sample.size >= 1
+
+
+def _condition(experiment: Experiment, source: Source) -> Condition | None:
+    if source.where is None:
+        return None
+    from ftrun.experiment.templates.conditions import Condition  # imports jinja2
+
+    return Condition(source.where, experiment.file.parent)

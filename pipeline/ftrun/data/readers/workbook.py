@@ -1,0 +1,206 @@
+"""Reading a sheet of an Excel workbook: the first row with cells names the columns.
+
+The line of a row is its number in the sheet. Cells give their values, not how they are formatted; what
+is hidden, by a filter for instance, is read like the rest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.readers.cells import Needed, ValueFault, plain
+from ftrun.data.readers.extras import require
+from ftrun.data.readers.sheet_xml import look_over
+
+if TYPE_CHECKING:
+    from openpyxl.workbook import Workbook
+
+Numbered = tuple[int, dict[str, object]]
+Cells = Sequence[Any]  # of openpyxl: cells with `value` and `data_type`
+BATCH = 500  # rows
+MOST_TIMES = 200  # what is unpacked, in file sizes
+ALWAYS_ALLOWED = 256_000_000  # bytes unpacked, whatever the ratio
+NAME_CURE = "Give the column a name in the row of the column names, or delete what stands in it."
+ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")  # how Excel writes control characters, and its own _
+OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
+
+
+def read_workbook(
+    path: Path, sheet: str | None, place: FilePlace, needed: Needed = None
+) -> Iterator[Numbered]:
+    """Yield (sheet row, row) of every row of `sheet`; None: of the only sheet that shows something.
+
+    What is wrong in columns that are not `needed` stops nothing.
+    """
+    require("openpyxl", "Excel", place)
+    with path.open("rb") as raw:
+        with _told(place):
+            book = _loaded(raw, path.stat().st_size, place)
+        with closing(book):
+            with _told(place):
+                name = _chosen(book, sheet, place)
+            letters = None if needed is None else _letters(_batches(book, name, place), needed, place)
+            with _told(place):
+                look_over(raw, book[name]._worksheet_path, place, letters)
+            yield from _rows(_batches(book, name, place), place, needed)
+
+
+@contextmanager
+def _told(place: FilePlace) -> Iterator[None]:
+    """Turn what the library stumbles over into a problem; its remarks on styles are nobody's business."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except UnusableFileError:
+        raise
+    except Exception as error:  # a broken file makes it raise anything
+        words = str(error) or type(error).__name__
+        place.add("damaged", f"this is no Excel workbook that can be read: {words[:200]}", 1)
+        raise UnusableFileError from error
+
+
+def _loaded(raw: IO[bytes], size: int, place: FilePlace) -> Workbook:
+    if raw.read(4) == OLD:
+        hint = "Open it in Excel and save it as .xlsx, without a password."
+        place.add("damaged", "this is an old workbook (.xls), or one with a password", 1, hint=hint)
+        raise UnusableFileError
+    with zipfile.ZipFile(raw) as archive:
+        unpacked = sum(one.file_size for one in archive.infolist())
+    if unpacked > max(ALWAYS_ALLOWED, MOST_TIMES * size):
+        place.add("damaged", f"the workbook unpacks to {unpacked:,} bytes, far more than its size", 1)
+        raise UnusableFileError
+    import openpyxl
+
+    return openpyxl.load_workbook(raw, read_only=True, data_only=True)
+
+
+def _chosen(book: Workbook, sheet: str | None, place: FilePlace) -> str:
+    names = [str(one.title) for one in book.worksheets]
+    if sheet is not None:
+        if sheet not in names:
+            message = f"there is no sheet {sheet!r}; the workbook has: {', '.join(names)}"
+            place.add("sheet", message, None, once=True)
+            raise UnusableFileError
+        return sheet
+    shown = [str(one.title) for one in book.worksheets if one.sheet_state == "visible" and _has_cells(one)]
+    if len(shown) > 1:
+        place.add("sheet", f"several sheets have cells: {', '.join(shown)}", None, once=True)
+        raise UnusableFileError
+    if not shown:
+        place.add("empty_file", "no sheet shows a cell", 1)
+        raise UnusableFileError
+    return shown[0]
+
+
+def _has_cells(sheet: Any) -> bool:
+    sheet.reset_dimensions()  # what the file says of its size can be wrong
+    return any(cell.value is not None for row in sheet.iter_rows() for cell in row)
+
+
+def _batches(book: Workbook, name: str, place: FilePlace) -> Iterator[Cells]:
+    sheet = book[name]
+    sheet.reset_dimensions()
+    rows = sheet.iter_rows()
+    while True:
+        with _told(place):
+            batch = list(itertools.islice(rows, BATCH))
+        if not batch:
+            return
+        yield from batch
+
+
+def _letters(sheet_rows: Iterator[Cells], needed: frozenset[str], place: FilePlace) -> frozenset[str]:
+    """Return the letters of the columns whose names are `needed`."""
+    from openpyxl.utils import get_column_letter
+
+    for number, cells in enumerate(sheet_rows, 1):
+        if any(cell.value is not None for cell in cells):
+            names = enumerate(_header(cells, number, place), 1)
+            return frozenset(get_column_letter(index) for index, name in names if name in needed)
+    return frozenset()
+
+
+def _rows(sheet_rows: Iterator[Cells], place: FilePlace, needed: Needed) -> Iterator[Numbered]:
+    header: list[str | None] | None = None
+    known: bool | None = None  # whether the header was held against a row
+    for number, cells in enumerate(sheet_rows, 1):
+        if all(cell.value is None for cell in cells):
+            continue
+        if header is None:
+            header = _header(cells, number, place)
+            continue
+        if known is None:
+            known = _refuse_title(header, cells, number, place)
+        values = _values(header, cells, number, place, needed)
+        if values is not None:
+            yield number, values
+    if header is None:
+        place.add("empty_file", "the sheet is empty", 1)
+        raise UnusableFileError
+
+
+def _header(cells: Cells, number: int, place: FilePlace) -> list[str | None]:
+    names = [None if cell.value is None else _text(cell.value).strip() or None for cell in cells]
+    for name in sorted({name for name in names if name and names.count(name) > 1}):
+        place.add("header", f"the column name {name!r} stands there {names.count(name)} times", number)
+        raise UnusableFileError
+    return names
+
+
+def _refuse_title(header: Sequence[str | None], cells: Cells, number: int, place: FilePlace) -> bool:
+    """Raise UnusableFileError if the header has one name but the first row several values: it is a title."""
+    names = [name for name in header if name is not None]
+    filled = sum(cell.value is not None for cell in cells)
+    if len(names) == 1 < filled:
+        words = f"the first row with cells says only “{names[0][:40]}”, but row {number} has {filled} cells"
+        hint = "If it is a title, delete all rows above the one with the column names."
+        place.add("header", words, number, hint=hint)
+        raise UnusableFileError
+    return True
+
+
+def _text(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(plain(value))
+
+
+def _values(
+    header: Sequence[str | None], cells: Cells, number: int, place: FilePlace, needed: Needed
+) -> dict[str, object] | None:
+    """Return the row; None, with the problems added, if a needed cell has no column or no value to use."""
+    row: dict[str, object] = {name: "" for name in header if name is not None}
+    good = True
+    for index, cell in enumerate(cells):
+        name = header[index] if index < len(header) else None
+        if cell.value is None or (name is None and needed is not None):
+            continue
+        try:
+            if name is None:
+                words = f"the column {cell.column_letter} has cells, but no name above them"
+                place.add("value", words, number, hint=NAME_CURE, once=True)
+                good = False
+                continue
+            row[name] = _value(cell)
+        except ValueFault as fault:
+            if needed is None or name in needed:
+                place.add("value", f"the cell {cell.coordinate} {fault}", number)
+                good = False
+    return row if good else None
+
+
+def _value(cell: Any) -> Any:
+    if cell.data_type == "e":
+        raise ValueFault(f"shows the error {cell.value}")
+    value = plain(cell.value)
+    if isinstance(value, str) and "_x" in value:
+        value = ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
+    # a workbook has no whole numbers: its 1 is 1.0
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,1 @@
+"""How examples are divided into training, validation and test."""

@@ -1,0 +1,136 @@
+"""The values that the parts of `data` share: what preparing gives, and the mark of a generated row.
+
+The facts about prepared files go into the state; sources.jsonl, which says where each example comes from,
+stays in the run's folder. The mark says what made a generated row; it is removed where a row is read, so
+templates, checks and training files never see it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROLES = ("train", "validation", "test")
+SOURCES = "sources.jsonl"
+MARK = "_ftrun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedFile:
+    """One written file of chat examples."""
+
+    path: Path
+    sha256: str
+    bytes: int
+    examples: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What preparing gave. `rows` were read, `duplicates` of them repeat earlier ones exactly; `dropped`
+    of these were left out (all or none).
+    """
+
+    folder: Path
+    files: Mapping[str, PreparedFile]
+    rows: int
+    duplicates: int
+    dropped: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts for the state: no folder, so that a moved project has the same."""
+        return {
+            "files": {
+                role: {"sha256": file.sha256, "bytes": file.bytes, "examples": file.examples}
+                for role, file in self.files.items()
+            },
+            "rows": self.rows,
+            "duplicates": self.duplicates,
+            "dropped": self.dropped,
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any], folder: Path) -> Prepared:
+        """Return what `to_dict` gave, for files that lie in `folder`."""
+        files = {
+            role: PreparedFile(path=folder / f"{role}.jsonl", **file) for role, file in facts["files"].items()
+        }
+        counts = {name: int(facts[name]) for name in ("rows", "duplicates", "dropped")}
+        return cls(folder=folder, files=files, **counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The head of sources.jsonl: file names relative to the project, counts, what the rows gave rise to."""
+
+    files: Sequence[str] = ()
+    rows: int = 0
+    duplicates: int = 0
+    first_duplicate: tuple[int, int] | None = None  # index into `files`, line
+    near: int = 0  # rows left out as they nearly repeat earlier ones
+    first_near: tuple[int, int] | None = None
+    warnings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    masked: Mapping[str, int] = field(default_factory=dict)  # how many were replaced, by kind
+
+    @classmethod
+    def from_dict(cls, head: Mapping[str, Any]) -> Origin:
+        """Return the head that was written; TypeError, KeyError or ValueError if it is damaged."""
+        firsts = {name: head[name] for name in ("first_duplicate", "first_near") if head.get(name)}
+        return cls(**{**head, **{name: (first[0], first[1]) for name, first in firsts.items()}})
+
+
+Place = tuple[str, int, int]  # role, index into Origin.files, line
+
+
+def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
+    """Yield the lines of sources.jsonl: the head, then one a written example, in source order."""
+    head = json.dumps(dataclasses.asdict(origin), ensure_ascii=False)
+    yield head.encode(errors="backslashreplace") + b"\n"  # a file's name may be no text
+    yield from map(place_line, places)
+
+
+def place_line(place: Place) -> bytes:
+    """Return the line about one written example."""
+    role, file, line = place
+    return f'["{role}", {file}, {line}]\n'.encode()
+
+
+def read_origin(lines: Iterator[bytes]) -> tuple[Origin, Iterator[Place]]:
+    """Return what `origin_lines` wrote; ValueError if it is damaged."""
+    origin = Origin.from_dict(json.loads(next(lines, b"")))
+    return origin, ((role, file, line) for role, file, line in map(json.loads, lines))
+
+
+class Mark(NamedTuple):
+    """What a generated row says of itself. `seed`: digest of the row that it rewords; None: of no row."""
+
+    id: str
+    seed: str | None
+
+
+def marked(values: Mapping[str, Any], mark: Mark) -> dict[str, Any]:
+    """Return a row with its mark."""
+    return {**values, MARK: mark._asdict()}
+
+
+def take_mark(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mark | None]:
+    """Return a row without its mark, and the mark; one that can't be read belongs to no row there is."""
+    if MARK not in values:
+        return values, None
+    rest = {name: value for name, value in values.items() if name != MARK}
+    found = values[MARK]
+    if not isinstance(found, Mapping):
+        return rest, Mark("", "")
+    seed = found.get("seed", "")
+    return rest, Mark(str(found.get("id", "")), None if seed is None else str(seed))
+
+
+def row_digest(values: Mapping[str, Any]) -> str:
+    """Return 32 hex digits that are equal for rows of equal values, whatever the order of their columns."""
+    text = json.dumps(values, ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,106 @@
+"""The process of one job, started as `python -m ftrun.engine.executors.job_process HOME JOB_ID`.
+
+The kernel frees its lock when it dies, however it dies: that is how a server knows, even a later one.
+It never starts or watches other jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ftrun.engine.backends import Cancelled, Paused, Rejected, TrainingJob, backend_for
+from ftrun.engine.examples import count_examples, default_epochs
+from ftrun.engine.executors.reporting import JobReport
+from ftrun.engine.store import JobRecord, Store
+from ftrun.engine.store.records import RESTING
+from ftrun.errors import FtrunError
+from ftrun.files import file_lock, make_folder
+
+LOCK_SECONDS = 2  # a server that looks whether the lock is free holds it for a moment
+
+
+def lock_of(folder: Path) -> FileLock:
+    """Return the lock that the process of the job in `folder` holds while it lives."""
+    return file_lock(folder / "process.lock", mode=0o600)
+
+
+def run_job(home: Path, job_id: str) -> None:
+    """Train the job unless another process does or it has ended; every outcome is written to the store."""
+    store = Store(home)
+    try:
+        with lock_of(store.jobs.folder(job_id)).acquire(timeout=LOCK_SECONDS):
+            job = store.jobs.require(job_id)
+            if not job.finished and job.status not in RESTING:
+                store.jobs.note(job_id, pid=os.getpid())
+                _train(store, job)
+    except Timeout:
+        print(f"Another process has job {job_id}.", file=sys.stderr)
+    finally:
+        store.close()
+
+
+def _train(store: Store, job: JobRecord) -> None:
+    """Call the backend and turn whatever comes back into the end of the job."""
+    report = JobReport(store, job)
+    try:
+        report.succeeded(backend_for(job.model).train(_training_job(store, job), report))
+    except Cancelled:
+        store.jobs.cancel(job.id)
+    except Paused:
+        store.jobs.rest(job.id)
+    except Rejected as error:
+        store.jobs.fail(job.id, code=error.code, message=str(error), param=error.param)
+    except FtrunError as error:
+        message = " ".join(filter(None, (str(error), error.problem.hint)))
+        store.jobs.fail(job.id, code=error.code, message=message)
+    except Exception as error:  # a bug or a full disk: the job must end with its reason, not hang
+        traceback.print_exc()
+        log = store.jobs.folder(job.id) / "job.log"
+        message = f"Training failed with {type(error).__name__}: {error}. The details are in {log}."
+        store.jobs.fail(job.id, code="server_error", message=message)
+
+
+def _training_job(store: Store, job: JobRecord) -> TrainingJob:
+    training = _content(store, job.training_file, "training_file")
+    validation = _content(store, job.validation_file, "validation_file") if job.validation_file else None
+    hyperparameters = dict(job.hyperparameters)
+    if hyperparameters["n_epochs"] == "auto":
+        hyperparameters["n_epochs"] = default_epochs(count_examples(training, param="training_file"))
+    work = store.jobs.folder(job.id) / "work"
+    make_folder(work)
+    return TrainingJob(
+        id=job.id,
+        model=job.model,
+        training_file=training,
+        validation_file=validation,
+        hyperparameters=hyperparameters,
+        seed=job.seed,
+        work=work,
+        adapter=_adapter(store, job),
+    )
+
+
+def _adapter(store: Store, job: JobRecord) -> Path | None:
+    if job.continue_from is None:
+        return None
+    model = store.models.get(job.continue_from)
+    if model is None:
+        raise Rejected(f"The model {job.continue_from} was deleted.", code="model_not_found", param="model")
+    return model.path
+
+
+def _content(store: Store, file_id: str, param: str) -> Path:
+    if store.files.get(file_id) is None:
+        raise Rejected(
+            f"The {param} {file_id} was deleted or has expired.", code="file_not_found", param=param
+        )
+    return store.files.path(file_id)
+
+
+if __name__ == "__main__":
+    run_job(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,203 @@
+"""The server's side of chat: one worker process a base model, started on demand, ended after idling."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ftrun.engine.backends import Sampling
+from ftrun.engine.executors.environment import start
+from ftrun.files import make_folder, open_to_write
+
+IDLE_SECONDS = 600.0
+MOST_WORKERS = 2  # loaded models take memory: beyond this the longest idle one is ended
+CRASH_CODE = "chat_process_died"
+
+
+class ChatFailed(Exception):
+    """The answer could not be made; `status` is the API's."""
+
+    def __init__(self, message: str, *, status: int, code: str | None, param: str | None) -> None:
+        """Keep the error in the API's words."""
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
+
+
+class Answer:
+    """An answer that is being made; iterate for its pieces, then read `usage`."""
+
+    def __init__(self, worker: _Worker) -> None:
+        """Wait for what `worker` sends."""
+        self.id = uuid.uuid4().hex
+        self.usage: Mapping[str, Any] = {}
+        self._worker = worker
+        self._messages: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._ended = False
+
+    def put(self, message: Mapping[str, Any]) -> None:
+        """Take a message of the worker."""
+        self._messages.put(message)
+
+    def next_piece(self) -> str | None:
+        """Wait for the next piece; None at the end. Raises ChatFailed."""
+        message = self._messages.get()
+        if "piece" in message:
+            return str(message["piece"])
+        self._ended = True
+        if "error" in message:
+            raise ChatFailed(message["error"].pop("message"), **message["error"])
+        self.usage = message["done"]
+        return None
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the pieces to the end. Raises ChatFailed."""
+        while (piece := self.next_piece()) is not None:
+            yield piece
+
+    def close(self) -> None:
+        """Stop the worker if nobody waits for the rest."""
+        if not self._ended:
+            self._worker.cancel(self.id)
+
+
+class _Worker:
+    """One process and the thread that hands what it sends to the answers that wait for it."""
+
+    def __init__(self, model: str, folder: Path) -> None:
+        self.used, self.dead = time.monotonic(), False
+        self._model, self._answers = model, dict[str, Answer]()
+        self._lock = threading.Lock()
+        make_folder(folder, mode=0o700)
+        self._log = folder / "chat.log"
+        with open_to_write(self._log, "ab+", mode=0o600) as log:
+            self._process: subprocess.Popen[bytes] = start(
+                "ftrun.engine.inference.chat_worker", model, folder=folder, log=log, pipes=True
+            )
+        threading.Thread(target=self._read, name=f"chat {model}", daemon=True).start()
+
+    @property
+    def idle(self) -> bool:
+        return not self._answers
+
+    def ask(self, request: Mapping[str, Any]) -> Answer:
+        answer = Answer(self)
+        with self._lock:
+            self.used = time.monotonic()
+            if self.dead:
+                answer.put({"error": self._crash()})
+                return answer
+            self._answers[answer.id] = answer
+        self._write({"id": answer.id, **request})
+        return answer
+
+    def cancel(self, name: str) -> None:
+        with self._lock:
+            self._answers.pop(name, None)
+        self._write({"cancel": name})
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def _write(self, message: Mapping[str, Any]) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        line = json.dumps(message).encode() + b"\n"
+        with self._lock, contextlib.suppress(BrokenPipeError, ValueError):  # `_read` tells those who wait
+            pipe.write(line)
+            pipe.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        fatal = None
+        for line in self._process.stdout:
+            message = json.loads(line)
+            if "fatal" in message:
+                fatal = message["fatal"]
+            else:
+                self._deliver(message)
+        self._process.wait()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        with self._lock:
+            self.dead, left = True, list(self._answers.values())
+            self._answers.clear()
+        for answer in left:
+            answer.put({"error": dict(fatal or self._crash())})
+
+    def _deliver(self, message: Mapping[str, Any]) -> None:
+        with self._lock:
+            self.used = time.monotonic()
+            answer = self._answers.get(message["id"])
+            if "piece" not in message:
+                self._answers.pop(message["id"], None)
+        if answer is not None:
+            answer.put(message)
+
+    def _crash(self) -> dict[str, Any]:
+        message = (
+            f"The process that answers for {self._model} ended unexpectedly "
+            f"(code {self._process.returncode}); the next request starts a new one. Its log is {self._log}."
+        )
+        return {"status": 500, "message": message, "code": CRASH_CODE, "param": None}
+
+
+class ChatPool:
+    """The workers of a server."""
+
+    def __init__(self, folder: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        """Keep logs in `folder`; end workers that have had nothing to do for `idle_seconds`."""
+        self._folder, self._idle_seconds = folder, idle_seconds
+        self._workers: dict[str, _Worker] = {}
+        self._lock = threading.Lock()
+
+    def ask(
+        self, model: str, messages: Sequence[Mapping[str, Any]], *, adapter: Path | None, sampling: Sampling
+    ) -> Answer:
+        """Ask the base model `model`, with the fine-tuned part in `adapter` if given."""
+        request = {
+            "messages": list(messages),
+            "adapter": None if adapter is None else str(adapter),
+            "sampling": asdict(sampling),
+        }
+        with self._lock:
+            worker = self._workers.get(model)
+            if worker is None or worker.dead:
+                self._make_room()
+                worker = self._workers[model] = _Worker(model, self._folder)
+            return worker.ask(request)
+
+    @property
+    def busy(self) -> bool:
+        """Say whether an answer is being made."""
+        return any(not worker.idle for worker in list(self._workers.values()))
+
+    def end_idle(self) -> None:
+        """End the workers that have been idle for long; call it now and then."""
+        oldest = time.monotonic() - self._idle_seconds
+        with self._lock:
+            for model, worker in list(self._workers.items()):
+                if worker.dead or (worker.idle and worker.used < oldest):
+                    self._end(model)
+
+    def close(self) -> None:
+        """Kill all workers; takes no lock, so that a signal handler may call it."""
+        for worker in list(self._workers.values()):
+            worker.kill()
+
+    def _make_room(self) -> None:
+        idle = [(worker.used, model) for model, worker in self._workers.items() if worker.idle]
+        if len(self._workers) >= MOST_WORKERS and idle:
+            self._end(min(idle)[1])
+
+    def _end(self, model: str) -> None:
+        self._workers.pop(model).kill()

@@ -1,0 +1,98 @@
+"""The process that answers for one base model: `python -m ftrun.engine.inference.chat_worker MODEL`.
+
+JSON lines: {"id", "messages", "adapter", "sampling"} or {"cancel": id} come in on stdin;
+{"id", "piece"}, then {"id", "done": usage} or {"id", "error": {…}} go out on stdout, {"fatal": {…}} when the
+model can't be loaded. It ends when stdin is closed, and so never outlives its server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from ftrun.engine.backends import Chat, Rejected, Sampling, Usage, backend_for
+from ftrun.errors import FtrunError, UserError
+
+Send = Callable[[Mapping[str, Any]], None]
+
+
+class _Requests:
+    """What came in on stdin, read by a thread of its own so that a cancellation is seen in the middle."""
+
+    def __init__(self, lines: IO[bytes]) -> None:
+        self.waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.cancelled: set[str] = set()
+        threading.Thread(target=self._read, args=(lines,), daemon=True).start()
+
+    def _read(self, lines: IO[bytes]) -> None:
+        for line in lines:
+            request = json.loads(line)
+            if "cancel" in request:
+                self.cancelled.add(request["cancel"])
+            else:
+                self.waiting.put(request)
+        os._exit(0)  # the server is gone: do not finish an answer that nobody reads
+
+
+def main(model: str) -> int:
+    """Load `model` and answer requests until stdin closes; 1 if it can't be loaded."""
+    send = _private_stdout()
+    requests = _Requests(sys.stdin.buffer)
+    try:
+        chat = backend_for(model).open_chat(model)
+    except Exception as error:  # whatever it is, the server must hear of it in words
+        send({"fatal": _in_words(error)})
+        return 1
+    while True:
+        _answer(chat, requests.waiting.get(), requests.cancelled, send)
+
+
+def _answer(chat: Chat, request: dict[str, Any], cancelled: set[str], send: Send) -> None:
+    name, usage = request["id"], Usage()
+    adapter = Path(request["adapter"]) if request["adapter"] else None
+    sampling = Sampling(**{**request["sampling"], "stop": tuple(request["sampling"]["stop"])})
+    try:
+        for piece in chat.answer(request["messages"], adapter=adapter, sampling=sampling, usage=usage):
+            if name in cancelled:
+                break
+            send({"id": name, "piece": piece})
+        send({"id": name, "done": asdict(usage)})
+    except Exception as error:  # one bad request must not end the worker
+        send({"id": name, "error": _in_words(error)})
+    cancelled.discard(name)
+
+
+def _in_words(error: Exception) -> dict[str, Any]:
+    """Return an error for the API: one that the caller can mend is a 400, the rest a 500."""
+    if isinstance(error, Rejected):
+        return {"status": 400, "message": str(error), "code": error.code, "param": error.param}
+    if isinstance(error, FtrunError):
+        message = " ".join(filter(None, (str(error), error.problem.hint)))
+        status = 400 if isinstance(error, UserError) else 500
+        return {"status": status, "message": message, "code": error.code, "param": None}
+    traceback.print_exc()
+    return {"status": 500, "message": f"{type(error).__name__}: {error}", "code": None, "param": None}
+
+
+def _private_stdout() -> Send:
+    """Keep stdout for our lines: what libraries print goes to the log."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+
+    def send(message: Mapping[str, Any]) -> None:
+        out.write(json.dumps(message).encode() + b"\n")
+        out.flush()
+
+    return send
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,157 @@
+"""Answering: token by token with a key-value cache, greedy or sampled, as text in whole characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ftrun.engine.backends import Rejected, Sampling, Usage
+from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.training.lora import Adapter, attach, attach_merged, load_adapter, merge
+
+MOST_ADAPTERS = 4  # kept in memory; reading one takes a fraction of a second
+# up to this size the adapter that answers is merged into a copy of the weights: two small products less in
+# every layer, a third to a half of a token's time. In bigger models they hardly show, and the copy would.
+MERGE_PARAMETERS = 1_000_000_000
+BROKEN = "\ufffd"  # how a tokenizer writes bytes that are no whole character yet
+
+
+class TorchChat:
+    """A loaded base model that answers with any of its adapters; not for several threads at once."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        """Answer with `model`."""
+        self._model = model
+        self._adapters: dict[Path, Adapter] = {}
+        self._merged: tuple[Path, list[Tensor]] | None = None
+        self._merges = sum(layer.base.weight.numel() for layer in model.layers.values()) <= MERGE_PARAMETERS
+
+    def answer(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        adapter: Path | None,
+        sampling: Sampling,
+        usage: Usage,
+    ) -> Iterator[str]:
+        """Yield the answer in pieces of whole characters; Rejected if the prompt fills the context."""
+        prompt = self._model.encoder.prompt(messages)
+        usage.prompt_tokens = len(prompt)
+        room = self._model.context - len(prompt)
+        if room < 1:
+            raise Rejected(
+                f"This model's context is {self._model.context} tokens; the messages have {len(prompt)}.",
+                code="context_length_exceeded",
+                param="messages",
+            )
+        self._attach(adapter)
+        tokens = _Tokens(self._model, prompt, sampling, most=min(sampling.max_tokens, room))
+        yield from _pieces(self._model.tokenizer, tokens, sampling.stop, usage)
+
+    def _attach(self, folder: Path | None) -> None:
+        """Make the model answer with the adapter in `folder`; to the base model and back is free."""
+        layers = self._model.layers
+        if folder is None or not self._merges:
+            attach(layers, self._adapter(folder) if folder else None)
+            return
+        if self._merged is None or self._merged[0] != folder:
+            self._merged = None  # before the new copy is made: one at a time
+            attach(layers, None)
+            self._merged = folder, merge(layers, self._adapter(folder))
+        attach_merged(layers, self._merged[1])
+
+    def _adapter(self, folder: Path) -> Adapter:
+        """Return an adapter, from memory if it was used lately."""
+        adapter = self._adapters.pop(folder, None) or load_adapter(folder, self._model.layers)
+        self._adapters[folder] = adapter  # the end of the dict is what was used last
+        if len(self._adapters) > MOST_ADAPTERS:
+            self._adapters.pop(next(iter(self._adapters)))
+        return adapter
+
+
+class _Tokens:
+    """Iterate to draw tokens; `ended` is true when the model itself ended its turn."""
+
+    def __init__(self, model: LoadedModel, prompt: Sequence[int], sampling: Sampling, *, most: int) -> None:
+        from transformers import DynamicCache
+
+        self.ended = False
+        self._model, self._sampling, self._most = model, sampling, most
+        self._generator = torch.Generator()
+        if sampling.seed is None:
+            self._generator.seed()
+        else:
+            self._generator.manual_seed(sampling.seed)
+        self._cache = DynamicCache(config=model.causal.config)
+        self._next = torch.tensor([prompt])
+
+    def __iter__(self) -> Iterator[int]:
+        for _ in range(self._most):
+            token = self._draw()
+            if token in self._model.encoder.end_ids:
+                self.ended = True
+                return
+            yield token
+
+    def _draw(self) -> int:
+        # not around the loop of __iter__: the mode would stay on while the caller has the token
+        with torch.inference_mode():
+            output = self._model.causal.base_model(
+                input_ids=self._next.to(self._model.device), cache=self._cache, use_cache=True
+            )
+            scores = self._model.logits(output.last_hidden_state[0, -1]).cpu()
+        token = pick(scores, self._sampling, self._generator)
+        self._next = torch.tensor([[token]])
+        return token
+
+
+def pick(scores: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
+    """Return the next token for float32 scores of shape (vocabulary,)."""
+    if sampling.temperature == 0:
+        return int(scores.argmax())
+    shares = torch.softmax(scores / sampling.temperature, dim=-1)
+    if sampling.top_p < 1:
+        ordered, tokens = shares.sort(descending=True)
+        # the smallest set that holds top_p: what those before one hold decides, so the first stays
+        ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0
+        shares = torch.zeros_like(shares).scatter_(0, tokens, ordered)
+    return int(torch.multinomial(shares, 1, generator=generator))
+
+
+def _pieces(tokenizer: Any, tokens: _Tokens, stop: Sequence[str], usage: Usage) -> Iterator[str]:
+    """Yield text as it becomes certain: no half character, nothing that may become a stop text."""
+    ids: list[int] = []
+    shown = 0
+    for token in tokens:
+        ids.append(token)
+        usage.completion_tokens = len(ids)
+        text = tokenizer.decode(ids, skip_special_tokens=True)
+        end = _first_stop(text, stop)
+        if end is not None:
+            usage.finish_reason = "stop"
+            if end > shown:
+                yield text[shown:end]
+            return
+        safe = len(text.rstrip(BROKEN)) - _held_back(text.rstrip(BROKEN), stop)
+        if safe > shown:
+            yield text[shown:safe]
+            shown = safe
+    usage.finish_reason = "stop" if tokens.ended else "length"
+    rest = tokenizer.decode(ids, skip_special_tokens=True)[shown:]
+    if rest:
+        yield rest
+
+
+def _first_stop(text: str, stop: Sequence[str]) -> int | None:
+    return min((text.index(word) for word in stop if word in text), default=None)
+
+
+def _held_back(text: str, stop: Sequence[str]) -> int:
+    """Return how many characters at the end of `text` may begin a stop text."""
+    return max(
+        (size for word in stop for size in range(1, len(word)) if text.endswith(word[:size])), default=0
+    )

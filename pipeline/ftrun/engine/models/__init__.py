@@ -1,0 +1,1 @@
+"""Base models: the catalogue, downloading, converting and loading. Needs the extra `local`."""

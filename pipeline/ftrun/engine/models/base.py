@@ -1,0 +1,138 @@
+"""A base model in memory: its layers ready for adapters, its tokenizer and template, its device.
+
+The forward pass is split where it pays: `hidden` gives the last layer's states, `logits` turns those that are
+wanted into scores over the vocabulary, which is a good part of a small model's work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ftrun.engine.backends import Rejected
+from ftrun.engine.inference.chat_template import ChatEncoder
+from ftrun.engine.models.catalogue import find_model
+from ftrun.engine.models.weights import model_folder, to_stderr
+from ftrun.engine.training.lora import LoraLinear, wrap_linear_layers
+from ftrun.errors import FtrunError, UserError
+
+UNKNOWN_CONTEXT = 2048  # tokens, where neither catalogue nor config names the model's own
+TOLERANCE = 1e-3  # of logits, relative: what two orders of summing may differ by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A base model ready to train and to answer; `context` is its limit in tokens."""
+
+    name: str
+    causal: Any
+    layers: dict[str, LoraLinear]
+    tokenizer: Any
+    encoder: ChatEncoder
+    context: int
+    device: torch.device
+    packs: bool  # whether several examples may share a row
+
+    def hidden(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Return the last states, (1, tokens, width), of rows as `examples.pack` makes them."""
+        body = self.causal.base_model
+        output = body(input_ids=ids.to(self.device), position_ids=positions.to(self.device), use_cache=False)
+        states: Tensor = output.last_hidden_state
+        return states
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return float32 scores, (…, vocabulary), of states, (…, width)."""
+        return _scores(self.causal, states)
+
+
+def _scores(causal: Any, states: Tensor) -> Tensor:
+    scores: Tensor = causal.get_output_embeddings()(states).float()
+    cap = getattr(causal.config, "final_logit_softcapping", None)
+    return scores if cap is None else torch.tanh(scores / cap) * cap
+
+
+def load_model(name: str, announce: Callable[[str], None] = to_stderr) -> LoadedModel:
+    """Load a base model, making its folder first where needed: float32 on a CPU, bfloat16 on CUDA.
+
+    Raises FtrunError if it can't be had, loaded or trained here.
+    """
+    folder = model_folder(name, announce)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with _named(name, folder):
+        causal, tokenizer = _load(folder, torch.bfloat16 if device.type == "cuda" else torch.float32)
+        causal.to(device).eval()
+        _check_head(causal, name)
+        packs = _keeps_examples_apart(causal)
+        return LoadedModel(
+            name=name,
+            causal=causal,
+            layers=wrap_linear_layers(causal),
+            tokenizer=tokenizer,
+            encoder=ChatEncoder(tokenizer),
+            context=_context(name, causal.config),
+            device=device,
+            packs=packs,
+        )
+
+
+@contextlib.contextmanager
+def _named(name: str, folder: Path) -> Iterator[None]:
+    """Say of whatever goes wrong with a folder's files that it is the model: libraries raise all kinds."""
+    try:
+        yield
+    except (FtrunError, Rejected):
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{name} can't be loaded from {folder}: {error or type(error).__name__}",
+            code="model_not_loadable",
+            hint="Its files are damaged or incomplete, or it is no causal language model that Transformers"
+            " can load without code of its own. Download or save it again, or choose another model.",
+        ) from error
+
+
+def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    how: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    tokenizer = AutoTokenizer.from_pretrained(folder, **how)
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **how), tokenizer
+
+
+def _context(name: str, config: Any) -> int:
+    entry = find_model(name)
+    if entry is not None:
+        return entry.context
+    return int(getattr(config, "max_position_embeddings", None) or UNKNOWN_CONTEXT)
+
+
+def _check_head(causal: Any, name: str) -> None:
+    """Raise FtrunError if logits are more than head times states: `LoadedModel.logits` would be wrong."""
+    ids = torch.arange(8, device=causal.device)[None]
+    with torch.inference_mode():
+        whole = causal(input_ids=ids, use_cache=False).logits.float()
+        split = _scores(causal, causal.base_model(input_ids=ids, use_cache=False).last_hidden_state)
+    if not torch.allclose(whole, split, rtol=TOLERANCE, atol=TOLERANCE * float(whole.abs().max())):
+        raise UserError(f"The architecture of {name} is not supported.", code="unsupported_architecture")
+
+
+def _keeps_examples_apart(causal: Any) -> bool:
+    """Return whether positions that start again keep attention within an example, in this architecture."""
+    one, two = torch.arange(1, 9, device=causal.device), torch.arange(11, 17, device=causal.device)
+    ids = torch.cat([one, two])[None]
+    positions = torch.cat([torch.arange(8), torch.arange(6)])[None].to(causal.device)
+    with torch.inference_mode():
+        row = causal.base_model(input_ids=ids, position_ids=positions, use_cache=False)
+        own = causal.base_model(input_ids=two[None], use_cache=False)
+    packed, alone = row.last_hidden_state[0, 8:], own.last_hidden_state[0]
+    scale = float(alone.abs().max())
+    tolerance = TOLERANCE if alone.dtype is torch.float32 else 20 * TOLERANCE
+    return bool(torch.allclose(packed, alone, rtol=tolerance, atol=tolerance * scale))

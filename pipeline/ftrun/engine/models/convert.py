@@ -1,0 +1,159 @@
+"""The conversion of a built-in model's GGUF file into a folder that Transformers loads by itself.
+
+Two architectures, written out: what the file calls a tensor, what Transformers calls it, and what has to be
+undone. Transformers can do the same in one to two minutes and then refuses to save the result; this takes
+seconds, and a test holds it to Transformers' own conversion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftrun.engine.models.convert_tokenizer import convert_tokenizer
+from ftrun.engine.models.gguf_file import GgufFile
+from ftrun.files import write_json
+
+if TYPE_CHECKING:
+    import numpy
+
+    Array = numpy.ndarray[Any, Any]
+
+LAYER_NAMES = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+    "attn_norm": "input_layernorm",
+}
+LLAMA_NAMES = {**LAYER_NAMES, "ffn_norm": "post_attention_layernorm"}
+GEMMA_NAMES = {
+    **LAYER_NAMES,
+    "ffn_norm": "pre_feedforward_layernorm",
+    "post_attention_norm": "post_attention_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+}
+OUTER_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}
+GEMMA_SLIDING_PATTERN = 6  # every sixth layer sees everything
+GEMMA_LOCAL_ROPE = 10_000.0  # of the layers that slide; the file names only the other
+
+
+def convert_gguf(source: Path, folder: Path, *, chat_template: str | None) -> None:
+    """Write config, weights (safetensors, float32), tokenizer and chat template of `source` into `folder`.
+
+    `chat_template` is for models that bring none. Raises ValueError for another architecture.
+    """
+    file = GgufFile(source)
+    architecture = file.metadata["general.architecture"]
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"{source} holds the architecture {architecture!r}")
+    names, make_config, adjust = ARCHITECTURES[architecture]
+    facts = {key.partition(".")[2]: value for key, value in file.metadata.items()}
+    config = make_config(facts)
+    _write_weights(
+        file, folder / "model.safetensors", names, lambda name, tensor: adjust(name, tensor, config)
+    )
+    write_json(folder / "config.json", config)
+    convert_tokenizer(file.metadata, folder, chat_template=chat_template)
+
+
+def _write_weights(
+    file: GgufFile, path: Path, names: Mapping[str, str], adjust: Callable[[str, Array], Array]
+) -> None:
+    import numpy
+    from safetensors.numpy import save_file
+
+    tensors = {
+        transformers_name(name, names): numpy.ascontiguousarray(adjust(name, tensor))
+        for name, tensor in file.tensors()
+    }
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def transformers_name(name: str, names: Mapping[str, str]) -> str:
+    """Return what Transformers calls the tensor `name`: `blk.0.…` -> `model.layers.0.…`."""
+    layer = re.fullmatch(r"blk\.(\d+)\.(\w+)\.weight", name)
+    if layer:
+        return f"model.layers.{layer[1]}.{names[layer[2]]}.weight"
+    return f"{OUTER_NAMES[name.removesuffix('.weight')]}.weight"
+
+
+def _common_config(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": facts["ggml.bos_token_id"],
+        "dtype": "float32",
+        "eos_token_id": facts["ggml.eos_token_id"],
+        "hidden_size": facts["embedding_length"],
+        "intermediate_size": facts["feed_forward_length"],
+        "max_position_embeddings": facts["context_length"],
+        "num_attention_heads": facts["attention.head_count"],
+        "num_hidden_layers": facts["block_count"],
+        "num_key_value_heads": facts["attention.head_count_kv"],
+        "pad_token_id": facts["ggml.padding_token_id"],
+        "rms_norm_eps": facts["attention.layer_norm_rms_epsilon"],
+        "tie_word_embeddings": True,
+        "vocab_size": len(facts["ggml.tokens"]),
+    }
+
+
+def _llama_config(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_common_config(facts),
+        "architectures": ["LlamaForCausalLM"],
+        "head_dim": facts["rope.dimension_count"],
+        "hidden_act": "silu",
+        "mlp_bias": False,
+        "model_type": "llama",
+        "rope_parameters": {"rope_type": "default", "rope_theta": facts["rope.freq_base"]},
+    }
+
+
+def _gemma_config(facts: Mapping[str, Any]) -> dict[str, Any]:
+    layers = range(1, facts["block_count"] + 1)
+    full = {"rope_type": "default", "rope_theta": facts["rope.freq_base"]}
+    return {
+        **_common_config(facts),
+        "architectures": ["Gemma3ForCausalLM"],
+        "head_dim": facts["attention.key_length"],
+        "hidden_activation": "gelu_pytorch_tanh",
+        "layer_types": [
+            "full_attention" if layer % GEMMA_SLIDING_PATTERN == 0 else "sliding_attention"
+            for layer in layers
+        ],
+        "model_type": "gemma3_text",
+        "query_pre_attn_scalar": facts["attention.key_length"],
+        "rope_parameters": {
+            "full_attention": full,
+            "sliding_attention": {**full, "rope_theta": GEMMA_LOCAL_ROPE},
+        },
+        "sliding_window": facts["attention.sliding_window"],
+    }
+
+
+def _llama_weight(name: str, tensor: Array, config: Mapping[str, Any]) -> Array:
+    """Undo GGUF's order of query and key rows: it interleaves the two halves that rotate together."""
+    heads = {"attn_q": "num_attention_heads", "attn_k": "num_key_value_heads"}.get(name.split(".")[-2])
+    if heads is None:
+        return tensor
+    pairs = tensor.reshape(config[heads], -1, 2, tensor.shape[-1])
+    return pairs.swapaxes(1, 2).reshape(tensor.shape)
+
+
+def _gemma_weight(name: str, tensor: Array, config: Mapping[str, Any]) -> Array:
+    """Undo GGUF's norms: it stores 1 + weight, Transformers the weight."""
+    return tensor - 1 if name.endswith("norm.weight") else tensor
+
+
+ARCHITECTURES: dict[str, tuple[Mapping[str, str], Any, Any]] = {
+    "llama": (LLAMA_NAMES, _llama_config, _llama_weight),
+    "gemma3": (GEMMA_NAMES, _gemma_config, _gemma_weight),
+}

@@ -1,0 +1,99 @@
+"""The training examples as tensors: read, encoded, cut at the context, and packed into rows.
+
+A row holds whole examples one after the other, each with positions from 0, and no padding: attention is
+kept within an example by Transformers, which sees the positions start again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftrun.engine.backends import Rejected
+from ftrun.engine.examples import enumerate_examples
+from ftrun.engine.inference.chat_template import ChatEncoder, Encoded
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Encoded examples, and what had to be done to them, in words for the user."""
+
+    items: tuple[Encoded, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens of one epoch."""
+        return sum(len(item.ids) for item in self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Packed examples: `ids` and `positions` of shape (1, tokens); `predict` are the places whose next token
+    is learned, `targets` those tokens.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    predict: torch.Tensor
+    targets: torch.Tensor
+
+
+def load_examples(path: Path, encoder: ChatEncoder, *, context: int, param: str) -> Examples:
+    """Read and encode a file; examples beyond `context` tokens are cut at the end, with a warning."""
+    items: list[Encoded] = []
+    cut: list[int] = []
+    for line, messages in enumerate_examples(path, param=param):
+        encoded = encoder.example(messages)
+        if len(encoded.ids) > context:
+            cut.append(line)
+            encoded = Encoded(ids=encoded.ids[:context], learned=encoded.learned[:context])
+        if any(encoded.learned[1:]):
+            items.append(encoded)
+    if not items:
+        raise Rejected(
+            f"The {param} has no example with anything to learn within {context} tokens.", param=param
+        )
+    return Examples(items=tuple(items), warnings=_warnings(cut, context, param))
+
+
+def _warnings(cut: Sequence[int], context: int, param: str) -> tuple[str, ...]:
+    if not cut:
+        return ()
+    lines = ", ".join(map(str, cut[:10])) + (", …" if len(cut) > 10 else "")
+    return (
+        f"{len(cut)} example(s) of the {param} are longer than {context} tokens and were cut at the end "
+        f"(line {lines}); where nothing to learn is left, the example is not used.",
+    )
+
+
+def pack(examples: Sequence[Encoded], *, most_tokens: int) -> list[Row]:
+    """Put whole examples into rows of at most `most_tokens`; a longer example has a row of its own."""
+    rows: list[list[Encoded]] = []
+    size = 0
+    for example in examples:
+        if not rows or size + len(example.ids) > most_tokens:
+            rows.append([])
+            size = 0
+        rows[-1].append(example)
+        size += len(example.ids)
+    return [_row(row) for row in rows]
+
+
+def _row(examples: Sequence[Encoded]) -> Row:
+    import torch
+
+    ids = [token for example in examples for token in example.ids]
+    positions = [place for example in examples for place in range(len(example.ids))]
+    # the first token of an example has nothing before it that could predict it
+    learned = [
+        place > 0 and example.learned[place] for example in examples for place in range(len(example.ids))
+    ]
+    targets = torch.tensor([place for place, flag in enumerate(learned) if flag], dtype=torch.long)
+    row = torch.tensor([ids])
+    return Row(ids=row, positions=torch.tensor([positions]), predict=targets - 1, targets=row[0, targets])

@@ -1,0 +1,196 @@
+"""The training loop: epochs of packed batches, a step each, validation, checkpoints, resuming.
+
+Everything that a step depends on follows from the data, the seed and the step's number, and the optimizer's
+state is in the checkpoint: so a job that was killed goes on to the result that it would have had.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ftrun.engine.backends import Paused, TrainingJob, TrainingReport, TrainingResult
+from ftrun.engine.models.base import LoadedModel, load_model
+from ftrun.engine.training.checkpoint import Checkpoint, last_checkpoint, restore_optimizer, save_checkpoint
+from ftrun.engine.training.examples import Examples, Row, load_examples, pack
+from ftrun.engine.training.lora import attach, load_adapter, new_adapter
+from ftrun.engine.training.loss import Score, accumulate_gradients, evaluate
+from ftrun.engine.training.schedule import Schedule, make_schedule
+from ftrun.errors import FtrunError
+
+GRADIENT_NORM = 1.0  # larger gradients are scaled down to it
+CPU_ROW, GPU_ROW = 640, 8192  # tokens: where one more in a row saves no time but takes memory
+QUICK_LOOKS = 10  # times that a part of the validation file is looked at during a training
+QUICK_EXAMPLES = 8
+
+
+def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
+    """Train a LoRA adapter for the job's base model; goes on from its last checkpoint, if any."""
+    model = load_model(job.model, announce=report.event)
+    training = _load(model, job, report)
+    schedule = make_schedule(job.hyperparameters, examples=len(training.items), seed=job.seed)
+    run = _Run(job=job, report=report, model=model, training=training, schedule=schedule)
+    report.started(hyperparameters=schedule.hyperparameters, total_steps=schedule.total_steps)
+    last = run.to_the_end()
+    return TrainingResult(
+        trained_tokens=schedule.n_epochs * training.tokens,
+        hyperparameters=schedule.hyperparameters,
+        model_folder=last.folder,
+    )
+
+
+def _load(model: LoadedModel, job: TrainingJob, report: TrainingReport) -> Examples:
+    examples = load_examples(job.training_file, model.encoder, context=model.context, param="training_file")
+    for warning in examples.warnings:
+        report.event(warning, level="warn")
+    return examples
+
+
+class _Clock:
+    """Tokens and steps since this process began to train, and the time left that follows from them."""
+
+    def __init__(self, steps_left: int) -> None:
+        self.began, self.tokens, self.steps, self.steps_left = time.monotonic(), 0, 0, steps_left
+
+    def tick(self, tokens: int) -> tuple[float, float]:
+        """Count a step; return tokens per second and seconds left."""
+        self.tokens, self.steps, self.steps_left = self.tokens + tokens, self.steps + 1, self.steps_left - 1
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        return self.tokens / seconds, seconds / self.steps * self.steps_left
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One process's part of a job."""
+
+    job: TrainingJob
+    report: TrainingReport
+    model: LoadedModel
+    training: Examples
+    schedule: Schedule
+
+    @cached_property
+    def validation(self) -> Examples | None:
+        """Return the validation examples, read once."""
+        if self.job.validation_file is None:
+            return None
+        path, context = self.job.validation_file, self.model.context
+        examples = load_examples(path, self.model.encoder, context=context, param="validation_file")
+        for warning in examples.warnings:
+            self.report.event(warning, level="warn")
+        return examples
+
+    def to_the_end(self) -> Checkpoint:
+        """Train what is left and return the last checkpoint."""
+        checkpoint = last_checkpoint(self.job.work / "checkpoints")
+        parameters = self._attach(checkpoint)
+        optimizer = torch.optim.AdamW(parameters, weight_decay=0.0, fused=True)
+        if checkpoint is not None:
+            restore_optimizer(checkpoint, optimizer, parameters)
+            self.report.event(f"Going on from the checkpoint of step {checkpoint.step}.")
+            if checkpoint.step % self.schedule.steps_per_epoch == 0:  # else it was written to rest
+                self.report.checkpoint(checkpoint.step, checkpoint.folder, checkpoint.metrics)
+        clock = _Clock(self.schedule.total_steps - (checkpoint.step if checkpoint else 0))
+        for step, batch in self._batches(after=checkpoint.step if checkpoint else 0):
+            score = self._step(step, batch, optimizer, parameters)
+            metrics = self._metrics(step, score)
+            speed, seconds_left = clock.tick(sum(row.ids.numel() for row in batch))
+            metrics["tokens_per_second"] = speed
+            try:
+                self.report.step(step, metrics, seconds_left=seconds_left)
+            except Paused:
+                self._keep(step, metrics, optimizer, parameters)
+                raise
+            if step % self.schedule.steps_per_epoch == 0:
+                checkpoint = self._save(step, metrics, optimizer, parameters)
+        assert checkpoint is not None
+        return checkpoint
+
+    def _attach(self, checkpoint: Checkpoint | None) -> list[Tensor]:
+        layers = self.model.layers
+        start = checkpoint.folder if checkpoint is not None else self.job.adapter
+        if start is None:
+            return attach(layers, new_adapter(layers, seed=self.job.seed), train=True)
+        return attach(layers, load_adapter(start, layers), train=True)
+
+    def _batches(self, *, after: int) -> Iterator[tuple[int, list[Row]]]:
+        """Yield the steps' numbers and rows behind step `after`."""
+        per_epoch = self.schedule.steps_per_epoch
+        for epoch in range(after // per_epoch, self.schedule.n_epochs):
+            for number, batch in enumerate(self.schedule.batches(epoch), start=epoch * per_epoch + 1):
+                if number > after:
+                    yield number, self._pack([self.training.items[index] for index in batch])
+
+    def _pack(self, items: Sequence[object]) -> list[Row]:
+        most = 1 if not self.model.packs else CPU_ROW if self.model.device.type == "cpu" else GPU_ROW
+        return pack(items, most_tokens=most)  # type: ignore[arg-type]
+
+    def _step(
+        self, step: int, rows: Sequence[Row], optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]
+    ) -> Score:
+        for group in optimizer.param_groups:
+            group["lr"] = self.schedule.learning_rate(step)
+        score = accumulate_gradients(self.model, rows)
+        if not math.isfinite(score.loss):
+            raise FtrunError(
+                f"The loss became {score.loss} at step {step}: the learning rate is too high for this data.",
+                code="diverged",
+                hint="Set train.hyperparameters.learning_rate_multiplier to a tenth of what it is.",
+            )
+        torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
+        optimizer.step()
+        optimizer.zero_grad()
+        return score
+
+    def _metrics(self, step: int, score: Score) -> dict[str, float]:
+        """Return the step's own metrics, with validation at an epoch's end and a quick look now and then."""
+        metrics = {"train_loss": score.loss, "train_mean_token_accuracy": score.accuracy}
+        if self.validation is None:
+            return metrics
+        ends_epoch = step % self.schedule.steps_per_epoch == 0
+        if ends_epoch or step % max(1, self.schedule.total_steps // QUICK_LOOKS) == 0:
+            quick = evaluate(self.model, self._pack(self.validation.items[:QUICK_EXAMPLES]))
+            metrics |= {"valid_loss": quick.loss, "valid_mean_token_accuracy": quick.accuracy}
+        if ends_epoch:
+            full = quick if len(self.validation.items) <= QUICK_EXAMPLES else self._full_validation()
+            metrics |= {"full_valid_loss": full.loss, "full_valid_mean_token_accuracy": full.accuracy}
+        return metrics
+
+    def _full_validation(self) -> Score:
+        assert self.validation is not None
+        return evaluate(self.model, self._pack(self.validation.items))
+
+    def _save(
+        self,
+        step: int,
+        metrics: dict[str, float],
+        optimizer: torch.optim.Optimizer,
+        parameters: Sequence[Tensor],
+    ) -> Checkpoint:
+        checkpoint = self._keep(step, metrics, optimizer, parameters)
+        self.report.checkpoint(step, checkpoint.folder, metrics)
+        return checkpoint
+
+    def _keep(
+        self,
+        step: int,
+        metrics: dict[str, float],
+        optimizer: torch.optim.Optimizer,
+        parameters: Sequence[Tensor],
+    ) -> Checkpoint:
+        """Write what this job can go on from."""
+        return save_checkpoint(
+            self.job.work / "checkpoints",
+            step=step,
+            metrics=metrics,
+            base=self.job.model,
+            layers=self.model.layers,
+            optimizer=optimizer,
+            parameters=parameters,
+        )

@@ -1,0 +1,168 @@
+"""Low-rank adaptation: every linear layer but the head gets W x + (alpha / r) B A x.
+
+The files are PEFT's (adapter_config.json, adapter_model.safetensors), so an adapter can be taken elsewhere; a
+test loads one with PEFT and compares logits. The layer is our own because its backward pass, written out,
+does half of the passes over memory that the composed operations do: measured 15-25 % faster on two cores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ftrun.files import write_json
+
+RANK = 16
+ALPHA = 32
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."  # what PEFT puts in front of a layer's name
+
+
+class _LowRankLinear(torch.autograd.Function):  # type: ignore[misc]  # torch is not typed here
+    """y = x Wᵀ + scale · (x Aᵀ) Bᵀ for a frozen W; gradients for x, A and B only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        inner = rows @ a.to(x.dtype).t()
+        y = rows @ weight.t()
+        y.addmm_(inner, b.to(x.dtype).t(), alpha=scale)  # in place: no second pass over y
+        ctx.save_for_backward(rows, weight, a, b, inner)
+        ctx.scale, ctx.shape = scale, x.shape
+        return y.view(*x.shape[:-1], y.shape[-1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:
+        rows, weight, a, b, inner = ctx.saved_tensors
+        dy = gradient.reshape(-1, gradient.shape[-1])
+        d_inner = dy @ b.to(dy.dtype)
+        d_b = (dy.t() @ inner).to(b.dtype).mul_(ctx.scale)
+        d_a = (d_inner.t() @ rows).to(a.dtype).mul_(ctx.scale)
+        d_x = None
+        if ctx.needs_input_grad[0]:  # not so in the first layer: the embeddings are frozen
+            d_x = (dy @ weight).addmm_(d_inner, a.to(dy.dtype), alpha=ctx.scale).view(ctx.shape)
+        return d_x, None, d_a, d_b, None
+
+
+class LoraLinear(nn.Module):  # type: ignore[misc]
+    """A frozen linear layer that an adapter may be attached to; without one it is what it was."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        """Take over the weights of `base`."""
+        super().__init__()
+        self.base = base
+        self.a: Tensor | None = None  # (r, in)
+        self.b: Tensor | None = None  # (out, r)
+        self.merged: Tensor | None = None  # (out, in): what stands in for the weights of `base`
+        self.scale = ALPHA / RANK
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output for x of shape (…, in)."""
+        if self.merged is not None:
+            return nn.functional.linear(x, self.merged, self.base.bias)
+        if self.a is None or self.b is None:
+            return self.base(x)
+        y: Tensor = _LowRankLinear.apply(x, self.base.weight, self.a, self.b, self.scale)
+        return y if self.base.bias is None else y + self.base.bias
+
+
+Adapter = Mapping[str, tuple[Tensor, Tensor]]
+
+
+def wrap_linear_layers(model: nn.Module) -> dict[str, LoraLinear]:
+    """Freeze `model` and replace its linear layers, all but the output head; return them by name."""
+    model.requires_grad_(False)
+    head = model.get_output_embeddings()
+    linear = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
+    wrapped: dict[str, LoraLinear] = {}
+    for name, layer in linear:
+        if layer is not head:
+            parent, _, child = name.rpartition(".")
+            wrapped[name] = LoraLinear(layer)
+            setattr(model.get_submodule(parent), child, wrapped[name])
+    return wrapped
+
+
+def new_adapter(layers: Mapping[str, LoraLinear], *, seed: int) -> Adapter:
+    """Return an adapter that changes nothing yet (B = 0); A is drawn as PEFT draws it, from `seed`."""
+    generator = torch.Generator().manual_seed(seed)
+    adapter: dict[str, tuple[Tensor, Tensor]] = {}
+    for name, layer in layers.items():
+        a = torch.empty(RANK, layer.base.in_features)
+        nn.init.kaiming_uniform_(a, a=math.sqrt(5), generator=generator)
+        adapter[name] = (a, torch.zeros(layer.base.out_features, RANK))
+    return adapter
+
+
+def attach(layers: Mapping[str, LoraLinear], adapter: Adapter | None, *, train: bool = False) -> list[Tensor]:
+    """Attach an adapter (None: none) and return its tensors, A and B by turns; cheap, nothing is merged."""
+    tensors: list[Tensor] = []
+    for name, layer in layers.items():
+        layer.merged = None
+        if adapter is None:
+            layer.a = layer.b = None
+            continue
+        layer.a, layer.b = (
+            tensor.to(layer.base.weight.device).requires_grad_(train) for tensor in adapter[name]
+        )
+        tensors += [layer.a, layer.b]
+    return tensors
+
+
+def merge(layers: Mapping[str, LoraLinear], adapter: Adapter) -> list[Tensor]:
+    """Return, layer by layer, the weights with the adapter added; the layers stay as they are."""
+    merged: list[Tensor] = []
+    with torch.inference_mode():
+        for name, layer in layers.items():
+            weight = layer.base.weight
+            a, b = (tensor.to(weight) for tensor in adapter[name])
+            merged.append(torch.addmm(weight, b, a, alpha=layer.scale))
+    return merged
+
+
+def attach_merged(layers: Mapping[str, LoraLinear], weights: Sequence[Tensor]) -> None:
+    """Let the layers answer with weights that `merge` returned, until the next `attach`."""
+    for layer, weight in zip(layers.values(), weights, strict=True):
+        layer.merged = weight
+
+
+def save_adapter(folder: Path, layers: Mapping[str, LoraLinear], *, base: str) -> None:
+    """Write the attached adapter into `folder` in PEFT's form; `base` names the model that it belongs to."""
+    save_file(dict(_named(layers)), folder / WEIGHTS, metadata={"format": "pt"})
+    write_json(folder / CONFIG, _peft_config(layers, base))
+
+
+def _named(layers: Mapping[str, LoraLinear]) -> Iterator[tuple[str, Tensor]]:
+    for name, layer in layers.items():
+        assert layer.a is not None and layer.b is not None
+        yield f"{PREFIX}{name}.lora_A.weight", layer.a.detach().cpu().contiguous()
+        yield f"{PREFIX}{name}.lora_B.weight", layer.b.detach().cpu().contiguous()
+
+
+def load_adapter(folder: Path, layers: Mapping[str, LoraLinear]) -> Adapter:
+    """Read an adapter that `save_adapter` wrote."""
+    tensors = load_file(folder / WEIGHTS)
+    return {
+        name: (tensors[f"{PREFIX}{name}.lora_A.weight"], tensors[f"{PREFIX}{name}.lora_B.weight"])
+        for name in layers
+    }
+
+
+def _peft_config(layers: Mapping[str, LoraLinear], base: str) -> dict[str, Any]:
+    return {
+        "base_model_name_or_path": base,
+        "bias": "none",
+        "inference_mode": True,
+        "lora_alpha": ALPHA,
+        "lora_dropout": 0.0,
+        "peft_type": "LORA",
+        "r": RANK,
+        "target_modules": sorted({name.rpartition(".")[2] for name in layers}),
+        "task_type": "CAUSAL_LM",
+    }

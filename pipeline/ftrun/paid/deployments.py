@@ -1,0 +1,185 @@
+"""What is known of a deployment that ftrun made: written down before it is asked for, as it costs money
+by the hour, and until it is gone. No stage: `deploy`, `undeploy` and `ftrun rm` stand on it.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ftrun.errors import DecisionError
+from ftrun.experiment.places import shown_path
+from ftrun.experiment.target_model import Deployment
+from ftrun.state import StageRecord
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import fingerprint, shortened
+
+if TYPE_CHECKING:  # a run with nothing to do reads no ledger
+    from ftrun.state.ledger import Standing
+
+STAGE = "deploy"
+FREE = "developertier"  # no hourly fee; ends after a day by itself
+PLACE = ("subscription", "resource_group", "account", "management_url")
+
+
+def price(sku: str | None, usd_per_hour: float | None) -> str:
+    """Return in words what a deployment costs."""
+    if sku == FREE:
+        return "no hourly fee, ends after a day"
+    usd = f"about US${usd_per_hour:.2f}" if usd_per_hour is not None else "billed"
+    return f"{usd} an hour until it is removed"
+
+
+def standing(context: Context) -> dict[str, Any] | None:
+    """Return the facts of the deployment that ftrun made, or was about to, and that nobody removed."""
+    record = context.state.stages.get(STAGE)
+    if record is None or record.result.get("sku") is None or record.result.get("removed"):
+        return None
+    return record.result
+
+
+def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) -> dict[str, Any]:
+    """Write down, in state and ledger, the deployment that is about to be made; return its facts.
+
+    One that a killed run began is the same one. DecisionError if the month's budget is spent.
+    """
+    from ftrun.paid.spending import announce
+
+    where, known = context.experiment.target.deployment, context.state.stages.get(STAGE)
+    assert where is not None
+    same = known is not None and known.fingerprint == fingerprint(inputs) and known.status != "done"
+    if same and known is not None and standing(context) is not None:
+        return known.result
+    effect = str(uuid.uuid4())
+    announce(context, "deployment", effect, 0.0 if where.sku == FREE else where.usd_per_hour)
+    result: dict[str, Any] = {
+        "deployment": name,
+        "model": model,
+        "sku": where.sku,
+        "since": _now(),
+        "effect": effect,
+    }
+    result["resource"] = {part: value for part, value in asdict(where).items() if part in PLACE}
+    result["usd_per_hour"] = where.usd_per_hour
+    context.state.stages[STAGE] = StageRecord(
+        status="running", fingerprint=fingerprint(inputs), inputs=shortened(inputs), result=result
+    )
+    context.save()
+    return result
+
+
+def count_hours(context: Context) -> None:
+    """Let the ledger know what the deployment that stands has cost so far: a month's budget counts it."""
+    facts = standing(context)
+    if facts is None or not facts.get("effect"):
+        return
+    price_of_one = _hourly(facts)
+    if price_of_one is None:
+        return
+    usd = price_of_one * len(_hours(facts))
+    if usd > facts.get("counted", price_of_one):
+        _note_hours(context, facts, "estimated")
+        facts["counted"] = usd
+        context.save()
+
+
+def take_down(context: Context) -> str | None:
+    """Remove the deployment that stands and note it; return its name, None if there is none."""
+    facts = standing(context)
+    if facts is None:
+        return None
+    name = str(facts["deployment"])
+    service = context.deployments(_where(context, facts))
+    try:
+        service.down(name)
+    finally:
+        service.close()
+    removed(context, facts)
+    context.emit("note", text=f"deployment {name} removed")
+    return name
+
+
+def take_down_earlier(context: Context, inputs: Mapping[str, Any]) -> None:
+    """Remove a deployment of an earlier configuration, which nobody will ask; one to be kept is named."""
+    facts, record = standing(context), context.state.stages.get(STAGE)
+    if facts is None or record is None or record.fingerprint == fingerprint(inputs):
+        return
+    where = context.experiment.target.deployment
+    if where is not None and where.keep:
+        context.emit("warning", message=_stays(context, facts))
+    else:
+        take_down(context)
+
+
+def removed(context: Context, facts: dict[str, Any]) -> None:
+    """Note, in ledger and state, that the deployment is gone and what it cost."""
+    if facts.get("effect"):
+        _note_hours(context, facts, "actual")
+    facts["removed"] = True
+    context.save()
+
+
+def tell_what_stands(context: Context) -> None:
+    """Warn of a deployment that a run leaves behind because it did not come to its end."""
+    facts, where = standing(context), context.experiment.target.deployment
+    if facts is not None and not (where is not None and where.keep):
+        context.emit("warning", message=_stays(context, facts))
+
+
+def _stays(context: Context, facts: Mapping[str, Any]) -> str:
+    name, experiment = str(facts["deployment"]), context.experiment
+    way = shlex.join(["ftrun", "rm", name, shown_path(experiment.file), "--target", experiment.target.name])
+    return (
+        f"deployment {name} stays up ({price(facts['sku'], facts.get('usd_per_hour'))}). To remove it: {way}"
+    )
+
+
+def _where(context: Context, facts: Mapping[str, Any]) -> Deployment:
+    """Return the resource where it was made: the file may name another one by now."""
+    if "resource" in facts:
+        return Deployment(**facts["resource"])
+    where = context.experiment.target.deployment
+    if where is None:
+        raise DecisionError(
+            f"deployment {facts['deployment']} still stands, and the target does not say where",
+            code="not_deployed",
+            hint="Put `deployment: {subscription: …, resource_group: …, account: …}` back.",
+        )
+    return where
+
+
+def _note_hours(context: Context, facts: Mapping[str, Any], how: Standing) -> None:
+    """Write into the ledger what the hours cost, each in the month (UTC) in which it began."""
+    from ftrun.paid.spending import settle
+
+    price_of_one, effect, what = _hourly(facts), facts["effect"], facts["deployment"]
+    for number, (month, of_month) in enumerate(groupby(_hours(facts), key=lambda hour: f"{hour:%Y-%m}")):
+        begun = list(of_month)
+        usd = None if price_of_one is None else price_of_one * len(begun)
+        if number == 0:
+            settle(context, "deployment", effect, how, usd=usd, what=what)
+        else:
+            settle(context, "deployment", f"{effect}:{month}", how, usd=usd, what=what, at=begun[0])
+
+
+def _hourly(facts: Mapping[str, Any]) -> float | None:
+    """Return US$ for an hour; None where the price is unknown."""
+    price_of_one: float | None = 0.0 if facts["sku"] == FREE else facts.get("usd_per_hour")
+    return price_of_one
+
+
+def _hours(facts: Mapping[str, Any]) -> list[datetime]:
+    """Return when each hour that is billed began: the first at once."""
+    since = datetime.fromisoformat(facts["since"])
+    begun = math.ceil((datetime.now(UTC) - since) / timedelta(hours=1))
+    return [since + timedelta(hours=number) for number in range(max(1, begun))]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,215 @@
+"""How stages tell the ledger what they are about to pay, and what it was: nothing for a local target.
+
+The monthly budget is held here once more, under a lock that all targets of the experiment share: between the
+plan and the deed another run may have spent what was left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ftrun import data
+from ftrun.cost.amounts import money
+from ftrun.errors import DecisionError
+from ftrun.experiment.model import Experiment
+from ftrun.files import digest, write_atomic
+from ftrun.state.ledger import (
+    NAME,
+    Kind,
+    Ledger,
+    Spent,
+    Standing,
+    effects,
+    ledgers_of,
+    read_ledgers,
+    spent,
+    this_month,
+)
+from ftrun.state.locks import held, user_file
+from ftrun.workflow.context import Context
+
+FIRST = datetime(2020, 1, 1, tzinfo=UTC).timestamp()  # a server's clock that tells less is wrong
+
+
+def ledger_of(context: Context) -> Ledger:
+    """Return the ledger of this experiment on this target."""
+    experiment = context.experiment
+    return Ledger(context.folder, experiment=experiment.name, target=experiment.target.name)
+
+
+def spent_this_month(context: Context) -> Spent:
+    """Return what the experiment has cost this month, on all its targets; DecisionError if a ledger is lost.
+
+    What this user has paid in other folders for runs counts too, and a date to come: a clock may be wrong.
+    """
+    found = effects(read_ledgers((*ledgers_of(context.folder.parent), *_copies(context))))
+    _refuse_unlisted(context, {one.effect for one in found})
+    return spent(one for one in found if one.month >= this_month())
+
+
+def _copies(context: Context) -> list[Path]:
+    """Return the copies of the month's ledgers that this user's runs keep; none where there is no folder."""
+    name = _copy_name(context)
+    try:
+        return sorted(user_file(name).parent.glob(f"{name}-*.jsonl"))
+    except DecisionError:
+        return []
+
+
+def _copy_name(context: Context) -> str:
+    project = str(context.experiment.project.resolve())
+    return f"ledger-{digest({'experiment': context.experiment.name, 'project': project})[:32]}"
+
+
+def _keep_copy(context: Context) -> None:
+    """Keep a copy of what the ledger has of this month beside the user's locks: neither `--runs-dir` nor a
+    deleted ledger makes the month forget. One that can't be written is none; the ledger itself is.
+    """
+    ledger = ledger_of(context).path
+    with contextlib.suppress(OSError, DecisionError):
+        copy = user_file(f"{_copy_name(context)}-{digest(str(ledger))[:8]}.jsonl")
+        found = effects(read_ledgers((copy, ledger)))
+        lines = [json.dumps(asdict(one), ensure_ascii=False) for one in found if one.month >= this_month()]
+        write_atomic(copy, "".join(f"{line}\n" for line in lines), mode=0o600)
+
+
+def _beyond(context: Context) -> str:
+    """Return where the rest of what the month has cost is listed, for a sentence."""
+    here = {one.effect for one in read_ledgers(ledgers_of(context.folder.parent))}
+    more = [path for path in _copies(context) if any(one.effect not in here for one in read_ledgers([path]))]
+    return "." if not more else f"; what it lacks here is in {', '.join(map(str, more))}."
+
+
+def _refuse_unlisted(context: Context, listed: set[str]) -> None:
+    """Refuse to go on where the state knows of a job that was paid for this month and no ledger does."""
+    for job in context.state.jobs.values():
+        noted = not job.adopted or (job.settled and job.trained_tokens is not None)
+        if job.intent is None or job.intent in listed or not noted or _is_of_the_past(job.created_at):
+            continue
+        path = context.folder / NAME
+        line = ledger_of(context).line("job", job.intent, "actual", usd=None, what=job.job_id)
+        raise DecisionError(
+            f"{path} lacks job {job.job_id}, which the state knows: what was spent this month can't be "
+            "known; this was not paid for",
+            code="ledger_missing",
+            file=str(path),
+            hint="Bring the ledger back, from git or a backup. If it is gone for good, add this line to it, "
+            f"with the US$ that the job cost in place of null: {line}",
+        )
+
+
+def _is_of_the_past(created_at: int | None) -> bool:
+    """Return whether a job was made before this month (UTC), by a clock of the server that can be right."""
+    now = datetime.now(UTC)
+    month = datetime(now.year, now.month, 1, tzinfo=UTC)
+    return created_at is not None and FIRST <= created_at < month.timestamp()
+
+
+def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> None:
+    """Write what is about to be paid at most; DecisionError if the month's budget has not that much left."""
+    if context.local:
+        return
+    with _alone(context.folder.parent):
+        _fetch(context.experiment, context.folder.parent)
+        check_month(context, usd)
+        ledger_of(context).note(kind, effect, "estimated", usd=usd)
+        _keep_copy(context)
+        context.store.hand_in_ledger()
+
+
+def outgrown(context: Context, kind: Kind, effect: str, announced: float | None, usd: float | None) -> None:
+    """Write what came back so far where it is more than was `announced`: a run that is killed before it
+    settles must not leave less in the ledger.
+    """
+    if usd is not None and usd > (announced or 0.0):
+        settle(context, kind, effect, "estimated", usd=usd)
+
+
+def bring_ledgers(experiment: Experiment, folder: Path) -> None:
+    """Bring what other machines have paid into the ledgers here; `folder` holds those of all its targets."""
+    if experiment.state is not None:
+        with _alone(folder):
+            _fetch(experiment, folder)
+
+
+def _alone(folder: Path) -> AbstractContextManager[None]:
+    """Hold the lock of the experiment's ledgers."""
+    return held(folder / "ledger.lock", what="another run writes the ledger", wait=True)
+
+
+def _fetch(experiment: Experiment, folder: Path) -> None:
+    if experiment.state is None:
+        return
+    from ftrun.state.remote import store_at
+
+    for target in experiment.targets:
+        if target.provider != "local":
+            store_at(experiment.state, folder / target.name, experiment.name, target.name).fetch_ledger()
+
+
+def check_month(context: Context, usd: float | None) -> None:
+    """Raise DecisionError if `usd` more would exceed `budget.usd_per_month`, or nobody can tell."""
+    limit, rate = context.experiment.budget.usd_per_month, context.experiment.budget.yen_per_usd
+    if limit is None or usd == 0:
+        return
+    month = spent_this_month(context)
+    if usd is None or month.unknown:
+        raise DecisionError(
+            "the month's budget can't be kept: no price is known for this run or an earlier one",
+            code="unknown_price",
+            hint="Give `price: {train: …, input: …, output: …}` (US$ per million tokens) in the target.",
+        )
+    if month.usd + usd > limit:
+        raise DecisionError(
+            f"{context.experiment.name} has cost {money(month.usd, rate)} this month; about "
+            f"{money(usd, rate)} more would exceed {money(limit, rate)}; this was not paid for",
+            code="over_month",
+            hint="Raise `budget.usd_per_month`, or wait for the next month (UTC). `ftrun ledger` lists it"
+            + _beyond(context),
+        )
+
+
+def settle(
+    context: Context,
+    kind: Kind,
+    effect: str,
+    standing: Standing,
+    *,
+    usd: float | None,
+    tokens: int | None = None,
+    what: str | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Write what became of an effect; `at` is when it happened, unless that is now."""
+    if context.local:
+        return
+    with _alone(context.folder.parent):
+        ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what, at=at)
+        _keep_copy(context)
+        context.store.hand_in_ledger()
+
+
+def train_usd(context: Context, tokens: int | None) -> float | None:
+    """Return what training on so many tokens cost; None where tokens or price are unknown."""
+    return None if tokens is None else data.train_usd(context.experiment, tokens)
+
+
+def answers_usd(context: Context) -> float | None:
+    """Return what the questions of this run cost by the tokens that came back."""
+    return usage_usd(context, context.usage)
+
+
+def usage_usd(context: Context, usage: Counter[tuple[str, str]]) -> float | None:
+    """Return what so many tokens cost, by model and kind; None: unknown price."""
+    costs = []
+    for model in {model for model, _ in usage}:
+        asked = replace(context.experiment.target, model=model)
+        told, said = (usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
+        costs.append(data.answers_usd(asked, told, said))
+    return None if None in costs else sum(cost or 0.0 for cost in costs)

@@ -1,0 +1,54 @@
+"""What is said when nobody can tell whether there is a job, or there are several: a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ftrun.errors import DecisionError, FtrunError
+from ftrun.state import Intent
+from ftrun.targets import Job
+from ftrun.workflow.context import Context
+
+
+def unclear_error(context: Context, intent: Intent | None, failed: FtrunError | None = None) -> DecisionError:
+    """Return the error of an unclear call whose job does not show up, with both ways out; `failed`: the
+    target could not even be asked.
+    """
+    reason = intent.reason if intent and intent.reason else "an earlier run ended before there was an answer"
+    reason += f"; {failed}" if failed is not None else ""
+    return DecisionError(
+        f"nobody can tell whether a job was created ({reason}); it may exist and cost money",
+        code="unclear",
+        hint="Look at the provider's list of jobs. If the job is there: "
+        f"`{context.command('adopt', after=('JOB_ID',))}`. "
+        f"If none is there: `{context.command('run', '--confirm-not-created')}`.",
+    )
+
+
+def the_one(context: Context, found: Sequence[Job]) -> Job:
+    """Return the live job, or the newest dead one; DecisionError when several are alive."""
+    live = [job for job in found if not job.dead]
+    if len(live) > 1:
+        raise duplicates_error(context, live)
+    return live[0] if live else max(found, key=lambda job: job.created_at or 0)
+
+
+def duplicates_error(context: Context, live: Sequence[Job]) -> DecisionError:
+    """Return the error that names jobs of one spec, with what keeps one and what cancels the others."""
+    names = ", ".join(f"{job.id} ({job.status})" for job in live)
+    at_work = [job.id for job in live if not job.succeeded]
+    cancel = "".join(f" To end {one}: `{context.command('cancel', after=(one,))}`." for one in at_work)
+    return DecisionError(
+        f"there are {len(live)} jobs with this configuration: {names}. Nothing was cancelled",
+        code="duplicates",
+        hint=f"Keep one: `{context.command('adopt', after=('JOB_ID',))}`.{cancel}",
+    )
+
+
+def left_error(context: Context, ended: Job, left: Job) -> DecisionError:
+    """Return the error for our job that ended without a model while another of the same spec is alive."""
+    return DecisionError(
+        f"job {ended.id} {ended.status}, and job {left.id} ({left.status}) has the same configuration",
+        code="duplicates",
+        hint=f"`{context.command('run')}` takes {left.id}.",
+    )

@@ -1,0 +1,203 @@
+"""The shapes of a training row, by method: chats, prompt and completion, preferences, graded questions.
+
+A row of each shape is what the fine-tuning API takes in a line of a file. What the target can't do with a
+sound row is provider_rules.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from ftrun.protocol.chat import chat_of, is_taught
+from ftrun.protocol.faults import Example, Fault, shown
+from ftrun.protocol.functions import Functions, functions_of
+from ftrun.protocol.messages import ending_faults, message_faults
+
+Method = Literal["supervised", "dpo", "reinforcement"]
+CHAT_KEYS = ("messages", "tools", "parallel_tool_calls")
+COMPLETION_KEYS = ("prompt", "completion")
+PREFERENCE_KEYS = ("input", "preferred_output", "non_preferred_output")
+OUTPUTS = ("preferred_output", "non_preferred_output")
+LEGACY_KEYS = ("functions", "function_call")
+WARNINGS = frozenset(("ignored_key", "late_system"))
+
+
+def is_ready(values: Mapping[str, Any], method: Method) -> bool:
+    """Return whether a row of data is a training row already, and needs no templates."""
+    if method == "dpo":
+        return isinstance(values.get("input"), Mapping)
+    return isinstance(values.get("messages"), list)
+
+
+def other_method(values: Mapping[str, Any], method: Method) -> Fault | None:
+    """Return that a row which is not ready for `method` is ready for another one."""
+    if method != "dpo" and is_ready(values, "dpo") and OUTPUTS[0] in values:
+        hint = "Say `train: {method: dpo}`, or make chats of them."
+        return Fault("other_method", f"the rows are preferences, but the method is {method}", hint=hint)
+    if method == "dpo" and is_ready(values, "supervised"):
+        hint = "Leave `train.method` out, or give both answers: prompt.preferred and prompt.non_preferred."
+        return Fault("other_method", "the rows are chats, but the method is dpo", hint=hint)
+    return None
+
+
+def is_completion(row: Example) -> bool:
+    """Return whether a row has the older shape, a text and its continuation."""
+    return isinstance(row.get("prompt"), str) and isinstance(row.get("completion"), str)
+
+
+def parts_of(row: Example) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Yield (path, messages) of every list of messages that a sound row holds; KeyError if it is damaged."""
+    if "input" in row:
+        yield "input.messages", row["input"]["messages"]
+        for key in OUTPUTS:
+            yield key, row[key]
+    elif not is_completion(row):
+        yield "messages", row["messages"]
+
+
+def messages_of(row: Example) -> list[Mapping[str, Any]]:
+    """Return all messages of a sound row; both answers of a preference, none of a completion."""
+    if "messages" in row:
+        return list(row["messages"])
+    return [message for _, messages in parts_of(row) for message in messages]
+
+
+def asked_of(row: Example) -> Mapping[str, Any]:
+    """Return the mapping that holds `messages` and `tools`: the row itself, or a preference's `input`."""
+    found: Mapping[str, Any] = row.get("input", row)
+    return found
+
+
+def training_row(values: Mapping[str, Any], method: Method) -> dict[str, Any]:
+    """Return what is written of a ready row: keys that the API does not know are left out, or kept for a
+    grader.
+    """
+    if method == "reinforcement":
+        return dict(values)
+    if method == "dpo":
+        asked = values["input"]
+        kept = {key: asked[key] for key in CHAT_KEYS if key in asked}
+        return {"input": kept, **{key: values[key] for key in OUTPUTS if key in values}}
+    keys = COMPLETION_KEYS if "messages" not in values else CHAT_KEYS
+    return {key: values[key] for key in keys if key in values}
+
+
+def row_faults(row: Example, method: Method) -> Iterator[Fault]:
+    """Yield what is wrong with a training row."""
+    if method == "dpo":
+        yield from _preference_faults(row)
+    elif method == "reinforcement":
+        yield from _graded_faults(row)
+    elif "messages" in row:
+        yield from _chat_faults(row)
+    else:
+        yield from _completion_faults(row)
+
+
+def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] = ()) -> Iterator[Fault]:
+    """Yield the keys of a ready row that the API doesn't know; those in `used` have an effect elsewhere."""
+    known = PREFERENCE_KEYS if method == "dpo" else CHAT_KEYS if "messages" in values else COMPLETION_KEYS
+    for key in values:
+        if key in LEGACY_KEYS:
+            yield Fault("legacy_functions", f"the row has `{key}`, the older form of tools")
+        elif key not in known and key not in used and method != "reinforcement":
+            words = ", ".join(f"`{one}`" for one in known)
+            yield Fault("ignored_key", f"the rows have the key {key!r}; only {words} are used")
+    asked = values.get("input")
+    for key in asked if method == "dpo" and isinstance(asked, Mapping) else ():
+        if key in LEGACY_KEYS:
+            yield Fault("legacy_functions", f"the row has `input.{key}`, the older form of tools")
+        elif key not in CHAT_KEYS:
+            yield Fault("ignored_key", f"`input` has the key {key!r}; only `messages` and tools are used")
+
+
+def _chat_faults(row: Example) -> Iterator[Fault]:
+    chat = chat_of(row)
+    if chat is None or not is_taught(chat):
+        yield from _ended(_asked_faults(row, ""), row["messages"])
+
+
+def _ended(faults: Iterator[Fault], messages: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Yield the faults of a chat, and of its end if there is no doubt about its messages."""
+    sound = bool(messages)
+    for fault in faults:
+        sound = sound and fault.code not in ("message_shape", "role", "legacy_functions")
+        yield fault
+    if sound:
+        yield from ending_faults(messages)
+
+
+def _asked_faults(asked: Mapping[str, Any], above: str) -> Iterator[Fault]:
+    """Yield the faults of `messages` and the tools beside them."""
+    functions = _functions(asked, above)
+    yield from functions.faults if functions else ()
+    parallel = asked.get("parallel_tool_calls", True)
+    if not isinstance(parallel, bool):
+        words = f"`{above}parallel_tool_calls` is {shown(parallel)}, not true or false"
+        yield Fault("parallel_calls", words, hint="Write true or false, without quotes.")
+    elif "parallel_tool_calls" in asked and functions is None:
+        words = f"`{above}parallel_tool_calls` stands there without `tools`"
+        yield Fault("parallel_calls", words, hint="Delete it, or give the row its `tools`.")
+    yield from message_faults(
+        asked.get("messages"),
+        prefix=f"{above}messages",
+        functions=functions,
+        parallel=parallel is not False,
+    )
+
+
+def _functions(asked: Mapping[str, Any], above: str) -> Functions | None:
+    return functions_of(asked["tools"], f"{above}tools") if asked.get("tools") is not None else None
+
+
+def _completion_faults(row: Example) -> Iterator[Fault]:
+    for key in COMPLETION_KEYS:
+        value = row.get(key)
+        if not isinstance(value, str):
+            yield Fault("content_type", f"`{key}` is {shown(value)}, not a text")
+    completion = row.get("completion")
+    if isinstance(completion, str) and not completion.strip():
+        yield Fault("empty_content", "`completion` is empty")
+
+
+def _preference_faults(row: Example) -> Iterator[Fault]:
+    asked = row.get("input")
+    if not isinstance(asked, Mapping):
+        words = f"is {shown(asked)}, not an object" if "input" in row else "is missing"
+        yield Fault("preference", f"`input` {words}")
+        return
+    yield from _asked_faults(asked, "input.")
+    messages = asked.get("messages")
+    if isinstance(messages, list) and messages and _role(messages[-1]) == "assistant":
+        last = f"input.messages[{len(messages) - 1}]"
+        words = "input.messages ends with the assistant's message; both answers have places of their own"
+        yield Fault("preference", words, last)
+    functions = _functions(asked, "input.")
+    for key in OUTPUTS:
+        yield from _output_faults(key, row.get(key), functions)
+    if row.get(OUTPUTS[0]) == row.get(OUTPUTS[1]) and isinstance(row.get(OUTPUTS[0]), list):
+        yield Fault("equal_outputs", "`preferred_output` and `non_preferred_output` are the same")
+
+
+def _output_faults(key: str, output: Any, functions: Functions | None) -> Iterator[Fault]:
+    if not isinstance(output, list) or len(output) != 1 or _role(output[0]) != "assistant":
+        words = f"is {shown(output)}; it holds one message of the assistant" if output else "is missing"
+        yield Fault("preference", f"`{key}` {words}")
+        return
+    yield from message_faults(output, prefix=key, functions=functions)
+    if "weight" in output[0]:
+        yield Fault("weight", f"{key}[0].weight has no meaning in a preference")
+
+
+def _graded_faults(row: Example) -> Iterator[Fault]:
+    yield from _asked_faults(row, "")
+    messages = row.get("messages")
+    if isinstance(messages, list) and messages and _role(messages[-1]) == "assistant":
+        last = f"messages[{len(messages) - 1}]"
+        words = "the last message is the assistant's, but the model shall answer this itself"
+        yield Fault("last_is_assistant", words, last)
+
+
+def _role(message: Any) -> Any:
+    return message.get("role") if isinstance(message, Mapping) else None

@@ -1,0 +1,149 @@
+"""The redactor that stands in front of every sink: a key that was used is never written or printed.
+
+Whoever takes a secret from the environment tells it here; terminal and files pass their text through here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+from urllib.parse import quote
+
+from ftrun.text import unobeyed
+
+HIDDEN = "[key hidden]"
+# an address with a user's name or password; a proxy's may have no scheme
+WITH_PASSWORD = re.compile(r"//[^/\s]*@|^[^/\s]+:[^/\s]+@")
+SHORTEST = 8  # characters: hiding something shorter would mutilate ordinary text
+
+# what a process of ours may know of the environment: no variable that is there to hold a secret
+INHERITED = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP", "TERM"),
+        *("LC_ALL", "LC_CTYPE", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"),
+        *("PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONHASHSEED"),
+        *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "VIRTUAL_ENV", "CONDA_PREFIX"),
+        *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LD_PRELOAD"),
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"),
+        *("FTRUN_HOME", "FTRUN_CACHE", "FTRUN_ENGINE_IDLE", "FTRUN_CHAT_IDLE", "FTRUN_ACCEPT_GEMMA_TERMS"),
+        "FTRUN_REHEARSAL_SECONDS_PER_STEP",
+        *(
+            "HF_HOME",
+            "HF_HUB_CACHE",
+            "HF_TOKEN_PATH",
+            "HF_ENDPOINT",
+            "HF_HUB_OFFLINE",
+            "TRANSFORMERS_OFFLINE",
+        ),
+        *("PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"),
+        *("PIP_CERT", "PIP_CACHE_DIR", "UV_CACHE_DIR"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+        *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+        *(
+            "NVIDIA_VISIBLE_DEVICES",
+            "HIP_VISIBLE_DEVICES",
+            "ROCR_VISIBLE_DEVICES",
+            "HSA_OVERRIDE_GFX_VERSION",
+        ),
+        "TOKENIZERS_PARALLELISM",
+    )
+)
+SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)  # of a family's variable
+THREADS_AND_DEVICES = ("CUDA_", "PYTORCH_", "TORCH_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_")
+
+_secrets: set[str] = set()
+
+
+def keep_secret(value: str) -> None:
+    """Hide `value`, also as it stands in a URL or in JSON, in whatever is written from now on."""
+    if len(value) >= SHORTEST:
+        in_json = (json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+        _secrets.update((value, quote(value, safe=""), *in_json))
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process of ours inherits: the variables on our list, except for those that hold a known
+    secret or an address with a password, as a proxy's or an index's may be.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if (name in INHERITED or (name.startswith(THREADS_AND_DEVICES) and not SECRET_NAME.search(name)))
+        and hide(value) == value
+        and not WITH_PASSWORD.search(value)
+    }
+
+
+def _longest_first() -> list[str]:
+    """Return the secrets so that one that is part of another leaves no rest of that."""
+    return sorted(_secrets, key=len, reverse=True)
+
+
+def hide(text: str) -> str:
+    """Return `text` without the secrets that are known."""
+    for secret in _longest_first():
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    return text
+
+
+def hide_in(value: Any) -> Any:
+    """Return JSON values without the secrets that are known."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, Mapping):
+        return {hide_in(key): hide_in(inner) for key, inner in value.items()}
+    return [hide_in(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def hide_in_bytes(data: bytes) -> bytes:
+    """Return `data` without the secrets that are known."""
+    for secret in _longest_first():
+        if secret.encode() in data:
+            data = data.replace(secret.encode(), HIDDEN.encode())
+    return data
+
+
+class _Stream:
+    """A text stream that hides secrets in what is written to it, and shows what a terminal would obey.
+
+    All else is the stream's own.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(unobeyed(hide(text)))
+        return len(text)
+
+    def writelines(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def guarded_output() -> Iterator[None]:
+    """Let stdout and stderr hide secrets, and send no controls, while the block runs.
+
+    What their encoding lacks is written as an escape such as `\\u2713`: a run must not end by what it prints.
+    """
+    before = sys.stdout, sys.stderr
+    for stream in before:
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(OSError):  # its place can't be told: it stays as it is
+                stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before

@@ -1,0 +1,1 @@
+"""`ftrun init`: look at a data file, propose an experiment, draft it."""

@@ -1,0 +1,1 @@
+"""What only Azure has: deployments and Microsoft Entra ID."""

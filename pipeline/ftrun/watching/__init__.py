@@ -1,0 +1,1 @@
+"""Watching a running job: how often to look, through which failures, and when to stop it."""
