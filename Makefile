@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PINNED := .ci/requirements
 INSTALL := $(PIP) install --no-deps --require-hashes
 NEWEST := .venv-newest
+PROSE := *.md docs benchmarks configs schemas pipeline Makefile .ci/run .ci/find-python .ci/install-torch .ci/lock
 export FTRUN_TEST_CACHE ?= $(HOME)/.cache/ftrun
 
 .DEFAULT_GOAL := help
@@ -43,14 +44,16 @@ test-newest: ## run the tests with the newest versions of everything, in a .venv
 	$(NEWEST)/bin/python -m pip install -qq -e '.[data,local]' --group test
 	$(NEWEST)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
-lint: $(VENV)/.lint-ready ## check style and types
-	$(BIN)/ruff check pipeline tests benchmarks
-	$(BIN)/ruff format --check pipeline tests benchmarks
+lint: $(VENV)/.lint-ready ## check style, types and English (.ci/english lists words and phrases)
+	$(BIN)/ruff check pipeline tests benchmarks .ci
+	$(BIN)/ruff format --check pipeline tests benchmarks .ci
 	$(BIN)/mypy
+	$(BIN)/codespell -D .ci/english/words.txt -D - $(PROSE)
+	$(BIN)/python .ci/english/check.py
 
-format: $(VENV)/.lint-ready ## put the code into the one format
-	$(BIN)/ruff check --fix pipeline tests benchmarks
-	$(BIN)/ruff format pipeline tests benchmarks
+format: $(VENV)/.lint-ready ## format the code
+	$(BIN)/ruff check --fix pipeline tests benchmarks .ci
+	$(BIN)/ruff format pipeline tests benchmarks .ci
 
 bench: $(VENV)/.bench-ready ## measure start-up, overhead, data and training, side by side with their yardsticks
 	$(BIN)/python benchmarks/startup.py
