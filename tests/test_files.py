@@ -57,7 +57,7 @@ ELSEWHERE = {
     ("cli/check.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/data.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/plan.py", "tempfile.TemporaryDirectory"): TEMPORARY,
-    ("cli/failure.py", "tempfile.mkstemp"): "a new file with a random name, opened by O_EXCL",
+    ("cli/output.py", "tempfile.mkstemp"): "a new file with a random name, opened by O_EXCL",
     ("cli/main.py", "os.open"): "the null device, in place of a stream that nobody reads",
     ("data/spool.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/grouping.py", "tempfile.TemporaryFile"): NAMELESS,

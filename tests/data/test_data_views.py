@@ -11,7 +11,7 @@ import pytest
 
 from ftrun import data
 from ftrun.cli import main
-from ftrun.cli.conversation import one_line, turn_lines
+from ftrun.cli.data import one_line, turn_lines
 from ftrun.data.examples.views import fields_of, tools_of, turns_of
 from ftrun.data.pipeline.browsable import browsable
 
@@ -135,9 +135,9 @@ def test_one_row_is_found_by_number_or_place(tmp_path: Path, call: Call) -> None
 def test_what_changed_since_the_last_run(tmp_path: Path, call: Call) -> None:
     """Added, removed, changed answers, changed questions in place, each with its place."""
     write(tmp_path, ROWS)
-    assert "no earlier run is here" in call("data", "toy.yaml", "--diff")
+    assert "no earlier run" in call("data", "toy.yaml", "--diff")
     said = call("run", "toy.yaml", "--until", "prepare")
-    assert "go on" in said and "talk to it" not in said  # there is no model yet
+    assert "continue" in said and "talk to it" not in said  # there is no model yet
     same = call("data", "toy.yaml", "--diff")
     assert "0 added, 0 removed, 0 changed, 0 moved, 30 unchanged" in same
     rows = {question: answer for question, answer in ROWS.items() if question != "質問29"}
@@ -175,11 +175,11 @@ def test_check_tells_problems_by_code(tmp_path: Path, call: Call) -> None:
     """The verdict comes first; of a frequent code three are told and the places of others listed."""
     write(tmp_path, {**ROWS, **{f"空{number}": "" for number in range(20)}})
     text = call("check", "toy.yaml", code=2)
-    assert text.splitlines()[1] == "20 errors, 0 warnings: nothing could be trained on this yet."
+    assert text.splitlines()[1] == "20 errors, 0 warnings: fix the errors before training."
     assert text.count("the content is empty [empty_content]") == 3
     assert "… and 17 more: rows.csv:35, rows.csv:36" in text
     assert "`where: (a | trim) != ''` in the source" in text
-    assert text.splitlines()[-1].startswith("Mend this and check again: ")
+    assert text.splitlines()[-1].startswith("Fix this and check again: ")
 
 
 def test_check_says_why_less_is_billed_than_there_is(tmp_path: Path, call: Call) -> None:
@@ -215,7 +215,7 @@ def test_the_page_of_a_check(tmp_path: Path, call: Call) -> None:
     write(tmp_path, {**ROWS, "空": ""})
     assert "Page: x.html" in call("check", "toy.yaml", "--html", "x.html", code=2)
     html = (tmp_path / "x.html").read_text("utf-8")
-    assert "1 error, 0 warnings: nothing could be trained on this yet." in html
+    assert "1 error, 0 warnings: fix the errors before training." in html
     assert '"file":"rows.csv","line":2' in html
     assert "script-src" in html and "unsafe" not in html
 

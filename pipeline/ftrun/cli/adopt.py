@@ -1,4 +1,4 @@
-"""`ftrun adopt CONFIG JOB_ID`: a job at the target becomes this experiment's job, once it is verified."""
+"""`ftrun adopt CONFIG JOB_ID`: verify a job that exists at the target and make it this experiment's job."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from ftrun.cli.failure import print_json
-from ftrun.cli.options import experiment_options
+from ftrun.cli.command_lines import command_line
+from ftrun.cli.options import experiment_options, lock_option
+from ftrun.cli.output import print_json
 from ftrun.cli.reporter import Reporter
 
 
@@ -17,9 +18,9 @@ from ftrun.cli.reporter import Reporter
 @click.option(
     "--unverified",
     is_flag=True,
-    help="Take it though the target no longer has its files, or has its own name for the model: I know them.",
+    help="Adopt it even if the target no longer has its files or calls the model by another name.",
 )
-@click.option("--wait", "wait_for_lock", is_flag=True, help="Wait for another run of this experiment to end.")
+@lock_option
 def command(
     config: Path,
     job_id: str,
@@ -30,22 +31,22 @@ def command(
     unverified: bool,
     wait_for_lock: bool,
 ) -> int:
-    """Take over a job of this account that does this experiment's work, instead of paying for another.
+    """Adopt a job of this account as this experiment's job, instead of paying for a new one.
 
-    Model, hyperparameters and the bytes of its files are compared first. Creates and cancels nothing.
+    Model, hyperparameters and the contents of its files are compared first. Creates and cancels nothing.
     """
-    from ftrun.cli.jobs import agree_in
+    from ftrun.cli.connection import agree_in
     from ftrun.runner import open_session
     from ftrun.runner.adopt import adopt
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    agree_in(session, here=True)  # the user names a job there
+    agree_in(session, here=True)  # naming a job there is consent
     reporter = Reporter(quiet=as_json)
     document = adopt(session, job_id, unverified=unverified, wait=wait_for_lock, emit=reporter)
     reporter.end()
     if as_json:
         print_json(document)
     else:
-        print(f"job {document['job_id']} ({document['job_status']}) is now {document['experiment']}'s.")
-        print(f"Go on with: ftrun run {config} --target {document['target']}")
+        print(f"job {document['job_id']} ({document['job_status']}) now belongs to {document['experiment']}.")
+        print(f"Next: {command_line(session)}")
     return 0

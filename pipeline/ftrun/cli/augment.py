@@ -1,4 +1,4 @@
-"""`ftrun augment`: ask a model for more training rows, or take the failed eval cases; all wait for review."""
+"""`ftrun augment`: propose training rows, written by a model or taken from failed eval cases, for review."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
-from ftrun.cli.options import experiment_options
-from ftrun.cli.program import program
-from ftrun.cli.run import asker
+from ftrun.cli.command_lines import program
+from ftrun.cli.confirmation import asker
+from ftrun.cli.options import experiment_options, paying_option
+from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
 from ftrun.experiment.places import shown_path
 from ftrun.text import visible
@@ -27,12 +27,13 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 @click.command(name="augment")
 @experiment_options
 @click.option(
-    "--with", "who", metavar="TARGET[:MODEL]", help="Who is asked: a target, and base, tuned or an id."
+    "--with",
+    "who",
+    metavar="TARGET[:MODEL]",
+    help="The model to ask: a target, and `base`, `tuned` or a model id.",
 )
-@click.option("--from-failures", is_flag=True, help="Take the failed eval cases; you write the answers.")
-@click.option(
-    "--yes", is_flag=True, help="Go ahead with what costs money without asking (a budget still holds)."
-)
+@click.option("--from-failures", is_flag=True, help="Use the failed eval cases; you write the answers.")
+@paying_option
 def command(
     config: Path,
     target: str | None,
@@ -43,13 +44,13 @@ def command(
     from_failures: bool,
     yes: bool,
 ) -> int:
-    """Ask a model for paraphrases or new cases of training rows; `ftrun review` decides on them."""
+    """Ask a model for paraphrases of training rows or for new ones. Approve them with `ftrun review`."""
     from ftrun.augment.review_file import ReviewFile
     from ftrun.augment.shapes import shape_of
     from ftrun.runner import open_session
 
     if from_failures and who is not None:
-        raise UsageError("--from-failures asks nobody, so --with has no meaning there", code="usage")
+        raise UsageError("--from-failures asks no model: leave --with out", code="usage")
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     shape = shape_of(session.experiment)
     review = ReviewFile(session.experiment, shape, session.folder.parent)
@@ -69,7 +70,7 @@ def command(
 def _asked_session(
     config: Path, session: Session, who: str | None, overrides: tuple[str, ...], runs: Path | None
 ) -> tuple[Session, Asked]:
-    """Return the session of the target that is asked, and its model."""
+    """Return the session of the target to ask, and the model to ask there."""
     from ftrun.augment.requests import Asked
     from ftrun.runner import open_session
 
@@ -77,8 +78,8 @@ def _asked_session(
     name, _, model = (who or "").partition(":")
     names = [target.name for target in session.experiment.targets]
     if who is not None and name not in names:
-        hint = f"Targets here: {', '.join(names)}. A model of one: --with {names[0]}:tuned, or another id."
-        raise UsageError(f"--with {who}: there is no such target", code="unknown_target", hint=hint)
+        hint = f"Targets: {', '.join(names)}. To choose a model: --with {names[0]}:tuned, or a model id."
+        raise UsageError(f"--with {who}: unknown target", code="unknown_target", hint=hint)
     target = name or augment.target or session.experiment.target.name
     model = model or ("base" if who else augment.model)
     other = session
@@ -103,11 +104,11 @@ def _ask(
 ) -> dict[str, Any]:
     from ftrun.runner.augmenting import Augmentation
 
-    def tell(number: int, of: int) -> None:
+    def count(number: int, of: int) -> None:
         if not as_json and (sys.stderr.isatty() or number in (1, of)):
             print(f"asking {who.model}: {number} of {of}", file=sys.stderr)
 
-    work = Augmentation(session, other, who, review, note=lambda text: click.echo(text, err=True), tell=tell)
+    work = Augmentation(session, other, who, review, note=lambda text: click.echo(text, err=True), tell=count)
     return work.run(yes=yes, ask=asker(as_json))
 
 
@@ -119,12 +120,12 @@ def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
     records = failed_cases(_answered_in(session))
     found, left_out = entries_of(session.experiment, shape_of(session.experiment), records, *new_run())
     added = review.add(found)
-    unfit = {"no row of these columns can hold it": len(left_out)} if left_out else {}
+    unfit = {"doesn't fit into the columns of a row": len(left_out)} if left_out else {}
     return {"kind": "failure", "failed": len(records), "proposed": len(added), "left_out": unfit}
 
 
 def _answered_in(session: Session) -> Path:
-    """Return the folder whose answers.jsonl is the present model's: in a fresh clone that of the history."""
+    """Return the folder with the current model's answers.jsonl; in a fresh clone that of the history."""
     from ftrun.evaluation.cache import ANSWERS
     from ftrun.paid.history import kept_folder
 
@@ -152,13 +153,13 @@ def _whole(session: Session, review: ReviewFile) -> dict[str, Any]:
 def _print(session: Session, document: Mapping[str, Any]) -> None:
     if document["kind"] == "failure":
         failed = "1 eval case" if document["failed"] == 1 else f"{document['failed']} eval cases"
-        print(f"{failed} failed; new for review: {document['proposed']}.")
+        print(f"{failed} failed; {document['proposed']} new for review.")
         if document["proposed"]:
-            print("note: once trained on, these questions test recall, not what is made of new ones.")
+            print("note: once trained on, these questions only test what the model has memorized.")
     else:
-        there = f"{document['cached']} answers were there already"
+        there = f"{document['cached']} answers were already cached"
         print(f"{document['model']} was asked {document['asked']} times ({there}).")
-        print(f"{document['proposed']} new rows wait for review.")
+        print(f"{document['proposed']} new rows are waiting for review.")
     for reason, number in document["left_out"].items():
         print(f"  left out: {number} {visible(reason)}")
     print(f"{shown_path(Path(document['review_file']))}: {document['pending']} pending, ", end="")

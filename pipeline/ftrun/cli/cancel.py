@@ -1,5 +1,6 @@
-"""`ftrun cancel`: stop the experiment's job, or another of its account. Takes no lock; the next run finds it
-cancelled and says so.
+"""`ftrun cancel`: stop the experiment's job, or another job of its account.
+
+Takes no lock: the next run finds the job cancelled and says so.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from ftrun.cli.failure import print_json
+from ftrun.cli.command_lines import command_line
 from ftrun.cli.options import experiment_options
+from ftrun.cli.output import print_json
 from ftrun.errors import FtrunError
 
 
@@ -26,10 +28,13 @@ def command(
     as_json: bool,
     yes: bool,
 ) -> int:
-    """Cancel the experiment's job, or the JOB_ID of its account that is named, such as a twin. Where training
-    costs money it asks first: what was trained is paid for and lost.
+    """Cancel the experiment's job, or the job JOB_ID of its account, such as a duplicate.
+
+    Asks first where training costs money: what has been trained so far is paid for and lost.
     """
-    from ftrun.cli.jobs import confirm, job_document, job_id_of, own_job, service_of
+    from ftrun.cli.confirmation import confirm
+    from ftrun.cli.connection import service_of
+    from ftrun.cli.jobs import job_document, job_id_of, own_job
     from ftrun.runner import open_session
     from ftrun.targets import is_local
 
@@ -38,12 +43,10 @@ def command(
     with service_of(session, yes=yes) as service:
         job = own_job(session, service, job_id)
         if job.succeeded or job.status == "failed":
-            raise FtrunError(
-                f"Job {job_id} has {job.status} already; there is nothing to cancel.", code="job_ended"
-            )
+            raise FtrunError(f"Job {job_id} has already ended ({job.status}).", code="job_ended")
         if not job.dead:
             known = {one for job in session.state.jobs.values() for one in (job.job_id, *job.duplicates)}
-            unknown = "" if job_id in known else f", tunes {job.model}, not known to this experiment"
+            unknown = "" if job_id in known else f", tunes {job.model}, unknown to this experiment"
             question = (
                 f"Cancel job {job_id} ({job.status}{unknown})? "
                 "What it has trained so far is paid for, and lost."
@@ -53,5 +56,5 @@ def command(
     if as_json:
         print_json(job_document(session, job))
     else:
-        print(f"Job {job_id} is {job.status}. `ftrun run … --force train` creates another one.")
+        print(f"Job {job_id} is {job.status}. To create a new one: {command_line(session)} --force train")
     return 0

@@ -1,4 +1,4 @@
-"""`ftrun chat`: talk to the tuned model with the experiment's system prompt; rivals side by side."""
+"""`ftrun chat`: talk to the tuned model with the experiment's system prompt, next to others if you like."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
+from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
 from ftrun.text import visible
 
@@ -24,9 +24,9 @@ Messages = list[dict[str, Any]]
 @click.command(name="chat")
 @experiment_options
 @click.option(
-    "--with", "rivals", multiple=True, metavar="MODEL", help="Ask this one too: base, or a model id."
+    "--with", "rivals", multiple=True, metavar="MODEL", help="Ask this model too: `base`, or a model id."
 )
-@click.option("-m", "--message", help="Ask this once and leave.")
+@click.option("-m", "--message", help="Ask this and exit.")
 def command(
     config: Path,
     target: str | None,
@@ -36,8 +36,8 @@ def command(
     rivals: tuple[str, ...],
     message: str | None,
 ) -> int:
-    """Talk to the tuned model, its system prompt in place; an empty line or Ctrl-D ends."""
-    from ftrun.cli.jobs import service_of
+    """Talk to the tuned model, with the experiment's system prompt. An empty line or Ctrl-D ends the chat."""
+    from ftrun.cli.connection import service_of
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
@@ -54,7 +54,7 @@ def command(
 
 
 def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
-    """Return name and model id of everyone who is asked; UsageError when nothing is trained yet."""
+    """Return the name and model id of each model to ask; UsageError if nothing has been trained yet."""
     from ftrun.runner import no_model
 
     record = session.state.stages.get("wait")
@@ -68,7 +68,7 @@ def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(
                 f"the deployment of {tuned} was removed after the evaluation",
                 code="not_deployed",
-                hint="Set `deployment: {keep: true}` in the target and run with --force deploy.",
+                hint="Set `deployment: {keep: true}` on the target and run with --force deploy.",
             )
         tuned = deployed.result["deployment"]
     return {"tuned": tuned, **{name: base if name == "base" else name for name in rivals}}
@@ -86,14 +86,14 @@ class Talk:
         self.histories: dict[str, Messages] = {name: list(start) for name in models}
 
     def answers(self, text: str) -> list[dict[str, str]]:
-        """Ask everyone once and return the answers."""
+        """Return each model's answer."""
         return [
             {"rival": name, "model": self.models[name], "answer": "".join(self._pieces(name, text))}
             for name in self.models
         ]
 
     def ask(self, text: str) -> None:
-        """Ask everyone and print the answers as they come."""
+        """Print each model's answer as it comes."""
         for name in self.models:
             label = f"{name}> " if len(self.models) > 1 else ""
             print(label, end="", flush=True)
@@ -127,9 +127,8 @@ def _system(session: Session) -> str | None:
 def _converse(talk: Talk) -> None:
     terminal = sys.stdin.isatty()
     if terminal:
-        print(
-            f"You talk to {', '.join(talk.models.values())}. An empty line or Ctrl-D ends.", file=sys.stderr
-        )
+        models = ", ".join(talk.models.values())
+        print(f"Chatting with {models}. An empty line or Ctrl-D ends the chat.", file=sys.stderr)
     while True:
         if terminal:
             print("you> ", end="", file=sys.stderr, flush=True)

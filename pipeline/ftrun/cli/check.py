@@ -1,4 +1,4 @@
-"""`ftrun check`: everything that can be said of the data before anything is uploaded or paid."""
+"""`ftrun check`: report everything about the data before anything is uploaded or paid for."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import dataclasses
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.check_lines import report_lines
-from ftrun.cli.failure import print_json
+from ftrun.cli.command_lines import program
+from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.options import experiment_options
-from ftrun.cli.program import program
-from ftrun.errors import ConfigError
+from ftrun.cli.output import print_json
+from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.places import shown_path
 from ftrun.files import output_path, real
+from ftrun.text import visible
 
 if TYPE_CHECKING:  # commands load what they work with only when they run: --help must be quick
+    from ftrun.data.diagnostics.distribution import Bar
     from ftrun.data.pipeline.checking import CheckResult
+    from ftrun.data.pipeline.counting import FileStatistics
     from ftrun.experiment.model import Experiment
+
+BAR = 30  # columns of the longest bar
+EACH = 3  # problems of a code that are shown in full
+PLACES = 8  # how many of the others are listed
 
 
 @click.command(name="check")
@@ -32,7 +39,7 @@ if TYPE_CHECKING:  # commands load what they work with only when they run: --hel
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write a page with the numbers, the problems and examples to leaf through.",
+    help="Write a page with the numbers, the problems and examples to browse.",
 )
 def command(
     config: Path,
@@ -42,7 +49,7 @@ def command(
     as_json: bool,
     page: Path | None,
 ) -> int:
-    """Check the data alone: errors with file:line, tokens, splits, leaks, cost. Changes nothing."""
+    """Check the data: errors with file:line, tokens, splits, leaks, cost. Changes nothing."""
     experiment, notes = open_experiment(config, target, overrides)
     announce = None if as_json or not sys.stderr.isatty() else _announce
     result = _examine(experiment, announce, page)
@@ -72,19 +79,19 @@ def _examine(experiment: Experiment, announce: Any, page: Path | None) -> CheckR
 
 
 def _next(config: Path, target: str | None, result: CheckResult) -> Iterator[str]:
-    """Yield what to type next."""
+    """Yield the next commands."""
     words = shlex.join([shown_path(config), *(["--target", target] if target else [])])
     if result.errors:
-        yield f"Mend this and check again: {program()} check {words}"
+        yield f"Fix this and check again: {program()} check {words}"
     else:
-        yield f"See examples as the model will: {program()} data {words}"
+        yield f"See examples as the model will see them: {program()} data {words}"
         yield f"Run it: {program()} {words}"
 
 
 def open_experiment(
     config: Path, target: str | None, overrides: tuple[str, ...]
 ) -> tuple[Experiment, list[str]]:
-    """Return the experiment and notes; if the file names none of its targets, the built-in one is used."""
+    """Return the experiment and notes; if the file doesn't choose a target, the built-in model's is used."""
     from ftrun.experiment import build_experiment, read_document
 
     read = read_document(config, overrides)
@@ -97,15 +104,117 @@ def open_experiment(
 
     some = build_experiment(read, next(iter(read.data["targets"])))
     built_in = Target(name="local", provider="local", model="smollm2-135m-instruct")
-    note = f"the file names no target; --target prices one: {', '.join(read.data['targets'])}"
+    note = f"the file doesn't set `target`; for prices use --target with {', '.join(read.data['targets'])}"
     return dataclasses.replace(some, target=built_in), [note]
 
 
 def document(result: CheckResult) -> dict[str, Any]:
-    """Return what `--json` prints; with errors the first is `error` too, as in every failure."""
+    """Return what `--json` prints; `error` is the first error, if there is one."""
     shown = result.as_dict()
     return {**shown, "error": result.errors[0].as_dict()} if result.errors else shown
 
 
 def _announce(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def report_lines(experiment: Experiment, result: CheckResult) -> Iterator[str]:
+    """Yield what is printed: the verdict, numbers, histograms, cost, and problems by code."""
+    yield f"{experiment.name}: data for {experiment.target.model}"
+    yield verdict(result)
+    if any(result.files.values()) or result.estimate is not None:
+        yield ""
+    for role, statistics in result.files.items():
+        if statistics is not None:
+            yield _summary(role, statistics)
+    if result.estimate is not None:
+        yield from _estimate(result.estimate, result.files["train"])
+    train = result.files["train"]
+    if train is not None and train.examples:
+        yield from _histogram("tokens per example (train)", train.token_histogram)
+        if len(train.message_histogram) > 1:
+            yield from _histogram("messages per example (train)", train.message_histogram)
+    for kind, problems in (("ERROR", result.errors), ("warning", result.warnings), ("note", result.notes)):
+        yield from _problem_lines(kind, problems)
+
+
+def verdict(result: CheckResult) -> str:
+    """Return how many problems there are, and whether this can run, in one line."""
+    errors, warnings = len(result.errors), len(result.warnings)
+    found = f"{errors} error{'' if errors == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}"
+    if errors:
+        return f"{found}: fix the errors before training."
+    return f"{found}: ready to run." if warnings else "No problem found: ready to run."
+
+
+def _summary(role: str, statistics: FileStatistics) -> str:
+    tokens = statistics.tokens
+    missing = [
+        f"{number:,} without {name}"
+        for name, number in (("system", statistics.missing_system), ("user", statistics.missing_user))
+        if number
+    ]
+    missing += [f"{statistics.over_limit:,} over the limit"] if statistics.over_limit else []
+    return (
+        f"  {role:<11}{statistics.examples:>7,} examples, {tokens['sum']:>9,} tokens "
+        f"(median {tokens['median']:,.0f}, longest {tokens['max']:,}; "
+        f"{statistics.assistant_tokens['sum']:,} in answers)" + (f"; {', '.join(missing)}" if missing else "")
+    )
+
+
+def _estimate(estimate: Any, train: FileStatistics | None) -> Iterator[str]:
+    counted = f"counted in {estimate['encoding']}"
+    if not estimate["exact"]:
+        counted += ", which is not the model's own encoding: an estimate"
+    guessed = [name for name in ("tools", "images") if not estimate[f"{name}_exact"]]
+    if guessed and estimate["exact"]:
+        counted += f"; {' and '.join(guessed)} are estimated"
+    cut = train is not None and estimate["train_tokens"] < train.tokens["sum"]
+    less = " (without what is over the limit)" if cut else ""
+    yield (
+        f"  {estimate['train_tokens']:,} tokens{less} × {epochs_words(estimate['n_epochs'])} = "
+        f"{estimate['billable_tokens']:,} tokens to train ({counted})"
+    )
+    yield f"  cost: {cost_words(estimate)}"
+    if estimate["usd"] is None and estimate["unknown"]:
+        yield "  tip: set `price: {train, input, output}` (US$ per million tokens) on the target"
+
+
+def _histogram(title: str, bars: Sequence[Bar]) -> Iterator[str]:
+    yield ""
+    yield f"  {title}"
+    highest = max(count for _, _, count in bars)
+    width = len(f"{bars[-1][1]:,}")
+    for low, high, count in bars:
+        bar = "█" * max(1, round(BAR * count / highest)) if count else ""
+        span = f"{low:>{width},} - {high:>{width},}" if low < high else f"{low:>{width},}"
+        yield f"  {span:>{2 * width + 3}}" + (f"  {bar} {count:,}" if count else "")
+
+
+def _problem_lines(kind: str, problems: Sequence[Problem]) -> Iterator[str]:
+    """Yield the problems by code, most frequent first: a few in full, then the places of the others."""
+    by_code: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_code.setdefault(problem.code, []).append(problem)
+    for found in sorted(by_code.values(), key=len, reverse=True):
+        yield ""
+        hints: set[str] = set()
+        for problem in found[:EACH]:
+            place = visible(problem.place) + ": " if problem.file else ""
+            yield f"{kind}: {place}{visible(problem.message, keep_newlines=True)} [{problem.code}]"
+            if problem.hint and problem.hint not in hints:  # show each fix once
+                hints.add(problem.hint)
+                yield f"  tip: {visible(problem.hint, keep_newlines=True)}"
+        yield from _others(found[EACH:])
+
+
+def _others(problems: Sequence[Problem]) -> Iterator[str]:
+    if not problems:
+        return
+    counted = [problem for problem in problems if problem.file is None]  # "and 500 more of this kind"
+    places = [visible(problem.place) for problem in problems if problem.file is not None]
+    if places:
+        more = ", …" if len(places) > PLACES else ""
+        yield f"  … and {len(places)} more: {', '.join(places[:PLACES])}{more} (all with --json)"
+    for problem in counted:
+        yield f"  … {visible(problem.message)}"

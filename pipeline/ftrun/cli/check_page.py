@@ -1,4 +1,4 @@
-"""The page of a check: its facts, put together from the result and the good rows."""
+"""The page that `ftrun check --html` writes: its facts, from the result and the usable rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import ftrun
 from ftrun import data
-from ftrun.cli.check_lines import verdict
+from ftrun.cli.check import verdict
 from ftrun.data.pipeline.checking import CheckResult
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
@@ -20,7 +20,7 @@ MOST_PROBLEMS = 500  # on the page
 
 
 def write_page(experiment: Experiment, result: CheckResult, folder: Path, page: Path) -> None:
-    """Write the page; `folder` has the good rows."""
+    """Write the page; `folder` holds the usable rows."""
     from ftrun.report.html import data_page
 
     tone = "bad" if result.errors else "neutral" if result.warnings else "good"

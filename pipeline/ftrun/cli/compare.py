@@ -1,4 +1,4 @@
-"""`ftrun compare A B …`: trained models of experiments, or of one experiment's history, side by side."""
+"""`ftrun compare A B …`: compare trained models of experiments, or of one experiment's history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftrun.cli.failure import print_json
+from ftrun.cli.options import json_option, runs_dir_option
+from ftrun.cli.output import print_json
 from ftrun.files import output_path
 from ftrun.text import visible
 
@@ -20,17 +21,18 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command(name="compare")
 @click.argument("entries", nargs=-1, required=True, metavar="CONFIG[@TARGET][#MODEL]...")
-@click.option("--html", "page", type=FILE, metavar="FILE", help="Write it as a page too.")
-@click.option("--markdown", type=FILE, metavar="FILE", help="Write it as Markdown too.")
-@click.option("--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--html", "page", type=FILE, metavar="FILE", help="Also write a page.")
+@click.option("--markdown", type=FILE, metavar="FILE", help="Also write Markdown.")
+@runs_dir_option
+@json_option
 def command(
     entries: tuple[str, ...], page: Path | None, markdown: Path | None, runs_dir: Path | None, as_json: bool
 ) -> int:
     """Compare trained models: what differs, and how they answer the same questions.
 
-    An experiment file stands for its present model; MODEL is one of its history, as `ftrun history` shows it.
-    One experiment alone stands for all models of its history. Nothing is asked, and no server is needed.
+    CONFIG means its current model, CONFIG#MODEL one of its history as shown by `ftrun history`. A single
+    CONFIG means all models of its history. Uses the recorded answers: no model is asked and no server is
+    needed.
     """
     from ftrun.runner.comparing import compare
     from ftrun.runner.entries import entries_of
@@ -75,15 +77,15 @@ def _head(comparison: Comparison) -> Iterator[str]:
         yield f"   {visible('  '.join(_facts(entry)))}"
         if entry.fit:
             yield f"   {entry.fit}"
-    yield "Differs:" if comparison.differing else "Model, data and hyperparameters are the same."
+    yield "Differences:" if comparison.differing else "Model, data and hyperparameters are the same."
     for setting in comparison.differing:
         yield f"  {visible(setting.name)}"
         for entry, value in zip(comparison.entries, setting.values, strict=True):
             yield f"    {entry.letter}  {'-' if value is None else visible(shortened(value))}"
     same = [one for one in comparison.same if one.values[0] is not None]
     if same:
-        told = ", ".join(f"{one.name} {shortened(one.values[0] or '')}" for one in same)
-        yield f"The same: {visible(told)}"
+        values = ", ".join(f"{one.name} {shortened(one.values[0] or '')}" for one in same)
+        yield f"The same: {visible(values)}"
 
 
 def _facts(entry: EntryFacts) -> Iterator[str]:

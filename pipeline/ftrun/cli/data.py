@@ -1,4 +1,4 @@
-"""`ftrun data`: examples as the model will see them, and what changed since the last run. Changes nothing."""
+"""`ftrun data`: show examples as the model will see them, and what changed since the last run."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ftrun.cli.check import open_experiment
-from ftrun.cli.conversation import changed_lines, heading, one_line, short_lines, turn_lines
-from ftrun.cli.failure import print_json
+from ftrun.cli.command_lines import program
 from ftrun.cli.options import experiment_options
-from ftrun.cli.program import program
+from ftrun.cli.output import print_json
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
 from ftrun.files import real, told_damage
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.data.examples.views import Turn
     from ftrun.data.pipeline.changes import Change, Changes
     from ftrun.data.pipeline.checking import CheckResult
     from ftrun.data.pipeline.samples import Sample
     from ftrun.experiment.model import Experiment
 
-USUAL = 5
+USUAL = 5  # examples shown
 MOST_JSON = 1000  # changes of a kind
+LEARNED, NOT_LEARNED = "▶ ", "  "
+LONGEST = 70  # characters of a text in one line
 MARKS = {"added": "+", "removed": "-", "changed": "~", "moved": ">"}
 SplitName = Literal["train", "validation", "test"]
 
@@ -36,13 +38,15 @@ SplitName = Literal["train", "validation", "test"]
 @click.command(name="data")
 @experiment_options
 @click.option(
-    "--show", type=click.IntRange(min=1), metavar="N", help=f"How many examples; {USUAL} if not said."
+    "--show", type=click.IntRange(min=1), metavar="N", help=f"How many examples (default: {USUAL})."
 )
 @click.option(
-    "--split", type=click.Choice(["train", "validation", "test"]), help="Which part; left out, train."
+    "--split", type=click.Choice(["train", "validation", "test"]), help="Which split (default: train)."
 )
-@click.option("--row", metavar="N|FILE:LINE", help="One example: its number in the part, or its row's place.")
-@click.option("--diff", is_flag=True, help="What was added, removed, changed or moved since the last run.")
+@click.option(
+    "--row", metavar="N|FILE:LINE", help="One example, by number in the split or by the place of its row."
+)
+@click.option("--diff", is_flag=True, help="Show what changed since the last run.")
 def command(
     config: Path,
     target: str | None,
@@ -58,7 +62,7 @@ def command(
     from ftrun.data import examine
 
     if diff and (row or split):
-        raise UsageError("--diff compares everything: leave --row and --split out", code="usage")
+        raise UsageError("--diff compares everything: leave out --row and --split", code="usage")
     experiment, _ = open_experiment(config, target, overrides)
     with tempfile.TemporaryDirectory(prefix="ftrun-data-") as name:
         folder = real(name)
@@ -88,7 +92,7 @@ def _chosen(
     row: str | None,
     number: int,
 ) -> list[Sample]:
-    """Return the examples that were asked for; DataError with the row's own error if it has one."""
+    """Return the chosen examples; DataError with the row's own error if it has one."""
     from ftrun.data.pipeline.samples import samples
 
     if row is None:
@@ -100,8 +104,8 @@ def _chosen(
     else:
         place, _, line = row.rpartition(":")
         if not line.isdecimal() or not place:
-            hint = "Write --row 7, or the place of a row: --row data/x.csv:7."
-            raise UsageError(f"--row {row}: this is no number and no place", code="usage", hint=hint)
+            hint = "Write --row 7, or the file and line of a row: --row data/x.csv:7."
+            raise UsageError(f"--row {row}: neither a number nor FILE:LINE", code="usage", hint=hint)
         found = list(_at(samples(folder, experiment.project, *([split] if split else [])), place, int(line)))
         where = f"no example came from {row}"
     if found:
@@ -110,8 +114,8 @@ def _chosen(
     if own:
         raise DataError(own[0].message, problems=own)
     hint = (
-        "A place is that of a row's first line, and a row that `where`, `sample`, `limit` or `dedupe` "
-        "leave out makes no example."
+        "Use the first line of the row. Rows left out by `where`, `sample`, `limit` or `dedupe` "
+        "have no example."
     )
     raise UsageError(where, code="no_example", hint=hint)
 
@@ -130,7 +134,7 @@ def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> Non
     shown = []
     for sample in found:
         tokens, learned = sizes.total(sample.example), sizes.trained(sample.example)
-        shown.append({**_place(sample), "tokens": tokens, "trained_tokens": learned, **_told(sample)})
+        shown.append({**_place(sample), "tokens": tokens, "trained_tokens": learned, **_content(sample)})
         if not as_json:
             print(f"{heading(sample)} · {tokens:,} tokens, {learned:,} of them learned")
             tools = ", ".join(tools_of(sample.example))
@@ -147,7 +151,7 @@ def _place(sample: Sample) -> dict[str, Any]:
     return {"split": sample.split, "number": sample.number, "file": sample.file, "line": sample.line}
 
 
-def _told(sample: Sample) -> dict[str, Any]:
+def _content(sample: Sample) -> dict[str, Any]:
     from ftrun.data.examples.views import turns_of
 
     return {"turns": [turn._asdict() for turn in turns_of(sample.shown)], "example": dict(sample.shown)}
@@ -167,7 +171,7 @@ def _diff(experiment: Experiment, now: Path, before: Path, show: int | None, as_
     if as_json:
         print_json(_diff_document(experiment, before if known else None, found))
         return
-    since = f"since the last run ({shown_path(before)})" if known else "no earlier run is here; all is new"
+    since = f"since the last run ({shown_path(before)})" if known else "no earlier run: everything is new"
     counts = ", ".join(f"{number:,} {kind}" for kind, number in found.counts.items())
     print(f"{experiment.name}: {since}: {counts}, {found.unchanged:,} unchanged")
     for change in found.first if known else ():
@@ -204,9 +208,56 @@ def _diff_document(experiment: Experiment, before: Path | None, found: Changes) 
         "changes": [
             {
                 "kind": change.kind,
-                "before": change.before and {**_place(change.before), **_told(change.before)},
-                "now": change.now and {**_place(change.now), **_told(change.now)},
+                "before": change.before and {**_place(change.before), **_content(change.before)},
+                "now": change.now and {**_place(change.now), **_content(change.now)},
             }
             for change in found.first
         ],
     }
+
+
+def heading(sample: Sample) -> str:
+    """Return which example it is and where its row is."""
+    return f"{sample.split} {sample.number} · {visible(sample.file)}:{sample.line}"
+
+
+def turn_lines(turns: Sequence[Turn]) -> Iterator[str]:
+    """Yield the whole conversation, with what the model learns marked."""
+    for turn in turns:
+        learned = " (to avoid)" if turn.role == "not preferred" else " (learned)"
+        mark = LEARNED if turn.trained else NOT_LEARNED
+        name = f" {visible(turn.name)}" if turn.name else ""
+        yield f"{mark}{visible(turn.role)}{name}{learned if turn.trained else ''}"
+        for line in visible(turn.text, keep_newlines=True).split("\n"):
+            yield f"    {line}"
+
+
+def short_lines(turns: Sequence[Turn]) -> Iterator[str]:
+    """Yield the last question and the answer, one line each."""
+    for turn in turns[-2:]:
+        yield f"    {visible(turn.role)}: {one_line(turn.text)}"
+
+
+def changed_lines(before: Sequence[Turn], now: Sequence[Turn]) -> Iterator[str]:
+    """Yield the turns that differ, one line each; a long common beginning is cut."""
+    for index in range(max(len(before), len(now))):
+        old, new = (turns[index] if index < len(turns) else None for turns in (before, now))
+        if old != new:
+            start = _common_start(old.text, new.text) if old and new else 0
+            for mark, turn in (("-", old), ("+", new)):
+                if turn is not None:
+                    weight = "" if turn.trained or turn.role != "assistant" else " (not learned)"
+                    yield f"  {mark} {visible(turn.role)}{weight}: {one_line(turn.text, start)}"
+
+
+def one_line(text: str, start: int = 0) -> str:
+    """Return a text, from `start` on, in one line of limited length."""
+    begin = max(0, start - LONGEST // 3) if start > LONGEST // 2 else 0
+    part = " ".join(text[begin : begin + 4 * LONGEST].split())
+    cut = part if len(part) <= LONGEST and begin + 4 * LONGEST >= len(text) else f"{part[: LONGEST - 1]}…"
+    return visible(f"…{cut}" if begin else cut)
+
+
+def _common_start(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))

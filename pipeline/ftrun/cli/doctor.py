@@ -1,4 +1,4 @@
-"""`ftrun doctor`: what is wrong with this machine, and the cure. Looks, and changes nothing."""
+"""`ftrun doctor`: find what is wrong with this machine, and say how to fix it. Changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 
 import ftrun
-from ftrun.cli.failure import print_json
+from ftrun.cli.options import json_option
+from ftrun.cli.output import print_json
 from ftrun.engine.extras import ENGINE, LOCAL
 from ftrun.engine.places import cache_home, engine_home
 from ftrun.errors import FtrunError
@@ -25,7 +26,7 @@ EXTRAS = {"engine": ENGINE, "local": LOCAL}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at. `hint` is the cure where `ok` is false."""
+    """One check of the machine. `hint` says how to fix what is not `ok`."""
 
     name: str
     ok: bool
@@ -34,9 +35,9 @@ class Finding:
 
 
 @click.command(name="doctor")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_option
 def command(as_json: bool) -> int:
-    """Say what is wrong with this machine, and the cure. Exit 1 when something is."""
+    """Check this machine and say how to fix what is wrong. Exits with 1 if anything is."""
     found = list(examine())
     if as_json:
         print_json({"ok": all(one.ok for one in found), "findings": [asdict(one) for one in found]})
@@ -49,7 +50,7 @@ def command(as_json: bool) -> int:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield every finding."""
+    """Yield a finding for each check."""
     yield _python()
     yield from (_extra(name, packages) for name, packages in EXTRAS.items())
     yield from (_folder(name, path) for name, path in (("store", engine_home()), ("cache", cache_home())))
@@ -81,7 +82,7 @@ def _extra(name: str, packages: tuple[str, ...]) -> Finding:
 
 
 def _folder(name: str, path: Path) -> Finding:
-    """Look whether the folder can be written to and has room."""
+    """Check that the folder is writable and has room."""
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     free = shutil.disk_usage(existing).free / 1e9
     writable = os.access(existing, os.W_OK)
@@ -91,7 +92,7 @@ def _folder(name: str, path: Path) -> Finding:
         name=name,
         ok=fine,
         message=f"{path}: {room}" + ("" if writable else ", not writable"),
-        hint=f"Free some space, or name another place with FTRUN_{'HOME' if name == 'store' else 'CACHE'}.",
+        hint=f"Free some space, or set another folder in FTRUN_{'HOME' if name == 'store' else 'CACHE'}.",
     )
 
 
@@ -104,35 +105,35 @@ def _engine() -> Finding:
         endpoint = running_engine(engine_home())
     except FtrunError as error:
         return Finding(name="engine", ok=False, message=str(error), hint=error.problem.hint)
-    state = f"running at {endpoint.base_url}" if endpoint else "not running (it starts when it is needed)"
+    state = f"running at {endpoint.base_url}" if endpoint else "not running (it starts when needed)"
     return Finding(name="engine", ok=True, message=state)
 
 
 def _key() -> Finding:
-    """Say whether OPENAI_API_KEY could be a key; never show it."""
+    """Check that OPENAI_API_KEY looks like a key, without showing it."""
     from ftrun.targets.keys import key_from
 
     if not os.environ.get("OPENAI_API_KEY"):
         return Finding(
-            name="openai key", ok=True, message="OPENAI_API_KEY is not set (only `openai` targets need it)"
+            name="openai key", ok=True, message="OPENAI_API_KEY is not set (only needed for `openai` targets)"
         )
     try:
         key_from("OPENAI_API_KEY", "openai")
     except FtrunError as error:
         return Finding(name="openai key", ok=False, message=str(error), hint=error.problem.hint)
-    return Finding(name="openai key", ok=True, message="OPENAI_API_KEY is set (not tried)")
+    return Finding(name="openai key", ok=True, message="OPENAI_API_KEY is set (not tested)")
 
 
 def _accelerator() -> Finding:
-    """Say what would train; a GPU that PyTorch can't use is a problem."""
+    """Say what training would run on; a GPU that PyTorch can't use is a problem."""
     driver = shutil.which("nvidia-smi") is not None
     build = _torch_version()
     cpu_build = build is not None and "+cpu" in build
     return Finding(
         name="accelerator",
         ok=not (driver and cpu_build),
-        message="NVIDIA driver found" if driver else f"none found: {os.cpu_count()} CPU cores will train",
-        hint="PyTorch here is a build for the CPU alone: make setup TORCH='torch>=2.6,<3'",
+        message="NVIDIA driver found" if driver else f"none found: training uses {os.cpu_count()} CPU cores",
+        hint="PyTorch is installed as a CPU-only build: make setup TORCH='torch>=2.6,<3'",
     )
 
 

@@ -1,4 +1,4 @@
-"""`ftrun events`: what the job tells; `-f` follows it to its end."""
+"""`ftrun events`: show the events of the job; `-f` follows them until it ends."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import json_text, print_json
 from ftrun.cli.options import experiment_options
+from ftrun.cli.output import json_text, print_json
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.targets import Event, Service
 
-PAUSE = 1.0  # seconds between two looks
-MOST = 100  # events of one look
+PAUSE = 1.0  # seconds between two requests
+MOST = 100  # events per request
 
 
 @click.command(name="events")
 @experiment_options
-@click.option("-f", "--follow", is_flag=True, help="Go on until the job ends.")
+@click.option("-f", "--follow", is_flag=True, help="Keep printing new events until the job ends.")
 def command(
     config: Path,
     target: str | None,
@@ -32,7 +32,8 @@ def command(
     follow: bool,
 ) -> int:
     """Show the events of the experiment's job, oldest first."""
-    from ftrun.cli.jobs import job_id_of, own_job, service_of
+    from ftrun.cli.connection import service_of
+    from ftrun.cli.jobs import job_id_of, own_job
     from ftrun.runner import open_session
     from ftrun.targets.service import READING
 

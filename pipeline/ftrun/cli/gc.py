@@ -1,4 +1,4 @@
-"""`ftrun gc`: files at a target that experiments of this project made and that no state uses any more."""
+"""`ftrun gc`: delete files at a target that this project uploaded and no longer uses."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from ftrun.cli.failure import print_json
-from ftrun.cli.remote import opened, remote_options
+from ftrun.cli.connection import inventory_of
+from ftrun.cli.options import remote_options
+from ftrun.cli.output import print_json
 
 
 @click.command(name="gc")
 @remote_options
 @click.option("--yes", is_flag=True, help="Delete without asking.")
-@click.option("--dry-run", is_flag=True, help="Only list.")
+@click.option("--dry-run", is_flag=True, help="Only list them.")
 def command(
     config: Path | None,
     target: str | None,
@@ -22,18 +23,18 @@ def command(
     yes: bool,
     dry_run: bool,
 ) -> int:
-    """List uploaded files that no experiment of this project uses any more, ask, and delete them.
+    """List uploaded files that no experiment of this project uses any longer, ask, and delete them.
 
-    A file counts as this project's when its name says so; what another clone still uses is uploaded
-    again by its next run. Kept is what was uploaded within the last 24 hours: a run of another clone may be
-    about to use it. Models are never collected: `ftrun rm` deletes one.
+    A file belongs to this project if its name says so. If another clone still uses it, its next run uploads
+    it again. Files uploaded within the last 24 hours are kept, since a run of another clone may be about to
+    use them. Models are never deleted here; use `ftrun rm`.
     """
-    from ftrun.cli.jobs import confirm
+    from ftrun.cli.confirmation import confirm
     from ftrun.cli.ls import print_entries
     from ftrun.runner.inventory import entries, fresh, unowned
 
-    with opened(config, target, runs_dir, yes=yes) as (_session, service, known):
-        if known.notes:  # what a damaged state owns is not known
+    with inventory_of(config, target, runs_dir, yes=yes) as (_session, service, known):
+        if known.notes:  # nobody knows what a damaged state owns
             dry_run = True
         listed = list(unowned(entries(service, "files", known), service.jobs(), known))
         young = fresh(listed)
@@ -47,8 +48,8 @@ def command(
             for entry in found:
                 service.delete_file(entry.id)
                 deleted.append(entry.id)
-    notes = [f"{note}; nothing is deleted while a state can't be read" for note in known.notes]
-    notes += [f"{file} is kept: {why}. To delete it: ftrun rm {file}" for file, why in young.items()]
+    notes = [f"{note}; nothing is deleted while a state is unreadable" for note in known.notes]
+    notes += [f"{file} was kept: {why}. To delete it: ftrun rm {file}" for file, why in young.items()]
     if as_json:
         files = [entry.as_dict() for entry in found]
         print_json({"files": files, "deleted": deleted, "notes": notes})

@@ -1,4 +1,4 @@
-"""`ftrun history CONFIG`: every model that this experiment had trained on a target, and what came of it."""
+"""`ftrun history CONFIG`: list every model that this experiment trained on a target, with its scores."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from ftrun.cli.failure import print_json
+from ftrun.cli.command_lines import program
 from ftrun.cli.options import experiment_options
-from ftrun.cli.program import program
+from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
 from ftrun.experiment.places import shown_path
 from ftrun.text import visible
@@ -25,7 +25,7 @@ SHOWN = ("model", "hyperparameters", "seed", "suffix")  # of a spec
 def command(
     config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
 ) -> int:
-    """List the models of an experiment on a target with configuration, cost and scores, oldest first."""
+    """List every model of an experiment on a target with its settings, cost and scores, oldest first."""
     from ftrun.paid.history import history
     from ftrun.runner import open_session
 

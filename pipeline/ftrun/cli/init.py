@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
+from ftrun.cli.output import print_json
 from ftrun.errors import DecisionError, UsageError
 from ftrun.files import atomic_writer, output_path, refuse_file, write_atomic
 from ftrun.text import visible
@@ -150,7 +150,7 @@ def _document(
     look: Look, proposal: Proposal, name: str, target: Path, written: list[Path], copied: Path | None
 ) -> dict[str, Any]:
     """Return the result of `--json`."""
-    from ftrun.cli.program import program
+    from ftrun.cli.command_lines import program
     from ftrun.data.readers.rows import TEXT
     from ftrun.experiment.places import shown_path
 

@@ -1,9 +1,10 @@
-"""How a command hears Ctrl-C and SIGTERM: both become KeyboardInterrupt. Decides nothing.
+"""Turn Ctrl-C and SIGTERM into KeyboardInterrupt, also while a call blocks.
 
-Python runs its handlers between two steps of its own. A signal that comes after the last of them, and before
-the system is called, interrupts neither: it would be heard when the call returns, which is when a server has
-answered. So a thread repeats a signal until its handler has run, and also where it ran inside a destructor or
-the callback of a weak reference: Python prints what they raise, and goes on.
+Python runs signal handlers between two of its own instructions. A signal that arrives after the last of
+them, but before the system call starts, interrupts neither: its handler would run when the call returns,
+which may be when a server has answered. So a thread repeats a signal until its handler has run, and also if
+the handler ran in a destructor or in the callback of a weak reference, where Python only prints what is
+raised.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def heed_signals() -> None:
         usual = sys.unraisablehook
 
         def take_back(lost: Any) -> None:
-            """Count an interrupt that Python has swallowed as not heard."""
+            """Treat an interrupt that Python swallowed as one whose handler has not run."""
             if lost.exc_type is KeyboardInterrupt:
                 _heard.clear()
             else:
@@ -57,15 +58,15 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _repeat(reader: int, main: int) -> None:
-    """Read the numbers of signals as they come; send again those whose handler has not run after a while."""
+    """Read the numbers of signals as they come; after a while, resend those whose handler has not run."""
     while numbers := set(os.read(reader, 4096)):
         time.sleep(REPEAT_SECONDS)
         os.set_blocking(reader, False)
-        with contextlib.suppress(BlockingIOError):  # pressed again meanwhile: still one wish
+        with contextlib.suppress(BlockingIOError):  # pressed again meanwhile: still one interrupt
             numbers.update(os.read(reader, 4096))
         os.set_blocking(reader, True)
         heard = numbers & _heard
         _heard.difference_update(heard)
         for number in numbers - heard:
-            if signal.getsignal(number) is _interrupt:  # others' signals are not ours to repeat
+            if signal.getsignal(number) is _interrupt:  # repeat only the signals that we handle
                 signal.pthread_kill(main, number)

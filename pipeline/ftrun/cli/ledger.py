@@ -1,4 +1,4 @@
-"""`ftrun ledger [CONFIG]`: everything that cost money, estimated and actual, by experiment and month."""
+"""`ftrun ledger [CONFIG]`: list what cost money, estimated and actual, by experiment and month."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
+from ftrun.cli.options import json_option, runs_dir_option
+from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
 from ftrun.errors import ConfigError, UsageError
 from ftrun.text import visible
@@ -25,17 +26,17 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 @click.command(name="ledger")
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--month", metavar="YYYY-MM", help="Only this month (UTC).")
-@click.option("--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@runs_dir_option
+@json_option
 def command(config: Path | None, month: str | None, runs_dir: Path | None, as_json: bool) -> int:
-    """List what cost money: of CONFIG's experiment, or of all experiments of the project here.
+    """List what cost money, for CONFIG or for all experiments of this project.
 
-    With CONFIG, and a state that lies elsewhere, what other machines have paid is fetched first.
+    If CONFIG keeps its state elsewhere (`state:`), what other machines paid is fetched first.
     """
     from ftrun.state.ledger import effects, read_ledgers
 
     if month is not None and not MONTH.fullmatch(month):
-        raise UsageError(f"--month {month}: a month is written 2026-11", code="usage")
+        raise UsageError(f"--month {month}: write a month as 2026-11", code="usage")
     paths = _ledgers(config, runs_dir)
     found = [one for one in effects(read_ledgers(paths)) if month in (None, one.month)]
     document = {"month": month, "entries": [asdict(one) for one in found], **_sums(found)}
@@ -56,13 +57,13 @@ def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
     document = read_document(config) if config else None
     name = document.data.get("name") if document else "*"
     if not isinstance(name, str) or not name:
-        raise ConfigError("there is no name in it, so no experiment", code="no_name", file=str(config))
+        raise ConfigError("not an experiment: it has no `name`", code="no_name", file=str(config))
     if document is not None and "state" in document.data:
-        _bring(document, runs / name)
+        _fetch(document, runs / name)
     return [path for folder in sorted(runs.glob(name)) for path in ledgers_of(folder)]
 
 
-def _bring(document: Document, folder: Path) -> None:
+def _fetch(document: Document, folder: Path) -> None:
     from ftrun.experiment import build_experiment
     from ftrun.paid.spending import bring_ledgers
 
@@ -91,11 +92,11 @@ def _print(document: dict[str, Any]) -> None:
         print(f"{where} {one['kind']:<11}{one['standing']:<10}{price:>14}  {visible(one['what'] or '')}")
     for total in document["totals"]:
         print(f"{total['month']}  {total['experiment']} on {total['target']}: {_sum_words(total)}")
-    print(f"in all: {_sum_words(document)}")
+    print(f"total: {_sum_words(document)}")
 
 
 def _sum_words(total: dict[str, Any]) -> str:
     words = money(total["usd"])
     if total["estimated"]:
-        words += f", of it estimated {money(total['estimated'])}"
-    return words + (f", and {total['unknown']} without a known price" if total["unknown"] else "")
+        words += f", of which {money(total['estimated'])} is estimated"
+    return words + (f", plus {total['unknown']} at an unknown price" if total["unknown"] else "")

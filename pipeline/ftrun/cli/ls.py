@@ -1,4 +1,4 @@
-"""`ftrun ls files|jobs|models`: what a target has, and which experiment of this project it belongs to."""
+"""`ftrun ls files|jobs|models`: list what is at a target, and which experiment it belongs to."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftrun.cli.failure import print_json
-from ftrun.cli.remote import opened, remote_options
+from ftrun.cli.connection import inventory_of
+from ftrun.cli.options import remote_options
+from ftrun.cli.output import print_json
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -25,19 +26,19 @@ KINDS = ("files", "jobs", "models")
 @click.argument("kind", type=click.Choice(KINDS))
 @remote_options
 @click.option(
-    "--limit", type=click.IntRange(min=0), default=USUAL, show_default=True, help="List so many; 0: all."
+    "--limit", type=click.IntRange(min=0), default=USUAL, show_default=True, help="How many to list; 0: all."
 )
 def command(
     kind: str, config: Path | None, target: str | None, runs_dir: Path | None, as_json: bool, limit: int
 ) -> int:
     """List files, jobs or models at a target, newest first, and which experiment they belong to.
 
-    CONFIG may be left out where this folder's experiments have one target.
+    CONFIG is optional if the experiments in this folder share one target.
     """
     from ftrun.runner.inventory import entries
     from ftrun.targets.service import READING
 
-    with opened(config, target, runs_dir) as (session, service, known):
+    with inventory_of(config, target, runs_dir) as (session, service, known):
         service.end_within(READING)
         found = list(islice(entries(service, kind, known), limit + 1 if limit else None))
     more = bool(limit) and len(found) > limit
@@ -51,19 +52,19 @@ def command(
     for note in known.notes:
         print(f"note: {visible(note)}")
     if more:
-        print(f"There are more: --limit 0 lists all. Shown: {limit}.")
+        print(f"Only the newest {limit} are shown; --limit 0 lists all.")
     return 0
 
 
 def print_entries(shown: Sequence[Entry]) -> None:
     """Print entries as a table."""
-    rows = [("id", "made", "what", "belongs to"), *(_row(entry) for entry in shown)]
+    rows = [("id", "created", "description", "experiment"), *(_row(entry) for entry in shown)]
     widths = [max(display_width(row[column]) for row in rows) for column in range(3)]
     for row in rows if shown else []:
         cells = [cell + " " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=False)]
         print("  ".join([*cells, row[3]]).rstrip())
     if not shown:
-        print("There is nothing.")
+        print("Nothing found.")
 
 
 def _row(entry: Entry) -> tuple[str, str, str, str]:
@@ -72,5 +73,5 @@ def _row(entry: Entry) -> tuple[str, str, str, str]:
     ends = entry.facts.get("shutdown_date")
     parts = (entry.status, entry.name, size, entry.model, entry.facts.get("fine_tuned_model"))
     what = " · ".join(str(part) for part in parts if part) + (f" until {ends}" if ends else "")
-    belongs = entry.owner or (f"({entry.made_by}, in no state here)" if entry.made_by else "-")
+    belongs = entry.owner or (f"({entry.made_by}, unknown to every state here)" if entry.made_by else "-")
     return visible(entry.id), made, visible(what), visible(belongs)

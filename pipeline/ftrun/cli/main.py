@@ -1,4 +1,4 @@
-"""The table of commands and what happens around each: loading it lazily, errors to exit codes."""
+"""The table of commands, loaded only when one is called, and the exit codes that errors lead to."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from pathlib import Path
 import click
 
 import ftrun
-from ftrun.cli.failure import report_failure
 from ftrun.cli.interrupts import heed_signals
+from ftrun.cli.output import report_failure
 from ftrun.errors import InterruptError
 from ftrun.redaction import guarded_output
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {
-    "run": "Plan, confirm what costs money, apply. `ftrun CONFIG` is the same.",
+    "run": "Plan, confirm the cost, apply. `ftrun CONFIG` does the same.",
     "plan": "Show what would run, be skipped, adopted or waited for, and why. Changes nothing.",
-    "check": "Check the data alone: errors with file:line, tokens, splits, cost. Needs no target.",
+    "check": "Check the data: errors with file:line, tokens, splits, cost. Needs no target.",
     "data": "Show examples as the model will see them, or what changed since the last run.",
     "status": "Show how far an experiment is.",
     "events": "Show the events of the experiment's job.",
-    "adopt": "Take over a job of this account as this experiment's, instead of paying for another.",
+    "adopt": "Adopt an existing job as this experiment's job, instead of paying for a new one.",
     "state": "Show, verify or repair what ftrun remembers of an experiment on a target.",
     "wait": "Wait until the experiment's job ends.",
     "cancel": "Cancel the experiment's job.",
-    "pause": "Pause the experiment's job, where the server can.",
-    "resume": "Let a paused job go on.",
+    "pause": "Pause the experiment's job, if the server supports it.",
+    "resume": "Resume a paused job.",
     "ls": "List files, jobs or models at a target, and which experiment they belong to.",
     "rm": "Delete a file or a tuned model at a target.",
-    "gc": "Find, and on request delete, what no experiment of this project uses any more.",
-    "history": "List every model of an experiment with configuration, cost and scores.",
-    "compare": "Put trained models side by side: of experiments, targets, or one experiment's history.",
+    "gc": "Delete uploaded files that no experiment of this project uses any longer.",
+    "history": "List every model of an experiment with its settings, cost and scores.",
+    "compare": "Compare trained models of experiments, targets, or one experiment's history.",
     "ledger": "List what cost money, estimated and actual, by experiment and month.",
-    "augment": "Ask a model for more training rows; none is used before a person has approved it.",
-    "review": "Approve or reject what augment proposed: in the browser, or with --approve and --reject.",
+    "augment": "Ask a model for more training rows; none is used until you approve it.",
+    "review": "Approve or reject proposed rows, in the browser or with --approve and --reject.",
     "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
     "init": "Write a new experiment from a CSV or JSONL file.",
-    "models": "List the models that a local target can fine-tune, and what is in the cache.",
-    "serve": "Run the engine: a fine-tuning server of this protocol on this machine.",
+    "models": "List the models that can be fine-tuned on this machine.",
+    "serve": "Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.",
     "schema": "Print the JSON Schema of the experiment file.",
-    "doctor": "Say what is wrong with this machine, and the cure.",
+    "doctor": "Check this machine and say how to fix what is wrong.",
 }
-# commands that DESIGN.md names and a later version brings
+# commands that a later version brings
 LATER = frozenset(("eval", "import", "metrics", "report"))
 
 
@@ -53,11 +53,11 @@ class Commands(click.Group):
     """A group that imports a command's module only when that command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
+        """Return the names in the table's order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command; None if there is none of that name."""
+        """Import and return the command; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f"ftrun.cli.{cmd_name}").command
@@ -72,11 +72,13 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Take a first argument that is no command for the CONFIG of `run`, if it looks like a file."""
+        """Take a first argument that looks like a file, and is not a command, as the CONFIG of `run`."""
         name = args[0]
         if name not in COMMANDS:
             if name in LATER:
-                raise click.UsageError(f"`ftrun {name}` is not in this version ({ftrun.__version__}).", ctx)
+                raise click.UsageError(
+                    f"`ftrun {name}` is not supported yet (version {ftrun.__version__}).", ctx
+                )
             if name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_file():
                 return "run", self.get_command(ctx, "run"), args
         return super().resolve_command(ctx, args)
@@ -86,13 +88,13 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 done, 1 a stage or job failed, 2 usage, config or data error, 3 a bug in ftrun, "
-    "4 a person must decide, 5 a gate was missed, 75 pending, 130 interrupted.",
+    "4 a decision is needed, 5 a gate was missed, 75 pending, 130 interrupted.",
 )
 @click.version_option(ftrun.__version__, prog_name="ftrun")
 def commands() -> None:
     """Fine-tune a chat model from one YAML file: ftrun configs/hiroyuki.yaml.
 
-    Doing it again skips every upload and job that is done; nothing is paid for twice.
+    Running it again skips completed work, so that nothing is uploaded or paid for twice.
     """
 
 
@@ -103,16 +105,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with guarded_output():
         try:
             code = _code_of(words)
-        except OSError:  # while a failure was told: nobody reads it, or the disk is full
+        except OSError:  # while a failure was printed: the reader has gone, or the disk is full
             code = 1
-        except KeyboardInterrupt:  # while a failure was told
+        except KeyboardInterrupt:  # while a failure was printed
             code = InterruptError.exit_code
     _forget_interrupt()
-    sys.exit(code if _is_all_said() else code or 1)
+    sys.exit(code if _flush() else code or 1)
 
 
 def _open_closed() -> None:
-    """Let closed standard streams lead nowhere: the next file that is opened must not be taken for one."""
+    """Point closed standard streams to the null device, so that no file we open takes their place."""
     for name, how in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             null = Path(os.devnull).open(how, encoding="utf-8")  # noqa: SIM115 - for the process's life
@@ -121,7 +123,7 @@ def _open_closed() -> None:
 
 def _code_of(words: list[str]) -> int:
     try:
-        heed_signals()  # of every command: what it started, such as a query, must end with it
+        heed_signals()  # in every command: what it started, such as a query, must end with it
         code = commands.main(args=words, prog_name="ftrun", standalone_mode=False)
     except BaseException as error:
         return report_failure(error, words)
@@ -129,26 +131,26 @@ def _code_of(words: list[str]) -> int:
 
 
 def _forget_interrupt() -> None:
-    """Let CPython exit with our code after an interrupt that was dealt with.
+    """Make CPython exit with our code after an interrupt that was handled.
 
-    One that came while a string was executed, as each dataclass does once, is remembered as unhandled: under
-    `python -m` the process would end by SIGINT whatever code it exits with. Executing a string forgets it.
+    An interrupt during `exec`, which each dataclass calls once, is remembered as unhandled: under `python -m`
+    the process would then die of SIGINT instead of exiting with its code. Another `exec` clears that.
     """
     exec("")  # noqa: S102
 
 
-def _is_all_said() -> bool:
-    """Write what still waits in stdout and stderr; tell whether that was possible.
+def _flush() -> bool:
+    """Flush stdout and stderr; return whether everything was written.
 
-    Where the reader has gone, or the disk is full, Python must not try again at exit: that ends with 120.
+    If the reader has gone or the disk is full, Python must not try again at exit: it would exit with 120.
     """
-    said = True
+    written = True
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            said = False
+            written = False
             if not isinstance(error, BrokenPipeError):
                 report_failure(error, ())
-    return said
+    return written

@@ -1,4 +1,4 @@
-"""`ftrun models`: what a local target can fine-tune, the cache, fetching, and accepting licences."""
+"""`ftrun models`: list what a local target can fine-tune, download models and accept their licences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
+from ftrun.cli.options import json_option
+from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -16,11 +17,11 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 
 
 @click.command(name="models")
-@click.option("--fetch", metavar="NAME", help="Download and convert a model now, so that a run needn't.")
-@click.option("--accept", metavar="NAME", help="Accept the terms of a model that comes under its own.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--fetch", metavar="NAME", help="Download and convert a model now instead of in the first run.")
+@click.option("--accept", metavar="NAME", help="Accept the terms of a model that has terms of its own.")
+@json_option
 def command(fetch: str | None, accept: str | None, as_json: bool) -> int:
-    """List the models that a local target can fine-tune, and what is in the cache.
+    """List the models that a local target can fine-tune, and which of them are in the cache.
 
     A target's `model` may also be a local folder with safetensors or a Hugging Face id (owner/name).
     """
@@ -43,7 +44,7 @@ def _named(name: str) -> BaseModel:
 
     model = find_model(name)
     if model is None:
-        hint = f"There are {', '.join(model_names())}."
+        hint = f"Built-in models: {', '.join(model_names())}."
         raise UsageError(f"There is no built-in model {name!r}.", code="unknown_model", hint=hint)
     return model
 
@@ -53,13 +54,14 @@ def _accept(model: BaseModel) -> None:
     from ftrun.engine.models.weights import terms_file
 
     if not model.needs_acceptance:
-        print(f"{model.title} ({model.license}) needs no acceptance.", file=sys.stderr)
+        print(f"{model.title} ({model.license}) has no terms to accept.", file=sys.stderr)
         return
     print(model.notice, file=sys.stderr)
     if model.terms is not None:
-        print(f"The terms: {terms_file(model)}", file=sys.stderr)
+        print(f"Terms: {terms_file(model)}", file=sys.stderr)
     print(
-        f"Recorded as accepted in {record_acceptance(model)}; delete that file to withdraw.", file=sys.stderr
+        f"Recorded as accepted in {record_acceptance(model)}; delete that file to withdraw.",
+        file=sys.stderr,
     )
 
 
@@ -104,7 +106,7 @@ def _print(models: list[dict[str, Any]]) -> None:
         size = f"{model['download_mb']} MB" if model["download_mb"] else "-"
         print(f"{model['name']:<24}{model['license']:<12}{_languages(model):<14}{size:>9}  {_state(model)}")
     print(
-        f"Cache: {_cache()} (FTRUN_CACHE names another). `model` may also be a folder or a Hugging Face id."
+        f"Cache: {_cache()} (set FTRUN_CACHE to move it). `model` may also be a folder or a Hugging Face id."
     )
 
 
@@ -112,7 +114,7 @@ def _languages(model: dict[str, Any]) -> str:
     languages = model["languages"]
     if len(languages) > 3:
         shown = "ja, " if "ja" in languages else ""
-        return f"{shown}{len(languages)} in all"
+        return f"{shown}{len(languages)} languages"
     return ", ".join(languages) or "any"
 
 
@@ -124,5 +126,5 @@ def _state(model: dict[str, Any]) -> str:
     return (
         "in the cache"
         if model["cached"]
-        else f"fetched on first use (or ftrun models --fetch {model['name']})"
+        else f"downloaded on first use (or now: ftrun models --fetch {model['name']})"
     )

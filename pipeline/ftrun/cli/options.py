@@ -1,4 +1,4 @@
-"""The options that several commands share, and durations such as 90s, 15m, 2h."""
+"""Options that several commands share, and durations such as 90s, 15m or 2h."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from typing import Any
 
 import click
 
-CONFIG = click.argument("config", type=click.Path(path_type=Path))
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+Decorated = Callable[..., Any]
+
+target_option = click.option("--target", metavar="T", help="Use this target instead of the file's `target`.")
+runs_dir_option = click.option(
+    "--runs-dir", type=click.Path(path_type=Path), help="The runs/ folder, if it is not in the project."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
+lock_option = click.option(
+    "--wait", "wait_for_lock", is_flag=True, help="Wait if another run of this experiment is active."
+)
+paying_option = click.option(
+    "--yes", is_flag=True, help="Don't ask before anything that costs money (budgets still apply)."
+)
 
 
 class Duration(click.ParamType[float]):
-    """A number of seconds, or one with the unit s, m, h or d."""
+    """A number of seconds, or a number with the unit s, m, h or d."""
 
     name = "duration"
 
@@ -24,23 +38,25 @@ class Duration(click.ParamType[float]):
             return float(value)
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", value.strip())
         if not found:
-            self.fail(f"{value!r} is no duration: write 90s, 15m or 2h", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 90s, 15m or 2h", param, ctx)
         return float(found[1]) * UNITS[found[2]]
 
 
-def experiment_options(command: Callable[..., Any]) -> Callable[..., Any]:
+max_wait_option = click.option(
+    "--max-wait", type=Duration(), metavar="T", help="Exit with 75 after waiting for 90s, 15m, 2h."
+)
+
+
+def experiment_options(command: Decorated) -> Decorated:
     """Add CONFIG, --target, --set, --runs-dir and --json."""
-    options = [
-        CONFIG,
-        click.option("--target", metavar="T", help="The target to use, instead of the file's `target`."),
-        click.option(
-            "--set", "overrides", metavar="K=V", multiple=True, help="Override any key of the file."
-        ),
-        click.option(
-            "--runs-dir", type=click.Path(path_type=Path), help="Where runs/ is, if not in the project."
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    config = click.argument("config", type=click.Path(path_type=Path))
+    overrides = click.option(
+        "--set", "overrides", metavar="K=V", multiple=True, help="Override any key of the file."
+    )
+    return config(target_option(overrides(runs_dir_option(json_option(command)))))
+
+
+def remote_options(command: Decorated) -> Decorated:
+    """Add an optional CONFIG, --target, --runs-dir and --json."""
+    config = click.argument("config", type=click.Path(path_type=Path), required=False)
+    return config(target_option(runs_dir_option(json_option(command))))

@@ -1,5 +1,6 @@
-"""`ftrun plan`: what would be done and why, with tokens and cost. Starts nothing, writes nothing
-but what the user agreed to.
+"""`ftrun plan`: show what would be done and why, with tokens and cost.
+
+Starts nothing and writes nothing, except the user's consent.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftrun.cli.confirmation import asker
 from ftrun.cli.cost import cost_words, epochs_words
-from ftrun.cli.failure import print_json
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
-from ftrun.cli.run import asker
+from ftrun.cli.output import print_json
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import real
 from ftrun.text import visible
@@ -31,8 +32,10 @@ SOMETHING_TO_DO = 10
 
 @click.command(name="plan")
 @experiment_options
-@click.option("--yes", is_flag=True, help="Agree to send the file's keys to the file's server; it is kept.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 when there is something to do.")
+@click.option(
+    "--yes", is_flag=True, help="Agree to send the file's keys to its server; the answer is remembered."
+)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 if there is something to do.")
 def command(
     config: Path,
     target: str | None,
@@ -61,9 +64,9 @@ def plan_of(
     yes: bool,
     ask: Callable[[str], bool] | None,
 ) -> Plan:
-    """Return the plan; prepares into a temporary folder where the prepared files are not up to date.
+    """Return the plan, prepared in a temporary folder if the prepared files are out of date.
 
-    Where nobody agrees to send a key there, nothing is sent, and the plan is made from the state.
+    If nobody agrees to send a key to the server, nothing is sent, and the plan is made from the state.
     """
     from ftrun.runner import Settings, context_of, is_done, locate_session
     from ftrun.targets import reachable
@@ -91,7 +94,7 @@ def plan_of(
 
 
 def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> list[str]:
-    """Have the user agree to what is sent; return why nothing may be, with the way out, else nothing."""
+    """Ask the user to agree to what is sent; return why nothing may be sent, and the fix, if so."""
     from ftrun.targets import agree
 
     try:
@@ -103,14 +106,14 @@ def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> 
 
 
 def target_notes(experiment: Experiment) -> list[str]:
-    """Return what is to be known of the target today, each with its cure."""
+    """Return what to know about the target today, each note with its fix."""
     from ftrun.data import target_problems
 
     return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment)]
 
 
 def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:
-    """Return the plan, from the state alone when the server can't be reached."""
+    """Return the plan, from the state alone if the server can't be reached."""
     from ftrun.runner import make_plan
     from ftrun.targets import TRANSIENT
 
@@ -123,7 +126,7 @@ def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:
 
 
 def _preview(context: Context, folder: Path) -> None:
-    """Compute what `prepare` and `check` would find, without touching the run folder."""
+    """Run what `prepare` and `check` would do, without touching the run's folder."""
     from ftrun.stages import check, prepare
 
     source = context.folder

@@ -1,4 +1,4 @@
-"""What a run prints while it goes on: to stderr, one line per event, a live line on a terminal."""
+"""Print the progress of a run to stderr: a line per event, and a live line on a terminal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ftrun.text import display_width, visible
 from ftrun.waiting import say_waits
 
 MARKS = {"run": "▶", "adopt": "⇄", "wait": "…", "skip": "✓"}
-PLAIN_INTERVAL = 10.0  # seconds between progress lines where the output is no terminal
+PLAIN_INTERVAL = 10.0  # seconds between progress lines if stderr is not a terminal
 
 
 class Reporter:
-    """Prints events. `quiet`: only warnings, waits and what a person must know."""
+    """Prints events; only warnings and waits if `quiet`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -33,12 +33,12 @@ class Reporter:
             show(**data)
 
     def line(self, text: str) -> None:
-        """Print a line, after taking the live line away."""
+        """Print a line, after removing the live line."""
         self._clear()
         print(visible(text), file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Take the live line away."""
+        """Remove the live line."""
         self._clear()
 
     def _clear(self) -> None:
@@ -47,7 +47,7 @@ class Reporter:
             self._width = 0
 
     def _progress(self, text: str) -> None:
-        """Show what changes all the time: rewritten on a terminal, now and then elsewhere."""
+        """Show what changes constantly: in a live line on a terminal, else every few seconds."""
         if self.live:
             self._clear()
             sys.stderr.write(visible(text))
@@ -72,7 +72,7 @@ class Reporter:
         self.line(f"  {text}")
 
     def _on_slow(self, *, text: str) -> None:
-        """Show a wait: on a terminal until there is something else to show."""
+        """Show a wait; on a terminal, until something else is shown."""
         if self.live:
             self._progress(f"  {text}")
         else:
@@ -106,7 +106,7 @@ class Reporter:
         left = f", about {clock(estimated_finish - time.time())} left" if estimated_finish else ""
         if self.live:
             self._progress(f"  job {job_id} is {status}{left}")
-        elif status != self._status:  # that it is still so is said as of every wait, now and then
+        elif status != self._status:  # waiting.py says now and then that it is still waiting
             self.line(f"  job {job_id} is {status}{left}")
         self._status = status
 

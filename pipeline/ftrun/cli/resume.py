@@ -1,4 +1,4 @@
-"""`ftrun resume`: let a paused job go on. Takes no lock and changes no state."""
+"""`ftrun resume`: resume the experiment's paused job. Takes no lock and changes no state."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
+from ftrun.cli.output import print_json
 
 
 @click.command(name="resume")
@@ -15,12 +15,12 @@ from ftrun.cli.options import experiment_options
 def command(
     config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
 ) -> int:
-    """Let the experiment's paused job go on from where it rested."""
-    from ftrun.cli.jobs import job_document, told_to
+    """Resume the experiment's job from where it was paused."""
+    from ftrun.cli.jobs import job_document, pause_or_resume
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    job = told_to(session, "resume")
+    job = pause_or_resume(session, "resume")
     if as_json:
         print_json(job_document(session, job))
     else:

@@ -1,4 +1,4 @@
-"""`ftrun review`: a person decides on the rows that `ftrun augment` proposed."""
+"""`ftrun review`: approve or reject the rows that `ftrun augment` proposed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
 from ftrun.cli.options import experiment_options
+from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
 from ftrun.experiment.places import shown_path
 from ftrun.text import visible
@@ -26,11 +26,11 @@ ALL = "all"
 
 @click.command(name="review")
 @experiment_options
-@click.option("--list", "listed", is_flag=True, help="Print the rows that wait, and open no page.")
-@click.option("--approve", metavar="ID", multiple=True, help="Approve a row; `all`: every row that waits.")
-@click.option("--reject", metavar="ID", multiple=True, help="Reject a row; `all`: every row that waits.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; 0: a free one.")
-@click.option("--no-browser", is_flag=True, help="Print the page's address, and open no browser.")
+@click.option("--list", "listed", is_flag=True, help="Print the pending rows instead of opening the page.")
+@click.option("--approve", metavar="ID", multiple=True, help="Approve a row; `all`: every pending row.")
+@click.option("--reject", metavar="ID", multiple=True, help="Reject a row; `all`: every pending row.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the page; 0: any free port.")
+@click.option("--no-browser", is_flag=True, help="Print the page's address instead of opening a browser.")
 def command(
     config: Path,
     target: str | None,
@@ -43,7 +43,7 @@ def command(
     port: int,
     no_browser: bool,
 ) -> int:
-    """Approve or reject proposed rows on a page of this machine, or here with --approve and --reject."""
+    """Approve or reject proposed rows: on a page in your browser, or with --approve and --reject."""
     from ftrun.augment.review_file import ReviewFile
     from ftrun.augment.shapes import shape_of
     from ftrun.runner import open_session
@@ -67,7 +67,7 @@ def _decide(review: ReviewFile, approve: Sequence[str], reject: Sequence[str]) -
     if ALL in approve and ALL in reject:
         raise UsageError("--approve all and --reject all contradict each other", code="usage")
     if both := set(approve) & set(reject):
-        raise UsageError(f"{sorted(both)[0]} is to be approved and rejected", code="usage")
+        raise UsageError(f"{sorted(both)[0]} can't be both approved and rejected", code="usage")
     chosen: list[tuple[Sequence[str], Status]] = [(approve, "approved"), (reject, "rejected")]
     for ids, status in sorted(chosen, key=lambda one: ALL in one[0]):  # the named ones first
         if ALL in ids:
@@ -82,7 +82,7 @@ def _serve(session: Session, review: ReviewFile, port: int, *, browser: bool) ->
     from ftrun.augment.page import ReviewServer
 
     with _server(ReviewServer, review, _facts(session, review), port) as server:
-        print(f"review page: {server.url}\nCtrl-C, or End on the page, ends it.", flush=True)
+        print(f"Review page: {server.url}\nPress Ctrl-C, or End on the page, to stop.", flush=True)
         if browser:
             webbrowser.open(server.url)
         try:
@@ -98,7 +98,7 @@ def _server(server: Any, review: ReviewFile, facts: Mapping[str, Any], port: int
         return server(review, facts, port)
     except OSError as error:
         message = f"port {port} can't be used: {error.strerror}"
-        raise UsageError(message, code="port", hint="Leave --port out: a free one is taken.") from error
+        raise UsageError(message, code="port", hint="Leave --port out to use any free port.") from error
 
 
 def _facts(session: Session, review: ReviewFile) -> dict[str, Any]:
@@ -134,9 +134,9 @@ def _print(session: Session, review: ReviewFile, entries: Sequence[Entry], *, li
     facts = _facts(session, review)
     training = shown_path(review.training)
     if facts["source_line"]:
-        print(f"To train on what is approved, add this line to data.sources:\n    {facts['source_line']}")
+        print(f"To train on the approved rows, add this line to data.sources:\n    {facts['source_line']}")
     else:
-        print(f"{training} is a source: the next run trains on it.")
+        print(f"{training} is one of the sources: the next run trains on it.")
 
 
 def _print_entry(entry: Entry) -> None:
@@ -149,7 +149,7 @@ def _print_entry(entry: Entry) -> None:
         print(f"  {visible(name)}")
         if old != text:
             print(f"    - {_indented(old)}")
-        print(f"    {'=' if old == text else '+'} {_indented(text) or '(empty: to be written)'}")
+        print(f"    {'=' if old == text else '+'} {_indented(text) or '(empty: please write it)'}")
 
 
 def _indented(text: str) -> str:

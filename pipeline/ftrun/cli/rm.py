@@ -1,4 +1,4 @@
-"""`ftrun rm ID`: delete one file or tuned model at a target, after saying whose it is."""
+"""`ftrun rm ID`: delete a file or tuned model at a target, after saying which experiment it belongs to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftrun.cli.failure import print_json
-from ftrun.cli.remote import opened, remote_options
+from ftrun.cli.confirmation import confirm
+from ftrun.cli.connection import inventory_of
+from ftrun.cli.options import remote_options
+from ftrun.cli.output import print_json
 from ftrun.errors import DecisionError, FtrunError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -24,11 +26,11 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 def command(
     thing: str, config: Path | None, target: str | None, runs_dir: Path | None, as_json: bool, yes: bool
 ) -> int:
-    """Delete a file or a tuned model at a target; asks first, and says which experiment would miss it.
+    """Delete a file or a tuned model at a target. Asks first, and says which experiment it belongs to.
 
-    Jobs can't be deleted anywhere: for a job its model is offered.
+    No service deletes jobs; given a job, it offers to delete its model.
     """
-    with opened(config, target, runs_dir, yes=yes) as (session, service, known):
+    with inventory_of(config, target, runs_dir, yes=yes) as (session, service, known):
         if _remove_deployment(session, thing, yes, as_json):
             return 0
         entry = _find(service, thing, known)
@@ -51,11 +53,10 @@ def command(
 
 
 def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -> bool:
-    """Remove a deployment of the target's resource, if `thing` is the name of one; tell whether it was."""
+    """Remove the deployment named `thing` from the target's resource; return whether there was one."""
     where = session.experiment.target.deployment
     if where is None or where.subscription is None or thing.startswith(("file-", "ftjob-", "ft:")):
         return False
-    from ftrun.cli.jobs import confirm
     from ftrun.paid.deployments import removed, standing
     from ftrun.runner.apply import Settings, locked_context
     from ftrun.targets.azure.deployments import Deployments
@@ -80,9 +81,10 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
 
 
 def _find(service: Service, thing: str, known: Owners) -> Entry | None:
-    """Return what `thing` names; for a job its model. A model's name may look like anything."""
+    """Return the file or model with this id; for a job, its model."""
     from ftrun.runner.inventory import file_entry, model_entry
 
+    # a model's id may look like anything
     job = None if thing.startswith(("file-", "ft:")) else _job(service, thing)
     if job is not None:
         return _model_of(job, service, known)
@@ -94,23 +96,23 @@ def _find(service: Service, thing: str, known: Owners) -> Entry | None:
 
 
 def _refuse_in_use(service: Service, file_id: str) -> None:
-    """Refuse to take a file away from a job that was paid for and has not ended."""
+    """Refuse to delete a file that a job is still using: the job was paid for."""
     for job in service.jobs():
         if file_id in (job.training_file, job.validation_file) and not (job.succeeded or job.dead):
             raise DecisionError(
-                f"Job {job.id} ({job.status}) was made from {file_id} and goes on; nothing was deleted.",
+                f"Job {job.id} ({job.status}) is still using {file_id}; nothing was deleted.",
                 code="in_use",
-                hint="Wait for its end, or end it first: ftrun cancel CONFIG JOB_ID",
+                hint="Wait until it ends, or cancel it first: ftrun cancel CONFIG JOB_ID",
             )
 
 
 def _warn_of_a_run(entry: Entry) -> None:
-    """Say that a run of another clone may be about to use the file."""
+    """Warn that a run of another clone may be about to use the file."""
     from ftrun.runner.inventory import fresh
 
     if entry.owner is None and entry.made_by is not None:
         for file, why in fresh([entry]).items():
-            words = f"warning: {file}: {why}. A run that is about to create its job from it would fail."
+            words = f"warning: {file}: {why}. If a run is about to create its job from it, that will fail."
             click.echo(words, err=True)
 
 
@@ -126,24 +128,22 @@ def _job(service: Service, thing: str) -> Job | None:
 def _model_of(job: Job, service: Service, known: Owners) -> Entry:
     from ftrun.runner.inventory import model_entry
 
-    stays = f"{job.id} is a job, and jobs stay in a provider's list for ever"
+    stays = f"{job.id} is a job, and jobs can't be deleted"
     if not (job.succeeded or job.dead):
         raise UsageError(
             f"{stays}; this one is {job.status}.", code="job_stays", hint="To stop it: ftrun cancel CONFIG"
         )
     model = service.model(job.fine_tuned_model) if job.fine_tuned_model else None
     if model is None:
-        raise UsageError(f"{stays}. It has no model that could be deleted.", code="job_stays")
+        raise UsageError(f"{stays}. It has no model to delete.", code="job_stays")
     click.echo(f"{stays}. Its model {model.id} can be deleted.", err=True)
     return model_entry(model, job, known)
 
 
 def _ask(entry: Entry, yes: bool, as_json: bool) -> None:
-    from ftrun.cli.jobs import confirm
-
     uses = {
         "file": "its next run uploads it again",
-        "model": "it can't be had back without paying for its training again",
+        "model": "getting it back means paying for its training again",
     }[entry.kind]
     whose = f"It belongs to {entry.owner}: {uses}." if entry.owner else "No state of this project knows it."
     confirm(f"Delete the {entry.kind} {entry.id}? {whose}", yes=yes, as_json=as_json)

@@ -1,18 +1,18 @@
-"""`ftrun run CONFIG`, or `ftrun CONFIG`: plan, confirm what costs money, apply; say how to go on."""
+"""`ftrun run CONFIG`, or `ftrun CONFIG`: plan, confirm the cost, apply, and print what to do next."""
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import failure_document, print_json
+from ftrun.cli.command_lines import command_line
+from ftrun.cli.confirmation import asker
 from ftrun.cli.jobs import ENDED
-from ftrun.cli.options import Duration, experiment_options
-from ftrun.cli.program import program
+from ftrun.cli.options import experiment_options, lock_option, max_wait_option, paying_option
+from ftrun.cli.output import failure_document, print_json, print_problems
 from ftrun.cli.reporter import Reporter
 from ftrun.errors import DecisionError, FtrunError, InterruptError, PendingError, UserError
 from ftrun.experiment.places import shown_path
@@ -25,17 +25,15 @@ STAGES = ("prepare", "check", "upload", "train", "wait", "deploy", "evaluate", "
 
 @click.command(name="run")
 @experiment_options
+@paying_option
 @click.option(
-    "--yes", is_flag=True, help="Go ahead with what costs money without asking (a budget still holds)."
+    "--detach", is_flag=True, help="Create the job and exit with 75; run the same command to resume."
 )
-@click.option("--detach", is_flag=True, help="Create the job and leave; exit 75. The same command goes on.")
 @click.option("--until", type=click.Choice(STAGES), help="Stop after this stage.")
-@click.option("--force", type=click.Choice(STAGES), help="Do this stage again; for `train`, another job.")
-@click.option("--confirm-not-created", is_flag=True, help="An unclear create made no job: I have looked.")
-@click.option(
-    "--max-wait", type=Duration(), metavar="T", help="Leave with exit 75 after 90s, 15m, 2h of waiting."
-)
-@click.option("--wait", "wait_for_lock", is_flag=True, help="Wait for another run of this experiment to end.")
+@click.option("--force", type=click.Choice(STAGES), help="Run this stage again; `train` creates another job.")
+@click.option("--confirm-not-created", is_flag=True, help="Confirm that the unclear request created no job.")
+@max_wait_option
+@lock_option
 def command(
     config: Path,
     target: str | None,
@@ -44,7 +42,7 @@ def command(
     as_json: bool,
     **how: Any,
 ) -> int:
-    """Plan, confirm what costs money, apply. Doing it again skips what is done."""
+    """Plan, confirm the cost, apply. Running it again skips completed work."""
     from ftrun.runner import Settings, apply, open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
@@ -60,26 +58,19 @@ def command(
     return error.exit_code if error else 0
 
 
-def asker(as_json: bool) -> Any:
-    """Return how to ask a person, or None where nobody can answer."""
-    if as_json or not sys.stdin.isatty():
-        return None
-    return lambda question: click.confirm(question, default=False, err=True)
-
-
 def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
-    """Tell that a run which waited for its job has ended, as the experiment's `notify` wants it."""
+    """Send the experiment's notifications if the run waited for its job and has ended."""
     waited = outcome.stages.get("wait", {}).get("action") == "wait"
     if not waited or isinstance(error, (PendingError, InterruptError)):
         return
-    from ftrun.cli.notice import notify
+    from ftrun.cli.notification import notify
 
     for problem in notify(session.experiment, _document(session, outcome, error)):
         print(f"warning: {problem}", file=sys.stderr)
 
 
 class _Greeting:
-    """Passes events on; before the first of a run that has something to do, says what to know beforehand."""
+    """Passes events to the reporter; before the first, prints the target and notes about it."""
 
     def __init__(self, session: Session, reporter: Reporter) -> None:
         self.session, self.reporter = session, reporter
@@ -97,25 +88,17 @@ class _Greeting:
 
 
 def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
-    """Return what ended the run early; an interruption says what goes on and how to come back."""
+    """Return what ended the run early; an interruption says what keeps running and how to resume."""
     error = outcome.error
     if error is None or isinstance(error, FtrunError):
         return error
     job = next((one.job_id for one in session.state.jobs.values() if one.status not in ENDED), None)
-    fate = f"Job {job} goes on without us." if job else "Nothing is lost."
+    fate = f"Job {job} keeps running." if job else "Nothing is lost."
     if any(one.phase == "sending" for one in session.state.intents.values()):
         fate = "A job may just have been created; the next run looks for it."
     return InterruptError(
-        f"interrupted. {fate}", code="interrupted", hint=f"Come back with: {comeback(session)}"
+        f"interrupted. {fate}", code="interrupted", hint=f"To resume: {command_line(session)}"
     )
-
-
-def comeback(session: Session, *, command: str = "", target: str | None = None) -> str:
-    """Return, ready to be typed, what goes on from here: the same experiment, target and overrides."""
-    words = [command] if command else []
-    words += [shown_path(session.experiment.file), "--target", target or session.experiment.target.name]
-    words += [word for override in session.overrides for word in ("--set", override)]
-    return f"{program()} {shlex.join(words)}"
 
 
 def _status(error: FtrunError | None) -> str:
@@ -159,8 +142,6 @@ def _metrics(session: Session) -> dict[str, Any]:
 
 
 def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
-    from ftrun.cli.failure import print_problems
-
     if error:
         print_problems(error)
         return
@@ -179,16 +160,16 @@ def _print_answers(session: Session) -> None:
 
 
 def _print_next(session: Session) -> None:
-    """Print the exact next commands."""
+    """Print the next commands, ready to be copied."""
     report = session.folder / "report.html"
-    lines = [("run again" if "wait" in session.state.stages else "go on", comeback(session))]
-    if "wait" in session.state.stages:  # before, there is no tuned model
-        lines.insert(0, ("talk to it", comeback(session, command="chat")))
+    lines = [("run again" if "wait" in session.state.stages else "continue", command_line(session))]
+    if "wait" in session.state.stages:  # there is a tuned model
+        lines.insert(0, ("talk to it", command_line(session, "chat")))
     if report.exists():
         lines.insert(0, ("report", shown_path(report)))
     target = session.experiment.target.name
     others = [other.name for other in session.experiment.targets if other.name != target]
-    lines += [("elsewhere", comeback(session, target=other)) for other in others[-1:]]
+    lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:
         print(f"  {label:<11} {text}")

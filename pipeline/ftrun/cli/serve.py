@@ -1,4 +1,4 @@
-"""`ftrun serve`: the engine in the foreground, and the end of the one in the background."""
+"""`ftrun serve`: run the engine in the foreground, or stop the one in the background."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 
 import click
 
-from ftrun.cli.failure import json_text
+from ftrun.cli.output import json_text
 from ftrun.errors import UsageError
 from ftrun.files import real
 
 
 @click.command(name="serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address of this machine.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="0, the default, takes a free one.")
-@click.option("--token-env", metavar="NAME", help="Take the token from this variable instead of a new one.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port (default: any free port).")
+@click.option("--token-env", metavar="NAME", help="Read the token from this variable (default: a new token).")
 @click.option("--home", type=click.Path(path_type=Path), help="The store's folder (default: $FTRUN_HOME).")
-@click.option("--stop", is_flag=True, help="End the engine of this home. Jobs in training go on.")
+@click.option("--stop", is_flag=True, help="Stop the engine of this home. Jobs in training keep running.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 def command(
     host: str, port: int, token_env: str | None, home: Path | None, stop: bool, as_json: bool
 ) -> None:
-    """Run the engine: a fine-tuning server of OpenAI's protocol on this machine.
+    """Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.
 
-    Give its base_url and token to any client of that protocol. Ctrl-C ends it.
+    Give its base_url and token to any client of that API. Ctrl-C stops it.
     """
     from ftrun.engine.places import engine_home
 
@@ -52,17 +52,17 @@ def _stop(home: Path, as_json: bool) -> None:
     if as_json:
         print(json_text({"stopped": stopped, "home": str(home)}))
     else:
-        print("The engine has ended." if stopped else f"No engine runs for {home}.")
+        print("The engine has stopped." if stopped else f"No engine is running for {home}.")
 
 
 def _token(variable: str | None) -> str | None:
-    """Return the token in `variable`; refuse one that a header can't carry."""
+    """Return the token in `variable`; UsageError if an HTTP header can't hold it."""
     if variable is None:
         return None
     token = os.environ.get(variable, "")
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(
-            f"The variable {variable} holds no usable token: it must be printable ASCII without spaces.",
+            f"The variable {variable} is not a usable token: it must be printable ASCII without spaces.",
             code="bad_token",
             hint=f"export {variable}=\"$(python3 -c 'import secrets; print(secrets.token_urlsafe())')\"",
         )
@@ -74,6 +74,9 @@ def _say_ready(note: dict[str, Any], as_json: bool) -> None:
         shown = {name: note[name] for name in ("base_url", "token", "pid", "version", "store")}
         print(json.dumps(shown), flush=True)
         return
-    print(f"The engine listens. Ctrl-C ends it.\n\n  export OPENAI_BASE_URL={note['base_url']}", flush=True)
+    print(
+        f"The engine is running. Press Ctrl-C to stop it.\n\n  export OPENAI_BASE_URL={note['base_url']}",
+        flush=True,
+    )
     print(f"  export OPENAI_API_KEY={note['token']}\n", flush=True)
-    print("Any client of OpenAI's protocol can use it now.", file=sys.stderr)
+    print("Any client of OpenAI's API can use it now.", file=sys.stderr)

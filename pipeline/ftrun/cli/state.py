@@ -1,4 +1,4 @@
-"""`ftrun state show|verify|repair|unlock`: what ftrun remembers of an experiment on a target."""
+"""`ftrun state show|verify|repair|unlock`: look at and repair what ftrun remembers of an experiment."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from ftrun.cli.failure import print_json
 from ftrun.cli.interrupts import heed_signals
-from ftrun.cli.options import experiment_options
+from ftrun.cli.options import experiment_options, lock_option
+from ftrun.cli.output import print_json
 from ftrun.cli.reporter import Reporter
 from ftrun.errors import UsageError
 from ftrun.text import visible
@@ -42,9 +42,9 @@ def show(
 def verify(
     config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
 ) -> int:
-    """Check form, checksum and owner of the state, and that the target still has what it names.
+    """Check the state's format, checksum and owner, and that the target still has what it refers to.
 
-    Exit 0: all is there; 1: the target has something no more; 4: the state can't be trusted.
+    Exits with 0 if all is there, 1 if the target has lost something, 4 if the state can't be trusted.
     """
     from ftrun.runner import open_session
     from ftrun.runner.repair import missing_at_target
@@ -62,17 +62,17 @@ def verify(
     if as_json:
         print_json(document)
     else:
-        print(f"{document['state']}: whole, serial {document['serial']}")
+        print(f"{document['state']}: intact, serial {document['serial']}")
         if missing is None:
-            print("The target was not asked.")
+            print("The target was not checked.")
         for one in missing or ():
-            print(f"not at the target any more: {visible(one)}")
+            print(f"no longer at the target: {visible(one)}")
     return 1 if missing else 0
 
 
 @command.command(name="repair")
 @experiment_options
-@click.option("--wait", "wait_for_lock", is_flag=True, help="Wait for another run of this experiment to end.")
+@lock_option
 def repair(
     config: Path,
     target: str | None,
@@ -81,32 +81,32 @@ def repair(
     as_json: bool,
     wait_for_lock: bool,
 ) -> int:
-    """Put a damaged state right: from its backup, from both sides of a merge, or from what the target has.
+    """Repair a damaged state from its backup, from both sides of a merge, or from what the target has.
 
-    The damaged file is kept. What can't be known afterwards is looked for, or asked, by the next run.
+    The damaged file is kept. What can't be restored is looked for by the next run, which may ask you.
     """
     from ftrun.runner import locate_session
-    from ftrun.runner.repair import repair as put_right
+    from ftrun.runner.repair import repair as repair_state
 
     heed_signals()
     session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    document = put_right(session, wait=wait_for_lock, emit=reporter)
+    document = repair_state(session, wait=wait_for_lock, emit=reporter)
     reporter.end()
     if as_json:
         print_json(document)
     elif document["source"] is None:
-        print(f"{document['state']} is whole: there is nothing to repair.")
+        print(f"{document['state']} is intact: nothing to repair.")
     else:
-        print(f"It was wrong: {document['wrong']}")
-        kept = f"; the damaged one is kept: {document['kept']}" if document["kept"] else ""
+        print(f"Problem: {document['wrong']}")
+        kept = f"; the damaged file was kept as {document['kept']}" if document["kept"] else ""
         print(f"{document['state']} was restored from {document['source']}{kept}")
     return 0
 
 
 @command.command(name="unlock")
 @experiment_options
-@click.option("--id", "lock_id", required=True, help="The lock's id, as the refused run showed it.")
+@click.option("--id", "lock_id", required=True, help="The lock's id, as shown by the run that was refused.")
 def unlock(
     config: Path,
     target: str | None,
@@ -115,7 +115,7 @@ def unlock(
     as_json: bool,
     lock_id: str,
 ) -> int:
-    """Take away the lock that a dead run left on a remote state (`state:`). Other locks never need this."""
+    """Remove the lock that a dead run left on a remote state (`state:`). No other lock ever needs this."""
     from ftrun.runner import locate_session
     from ftrun.state.remote import RemoteStore
 

@@ -1,4 +1,4 @@
-"""`ftrun status`: how far the experiment is, from the state and, where it can be reached, the target."""
+"""`ftrun status`: show how far the experiment is, from its state and, if it can be reached, the target."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.failure import print_json
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.jobs import ENDED, own_job
 from ftrun.cli.options import experiment_options
+from ftrun.cli.output import print_json
 from ftrun.errors import FtrunError
 from ftrun.text import visible
 
@@ -36,7 +36,7 @@ def command(
 
 
 def status_of(session: Session) -> dict[str, Any]:
-    """Return the document of `status --json`."""
+    """Return what `status --json` prints."""
     job_id, job_status, model = _job(session)
     return {
         "experiment": session.experiment.name,
@@ -73,7 +73,7 @@ def _status(stage: str, action: str, recorded: str | None, job_status: str | Non
 
 
 def _job(session: Session) -> tuple[str | None, str | None, str | None]:
-    """Return id, status and model of the job; the target is asked while it is not at its end."""
+    """Return the id, status and model of the job; asks the target until the job has ended."""
     from ftrun.runner.present import present_job
 
     job_id = present_job(session)
@@ -98,7 +98,7 @@ def _ask(session: Session, job_id: str) -> Any:
     try:
         return own_job(session, service, job_id)
     except FtrunError:
-        return None  # what the state knows is the answer then
+        return None  # then show what the state knows
     finally:
         service.close()
 

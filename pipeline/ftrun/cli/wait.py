@@ -1,4 +1,4 @@
-"""`ftrun wait`: until the experiment's job ends. Takes no lock, changes nothing, stops nothing."""
+"""`ftrun wait`: wait until the experiment's job ends. Takes no lock, changes nothing, stops nothing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from ftrun.cli.failure import print_json
-from ftrun.cli.options import Duration, experiment_options
+from ftrun.cli.options import experiment_options, max_wait_option
+from ftrun.cli.output import print_json
 from ftrun.cli.reporter import Reporter
 
 
 @click.command(name="wait")
 @experiment_options
-@click.option(
-    "--max-wait", type=Duration(), metavar="T", help="Leave with exit 75 after 90s, 15m, 2h of waiting."
-)
+@max_wait_option
 def command(
     config: Path,
     target: str | None,
@@ -24,12 +22,13 @@ def command(
     as_json: bool,
     max_wait: float | None,
 ) -> int:
-    """Wait until the experiment's job ends: 0 it succeeded, 1 it did not, 75 --max-wait is over.
+    """Wait until the experiment's job ends. Exits with 0 if it succeeded, 1 if not, 75 after --max-wait.
 
-    `ftrun run` goes on from there: it asks and judges the model.
+    `ftrun run` continues from there and evaluates the model.
     """
-    from ftrun.cli.jobs import agree_in, job_document, job_id_of
-    from ftrun.cli.run import comeback
+    from ftrun.cli.command_lines import command_line
+    from ftrun.cli.connection import agree_in
+    from ftrun.cli.jobs import job_document, job_id_of
     from ftrun.runner import Settings, context_of, open_session
     from ftrun.stages.wait import failure_of, watch_of
 
@@ -48,5 +47,5 @@ def command(
     if as_json:
         print_json(job_document(session, job))
     else:
-        print(f"Job {job.id} succeeded: {job.fine_tuned_model}\nGo on with: {comeback(session)}")
+        print(f"Job {job.id} succeeded: {job.fine_tuned_model}\nNext: {command_line(session)}")
     return 0

@@ -1,6 +1,6 @@
-"""The way from an exception to what the user reads and the exit code.
+"""Print results as JSON and failures as messages, and turn exceptions into exit codes.
 
-Expected errors show no traceback; a bug names its log file.
+Expected errors show no traceback; a bug says where its log file is.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ MOST_PROBLEMS = 50  # shown in the terminal; --json has them all
 
 
 def report_failure(error: BaseException, words: Sequence[str]) -> int:
-    """Print `error` (as JSON if `--json` stands in `words`) and return the exit code."""
-    if isinstance(error, SystemExit):  # as click does where the reader of a pipe has gone
+    """Print `error` (as JSON if `--json` is among the arguments `words`) and return the exit code."""
+    if isinstance(error, SystemExit):  # click exits so when the reader of a pipe has gone
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, BrokenPipeError):
         return 1
@@ -56,7 +56,7 @@ def print_json(document: Any) -> None:
 
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
-    """Return JSON for stdout: with JSON's own escapes where its encoding lacks a character."""
+    """Return JSON for stdout, with escapes if stdout's encoding lacks a character."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -66,7 +66,7 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
 
 
 def _expected(error: BaseException) -> FtrunError | None:
-    """Return `error` as one of ours; None means that it is a bug."""
+    """Return the expected error that `error` stands for; None if it is a bug."""
     if isinstance(error, FtrunError):
         return error
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -80,13 +80,13 @@ def _expected(error: BaseException) -> FtrunError | None:
             f"{error.strerror}: {error.filename or 'what is printed'}",
             code="os_error",
             file=None if error.filename is None else str(error.filename),
-            hint="Free the space or mend the permission and run the same command again: nothing was lost.",
+            hint="Free some space or fix the permissions, then run the same command again: nothing was lost.",
         )
     return None
 
 
 def print_problems(error: FtrunError) -> None:
-    """Write every problem of `error` to stderr, with its place and the way out."""
+    """Write every problem of `error` to stderr, with its place and how to fix it."""
     shown = error.problems[:MOST_PROBLEMS]
     if str(error) != shown[0].message:
         print(visible(str(error)), file=sys.stderr)
@@ -111,7 +111,7 @@ def _report_bug(error: BaseException, words: Sequence[str]) -> int:
     descriptor, name = tempfile.mkstemp(prefix="ftrun-bug-", suffix=".log")
     with os.fdopen(descriptor, "w", encoding="utf-8") as log:
         log.write(hide("".join(traceback.format_exception(error))))
-    message = f"This is a bug in ftrun ({type(error).__name__}). The details are in {Path(name)}."
+    message = f"This is a bug in ftrun ({type(error).__name__}). Details: {Path(name)}"
     if "--json" in words:
         print_json(failure_document(FtrunError(message, code="bug")))
     else:

@@ -1,4 +1,4 @@
-"""Telling that a run has ended: a bell, the desktop, a webhook. What fails here is said, and no more."""
+"""Notify the user that a run has ended: a bell, a desktop message, a webhook. Failures are only reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ APPLE = (
 
 
 def notify(experiment: Experiment, document: dict[str, Any]) -> list[str]:
-    """Tell that a run ended, as `notify` says; return what did not work. `document` is `run --json`'s."""
+    """Send the notifications of the experiment and return what failed; `document` is that of `run --json`."""
     how, problems, document = experiment.notify, [], hide_in(document)
     text = _sentence(document)
     if how.bell and sys.stderr.isatty():
@@ -48,7 +48,7 @@ def _sentence(document: dict[str, Any]) -> str:
 
 
 def _payload(document: dict[str, Any], text: str) -> dict[str, Any]:
-    """Return a small document; `text` is what chat services show."""
+    """Return what the webhook gets; `text` is the key that chat services show."""
     names = ("experiment", "target", "status", "job_id", "fine_tuned_model")
     error = document.get("error")
     return {
@@ -59,7 +59,7 @@ def _payload(document: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def _desktop(title: str, text: str) -> str | None:
-    """Show a message; the texts are arguments of their own, never part of a command."""
+    """Show a desktop message; the texts are passed as arguments, never as part of a script."""
     if sys.platform == "darwin":
         words = ["osascript", *(word for line in APPLE for word in ("-e", line)), title, text]
     else:
@@ -74,7 +74,7 @@ def _desktop(title: str, text: str) -> str | None:
 
 
 def _webhook(variable: str, payload: dict[str, Any]) -> str | None:
-    """Post the payload; no redirect is followed, and the address, which may be a secret, is never shown."""
+    """Post the payload without following redirects; the address may be a secret and is never shown."""
     address = os.environ.get(variable, "")
     keep_secret(address)
     if not address:
@@ -85,7 +85,7 @@ def _webhook(variable: str, payload: dict[str, Any]) -> str | None:
     except ValueError:
         allowed = False
     if not allowed:
-        return f"no webhook: {variable} holds no https:// address"
+        return f"no webhook: {variable} is not an https:// address"
     return _post(address, json.dumps(payload, ensure_ascii=False).encode())
 
 
