@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/hiroyuki.yaml
 TEST_WORKERS ?= 2
-# PyTorch: this exact version has builds for the CPU alone; a range would take gigabytes of CUDA.
+# this exact version of PyTorch has CPU-only builds; a range would install gigabytes of CUDA
 TORCH_VERSION := 2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
-# what `make setup TORCH=...` installs instead, e.g. TORCH='torch>=2.6' for CUDA, TORCH=none for rehearsals only
+# override with `make setup TORCH=...`: TORCH='torch>=2.6' for CUDA, TORCH=none for rehearsals only
 TORCH ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-# what is installed is pinned, with hashes, so that nobody's new release breaks a fresh clone; `make lock` renews it
+# dependencies are pinned with hashes, so that no new release breaks a fresh clone; `make lock` updates the pins
 PINNED := .ci/requirements
 INSTALL := $(PIP) install --no-deps --require-hashes
 NEWEST := .venv-newest
@@ -24,18 +24,18 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo "  make run CONFIG=configs/quickstart.yaml runs another experiment"
 
-setup: $(VENV)/.ready ## make .venv with everything that is needed to run
+setup: $(VENV)/.ready ## create .venv with everything needed to run
 
-run: $(VENV)/.ready ## set up and run CONFIG (configs/hiroyuki.yaml) on the embedded engine
+run: $(VENV)/.ready ## set up, then run CONFIG (default: configs/hiroyuki.yaml) on this machine
 	@$(BIN)/ftrun $(CONFIG)
 
-test: $(VENV)/.test-ready ## set up and run the tests (slow suites in a smaller number)
+test: $(VENV)/.test-ready ## set up, then run the tests (a sample of the slow ones)
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
 test-all: $(VENV)/.test-ready ## run every test in full
 	FTRUN_TEST_ALL=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
-test-newest: ## run the tests with the newest versions of everything, in a .venv-newest of its own
+test-newest: ## run the tests with the newest versions of everything, in .venv-newest
 	rm -rf $(NEWEST)
 	$$(sh .ci/find-python) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install -qq --upgrade pip
@@ -55,13 +55,13 @@ format: $(VENV)/.lint-ready ## format the code
 	$(BIN)/ruff check --fix pipeline tests benchmarks .ci
 	$(BIN)/ruff format pipeline tests benchmarks .ci
 
-bench: $(VENV)/.bench-ready ## measure start-up, overhead, data and training, side by side with their yardsticks
+bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data and training
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/training.py
 
-lock: $(BIN)/python ## pin the newest versions of what setup, test, lint and bench install
+lock: $(BIN)/python ## pin the newest versions of all dependencies
 	@$(PIP) install uv
 	@sh .ci/lock $(BIN)/uv
 
@@ -73,7 +73,7 @@ $(BIN)/python:
 	  && $$python -m venv $(VENV)
 
 $(VENV)/.ready: pyproject.toml $(PINNED)/engine.txt $(PINNED)/local.txt | $(BIN)/python
-	@echo "installing what ftrun needs"
+	@echo "installing the dependencies"
 	@$(INSTALL) -r $(PINNED)/$(if $(filter none,$(TORCH)),engine,local).txt
 	@TORCH='$(TORCH)' TORCH_VERSION='$(TORCH_VERSION)' TORCH_CPU_INDEX='$(TORCH_CPU_INDEX)' \
 	  sh .ci/install-torch '$(BIN)/python'

@@ -1,6 +1,6 @@
-"""Owns the made-up chats of the data benchmark: seeded, in everyday Japanese and English, without end.
+"""Generate the chats of the data benchmark: seeded, in everyday Japanese and English, endlessly.
 
-Sentences are patterns with words put in, so that what is said varies while it reads as people write.
+Sentences are patterns filled with words, so that they vary and still read naturally.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Checking and preparing data, against the way of OpenAI's published data-preparation notebook, side by side.
+"""Compare checking and preparing data with the way of OpenAI's published data-preparation notebook.
 
 Usage: python benchmarks/data.py [MEGABYTES] [chat|csv ...]. It makes its files itself: seeded chats in
 Japanese and English under one system prompt, as chat rows and as a CSV that templates turn into such chats.
 
-The yardstick is written anew after the notebook's description: it loads all lines with `json`, looks each
-example over, counts with `tiktoken` as published and takes distributions with `numpy`, in one process.
+The notebook's way is our own version, written after its description: it loads all lines with `json`, checks
+each example, counts with `tiktoken` as published and takes distributions with `numpy`, in one process.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def phases(config: Path) -> None:
     print("  where the processor time of reading goes (loading the vocabularies is part of `count`):")
     for phase, took in sorted(seconds.items(), key=lambda one: -one[1]):
         print(
-            f"    {phase:22}{took:7.2f} s {took / whole:6.0%} {took / len(gathered) * 1e6:7.1f} µs an example"
+            f"    {phase:22}{took:7.2f} s {took / whole:6.0%} {took / len(gathered) * 1e6:7.1f} µs per example"
         )
 
 

@@ -206,7 +206,7 @@ def test_check_shows_messages_where_they_vary(make: Any, chats: Any, tmp_path: P
     (tmp_path / "toy.yaml").write_text("version: 1\nname: toy\ndata: {sources: [{path: a.jsonl}]}\n", "utf-8")
     (tmp_path / "a.jsonl").write_text(chats(range(60)) + longer + "\n", "utf-8")
     text = call("check", "toy.yaml")
-    assert "messages an example (train)" in text
+    assert "messages per example (train)" in text
     assert "toy.yaml" in text.splitlines()[-1] and text.splitlines()[-1].startswith("Run it: ")
 
 
