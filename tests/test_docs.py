@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from jsonschema import Draft202012Validator
 
-from conftest import ROOT
+from conftest import ROOT, Ftrun
+from ftrun.cli.main import COMMANDS, commands
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.schema import schema_text
 
 READMES = ("README.md", "README.ja.md")
+DOCUMENTS = (*READMES, *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")))
+REHEARSE = "--set targets.local.model=rehearsal"
+FAILURES = "--from-failures"
+RUN_AS = {  # README commands that are run in another form here: a real model takes minutes, a page waits
+    "configs/answers.yaml": f"configs/answers.yaml {REHEARSE}",
+    "configs/hiroyuki.yaml": f"configs/hiroyuki.yaml {REHEARSE}",
+    f"augment configs/hiroyuki.yaml {FAILURES}": f"augment configs/hiroyuki.yaml {FAILURES} {REHEARSE}",
+    "review configs/hiroyuki.yaml": "review configs/hiroyuki.yaml --list",
+}
+STOPS = {  # README commands that need a key or a budget: exit code and a part of the message without one
+    "augment configs/hiroyuki.yaml --with openai": (4, "Add --yes, or a `budget"),
+    "configs/hiroyuki.yaml --target openai": (2, "OPENAI_API_KEY is not set"),
+}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 TARGETS_ONLY = "version: 1\nname: x\ndata: {sources: [{path: x.csv}]}\n"
 
@@ -80,7 +98,59 @@ def test_the_experiments_in_a_readme_are_valid(name: str, tmp_path: Path) -> Non
             assert build_experiment(document, target).target.name == target
 
 
-@pytest.mark.parametrize("name", ["docs/experiment-file.md", "docs/targets.md"])
+def commands_shown(name: str) -> Iterator[str]:
+    """Yield the arguments of every `ftrun` line in a document's shell blocks."""
+    for language, text in blocks(name):
+        for line in text.splitlines() if language == "sh" else ():
+            words = line.partition("#")[0].strip()
+            if words.startswith((".venv/bin/ftrun ", "ftrun ")):
+                yield words.partition("ftrun ")[2]
+
+
+def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
+    """Every `ftrun` line works, in this order, in a fresh project; those that need a key say so."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    rows = "".join(f"質問{number}は何ですか？,答え{number}です。\n" for number in range(12))
+    (tmp_path / "answers.csv").write_text("question,answer\n" + rows, encoding="utf-8")
+    ftrun, shown = Ftrun(tmp_path), list(commands_shown("README.md"))
+    assert RUN_AS.keys() | STOPS.keys() <= set(shown)
+    for words in ["configs/hiroyuki.yaml", *shown]:  # the first is what `make run` does
+        done = ftrun(*shlex.split(RUN_AS.get(words, words)))
+        code, message = STOPS.get(words, (0, ""))
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        assert message in done.stderr, (words, done.stderr)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_inline_commands_exist(name: str) -> None:
+    """Every command and option that a document names in its text is one that ftrun has."""
+    context = click.Context(commands)
+    for text in re.findall(r"`ftrun ([^`]+)`", read(name)):
+        word, *rest = text.split()
+        if word in ("--help", "--version"):
+            continue
+        command = commands.get_command(context, word if word in COMMANDS else "run")
+        assert word in COMMANDS or word == "CONFIG" or "/" in word or word.endswith(".yaml"), (name, text)
+        if isinstance(command, click.Group):
+            command = command.commands[rest[0].split("|")[0]]
+        known = {option for one in command.params for option in one.opts} if command else set()
+        used = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", " ".join(rest)))
+        assert used <= known, (name, text)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_targets_of_make_exist(name: str) -> None:
+    """Every `make TARGET` in a README is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)(?=[ `\n])", "\n".join(code(name)))) <= targets
+
+
+def code(name: str) -> list[str]:
+    """Return the code of a document, in blocks and in lines."""
+    return [*(text for _, text in blocks(name)), *re.findall(r"`[^`\n]+`", read(name))]
+
+
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if name not in READMES])
 def test_the_examples_of_a_document_fit_the_schema(name: str, tmp_path: Path) -> None:
     """Every piece of YAML, put over a small experiment, is one that the schema takes."""
     (tmp_path / "base.yaml").write_text(TARGETS_ONLY, encoding="utf-8")
@@ -91,7 +161,9 @@ def test_the_examples_of_a_document_fit_the_schema(name: str, tmp_path: Path) ->
         assert [error.message for error in schema.iter_errors(read_document(path).data)] == []
 
 
-@pytest.mark.parametrize("name", [*READMES, "CHANGELOG.md", "docs/dependencies.md", "docs/targets.md"])
+@pytest.mark.parametrize(
+    "name", [*DOCUMENTS, "CHANGELOG.md", "benchmarks/README.md", "configs/data/README.md"]
+)
 def test_links_lead_to_files(name: str) -> None:
     """Every relative link of a document leads to a file of the repository."""
     links = re.findall(r"\]\(([^)#:]+)\)", read(name))

@@ -322,4 +322,4 @@ def test_cancelling_a_job_that_the_experiment_does_not_know_says_so(paid: Paid) 
     paid.json(*RUN, "--detach", code=75)
     theirs = paid.provider.add_job(**{**THEIRS, "model": "other"})
     message = paid.json("cancel", "toy.yaml", theirs, code=4)["error"]["message"]
-    assert "tunes other, not known to this experiment" in message
+    assert "tunes other, unknown to this experiment" in message

@@ -72,7 +72,7 @@ def test_rm_asks_and_says_who_would_miss_it(done: Paid) -> None:
 def test_rm_of_a_job_offers_its_model(done: Paid) -> None:
     """Jobs stay; the model is what can go, and its price is said."""
     error = done.json("rm", "ftjob-1", done.config, code=4)["error"]
-    assert "jobs stay" in done.error
+    assert "jobs can't be deleted" in done.error
     assert "ft:m:ftjob-1" in error["message"] and "paying" in error["message"]
     assert done.json("rm", "ftjob-1", done.config, "--yes")["deleted"] == "ft:m:ftjob-1"
     assert done.json("rm", "ftjob-1", done.config, "--yes", code=2)["error"]["code"] == "job_stays"
