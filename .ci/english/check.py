@@ -92,12 +92,12 @@ def comments(code: str) -> Iterator[tuple[int, str]]:
 
 
 def strings(code: str) -> Iterator[tuple[int, str]]:
-    """Yield the strings of a module; what an f-string is filled with becomes an ellipsis."""
+    """Yield the strings of a module that are more than a word; an f-string's values become an ellipsis."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.JoinedStr):
             parts = (one.value if isinstance(one, ast.Constant) else "…" for one in node.values)
             yield node.lineno, "".join(map(str, parts))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
             yield node.lineno, node.value
 
 
