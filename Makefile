@@ -48,6 +48,7 @@ lint: $(VENV)/.lint-ready ## check style, types and English (.ci/english lists w
 	$(BIN)/ruff check pipeline tests benchmarks .ci
 	$(BIN)/ruff format --check pipeline tests benchmarks .ci
 	$(BIN)/mypy
+	$(BIN)/deptry pipeline
 	$(BIN)/codespell -D .ci/english/words.txt -D - $(PROSE)
 	$(BIN)/python .ci/english/check.py
 

@@ -1,4 +1,4 @@
-"""A built wheel works outside the checkout: schemas inside, commands there."""
+"""What is published works: the sdist is the whole project, and the wheel built from it needs no checkout."""
 
 from __future__ import annotations
 
@@ -24,15 +24,34 @@ def run(*words: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy of the tracked tree."""
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist from a copy of the project, and unpack it."""
     source = tmp_path_factory.mktemp("source") / "ftrun"
-    skip = shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__", ".*_cache", ".hypothesis")
+    skip = shutil.ignore_patterns(".git", ".venv*", "runs", "__pycache__", ".*_cache", ".hypothesis", "out")
     shutil.copytree(ROOT, source, ignore=skip)
+    out = tmp_path_factory.mktemp("sdist")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", out, cwd=source)
+    shutil.unpack_archive(next(out.glob("*.tar.gz")), out, filter="data")
+    return next(folder for folder in out.iterdir() if folder.is_dir())
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from the unpacked sdist, as a packager would."""
     out = tmp_path_factory.mktemp("wheel")
     build = ("wheel", "-q", "--no-deps", "--no-build-isolation", "-w", out)
-    run(sys.executable, "-m", "pip", *build, source, cwd=out)
+    run(sys.executable, "-m", "pip", *build, sdist, cwd=out)
     return next(out.glob("*.whl"))
+
+
+def test_the_sdist_holds_every_tracked_file(sdist: Path) -> None:
+    """`make run` and `make test` work in an unpacked sdist: nothing that git has is missing."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = run("git", "ls-files", "-z", cwd=ROOT).split("\0")
+    tracked = {name for name in listed if name and (ROOT / name).is_file()}
+    assert tracked and not {name for name in tracked if not (sdist / name).is_file()}
+    assert run("sh", ".ci/find-python", cwd=sdist).strip()
 
 
 def test_the_wheel_holds_what_the_program_reads(wheel: Path) -> None:
