@@ -30,7 +30,7 @@ def command(
 ) -> int:
     """Cancel the experiment's job, or the job JOB_ID of its account, such as a duplicate.
 
-    Asks first where training costs money: what has been trained so far is paid for and lost.
+    Asks first if training costs money: what has been trained so far is paid for and lost.
     """
     from ftrun.cli.confirmation import confirm
     from ftrun.cli.connection import service_of

@@ -1,4 +1,4 @@
-"""`ftrun status`: show how far the experiment is, from its state and, if it can be reached, the target."""
+"""`ftrun status`: show the progress of the experiment, from its state and, if it can be reached, the target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 def command(
     config: Path, target: str | None, overrides: tuple[str, ...], runs_dir: Path | None, as_json: bool
 ) -> int:
-    """Show how far an experiment is. Takes no lock and changes nothing."""
+    """Show the progress of an experiment. Takes no lock and changes nothing."""
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
