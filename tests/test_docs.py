@@ -48,7 +48,7 @@ def blocks(name: str) -> list[tuple[str, str]]:
 
 
 def test_every_dependency_has_its_line() -> None:
-    """What pyproject.toml asks for stands in docs/dependencies.md once, and nothing else does."""
+    """docs/dependencies.md lists what pyproject.toml requires, once each, and nothing else."""
     project = tomllib.loads(read("pyproject.toml"))
     wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
     for group in [

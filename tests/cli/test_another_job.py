@@ -17,7 +17,7 @@ RUN = ("run", "toy.yaml", "--yes")
 
 
 def hide_lists(paid: Paid, told: Mapping[str, Any] | None = None) -> None:
-    """Let lists show no job, and a job be told with what `told` says."""
+    """Make lists omit the job, and report the job with the values in `told`."""
 
     def hook(asked: Asked) -> Answer | None:
         if (asked.method, asked.path) == ("GET", LISTS):

@@ -45,7 +45,7 @@ def chats(paid: Paid) -> int:
 
 
 def test_answers_longer_than_asked_for_stop_the_run_at_its_budget(paid: Paid) -> None:
-    """It ends with 4 in the middle, says what is spent and the way on; a rerun asks for the rest alone."""
+    """It stops midway with 4, says what is spent and how to continue; a rerun requests only the rest."""
     answering(paid, LONG)
     stopped = paid.json(*budget(0.15), code=4)
     assert (stopped["error"]["code"], chats(paid)) == ("over_budget", 2)
@@ -53,7 +53,7 @@ def test_answers_longer_than_asked_for_stop_the_run_at_its_budget(paid: Paid) ->
     assert "Raise `budget.usd`" in stopped["error"]["hint"]
     assert paid.json("ledger", "toy.yaml")["usd"] == pytest.approx(0.2001)
     again = paid.json(*budget(0.15), code=4)
-    assert (again["error"]["code"], chats(paid)) == ("over_budget", 2), "it is the same run that goes on"
+    assert (again["error"]["code"], chats(paid)) == ("over_budget", 2), "it is the same run that continues"
     assert "nothing was sent" in again["error"]["message"]
     done = paid.json(*budget(1))
     assert (done["status"], chats(paid), len(paid.provider.jobs)) == ("done", 4, 1)
@@ -170,7 +170,7 @@ def test_answers_that_are_elsewhere_were_paid_for(paid: Paid) -> None:
 
 
 def test_force_does_not_forget_what_was_spent(paid: Paid) -> None:
-    """`--force evaluate` said again does not begin its budget again, and the way on is without it."""
+    """Repeating `--force evaluate` does not restart its budget, and the hint leaves it out."""
     answering(paid, LONG)
     paid.json(*budget(1))
     hint = paid.json(*budget(0.15), "--force", "evaluate", code=4)["error"]["hint"]
@@ -180,7 +180,7 @@ def test_force_does_not_forget_what_was_spent(paid: Paid) -> None:
 
 
 def test_the_way_on_after_another_job_is_not_another_one(paid: Paid) -> None:
-    """Where a run with `--force train` stops or leaves, it says that the way on is without that."""
+    """If a run with `--force train` stops or detaches, its hint leaves that out."""
     answering(paid, LONG, trained=3_210_000)
     for words, code in ((budget(0.2), 4), (("toy.yaml", "--yes", "--detach"), 75)):
         hint = paid.json(*words, "--force", "train", code=code)["error"]["hint"]

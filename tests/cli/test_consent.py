@@ -60,7 +60,7 @@ def _notes(paid: Paid, *words: str) -> str:
 
 
 def test_plan_sends_a_key_to_nobody_unasked(foreign: Paid, proxy: ScriptedServer, guard: Path) -> None:
-    """It plans from the state, names variable, server and the way out; after --yes, once, it asks the server.
+    """It plans from the state, names variable, server and the fix; after one --yes it asks the server.
 
     What is kept belongs to the user alone, holds no key, and is worth nothing for another variable or server.
     """
@@ -122,7 +122,7 @@ def test_a_pipe_in_its_place_is_not_waited_for(foreign: Paid, proxy: ScriptedSer
 
 @pytest.mark.parametrize("words", [("run",), ("ls", "jobs"), ("rm", "file-1"), ("gc",)])
 def test_no_command_sends_it_unasked(foreign: Paid, proxy: ScriptedServer, words: tuple[str, ...]) -> None:
-    """Exit code 4 before anything is sent; a budget, which stands in the same file, is no yes."""
+    """Exit code 4 before anything is sent; a budget in the same file is not consent."""
     foreign.add("budget: {usd: 100}\n")
     error = foreign.json(words[0], *words[1:], foreign.config, code=4)["error"]
     assert error["code"] == "not_confirmed"

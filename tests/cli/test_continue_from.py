@@ -28,7 +28,7 @@ def test_a_model_id_is_what_the_job_starts_from(paid: Paid) -> None:
 
 
 def test_another_experiment_stands_for_its_model(paid: Paid) -> None:
-    """It must be trained first; trained again, the one that stands on it trains again too."""
+    """It must be trained first; if it is trained again, the one that builds on it is, too."""
     path = write_second(paid, "toy.yaml")
     error = paid.json("run", path, "--yes", code=2)["error"]
     assert error["code"] == "continue_from" and "ftrun run" in error["hint"]

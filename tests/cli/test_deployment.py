@@ -82,7 +82,7 @@ def test_the_hour_is_priced_and_held_to_the_budget(azure: Paid) -> None:
 
 
 def test_without_a_deployment_block_a_person_must(azure: Paid, management: Management) -> None:
-    """Training is done and kept; the way on is said, and a deployment made by hand is used."""
+    """Training is done and kept; the hint says how to continue, and a deployment made by hand is used."""
     text = azure.config.read_text(encoding="utf-8")
     start = text.index("    deployment:")
     bare = text[:start] + text[text.index("'},\n", start) + 4 :]

@@ -23,7 +23,7 @@ def hourly(azure: Paid) -> None:
 
 
 def refuse_answers(azure: Paid) -> None:
-    """Let no model answer any more."""
+    """Stop all models from answering."""
     azure.provider.hook = lambda asked: (
         refusal(400, "no answer") if asked.path.endswith("/chat/completions") else None
     )
@@ -85,7 +85,7 @@ def test_the_ledger_has_the_hours_of_a_deployment(azure: Paid, management: Manag
 
 
 class Clock:
-    """A clock that stands at a moment."""
+    """A clock stopped at a moment."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment

@@ -41,7 +41,7 @@ def test_a_signal_that_stops_no_call_is_repeated(number: signal.Signals) -> None
 
 
 def test_a_signal_that_was_heard_is_not_repeated() -> None:
-    """What goes on after an interrupt, such as saving the state, is interrupted by no echo of it."""
+    """What runs after an interrupt, such as saving the state, is not interrupted by a repeat of it."""
     heed_signals()
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):

@@ -116,7 +116,7 @@ def test_gc_takes_only_what_this_project_made_and_nothing_uses(done: Paid) -> No
 
 
 def test_gc_leaves_what_a_run_is_sending(done: Paid) -> None:
-    """A file that arrived, but is not in the state yet, is no rubbish."""
+    """A file that has arrived, but is not in the state yet, is not deleted."""
     sha = "ab" * 32
     coming = done.provider.add_file(f"toy-train-{sha[:16]}.jsonl")
     store = StateStore(done.folder / "runs/toy/paid")

@@ -23,7 +23,7 @@ def detached(paid: Paid) -> Paid:
 
 
 def test_wait_waits_for_the_end_and_creates_nothing(detached: Paid) -> None:
-    """`wait` ends with the job, changes no state, and `run` goes on from there."""
+    """`wait` ends with the job, changes no state, and `run` continues from there."""
     detached.provider.looks = 3
     before = (detached.folder / "runs/toy/paid/state.json").read_bytes()
     document = detached.json("wait", detached.config)
@@ -35,7 +35,7 @@ def test_wait_waits_for_the_end_and_creates_nothing(detached: Paid) -> None:
 
 
 def test_wait_gives_up_with_75(detached: Paid) -> None:
-    """After --max-wait the job goes on without us."""
+    """After --max-wait the job keeps running."""
     assert detached.json("wait", detached.config, "--max-wait", "0.1", code=75)["error"]["code"] == "pending"
 
 
@@ -84,7 +84,7 @@ def test_cancel_asks_where_it_cost_money(detached: Paid) -> None:
 
 
 def test_a_twin_is_cancelled_by_its_id(detached: Paid) -> None:
-    """Another job of the account is ended by its name; the experiment's own goes on."""
+    """Another job of the account is cancelled by its id; the experiment's own keeps running."""
     twin = detached.provider.add_job(model="m")
     assert detached.json("cancel", detached.config, twin, "--yes")["job_id"] == twin
     assert [job["status"] for job in detached.provider.jobs.values()] == ["running", "cancelled"]
@@ -97,7 +97,7 @@ def test_an_ended_job_is_not_cancelled(detached: Paid) -> None:
 
 
 def test_pause_and_resume(detached: Paid) -> None:
-    """A paused job is not at its end; resumed it goes on."""
+    """A paused job has not ended; once resumed, it continues."""
     assert detached.json("pause", detached.config)["job_status"] == "paused"
     document = detached.json("run", detached.config, "--yes", "--max-wait", "0.1", code=75)
     assert document["status"] == "pending"
@@ -184,7 +184,7 @@ def test_a_desktop_message_passes_texts_as_arguments(
 
 
 def test_a_webhook_address_in_the_file_is_refused_unseen(paid: Paid) -> None:
-    """The address itself is a secret: only the variable's name stands in the file."""
+    """The address itself is a secret: only the variable's name is in the file."""
     paid.add("notify: {webhook_env: 'https://hooks.example/T0/secret'}\n")
     document = paid.json("run", paid.config, "--yes", code=2)
     assert "hooks.example" not in str(document)
@@ -197,7 +197,7 @@ def step(number: int, **numbers: Any) -> dict[str, Any]:
 
 
 def test_a_guard_stops_a_job_that_gets_worse_and_its_best_checkpoint_is_used(paid: Paid) -> None:
-    """`validation_worse` cancels the job, and the run goes on with the best checkpoint; once."""
+    """`validation_worse` cancels the job, and the run continues with the best checkpoint; once."""
     paid.provider.looks = 1000
     losses = (1.0, 0.8, 0.9, 0.95)
     paid.provider.events["ftjob-1"] = [step(n, full_valid_loss=loss) for n, loss in enumerate(losses)]

@@ -75,7 +75,7 @@ def test_what_can_not_be_adapted_names_the_key_and_its_place(paid: Paid) -> None
     ],
 )
 def test_a_request_that_is_refused_again_is_not_to_be_repeated(paid: Paid, told: str, hint: str) -> None:
-    """The way out is another request, not the same command."""
+    """The fix is another request, not the same command."""
     paid.provider.hook = lambda asked: refusal(400, told) if asked.path == "/chat/completions" else None
     error = paid.json(*RUN, code=1)["error"]
     assert hint in error["hint"] and "run the same command" not in error["hint"]
