@@ -1,4 +1,4 @@
-"""`ftrun status`: show the progress of the experiment, from its state and, if it can be reached, the target."""
+"""`ftrun status`: show the progress of an experiment, from its state and, if reachable, the target."""
 
 from __future__ import annotations
 
