@@ -291,9 +291,7 @@ def phases(config: Path) -> None:
     whole = sum(seconds.values())
     print("  where the processor time of reading goes (loading the vocabularies is part of `count`):")
     for phase, took in sorted(seconds.items(), key=lambda one: -one[1]):
-        print(
-            f"    {phase:22}{took:7.2f} s {took / whole:6.0%} {took / len(gathered) * 1e6:7.1f} µs/example"
-        )
+        print(f"    {phase:22}{took:7.2f} s {took / whole:6.0%} {took / len(gathered) * 1e6:7.1f} µs/example")
 
 
 if __name__ == "__main__":
