@@ -16,7 +16,7 @@ from ftrun.paid.job_spec import spec
 from ftrun.paid.ownership import why_another
 from ftrun.paid.unresolved import unclear_error
 from ftrun.state import Intent, State
-from ftrun.state.notes import Note, drop_note, read_note, write_note
+from ftrun.state.notes import CallNote, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service, same_account, server_of
 from ftrun.targets.addresses import OPENAI
 from ftrun.targets.errors.service_error import is_gone
@@ -111,7 +111,7 @@ def leave_note(context: Context, lock: str, intent: Intent | None, *, made: str 
     if context.local:
         return
     call = intent or Intent(id=str(uuid.uuid4()), phase="intent", at=time.time())
-    note = Note(intent=replace(call, phase="sending"), made=made, folder=str(context.folder))
+    note = CallNote(intent=replace(call, phase="sending"), made=made, folder=str(context.folder))
     try:
         write_note(lock, note)
     except OSError as error:
@@ -144,7 +144,7 @@ def take_over_notes(context: Context, *, key: str = "", sha: str = "") -> None:
         drop_note(before)
 
 
-def _note(context: Context, kind: str, **what: str) -> Note | None:
+def _note(context: Context, kind: str, **what: str) -> CallNote | None:
     if context.local:
         return None
     lock, before = _names(context, kind, **what)
@@ -152,5 +152,5 @@ def _note(context: Context, kind: str, **what: str) -> Note | None:
     return read_note(lock) if note is None else _later(read_note(lock), note)
 
 
-def _later(note: Note | None, before: Note) -> Note:
+def _later(note: CallNote | None, before: CallNote) -> CallNote:
     return before if note is None or before.intent.at > note.intent.at else note

@@ -1,7 +1,8 @@
-"""How stages tell the ledger what they are about to pay, and what it was: nothing for a local target.
+"""The ledger of a run: what is about to be paid is written before, and what it cost after. A local target
+costs nothing.
 
-The monthly budget is held here once more, under a lock that all targets of the experiment share: between the
-plan and the deed another run may have spent what was left.
+The month's budget is checked here once more, under a lock that all targets of the experiment share: since the
+plan another run may have spent what was left.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from ftrun.experiment.model import Experiment
 from ftrun.files import digest, write_atomic
 from ftrun.state.ledger import (
     NAME,
+    Charge,
     Kind,
     Ledger,
     Spent,
-    Standing,
     effects,
     ledgers_of,
     read_ledgers,
@@ -93,7 +94,7 @@ def _refuse_unlisted(context: Context, listed: set[str]) -> None:
         if job.intent is None or job.intent in listed or not noted or _is_of_the_past(job.created_at):
             continue
         path = context.folder / NAME
-        line = ledger_of(context).line("job", job.intent, "actual", usd=None, what=job.job_id)
+        line = ledger_of(context).line(Charge("job", job.intent, "actual", usd=None, what=job.job_id))
         raise DecisionError(
             f"{path} lacks job {job.job_id}, which the state knows: what was spent this month can't be "
             "known; this was not paid for",
@@ -118,9 +119,7 @@ def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> No
     with _alone(context.folder.parent):
         _fetch(context.experiment, context.folder.parent)
         check_month(context, usd)
-        ledger_of(context).note(kind, effect, "estimated", usd=usd)
-        _keep_copy(context)
-        context.store.hand_in_ledger()
+        _write(context, Charge(kind, effect, "estimated", usd=usd))
 
 
 def outgrown(context: Context, kind: Kind, effect: str, announced: float | None, usd: float | None) -> None:
@@ -128,7 +127,7 @@ def outgrown(context: Context, kind: Kind, effect: str, announced: float | None,
     settles must not leave less in the ledger.
     """
     if usd is not None and usd > (announced or 0.0):
-        settle(context, kind, effect, "estimated", usd=usd)
+        settle(context, Charge(kind, effect, "estimated", usd=usd))
 
 
 def bring_ledgers(experiment: Experiment, folder: Path) -> None:
@@ -175,24 +174,18 @@ def check_month(context: Context, usd: float | None) -> None:
         )
 
 
-def settle(
-    context: Context,
-    kind: Kind,
-    effect: str,
-    standing: Standing,
-    *,
-    usd: float | None,
-    tokens: int | None = None,
-    what: str | None = None,
-    at: datetime | None = None,
-) -> None:
-    """Write what became of an effect; `at` is when it happened, unless that is now."""
+def settle(context: Context, charge: Charge) -> None:
+    """Write what became of an effect."""
     if context.local:
         return
     with _alone(context.folder.parent):
-        ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what, at=at)
-        _keep_copy(context)
-        context.store.hand_in_ledger()
+        _write(context, charge)
+
+
+def _write(context: Context, charge: Charge) -> None:
+    ledger_of(context).note(charge)
+    _keep_copy(context)
+    context.store.hand_in_ledger()
 
 
 def train_usd(context: Context, tokens: int | None) -> float | None:
@@ -200,13 +193,8 @@ def train_usd(context: Context, tokens: int | None) -> float | None:
     return None if tokens is None else data.train_usd(context.experiment, tokens)
 
 
-def answers_usd(context: Context) -> float | None:
-    """Return what the questions of this run cost by the tokens that came back."""
-    return usage_usd(context, context.usage)
-
-
 def usage_usd(context: Context, usage: Counter[tuple[str, str]]) -> float | None:
-    """Return what so many tokens cost, by model and kind; None: unknown price."""
+    """Return what so many tokens cost in US$, by model and kind; None: a price is unknown."""
     costs = []
     for model in {model for model, _ in usage}:
         asked = replace(context.experiment.target, model=model)

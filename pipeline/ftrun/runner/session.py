@@ -107,7 +107,7 @@ def locate_session(
 
 
 def _store(experiment: Experiment, folder: Path) -> StateStore:
-    """Return where the state lies: in the run folder or, with `state:`, on a shelf that others see too."""
+    """Return the store of the state: the run folder or, with `state:`, one that other machines share."""
     if experiment.state is None:
         return StateStore(folder)
     from ftrun.state.remote import store_at

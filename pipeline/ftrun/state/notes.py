@@ -22,7 +22,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class CallNote:
     """A call that was sent, or was about to be: `made` is the id of what it made, None while nobody knows.
 
     `folder` is where the run kept its state.
@@ -33,7 +33,7 @@ class Note:
     folder: str
 
 
-def read_note(key: str) -> Note | None:
+def read_note(key: str) -> CallNote | None:
     """Return the note beside the lock `key`, None where there is none; DecisionError when it is damaged."""
     path = user_file(f"{key}.note.json")
     raw = read_plain(path)
@@ -44,8 +44,8 @@ def read_note(key: str) -> Note | None:
         if data["version"] != VERSION:
             raise ValueError(data["version"])
         del data["version"]
-        check(Note, data, "note", {"Intent": Intent})
-        return Note(intent=Intent(**data["intent"]), made=data["made"], folder=data["folder"])
+        check(CallNote, data, "note", {"Intent": Intent})
+        return CallNote(intent=Intent(**data["intent"]), made=data["made"], folder=data["folder"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DecisionError(
             f"{path} can't be read: it says whether a run of yours has asked for this very job or file "
@@ -56,7 +56,7 @@ def read_note(key: str) -> Note | None:
         ) from None
 
 
-def file_notes() -> Iterator[Note]:
+def file_notes() -> Iterator[CallNote]:
     """Yield the notes about uploads of all runs of this user; DecisionError when one is damaged."""
     for path in sorted(user_file("any").parent.glob("file-*.note.json")):
         note = read_note(path.name.removesuffix(".note.json"))
@@ -64,7 +64,7 @@ def file_notes() -> Iterator[Note]:
             yield note
 
 
-def write_note(key: str, note: Note) -> None:
+def write_note(key: str, note: CallNote) -> None:
     """Write the note beside the lock `key`; when this returns it survives a power cut."""
     write_json(user_file(f"{key}.note.json"), {"version": VERSION, **asdict(note)}, mode=0o600)
 

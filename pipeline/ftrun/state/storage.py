@@ -1,7 +1,7 @@
-"""The places where a state can lie away from the project: a shared folder, or an S3 bucket.
+"""Where a state can be kept outside the project: a shared folder, or an S3 bucket.
 
-Only places where "create it unless it is there" is one step are taken: without that no lock is safe. For
-a folder that is O_EXCL, for S3 a conditional PUT; a server that ignores the condition is found out.
+Only places that can create a file in one step, unless it exists, are supported: without that no lock is safe.
+For a folder that is O_EXCL, for S3 a conditional PUT; a server that ignores the condition is detected.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BUSY = (errno.EBUSY,)  # 409: somebody else is creating it right now
 TAKEN = (errno.EEXIST, errno.EINVAL, *BUSY)  # EINVAL is what s3fs makes of 412 Precondition Failed
 
 
-class Shelf(Protocol):
+class Storage(Protocol):
     """A place for a few small files."""
 
     def shown(self, name: str) -> str:
-        """Return a file's place for messages."""
+        """Return a file's address, for messages."""
         ...
 
     def read(self, name: str) -> bytes | None:
@@ -40,15 +40,15 @@ class Shelf(Protocol):
         ...
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless there is one, in one step; tell whether it was written."""
+        """Write a file unless there is one, in one step; return whether it was written."""
         ...
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is gone is fine."""
+        """Delete a file, if it exists."""
         ...
 
 
-class FolderShelf:
+class FolderStorage:
     """A folder that several machines see."""
 
     def __init__(self, folder: Path) -> None:
@@ -89,7 +89,7 @@ class FolderShelf:
         delete(self._folder / name)
 
 
-class BucketShelf:
+class BucketStorage:
     """A prefix of an S3 bucket; account and endpoint are those of the usual AWS variables and files."""
 
     def __init__(self, url: str) -> None:
@@ -117,12 +117,12 @@ class BucketShelf:
                 return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Put an object: it is seen whole or not at all."""
+        """Put an object, whole or not at all."""
         with self._asking(name):
             _bounded(lambda: self._files.pipe_file(self.shown(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Put an object unless there is one; what a lost answer hides is looked up."""
+        """Put an object unless there is one; after a lost answer, look whether it was put."""
         with self._asking(name):
             try:
                 _bounded(lambda: self._files.pipe_file(self.shown(name), data, mode="create"))
@@ -142,7 +142,7 @@ class BucketShelf:
 
     @contextlib.contextmanager
     def _asking(self, name: str) -> Iterator[None]:
-        """Say in our words what the bucket's server or its client complains of."""
+        """Raise FtrunError for what the bucket's server or its client reports."""
         from botocore.exceptions import BotoCoreError
 
         try:
@@ -152,7 +152,7 @@ class BucketShelf:
             raise FtrunError(
                 f"{self.shown(name)}: no answer within {SECONDS:.0f} s",
                 code="state_unreachable",
-                hint="Look at the network, and at the endpoint that AWS_ENDPOINT_URL or the AWS files name.",
+                hint="Check the network, and the endpoint in AWS_ENDPOINT_URL or the AWS files.",
             ) from error
         except (OSError, BotoCoreError) as error:
             raise FtrunError(
@@ -163,17 +163,17 @@ class BucketShelf:
 
 
 def _bounded(call: Callable[[], Any]) -> Any:
-    """Return what a call to the bucket returns; its client's own retries may take minutes."""
+    """Return what a call to the bucket returns, within SECONDS: the client retries for minutes."""
     return bounded(call, SECONDS, cut=lambda: None)
 
 
-def shelf_of(url: str, *parts: str) -> Shelf:
-    """Return the shelf at `url`, below it in `parts`; DecisionError where no lock can be safe."""
+def storage_at(url: str, *parts: str) -> Storage:
+    """Return the storage at `url`, below it in `parts`; DecisionError where no lock can be safe."""
     scheme = urlsplit(url).scheme
     if scheme == "file":
-        return FolderShelf(real(unquote(urlsplit(url).path)).joinpath(*parts))
+        return FolderStorage(real(unquote(urlsplit(url).path)).joinpath(*parts))
     if scheme == "s3":
-        return BucketShelf("/".join((url.rstrip("/"), *parts)))
+        return BucketStorage("/".join((url.rstrip("/"), *parts)))
     raise DecisionError(
         f"a state at {scheme}:// could not be locked safely; no call was made",
         code="state_place",
