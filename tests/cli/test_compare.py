@@ -45,7 +45,7 @@ def test_one_experiment_stands_for_its_history(two: Paid) -> None:
     assert found["differences"] == {"n_epochs": ["1", "2"]}
     assert found["same"]["model"] == "m"
     assert found["same"]["training examples"] == "12"
-    said = {(one["prompt_id"], one["rival"]): (one["answer"], one["passed"]) for one in found["answers"]}
+    said = {(one["prompt_id"], one["candidate"]): (one["answer"], one["passed"]) for one in found["answers"]}
     assert said["second", "A"] == ("ft:m:ftjob-1 です", False)
     assert said["second", "B"] == ("ft:m:ftjob-2 です", True)
     assert said["read", "B"] == ("ft:m:ftjob-2 です", None)
@@ -86,7 +86,7 @@ def test_everybody_is_judged_by_one_ruler(two: Paid) -> None:
     """Where two experiments expect different things the first one's expectation judges both."""
     other_experiment(two, "contains: ftjob-2", "contains: ftjob-3")
     found = two.json("compare", "toy.yaml#ftjob-2", "other.yaml")
-    verdicts = {one["rival"]: one["passed"] for one in found["answers"] if one["prompt_id"] == "second"}
+    verdicts = {one["candidate"]: one["passed"] for one in found["answers"] if one["prompt_id"] == "second"}
     assert verdicts == {"A": True, "B": False}
     assert "expectations differ, the first one judged all: second" in found["notes"]
 

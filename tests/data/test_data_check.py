@@ -121,7 +121,7 @@ def test_price_of_a_million_tokens(make: Any) -> None:
     estimate = data.price(experiment, examples=1000, train_tokens=1_000_000)
     assert (estimate["n_epochs"], estimate["billable_tokens"]) == (2, 2_000_000)
     assert estimate["train_usd"] == 10.0
-    # two rivals: 4,000 tokens out at 3.2, and each question with a usual example (1,000) for its prompt
+    # two candidates: 4,000 tokens out at 3.2, and each question with a usual example (1,000) for its prompt
     assert estimate["eval_usd"] == pytest.approx((4 * 1000 * 3.2 + 2 * (1000 + 2 * 8) * 0.8) / 1e6, rel=0.01)
     assert estimate["usd"] == pytest.approx(10.0 + estimate["eval_usd"])
     done = data.price(experiment, examples=1000, train_tokens=1_000_000, train=False, evaluate=False)

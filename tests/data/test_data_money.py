@@ -64,7 +64,7 @@ def test_reinforcement_at_openai_has_no_price_in_tokens(make: Any) -> None:
     assert data.price(own, examples=50, train_tokens=1_000_000)["train_usd"] == 3.0
 
 
-def test_each_rival_is_priced_as_the_model_it_is(make: Any) -> None:
+def test_each_candidate_is_priced_as_the_model_it_is(make: Any) -> None:
     """A model by its id costs what that model costs, so that a budget holds; one without a price has none."""
     prompts = (EvalPrompt(id="a", user="Why?"),)
 

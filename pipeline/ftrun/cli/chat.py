@@ -1,4 +1,4 @@
-"""`ftrun chat`: talk to the tuned model with the experiment's system prompt; rivals side by side."""
+"""`ftrun chat`: talk to the tuned model with the experiment's system prompt; candidates side by side."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Messages = list[dict[str, Any]]
 @click.command(name="chat")
 @experiment_options
 @click.option(
-    "--with", "rivals", multiple=True, metavar="MODEL", help="Ask this one too: base, or a model id."
+    "--with", "candidates", multiple=True, metavar="MODEL", help="Ask this one too: base, or a model id."
 )
 @click.option("-m", "--message", help="Ask this once and leave.")
 def command(
@@ -33,7 +33,7 @@ def command(
     overrides: tuple[str, ...],
     runs_dir: Path | None,
     as_json: bool,
-    rivals: tuple[str, ...],
+    candidates: tuple[str, ...],
     message: str | None,
 ) -> int:
     """Talk to the tuned model, its system prompt in place; an empty line or Ctrl-D ends."""
@@ -41,7 +41,7 @@ def command(
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    models = models_of(session, rivals)
+    models = models_of(session, candidates)
     with service_of(session) as service:
         talk = Talk(session, service, models)
         if as_json:
@@ -53,7 +53,7 @@ def command(
     return 0
 
 
-def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
+def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
     """Return name and model id of everyone who is asked; UsageError when nothing is trained yet."""
     from ftrun.runner import no_model
 
@@ -71,7 +71,7 @@ def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
                 hint="Set `deployment: {keep: true}` in the target and run with --force deploy.",
             )
         tuned = deployed.result["deployment"]
-    return {"tuned": tuned, **{name: base if name == "base" else name for name in rivals}}
+    return {"tuned": tuned, **{name: base if name == "base" else name for name in candidates}}
 
 
 class Talk:
@@ -88,7 +88,7 @@ class Talk:
     def answers(self, text: str) -> list[dict[str, str]]:
         """Ask everyone once and return the answers."""
         return [
-            {"rival": name, "model": self.models[name], "answer": "".join(self._pieces(name, text))}
+            {"candidate": name, "model": self.models[name], "answer": "".join(self._pieces(name, text))}
             for name in self.models
         ]
 

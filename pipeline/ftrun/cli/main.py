@@ -38,7 +38,7 @@ COMMANDS = {
     "ledger": "List what cost money, estimated and actual, by experiment and month.",
     "augment": "Ask a model for more training rows; none is used before a person has approved it.",
     "review": "Approve or reject what augment proposed: in the browser, or with --approve and --reject.",
-    "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
+    "chat": "Chat with the tuned model and other candidates, with the experiment's system prompt.",
     "init": "Write a new experiment from a CSV or JSONL file.",
     "models": "List the models that a local target can fine-tune, and what is in the cache.",
     "serve": "Run the engine: a fine-tuning server of this protocol on this machine.",

@@ -110,8 +110,8 @@ class Reporter:
             self.line(f"  job {job_id} is {status}{left}")
         self._status = status
 
-    def _on_answer(self, *, number: int, of: int, rival: str, prompt_id: str) -> None:
-        self._progress(f"  answer {number}/{of}: {rival} · {prompt_id}")
+    def _on_answer(self, *, number: int, of: int, candidate: str, prompt_id: str) -> None:
+        self._progress(f"  answer {number}/{of}: {candidate} · {prompt_id}")
 
 
 def step_line(data: dict[str, Any]) -> str:

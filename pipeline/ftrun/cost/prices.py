@@ -88,7 +88,7 @@ def price(
     """Return the estimate as JSON values; `train_tokens` are one epoch's.
 
     What is not to be paid any more (`train`, `evaluate` False) counts 0 US$, as do the ids of prompts that a
-    rival has `answered`. None: no price is known.
+    candidate has `answered`. None: no price is known.
     """
     n_epochs = epochs(experiment, examples)
     billable = train_tokens * n_epochs
@@ -96,7 +96,7 @@ def price(
     if unknown is None and train and _is_billed_by_time(experiment):
         unknown = BY_TIME
     if unknown is None and evaluate and experiment.evaluation.prompts:
-        unknown = next(filter(None, map(unknown_price, _rivals(experiment))), None)
+        unknown = next(filter(None, map(unknown_price, _candidates(experiment))), None)
     encoding = encoding_of(experiment.target)
     paid = train_usd(experiment, billable) if train else 0.0
     eval_usd = _eval_usd(experiment, examples, train_tokens, answered or {}) if evaluate else 0.0
@@ -186,8 +186,8 @@ def _train_usd(known: Price | None, billable: int) -> float | None:
     return None if known is None else round(billable * known.train / MILLION, 6)
 
 
-def _rivals(experiment: Experiment) -> list[Target]:
-    """Return the target once for each rival, with its model: the tuned one costs what its base model's do."""
+def _candidates(experiment: Experiment) -> list[Target]:
+    """Return the target once for each candidate, with its model: the tuned one costs what its base does."""
     target, models = experiment.target, experiment.evaluation.models
     return [target if name in ("tuned", "base") else replace(target, model=name) for name in models]
 
@@ -199,7 +199,7 @@ def _eval_usd(
     evaluation = experiment.evaluation
     if not evaluation.prompts:
         return 0.0
-    prices = [price_of(one) for one in _rivals(experiment)]
+    prices = [price_of(one) for one in _candidates(experiment)]
     known = [one for one in prices if one is not None]
     if len(known) < len(prices):
         return None

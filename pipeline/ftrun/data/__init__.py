@@ -136,7 +136,7 @@ def price(
     """Return the estimate of `plan --json` and `check --json`; `usd` is None where no price is known.
 
     `train_tokens` are those of one epoch. `train` and `evaluate` say which of the two is still to be paid,
-    `answered` the ids of prompts that a rival has answered.
+    `answered` the ids of prompts that a candidate has answered.
     """
     from ftrun.cost.prices import price as estimate
 

@@ -66,7 +66,7 @@ def _answers(entry: Entry) -> Answers:
     """Return the model's kept answers, the present one of each question."""
     model, found = entry.facts["fine_tuned_model"], dict[Key, Record]()
     for record in read_records(entry.folder / ANSWERS):
-        if record.rival == "tuned" and record.model == model:
+        if record.candidate == "tuned" and record.model == model:
             found.setdefault(_key(record), record)  # earlier answers come last
     return found
 
@@ -107,7 +107,7 @@ def _with_ids(shared: Sequence[dict[str, Record]]) -> list[dict[str, Record]]:
 
 
 def _by_one_ruler(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record], list[str]]:
-    """Return the answers with their letter as rival, those to one question judged by one expectation."""
+    """Return the answers with their letter as candidate, those to one question judged by one expectation."""
     records, ruled = [], []
     for one in shared:
         expected = [record.expect for record in one.values()]
@@ -116,7 +116,9 @@ def _by_one_ruler(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record],
             ruled.append(next(iter(one.values())).prompt_id)
             one = {name: _judged(record, ruler) for name, record in one.items()}
         recall = any(record.recall for record in one.values())
-        records += [dataclasses.replace(record, rival=name, recall=recall) for name, record in one.items()]
+        records += [
+            dataclasses.replace(record, candidate=name, recall=recall) for name, record in one.items()
+        ]
     notes = [f"expectations differ, the first one judged all: {', '.join(ruled)}"] if ruled else []
     if any(record.recall for record in records):
         notes.append("questions marked recall stand in the training data of one of them")
@@ -129,7 +131,7 @@ def _judged(record: Record, expect: Mapping[str, Any] | None) -> Record:
 
 
 def _of(records: Iterable[Record], name: str) -> list[Record]:
-    return [record for record in records if record.rival == name]
+    return [record for record in records if record.candidate == name]
 
 
 def _pairs(shown: Sequence[Sequence[Record]]) -> Iterator[PairFacts]:
@@ -157,7 +159,7 @@ def _entry(index: int, entry: Entry, records: Sequence[Record]) -> EntryFacts:
     start, end = facts["created_at"], facts["finished_at"]
     fit = _fit(entry)
     name = letter(index)
-    rivals = score(records).as_dict()["rivals"]
+    candidates = score(records).as_dict()["candidates"]
     found = typed(
         EntryFacts,
         {
@@ -176,7 +178,7 @@ def _entry(index: int, entry: Entry, records: Sequence[Record]) -> EntryFacts:
                 if fit
                 else {}
             ),
-            "score": rivals.get(name),
+            "score": candidates.get(name),
         },
     )
     assert isinstance(found, EntryFacts)

@@ -1,4 +1,4 @@
-"""Every rival gets every eval prompt; answers are kept, judged, counted, and never asked for twice."""
+"""Every candidate gets every eval prompt; answers are kept, judged, counted, and never asked for twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, by_fingerprint
 
 if TYPE_CHECKING:  # a run with nothing to do asks nobody
-    from ftrun.evaluation.answers import Message, Question, Record, Reply, Rival
+    from ftrun.evaluation.answers import Candidate, Message, Question, Record, Reply
 
 NAME = "evaluate"
 VERSION = 1
@@ -40,7 +40,7 @@ def inputs(context: Context) -> dict[str, Any]:
         "evaluation version": VERSION,
         "job": spec_key(context),
         "eval prompts": [dataclasses.asdict(one) for one in evaluation.prompts],
-        "rivals": list(evaluation.models),
+        "rivals": list(evaluation.models),  # the word of every state file: another one would ask again
         "sampling": dict(evaluation.sampling),
         "system prompt": [own, dict(prompt.vars), prompt.dependencies] if own else context.sha("train"),
     }
@@ -81,12 +81,12 @@ def still_to_ask(context: Context) -> str | None:
 
 def _missing(
     context: Context, known: Mapping[str, Record] | None = None
-) -> tuple[tuple[Question, Rival], ...]:
+) -> tuple[tuple[Question, Candidate], ...]:
     """Return what was never answered, as far as `known` (if not given, all that is kept) tells."""
     from ftrun.evaluation.answers import unanswered
 
     known = _cache(context) if known is None else known
-    return unanswered(_questions(context), _rivals(context), _sampling(context), known)
+    return unanswered(_questions(context), _candidates(context), _sampling(context), known)
 
 
 def asks_tuned(context: Context) -> bool:
@@ -97,19 +97,19 @@ def asks_tuned(context: Context) -> bool:
     tuned = _tuned(context)
     if tuned is None:
         return "tuned" in evaluation.models
-    return any(rival.model == tuned for _, rival in _missing(context))
+    return any(candidate.model == tuned for _, candidate in _missing(context))
 
 
 def answered(context: Context) -> dict[str, set[str]]:
-    """Return the ids of the prompts that each rival has answered: they are not paid for again."""
+    """Return the ids of the prompts that each candidate has answered: they are not paid for again."""
     if _tuned(context) is None:
         return {}
     from ftrun.evaluation.answers import cache_key
 
     cache, sampling, asked = _cache(context), _sampling(context), _questions(context)
     return {
-        rival.name: {one.id for one in asked if cache_key(rival, one.messages, sampling) in cache}
-        for rival in _rivals(context)
+        candidate.name: {one.id for one in asked if cache_key(candidate, one.messages, sampling) in cache}
+        for candidate in _candidates(context)
     }
 
 
@@ -147,10 +147,10 @@ def run(context: Context) -> dict[str, Any]:
 
     with told_damage(context.path("train")):
         recall = data.recalled(context.experiment, context.path("train").parent)
-    asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
+    asked, candidates, sampling = _questions(context, recall), _candidates(context), _sampling(context)
     cache = AnswerCache(context.folder, present_folder(context))
     known = {} if context.force == NAME else dict(cache.records)
-    missing = unanswered(asked, rivals, sampling, known)
+    missing = unanswered(asked, candidates, sampling, known)
     told, noted = 0, set[str]()
 
     def tell(record: Record) -> None:
@@ -158,7 +158,9 @@ def run(context: Context) -> dict[str, Any]:
         told += 1
         cache.append(record)
         context.came()
-        context.emit("answer", number=told, of=len(missing), rival=record.rival, prompt_id=record.prompt_id)
+        context.emit(
+            "answer", number=told, of=len(missing), candidate=record.candidate, prompt_id=record.prompt_id
+        )
 
     def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
         hold_question(context, _priced(context, model), messages, f"{told} of {len(missing)} answers came")
@@ -176,14 +178,14 @@ def run(context: Context) -> dict[str, Any]:
         return Reply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
 
     try:
-        records = collect(asked, rivals, ask, sampling=sampling, cached=known, on_answer=tell)
+        records = collect(asked, candidates, ask, sampling=sampling, cached=known, on_answer=tell)
     finally:
         if told:
             keep_answers(context)  # what was paid for is in the history also when the rest fails
     write_records(context.folder, records)
     scores = score(records).as_dict()
     write_json(context.folder / "scores.json", scores)
-    return {"metrics": scores["rivals"], "flips": scores["flips"], "asked": told}
+    return {"metrics": scores["candidates"], "flips": scores["flips"], "asked": told}
 
 
 def restore(context: Context) -> None:
@@ -193,7 +195,7 @@ def restore(context: Context) -> None:
     records, evaluation = read_records(context.folder / "answers.jsonl"), context.experiment.evaluation
     whole = len(records) == len(evaluation.prompts) * len(evaluation.models)
     # a run for another model may have died between writing them and saying so
-    ours = {record.model for record in records} <= {rival.model for rival in _rivals(context)}
+    ours = {record.model for record in records} <= {candidate.model for candidate in _candidates(context)}
     here = whole and ours and (context.folder / "scores.json").exists()
     if not here and not _missing(context):
         run(context)
@@ -229,9 +231,9 @@ def _questions(context: Context, recall: Collection[str] = ()) -> tuple[Question
     return questions(prompts, system=system, recall=recall)
 
 
-def _rivals(context: Context) -> list[Rival]:
+def _candidates(context: Context) -> list[Candidate]:
     """Return everyone who is asked; a literal id stands for itself."""
-    from ftrun.evaluation.answers import Rival
+    from ftrun.evaluation.answers import Candidate
 
     known = {
         "tuned": _tuned(context) or "",
@@ -240,7 +242,7 @@ def _rivals(context: Context) -> list[Rival]:
     # models of one name on two stores are two models
     origin = str(context.state.identity.get("store") or context.state.identity.get("origin") or "")
     return [
-        Rival(name=name, model=known.get(name, name), origin=origin)
+        Candidate(name=name, model=known.get(name, name), origin=origin)
         for name in context.experiment.evaluation.models
     ]
 

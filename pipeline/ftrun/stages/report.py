@@ -98,6 +98,7 @@ def gather(context: Context) -> Facts:
     from ftrun.evaluation.cache import read_records
     from ftrun.evaluation.fit import explain
     from ftrun.evaluation.metrics import parse_metrics
+    from ftrun.evaluation.scores import Scores
     from ftrun.report import Facts
     from ftrun.workflow.provenance import provenance
 
@@ -125,7 +126,7 @@ def gather(context: Context) -> Facts:
             "checkpoints": [int(point["step"]) for point in context.result("wait").get("checkpoints", [])],
             "fit": dataclasses.asdict(explain(rows)) if rows else None,
             "answers": [record.as_dict() for record in records],
-            "scores": _document(context.folder / "scores.json"),
+            "scores": Scores.from_dict(_document(context.folder / "scores.json")),
             "provenance": provenance(context),
             "warnings": [*_warnings(context), *_changes(records)],
         }
