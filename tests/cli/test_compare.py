@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.runner.entries import entries_of
+from ftrun.runner.trained_models import trained_models_of
 from paid import Paid
 
 NASTY = "</script><script>alert(1)</script> | \x1b[31m **b** \u202e 猫"
@@ -124,9 +124,9 @@ def test_an_experiment_without_a_model_is_named(paid: Paid) -> None:
 def test_a_file_may_be_called_like_an_entry(two: Paid) -> None:
     """A name with @ or # in it is a file where there is one."""
     two.config.rename(two.folder / "toy@home#2.yaml")
-    found = entries_of(["toy@home#2.yaml"], None)
+    found = trained_models_of(["toy@home#2.yaml"], None)
     assert [entry.facts["job_id"] for entry in found] == ["ftjob-1", "ftjob-2"]
-    assert entries_of(["toy@home#2.yaml@paid#ftjob-1", "toy@home#2.yaml"], None)[0].name.startswith(
+    assert trained_models_of(["toy@home#2.yaml@paid#ftjob-1", "toy@home#2.yaml"], None)[0].name.startswith(
         "toy@home"
     )
 

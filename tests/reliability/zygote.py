@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("openai", "jinja2", "jsonschema", "rich", "filelock")
-PACKAGES = ("cli", "data", "evaluation", "experiment", "report", "runner", "stages", "state", "targets")
+PACKAGES = (
+    *("cli", "data", "evaluation", "experiment", "paid", "report", "runner", "stages", "state", "targets"),
+    *("watching", "workflow"),
+)
 EVENTS = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "socket.connect"))
 
 

@@ -16,7 +16,7 @@ from ftrun.experiment.model import StopWhen
 from ftrun.targets import Event, Job
 from ftrun.targets.errors.service_error import ServiceError
 from ftrun.watching import watch as watching
-from ftrun.watching.stop_rules import Guard
+from ftrun.watching.stop_rules import StopRules
 from ftrun.watching.watch import Pace
 from stages.looking import DONE, Look, Looking, job, watch_of
 
@@ -52,7 +52,7 @@ def test_success_without_a_model_has_an_end(monkeypatch: pytest.MonkeyPatch) -> 
     """A server that never names a model is an error in words, not an endless wait."""
     monkeypatch.setattr(watching, "NAMELESS", 0.05)
     service = Looking(lambda number: job("succeeded"))
-    with pytest.raises(FtrunError, match="names no model"):
+    with pytest.raises(FtrunError, match="does not name the model"):
         watch_of(service, sleep=lambda seconds: time.sleep(0.02)).until_the_end()
 
 
@@ -164,7 +164,7 @@ def test_looking_for_ever_takes_no_memory() -> None:
         lambda number: job() if number < looks else job(**DONE),
         lambda look: [event(n) for n in range(look, look + 100)],
     )
-    watch = watch_of(service, guard=Guard(when=StopWhen(validation_worse=10**9, diverges=True)))
+    watch = watch_of(service, stop_rules=StopRules(when=StopWhen(validation_worse=10**9, diverges=True)))
     marks: list[int] = []
     open_before = descriptors()
 

@@ -76,7 +76,10 @@ def test_only_one_machine_holds_the_lock(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_dead_process_and_a_torn_one_have_a_way_out(tmp_path: Path) -> None:
     """A killed run's lock is said to be one's; a torn one has no id to unlock."""
-    store, lock = RemoteStore(tmp_path / "a", FolderStorage(tmp_path / "shared")), tmp_path / "shared/lock.json"
+    store, lock = (
+        RemoteStore(tmp_path / "a", FolderStorage(tmp_path / "shared")),
+        tmp_path / "shared/lock.json",
+    )
     ended = subprocess.Popen(["true"])
     ended.wait()
     lock.parent.mkdir()

@@ -119,7 +119,7 @@ class Talk:
 
 
 def _system(session: Session) -> str | None:
-    from ftrun.stages.evaluate import system_prompt
+    from ftrun.paid.questions import system_prompt
 
     return system_prompt(session.experiment, session.folder)
 

@@ -23,8 +23,8 @@ from ftrun.text import visible
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
     from ftrun.experiment.model import Experiment
     from ftrun.runner import Plan, Session
-    from ftrun.stages import Context
     from ftrun.targets import Service
+    from ftrun.workflow.context import Context
 
 SOMETHING_TO_DO = 10
 
@@ -65,14 +65,14 @@ def plan_of(
 
     Where nobody agrees to send a key there, nothing is sent, and the plan is made from the state.
     """
-    from ftrun.runner import Settings, context_of, is_done, locate_session
+    from ftrun.runner import context_of, is_done, locate_session, preview
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
     session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
     refused = _refused(session, yes, ask)  # before the state is read: agreeing needs none
     session.reload()
-    context = context_of(session, lambda kind, **data: None, Settings())
+    context = context_of(session)
     context.needs_files = not is_done(context)
     reasons: list[str] = []
     remote = None if session.other_store else reachable(session.experiment, reasons.append)
@@ -82,7 +82,7 @@ def plan_of(
     else:
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
-        _preview(context, real(folder))
+        preview(context, real(folder))
         try:
             return _ask(context, remote, notes)
         finally:
@@ -120,18 +120,6 @@ def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:
         if error.code not in TRANSIENT:
             raise
         return make_plan(context, remote=None, notes=(*notes, f"remote not checked: {error}"))
-
-
-def _preview(context: Context, folder: Path) -> None:
-    """Compute what `prepare` and `check` would find, without touching the run folder."""
-    from ftrun.stages import check, prepare
-
-    source = context.folder
-    if prepare.decide(context, None).action == "run":
-        source = folder
-        context.fresh["prepare"], context.prepared = prepare.prepare_into(context, folder), folder
-    if check.decide(context, None).action == "run":
-        context.fresh["check"] = check.facts(check.examine(context, source))
 
 
 def print_plan(plan: Plan) -> None:

@@ -13,7 +13,7 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
-    from ftrun.runner.inventory import Entry, Owners
+    from ftrun.runner.inventory import InventoryEntry, Owners
     from ftrun.targets import Job, Service
 
 
@@ -56,8 +56,8 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     if where is None or where.subscription is None or thing.startswith(("file-", "ftjob-", "ft:")):
         return False
     from ftrun.cli.jobs import confirm
-    from ftrun.paid.deployments import removed, standing
-    from ftrun.runner.apply import Settings, locked_context
+    from ftrun.paid.deployments import removed, running
+    from ftrun.runner import RunSettings, locked_context
     from ftrun.targets.azure.deployments import Deployments
 
     management = Deployments(where, session.experiment.target.name)
@@ -65,9 +65,9 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
         if management.state(thing) is None:
             return False
         confirm(f"Remove the deployment {thing}? Its model stays.", yes=yes, as_json=as_json)
-        with locked_context(session, Settings(), lambda _kind, **_data: None) as context:
+        with locked_context(session, RunSettings(), lambda kind, **data: None) as context:
             management.down(thing)
-            facts = standing(context)
+            facts = running(context)
             if facts is not None and facts["deployment"] == thing:
                 removed(context, facts)
     finally:
@@ -79,7 +79,7 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     return True
 
 
-def _find(service: Service, thing: str, known: Owners) -> Entry | None:
+def _find(service: Service, thing: str, known: Owners) -> InventoryEntry | None:
     """Return what `thing` names; for a job its model. A model's name may look like anything."""
     from ftrun.runner.inventory import file_entry, model_entry
 
@@ -104,7 +104,7 @@ def _refuse_in_use(service: Service, file_id: str) -> None:
             )
 
 
-def _warn_of_a_run(entry: Entry) -> None:
+def _warn_of_a_run(entry: InventoryEntry) -> None:
     """Say that a run of another clone may be about to use the file."""
     from ftrun.runner.inventory import fresh
 
@@ -123,7 +123,7 @@ def _job(service: Service, thing: str) -> Job | None:
         raise
 
 
-def _model_of(job: Job, service: Service, known: Owners) -> Entry:
+def _model_of(job: Job, service: Service, known: Owners) -> InventoryEntry:
     from ftrun.runner.inventory import model_entry
 
     stays = f"{job.id} is a job, and jobs stay in a provider's list for ever"
@@ -138,7 +138,7 @@ def _model_of(job: Job, service: Service, known: Owners) -> Entry:
     return model_entry(model, job, known)
 
 
-def _ask(entry: Entry, yes: bool, as_json: bool) -> None:
+def _ask(entry: InventoryEntry, yes: bool, as_json: bool) -> None:
     from ftrun.cli.jobs import confirm
 
     uses = {

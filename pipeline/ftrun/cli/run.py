@@ -45,11 +45,11 @@ def command(
     **how: Any,
 ) -> int:
     """Plan, confirm what costs money, apply. Doing it again skips what is done."""
-    from ftrun.runner import Settings, apply, open_session
+    from ftrun.runner import RunSettings, apply, open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    outcome = apply(session, Settings(**how, ask=asker(as_json)), _Greeting(session, reporter))
+    outcome = apply(session, RunSettings(**how, ask=asker(as_json)), _Greeting(session, reporter))
     reporter.end()
     error = _closing_error(session, outcome)
     _notify(session, outcome, error)

@@ -49,9 +49,9 @@ def status_of(session: Session) -> dict[str, Any]:
 
 
 def _stages(session: Session, job_status: str | None) -> dict[str, dict[str, Any]]:
-    from ftrun.runner import Settings, context_of, make_plan
+    from ftrun.runner import context_of, make_plan
 
-    plan = make_plan(context_of(session, lambda kind, **data: None, Settings()), remote=None)
+    plan = make_plan(context_of(session), remote=None)
     found: dict[str, dict[str, Any]] = {}
     for step in plan.steps:
         record = session.state.stages.get(step.stage)

@@ -16,6 +16,7 @@ from ftrun.paid.history import archive_of, models_of_others
 from ftrun.paid.questions import tuned_model
 from ftrun.paid.spending import announce, ledger_of, outgrown, settle, usage_usd
 from ftrun.state.ledger import STOPPED, Charge, read_ledgers, unfinished_answers
+from ftrun.targets import Reply
 from ftrun.workflow.context import Context
 
 
@@ -23,13 +24,13 @@ class AnswerCosts:
     """The costs of `missing` answers, for the time in which they are asked for."""
 
     def __init__(self, context: Context, missing: int) -> None:
-        self._context, self._missing, self._answered = context, missing, 0
+        self._context, self.missing, self.answered = context, missing, 0
         self._effect, self._announced = str(uuid.uuid4()), context.approval.estimate.get("eval_usd")
         self._limits = run_limits(context) if missing else []  # before the estimate is in the ledger
         self._usage: Counter[tuple[str, str]] = Counter()  # tokens, by model and kind
 
     def __enter__(self) -> AnswerCosts:
-        if self._missing:
+        if self.missing:
             announce(self._context, "answers", self._effect, self._announced)
         return self
 
@@ -44,17 +45,19 @@ class AnswerCosts:
             usage_usd(self._context, self._usage),
             data.request_usd(priced_as(self._context, model), messages, longest),
             rate=experiment.budget.yen_per_usd,
-            done=f"{self._answered} of {self._missing} answers came",
+            done=f"{self.answered} of {self.missing} answers came",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
         )
 
-    def count(self, model: str, usage: Mapping[str, int]) -> None:
-        """Count the tokens of an answer: the moment it came, as what follows may fail."""
+    def count(self, model: str, messages: Sequence[Mapping[str, Any]], said: Reply) -> dict[str, int]:
+        """Return the tokens that an answer is billed for, counted at once: what follows may fail."""
+        usage = data.billed_tokens(priced_as(self._context, model), messages, said.text, said.usage)
         self._usage.update({(model, kind): number for kind, number in usage.items()})
+        return usage
 
     def after(self) -> None:
         """Note that one more answer is kept."""
-        self._answered += 1
+        self.answered += 1
         usd = usage_usd(self._context, self._usage)
         outgrown(self._context, "answers", self._effect, self._announced, usd)
 
@@ -67,7 +70,7 @@ class AnswerCosts:
             what = STOPPED if kind else None
             charge = Charge("answers", self._effect, "actual", usd=usd, tokens=tokens, what=what)
             settle(self._context, charge)
-        elif self._missing and (kind or not self._answered):
+        elif self.missing and (kind or not self.answered):
             settle(self._context, Charge("answers", self._effect, "void", usd=0.0))
 
 

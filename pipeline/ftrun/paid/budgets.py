@@ -1,11 +1,12 @@
-"""Budgets while money is being spent: work stops where the next request would exceed one. What may be begun at
-all is checked by `runner.money` and `spending.check_month`.
+"""Budgets while money is being spent: work stops where the next request would exceed one. Whether it may
+begin at all is checked by `runner.money` and `spending.check_month`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ftrun import data
 from ftrun.cost.amounts import money
@@ -139,3 +140,42 @@ def check_run(context: Context) -> None:
     rate, done = context.experiment.budget.yen_per_usd, "the run is done"
     check_spent(month_limits(context), 0.0, rate=rate, done=done)  # the ledger has the answers already
     check_spent(_own_limits(context), 0.0, rate=rate, done=done)  # and so has `context.spent`
+
+
+def estimate(
+    context: Context,
+    *,
+    train: bool = False,
+    evaluate: bool = False,
+    answered: Mapping[str, Collection[str]] | None = None,
+    deploy: bool = False,
+    hourly: float | None = None,
+) -> dict[str, Any] | None:
+    """Return tokens and cost of what is still to be paid; None before the data are counted.
+
+    `answered` are the prompts that each candidate has answered already. A deployment counts with `hourly` US$
+    (None: unknown) for its first hour: questions rarely take longer, and each begun hour is paid.
+    """
+    counted = context.result("check")
+    if "train_tokens" not in counted:
+        return None
+    found = data.price(
+        context.experiment,
+        examples=counted["examples"],
+        train_tokens=counted["train_tokens"],
+        train=train,
+        evaluate=evaluate,
+        answered=answered,
+    )
+    if not deploy:
+        return found
+    usd, rate = found["usd"], found["yen_per_usd"]
+    total = None if hourly is None or usd is None else round(usd + hourly, 6)
+    return {
+        **found,
+        "deploy_usd": hourly,
+        "usd": total,
+        "yen": None if total is None or rate is None else round(total * rate, 2),
+        "unknown": found["unknown"]
+        or (None if hourly is not None else "deployment.usd_per_hour is not given"),
+    }

@@ -67,7 +67,9 @@ def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
         return the_one(context, found), True
     if intent is not None and is_unclear(context, intent):
         return _resolve(context, key, intent)
-    if may_show_late(context, key) and (found := await_listing(context, key, context.experiment.target.settle)):
+    if may_show_late(context, key) and (
+        found := await_listing(context, key, context.experiment.target.settle)
+    ):
         return the_one(context, found), True
     before, resends = ([], 0) if intent is None else (intent.seen, intent.resends)
     return _create(context, key, intent, seen=[*before, *(job.id for job in alike)], resends=resends)
@@ -112,7 +114,9 @@ def _create(
 
 def _new_intent(context: Context, key: str, old: Intent | None, seen: list[str], resends: int) -> Intent:
     """Write into state and ledger what is about to be paid; DecisionError if the month's budget is spent."""
-    if old is not None and not _is_open(old, resends):  # it never left, or a person says that it created nothing
+    if old is not None and not _is_open(
+        old, resends
+    ):  # it never left, or a person says that it created nothing
         settle(context, Charge("job", old.id, "void", usd=0.0))
     intent = Intent(id=str(uuid.uuid4()), phase="intent", at=time.time(), seen=seen, resends=resends)
     context.state.intents[key] = intent

@@ -16,6 +16,7 @@ from ftrun.targets import same_account
 from ftrun.workflow.context import Context
 
 SPEC_VERSION = 1
+ROLES = ("train", "validation")  # of the files that a job reads
 HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
 # what else a method takes; left out, the provider chooses
 MORE = {

@@ -1,7 +1,7 @@
-"""What the runs of this user know of one another's calls: a job or a file that another clone, or this
-one before its state was lost, has asked for is found although neither state nor provider's list shows it.
+"""Notes that the runs of this user leave for each other: a job or a file that another clone requested, or
+this one before its state was lost, is found although neither the state nor the provider's list shows it.
 
-Nothing is sent here but a look at one job or file. The engine on this machine needs none of it.
+Only looks at single jobs and files. The engine on this machine needs no notes.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def open_call(context: Context, key: str) -> Intent | None:
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     """Return the job that a run of this user made for this spec key, if the target knows it.
 
-    A job of another key, model or file is not: the server may have begun to count again. DecisionError where
-    something between may have answered that there is none.
+    A job of another key, model or file is not: the server may have been set up again. DecisionError where
+    a proxy may have answered that there is none.
     """
     note = _note(context, "job", spec=key)
     if note is None or note.made is None:
@@ -75,9 +75,9 @@ def noted_job(context: Context, service: Service, key: str) -> list[Job]:
     except FtrunError as error:
         if error.code != "not_found":
             raise
-        if is_gone(error) or context.confirmed_not_created:
+        if is_gone(error) or context.settings.confirm_not_created:
             return []
-        made = replace(note.intent, reason=f"an earlier run made {note.made}")
+        made = replace(note.intent, reason=f"an earlier run created {note.made}")
         raise unclear_error(context, made, error) from error
     return [job] if why_another(context.state, service, job, key, spec(context)) is None else []
 
@@ -121,7 +121,7 @@ def leave_note(context: Context, lock: str, intent: Intent | None, *, made: str 
 
 
 def take_back_note(context: Context, lock: str, still_open: Intent | None = None) -> None:
-    """Forget a call that certainly made nothing, but not the open one that it was to make up for."""
+    """Forget a call that certainly created nothing, but not the open one that it was to make up for."""
     if still_open is not None:
         leave_note(context, lock, still_open)
     elif not context.local:

@@ -61,8 +61,8 @@ def refused_error(context: Context, file: RemoteFile, path: Path) -> FtrunError:
         f"{context.where} refused {file.name} ({file.id}): {why}",
         code="file_refused",
         file=shown_path(path),
-        hint=f"`{context.command('check')}` looks at the data. The same command uploads the file again, "
-        f"which helps only if the fault was the server's. `{delete}` deletes the refused one.",
+        hint=f"`{context.command('check')}` checks the data. The same command uploads the file again, "
+        f"which helps only if the server was at fault. `{delete}` deletes the refused file.",
     )
 
 
@@ -72,11 +72,13 @@ def _names(files: Sequence[RemoteFile]) -> str:
 
 def _rest(context: Context, left: Sequence[RemoteFile], waited: float, rest: float) -> None:
     """Sleep until the next look; the error of a wait that is over."""
-    most = LONGEST if context.max_wait is None else context.max_wait
+    most = LONGEST if context.settings.max_wait is None else context.settings.max_wait
     if waited < most:
         time.sleep(min(rest, most - waited))
         return
-    kind, code = (FtrunError, "file_not_ready") if context.max_wait is None else (PendingError, "pending")
+    kind, code = (
+        (FtrunError, "file_not_ready") if context.settings.max_wait is None else (PendingError, "pending")
+    )
     raise kind(
         f"{context.where} has not processed {_names(left)} in {waited:.0f} s; no job was created",
         code=code,

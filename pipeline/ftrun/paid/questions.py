@@ -21,7 +21,8 @@ from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, by_fingerprint
 
 if TYPE_CHECKING:  # a run with nothing to do asks nobody
-    from ftrun.evaluation.answers import Question, Record, Rival
+    from ftrun.evaluation.answers import Candidate, Question, Record
+    from ftrun.evaluation.cache import AnswerCache
 
 STAGE = "evaluate"
 VERSION = 1
@@ -62,37 +63,43 @@ def evaluation_decision(context: Context) -> Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questionnaire:
-    """Every question for every rival, and the answers that are kept (`known`, by cache key)."""
+    """Every question for every candidate, and the answers that are kept; `again`: they are not used."""
 
     questions: tuple[Question, ...]
-    rivals: tuple[Rival, ...]
+    candidates: tuple[Candidate, ...]
     sampling: Mapping[str, Any]
-    known: Mapping[str, Record]
+    cache: AnswerCache
+    again: bool
 
-    def missing(self) -> tuple[tuple[Question, Rival], ...]:
+    @property
+    def known(self) -> Mapping[str, Record]:
+        """Return the answers that are not asked for again, by cache key."""
+        return {} if self.again else self.cache.records
+
+    def missing(self) -> tuple[tuple[Question, Candidate], ...]:
         """Return what must still be asked."""
         return self._unanswered(self.known)
 
-    def all(self) -> tuple[tuple[Question, Rival], ...]:
+    def all(self) -> tuple[tuple[Question, Candidate], ...]:
         """Return what would be asked if no answer were kept."""
         return self._unanswered({})
 
-    def _unanswered(self, known: Mapping[str, Record]) -> tuple[tuple[Question, Rival], ...]:
+    def _unanswered(self, known: Mapping[str, Record]) -> tuple[tuple[Question, Candidate], ...]:
         from ftrun.evaluation.answers import unanswered
 
-        return unanswered(self.questions, self.rivals, self.sampling, known)
+        return unanswered(self.questions, self.candidates, self.sampling, known)
 
     def answered(self) -> dict[str, set[str]]:
-        """Return the ids of the prompts that each rival has answered: they are not paid for again."""
+        """Return the ids of the prompts that each candidate has answered: they are not paid for again."""
         from ftrun.evaluation.answers import cache_key
 
         return {
-            rival.name: {
+            candidate.name: {
                 one.id
                 for one in self.questions
-                if cache_key(rival, one.messages, self.sampling) in self.known
+                if cache_key(candidate, one.messages, self.sampling) in self.known
             }
-            for rival in self.rivals
+            for candidate in self.candidates
         }
 
 
@@ -104,24 +111,24 @@ def questionnaire(context: Context, recall: Collection[str] = ()) -> Questionnai
     prompts = context.experiment.evaluation.prompts
     needed = any(one.messages is None and not one.own_system for one in prompts)
     system = system_prompt(context.experiment, context.path("train").parent) if needed else None
-    again = context.settings.force == STAGE
     return Questionnaire(
         questions=questions(prompts, system=system, recall=recall),
-        rivals=tuple(_rivals(context)),
+        candidates=tuple(_candidates(context)),
         sampling=dict(context.experiment.evaluation.sampling),
-        known={} if again else AnswerCache(context.folder, archive_of(context)).records,
+        cache=AnswerCache(context.folder, archive_of(context)),
+        again=context.settings.force == STAGE,
     )
 
 
-def _rivals(context: Context) -> list[Rival]:
+def _candidates(context: Context) -> list[Candidate]:
     """Return everyone who is asked; a literal id stands for itself."""
-    from ftrun.evaluation.answers import Rival
+    from ftrun.evaluation.answers import Candidate
 
     known = {"tuned": tuned_model(context) or "", "base": context.experiment.target.model}
     # models of one name on two stores are two models
     origin = str(context.state.identity.get("store") or context.state.identity.get("origin") or "")
     return [
-        Rival(name=name, model=known.get(name, name), origin=origin)
+        Candidate(name=name, model=known.get(name, name), origin=origin)
         for name in context.experiment.evaluation.models
     ]
 
@@ -140,7 +147,7 @@ def asks_tuned(context: Context) -> bool:
     tuned = tuned_model(context)
     if tuned is None:
         return "tuned" in evaluation.models
-    return any(rival.model == tuned for _, rival in questionnaire(context).missing())
+    return any(candidate.model == tuned for _, candidate in questionnaire(context).missing())
 
 
 def system_prompt(experiment: Experiment, folder: Path) -> str | None:

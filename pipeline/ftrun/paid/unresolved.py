@@ -1,4 +1,4 @@
-"""What is said when nobody can tell whether there is a job, or there are several: a person decides."""
+"""The errors where a person must decide: nobody can tell whether there is a job, or there are several."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ftrun.workflow.context import Context
 
 
 def unclear_error(context: Context, intent: Intent | None, failed: FtrunError | None = None) -> DecisionError:
-    """Return the error of an unclear call whose job does not show up, with both ways out; `failed`: the
-    target could not even be asked.
+    """Return the error of an unclear call whose job does not show up, with both commands that resolve it;
+    `failed`: the target could not even be asked.
     """
     reason = intent.reason if intent and intent.reason else "an earlier run ended before there was an answer"
     reason += f"; {failed}" if failed is not None else ""
     return DecisionError(
         f"nobody can tell whether a job was created ({reason}); it may exist and cost money",
         code="unclear",
-        hint="Look at the provider's list of jobs. If the job is there: "
+        hint="Check the provider's list of jobs. If the job is listed: "
         f"`{context.command('adopt', after=('JOB_ID',))}`. "
-        f"If none is there: `{context.command('run', '--confirm-not-created')}`.",
+        f"If it is not: `{context.command('run', '--confirm-not-created')}`.",
     )
 
 
@@ -50,5 +50,5 @@ def left_error(context: Context, ended: Job, left: Job) -> DecisionError:
     return DecisionError(
         f"job {ended.id} {ended.status}, and job {left.id} ({left.status}) has the same configuration",
         code="duplicates",
-        hint=f"`{context.command('run')}` takes {left.id}.",
+        hint=f"`{context.command('run')}` adopts {left.id}.",
     )

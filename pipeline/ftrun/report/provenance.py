@@ -11,16 +11,18 @@ from typing import Any
 
 import ftrun
 from ftrun import data
+from ftrun.experiment.model import Experiment
 from ftrun.files import digest, sha256_file
-from ftrun.workflow.context import Context
 
 LIBRARIES = ("openai", "torch", "transformers")
 GIT_SECONDS = 5
 
 
-def provenance(context: Context) -> dict[str, Any]:
-    """Return the report's provenance facts."""
-    experiment = context.experiment
+def provenance(experiment: Experiment, *, store: str | None, ended: int | None) -> dict[str, Any]:
+    """Return the report's provenance facts; `store` is the local store's id, `ended` when the job did.
+
+    The report's time is that of the job, so that a report that is written again is the same.
+    """
     commit, dirty = _git(experiment.project)
     return {
         "ftrun": ftrun.__version__,
@@ -35,15 +37,9 @@ def provenance(context: Context) -> dict[str, Any]:
         "libraries": {name: version for name in LIBRARIES if (version := _version(name))},
         "git_commit": commit,
         "git_dirty": dirty,
-        "store": context.state.identity.get("store"),
-        "time": _trained_at(context),
+        "store": store,
+        "time": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds") if ended else None,
     }
-
-
-def _trained_at(context: Context) -> str | None:
-    """Return when the job ended: a report made again is the same report."""
-    ended = context.result("wait").get("finished_at")
-    return datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds") if ended else None
 
 
 def _shown(path: Path, project: Path) -> str:

@@ -20,13 +20,13 @@ from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
 from ftrun.errors import UsageError
-from ftrun.paid.budgets import Limit, hold, hold_after, month_limits
+from ftrun.paid.budgets import Limit, check_next, check_spent, month_limits
 from ftrun.paid.spending import announce, ledger_of, outgrown, settle
-from ftrun.runner.apply import Settings, context_of
+from ftrun.runner.apply import context_of
 from ftrun.runner.money import consent
 from ftrun.runner.session import Session
 from ftrun.state.ignore import write_gitignore
-from ftrun.state.ledger import Standing, known_usd, read_ledgers
+from ftrun.state.ledger import Charge, Standing, known_usd, read_ledgers
 from ftrun.state.locks import held
 from ftrun.targets import Reply, agree
 from ftrun.targets.errors.refusals import explained, remarks
@@ -58,7 +58,7 @@ class Augmentation:
             hint = "Rows need a question and an answer that are texts."
             raise UsageError("no row of the training part can be worded anew", code="no_seeds", hint=hint)
         self._requests: list[Request] = requests(session.experiment, self._shape, seeds, who)
-        self._context = context_of(other, lambda _kind, **data: note(str(data.get("text"))), Settings())
+        self._context = context_of(other, lambda kind, **data: note(str(data.get("text"))))
 
     def run(self, *, yes: bool, ask: Callable[[str], bool] | None) -> dict[str, Any]:
         """Ask what is missing, propose what came of it, and return the facts; no answer that came is lost.
@@ -84,7 +84,7 @@ class Augmentation:
                 added, left_out = self._propose(kept)
             if missing:
                 rate, done = self._experiment.budget.yen_per_usd, "every request is answered"
-                hold_after(limits, kept.spent - before, rate=rate, done=done)
+                check_spent(limits, kept.spent - before, rate=rate, done=done)
         return {
             "kind": self._experiment.data.augment.kind,
             "model": self._who.model,
@@ -171,7 +171,7 @@ class Augmentation:
     def _hold(self, limits: Sequence[Limit], paid: float, request: Request, done: str) -> None:
         """Stop before a request that would exceed a budget."""
         if limits:
-            hold(
+            check_next(
                 limits,
                 paid,
                 data.request_usd(self._priced, request.messages, request.sampling.get("max_tokens")),
@@ -193,7 +193,7 @@ class Augmentation:
             paid = None if None in costs else sum(one or 0.0 for one in costs)
             tokens = sum(sum(one.usage.values()) for one in fresh)
             standing: Standing = "actual" if fresh else "void"
-            settle(self._context, "augment", effect, standing, usd=paid, tokens=tokens or None)
+            settle(self._context, Charge("augment", effect, standing, usd=paid, tokens=tokens or None))
 
     def _propose(self, kept: KeptAnswers) -> tuple[Sequence[Entry], Counter[str]]:
         found, left_out = proposals(

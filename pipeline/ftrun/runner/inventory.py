@@ -23,7 +23,7 @@ FRESH = 24 * 3600.0  # seconds after its upload that a file may wait for its job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class InventoryEntry:
     """One thing at the target. `owner`: the experiment and target whose state knows it; `made_by`: the
     experiment that made it by its name or metadata, `ftrun` where only that is known. Times are Unix seconds.
     """
@@ -89,7 +89,7 @@ def owners(runs: Path, identity: Mapping[str, Any]) -> Owners:
     return found
 
 
-def entries(service: Service, kind: str, known: Owners) -> Iterator[Entry]:
+def entries(service: Service, kind: str, known: Owners) -> Iterator[InventoryEntry]:
     """Yield what the target has of `kind`: files, jobs or models."""
     if kind == "files":
         yield from (file_entry(file, known) for file in service.files())
@@ -100,10 +100,10 @@ def entries(service: Service, kind: str, known: Owners) -> Iterator[Entry]:
         yield from (model_entry(model, tuned.get(model.id), known) for model in service.models())
 
 
-def file_entry(file: RemoteFile, known: Owners) -> Entry:
+def file_entry(file: RemoteFile, known: Owners) -> InventoryEntry:
     """Return the entry of a file."""
     made = OUR_FILE.fullmatch(file.name)
-    return Entry(
+    return InventoryEntry(
         kind="file",
         id=file.id,
         name=file.name,
@@ -116,9 +116,9 @@ def file_entry(file: RemoteFile, known: Owners) -> Entry:
     )
 
 
-def job_entry(job: Job, known: Owners) -> Entry:
+def job_entry(job: Job, known: Owners) -> InventoryEntry:
     """Return the entry of a job."""
-    return Entry(
+    return InventoryEntry(
         kind="job",
         id=job.id,
         name=job.suffix,
@@ -131,10 +131,10 @@ def job_entry(job: Job, known: Owners) -> Entry:
     )
 
 
-def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> Entry:
+def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> InventoryEntry:
     """Return the entry of a model; `job` is the one that made it."""
     owner = known.of.get(model.id) or (_owner(job, known) if job else None)
-    return Entry(
+    return InventoryEntry(
         kind="model",
         id=model.id,
         created_at=model.created_at,
@@ -158,7 +158,7 @@ def _maker(job: Job) -> str | None:
     return job.metadata.get("ftrun_experiment") or ("ftrun" if SPEC in job.metadata else None)
 
 
-def unowned(files: Iterable[Entry], jobs: Iterable[Job], known: Owners) -> Iterator[Entry]:
+def unowned(files: Iterable[InventoryEntry], jobs: Iterable[Job], known: Owners) -> Iterator[InventoryEntry]:
     """Yield the files that an experiment of this project made and that nothing uses any more.
 
     What another project or person made is none of ours, and what a job that has not ended reads is in use, as
@@ -174,7 +174,7 @@ def unowned(files: Iterable[Entry], jobs: Iterable[Job], known: Owners) -> Itera
             yield entry
 
 
-def fresh(files: Iterable[Entry]) -> dict[str, str]:
+def fresh(files: Iterable[InventoryEntry]) -> dict[str, str]:
     """Return the files that a run of another clone may be about to use, by id, and why that may be so.
 
     That clone's state is not known here; what it has just uploaded belongs to no job yet.

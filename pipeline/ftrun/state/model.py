@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from ftrun.state.forms import check, check_result
 
 VERSION = 2
+ENDED = ("succeeded", "stopped", "failed", "cancelled")
 PLAIN = ("experiment", "target", "file", "identity", "lineage", "serial")
 
 
@@ -74,6 +75,11 @@ class JobRecord:
     settled: bool = False
     seen: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        """Return whether the job has ended, well or not."""
+        return self.status in ENDED
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,6 +1,6 @@
-"""Finding the trained models that somebody names: CONFIG, CONFIG@TARGET, either with #MODEL behind it.
+"""Finding the trained models that a user names: CONFIG, CONFIG@TARGET, either followed by #MODEL.
 
-Reads states and what is kept of their models, and asks no server.
+Reads states and archives, and asks no server.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 
 from ftrun.errors import UsageError
 from ftrun.experiment.places import shown_path
-from ftrun.paid.history import history, kept_folder
+from ftrun.paid.history import archive_folder, history
 from ftrun.runner.session import Session, no_model, open_session
 
 SHORTEST = 4  # characters of a spec key that name a model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A trained model as the history has it (`facts`), and the folder with what is kept of it."""
+class TrainedModel:
+    """A trained model with its facts from the history, and the folder of its archive."""
 
     session: Session
     facts: dict[str, Any]
@@ -28,13 +28,13 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Return how it is named in any project and at any time."""
+        """Return a name for it that stays the same."""
         experiment = self.session.experiment
         config = shown_path(experiment.file)
         return f"{config}@{experiment.target.name}#{self.facts['spec_key'][:8]}"
 
 
-def entries_of(words: Sequence[str], runs: Path | None) -> list[Entry]:
+def trained_models_of(words: Sequence[str], runs: Path | None) -> list[TrainedModel]:
     """Return the models that are named: the newest of an experiment, or one of its history (`#`).
 
     A single experiment stands for all models of its history. UsageError if fewer than two are found.
@@ -52,11 +52,11 @@ def entries_of(words: Sequence[str], runs: Path | None) -> list[Entry]:
     )
 
 
-def _named(word: str, runs: Path | None, *, whole: bool) -> Iterator[Entry]:
+def _named(word: str, runs: Path | None, *, whole: bool) -> Iterator[TrainedModel]:
     config, target, wanted = _parts(word)
     session = open_session(config, target=target, runs=runs)
     trained = [
-        Entry(session=session, facts=facts, folder=kept_folder(session.folder, facts["spec_key"]))
+        TrainedModel(session=session, facts=facts, folder=archive_folder(session.folder, facts["spec_key"]))
         for facts in history(session.state, session.folder)
         if facts["fine_tuned_model"]
     ]
@@ -82,7 +82,7 @@ def _parts(word: str) -> tuple[Path, str | None, str | None]:
     return Path(config), None, model if mark else None
 
 
-def _chosen(word: str, wanted: str, trained: Sequence[Entry]) -> Entry:
+def _chosen(word: str, wanted: str, trained: Sequence[TrainedModel]) -> TrainedModel:
     found = [one for one in trained if _is(one.facts, wanted)]
     if len(found) == 1:
         return found[0]

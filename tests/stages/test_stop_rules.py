@@ -9,7 +9,7 @@ import pytest
 from ftrun.experiment.model import StopWhen
 from ftrun.targets import Event, Job
 from ftrun.targets.errors.service_error import ServiceError
-from ftrun.watching.stop_rules import Guard
+from ftrun.watching.stop_rules import StopRules
 from stages.looking import Looking, job, watch_of
 
 
@@ -33,10 +33,10 @@ def numbers(*losses: float, name: str = "train_loss") -> Iterator[dict[str, floa
 )
 def test_guards_on_the_training_loss(when: StopWhen, losses: tuple[float, ...], stops: bool) -> None:
     """One bad batch is no divergence; a mean of five that doubled, and what is no number, are."""
-    guard = Guard(when=when)
+    rules = StopRules(when=when)
     for data in numbers(*losses):
-        guard.take(data)
-    assert bool(guard.verdict()) is stops
+        rules.take(data)
+    assert bool(rules.verdict()) is stops
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_guards_on_the_training_loss(when: StopWhen, losses: tuple[float, ...], 
 )
 def test_a_guard_on_the_validation_loss(losses: tuple[float, ...], stops: bool) -> None:
     """So many evaluations in a row without a better one; the whole file counts where it is known."""
-    guard = Guard(when=StopWhen(validation_worse=2))
+    rules = StopRules(when=StopWhen(validation_worse=2))
     for data in numbers(*losses, name="full_valid_loss"):
-        guard.take({**data, "valid_loss": 0.0})
-    assert bool(guard.verdict()) is stops
+        rules.take({**data, "valid_loss": 0.0})
+    assert bool(rules.verdict()) is stops
 
 
 def test_a_guard_tells_a_server_that_was_away_again() -> None:
@@ -73,6 +73,6 @@ def test_a_guard_tells_a_server_that_was_away_again() -> None:
             for one in range(6)
         ],
     )
-    watch = watch_of(service, guard=Guard(when=StopWhen(loss_above=1.0)))
+    watch = watch_of(service, stop_rules=StopRules(when=StopWhen(loss_above=1.0)))
     assert watch.until_the_end().dead
     assert (service.cancels, service.cancelled) == (2, True)
