@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ftrun.runner.trained_models import trained_models_of
-from paid import Paid
+from support.paid_project import Paid
 
 NASTY = "</script><script>alert(1)</script> | \x1b[31m **b** \u202e 猫"
 

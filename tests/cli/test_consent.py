@@ -16,8 +16,8 @@ import pytest
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.targets import consent
 from ftrun.targets.consent import permit
-from paid import KEY, Paid
-from scripted import Answer, ScriptedServer
+from support.paid_project import KEY, Paid
+from support.scripted_server import Answer, ScriptedServer
 
 FOREIGN = "https://gateway.example"
 AZURE = "https://mine.openai.azure.com/openai/v1"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from azure_management import Management
-from paid import Paid
+from support.azure_management import Management
+from support.paid_project import Paid
 
 
 def actions(document: dict[str, Any]) -> dict[str, str]:

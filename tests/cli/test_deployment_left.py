@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from azure_management import Management
 from ftrun.paid import deployments
-from paid import Paid
-from scripted import Answer, refusal
+from support.azure_management import Management
+from support.paid_project import Paid
+from support.scripted_server import Answer, refusal
 
 OTHER = "train: {hyperparameters: {n_epochs: 2}}\n"
 

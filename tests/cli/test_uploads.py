@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ftrun.state.locks import user_file
-from paid import Paid
-from scripted import Answer, Asked, refusal
+from support.paid_project import Paid
+from support.scripted_server import Answer, Asked, refusal
 
 PATIENCE = 60.0  # seconds: far less than the bound
 SPLIT = ("--set", "data.split={validation: 2, seed: 1}")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from paid import Paid
-from scripted import Answer, Asked
+from support.paid_project import Paid
+from support.scripted_server import Answer, Asked
 
 LONG = 30.0  # seconds that the server is silent: none of these commands may wait for it
 
@@ -23,7 +23,7 @@ def silent(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paid]:
     paid.run("run", paid.config, "--yes", "--detach", code=75)
     for module in ("ftrun.targets.service", "ftrun.runner.repair"):  # which may have been loaded before
         monkeypatch.setattr(f"{module}.READING", 0.4)
-    monkeypatch.setattr("ftrun.waits.PAUSES", (0.1, 60.0), raising=False)
+    monkeypatch.setattr("ftrun.waiting.PAUSES", (0.1, 60.0), raising=False)
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 4)
     over = threading.Event()
 
@@ -70,7 +70,7 @@ def test_a_wait_is_said_of_a_run_too(silent: Paid, monkeypatch: pytest.MonkeyPat
 
 def test_who_waits_for_a_lock_says_for_whom(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --wait a second run names the lock, the holder and since when, until it has it."""
-    monkeypatch.setattr("ftrun.waits.PAUSES", (0.1, 60.0), raising=False)
+    monkeypatch.setattr("ftrun.waiting.PAUSES", (0.1, 60.0), raising=False)
     path = paid.folder / "runs/toy/paid/run.lock"
     path.parent.mkdir(parents=True)
     path.with_suffix(".json").write_text('{"pid": 7, "host": "h", "folder": "f", "since": "s"}')

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine.running import Engine
-from faults import FaultyServer
 from ftrun.paid.uploads import Hashed
 from ftrun.state import PartialUpload, StateStore
 from ftrun.targets.api.files import FileCalls
 from ftrun.targets.api.uploads import UploadCalls
 from runner.conftest import RUN, Inside
+from support.engine_process import Engine
+from support.faulty_proxy import FaultyServer
 
 UPLOAD = (*RUN, "--yes", "--until", "upload")
 PARTS = ("--set", "targets.paid.upload={multipart_above: 100, part_bytes: 1000}")

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from paid import KEY, Paid, make_paid
-from provider import Provider
-from scripted import Answer, Asked, refusal
+from support.paid_project import KEY, Paid, make_paid
+from support.provider import Provider
+from support.scripted_server import Answer, Asked, refusal
 
 RUNS = Path("runs/toy/paid")
 QUESTIONS = """\

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from faults import FaultyServer
 from ftrun.errors import DecisionError
 from ftrun.state.ledger import Charge, Ledger, effects, read_ledgers, spent
 from runner.conftest import RUN, Inside
+from support.faulty_proxy import FaultyServer
 
 CONFIG = "configs/toy.yaml"
 OTHER = ("--set", "train.hyperparameters.n_epochs=3")

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from faults import FaultyServer
 from ftrun.errors import DecisionError
 from ftrun.state.ledger import Charge, Ledger, read_ledgers, spent
 from runner.conftest import RUN, Inside
 from runner.test_ledger import CONFIG, OTHER, ledger
+from support.faulty_proxy import FaultyServer
 
 MONTH = ("--set", "budget={usd: 5, usd_per_month: 4}")
 LINE: dict[str, Any] = {

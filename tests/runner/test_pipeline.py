@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
-from engine.running import PATIENCE, wait_until
+from support.engine_process import PATIENCE, wait_until
 
 CONFIG = "configs/toy.yaml"
 SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.15"}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_store import full_state
 
 from ftrun.errors import DecisionError
 from ftrun.files import digest
@@ -17,6 +16,7 @@ from ftrun.state import Intent, StateStore
 from ftrun.state.forms import FormError, check_result
 from ftrun.state.locks import user_file
 from ftrun.state.notes import CallNote, read_note, write_note
+from state.test_store import full_state
 
 DEEP: Any = [1]
 for _ in range(100):

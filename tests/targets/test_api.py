@@ -15,7 +15,7 @@ from ftrun.targets.api import ApiService
 from ftrun.targets.azure import entra
 from ftrun.targets.errors.service_error import ServiceError
 from ftrun.targets.service import Created, NotCreated, Unclear
-from scripted import Answer, Asked, refusal
+from support.scripted_server import Answer, Asked, refusal
 from targets.conftest import JOB, REQUEST, Connect
 
 ERROR = {"message": "no", "type": "invalid_request_error", "param": None, "code": None}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ftrun.targets.errors.service_error import ServiceError
-from scripted import Answer, Asked
+from support.scripted_server import Answer, Asked
 
 from .conftest import Connect
 

@@ -17,7 +17,7 @@ from ftrun.targets.api.asking import create_arguments
 from ftrun.targets.azure.entra import INFERENCE, token_for
 from ftrun.targets.preflight import check_model, check_request
 from ftrun.targets.service import JobRequest
-from scripted import Answer, listed, refusal
+from support.scripted_server import Answer, listed, refusal
 from targets.conftest import Connect
 from targets.table import DOCUMENT, with_tables
 

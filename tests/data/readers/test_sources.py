@@ -18,7 +18,7 @@ from ftrun import data
 from ftrun.errors import DataError
 from ftrun.experiment.model import Dataset, Experiment
 
-from .sources_read import errors, read
+from .reading import errors, read
 
 
 def table() -> pyarrow.Table:

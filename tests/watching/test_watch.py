@@ -18,7 +18,7 @@ from ftrun.targets.errors.service_error import ServiceError
 from ftrun.watching import watch as watching
 from ftrun.watching.stop_rules import StopRules
 from ftrun.watching.watch import Pace
-from stages.looking import DONE, Look, Looking, job, watch_of
+from watching.looking import DONE, Look, Looking, job, watch_of
 
 ALL = bool(os.environ.get("FTRUN_TEST_ALL"))
 

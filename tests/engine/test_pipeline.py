@@ -15,7 +15,7 @@ from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from pydantic import TypeAdapter
 
-from engine.running import finish, rows, upload
+from support.engine_process import finish, rows, upload
 
 QUESTION: Any = [{"role": "user", "content": "人間は死んだ後どうなりますか？"}]
 

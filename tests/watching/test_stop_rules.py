@@ -10,7 +10,7 @@ from ftrun.experiment.model import StopWhen
 from ftrun.targets import Event, Job
 from ftrun.targets.errors.service_error import ServiceError
 from ftrun.watching.stop_rules import StopRules
-from stages.looking import Looking, job, watch_of
+from watching.looking import Looking, job, watch_of
 
 
 def numbers(*losses: float, name: str = "train_loss") -> Iterator[dict[str, float]]:

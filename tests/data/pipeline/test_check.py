@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from conftest import ROOT
 from ftrun import data
 from ftrun.cost.models import encoding_of, limit_of
 from ftrun.cost.prices import auto_epochs, price_table
@@ -21,9 +22,6 @@ from ftrun.data.diagnostics.distribution import distribution, histogram
 from ftrun.errors import DataError
 from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split, Train
 from ftrun.experiment.target_model import Price, Target
-
-ROOT = Path(__file__).resolve().parents[2]
-
 
 MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
 

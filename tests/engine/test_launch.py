@@ -17,12 +17,12 @@ from typing import Any
 import openai
 import pytest
 
-from engine.running import PATIENCE, PIPELINE, Engine, environment, upload, wait_until
 from ftrun.engine import launch
 from ftrun.engine.launch import Endpoint, ensure_engine, running_engine, stop_engine
 from ftrun.engine.places import store_id
 from ftrun.engine.store import Store
 from ftrun.errors import DecisionError, FtrunError
+from support.engine_process import PATIENCE, PIPELINE, Engine, environment, upload, wait_until
 
 LAUNCH = (
     "import sys; from pathlib import Path; from ftrun.engine.launch import ensure_engine;"

@@ -14,7 +14,7 @@ from ftrun import data
 from ftrun.errors import DataError
 from ftrun.experiment.model import Prompt, Split, Template
 
-from .sources_read import FAQ, WHOLE, errors, read
+from .reading import FAQ, WHOLE, errors, read
 
 
 def test_workbook_values_and_rows(make: Any, book: Any) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from engine.running import Engine, finish, upload, wait_until
 from ftrun.engine.store import Store
+from support.engine_process import Engine, finish, upload, wait_until
 
 SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.3"}  # time to kill a job before it has ended
 QUICK = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0"}

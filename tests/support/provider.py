@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scripted import Answer, Asked, listed, refusal
+from support.scripted_server import Answer, Asked, listed, refusal
 
 Hook = Callable[[Asked], Answer | None]
 

@@ -10,8 +10,8 @@ from openai.types.chat import ChatCompletionMessage
 
 from ftrun import data
 
-from .test_data_shapes import ANSWER, OPENAI, USER, lines
-from .test_data_tools import call
+from .test_shapes import ANSWER, OPENAI, USER, lines
+from .test_tools import call
 
 
 def test_older_functions_are_refused_or_upgraded(make: Any, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ftrun.cli import main
-from provider import CONFIG, Provider
-from scripted import ScriptedServer
+from support.provider import CONFIG, Provider
+from support.scripted_server import ScriptedServer
 
 KEY = "fk-0123456789abcdef-canary"
 

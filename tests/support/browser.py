@@ -1,16 +1,38 @@
-"""Owns a headless Chromium that is told what to do over its debugging pipe."""
+"""The Chromium of this machine: headless, asking nobody for anything, told what to do over a pipe."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from types import TracebackType
 from typing import Any
 
-from browser import QUIET, chromium
+import pytest
+
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",  # /dev/shm of a container may be too small
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def chromium() -> str:
+    """Return the program, or skip the test where there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    pytest.skip("no chromium on the PATH: apt-get install chromium")
+
 
 FLAGS = (*QUIET, "--remote-debugging-pipe")
 SECONDS = 120.0

@@ -12,7 +12,7 @@ import pytest
 from openai.types import Upload
 from openai.types.uploads import UploadPart
 
-from engine.running import Engine, rows
+from support.engine_process import Engine, rows
 
 
 def begin(client: openai.OpenAI, content: bytes, name: str = "train.jsonl") -> str:

@@ -17,7 +17,7 @@ from ftrun.data.readers import querying
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Sql
 
-from .sources_read import FAQ, WHOLE, errors, read
+from .reading import FAQ, WHOLE, errors, read
 
 
 @pytest.fixture

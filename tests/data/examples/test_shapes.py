@@ -17,7 +17,7 @@ from ftrun.protocol.learned import trained_spans
 from ftrun.protocol.rows import Method, row_faults
 from ftrun.targets.training_rules import method_faults, rule_faults, rules_of
 
-from .test_data_tools import PNG, WEATHER, call, result
+from .test_tools import PNG, WEATHER, call, result
 
 USER = {"role": "user", "content": "q"}
 

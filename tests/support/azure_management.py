@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from paid import KEY
-from scripted import Answer, Asked, refusal
+from support.paid_project import KEY
+from support.scripted_server import Answer, Asked, refusal
 
 PLACE = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/acc/deployments/"
 

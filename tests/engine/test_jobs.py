@@ -11,8 +11,8 @@ from typing import Any
 import openai
 import pytest
 
-from engine.running import Engine, finish, rows, upload, wait_until
 from ftrun.engine.extras import LOCAL
+from support.engine_process import Engine, finish, rows, upload, wait_until
 
 
 @pytest.mark.parametrize(

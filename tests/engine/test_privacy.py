@@ -11,11 +11,11 @@ from pathlib import Path
 import openai
 import pytest
 
-from engine.running import PATIENCE, PIPELINE, upload, wait_until
 from ftrun.engine.launch import ensure_engine, stop_engine
 from ftrun.engine.places import private_folder
 from ftrun.errors import DecisionError
 from ftrun.redaction import without_secrets
+from support.engine_process import PATIENCE, PIPELINE, upload, wait_until
 
 CANARY = "canary-0123456789abcdef"
 SECRETS = (

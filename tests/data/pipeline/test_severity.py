@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
+from data.conftest import chat
 from ftrun import data
 from ftrun.data.pipeline.samples import samples
 from ftrun.data.pipeline.severity import severities
 from ftrun.errors import ConfigError, Problem
-
-from .conftest import chat
 
 KEY = "sk-" + "a1B2c3D4e5F6g7H8i9J0"
 

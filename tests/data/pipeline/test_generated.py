@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
+from data.conftest import MakeExperiment, chat
 from ftrun.data import examine, prepare
 from ftrun.data.types import MARK, Mark, marked, row_digest, take_mark
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Prompt, Source, Split
-
-from .conftest import MakeExperiment, chat
 
 ROWS = [{"q": f"質問{number}", "a": f"答え{number}"} for number in range(40)]
 

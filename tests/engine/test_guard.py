@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 
-from engine.running import PATIENCE, Engine, upload
+from support.engine_process import PATIENCE, Engine, upload
 
 
 def ask(
