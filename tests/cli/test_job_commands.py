@@ -35,7 +35,7 @@ def test_wait_waits_for_the_end_and_creates_nothing(detached: Paid) -> None:
 
 
 def test_wait_gives_up_with_75(detached: Paid) -> None:
-    """After --max-wait the job goes on without us."""
+    """After --max-wait the job keeps running."""
     assert detached.json("wait", detached.config, "--max-wait", "0.1", code=75)["error"]["code"] == "pending"
 
 
@@ -58,7 +58,7 @@ def test_wait_gives_up_with_75(detached: Paid) -> None:
         (
             {"code": "disk_full", "message": "No space left on device: /home/harm/unsafe/.cache"},
             "job_failed",
-            "Mend the cause",
+            "Fix the cause",
         ),
         ({}, "job_failed", "--force train"),
     ],

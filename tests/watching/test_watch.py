@@ -67,7 +67,7 @@ def test_a_lost_network_is_lived_through_on_new_connections(code: str) -> None:
 
 
 def test_a_server_that_stays_away_is_come_back_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After hours without the server the job still goes on without us: 75, no failure."""
+    """After hours without the server the job still keeps running: 75, no failure."""
     monkeypatch.setattr(watching, "SERVER_GONE", 0.05)
     service = Looking(raising(ServiceError("gone", code="unreachable"), 10**9))
     with pytest.raises(PendingError):

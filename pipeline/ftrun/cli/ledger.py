@@ -64,9 +64,9 @@ def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
 
 def _bring(document: Document, folder: Path) -> None:
     from ftrun.experiment import build_experiment
-    from ftrun.paid.spending import bring_ledgers
+    from ftrun.paid.spending import fetch_ledgers
 
-    bring_ledgers(build_experiment(document, next(iter(document.data.get("targets", {})), None)), folder)
+    fetch_ledgers(build_experiment(document, next(iter(document.data.get("targets", {})), None)), folder)
 
 
 def _sums(found: list[LedgerLine]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def is_needed(context: Context) -> bool:
 
 
 def running(context: Context) -> dict[str, Any] | None:
-    """Return the facts of the deployment that ftrun made, or was about to, and that nobody removed."""
+    """Return the facts of the deployment that ftrun created, or was about to, and that nobody removed."""
     record = context.state.stages.get(STAGE)
     if record is None or record.result.get("sku") is None or record.result.get("removed"):
         return None
@@ -66,9 +66,9 @@ def running(context: Context) -> dict[str, Any] | None:
 
 
 def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) -> dict[str, Any]:
-    """Write down, in state and ledger, the deployment that is about to be made; return its facts.
+    """Write down, in state and ledger, the deployment that is about to be created; return its facts.
 
-    One that a killed run began is the same one. DecisionError if the month's budget is spent.
+    If a killed run began it, that is the same one. DecisionError if the month's budget is spent.
     """
     from ftrun.paid.spending import announce
 
@@ -147,7 +147,7 @@ def removed(context: Context, facts: dict[str, Any]) -> None:
 
 
 def warn_of_running(context: Context) -> None:
-    """Warn of a deployment that a run leaves behind because it did not come to its end."""
+    """Warn of a deployment that a run leaves up because it did not finish."""
     facts, where = running(context), context.experiment.target.deployment
     if facts is not None and not (where is not None and where.keep):
         context.emit("warning", message=_stays(context, facts))
@@ -162,7 +162,7 @@ def _stays(context: Context, facts: Mapping[str, Any]) -> str:
 
 
 def _where(context: Context, facts: Mapping[str, Any]) -> Deployment:
-    """Return the resource where it was made: the file may name another one by now."""
+    """Return the resource where it was created: the experiment may name another one by now."""
     if "resource" in facts:
         return Deployment(**facts["resource"])
     where = context.experiment.target.deployment

@@ -122,10 +122,10 @@ def archive_answers(context: Context, *, present: bool = False) -> bool:
     path = archive_of(context) / ANSWERS
     others = models_of_others(context)
     now = [one for one in read_records(context.folder / ANSWERS) if present and one.model not in others]
-    told = {(one.cache_key, one.candidate, one.answer) for one in now}
+    present_ones = {(one.cache_key, one.candidate, one.answer) for one in now}
     lines, known = [line_of(one) for one in now], {(one.cache_key, one.answer) for one in now}
     for _, line, record in read_lines(path):
-        if record is None or (record.cache_key, record.candidate, record.answer) not in told:
+        if record is None or (record.cache_key, record.candidate, record.answer) not in present_ones:
             lines.append(line)
         if record is not None:
             known.add((record.cache_key, record.answer))

@@ -26,7 +26,8 @@ MORE = {
 
 
 def spec(context: Context) -> dict[str, Any]:
-    """Return the canonical request and the hashes of its data; ids and names of a server stay out of it."""
+    """Return the canonical request and the hashes of its data; the server's ids and names are not part of it.
+    """
     train = context.experiment.train
     start = starting_model(context)
     given = train.hyperparameters
@@ -49,7 +50,7 @@ def spec(context: Context) -> dict[str, Any]:
 
 
 def _of_the_service(context: Context) -> dict[str, Any]:
-    """Return what a target adds to its jobs, where it adds something."""
+    """Return what a target adds to its jobs, if anything."""
     target = context.experiment.target
     given = {"extra body": target.extra_body, "service hyperparameters": target.hyperparameters}
     return {name: dict(values) for name, values in given.items() if values}
@@ -74,7 +75,7 @@ def spec_key(context: Context) -> str:
 def starting_model(context: Context) -> str | None:
     """Return the model that training starts from, None for the base model.
 
-    Another experiment stands for the model of its last finished job on a target of the same name.
+    Another experiment means the model of its last finished job on a target of the same name.
     ConfigError when it has none, or has it in another account or store.
     """
     other = context.experiment.train.continue_from

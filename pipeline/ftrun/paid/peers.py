@@ -62,7 +62,7 @@ def open_call(context: Context, key: str) -> Intent | None:
 
 
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
-    """Return the job that a run of this user made for this spec key, if the target knows it.
+    """Return the job that a run of this user created for this spec key, if the target knows it.
 
     A job of another key, model or file is not: the server may have been set up again. DecisionError where
     a proxy may have answered that there is none.
@@ -83,7 +83,7 @@ def noted_job(context: Context, service: Service, key: str) -> list[Job]:
 
 
 def may_show_late(context: Context, key: str) -> bool:
-    """Return whether a job was made for this spec key within the time that a target needs to show it."""
+    """Return whether a job was created for this spec key within the time that a target needs to list it."""
     note = _note(context, "job", spec=key)
     if note is None or note.made is None:
         return False
@@ -91,7 +91,7 @@ def may_show_late(context: Context, key: str) -> bool:
 
 
 def noted_file(context: Context, service: Service, sha: str, *, name: str, size: int) -> RemoteFile | None:
-    """Return the file that a run of this user made of these bytes, if the target has it still."""
+    """Return the file that a run of this user uploaded with these bytes, if the target still has it."""
     note = _note(context, "file", file=sha)
     file = None if note is None or note.made is None else service.file(note.made)
     return file if file is not None and is_of(file, name, size) else None
@@ -104,9 +104,10 @@ def is_open_upload(context: Context, sha: str) -> bool:
 
 
 def leave_note(context: Context, lock: str, intent: Intent | None, *, made: str | None = None) -> None:
-    """Let this user's other runs know that the call is about to leave or, with `made`, what it has made.
+    """Let this user's other runs know that the call is about to leave or, with `made`, what it created.
 
-    A note of what was made that can't be written is a warning: the state has it, and the earlier note stands.
+    If a note of what was created can't be written, that is a warning: the state has it, and the earlier note
+    remains.
     """
     if context.local:
         return
@@ -136,7 +137,7 @@ def note_lost_jobs(context: Context, lost: State) -> None:
 
 
 def take_over_notes(context: Context, *, key: str = "", sha: str = "") -> None:
-    """Give the note that an earlier version left of a job or a file today's name; its lock is held."""
+    """Rename the note that an earlier version left about a job or a file; its lock is held."""
     lock, before = _names(context, "job", spec=key) if key else _names(context, "file", file=sha)
     note = None if context.local else read_note(before)
     if note is not None:

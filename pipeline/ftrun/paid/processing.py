@@ -1,6 +1,5 @@
-"""Waits until a server has processed what was uploaded: all files together, at the pace of `poll`.
-
-Sends nothing.
+"""Waiting until the server has processed the uploaded files: all together, at the pace of `poll`. Sends
+nothing.
 """
 
 from __future__ import annotations

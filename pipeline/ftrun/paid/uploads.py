@@ -143,7 +143,7 @@ def _intent(context: Context, local: LocalFile) -> Intent | None:
 
 def _record(context: Context, local: LocalFile, file: RemoteFile) -> None:
     state = context.state
-    # as the target calls it: by that a known file is told from another's under the same id
+    # the target's name for it, which distinguishes it from another file under the same id
     name, size = file.name or local.name, file.bytes or local.size
     state.uploads[local.sha] = Upload(file_id=file.id, name=name, bytes=size)
     intent = state.upload_intents.pop(local.sha, None)

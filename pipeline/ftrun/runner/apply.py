@@ -171,9 +171,9 @@ def _approve(plan: Plan, context: Context) -> None:
             raise stage.blocked(context, step.decision)
     settings, paid = context.settings, plan.paid and not context.local
     if paid:
-        from ftrun.paid.spending import bring_ledgers
+        from ftrun.paid.spending import fetch_ledgers
 
-        bring_ledgers(context.experiment, context.folder.parent)
+        fetch_ledgers(context.experiment, context.folder.parent)
         if context.experiment.budget.usd is not None:
             context.spent = sum(stage.paid_before(context) for stage in stages_of(context))
     authorize(

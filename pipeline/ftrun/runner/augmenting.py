@@ -1,4 +1,4 @@
-"""One call of `ftrun augment`: consent, the ledger, asking what is missing, proposing what came."""
+"""One call of `ftrun augment`: consent, the ledger, asking for what is missing, proposing the answers."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from ftrun.targets.errors.refusals import explained, remarks
 
 
 class Augmentation:
-    """What is asked, of whom, and what came of it. `session` has the rows, `other` the target that is asked.
+    """Ask a model for more training data. `session` has the rows, `other` the target that is asked.
 
-    `note` is told what the user should know, `tell` the number of each request and their sum.
+    `note` gets what the user should know, `tell` the number of each request and their sum.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Augmentation:
         wanted = seeds_needed(session.experiment.data.augment)
         seeds, self._questions = training_seeds(session.experiment, self._shape, wanted)
         if not seeds:
-            hint = "Rows need a question and an answer that are texts."
-            raise UsageError("no row of the training part can be worded anew", code="no_seeds", hint=hint)
+            hint = "Rows must have a question and an answer as text."
+            raise UsageError("no row of the training split can be rephrased", code="no_seeds", hint=hint)
         self._requests: list[Request] = requests(session.experiment, self._shape, seeds, who)
         self._context = context_of(other, lambda kind, **data: note(str(data.get("text"))))
 
     def run(self, *, yes: bool, ask: Callable[[str], bool] | None) -> dict[str, Any]:
-        """Ask what is missing, propose what came of it, and return the facts; no answer that came is lost.
+        """Ask for what is missing, propose the answers, and return the facts; no answer that came is lost.
 
         DecisionError where nobody agreed to the cost.
         """
@@ -97,13 +97,13 @@ class Augmentation:
         }
 
     def _budgeted(self) -> bool:
-        """Return whether there is a budget to spend within unattended."""
+        """Return whether a budget allows spending unattended."""
         experiment = self._experiment
         return experiment.data.augment.max_usd is not None or experiment.budget.usd is not None
 
     def _limits(self, kept: KeptAnswers) -> list[Limit]:
-        """Return the budgets that hold: what answers cost that came in earlier calls counts, also where only
-        the ledger knows of them, as in a clone of an earlier version's project.
+        """Return the budgets that apply. Answers of earlier calls count, also if only the ledger knows them,
+        as in a clone of an earlier version's project.
         """
         most, budget = self._experiment.data.augment.max_usd, self._experiment.budget.usd
         if self._context.local:
@@ -158,7 +158,7 @@ class Augmentation:
                 self._context.close()
 
     def _reply(self, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
-        """Ask once; how the model had to be asked is said once."""
+        """Ask once; how the model had to be asked is reported once."""
         service, model = self._context.service(), self._who.model
         with explained(self._experiment, "data.augment"):
             said = service.chat(model, messages, sampling)

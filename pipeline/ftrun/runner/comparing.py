@@ -200,7 +200,7 @@ def _is_rehearsal(entry: TrainedModel) -> bool:
 
 
 def _settings(entry: TrainedModel, answers: Answers) -> dict[str, str | None]:
-    """Return the configuration as people read it; `auto` with what it came to."""
+    """Return the configuration as people read it; `auto` with the value that was used."""
     spec = dict(entry.facts["spec"])
     used, asked = entry.facts["hyperparameters"], spec.pop("hyperparameters", {})
     spec.pop("spec version", None)

@@ -1,6 +1,5 @@
-"""Who owns what at a target: files, jobs and models there, and this project's states that know them.
-
-Reads states and lists; deletes nothing.
+"""Who owns what at a target: its files, jobs and models, and this project's states that know them. Deletes
+nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class InventoryEntry:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the entry as it stands in `ls --json`."""
+        """Return the entry as in `ls --json`."""
         shown = {
             name: getattr(self, name) for name in ("id", "name", "status", "model", "bytes", "created_at")
         }
@@ -50,7 +49,7 @@ class InventoryEntry:
 @dataclass(slots=True, kw_only=True)
 class Owners:
     """What the states of a project know, by id: `experiment/target`. `coming`: parts of the names of files
-    that a run is sending just now; `notes`: states that can't be read.
+    that a run is uploading right now; `notes`: states that can't be read.
     """
 
     of: dict[str, str] = field(default_factory=dict)
@@ -60,7 +59,7 @@ class Owners:
     notes: list[str] = field(default_factory=list)
 
     def add(self, state: State) -> None:
-        """Take what a state knows; of a model with its checkpoints the first part of the name."""
+        """Add what a state knows."""
         owner = f"{state.experiment}/{state.target}"
         self.names.add(state.experiment)
         self.coming.update(sha[:16] for sha in state.upload_intents)
@@ -159,10 +158,10 @@ def _maker(job: Job) -> str | None:
 
 
 def unowned(files: Iterable[InventoryEntry], jobs: Iterable[Job], known: Owners) -> Iterator[InventoryEntry]:
-    """Yield the files that an experiment of this project made and that nothing uses any more.
+    """Yield the files that an experiment of this project uploaded and that nothing uses any more.
 
-    What another project or person made is none of ours, and what a job that has not ended reads is in use, as
-    is what a run sends just now.
+    Files of other projects and people are not ours. Files that a running job reads, or that a run is
+    uploading right now, are in use.
     """
     used: set[str | None] = set()
     for job in jobs:
@@ -177,7 +176,7 @@ def unowned(files: Iterable[InventoryEntry], jobs: Iterable[Job], known: Owners)
 def fresh(files: Iterable[InventoryEntry]) -> dict[str, str]:
     """Return the files that a run of another clone may be about to use, by id, and why that may be so.
 
-    That clone's state is not known here; what it has just uploaded belongs to no job yet.
+    That clone's state is unknown here; what it has just uploaded belongs to no job yet.
     """
     now = time.time()
     noted = {note.made for note in file_notes() if now - note.intent.at < FRESH}

@@ -37,7 +37,7 @@ class TrainedModel:
 def trained_models_of(words: Sequence[str], runs: Path | None) -> list[TrainedModel]:
     """Return the models that are named: the newest of an experiment, or one of its history (`#`).
 
-    A single experiment stands for all models of its history. UsageError if fewer than two are found.
+    A single experiment means all models of its history. UsageError if fewer than two are found.
     """
     named = [entry for word in words for entry in _named(word, runs, whole=len(words) == 1)]
     found = list({entry.name: entry for entry in named}.values())

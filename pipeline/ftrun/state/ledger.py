@@ -1,5 +1,6 @@
-"""The ledger of one experiment on one target: a line for everything that costs money, added and never
-changed. An effect is written with its estimate before it can happen, and again once it is known what it cost.
+"""The ledger of one experiment on one target: an append-only file, a line per thing that costs money.
+
+An effect is written with its estimate before it can happen, and again once its cost is known.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ STOPPED = "stopped"  # `what` of answers whose evaluation did not get to its end
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one effect costs, as far as it is known; `effect` is the id that tells effects apart.
+    """What one effect costs, as far as it is known; `effect` is the effect's id.
 
     `standing`: estimated (it may have happened), actual, adopted (paid for elsewhere: 0), void (it did not
     happen). `usd` None: the price is unknown. `tokens` are those billed, `what` is the server's id, or
@@ -104,13 +105,13 @@ class Ledger:
 
 def ledgers_of(folder: Path) -> list[Path]:
     """Return the ledgers of an experiment on all its targets; a link or a folder in the place of one is
-    among them, as what can't be read must not be left out.
+    included, as what can't be read must not be left out.
     """
     return sorted(path for target in folder.glob("*") if os.path.lexists(path := target / NAME))
 
 
 def is_torn(last: bytes) -> bool:
-    """Return whether what stands behind the last line break is a line that a crash has cut.
+    """Return whether what follows the last line break is a line that a crash has cut.
 
     A whole line without a line break, as some editors leave it, is not.
     """
@@ -120,7 +121,7 @@ def is_torn(last: bytes) -> bool:
 def read_ledgers(paths: Iterable[Path]) -> list[LedgerLine]:
     """Return the lines of all ledgers in order of time; DecisionError for one that can't be trusted.
 
-    Only a last line may be torn: what it was to announce can't have happened, as it was not written yet.
+    Only a last line may be torn: what it announces can't have happened, as it was not written yet.
     """
     return sorted((entry for path in paths for entry in _entries(path)), key=lambda entry: entry.at)
 
@@ -183,7 +184,7 @@ def _damaged(path: Path, number: int, line: bytes, error: Exception) -> Decision
         what = "git's conflict markers"
         hint = "Keep the lines of both sides, and delete those with the markers. No call was made."
     return DecisionError(
-        f"{path}:{number}: {what}; what was spent can't be known",
+        f"{path}:{number}: {what}; what was spent is unknown",
         code="ledger_damaged",
         file=str(path),
         line=number,
@@ -192,9 +193,9 @@ def _damaged(path: Path, number: int, line: bytes, error: Exception) -> Decision
 
 
 def effects(entries: Iterable[LedgerLine]) -> list[LedgerLine]:
-    """Return one line an effect: what was said of it last, at the time when it was first named.
+    """Return one line per effect: its last facts, with the time of its first line.
 
-    An estimate comes before what it cost, whatever the clocks say that wrote them.
+    An estimate counts as earlier than the actual cost, whatever their clocks say.
     """
     found: dict[str, LedgerLine] = {}
     for entry in entries:

@@ -1,6 +1,5 @@
-"""What the state holds, and its form in JSON: small, sorted, readable, without secrets.
-
-Reads and writes no file.
+"""What the state holds, and its JSON form: small, sorted, readable, without secrets. Reads and writes no
+file.
 """
 
 from __future__ import annotations
@@ -84,9 +83,9 @@ class JobRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Intent:
-    """A call about to be made, or made without a clear answer. `phase` sending: it may have left.
+    """A request that is about to be sent, or has no clear answer. `phase` sending: it may have left.
 
-    `seen` are jobs of the same work that were there before; `resends` counts unclear calls sent again.
+    `seen` are jobs of the same work that existed before; `resends` counts unclear requests sent again.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""The notes that runs of one user leave for each other, beside the locks that they share: what became of
-a call that makes a job or a file.
+"""The notes that runs of one user leave for each other, in the folder of the locks that they share: what
+became of a call that creates a job or a file.
 
-A state may be deleted, lie in another clone or come from git, and a provider's list may be late; a note
+A state may be deleted, be in another clone or come from git, and a provider's list may be late; a note
 outlives that. It is written before the call is sent, under the call's lock, and holds no secret and no data.
 """
 
@@ -34,7 +34,7 @@ class CallNote:
 
 
 def read_note(key: str) -> CallNote | None:
-    """Return the note beside the lock `key`, None where there is none; DecisionError when it is damaged."""
+    """Return the note of the lock `key`, None where there is none; DecisionError when it is damaged."""
     path = user_file(f"{key}.note.json")
     raw = read_plain(path)
     if raw is None:
@@ -48,11 +48,11 @@ def read_note(key: str) -> CallNote | None:
         return CallNote(intent=Intent(**data["intent"]), made=data["made"], folder=data["folder"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DecisionError(
-            f"{path} can't be read: it says whether a run of yours has asked for this very job or file "
-            "already; nothing was sent",
+            f"{path} can't be read: it says whether one of your runs has already requested this job or file; "
+            "nothing was sent",
             code="note_damaged",
             file=str(path),
-            hint="Look at the provider's list; if there is none, delete this file and run again.",
+            hint="Check the provider's list; if it is not listed, delete this file and run again.",
         ) from None
 
 
@@ -65,12 +65,12 @@ def file_notes() -> Iterator[CallNote]:
 
 
 def write_note(key: str, note: CallNote) -> None:
-    """Write the note beside the lock `key`; when this returns it survives a power cut."""
+    """Write the note of the lock `key`; when this returns it survives a power cut."""
     write_json(user_file(f"{key}.note.json"), {"version": VERSION, **asdict(note)}, mode=0o600)
 
 
 def drop_note(key: str) -> None:
-    """Take the note beside the lock `key` away: the call certainly made nothing."""
+    """Delete the note of the lock `key`: the call certainly created nothing."""
     path = user_file(f"{key}.note.json")
     delete(path)
     sync_folder(path.parent)
