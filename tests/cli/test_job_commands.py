@@ -58,7 +58,7 @@ def test_wait_gives_up_with_75(detached: Paid) -> None:
         (
             {"code": "disk_full", "message": "No space left on device: /home/harm/unsafe/.cache"},
             "job_failed",
-            "Fix the cause",
+            "Mend the cause",
         ),
         ({}, "job_failed", "--force train"),
     ],

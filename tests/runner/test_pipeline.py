@@ -137,7 +137,7 @@ def test_an_interrupt_says_what_goes_on_and_how_to_come_back(
     _out, told = process.communicate(timeout=PATIENCE)
     assert time.monotonic() - start < 10  # the promise is 2 s; a busy machine gets more
     assert process.returncode == 130, told
-    assert "keeps running" in told
+    assert "goes on without us" in told
     assert f"{CONFIG} --target local" in told
     assert "Traceback" not in told
     assert ftrun.json(CONFIG)["status"] == "done"
