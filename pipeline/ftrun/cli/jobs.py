@@ -16,8 +16,6 @@ if TYPE_CHECKING:  # loaded in the commands: --help must be quick
     from ftrun.runner import Session
     from ftrun.targets import Job, Service
 
-ENDED = ("succeeded", "failed", "cancelled", "stopped")
-
 
 def job_id_of(session: Session) -> str:
     """Return the id of the experiment's job; UsageError if there is none, DecisionError if nobody knows."""

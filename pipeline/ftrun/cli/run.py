@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.failure import failure_document, print_json
-from ftrun.cli.jobs import ENDED
 from ftrun.cli.options import Duration, experiment_options
 from ftrun.cli.program import program
 from ftrun.cli.reporter import Reporter
@@ -101,7 +100,7 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
     error = outcome.error
     if error is None or isinstance(error, FtrunError):
         return error
-    job = next((one.job_id for one in session.state.jobs.values() if one.status not in ENDED), None)
+    job = next((one.job_id for one in session.state.jobs.values() if not one.ended), None)
     fate = f"Job {job} goes on without us." if job else "Nothing is lost."
     if any(one.phase == "sending" for one in session.state.intents.values()):
         fate = "A job may just have been created; the next run looks for it."

@@ -9,9 +9,10 @@ import click
 
 from ftrun.cli.failure import print_json
 from ftrun.cli.interrupts import heed_signals
-from ftrun.cli.jobs import ENDED, own_job
+from ftrun.cli.jobs import own_job
 from ftrun.cli.options import experiment_options
 from ftrun.errors import FtrunError
+from ftrun.state.model import ENDED
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick

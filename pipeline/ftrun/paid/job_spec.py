@@ -26,8 +26,7 @@ MORE = {
 
 
 def spec(context: Context) -> dict[str, Any]:
-    """Return the canonical request and the hashes of its data; the server's ids and names are not part of it.
-    """
+    """Return the canonical request and the hashes of its data, without the server's ids and names."""
     train = context.experiment.train
     start = starting_model(context)
     given = train.hyperparameters

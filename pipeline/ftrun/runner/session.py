@@ -1,5 +1,4 @@
-"""The start of every command: an experiment, its run folder and its state, and whether they belong together.
-"""
+"""How a command starts: experiment, run folder and state, and whether they belong together."""
 
 from __future__ import annotations
 

@@ -53,8 +53,7 @@ def _is_gone(holder: dict[str, Any]) -> bool:
 
 
 class RemoteStore(StateStore):
-    """The state and the ledger in a shared storage. `folder` is the run folder, which holds everything else.
-    """
+    """The state and the ledger in a shared storage. Everything else is in `folder`, the run folder."""
 
     def __init__(self, folder: Path, storage: Storage) -> None:
         super().__init__(folder)
