@@ -11,7 +11,7 @@ from ftrun.paid.creation import record_job
 from ftrun.paid.finding import find, request_of
 from ftrun.paid.job_spec import ROLES, spec_key
 from ftrun.paid.ownership import is_ours
-from ftrun.paid.uploads import local_file
+from ftrun.paid.sending import local_file
 from ftrun.runner.apply import Outcome, locked_context, run_offline_stages
 from ftrun.runner.session import Session
 from ftrun.state import Upload

@@ -46,7 +46,8 @@ class UploadStage(Stage):
         ids = {} if self.forced(context) else _kept_ids(context, needed)
         if len(ids) == len(needed):
             return ids
-        from ftrun.paid.uploads import local_file, upload_files  # a run with nothing to do sends nothing
+        from ftrun.paid.sending import local_file  # a run with nothing to do sends nothing
+        from ftrun.paid.uploads import upload_files
 
         files = [local_file(context, role) for role in needed if role not in ids]
         sent = upload_files(context, files, again=self.forced(context))
@@ -78,7 +79,7 @@ def _exists(remote: Service, known: Upload, or_deleted: bool = False) -> bool:
 
 
 def _is_found(context: Context, remote: Service, role: str) -> bool:
-    from ftrun.paid.uploads import local_file
+    from ftrun.paid.sending import local_file
 
     wanted = local_file(context, role)
     return remote.find_file(wanted.name, wanted.size) is not None

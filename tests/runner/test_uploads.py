@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.paid.uploads import Hashed
+from ftrun.paid.sending import Hashed
 from ftrun.state import PartialUpload, StateStore
 from ftrun.targets.api.files import FileCalls
 from ftrun.targets.api.uploads import UploadCalls
