@@ -88,7 +88,7 @@ def test_everybody_is_judged_by_one_ruler(two: Paid) -> None:
     found = two.json("compare", "toy.yaml#ftjob-2", "other.yaml")
     verdicts = {one["candidate"]: one["passed"] for one in found["answers"] if one["prompt_id"] == "second"}
     assert verdicts == {"A": True, "B": False}
-    assert "expectations differ, the first one judged all: second" in found["notes"]
+    assert "expectations differ, so the first one was used for all: second" in found["notes"]
 
 
 def test_only_the_same_question_is_compared(two: Paid) -> None:

@@ -84,7 +84,7 @@ def test_the_lock_of_a_dead_process_and_a_torn_one_have_a_way_out(tmp_path: Path
     ended.wait()
     lock.parent.mkdir()
     lock.write_text(json.dumps({**me(), "pid": ended.pid, "id": "x"}))
-    with pytest.raises(DecisionError, match="not running any more"), store.locked(wait=False):
+    with pytest.raises(DecisionError, match="no longer running"), store.locked(wait=False):
         pass
     lock.write_bytes(b"")
     with pytest.raises(DecisionError) as caught, store.locked(wait=False):

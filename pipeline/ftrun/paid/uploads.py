@@ -1,6 +1,6 @@
 """How a prepared file gets to the target: at most once, no matter what crashes, and with exactly its bytes.
 
-The name holds the hash, so a file whose answer was lost is found again. The transfer itself is in `paid.sending`.
+The name holds the hash, so a file whose answer was lost is found again. `paid.sending` does the transfer.
 
 Where a run can die, and what the next one finds:
 looked      nothing: the file is looked for again

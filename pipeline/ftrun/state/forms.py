@@ -53,7 +53,7 @@ POINT = {"step": "int"}
 
 
 class FormError(ValueError):
-    """A value is of another type than it must be; the message names it by its path."""
+    """A value has the wrong type; the message names it by its path."""
 
 
 def check(kind: type[Any], values: Any, path: str, kinds: Mapping[str, type[Any]]) -> None:
