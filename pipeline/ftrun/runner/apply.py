@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.paid.deployments import count_hours, take_down_earlier, tell_what_stands
 from ftrun.paid.history import evaluated, keep, tell_damaged
 from ftrun.paid.job_spec import spec_key
-from ftrun.runner.money import authorize
 from ftrun.runner.plan import FREE_FIRST, NEWS, Plan, is_done, make_plan
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
@@ -139,8 +139,16 @@ def _apply_locked(session: Session, context: Context, settings: Settings, outcom
         bring_ledgers(context.experiment, context.folder.parent)
     context.spent = _spent_before(context) if paid else 0.0
     budget = context.experiment.budget.usd
-    authorize(plan, budget=budget, spent=context.spent, yes=settings.yes, ask=settings.ask)
     context.quote = plan.estimate or {}
+    if plan.paid:
+        consent(
+            context.quote,
+            target=plan.target,
+            budget=budget,
+            spent=context.spent,
+            yes=settings.yes,
+            ask=settings.ask,
+        )
     if paid:
         check_month(context, context.quote.get("usd"))
     context.consented = plan.action("train") == "run"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ftrun.protocol.messages import ROLES
+from ftrun.protocol.spec import ROLES
 from ftrun.scaffold.column_names import known, plain_name
 from ftrun.scaffold.peek import Look
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ftrun.protocol.rows import CHAT_KEYS
+from ftrun.protocol.spec import CHAT_KEYS
 from ftrun.scaffold.column_names import known, plain_name
 from ftrun.scaffold.peek import Look
 
