@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.cli.cost import cost_words
-from ftrun.cost.amounts import money
+from ftrun.cost.amounts import cost_words, money
 from ftrun.cost.availability import target_problems
 from ftrun.cost.models import encoding_of
 from ftrun.cost.prices import price_table
@@ -128,7 +127,7 @@ def test_dates_of_models_jobs_and_prices_are_warned_of(
 ) -> None:
     """A model that closes within 90 days or has closed, jobs no longer taken, prices over 120 days old."""
     experiment = make({}, target=replace(MINI, model=model))
-    found = list(target_problems(experiment, date.fromisoformat(day)))
+    found = list(data.target_problems(experiment, date.fromisoformat(day)))
     assert [problem.code for problem in found] == codes
     assert all(problem.hint for problem in found)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ftrun.engine.backends import Rejected
-from ftrun.engine.examples import count_examples, default_epochs, read_examples
+from ftrun.engine.examples import count_examples, read_examples
+from ftrun.protocol.spec import default_epochs
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,8 @@ def test_blank_lines_and_a_bom_do_no_harm(tmp_path: Path) -> None:
         ('{"role": "assistant", "content": "x", "weight": 2}', "weight must be 0 or 1"),
         ('{"role": "user", "content": "x", "weight": 1}', "weight must be 0 or 1"),
         ('{"role": "assistant", "content": "x", "weight": 0}', "no assistant message to learn from"),
-        ('{"role": "assistant", "content": null}', "content must be a text"),
-        ('{"role": "assistant", "content": "\\ud800"}', "content must be a text"),
+        ('{"role": "assistant", "content": null}', "content must be a string"),
+        ('{"role": "assistant", "content": "\\ud800"}', "content must be a string"),
         ('{"role": "assistant", "content": "x", "tool_calls": []}', "tool_calls is not supported"),
         ('"x"', "messages\\[0\\] must be an object"),
     ],

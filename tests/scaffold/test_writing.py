@@ -33,7 +33,7 @@ def test_questions_come_from_the_data(project: Path, capsys: pytest.CaptureFixtu
     asked = [prompt.user for prompt in load(file).evaluation.prompts]
     assert len(set(asked)) == 3
     assert set(asked) <= set(dict(ENGLISH))
-    assert "Questions out of your data" in Path(file).read_text(encoding="utf-8")
+    assert "Questions from your data" in Path(file).read_text(encoding="utf-8")
 
 
 def test_values_that_look_like_yaml_stay_text(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ftrun.cli.cost import cost_words, epochs_words
+from ftrun.cost.amounts import cost_words, epochs_words
 from ftrun.errors import Problem
 from ftrun.text import visible
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.failure import print_json
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
 from ftrun.cli.run import asker
+from ftrun.cost.amounts import cost_words, epochs_words
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import real
 from ftrun.text import visible

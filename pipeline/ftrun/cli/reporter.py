@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-from ftrun.cli.cost import cost_words
+from ftrun.cost.amounts import cost_words
 from ftrun.text import display_width, visible
 from ftrun.waiting import say_waits
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.backends import Chat, Paused, Sampling, TrainingJob, TrainingReport, TrainingResult, Usage
-from ftrun.engine.examples import default_epochs, read_examples
+from ftrun.engine.examples import read_examples
 from ftrun.files import write_json
+from ftrun.protocol.spec import default_epochs
 
 EPOCH_SECONDS = 0.1
 STEPS_PER_EPOCH = 10  # at most, with batch_size auto

@@ -1,5 +1,5 @@
 """Budgets while money is being spent: work stops where the next request would exceed one. Whether it may
-begin at all is checked by `runner.money` and `spending.check_month`.
+begin at all is checked by `cost.consent` and `spending.check_month`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The deployment of a tuned model: written down before it is requested, as it costs money by the hour, and until
-it is gone. The stages `deploy` and `undeploy` use it, and so does `ftrun rm`.
+"""The deployment of a tuned model: written down before it is requested, as it costs money by the hour, and
+until it is gone. The stages `deploy` and `undeploy` use it, and so does `ftrun rm`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ftrun.evaluation.scores import CandidateScore, Flip
+from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.facts import AnswerFacts, Facts
 from ftrun.report.words import counted
 
@@ -109,8 +110,8 @@ def side_by_side(answers: Sequence[AnswerFacts], flipped: Sequence[Flip] = ()) -
 
 def _asked(name: str, answers: list[AnswerFacts], flip: str | None) -> Asked:
     turns = [(str(one.get("role", "")), str(one.get("content", ""))) for one in answers[0].messages]
-    system = next((content for role, content in turns if role in ("system", "developer")), None)
-    spoken = [turn for turn in turns if turn[0] not in ("system", "developer")]
+    system = next((content for role, content in turns if role in SYSTEM_ROLES), None)
+    spoken = [turn for turn in turns if turn[0] not in SYSTEM_ROLES]
     question = spoken[-1][1] if spoken else ""
     return Asked(
         id=name,

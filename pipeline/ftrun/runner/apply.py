@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
-from ftrun.runner.money import authorize
 from ftrun.runner.plan import Decided, Plan, costs_money, decide_one, is_done, make_plan
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
@@ -176,9 +176,15 @@ def _approve(plan: Plan, context: Context) -> None:
         fetch_ledgers(context.experiment, context.folder.parent)
         if context.experiment.budget.usd is not None:
             context.spent = sum(stage.paid_before(context) for stage in stages_of(context))
-    authorize(
-        plan, budget=context.experiment.budget.usd, spent=context.spent, yes=settings.yes, ask=settings.ask
-    )
+    if plan.paid:
+        consent(
+            plan.estimate or {},
+            target=plan.target,
+            budget=context.experiment.budget.usd,
+            spent=context.spent,
+            yes=settings.yes,
+            ask=settings.ask,
+        )
     running = frozenset(step.stage for step in plan.steps if step.action == "run")
     context.approval = Approval(stages=running, estimate=plan.estimate or {})
     if paid:

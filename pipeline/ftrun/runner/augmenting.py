@@ -11,7 +11,6 @@ from typing import Any
 
 from ftrun import data
 from ftrun.augment.asking import ask_all, unanswered
-from ftrun.augment.cost import estimate
 from ftrun.augment.entries import Entry
 from ftrun.augment.kept import KeptAnswers
 from ftrun.augment.proposals import proposals
@@ -19,11 +18,12 @@ from ftrun.augment.requests import Asked, Message, Request, requests, seeds_need
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
+from ftrun.cost.consent import consent
+from ftrun.cost.prices import price_requests
 from ftrun.errors import UsageError
 from ftrun.paid.budgets import Limit, check_next, check_spent, month_limits
 from ftrun.paid.spending import announce, ledger_of, outgrown, settle
 from ftrun.runner.apply import context_of
-from ftrun.runner.money import consent
 from ftrun.runner.session import Session
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Charge, Standing, known_usd, read_ledgers
@@ -71,7 +71,7 @@ class Augmentation:
         with held(self._other.folder / "augment.lock", what=what, wait=False):
             kept = KeptAnswers(self._other.folder)
             missing = unanswered(self._requests, kept, self._review.entries())
-            costs = estimate(self._experiment, self._priced, missing, kept.spent)
+            costs = self._estimate(missing, kept.spent)
             before = kept.spent
             try:
                 if missing:
@@ -94,6 +94,15 @@ class Augmentation:
             "left_out": dict(left_out),
             "estimate": costs,
             "usd": None if costs["usd"] is None else round(kept.spent - before, 6),
+        }
+
+    def _estimate(self, missing: Sequence[Request], spent: float) -> dict[str, Any]:
+        """Return what asking what is missing costs at most, next to what was spent before, as JSON values."""
+        limits = (request.sampling.get("max_tokens") for request in missing)
+        return {
+            **price_requests(self._priced, [request.messages for request in missing], limits),
+            "spent_usd": round(spent, 6),
+            "yen_per_usd": self._experiment.budget.yen_per_usd,
         }
 
     def _budgeted(self) -> bool:
@@ -130,7 +139,7 @@ class Augmentation:
         if self._context.local:
             return
         own = next((one for one in limits if one.code == "over_budget"), None)
-        cure = f"Lower `data.augment.max_rows`, or raise `{own.key}`: earlier calls count too." if own else ""
+        hint = f"Lower `data.augment.max_rows`, or raise `{own.key}`: earlier calls count too." if own else ""
         consent(
             costs,
             target=self._who.target,
@@ -138,7 +147,7 @@ class Augmentation:
             spent=own.before if own else 0.0,
             yes=yes,
             ask=ask,
-            cure=cure,
+            over_budget_hint=hint,
         )
 
     def _ask(

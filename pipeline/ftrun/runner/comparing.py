@@ -17,6 +17,7 @@ from ftrun.evaluation.metrics import parse_metrics
 from ftrun.evaluation.pairs import paired
 from ftrun.evaluation.scores import score
 from ftrun.paid.history import METRICS
+from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.comparison import (
     Comparison,
     EntryFacts,
@@ -32,7 +33,6 @@ from ftrun.runner.trained_models import TrainedModel
 
 HASHES = ("training data", "validation data")
 HASH_SHOWN = 12  # characters
-SYSTEM = ("system", "developer")
 Key = tuple[str, str]  # of a question: its id, and what was asked, without the system prompt
 Answers = Mapping[Key, Record]
 
@@ -76,7 +76,7 @@ def _key(record: Record) -> Key:
 
 
 def _without_system(record: Record) -> list[Message]:
-    return [message for message in record.messages if message.get("role") not in SYSTEM]
+    return [message for message in record.messages if message.get("role") not in SYSTEM_ROLES]
 
 
 def _shared(answers: Sequence[Answers]) -> tuple[list[dict[str, Record]], list[str]]:
@@ -209,7 +209,10 @@ def _settings(entry: TrainedModel, answers: Answers) -> dict[str, str | None]:
     values |= {"training examples": entry.facts["examples"]}
     values |= {name: str(spec[name])[:HASH_SHOWN] for name in HASHES if spec.get(name)}
     systems = [
-        one["content"] for record in answers.values() for one in record.messages if one["role"] in SYSTEM
+        one["content"]
+        for record in answers.values()
+        for one in record.messages
+        if one["role"] in SYSTEM_ROLES
     ]
     values |= {"system prompt": systems[0] if systems else None}
     return {name: _text(value) for name, value in values.items()}

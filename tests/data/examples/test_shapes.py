@@ -13,8 +13,9 @@ from ftrun import data
 from ftrun.errors import DataError
 from ftrun.experiment.model import MessageTemplate, Prompt, Template, Train
 from ftrun.experiment.target_model import Target
-from ftrun.protocol.learned import trained_spans
-from ftrun.protocol.rows import Method, row_faults
+from ftrun.protocol.rows import row_faults
+from ftrun.protocol.spec import Method
+from ftrun.protocol.texts import trained_texts
 from ftrun.targets.training_rules import method_faults, rule_faults, rules_of
 
 from .test_tools import PNG, WEATHER, call, result
@@ -227,10 +228,10 @@ def test_a_service_that_knows_no_methods() -> None:
     assert not list(method_faults(rules_of(SERVER), "dpo"))
 
 
-def test_trained_spans() -> None:
+def test_trained_texts() -> None:
     """The assistant's words and calls are learned, those of weight 0 and the context are not."""
     row = {"messages": [USER, {**WORSE, "weight": 0}, USER, call(), result(), ANSWER]}
-    learned = [(span.path, span.trained) for span in trained_spans(row)]
+    learned = [(span.path, span.trained) for span in trained_texts(row)]
     assert learned == [
         ("messages[0].content", False),
         ("messages[1].content", False),
@@ -239,8 +240,8 @@ def test_trained_spans() -> None:
         ("messages[4].content", False),
         ("messages[5].content", True),
     ]
-    assert [span.trained for span in trained_spans(PAIR)] == [False, True, True]
-    assert not any(span.trained for span in trained_spans({"messages": [USER], "answer": "4"}))
+    assert [span.trained for span in trained_texts(PAIR)] == [False, True, True]
+    assert not any(span.trained for span in trained_texts({"messages": [USER], "answer": "4"}))
 
 
 def test_rows_of_another_method(make: Any) -> None:

@@ -67,34 +67,34 @@ def test_a_whole_conversation_with_tools_is_sound() -> None:
             '{"city": "東京", "unit": "celcius"}',
             "arguments_schema",
             'messages[1].tool_calls[0].function.arguments.unit is "celcius", which get_weather '
-            'does not allow; the nearest is "celsius" (allowed: "celsius", "fahrenheit")',
+            'does not allow (allowed: "celsius", "fahrenheit"); did you mean \'celsius\'?',
         ),
         (
             '{"citty": "東京"}',
             "arguments_schema",
             "messages[1].tool_calls[0].function.arguments has no 'city', which get_weather requires; "
-            'there is "citty"',
+            "did you mean 'citty'?",
         ),
         (
             '{"city": "東京", "units": "celsius"}',
             "arguments_schema",
-            "messages[1].tool_calls[0].function.arguments.units is no parameter of get_weather; "
-            'the nearest is "unit"',
+            "messages[1].tool_calls[0].function.arguments.units is not a parameter of get_weather; "
+            "did you mean 'unit'?",
         ),
         (
             '{"city": 3}',
             "arguments_schema",
-            "messages[1].tool_calls[0].function.arguments.city is 3; get_weather wants a text",
+            "messages[1].tool_calls[0].function.arguments.city is 3; get_weather expects a string",
         ),
         (
             '{"city": "x", "days": [1, 0]}',
             "arguments_schema",
-            "messages[1].tool_calls[0].function.arguments.days[1] is 0: get_weather asks for minimum 1",
+            "messages[1].tool_calls[0].function.arguments.days[1] is 0: get_weather requires minimum 1",
         ),
-        ("{city: 1}", "tool_arguments", "is no JSON"),
-        ('{"city": NaN}', "tool_arguments", "NaN is no JSON"),
+        ("{city: 1}", "tool_arguments", "is not valid JSON"),
+        ('{"city": NaN}', "tool_arguments", "NaN is not valid JSON"),
         ("[1]", "tool_arguments", "holds [1], not an object"),
-        ({"city": "東京"}, "tool_arguments", "it must be a text that holds JSON"),
+        ({"city": "東京"}, "tool_arguments", "it must be a string of JSON"),
         (None, "tool_arguments", "arguments is missing"),
         ("[" * 100_000, "tool_arguments", "nested too deeply"),
     ],
@@ -112,20 +112,20 @@ def test_arguments(arguments: Any, code: str, words: str) -> None:
         (
             (USER, call(name="get_wether"), result(), ANSWER),
             "undeclared_function",
-            "nearest is 'get_weather'",
+            "did you mean 'get_weather'?",
         ),
         ((USER, call(), ANSWER), "unanswered_call", "messages[1].tool_calls[0] ('call_1') has no answer"),
-        ((USER, call(), result("call_2"), ANSWER), "orphan_tool_message", "the nearest is 'call_1'"),
+        ((USER, call(), result("call_2"), ANSWER), "orphan_tool_message", "did you mean 'call_1'?"),
         (
             (USER, call(), result(), result(), ANSWER),
             "orphan_tool_message",
-            "answers a call that has its answer",
+            "answers a call that already has an answer",
         ),
         ((USER, result(), ANSWER), "orphan_tool_message", "messages[1].tool_call_id 'call_1'"),
         ((USER, call(), result(), call(), result(), ANSWER), "tool_calls", "is used by an earlier call"),
-        ((USER, {**call(), "role": "user"}, ANSWER), "unknown_key", "belongs to messages of the assistant"),
-        ((USER, {**result(), "tool_call_id": None}, ANSWER), "orphan_tool_message", "not a text"),
-        ((USER, {"role": "assistant", "tool_calls": [{}]}), "tool_calls", "is no call"),
+        ((USER, {**call(), "role": "user"}, ANSWER), "unknown_key", "belongs in messages from the assistant"),
+        ((USER, {**result(), "tool_call_id": None}, ANSWER), "orphan_tool_message", "not a string"),
+        ((USER, {"role": "assistant", "tool_calls": [{}]}), "tool_calls", "is not a call"),
     ],
 )
 def test_calls(messages: tuple[Any, ...], code: str, words: str) -> None:
@@ -156,22 +156,22 @@ def tool(**function: Any) -> dict[str, Any]:
     [
         ([], "tools", "tools is empty"),
         ({}, "tools", "not a list"),
-        ([{"name": "f", "parameters": {}}], "tools", "tools[0] holds the function itself"),
+        ([{"name": "f", "parameters": {}}], "tools", "tools[0] is the function itself"),
         ([{"type": "web_search"}], "tools", 'type is "web_search"'),
         ([tool(name="天気")], "tools", "tools[0].function.name is"),
-        ([tool(paramters={})], "tools", "the nearest known is 'parameters'"),
+        ([tool(paramters={})], "tools", "did you mean 'parameters'?"),
         ([tool(), tool()], "duplicate_tool", "declared twice"),
         ([tool(parameters=7)], "tool_schema", "not a JSON Schema"),
         ([tool(parameters={"type": "string"})], "tool_schema", 'it must be "object"'),
         (
             [tool(parameters={"type": "object", "properties": {"a": {"type": "strng"}}})],
             "tool_schema",
-            'tools[0].function.parameters.properties.a.type is "strng", which is no type; the nearest is',
+            'tools[0].function.parameters.properties.a.type is "strng", which is not a type (allowed: ',
         ),
         (
             [tool(parameters={"type": "object", "properties": {"city": {}}, "required": ["citty"]})],
             "tool_schema",
-            "names 'citty', which is no property; the nearest is \"city\"",
+            "lists 'citty', which is not a property; did you mean 'city'?",
         ),
         (
             [tool(parameters={"type": "object", "properties": {"a": {"pattern": "("}}})],

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from ftrun import data
 from ftrun.cost.models import encoding_of, limit_of
-from ftrun.cost.prices import auto_epochs, price_table
+from ftrun.cost.prices import price_table
 from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.cost.tool_tokens import TOOLS
 from ftrun.data.diagnostics.codes import CODES
@@ -22,6 +22,7 @@ from ftrun.data.diagnostics.distribution import distribution, histogram
 from ftrun.errors import DataError
 from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split, Train
 from ftrun.experiment.target_model import Price, Target
+from ftrun.protocol.spec import default_epochs
 
 MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
 
@@ -94,7 +95,7 @@ def test_distribution_is_linear_between_values() -> None:
 )
 def test_auto_epochs(examples: int, epochs: int) -> None:
     """Few examples are seen more often, very many less often."""
-    assert auto_epochs(examples) == epochs
+    assert default_epochs(examples) == epochs
 
 
 def test_prices_have_the_right_magnitude() -> None:

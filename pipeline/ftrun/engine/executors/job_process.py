@@ -14,12 +14,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ftrun.engine.backends import Cancelled, Paused, Rejected, TrainingJob, backend_for
-from ftrun.engine.examples import count_examples, default_epochs
+from ftrun.engine.examples import count_examples
 from ftrun.engine.executors.reporting import JobReport
 from ftrun.engine.store import JobRecord, Store
 from ftrun.engine.store.records import RESTING
 from ftrun.errors import FtrunError
 from ftrun.files import file_lock, make_folder
+from ftrun.protocol.spec import default_epochs
 
 LOCK_SECONDS = 2  # a server that looks whether the lock is free holds it for a moment
 

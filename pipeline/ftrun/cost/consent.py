@@ -1,4 +1,4 @@
-"""The question whether a plan may spend money: pure functions of estimate, budget and consent."""
+"""Whether an estimated amount may be spent: within the budget, or agreed to by a person. Pure."""
 
 from __future__ import annotations
 
@@ -7,21 +7,6 @@ from typing import Any
 
 from ftrun.cost.amounts import money
 from ftrun.errors import DecisionError
-from ftrun.runner.plan import Plan
-
-
-def authorize(
-    plan: Plan, *, budget: float | None, spent: float, yes: bool, ask: Callable[[str], bool] | None
-) -> None:
-    """Return when the plan may go ahead; DecisionError otherwise, before any remote write.
-
-    `budget` is US$ for training and evaluation of one run, of which `spent` are paid already where it goes on
-    with one that stopped; the month's is `stages.spending`'s. `ask` puts a question to a person (None: nobody
-    is there).
-    """
-    if not plan.paid:
-        return
-    consent(plan.estimate or {}, target=plan.target, budget=budget, spent=spent, yes=yes, ask=ask)
 
 
 def consent(
@@ -32,16 +17,16 @@ def consent(
     spent: float = 0.0,
     yes: bool,
     ask: Callable[[str], bool] | None,
-    cure: str = "Raise `budget.usd`, or train on fewer examples or epochs.",
+    over_budget_hint: str = "Raise `budget.usd`, or train on fewer examples or epochs.",
 ) -> None:
-    """Return when `estimate` (usd, yen_per_usd, unknown) may be spent at `target`; DecisionError otherwise.
+    """Return if `estimate` (usd, yen_per_usd, unknown) may be spent at `target`; otherwise DecisionError.
 
-    `spent` US$ of the budget are paid already; `cure` says what else can be done when it is over the budget.
+    `spent` US$ of the `budget` are already paid. `ask` puts a question to a person (None: nobody is there).
     """
     usd, rate = estimate.get("usd"), estimate.get("yen_per_usd")
     unknown = estimate.get("unknown") or "no price is known"
     if budget is not None:
-        _hold_to(budget, spent, usd, rate, unknown, cure)
+        _hold_to_budget(budget, spent, usd, rate, unknown, over_budget_hint)
         return
     if yes:
         return
@@ -50,20 +35,20 @@ def consent(
         raise DecisionError(
             f"this run would cost {price}, and nobody is here to confirm it; nothing was sent",
             code="not_confirmed",
-            hint="Add --yes, or a `budget: {usd: …}` that covers it, to the experiment.",
+            hint="Add --yes, or set a `budget: {usd: …}` that covers it in the experiment.",
         )
     if not ask(f"This run costs {price} at target {target!r}. Go ahead?"):
         raise DecisionError("not confirmed; nothing was sent", code="not_confirmed")
 
 
-def _hold_to(
-    budget: float, spent: float, usd: float | None, rate: float | None, unknown: str, cure: str
+def _hold_to_budget(
+    budget: float, spent: float, usd: float | None, rate: float | None, unknown: str, hint: str
 ) -> None:
     if usd is None:
         raise DecisionError(
             f"the budget can't be kept: {unknown}; nothing was sent",
             code="unknown_price",
-            hint="Give `price: {train: …, input: …, output: …}` (US$ per million tokens) in the target.",
+            hint="Set `price: {train: …, input: …, output: …}` (US$ per million tokens) in the target.",
         )
     if round(spent + usd, 6) > budget:
         more = f" more after {money(spent, rate)}" if spent else ""
@@ -71,5 +56,5 @@ def _hold_to(
             f"this run would cost about {money(usd, rate)}{more}, over the budget of {money(budget, rate)}; "
             "nothing was sent",
             code="over_budget",
-            hint=cure,
+            hint=hint,
         )

@@ -1,13 +1,12 @@
-"""A first look at a data file that no experiment describes yet, for `ftrun init`.
+"""Reading a data file that no experiment describes yet, for `ftrun init`.
 
-Reads with the readers that a run will use, so that what passes here passes there.
-Only the encoding is guessed, and then named in the experiment.
+It uses the readers that a run will use, so that what passes here passes there. Only the encoding is guessed,
+and then named in the experiment.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,22 +23,21 @@ from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
 
-KANA = re.compile("[\u3040-\u30ff]")
 LARGEST = 512_000_000  # bytes; what a provider takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What a data file looks like.
+class DataFile:
+    """A data file and its rows.
 
-    `encoding` is None where it is UTF-8 or marked, `guessed` if other encodings would do as well; `chat` says
-    that the rows are ready chats, `sharegpt` that they had to be made so.
+    `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
+    says that the rows are chats, `sharegpt` that they had to be converted.
     """
 
     path: Path
     format: str
     encoding: str | None
-    guessed: bool
+    unsure: bool
     sheet: str | None
     query: str | None
     columns: tuple[str, ...]
@@ -47,52 +45,58 @@ class Look:
     chat: bool
     sharegpt: bool
 
+    def error(self, message: str, code: str, hint: str) -> DataError:
+        """Return the error that the file can't be used."""
+        return _error(self.path, message, code, hint)
 
-def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> Look:
-    """Return what the file at `path` looks like; DataError has everything that keeps it from being rows.
 
-    `sheet` names that of a workbook; `query` is what an SQLite file is asked.
+def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = None) -> DataFile:
+    """Read the file at `path`; DataError has everything that keeps it from being rows.
+
+    `sheet` names the sheet of a workbook; `query` is what to ask an SQLite file.
     """
-    _check_place(path)
-    form = ENDINGS.get(ending_of(path))
-    if ending_of(path) in OTHER_TABLES:
-        raise _error(path, f"{ending_of(path)} files are not read", "other_table", CODES["other_table"].cure)
-    if form is None:
-        tabs = "If Excel saved it as text, there are tabs between its columns: name it .tsv. "
-        others = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
-        hint = tabs + others if path.suffix.lower() == ".txt" else others
-        raise _error(path, f"the ending {path.suffix or '(none)'!r} names no format", "unknown_format", hint)
+    form = _format(path)
     encoding = _encoding(path) if form in TEXT else None
     source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)
     rows = _rows(SourceFile(path=path, source=source, role="data", format=form))
-    columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
     sharegpt = all(map(is_sharegpt, rows))
+    columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
     rows = tuple(map(converted, rows)) if sharegpt else rows
-    chat = isinstance(rows[0].get("messages"), list)
-    return Look(
+    return DataFile(
         path=path,
         format=form,
         encoding=encoding,
-        guessed=encoding is not None and not is_sure(path, encoding),
+        unsure=encoding is not None and not is_sure(path, encoding),
         sheet=sheet,
         query=query,
         columns=columns,
         rows=rows,
-        chat=chat,
+        chat=isinstance(rows[0].get("messages"), list),
         sharegpt=sharegpt,
     )
 
 
-def _check_place(path: Path) -> None:
+def _format(path: Path) -> str:
+    """Return the format that the file's name says; DataError if it is not a file of rows."""
     if not path.exists():
-        raise _error(path, "there is no such file", "missing_file", _near(path))
+        raise _error(path, "there is no such file", "missing_file", _neighbours(path))
     if not path.is_file():
-        raise _error(path, "this is no regular file", "not_a_file", "Name one data file.")
+        raise _error(path, "this is not a regular file", "not_a_file", "Name one data file.")
     if path.stat().st_size > LARGEST:
-        raise _error(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Divide it.")
+        raise _error(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
+    ending = ending_of(path)
+    if ending in OTHER_TABLES:
+        raise _error(path, f"{ending} files are not supported", "other_table", CODES["other_table"].cure)
+    if ending not in ENDINGS:
+        hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
+        if path.suffix.lower() == ".txt":
+            hint = f"If Excel saved it as text, tabs separate its columns: name it .tsv. {hint}"
+        message = f"the extension {path.suffix or '(none)'!r} is not a known format"
+        raise _error(path, message, "unknown_format", hint)
+    return ENDINGS[ending]
 
 
-def _near(path: Path) -> str | None:
+def _neighbours(path: Path) -> str | None:
     if not path.parent.is_dir():
         return f"The folder {shown_path(path.parent)} does not exist either."
     names = sorted(entry.name for entry in path.parent.iterdir() if ending_of(entry) in ENDINGS)
@@ -100,7 +104,7 @@ def _near(path: Path) -> str | None:
 
 
 def _encoding(path: Path) -> str | None:
-    """Return the encoding that the experiment should name; None where nothing need be said."""
+    """Return the encoding that the experiment should name, None if it need not."""
     findings = Findings()
     with contextlib.suppress(UnusableFileError), told(FilePlace(shown_path(path), findings)):
         return find_encoding(path)
@@ -112,13 +116,11 @@ def _rows(file: SourceFile) -> tuple[dict[str, Any], ...]:
     findings = Findings()
     place = FilePlace(shown_path(file.path), findings)
     rows: tuple[dict[str, Any], ...] = ()
-    with contextlib.suppress(UnusableFileError):  # its problem is among the findings
+    with contextlib.suppress(UnusableFileError):  # the findings say why
         rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
     findings.raise_errors()
     if not rows:
-        raise _error(
-            file.path, "there are no rows", "empty_file", "Put a line of column names and rows into it."
-        )
+        raise _error(file.path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
     return rows
 
 
