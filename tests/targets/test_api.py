@@ -13,7 +13,7 @@ import pytest
 from ftrun.errors import FtrunError
 from ftrun.targets.api import ApiService
 from ftrun.targets.azure import entra
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import Created, NotCreated, Unclear
 from scripted import Answer, Asked, refusal
 from targets.conftest import JOB, REQUEST, Connect

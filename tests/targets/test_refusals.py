@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from scripted import Answer, Asked
 
 from .conftest import Connect

@@ -37,7 +37,7 @@ from ftrun.paid.spending import settle
 from ftrun.state import Intent, PartialUpload, Upload
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
-from ftrun.targets.errors.service_error import is_certain
+from ftrun.targets.errors import is_certain
 from ftrun.targets.matching import may_be
 from ftrun.waiting import waiting
 from ftrun.workflow.context import Context

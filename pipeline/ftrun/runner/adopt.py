@@ -19,7 +19,7 @@ from ftrun.stages import Context
 from ftrun.stages.upload import ROLES, remote_name, size_of
 from ftrun.state import Upload
 from ftrun.targets import Job, RemoteFile
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import differences, is_of, key_of, other_model, same_content
 
 
@@ -60,9 +60,7 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
 def _job(context: Context, job_id: str) -> Job:
     try:
         job = context.service().job(job_id)
-    except FtrunError as error:
-        if error.code != "not_found":
-            raise
+    except NotFoundError as error:
         raise UsageError(
             f"this account has no job {job_id} at target {context.experiment.target.name!r}",
             code="no_such_job",
@@ -164,10 +162,5 @@ def _check_successor(context: Context, key: str, job: Job) -> None:
 
 def _if_there(context: Context, key: str, job_id: str) -> Job | None:
     """Return the job that this configuration had, if the target has it still and not another under its id."""
-    try:
-        job = context.service().job(job_id)
-    except FtrunError as error:
-        if not is_gone(error):
-            raise
-        return None
-    return job if is_ours(context.state, context.service(), job, key) else None
+    job = get_or_none(context.service().job, job_id, certain=True)
+    return job if job is not None and is_ours(context.state, context.service(), job, key) else None

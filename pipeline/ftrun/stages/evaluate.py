@@ -143,7 +143,7 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
     from ftrun.paid.budgets import hold_question
-    from ftrun.targets.errors.refusals import explained, remarks
+    from ftrun.targets.refusals import explained, remarks
 
     with told_damage(context.path("train")):
         recall = data.recalled(context.experiment, context.path("train").parent)

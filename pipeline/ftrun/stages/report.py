@@ -144,7 +144,7 @@ def _warnings(context: Context) -> list[str]:
 
 def _changes(records: Sequence[Record]) -> list[str]:
     """Return how models were asked otherwise than the experiment says."""
-    from ftrun.targets.errors.refusals import change_notes
+    from ftrun.targets.refusals import change_notes
 
     notes = [note for record in records for note in change_notes(record.model, record.changes)]
     return list(dict.fromkeys(notes))

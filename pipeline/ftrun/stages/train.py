@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftrun.errors import DecisionError, FtrunError
+from ftrun.errors import DecisionError
 from ftrun.paid.job_spec import spec, spec_base, spec_key
 from ftrun.state import Intent, JobRecord
 from ftrun.targets import Job, Service
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import get_or_none
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, changes, fingerprint, shortened
 
@@ -114,13 +114,8 @@ def _if_there(context: Context, remote: Service, job_id: str) -> Job | None:
     """Return our job of that id; another that the server has under it by now is not ours to end."""
     from ftrun.paid.ownership import is_ours
 
-    try:
-        job = remote.job(job_id)
-    except FtrunError as error:
-        if is_gone(error):
-            return None
-        raise
-    return job if is_ours(context.state, remote, job, spec_key(context)) else None
+    job = get_or_none(remote.job, job_id, certain=True)
+    return job if job is not None and is_ours(context.state, remote, job, spec_key(context)) else None
 
 
 def _about_unclear(context: Context, intent: Intent) -> Decision:

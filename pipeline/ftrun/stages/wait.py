@@ -10,7 +10,7 @@ from ftrun.files import write_atomic
 from ftrun.paid.history import recalled
 from ftrun.paid.job_spec import spec_key
 from ftrun.state import JobRecord
-from ftrun.targets import Job, Service
+from ftrun.targets import Job, NotFoundError, Service
 from ftrun.text import without_formulas
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, shortened
@@ -100,9 +100,7 @@ def _awaited(context: Context, record: JobRecord) -> Job:
     """Return our ended job; DecisionError where this account has no such job."""
     try:
         return _watched(context, record).until_the_end()
-    except FtrunError as error:
-        if error.code != "not_found":
-            raise
+    except NotFoundError as error:
         raise DecisionError(
             f"the target has no job {record.job_id} for the key in use: it may belong to another account or "
             "project than the one that made the job; nothing was sent",
@@ -176,7 +174,7 @@ def watch_of(context: Context, job_id: str, *, guarded: bool = True) -> Watch:
 
 def failure_of(job: Job, told: str | None = None) -> FtrunError:
     """Return the error for a job that ended without a model; `told`: its last words elsewhere."""
-    from ftrun.targets.errors.job_failures import cause_of
+    from ftrun.targets.job_failures import cause_of
 
     cause = cause_of(job)
     reason = job.error or told or "the server gives no reason"

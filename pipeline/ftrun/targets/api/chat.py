@@ -10,9 +10,9 @@ import httpx2
 import openai
 
 from ftrun.targets.api.connection import Connection, calling
+from ftrun.targets.api.failures import as_error
 from ftrun.targets.api.reading import usage_of
-from ftrun.targets.errors.failures import as_error
-from ftrun.targets.errors.refusals import adapt, asked_as, changed, refused
+from ftrun.targets.refusals import adapt, asked_as, changed, refused
 from ftrun.targets.service import Reply
 
 CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model

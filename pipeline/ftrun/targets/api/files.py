@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 import httpx2
-import openai
 
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import decode_csv, file_of
+from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import fits_purpose, same_content
 from ftrun.targets.service import RemoteFile
 
@@ -33,10 +33,10 @@ class FileCalls(Connection):
                 if file.bytes != size or not _usable(file) or not fits_purpose(file):
                     continue
                 # a list may be late to show that a file was refused
-                if file.name == name and (found := self.file(file.id)) is not None:
+                if file.name == name and (found := get_or_none(self.file, file.id)) is not None:
                     return found
                 if other is None and same_content(file.name, name):
-                    other = self.file(file.id)
+                    other = get_or_none(self.file, file.id)
         return other
 
     def files(self) -> Iterator[RemoteFile]:
@@ -47,14 +47,12 @@ class FileCalls(Connection):
     def _files(self, **filters: Any) -> Iterator[RemoteFile]:
         return map(file_of, every(self._client.files.list(limit=100, **filters)))
 
-    def file(self, file_id: str) -> RemoteFile | None:
-        """Return the file, or None when the server doesn't have it."""
-        with calling(f"looking at file {file_id}"):
-            try:
-                found = file_of(self._client.files.retrieve(file_id))
-            except openai.NotFoundError:
-                return None
-        return found if _usable(found) else None
+    def file(self, file_id: str) -> RemoteFile:
+        """Return the file; NotFoundError if the server doesn't have it, or no job can be made from it."""
+        found = self.look_at_file(file_id)
+        if not _usable(found):
+            raise NotFoundError(f"file {file_id} was refused or has expired", code="not_found")
+        return found
 
     def file_content(self, file_id: str) -> bytes:
         """Return the bytes of a file."""

@@ -14,8 +14,8 @@ import openai
 from ftrun.errors import FtrunError
 from ftrun.targets.api.asking import as_sent, create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
+from ftrun.targets.api.failures import outcome_of
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
-from ftrun.targets.errors.failures import outcome_of
 from ftrun.targets.matching import SPEC_KEY, key_of, same_file, same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
@@ -79,7 +79,7 @@ class JobCalls(Connection):
             return Unclear(reason="the server answered with success, but names no job")
 
     def job(self, job_id: str) -> Job:
-        """Return the job."""
+        """Return the job; NotFoundError if the server doesn't have it."""
         with calling(f"asking for job {job_id}"):
             job = job_of(self._client.fine_tuning.jobs.retrieve(job_id))
         if job.succeeded and job.fine_tuned_model:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import openai
-
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.reading import model_of
 from ftrun.targets.service import RemoteModel
@@ -17,13 +15,10 @@ class ModelCalls(Connection):
         with calling("listing models"):
             return [model_of(raw) for raw in every(self._client.models.list())]
 
-    def model(self, name: str) -> RemoteModel | None:
-        """Return the model, or None when the server doesn't have it."""
+    def model(self, name: str) -> RemoteModel:
+        """Return the model; NotFoundError if the server doesn't have it."""
         with calling(f"asking for model {name}"):
-            try:
-                return model_of(self._client.models.retrieve(name))
-            except openai.NotFoundError:
-                return None
+            return model_of(self._client.models.retrieve(name))
 
     def delete_model(self, name: str) -> None:
         """Delete a tuned model."""

@@ -17,7 +17,7 @@ from ftrun.redaction import hide
 from ftrun.targets.api.proxies import direct_client
 from ftrun.targets.azure.entra import MANAGEMENT, token_for
 from ftrun.targets.consent import permit
-from ftrun.targets.errors.service_error import ServiceError, is_api_error
+from ftrun.targets.errors import ServiceError, is_api_error
 from ftrun.waiting import OverdueError, bounded, waiting
 
 VERSION = "2024-10-21"
