@@ -13,8 +13,8 @@ import pytest
 
 from azure_management import Management
 from ftrun.experiment.target_model import Deployment
-from ftrun.targets.azure.deployments import Deployments
-from ftrun.targets.consent import remember
+from ftrun.targets.azure import Deployments
+from ftrun.targets.credentials import remember
 from paid import KEY, Paid
 from scripted import Answer, ScriptedServer
 

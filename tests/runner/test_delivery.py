@@ -12,8 +12,7 @@ from engine.running import Engine
 from faults import FaultyServer
 from ftrun.paid.uploads import Hashed
 from ftrun.state import PartialUpload, StateStore
-from ftrun.targets.api.files import FileCalls
-from ftrun.targets.api.uploads import UploadCalls
+from ftrun.targets.api.files import FileCalls, UploadCalls
 from runner.conftest import RUN, Inside
 
 UPLOAD = (*RUN, "--yes", "--until", "upload")

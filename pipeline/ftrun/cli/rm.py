@@ -58,7 +58,7 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     from ftrun.cli.jobs import confirm
     from ftrun.paid.deployments import removed, standing
     from ftrun.runner.apply import Settings, locked_context
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.targets.azure import Deployments
 
     management = Deployments(where, session.experiment.target.name)
     try:

@@ -134,7 +134,7 @@ def gather(context: Context) -> Facts:
 
 def _warnings(context: Context) -> list[str]:
     """Return what stands at the report's top."""
-    from ftrun.targets.language import language_note
+    from ftrun.targets.local import language_note
 
     rehearsed = context.local and context.experiment.target.model == "rehearsal"
     early = context.result("wait").get("stopped_early")

@@ -12,7 +12,7 @@ from ftrun.targets.connect import (
     reachable,
     same_account,
 )
-from ftrun.targets.consent import agree
+from ftrun.targets.credentials import agree
 from ftrun.targets.errors import NotFoundError, ServiceError, get_or_none
 from ftrun.targets.service import (
     TRANSIENT,

@@ -17,7 +17,7 @@ from ftrun.targets import Service, address_of, connect, is_local
 if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
     from ftrun.experiment.target_model import Deployment
     from ftrun.paid.budgets import Limit
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.targets.azure import Deployments
 
 
 LOCAL_POLL = (0.2, 2.0)  # seconds
@@ -91,7 +91,7 @@ class Context:
 
     def deployments(self, where: Deployment) -> Deployments:
         """Return the management of deployments at a resource of the target; the caller closes it."""
-        from ftrun.targets.azure.deployments import Deployments
+        from ftrun.targets.azure import Deployments
 
         target = self.experiment.target
         return Deployments(where, target.name, pause=min(target.poll[0] * 10, 10.0))

@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 
 class Connection:
-    """A client for a server of the protocol; the calls of `files`, `jobs`, `models` and `chat` use it."""
+    """A client for a server of the protocol; the calls about files, jobs and models use it."""
 
     def __init__(
         self,
