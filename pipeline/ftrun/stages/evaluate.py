@@ -13,7 +13,7 @@ from ftrun import data
 from ftrun.errors import UserError
 from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.target_model import Target
-from ftrun.files import told_damage, write_json
+from ftrun.files import damage_reported, write_json
 from ftrun.paid.history import keep_answers, models_of_others, present_folder
 from ftrun.paid.job_spec import spec_key
 from ftrun.targets import Service
@@ -145,7 +145,7 @@ def run(context: Context) -> dict[str, Any]:
     from ftrun.paid.budgets import hold_question
     from ftrun.targets.refusals import explained, remarks
 
-    with told_damage(context.path("train")):
+    with damage_reported(context.path("train")):
         recall = data.recalled(context.experiment, context.path("train").parent)
     asked, rivals, sampling = _questions(context, recall), _rivals(context), _sampling(context)
     cache = AnswerCache(context.folder, present_folder(context))
@@ -269,5 +269,5 @@ def _common_system(train: Path) -> str | None:
 
     if not train.exists():
         return None
-    with told_damage(train), train.open(encoding="utf-8") as lines:
+    with damage_reported(train), train.open(encoding="utf-8") as lines:
         return most_common_system(json.loads(line) for line in lines)

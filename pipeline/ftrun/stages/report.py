@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
-from ftrun.files import told_damage
+from ftrun.files import damage_reported
 from ftrun.paid.history import keep
 from ftrun.paid.job_spec import HYPERPARAMETERS, spec_key
 from ftrun.targets import Service
@@ -69,7 +69,7 @@ def run(context: Context) -> dict[str, Any]:
     if lacking and (context.folder / "report.md").exists():
         context.emit("warning", message="report.md stays as it is")
         return dict(context.result(NAME))
-    with told_damage(context.folder):
+    with damage_reported(context.folder):
         facts = gather(context)
         write_report(facts, context.folder)
     keep(context, answers=True, reported=True)
