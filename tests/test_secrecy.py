@@ -14,7 +14,7 @@ from ftrun import redaction
 from ftrun.cli import main
 from ftrun.files import write_atomic, write_json
 from ftrun.state import State, StateStore
-from ftrun.targets.keys import key_from
+from ftrun.targets.credentials import key_from
 from support.provider import CONFIG
 from support.scripted_server import Answer, Asked, ScriptedServer
 

@@ -49,7 +49,7 @@ def test_a_deployment_whose_run_died_is_known_and_removed(
     azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is written down before it is asked for: also after a death in between it is found and removed."""
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.targets.azure import Deployments
 
     def die(self: Deployments, name: str) -> str | None:
         raise KeyboardInterrupt

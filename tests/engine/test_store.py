@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ftrun.engine.store import Store, database
-from ftrun.engine.store.jobs import NewJob
+from ftrun.engine.store.records import NewJob
 
 
 @pytest.mark.parametrize("version", range(1, database.VERSION))

@@ -10,8 +10,7 @@ import pytest
 
 from ftrun.paid.sending import Hashed
 from ftrun.state import PartialUpload, StateStore
-from ftrun.targets.api.files import FileCalls
-from ftrun.targets.api.uploads import UploadCalls
+from ftrun.targets.api.files import FileCalls, UploadCalls
 from runner.conftest import RUN, Inside
 from support.engine_process import Engine
 from support.faulty_proxy import FaultyServer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from support.scripted_server import Answer, Asked
 
 from .conftest import Connect

@@ -8,7 +8,7 @@ import pytest
 
 from ftrun.experiment.model import StopWhen
 from ftrun.targets import Event, Job
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.watching.stop_rules import StopRules
 from watching.looking import Looking, job, watch_of
 

@@ -14,7 +14,7 @@ import pytest
 from ftrun.errors import FtrunError, PendingError
 from ftrun.experiment.model import StopWhen
 from ftrun.targets import Event, Job
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.watching import watch as watching
 from ftrun.watching.stop_rules import StopRules
 from ftrun.watching.watch import Pace

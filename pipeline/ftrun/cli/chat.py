@@ -102,7 +102,7 @@ class Talk:
             print()
 
     def _pieces(self, name: str, text: str) -> Iterator[str]:
-        from ftrun.targets.errors.refusals import change_notes, explained
+        from ftrun.targets.refusals import change_notes, explained
 
         history = self.histories[name]
         history.append({"role": "user", "content": text})

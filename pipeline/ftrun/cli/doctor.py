@@ -110,7 +110,7 @@ def _engine() -> Finding:
 
 def _key() -> Finding:
     """Say whether OPENAI_API_KEY could be a key; never show it."""
-    from ftrun.targets.keys import key_from
+    from ftrun.targets.credentials import key_from
 
     if not os.environ.get("OPENAI_API_KEY"):
         return Finding(

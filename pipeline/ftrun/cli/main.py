@@ -14,7 +14,7 @@ import ftrun
 from ftrun.cli.failure import report_failure
 from ftrun.cli.interrupts import heed_signals
 from ftrun.errors import InterruptError
-from ftrun.redaction import guarded_output
+from ftrun.redaction import safe_output
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed()
-    with guarded_output():
+    with safe_output():
         try:
             code = _code_of(words)
         except OSError:  # while a failure was told: nobody reads it, or the disk is full

@@ -8,7 +8,7 @@ from typing import Any
 
 from ftrun.cost.amounts import cost_words
 from ftrun.text import display_width, visible
-from ftrun.waiting import say_waits
+from ftrun.waiting import report_waits_to
 
 MARKS = {"run": "▶", "adopt": "⇄", "wait": "…", "skip": "✓"}
 PLAIN_INTERVAL = 10.0  # seconds between progress lines where the output is no terminal
@@ -24,7 +24,7 @@ class Reporter:
         self._last_plain = 0.0
         self._step: dict[str, Any] = {}
         self._status = ""
-        say_waits(lambda text: self("slow", text=text))
+        report_waits_to(lambda text: self("slow", text=text))
 
     def __call__(self, kind: str, **data: Any) -> None:
         """Print one event."""

@@ -9,7 +9,7 @@ import click
 
 from ftrun.cli.failure import print_json
 from ftrun.cli.remote import opened, remote_options
-from ftrun.errors import DecisionError, FtrunError, UsageError
+from ftrun.errors import DecisionError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
@@ -58,7 +58,7 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     from ftrun.cli.jobs import confirm
     from ftrun.paid.deployments import removed, running
     from ftrun.runner import RunSettings, locked_context
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.targets.azure import Deployments
 
     management = Deployments(where, session.experiment.target.name)
     try:
@@ -82,14 +82,15 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
 def _find(service: Service, thing: str, known: Owners) -> InventoryEntry | None:
     """Return what `thing` names; for a job its model. A model's name may look like anything."""
     from ftrun.runner.inventory import file_entry, model_entry
+    from ftrun.targets import get_or_none
 
     job = None if thing.startswith(("file-", "ft:")) else _job(service, thing)
     if job is not None:
         return _model_of(job, service, known)
-    file = None if thing.startswith("ft:") else service.file(thing)
+    file = None if thing.startswith("ft:") else get_or_none(service.file, thing)
     if file is not None:
         return file_entry(file, known)
-    model = service.model(thing)
+    model = get_or_none(service.model, thing)
     return model_entry(model, None, known) if model is not None else None
 
 
@@ -115,23 +116,26 @@ def _warn_of_a_run(entry: InventoryEntry) -> None:
 
 
 def _job(service: Service, thing: str) -> Job | None:
+    from ftrun.targets import ServiceError, get_or_none
+
     try:
-        return service.job(thing)
-    except FtrunError as error:
-        if error.code in ("not_found", "refused"):
+        return get_or_none(service.job, thing)
+    except ServiceError as error:
+        if error.code == "refused":  # an id of a form that no job of this server has
             return None
         raise
 
 
 def _model_of(job: Job, service: Service, known: Owners) -> InventoryEntry:
     from ftrun.runner.inventory import model_entry
+    from ftrun.targets import get_or_none
 
     stays = f"{job.id} is a job, and jobs stay in a provider's list for ever"
     if not (job.succeeded or job.dead):
         raise UsageError(
             f"{stays}; this one is {job.status}.", code="job_stays", hint="To stop it: ftrun cancel CONFIG"
         )
-    model = service.model(job.fine_tuned_model) if job.fine_tuned_model else None
+    model = get_or_none(service.model, job.fine_tuned_model) if job.fine_tuned_model else None
     if model is None:
         raise UsageError(f"{stays}. It has no model that could be deleted.", code="job_stays")
     click.echo(f"{stays}. Its model {model.id} can be deleted.", err=True)

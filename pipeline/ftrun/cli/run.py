@@ -86,7 +86,7 @@ class _Greeting:
     def __call__(self, kind: str, **data: Any) -> None:
         if kind == "begin" and not self.reporter.quiet:
             from ftrun.cli.plan import target_notes
-            from ftrun.targets.language import language_note
+            from ftrun.targets.local import language_note
 
             experiment = self.session.experiment
             self.reporter.line(f"{experiment.name} on {experiment.target.name} ({experiment.target.model})")

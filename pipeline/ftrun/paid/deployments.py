@@ -22,7 +22,7 @@ from ftrun.workflow.decision import fingerprint, shortened
 
 if TYPE_CHECKING:  # a run with nothing to do reads no ledger and manages no deployment
     from ftrun.state.ledger import Standing
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.targets.azure import Deployments
 
 STAGE = "deploy"
 FREE = "developertier"  # no hourly fee; ends after a day by itself
@@ -39,7 +39,7 @@ def price(sku: str | None, usd_per_hour: float | None) -> str:
 
 def management_of(context: Context, where: Deployment) -> Deployments:
     """Return the management of deployments at a resource of the target; the caller closes it."""
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.targets.azure import Deployments
 
     target = context.experiment.target
     return Deployments(where, target.name, pause=min(target.poll[0] * 10, 10.0))

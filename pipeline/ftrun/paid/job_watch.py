@@ -5,7 +5,7 @@ from __future__ import annotations
 from ftrun.errors import FtrunError
 from ftrun.paid.ownership import require_ours
 from ftrun.targets import Job
-from ftrun.targets.errors.job_failures import cause_of
+from ftrun.targets.job_failures import cause_of
 from ftrun.targets.matching import key_of
 from ftrun.watching.stop_rules import StopRules
 from ftrun.watching.watch import Pace, Watch

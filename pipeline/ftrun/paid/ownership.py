@@ -9,7 +9,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError
 from ftrun.state import JobRecord, State
-from ftrun.targets import Job, Service
+from ftrun.targets import Job, Service, get_or_none
 from ftrun.targets.matching import is_another, key_of, other_model, same_content
 
 
@@ -53,7 +53,7 @@ def _is_other_file(
     name, size = (upload.name, upload.bytes) if upload else (f"-{role}-{sha[:16]}.jsonl", 0)
     if same_content(file_id, name):  # its name has the hash
         return False
-    file = service.file(file_id)
+    file = get_or_none(service.file, file_id)
     return just_made if file is None else is_another(file, name, size)
 
 

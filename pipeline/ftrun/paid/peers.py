@@ -10,7 +10,6 @@ import time
 import uuid
 from dataclasses import replace
 
-from ftrun.errors import FtrunError
 from ftrun.files import digest
 from ftrun.paid.job_spec import spec
 from ftrun.paid.ownership import why_another
@@ -19,7 +18,7 @@ from ftrun.state import Intent, State
 from ftrun.state.notes import CallNote, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service, same_account, server_of
 from ftrun.targets.addresses import OPENAI
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import is_of
 from ftrun.workflow.context import Context
 
@@ -72,10 +71,8 @@ def noted_job(context: Context, service: Service, key: str) -> list[Job]:
         return []
     try:
         job = service.job(note.made)
-    except FtrunError as error:
-        if error.code != "not_found":
-            raise
-        if is_gone(error) or context.settings.confirm_not_created:
+    except NotFoundError as error:
+        if error.certain or context.settings.confirm_not_created:
             return []
         made = replace(note.intent, reason=f"an earlier run created {note.made}")
         raise unclear_error(context, made, error) from error
@@ -93,7 +90,7 @@ def may_show_late(context: Context, key: str) -> bool:
 def noted_file(context: Context, service: Service, sha: str, *, name: str, size: int) -> RemoteFile | None:
     """Return the file that a run of this user uploaded with these bytes, if the target still has it."""
     note = _note(context, "file", file=sha)
-    file = None if note is None or note.made is None else service.file(note.made)
+    file = None if note is None or note.made is None else get_or_none(service.file, note.made)
     return file if file is not None and is_of(file, name, size) else None
 
 

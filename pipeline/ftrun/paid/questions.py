@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun.errors import UserError
 from ftrun.experiment.model import Experiment, Template
-from ftrun.files import told_damage
+from ftrun.files import damage_reported
 from ftrun.paid.history import archive_of
 from ftrun.paid.job_spec import spec_key
 from ftrun.workflow.context import Context
@@ -174,5 +174,5 @@ def _common_system(train: Path) -> str | None:
 
     if not train.exists():
         return None
-    with told_damage(train), train.open(encoding="utf-8") as lines:
+    with damage_reported(train), train.open(encoding="utf-8") as lines:
         return most_common_system(json.loads(line) for line in lines)

@@ -32,7 +32,7 @@ from ftrun.state import Intent, Upload
 from ftrun.state.ledger import Charge
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
-from ftrun.targets.errors.service_error import is_certain
+from ftrun.targets.errors import is_certain
 from ftrun.waiting import waiting
 from ftrun.watching.processing import refused_error, until_processed
 from ftrun.workflow.context import Context

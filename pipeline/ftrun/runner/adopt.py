@@ -16,7 +16,7 @@ from ftrun.runner.apply import Outcome, locked_context, run_offline_stages
 from ftrun.runner.session import Session
 from ftrun.state import Upload
 from ftrun.targets import Job, RemoteFile
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import differences, is_of, key_of, other_model, same_content
 from ftrun.workflow.context import Context, RunSettings
 
@@ -59,9 +59,7 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
 def _job(context: Context, job_id: str) -> Job:
     try:
         job = context.service().job(job_id)
-    except FtrunError as error:
-        if error.code != "not_found":
-            raise
+    except NotFoundError as error:
         raise UsageError(
             f"this account has no job {job_id} at target {context.experiment.target.name!r}",
             code="no_such_job",
@@ -127,7 +125,7 @@ def _check_file(context: Context, job: Job, role: str, *, unverified: bool) -> R
     name, size = local.name, local.size
     if same_content(file_id or "", name):  # its name has the hash
         return None
-    file = context.service().file(file_id) if file_id else None
+    file = get_or_none(context.service().file, file_id) if file_id else None
     if file is None:
         if unverified:
             return None
@@ -164,10 +162,5 @@ def _check_successor(context: Context, key: str, job: Job) -> None:
 
 def _if_there(context: Context, key: str, job_id: str) -> Job | None:
     """Return the job that this configuration had, if the target still has it and not another one."""
-    try:
-        job = context.service().job(job_id)
-    except FtrunError as error:
-        if not is_gone(error):
-            raise
-        return None
-    return job if is_ours(context.state, context.service(), job, key) else None
+    job = get_or_none(context.service().job, job_id, certain=True)
+    return job if job is not None and is_ours(context.state, context.service(), job, key) else None

@@ -29,7 +29,7 @@ from ftrun.state.ignore import write_gitignore
 from ftrun.state.ledger import Charge, Standing, known_usd, read_ledgers
 from ftrun.state.locks import held
 from ftrun.targets import Reply, agree
-from ftrun.targets.errors.refusals import explained, remarks
+from ftrun.targets.refusals import explained, remarks
 
 
 class Augmentation:

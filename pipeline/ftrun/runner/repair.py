@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ftrun.errors import DecisionError, FtrunError
+from ftrun.errors import DecisionError
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.ownership import is_ours
 from ftrun.runner.apply import Outcome, context_of, run_offline_stages, run_stage
@@ -19,7 +19,7 @@ from ftrun.runner.session import Session
 from ftrun.stages import stages_of
 from ftrun.state import Intent, State
 from ftrun.state.store import BACKUP, parse_state
-from ftrun.targets import Service, reachable
+from ftrun.targets import Service, get_or_none, reachable
 from ftrun.targets.matching import is_another
 from ftrun.targets.service import DEAD, READING
 from ftrun.workflow.context import Context
@@ -43,17 +43,12 @@ def missing_at_target(session: Session) -> list[str] | None:
 
 def _missing(state: State, service: Service) -> Iterator[str]:
     for one in state.uploads.values():
-        file = service.file(one.file_id)
+        file = get_or_none(service.file, one.file_id)
         if file is None or is_another(file, one.name, one.bytes):
             yield f"file {one.file_id} ({one.name})"
     for key, job in state.jobs.items():
-        try:
-            there = is_ours(state, service, service.job(job.job_id), key)
-        except FtrunError as error:
-            if error.code != "not_found":
-                raise
-            there = False
-        if not there:
+        there = get_or_none(service.job, job.job_id)
+        if there is None or not is_ours(state, service, there, key):
             yield f"job {job.job_id}"
 
 

@@ -16,7 +16,7 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_oddities_in
+from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_special_files
 from ftrun.runner.validated import is_valid
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of, same_account
@@ -93,7 +93,7 @@ def locate_session(
     experiment = build_experiment(document, target, validated=is_valid(document.digest))
     folder = folder / experiment.name / experiment.target.name
     refuse_links(folder)
-    refuse_oddities_in(folder.parent)  # before anything is read or sent, not where it would be written
+    refuse_special_files(folder.parent)  # before anything is read or sent, not where it would be written
     return Session(
         experiment=experiment,
         digest=document.digest,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
-from ftrun.files import told_damage, write_json
+from ftrun.files import damage_reported, write_json
 from ftrun.paid.deployments import called
 from ftrun.paid.history import archive, archive_answers
 from ftrun.paid.questions import (
@@ -77,7 +77,7 @@ class EvaluateStage(Stage):
         from ftrun.evaluation.scores import score
         from ftrun.paid.answering import AnswerCosts
 
-        with told_damage(context.path("train")):
+        with damage_reported(context.path("train")):
             recall = data.recalled(context.experiment, context.path("train").parent)
         asked = questionnaire(context, recall)
         with AnswerCosts(context, len(asked.missing())) as costs:
@@ -129,7 +129,7 @@ class _Asking:
     def ask(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
         """Return the model's reply; how the model had to be asked is reported once."""
         from ftrun.evaluation.answers import Reply
-        from ftrun.targets.errors.refusals import explained, remarks
+        from ftrun.targets.refusals import explained, remarks
 
         context, costs = self._context, self._costs
         costs.before(model, messages)

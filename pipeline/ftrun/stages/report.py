@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
-from ftrun.files import told_damage
+from ftrun.files import damage_reported
 from ftrun.paid.history import archive
 from ftrun.paid.job_spec import HYPERPARAMETERS, spec_key
 from ftrun.workflow.context import Context
@@ -61,7 +61,7 @@ class ReportStage(Stage):
         if lacking and (context.folder / "report.md").exists():
             context.emit("warning", message="report.md stays as it is")
             return dict(context.result(self.name))
-        with told_damage(context.folder):
+        with damage_reported(context.folder):
             facts = gather(context)
             write_report(facts, context.folder)
         archive(context, answers=True, reported=True)
@@ -131,7 +131,7 @@ def gather(context: Context) -> Facts:
 
 def _warnings(context: Context) -> list[str]:
     """Return the warnings at the top of the report."""
-    from ftrun.targets.language import language_note
+    from ftrun.targets.local import language_note
 
     rehearsed = context.local and context.experiment.target.model == "rehearsal"
     early = context.result("wait").get("stopped_early")
@@ -141,7 +141,7 @@ def _warnings(context: Context) -> list[str]:
 
 def _changes(records: Sequence[Record]) -> list[str]:
     """Return how requests to models differed from what the experiment says."""
-    from ftrun.targets.errors.refusals import change_notes
+    from ftrun.targets.refusals import change_notes
 
     notes = [note for record in records for note in change_notes(record.model, record.changes)]
     return list(dict.fromkeys(notes))

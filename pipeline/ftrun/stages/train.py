@@ -11,7 +11,7 @@ from ftrun.errors import DecisionError, FtrunError
 from ftrun.paid.job_spec import attempt_of, spec, spec_base, spec_key, starting_model
 from ftrun.state import Intent, JobRecord
 from ftrun.targets import Job, Service
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import get_or_none
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, changes, fingerprint, shortened
 from ftrun.workflow.stage import Stage
@@ -174,13 +174,8 @@ def _if_ours(context: Context, remote: Service, job_id: str) -> Job | None:
     """Return our job of that id; None if the target has none, or another one under that id by now."""
     from ftrun.paid.ownership import is_ours
 
-    try:
-        job = remote.job(job_id)
-    except FtrunError as error:
-        if is_gone(error):
-            return None
-        raise
-    return job if is_ours(context.state, remote, job, spec_key(context)) else None
+    job = get_or_none(remote.job, job_id, certain=True)
+    return job if job is not None and is_ours(context.state, remote, job, spec_key(context)) else None
 
 
 def _about_unclear(context: Context, intent: Intent) -> Decision:

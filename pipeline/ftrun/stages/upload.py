@@ -72,9 +72,10 @@ def _gone(context: Context, remote: Service | None, needed: dict[str, str]) -> l
 
 def _exists(remote: Service, known: Upload, or_deleted: bool = False) -> bool:
     """Return whether the target still has our file; a server that was set up again may have another's."""
+    from ftrun.targets.errors import get_or_none
     from ftrun.targets.matching import is_another
 
-    file = remote.file(known.file_id)
+    file = get_or_none(remote.file, known.file_id)
     return or_deleted if file is None else not is_another(file, known.name, known.bytes)
 
 

@@ -10,7 +10,7 @@ from ftrun.files import write_atomic
 from ftrun.paid.history import archive, restore_wait, warn_damaged
 from ftrun.paid.job_spec import spec_key
 from ftrun.state import JobRecord
-from ftrun.targets import Job, Service
+from ftrun.targets import Job, NotFoundError, Service
 from ftrun.text import without_formulas
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, shortened
@@ -142,9 +142,7 @@ def _ended_job(context: Context, record: JobRecord) -> Job:
     watch.on_status, watch.on_look, watch.on_stop = on_status, on_look, on_stop
     try:
         return watch.until_the_end()
-    except FtrunError as error:
-        if error.code != "not_found":
-            raise
+    except NotFoundError as error:
         raise DecisionError(
             f"the target has no job {record.job_id} for the key in use: it may belong to another account or "
             "project than the one that created the job; nothing was sent",

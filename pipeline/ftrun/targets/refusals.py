@@ -11,7 +11,7 @@ from typing import Any
 
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import Changes, Reply
 
 UNSUPPORTED = re.compile(

@@ -23,12 +23,16 @@ from ftrun.experiment.nodes import KeyPath
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target_model import Target
 from ftrun.files import append_durably
+from ftrun.redaction import keep_secret
 from ftrun.targets.addresses import PORTS, is_loopback, server_of
 from ftrun.user_dirs import user_folder
 
 NAME = "consent.jsonl"
-INFERENCE = "AZURE_OPENAI_AD_TOKEN"  # stands for a token of azure-identity, too
-MANAGEMENT = "AZURE_MANAGEMENT_TOKEN"
+INFERENCE_VARIABLE = "AZURE_OPENAI_AD_TOKEN"  # stands for a token of azure-identity, too
+MANAGEMENT_VARIABLE = "AZURE_MANAGEMENT_TOKEN"
+PLACEHOLDER = re.compile(
+    r"your|api[-_ ]?key|replace|changeme|example|<.*>|\.\.\.|…|x{4,}|\*{3,}|^sk-?$", re.IGNORECASE
+)
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 _agreed_here: set[tuple[str, str]] = set()  # by this process: its user may have no folder to keep it in
@@ -107,7 +111,7 @@ def _sent(target: Target) -> Iterator[tuple[str, str, KeyPath]]:
     place: KeyPath = ("targets", target.name)
     url = target.base_url or services.service("openai")["base_url"]
     if target.auth == "entra":
-        yield INFERENCE, url, (*place, "auth")
+        yield INFERENCE_VARIABLE, url, (*place, "auth")
     named = {"api_key_env": target.api_key_env or "OPENAI_API_KEY"} if target.auth == "key" else {}
     for key, variable in named.items():
         if os.environ.get(variable):
@@ -117,7 +121,7 @@ def _sent(target: Target) -> Iterator[tuple[str, str, KeyPath]]:
         if variable != value and os.environ.get(variable):
             yield variable, url, (*place, "headers", header)
     if target.deployment is not None and target.deployment.subscription is not None:
-        yield MANAGEMENT, target.deployment.management_url, (*place, "deployment", "management_url")
+        yield MANAGEMENT_VARIABLE, target.deployment.management_url, (*place, "deployment", "management_url")
 
 
 def _fits(host: str, pattern: str) -> bool:
@@ -152,3 +156,46 @@ def remember(variable: str, url: str) -> None:
         append_durably(_file(), line, mode=0o600)
     except (OSError, FtrunError):
         _agreed_here.add((variable, server))
+
+
+def key_from(variable: str, target: str) -> str:
+    """Return the key that the environment variable holds; UsageError when it can't be one."""
+    value = os.environ.get(variable)
+    hint = f"export {variable}=…  (or use the embedded engine: --target local)"
+    if not value:
+        raise UsageError(
+            f"target {target!r} needs a key, and the environment variable {variable} is not set",
+            code="no_key",
+            hint=hint,
+        )
+    fault = _fault(value)
+    if fault:
+        raise UsageError(
+            f"the environment variable {variable} {fault}; nothing was sent", code="bad_key", hint=hint
+        )
+    keep_secret(value)
+    return value
+
+
+def key_for(url: str, variable: str, target: str) -> str:
+    """Return the key as `key_from` if it may be sent to the server at `url`, else raise as `permit`."""
+    key = key_from(variable, target)
+    permit(variable, url)
+    return key
+
+
+def _fault(value: str) -> str | None:
+    """Return what is wrong with a key, without quoting it."""
+    if not value.isascii():
+        return "holds characters that no key has (full-width letters or quotes?)"
+    if value != value.strip():
+        return "begins or ends with a space or a line break"
+    if any(character.isspace() or not character.isprintable() for character in value):
+        return "has a space or a control character inside"
+    if value[0] in "\"'" or value[-1] in "\"'":
+        return "has quotation marks around the key"
+    if PLACEHOLDER.search(value) and not re.fullmatch(r"[A-Za-z0-9_-]{40,}", value):
+        return "holds a placeholder, not a key"
+    if len(value) < 8:
+        return "is too short to be a key"
+    return None

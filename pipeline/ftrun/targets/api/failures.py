@@ -12,8 +12,8 @@ from typing import Any
 
 import openai
 
-from ftrun.targets.errors.service_error import ServiceError, is_api_error
-from ftrun.targets.errors.unreachable import AGAIN, network_trouble, origin
+from ftrun.targets.api.unreachable import AGAIN, network_trouble, origin
+from ftrun.targets.errors import NotFoundError, ServiceError, is_api_error
 from ftrun.targets.service import NotCreated, Unclear
 
 REFUSED = (400, 401, 403, 404, 413, 422)
@@ -107,7 +107,8 @@ def as_error(error: Exception, doing: str, asked: str = "", *, parameter: str | 
     """
     code = code_of(error)
     at = f" ({asked})" if code == "unreadable_answer" else ""
-    return ServiceError(
+    kind = NotFoundError if code == "not_found" else ServiceError
+    return kind(
         f"{doing}: {describe(error)}{at}",
         code=code,
         hint=_hint(error),

@@ -4,6 +4,7 @@ repeated without harm.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,15 +12,17 @@ from typing import Any
 
 import httpx2
 
-from ftrun.errors import FtrunError
+from ftrun.errors import FtrunError, UsageError
 from ftrun.experiment.target_model import Deployment
-from ftrun.redaction import hide
+from ftrun.redaction import hide, keep_secret
 from ftrun.targets.api.proxies import direct_client
-from ftrun.targets.azure.entra import MANAGEMENT, token_for
-from ftrun.targets.consent import permit
-from ftrun.targets.errors.service_error import ServiceError, is_api_error
+from ftrun.targets.credentials import INFERENCE_VARIABLE, MANAGEMENT_VARIABLE, key_from, permit
+from ftrun.targets.errors import ServiceError, is_api_error
 from ftrun.waiting import OverdueError, bounded, waiting
 
+# the variable that may hold a token, and what the token is for
+INFERENCE = (INFERENCE_VARIABLE, "https://cognitiveservices.azure.com/.default")
+MANAGEMENT = (MANAGEMENT_VARIABLE, "https://management.azure.com/.default")
 VERSION = "2024-10-21"
 TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # seconds
 LONGEST_ANSWER = 60.0  # seconds for one request as a whole
@@ -152,3 +155,36 @@ def _told(answer: httpx2.Response) -> str:
     except (ValueError, KeyError, TypeError):
         message = "no message in the answer"
     return f"HTTP {answer.status_code}: {hide(str(message))[:500]}"
+
+
+def token_for(target: str, variable: str, scope: str) -> Callable[[], str]:
+    """Return what gives a valid token for `scope` each time; UsageError when there is no way to get one."""
+    if os.environ.get(variable):
+        token = key_from(variable, target)
+        return lambda: token
+    try:
+        from azure.identity import DefaultAzureCredential, get_bearer_token_provider
+    except ImportError:
+        raise UsageError(
+            f"target {target!r} needs a token of Microsoft Entra ID, and {variable} is not set",
+            code="no_key",
+            hint=f"export {variable}=$(az account get-access-token --scope {scope} --query accessToken "
+            "--output tsv), or install azure-identity: pip install 'ftrun[azure]'",
+        ) from None
+    provider = get_bearer_token_provider(DefaultAzureCredential(), scope)
+    return lambda: _fresh(provider)
+
+
+def _fresh(provider: Callable[[], str]) -> str:
+    """Return a token; FtrunError `wrong_key`, or `unreachable` where only the network is away."""
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    try:
+        with waiting("a token from Microsoft Entra ID"):
+            token = provider()
+    except AzureError as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        code = "wrong_key" if isinstance(error, ClientAuthenticationError) else "unreachable"
+        raise FtrunError(f"no token from Microsoft Entra ID: {first}", code=code) from error
+    keep_secret(token)
+    return token
