@@ -166,9 +166,10 @@ def _plan_rest(context: Context, session: Session) -> Plan:
 
 def _approve(plan: Plan, context: Context) -> None:
     """Go ahead with the plan as far as it is not blocked, and a person or the budget agrees to its cost."""
-    for stage, step in zip(stages_of(context), plan.steps, strict=True):
-        if step.action == "blocked":
-            raise stage.blocked(context, step.decision)
+    decisions = {step.stage: step.decision for step in plan.steps if step.action == "blocked"}
+    for stage in stages_of(context):
+        if stage.name in decisions:
+            raise stage.blocked(context, decisions[stage.name])
     settings, paid = context.settings, plan.paid and not context.local
     if paid:
         from ftrun.paid.spending import fetch_ledgers
