@@ -24,7 +24,7 @@ import openai  # noqa: E402
 
 from reliability.conftest import WORDS, make_project  # noqa: E402
 from reliability.provider import KEY, Provider  # noqa: E402
-from reliability.zygote import import_everything  # noqa: E402
+from support.zygote import import_everything  # noqa: E402
 
 
 def run_once(folder: Path) -> tuple[float, float, int]:

@@ -100,7 +100,7 @@ def train_trl(folder: Path, seed: int) -> tuple[Path, float]:
     from trl import SFTConfig, SFTTrainer
 
     from ftrun.engine.models.base import load_model
-    from ftrun.engine.training.lora import attach, new_adapter, save_adapter
+    from ftrun.engine.models.lora import attach, new_adapter, save_adapter
     from ftrun.engine.training.schedule import LEARNING_RATE, make_schedule
 
     ours = load_model(MODEL)
@@ -155,7 +155,7 @@ def run_side(side: str, folder: Path, seed: int) -> dict[str, float]:
     adapter, seconds = SIDES[side](folder, seed)
     from ftrun.engine.models.base import load_model
     from ftrun.engine.training.examples import load_examples, pack
-    from ftrun.engine.training.lora import attach, load_adapter
+    from ftrun.engine.models.lora import attach, load_adapter
     from ftrun.engine.training.loss import evaluate
 
     model = load_model(MODEL)

@@ -199,7 +199,7 @@ def test_only_a_regular_file_is_written(tmp_path: Path, way: str, kind: str) -> 
         case _:
             with socket.socket(socket.AF_UNIX) as one:
                 one.bind(os.path.relpath(path))
-    with pytest.raises(DecisionError, match="where ftrun keeps a file"):
+    with pytest.raises(DecisionError, match="but ftrun keeps a file here"):
         WAYS[way](path)
 
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from ftrun.redaction import guarded_output
-from ftrun.text import unobeyed, without_formulas
+from ftrun.redaction import safe_output
+from ftrun.text import escape_controls, without_formulas
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_no_stream_sends_what_a_terminal_obeys(character: str, monkeypatch: pyte
     """Controls of both ranges, bidi marks and lone surrogates are shown, wherever a text comes from."""
     seen = io.StringIO()
     monkeypatch.setattr(sys, "stdout", seen)
-    with guarded_output():
+    with safe_output():
         print(f"job {character}[2Jx", json.dumps({"a": f"x{character}"}, ensure_ascii=False))
     assert character not in seen.getvalue()
     document = seen.getvalue().partition("x ")[2]
@@ -29,7 +29,7 @@ def test_no_stream_sends_what_a_terminal_obeys(character: str, monkeypatch: pyte
 def test_what_is_harmless_stays() -> None:
     """Line breaks, tabs, emoji and every script are left as they are; so are our own bell and line wiping."""
     for text in ("にゃ\t👩‍💻\nعربي", "\r     \r", "\a"):
-        assert unobeyed(text) == text
+        assert escape_controls(text) == text
 
 
 def test_no_cell_of_a_table_is_a_formula() -> None:

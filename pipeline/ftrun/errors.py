@@ -1,4 +1,4 @@
-"""The error hierarchy and the exit codes; everything a user can cause ends in one of these.
+"""The errors that users can cause, and the exit code of each class.
 
     FtrunError                1  a stage or job failed
     ├── UserError             2  usage, configuration or data is wrong
@@ -7,10 +7,11 @@
     │   └── DataError            the data files (may carry many problems)
     ├── DecisionError         4  a person must decide; no paid call was made unless the message says so
     ├── GateError             5  a gate was missed
-    ├── PendingError         75  the job goes on without us
-    └── InterruptError      130  the user pressed Ctrl-C
+    ├── PendingError         75  the job keeps running
+    └── InterruptError      130  interrupted: Ctrl-C, or a request to end
 
-Any other exception is a bug in ftrun: exit code 3, with the log file named.
+Subclasses elsewhere, such as `targets.errors.ServiceError`, keep the exit code of the class above them. Any
+other exception is a bug in ftrun: exit code 3, and the message names the log file.
 This module prints nothing and imports nothing of ftrun.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 
 
 class Problem:
-    """One thing that is wrong, and where: lines and columns count from 1."""
+    """One thing that is wrong, and where. Lines and columns count from 1."""
 
     __slots__ = ("code", "column", "file", "hint", "line", "message")
 
@@ -40,7 +41,7 @@ class Problem:
 
     @property
     def place(self) -> str:
-        """Return `file:line:column`, as much of it as is known."""
+        """Return `file:line:column`, or as much of it as is known."""
         if self.file is None:
             return ""
         return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
@@ -57,20 +58,20 @@ class Problem:
 
 
 class FtrunError(Exception):
-    """A stage or job failed, in words for the user; the base of all expected errors."""
+    """A stage or job failed; the base class of all expected errors. The message is for the user."""
 
     exit_code = 1
 
     def __init__(self, message: str, *, problems: Sequence[Problem] = (), **where: Any) -> None:
         """Keep the message; `where` takes Problem's code, file, line, column and hint.
 
-        With `problems` the first of them is what `--json` shows as `error`.
+        `--json` shows the first of `problems` as `error`.
         """
         super().__init__(message)
         self.problems: tuple[Problem, ...] = tuple(problems) or (Problem(message, **where),)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (type(self), str(self), self.problems)  # errors also come from worker processes
+        return _restored, (type(self), str(self), self.problems)  # errors come from worker processes, too
 
     @property
     def problem(self) -> Problem:
@@ -106,7 +107,7 @@ class DataError(UserError):
 
 
 class DecisionError(FtrunError):
-    """A person must decide before ftrun goes on."""
+    """A person must decide before ftrun continues."""
 
     exit_code = 4
 
@@ -118,7 +119,7 @@ class GateError(FtrunError):
 
 
 class PendingError(FtrunError):
-    """The job goes on without us."""
+    """The job keeps running, and the run has ended before it."""
 
     exit_code = 75
 

@@ -1,9 +1,9 @@
-"""How ftrun writes, locks, deletes and hashes files. Knows nothing of what is in them.
+"""Write, lock, delete and hash files, whatever their content.
 
-All files are opened for writing here: a repository may carry a link in place of any file or folder, and what
-is written through it changes a file somewhere else, such as a shell's start file. So nothing is written where
-the file, or a folder above it, is a symbolic link, or the file is not a regular one. Links that the user
-chose (on the way to the project, --runs-dir, FTRUN_HOME, temporary files) are followed by `real`, where that
+Every file that ftrun writes is opened here. A repository may contain a symbolic link in place of any file or
+folder, and writing through it would change a file elsewhere, such as a shell's startup file. So nothing is
+written where the file is not a regular one, or where it or a folder above it is a link. Links that the user
+chose (on the way to the project, --runs-dir, FTRUN_HOME, temporary files) are resolved by `real`, where that
 choice is read. A test looks for any other way to write.
 """
 
@@ -30,17 +30,17 @@ FLAGS = {
     "xb": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
     "ab+": os.O_RDWR | os.O_CREAT | os.O_APPEND,
 }
-A_LINK = (errno.ELOOP, errno.EMLINK)  # what O_NOFOLLOW makes of one: the latter on FreeBSD
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room: of the disk, the quota, the limit of a file
-LARGEST = 256_000_000  # bytes of a file that is read whole; a repository may carry one of any size
-DEEPEST = 20  # folders in a run's folder
+A_LINK = (errno.ELOOP, errno.EMLINK)  # how O_NOFOLLOW refuses a link; FreeBSD uses the latter
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space left: the disk, the quota, the largest file
+LARGEST = 256_000_000  # bytes of a file that is read as a whole; a repository may contain one of any size
+DEEPEST = 20  # levels of folders in a run's folder
 AS_LARGE_AS_DATA = ("train.jsonl", "validation.jsonl", "test.jsonl", "sources.jsonl")  # read line by line
-NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # what a file system says that has no fsync of folders
+NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # from file systems that can't fsync a folder
 
 
 @contextlib.contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Let an OSError of the block name `path`: a full disk tells it of a write to an open file to nobody."""
+    """Let an OSError in the block name `path`: a full disk raises one without it for an open file."""
     try:
         yield
     except OSError as error:
@@ -51,7 +51,7 @@ def named_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def room_in(folder: Path | str) -> Iterator[None]:
-    """Let a full disk's error in the block name `folder`, where the block's files without a name are."""
+    """Let the error of a full disk in the block name `folder`, which holds the block's unnamed files."""
     try:
         yield
     except OSError as error:
@@ -61,35 +61,35 @@ def room_in(folder: Path | str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told_damage(path: Path) -> Iterator[None]:
-    """Let an error in the block, which reads what ftrun wrote, name `path` (a file, or its folder)."""
+def damage_reported(path: Path) -> Iterator[None]:
+    """Let an error in the block, which reads what ftrun wrote, name `path` (a file or a folder)."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         kind = type(error).__name__
         raise FtrunError(
-            f"{'a file in it' if path.is_dir() else 'it'} is not as ftrun wrote it ({kind})",
+            f"{'a file in it' if path.is_dir() else 'it'} was changed since ftrun wrote it ({kind})",
             code="damaged_file",
             file=str(path),
-            hint="Take git's version, or make it again: `ftrun run CONFIG --force prepare`.",
+            hint="Restore git's version, or create it again: `ftrun run CONFIG --force prepare`.",
         ) from error
 
 
 def real(path: Path | str) -> Path:
-    """Return `path`, absolute, with the links on its way followed: for a place that the user chose."""
-    return Path(os.path.realpath(path))  # resolve() raises a RuntimeError for a circle of links
+    """Return the absolute `path` with all links resolved: for a path that the user chose."""
+    return Path(os.path.realpath(path))  # resolve() raises a RuntimeError for links in a circle
 
 
 def anchored(path: Path, root: Path) -> Path:
-    """Return `path` with the links on the way to `root` followed, and none below it."""
+    """Return `path` with the links on the way to `root` resolved, and none below it."""
     return real(root) / path.relative_to(root) if path.is_relative_to(root) else path
 
 
 def output_path(path: Path) -> Path:
-    """Return where a file goes that the user named on the command line.
+    """Return the path to write to for a file named on the command line.
 
-    Below the current folder, which may be somebody's repository, no link is followed; elsewhere those of its
-    folder are.
+    Below the current folder, which may be someone else's repository, no link is followed; elsewhere the links
+    of its folder are.
     """
     whole = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
     return whole if whole.is_relative_to(Path.cwd()) else real(whole.parent) / whole.name
@@ -99,19 +99,19 @@ def refuse_links(path: Path) -> None:
     """Raise DecisionError where `path`, or a folder above it, is a symbolic link."""
     for one in (*reversed(path.parents), path):
         if os.path.islink(one):  # noqa: PTH114 - it raises nothing
-            raise _refused(one, "a symbolic link: writing there would change something elsewhere")
+            raise _refused(one, "a symbolic link: writing there would change a file elsewhere")
 
 
-def refuse_oddities_in(folder: Path, *, depth: int = DEEPEST) -> None:
-    """Raise DecisionError for the first thing in `folder`, at any depth, that is not a file or a folder, or
-    larger or deeper than ftrun makes any.
+def refuse_special_files(folder: Path, *, depth: int = DEEPEST) -> None:
+    """Raise DecisionError for the first entry of `folder`, at any depth, that is neither a file nor a folder,
+    or that is larger or deeper than anything that ftrun creates.
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if depth == 0:
-                    raise _refused(Path(entry.path), "a folder in more folders than ftrun makes")
-                refuse_oddities_in(Path(entry.path), depth=depth - 1)
+                    raise _refused(Path(entry.path), "a folder nested deeper than any that ftrun creates")
+                refuse_special_files(Path(entry.path), depth=depth - 1)
             elif not entry.is_file(follow_symlinks=False):
                 refuse_file(Path(entry.path))
             elif entry.name not in AS_LARGE_AS_DATA:
@@ -119,17 +119,17 @@ def refuse_oddities_in(folder: Path, *, depth: int = DEEPEST) -> None:
 
 
 def refuse_large(path: Path, size: int) -> None:
-    """Raise DecisionError where a file of `size` bytes is too large to be read whole."""
+    """Raise DecisionError if a file of `size` bytes is too large to be read as a whole."""
     if size > LARGEST:
-        raise _refused(path, f"a file of {size:,} bytes; ftrun keeps none above {LARGEST:,} here")
+        raise _refused(path, f"a file of {size:,} bytes; ftrun creates none larger than {LARGEST:,} here")
 
 
 def refuse_file(path: Path) -> None:
-    """Raise DecisionError where `path` can't be written: a link, behind one, or something but no file."""
+    """Raise DecisionError if `path` is a link, is below one, or is something other than a regular file."""
     refuse_links(path)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise _refused(path, f"{_kind(path)}, where ftrun keeps a file")
+            raise _refused(path, f"{_kind(path)}, but ftrun keeps a file here")
 
 
 def _kind(path: Path) -> str:
@@ -141,50 +141,50 @@ def _refused(path: Path, what: str) -> DecisionError:
         f"this is {what}",
         code="not_a_file",
         file=str(path),
-        hint="Did it come with the repository? Look at it before you go on. Delete it, or name another place "
-        "yourself, which may be a link (--runs-dir, FTRUN_RUNS_DIR).",
+        hint="Did it come with the repository? Look at it first. Then delete it, or choose another folder "
+        "(--runs-dir, FTRUN_RUNS_DIR), which may be a link.",
     )
 
 
 def open_to_write(path: Path, how: Literal["wb", "xb", "ab+"], *, mode: int = 0o644) -> IO[bytes]:
-    """Open a regular file for writing: `wb` from the start, `xb` one that is not there yet, `ab+` at its end.
+    """Open a regular file for writing: `wb` from the start, `xb` a new one, `ab+` at its end.
 
-    DecisionError where it is a link, lies behind one, or is not a file; a pipe or a device is not waited for.
+    DecisionError if it is a link, is below one, or is not a regular file; never waits for a pipe or a device.
     """
     refuse_file(path)
     try:
         descriptor = os.open(path, FLAGS[how] | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     except OSError as error:
-        if error.errno in A_LINK:  # it came after the look
+        if error.errno in A_LINK:  # it was created after the check
             refuse_links(path)
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _refused(path, f"{_kind(path)}, where ftrun keeps a file")
+        raise _refused(path, f"{_kind(path)}, but ftrun keeps a file here")
     return os.fdopen(descriptor, "rb+" if how == "ab+" else "wb")
 
 
 def make_folder(path: Path, *, mode: int = 0o777) -> None:
-    """Make a folder and those above it, unless they are there; DecisionError where one is a link."""
+    """Create a folder and those above it, unless they exist; DecisionError if one is a link."""
     refuse_links(path)
     path.mkdir(parents=True, exist_ok=True, mode=mode)
 
 
 def rename(path: Path, new: Path) -> None:
-    """Give a file or folder another name; DecisionError where either is a link or lies behind one."""
+    """Rename a file or folder; DecisionError if either path is a link or is below one."""
     refuse_links(path)
     refuse_links(new)
     path.replace(new)
 
 
 def delete(path: Path) -> None:
-    """Delete a file, if it is there; DecisionError where it lies behind a link."""
+    """Delete a file, if it exists; DecisionError if it is below a link."""
     refuse_links(path.parent)
     path.unlink(missing_ok=True)
 
 
 def delete_folder(folder: Path) -> None:
-    """Delete a folder with all in it, as far as possible; DecisionError where it lies behind a link."""
+    """Delete a folder and what is in it, as far as possible; DecisionError if it is below a link."""
     import shutil  # it loads three compressors
 
     refuse_links(folder.parent)
@@ -194,9 +194,9 @@ def delete_folder(folder: Path) -> None:
 def file_lock(
     path: Path, *, mode: int = 0o644, timeout: float = -1, fallback_to_soft: bool = True
 ) -> FileLock:
-    """Return the lock that is the file `path`, not held yet; DecisionError as for writing.
+    """Return the lock on the file `path`, not acquired yet; DecisionError as for writing.
 
-    `timeout` in seconds; negative: for ever. `fallback_to_soft`: as filelock has it.
+    `timeout` in seconds; negative: wait forever. `fallback_to_soft` is filelock's.
     """
     import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
 
@@ -205,7 +205,7 @@ def file_lock(
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
+    """Make a rename in `folder` durable, so that it survives a power cut."""
     with named_errors(folder):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -219,9 +219,9 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """Yield a binary file that replaces `path` when the block ends well, and vanishes when it does not.
+    """Yield a binary file that replaces `path` when the block succeeds, and is deleted when it fails.
 
-    The temporary file lies beside `path`; file and folder are fsynced. OSError names `path`.
+    The temporary file is in the same folder; file and folder are fsynced. An OSError names `path`.
     """
     make_folder(path.parent)
     refuse_file(path)
@@ -234,7 +234,7 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
             rename(temporary, path)
     except BaseException:
-        # on a file system that turned read-only the leftover stays; the error to tell is the first one
+        # a file system that became read-only keeps the temporary file; the first error is the one to report
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
@@ -242,10 +242,10 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
 
 
 def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: bool = False) -> None:
-    """Add one line (with its line break) to `path`; when this returns it survives a power cut.
+    """Append one line, which ends in a line break, to `path`; once this returns it survives a power cut.
 
-    A line that an earlier crash tore is closed first, so that it swallows no other; with `drop_torn` it is
-    taken away.
+    A line that an earlier crash left incomplete gets its line break first, so that the new one stays whole;
+    with `drop_torn` it is removed.
     """
     make_folder(path.parent)
     created = not path.exists()
@@ -264,9 +264,9 @@ def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: boo
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
-    """Write `data` (text as UTF-8) to `path`, whole or not at all, and never a key.
+    """Write `data` (text as UTF-8) to `path`, whole or not at all, with keys hidden.
 
-    A lone surrogate, as in a file name that is not text, becomes an escape, which JSON reads as it was.
+    A lone surrogate, such as in a file name that is not text, becomes an escape that JSON reads back.
     """
     with atomic_writer(path, mode=mode) as file:
         raw = data.encode(errors="backslashreplace") if isinstance(data, str) else data
@@ -279,7 +279,7 @@ def write_json(path: Path, value: Any, *, mode: int = 0o644) -> None:
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one JSON spelling of `value` that fingerprints are made of (UTF-8, sorted, no spaces)."""
+    """Return the canonical JSON of `value`, from which fingerprints are made (UTF-8, sorted, no spaces)."""
     return json.dumps(
         value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
     ).encode()

@@ -1,6 +1,7 @@
-"""The redactor that stands in front of every sink: a key that was used is never written or printed.
+"""Hide secrets: a key that was used is never written to a file or printed.
 
-Whoever takes a secret from the environment tells it here; terminal and files pass their text through here.
+Code that reads a secret from the environment registers it with `keep_secret`; whatever goes to a terminal or
+a file passes through here.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from ftrun.text import unobeyed
+from ftrun.text import escape_controls
 
 HIDDEN = "[key hidden]"
-# an address with a user's name or password; a proxy's may have no scheme
+# an address with a user name or password; that of a proxy may have no scheme
 WITH_PASSWORD = re.compile(r"//[^/\s]*@|^[^/\s]+:[^/\s]+@")
-SHORTEST = 8  # characters: hiding something shorter would mutilate ordinary text
+SHORTEST = 8  # characters: hiding anything shorter would damage ordinary text
 
-# what a process of ours may know of the environment: no variable that is there to hold a secret
+# variables that our own child processes inherit: none of them is meant to hold a secret
 INHERITED = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP", "TEMP", "TERM"),
@@ -54,22 +55,24 @@ INHERITED = frozenset(
         "TOKENIZERS_PARALLELISM",
     )
 )
-SECRET_NAME = re.compile("KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)  # of a family's variable
+SECRET_NAME = re.compile(
+    "KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE
+)  # in the rest of a variable of such a family
 THREADS_AND_DEVICES = ("CUDA_", "PYTORCH_", "TORCH_", "OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_")
 
 _secrets: set[str] = set()
 
 
 def keep_secret(value: str) -> None:
-    """Hide `value`, also as it stands in a URL or in JSON, in whatever is written from now on."""
+    """Hide `value`, also as it is spelled in a URL or in JSON, in whatever is written from now on."""
     if len(value) >= SHORTEST:
         in_json = (json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
         _secrets.update((value, quote(value, safe=""), *in_json))
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a process of ours inherits: the variables on our list, except for those that hold a known
-    secret or an address with a password, as a proxy's or an index's may be.
+    """Return the environment for a child process: the variables on our list, except for those that hold a
+    known secret or an address with a password, such as a proxy's or a package index's.
     """
     return {
         name: value
@@ -81,12 +84,12 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _longest_first() -> list[str]:
-    """Return the secrets so that one that is part of another leaves no rest of that."""
+    """Return the secrets, the longest first: hiding a part of one would leave the rest."""
     return sorted(_secrets, key=len, reverse=True)
 
 
 def hide(text: str) -> str:
-    """Return `text` without the secrets that are known."""
+    """Return `text` with the known secrets hidden."""
     for secret in _longest_first():
         if secret in text:
             text = text.replace(secret, HIDDEN)
@@ -94,7 +97,7 @@ def hide(text: str) -> str:
 
 
 def hide_in(value: Any) -> Any:
-    """Return JSON values without the secrets that are known."""
+    """Return JSON values with the known secrets hidden."""
     if isinstance(value, str):
         return hide(value)
     if isinstance(value, Mapping):
@@ -103,7 +106,7 @@ def hide_in(value: Any) -> Any:
 
 
 def hide_in_bytes(data: bytes) -> bytes:
-    """Return `data` without the secrets that are known."""
+    """Return `data` with the known secrets hidden."""
     for secret in _longest_first():
         if secret.encode() in data:
             data = data.replace(secret.encode(), HIDDEN.encode())
@@ -111,16 +114,16 @@ def hide_in_bytes(data: bytes) -> bytes:
 
 
 class _Stream:
-    """A text stream that hides secrets in what is written to it, and shows what a terminal would obey.
+    """A text stream that hides secrets and escapes control characters in what is written to it.
 
-    All else is the stream's own.
+    Everything else is passed on to the stream.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        self._stream.write(unobeyed(hide(text)))
+        self._stream.write(escape_controls(hide(text)))
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
@@ -132,15 +135,15 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def guarded_output() -> Iterator[None]:
-    """Let stdout and stderr hide secrets, and send no controls, while the block runs.
+def safe_output() -> Iterator[None]:
+    """Let stdout and stderr hide secrets and escape control characters while the block runs.
 
-    What their encoding lacks is written as an escape such as `\\u2713`: a run must not end by what it prints.
+    What their encoding lacks is written as an escape such as `\\u2713`: printing must not end a run.
     """
     before = sys.stdout, sys.stderr
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
-            with contextlib.suppress(OSError):  # its place can't be told: it stays as it is
+            with contextlib.suppress(OSError):  # its position can't be read: leave it as it is
                 stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
     try:

@@ -1,6 +1,4 @@
-"""How foreign text reaches a terminal or a spreadsheet: control, escape and bidi characters are shown, not
-obeyed, and formulas are text.
-"""
+"""Make foreign text safe: no control or bidi characters for a terminal, no formulas for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,24 +8,26 @@ import unicodedata
 
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-OWN = "\r\a "  # what we write alone: it takes a line away, or rings
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+OWN = "\r\a "  # text of these alone is our own: it clears a line, or rings the bell
 FORMULA = tuple("=+-@\t\r＝＋－＠")
 
 
-def unobeyed(text: str) -> str:
-    """Return `text` with what a terminal would obey as `\\u001b`: JSON that holds it stays what it is.
+def escape_controls(text: str) -> str:
+    """Return `text` with control characters written as `\\u001b`, which JSON reads back as the same text.
 
-    Every stream passes its text through here; `visible` is for texts that must also stay on one line.
+    Every stream passes its text through here; `visible` is for text that must also stay on one line.
     """
-    if OBEYED.search(text) is None or not text.strip(OWN):
+    if CONTROLS.search(text) is None or not text.strip(OWN):
         return text
-    return OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def without_formulas(table: str) -> str:
-    """Return CSV text in which no cell is a formula: an apostrophe makes text of what would be one."""
-    import csv  # a run with nothing to do needs none
+    """Return CSV text in which no cell is a formula: an apostrophe turns it into text."""
+    import csv  # a run with nothing to do needs neither
     import io
 
     try:

@@ -1,4 +1,4 @@
-"""Where the folders are that belong to a user and to no project, which may be links. Makes none."""
+"""Find the folders that belong to a user, not to a project. They may be links; none is created here."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ftrun.files import real
 
 
 def user_folder(own: str | None, standard: str, default: str) -> Path:
-    """Return the folder that $`own` names (None: no variable does), else ftrun's in $`standard`, else that in
-    `default` at home.
+    """Return the folder that the variable `own` names (None: there is no such variable), else `ftrun` in the
+    folder that the variable `standard` names, else `ftrun` in `default` below the home folder.
 
-    UserError where the user has no home, as one in a container whom nobody knows.
+    UserError if the user has no home folder, such as an unknown user in a container.
     """
     try:
         named = os.environ.get(own) if own else None
         if named:
             return real(Path(named).expanduser())
-        base = Path(os.environ.get(standard, ""))  # a relative one is no one, says its specification
+        base = Path(os.environ.get(standard, ""))  # its specification says to ignore a relative path
         return real((base if base.is_absolute() else Path.home() / default) / "ftrun")
     except RuntimeError as error:
         raise UserError(
-            "this user has no home to keep things in",
+            "this user has no home folder",
             code="no_home",
             hint=f"export HOME=…, or {own or standard}=…, a folder that this user can write.",
         ) from error

@@ -1,7 +1,7 @@
-"""Says what is waited for: whatever takes longer than two seconds is named, with where and since when. And
-ends what may never end by itself.
+"""Report waits, and put a bound on calls that may never end by themselves.
 
-Each wait says so at 2 s, then less and less often. Where it is printed, a reporter decides.
+Whatever takes longer than two seconds is reported with what is waited for and since when, and again less and
+less often. A reporter decides where that is printed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ftrun.text import visible
 
 Result = TypeVar("Result")
 
-PAUSES = (2.0, 8.0, 20.0, 30.0, 60.0, 180.0)  # seconds: said after 2, 10, 30 and 60 s, 2 and 5 minutes
-LONGEST = 600.0  # seconds: and every ten minutes after that
-LAST_WORDS = 0.5  # seconds that a call which was cut has to notice
+PAUSES = (2.0, 8.0, 20.0, 30.0, 60.0, 180.0)  # seconds: reported after 2, 10, 30 and 60 s, 2 and 5 minutes
+LONGEST = 600.0  # seconds: every ten minutes after that
+LAST_WORDS = 0.5  # seconds that a call has to notice that it was cut
 
 
 class OverdueError(Exception):
-    """A call took longer than it may."""
+    """A call took longer than allowed."""
 
 
 def _to_stderr(text: str) -> None:
@@ -34,19 +34,19 @@ def _to_stderr(text: str) -> None:
 _say: list[Callable[[str], None]] = [_to_stderr]
 
 
-def say_waits(say: Callable[[str], None] | None) -> None:
-    """Hand what is said of waits to `say` from now on; None: print it to stderr."""
+def report_waits_to(say: Callable[[str], None] | None) -> None:
+    """Pass messages about waits to `say` from now on; None: print them to stderr."""
     _say[0] = say or _to_stderr
 
 
 def say(text: str) -> None:
-    """Say something about a wait."""
+    """Report something about a wait."""
     _say[0](text)
 
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Say what is waited for while the block runs; `what` is a noun with its place."""
+    """Report what is waited for while the block runs; `what` is a noun, such as `the lock of toy`."""
     over = threading.Event()
     threading.Thread(target=_say_until, args=(over, what), name="waits", daemon=True).start()
     try:
@@ -66,9 +66,9 @@ def _say_until(over: threading.Event, what: str) -> None:
 def bounded(call: Callable[[], Result], seconds: float, *, cut: Callable[[], None]) -> Result:
     """Return what `call` returns or raise what it raises; OverdueError after `seconds`.
 
-    It runs in a thread of its own, so that neither a name that nobody resolves nor an answer that trickles
-    can hold a run, and Ctrl-C is heard at once. A call that is given up is left alone, after `cut` to make it
-    end.
+    The call runs in its own thread, so that neither a name that nobody resolves nor an answer that trickles
+    in can hold up a run, and Ctrl-C works at once. If it is overdue, `cut` is called to end it, and it is
+    left to itself.
     """
     if seconds <= 0:
         raise OverdueError
@@ -77,7 +77,7 @@ def bounded(call: Callable[[], Result], seconds: float, *, cut: Callable[[], Non
     def work() -> None:
         try:
             found.extend((call(), None))
-        except BaseException as error:  # handed on to the caller below
+        except BaseException as error:  # raised in the caller's thread below
             found.extend((None, error))
         done.set()
 

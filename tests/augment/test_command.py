@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Ftrun
-from engine.running import wait_until
 from ftrun.cli import main
-from scripted import Answer, Asked, ScriptedServer
+from support.engine_process import wait_until
+from support.scripted_server import Answer, Asked, ScriptedServer
 
 from .conftest import Build, Command
 

@@ -15,11 +15,11 @@ from ftrun.evaluation.cache import write_records
 from .conftest import CONFIG, Build
 
 
-def record(name: str, text: str, *, rival: str = "tuned", passed: bool | None = False) -> Record:
-    """Return the answer `だめ` of a rival."""
+def record(name: str, text: str, *, candidate: str = "tuned", passed: bool | None = False) -> Record:
+    """Return the answer `だめ` of a candidate."""
     return Record(
         prompt_id=name,
-        rival=rival,
+        candidate=candidate,
         model="ft:x",
         messages=({"role": "system", "content": "短く"}, {"role": "user", "content": text}),
         answer="だめ",
@@ -27,16 +27,16 @@ def record(name: str, text: str, *, rival: str = "tuned", passed: bool | None = 
         passed=passed,
         usage={},
         seconds=0.1,
-        cache_key=name + rival,
+        cache_key=name + candidate,
         failures=("does not contain “よい”",),
     )
 
 
 def test_only_failures_of_the_tuned_model_count(tmp_path: Path) -> None:
-    """Rivals, passed cases and those that expect nothing are no failures; without answers it says so."""
+    """Candidates, passed cases and those that expect nothing are no failures; without answers it says so."""
     with pytest.raises(UsageError, match="not asked anything yet"):
         failed_cases(tmp_path)
-    records = [record("a", "?"), record("b", "?", rival="base"), record("c", "?", passed=True)]
+    records = [record("a", "?"), record("b", "?", candidate="base"), record("c", "?", passed=True)]
     write_records(tmp_path, [*records, record("d", "?", passed=None)])
     assert [one.prompt_id for one in failed_cases(tmp_path)] == ["a"]
 

@@ -14,8 +14,8 @@ from ftrun.augment.entries import Entry, Origin
 from ftrun.augment.page import LARGEST_BODY, ReviewServer, refusal
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.shapes import shape_of
+from support.browser import Browser
 
-from .chromium import Browser
 from .conftest import Build
 
 PAYLOAD = (

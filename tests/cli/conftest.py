@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from azure_management import Management
-from paid import KEY, Paid, make_paid
-from provider import Provider
-from scripted import Answer, Asked, ScriptedServer, refusal
+from support.azure_management import Management
+from support.paid_project import KEY, Paid, make_paid
+from support.provider import Provider
+from support.scripted_server import Answer, Asked, ScriptedServer, refusal
 
 
 @pytest.fixture

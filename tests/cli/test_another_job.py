@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from paid import Paid
-from scripted import Answer, Asked, listed
+from support.paid_project import Paid
+from support.scripted_server import Answer, Asked, listed
 
 THEIRS: dict[str, Any] = {"model": "m", "training_file": "file-99", "metadata": None, "suffix": "theirs"}
 LISTS = "/fine_tuning/jobs"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
-from paid import Paid
-from scripted import Answer, Asked, refusal
+from support.paid_project import Paid
+from support.scripted_server import Answer, Asked, refusal
 
 QUESTIONS = "eval.prompts=[{id: a, user: 一?}, {id: b, user: 二?}, {id: c, user: 三?}, {id: d, user: 四?}]"
 LONG = {"prompt_tokens": 10, "completion_tokens": 99_990}  # US$0.1 at US$1 a million

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ftrun.runner.entries import entries_of
-from paid import Paid
+from ftrun.runner.trained_models import trained_models_of
+from support.paid_project import Paid
 
 NASTY = "</script><script>alert(1)</script> | \x1b[31m **b** \u202e 猫"
 
@@ -45,7 +45,7 @@ def test_one_experiment_stands_for_its_history(two: Paid) -> None:
     assert found["differences"] == {"n_epochs": ["1", "2"]}
     assert found["same"]["model"] == "m"
     assert found["same"]["training examples"] == "12"
-    said = {(one["prompt_id"], one["rival"]): (one["answer"], one["passed"]) for one in found["answers"]}
+    said = {(one["prompt_id"], one["candidate"]): (one["answer"], one["passed"]) for one in found["answers"]}
     assert said["second", "A"] == ("ft:m:ftjob-1 です", False)
     assert said["second", "B"] == ("ft:m:ftjob-2 です", True)
     assert said["read", "B"] == ("ft:m:ftjob-2 です", None)
@@ -86,9 +86,9 @@ def test_everybody_is_judged_by_one_ruler(two: Paid) -> None:
     """Where two experiments expect different things the first one's expectation judges both."""
     other_experiment(two, "contains: ftjob-2", "contains: ftjob-3")
     found = two.json("compare", "toy.yaml#ftjob-2", "other.yaml")
-    verdicts = {one["rival"]: one["passed"] for one in found["answers"] if one["prompt_id"] == "second"}
+    verdicts = {one["candidate"]: one["passed"] for one in found["answers"] if one["prompt_id"] == "second"}
     assert verdicts == {"A": True, "B": False}
-    assert "expectations differ, the first one judged all: second" in found["notes"]
+    assert "expectations differ, so the first one was used for all: second" in found["notes"]
 
 
 def test_only_the_same_question_is_compared(two: Paid) -> None:
@@ -124,9 +124,9 @@ def test_an_experiment_without_a_model_is_named(paid: Paid) -> None:
 def test_a_file_may_be_called_like_an_entry(two: Paid) -> None:
     """A name with @ or # in it is a file where there is one."""
     two.config.rename(two.folder / "toy@home#2.yaml")
-    found = entries_of(["toy@home#2.yaml"], None)
+    found = trained_models_of(["toy@home#2.yaml"], None)
     assert [entry.facts["job_id"] for entry in found] == ["ftjob-1", "ftjob-2"]
-    assert entries_of(["toy@home#2.yaml@paid#ftjob-1", "toy@home#2.yaml"], None)[0].name.startswith(
+    assert trained_models_of(["toy@home#2.yaml@paid#ftjob-1", "toy@home#2.yaml"], None)[0].name.startswith(
         "toy@home"
     )
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
-from ftrun.targets import consent
-from ftrun.targets.consent import permit
-from paid import KEY, Paid
-from scripted import Answer, ScriptedServer
+from ftrun.targets import credentials
+from ftrun.targets.credentials import permit
+from support.paid_project import KEY, Paid
+from support.scripted_server import Answer, ScriptedServer
 
 FOREIGN = "https://gateway.example"
 AZURE = "https://mine.openai.azure.com/openai/v1"
@@ -26,7 +26,7 @@ AZURE = "https://mine.openai.azure.com/openai/v1"
 @pytest.fixture(autouse=True)
 def nothing_agreed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin as a new process does: what could not be kept is forgotten."""
-    monkeypatch.setattr(consent, "_agreed_here", set())
+    monkeypatch.setattr(credentials, "_agreed_here", set())
 
 
 @pytest.fixture

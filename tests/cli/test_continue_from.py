@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paid import Paid
+from support.paid_project import Paid
 
 
 def write_second(paid: Paid, start: str, name: str = "zwei") -> Path:

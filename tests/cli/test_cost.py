@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.cli.cost import cost_words
+from ftrun.cost.amounts import cost_words
 
 
 def estimate(usd: float | None, budget: float | None, *, free: bool = False) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def estimate(usd: float | None, budget: float | None, *, free: bool = False) -> 
     ("usd", "budget", "words"),
     [
         (6.0, 5.0, "over the budget of US$5.00: a run stops before it pays"),
-        (None, 5.0, "with a budget a run stops here, before it pays"),
+        (None, 5.0, "with a budget, a run stops here before it pays"),
     ],
 )
 def test_a_budget_that_forbids_a_run_is_told(usd: float | None, budget: float, words: str) -> None:

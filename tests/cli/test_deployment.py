@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from azure_management import Management
-from paid import Paid
+from support.azure_management import Management
+from support.paid_project import Paid
 
 
 def actions(document: dict[str, Any]) -> dict[str, str]:
@@ -125,8 +125,8 @@ def test_a_developer_deployment_of_yesterday_is_gone(
     from ftrun.stages import deploy
 
     old = {"sku": FREE, "since": (datetime.now(UTC) - timedelta(hours=24)).isoformat()}
-    assert deploy._over(old)
-    assert not deploy._over({**old, "since": datetime.now(UTC).isoformat()})
+    assert deploy._is_over(old)
+    assert not deploy._is_over({**old, "since": datetime.now(UTC).isoformat()})
 
 
 def test_rm_of_a_deployment_is_remembered(azure: Paid, management: Management) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from azure_management import Management
 from ftrun.paid import deployments
-from paid import Paid
-from scripted import Answer, refusal
+from support.azure_management import Management
+from support.paid_project import Paid
+from support.scripted_server import Answer, refusal
 
 OTHER = "train: {hyperparameters: {n_epochs: 2}}\n"
 
@@ -49,7 +49,7 @@ def test_a_deployment_whose_run_died_is_known_and_removed(
     azure: Paid, management: Management, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is written down before it is asked for: also after a death in between it is found and removed."""
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.targets.azure import Deployments
 
     def die(self: Deployments, name: str) -> str | None:
         raise KeyboardInterrupt

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from azure_management import Management
 from ftrun.experiment.target_model import Deployment
-from ftrun.targets.azure.deployments import Deployments
-from ftrun.targets.consent import remember
-from paid import KEY, Paid
-from scripted import Answer, ScriptedServer
+from ftrun.targets.azure import Deployments
+from ftrun.targets.credentials import remember
+from support.azure_management import Management
+from support.paid_project import KEY, Paid
+from support.scripted_server import Answer, ScriptedServer
 
 CANARY = "canary-0123456789abcdef"
 HEADERS = {

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from ftrun.state import Intent, StateStore
-from paid import Paid
+from support.paid_project import Paid
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from paid import KEY, Paid
-from scripted import Answer, Asked, ScriptedServer, refusal
+from support.paid_project import KEY, Paid
+from support.scripted_server import Answer, Asked, ScriptedServer, refusal
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from paid import Paid
-from scripted import Answer, Asked, refusal
+from support.paid_project import Paid
+from support.scripted_server import Answer, Asked, refusal
 
 RUN = ("run", "toy.yaml", "--yes")
 AUGMENT = ("augment", "toy.yaml", "--yes", "--set", "data.augment.max_rows=4")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ftrun.state.locks import user_file
-from paid import Paid
-from scripted import Answer, Asked, refusal
+from support.paid_project import Paid
+from support.scripted_server import Answer, Asked, refusal
 
 PATIENCE = 60.0  # seconds: far less than the bound
 SPLIT = ("--set", "data.split={validation: 2, seed: 1}")
@@ -70,7 +70,7 @@ def test_slow_processing_ends_with_max_wait(paid: Paid) -> None:
 
 def test_slow_processing_has_an_end(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is never processed ends the run with the file's name; nothing is lost."""
-    monkeypatch.setattr("ftrun.paid.processing.LONGEST", 0.2)
+    monkeypatch.setattr("ftrun.watching.processing.LONGEST", 0.2)
     Slow(paid, 1e9)
     error = paid.json("run", paid.config, *UPLOAD, code=1)["error"]
     assert error["code"] == "file_not_ready" and "toy-validation-" in error["message"]

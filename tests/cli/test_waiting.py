@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from paid import Paid
-from scripted import Answer, Asked
+from support.paid_project import Paid
+from support.scripted_server import Answer, Asked
 
 LONG = 30.0  # seconds that the server is silent: none of these commands may wait for it
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from engine.running import Engine
+from support.engine_process import Engine
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from conftest import ROOT
-from engine.running import Engine, finish, rows, upload
+from support.engine_process import Engine, finish, rows, upload
 
 DESCRIPTION = ROOT.parent / "shared/contract/openai-ft-spec.yaml"
 Ask = Callable[..., Any]

@@ -1,4 +1,4 @@
-"""Asking every rival every question exactly once."""
+"""Asking every candidate every question exactly once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from ftrun.evaluation.answers import (
+    Candidate,
     Message,
     Question,
     Record,
     Reply,
-    Rival,
     cache_key,
     collect,
     most_common_system,
@@ -25,7 +25,7 @@ from ftrun.evaluation.cache import AnswerCache, read_records, write_records
 from ftrun.experiment.model import EvalPrompt
 
 SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
-RIVALS = [Rival(name="tuned", model="ft:m:1"), Rival(name="base", model="m")]
+CANDIDATES = [Candidate(name="tuned", model="ft:m:1"), Candidate(name="base", model="m")]
 ASKED = questions(
     [EvalPrompt(id="a", user="猫は好き？"), EvalPrompt(id="b", user="犬は？", expect={"contains": "犬"})],
     system="短く。",
@@ -49,11 +49,16 @@ class Server:
 
 
 def run(
-    folder: Path, server: Server, asked: Sequence[Question] = ASKED, rivals: Sequence[Rival] = RIVALS
+    folder: Path,
+    server: Server,
+    asked: Sequence[Question] = ASKED,
+    candidates: Sequence[Candidate] = CANDIDATES,
 ) -> list[Record]:
     """Collect as the evaluate stage does."""
     cache = AnswerCache(folder)
-    records = collect(asked, rivals, server, sampling=SAMPLING, cached=cache.records, on_answer=cache.append)
+    records = collect(
+        asked, candidates, server, sampling=SAMPLING, cached=cache.records, on_answer=cache.append
+    )
     write_records(folder, records)
     return records
 
@@ -136,29 +141,29 @@ def test_a_question_taken_out_and_put_back_is_not_asked_again(tmp_path: Path) ->
 
 def test_what_is_missing_is_known_before_asking(tmp_path: Path) -> None:
     """A plan can say what would be asked; one model under two names is asked once."""
-    twins = [RIVALS[0], Rival(name="again", model="ft:m:1")]
+    twins = [CANDIDATES[0], Candidate(name="again", model="ft:m:1")]
     assert len(unanswered(ASKED, twins, SAMPLING, {})) == 2
     server = Server()
-    records = run(tmp_path, server, rivals=twins)
+    records = run(tmp_path, server, candidates=twins)
     assert len(server.asked) == 2
-    assert {record.rival for record in records} == {"tuned", "again"}
+    assert {record.candidate for record in records} == {"tuned", "again"}
     assert unanswered(ASKED, twins, SAMPLING, AnswerCache(tmp_path).records) == ()
 
 
 def test_sampling_and_origin_are_part_of_what_was_asked() -> None:
     """Another temperature, or a model of the same name on another server, is another question."""
     keys = {
-        cache_key(RIVALS[0], ASKED[0].messages, SAMPLING),
-        cache_key(RIVALS[0], ASKED[0].messages, {**SAMPLING, "temperature": 1}),
-        cache_key(Rival(name="x", model="ft:m:1", origin="https://b"), ASKED[0].messages, SAMPLING),
-        cache_key(RIVALS[1], ASKED[0].messages, SAMPLING),
+        cache_key(CANDIDATES[0], ASKED[0].messages, SAMPLING),
+        cache_key(CANDIDATES[0], ASKED[0].messages, {**SAMPLING, "temperature": 1}),
+        cache_key(Candidate(name="x", model="ft:m:1", origin="https://b"), ASKED[0].messages, SAMPLING),
+        cache_key(CANDIDATES[1], ASKED[0].messages, SAMPLING),
     }
     assert len(keys) == 4
 
 
 def test_the_cache_key_of_version_1_stays_as_it_is() -> None:
     """Kept answers must be found by later versions: never edit this value, raise the version."""
-    key = cache_key(RIVALS[0], ASKED[0].messages, SAMPLING)
+    key = cache_key(CANDIDATES[0], ASKED[0].messages, SAMPLING)
     assert key == "a5f2f6119eb59bc80007a696d06e201dce823c7de8dc9afaa7a6320a8e7613e1"
 
 
@@ -167,7 +172,17 @@ def test_a_line_of_answers_jsonl_has_the_documented_keys(tmp_path: Path) -> None
     run(tmp_path, Server())
     line = (tmp_path / "answers.jsonl").read_text(encoding="utf-8").splitlines()[0]
     assert "猫は好き" in line
-    documented = ["prompt_id", "rival", "model", "messages", "answer", "expect", "passed", "usage", "seconds"]
+    documented = [
+        "prompt_id",
+        "candidate",
+        "model",
+        "messages",
+        "answer",
+        "expect",
+        "passed",
+        "usage",
+        "seconds",
+    ]
     assert list(json.loads(line))[: len(documented)] == documented
 
 

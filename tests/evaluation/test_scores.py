@@ -14,12 +14,12 @@ from ftrun.evaluation.scores import PartScore, score
 from ftrun.evaluation.table import answers_blocks, answers_table, print_answers
 
 
-def record(prompt_id: str, rival: str, passed: bool | None, answer: str = "はい") -> Record:
+def record(prompt_id: str, candidate: str, passed: bool | None, answer: str = "はい") -> Record:
     """Return an answer with a verdict."""
     return Record(
         prompt_id=prompt_id,
-        rival=rival,
-        model=rival,
+        candidate=candidate,
+        model=candidate,
         messages=({"role": "system", "content": "短く。"}, {"role": "user", "content": "音楽編集はどちら？"}),
         answer=answer,
         expect=None if passed is None else {"contains": "x"},
@@ -44,26 +44,31 @@ RECORDS = [
 def test_recall_is_scored_apart() -> None:
     """Questions that training asked count in the whole and on their own; without any there are no parts."""
     known = [replace(one, recall=one.prompt_id == "a") for one in RECORDS]
-    tuned = score(known).rivals["tuned"]
+    tuned = score(known).candidates["tuned"]
     assert (tuned.passed, tuned.judged) == (1, 2)
     assert tuned.recall == PartScore(pass_rate=1.0, passed=1, judged=1)
     assert tuned.unseen == PartScore(pass_rate=0.0, passed=0, judged=1)
     assert "[a (recall)]" in answers_blocks(known)
     assert "recall (asked in training too): tuned 1/1, base 0/1" in answers_blocks(known)
-    assert score(RECORDS).as_dict()["rivals"]["tuned"].keys() == {"pass_rate", "passed", "judged", "asked"}
+    assert score(RECORDS).as_dict()["candidates"]["tuned"].keys() == {
+        "pass_rate",
+        "passed",
+        "judged",
+        "asked",
+    }
 
 
 def test_pass_rates_count_only_what_was_judged() -> None:
     """Questions without `expect` are asked and not judged."""
     scores = score([*RECORDS, record("d", "tuned", True), record("d", "base", True)])
-    tuned = scores.rivals["tuned"]
+    tuned = scores.candidates["tuned"]
     assert (tuned.pass_rate, tuned.passed, tuned.judged, tuned.asked) == (2 / 3, 2, 3, 4)
     json.dumps(scores.as_dict(), allow_nan=False)
 
 
 def test_without_judgement_there_is_no_rate() -> None:
     """No rate is better than a rate of nothing."""
-    assert score(RECORDS[4:]).rivals["tuned"].pass_rate is None
+    assert score(RECORDS[4:]).candidates["tuned"].pass_rate is None
 
 
 def test_flips_say_what_was_fixed_and_what_was_broken() -> None:

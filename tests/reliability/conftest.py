@@ -103,7 +103,7 @@ class Runs:
         self._started: list[Run] = []
         path = os.pathsep.join((str(pipeline), str(ROOT / "tests")))
         self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "reliability.zygote"],
+            [sys.executable, "-m", "support.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

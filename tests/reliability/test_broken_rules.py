@@ -109,7 +109,7 @@ def _links(runs: Runs, provider: Provider, place: Path) -> None:
 
 
 JOBS = "targets/api/jobs.py"
-CREATION = "stages/creation.py"
+CREATION = "paid/creation.py"
 RULES = {
     "retries on": Broken(
         file=JOBS,
@@ -143,7 +143,7 @@ RULES = {
     ),
     "no lock of the clones": Broken(
         file=CREATION,
-        right="with held_by_user(job_lock(context, key), what=what, wait=context.wait_for_lock):",
+        right="with held_by_user(job_lock(context, key), what=what, wait=context.settings.wait_for_lock):",
         wrong="if what and held_by_user:",
         notices=_two_clones,
     ),
@@ -167,7 +167,7 @@ RULES = {
         notices=_late_list_without_a_state,
     ),
     "a server error is a no": Broken(
-        file="targets/failures.py",
+        file="targets/api/failures.py",
         right="REFUSED = (400, 401, 403, 404, 413, 422)",
         wrong="REFUSED = (400, 401, 403, 404, 413, 422, 500, 503)",
         notices=_server_error,
@@ -185,15 +185,15 @@ RULES = {
         notices=_edited_state,
     ),
     "the first look is the last": Broken(
-        file=CREATION,
-        right="        if found or left <= 0:\n            return found",
-        wrong="        return found",
+        file="paid/finding.py",
+        right="            if found or left <= 0:\n                return found",
+        wrong="            return found",
         notices=_late_list,
     ),
     "what a person did not confirm is confirmed": Broken(
         file=CREATION,
-        right="return sending and not context.confirmed_not_created and not context.local",
-        wrong="return sending and context.confirmed_not_created and not context.local",
+        right="return sending and not context.settings.confirm_not_created and not context.local",
+        wrong="return sending and context.settings.confirm_not_created and not context.local",
         notices=_death_before_the_answer,
     ),
 }
@@ -208,7 +208,7 @@ def test_a_broken_rule_is_noticed(rule: str, tmp_path: Path, provider: Provider)
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
     path = copy / "ftrun" / broken.file
     text = path.read_text(encoding="utf-8")
-    assert text.count(broken.right) == 1, "the rule is not written there any more: mend this table"
+    assert text.count(broken.right) == 1, "the rule is not written there any more: fix this table"
     path.write_text(text.replace(broken.right, broken.wrong), encoding="utf-8")
     (tmp_path / "runs").mkdir()
     runs = Runs(tmp_path / "runs", copy)

@@ -1,4 +1,4 @@
-"""Realistic facts: the Japanese persona, three questions, two rivals, three epochs."""
+"""Realistic facts: the Japanese persona, three questions, two candidates, three epochs."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def metrics(steps: int = 63) -> list[dict[str, Any]]:
 def document() -> dict[str, Any]:
     """Return the facts of a Japanese experiment as JSON values."""
     answers = []
-    for (prompt_id, rival), (answer, passed) in ANSWERS.items():
+    for (prompt_id, candidate), (answer, passed) in ANSWERS.items():
         user, expect = QUESTIONS[prompt_id]
         answers.append(
             {
                 "prompt_id": prompt_id,
-                "rival": rival,
-                "model": "ft:gemma-3-270m:hiroyuki:Ab12" if rival == "tuned" else "gemma-3-270m",
+                "candidate": candidate,
+                "model": "ft:gemma-3-270m:hiroyuki:Ab12" if candidate == "tuned" else "gemma-3-270m",
                 "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}],
                 "answer": answer,
                 "expect": expect,
@@ -152,7 +152,7 @@ def document() -> dict[str, Any]:
         },
         "answers": answers,
         "scores": {
-            "rivals": {
+            "candidates": {
                 "tuned": {"pass_rate": 1.0, "passed": 2, "judged": 2, "asked": 3},
                 "base": {"pass_rate": 0.0, "passed": 0, "judged": 2, "asked": 3},
             },

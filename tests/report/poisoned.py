@@ -34,8 +34,8 @@ def poisoned(document: dict[str, Any], payload: str) -> Facts:
         "libraries": {payload: payload},
         "platform": payload,
     }
-    document["scores"]["rivals"][payload] = document["scores"]["rivals"]["base"]
+    document["scores"]["candidates"][payload] = document["scores"]["candidates"]["base"]
     for answer in document["answers"]:
-        answer |= {"answer": payload, "failures": [payload], "rival": payload}
+        answer |= {"answer": payload, "failures": [payload], "candidate": payload}
         answer["messages"] = [{"role": "system", "content": payload}, {"role": "user", "content": payload}]
     return Facts.from_json(document)

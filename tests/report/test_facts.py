@@ -46,9 +46,9 @@ def test_the_headline_says_whether_it_helped(
     facts_document: dict[str, Any], tuned: int, base: int, tone: str, words: str
 ) -> None:
     """Pass rates decide the headline; few questions are called a hint."""
-    rivals = facts_document["scores"]["rivals"]
-    rivals["tuned"] |= {"passed": tuned, "pass_rate": tuned / 2}
-    rivals["base"] |= {"passed": base, "pass_rate": base / 2}
+    candidates = facts_document["scores"]["candidates"]
+    candidates["tuned"] |= {"passed": tuned, "pass_rate": tuned / 2}
+    candidates["base"] |= {"passed": base, "pass_rate": base / 2}
     found = verdict(Facts.from_json(facts_document))
     assert found.tone == tone
     assert found.headline.startswith(words)
@@ -57,15 +57,15 @@ def test_the_headline_says_whether_it_helped(
 
 def test_what_was_not_judged_is_not_claimed(facts_document: dict[str, Any]) -> None:
     """Without an `expect` the reader is the judge."""
-    for rival in facts_document["scores"]["rivals"].values():
-        rival.update(judged=0, passed=0, pass_rate=None)
+    for candidate in facts_document["scores"]["candidates"].values():
+        candidate.update(judged=0, passed=0, pass_rate=None)
     assert "yours to read" in verdict(Facts.from_json(facts_document)).headline
 
 
-def test_rivals_stand_in_the_order_asked(facts_document: dict[str, Any]) -> None:
+def test_candidates_are_in_the_order_asked(facts_document: dict[str, Any]) -> None:
     """scores.json is sorted by name; the tuned model still comes first, as in the answers."""
-    rivals = facts_document["scores"]["rivals"]
-    facts_document["scores"]["rivals"] = dict(sorted(rivals.items()))
+    candidates = facts_document["scores"]["candidates"]
+    facts_document["scores"]["candidates"] = dict(sorted(candidates.items()))
     assert [name for name, _ in ranked(Facts.from_json(facts_document))] == ["tuned", "base"]
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from browser import QUIET, chromium
 from ftrun.report import write_report
 from report.poisoned import poisoned
+from support.browser import QUIET, chromium
 
 WAITING = ("--virtual-time-budget=2000", "--dump-dom")
 PAYLOADS = (

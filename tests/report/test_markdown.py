@@ -31,11 +31,11 @@ def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
 
 
 def test_recall_is_labelled_and_counted_apart(facts_document: dict[str, Any]) -> None:
-    """Questions that training asked carry a label, and the table of rivals has a column for them."""
+    """Questions that training asked carry a label, and the table of candidates has a column for them."""
     part = {"pass_rate": 1.0, "passed": 1, "judged": 1}
     for answer in facts_document["answers"]:
         answer["recall"] = answer["prompt_id"] == "music"
-    for score in facts_document["scores"]["rivals"].values():
+    for score in facts_document["scores"]["candidates"].values():
         score |= {"recall": part, "unseen": {**part, "passed": 0, "pass_rate": 0.0}}
     facts = Facts.from_json(facts_document)
     text = markdown_report(facts)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from engine.running import Engine
-from faults import KEY, FaultyServer
 from ftrun.cli import main
+from support.engine_process import Engine
+from support.faulty_proxy import KEY, FaultyServer
 
 RUN = ("run", "configs/toy.yaml", "--target", "paid")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.running import Engine, finish
-from faults import FaultyServer
 from runner.conftest import RUN, Inside
+from support.engine_process import Engine, finish
+from support.faulty_proxy import FaultyServer
 
 TRAIN = (*RUN, "--yes", "--until", "train")
 CONFIG = "configs/toy.yaml"

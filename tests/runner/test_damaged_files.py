@@ -44,7 +44,7 @@ def test_a_file_of_any_size_is_not_read_whole(inside: Inside, project: Path, nam
         file.truncate(10**12)
     code, _out, error = inside(*RUN)
     assert code == 4
-    assert "bytes; ftrun keeps none above" in error
+    assert "bytes; ftrun creates none larger than" in error
 
 
 def test_a_name_of_a_data_file_may_be_no_text(inside: Inside, project: Path) -> None:
@@ -58,8 +58,8 @@ def test_a_name_of_a_data_file_may_be_no_text(inside: Inside, project: Path) -> 
 
 
 def test_folders_in_folders_have_an_end(inside: Inside, project: Path) -> None:
-    """A folder deeper than ftrun makes any is named: exit code 4."""
+    """A folder nested deeper than any that ftrun creates is named: exit code 4."""
     (project / "runs/toy/local" / "/".join("a" * 200)).mkdir(parents=True)
     code, _out, error = inside(*RUN)
     assert code == 4
-    assert "more folders than ftrun makes" in error
+    assert "nested deeper than any that ftrun creates" in error

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from paid import KEY, Paid, make_paid
-from provider import Provider
-from scripted import Answer, Asked, refusal
+from support.paid_project import KEY, Paid, make_paid
+from support.provider import Provider
+from support.scripted_server import Answer, Asked, refusal
 
 RUNS = Path("runs/toy/paid")
 QUESTIONS = """\
@@ -244,7 +244,7 @@ def test_a_line_that_is_not_an_answer_stays_and_is_named(clone: Clone) -> None:
     clone.add("description: other words\n")
     said = clone.run()
     assert clone.kept().read_bytes() == whole + b"".join(foreign)
-    assert said.count("not an answer; the line stays") == 4
+    assert said.count("not an answer; the line is kept") == 4
     assert f"{clone.kept().relative_to(clone.folder)}:6: not an answer" in said
 
 
@@ -268,7 +268,7 @@ def test_a_training_curve_that_the_server_has_no_more_is_kept(clone: Clone) -> N
         refusal(404, "no such file") if asked.path.startswith("/files/file-result") else None
     )
     said = clone.run("--force", "wait")
-    assert "the curve that is kept is used" in said
+    assert "the archived curve is used" in said
     assert (clone.folder / RUNS / "metrics.csv").read_text(encoding="utf-8").count("\n") == 3
     assert clone.lost("history") == []
 

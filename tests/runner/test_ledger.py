@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from faults import FaultyServer
 from ftrun.errors import DecisionError
-from ftrun.state.ledger import Ledger, effects, read_ledgers, spent
+from ftrun.state.ledger import Charge, Ledger, effects, read_ledgers, spent
 from runner.conftest import RUN, Inside
+from support.faulty_proxy import FaultyServer
 
 CONFIG = "configs/toy.yaml"
 OTHER = ("--set", "train.hyperparameters.n_epochs=3")
@@ -100,11 +100,11 @@ def test_an_unknown_price_is_said_to_be_unknown(
 def test_a_torn_last_line_is_no_effect_and_a_damaged_one_stops(tmp_path: Path) -> None:
     """A line that a crash cut announces nothing that happened; anything else damaged is not passed over."""
     book = Ledger(tmp_path, experiment="x", target="t")
-    book.note("job", "a", "estimated", usd=1.0)
+    book.note(Charge("job", "a", "estimated", usd=1.0))
     whole = book.path.read_bytes()
     book.path.write_bytes(whole + whole[:30])
     assert spent(read_ledgers([book.path])).usd == 1.0
-    book.note("job", "a", "actual", usd=0.5)
+    book.note(Charge("job", "a", "actual", usd=0.5))
     assert spent(read_ledgers([book.path])).usd == 0.5, "what was torn went when the next line came"
     book.path.write_bytes(whole + whole[:30] + b"\n" + whole)
     with pytest.raises(DecisionError, match=r"ledger.jsonl:2"):
@@ -114,10 +114,10 @@ def test_a_torn_last_line_is_no_effect_and_a_damaged_one_stops(tmp_path: Path) -
 def test_the_last_word_of_an_effect_counts_in_its_first_month(tmp_path: Path) -> None:
     """An estimate is replaced by what it cost; a void effect costs nothing."""
     book = Ledger(tmp_path, experiment="x", target="t")
-    book.note("job", "a", "estimated", usd=1.0)
-    book.note("job", "b", "estimated", usd=2.0)
-    book.note("job", "a", "actual", usd=0.25, what="ftjob-1")
-    book.note("job", "b", "void", usd=0.0)
+    book.note(Charge("job", "a", "estimated", usd=1.0))
+    book.note(Charge("job", "b", "estimated", usd=2.0))
+    book.note(Charge("job", "a", "actual", usd=0.25, what="ftjob-1"))
+    book.note(Charge("job", "b", "void", usd=0.0))
     entries = read_ledgers([book.path])
     assert (spent(entries).usd, len(effects(entries))) == (0.25, 2)
 
@@ -125,10 +125,10 @@ def test_the_last_word_of_an_effect_counts_in_its_first_month(tmp_path: Path) ->
 def test_a_clock_that_was_put_back_brings_no_estimate_back(tmp_path: Path) -> None:
     """What an effect cost stays said, though its estimate was written by a clock that was days ahead."""
     book = Ledger(tmp_path, experiment="x", target="t")
-    book.note("job", "a", "estimated", usd=1.0)
+    book.note(Charge("job", "a", "estimated", usd=1.0))
     ahead = re.sub(r'"at": "[0-9]{4}', '"at": "2999', book.path.read_text(encoding="utf-8"))
     book.path.write_text(ahead, encoding="utf-8")
-    book.note("job", "a", "actual", usd=0.25, what="ftjob-1")
+    book.note(Charge("job", "a", "actual", usd=0.25, what="ftjob-1"))
     assert (spent(read_ledgers([book.path])).usd, effects(read_ledgers([book.path]))[0].what) == (
         0.25,
         "ftjob-1",

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from faults import FaultyServer
 from ftrun.errors import DecisionError
-from ftrun.state.ledger import Ledger, read_ledgers, spent
+from ftrun.state.ledger import Charge, Ledger, read_ledgers, spent
 from runner.conftest import RUN, Inside
 from runner.test_ledger import CONFIG, OTHER, ledger
+from support.faulty_proxy import FaultyServer
 
 MONTH = ("--set", "budget={usd: 5, usd_per_month: 4}")
 LINE: dict[str, Any] = {
@@ -79,7 +79,7 @@ def test_a_whole_last_line_without_a_line_break_is_kept(tmp_path: Path) -> None:
     """Some editors leave none: it counts, stops if it is damaged, and no line replaces it."""
     book = Ledger(tmp_path, experiment="x", target="t")
     book.path.write_text(json.dumps(LINE), encoding="utf-8")
-    book.note("job", "b", "actual", usd=2.0)
+    book.note(Charge("job", "b", "actual", usd=2.0))
     assert spent(read_ledgers([book.path])).usd == 3.0
     book.path.write_text(json.dumps({**LINE, "usd": float("nan")}), encoding="utf-8")
     with pytest.raises(DecisionError, match=r"usd is NaN"):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from faults import KEY, FaultyServer
 from runner.conftest import RUN, Inside
+from support.faulty_proxy import KEY, FaultyServer
 
 
 def test_without_consent_nothing_is_sent(inside: Inside, provider: FaultyServer) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
-from engine.running import PATIENCE, wait_until
+from support.engine_process import PATIENCE, wait_until
 
 CONFIG = "configs/toy.yaml"
 SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.15"}
@@ -223,10 +223,10 @@ def test_an_engine_killed_while_waiting_is_started_again(ftrun: Ftrun, project: 
 
 
 def test_chat_answers_with_the_tuned_model(ftrun: Ftrun) -> None:
-    """`chat` asks the tuned model, and a rival beside it."""
+    """`chat` asks the tuned model, and a candidate beside it."""
     ftrun.json(CONFIG)
     answers = ftrun.json("chat", CONFIG, "-m", "こんにちは", "--with", "base")["answers"]
-    assert [answer["rival"] for answer in answers] == ["tuned", "base"]
+    assert [answer["candidate"] for answer in answers] == ["tuned", "base"]
     assert all("rehearsal" in answer["answer"] for answer in answers)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
-from engine.running import PATIENCE, finish
-from faults import FaultyServer
 from runner.conftest import RUN, Inside
+from support.engine_process import PATIENCE, finish
+from support.faulty_proxy import FaultyServer
 
 TRAIN = (*RUN, "--yes", "--until", "train")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from faults import FaultyServer
 from ftrun.runner.repair import merged
 from ftrun.state import JobRecord, State, StateStore
 from ftrun.state.store import state_bytes
 from runner.conftest import RUN, Inside
+from support.faulty_proxy import FaultyServer
 
 TRAIN = (*RUN, "--yes", "--until", "train")
 STATE = ("configs/toy.yaml", "--target", "paid")

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_store import full_state
 
 from ftrun.errors import DecisionError
 from ftrun.files import digest
 from ftrun.state import Intent, StateStore
 from ftrun.state.forms import FormError, check_result
 from ftrun.state.locks import user_file
-from ftrun.state.notes import Note, read_note, write_note
+from ftrun.state.notes import CallNote, read_note, write_note
+from state.test_store import full_state
 
 DEEP: Any = [1]
 for _ in range(100):
@@ -109,7 +109,7 @@ def test_a_note_of_other_types_is_damaged(
 ) -> None:
     """A note whose values aren't what they must be stops the run, or is read as what it says."""
     monkeypatch.setenv("FTRUN_LOCKS", str(tmp_path))
-    write_note("job-1", Note(intent=Intent(id="i", phase="sending", at=1.0), made=None, folder="f"))
+    write_note("job-1", CallNote(intent=Intent(id="i", phase="sending", at=1.0), made=None, folder="f"))
     file = user_file("job-1.note.json")
     file.write_text(json.dumps(with_value(json.loads(file.read_bytes()), path, odd)))
     try:

@@ -15,10 +15,10 @@ import pytest
 from conftest import Ftrun
 from ftrun.errors import DecisionError
 from ftrun.state import State
-from ftrun.state.ledger import Ledger, read_ledgers, spent
+from ftrun.state.ledger import Charge, Ledger, read_ledgers, spent
 from ftrun.state.locks import me
 from ftrun.state.remote import RemoteStore
-from ftrun.state.shelf import FolderShelf, shelf_of
+from ftrun.state.storage import FolderStorage, storage_at
 
 CONFIG = "configs/toy.yaml"
 
@@ -30,8 +30,8 @@ def state() -> State:
 
 def test_a_shared_folder_keeps_state_and_backup(tmp_path: Path) -> None:
     """What one machine saves the other loads; the run folder keeps no state."""
-    one = RemoteStore(tmp_path / "a", FolderShelf(tmp_path / "shared"))
-    other = RemoteStore(tmp_path / "b", FolderShelf(tmp_path / "shared"))
+    one = RemoteStore(tmp_path / "a", FolderStorage(tmp_path / "shared"))
+    other = RemoteStore(tmp_path / "b", FolderStorage(tmp_path / "shared"))
     mine = state()
     with one.locked(wait=False):
         one.save(mine)
@@ -46,13 +46,13 @@ def test_a_shared_folder_keeps_state_and_backup(tmp_path: Path) -> None:
 
 def test_a_ledger_on_a_shelf_loses_no_line(tmp_path: Path) -> None:
     """Who hands in late takes nothing back that others have handed in, nor a line that a crash tore."""
-    shelf = FolderShelf(tmp_path / "shared")
+    shelf = FolderStorage(tmp_path / "shared")
     stores = [RemoteStore(tmp_path / name, shelf) for name in ("a", "b")]
     books = [Ledger(store.folder, experiment="toy", target="paid") for store in stores]
-    books[0].note("job", "one", "estimated", usd=1.0)
+    books[0].note(Charge("job", "one", "estimated", usd=1.0))
     stores[0].hand_in_ledger()
     stores[1].fetch_ledger()
-    books[1].note("job", "two", "estimated", usd=2.0)
+    books[1].note(Charge("job", "two", "estimated", usd=2.0))
     stores[1].hand_in_ledger()
     with books[0].path.open("ab") as torn:
         torn.write(b'{"at": "20')
@@ -63,8 +63,8 @@ def test_a_ledger_on_a_shelf_loses_no_line(tmp_path: Path) -> None:
 
 def test_only_one_machine_holds_the_lock(tmp_path: Path) -> None:
     """The second one is told who has it and how a dead run's lock is taken away."""
-    one = RemoteStore(tmp_path / "a", FolderShelf(tmp_path / "shared"))
-    other = RemoteStore(tmp_path / "b", FolderShelf(tmp_path / "shared"))
+    one = RemoteStore(tmp_path / "a", FolderStorage(tmp_path / "shared"))
+    other = RemoteStore(tmp_path / "b", FolderStorage(tmp_path / "shared"))
     with one.locked(wait=False):
         with pytest.raises(DecisionError, match="process") as caught, other.locked(wait=False):
             pass
@@ -76,12 +76,15 @@ def test_only_one_machine_holds_the_lock(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_dead_process_and_a_torn_one_have_a_way_out(tmp_path: Path) -> None:
     """A killed run's lock is said to be one's; a torn one has no id to unlock."""
-    store, lock = RemoteStore(tmp_path / "a", FolderShelf(tmp_path / "shared")), tmp_path / "shared/lock.json"
+    store, lock = (
+        RemoteStore(tmp_path / "a", FolderStorage(tmp_path / "shared")),
+        tmp_path / "shared/lock.json",
+    )
     ended = subprocess.Popen(["true"])
     ended.wait()
     lock.parent.mkdir()
     lock.write_text(json.dumps({**me(), "pid": ended.pid, "id": "x"}))
-    with pytest.raises(DecisionError, match="not running any more"), store.locked(wait=False):
+    with pytest.raises(DecisionError, match="no longer running"), store.locked(wait=False):
         pass
     lock.write_bytes(b"")
     with pytest.raises(DecisionError) as caught, store.locked(wait=False):
@@ -91,7 +94,7 @@ def test_the_lock_of_a_dead_process_and_a_torn_one_have_a_way_out(tmp_path: Path
 
 def test_a_run_whose_lock_was_taken_away_writes_nothing_more(tmp_path: Path) -> None:
     """Unlocking a run that was alive after all stops it at its next write."""
-    store = RemoteStore(tmp_path / "a", FolderShelf(tmp_path / "shared"))
+    store = RemoteStore(tmp_path / "a", FolderStorage(tmp_path / "shared"))
     with store.locked(wait=False):
         assert store.unlock(store.holder()["id"])
         with pytest.raises(DecisionError, match="taken away"):
@@ -103,7 +106,7 @@ def test_a_run_whose_lock_was_taken_away_writes_nothing_more(tmp_path: Path) -> 
 def test_a_place_without_a_safe_lock_is_refused(url: str) -> None:
     """Other addresses are refused in words before anything happens."""
     with pytest.raises(DecisionError, match="could not be locked safely"):
-        shelf_of(url)
+        storage_at(url)
 
 
 def test_an_experiment_with_a_shared_state_runs_in_two_clones(

@@ -8,7 +8,7 @@ import pytest
 
 from ftrun.targets.api import ApiService
 from ftrun.targets.service import JobRequest
-from scripted import Script, ScriptedServer
+from support.scripted_server import Script, ScriptedServer
 
 KEY = "fk-0123456789abcdef-canary"
 Connect = Callable[[Script], tuple[ScriptedServer, ApiService]]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ftrun.errors import FtrunError
+from ftrun.targets import azure
 from ftrun.targets.api import ApiService
-from ftrun.targets.azure import entra
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import Created, NotCreated, Unclear
-from scripted import Answer, Asked, refusal
+from support.scripted_server import Answer, Asked, refusal
 from targets.conftest import JOB, REQUEST, Connect
 
 ERROR = {"message": "no", "type": "invalid_request_error", "param": None, "code": None}
@@ -276,5 +276,5 @@ def test_a_token_that_the_network_keeps_away_is_waited_for() -> None:
 
     for kind, code in (("ServiceRequestError", "unreachable"), ("ClientAuthenticationError", "wrong_key")):
         with pytest.raises(FtrunError, match="no way") as caught:
-            entra._fresh(lambda kind=kind: fails(kind))  # type: ignore[misc]
+            azure._fresh(lambda kind=kind: fails(kind))  # type: ignore[misc]
         assert caught.value.code == code

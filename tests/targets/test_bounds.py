@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from ftrun.targets.api import connection
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import Created
-from scripted import Answer, Asked, listed
+from support.scripted_server import Answer, Asked, listed
 from targets.conftest import JOB, REQUEST, Connect
 
 

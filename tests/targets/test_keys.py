@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftrun.errors import UsageError
-from ftrun.targets.keys import key_from
+from ftrun.targets.credentials import key_from
 
 BAD = [
     "",

@@ -9,7 +9,7 @@ import pytest
 
 from ftrun.targets.matching import is_another, same_model, same_suffix
 from ftrun.targets.service import JobRequest, RemoteFile
-from scripted import Answer, listed
+from support.scripted_server import Answer, listed
 from targets.conftest import Connect
 
 ASKED = JobRequest(

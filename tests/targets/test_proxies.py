@@ -14,7 +14,7 @@ from ftrun import redaction
 from ftrun.errors import UsageError
 from ftrun.targets.api import ApiService
 from ftrun.targets.api.proxies import certificates, direct_client, proxy_for
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import NotCreated
 from targets.conftest import KEY
 from targets.test_api import REQUEST

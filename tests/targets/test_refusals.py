@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ftrun.targets.errors.service_error import ServiceError
-from scripted import Answer, Asked
+from ftrun.targets.errors import ServiceError
+from support.scripted_server import Answer, Asked
 
 from .conftest import Connect
 

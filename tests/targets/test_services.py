@@ -13,11 +13,11 @@ from conftest import ROOT
 from ftrun.errors import ConfigError, UsageError
 from ftrun.experiment import build_experiment, read_document, services
 from ftrun.experiment.model import Experiment
-from ftrun.targets.api.asking import create_arguments
-from ftrun.targets.azure.entra import INFERENCE, token_for
+from ftrun.targets.api.jobs import create_arguments
+from ftrun.targets.azure import INFERENCE, token_for
 from ftrun.targets.preflight import check_model, check_request
 from ftrun.targets.service import JobRequest
-from scripted import Answer, listed, refusal
+from support.scripted_server import Answer, listed, refusal
 from targets.conftest import Connect
 from targets.table import DOCUMENT, with_tables
 

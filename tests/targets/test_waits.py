@@ -16,9 +16,9 @@ import pytest
 
 from ftrun import waiting
 from ftrun.targets.api import ApiService, connection, files
-from ftrun.targets.errors.service_error import ServiceError
+from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import Unclear
-from scripted import Answer, refusal
+from support.scripted_server import Answer, refusal
 from targets.conftest import KEY, REQUEST, Connect
 
 Talk = Callable[[socket.socket], None]

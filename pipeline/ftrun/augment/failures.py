@@ -18,7 +18,7 @@ PLACE = "\ue000"  # stands for the question while its template is looked at
 
 def failed_cases(folder: Path) -> list[Record]:
     """Return the answers of the tuned model that failed; UsageError if nothing was asked yet."""
-    records = [record for record in read_records(folder / ANSWERS) if record.rival == "tuned"]
+    records = [record for record in read_records(folder / ANSWERS) if record.candidate == "tuned"]
     if not records:
         raise UsageError(
             "the tuned model was not asked anything yet: there are no failures to learn from",

@@ -20,7 +20,8 @@ from ftrun.data.readers.rows import Row
 from ftrun.data.types import ROLES, SOURCES, read_origin, row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.files import real
-from ftrun.protocol.rows import CHAT_KEYS, asked_of
+from ftrun.protocol.rows import asked_of
+from ftrun.protocol.spec import CHAT_KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,12 +127,12 @@ def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
 def _answered_in(session: Session) -> Path:
     """Return the folder with the current model's answers.jsonl; in a fresh clone that of the history."""
     from ftrun.evaluation.cache import ANSWERS
-    from ftrun.paid.history import kept_folder
+    from ftrun.paid.history import archive_folder
 
     waited = session.state.stages.get("wait")
     if waited is None or "spec" not in waited.result or (session.folder / ANSWERS).exists():
         return session.folder
-    return kept_folder(session.folder, waited.result["spec"])
+    return archive_folder(session.folder, waited.result["spec"])
 
 
 def _whole(session: Session, review: ReviewFile) -> dict[str, Any]:

@@ -24,7 +24,7 @@ Messages = list[dict[str, Any]]
 @click.command(name="chat")
 @experiment_options
 @click.option(
-    "--with", "rivals", multiple=True, metavar="MODEL", help="Ask this model too: `base`, or a model id."
+    "--with", "candidates", multiple=True, metavar="MODEL", help="Ask this model too: `base`, or a model id."
 )
 @click.option("-m", "--message", help="Ask this and exit.")
 def command(
@@ -33,7 +33,7 @@ def command(
     overrides: tuple[str, ...],
     runs_dir: Path | None,
     as_json: bool,
-    rivals: tuple[str, ...],
+    candidates: tuple[str, ...],
     message: str | None,
 ) -> int:
     """Talk to the tuned model, with the experiment's system prompt. An empty line or Ctrl-D ends the chat."""
@@ -41,7 +41,7 @@ def command(
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    models = models_of(session, rivals)
+    models = models_of(session, candidates)
     with service_of(session) as service:
         talk = Talk(session, service, models)
         if as_json:
@@ -53,7 +53,7 @@ def command(
     return 0
 
 
-def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
+def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
     """Return the name and model id of each model to ask; UsageError if nothing has been trained yet."""
     from ftrun.runner import no_model
 
@@ -71,7 +71,7 @@ def models_of(session: Session, rivals: tuple[str, ...]) -> dict[str, str]:
                 hint="Set `deployment: {keep: true}` on the target and run with --force deploy.",
             )
         tuned = deployed.result["deployment"]
-    return {"tuned": tuned, **{name: base if name == "base" else name for name in rivals}}
+    return {"tuned": tuned, **{name: base if name == "base" else name for name in candidates}}
 
 
 class Talk:
@@ -88,7 +88,7 @@ class Talk:
     def answers(self, text: str) -> list[dict[str, str]]:
         """Return each model's answer."""
         return [
-            {"rival": name, "model": self.models[name], "answer": "".join(self._pieces(name, text))}
+            {"candidate": name, "model": self.models[name], "answer": "".join(self._pieces(name, text))}
             for name in self.models
         ]
 
@@ -102,7 +102,7 @@ class Talk:
             print()
 
     def _pieces(self, name: str, text: str) -> Iterator[str]:
-        from ftrun.targets.errors.refusals import change_notes, explained
+        from ftrun.targets.refusals import change_notes, explained
 
         history = self.histories[name]
         history.append({"role": "user", "content": text})
@@ -119,7 +119,7 @@ class Talk:
 
 
 def _system(session: Session) -> str | None:
-    from ftrun.stages.evaluate import system_prompt
+    from ftrun.paid.questions import system_prompt
 
     return system_prompt(session.experiment, session.folder)
 

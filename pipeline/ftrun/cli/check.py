@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.command_lines import program
-from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.options import experiment_options
 from ftrun.cli.output import print_json
+from ftrun.cost.amounts import cost_words, epochs_words
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.places import shown_path
 from ftrun.files import output_path, real

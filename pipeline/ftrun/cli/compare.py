@@ -35,9 +35,9 @@ def command(
     needed.
     """
     from ftrun.runner.comparing import compare
-    from ftrun.runner.entries import entries_of
+    from ftrun.runner.trained_models import trained_models_of
 
-    comparison = compare(entries_of(entries, runs_dir))
+    comparison = compare(trained_models_of(entries, runs_dir))
     if page is not None or markdown is not None:
         from ftrun.report.comparison_page import write_markdown, write_page
 

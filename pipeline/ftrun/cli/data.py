@@ -17,7 +17,7 @@ from ftrun.cli.options import experiment_options
 from ftrun.cli.output import print_json
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
-from ftrun.files import real, told_damage
+from ftrun.files import damage_reported, real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -71,7 +71,7 @@ def command(
             raise DataError("no row can be used", problems=result.errors)
         if diff:
             kept = _runs(experiment, config, runs_dir)
-            with told_damage(kept):
+            with damage_reported(kept):
                 _diff(experiment, folder, kept, show, as_json)
         else:
             _show(experiment, _chosen(experiment, folder, result, split, row, show or USUAL), as_json)

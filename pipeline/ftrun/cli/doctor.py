@@ -111,7 +111,7 @@ def _engine() -> Finding:
 
 def _key() -> Finding:
     """Check that OPENAI_API_KEY looks like a key, without showing it."""
-    from ftrun.targets.keys import key_from
+    from ftrun.targets.credentials import key_from
 
     if not os.environ.get("OPENAI_API_KEY"):
         return Finding(

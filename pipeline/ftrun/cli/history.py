@@ -60,5 +60,7 @@ def _print(one: Mapping[str, Any]) -> None:
     spec = ", ".join(f"{name} {one['spec'][name]}" for name in SHOWN if one["spec"].get(name) is not None)
     if spec:
         print(f"    asked   {visible(spec)}")
-    for rival, scores in one["metrics"].items():
-        print(f"    scores  {visible(rival)}: {visible(', '.join(f'{k} {v}' for k, v in scores.items()))}")
+    for candidate, scores in one["metrics"].items():
+        print(
+            f"    scores  {visible(candidate)}: {visible(', '.join(f'{k} {v}' for k, v in scores.items()))}"
+        )

@@ -12,8 +12,6 @@ if TYPE_CHECKING:  # loaded in the commands: --help must be quick
     from ftrun.runner import Session
     from ftrun.targets import Job, Service
 
-ENDED = ("succeeded", "failed", "cancelled", "stopped")
-
 
 def job_id_of(session: Session) -> str:
     """Return the id of the experiment's job; UsageError if it has none, DecisionError if that is unclear."""

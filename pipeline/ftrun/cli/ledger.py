@@ -18,7 +18,7 @@ from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.experiment.document import Document
-    from ftrun.state.ledger import Entry
+    from ftrun.state.ledger import LedgerLine
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
@@ -65,12 +65,12 @@ def _ledgers(config: Path | None, runs_dir: Path | None) -> list[Path]:
 
 def _fetch(document: Document, folder: Path) -> None:
     from ftrun.experiment import build_experiment
-    from ftrun.paid.spending import bring_ledgers
+    from ftrun.paid.spending import fetch_ledgers
 
-    bring_ledgers(build_experiment(document, next(iter(document.data.get("targets", {})), None)), folder)
+    fetch_ledgers(build_experiment(document, next(iter(document.data.get("targets", {})), None)), folder)
 
 
-def _sums(found: list[Entry]) -> dict[str, Any]:
+def _sums(found: list[LedgerLine]) -> dict[str, Any]:
     from ftrun.state.ledger import spent
 
     groups = sorted({(one.experiment, one.target, one.month) for one in found})
@@ -81,7 +81,7 @@ def _sums(found: list[Entry]) -> dict[str, Any]:
     return {"totals": totals, **asdict(spent(found))}
 
 
-def _of(found: Iterable[Entry], name: str, target: str, month: str) -> list[Entry]:
+def _of(found: Iterable[LedgerLine], name: str, target: str, month: str) -> list[LedgerLine]:
     return [one for one in found if (one.experiment, one.target, one.month) == (name, target, month)]
 
 

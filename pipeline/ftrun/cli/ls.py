@@ -16,7 +16,7 @@ from ftrun.cli.output import print_json
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.runner.inventory import Entry
+    from ftrun.runner.inventory import InventoryEntry
 
 USUAL = 50
 KINDS = ("files", "jobs", "models")
@@ -56,7 +56,7 @@ def command(
     return 0
 
 
-def print_entries(shown: Sequence[Entry]) -> None:
+def print_entries(shown: Sequence[InventoryEntry]) -> None:
     """Print entries as a table."""
     rows = [("id", "created", "description", "experiment"), *(_row(entry) for entry in shown)]
     widths = [max(display_width(row[column]) for row in rows) for column in range(3)]
@@ -67,7 +67,7 @@ def print_entries(shown: Sequence[Entry]) -> None:
         print("Nothing found.")
 
 
-def _row(entry: Entry) -> tuple[str, str, str, str]:
+def _row(entry: InventoryEntry) -> tuple[str, str, str, str]:
     made = datetime.fromtimestamp(entry.created_at).strftime("%Y-%m-%d %H:%M") if entry.created_at else "-"
     size = f"{entry.bytes:,} bytes" if entry.bytes is not None else None
     ends = entry.facts.get("shutdown_date")

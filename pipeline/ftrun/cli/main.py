@@ -14,7 +14,7 @@ import ftrun
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.output import report_failure
 from ftrun.errors import InterruptError
-from ftrun.redaction import guarded_output
+from ftrun.redaction import safe_output
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {
@@ -38,7 +38,7 @@ COMMANDS = {
     "ledger": "List what cost money, estimated and actual, by experiment and month.",
     "augment": "Ask a model for more training rows; none is used until you approve it.",
     "review": "Approve or reject proposed rows, in the browser or with --approve and --reject.",
-    "chat": "Talk to the tuned model, or to a rival, with the experiment's system prompt.",
+    "chat": "Talk to the tuned model and other candidates, with the experiment's system prompt.",
     "init": "Write a new experiment for a data file.",
     "models": "List the models that can be fine-tuned on this machine.",
     "serve": "Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.",
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed()
-    with guarded_output():
+    with safe_output():
         try:
             code = _code_of(words)
         except OSError:  # while a failure was printed: the reader has gone, or the disk is full

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.confirmation import asker
-from ftrun.cli.cost import cost_words, epochs_words
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.options import experiment_options
 from ftrun.cli.output import print_json
+from ftrun.cost.amounts import cost_words, epochs_words
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import real
 from ftrun.text import visible
@@ -24,8 +24,8 @@ from ftrun.text import visible
 if TYPE_CHECKING:  # commands load the runner only when they need it: --help must be quick
     from ftrun.experiment.model import Experiment
     from ftrun.runner import Plan, Session
-    from ftrun.stages import Context
     from ftrun.targets import Service
+    from ftrun.workflow.context import Context
 
 SOMETHING_TO_DO = 10
 
@@ -68,14 +68,14 @@ def plan_of(
 
     If nobody agrees to send a key to the server, nothing is sent, and the plan is made from the state.
     """
-    from ftrun.runner import Settings, context_of, is_done, locate_session
+    from ftrun.runner import context_of, is_done, locate_session, preview
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
     session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
     refused = _refused(session, yes, ask)  # before the state is read: agreeing needs none
     session.reload()
-    context = context_of(session, lambda kind, **data: None, Settings())
+    context = context_of(session)
     context.needs_files = not is_done(context)
     reasons: list[str] = []
     remote = None if session.other_store else reachable(session.experiment, reasons.append)
@@ -85,7 +85,7 @@ def plan_of(
     else:
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
-        _preview(context, real(folder))
+        preview(context, real(folder))
         try:
             return _ask(context, remote, notes)
         finally:
@@ -123,18 +123,6 @@ def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:
         if error.code not in TRANSIENT:
             raise
         return make_plan(context, remote=None, notes=(*notes, f"remote not checked: {error}"))
-
-
-def _preview(context: Context, folder: Path) -> None:
-    """Run what `prepare` and `check` would do, without touching the run's folder."""
-    from ftrun.stages import check, prepare
-
-    source = context.folder
-    if prepare.decide(context, None).action == "run":
-        source = folder
-        context.fresh["prepare"], context.prepared = prepare.prepare_into(context, folder), folder
-    if check.decide(context, None).action == "run":
-        context.fresh["check"] = check.facts(check.examine(context, source))
 
 
 def print_plan(plan: Plan) -> None:

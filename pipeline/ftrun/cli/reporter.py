@@ -6,9 +6,9 @@ import sys
 import time
 from typing import Any
 
-from ftrun.cli.cost import cost_words
+from ftrun.cost.amounts import cost_words
 from ftrun.text import display_width, visible
-from ftrun.waiting import say_waits
+from ftrun.waiting import report_waits_to
 
 MARKS = {"run": "▶", "adopt": "⇄", "wait": "…", "skip": "✓"}
 PLAIN_INTERVAL = 10.0  # seconds between progress lines if stderr is not a terminal
@@ -24,7 +24,7 @@ class Reporter:
         self._last_plain = 0.0
         self._step: dict[str, Any] = {}
         self._status = ""
-        say_waits(lambda text: self("slow", text=text))
+        report_waits_to(lambda text: self("slow", text=text))
 
     def __call__(self, kind: str, **data: Any) -> None:
         """Print one event."""
@@ -110,8 +110,8 @@ class Reporter:
             self.line(f"  job {job_id} is {status}{left}")
         self._status = status
 
-    def _on_answer(self, *, number: int, of: int, rival: str, prompt_id: str) -> None:
-        self._progress(f"  answer {number}/{of}: {rival} · {prompt_id}")
+    def _on_answer(self, *, number: int, of: int, candidate: str, prompt_id: str) -> None:
+        self._progress(f"  answer {number}/{of}: {candidate} · {prompt_id}")
 
 
 def step_line(data: dict[str, Any]) -> str:

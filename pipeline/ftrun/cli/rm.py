@@ -11,11 +11,11 @@ from ftrun.cli.confirmation import confirm
 from ftrun.cli.connection import inventory_of
 from ftrun.cli.options import remote_options
 from ftrun.cli.output import print_json
-from ftrun.errors import DecisionError, FtrunError, UsageError
+from ftrun.errors import DecisionError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
-    from ftrun.runner.inventory import Entry, Owners
+    from ftrun.runner.inventory import InventoryEntry, Owners
     from ftrun.targets import Job, Service
 
 
@@ -57,18 +57,18 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     where = session.experiment.target.deployment
     if where is None or where.subscription is None or thing.startswith(("file-", "ftjob-", "ft:")):
         return False
-    from ftrun.paid.deployments import removed, standing
-    from ftrun.runner.apply import Settings, locked_context
-    from ftrun.targets.azure.deployments import Deployments
+    from ftrun.paid.deployments import removed, running
+    from ftrun.runner import RunSettings, locked_context
+    from ftrun.targets.azure import Deployments
 
     management = Deployments(where, session.experiment.target.name)
     try:
         if management.state(thing) is None:
             return False
         confirm(f"Remove the deployment {thing}? Its model stays.", yes=yes, as_json=as_json)
-        with locked_context(session, Settings(), lambda _kind, **_data: None) as context:
+        with locked_context(session, RunSettings(), lambda kind, **data: None) as context:
             management.down(thing)
-            facts = standing(context)
+            facts = running(context)
             if facts is not None and facts["deployment"] == thing:
                 removed(context, facts)
     finally:
@@ -80,18 +80,19 @@ def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -
     return True
 
 
-def _find(service: Service, thing: str, known: Owners) -> Entry | None:
+def _find(service: Service, thing: str, known: Owners) -> InventoryEntry | None:
     """Return the file or model with this id; for a job, its model."""
     from ftrun.runner.inventory import file_entry, model_entry
+    from ftrun.targets import get_or_none
 
     # a model's id may look like anything
     job = None if thing.startswith(("file-", "ft:")) else _job(service, thing)
     if job is not None:
         return _model_of(job, service, known)
-    file = None if thing.startswith("ft:") else service.file(thing)
+    file = None if thing.startswith("ft:") else get_or_none(service.file, thing)
     if file is not None:
         return file_entry(file, known)
-    model = service.model(thing)
+    model = get_or_none(service.model, thing)
     return model_entry(model, None, known) if model is not None else None
 
 
@@ -106,7 +107,7 @@ def _refuse_in_use(service: Service, file_id: str) -> None:
             )
 
 
-def _warn_of_a_run(entry: Entry) -> None:
+def _warn_of_a_run(entry: InventoryEntry) -> None:
     """Warn that a run of another clone may be about to use the file."""
     from ftrun.runner.inventory import fresh
 
@@ -117,30 +118,33 @@ def _warn_of_a_run(entry: Entry) -> None:
 
 
 def _job(service: Service, thing: str) -> Job | None:
+    from ftrun.targets import ServiceError, get_or_none
+
     try:
-        return service.job(thing)
-    except FtrunError as error:
-        if error.code in ("not_found", "refused"):
+        return get_or_none(service.job, thing)
+    except ServiceError as error:
+        if error.code == "refused":  # an id of a form that no job of this server has
             return None
         raise
 
 
-def _model_of(job: Job, service: Service, known: Owners) -> Entry:
+def _model_of(job: Job, service: Service, known: Owners) -> InventoryEntry:
     from ftrun.runner.inventory import model_entry
+    from ftrun.targets import get_or_none
 
     stays = f"{job.id} is a job, and jobs can't be deleted"
     if not (job.succeeded or job.dead):
         raise UsageError(
             f"{stays}; this one is {job.status}.", code="job_stays", hint="To stop it: ftrun cancel CONFIG"
         )
-    model = service.model(job.fine_tuned_model) if job.fine_tuned_model else None
+    model = get_or_none(service.model, job.fine_tuned_model) if job.fine_tuned_model else None
     if model is None:
         raise UsageError(f"{stays}. It has no model to delete.", code="job_stays")
     click.echo(f"{stays}. Its model {model.id} can be deleted.", err=True)
     return model_entry(model, job, known)
 
 
-def _ask(entry: Entry, yes: bool, as_json: bool) -> None:
+def _ask(entry: InventoryEntry, yes: bool, as_json: bool) -> None:
     uses = {
         "file": "its next run uploads it again",
         "model": "getting it back means paying for its training again",

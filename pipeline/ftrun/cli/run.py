@@ -10,7 +10,6 @@ import click
 
 from ftrun.cli.command_lines import command_line
 from ftrun.cli.confirmation import asker
-from ftrun.cli.jobs import ENDED
 from ftrun.cli.options import experiment_options, lock_option, max_wait_option, paying_option
 from ftrun.cli.output import failure_document, print_json, print_problems
 from ftrun.cli.reporter import Reporter
@@ -43,11 +42,11 @@ def command(
     **how: Any,
 ) -> int:
     """Plan, confirm the cost, apply. Running it again skips completed work."""
-    from ftrun.runner import Settings, apply, open_session
+    from ftrun.runner import RunSettings, apply, open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    outcome = apply(session, Settings(**how, ask=asker(as_json)), _Greeting(session, reporter))
+    outcome = apply(session, RunSettings(**how, ask=asker(as_json)), _Greeting(session, reporter))
     reporter.end()
     error = _closing_error(session, outcome)
     _notify(session, outcome, error)
@@ -78,7 +77,7 @@ class _Greeting:
     def __call__(self, kind: str, **data: Any) -> None:
         if kind == "begin" and not self.reporter.quiet:
             from ftrun.cli.plan import target_notes
-            from ftrun.targets.language import language_note
+            from ftrun.targets.local import language_note
 
             experiment = self.session.experiment
             self.reporter.line(f"{experiment.name} on {experiment.target.name} ({experiment.target.model})")
@@ -92,7 +91,7 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
     error = outcome.error
     if error is None or isinstance(error, FtrunError):
         return error
-    job = next((one.job_id for one in session.state.jobs.values() if one.status not in ENDED), None)
+    job = next((one.job_id for one in session.state.jobs.values() if not one.ended), None)
     fate = f"Job {job} keeps running." if job else "Nothing is lost."
     if any(one.phase == "sending" for one in session.state.intents.values()):
         fate = "A job may just have been created; the next run looks for it."

@@ -39,9 +39,9 @@ def command(
 
     require_engine()
     # FastAPI and uvicorn take half a second
-    from ftrun.engine.server import Settings, serve
+    from ftrun.engine.server import ServeOptions, serve
 
-    settings = Settings(home=folder, host=host, port=port, token=_token(token_env))
+    settings = ServeOptions(home=folder, host=host, port=port, token=_token(token_env))
     serve(settings, ready=lambda note: _say_ready(note, as_json))
 
 

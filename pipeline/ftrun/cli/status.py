@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.interrupts import heed_signals
-from ftrun.cli.jobs import ENDED, own_job
+from ftrun.cli.jobs import own_job
 from ftrun.cli.options import experiment_options
 from ftrun.cli.output import print_json
 from ftrun.errors import FtrunError
+from ftrun.state.model import ENDED
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -49,9 +50,9 @@ def status_of(session: Session) -> dict[str, Any]:
 
 
 def _stages(session: Session, job_status: str | None) -> dict[str, dict[str, Any]]:
-    from ftrun.runner import Settings, context_of, make_plan
+    from ftrun.runner import context_of, make_plan
 
-    plan = make_plan(context_of(session, lambda kind, **data: None, Settings()), remote=None)
+    plan = make_plan(context_of(session), remote=None)
     found: dict[str, dict[str, Any]] = {}
     for step in plan.steps:
         record = session.state.stages.get(step.stage)

@@ -29,16 +29,16 @@ def command(
     from ftrun.cli.command_lines import command_line
     from ftrun.cli.connection import agree_in
     from ftrun.cli.jobs import job_document, job_id_of
-    from ftrun.runner import Settings, context_of, open_session
-    from ftrun.stages.wait import failure_of, watch_of
+    from ftrun.paid.job_watch import failure_of, watch_of
+    from ftrun.runner import RunSettings, context_of, open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     job_id, reporter = job_id_of(session), Reporter(quiet=as_json)
     agree_in(session)
-    context = context_of(session, reporter, Settings(max_wait=max_wait))
+    context = context_of(session, reporter, RunSettings(max_wait=max_wait))
     with session.named():
         try:
-            job = watch_of(context, job_id, guarded=False).until_the_end()
+            job = watch_of(context, job_id, may_stop=False).until_the_end()
         finally:
             reporter.end()
             context.close()

@@ -1,1 +1,1 @@
-"""Tokens, prices and availability: what a run costs, and until when it can run."""
+"""Tokens, prices, consent and availability: what a run costs, whether it may, and until when it can run."""

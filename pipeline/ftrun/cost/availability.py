@@ -1,4 +1,4 @@
-"""What a date makes of a target: models that close, jobs that are no longer taken, prices grown old.
+"""What today's date means for a target at OpenAI: models that shut down, jobs no longer taken, old prices.
 
 The dates are data (availability.json, prices.json) and change no result, so nothing here enters a
 fingerprint or the prepared files.
@@ -15,58 +15,56 @@ from typing import Any
 
 from ftrun.cost.models import family
 from ftrun.cost.prices import at_openai, price_of, price_table
-from ftrun.data.diagnostics.codes import CODES
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.experiment.target_model import Target
 
 TABLE = Path(__file__).with_name("availability.json")
-SOON = 90  # days: warn from then on
-OLD = 120  # days after which prices may well have changed
+SOON = 90  # days before a date from which on to warn
+OLD = 120  # days after which prices may have changed
 
 
 def today() -> date:
-    """Return the date here."""
+    """Return today's date here."""
     return date.today()
 
 
 def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
-    """Yield warnings about the experiment's target as of `day` (left out: today)."""
+    """Yield warnings about the experiment's target as of `day` (default: today), without hints."""
     target = experiment.target
     if not at_openai(target):
         return
     now = day or today()
     where = place_of(experiment, "targets", target.name, "model")
     for code, message in (*_closing(target, now), *_old_prices(target, now)):
-        yield Problem(message, code=code, hint=CODES[code].cure, **where)
+        yield Problem(message, code=code, **where)
 
 
 def _closing(target: Target, now: date) -> Iterator[tuple[str, str]]:
     table = _table()
     known = f"as known on {table['date']}"
-    named = table["shutdown"].get(family(target.model))
-    days = (date.fromisoformat(named) - now).days if named else SOON + 1
+    shutdown = table["shutdown"].get(family(target.model))
+    days = (date.fromisoformat(shutdown) - now).days if shutdown else SOON + 1
     if days <= 0:
-        yield "model_shutdown", f"{target.model} was shut down on {named}, with its fine-tunes ({known})"
+        yield "model_shutdown", f"{target.model} was shut down on {shutdown}, with its fine-tunes ({known})"
         return
     if days <= SOON:
-        words = f"{target.model} is shut down on {named}, in {_days(days)}, with its fine-tunes ({known})"
-        yield "model_shutdown", words
-    left = (date.fromisoformat(table["jobs_until"]) - now).days
+        when = f"on {shutdown}, in {_days(days)}"
+        yield "model_shutdown", f"{target.model} will be shut down {when}, with its fine-tunes ({known})"
+    last = table["jobs_until"]
+    left = (date.fromisoformat(last) - now).days
     if left <= 0:
-        words = f"OpenAI takes no new fine-tuning jobs since {table['jobs_until']} ({known})"
-        yield "jobs_closed", words
+        yield "jobs_closed", f"OpenAI has taken no new fine-tuning jobs since {last} ({known})"
     elif left <= SOON:
-        words = f"OpenAI takes no new fine-tuning jobs from {table['jobs_until']}, in {_days(left)} ({known})"
-        yield "jobs_closed", words
+        yield "jobs_closed", f"OpenAI takes no new fine-tuning jobs from {last}, in {_days(left)} ({known})"
 
 
 def _old_prices(target: Target, now: date) -> Iterator[tuple[str, str]]:
-    table = price_table()
-    age = (now - date.fromisoformat(table["date"])).days
+    known = price_table()["date"]
+    age = (now - date.fromisoformat(known)).days
     if age > OLD and target.price is None and price_of(target) is not None:
-        yield "old_prices", f"the price of {target.model} is known as of {table['date']}, {_days(age)} ago"
+        yield "old_prices", f"the known price of {target.model} is from {known}, {_days(age)} ago"
 
 
 def _days(number: int) -> str:

@@ -1,4 +1,4 @@
-"""What is known of a model by its name: encoding, longest example, family for the price table."""
+"""What a model's name says about it: encoding, longest example, family for the price table."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import NamedTuple
 from ftrun.experiment.target_model import Target
 
 SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")  # gpt-4.1-mini-2025-04-14, gpt-3.5-turbo-0125
-USUAL_LIMIT = 65_536  # tokens an example
+USUAL_LIMIT = 65_536  # tokens per example
 LIMITS = {"gpt-3.5-turbo-0613": 4_096, "gpt-3.5-turbo": 16_385}
 LOCAL_LIMITS = {"smollm2-135m-instruct": 8_192, "gemma-3-270m": 32_768}
 O200K = re.compile(r"(chatgpt|gpt)-4o|gpt-4\.[1-9]|gpt-([5-9]|[12]\d)|o[1-9]\b")
-CL100K = re.compile(r"gpt-(3\.5|35|4)(?!\d)|(davinci|babbage)-002")  # asked after the newer ones
+CL100K = re.compile(r"gpt-(3\.5|35|4)(?!\d)|(davinci|babbage)-002")  # tried after the newer ones
 
 
 class Encoding(NamedTuple):
-    """The encoding that tokens are counted in; `exact` if it is the model's own."""
+    """The encoding to count tokens in; `exact` if it is the model's own."""
 
     name: str
     exact: bool
@@ -33,7 +33,7 @@ def family(model: str) -> str:
 
 
 def encoding_of(target: Target) -> Encoding:
-    """Return the encoding of the target's model; o200k_base, not exact, where it is not known."""
+    """Return the encoding of the target's model; o200k_base, not exact, if it is unknown."""
     name = base_model(target.model)
     if target.provider == "local" or "/" in name:
         return Encoding("o200k_base", False)
@@ -45,7 +45,7 @@ def encoding_of(target: Target) -> Encoding:
 
 
 def limit_of(target: Target) -> int:
-    """Return how many tokens of an example are learned at most."""
+    """Return how many tokens of an example are trained on at most."""
     if target.provider == "local":
         return LOCAL_LIMITS.get(target.model, USUAL_LIMIT)
     name = base_model(target.model)

@@ -1,25 +1,26 @@
-"""Counting tokens of tools and their calls, of images, and whether such a count is exact.
+"""Counting the tokens of tools and tool calls, and of images, and whether such a count is exact.
 
 Tools are counted by the recipe that OpenAI's cookbook publishes for functions ("How to count tokens with
 tiktoken"): fixed numbers for a function, its properties and the values of an enum, and the texts between
-them. It covers flat properties with a description, of the models it names; what goes beyond is counted in
-its spirit and is an estimate. So are calls and images, for which nothing is published.
+them. It covers flat properties with a description, for the models it names; anything else is counted in the
+same way and is an estimate. So are calls and images, for which nothing is published.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 RECIPE = "openai-cookbook"
-TOOLS, IMAGES = 4, 8  # bits of flags: what was counted by estimate
+TOOLS, IMAGES = 4, 8  # bits of flags: what was estimated
 PER_CALL = 3  # an estimate: a call is framed about as a message is
 LOW_DETAIL = 85  # tokens of an image at detail low
-USUAL_IMAGE = 765  # of one of 1024 x 1024 pixels at detail high: the size is not known before it is fetched
+USUAL_IMAGE = 765  # of one of 1024 x 1024 pixels at detail high: the size is unknown before it is fetched
 
 
 class Numbers(NamedTuple):
-    """The recipe's fixed numbers of a family of models."""
+    """The recipe's fixed numbers for a family of models."""
 
     function: int
     properties: int = 3
@@ -38,69 +39,75 @@ FAMILIES: Mapping[str, Numbers] = {
 OTHERS = FAMILIES["gpt-4o"]
 
 
-class Counted(NamedTuple):
-    """What is counted of something: a fixed number of tokens, texts, and what of it is an estimate."""
+@dataclass(slots=True)
+class Countable:
+    """What is counted of an example: fixed tokens, and texts, of which those at `trained` are trained on.
 
-    fixed: int
-    texts: list[str]
-    flags: int
+    `flags` say which of it is an estimate: TOOLS, IMAGES.
+    """
 
+    fixed: int = 0
+    texts: list[str] = field(default_factory=list)
+    trained: list[int] = field(default_factory=list)
+    flags: int = 0
 
-def tools_counted(tools: Sequence[Mapping[str, Any]], family: str | None) -> Counted:
-    """Return what is counted of sound tools for models of a `family` (None: not known)."""
-    numbers = FAMILIES.get(family or "", OTHERS)
-    exact = family in FAMILIES
-    fixed, texts = numbers.end, []
-    for tool in tools:
-        function = tool["function"]
-        fixed += numbers.function
-        texts.append(f"{function['name']}:{_sentence(function)}")
-        exact = exact and "description" in function
-        schema = function.get("parameters", {})
-        exact = exact and schema.keys() <= {"type", "properties", "required", "additionalProperties"}
-        for more in _properties(schema, numbers):
-            fixed, exact = fixed + more.fixed, exact and not more.flags
-            texts += more.texts
-    return Counted(fixed, texts, 0 if exact else TOOLS)
+    def add_tools(self, tools: Sequence[Mapping[str, Any]], family: str | None) -> None:
+        """Add sound tools as models of a `family` (None: unknown) count them."""
+        numbers = FAMILIES.get(family or "", OTHERS)
+        exact = family in FAMILIES
+        self.fixed += numbers.end
+        for tool in tools:
+            function = tool["function"]
+            schema = function.get("parameters", {})
+            self.fixed += numbers.function
+            self.texts.append(f"{function['name']}:{_sentence(function)}")
+            exact = exact and "description" in function
+            exact = exact and schema.keys() <= {"type", "properties", "required", "additionalProperties"}
+            self._add_properties(schema, numbers)
+        if not exact:
+            self.flags |= TOOLS
 
+    def _add_properties(self, schema: Any, numbers: Numbers) -> bool:
+        """Add the properties of a schema; return whether it has any."""
+        found = schema.get("properties") if isinstance(schema, Mapping) else None
+        if not isinstance(found, Mapping) or not found:
+            return False
+        self.fixed += numbers.properties
+        for name, given in found.items():
+            one = given if isinstance(given, Mapping) else {}
+            self._add_property(name, one, numbers)
+            for inner in (one, one.get("items")):
+                if self._add_properties(inner, numbers):  # an object in an object is beyond the recipe
+                    self.flags |= TOOLS
+        return True
 
-def _properties(schema: Any, numbers: Numbers) -> Iterator[Counted]:
-    found = schema.get("properties") if isinstance(schema, Mapping) else None
-    if not isinstance(found, Mapping) or not found:
-        return
-    yield Counted(numbers.properties, [], 0)
-    for name, one in found.items():
-        yield _property(name, one if isinstance(one, Mapping) else {}, numbers)
-        for inner in (one, one.get("items")) if isinstance(one, Mapping) else ():
-            for more in _properties(inner, numbers):  # beyond the recipe: an object in an object
-                yield more._replace(flags=TOOLS)
+    def _add_property(self, name: str, one: Mapping[str, Any], numbers: Numbers) -> None:
+        self.fixed += numbers.property
+        if isinstance(one.get("enum"), list):
+            self.fixed += numbers.enum + numbers.value * len(one["enum"])
+            self.texts += map(str, one["enum"])
+        kind = one.get("type")
+        self.texts.append(f"{name}:{kind if isinstance(kind, str) else ''}:{_sentence(one)}")
+        described = isinstance(kind, str) and "description" in one
+        if not described or not one.keys() <= {"type", "description", "enum"}:
+            self.flags |= TOOLS
 
+    def add_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Add the calls of a message: their names and arguments."""
+        self.fixed += PER_CALL * len(calls)
+        for call in calls:
+            self.texts += (call["function"]["name"], call["function"]["arguments"])
+        self.flags |= TOOLS
 
-def _property(name: str, one: Mapping[str, Any], numbers: Numbers) -> Counted:
-    fixed, texts = numbers.property, []
-    if isinstance(one.get("enum"), list):
-        fixed += numbers.enum + numbers.value * len(one["enum"])
-        texts += [str(value) for value in one["enum"]]
-    kind = one.get("type")
-    texts.append(f"{name}:{kind if isinstance(kind, str) else ''}:{_sentence(one)}")
-    covered = isinstance(kind, str) and "description" in one
-    flat = one.keys() <= {"type", "description", "enum"}
-    return Counted(fixed, texts, 0 if covered and flat else TOOLS)
+    def add_parts(self, parts: Sequence[Mapping[str, Any]]) -> None:
+        """Add content in parts; images count by their usual size."""
+        for part in parts:
+            if part["type"] == "text":
+                self.texts.append(part["text"])
+            elif part["type"] == "image_url":
+                self.fixed += LOW_DETAIL if part["image_url"].get("detail") == "low" else USUAL_IMAGE
+                self.flags |= IMAGES
 
 
 def _sentence(one: Mapping[str, Any]) -> str:
     return str(one.get("description", "")).removesuffix(".")
-
-
-def calls_counted(calls: Sequence[Mapping[str, Any]]) -> Counted:
-    """Return what is counted of the calls of a message: names and arguments."""
-    texts = [text for call in calls for text in (call["function"]["name"], call["function"]["arguments"])]
-    return Counted(PER_CALL * len(calls), texts, TOOLS)
-
-
-def parts_counted(parts: Sequence[Mapping[str, Any]]) -> Counted:
-    """Return what is counted of content in parts; images by their usual size."""
-    texts = [part["text"] for part in parts if part["type"] == "text"]
-    images = [part["image_url"] for part in parts if part["type"] == "image_url"]
-    fixed = sum(LOW_DETAIL if image.get("detail") == "low" else USUAL_IMAGE for image in images)
-    return Counted(fixed, texts, IMAGES if images else 0)

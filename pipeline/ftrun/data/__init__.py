@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from ftrun.data.examples.making import RowRenderer
     from ftrun.data.pipeline.checking import CheckResult
     from ftrun.data.readers.sources import SourceFile
@@ -104,11 +106,14 @@ def browsable(
     return choose(experiment, folder, problems)
 
 
-def target_problems(experiment: Experiment) -> Iterator[Problem]:
-    """Yield warnings about the target as of today: a model that closes, jobs no longer taken, old prices."""
+def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
+    """Yield warnings about the target as of `day` (default: today): a model that shuts down, old prices."""
     from ftrun.cost.availability import target_problems as judge
+    from ftrun.data.diagnostics.codes import CODES
 
-    return judge(experiment)
+    for problem in judge(experiment, day):
+        problem.hint = CODES[problem.code].cure
+        yield problem
 
 
 def recalled(experiment: Experiment, folder: Path) -> frozenset[str]:
@@ -136,7 +141,7 @@ def price(
     """Return the estimate of `plan --json` and `check --json`; `usd` is None where no price is known.
 
     `train_tokens` are those of one epoch. `train` and `evaluate` say which of the two is still to be paid,
-    `answered` the ids of prompts that a rival has answered.
+    `answered` the ids of prompts that a candidate has answered.
     """
     from ftrun.cost.prices import price as estimate
 

@@ -105,7 +105,7 @@ class Usage:
     finish_reason: Literal["stop", "length"] = "stop"
 
 
-class Chat(Protocol):
+class ChatModel(Protocol):
     """A loaded base model that answers, with or without a fine-tuned part."""
 
     def answer(
@@ -127,7 +127,7 @@ class Backend(Protocol):
         """Train to the end; raise Cancelled or Rejected, or any error with words for the user."""
         ...
 
-    def open_chat(self, model: str) -> Chat:
+    def open_chat(self, model: str) -> ChatModel:
         """Load the base model `model` for answering."""
         ...
 

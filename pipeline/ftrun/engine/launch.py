@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 import ftrun
-from ftrun.engine.executors.environment import start
+from ftrun.engine.child_process import start
 from ftrun.engine.extras import require_engine
 from ftrun.engine.places import private_folder
 from ftrun.errors import DecisionError, FtrunError

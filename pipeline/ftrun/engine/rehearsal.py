@@ -16,9 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.engine.backends import Chat, Paused, Sampling, TrainingJob, TrainingReport, TrainingResult, Usage
-from ftrun.engine.examples import default_epochs, read_examples
+from ftrun.engine.backends import (
+    ChatModel,
+    Paused,
+    Sampling,
+    TrainingJob,
+    TrainingReport,
+    TrainingResult,
+    Usage,
+)
+from ftrun.engine.examples import read_examples
 from ftrun.files import write_json
+from ftrun.protocol.spec import default_epochs
 
 EPOCH_SECONDS = 0.1
 STEPS_PER_EPOCH = 10  # at most, with batch_size auto
@@ -28,7 +37,7 @@ ADAPTER = "rehearsal.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Schedule:
+class _RehearsalPlan:
     """How many steps there are, and how long each takes."""
 
     n_epochs: int
@@ -83,7 +92,7 @@ def _size(file: Path) -> tuple[int, int]:
     return examples, tokens
 
 
-def open_chat(model: str) -> Chat:
+def open_chat(model: str) -> ChatModel:
     """Return what answers for `model`; there is nothing to load."""
     return RehearsalChat()
 
@@ -109,17 +118,17 @@ class RehearsalChat:
             yield piece
 
 
-def _schedule(requested: Mapping[str, int | float | str], examples: int) -> _Schedule:
+def _schedule(requested: Mapping[str, int | float | str], examples: int) -> _RehearsalPlan:
     epochs, batch = requested.get("n_epochs", "auto"), requested.get("batch_size", "auto")
     n_epochs = default_epochs(examples) if isinstance(epochs, str) else int(epochs)
     batch_size = math.ceil(examples / STEPS_PER_EPOCH) if isinstance(batch, str) else int(batch)
     per_epoch = math.ceil(examples / batch_size)
     named = os.environ.get("FTRUN_REHEARSAL_SECONDS_PER_STEP")
     seconds = float(named) if named else EPOCH_SECONDS / per_epoch
-    return _Schedule(n_epochs=n_epochs, batch_size=batch_size, per_epoch=per_epoch, seconds=seconds)
+    return _RehearsalPlan(n_epochs=n_epochs, batch_size=batch_size, per_epoch=per_epoch, seconds=seconds)
 
 
-def _metrics(job: TrainingJob, step: int, schedule: _Schedule, tokens: int) -> dict[str, float]:
+def _metrics(job: TrainingJob, step: int, schedule: _RehearsalPlan, tokens: int) -> dict[str, float]:
     """Return a falling loss with some noise that depends on the seed and the step only."""
     noise = int.from_bytes(hashlib.sha256(f"{job.seed} {step}".encode()).digest()[:4]) / 2**32 - 0.5
     fall = math.exp(-3 * step / schedule.total)

@@ -25,7 +25,7 @@ from filelock import Timeout
 
 import ftrun
 from ftrun.engine.api import Services, create_app
-from ftrun.engine.executors.supervisor import Supervisor
+from ftrun.engine.executors import executor_for
 from ftrun.engine.inference.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
 from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.launch import WIRE, running_engine, server_lock
@@ -39,7 +39,7 @@ CLOSE_SECONDS = 1  # for answers under way when the engine is asked to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ServeOptions:
     """How to serve: port 0 takes a free one, no token makes one, no `idle_seconds` never ends by itself."""
 
     home: Path
@@ -49,7 +49,7 @@ class Settings:
     idle_seconds: float | None = None
 
 
-def serve(settings: Settings, *, ready: Callable[[dict[str, Any]], None]) -> None:
+def serve(settings: ServeOptions, *, ready: Callable[[dict[str, Any]], None]) -> None:
     """Serve until SIGINT or SIGTERM, or until idle for long; `ready` gets what engine.json says.
 
     Raises UsageError for a port in use or an address that is not loopback, DecisionError if the home has
@@ -70,14 +70,14 @@ def serve(settings: Settings, *, ready: Callable[[dict[str, Any]], None]) -> Non
 
 
 def _serve_locked(
-    settings: Settings, listener: socket.socket, ready: Callable[[dict[str, Any]], None]
+    settings: ServeOptions, listener: socket.socket, ready: Callable[[dict[str, Any]], None]
 ) -> None:
     store = Store(settings.home)
     store.sweep()
     chats = ChatPool(settings.home / "chat", idle_seconds=_seconds("FTRUN_CHAT_IDLE", CHAT_IDLE_SECONDS))
     services = Services(
         store=store,
-        supervisor=Supervisor(store),
+        executor=executor_for(store),
         chats=chats,
         token=settings.token or secrets.token_urlsafe(32),
     )
@@ -85,7 +85,7 @@ def _serve_locked(
     path = settings.home / "engine.json"
 
     def listening() -> None:
-        services.supervisor.start()
+        services.executor.start()
         write_json(path, note, mode=0o600)
         ready(note)
 
@@ -94,7 +94,7 @@ def _serve_locked(
         server.run(sockets=[listener])
     finally:
         delete(path)
-        services.supervisor.stop()
+        services.executor.stop()
         chats.close()
         store.close()
 
@@ -205,7 +205,7 @@ def _seconds(variable: str, default: float) -> float:
 
 def main(home: str) -> int:
     """Serve `home` in the background, ending after idling; errors go to the log in one line."""
-    settings = Settings(home=Path(home), idle_seconds=_seconds("FTRUN_ENGINE_IDLE", IDLE_SECONDS))
+    settings = ServeOptions(home=Path(home), idle_seconds=_seconds("FTRUN_ENGINE_IDLE", IDLE_SECONDS))
     try:
         serve(settings, ready=lambda note: None)
     except FtrunError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ftrun.engine.backends import Chat, TrainingJob, TrainingReport, TrainingResult
+from ftrun.engine.backends import ChatModel, TrainingJob, TrainingReport, TrainingResult
 from ftrun.engine.extras import require_backend
 
 
@@ -16,7 +16,7 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     return training.train(job, report)
 
 
-def open_chat(model: str) -> Chat:
+def open_chat(model: str) -> ChatModel:
     """Load the base model for answering; FtrunError if the extra `local` or the weights are missing."""
     _prepare(model)
     from ftrun.engine.inference.generate import TorchChat

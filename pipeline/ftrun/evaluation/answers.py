@@ -1,4 +1,4 @@
-"""Asking every rival every question exactly once, and the lines of answers.jsonl.
+"""Asking every candidate every question exactly once, and the lines of answers.jsonl.
 
 How a model is asked is injected (`ask`), so is where fresh answers go (`on_answer`). An answer is found
 again by what was asked, whom, and how it was sampled; what was expected of it is not part of that, so a
@@ -23,7 +23,7 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What every rival is asked, and what a right answer fulfils. `recall`: training asked it too."""
+    """What every candidate is asked, and what a right answer fulfils. `recall`: training asked it too."""
 
     id: str
     messages: tuple[Message, ...]
@@ -32,7 +32,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rival:
+class Candidate:
     """Who is asked: `name` as in the experiment file, `model` as the server calls it.
 
     `origin` tells apart models of one id on different servers or stores (their URL or UUID).
@@ -62,7 +62,7 @@ class Record:
     """
 
     prompt_id: str
-    rival: str
+    candidate: str
     model: str
     messages: tuple[Message, ...]
     answer: str
@@ -84,8 +84,13 @@ class Record:
 
     @classmethod
     def from_dict(cls, line: Mapping[str, Any]) -> Record:
-        """Return the record of a line; ValueError, TypeError or KeyError if it isn't one."""
+        """Return the record of a line; ValueError, TypeError or KeyError if it isn't one.
+
+        Version 0.1 wrote `rival` for `candidate`.
+        """
         values = dict(line)
+        if "rival" in values:
+            values = {"candidate": values.pop("rival"), **values}
         values["messages"] = tuple(values["messages"])
         values["failures"] = tuple(values.get("failures", ()))
         record = cls(**values)
@@ -95,7 +100,7 @@ class Record:
 
     def _is_sound(self) -> bool:
         """Return whether every value has its type: the line may have been edited or merged by hand."""
-        texts = (self.prompt_id, self.rival, self.model, self.answer, self.cache_key, *self.failures)
+        texts = (self.prompt_id, self.candidate, self.model, self.answer, self.cache_key, *self.failures)
         roles = [one["role"] for one in self.messages]
         return (
             all(isinstance(text, str) for text in (*texts, *roles))
@@ -115,7 +120,7 @@ class Judged(Protocol):
         ...
 
     @property
-    def rival(self) -> str:
+    def candidate(self) -> str:
         """Return who answered."""
         ...
 
@@ -192,49 +197,49 @@ def most_common_system(examples: Iterable[Mapping[str, Any]]) -> str | None:
     return found.most_common(1)[0][0] if found else None
 
 
-def cache_key(rival: Rival, messages: Sequence[Message], sampling: Mapping[str, Any]) -> str:
+def cache_key(candidate: Candidate, messages: Sequence[Message], sampling: Mapping[str, Any]) -> str:
     """Return the key under which the answer to exactly this request is found again."""
-    request = {"model": rival.model, "messages": list(messages), "sampling": dict(sampling)}
-    return digest({"version": CACHE_KEY_VERSION, "origin": rival.origin, **request})
+    request = {"model": candidate.model, "messages": list(messages), "sampling": dict(sampling)}
+    return digest({"version": CACHE_KEY_VERSION, "origin": candidate.origin, **request})
 
 
 def unanswered(
     asked: Sequence[Question],
-    rivals: Sequence[Rival],
+    candidates: Sequence[Candidate],
     sampling: Mapping[str, Any],
     cached: Mapping[str, Record],
-) -> tuple[tuple[Question, Rival], ...]:
+) -> tuple[tuple[Question, Candidate], ...]:
     """Return what `collect` would have to ask: pairs whose answer is neither cached nor another pair's."""
-    missing: dict[str, tuple[Question, Rival]] = {}
+    missing: dict[str, tuple[Question, Candidate]] = {}
     for question in asked:
-        for rival in rivals:
-            key = cache_key(rival, question.messages, sampling)
+        for candidate in candidates:
+            key = cache_key(candidate, question.messages, sampling)
             if key not in cached:
-                missing.setdefault(key, (question, rival))
+                missing.setdefault(key, (question, candidate))
     return tuple(missing.values())
 
 
 def collect(
     asked: Sequence[Question],
-    rivals: Sequence[Rival],
+    candidates: Sequence[Candidate],
     ask: Ask,
     *,
     sampling: Mapping[str, Any],
     cached: Mapping[str, Record],
     on_answer: Callable[[Record], None],
 ) -> list[Record]:
-    """Return a record for every question and rival, question by question; ask only what `cached` lacks.
+    """Return a record for every question and candidate, question by question; ask only what `cached` lacks.
 
     `on_answer` gets every freshly asked answer at once (to keep it, to show progress) and never a cached
     one. What `ask` raises ends the collection; what was answered before it has been handed over.
     """
     known, records = dict(cached), []
     for question in asked:
-        for rival in rivals:
-            key = cache_key(rival, question.messages, sampling)
+        for candidate in candidates:
+            key = cache_key(candidate, question.messages, sampling)
             fresh = key not in known
-            reply = ask(rival.model, question.messages, sampling) if fresh else _reply_of(known[key])
-            record = _record(question, rival, reply, key)
+            reply = ask(candidate.model, question.messages, sampling) if fresh else _reply_of(known[key])
+            record = _record(question, candidate, reply, key)
             if fresh:
                 known[key] = record
                 on_answer(record)
@@ -246,13 +251,13 @@ def _reply_of(record: Record) -> Reply:
     return Reply(text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes)
 
 
-def _record(question: Question, rival: Rival, reply: Reply, key: str) -> Record:
+def _record(question: Question, candidate: Candidate, reply: Reply, key: str) -> Record:
     answer = _encodable(reply.text)
     judgement = judge(question.expect, answer)
     return Record(
         prompt_id=question.id,
-        rival=rival.name,
-        model=rival.model,
+        candidate=candidate.name,
+        model=candidate.model,
         messages=question.messages,
         answer=answer,
         expect=question.expect,

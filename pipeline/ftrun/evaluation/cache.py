@@ -1,6 +1,6 @@
 """The files that answers are kept in: answers.jsonl as users read it, and every answer ever paid for.
 
-`answers.jsonl` holds what the current questions and rivals call for, whole and in order.
+`answers.jsonl` holds what the current questions and candidates call for, whole and in order.
 `answers.cache.jsonl` grows by a durable line per answer, so that a crash, a rerun, or a question that was
 taken out and put back asks nothing again.
 """

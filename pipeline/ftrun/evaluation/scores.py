@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ftrun.evaluation.answers import Judged
@@ -11,7 +11,7 @@ from ftrun.evaluation.answers import Judged
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartScore:
-    """How one rival did on a part of the questions."""
+    """How one candidate did on a part of the questions."""
 
     pass_rate: float | None
     passed: int
@@ -19,8 +19,8 @@ class PartScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RivalScore:
-    """How one rival did. `judged` are the questions with an `expect`; without any, `pass_rate` is None.
+class CandidateScore:
+    """How one candidate did. `judged` are the questions with an `expect`; without any, `pass_rate` is None.
 
     Where some questions stand in the training data, `recall` is the score on these and `unseen` on the rest.
     """
@@ -43,28 +43,42 @@ class Flip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """The scores of all rivals in the order asked, and the flips from base to tuned."""
+    """The scores of all candidates in the order asked, and the flips from base to tuned."""
 
-    rivals: Mapping[str, RivalScore]
-    flips: tuple[Flip, ...]
+    candidates: Mapping[str, CandidateScore] = field(default_factory=dict)
+    flips: tuple[Flip, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the document of scores.json: {"rivals": {rival: {…}}, "flips": [{prompt_id, change}]}."""
-        rivals = {name: _without_nothing(asdict(score)) for name, score in self.rivals.items()}
-        return {"rivals": rivals, "flips": [asdict(flip) for flip in self.flips]}
+        """Return the document of scores.json: {"candidates": {name: {…}}, "flips": [{prompt_id, change}]}."""
+        candidates = {name: _without_nothing(asdict(score)) for name, score in self.candidates.items()}
+        return {"candidates": candidates, "flips": [asdict(flip) for flip in self.flips]}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Scores:
+        """Return the scores of a document of scores.json; version 0.1 called the candidates rivals."""
+        found = document.get("candidates", document.get("rivals", {}))
+        return cls(
+            candidates={name: _score_of(one) for name, one in found.items()},
+            flips=tuple(Flip(**one) for one in document.get("flips", ())),
+        )
+
+
+def _score_of(values: Mapping[str, Any]) -> CandidateScore:
+    parts = {name: PartScore(**values[name]) for name in ("recall", "unseen") if values.get(name)}
+    return CandidateScore(**{**values, **parts})
 
 
 def score(records: Sequence[Judged], *, tuned: str = "tuned", base: str = "base") -> Scores:
-    """Count passes per rival, and compare `tuned` with `base` question by question."""
-    names = dict.fromkeys(record.rival for record in records)
-    rivals = {name: _count([one for one in records if one.rival == name]) for name in names}
-    return Scores(rivals=rivals, flips=_flips(records, tuned, base))
+    """Count passes per candidate, and compare `tuned` with `base` question by question."""
+    names = dict.fromkeys(record.candidate for record in records)
+    candidates = {name: _count([one for one in records if one.candidate == name]) for name in names}
+    return Scores(candidates=candidates, flips=_flips(records, tuned, base))
 
 
-def _count(records: Sequence[Judged]) -> RivalScore:
+def _count(records: Sequence[Judged]) -> CandidateScore:
     known = [record for record in records if record.recall]
     whole, recall, rest = _part(records), _part(known), _part([one for one in records if not one.recall])
-    return RivalScore(
+    return CandidateScore(
         pass_rate=whole.pass_rate,
         passed=whole.passed,
         judged=whole.judged,
@@ -86,7 +100,7 @@ def _part(records: Sequence[Judged]) -> PartScore:
 
 
 def _flips(records: Sequence[Judged], tuned: str, base: str) -> tuple[Flip, ...]:
-    verdict = {(record.prompt_id, record.rival): record.passed for record in records}
+    verdict = {(record.prompt_id, record.candidate): record.passed for record in records}
     flips = []
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):
         after, before = verdict.get((prompt_id, tuned)), verdict.get((prompt_id, base))

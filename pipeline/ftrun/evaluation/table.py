@@ -25,7 +25,7 @@ COLOURS = {True: "green", False: "red", None: "dim"}
 
 
 def print_answers(records: Sequence[Judged], stream: TextIO | None = None) -> None:
-    """Print all rivals' answers side by side, with verdicts, pass rates and flips.
+    """Print all candidates' answers side by side, with verdicts, pass rates and flips.
 
     On a terminal that is wide enough it is a table (without colours if NO_COLOR is set), else blocks
     without escape sequences.
@@ -41,7 +41,7 @@ def print_answers(records: Sequence[Judged], stream: TextIO | None = None) -> No
 
 
 def answers_table(records: Sequence[Judged], *, width: int, colour: bool) -> str:
-    """Return the answers as a table of `width` columns, a row per question and a column per rival."""
+    """Return the answers as a table of `width` columns, a row per question and a column per candidate."""
     from rich.console import Console  # rich takes 0.1 s to import, and only this needs it
 
     console = Console(
@@ -63,14 +63,14 @@ def _table(records: Sequence[Judged]) -> Table:
     from rich import box
     from rich.table import Table
 
-    rivals = list(dict.fromkeys(record.rival for record in records))
+    candidates = list(dict.fromkeys(record.candidate for record in records))
     table = Table(box=box.ROUNDED, expand=True, show_lines=True, header_style="bold")
     table.add_column("question", ratio=2, overflow="fold")
-    for rival in rivals:
-        table.add_column(visible(rival), ratio=3, overflow="fold")
+    for candidate in candidates:
+        table.add_column(visible(candidate), ratio=3, overflow="fold")
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):
-        answers = {record.rival: record for record in records if record.prompt_id == prompt_id}
-        cells = [_cell(answers[rival]) if rival in answers else "" for rival in rivals]
+        answers = {record.candidate: record for record in records if record.prompt_id == prompt_id}
+        cells = [_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates]
         table.add_row(_question_cell(next(iter(answers.values()))), *cells)
     return table
 
@@ -101,7 +101,7 @@ def answers_blocks(records: Sequence[Judged]) -> str:
         answers = [record for record in records if record.prompt_id == prompt_id]
         lines += [f"[{visible(prompt_id)}{_label(answers[0])}] {_indented(question_text(answers[0]), 4)}"]
         for record in answers:
-            head = f"  {MARKS[record.passed]} {visible(record.rival)}: "
+            head = f"  {MARKS[record.passed]} {visible(record.candidate)}: "
             lines += [head + _indented(record.answer.strip(), 6)]
             lines += [f"      ({visible(reason)})" for reason in record.failures]
         lines += [""]
@@ -121,13 +121,13 @@ def summary(scores: Scores) -> list[str]:
     """Return the lines under the answers: pass rates, and what fine-tuning fixed or broke."""
     rates = [
         f"{visible(name)} {one.passed}/{one.judged} ({one.pass_rate:.0%})"
-        for name, one in scores.rivals.items()
+        for name, one in scores.candidates.items()
         if one.pass_rate is not None
     ]
     lines = [f"passed: {', '.join(rates)}"] if rates else []
     known = [
         f"{visible(name)} {one.recall.passed}/{one.recall.judged}"
-        for name, one in scores.rivals.items()
+        for name, one in scores.candidates.items()
         if one.recall and one.recall.judged
     ]
     lines += [f"of these, recall (asked in training too): {', '.join(known)}"] if known else []

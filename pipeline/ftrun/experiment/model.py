@@ -214,7 +214,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalPrompt:
-    """A question for every rival. `system` is the experiment's own unless `own_system` is true."""
+    """A question for every candidate. `system` is the experiment's own unless `own_system` is true."""
 
     id: str
     user: str | None = None
@@ -226,7 +226,7 @@ class EvalPrompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Rivals, questions and how they are sampled."""
+    """Candidates, questions and how they are sampled."""
 
     models: tuple[str, ...] = ("tuned", "base")
     prompts: tuple[EvalPrompt, ...] = ()

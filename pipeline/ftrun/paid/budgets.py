@@ -1,19 +1,18 @@
-"""Budgets while money is being spent: what came back counts, and where the next request would exceed a
-budget the work stops. What may be begun at all is `runner.money`'s and `spending.check_month`'s.
+"""Budgets while money is being spent: work stops where the next request would exceed one. Whether it may
+begin at all is checked by `cost.consent` and `spending.check_month`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ftrun import data
 from ftrun.cost.amounts import money
 from ftrun.errors import DecisionError
-from ftrun.experiment.target_model import Target
 from ftrun.paid.job_spec import spec_key
-from ftrun.paid.spending import answers_usd, spent_this_month, train_usd
+from ftrun.paid.spending import spent_this_month, train_usd
 from ftrun.workflow.context import Context
 
 
@@ -32,12 +31,12 @@ class Limit:
 
 
 def run_limits(context: Context) -> list[Limit]:
-    """Return the budgets of a run; `context.spent` counts against its own."""
+    """Return the budgets that a run must stay within."""
     return [*_own_limits(context), *month_limits(context)]
 
 
 def _own_limits(context: Context) -> list[Limit]:
-    """Return the run's own budget, if there is one."""
+    """Return the run's own budget, if there is one; `context.spent` counts against it."""
     usd = context.experiment.budget.usd
     if context.local or usd is None:
         return []
@@ -53,7 +52,7 @@ def month_limits(context: Context) -> list[Limit]:
     return [Limit(key="budget.usd_per_month", usd=limit, before=spent, code="over_month")]
 
 
-def hold(
+def check_next(
     limits: Sequence[Limit],
     paid: float | None,
     more: float | None,
@@ -78,7 +77,7 @@ def hold(
             )
 
 
-def hold_after(limits: Sequence[Limit], paid: float | None, *, rate: float | None, done: str) -> None:
+def check_spent(limits: Sequence[Limit], paid: float | None, *, rate: float | None, done: str) -> None:
     """Return if what was `paid` is within the budgets; DecisionError otherwise: nothing is left to stop."""
     for limit in limits:
         if paid is not None and limit.exceeded_by(paid):
@@ -89,21 +88,6 @@ def hold_after(limits: Sequence[Limit], paid: float | None, *, rate: float | Non
                 hint=f"Everything is kept, and running the same command again costs nothing. What costs more "
                 f"than this needs a larger `{limit.key}`.",
             )
-
-
-def hold_question(context: Context, asked: Target, messages: Sequence[Mapping[str, Any]], done: str) -> None:
-    """Return if one more question to `asked` fits the budgets; DecisionError otherwise."""
-    if not context.limits:
-        return
-    longest = context.experiment.evaluation.sampling.get("max_tokens")
-    hold(
-        context.limits,
-        answers_usd(context),
-        data.request_usd(asked, messages, longest),
-        rate=context.experiment.budget.yen_per_usd,
-        done=done,
-        way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
-    )
 
 
 def job_usd(context: Context) -> float:
@@ -138,7 +122,7 @@ def count_job(context: Context, tokens: int | None) -> None:
     )
 
 
-def hold_stage(context: Context, name: str) -> None:
+def check_stage(context: Context, name: str) -> None:
     """Return if the run has not spent its budget; DecisionError before a stage that costs money otherwise."""
     budget = context.experiment.budget
     if budget.usd is None or context.local or context.spent <= budget.usd:
@@ -151,8 +135,47 @@ def hold_stage(context: Context, name: str) -> None:
     )
 
 
-def hold_run(context: Context) -> None:
+def check_run(context: Context) -> None:
     """Return if a run that paid is within its budgets; DecisionError otherwise."""
     rate, done = context.experiment.budget.yen_per_usd, "the run is done"
-    hold_after(month_limits(context), 0.0, rate=rate, done=done)  # the ledger has the answers already
-    hold_after(_own_limits(context), answers_usd(context), rate=rate, done=done)
+    check_spent(month_limits(context), 0.0, rate=rate, done=done)  # the ledger has the answers already
+    check_spent(_own_limits(context), 0.0, rate=rate, done=done)  # and so has `context.spent`
+
+
+def estimate(
+    context: Context,
+    *,
+    train: bool = False,
+    evaluate: bool = False,
+    answered: Mapping[str, Collection[str]] | None = None,
+    deploy: bool = False,
+    hourly: float | None = None,
+) -> dict[str, Any] | None:
+    """Return tokens and cost of what is still to be paid; None before the data are counted.
+
+    `answered` are the prompts that each candidate has answered already. A deployment counts with `hourly` US$
+    (None: unknown) for its first hour: questions rarely take longer, and each begun hour is paid.
+    """
+    counted = context.result("check")
+    if "train_tokens" not in counted:
+        return None
+    found = data.price(
+        context.experiment,
+        examples=counted["examples"],
+        train_tokens=counted["train_tokens"],
+        train=train,
+        evaluate=evaluate,
+        answered=answered,
+    )
+    if not deploy:
+        return found
+    usd, rate = found["usd"], found["yen_per_usd"]
+    total = None if hourly is None or usd is None else round(usd + hourly, 6)
+    return {
+        **found,
+        "deploy_usd": hourly,
+        "usd": total,
+        "yen": None if total is None or rate is None else round(total * rate, 2),
+        "unknown": found["unknown"]
+        or (None if hourly is not None else "deployment.usd_per_hour is not given"),
+    }

@@ -1,5 +1,5 @@
-"""What is known of a deployment that ftrun made: written down before it is asked for, as it costs money
-by the hour, and until it is gone. No stage: `deploy`, `undeploy` and `ftrun rm` stand on it.
+"""The deployment of a tuned model: written down before it is requested, as it costs money by the hour, and
+until it is gone. The stages `deploy` and `undeploy` use it, and so does `ftrun rm`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from ftrun.state import StageRecord
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import fingerprint, shortened
 
-if TYPE_CHECKING:  # a run with nothing to do reads no ledger
+if TYPE_CHECKING:  # a run with nothing to do reads no ledger and manages no deployment
     from ftrun.state.ledger import Standing
+    from ftrun.targets.azure import Deployments
 
 STAGE = "deploy"
 FREE = "developertier"  # no hourly fee; ends after a day by itself
@@ -36,8 +37,28 @@ def price(sku: str | None, usd_per_hour: float | None) -> str:
     return f"{usd} an hour until it is removed"
 
 
-def standing(context: Context) -> dict[str, Any] | None:
-    """Return the facts of the deployment that ftrun made, or was about to, and that nobody removed."""
+def management_of(context: Context, where: Deployment) -> Deployments:
+    """Return the management of deployments at a resource of the target; the caller closes it."""
+    from ftrun.targets.azure import Deployments
+
+    target = context.experiment.target
+    return Deployments(where, target.name, pause=min(target.poll[0] * 10, 10.0))
+
+
+def called(context: Context, model: str) -> str:
+    """Return the name under which the target answers for `model`: its deployment's, if it has one."""
+    deployed = context.result(STAGE)
+    return str(deployed["deployment"]) if model and deployed.get("model") == model else model
+
+
+def is_needed(context: Context) -> bool:
+    """Return whether the target needs a deployment, and there are questions or one is up."""
+    asked = bool(context.experiment.evaluation.prompts) or running(context) is not None
+    return asked and context.experiment.target.capabilities.get("deployment") == "needed"
+
+
+def running(context: Context) -> dict[str, Any] | None:
+    """Return the facts of the deployment that ftrun created, or was about to, and that nobody removed."""
     record = context.state.stages.get(STAGE)
     if record is None or record.result.get("sku") is None or record.result.get("removed"):
         return None
@@ -45,16 +66,16 @@ def standing(context: Context) -> dict[str, Any] | None:
 
 
 def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) -> dict[str, Any]:
-    """Write down, in state and ledger, the deployment that is about to be made; return its facts.
+    """Write down, in state and ledger, the deployment that is about to be created; return its facts.
 
-    One that a killed run began is the same one. DecisionError if the month's budget is spent.
+    If a killed run began it, that is the same one. DecisionError if the month's budget is spent.
     """
     from ftrun.paid.spending import announce
 
     where, known = context.experiment.target.deployment, context.state.stages.get(STAGE)
     assert where is not None
     same = known is not None and known.fingerprint == fingerprint(inputs) and known.status != "done"
-    if same and known is not None and standing(context) is not None:
+    if same and known is not None and running(context) is not None:
         return known.result
     effect = str(uuid.uuid4())
     announce(context, "deployment", effect, 0.0 if where.sku == FREE else where.usd_per_hour)
@@ -75,8 +96,8 @@ def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) ->
 
 
 def count_hours(context: Context) -> None:
-    """Let the ledger know what the deployment that stands has cost so far: a month's budget counts it."""
-    facts = standing(context)
+    """Write into the ledger what the running deployment has cost so far: a month's budget counts it."""
+    facts = running(context)
     if facts is None or not facts.get("effect"):
         return
     price_of_one = _hourly(facts)
@@ -90,12 +111,12 @@ def count_hours(context: Context) -> None:
 
 
 def take_down(context: Context) -> str | None:
-    """Remove the deployment that stands and note it; return its name, None if there is none."""
-    facts = standing(context)
+    """Remove the running deployment and note it; return its name, None if there is none."""
+    facts = running(context)
     if facts is None:
         return None
     name = str(facts["deployment"])
-    service = context.deployments(_where(context, facts))
+    service = management_of(context, _where(context, facts))
     try:
         service.down(name)
     finally:
@@ -106,8 +127,8 @@ def take_down(context: Context) -> str | None:
 
 
 def take_down_earlier(context: Context, inputs: Mapping[str, Any]) -> None:
-    """Remove a deployment of an earlier configuration, which nobody will ask; one to be kept is named."""
-    facts, record = standing(context), context.state.stages.get(STAGE)
+    """Remove a deployment of an earlier configuration, which nobody will ask; warn of one to be kept."""
+    facts, record = running(context), context.state.stages.get(STAGE)
     if facts is None or record is None or record.fingerprint == fingerprint(inputs):
         return
     where = context.experiment.target.deployment
@@ -125,9 +146,9 @@ def removed(context: Context, facts: dict[str, Any]) -> None:
     context.save()
 
 
-def tell_what_stands(context: Context) -> None:
-    """Warn of a deployment that a run leaves behind because it did not come to its end."""
-    facts, where = standing(context), context.experiment.target.deployment
+def warn_of_running(context: Context) -> None:
+    """Warn of a deployment that a run leaves up because it did not finish."""
+    facts, where = running(context), context.experiment.target.deployment
     if facts is not None and not (where is not None and where.keep):
         context.emit("warning", message=_stays(context, facts))
 
@@ -141,13 +162,13 @@ def _stays(context: Context, facts: Mapping[str, Any]) -> str:
 
 
 def _where(context: Context, facts: Mapping[str, Any]) -> Deployment:
-    """Return the resource where it was made: the file may name another one by now."""
+    """Return the resource where it was created: the experiment may name another one by now."""
     if "resource" in facts:
         return Deployment(**facts["resource"])
     where = context.experiment.target.deployment
     if where is None:
         raise DecisionError(
-            f"deployment {facts['deployment']} still stands, and the target does not say where",
+            f"deployment {facts['deployment']} is still up, and the target does not say where",
             code="not_deployed",
             hint="Put `deployment: {subscription: …, resource_group: …, account: …}` back.",
         )
@@ -157,15 +178,17 @@ def _where(context: Context, facts: Mapping[str, Any]) -> Deployment:
 def _note_hours(context: Context, facts: Mapping[str, Any], how: Standing) -> None:
     """Write into the ledger what the hours cost, each in the month (UTC) in which it began."""
     from ftrun.paid.spending import settle
+    from ftrun.state.ledger import Charge
 
     price_of_one, effect, what = _hourly(facts), facts["effect"], facts["deployment"]
     for number, (month, of_month) in enumerate(groupby(_hours(facts), key=lambda hour: f"{hour:%Y-%m}")):
         begun = list(of_month)
         usd = None if price_of_one is None else price_of_one * len(begun)
         if number == 0:
-            settle(context, "deployment", effect, how, usd=usd, what=what)
+            charge = Charge("deployment", effect, how, usd=usd, what=what)
         else:
-            settle(context, "deployment", f"{effect}:{month}", how, usd=usd, what=what, at=begun[0])
+            charge = Charge("deployment", f"{effect}:{month}", how, usd=usd, what=what, at=begun[0])
+        settle(context, charge)
 
 
 def _hourly(facts: Mapping[str, Any]) -> float | None:

@@ -1,7 +1,7 @@
-"""What is kept of every model that was trained: configuration, metrics and answers, by spec key.
+"""The archive of every model that was trained: configuration, metrics and answers, by spec key.
 
 A later run that comes back to a configuration takes them from here, also where the server is gone or the
-clone is fresh; nothing kept here is ever asked or paid for again.
+clone is fresh; nothing in it is ever asked or paid for again.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from ftrun.workflow.decision import shortened
 
 FOLDER, ENTRY, METRICS, ANSWERS = "history", "model.json", "metrics.csv", "answers.jsonl"
 SCORES, REPORT = "scores.json", "report.md"
-TOLD = (  # of a job
+JOB_FACTS = (
     *("job_id", "status", "attempt", "fine_tuned_model", "adopted", "created_at", "finished_at"),
     *("trained_tokens", "hyperparameters", "spec"),
 )
 
 
-def kept_folder(run: Path, key: str) -> Path:
-    """Return where, of a run folder, the model with this spec key is kept."""
+def archive_folder(run: Path, key: str) -> Path:
+    """Return the folder, in a run folder, with the archive of the model with this spec key."""
     return run / FOLDER / key[:16]
 
 
-def present_folder(context: Context) -> Path:
-    """Return where the model of the present configuration is kept."""
-    return kept_folder(context.folder, spec_key(context))
+def archive_of(context: Context) -> Path:
+    """Return the folder with the archive of the present configuration's model."""
+    return archive_folder(context.folder, spec_key(context))
 
 
-def keep(context: Context, *, answers: bool, reported: bool = False) -> None:
-    """Keep the model of the present configuration with all that was found out about it.
+def archive(context: Context, *, answers: bool, reported: bool = False) -> None:
+    """Archive the model of the present configuration with everything that is known of it.
 
-    What is kept already never becomes less: a fresh clone, or a run without questions, has less to tell.
+    What is archived already never becomes less: a fresh clone, or a run without questions, knows less.
     `answers`, `reported`: answers.jsonl, and report.md too, are the present configuration's.
     """
     key = spec_key(context)
     job, waited = context.state.jobs.get(key), context.state.stages.get("wait")
     if job is None or waited is None or waited.status != "done" or waited.result.get("spec") != key:
         return
-    folder = present_folder(context)
+    folder = archive_of(context)
     before = _entry(folder)
     same_job = _mapping(before, "wait").get("job_id") in (None, waited.result.get("job_id"))
     scores = evaluated(context, key) if answers else None
-    answered = scores is not None and keep_answers(context, present=True)
+    answered = scores is not None and archive_answers(context, present=True)
     entry = {
         **before,
         "spec_key": key,
@@ -62,11 +62,11 @@ def keep(context: Context, *, answers: bool, reported: bool = False) -> None:
         "metrics": scores or _mapping(before, "metrics"),
     }
     if not before and (folder / ENTRY).exists():
-        context.emit("warning", message=f"{shown_path(folder / ENTRY)} is damaged: it is written again")
+        context.emit("warning", message=f"{shown_path(folder / ENTRY)} is damaged: it is rewritten")
     if entry != before:
         write_json(folder / ENTRY, entry)
     _keep_metrics(context, folder, same_job=same_job)
-    # without a question there is nothing new to tell of answers that are kept
+    # without a question there is nothing new to add to archived answers
     if scores is not None and (answered or not (folder / ANSWERS).exists()):
         for name in (SCORES, *((REPORT,) if reported else ())):
             _write_changed(folder / name, _bytes(context.folder / name))
@@ -94,7 +94,7 @@ def _fuller(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _keep_metrics(context: Context, folder: Path, *, same_job: bool) -> None:
-    """Keep the training curve, unless the one that is kept of this job has more steps."""
+    """Archive the training curve, unless the archived one of this job has more steps."""
     kept, now = _bytes(folder / METRICS), _bytes(context.folder / METRICS)
     if kept is None or _steps(now) >= (_steps(kept) if same_job else 1):
         _write_changed(folder / METRICS, now)
@@ -106,11 +106,11 @@ def _steps(metrics: bytes | None) -> int:
     return len(parse_metrics((metrics or b"").decode("utf-8", "replace")))
 
 
-def keep_answers(context: Context, *, present: bool = False) -> bool:
-    """Keep every answer of the present model; return whether there are present ones.
+def archive_answers(context: Context, *, present: bool = False) -> bool:
+    """Archive every answer of the present model; return whether there are present ones.
 
-    Those to the present questions (`present`: answers.jsonl has them) come first, then all that was kept
-    before, byte for byte, then what was asked since.
+    Those to the present questions (`present`: answers.jsonl has them) come first, then all that was
+    archived before, byte for byte, then what was asked since.
     """
     from ftrun.evaluation.cache import (  # a run with nothing to do needs none
         CACHE,
@@ -119,13 +119,13 @@ def keep_answers(context: Context, *, present: bool = False) -> bool:
         read_records,
     )
 
-    path = present_folder(context) / ANSWERS
+    path = archive_of(context) / ANSWERS
     others = models_of_others(context)
     now = [one for one in read_records(context.folder / ANSWERS) if present and one.model not in others]
-    told = {(one.cache_key, one.rival, one.answer) for one in now}
+    present_ones = {(one.cache_key, one.candidate, one.answer) for one in now}
     lines, known = [line_of(one) for one in now], {(one.cache_key, one.answer) for one in now}
     for _, line, record in read_lines(path):
-        if record is None or (record.cache_key, record.rival, record.answer) not in told:
+        if record is None or (record.cache_key, record.candidate, record.answer) not in present_ones:
             lines.append(line)
         if record is not None:
             known.add((record.cache_key, record.answer))
@@ -138,19 +138,19 @@ def keep_answers(context: Context, *, present: bool = False) -> bool:
     return bool(now)
 
 
-def tell_damaged(context: Context) -> None:
-    """Name every line of the kept answers that can't be read: it stays there, and counts as not answered."""
+def warn_damaged(context: Context) -> None:
+    """Warn of every line of archived answers that can't be read: it is kept, and counts as not answered."""
     from ftrun.evaluation.cache import read_lines
 
     for path in sorted(context.folder.glob(f"{FOLDER}/*/{ANSWERS}")):
         for number, _, record in read_lines(path):
             if record is None:
                 where = f"{shown_path(path)}:{number}"
-                context.emit("warning", message=f"{where}: not an answer; the line stays, but is not used")
+                context.emit("warning", message=f"{where}: not an answer; the line is kept, but not used")
 
 
 def models_of_others(context: Context) -> set[str | None]:
-    """Return the tuned models of other configurations: their answers are kept with them."""
+    """Return the tuned models of other configurations: their answers are archived with them."""
     key = spec_key(context)
     return {job.fine_tuned_model for other, job in context.state.jobs.items() if other != key}
 
@@ -160,15 +160,15 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _write_changed(path: Path, data: bytes | None) -> None:
-    """Write what there is, where it is not there already."""
+    """Write `data` unless the file holds it already."""
     if data is not None and data != _bytes(path):
         write_atomic(path, data)
 
 
-def recalled(context: Context) -> Mapping[str, Any] | None:
-    """Return what waiting for this job found once, with its metrics put back; None if nothing is kept."""
+def restore_wait(context: Context) -> Mapping[str, Any] | None:
+    """Return what waiting for this job found, with its metrics restored; None if nothing is archived."""
     key = spec_key(context)
-    folder, job = present_folder(context), context.state.jobs.get(key)
+    folder, job = archive_of(context), context.state.jobs.get(key)
     try:
         found = dict[str, Any](_entry(folder)["wait"])
         metrics = without_formulas((folder / METRICS).read_bytes().decode()).encode()
@@ -185,7 +185,7 @@ def recalled(context: Context) -> Mapping[str, Any] | None:
 
 
 def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield every job of a state, oldest first, with configuration, scores, cost and place of its answers."""
+    """Yield every job of a state, oldest first, with configuration, scores, cost and path of its answers."""
     from ftrun.state.ledger import NAME, effects, read_ledgers
 
     waited = state.stages.get("wait")
@@ -195,7 +195,7 @@ def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
     # a job that was adopted after a lost state was paid for by the effect that names it
     paid = {one.what: one for one in found if one.kind == "job" and one.standing == "actual"}
     for key, job in sorted(state.jobs.items(), key=lambda item: item[1].created_at or 0):
-        kept = kept_folder(folder, key)
+        kept = archive_folder(folder, key)
         entry = _entry(kept)
         cost = paid.get(job.job_id) or costs.get(job.intent or job.job_id)
         yield {
@@ -210,7 +210,7 @@ def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _facts(job: JobRecord) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in TOLD}
+    return {name: getattr(job, name) for name in JOB_FACTS}
 
 
 def _entry(folder: Path) -> Mapping[str, Any]:
@@ -218,7 +218,7 @@ def _entry(folder: Path) -> Mapping[str, Any]:
         found = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
         json.dumps(
             found, ensure_ascii=False
-        ).encode()  # what can't be written again, such as half a character, is damage
+        ).encode()  # what can't be written again, such as a lone surrogate, is damage
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,5 +1,5 @@
-"""Whether the job under an id that we know is ours: a server that was set up again counts from one, and a
-gateway may answer with somebody else's job. Asks about files, creates nothing.
+"""Whether the job under an id that we know is ours: a server that was set up again reuses ids, and a gateway
+may answer with somebody else's job. Asks about files, creates nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError
 from ftrun.state import JobRecord, State
-from ftrun.targets import Job, Service
+from ftrun.targets import Job, Service, get_or_none
 from ftrun.targets.matching import is_another, key_of, other_model, same_content
 
 
@@ -22,23 +22,23 @@ def why_another(
     *,
     just_made: bool = False,
 ) -> str | None:
-    """Return in words why a job is not the one of this spec key, None where nothing that is told says so.
+    """Return in words why a job is not the one of this spec key, None where nothing contradicts that.
 
-    Its spec key decides. Without one model and files are compared, these by their content: a file may have
-    been uploaded again since, or be gone, but a job that was `just_made` has the files that it was sent.
+    Its spec key decides. Without one, model and files are compared, files by their content: a file may have
+    been uploaded again since, or be gone, but a job that was `just_made` has the files of its request.
     """
-    told = key_of(job)
-    if told is not None:
-        return None if told == key else "was made for another configuration"
+    carried = key_of(job)
+    if carried is not None:
+        return None if carried == key else "was made for another configuration"
     wrong = other_model(job, spec.get("continue from") or spec.get("model") or "")
     if wrong is not None:
         return wrong
-    for role, told_file, data in (
+    for role, file_id, data in (
         ("train", job.training_file, "training data"),
         ("validation", job.validation_file, "validation data"),
     ):
-        if told_file and _is_other_file(state, service, told_file, role, spec.get(data), just_made):
-            return f"was made from another file ({told_file})"
+        if file_id and _is_other_file(state, service, file_id, role, spec.get(data), just_made):
+            return f"was made from another file ({file_id})"
     return None
 
 
@@ -51,9 +51,9 @@ def _is_other_file(
         return just_made and not sha
     # after a lost state only the hash is known, which the name of an upload has
     name, size = (upload.name, upload.bytes) if upload else (f"-{role}-{sha[:16]}.jsonl", 0)
-    if same_content(file_id, name):  # told by its name
+    if same_content(file_id, name):  # its name has the hash
         return False
-    file = service.file(file_id)
+    file = get_or_none(service.file, file_id)
     return just_made if file is None else is_another(file, name, size)
 
 
@@ -70,15 +70,15 @@ def require_ours(state: State, service: Service, job: Job) -> None:
     wrong = [why_another(state, service, job, key, _compared(record)) for key, record in records]
     if wrong and None not in wrong:  # an id that was given twice is two jobs of ours
         raise DecisionError(
-            f"job {job.id} at the target is not the one that was made here: it {wrong[0]}. "
+            f"job {job.id} at the target is not the one that was created here: it {wrong[0]}. "
             "The server may have been set up again; nothing was sent",
             code="not_this_job",
-            hint="If ours has another id, `ftrun adopt CONFIG JOB_ID` takes it. If it is gone for good, "
+            hint="If ours has another id: `ftrun adopt CONFIG JOB_ID`. If it is gone for good, "
             "`ftrun run CONFIG --force train` creates another.",
         )
 
 
 def _compared(record: JobRecord) -> Mapping[str, Any]:
-    """Return what a recorded job is compared by: who adopted one has accepted the name of its model."""
+    """Return what a recorded job is compared by: adopting one accepts the name of its model."""
     names = ("continue from", "model")
     return {name: value for name, value in record.spec.items() if not record.adopted or name not in names}

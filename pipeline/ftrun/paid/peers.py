@@ -1,7 +1,7 @@
-"""What the runs of this user know of one another's calls: a job or a file that another clone, or this
-one before its state was lost, has asked for is found although neither state nor provider's list shows it.
+"""Notes that the runs of this user leave for each other: a job or a file that another clone requested, or
+this one before its state was lost, is found although neither the state nor the provider's list shows it.
 
-Nothing is sent here but a look at one job or file. The engine on this machine needs none of it.
+Only looks at single jobs and files. The engine on this machine needs no notes.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import time
 import uuid
 from dataclasses import replace
 
-from ftrun.errors import FtrunError
 from ftrun.files import digest
 from ftrun.paid.job_spec import spec
 from ftrun.paid.ownership import why_another
 from ftrun.paid.unresolved import unclear_error
 from ftrun.state import Intent, State
-from ftrun.state.notes import Note, drop_note, read_note, write_note
+from ftrun.state.notes import CallNote, drop_note, read_note, write_note
 from ftrun.targets import Job, RemoteFile, Service, same_account, server_of
 from ftrun.targets.addresses import OPENAI
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import is_of
 from ftrun.workflow.context import Context
 
@@ -62,28 +61,26 @@ def open_call(context: Context, key: str) -> Intent | None:
 
 
 def noted_job(context: Context, service: Service, key: str) -> list[Job]:
-    """Return the job that a run of this user made for this spec key, if the target knows it.
+    """Return the job that a run of this user created for this spec key, if the target knows it.
 
-    A job of another key, model or file is not: the server may have begun to count again. DecisionError where
-    something between may have answered that there is none.
+    A job of another key, model or file is not: the server may have been set up again. DecisionError where
+    a proxy may have answered that there is none.
     """
     note = _note(context, "job", spec=key)
     if note is None or note.made is None:
         return []
     try:
         job = service.job(note.made)
-    except FtrunError as error:
-        if error.code != "not_found":
-            raise
-        if is_gone(error) or context.confirmed_not_created:
+    except NotFoundError as error:
+        if error.certain or context.settings.confirm_not_created:
             return []
-        made = replace(note.intent, reason=f"an earlier run made {note.made}")
+        made = replace(note.intent, reason=f"an earlier run created {note.made}")
         raise unclear_error(context, made, error) from error
     return [job] if why_another(context.state, service, job, key, spec(context)) is None else []
 
 
 def may_show_late(context: Context, key: str) -> bool:
-    """Return whether a job was made for this spec key within the time that a target needs to show it."""
+    """Return whether a job was created for this spec key within the time that a target needs to list it."""
     note = _note(context, "job", spec=key)
     if note is None or note.made is None:
         return False
@@ -91,9 +88,9 @@ def may_show_late(context: Context, key: str) -> bool:
 
 
 def noted_file(context: Context, service: Service, sha: str, *, name: str, size: int) -> RemoteFile | None:
-    """Return the file that a run of this user made of these bytes, if the target has it still."""
+    """Return the file that a run of this user uploaded with these bytes, if the target still has it."""
     note = _note(context, "file", file=sha)
-    file = None if note is None or note.made is None else service.file(note.made)
+    file = None if note is None or note.made is None else get_or_none(service.file, note.made)
     return file if file is not None and is_of(file, name, size) else None
 
 
@@ -104,14 +101,15 @@ def is_open_upload(context: Context, sha: str) -> bool:
 
 
 def leave_note(context: Context, lock: str, intent: Intent | None, *, made: str | None = None) -> None:
-    """Let this user's other runs know that the call is about to leave or, with `made`, what it has made.
+    """Let this user's other runs know that the call is about to leave or, with `made`, what it created.
 
-    A note of what was made that can't be written is a warning: the state has it, and the earlier note stands.
+    If a note of what was created can't be written, that is a warning: the state has it, and the earlier note
+    remains.
     """
     if context.local:
         return
     call = intent or Intent(id=str(uuid.uuid4()), phase="intent", at=time.time())
-    note = Note(intent=replace(call, phase="sending"), made=made, folder=str(context.folder))
+    note = CallNote(intent=replace(call, phase="sending"), made=made, folder=str(context.folder))
     try:
         write_note(lock, note)
     except OSError as error:
@@ -121,7 +119,7 @@ def leave_note(context: Context, lock: str, intent: Intent | None, *, made: str 
 
 
 def take_back_note(context: Context, lock: str, still_open: Intent | None = None) -> None:
-    """Forget a call that certainly made nothing, but not the open one that it was to make up for."""
+    """Forget a call that certainly created nothing, but not the open one that it was to make up for."""
     if still_open is not None:
         leave_note(context, lock, still_open)
     elif not context.local:
@@ -136,7 +134,7 @@ def note_lost_jobs(context: Context, lost: State) -> None:
 
 
 def take_over_notes(context: Context, *, key: str = "", sha: str = "") -> None:
-    """Give the note that an earlier version left of a job or a file today's name; its lock is held."""
+    """Rename the note that an earlier version left about a job or a file; its lock is held."""
     lock, before = _names(context, "job", spec=key) if key else _names(context, "file", file=sha)
     note = None if context.local else read_note(before)
     if note is not None:
@@ -144,7 +142,7 @@ def take_over_notes(context: Context, *, key: str = "", sha: str = "") -> None:
         drop_note(before)
 
 
-def _note(context: Context, kind: str, **what: str) -> Note | None:
+def _note(context: Context, kind: str, **what: str) -> CallNote | None:
     if context.local:
         return None
     lock, before = _names(context, kind, **what)
@@ -152,5 +150,5 @@ def _note(context: Context, kind: str, **what: str) -> Note | None:
     return read_note(lock) if note is None else _later(read_note(lock), note)
 
 
-def _later(note: Note | None, before: Note) -> Note:
+def _later(note: CallNote | None, before: CallNote) -> CallNote:
     return before if note is None or before.intent.at > note.intent.at else note

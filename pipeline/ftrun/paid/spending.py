@@ -1,7 +1,8 @@
-"""How stages tell the ledger what they are about to pay, and what it was: nothing for a local target.
+"""The ledger of a run: what is about to be paid is written before, and what it cost after. A local target
+costs nothing.
 
-The monthly budget is held here once more, under a lock that all targets of the experiment share: between the
-plan and the deed another run may have spent what was left.
+The month's budget is checked here once more, under a lock that all targets of the experiment share: since the
+plan another run may have spent what was left.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from ftrun.experiment.model import Experiment
 from ftrun.files import digest, write_atomic
 from ftrun.state.ledger import (
     NAME,
+    Charge,
     Kind,
     Ledger,
     Spent,
-    Standing,
     effects,
     ledgers_of,
     read_ledgers,
@@ -34,7 +35,7 @@ from ftrun.state.ledger import (
 from ftrun.state.locks import held, user_file
 from ftrun.workflow.context import Context
 
-FIRST = datetime(2020, 1, 1, tzinfo=UTC).timestamp()  # a server's clock that tells less is wrong
+FIRST = datetime(2020, 1, 1, tzinfo=UTC).timestamp()  # a server's clock that shows less is wrong
 
 
 def ledger_of(context: Context) -> Ledger:
@@ -46,7 +47,7 @@ def ledger_of(context: Context) -> Ledger:
 def spent_this_month(context: Context) -> Spent:
     """Return what the experiment has cost this month, on all its targets; DecisionError if a ledger is lost.
 
-    What this user has paid in other folders for runs counts too, and a date to come: a clock may be wrong.
+    What this user paid with other folders for runs counts too, and so do future dates: a clock may be wrong.
     """
     found = effects(read_ledgers((*ledgers_of(context.folder.parent), *_copies(context))))
     _refuse_unlisted(context, {one.effect for one in found})
@@ -68,8 +69,8 @@ def _copy_name(context: Context) -> str:
 
 
 def _keep_copy(context: Context) -> None:
-    """Keep a copy of what the ledger has of this month beside the user's locks: neither `--runs-dir` nor a
-    deleted ledger makes the month forget. One that can't be written is none; the ledger itself is.
+    """Copy this month's lines of the ledger to the folder of the user's locks, so that neither --runs-dir nor
+    a deleted ledger makes the month cheaper. If the copy can't be written, the ledger itself is enough.
     """
     ledger = ledger_of(context).path
     with contextlib.suppress(OSError, DecisionError):
@@ -87,19 +88,19 @@ def _beyond(context: Context) -> str:
 
 
 def _refuse_unlisted(context: Context, listed: set[str]) -> None:
-    """Refuse to go on where the state knows of a job that was paid for this month and no ledger does."""
+    """DecisionError where the state knows of a job that was paid for this month and no ledger does."""
     for job in context.state.jobs.values():
         noted = not job.adopted or (job.settled and job.trained_tokens is not None)
         if job.intent is None or job.intent in listed or not noted or _is_of_the_past(job.created_at):
             continue
         path = context.folder / NAME
-        line = ledger_of(context).line("job", job.intent, "actual", usd=None, what=job.job_id)
+        line = ledger_of(context).line(Charge("job", job.intent, "actual", usd=None, what=job.job_id))
         raise DecisionError(
-            f"{path} lacks job {job.job_id}, which the state knows: what was spent this month can't be "
-            "known; this was not paid for",
+            f"{path} lacks job {job.job_id}, which is in the state: what was spent this month is "
+            "unknown; this was not paid for",
             code="ledger_missing",
             file=str(path),
-            hint="Bring the ledger back, from git or a backup. If it is gone for good, add this line to it, "
+            hint="Restore the ledger from git or a backup. If it is gone for good, add this line to it, "
             f"with the US$ that the job cost in place of null: {line}",
         )
 
@@ -112,15 +113,13 @@ def _is_of_the_past(created_at: int | None) -> bool:
 
 
 def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> None:
-    """Write what is about to be paid at most; DecisionError if the month's budget has not that much left."""
+    """Write what is about to be paid at most; DecisionError if it exceeds the rest of the month's budget."""
     if context.local:
         return
-    with _alone(context.folder.parent):
+    with _locked(context.folder.parent):
         _fetch(context.experiment, context.folder.parent)
         check_month(context, usd)
-        ledger_of(context).note(kind, effect, "estimated", usd=usd)
-        _keep_copy(context)
-        context.store.hand_in_ledger()
+        _write(context, Charge(kind, effect, "estimated", usd=usd))
 
 
 def outgrown(context: Context, kind: Kind, effect: str, announced: float | None, usd: float | None) -> None:
@@ -128,17 +127,17 @@ def outgrown(context: Context, kind: Kind, effect: str, announced: float | None,
     settles must not leave less in the ledger.
     """
     if usd is not None and usd > (announced or 0.0):
-        settle(context, kind, effect, "estimated", usd=usd)
+        settle(context, Charge(kind, effect, "estimated", usd=usd))
 
 
-def bring_ledgers(experiment: Experiment, folder: Path) -> None:
-    """Bring what other machines have paid into the ledgers here; `folder` holds those of all its targets."""
+def fetch_ledgers(experiment: Experiment, folder: Path) -> None:
+    """Fetch what other machines have paid into the ledgers here; `folder` holds those of all its targets."""
     if experiment.state is not None:
-        with _alone(folder):
+        with _locked(folder):
             _fetch(experiment, folder)
 
 
-def _alone(folder: Path) -> AbstractContextManager[None]:
+def _locked(folder: Path) -> AbstractContextManager[None]:
     """Hold the lock of the experiment's ledgers."""
     return held(folder / "ledger.lock", what="another run writes the ledger", wait=True)
 
@@ -154,7 +153,7 @@ def _fetch(experiment: Experiment, folder: Path) -> None:
 
 
 def check_month(context: Context, usd: float | None) -> None:
-    """Raise DecisionError if `usd` more would exceed `budget.usd_per_month`, or nobody can tell."""
+    """Raise DecisionError if `usd` more would exceed `budget.usd_per_month`, or that is unknown."""
     limit, rate = context.experiment.budget.usd_per_month, context.experiment.budget.yen_per_usd
     if limit is None or usd == 0:
         return
@@ -175,24 +174,18 @@ def check_month(context: Context, usd: float | None) -> None:
         )
 
 
-def settle(
-    context: Context,
-    kind: Kind,
-    effect: str,
-    standing: Standing,
-    *,
-    usd: float | None,
-    tokens: int | None = None,
-    what: str | None = None,
-    at: datetime | None = None,
-) -> None:
-    """Write what became of an effect; `at` is when it happened, unless that is now."""
+def settle(context: Context, charge: Charge) -> None:
+    """Write what became of an effect."""
     if context.local:
         return
-    with _alone(context.folder.parent):
-        ledger_of(context).note(kind, effect, standing, usd=usd, tokens=tokens, what=what, at=at)
-        _keep_copy(context)
-        context.store.hand_in_ledger()
+    with _locked(context.folder.parent):
+        _write(context, charge)
+
+
+def _write(context: Context, charge: Charge) -> None:
+    ledger_of(context).note(charge)
+    _keep_copy(context)
+    context.store.share_ledger()
 
 
 def train_usd(context: Context, tokens: int | None) -> float | None:
@@ -200,16 +193,11 @@ def train_usd(context: Context, tokens: int | None) -> float | None:
     return None if tokens is None else data.train_usd(context.experiment, tokens)
 
 
-def answers_usd(context: Context) -> float | None:
-    """Return what the questions of this run cost by the tokens that came back."""
-    return usage_usd(context, context.usage)
-
-
 def usage_usd(context: Context, usage: Counter[tuple[str, str]]) -> float | None:
-    """Return what so many tokens cost, by model and kind; None: unknown price."""
+    """Return what so many tokens cost in US$, by model and kind; None: a price is unknown."""
     costs = []
     for model in {model for model, _ in usage}:
         asked = replace(context.experiment.target, model=model)
-        told, said = (usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
-        costs.append(data.answers_usd(asked, told, said))
+        prompt, completion = (usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
+        costs.append(data.answers_usd(asked, prompt, completion))
     return None if None in costs else sum(cost or 0.0 for cost in costs)

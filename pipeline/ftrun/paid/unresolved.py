@@ -1,4 +1,4 @@
-"""What is said when nobody can tell whether there is a job, or there are several: a person decides."""
+"""The errors where a person must decide: it is unknown whether there is a job, or there are several."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ftrun.workflow.context import Context
 
 
 def unclear_error(context: Context, intent: Intent | None, failed: FtrunError | None = None) -> DecisionError:
-    """Return the error of an unclear call whose job does not show up, with both ways out; `failed`: the
-    target could not even be asked.
+    """Return the error of an unclear call whose job does not show up, with both commands that resolve it;
+    `failed`: the target could not even be asked.
     """
     reason = intent.reason if intent and intent.reason else "an earlier run ended before there was an answer"
     reason += f"; {failed}" if failed is not None else ""
     return DecisionError(
-        f"nobody can tell whether a job was created ({reason}); it may exist and cost money",
+        f"it is unknown whether a job was created ({reason}); it may exist and cost money",
         code="unclear",
-        hint="Look at the provider's list of jobs. If the job is there: "
+        hint="Check the provider's list of jobs. If the job is listed: "
         f"`{context.command('adopt', after=('JOB_ID',))}`. "
-        f"If none is there: `{context.command('run', '--confirm-not-created')}`.",
+        f"If it is not: `{context.command('run', '--confirm-not-created')}`.",
     )
 
 
@@ -34,10 +34,10 @@ def the_one(context: Context, found: Sequence[Job]) -> Job:
 
 
 def duplicates_error(context: Context, live: Sequence[Job]) -> DecisionError:
-    """Return the error that names jobs of one spec, with what keeps one and what cancels the others."""
+    """Return the error that lists jobs of one spec, with the commands that keep one and cancel the others."""
     names = ", ".join(f"{job.id} ({job.status})" for job in live)
     at_work = [job.id for job in live if not job.succeeded]
-    cancel = "".join(f" To end {one}: `{context.command('cancel', after=(one,))}`." for one in at_work)
+    cancel = "".join(f" To cancel {one}: `{context.command('cancel', after=(one,))}`." for one in at_work)
     return DecisionError(
         f"there are {len(live)} jobs with this configuration: {names}. Nothing was cancelled",
         code="duplicates",
@@ -50,5 +50,5 @@ def left_error(context: Context, ended: Job, left: Job) -> DecisionError:
     return DecisionError(
         f"job {ended.id} {ended.status}, and job {left.id} ({left.status}) has the same configuration",
         code="duplicates",
-        hint=f"`{context.command('run')}` takes {left.id}.",
+        hint=f"`{context.command('run')}` adopts {left.id}.",
     )

@@ -1,1 +1,1 @@
-"""The data of the fine-tuning API, for runner and engine: rows of each method, roles, defaults, limits."""
+"""The data of the fine-tuning API, for runner and engine: roles, rows of each method, limits, defaults."""

@@ -1,7 +1,4 @@
-"""Chats in their plainest form: each message a role and a content, both texts. Most rows are such.
-
-What is told quickly of them is told once for all steps of the work on a row, from their roles and texts.
-"""
+"""Plain chats: every message is a role and a content, both strings. Most rows are, and are checked fast."""
 
 from __future__ import annotations
 
@@ -9,20 +6,20 @@ import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-OPENING = frozenset(("system", "developer"))
-PLAIN_ROLES = OPENING | {"user", "assistant"}
-SEQUENCES = 512  # of roles that are remembered
+from ftrun.protocol.spec import CHAT_ROLES, SYSTEM_ROLES
+
+SEQUENCES = 512  # sequences of roles to remember
 
 
 class Chat(NamedTuple):
-    """The roles of a chat's messages, and what each says."""
+    """The roles of a chat's messages, and their contents."""
 
     roles: tuple[str, ...]
     texts: list[str]
 
 
 class Made(NamedTuple):
-    """A training row, the chat that it is if it is nothing else, and itself as a line where that is known."""
+    """A row to train on; `chat` if it is a plain chat, `line` if its bytes in the file are known."""
 
     example: dict[str, Any]
     chat: Chat | None
@@ -30,12 +27,12 @@ class Made(NamedTuple):
 
 
 def chat_of(row: Mapping[str, Any]) -> Chat | None:
-    """Return the chat that a row is if it is nothing else; None says nothing."""
+    """Return the row as a plain chat, or None if it is anything else."""
     return chat_in(row.get("messages")) if len(row) == 1 else None
 
 
 def chat_in(messages: Any) -> Chat | None:
-    """Return what messages say if each is a role and a content in words; None says nothing."""
+    """Return `messages` as a plain chat, or None if they are anything else."""
     if type(messages) is not list or not messages:
         return None
     roles, texts = [], []
@@ -50,18 +47,18 @@ def chat_in(messages: Any) -> Chat | None:
     return Chat(tuple(roles), texts)
 
 
+def is_sound(chat: Chat) -> bool:
+    """Return whether a plain chat surely has no fault before its end; False means: check it in full."""
+    return _is_in_order(chat.roles) and all(chat.texts) and not any(map(str.isspace, chat.texts))
+
+
 def is_taught(chat: Chat) -> bool:
-    """Return whether a flawless chat ends with an answer; False says nothing, `row_faults` looks closer."""
-    return chat.roles[-1] == "assistant" and is_flawless(chat)
-
-
-def is_flawless(chat: Chat) -> bool:
-    """Return whether known roles stand in a possible order, and no text is blank."""
-    return is_in_order(chat.roles) and all(chat.texts) and not any(map(str.isspace, chat.texts))
+    """Return whether a plain chat surely has no fault and ends with an answer; False: check it in full."""
+    return chat.roles[-1] == "assistant" and is_sound(chat)
 
 
 @functools.lru_cache(SEQUENCES)
-def is_in_order(roles: tuple[str, ...]) -> bool:
-    """Return whether all roles are known and system messages stand before the others."""
-    behind = [role not in OPENING for role in roles]
-    return PLAIN_ROLES.issuperset(roles) and behind == sorted(behind)
+def _is_in_order(roles: tuple[str, ...]) -> bool:
+    """Return whether all roles are known and system messages come before the others."""
+    others = [role not in SYSTEM_ROLES for role in roles]
+    return set(CHAT_ROLES).issuperset(roles) and others == sorted(others)

@@ -1,9 +1,9 @@
-"""What a look at one example says: a code of the table, words, and the field that is meant."""
+"""Faults of a single example: a finding code, a message, and the field it is about."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 Example = Mapping[str, Any]  # a whole training row: {"messages": [...], ...}
@@ -11,9 +11,9 @@ LONGEST_SHOWN = 40  # characters of a value in a message
 
 
 class Fault(NamedTuple):
-    """What is wrong with an example. `field` is a path into it, such as messages[1].content; "": all of it.
+    """What is wrong with an example. `field` is a path such as messages[1].content; "" is the whole row.
 
-    `hint` takes the place of the code's usual cure where the flaw itself suggests a better one.
+    `hint` replaces the usual hint of the code where the fault suggests a better one.
     """
 
     code: str
@@ -31,12 +31,19 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
-def nearest(value: Any, known: list[str]) -> str | None:
-    """Return the known text nearest to `value`, None if none is near."""
+def nearest(value: Any, known: Iterable[str]) -> str | None:
+    """Return the known string most like `value`, or None if none is similar."""
     import difflib  # only errors need it
 
+    known = list(known)
     near = difflib.get_close_matches(str(value), known, n=1)
     if not near:  # `Celsius` for `celsius`
         lowered = {one.lower(): one for one in known}
         near = [lowered[one] for one in difflib.get_close_matches(str(value).lower(), list(lowered), n=1)]
     return near[0] if near else None
+
+
+def did_you_mean(value: Any, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` to append to a message, or nothing if no known string is similar."""
+    near = nearest(value, known)
+    return "" if near is None else f"; did you mean {near!r}?"

@@ -1,7 +1,7 @@
-"""The functions that a row declares: the form of `tools`, their JSON Schemas, arguments against them.
+"""The functions that a row declares: the form of `tools`, their JSON Schemas, arguments checked against them.
 
-A list of tools is looked at once, however many rows repeat it. No schema is fetched from anywhere, and its
-patterns are tried in a process that can be killed, because data may be somebody else's.
+A list of tools is checked once, however many rows repeat it. No schema is ever fetched, and patterns are
+searched for in a process that can be killed, because the data may be somebody else's.
 """
 
 from __future__ import annotations
@@ -9,24 +9,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from ftrun.experiment.templates.patterns import Patterns
-from ftrun.protocol.faults import Fault, nearest, shown
+from ftrun.protocol.faults import Fault, did_you_mean, shown
 from ftrun.untrusted import CapError, Capped
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FUNCTION_KEYS = ("name", "description", "parameters", "strict")
 NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 PATTERN_SECONDS = 0.5
-MOST_FAULTS = 20  # told of one schema or one call: the rest follows from these
-KINDS = {"object": "an object", "array": "a list", "string": "a text", "integer": "a whole number",
+MOST_FAULTS = 20  # reported for one schema or call: more say nothing new
+TYPES = {"object": "an object", "array": "a list", "string": "a string", "integer": "an integer",
          "number": "a number", "boolean": "true or false", "null": "null"}  # fmt: skip
 
 
 class Functions(NamedTuple):
-    """What a list of tools declares. `schemas` has None for a function whose schema is no schema."""
+    """What a list of tools declares. `schemas` has None for a function whose schema is not valid."""
 
     faults: tuple[Fault, ...]
     schemas: Mapping[str, Mapping[str, Any] | None]
@@ -37,7 +36,7 @@ NO_FUNCTIONS = Functions((), {})
 
 def functions_of(tools: Any, place: str = "tools") -> Functions:
     """Return what `tools` declares and what is wrong with it; `place` is its path in the row."""
-    return _functions(json.dumps(tools), place)
+    return _functions(json.dumps(tools), place)  # as text, since lists can't be keys of a cache
 
 
 @lru_cache(maxsize=64)
@@ -74,22 +73,21 @@ def _form_faults(place: str, tool: Any) -> Iterator[Fault]:
     if tool.get("type") != "function" or not isinstance(function, dict):
         if isinstance(tool.get("name"), str):  # a bare function, or the form of the Responses API
             hint = 'Put it one level deeper: {"type": "function", "function": {"name": ..., ...}}.'
-            yield Fault("tools", f"{place} holds the function itself; it belongs under `function`", hint=hint)
+            yield Fault("tools", f"{place} is the function itself, which belongs under `function`", hint=hint)
         else:
-            yield Fault("tools", f"{place} is no function: type is {shown(tool.get('type'))}")
+            yield Fault("tools", f"{place} is not a function: its type is {shown(tool.get('type'))}")
         return
     for key in tool.keys() - {"type", "function"}:
         yield Fault("tools", f"{place} has the unknown key {key!r}")
     name = function.get("name")
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        words = "is missing" if name is None else f"is {shown(name)}: 1 to 64 of a-z, A-Z, 0-9, _ and -"
+        words = "is missing" if name is None else f"is {shown(name)}; allowed: 1 to 64 of a-z, A-Z, 0-9, _, -"
         yield Fault("tools", f"{place}.function.name {words}")
     for key in function.keys() - set(FUNCTION_KEYS):
-        near = nearest(key, list(FUNCTION_KEYS))
-        words = f"; the nearest known is {near!r}" if near else ""
-        yield Fault("tools", f"{place}.function has the unknown key {key!r}{words}")
+        near = did_you_mean(key, FUNCTION_KEYS)
+        yield Fault("tools", f"{place}.function has the unknown key {key!r}{near}")
     if not isinstance(function.get("description", ""), str):
-        yield Fault("tools", f"{place}.function.description is no text")
+        yield Fault("tools", f"{place}.function.description is not a string")
     if not isinstance(function.get("strict"), bool | None):
         yield Fault("tools", f"{place}.function.strict is {shown(function['strict'])}, not true or false")
 
@@ -117,7 +115,7 @@ def _schema_faults(place: str, function: Mapping[str, Any]) -> Iterator[Fault]:
         if name not in properties:
             yield Fault(
                 "tool_schema",
-                f"{place}.required names {name!r}, which is no property{_near(name, properties)}",
+                f"{place}.required lists {name!r}, which is not a property{_near(name, properties)}",
             )
 
 
@@ -132,7 +130,7 @@ def argument_faults(place: str, name: str, schema: Mapping[str, Any], arguments:
         yield Fault("tool_arguments", f"{place} is nested too deeply", place)
         return
     except Unresolvable as missing:
-        words = f"the parameters of {name} refer to {missing.ref!r}, which is not there"
+        words = f"the parameters of {name} refer to {missing.ref!r}, which does not exist"
         yield Fault("tool_schema", words, place)
         return
     for error in errors[:MOST_FAULTS]:
@@ -153,19 +151,25 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     return chosen(schema, registry=Registry())
 
 
-_patterns = Capped(Patterns)
+@cache
+def _patterns() -> Capped:
+    from ftrun.experiment.templates.patterns import Patterns  # the engine loads no experiment code
+
+    return Capped(Patterns)
+
+
 _given_up: list[CapError] = []  # once a pattern took too long, no more are tried
 
 
 def _matches(pattern: str, text: str) -> bool:
+    """Return whether a pattern is found in a text; True if it can't be searched for."""
     try:
-        found = True if _given_up else _patterns.call("search", pattern, text, PATTERN_SECONDS)
+        return bool(_given_up) or _patterns().call("search", pattern, text, PATTERN_SECONDS) is not False
     except TimeoutError:
         return True
     except CapError as error:
         _given_up.append(error)
         return True
-    return found is not False  # a pattern that can't be judged accuses nobody
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:
@@ -199,35 +203,32 @@ def _sentences(place: str, error: Any, name: str) -> Iterator[str]:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         for key in missing:
-            there = f"{_path(place, error)} has no {key!r}, which {name} requires"
-            yield there + _near(key, error.instance, "there is")
+            words = f"{_path(place, error)} has no {key!r}, which {name} requires"
+            yield words + _near(key, error.instance)
         return
     yield _words(place, error, name)
 
 
 def _words(place: str, error: Any, name: str) -> str:
-    """Return one error of jsonschema in words: the field, its value, what is allowed and what is near."""
+    """Describe an error of jsonschema: the field, its value, what is allowed, and what was probably meant."""
     here, value, wanted = _path(place, error), shown(error.instance), error.validator_value
     match error.validator:
         case "enum" | "const":
             allowed = wanted if error.validator == "enum" else [wanted]
             listed = ", ".join(json.dumps(one, ensure_ascii=False) for one in allowed[:10])
             more = ", …" if len(allowed) > 10 else ""
-            return (
-                f"{here} is {value}, which {name} does not allow{_near(error.instance, allowed)}"
-                f" (allowed: {listed}{more})"
-            )
+            near = _near(error.instance, allowed)
+            return f"{here} is {value}, which {name} does not allow (allowed: {listed}{more}){near}"
         case "type":
             kinds = [wanted] if isinstance(wanted, str) else wanted
-            return f"{here} is {value}; {name} wants {' or '.join(KINDS.get(one, one) for one in kinds)}"
+            return f"{here} is {value}; {name} expects {' or '.join(TYPES.get(one, one) for one in kinds)}"
         case "additionalProperties":
             key = error.path[-1] if error.path else ""
-            return f"{here} is no parameter of {name}{_near(key, error.schema.get('properties', {}))}"
+            return f"{here} is not a parameter of {name}{_near(key, error.schema.get('properties', {}))}"
         case "anyOf" if name == "JSON Schema" and error.path and error.path[-1] == "type":
-            near = _near(error.instance, list(KINDS))
-            return f"{here} is {value}, which is no type{near} (allowed: {', '.join(KINDS)})"
-    limit = shown(wanted)
-    return f"{here} is {value}: {name} asks for {error.validator} {limit}"
+            near = _near(error.instance, TYPES)
+            return f"{here} is {value}, which is not a type (allowed: {', '.join(TYPES)}){near}"
+    return f"{here} is {value}: {name} requires {error.validator} {shown(wanted)}"
 
 
 def _path(place: str, error: Any) -> str:
@@ -235,6 +236,6 @@ def _path(place: str, error: Any) -> str:
     return place + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
 
 
-def _near(value: Any, known: Any, words: str = "the nearest is") -> str:
-    near = nearest(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else None
-    return "" if near is None else f"; {words} {json.dumps(near, ensure_ascii=False)}"
+def _near(value: Any, known: Any) -> str:
+    texts = (one for one in known if isinstance(one, str))
+    return did_you_mean(value, texts) if isinstance(value, str) else ""

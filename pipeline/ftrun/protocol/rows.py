@@ -1,42 +1,37 @@
-"""The shapes of a training row, by method: chats, prompt and completion, preferences, graded questions.
+"""Training rows by method: chats, prompt and completion, preferences, questions for a grader.
 
-A row of each shape is what the fine-tuning API takes in a line of a file. What the target can't do with a
-sound row is provider_rules.py's.
+Each is what the fine-tuning API takes as a line of a file. What a provider can't do with a sound row is in
+targets/training_rules.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from ftrun.protocol.chat import chat_of, is_taught
 from ftrun.protocol.faults import Example, Fault, shown
 from ftrun.protocol.functions import Functions, functions_of
-from ftrun.protocol.messages import ending_faults, message_faults
+from ftrun.protocol.messages import MALFORMED, ending_faults, message_faults
+from ftrun.protocol.spec import CHAT_KEYS, COMPLETION_KEYS, LEGACY_KEYS, OUTPUTS, PREFERENCE_KEYS, Method
 
-Method = Literal["supervised", "dpo", "reinforcement"]
-CHAT_KEYS = ("messages", "tools", "parallel_tool_calls")
-COMPLETION_KEYS = ("prompt", "completion")
-PREFERENCE_KEYS = ("input", "preferred_output", "non_preferred_output")
-OUTPUTS = ("preferred_output", "non_preferred_output")
-LEGACY_KEYS = ("functions", "function_call")
 WARNINGS = frozenset(("ignored_key", "late_system"))
 
 
 def is_ready(values: Mapping[str, Any], method: Method) -> bool:
-    """Return whether a row of data is a training row already, and needs no templates."""
+    """Return whether a row of data already is a training row and needs no templates."""
     if method == "dpo":
         return isinstance(values.get("input"), Mapping)
     return isinstance(values.get("messages"), list)
 
 
 def other_method(values: Mapping[str, Any], method: Method) -> Fault | None:
-    """Return that a row which is not ready for `method` is ready for another one."""
+    """Return the fault of a row that is not ready for `method` but for another one."""
     if method != "dpo" and is_ready(values, "dpo") and OUTPUTS[0] in values:
-        hint = "Say `train: {method: dpo}`, or make chats of them."
+        hint = "Set `train.method: dpo`, or turn them into chats."
         return Fault("other_method", f"the rows are preferences, but the method is {method}", hint=hint)
     if method == "dpo" and is_ready(values, "supervised"):
-        hint = "Leave `train.method` out, or give both answers: prompt.preferred and prompt.non_preferred."
+        hint = "Remove `train.method`, or set both answers: prompt.preferred and prompt.non_preferred."
         return Fault("other_method", "the rows are chats, but the method is dpo", hint=hint)
     return None
 
@@ -47,7 +42,7 @@ def is_completion(row: Example) -> bool:
 
 
 def parts_of(row: Example) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Yield (path, messages) of every list of messages that a sound row holds; KeyError if it is damaged."""
+    """Yield (path, messages) of every list of messages in a sound row; KeyError if it is damaged."""
     if "input" in row:
         yield "input.messages", row["input"]["messages"]
         for key in OUTPUTS:
@@ -70,9 +65,7 @@ def asked_of(row: Example) -> Mapping[str, Any]:
 
 
 def training_row(values: Mapping[str, Any], method: Method) -> dict[str, Any]:
-    """Return what is written of a ready row: keys that the API does not know are left out, or kept for a
-    grader.
-    """
+    """Return a ready row as it is written: without keys that the API doesn't know, except for a grader."""
     if method == "reinforcement":
         return dict(values)
     if method == "dpo":
@@ -96,7 +89,7 @@ def row_faults(row: Example, method: Method) -> Iterator[Fault]:
 
 
 def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] = ()) -> Iterator[Fault]:
-    """Yield the keys of a ready row that the API doesn't know; those in `used` have an effect elsewhere."""
+    """Yield a fault for each key of a ready row that the API doesn't know, unless it is in `used`."""
     known = PREFERENCE_KEYS if method == "dpo" else CHAT_KEYS if "messages" in values else COMPLETION_KEYS
     for key in values:
         if key in LEGACY_KEYS:
@@ -114,18 +107,14 @@ def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] =
 
 def _chat_faults(row: Example) -> Iterator[Fault]:
     chat = chat_of(row)
-    if chat is None or not is_taught(chat):
-        yield from _ended(_asked_faults(row, ""), row["messages"])
-
-
-def _ended(faults: Iterator[Fault], messages: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
-    """Yield the faults of a chat, and of its end if there is no doubt about its messages."""
-    sound = bool(messages)
-    for fault in faults:
-        sound = sound and fault.code not in ("message_shape", "role", "legacy_functions")
+    if chat is not None and is_taught(chat):
+        return
+    malformed = not row["messages"]
+    for fault in _asked_faults(row, ""):
+        malformed = malformed or fault.code in MALFORMED
         yield fault
-    if sound:
-        yield from ending_faults(messages)
+    if not malformed:
+        yield from ending_faults(row["messages"])
 
 
 def _asked_faults(asked: Mapping[str, Any], above: str) -> Iterator[Fault]:
@@ -137,8 +126,8 @@ def _asked_faults(asked: Mapping[str, Any], above: str) -> Iterator[Fault]:
         words = f"`{above}parallel_tool_calls` is {shown(parallel)}, not true or false"
         yield Fault("parallel_calls", words, hint="Write true or false, without quotes.")
     elif "parallel_tool_calls" in asked and functions is None:
-        words = f"`{above}parallel_tool_calls` stands there without `tools`"
-        yield Fault("parallel_calls", words, hint="Delete it, or give the row its `tools`.")
+        words = f"`{above}parallel_tool_calls` is set without `tools`"
+        yield Fault("parallel_calls", words, hint="Delete it, or add `tools` to the row.")
     yield from message_faults(
         asked.get("messages"),
         prefix=f"{above}messages",
@@ -155,7 +144,7 @@ def _completion_faults(row: Example) -> Iterator[Fault]:
     for key in COMPLETION_KEYS:
         value = row.get(key)
         if not isinstance(value, str):
-            yield Fault("content_type", f"`{key}` is {shown(value)}, not a text")
+            yield Fault("content_type", f"`{key}` is {shown(value)}, not a string")
     completion = row.get("completion")
     if isinstance(completion, str) and not completion.strip():
         yield Fault("empty_content", "`completion` is empty")
@@ -168,11 +157,9 @@ def _preference_faults(row: Example) -> Iterator[Fault]:
         yield Fault("preference", f"`input` {words}")
         return
     yield from _asked_faults(asked, "input.")
-    messages = asked.get("messages")
-    if isinstance(messages, list) and messages and _role(messages[-1]) == "assistant":
-        last = f"input.messages[{len(messages) - 1}]"
-        words = "input.messages ends with the assistant's message; both answers have places of their own"
-        yield Fault("preference", words, last)
+    if (last := _answered(asked)) is not None:
+        words = "input.messages ends with an assistant message, but both answers have keys of their own"
+        yield Fault("preference", words, f"input.messages[{last}]")
     functions = _functions(asked, "input.")
     for key in OUTPUTS:
         yield from _output_faults(key, row.get(key), functions)
@@ -182,7 +169,7 @@ def _preference_faults(row: Example) -> Iterator[Fault]:
 
 def _output_faults(key: str, output: Any, functions: Functions | None) -> Iterator[Fault]:
     if not isinstance(output, list) or len(output) != 1 or _role(output[0]) != "assistant":
-        words = f"is {shown(output)}; it holds one message of the assistant" if output else "is missing"
+        words = f"is {shown(output)}; it must be a list of one assistant message" if output else "is missing"
         yield Fault("preference", f"`{key}` {words}")
         return
     yield from message_faults(output, prefix=key, functions=functions)
@@ -192,11 +179,17 @@ def _output_faults(key: str, output: Any, functions: Functions | None) -> Iterat
 
 def _graded_faults(row: Example) -> Iterator[Fault]:
     yield from _asked_faults(row, "")
-    messages = row.get("messages")
+    if (last := _answered(row)) is not None:
+        words = "the last message is from the assistant, but the model should answer by itself"
+        yield Fault("last_is_assistant", words, f"messages[{last}]")
+
+
+def _answered(asked: Mapping[str, Any]) -> int | None:
+    """Return the index of the last message if it is the assistant's, else None."""
+    messages = asked.get("messages")
     if isinstance(messages, list) and messages and _role(messages[-1]) == "assistant":
-        last = f"messages[{len(messages) - 1}]"
-        words = "the last message is the assistant's, but the model shall answer this itself"
-        yield Fault("last_is_assistant", words, last)
+        return len(messages) - 1
+    return None
 
 
 def _role(message: Any) -> Any:

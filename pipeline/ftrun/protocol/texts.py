@@ -1,4 +1,4 @@
-"""Finding the texts of a row, whatever its shape: each with the path of its field and who says it."""
+"""The texts of a row, whatever its shape: where each is, who says it, and whether it is trained on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ftrun.protocol.chat import chat_of
+from ftrun.protocol.faults import Example
+from ftrun.protocol.rows import is_completion, parts_of
 
 NO_TEXT = frozenset(("role", "type", "weight", "id", "tool_call_id", "detail", "image_url", "tools"))
 
@@ -18,8 +20,21 @@ class Text(NamedTuple):
     text: str
 
 
+class TrainedText(NamedTuple):
+    """A text of a row: its path, who says it (role and name), and whether it is trained on.
+
+    In a preference both outputs are: the model learns to prefer the first and to avoid the other.
+    """
+
+    path: str
+    role: str
+    text: str
+    trained: bool
+    name: str | None = None
+
+
 def texts_of(row: Mapping[str, Any]) -> list[Text]:
-    """Return the texts of a row in their order; roles, ids, images and schemas of tools are none."""
+    """Return the texts of a row in order; roles, ids, images and schemas of tools are not among them."""
     return list(_walk(row, "", None))
 
 
@@ -38,31 +53,59 @@ def _walk(value: Any, field: str, role: str | None) -> Iterator[Text]:
 
 
 def contents(row: Mapping[str, Any]) -> list[str]:
-    """Return the texts of a row alone; quick where it is a chat."""
+    """Return the bare texts of a row; fast for a plain chat."""
     chat = chat_of(row)
-    if chat is not None:
-        return chat.texts
-    return [text for _, _, text in _walk(row, "", None)]
+    return [one.text for one in _walk(row, "", None)] if chat is None else chat.texts
 
 
 def dialogue(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (role, text) of what is said in a row, a preferred answer of two included, as it is told."""
+    """Return (role, text) of each message in order; of a preference, the preferred answer comes last."""
     messages = row.get("messages")
     if messages is None:
         given = row.get("input")
         messages = [*(given.get("messages", ()) if isinstance(given, Mapping) else ())]
         messages += [*(row.get("preferred_output") or ())]
-    return [(str(one.get("role")), plain_text(one.get("content"))) for one in messages]
+    return [(str(one.get("role")), _plain_text(one.get("content"))) for one in messages]
 
 
-def plain_text(content: Any) -> str:
-    """Return the text of a message's content: of its parts where it has several, else empty."""
+def _plain_text(content: Any) -> str:
+    """Return the text of a message's content, or of its parts; "" without one."""
     if isinstance(content, str):
         return content
-    if isinstance(content, (list, tuple)):
-        return "\n".join(
-            part["text"]
-            for part in content
-            if isinstance(part, Mapping) and isinstance(part.get("text"), str)
-        )
-    return ""
+    parts = content if isinstance(content, (list, tuple)) else ()
+    texts = (part.get("text") for part in parts if isinstance(part, Mapping))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+def trained_texts(row: Example) -> Iterator[TrainedText]:
+    """Yield every text of a sound row in order: contents, calls, and images by their address.
+
+    The assistant's contents and calls are trained on unless their `weight` is 0. In a preference only the two
+    outputs are; in a row for a grader nothing is, since the model's own answers are graded.
+    """
+    if is_completion(row) and "messages" not in row:
+        yield TrainedText("prompt", "prompt", row["prompt"], False)
+        yield TrainedText("completion", "completion", row["completion"], True)
+        return
+    graded = "messages" in row and not any(one["role"] == "assistant" for one in row["messages"][-1:])
+    for path, messages in parts_of(row):
+        context = graded or path == "input.messages"
+        for index, message in enumerate(messages):
+            trained = message["role"] == "assistant" and message.get("weight") != 0 and not context
+            yield from _message_texts(f"{path}[{index}]", message, trained)
+
+
+def _message_texts(place: str, message: Mapping[str, Any], trained: bool) -> Iterator[TrainedText]:
+    role, content, name = message["role"], message.get("content"), message.get("name")
+    if isinstance(content, str) and content:
+        yield TrainedText(f"{place}.content", role, content, trained, name)
+    for number, part in enumerate(content if isinstance(content, list) else ()):
+        where = f"{place}.content[{number}]"
+        if part["type"] == "text":
+            yield TrainedText(f"{where}.text", role, part["text"], trained, name)
+        else:
+            yield TrainedText(f"{where}.image_url", role, part["image_url"]["url"], False, name)
+    for number, call in enumerate(message.get("tool_calls") or ()):
+        function = call["function"]
+        text = f"{function['name']}({function['arguments']})"
+        yield TrainedText(f"{place}.tool_calls[{number}]", role, text, trained, name)

@@ -1,6 +1,6 @@
-"""The calls of an example: every one of a declared function, with arguments that fit, and answered.
+"""The tool calls of an example: each must name a declared function, fit its schema, and be answered.
 
-Messages whose form is wrong are structure.py's; here every message is an object with a known role.
+The form of the messages was checked before: each is an object with a known role.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.protocol.faults import Fault, nearest, shown
+from ftrun.protocol.faults import Fault, did_you_mean, nearest, shown
 from ftrun.protocol.functions import Functions, argument_faults
 
 
@@ -45,14 +45,14 @@ def _answer_faults(
 ) -> Iterator[Fault]:
     call = message.get("tool_call_id")
     if not isinstance(call, str) or not call:
-        words = f"is {shown(call)}, not a text" if "tool_call_id" in message else "is missing"
+        words = f"is {shown(call)}, not a string" if "tool_call_id" in message else "is missing"
         yield Fault("orphan_tool_message", f"{here}.tool_call_id {words}", here)
     elif waiting.pop(call, None) is None:
         if call in seen:
-            words = "answers a call that has its answer, or stands too late"
+            words = "answers a call that already has an answer, or comes too late"
         else:
-            near = nearest(call, list(waiting)) or next(iter(waiting), None)
-            words = "answers no call of the message before" + (f"; the nearest is {near!r}" if near else "")
+            near = nearest(call, waiting) or next(iter(waiting), None)
+            words = "answers no call of the message before" + (f"; did you mean {near!r}?" if near else "")
         yield Fault("orphan_tool_message", f"{here}.tool_call_id {call!r} {words}", here)
 
 
@@ -66,7 +66,7 @@ def _calls_faults(
     for number, call in enumerate(calls):
         place = f"{here}.tool_calls[{number}]"
         if not isinstance(call, Mapping) or not isinstance(call.get("function"), Mapping):
-            yield Fault("tool_calls", f"{place} is no call: it has no `function`", place)
+            yield Fault("tool_calls", f"{place} is not a call: it has no `function`", place)
             continue
         yield from _form_faults(place, call)
         name = call.get("id")
@@ -80,7 +80,7 @@ def _calls_faults(
 
 def _form_faults(place: str, call: Mapping[str, Any]) -> Iterator[Fault]:
     if not isinstance(call.get("id"), str) or not call["id"]:
-        words = f"is {shown(call['id'])}, not a text" if "id" in call else "is missing"
+        words = f"is {shown(call['id'])}, not a string" if "id" in call else "is missing"
         yield Fault("tool_calls", f"{place}.id {words}", place)
     if call.get("type") != "function":
         words = f'is {shown(call["type"])}; it must be "function"' if "type" in call else "is missing"
@@ -88,7 +88,7 @@ def _form_faults(place: str, call: Mapping[str, Any]) -> Iterator[Fault]:
     for key in call.keys() - {"id", "type", "function", "index"}:
         yield Fault("tool_calls", f"{place} has the unknown key {key!r}", place)
     if "index" in call:
-        hint = "`index` belongs to streamed answers: delete it."
+        hint = "Delete `index`: it belongs to streamed answers."
         yield Fault("tool_calls", f"{place} has the key 'index'", place, hint)
 
 
@@ -98,15 +98,14 @@ def _function_faults(place: str, function: Mapping[str, Any], functions: Functio
     name = function.get("name")
     schema: Mapping[str, Any] | None = None
     if not isinstance(name, str) or not name:
-        yield Fault("tool_calls", f"{place}.name is {shown(name)}, not a function's name", place)
+        yield Fault("tool_calls", f"{place}.name is {shown(name)}, not the name of a function", place)
     elif functions is None:
         words = f"{place}.name is {name!r}, but the row has no `tools`"
         yield Fault("undeclared_function", words, place)
     elif name not in functions.schemas:
-        if not functions.faults:  # a flaw of `tools` has been told; this would follow from it
-            near = nearest(name, list(functions.schemas))
-            words = f"; the nearest is {near!r}" if near else ""
-            words = f"{place}.name is {name!r}, which `tools` does not declare{words}"
+        if not functions.faults:  # otherwise this follows from a fault of `tools`
+            near = did_you_mean(name, functions.schemas)
+            words = f"{place}.name is {name!r}, which `tools` does not declare{near}"
             yield Fault("undeclared_function", words, place)
     else:
         schema = functions.schemas[name]
@@ -115,19 +114,19 @@ def _function_faults(place: str, function: Mapping[str, Any], functions: Functio
 
 def _arguments_faults(place: str, name: Any, text: Any, schema: Mapping[str, Any] | None) -> Iterator[Fault]:
     if not isinstance(text, str):
-        words = "is missing" if text is None else f"is {shown(text)}; it must be a text that holds JSON"
-        hint = None if text is None else f"Write it as a text: {shown(shown(text))}"
+        words = "is missing" if text is None else f"is {shown(text)}; it must be a string of JSON"
+        hint = None if text is None else f"Write it as a string: {shown(shown(text))}"
         yield Fault("tool_arguments", f"{place} {words}", place, hint)
         return
     try:
-        arguments = json.loads(text, parse_constant=_no_constant)
+        arguments = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         yield Fault("tool_arguments", f"{place} is nested too deeply", place)
         return
     except ValueError as error:
         words = str(getattr(error, "msg", error))
         words += f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
-        yield Fault("tool_arguments", f"{place} is no JSON ({words}): {shown(text)}", place)
+        yield Fault("tool_arguments", f"{place} is not valid JSON ({words}): {shown(text)}", place)
         return
     if not isinstance(arguments, dict):
         yield Fault("tool_arguments", f"{place} holds {shown(arguments)}, not an object", place)
@@ -135,5 +134,5 @@ def _arguments_faults(place: str, name: Any, text: Any, schema: Mapping[str, Any
         yield from argument_faults(place, name, schema, arguments)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not valid JSON")

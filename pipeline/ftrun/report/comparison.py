@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ftrun.report.facts import AnswerFacts, RivalFacts
+from ftrun.evaluation.scores import CandidateScore
+from ftrun.report.facts import AnswerFacts
 from ftrun.report.words import counted
 
 CHANCE = 0.05  # a difference that chance makes less often than this is called one
@@ -41,7 +42,7 @@ class EntryFacts:
     train_loss: float | None = None
     valid_loss: float | None = None
     fit: str | None = None
-    score: RivalFacts | None = None
+    score: CandidateScore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class PairFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Everything that a comparison says. The `rival` of an answer is the letter of its entry."""
+    """Everything that a comparison says. The `candidate` of an answer is the letter of its entry."""
 
     entries: tuple[EntryFacts, ...]
     settings: tuple[Setting, ...] = ()

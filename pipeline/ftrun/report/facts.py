@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ftrun.evaluation.scores import Scores
 from ftrun.report.typed import typed
 
 
@@ -188,7 +189,7 @@ class AnswerFacts:
     """A line of answers.jsonl."""
 
     prompt_id: str
-    rival: str
+    candidate: str
     model: str
     messages: tuple[Mapping[str, Any], ...]
     answer: str
@@ -198,46 +199,6 @@ class AnswerFacts:
     recall: bool = False
     usage: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartFacts:
-    """How one rival did on a part of the questions."""
-
-    pass_rate: float | None
-    passed: int
-    judged: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RivalFacts:
-    """How one rival did; `pass_rate` is None when nothing was judged.
-
-    `recall` is the part that training asked too, `unseen` the rest; None where training asked nothing of it.
-    """
-
-    pass_rate: float | None
-    passed: int
-    judged: int
-    asked: int
-    recall: PartFacts | None = None
-    unseen: PartFacts | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlipFacts:
-    """A question that fine-tuning `fixed` or `broken`."""
-
-    prompt_id: str
-    change: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreFacts:
-    """scores.json."""
-
-    rivals: Mapping[str, RivalFacts] = field(default_factory=dict)
-    flips: tuple[FlipFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +232,7 @@ class Facts:
     checkpoints: tuple[int, ...] = ()
     fit: FitFacts | None = None
     answers: tuple[AnswerFacts, ...] = ()
-    scores: ScoreFacts = field(default_factory=ScoreFacts)
+    scores: Scores = field(default_factory=Scores)
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

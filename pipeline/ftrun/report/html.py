@@ -24,7 +24,7 @@ def html_report(facts: Facts) -> str:
         facts,
         verdict=verdict(facts),
         asked=asked,
-        rivals=ranked(facts),
+        candidates=ranked(facts),
         common_system=common_system(asked),
         curve=loss_curve(facts),
         rows=_sample(facts),

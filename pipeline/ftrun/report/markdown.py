@@ -83,8 +83,8 @@ def _answers(facts: Facts) -> Iterator[str]:
     if not facts.answers:
         return
     yield from answers_blocks(facts.answers, side_by_side(facts.answers, facts.scores.flips))
-    if facts.scores.rivals:
-        head = ["rival", "asked", "judged", "passed", "pass rate"]
+    if facts.scores.candidates:
+        head = ["candidate", "asked", "judged", "passed", "pass rate"]
         rows = [
             [inline(name), str(one.asked), str(one.judged), str(one.passed), percent(one.pass_rate)]
             for name, one in ranked(facts)
@@ -103,18 +103,20 @@ def answers_blocks(answers: Sequence[AnswerFacts], asked: tuple[Asked, ...]) -> 
     system = common_system(asked)
     if system:
         yield f"Every question was asked with this system prompt: {inline(system)}"
-    rivals = list(dict.fromkeys(answer.rival for answer in answers))
-    yield table(["question", *map(inline, rivals)], [_asked_row(one, rivals, system) for one in asked])
+    candidates = list(dict.fromkeys(answer.candidate for answer in answers))
+    yield table(
+        ["question", *map(inline, candidates)], [_asked_row(one, candidates, system) for one in asked]
+    )
 
 
-def _asked_row(asked: Asked, rivals: Sequence[str], system: str | None) -> list[str]:
-    answers = {answer.rival: answer for answer in asked.answers}
+def _asked_row(asked: Asked, candidates: Sequence[str], system: str | None) -> list[str]:
+    answers = {answer.candidate: answer for answer in asked.answers}
     own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
     flip = [f"**{asked.flip} by fine-tuning**"] if asked.flip else []
     recall = ["*recall: training asked it too*"] if asked.recall else []
     head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *recall, *flip])
-    return [head, *(_cell(answers[rival]) if rival in answers else "" for rival in rivals)]
+    return [head, *(_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates)]
 
 
 def _cell(answer: AnswerFacts) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ftrun.report.facts import AnswerFacts, Facts, FlipFacts, RivalFacts
+from ftrun.evaluation.scores import CandidateScore, Flip
+from ftrun.protocol.spec import SYSTEM_ROLES
+from ftrun.report.facts import AnswerFacts, Facts
 from ftrun.report.words import counted
 
 FEW = 10  # judged questions; with fewer, one answer decides the verdict
@@ -26,7 +28,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One question with all rivals' answers. `flip`: fixed or broken by fine-tuning, or None.
+    """One question with all candidates' answers. `flip`: fixed or broken by fine-tuning, or None.
 
     `recall`: it stands in the training data.
     """
@@ -53,7 +55,7 @@ def _headline(facts: Facts) -> tuple[Literal["good", "bad", "neutral"], str]:
         return "bad" if facts.status == "failed" else "neutral", f"The run is not done: {facts.status}."
     if facts.target.model == REHEARSAL:
         return "neutral", "A rehearsal: the whole way was walked, and nothing was trained."
-    tuned, base = (facts.scores.rivals.get(name) for name in ("tuned", "base"))
+    tuned, base = (facts.scores.candidates.get(name) for name in ("tuned", "base"))
     if tuned is None or not tuned.judged:
         return "neutral", "Trained. Whether it helped is yours to read: no question says what to expect."
     if base is None or not base.judged:
@@ -61,7 +63,7 @@ def _headline(facts: Facts) -> tuple[Literal["good", "bad", "neutral"], str]:
     return _compared(tuned, base)
 
 
-def _compared(tuned: RivalFacts, base: RivalFacts) -> tuple[Literal["good", "bad", "neutral"], str]:
+def _compared(tuned: CandidateScore, base: CandidateScore) -> tuple[Literal["good", "bad", "neutral"], str]:
     better = (tuned.pass_rate or 0) - (base.pass_rate or 0)
     few = f" ({counted(tuned.judged, 'question')}: a hint, no proof)" if tuned.judged < FEW else ""
     if better == 0:
@@ -73,7 +75,7 @@ def _compared(tuned: RivalFacts, base: RivalFacts) -> tuple[Literal["good", "bad
     return ("good", f"It helped: {passes}.") if better > 0 else ("bad", f"It got worse: {passes}.")
 
 
-def _passes(score: RivalFacts) -> str:
+def _passes(score: CandidateScore) -> str:
     return f"{score.passed} of {counted(score.judged, 'check')}"
 
 
@@ -89,15 +91,15 @@ def _trained(facts: Facts) -> str:
     return f"{facts.target.model} was fine-tuned{examples}{over}{count}, target {facts.target.name}."
 
 
-def ranked(facts: Facts) -> list[tuple[str, RivalFacts]]:
-    """Return the rivals' scores in the order asked (a document sorted by name has lost it)."""
-    asked = list(dict.fromkeys(answer.rival for answer in facts.answers))
-    known = facts.scores.rivals
+def ranked(facts: Facts) -> list[tuple[str, CandidateScore]]:
+    """Return the candidates' scores in the order asked (a document sorted by name has lost it)."""
+    asked = list(dict.fromkeys(answer.candidate for answer in facts.answers))
+    known = facts.scores.candidates
     names = [*(name for name in asked if name in known), *(name for name in known if name not in asked)]
     return [(name, known[name]) for name in names]
 
 
-def side_by_side(answers: Sequence[AnswerFacts], flipped: Sequence[FlipFacts] = ()) -> tuple[Asked, ...]:
+def side_by_side(answers: Sequence[AnswerFacts], flipped: Sequence[Flip] = ()) -> tuple[Asked, ...]:
     """Return the questions in the order asked, each with its answers."""
     flips = {flip.prompt_id: flip.change for flip in flipped}
     groups: dict[str, list[AnswerFacts]] = {}
@@ -108,8 +110,8 @@ def side_by_side(answers: Sequence[AnswerFacts], flipped: Sequence[FlipFacts] = 
 
 def _asked(name: str, answers: list[AnswerFacts], flip: str | None) -> Asked:
     turns = [(str(one.get("role", "")), str(one.get("content", ""))) for one in answers[0].messages]
-    system = next((content for role, content in turns if role in ("system", "developer")), None)
-    spoken = [turn for turn in turns if turn[0] not in ("system", "developer")]
+    system = next((content for role, content in turns if role in SYSTEM_ROLES), None)
+    spoken = [turn for turn in turns if turn[0] not in SYSTEM_ROLES]
     question = spoken[-1][1] if spoken else ""
     return Asked(
         id=name,

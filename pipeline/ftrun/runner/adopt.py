@@ -1,7 +1,4 @@
-"""Taking a job that somebody names for the experiment's own: verified first, recorded then.
-
-Nothing is created, cancelled or uploaded here.
-"""
+"""Adopting a job that a person names: verified first, then recorded. Creates, cancels and uploads nothing."""
 
 from __future__ import annotations
 
@@ -10,28 +7,29 @@ from collections.abc import Callable
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
-from ftrun.paid.creation import find, remember, request_of
-from ftrun.paid.job_spec import spec_key
+from ftrun.paid.creation import record_job
+from ftrun.paid.finding import find, request_of
+from ftrun.paid.job_spec import ROLES, spec_key
 from ftrun.paid.ownership import is_ours
-from ftrun.runner.apply import Outcome, Settings, do_free_stages, locked_context
+from ftrun.paid.sending import local_file
+from ftrun.runner.apply import Outcome, locked_context, run_offline_stages
 from ftrun.runner.session import Session
-from ftrun.stages import Context
-from ftrun.stages.upload import ROLES, remote_name, size_of
 from ftrun.state import Upload
 from ftrun.targets import Job, RemoteFile
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import differences, is_of, key_of, other_model, same_content
+from ftrun.workflow.context import Context, RunSettings
 
 
 def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: Any) -> dict[str, Any]:
     """Verify that the job does this experiment's work, record it, and return what is known of it.
 
-    `unverified` takes a job whose files the target has no more: their hash can't be compared then. UsageError
-    when there is no such job; DecisionError when it is another's; FtrunError when it ended without a model.
+    `unverified` adopts a job whose files the target no longer has: their hash can't be compared then.
+    UsageError when there is no such job; DecisionError when it is another's; FtrunError when it ended without
+    a model.
     """
-    settings = Settings(wait_for_lock=wait)
-    with locked_context(session, settings, emit) as context:
-        do_free_stages(session, context, settings, Outcome())
+    with locked_context(session, RunSettings(wait_for_lock=wait), emit) as context:
+        run_offline_stages(session, context, Outcome())
         key = spec_key(context)
         job = _job(context, job_id)
         _check_free(context, key, job)
@@ -41,10 +39,11 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
         for role, file in files.items():
             sha = context.sha(role)
             if file is not None and sha is not None:
-                name, size = file.name or remote_name(context, role), file.bytes or size_of(context, role)
+                local = local_file(context, role)
+                name, size = file.name or local.name, file.bytes or local.size
                 context.state.uploads[sha] = Upload(file_id=file.id, name=name, bytes=size)
         twins = [one.id for one in find(context, context.service(), key) if one.id != job.id]
-        record = remember(context, key, job, adopted=True)
+        record = record_job(context, key, job, adopted=True)
         record.seen = [*record.seen, *twins]  # a person has chosen: they are not asked about again
         context.save()
     return {
@@ -60,9 +59,7 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
 def _job(context: Context, job_id: str) -> Job:
     try:
         job = context.service().job(job_id)
-    except FtrunError as error:
-        if error.code != "not_found":
-            raise
+    except NotFoundError as error:
         raise UsageError(
             f"this account has no job {job_id} at target {context.experiment.target.name!r}",
             code="no_such_job",
@@ -70,7 +67,7 @@ def _job(context: Context, job_id: str) -> Job:
         ) from error
     if job.dead:
         raise FtrunError(
-            f"job {job.id} {job.status}: there is no model to take over",
+            f"job {job.id} {job.status}: there is no model to adopt",
             code=f"job_{job.status}",
             hint=f"`{context.command('run', '--force', 'train')}` creates another.",
         )
@@ -82,20 +79,20 @@ def _refuse(what: str, hint: str | None = None) -> DecisionError:
 
 
 def _check_free(context: Context, key: str, job: Job) -> None:
-    """Refuse a job that is recorded for another configuration, or says so itself."""
+    """Refuse a job that is recorded for another configuration, or whose metadata say so."""
     others = [spec for spec, one in context.state.jobs.items() if one.job_id == job.id and spec != key]
     told = key_of(job)
     if told != key and (others or told is not None):
         raise _refuse(
             f"job {job.id} was made for another configuration of an experiment",
-            "Go back to that configuration: it takes the job by itself.",
+            "Go back to that configuration: its next run adopts the job.",
         )
 
 
 def _check_configuration(context: Context, key: str, job: Job, *, unverified: bool) -> None:
-    """Refuse a job that was asked for otherwise, unless its spec key says that it is this one.
+    """Refuse a job that was requested differently, unless its spec key says that it is this one.
 
-    A server may tell a model under a name of its own: a person's word is enough for that.
+    A server may have its own name for a model: there a person's word is enough.
     """
     if key_of(job) == key:
         return
@@ -116,28 +113,29 @@ def _check_configuration(context: Context, key: str, job: Job, *, unverified: bo
 def _check_file(context: Context, job: Job, role: str, *, unverified: bool) -> RemoteFile | None:
     """Return the job's file of that role, once its bytes are known to be those that are prepared here.
 
-    A validation file that the server does not tell can't speak against a job whose training file is ours.
+    A validation file that the server does not name is no reason to refuse a job whose training file is ours.
     """
     file_id = job.training_file if role == "train" else job.validation_file
     sha = context.sha(role)
     if file_id and sha is None:
-        raise _refuse(f"job {job.id} has a file of {role} data, this experiment has none")
+        raise _refuse(f"job {job.id} has a {role} file, this experiment has none")
     if sha is None or (role == "validation" and not file_id):
         return None
-    name, size = remote_name(context, role), size_of(context, role)
-    if same_content(file_id or "", name):  # told by its name, which has the hash
+    local = local_file(context, role)
+    name, size = local.name, local.size
+    if same_content(file_id or "", name):  # its name has the hash
         return None
-    file = context.service().file(file_id) if file_id else None
+    file = get_or_none(context.service().file, file_id) if file_id else None
     if file is None:
         if unverified:
             return None
         raise _refuse(
             f"the target does not show the {role} file of job {job.id}: its data can't be compared",
-            f"If they are these: `{context.command('adopt', '--unverified', after=(job.id,))}`.",
+            f"If it is the same data: `{context.command('adopt', '--unverified', after=(job.id,))}`.",
         )
     if is_of(file, name, size):
         return file
-    # 0: the server does not tell the size
+    # 0: the server does not give the size
     if file.bytes in (0, size) and _hash(context.service().file_content, file.id) == sha:
         return file
     raise _refuse(f"job {job.id} was trained on other {role} data ({file.name}, {file.bytes:,} bytes)")
@@ -148,26 +146,21 @@ def _hash(content: Callable[[str], bytes], file_id: str) -> str:
 
 
 def _check_successor(context: Context, key: str, job: Job) -> None:
-    """Refuse to push out a live job, unless it is one of duplicates; say what still runs."""
+    """Refuse to replace a live job, unless it is one of duplicates; warn of what still runs."""
     known = context.state.jobs.get(key)
     if known is None or known.job_id == job.id:
         return
     old = _if_there(context, key, known.job_id)
     if old is not None and not old.dead and job.id not in known.duplicates:
-        raise _refuse(f"this configuration has job {old.id} already ({old.status})")
+        raise _refuse(f"this configuration already has job {old.id} ({old.status})")
     for other in (known.job_id, *known.duplicates):
         one = _if_there(context, key, other)
         if one is not None and other != job.id and not one.dead and not one.succeeded:
             way = context.command("cancel", after=(other,))
-            context.emit("warning", message=f"job {other} still runs. To end it: {way}")
+            context.emit("warning", message=f"job {other} is still running. To cancel it: {way}")
 
 
 def _if_there(context: Context, key: str, job_id: str) -> Job | None:
-    """Return the job that this configuration had, if the target has it still and not another under its id."""
-    try:
-        job = context.service().job(job_id)
-    except FtrunError as error:
-        if not is_gone(error):
-            raise
-        return None
-    return job if is_ours(context.state, context.service(), job, key) else None
+    """Return the job that this configuration had, if the target still has it and not another one."""
+    job = get_or_none(context.service().job, job_id, certain=True)
+    return job if job is not None and is_ours(context.state, context.service(), job, key) else None

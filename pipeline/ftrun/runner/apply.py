@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
-from ftrun.paid.deployments import count_hours, take_down_earlier, tell_what_stands
-from ftrun.paid.history import evaluated, keep, tell_damaged
-from ftrun.paid.job_spec import spec_key
-from ftrun.runner.money import authorize
-from ftrun.runner.plan import FREE_FIRST, NEWS, Plan, is_done, make_plan
+from ftrun.runner.plan import Decided, Plan, costs_money, decide_one, is_done, make_plan
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
-from ftrun.stages import STAGES, Context, deploy, evaluate, stages_of, wait
-from ftrun.stages.train import blocked_error
+from ftrun.stages import stages_of
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
 from ftrun.targets import Service, agree, identity_of, reachable
-from ftrun.workflow.decision import Decision, Stage, fingerprint, shortened
-
-PAYS_AGAIN = {"train": "create another job", "evaluate": "ask every question again"}  # what --force does
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a run is to behave. `max_wait` in seconds; `ask` None: nobody can be asked."""
-
-    yes: bool = False
-    detach: bool = False
-    until: str | None = None
-    force: str | None = None
-    confirm_not_created: bool = False
-    max_wait: float | None = None
-    wait_for_lock: bool = False
-    ask: Callable[[str], bool] | None = None
+from ftrun.workflow.context import Approval, Context, Emit, RunSettings
+from ftrun.workflow.decision import fingerprint, shortened
+from ftrun.workflow.stage import Stage
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,13 +28,35 @@ class Outcome:
     """What a run did: per stage its action and seconds. `error` is what ended it early."""
 
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    decided: list[Decided] = field(default_factory=list)
     error: BaseException | None = None
     idle: bool = False
 
 
+def _say_nothing(kind: str, **data: Any) -> None:
+    """Report no event."""
+
+
+def context_of(
+    session: Session,
+    emit: Emit = _say_nothing,
+    settings: RunSettings = RunSettings(),  # noqa: B008 - frozen
+) -> Context:
+    """Return the context of a session's stages."""
+    return Context(
+        experiment=session.experiment,
+        folder=session.folder,
+        state=session.state,
+        store=session.store,
+        emit=emit,
+        settings=settings,
+        options=session.options,
+    )
+
+
 @contextmanager
-def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[Context]:
-    """Hold the run's lock, read the state anew under it, and yield the context of the stages."""
+def locked_context(session: Session, settings: RunSettings, emit: Emit) -> Iterator[Context]:
+    """Hold the run's lock, read the state again under it, and yield the context of the stages."""
     with session.locked(wait=settings.wait_for_lock):
         session.reload()
         context = context_of(session, emit, settings)
@@ -67,132 +70,69 @@ def locked_context(session: Session, settings: Settings, emit: Any) -> Iterator[
             context.close()
 
 
-def context_of(session: Session, emit: Any, settings: Settings) -> Context:
-    """Return the context of a session's stages."""
-    context = Context(
-        experiment=session.experiment,
-        folder=session.folder,
-        state=session.state,
-        store=session.store,
-        emit=emit,
-        force=settings.force,
-        max_wait=settings.max_wait,
-        confirmed_not_created=settings.confirm_not_created,
-        wait_for_lock=settings.wait_for_lock,
-        options=session.options,
-    )
-    context.asks = lambda: evaluate.asks_tuned(context)
-    return context
-
-
-def apply(session: Session, settings: Settings, emit: Any) -> Outcome:
-    """Do what is to be done; the outcome holds the error that ended it, if one did."""
+def apply(session: Session, settings: RunSettings, emit: Emit) -> Outcome:
+    """Do what must be done; the outcome holds the error that ended it, if one did."""
     outcome = Outcome()
     remember_valid(session.digest)
-    if _nothing_to_do(session, settings, emit):
+    context = context_of(session, emit, settings)
+    known = session.store.exists() and not session.other_store
+    if known and not settings.force and is_done(context):  # found without lock or network
         outcome.idle = True
-        stages = stages_of(context_of(session, emit, settings))
-        outcome.stages = {stage.NAME: {"action": "skip", "seconds": 0.0} for stage in stages}
+        outcome.stages = {stage.name: {"action": "skip", "seconds": 0.0} for stage in stages_of(context)}
         return outcome
     emit("begin")
     try:
         with session.named(), locked_context(session, settings, emit) as context:
-            _apply_locked(session, context, settings, outcome)
+            _apply_locked(session, context, outcome)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error
-        if isinstance(error, FtrunError) and settings.force in outcome.stages:
-            _without_force(error, settings.force)
+        if isinstance(error, FtrunError):
+            _drop_force(error, context, outcome)
     return outcome
 
 
-def _without_force(error: FtrunError, force: str) -> None:
-    """Let the way on leave out a --force that was obeyed and would pay once more."""
-    hint = error.problem.hint or ""
-    if force in PAYS_AGAIN and "--force" not in hint:
-        more = f"Leave out `--force {force}` then: it would {PAYS_AGAIN[force]}."
-        error.problem.hint = f"{hint} {more}".strip()
-
-
-def _nothing_to_do(session: Session, settings: Settings, emit: Any) -> bool:
-    """Tell, without lock or network, whether every stage is done."""
-    if settings.force or session.other_store or not session.store.exists():
-        return False
-    return is_done(context_of(session, emit, settings))
-
-
-def _apply_locked(session: Session, context: Context, settings: Settings, outcome: Outcome) -> None:
+def _apply_locked(session: Session, context: Context, outcome: Outcome) -> None:
     context.needs_files = True
-    _check_names(context, settings)
-    if not do_free_stages(session, context, settings, outcome):
+    _check_names(context)
+    if not run_offline_stages(session, context, outcome):
         return
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
         context.emit("note", text=note)
-    count_hours(context)
-    take_down_earlier(context, deploy.inputs(context))
-    _refuse_blocked(plan, context)
-    paid = plan.paid and not context.local
-    if paid:  # a run with nothing to do pays nothing
-        from ftrun.paid.spending import bring_ledgers, check_month
-
-        bring_ledgers(context.experiment, context.folder.parent)
-    context.spent = _spent_before(context) if paid else 0.0
-    budget = context.experiment.budget.usd
-    authorize(plan, budget=budget, spent=context.spent, yes=settings.yes, ask=settings.ask)
-    context.quote = plan.estimate or {}
-    if paid:
-        check_month(context, context.quote.get("usd"))
-    context.consented = plan.action("train") == "run"
+    stages = stages_of(context)
+    for stage in stages:
+        stage.before(context)
+    _approve(plan, context)
     try:
-        _apply_rest(context, plan, settings, outcome)
+        _run_rest(context, plan, outcome)
     finally:
-        tell_what_stands(context)
+        for stage in stages:
+            stage.after(context)
     if (plan.paid or context.spent) and not context.local:
-        from ftrun.paid.budgets import hold_run
+        from ftrun.paid.budgets import check_run
 
-        hold_run(context)
-
-
-def _spent_before(context: Context) -> float:
-    """Return the US$ that count against the run's budget before it begins: what this configuration's job and
-    answers cost in earlier runs, as long as none of them got to the end.
-    """
-    if context.experiment.budget.usd is None:
-        return 0.0
-    from ftrun.paid.budgets import job_usd
-
-    job = 0.0 if evaluated(context, spec_key(context)) is not None else job_usd(context)
-    return job + evaluate.unfinished_usd(context)
+        check_run(context)
 
 
-def _apply_rest(context: Context, plan: Plan, settings: Settings, outcome: Outcome) -> None:
-    for stage in stages_of(context)[len(FREE_FIRST) :]:
-        if stage.NAME == "upload":
-            _settle_identity(context)
-        if stage.NAME == "wait" and settings.detach:
-            _detach(context)
-        remote = context.service() if plan.action(stage.NAME) in ("run", "adopt") else None
-        step(stage, context, outcome, remote)
-        if stage in (wait, evaluate):
-            _keep(stage, context, outcome)
-        if settings.until == stage.NAME:
-            return
+def run_offline_stages(session: Session, context: Context, outcome: Outcome) -> bool:
+    """Do the stages that are free and need no target; return whether there is something to do after them."""
+    local = (context.experiment.target.name,) if context.local else ()
+    write_gitignore(session.folder.parent.parent, local)
+    offline, until = [stage for stage in stages_of(context) if stage.offline], context.settings.until
+    if until not in [stage.name for stage in offline]:
+        _check_target(context)
+    for stage in offline:
+        run_stage(stage, context, outcome, None)
+        if until == stage.name:
+            return False
+    return True
 
 
-def _keep(stage: Stage, context: Context, outcome: Outcome) -> None:
-    """Keep what a stage found; what a skipped one found once is put back first, where it is not here."""
-    if outcome.stages[stage.NAME]["action"] == "skip":
-        (wait if stage is wait else evaluate).restore(context)
-    if stage is wait:  # before anything is asked
-        tell_damaged(context)
-    keep(context, answers=stage is evaluate)
-
-
-def _check_names(context: Context, settings: Settings) -> None:
+def _check_names(context: Context) -> None:
     """Refuse a stage that this target does not have: --until would never stop."""
-    names = [stage.NAME for stage in stages_of(context)]
-    for option, name in (("--until", settings.until), ("--force", settings.force)):
+    names = [stage.name for stage in stages_of(context)]
+    for option, name in (("--until", context.settings.until), ("--force", context.settings.force)):
         if name is not None and name not in names:
             raise UsageError(
                 f"{option} {name}: this target has no such stage",
@@ -201,32 +141,16 @@ def _check_names(context: Context, settings: Settings) -> None:
             )
 
 
-def do_free_stages(session: Session, context: Context, settings: Settings, outcome: Outcome) -> bool:
-    """Prepare and check what is local and costs nothing; tell whether there is something to do after that."""
-    write_gitignore(session.folder.parent.parent, _local_folders(context))
-    if settings.until not in FREE_FIRST:
-        _check_key(context, settings)
-    for stage in STAGES[: len(FREE_FIRST)]:
-        step(stage, context, outcome, None)
-        if settings.until == stage.NAME:
-            return False
-    return True
-
-
-def _local_folders(context: Context) -> tuple[str, ...]:
-    return (context.experiment.target.name,) if context.local else ()
-
-
-def _check_key(context: Context, settings: Settings) -> None:
-    """Refuse an unknown model, and a key that is missing, malformed or not agreed to be sent, before any work
-    is done.
+def _check_target(context: Context) -> None:
+    """Refuse, before any work is done, an unknown model and a key that is missing, malformed, or that the
+    user does not agree to send.
     """
     if context.local:
         from ftrun.targets.local import check_model
 
         check_model(context.experiment)
     else:
-        budgeted = context.experiment.budget.usd is not None
+        settings, budgeted = context.settings, context.experiment.budget.usd is not None
         agree(context.experiment, yes=settings.yes, ask=settings.ask, here=budgeted)
         context.service()
 
@@ -240,112 +164,94 @@ def _plan_rest(context: Context, session: Session) -> Plan:
             remote.close()
 
 
-def _settle_identity(context: Context) -> None:
-    """Write down which local store this is: before the first start of an engine there is none."""
-    if context.local and context.state.identity.get("store") is None:
+def _approve(plan: Plan, context: Context) -> None:
+    """Go ahead with the plan as far as it is not blocked, and a person or the budget agrees to its cost."""
+    decisions = {step.stage: step.decision for step in plan.steps if step.action == "blocked"}
+    for stage in stages_of(context):
+        if stage.name in decisions:
+            raise stage.blocked(context, decisions[stage.name])
+    settings, paid = context.settings, plan.paid and not context.local
+    if paid:
+        from ftrun.paid.spending import fetch_ledgers
+
+        fetch_ledgers(context.experiment, context.folder.parent)
+        if context.experiment.budget.usd is not None:
+            context.spent = sum(stage.paid_before(context) for stage in stages_of(context))
+    if plan.paid:
+        consent(
+            plan.estimate or {},
+            target=plan.target,
+            budget=context.experiment.budget.usd,
+            spent=context.spent,
+            yes=settings.yes,
+            ask=settings.ask,
+        )
+    running = frozenset(step.stage for step in plan.steps if step.action == "run")
+    context.approval = Approval(stages=running, estimate=plan.estimate or {})
+    if paid:
+        from ftrun.paid.spending import check_month
+
+        check_month(context, context.approval.estimate.get("usd"))
+
+
+def _run_rest(context: Context, plan: Plan, outcome: Outcome) -> None:
+    """Do the stages that need the target."""
+    if context.local and context.state.identity.get("store") is None:  # before an engine starts there is none
         context.service()
         context.state.identity = identity_of(context.experiment.target)
         context.save()
+    for stage in stages_of(context):
+        if stage.offline:
+            continue
+        if context.settings.detach:
+            stage.detach(context)
+        remote = context.service() if plan.action(stage.name) in ("run", "adopt") else None
+        run_stage(stage, context, outcome, remote)
+        stage.keep(context, skipped=outcome.stages[stage.name]["action"] == "skip")
+        if context.settings.until == stage.name:
+            return
 
 
-def _detach(context: Context) -> None:
-    if wait.decide(context, None).action == "skip":
-        return
-    job = context.state.stages["train"].result["job_id"]
-    raise PendingError(
-        f"job {job} goes on without us", code="pending", hint="The same command goes on from here."
-    )
-
-
-def step(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:
+def run_stage(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:
     """Decide on one stage with what is known now, do it and record it."""
-    decision = stage.decide(context, remote)
-    if stage.NAME == "report" and decision.action == "skip" and _worked(outcome):
-        decision = Decision(action="run", reasons=(NEWS,))
+    decision = decide_one(stage, context, remote, outcome.decided)
+    outcome.decided.append((stage, decision))
+    outcome.stages[stage.name] = {"action": decision.action, "seconds": 0.0}
     if decision.action == "skip":
-        outcome.stages[stage.NAME] = {"action": "skip", "seconds": 0.0}
-        context.emit("skipped", stage=stage.NAME, reasons=decision.reasons)
-        _recall(stage, context)
+        context.emit("skipped", stage=stage.name, reasons=decision.reasons)
+        record = context.state.stages.get(stage.name)
+        if record is None or record.fingerprint != fingerprint(stage.inputs(context)):
+            # what it once found for these inputs: `run` finds it again and does nothing
+            _record(stage, context, "done", stage.run(context), 0.0)
         return
-    context.emit("started", stage=stage.NAME, action=decision.action, reasons=decision.reasons)
+    context.emit("started", stage=stage.name, action=decision.action, reasons=decision.reasons)
     start = time.monotonic()
-    outcome.stages[stage.NAME] = {"action": decision.action, "seconds": 0.0}
     try:
-        result = _run(stage, context, decision)
+        if costs_money(context, stage, decision):
+            from ftrun.paid.budgets import check_stage
+
+            check_stage(context, stage.name)
+        result = stage.run(context)
     except FtrunError as error:
         if not isinstance(error, (PendingError, DecisionError)):
-            _record(stage, context, "failed", _left(stage, context), time.monotonic() - start)
+            _record(stage, context, "failed", _begun(stage, context), time.monotonic() - start)
         raise
     finally:
         seconds = round(time.monotonic() - start, 3)
-        outcome.stages[stage.NAME]["seconds"] = seconds
+        outcome.stages[stage.name]["seconds"] = seconds
     _record(stage, context, "done", result, seconds)
-    context.emit("finished", stage=stage.NAME, seconds=seconds)
+    context.emit("finished", stage=stage.name, seconds=seconds)
 
 
-def _left(stage: Stage, context: Context) -> dict[str, Any]:
-    """Return what a stage that failed wrote down of its work: what it began may go on elsewhere."""
-    record = context.state.stages.get(stage.NAME)
+def _begun(stage: Stage, context: Context) -> dict[str, Any]:
+    """Return what a stage that failed wrote down of its work: it may still be running elsewhere."""
+    record = context.state.stages.get(stage.name)
     return record.result if record is not None and record.status == "running" else {}
-
-
-def _run(stage: Stage, context: Context, decision: Decision) -> dict[str, Any]:
-    """Do the stage's work; what its questions cost goes to the ledger, before they are asked and after."""
-    if context.local or not stage.costs(context, decision):
-        return stage.run(context)
-    from ftrun.paid.budgets import hold_stage, run_limits
-    from ftrun.paid.spending import announce, answers_usd, outgrown, settle
-    from ftrun.state.ledger import STOPPED
-
-    hold_stage(context, stage.NAME)
-    if stage.NAME != "evaluate":
-        return stage.run(context)
-    effect, result = str(uuid.uuid4()), None
-    context.limits = run_limits(context)  # before the estimate is in the ledger
-    announced = context.quote.get("eval_usd")
-    announce(context, "answers", effect, announced)
-    context.came = lambda: outgrown(context, "answers", effect, announced, answers_usd(context))
-    context.usage.clear()
-    try:
-        result = stage.run(context)
-    finally:
-        tokens = context.usage.total()
-        if tokens:
-            usd, what = answers_usd(context), STOPPED if result is None else None
-            settle(context, "answers", effect, "actual", usd=usd, tokens=tokens, what=what)
-        elif result is None or not result.get("asked"):
-            settle(context, "answers", effect, "void", usd=0.0)
-    return result
-
-
-def _recall(stage: Stage, context: Context) -> None:
-    """Record what a skipped stage once found for these inputs: its `run` finds it again and does nothing."""
-    record = context.state.stages.get(stage.NAME)
-    if record is None or record.fingerprint != fingerprint(stage.inputs(context)):
-        _record(stage, context, "done", stage.run(context), 0.0)
-
-
-def _worked(outcome: Outcome) -> bool:
-    return any(done["action"] != "skip" for name, done in outcome.stages.items() if name != "upload")
-
-
-def _refuse_blocked(plan: Plan, context: Context) -> None:
-    """Raise for a blocked stage: a dead job is a failure, an unclear create needs a person."""
-    step = next((step for step in plan.steps if step.action == "blocked"), None)
-    if step is None:
-        return
-    if step.code == "job_failed":
-        raise FtrunError(
-            f"{'; '.join(step.reasons)}. Nothing was sent",
-            code="job_failed",
-            hint=f"Mend the cause; `{context.command('run', '--force', 'train')}` creates another job.",
-        )
-    raise blocked_error(context, step.code)
 
 
 def _record(stage: Stage, context: Context, status: Any, result: dict[str, Any], seconds: float) -> None:
     inputs = stage.inputs(context)
-    context.state.stages[stage.NAME] = StageRecord(
+    context.state.stages[stage.name] = StageRecord(
         status=status,
         fingerprint=fingerprint(inputs),
         inputs=shortened(inputs),
@@ -354,3 +260,12 @@ def _record(stage: Stage, context: Context, status: Any, result: dict[str, Any],
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     context.save()
+
+
+def _drop_force(error: FtrunError, context: Context, outcome: Outcome) -> None:
+    """Add to the hint that a --force that was obeyed, and would pay once more, must be left out."""
+    forced = next((stage for stage, _ in outcome.decided if stage.forced(context)), None)
+    hint = error.problem.hint or ""
+    if forced is not None and forced.force_pays and "--force" not in hint:
+        more = f"Leave out `--force {forced.name}` then: it would {forced.force_pays}."
+        error.problem.hint = f"{hint} {more}".strip()

@@ -1,4 +1,4 @@
-"""One call of `ftrun augment`: consent, the ledger, asking what is missing, proposing what came."""
+"""One call of `ftrun augment`: consent, the ledger, asking for what is missing, proposing the answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from ftrun import data
 from ftrun.augment.asking import ask_all, unanswered
-from ftrun.augment.cost import estimate
 from ftrun.augment.entries import Entry
 from ftrun.augment.kept import KeptAnswers
 from ftrun.augment.proposals import proposals
@@ -19,23 +18,24 @@ from ftrun.augment.requests import Asked, Message, Request, requests, seeds_need
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
+from ftrun.cost.consent import consent
+from ftrun.cost.prices import price_requests
 from ftrun.errors import UsageError
-from ftrun.paid.budgets import Limit, hold, hold_after, month_limits
+from ftrun.paid.budgets import Limit, check_next, check_spent, month_limits
 from ftrun.paid.spending import announce, ledger_of, outgrown, settle
-from ftrun.runner.apply import Settings, context_of
-from ftrun.runner.money import consent
+from ftrun.runner.apply import context_of
 from ftrun.runner.session import Session
 from ftrun.state.ignore import write_gitignore
-from ftrun.state.ledger import Standing, known_usd, read_ledgers
+from ftrun.state.ledger import Charge, Standing, known_usd, read_ledgers
 from ftrun.state.locks import held
 from ftrun.targets import Reply, agree
-from ftrun.targets.errors.refusals import explained, remarks
+from ftrun.targets.refusals import explained, remarks
 
 
 class Augmentation:
-    """What is asked, of whom, and what came of it. `session` has the rows, `other` the target that is asked.
+    """Ask a model for more training data. `session` has the rows, `other` the target that is asked.
 
-    `note` is told what the user should know, `tell` the number of each request and their sum.
+    `note` gets what the user should know, `tell` the number of each request and their sum.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Augmentation:
         wanted = seeds_needed(session.experiment.data.augment)
         seeds, self._questions = training_seeds(session.experiment, self._shape, wanted)
         if not seeds:
-            hint = "Rows need a question and an answer that are texts."
-            raise UsageError("no row of the training part can be worded anew", code="no_seeds", hint=hint)
+            hint = "Rows must have a question and an answer as text."
+            raise UsageError("no row of the training split can be rephrased", code="no_seeds", hint=hint)
         self._requests: list[Request] = requests(session.experiment, self._shape, seeds, who)
-        self._context = context_of(other, lambda _kind, **data: note(str(data.get("text"))), Settings())
+        self._context = context_of(other, lambda kind, **data: note(str(data.get("text"))))
 
     def run(self, *, yes: bool, ask: Callable[[str], bool] | None) -> dict[str, Any]:
-        """Ask what is missing, propose what came of it, and return the facts; no answer that came is lost.
+        """Ask for what is missing, propose the answers, and return the facts; no answer that came is lost.
 
         DecisionError where nobody agreed to the cost.
         """
@@ -71,7 +71,7 @@ class Augmentation:
         with held(self._other.folder / "augment.lock", what=what, wait=False):
             kept = KeptAnswers(self._other.folder)
             missing = unanswered(self._requests, kept, self._review.entries())
-            costs = estimate(self._experiment, self._priced, missing, kept.spent)
+            costs = self._estimate(missing, kept.spent)
             before = kept.spent
             try:
                 if missing:
@@ -84,7 +84,7 @@ class Augmentation:
                 added, left_out = self._propose(kept)
             if missing:
                 rate, done = self._experiment.budget.yen_per_usd, "every request is answered"
-                hold_after(limits, kept.spent - before, rate=rate, done=done)
+                check_spent(limits, kept.spent - before, rate=rate, done=done)
         return {
             "kind": self._experiment.data.augment.kind,
             "model": self._who.model,
@@ -96,14 +96,23 @@ class Augmentation:
             "usd": None if costs["usd"] is None else round(kept.spent - before, 6),
         }
 
+    def _estimate(self, missing: Sequence[Request], spent: float) -> dict[str, Any]:
+        """Return what asking what is missing costs at most, next to what was spent before, as JSON values."""
+        limits = (request.sampling.get("max_tokens") for request in missing)
+        return {
+            **price_requests(self._priced, [request.messages for request in missing], limits),
+            "spent_usd": round(spent, 6),
+            "yen_per_usd": self._experiment.budget.yen_per_usd,
+        }
+
     def _budgeted(self) -> bool:
-        """Return whether there is a budget to spend within unattended."""
+        """Return whether a budget allows spending unattended."""
         experiment = self._experiment
         return experiment.data.augment.max_usd is not None or experiment.budget.usd is not None
 
     def _limits(self, kept: KeptAnswers) -> list[Limit]:
-        """Return the budgets that hold: what answers cost that came in earlier calls counts, also where only
-        the ledger knows of them, as in a clone of an earlier version's project.
+        """Return the budgets that apply. Answers of earlier calls count, also if only the ledger knows them,
+        as in a clone of an earlier version's project.
         """
         most, budget = self._experiment.data.augment.max_usd, self._experiment.budget.usd
         if self._context.local:
@@ -130,7 +139,7 @@ class Augmentation:
         if self._context.local:
             return
         own = next((one for one in limits if one.code == "over_budget"), None)
-        cure = f"Lower `data.augment.max_rows`, or raise `{own.key}`: earlier calls count too." if own else ""
+        hint = f"Lower `data.augment.max_rows`, or raise `{own.key}`: earlier calls count too." if own else ""
         consent(
             costs,
             target=self._who.target,
@@ -138,7 +147,7 @@ class Augmentation:
             spent=own.before if own else 0.0,
             yes=yes,
             ask=ask,
-            cure=cure,
+            over_budget_hint=hint,
         )
 
     def _ask(
@@ -158,7 +167,7 @@ class Augmentation:
                 self._context.close()
 
     def _reply(self, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
-        """Ask once; how the model had to be asked is said once."""
+        """Ask once; how the model had to be asked is reported once."""
         service, model = self._context.service(), self._who.model
         with explained(self._experiment, "data.augment"):
             said = service.chat(model, messages, sampling)
@@ -171,7 +180,7 @@ class Augmentation:
     def _hold(self, limits: Sequence[Limit], paid: float, request: Request, done: str) -> None:
         """Stop before a request that would exceed a budget."""
         if limits:
-            hold(
+            check_next(
                 limits,
                 paid,
                 data.request_usd(self._priced, request.messages, request.sampling.get("max_tokens")),
@@ -193,7 +202,7 @@ class Augmentation:
             paid = None if None in costs else sum(one or 0.0 for one in costs)
             tokens = sum(sum(one.usage.values()) for one in fresh)
             standing: Standing = "actual" if fresh else "void"
-            settle(self._context, "augment", effect, standing, usd=paid, tokens=tokens or None)
+            settle(self._context, Charge("augment", effect, standing, usd=paid, tokens=tokens or None))
 
     def _propose(self, kept: KeptAnswers) -> tuple[Sequence[Entry], Counter[str]]:
         found, left_out = proposals(

@@ -1,5 +1,5 @@
-"""Putting trained models side by side: their settings, what training found, their answers to the same
-questions. Reads what is kept of them; nothing is asked, written or judged by two rulers.
+"""Comparing trained models: their settings, what training found, their answers to the same questions. Reads
+their archives; asks and writes nothing, and judges all answers to a question by the same expectation.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ftrun.evaluation.metrics import parse_metrics
 from ftrun.evaluation.pairs import paired
 from ftrun.evaluation.scores import score
 from ftrun.paid.history import METRICS
+from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.comparison import (
     Comparison,
     EntryFacts,
@@ -28,20 +29,19 @@ from ftrun.report.facts import AnswerFacts
 from ftrun.report.typed import typed
 from ftrun.report.verdict import REHEARSAL
 from ftrun.report.words import counted
-from ftrun.runner.entries import Entry
+from ftrun.runner.trained_models import TrainedModel
 
 HASHES = ("training data", "validation data")
 HASH_SHOWN = 12  # characters
-SYSTEM = ("system", "developer")
 Key = tuple[str, str]  # of a question: its id, and what was asked, without the system prompt
 Answers = Mapping[Key, Record]
 
 
-def compare(entries: Sequence[Entry]) -> Comparison:
-    """Return the comparison of two or more models; the others are held against the first."""
+def compare(entries: Sequence[TrainedModel]) -> Comparison:
+    """Return the comparison of two or more models, each with the first."""
     answers = [_answers(entry) for entry in entries]
     shared, notes = _shared(answers)
-    judged, ruled = _by_one_ruler(shared)
+    judged, ruled = _judged_alike(shared)
     shown = [_of(judged, name) for name in _letters(entries)]
     values = [_settings(entry, one) for entry, one in zip(entries, answers, strict=True)]
     found = settings(values)
@@ -58,15 +58,15 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     )
 
 
-def _letters(entries: Sequence[Entry]) -> list[str]:
+def _letters(entries: Sequence[TrainedModel]) -> list[str]:
     return [letter(index) for index in range(len(entries))]
 
 
-def _answers(entry: Entry) -> Answers:
-    """Return the model's kept answers, the present one of each question."""
+def _answers(entry: TrainedModel) -> Answers:
+    """Return the model's archived answers, the present one for each question."""
     model, found = entry.facts["fine_tuned_model"], dict[Key, Record]()
     for record in read_records(entry.folder / ANSWERS):
-        if record.rival == "tuned" and record.model == model:
+        if record.candidate == "tuned" and record.model == model:
             found.setdefault(_key(record), record)  # earlier answers come last
     return found
 
@@ -76,18 +76,18 @@ def _key(record: Record) -> Key:
 
 
 def _without_system(record: Record) -> list[Message]:
-    return [message for message in record.messages if message.get("role") not in SYSTEM]
+    return [message for message in record.messages if message.get("role") not in SYSTEM_ROLES]
 
 
 def _shared(answers: Sequence[Answers]) -> tuple[list[dict[str, Record]], list[str]]:
-    """Return the questions that two or more answered, by letter, and what is to be said of the others."""
+    """Return the questions that two or more answered, by letter, and notes about the others."""
     order = dict.fromkeys(key for one in answers for key in one)
     asked = [{letter(i): one[key] for i, one in enumerate(answers) if key in one} for key in order]
     shared = [one for one in asked if len(one) > 1]
     alone = len(asked) - len(shared)
     notes = [f"{counted(alone, 'question')} that only one of them answered: left out"] if alone else []
     notes += [
-        f"{letter(index)} has no answers that are kept: its evaluation was not finished"
+        f"{letter(index)} has no archived answers: its evaluation did not finish"
         for index, one in enumerate(answers)
         if not one
     ]
@@ -106,8 +106,8 @@ def _with_ids(shared: Sequence[dict[str, Record]]) -> list[dict[str, Record]]:
     return renamed
 
 
-def _by_one_ruler(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record], list[str]]:
-    """Return the answers with their letter as rival, those to one question judged by one expectation."""
+def _judged_alike(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record], list[str]]:
+    """Return the answers with their letter as candidate, those to one question judged by one expectation."""
     records, ruled = [], []
     for one in shared:
         expected = [record.expect for record in one.values()]
@@ -116,10 +116,12 @@ def _by_one_ruler(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record],
             ruled.append(next(iter(one.values())).prompt_id)
             one = {name: _judged(record, ruler) for name, record in one.items()}
         recall = any(record.recall for record in one.values())
-        records += [dataclasses.replace(record, rival=name, recall=recall) for name, record in one.items()]
-    notes = [f"expectations differ, the first one judged all: {', '.join(ruled)}"] if ruled else []
+        records += [
+            dataclasses.replace(record, candidate=name, recall=recall) for name, record in one.items()
+        ]
+    notes = [f"expectations differ, so the first one was used for all: {', '.join(ruled)}"] if ruled else []
     if any(record.recall for record in records):
-        notes.append("questions marked recall stand in the training data of one of them")
+        notes.append("questions marked recall are in the training data of one of them")
     return records, notes
 
 
@@ -129,7 +131,7 @@ def _judged(record: Record, expect: Mapping[str, Any] | None) -> Record:
 
 
 def _of(records: Iterable[Record], name: str) -> list[Record]:
-    return [record for record in records if record.rival == name]
+    return [record for record in records if record.candidate == name]
 
 
 def _pairs(shown: Sequence[Sequence[Record]]) -> Iterator[PairFacts]:
@@ -152,12 +154,12 @@ def _fact(record: Record, *, system: bool) -> AnswerFacts:
     return fact
 
 
-def _entry(index: int, entry: Entry, records: Sequence[Record]) -> EntryFacts:
+def _entry(index: int, entry: TrainedModel, records: Sequence[Record]) -> EntryFacts:
     experiment, facts = entry.session.experiment, entry.facts
     start, end = facts["created_at"], facts["finished_at"]
     fit = _fit(entry)
     name = letter(index)
-    rivals = score(records).as_dict()["rivals"]
+    candidates = score(records).as_dict()["candidates"]
     found = typed(
         EntryFacts,
         {
@@ -176,14 +178,14 @@ def _entry(index: int, entry: Entry, records: Sequence[Record]) -> EntryFacts:
                 if fit
                 else {}
             ),
-            "score": rivals.get(name),
+            "score": candidates.get(name),
         },
     )
     assert isinstance(found, EntryFacts)
     return found
 
 
-def _fit(entry: Entry) -> Fit | None:
+def _fit(entry: TrainedModel) -> Fit | None:
     """Return what the curve says; nothing for a rehearsal, whose curve is made up."""
     try:
         rows = parse_metrics((entry.folder / METRICS).read_text(encoding="utf-8", errors="replace"))
@@ -192,13 +194,13 @@ def _fit(entry: Entry) -> Fit | None:
     return explain(rows) if rows and not _is_rehearsal(entry) else None
 
 
-def _is_rehearsal(entry: Entry) -> bool:
+def _is_rehearsal(entry: TrainedModel) -> bool:
     target = entry.session.experiment.target
     return target.provider == "local" and entry.facts["spec"].get("model", target.model) == REHEARSAL
 
 
-def _settings(entry: Entry, answers: Answers) -> dict[str, str | None]:
-    """Return the configuration as people read it; `auto` with what it came to."""
+def _settings(entry: TrainedModel, answers: Answers) -> dict[str, str | None]:
+    """Return the configuration as people read it; `auto` with the value that was used."""
     spec = dict(entry.facts["spec"])
     used, asked = entry.facts["hyperparameters"], spec.pop("hyperparameters", {})
     spec.pop("spec version", None)
@@ -207,7 +209,10 @@ def _settings(entry: Entry, answers: Answers) -> dict[str, str | None]:
     values |= {"training examples": entry.facts["examples"]}
     values |= {name: str(spec[name])[:HASH_SHOWN] for name in HASHES if spec.get(name)}
     systems = [
-        one["content"] for record in answers.values() for one in record.messages if one["role"] in SYSTEM
+        one["content"]
+        for record in answers.values()
+        for one in record.messages
+        if one["role"] in SYSTEM_ROLES
     ]
     values |= {"system prompt": systems[0] if systems else None}
     return {name: _text(value) for name, value in values.items()}
@@ -225,16 +230,16 @@ def _text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _session_notes(entries: Sequence[Entry]) -> Iterator[str]:
+def _session_notes(entries: Sequence[TrainedModel]) -> Iterator[str]:
     for entry in entries:
         yield from entry.session.notes
 
 
-def _training_notes(entries: Sequence[Entry], differing: set[str]) -> Iterator[str]:
+def _training_notes(entries: Sequence[TrainedModel], differing: set[str]) -> Iterator[str]:
     made_up = [letter(index) for index, entry in enumerate(entries) if _is_rehearsal(entry)]
     if made_up:
         was = "is a rehearsal" if len(made_up) == 1 else "are rehearsals"
         yield f"{', '.join(made_up)} {was}: nothing was trained, and the answers are made up"
     apart = sorted(differing & {"model", "training data", "validation data"})
     if apart and len(made_up) < len(entries):
-        yield f"losses can't be compared: other {' and '.join(apart)}"
+        yield f"losses can't be compared: different {' and '.join(apart)}"

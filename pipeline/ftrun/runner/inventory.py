@@ -1,6 +1,5 @@
-"""Who owns what at a target: files, jobs and models there, and this project's states that know them.
-
-Reads states and lists; deletes nothing.
+"""Who owns what at a target: its files, jobs and models, and this project's states that know them. Deletes
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ FRESH = 24 * 3600.0  # seconds after its upload that a file may wait for its job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class InventoryEntry:
     """One thing at the target. `owner`: the experiment and target whose state knows it; `made_by`: the
     experiment that made it by its name or metadata, `ftrun` where only that is known. Times are Unix seconds.
     """
@@ -40,7 +39,7 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the entry as it stands in `ls --json`."""
+        """Return the entry as in `ls --json`."""
         shown = {
             name: getattr(self, name) for name in ("id", "name", "status", "model", "bytes", "created_at")
         }
@@ -50,7 +49,7 @@ class Entry:
 @dataclass(slots=True, kw_only=True)
 class Owners:
     """What the states of a project know, by id: `experiment/target`. `coming`: parts of the names of files
-    that a run is sending just now; `notes`: states that can't be read.
+    that a run is uploading right now; `notes`: states that can't be read.
     """
 
     of: dict[str, str] = field(default_factory=dict)
@@ -60,7 +59,7 @@ class Owners:
     notes: list[str] = field(default_factory=list)
 
     def add(self, state: State) -> None:
-        """Take what a state knows; of a model with its checkpoints the first part of the name."""
+        """Add what a state knows."""
         owner = f"{state.experiment}/{state.target}"
         self.names.add(state.experiment)
         self.coming.update(sha[:16] for sha in state.upload_intents)
@@ -89,7 +88,7 @@ def owners(runs: Path, identity: Mapping[str, Any]) -> Owners:
     return found
 
 
-def entries(service: Service, kind: str, known: Owners) -> Iterator[Entry]:
+def entries(service: Service, kind: str, known: Owners) -> Iterator[InventoryEntry]:
     """Yield what the target has of `kind`: files, jobs or models."""
     if kind == "files":
         yield from (file_entry(file, known) for file in service.files())
@@ -100,10 +99,10 @@ def entries(service: Service, kind: str, known: Owners) -> Iterator[Entry]:
         yield from (model_entry(model, tuned.get(model.id), known) for model in service.models())
 
 
-def file_entry(file: RemoteFile, known: Owners) -> Entry:
+def file_entry(file: RemoteFile, known: Owners) -> InventoryEntry:
     """Return the entry of a file."""
     made = OUR_FILE.fullmatch(file.name)
-    return Entry(
+    return InventoryEntry(
         kind="file",
         id=file.id,
         name=file.name,
@@ -116,9 +115,9 @@ def file_entry(file: RemoteFile, known: Owners) -> Entry:
     )
 
 
-def job_entry(job: Job, known: Owners) -> Entry:
+def job_entry(job: Job, known: Owners) -> InventoryEntry:
     """Return the entry of a job."""
-    return Entry(
+    return InventoryEntry(
         kind="job",
         id=job.id,
         name=job.suffix,
@@ -131,10 +130,10 @@ def job_entry(job: Job, known: Owners) -> Entry:
     )
 
 
-def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> Entry:
+def model_entry(model: RemoteModel, job: Job | None, known: Owners) -> InventoryEntry:
     """Return the entry of a model; `job` is the one that made it."""
     owner = known.of.get(model.id) or (_owner(job, known) if job else None)
-    return Entry(
+    return InventoryEntry(
         kind="model",
         id=model.id,
         created_at=model.created_at,
@@ -158,11 +157,11 @@ def _maker(job: Job) -> str | None:
     return job.metadata.get("ftrun_experiment") or ("ftrun" if SPEC in job.metadata else None)
 
 
-def unowned(files: Iterable[Entry], jobs: Iterable[Job], known: Owners) -> Iterator[Entry]:
-    """Yield the files that an experiment of this project made and that nothing uses any more.
+def unowned(files: Iterable[InventoryEntry], jobs: Iterable[Job], known: Owners) -> Iterator[InventoryEntry]:
+    """Yield the files that an experiment of this project uploaded and that nothing uses any more.
 
-    What another project or person made is none of ours, and what a job that has not ended reads is in use, as
-    is what a run sends just now.
+    Files of other projects and people are not ours. Files that a running job reads, or that a run is
+    uploading right now, are in use.
     """
     used: set[str | None] = set()
     for job in jobs:
@@ -174,10 +173,10 @@ def unowned(files: Iterable[Entry], jobs: Iterable[Job], known: Owners) -> Itera
             yield entry
 
 
-def fresh(files: Iterable[Entry]) -> dict[str, str]:
+def fresh(files: Iterable[InventoryEntry]) -> dict[str, str]:
     """Return the files that a run of another clone may be about to use, by id, and why that may be so.
 
-    That clone's state is not known here; what it has just uploaded belongs to no job yet.
+    That clone's state is unknown here; what it has just uploaded belongs to no job yet.
     """
     now = time.time()
     noted = {note.made for note in file_notes() if now - note.intent.at < FRESH}

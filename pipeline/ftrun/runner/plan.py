@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ftrun import data
-from ftrun.paid.deployments import FREE
-from ftrun.paid.lineage import starting_model
-from ftrun.stages import Action, Context, evaluate, stages_of
+from ftrun.stages import stages_of
 from ftrun.targets import Service
-from ftrun.workflow.decision import Decision
+from ftrun.workflow.context import Context
+from ftrun.workflow.decision import Action, Decision
+from ftrun.workflow.stage import Stage
 
 NEWS = "there is something new to report"
-FREE_FIRST = ("prepare", "check")  # local and free: done, or previewed, before the rest can be planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PlanStep:
     """What would be done with one stage. `paid`: it can cost money."""
 
     stage: str
-    action: Action
-    reasons: tuple[str, ...]
+    decision: Decision
     paid: bool
-    code: str = ""
+
+    @property
+    def action(self) -> Action:
+        """Return the action."""
+        return self.decision.action
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return the reasons."""
+        return self.decision.reasons
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the step as it stands in `plan --json`."""
+        """Return the step as in `plan --json`."""
         return {"stage": self.stage, "action": self.action, "reasons": list(self.reasons), "paid": self.paid}
 
 
@@ -37,7 +45,7 @@ class Plan:
 
     experiment: str
     target: str
-    steps: tuple[Step, ...]
+    steps: tuple[PlanStep, ...]
     estimate: dict[str, Any] | None
     notes: tuple[str, ...] = ()
 
@@ -66,105 +74,69 @@ class Plan:
         }
 
 
-def make_plan(context: Context, *, remote: Service | None, notes: tuple[str, ...] = ()) -> Plan:
+Decided = tuple[Stage, Decision]
+
+
+def make_plan(context: Context, *, remote: Service | None, notes: Sequence[str] = ()) -> Plan:
     """Return the plan. `remote` None: the target is not asked."""
-    steps = _steps(context, remote)
-    asking = any(step.stage == evaluate.NAME and step.paid for step in steps)
-    words = evaluate.still_to_ask(context) if asking else None
-    notes = (*notes, *_readiness(context, steps, remote), *((words,) if words else ()))
+    from ftrun.paid.budgets import estimate  # a run with nothing to do has no price
+
+    decided = decide_all(context, remote)
+    paid = [(one, decision) for one, decision in decided if costs_money(context, one, decision)]
+    more = [note for stage, decision in paid for note in stage.preflight(context, decision, remote)]
+    shares = [stage.priced(context) for stage, _ in paid]
     return Plan(
         experiment=context.experiment.name,
         target=context.experiment.target.name,
-        steps=tuple(steps),
-        estimate=_estimate(context, steps),
-        notes=notes,
+        steps=tuple(
+            PlanStep(stage=stage.name, decision=decision, paid=(stage, decision) in paid)
+            for stage, decision in decided
+        ),
+        estimate=estimate(context, **{name: value for share in shares for name, value in share.items()}),
+        notes=(*notes, *more),
     )
 
 
 def is_done(context: Context) -> bool:
-    """Tell, without asking the target and without a price, whether every stage would be skipped."""
-    return all(step.action == "skip" for step in _steps(context, None))
+    """Return whether every stage would be skipped, without asking the target and without a price."""
+    return all(decision.action == "skip" for _, decision in decide_all(context, None))
 
 
-def _steps(context: Context, remote: Service | None) -> list[Step]:
-    steps: list[Step] = []
+def costs_money(context: Context, stage: Stage, decision: Decision) -> bool:
+    """Return whether doing as decided can cost money here."""
+    return not context.local and stage.costs(context, decision)
+
+
+def decide_all(context: Context, remote: Service | None) -> list[Decided]:
+    """Return what would be done with each stage, each in the light of those before it."""
+    decided: list[Decided] = []
     for stage in stages_of(context):
-        decision = _decide(stage, context, remote, steps)
-        paid = not context.local and stage.costs(context, decision)
-        steps.append(
-            Step(
-                stage=stage.NAME,
-                action=decision.action,
-                reasons=decision.reasons,
-                paid=paid,
-                code=decision.code,
-            )
-        )
-    return steps
+        decided.append((stage, _after(decided, context) or decide_one(stage, context, remote, decided)))
+    return decided
 
 
-def _readiness(context: Context, steps: list[Step], remote: Service | None) -> list[str]:
-    """Return what is to be known before a job is created; ConfigError for what can't succeed there."""
-    creates = any(step.stage == "train" and step.action == "run" for step in steps)
-    if context.local or not creates:
-        return []
-    from ftrun.targets.preflight import check_model, check_request
-
-    notes = check_request(context.experiment)
-    if remote is not None:
-        model = starting_model(context) or context.experiment.target.model
-        notes += check_model(context.experiment, remote, model)
-    return notes
+def _after(before: Sequence[Decided], context: Context) -> Decision | None:
+    """Return the decision that an earlier stage forces: it is blocked, or its result is not known yet."""
+    for stage, decision in before:
+        if decision.action == "blocked":
+            return Decision(action="blocked", reasons=(f"{stage.name} is blocked",))
+    for stage, decision in before:
+        if stage.offline and decision.action == "run" and stage.name not in context.fresh:
+            return Decision(action="run", reasons=(f"after {stage.name}",))
+    return None
 
 
-def _decide(stage: Any, context: Context, remote: Service | None, before: list[Step]) -> Decision:
-    blocked = next((step.stage for step in before if step.action == "blocked"), None)
-    if blocked:
-        return Decision(action="blocked", reasons=(f"{blocked} is blocked",))
-    running = next((step.stage for step in before if step.action == "run" and step.stage in FREE_FIRST), None)
-    if running and running not in context.fresh:  # what comes out of it is not known yet
-        return Decision(action="run", reasons=(f"after {running}",))
-    decision: Decision = stage.decide(context, remote)
-    if stage.NAME == "report" and decision.action == "skip" and _works(before):
+def decide_one(stage: Stage, context: Context, remote: Service | None, before: Sequence[Decided]) -> Decision:
+    """Return the stage's own decision; one that follows news runs after others that made some."""
+    decision = stage.decide(context, remote)
+    news = any(one.makes_news and done.action != "skip" for one, done in before)
+    if stage.follows_news and news and decision.action == "skip":
         return Decision(action="run", reasons=(NEWS,))
     return decision
 
 
-def _works(steps: list[Step]) -> bool:
-    return any(
-        step.action != "skip" for step in steps if step.stage in ("check", "train", "wait", "evaluate")
-    )
-
-
-def _estimate(context: Context, steps: list[Step]) -> dict[str, Any] | None:
-    """Return tokens and cost of what is planned; what is done or adopted is paid for already."""
-    counted = context.result("check")
-    if "train_tokens" not in counted:
-        return None
-    paid = {step.stage for step in steps if step.paid}
-    estimate = data.price(
-        context.experiment,
-        examples=counted["examples"],
-        train_tokens=counted["train_tokens"],
-        train="train" in paid,
-        evaluate="evaluate" in paid,
-        answered=evaluate.answered(context) if "evaluate" in paid else None,
-    )
-    return _with_deployment(context, estimate) if "deploy" in paid else estimate
-
-
-def _with_deployment(context: Context, estimate: dict[str, Any]) -> dict[str, Any]:
-    """Add the first hour of a deployment: questions rarely take longer, and each begun hour is paid."""
-    where = context.experiment.target.deployment
-    assert where is not None
-    hour = 0.0 if where.sku == FREE else where.usd_per_hour
-    usd, rate = estimate["usd"], estimate["yen_per_usd"]
-    total = None if hour is None or usd is None else round(usd + hour, 6)
-    return {
-        **estimate,
-        "deploy_usd": hour,
-        "usd": total,
-        "yen": None if total is None or rate is None else round(total * rate, 2),
-        "unknown": estimate["unknown"]
-        or (None if hour is not None else "deployment.usd_per_hour is not given"),
-    }
+def preview(context: Context, folder: Path) -> None:
+    """Compute what the offline stages would find, with their files in `folder` instead of the run's."""
+    for stage in stages_of(context):
+        if stage.offline and stage.decide(context, None).action == "run":
+            context.fresh[stage.name] = stage.preview(context, folder)

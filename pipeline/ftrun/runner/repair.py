@@ -1,5 +1,5 @@
-"""Looking at a state and putting a damaged one right: from its backup, from both sides of a merge, or
-from what the target has. It never invents: what is not known afterwards is looked for or asked.
+"""Checking a state and repairing a damaged one: from its backup, from both sides of a merge, or from what the
+target has. It invents nothing: what is unknown afterwards is looked for, or a person is asked.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ftrun.errors import DecisionError, FtrunError
+from ftrun.errors import DecisionError
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.ownership import is_ours
-from ftrun.runner.apply import Outcome, Settings, context_of, do_free_stages, step
+from ftrun.runner.apply import Outcome, context_of, run_offline_stages, run_stage
 from ftrun.runner.session import Session
-from ftrun.stages import Context, train, upload
+from ftrun.stages import stages_of
 from ftrun.state import Intent, State
 from ftrun.state.store import BACKUP, parse_state
-from ftrun.targets import Service, reachable
+from ftrun.targets import Service, get_or_none, reachable
 from ftrun.targets.matching import is_another
 from ftrun.targets.service import DEAD, READING
+from ftrun.workflow.context import Context
 
 REPAIRABLE = ("state_damaged", "state_conflict", "state_missing", "state_older")
 HUNK = re.compile(rb"^<<<<<<< .*?\n(.*?)^=======\n(.*?)^>>>>>>> .*?(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -29,7 +30,7 @@ LOST = "the state was damaged and had no backup"
 
 
 def missing_at_target(session: Session) -> list[str] | None:
-    """Return what the state knows and the target has no more; None when the target can't be asked."""
+    """Return what the state knows and the target no longer has; None when the target can't be asked."""
     service = None if session.other_store else reachable(session.experiment)
     if service is None:
         return None
@@ -42,22 +43,17 @@ def missing_at_target(session: Session) -> list[str] | None:
 
 def _missing(state: State, service: Service) -> Iterator[str]:
     for one in state.uploads.values():
-        file = service.file(one.file_id)
+        file = get_or_none(service.file, one.file_id)
         if file is None or is_another(file, one.name, one.bytes):
             yield f"file {one.file_id} ({one.name})"
     for key, job in state.jobs.items():
-        try:
-            there = is_ours(state, service, service.job(job.job_id), key)
-        except FtrunError as error:
-            if error.code != "not_found":
-                raise
-            there = False
-        if not there:
+        there = get_or_none(service.job, job.job_id)
+        if there is None or not is_ours(state, service, there, key):
             yield f"job {job.job_id}"
 
 
 def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
-    """Put the state right and say from what; the damaged file is kept beside it under another name."""
+    """Repair the state and say from what; the damaged file is kept beside it under another name."""
     with session.locked(wait=wait):
         try:
             session.reload()
@@ -86,7 +82,7 @@ def _restored(session: Session, raw: bytes, *, older: bool) -> tuple[str, State 
     except DecisionError:
         return "the target", None
     for intent in state.intents.values():
-        intent.phase = "sending"  # the lost state was written after this one: it may have left
+        intent.phase = "sending"  # the lost state was written after this one: the call may have left
     if older:
         return "the state and its backup", merged(parse_state(raw, session.store.shown()), state)
     return "the backup", state
@@ -124,7 +120,7 @@ def _kept_name() -> str:
 @contextmanager
 def _context(session: Session, emit: Any) -> Iterator[Context]:
     session.reload()
-    context = context_of(session, emit, Settings())
+    context = context_of(session, emit)
     try:
         yield context
     finally:
@@ -132,14 +128,14 @@ def _context(session: Session, emit: Any) -> Iterator[Context]:
 
 
 def _adopt_from_target(session: Session, context: Context) -> None:
-    """Take over what the target has; a call that the lost state may have made is left to be looked for."""
-    do_free_stages(session, context, Settings(), Outcome())
+    """Adopt what the target has; a call that the lost state may have made is left to be looked for."""
+    run_offline_stages(session, context, Outcome())
     if context.local:
         context.save()
         return
-    for stage in (upload, train):
-        if stage.decide(context, context.service()).action == "adopt":
-            step(stage, context, Outcome(), context.service())
+    for stage in stages_of(context):
+        if not stage.offline and stage.decide(context, context.service()).action == "adopt":
+            run_stage(stage, context, Outcome(), context.service())
     key = spec_key(context)
     if key not in context.state.jobs:
         unknown = Intent(id=str(uuid.uuid4()), phase="sending", at=time.time(), reason=LOST)

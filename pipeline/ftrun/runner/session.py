@@ -1,4 +1,4 @@
-"""What stands before planning: experiment, run folder and state, and whether they belong together."""
+"""How a command starts: experiment, run folder and state, and whether they belong together."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_oddities_in
+from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_special_files
 from ftrun.runner.validated import is_valid
 from ftrun.state import State, StateStore
 from ftrun.targets import identity_of, same_account
 
-OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run anew"
+OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run again"
 CONFIG = re.compile(r"(?<= )CONFIG(?=[ `.]|$)")  # in a command such as `ftrun events CONFIG`
 OF_ALL = (".gitignore", ".gitattributes")  # what all experiments of `runs` share
 
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """An experiment with its run folder and state. `notes` are for the user, `overrides` are the
-    --set options, `options` these and --runs-dir as words; `other_store`: the state's ids belonged to a
-    local store that is not here.
+    """An experiment with its run folder and state. `notes` are for the user, `overrides` are the values of
+    --set, `options` are the words of --set and --runs-dir; `other_store`: the state's ids belonged to a local
+    store that is not here.
     """
 
     experiment: Experiment
@@ -61,7 +61,7 @@ class Session:
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Make the commands that an error of state or target tells ready to be typed."""
+        """Make the commands in the hints of errors ready to be typed."""
         try:
             yield
         except FtrunError as error:
@@ -83,7 +83,7 @@ def open_session(
 def locate_session(
     config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
 ) -> Session:
-    """Load the experiment and say where its state lies, without reading it: it may be damaged."""
+    """Load the experiment and locate its state, without reading it: it may be damaged."""
     document = read_document(config, overrides)
     folder = runs_folder(config, runs)
     for name in OF_ALL:
@@ -93,7 +93,7 @@ def locate_session(
     experiment = build_experiment(document, target, validated=is_valid(document.digest))
     folder = folder / experiment.name / experiment.target.name
     refuse_links(folder)
-    refuse_oddities_in(folder.parent)  # before anything is read or sent, not where it would be written
+    refuse_special_files(folder.parent)  # before anything is read or sent, not where it would be written
     return Session(
         experiment=experiment,
         digest=document.digest,
@@ -107,7 +107,7 @@ def locate_session(
 
 
 def _store(experiment: Experiment, folder: Path) -> StateStore:
-    """Return where the state lies: in the run folder or, with `state:`, on a shelf that others see too."""
+    """Return the store of the state: the run folder or, with `state:`, one that other machines share."""
     if experiment.state is None:
         return StateStore(folder)
     from ftrun.state.remote import store_at
@@ -116,7 +116,7 @@ def _store(experiment: Experiment, folder: Path) -> StateStore:
 
 
 def _options(overrides: Sequence[str], runs: Path | None) -> tuple[str, ...]:
-    """Return the options that say what is meant, for commands that are shown."""
+    """Return the words of --set and --runs-dir, for commands that are shown."""
     words = [word for override in overrides for word in ("--set", override)]
     return (*words, *(("--runs-dir", str(runs)) if runs is not None else ()))
 
@@ -134,7 +134,7 @@ def no_model(session: Session) -> UsageError:
 def runs_folder(config: Path, given: Path | None) -> Path:
     """Return the folder `runs`: as given, $FTRUN_RUNS_DIR, or in the project of the experiment file.
 
-    What the user named may be a link, `runs` in a project may not: that comes with a repository.
+    A folder that the user names may be a link; `runs` in a project may not, as a repository can bring it.
     """
     if given is not None:
         return real(given)
@@ -168,8 +168,8 @@ def _check_owner(session: Session) -> None:
         f"{experiment.name!r} on {experiment.target.name!r}; no call was made",
         code="foreign_state",
         file=session.store.shown(),
-        hint="Put it back where it came from; without it the next run finds its uploads and its job at the "
-        "target, if it has any there.",
+        hint="Move it back where it came from. Without it the next run finds its uploads and its job at the "
+        "target, if there are any.",
     )
 
 
@@ -183,20 +183,20 @@ def _check_name(session: Session) -> None:
     try:
         same = read_document(other_path).data.get("name") == session.experiment.name
     except FtrunError:
-        same = False  # a file that can't be read any more claims no name
+        same = False  # a file that can't be read has no name
     if not same:
         session.state.file = mine
         return
     raise DecisionError(
-        f"{other} and {mine} are both called {session.experiment.name!r}: they would share their state",
+        f"{other} and {mine} are both named {session.experiment.name!r}: they would share their state",
         code="same_name",
         file=str(session.experiment.file),
-        hint="Give one of them another `name:`.",
+        hint="Change the `name:` of one of them.",
     )
 
 
 def _check_identity(session: Session) -> None:
-    """Refuse another account; begin anew at another local store."""
+    """Refuse another account; start again at another local store."""
     now, then = identity_of(session.experiment.target), session.state.identity
     if now == then or same_account(now, then):
         return
@@ -211,7 +211,7 @@ def _check_identity(session: Session) -> None:
         f"the state belongs to {_words(then)}, this run would use {_words(now)}; no call was made",
         code="other_account",
         file=session.store.shown(),
-        hint="Use the first account again, or give this target another name to begin anew there.",
+        hint="Use the first account again, or rename this target to start again there.",
     )
 
 

@@ -1,6 +1,6 @@
-"""Remembers which configurations are valid, so that a run with nothing to do needn't load the validator.
+"""The configurations that are known to be valid, so that a run with nothing to do loads no validator.
 
-For the user and not in the project: a repository could say of its own file that it was looked at.
+It is kept for the user, not in the project: a repository could claim that its own file was validated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def is_valid(digest: str) -> bool:
 
 
 def remember_valid(digest: str) -> None:
-    """Note that the document with this digest is valid; where that can't be kept, it is validated again."""
+    """Note that the document with this digest is valid; if that fails, it is validated again."""
     known = _digests()
     if digest not in known:
         with contextlib.suppress(OSError, FtrunError):

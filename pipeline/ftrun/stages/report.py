@@ -9,76 +9,68 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
-from ftrun.files import told_damage
-from ftrun.paid.history import keep
+from ftrun.files import damage_reported
+from ftrun.paid.history import archive
 from ftrun.paid.job_spec import HYPERPARAMETERS, spec_key
-from ftrun.targets import Service
 from ftrun.workflow.context import Context
-from ftrun.workflow.decision import Decision, by_fingerprint
+from ftrun.workflow.stage import Stage
 
 if TYPE_CHECKING:  # a run with nothing to do must not pay for the report's many dataclasses
     from ftrun.evaluation.answers import Record
     from ftrun.report import Facts
 
-NAME = "report"
 VERSION = 2
 OUTPUTS = ("report.html", "report.md")
 REHEARSED = "This was a rehearsal: nothing was trained, and the answers are not a model's."
 
 
-def inputs(context: Context) -> dict[str, Any]:
-    """Return what is reported: the job, what was evaluated, the data, and how the experiment calls itself."""
-    evaluated = context.state.stages.get("evaluate")
-    experiment = context.experiment
-    return {
-        "report version": VERSION,
-        "job": spec_key(context),
-        "evaluation": evaluated.fingerprint if evaluated else None,
-        "data": [context.sha(role) for role in ("train", "validation", "test")],
-        "description": [experiment.name, experiment.description],
-    }
+class ReportStage(Stage):
+    """Writes report.html and report.md."""
 
+    name = "report"
+    follows_news = True
 
-def outputs(context: Context) -> tuple[str, ...]:
-    """Return the files that it writes, where what they are made of is here (a fresh clone has it not)."""
-    made_of = ("answers.jsonl", "metrics.csv", "check.json")
-    here = all((context.folder / name).exists() for name in made_of)
-    return OUTPUTS if here or context.local else ()
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Return what is reported: the job, what was evaluated, the data, and the description."""
+        evaluated = context.state.stages.get("evaluate")
+        experiment = context.experiment
+        return {
+            "report version": VERSION,
+            "job": spec_key(context),
+            "evaluation": evaluated.fingerprint if evaluated else None,
+            "data": [context.sha(role) for role in ("train", "validation", "test")],
+            "description": [experiment.name, experiment.description],
+        }
 
+    def outputs(self, context: Context) -> tuple[str, ...]:
+        """Return the files that it writes, where what they are made of is here (a fresh clone lacks it)."""
+        made_of = ("answers.jsonl", "metrics.csv", "check.json")
+        here = all((context.folder / name).exists() for name in made_of)
+        return OUTPUTS if here or context.local else ()
 
-def decide(context: Context, remote: Service | None) -> Decision:
-    """Run when something that it tells changed."""
-    return by_fingerprint(context, NAME, inputs(context), outputs(context))
+    def run(self, context: Context) -> dict[str, Any]:
+        """Write report.html and report.md, and archive them; return the verdict on the fit.
 
+        A report.md that exists and says more than is known now stays as it is.
+        """
+        from ftrun.report.write import write_report
 
-def costs(context: Context, decision: Decision) -> bool:
-    """Tell that it costs nothing anywhere."""
-    return False
-
-
-def run(context: Context) -> dict[str, Any]:
-    """Write report.html and report.md, and keep what they tell; return the verdict on the fit.
-
-    A report.md that is here and tells more than can be told now stays as it is.
-    """
-    from ftrun.report.write import write_report
-
-    lacking = list(_lacking(context))
-    for message in lacking:
-        context.emit("warning", message=message)
-    if lacking and (context.folder / "report.md").exists():
-        context.emit("warning", message="report.md stays as it is")
-        return dict(context.result(NAME))
-    with told_damage(context.folder):
-        facts = gather(context)
-        write_report(facts, context.folder)
-    keep(context, answers=True, reported=True)
-    fit = facts.fit
-    return {"fit": fit.verdict if fit else None, "sentence": fit.sentence if fit else None}
+        lacking = list(_lacking(context))
+        for message in lacking:
+            context.emit("warning", message=message)
+        if lacking and (context.folder / "report.md").exists():
+            context.emit("warning", message="report.md stays as it is")
+            return dict(context.result(self.name))
+        with damage_reported(context.folder):
+            facts = gather(context)
+            write_report(facts, context.folder)
+        archive(context, answers=True, reported=True)
+        fit = facts.fit
+        return {"fit": fit.verdict if fit else None, "sentence": fit.sentence if fit else None}
 
 
 def _lacking(context: Context) -> Iterator[str]:
-    """Yield what was found once and is neither here nor in the history, with the command to get it again."""
+    """Yield what was found once and is neither here nor archived, with the command to get it again."""
     from ftrun.evaluation.cache import read_records
     from ftrun.report.words import counted
 
@@ -98,8 +90,9 @@ def gather(context: Context) -> Facts:
     from ftrun.evaluation.cache import read_records
     from ftrun.evaluation.fit import explain
     from ftrun.evaluation.metrics import parse_metrics
+    from ftrun.evaluation.scores import Scores
     from ftrun.report import Facts
-    from ftrun.workflow.provenance import provenance
+    from ftrun.report.provenance import provenance
 
     experiment = context.experiment
     rows = parse_metrics(_text(context.folder / "metrics.csv"))
@@ -125,16 +118,20 @@ def gather(context: Context) -> Facts:
             "checkpoints": [int(point["step"]) for point in context.result("wait").get("checkpoints", [])],
             "fit": dataclasses.asdict(explain(rows)) if rows else None,
             "answers": [record.as_dict() for record in records],
-            "scores": _document(context.folder / "scores.json"),
-            "provenance": provenance(context),
+            "scores": Scores.from_dict(_document(context.folder / "scores.json")),
+            "provenance": provenance(
+                experiment,
+                store=context.state.identity.get("store"),
+                ended=context.result("wait").get("finished_at"),
+            ),
             "warnings": [*_warnings(context), *_changes(records)],
         }
     )
 
 
 def _warnings(context: Context) -> list[str]:
-    """Return what stands at the report's top."""
-    from ftrun.targets.language import language_note
+    """Return the warnings at the top of the report."""
+    from ftrun.targets.local import language_note
 
     rehearsed = context.local and context.experiment.target.model == "rehearsal"
     early = context.result("wait").get("stopped_early")
@@ -143,8 +140,8 @@ def _warnings(context: Context) -> list[str]:
 
 
 def _changes(records: Sequence[Record]) -> list[str]:
-    """Return how models were asked otherwise than the experiment says."""
-    from ftrun.targets.errors.refusals import change_notes
+    """Return how requests to models differed from what the experiment says."""
+    from ftrun.targets.refusals import change_notes
 
     notes = [note for record in records for note in change_notes(record.model, record.changes)]
     return list(dict.fromkeys(notes))

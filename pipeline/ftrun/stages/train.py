@@ -1,100 +1,160 @@
-"""The job is created or adopted: at most one for a spec. How it is created is `creation`'s, which is imported
-where something is to be done: a run with nothing to do must not pay for it.
+"""The job is created or adopted: at most one for a spec. `paid.creation` has the protocol; it is imported
+where something must be done, so that a run with nothing to do doesn't load it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.paid.job_spec import spec, spec_base, spec_key
+from ftrun.paid.job_spec import attempt_of, spec, spec_base, spec_key, starting_model
 from ftrun.state import Intent, JobRecord
 from ftrun.targets import Job, Service
-from ftrun.targets.errors.service_error import is_gone
+from ftrun.targets.errors import get_or_none
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, changes, fingerprint, shortened
+from ftrun.workflow.stage import Stage
 
-NAME = "train"
-UNCLEAR = "an earlier create had no clear answer, and the target lists no such job (yet)"
-ENDED = ("succeeded", "stopped", "failed", "cancelled")
-LOOKING = "an earlier create had no clear answer: looking for its job"
-
-
-def inputs(context: Context) -> dict[str, Any]:
-    """Return the spec of the job, with its attempt."""
-    return {**spec(context), "attempt": context.state.attempts.get(spec_base(context), 1)}
+UNCLEAR = "an earlier request to create the job was unclear, and the target does not list the job (yet)"
+LOOKING = "an earlier request to create the job was unclear: looking for it"
 
 
-def outputs(context: Context) -> tuple[str, ...]:
-    """Return no file: it writes none."""
-    return ()
+class TrainStage(Stage):
+    """Creates the job, or adopts the one that exists."""
+
+    name = "train"
+    force_pays = "create another job"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Return the spec of the job, with its attempt."""
+        return {**spec(context), "attempt": attempt_of(context)}
+
+    def decide(self, context: Context, remote: Service | None) -> Decision:
+        """Take the job that exists, or say that one must be created and why."""
+        key = spec_key(context)
+        job = context.state.jobs.get(key)
+        if job is not None:
+            return self._about(context, job, remote)
+        from ftrun.paid.creation import is_unclear
+        from ftrun.paid.finding import find
+        from ftrun.paid.peers import open_call
+
+        found = find(context, remote, key) if remote else []
+        if found and (not self.forced(context) or key in context.state.intents):
+            return Decision(action="adopt", reasons=(_same_work(found[0], key),))
+        intent = None if found else open_call(context, key)
+        if intent is not None and is_unclear(context, intent):
+            return _about_unclear(context, intent)
+        if self.forced(context):
+            return Decision(action="run", reasons=("--force: one more attempt",))
+        record = context.state.stages.get(self.name)
+        if record is None:
+            return Decision(action="run", reasons=("no job with this configuration",))
+        return Decision(action="run", reasons=changes(record.inputs, shortened(self.inputs(context))))
+
+    def _about(self, context: Context, job: JobRecord, remote: Service | None) -> Decision:
+        """Decide on a job that is recorded."""
+        if self.forced(context):
+            return _about_forced(context, job, remote)
+        if job.duplicates:
+            return _about_duplicates(context, job, remote)
+        if job.status in ("failed", "cancelled"):
+            words = f"job {job.job_id} {job.status}" + (f": {job.error}" if job.error else "")
+            return Decision(action="blocked", reasons=(words,), code="job_failed")
+        if self._is_replaced(context, job):
+            words = f"job {job.job_id} was adopted for this configuration"
+            return Decision(action="adopt", reasons=(words,))
+        return Decision(action="skip", reasons=(f"job {job.job_id} has this configuration",))
+
+    def _is_replaced(self, context: Context, job: JobRecord) -> bool:
+        """Return whether the stage remembers another job of this configuration than the one that counts."""
+        record = context.state.stages.get(self.name)
+        if record is None or record.result.get("job_id") in (None, job.job_id):
+            return False
+        return record.fingerprint == fingerprint(self.inputs(context))
+
+    def costs(self, context: Context, decision: Decision) -> bool:
+        """Return whether a job would be created, or may have been."""
+        return decision.action in ("run", "blocked")
+
+    def priced(self, context: Context) -> Mapping[str, Any]:
+        """Count the training."""
+        return {"train": True}
+
+    def paid_before(self, context: Context) -> float:
+        """Return what this configuration's job cost, as long as no run has evaluated its model."""
+        from ftrun.paid.budgets import job_usd
+        from ftrun.paid.history import evaluated
+
+        return 0.0 if evaluated(context, spec_key(context)) is not None else job_usd(context)
+
+    def preflight(self, context: Context, decision: Decision, remote: Service | None) -> list[str]:
+        """Check the request and the model against what the target is known to accept."""
+        if decision.action != "run":
+            return []
+        from ftrun.targets.preflight import check_model, check_request
+
+        notes = check_request(context.experiment)
+        if remote is not None:
+            model = starting_model(context) or context.experiment.target.model
+            notes += check_model(context.experiment, remote, model)
+        return notes
+
+    def blocked(self, context: Context, decision: Decision) -> FtrunError:
+        """Return the error: a dead job is a failure, an unclear request or several jobs need a person."""
+        from ftrun.paid.peers import open_call
+        from ftrun.paid.unresolved import duplicates_error, unclear_error
+
+        key = spec_key(context)
+        if decision.code == "job_failed":
+            return FtrunError(
+                f"{'; '.join(decision.reasons)}. Nothing was sent",
+                code="job_failed",
+                hint=f"Fix the cause; `{context.command('run', '--force', 'train')}` creates another job.",
+            )
+        if decision.code == "duplicates":
+            return duplicates_error(context, _live(context, context.state.jobs[key], context.service()))
+        if decision.code == "job_running":
+            return _running_error(context, context.state.jobs[key])
+        return unclear_error(context, open_call(context, key))
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Create the job, or adopt the one that exists; record it and return its id."""
+        from ftrun.paid.creation import create_or_adopt
+
+        if self.forced(context):
+            _raise_attempt(context)
+        key = spec_key(context)
+        known = context.state.jobs.get(key)
+        if known is None:
+            known = create_or_adopt(context, key)
+        elif known.duplicates:
+            known = _keep_the_live_one(context, key, known)
+        return {"job_id": known.job_id}
 
 
-def decide(context: Context, remote: Service | None) -> Decision:
-    """Take the job that there is, or say that one is to be created and why."""
-    key = spec_key(context)
-    job = context.state.jobs.get(key)
-    if job is not None:
-        return _about(context, job, remote)
-    from ftrun.paid.creation import find, is_unclear
-    from ftrun.paid.peers import open_call
-
-    found = find(context, remote, key) if remote else []
-    if found and (context.force != NAME or key in context.state.intents):
-        return Decision(action="adopt", reasons=(_there(found[0], key),))
-    intent = None if found else open_call(context, key)
-    if intent is not None and is_unclear(context, intent):
-        return _about_unclear(context, intent)
-    if context.force == NAME:
-        return Decision(action="run", reasons=("--force: one more attempt",))
-    record = context.state.stages.get(NAME)
-    if record is None:
-        return Decision(action="run", reasons=("no job with this configuration",))
-    return Decision(action="run", reasons=changes(record.inputs, shortened(inputs(context))))
-
-
-def _about(context: Context, job: JobRecord, remote: Service | None) -> Decision:
-    """Decide on a job that is recorded."""
-    if context.force == NAME:
-        return _forced(context, job, remote)
-    if job.duplicates:
-        return _about_duplicates(context, job, remote)
-    if job.status in ("failed", "cancelled"):
-        return Decision(action="blocked", reasons=(_death(job),), code="job_failed")
-    if _replaced(context, job):
-        return Decision(action="adopt", reasons=(f"job {job.job_id} was taken over for this configuration",))
-    return Decision(action="skip", reasons=(f"job {job.job_id} has this configuration",))
-
-
-def _replaced(context: Context, job: JobRecord) -> bool:
-    """Return whether the stage remembers another job of this configuration than the one that counts."""
-    record = context.state.stages.get(NAME)
-    if record is None or record.result.get("job_id") in (None, job.job_id):
-        return False
-    return record.fingerprint == fingerprint(inputs(context))
-
-
-def _forced(context: Context, job: JobRecord, remote: Service | None) -> Decision:
-    """Make one more attempt, unless that is what was asked for before: a command that is repeated after a
-    break, by a loop or a CI, must not pay each time.
+def _about_forced(context: Context, job: JobRecord, remote: Service | None) -> Decision:
+    """Make one more attempt, unless that is what was asked for before: a command that is repeated after an
+    interruption, by a loop or a CI, must not pay each time.
     """
-    if job.attempt > 1 and not context.local and _goes_on(context, job, remote):
-        words = f"job {job.job_id}, which --force asked for last, has not ended"
+    if job.attempt > 1 and not context.local and _is_running(context, job, remote):
+        words = f"job {job.job_id}, which the last --force created, has not ended"
         return Decision(action="blocked", reasons=(words,), code="job_running")
     return Decision(action="run", reasons=("--force: one more attempt",))
 
 
-def _goes_on(context: Context, job: JobRecord, remote: Service | None) -> bool:
-    """Return whether a job works still; one that the target does not know (any more) does not."""
-    if job.status in ENDED or remote is None:
-        return job.status not in ENDED
-    now = _if_there(context, remote, job.job_id)
+def _is_running(context: Context, job: JobRecord, remote: Service | None) -> bool:
+    """Return whether a job has not ended; one that the target doesn't know (any more) has."""
+    if job.ended or remote is None:
+        return not job.ended
+    now = _if_ours(context, remote, job.job_id)
     return now is not None and not (now.dead or now.succeeded)
 
 
 def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) -> Decision:
     if remote is None:
-        words = f"there were {1 + len(job.duplicates)} jobs with this configuration when last looked"
+        words = f"there were {1 + len(job.duplicates)} jobs with this configuration when last checked"
         return Decision(action="blocked", reasons=(words,), code="duplicates")
     live = _live(context, job, remote)
     if len(live) > 1:
@@ -105,70 +165,41 @@ def _about_duplicates(context: Context, job: JobRecord, remote: Service | None) 
 
 
 def _live(context: Context, job: JobRecord, remote: Service) -> list[Job]:
-    """Return those of the duplicates that are alive; one that the target does not know (any more) is not."""
-    found = [_if_there(context, remote, job_id) for job_id in (job.job_id, *job.duplicates)]
+    """Return those of the duplicates that are alive; one that the target doesn't know (any more) is not."""
+    found = [_if_ours(context, remote, job_id) for job_id in (job.job_id, *job.duplicates)]
     return [one for one in found if one is not None and not one.dead]
 
 
-def _if_there(context: Context, remote: Service, job_id: str) -> Job | None:
-    """Return our job of that id; another that the server has under it by now is not ours to end."""
+def _if_ours(context: Context, remote: Service, job_id: str) -> Job | None:
+    """Return our job of that id; None if the target has none, or another one under that id by now."""
     from ftrun.paid.ownership import is_ours
 
-    try:
-        job = remote.job(job_id)
-    except FtrunError as error:
-        if is_gone(error):
-            return None
-        raise
-    return job if is_ours(context.state, remote, job, spec_key(context)) else None
+    job = get_or_none(remote.job, job_id, certain=True)
+    return job if job is not None and is_ours(context.state, remote, job, spec_key(context)) else None
 
 
 def _about_unclear(context: Context, intent: Intent) -> Decision:
     from ftrun.paid.creation import may_resend
 
     if may_resend(context, intent):
-        return Decision(action="run", reasons=(LOOKING, "if none shows up it is sent once more"))
+        return Decision(action="run", reasons=(LOOKING, "if it does not show up, another request is sent"))
     if intent.reason is None:  # the run died before it could look for the job long enough
         return Decision(action="wait", reasons=(LOOKING,))
     return Decision(action="blocked", reasons=(UNCLEAR,), code="unclear")
 
 
-def _there(job: Job, key: str) -> str:
+def _same_work(job: Job, key: str) -> str:
     from ftrun.targets.matching import key_of
 
     if key_of(job) == key:
         return f"the target has job {job.id} with this configuration"
     given = ", ".join(f"{name} {value}" for name, value in job.hyperparameters.items())
-    return f"the target has job {job.id}, which does the same work ({given or 'it tells no more'})"
-
-
-def _death(job: JobRecord) -> str:
-    return f"job {job.job_id} {job.status}" + (f": {job.error}" if job.error else "")
-
-
-def costs(context: Context, decision: Decision) -> bool:
-    """Return whether a job would be created, or may have been."""
-    return decision.action in ("run", "blocked")
-
-
-def run(context: Context) -> dict[str, Any]:
-    """Create the job, or adopt the one that is there; record it and return its id."""
-    from ftrun.paid.creation import job_of
-
-    if context.force == NAME:
-        _raise_attempt(context)
-    key = spec_key(context)
-    known = context.state.jobs.get(key)
-    if known is None:
-        known = job_of(context, key)
-    elif known.duplicates:
-        known = _keep_the_live_one(context, key, known)
-    return {"job_id": known.job_id}
+    return f"the target has job {job.id}, which does the same work ({given or 'it gives no details'})"
 
 
 def _raise_attempt(context: Context) -> None:
-    """Ask for one job more, unless the one asked for last was never made: then that is the one to make."""
-    from ftrun.paid.creation import find
+    """Ask for one job more, unless the last one was never created: then that is the one to create."""
+    from ftrun.paid.finding import find
 
     base, key = spec_base(context), spec_key(context)
     if key in context.state.intents:
@@ -179,36 +210,23 @@ def _raise_attempt(context: Context) -> None:
 
 
 def _keep_the_live_one(context: Context, key: str, known: JobRecord) -> JobRecord:
-    from ftrun.paid.creation import remember
+    from ftrun.paid.creation import record_job
     from ftrun.paid.unresolved import duplicates_error
 
     live = _live(context, known, context.service())
     if len(live) > 1:
         raise duplicates_error(context, live)
     if live and live[0].id != known.job_id:
-        return remember(context, key, live[0], adopted=True)
+        return record_job(context, key, live[0], adopted=True)
     known.duplicates = []
     context.save()
     return known
 
 
-def blocked_error(context: Context, code: str) -> Exception:
-    """Return the error of a blocked decision: `duplicates`, `unclear` or `job_running`."""
-    from ftrun.paid.peers import open_call
-    from ftrun.paid.unresolved import duplicates_error, unclear_error
-
-    key = spec_key(context)
-    if code == "duplicates":
-        return duplicates_error(context, _live(context, context.state.jobs[key], context.service()))
-    if code == "job_running":
-        return _running_error(context, context.state.jobs[key])
-    return unclear_error(context, open_call(context, key))
-
-
 def _running_error(context: Context, job: JobRecord) -> DecisionError:
     return DecisionError(
-        f"job {job.job_id}, which --force train asked for last, has not ended; another was not created",
+        f"job {job.job_id}, which the last --force train created, has not ended; another was not created",
         code="job_running",
-        hint=f"`{context.command('run')}` goes on with it. To have another, end it first: "
+        hint=f"`{context.command('run')}` continues with it. To have another, cancel it first: "
         f"`{context.command('cancel')}`.",
     )

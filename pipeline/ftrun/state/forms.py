@@ -1,6 +1,6 @@
-"""Checks that JSON values have the types that a dataclass declares, so that no other part of ftrun need ask.
+"""Checking that JSON values have the types that a dataclass declares, so that no other part of ftrun must.
 
-The declarations are read as they are written: resolving them costs more than reading a state.
+The declarations are read as text: resolving them costs more than reading a state.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 DEEPEST = 20  # levels of a value of any kind
 LARGEST = 2**63
 LITERAL = re.compile(r"['\"](\w+)['\"]")
-# facts of a stage that others go on from; a stage that is done has the first group. The rest is only shown
+# facts of a stage that others use; a stage that is done has the first group. Other facts are only shown
 NEEDED: Mapping[str, Mapping[str, str]] = {
     "prepare": {"files": "dict[str, dict[str, Any]]"},
     "check": {"examples": "int", "train_tokens": "int"},
@@ -47,13 +47,13 @@ FACTS: Mapping[str, Mapping[str, str]] = {
     },
     "evaluate": {"metrics": "dict[str, dict[str, Any]]"},
 }
-NO_IDS = ("", ".", "..")  # in an address they are something else, and would be asked for without end
+NO_IDS = ("", ".", "..")  # in an address they mean something else
 FILE = {"sha256": "hash", "bytes": "int"}
 POINT = {"step": "int"}
 
 
 class FormError(ValueError):
-    """A value is of another type than it must be; the message names it by its path."""
+    """A value has the wrong type; the message names it by its path."""
 
 
 def check(kind: type[Any], values: Any, path: str, kinds: Mapping[str, type[Any]]) -> None:
@@ -71,7 +71,7 @@ def check(kind: type[Any], values: Any, path: str, kinds: Mapping[str, type[Any]
 
 
 def check_result(stage: str, result: Mapping[str, Any], path: str, *, done: bool) -> None:
-    """Raise FormError if a fact of a stage that others go on from is missing or of another type."""
+    """Raise FormError if a fact of a stage that others use is missing or has another type."""
     needed = NEEDED.get(stage, {}) if done else {}
     _check_facts({**FACTS.get(stage, {}), **needed}, result, path, needed=needed)
     if stage == "prepare":

@@ -1,4 +1,4 @@
-"""What git keeps of `runs/`: states, histories and ledgers of targets that cost money, and reports."""
+"""What git tracks in `runs/`: states, histories and ledgers of targets that cost money, and reports."""
 
 from __future__ import annotations
 

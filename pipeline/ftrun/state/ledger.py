@@ -1,5 +1,6 @@
-"""The ledger of one experiment on one target: a line for everything that costs money, added and never
-changed. An effect is written with its estimate before it can happen, and again once it is known what it cost.
+"""The ledger of one experiment on one target: an append-only file, a line per thing that costs money.
+
+An effect is written with its estimate before it can happen, and again once its cost is known.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,13 +24,28 @@ Standing = Literal["estimated", "actual", "adopted", "void"]
 STOPPED = "stopped"  # `what` of answers whose evaluation did not get to its end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A line. `effect` tells effects apart; of one effect the last line counts, in the month of the first.
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one effect costs, as far as it is known; `effect` is the effect's id.
 
     `standing`: estimated (it may have happened), actual, adopted (paid for elsewhere: 0), void (it did not
-    happen). `usd` None: the price is unknown. `tokens` are those billed, `what` the server's id, or
-    `STOPPED`.
+    happen). `usd` None: the price is unknown. `tokens` are those billed, `what` is the server's id, or
+    `STOPPED`. `at` is when it happened (UTC), unless that is now.
+    """
+
+    kind: Kind
+    effect: str
+    standing: Standing
+    usd: float | None = field(kw_only=True)
+    tokens: int | None = field(default=None, kw_only=True)
+    what: str | None = field(default=None, kw_only=True)
+    at: datetime | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """A line of a ledger: a charge with its time and whose it is. Of one effect the last line counts, in the
+    month of the first.
     """
 
     at: str
@@ -66,72 +82,51 @@ class Ledger:
         self.path = folder / NAME
         self._experiment, self._target = experiment, target
 
-    def note(
-        self,
-        kind: Kind,
-        effect: str,
-        standing: Standing,
-        *,
-        usd: float | None,
-        tokens: int | None = None,
-        what: str | None = None,
-        at: datetime | None = None,
-    ) -> None:
-        """Add a line, of now or of `at` (UTC); when this returns it survives a power cut."""
-        line = self.line(kind, effect, standing, usd=usd, tokens=tokens, what=what, at=at)
+    def note(self, charge: Charge) -> None:
+        """Add a line; when this returns it survives a power cut."""
         last = (read_plain(self.path) or b"").rpartition(b"\n")[2]
-        append_durably(self.path, line.encode() + b"\n", drop_torn=is_torn(last))
+        append_durably(self.path, self.line(charge).encode() + b"\n", drop_torn=is_torn(last))
 
-    def line(
-        self,
-        kind: Kind,
-        effect: str,
-        standing: Standing,
-        *,
-        usd: float | None,
-        tokens: int | None = None,
-        what: str | None = None,
-        at: datetime | None = None,
-    ) -> str:
-        """Return a line, without its line break."""
-        entry = Entry(
-            at=(at or datetime.now(UTC)).isoformat(timespec="seconds"),
-            effect=effect,
-            kind=kind,
-            standing=standing,
+    def line(self, charge: Charge) -> str:
+        """Return the line for a charge, without its line break."""
+        line = LedgerLine(
+            at=(charge.at or datetime.now(UTC)).isoformat(timespec="seconds"),
+            effect=charge.effect,
+            kind=charge.kind,
+            standing=charge.standing,
             experiment=self._experiment,
             target=self._target,
-            usd=None if usd is None else round(usd, 6),
-            tokens=tokens,
-            what=what,
+            usd=None if charge.usd is None else round(charge.usd, 6),
+            tokens=charge.tokens,
+            what=charge.what,
         )
-        return json.dumps(asdict(entry), ensure_ascii=False)
+        return json.dumps(asdict(line), ensure_ascii=False)
 
 
 def ledgers_of(folder: Path) -> list[Path]:
     """Return the ledgers of an experiment on all its targets; a link or a folder in the place of one is
-    among them, as what can't be read must not be left out.
+    included, as what can't be read must not be left out.
     """
     return sorted(path for target in folder.glob("*") if os.path.lexists(path := target / NAME))
 
 
 def is_torn(last: bytes) -> bool:
-    """Return whether what stands behind the last line break is a line that a crash has cut.
+    """Return whether what follows the last line break is a line that a crash has cut.
 
     A whole line without a line break, as some editors leave it, is not.
     """
     return not last.rstrip().endswith(b"}")
 
 
-def read_ledgers(paths: Iterable[Path]) -> list[Entry]:
+def read_ledgers(paths: Iterable[Path]) -> list[LedgerLine]:
     """Return the lines of all ledgers in order of time; DecisionError for one that can't be trusted.
 
-    Only a last line may be torn: what it was to announce can't have happened, as it was not written yet.
+    Only a last line may be torn: what it announces can't have happened, as it was not written yet.
     """
     return sorted((entry for path in paths for entry in _entries(path)), key=lambda entry: entry.at)
 
 
-def _entries(path: Path) -> Iterator[Entry]:
+def _entries(path: Path) -> Iterator[LedgerLine]:
     lines = (read_plain(path) or b"").split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -144,9 +139,9 @@ def _entries(path: Path) -> Iterator[Entry]:
             raise _damaged(path, number, line, error) from None
 
 
-def _entry(line: bytes) -> Entry:
+def _entry(line: bytes) -> LedgerLine:
     """Return the entry that a line holds; ValueError or TypeError if it holds none that can be counted."""
-    entry = Entry(**json.loads(line, object_pairs_hook=_without_repeats))
+    entry = LedgerLine(**json.loads(line, object_pairs_hook=_without_repeats))
     for name in ("at", "effect", "experiment", "target"):
         _require(_is_text(getattr(entry, name)), name, getattr(entry, name))
     _require(entry.what is None or _is_text(entry.what), "what", entry.what)
@@ -189,7 +184,7 @@ def _damaged(path: Path, number: int, line: bytes, error: Exception) -> Decision
         what = "git's conflict markers"
         hint = "Keep the lines of both sides, and delete those with the markers. No call was made."
     return DecisionError(
-        f"{path}:{number}: {what}; what was spent can't be known",
+        f"{path}:{number}: {what}; what was spent is unknown",
         code="ledger_damaged",
         file=str(path),
         line=number,
@@ -197,23 +192,23 @@ def _damaged(path: Path, number: int, line: bytes, error: Exception) -> Decision
     )
 
 
-def effects(entries: Iterable[Entry]) -> list[Entry]:
-    """Return one line an effect: what was said of it last, at the time when it was first named.
+def effects(entries: Iterable[LedgerLine]) -> list[LedgerLine]:
+    """Return one line per effect: its last facts, with the time of its first line.
 
-    An estimate comes before what it cost, whatever the clocks say that wrote them.
+    An estimate counts as earlier than the actual cost, whatever their clocks say.
     """
-    found: dict[str, Entry] = {}
+    found: dict[str, LedgerLine] = {}
     for entry in entries:
         first = found.get(entry.effect)
         values: dict[str, Any] = asdict(entry)
         if first is not None:
             late = entry.standing == "estimated" != first.standing
             values = asdict(first) if late else values | {"at": first.at, "what": entry.what or first.what}
-        found[entry.effect] = Entry(**values)
+        found[entry.effect] = LedgerLine(**values)
     return list(found.values())
 
 
-def spent(entries: Iterable[Entry], month: str | None = None) -> Spent:
+def spent(entries: Iterable[LedgerLine], month: str | None = None) -> Spent:
     """Return the sum over effects, of one month where one is given."""
     counted = [one for one in effects(entries) if month is None or one.month == month]
     counted = [one for one in counted if one.standing != "void"]
@@ -224,12 +219,12 @@ def spent(entries: Iterable[Entry], month: str | None = None) -> Spent:
     )
 
 
-def known_usd(entries: Iterable[Entry], kind: Kind) -> float:
+def known_usd(entries: Iterable[LedgerLine], kind: Kind) -> float:
     """Return the US$ that effects of one kind are known to have cost."""
     return sum(one.usd or 0.0 for one in effects(entries) if (one.kind, one.standing) == (kind, "actual"))
 
 
-def unfinished_answers(entries: Iterable[Entry]) -> tuple[float, float]:
+def unfinished_answers(entries: Iterable[LedgerLine]) -> tuple[float, float]:
     """Return the US$ of answers that were asked for since an evaluation last got to its end: what they are
     known to have cost, and at most (a run that was killed leaves an estimate).
     """

@@ -1,4 +1,4 @@
-"""The locks of a run: which file, who holds it, and what is said to the one who comes second.
+"""The locks of a run: which file, who holds it, and the error for a second run.
 
 The kernel releases a lock with its process, so none is ever stale.
 """
@@ -41,11 +41,11 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
             f"{what} ({_who(holder)})",
             code="locked",
             file=str(path),
-            hint="Wait for it (`ftrun run` does with --wait), or look with `ftrun status CONFIG`.",
+            hint="Wait for it (`ftrun run --wait` does), or check `ftrun status CONFIG`.",
         ) from None
     except OSError as error:
         raise DecisionError(
-            f"{path} can't be locked ({error.strerror}): two runs at once could not be told apart; nothing "
+            f"{path} can't be locked ({error.strerror}): two runs at once would not see each other; nothing "
             "was sent",
             code="no_lock",
             file=str(path),
@@ -106,7 +106,7 @@ def _absolute(named: str) -> Path:
 
 
 def me() -> dict[str, str | int]:
-    """Return who holds a lock: this process, as others are told."""
+    """Return who holds a lock: the facts of this process, for others."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return {"pid": os.getpid(), "host": platform.node(), "folder": str(Path.cwd()), "since": since}
 
@@ -116,4 +116,4 @@ def _who(holder: Path) -> str:
         data = json.loads(holder.read_text(encoding="utf-8"))
         return f"process {data['pid']} on {data['host']} in {data['folder']}, since {data['since']}"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "it has not said who it is"
+        return "unknown process"

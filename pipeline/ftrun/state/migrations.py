@@ -1,4 +1,4 @@
-"""The way from an older state file to today's: version N becomes N + 1, and only the newest is written.
+"""Upgrading older state files: version N becomes N + 1, and only the newest is written.
 
 Never edit a step: add one, raise VERSION in the model, and keep the old file as a golden one in the tests.
 """

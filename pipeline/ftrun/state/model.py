@@ -1,6 +1,5 @@
-"""What the state holds, and its form in JSON: small, sorted, readable, without secrets.
-
-Reads and writes no file.
+"""What the state holds, and its JSON form: small, sorted, readable, without secrets. Reads and writes no
+file.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from ftrun.state.forms import check, check_result
 
 VERSION = 2
+ENDED = ("succeeded", "stopped", "failed", "cancelled")
 PLAIN = ("experiment", "target", "file", "identity", "lineage", "serial")
 
 
@@ -75,12 +75,17 @@ class JobRecord:
     seen: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
 
+    @property
+    def ended(self) -> bool:
+        """Return whether the job has ended, well or not."""
+        return self.status in ENDED
+
 
 @dataclass(slots=True, kw_only=True)
 class Intent:
-    """A call about to be made, or made without a clear answer. `phase` sending: it may have left.
+    """A request that is about to be sent, or has no clear answer. `phase` sending: it may have left.
 
-    `seen` are jobs of the same work that were there before; `resends` counts unclear calls sent again.
+    `seen` are jobs of the same work that existed before; `resends` counts unclear requests sent again.
     """
 
     id: str

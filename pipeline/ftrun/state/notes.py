@@ -1,7 +1,7 @@
-"""The notes that runs of one user leave for each other, beside the locks that they share: what became of
-a call that makes a job or a file.
+"""The notes that runs of one user leave for each other, in the folder of the locks that they share: what
+became of a call that creates a job or a file.
 
-A state may be deleted, lie in another clone or come from git, and a provider's list may be late; a note
+A state may be deleted, be in another clone or come from git, and a provider's list may be late; a note
 outlives that. It is written before the call is sent, under the call's lock, and holds no secret and no data.
 """
 
@@ -22,7 +22,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class CallNote:
     """A call that was sent, or was about to be: `made` is the id of what it made, None while nobody knows.
 
     `folder` is where the run kept its state.
@@ -33,8 +33,8 @@ class Note:
     folder: str
 
 
-def read_note(key: str) -> Note | None:
-    """Return the note beside the lock `key`, None where there is none; DecisionError when it is damaged."""
+def read_note(key: str) -> CallNote | None:
+    """Return the note of the lock `key`, None where there is none; DecisionError when it is damaged."""
     path = user_file(f"{key}.note.json")
     raw = read_plain(path)
     if raw is None:
@@ -44,19 +44,19 @@ def read_note(key: str) -> Note | None:
         if data["version"] != VERSION:
             raise ValueError(data["version"])
         del data["version"]
-        check(Note, data, "note", {"Intent": Intent})
-        return Note(intent=Intent(**data["intent"]), made=data["made"], folder=data["folder"])
+        check(CallNote, data, "note", {"Intent": Intent})
+        return CallNote(intent=Intent(**data["intent"]), made=data["made"], folder=data["folder"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DecisionError(
-            f"{path} can't be read: it says whether a run of yours has asked for this very job or file "
-            "already; nothing was sent",
+            f"{path} can't be read: it says whether one of your runs has already requested this job or file; "
+            "nothing was sent",
             code="note_damaged",
             file=str(path),
-            hint="Look at the provider's list; if there is none, delete this file and run again.",
+            hint="Check the provider's list; if it is not listed, delete this file and run again.",
         ) from None
 
 
-def file_notes() -> Iterator[Note]:
+def file_notes() -> Iterator[CallNote]:
     """Yield the notes about uploads of all runs of this user; DecisionError when one is damaged."""
     for path in sorted(user_file("any").parent.glob("file-*.note.json")):
         note = read_note(path.name.removesuffix(".note.json"))
@@ -64,13 +64,13 @@ def file_notes() -> Iterator[Note]:
             yield note
 
 
-def write_note(key: str, note: Note) -> None:
-    """Write the note beside the lock `key`; when this returns it survives a power cut."""
+def write_note(key: str, note: CallNote) -> None:
+    """Write the note of the lock `key`; when this returns it survives a power cut."""
     write_json(user_file(f"{key}.note.json"), {"version": VERSION, **asdict(note)}, mode=0o600)
 
 
 def drop_note(key: str) -> None:
-    """Take the note beside the lock `key` away: the call certainly made nothing."""
+    """Delete the note of the lock `key`: the call certainly created nothing."""
     path = user_file(f"{key}.note.json")
     delete(path)
     sync_folder(path.parent)

@@ -23,7 +23,7 @@ from ftrun.state.model import VERSION, State
 
 CONFLICT = (b"<<<<<<< ", b">>>>>>> ")
 BACKUP = "state.json.backup"
-PAID = (b'"sending"', b'"job_id"')  # in every state that knows of a call without an answer, or of a job
+PAID = (b'"sending"', b'"job_id"')  # in every state with a call without an answer, or with a job
 UNTOUCHED = "Nothing was changed, and no call was made."
 
 
@@ -38,7 +38,7 @@ class StateStore:
         self._seen: bytes | None = None  # what the file held when this store last read or wrote it
 
     def shown(self, name: str = "state.json") -> str:
-        """Return where a file of the state lies, for messages."""
+        """Return the address of a file of the state, for messages."""
         return str(self.folder / name)
 
     def read(self, name: str) -> bytes | None:
@@ -50,13 +50,13 @@ class StateStore:
         write_atomic(self.folder / name, data)
 
     def fetch_ledger(self) -> None:
-        """Bring what other machines have paid into the ledger here: none, beside a local state."""
+        """Fetch what other machines have paid into the ledger here: nothing, with a local state."""
 
-    def hand_in_ledger(self) -> None:
-        """Let other machines know what was paid here: beside a local state git does that."""
+    def share_ledger(self) -> None:
+        """Let other machines know what was paid here: with a local state, git does that."""
 
     def put_aside(self, name: str) -> str:
-        """Keep the damaged state under another name and take it away; return where it is."""
+        """Move the damaged state to another name; return its new address."""
         self._seen = None
         rename(self.path, self.folder / name)
         return str(self.folder / name)
@@ -90,8 +90,8 @@ class StateStore:
         self._seen = self.read("state.json")
 
     def _refuse_forgetting(self, state: State | None) -> None:
-        """Refuse to go on without, or with an earlier or another `state`, as git may put it there, where the
-        backup knows of a paid call without an answer or of a job that the state lacks.
+        """Refuse a missing, earlier or other `state`, as git may leave it, where the backup knows of a paid
+        call without an answer, or of a job, that the state lacks.
         """
         self.lost, raw = None, self.read(BACKUP) or b""
         if not any(mark in raw for mark in PAID):
@@ -101,23 +101,23 @@ class StateStore:
         except DecisionError:
             return  # it knows nothing for certain
         if last.forgotten_by(state):
-            why = "is gone" if state is None else "is not the last one (was it taken from git?)"
+            why = "is gone" if state is None else "is not the latest (is it from git?)"
             jobs = () if state is None else [one for key, one in last.jobs.items() if key not in state.jobs]
-            what = "a create without a clear answer: a job may exist and cost money"
+            what = "an unclear request to create a job, which may exist and cost money"
             if jobs:
                 what = ", ".join(f"job {one.job_id}" for one in jobs)
             raise DecisionError(
                 f"{self.shown()} {why}, and its backup knows of {what}; no call was made",
                 code="state_missing" if state is None else "state_older",
                 file=self.shown(),
-                hint="`ftrun state repair CONFIG` brings back what the backup knows; the next run then looks "
+                hint="`ftrun state repair CONFIG` restores what the backup knows; the next run then looks "
                 "for the job.",
             )
         self.lost = last if state is None else None
 
     def _refuse_overtaken(self) -> NoReturn:
         raise DecisionError(
-            f"{self.shown()} was changed by something else while this run went on",
+            f"{self.shown()} was changed by something else while this run was going on",
             code="state_changed",
             file=self.shown(),
             hint="Run the same command again: it reads what is there now, and finds its job at the target.",
@@ -142,7 +142,7 @@ def state_bytes(state: State) -> bytes:
 def read_plain(path: Path) -> bytes | None:
     """Return a file's bytes, None where there is none; DecisionError where something else is in its place."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would wait for ever
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would block for ever
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -152,7 +152,7 @@ def read_plain(path: Path) -> bytes | None:
             f"{path} is a symbolic link: writing it would change a file somewhere else",
             code="state_symlink",
             file=str(path),
-            hint=f"Put the file itself there, or delete the link. {UNTOUCHED}",
+            hint=f"Replace the link with the file itself, or delete it. {UNTOUCHED}",
         ) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -160,7 +160,7 @@ def read_plain(path: Path) -> bytes | None:
             f"{path} is not a regular file",
             code="state_not_a_file",
             file=str(path),
-            hint=f"Take away what is there, and put the file itself back. {UNTOUCHED}",
+            hint=f"Remove it, and restore the file itself. {UNTOUCHED}",
         )
     with os.fdopen(descriptor, "rb") as file:
         refuse_large(path, os.fstat(descriptor).st_size)
@@ -177,7 +177,7 @@ def parse_state(raw: bytes, path: Path | str) -> State:
         if isinstance(version, int) and version > VERSION:
             raise _newer(path, version)
         if claimed != digest(data):
-            raise _damaged(path, "was changed or cut: its checksum does not fit")
+            raise _damaged(path, "was changed or cut: its checksum does not match")
         return State.from_json(upgraded(data))
     except FormError as error:
         raise _damaged(path, f"can't be used: {error}") from None
@@ -201,7 +201,7 @@ def _conflict(path: Path | str) -> DecisionError:
         f"{path} holds git's conflict markers: two clones ran this experiment",
         code="state_conflict",
         file=str(path),
-        hint="Take one side whole (`git checkout --ours` or `--theirs` with this file), then run again: jobs "
+        hint="Keep one side whole (`git checkout --ours` or `--theirs` with this file), then run again: jobs "
         f"of the other side are found at the target when they are needed. {UNTOUCHED}",
     )
 
@@ -211,5 +211,5 @@ def _damaged(path: Path | str, what: str) -> DecisionError:
         f"{path} {what}; no call was made",
         code="state_damaged",
         file=str(path),
-        hint="`ftrun state repair CONFIG` puts it right: from its backup, or by asking the target.",
+        hint="`ftrun state repair CONFIG` repairs it: from its backup, or by asking the target.",
     )

@@ -12,7 +12,8 @@ from ftrun.targets.connect import (
     reachable,
     same_account,
 )
-from ftrun.targets.consent import agree
+from ftrun.targets.credentials import agree
+from ftrun.targets.errors import NotFoundError, ServiceError, get_or_none
 from ftrun.targets.service import (
     TRANSIENT,
     Created,
@@ -34,14 +35,17 @@ __all__ = [
     "Job",
     "JobRequest",
     "NotCreated",
+    "NotFoundError",
     "RemoteFile",
     "RemoteModel",
     "Reply",
     "Service",
+    "ServiceError",
     "Unclear",
     "address_of",
     "agree",
     "connect",
+    "get_or_none",
     "identity_of",
     "is_local",
     "reachable",

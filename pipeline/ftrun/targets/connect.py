@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ftrun.errors import DecisionError, UsageError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target_model import Target
 from ftrun.targets.addresses import OPENAI, origin_of, server_of
-from ftrun.targets.consent import permit
-from ftrun.targets.keys import key_for
+from ftrun.targets.credentials import key_for, permit
 from ftrun.targets.service import Service
 
 Announce = Callable[[str], None]
@@ -27,20 +25,13 @@ def is_local(target: Target) -> bool:
     return target.provider == "local"
 
 
-def engine_home() -> Path:
-    """Return the folder of the engine's store ($FTRUN_HOME)."""
-    from ftrun.engine.places import engine_home as home
-
-    return home()
-
-
 def identity_of(target: Target) -> dict[str, Any]:
     """Return who would be asked and who would pay, as it stands in the state.
 
     For `local` that is the store's UUID (None when there is no store yet), never a port.
     """
     if is_local(target):
-        from ftrun.engine.places import store_id
+        from ftrun.engine.places import engine_home, store_id
 
         return {"provider": "local", "store": store_id(engine_home())}
     return {
@@ -113,7 +104,7 @@ def _connect_remote(target: Target, announce: Announce) -> Service:
 
 def _key(target: Target, url: str) -> str | Callable[[], str]:
     if target.auth == "entra":
-        from ftrun.targets.azure.entra import INFERENCE, token_for
+        from ftrun.targets.azure import INFERENCE, token_for
 
         permit(INFERENCE[0], url)
         return token_for(target.name, *INFERENCE)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
-from ftrun.engine.models.catalogue import CATALOGUE
+from ftrun.engine.models.catalogue import CATALOGUE, find_model
+from ftrun.engine.places import engine_home
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.redaction import keep_secret
-from ftrun.targets.connect import engine_home
 from ftrun.targets.service import Service
+
+KANA = re.compile(r"[\u3040-\u30ff]")  # hiragana and katakana: only Japanese is written with them
 
 
 def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Service:
@@ -64,3 +67,31 @@ def _service(base_url: str, token: str) -> Service:
 
     keep_secret(token)
     return ApiService(base_url=base_url, key=token, organization=None, project=None, honours_keys=True)
+
+
+def language_note(experiment: Experiment) -> list[str]:
+    """Return one note when the experiment is Japanese and its local model is not, else nothing."""
+    if experiment.target.provider != "local" or not _is_japanese(experiment):
+        return []
+    model = find_model(experiment.target.model)
+    if model is None or model.speaks("ja"):
+        return []
+    better = [
+        target.name
+        for target in experiment.targets
+        if target.provider != "local" or ((found := find_model(target.model)) and found.speaks("ja"))
+    ]
+    way = f" A target that does better: {', '.join(f'--target {name}' for name in better)}." if better else ""
+    return [
+        f"{model.title} knows almost no Japanese: it picks up the persona's phrases, not the language.{way}",
+        f"{model.title} は日本語をほとんど知りません。口調は覚えますが、文章は崩れます。"
+        + (f" {' / '.join(better)} ターゲットのほうが向いています。" if better else ""),
+    ]
+
+
+def _is_japanese(experiment: Experiment) -> bool:
+    prompt = experiment.prompt
+    texts = [template.text for template in (prompt.system, prompt.user, prompt.assistant) if template]
+    texts += [question.user for question in experiment.evaluation.prompts if question.user]
+    texts += [str(value) for value in prompt.vars.values()]
+    return any(KANA.search(text) for text in texts)

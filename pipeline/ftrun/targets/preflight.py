@@ -12,6 +12,7 @@ from typing import Any
 from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
+from ftrun.targets.errors import get_or_none
 from ftrun.targets.matching import is_snapshot
 from ftrun.targets.service import RemoteModel, Service
 
@@ -73,7 +74,7 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
 
 def _find(service: Service, model: str) -> RemoteModel | Sequence[str]:
     """Return the model, else the names of all there are; a snapshot stands for its alias."""
-    found = service.model(model)
+    found = get_or_none(service.model, model)
     if found is not None:
         return found
     all_there_are = service.models()

@@ -180,7 +180,11 @@ class Reply:
 
 
 class Service(Protocol):
-    """A connected server of the fine-tuning protocol."""
+    """A connected server of the fine-tuning protocol.
+
+    A call that fails raises a ServiceError; one about a file, job or model that the server lacks raises
+    a NotFoundError.
+    """
 
     honours_keys: bool  # whether a create may be repeated under the same Idempotency-Key
     changes: dict[str, Changes]  # by model
@@ -193,8 +197,8 @@ class Service(Protocol):
         """Return a usable training file of `size` bytes whose name says that it holds them, if any."""
         ...
 
-    def file(self, file_id: str) -> RemoteFile | None:
-        """Return the file, or None when the server doesn't have it."""
+    def file(self, file_id: str) -> RemoteFile:
+        """Return the file; NotFoundError if the server doesn't have it, or no job can be made from it."""
         ...
 
     def file_content(self, file_id: str) -> bytes:
@@ -206,7 +210,7 @@ class Service(Protocol):
         ...
 
     def look_at_file(self, file_id: str) -> RemoteFile:
-        """Return the file as it is, also one that the server has refused."""
+        """Return the file as it is, even one that the server has refused; NotFoundError as for `file`."""
         ...
 
     def begin_upload(self, name: str, size: int) -> RemoteUpload:
@@ -236,7 +240,7 @@ class Service(Protocol):
         ...
 
     def job(self, job_id: str) -> Job:
-        """Return the job."""
+        """Return the job; NotFoundError if the server doesn't have it."""
         ...
 
     def cancel(self, job_id: str) -> Job:
@@ -263,8 +267,8 @@ class Service(Protocol):
         """Return the models of this account."""
         ...
 
-    def model(self, name: str) -> RemoteModel | None:
-        """Return the model, or None when the server doesn't have it."""
+    def model(self, name: str) -> RemoteModel:
+        """Return the model; NotFoundError if the server doesn't have it."""
         ...
 
     def expect_soon(self, model: str) -> None:

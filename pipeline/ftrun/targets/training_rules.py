@@ -1,7 +1,7 @@
 """What each provider takes of a sound training row: a table, and the faults of rows that break it.
 
 A provider that would ignore something gets an error here, too: training on other data than was written is
-worse than a refusal. Numbers as the providers' guides gave them in November 2026.
+worse than a refusal. Numbers are from the providers' guides of November 2026.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from urllib.parse import urlsplit
 from ftrun.cost.models import base_model, family
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target_model import Target
-from ftrun.protocol.content import image_bytes, images_of
+from ftrun.protocol.chat import chat_of, is_sound
 from ftrun.protocol.faults import Example, Fault
-from ftrun.protocol.messages import is_plain
 from ftrun.protocol.rows import asked_of, is_completion, messages_of, parts_of
 
 MEGA = 1_000_000
 OPENAI_HOSTS = re.compile(r"(?:[a-z]{2}\.)?api\.openai\.com")
 COMPLETION_MODELS = ("babbage-002", "davinci-002")
 TEXT_ONLY = ("gpt-3.5", "gpt-4-0613", "gpt-4")  # families that see no images
-DEFAULT_CODE = "unsupported_by_default"  # as a fault is told where the file names no target
-ELSEWHERE = "Run it on a target that can (`--target`)"
+DEFAULT_CODE = "unsupported_by_default"  # the code of such a fault where the file names no target
+ELSEWHERE = "Use a target that can (`--target`)"
+AS_COMPLETIONS = "Choose a chat model, or use rows of `prompt` and `completion`."
+AS_CHATS = 'Turn them into chats: prompt: {user: "{{ prompt }}", assistant: "{{ completion }}"}.'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What one provider takes. None for a number: no limit is known."""
+    """What one provider takes. A limit of None is unknown."""
 
     provider: str  # as messages name it
     methods: tuple[str, ...] = ("supervised", "dpo", "reinforcement")
@@ -41,8 +42,8 @@ class Rules:
     weight: bool = True
     name: bool = True
     most_tools: int | None = None
-    most_images: int | None = None  # an example
-    most_image_examples: int | None = None  # a file
+    most_images: int | None = None  # per example
+    most_image_examples: int | None = None  # per file
     image_bytes: int | None = None
     file_bytes: int | None = None
 
@@ -64,7 +65,7 @@ OPENAI = Rules(
     file_bytes=512 * MEGA,
 )
 UNKNOWN = Rules(provider="this server")
-# servers of the protocol that are known to differ, by the end of their host's name
+# servers of the protocol that differ, by the end of their host's name
 HOSTS: Mapping[str, Rules] = {
     "aliyuncs.com": Rules(provider="DashScope", weight=False),
     "tokenfactory.nebius.com": Rules(provider="Nebius Token Factory", file_bytes=5000 * MEGA),
@@ -75,7 +76,7 @@ PROVIDERS: Mapping[str, Rules] = {"local": LOCAL, "azure": replace(OPENAI, provi
 def rules_of(target: Target) -> Rules:
     """Return the rules of the target's provider, and of its model where that is known."""
     rules = _rules_of(target)
-    # without `method` in the request another one than the usual would be ignored in silence
+    # a server that is not sent `method` would silently train in the usual way
     knows_methods = target.capabilities.get("method", "sent") == "sent"
     return rules if knows_methods else replace(rules, methods=("supervised",))
 
@@ -93,7 +94,7 @@ def _rules_of(target: Target) -> Rules:
 
 
 def is_default(experiment: Experiment) -> bool:
-    """Return whether the file names no target: what the default one can't do then stops no check."""
+    """Return whether the file names no target, so that what the default one can't do doesn't fail a check."""
     from ftrun.experiment.build import BUILT_IN_TARGETS
 
     target = experiment.target
@@ -108,22 +109,22 @@ def method_faults(rules: Rules, method: str) -> Iterator[Fault]:
     """Yield why the provider can't train by `method`."""
     if method in rules.methods:
         return
-    words = f"{rules.provider} can't train by {method!r} in this version"
-    hint = f"{ELSEWHERE}, or train by `supervised`."
-    yield Fault("unsupported_by_target", f"train.method: {words}", hint=hint)
+    words = f"train.method: {rules.provider} does not support {method!r}"
+    yield Fault("unsupported_by_target", words, hint=f"{ELSEWHERE}, or use `supervised`.")
 
 
 def rule_faults(row: Example, rules: Rules) -> Iterator[Fault]:
-    """Yield what the provider would refuse or ignore of a sound row."""
-    if rules.chats and len(row) == 1 and "messages" in row and is_plain(row["messages"]):
-        return
+    """Yield what the provider would refuse or ignore in a sound row."""
     if is_completion(row):
         if not rules.completions:
-            yield _refused(rules, "rows of `prompt` and `completion`", _AS_CHATS)
+            yield _refused(rules, "rows of `prompt` and `completion`", AS_CHATS)
         return
     if not rules.chats:
-        words = f"{rules.provider}'s {' and '.join(COMPLETION_MODELS)} are no chat models"
-        yield Fault("unsupported_by_target", words, hint=_AS_COMPLETIONS)
+        words = f"{rules.provider}'s {' and '.join(COMPLETION_MODELS)} are not chat models"
+        yield Fault("unsupported_by_target", words, hint=AS_COMPLETIONS)
+        return
+    chat = chat_of(row)
+    if chat is not None and is_sound(chat):
         return
     messages = messages_of(row)
     yield from _tool_faults(row, messages, rules)
@@ -131,33 +132,30 @@ def rule_faults(row: Example, rules: Rules) -> Iterator[Fault]:
     yield from _key_faults(row, rules)
 
 
-_AS_COMPLETIONS = "Choose a model that chats, or give it rows of `prompt` and `completion`."
-_AS_CHATS = 'Turn them into chats: prompt: {user: "{{ prompt }}", assistant: "{{ completion }}"}.'
-
-
 def _tool_faults(row: Example, messages: list[Mapping[str, Any]], rules: Rules) -> Iterator[Fault]:
     tools = asked_of(row).get("tools")
     used = tools is not None or any(one["role"] == "tool" or one.get("tool_calls") for one in messages)
     if used and not rules.tools:
-        yield _refused(rules, "tools and calls of them", f"{ELSEWHERE}, or take them out of the rows.")
+        yield _refused(rules, "tools and tool calls", f"{ELSEWHERE}, or remove them from the rows.")
     elif tools and rules.most_tools and len(tools) > rules.most_tools:
-        words = f"the row declares {len(tools)} tools; {rules.provider} takes {rules.most_tools} at most"
+        words = f"the row declares {len(tools)} tools; {rules.provider} takes at most {rules.most_tools}"
         yield Fault("provider_limit", words)
 
 
 def _image_faults(messages: list[Mapping[str, Any]], rules: Rules) -> Iterator[Fault]:
-    images = images_of(messages)
+    parts = [part for one in messages if isinstance(one.get("content"), list) for part in one["content"]]
+    images: list[str] = [part["image_url"]["url"] for part in parts if part.get("type") == "image_url"]
     if images and not rules.images:
-        yield _refused(rules, "images", f"{ELSEWHERE}, or take them out of the rows.")
+        yield _refused(rules, "images", f"{ELSEWHERE}, or remove them from the rows.")
         return
     if rules.most_images and len(images) > rules.most_images:
-        words = f"the row has {len(images)} images; {rules.provider} takes {rules.most_images} in an example"
-        yield Fault("provider_limit", words)
+        most_words = f"{rules.provider} takes at most {rules.most_images} per example"
+        yield Fault("provider_limit", f"the row has {len(images)} images; {most_words}")
     most = rules.image_bytes
-    for image in images if most else ():
-        size = image_bytes(image)
+    for url in images if most else ():
+        size = (len(url) - url.find(",") - 1) * 3 // 4 if url.startswith("data:") else 0
         if most and size > most:
-            words = f"an image has {size / MEGA:.1f} MB; {rules.provider} takes {most // MEGA} MB"
+            words = f"an image has {size / MEGA:.1f} MB; {rules.provider} takes at most {most // MEGA} MB"
             yield Fault("provider_limit", words)
 
 
@@ -166,13 +164,11 @@ def _key_faults(row: Example, rules: Rules) -> Iterator[Fault]:
         for index, message in enumerate(messages):
             here = f"{path}[{index}]"
             if "weight" in message and not rules.weight:
-                words = f"{here}.weight: {rules.provider} ignores it and would learn every answer"
-                yield Fault("unsupported_by_target", words, here, f"{ELSEWHERE}, or divide the chats.")
+                words = f"{here}.weight: {rules.provider} ignores it and would train on every answer"
+                yield Fault("unsupported_by_target", words, here, f"{ELSEWHERE}, or split the chats.")
             if "name" in message and not rules.name:
-                yield Fault("ignored_by_target", f"{rules.provider} does not see `name`", here)
+                yield Fault("ignored_by_target", f"{rules.provider} ignores `name`", here)
 
 
 def _refused(rules: Rules, what: str, hint: str) -> Fault:
-    return Fault(
-        "unsupported_by_target", f"{rules.provider} can't train on {what} in this version", hint=hint
-    )
+    return Fault("unsupported_by_target", f"{rules.provider} can't train on {what}", hint=hint)

@@ -1,4 +1,4 @@
-"""The guards of `train.stop_when`: from the numbers of steps to the reason why a job should stop."""
+"""The rules of `train.stop_when`: from the numbers of steps to the reason why a job should stop."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from ftrun.experiment.model import StopWhen
 
-WINDOW = 5  # steps whose mean counts: one bad batch is no divergence
+WINDOW = 5  # steps whose mean counts: one bad batch is not divergence
 DIVERGED = 2.0  # times the mean of the first steps
-SERIES = ("full_valid_loss", "valid_loss")  # the whole validation file is asked first
+SERIES = ("full_valid_loss", "valid_loss")  # the loss of the whole validation file counts first
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class _Worsening:
 
 
 @dataclass(slots=True, kw_only=True)
-class Guard:
-    """Takes the numbers of steps in their order; remembers a few of them."""
+class StopRules:
+    """Decide whether a job should stop, from the numbers of its steps in order; keep a few of them."""
 
     when: StopWhen = field(default_factory=StopWhen)
     _first: list[float] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Guard:
     _broken: bool = False
 
     def take(self, data: Mapping[str, Any]) -> None:
-        """Take the numbers of one step; what is no number is not there."""
+        """Take the numbers of one step; what is not a number is ignored."""
         loss = _number(data, "train_loss")
         if loss is not None:
             self._broken = self._broken or not math.isfinite(loss)
@@ -54,7 +54,7 @@ class Guard:
         """Return why the job should stop, or None."""
         mean = sum(self._last) / WINDOW if len(self._last) == WINDOW else None
         if self.when.diverges and self._broken:
-            return "the training loss is no number any more"
+            return "the training loss became NaN or infinite"
         if self.when.diverges and mean is not None and mean > DIVERGED * sum(self._first) / WINDOW:
             return f"the training loss diverges: {mean:.3g} after {sum(self._first) / WINDOW:.3g} at first"
         limit = self.when.loss_above

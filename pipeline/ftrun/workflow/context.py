@@ -1,51 +1,64 @@
-"""What a stage is given: the experiment, its state and folder, a service on demand, and a voice."""
+"""What a stage is given: the experiment, its state and folder, the settings of the run, and a connection."""
 
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.state import State, StateStore
 from ftrun.targets import Service, address_of, connect, is_local
 
-if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
-    from ftrun.experiment.target_model import Deployment
-    from ftrun.paid.budgets import Limit
-    from ftrun.targets.azure.deployments import Deployments
-
-
 LOCAL_POLL = (0.2, 2.0)  # seconds
 
 
 class Emit(Protocol):
-    """Where stages tell what happens; reporters decide what of it is shown."""
+    """Where stages report what happens; reporters decide what of it is shown."""
 
     def __call__(self, kind: str, **data: Any) -> None:
-        """Tell one event."""
+        """Report one event."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How a run should behave: the options of `ftrun run`.
+
+    `until` and `force` name stages. `confirm_not_created`: a person says that an unclear request created no
+    job. `max_wait` is in seconds. `wait_for_lock`: wait for another run instead of stopping. `ask` puts a
+    question to a person; None: nobody is there.
+    """
+
+    yes: bool = False
+    detach: bool = False
+    until: str | None = None
+    force: str | None = None
+    confirm_not_created: bool = False
+    max_wait: float | None = None
+    wait_for_lock: bool = False
+    ask: Callable[[str], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What a person or the budget agreed to: the stages that may run, and what they should cost."""
+
+    stages: frozenset[str] = frozenset()
+    estimate: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """Everything that a stage may touch.
+    """Everything that a stage may use.
 
-    `folder` holds the run's files. `fresh` has results of stages computed for this plan alone (a preview).
-    `max_wait` is in seconds. `confirmed_not_created`: a person says that an unclear call made no job.
-    `consented`: the plan that was agreed to creates a job; `quote` is its estimate, `usage` counts the tokens
-    of what was asked, by model and kind, and `came` is called after each answer; `asks` tells whether a
-    question to the tuned model is open. `spent` is the US$ that this run's job cost, and what an earlier run
-    of it that did not get to its end paid for;
-    `limits` are the budgets that hold while questions are asked. `needs_files`: there is work to do, so files
-    that a fresh clone lacks are made again; `prepared` is where the prepared files are if not in `folder` (a
-    preview).
-    `wait_for_lock`: wait for another run instead of stopping. `options` are those of this run that choose
-    what is meant (--set, --runs-dir), for commands that are shown.
+    `folder` holds the run's files. `options` are the options that choose what is meant (--set, --runs-dir),
+    for commands that are shown. `spent` is the US$ that count against the run's budget so far. `needs_files`:
+    there is work to do, so files that a fresh clone lacks are written again. `fresh` holds results of stages
+    computed for a plan alone, and `prepared` is where their files are, if not in `folder`.
     """
 
     experiment: Experiment
@@ -53,33 +66,23 @@ class Context:
     state: State
     store: StateStore
     emit: Emit
-    fresh: dict[str, dict[str, Any]] = field(default_factory=dict)
-    force: str | None = None
-    max_wait: float | None = None
-    confirmed_not_created: bool = False
-    consented: bool = False
-    quote: Mapping[str, Any] = field(default_factory=dict)
-    usage: Counter[tuple[str, str]] = field(default_factory=Counter)
-    spent: float = 0.0
-    limits: Sequence[Limit] = ()
-    wait_for_lock: bool = False
+    settings: RunSettings = field(default_factory=RunSettings)
     options: Sequence[str] = ()
-    _service: Service | None = None
-    connector: Callable[[], Service] | None = None
-    asks: Callable[[], bool] = lambda: False
-    came: Callable[[], None] = lambda: None
+    approval: Approval = field(default_factory=Approval)
+    spent: float = 0.0
     needs_files: bool = False
+    fresh: dict[str, dict[str, Any]] = field(default_factory=dict)
     prepared: Path | None = None
+    _service: Service | None = None
 
     def service(self) -> Service:
         """Return the connected target; the first call connects, and may start the engine."""
         if self._service is None:
-            note = self._note
-            self._service = self.connector() if self.connector else connect(self.experiment, note)
+            self._service = connect(self.experiment, lambda text: self.emit("note", text=text))
         return self._service
 
     def reconnect(self) -> Service:
-        """Connect anew, after the engine went away."""
+        """Close the connection and open another."""
         self.close()
         return self.service()
 
@@ -89,20 +92,10 @@ class Context:
             self._service.close()
             self._service = None
 
-    def deployments(self, where: Deployment) -> Deployments:
-        """Return the management of deployments at a resource of the target; the caller closes it."""
-        from ftrun.targets.azure.deployments import Deployments
-
-        target = self.experiment.target
-        return Deployments(where, target.name, pause=min(target.poll[0] * 10, 10.0))
-
-    def called(self, model: str) -> str:
-        """Return the name under which the target answers for `model`: its deployment's, if it has one."""
-        deployed = self.result("deploy")
-        return str(deployed["deployment"]) if model and deployed.get("model") == model else model
-
-    def _note(self, text: str) -> None:
-        self.emit("note", text=text)
+    @property
+    def local(self) -> bool:
+        """Return whether the target is the engine on this machine."""
+        return is_local(self.experiment.target)
 
     @property
     def where(self) -> str:
@@ -113,11 +106,6 @@ class Context:
     def poll(self) -> tuple[float, float]:
         """Return the first and the longest pause between two looks, in seconds."""
         return LOCAL_POLL if self.local else self.experiment.target.poll
-
-    @property
-    def local(self) -> bool:
-        """Return whether the target is the engine on this machine."""
-        return is_local(self.experiment.target)
 
     def result(self, stage: str) -> Mapping[str, Any]:
         """Return the facts that an earlier stage found; empty when it never ran."""
@@ -141,5 +129,5 @@ class Context:
         return str(file["sha256"]) if file else None
 
     def path(self, role: str) -> Path:
-        """Return where the prepared file of that role lies."""
+        """Return the path of the prepared file of that role."""
         return (self.prepared or self.folder) / f"{role}.jsonl"

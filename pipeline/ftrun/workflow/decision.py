@@ -5,46 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from ftrun.files import canonical_json, digest
-from ftrun.targets import Service
 from ftrun.workflow.context import Context
 
 Action = Literal["run", "skip", "adopt", "wait", "blocked"]
 HASH = re.compile('"[0-9a-f]{16,}"')
-SHORT = 60  # bytes of canonical JSON that stand in the state as they are; longer values as a hash
-
-
-class Stage(Protocol):
-    """A module of this package."""
-
-    NAME: str
-
-    def inputs(self, context: Context) -> dict[str, Any]:
-        """Return everything that can change the result, and nothing else."""
-        ...
-
-    def outputs(self, context: Context) -> tuple[str, ...]:
-        """Return the names of the files that it writes."""
-        ...
-
-    def decide(self, context: Context, remote: Service | None) -> Decision:
-        """Say what would be done; may ask `remote`, changes nothing."""
-        ...
-
-    def costs(self, context: Context, decision: Decision) -> bool:
-        """Return whether doing as decided can cost money on a target that is not local."""
-        ...
-
-    def run(self, context: Context) -> dict[str, Any]:
-        """Do it and return the facts for the state."""
-        ...
+SHORT = 60  # bytes of canonical JSON; the state holds the hash of longer values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What would be done with a stage, and why. `code` says what blocks it: `job_failed` or `unclear`."""
+    """What would be done with a stage, and why. `code` says what blocks it, such as `unclear`."""
 
     action: Action
     reasons: tuple[str, ...]
@@ -57,7 +30,7 @@ def fingerprint(inputs: Mapping[str, Any]) -> str:
 
 
 def shortened(inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Return the inputs as they stand in the state: small values themselves, others as a hash."""
+    """Return the inputs as the state holds them: small values themselves, others as a hash."""
     return {name: _short(value) for name, value in inputs.items()}
 
 
@@ -71,7 +44,7 @@ def by_fingerprint(
 ) -> Decision:
     """Run a stage when it never ran, its inputs changed, it was forced, or its files are gone."""
     record = context.state.stages.get(name)
-    if context.force == name:
+    if context.settings.force == name:
         return Decision(action="run", reasons=("--force",))
     if record is None:
         return Decision(action="run", reasons=("first run",))

@@ -1,4 +1,4 @@
-"""ftrun.engine.inference.chat_template: one template, the same for training and answering."""
+"""ftrun.engine.models.chat_template: one template, the same for training and answering."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from engine.local.conftest import chat
 from ftrun.engine.backends import Rejected
-from ftrun.engine.inference.chat_template import GEMMA, ChatEncoder
 from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.models.chat_template import GEMMA, ChatEncoder
 
 pytestmark = pytest.mark.local
 

@@ -1,10 +1,10 @@
-"""ftrun.engine.models.convert_tokenizer: the merges that a SentencePiece vocabulary implies."""
+"""ftrun.engine.models.convert: the merges that a SentencePiece vocabulary implies."""
 
 from __future__ import annotations
 
 import pytest
 
-from ftrun.engine.models.convert_tokenizer import merges_of
+from ftrun.engine.models.convert import merges_of
 
 pytestmark = pytest.mark.local
 

@@ -8,8 +8,8 @@ import pytest
 
 from engine.local.conftest import chat, write_rows
 from ftrun.engine.backends import Rejected
-from ftrun.engine.inference.chat_template import Encoded
 from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.models.chat_template import Encoded
 from ftrun.engine.training.examples import load_examples, pack
 
 pytestmark = pytest.mark.local

@@ -1,4 +1,4 @@
-"""ftrun.engine.training.lora: the same function as the composed operations, and as PEFT's."""
+"""ftrun.engine.models.lora: the same function as the composed operations, and as PEFT's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ftrun.engine.models.base import LoadedModel
-from ftrun.engine.training.lora import (
+from ftrun.engine.models.lora import (
     Adapter,
     LoraLinear,
     attach,

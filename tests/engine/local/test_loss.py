@@ -7,9 +7,9 @@ import torch
 
 from engine.local.conftest import chat
 from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.models.lora import attach, new_adapter
 from ftrun.engine.training import loss
 from ftrun.engine.training.examples import pack
-from ftrun.engine.training.lora import attach, new_adapter
 
 pytestmark = pytest.mark.local
 

@@ -16,12 +16,11 @@ from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.experiment.rules.methods import item_fields
-from ftrun.protocol.chat import OPENING, Chat, Made, chat_of, is_taught
+from ftrun.protocol.chat import Chat, Made, chat_of, is_taught
 from ftrun.protocol.faults import Fault, nearest, shown
 from ftrun.protocol.functions import functions_of
 from ftrun.protocol.messages import has_system, message_faults
 from ftrun.protocol.rows import (
-    OUTPUTS,
     WARNINGS,
     is_completion,
     is_ready,
@@ -30,6 +29,7 @@ from ftrun.protocol.rows import (
     row_faults,
     training_row,
 )
+from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
 from ftrun.targets.training_rules import DEFAULT_CODE, is_default, rule_faults, rules_of
 
 Message = dict[str, Any]
@@ -252,7 +252,7 @@ class ExampleMaker:
 
 def _is_opened(messages: list[Any], chat: Chat | None) -> bool:
     """Return whether a system message is among them, which are those of `chat` if it is one."""
-    return has_system(messages) if chat is None else not OPENING.isdisjoint(chat.roles)
+    return has_system(messages) if chat is None else not set(SYSTEM_ROLES).isdisjoint(chat.roles)
 
 
 def _output(renderer: RowRenderer, key: str) -> Callable[..., str]:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from ftrun.cost.models import encoding_of, family
 from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.experiment.target_model import Target
-from ftrun.protocol.learned import Span, trained_spans
-from ftrun.protocol.rows import COMPLETION_KEYS, PREFERENCE_KEYS, asked_of
+from ftrun.protocol.rows import asked_of
+from ftrun.protocol.spec import COMPLETION_KEYS, PREFERENCE_KEYS
+from ftrun.protocol.texts import TrainedText, trained_texts
 
 ANSWERS = {"preferred_output": "preferred", "non_preferred_output": "not preferred"}
 SHOWN = frozenset(("messages", "tools", *COMPLETION_KEYS, *PREFERENCE_KEYS))  # as turns, or by name
@@ -27,7 +28,7 @@ class Turn(NamedTuple):
 
 def turns_of(example: Mapping[str, Any]) -> list[Turn]:
     """Return the texts of an example; calls are written as `name(arguments)`, images as their address."""
-    return [Turn(_role(span), _text(span), span.trained, span.name) for span in trained_spans(example)]
+    return [Turn(_role(span), _text(span), span.trained, span.name) for span in trained_texts(example)]
 
 
 def tools_of(example: Mapping[str, Any]) -> Iterator[str]:
@@ -57,15 +58,15 @@ class Sizes:
 
     def trained(self, example: Mapping[str, Any]) -> int:
         """Return the tokens of what is learned."""
-        texts = [span.text for span in trained_spans(example) if span.trained]
+        texts = [span.text for span in trained_texts(example) if span.trained]
         return sum(self._counter(texts)) if texts else 0
 
 
-def _role(span: Span) -> str:
+def _role(span: TrainedText) -> str:
     return ANSWERS.get(span.path.partition("[")[0], span.role)
 
 
-def _text(span: Span) -> str:
+def _text(span: TrainedText) -> str:
     if not span.path.endswith(".image_url"):
         return span.text
     cut = len(span.text) > LONGEST_ADDRESS

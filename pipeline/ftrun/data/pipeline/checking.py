@@ -20,12 +20,13 @@ from ftrun.data.pipeline.tally import read_tally
 from ftrun.data.quality.overlap import recall_ids
 from ftrun.data.quality.pii import TOKENS, WORDS
 from ftrun.data.quality.places import told
-from ftrun.data.split.advice import FEWEST_EXAMPLES, HELD_OUT_TWICE, advice, taken
+from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken
 from ftrun.data.types import ROLES, Prepared
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.spec import FEWEST_EXAMPLES
 
 FEW_EXAMPLES = 50
 
@@ -87,7 +88,8 @@ def examine(
         return _nothing(findings)
     _judge(experiment, counted, findings)
     for problem in target_problems(experiment):
-        findings.keep(problem)
+        file, line, column = problem.file, problem.line, problem.column
+        findings.add(problem.code, problem.message, file=file, line=line, column=column)
     return _result(experiment, counted, findings)
 
 

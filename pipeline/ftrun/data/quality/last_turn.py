@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.protocol.texts import dialogue
 
 ENDINGS = " ?？。.!！"
@@ -26,7 +27,7 @@ class Turn(NamedTuple):
     @property
     def system(self) -> str | None:
         """Return the system prompt, None if there is none."""
-        return next((text for role, text in self.before if role in ("system", "developer")), None)
+        return next((text for role, text in self.before if role in SYSTEM_ROLES), None)
 
 
 def last_turn(example: Mapping[str, Any]) -> Turn | None:

@@ -6,6 +6,7 @@ import re
 
 from ftrun.data.quality.last_turn import last_turn
 from ftrun.protocol.faults import Example
+from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.protocol.texts import dialogue
 
 SIZE = 4  # characters of a gram: 8 bytes in UTF-16
@@ -19,7 +20,7 @@ def compared(example: Example) -> tuple[str, str]:
     turn = last_turn(example)
     if turn is None:
         return letters("\n".join(text for role, text in dialogue(example) if role != "system")), ""
-    said = "\n".join(text for role, text in turn.before if role not in ("system", "developer"))
+    said = "\n".join(text for role, text in turn.before if role not in SYSTEM_ROLES)
     return letters(f"{said}\n{turn.question}"), letters(turn.answer)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ftrun.data.quality.excerpt import excerpt
 from ftrun.protocol.faults import Fault
-from ftrun.protocol.rows import COMPLETION_KEYS
+from ftrun.protocol.spec import COMPLETION_KEYS
 from ftrun.protocol.texts import Text
 
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)

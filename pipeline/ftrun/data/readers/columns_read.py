@@ -8,7 +8,7 @@ from ftrun.data.readers.cells import Needed
 from ftrun.data.readers.conversation import MESSAGE_COLUMNS
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.templates.plain import named_templates
-from ftrun.protocol.rows import CHAT_KEYS, COMPLETION_KEYS, LEGACY_KEYS, PREFERENCE_KEYS
+from ftrun.protocol.spec import CHAT_KEYS, COMPLETION_KEYS, LEGACY_KEYS, PREFERENCE_KEYS
 
 READY = frozenset((*CHAT_KEYS, *COMPLETION_KEYS, *PREFERENCE_KEYS, *LEGACY_KEYS, "conversations", "system"))
 

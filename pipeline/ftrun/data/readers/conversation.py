@@ -12,7 +12,7 @@ from ftrun.data.diagnostics.place import FilePlace
 from ftrun.data.readers.rows import Row
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import place_of
-from ftrun.protocol.messages import ROLES
+from ftrun.protocol.spec import ROLES
 
 MESSAGE_COLUMNS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
 

@@ -7,8 +7,8 @@ from math import ceil
 
 from ftrun.data.split.division import part_size
 from ftrun.experiment.model import Share, Split
+from ftrun.protocol.spec import FEWEST_EXAMPLES
 
-FEWEST_EXAMPLES = 10  # that the fine-tuning API takes
 SHARED = ("validation", "test")
 HELD_OUT_TWICE = "Delete it on one side: what validation helped to choose, the test then finds too good."
 

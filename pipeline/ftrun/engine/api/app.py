@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 import ftrun
 from ftrun.engine.api import chat, files, jobs, models, uploads
 from ftrun.engine.api.errors import add_error_handlers
-from ftrun.engine.api.guard import Guard
+from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.launch import WIRE
 
@@ -38,5 +38,5 @@ def create_app(parts: Services) -> FastAPI:
     for router in (files.router, uploads.router, jobs.router, models.router, chat.router, own_routes):
         app.include_router(router)
     add_error_handlers(app)
-    app.add_middleware(Guard, services=parts)
+    app.add_middleware(RequestGuard, services=parts)
     return app

@@ -9,8 +9,8 @@ from typing import Any
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.job_request import read_metadata
 from ftrun.engine.backends import Sampling
+from ftrun.protocol.spec import CHAT_ROLES
 
-ROLES = ("system", "developer", "user", "assistant")
 MOST_TOKENS = 32_768
 MOST_STOPS = 4
 # value that asks for nothing special: accepted, anything else is refused
@@ -124,8 +124,8 @@ def _message(body: Body, index: int, message: Any) -> dict[str, Any]:
         body.refuse("messages", f"[{index}] must be an object.")
     reader = Body(message, f"messages[{index}]")
     role = reader.take("role")
-    if role not in ROLES:
-        reader.refuse("role", f"must be one of {', '.join(ROLES)}, not {role!r}.")
+    if role not in CHAT_ROLES:
+        reader.refuse("role", f"must be one of {', '.join(CHAT_ROLES)}, not {role!r}.")
     content, name = _content(reader), reader.text("name")
     reader.done(unsupported=("tool_calls", "function_call", "audio", "refusal", "tool_call_id"))
     return {"role": role, "content": content, **({"name": name} if name else {})}

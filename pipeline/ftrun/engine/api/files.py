@@ -12,11 +12,10 @@ from starlette.datastructures import FormData, UploadFile
 
 from ftrun.engine.api.errors import ApiError, not_found
 from ftrun.engine.api.guard import FILE_BYTES
+from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.objects import file_object, list_object
-from ftrun.engine.api.once import answer_once
-from ftrun.engine.api.query import page_or_refuse
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.store import FileRecord
+from ftrun.engine.store import StoredFile
 
 PURPOSES = ("fine-tune", "assistants", "batch", "vision", "user_data")
 SHORTEST_LIFE, LONGEST_LIFE = 3600, 2_592_000
@@ -43,10 +42,10 @@ def list_files(
     order: Literal["asc", "desc"] = "desc",
 ) -> dict[str, Any]:
     """List files, newest first."""
-    page = page_or_refuse(
-        lambda: use.store.files.page(purpose=purpose, limit=limit, after=after, ascending=order == "asc")
+    return list_object(
+        lambda: use.store.files.page(purpose=purpose, limit=limit, after=after, ascending=order == "asc"),
+        file_object,
     )
-    return list_object(page, file_object)
 
 
 @router.get("/{file_id}")
@@ -75,7 +74,7 @@ def delete(use: Use, file_id: str) -> dict[str, Any]:
     return {"id": file.id, "object": "file", "deleted": True}
 
 
-def _find(use: Services, file_id: str) -> FileRecord:
+def _find(use: Services, file_id: str) -> StoredFile:
     file = use.store.files.get(file_id)
     if file is None:
         raise not_found("file", file_id, param="file_id")

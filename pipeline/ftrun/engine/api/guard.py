@@ -20,7 +20,7 @@ FORM_BYTES = 64 * 1024  # what a multipart form adds to its file
 BODY_BYTES = 16 * 1024 * 1024
 
 
-class Guard:
+class RequestGuard:
     """Refuse requests before anything reads them: wrong Host, foreign Origin, no token, too long a body."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:

@@ -13,8 +13,7 @@ from ftrun.engine.api.errors import ApiError
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
 from ftrun.engine.models.catalogue import find_model, model_names
-from ftrun.engine.store import Store
-from ftrun.engine.store.jobs import NewJob
+from ftrun.engine.store import NewJob, Store
 from ftrun.errors import FtrunError
 
 LARGEST_SEED = 2**31 - 1

@@ -9,12 +9,11 @@ from fastapi.responses import JSONResponse
 
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
+from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.job_request import read_new_job
 from ftrun.engine.api.objects import checkpoint_object, event_object, job_object, list_object
-from ftrun.engine.api.once import answer_once
-from ftrun.engine.api.query import page_or_refuse
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.store import JobRecord
+from ftrun.engine.store import StoredJob
 from ftrun.engine.store.records import RESTING, UNFINISHED
 
 MOST_UNFINISHED = 100  # a runaway script must not fill the disk with jobs
@@ -36,7 +35,7 @@ def create(use: Use, request: Request, body: Annotated[Body, Depends(json_body)]
         return job_object(use.store.jobs.create(new))
 
     answer = answer_once(request, body.values, act)
-    use.supervisor.wake()
+    use.executor.wake()
     return answer
 
 
@@ -48,10 +47,10 @@ def list_jobs(use: Use, request: Request, limit: Limit = 20, after: str | None =
         if name.startswith("metadata[") and name.endswith("]"):
             wanted[name[len("metadata[") : -1]] = value
     bare = request.query_params.get("metadata") == "null"
-    page = page_or_refuse(
-        lambda: use.store.jobs.page(metadata=wanted, without_metadata=bare, limit=limit, after=after)
+    return list_object(
+        lambda: use.store.jobs.page(metadata=wanted, without_metadata=bare, limit=limit, after=after),
+        job_object,
     )
-    return list_object(page, job_object)
 
 
 @router.get("/{job_id}")
@@ -68,7 +67,7 @@ def cancel(use: Use, job_id: str) -> dict[str, Any]:
     job = _find(use, job_id)
     if job.status != "cancelled":
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
-    use.supervisor.wake()
+    use.executor.wake()
     return job_object(job)
 
 
@@ -78,7 +77,7 @@ def pause(use: Use, job_id: str) -> dict[str, Any]:
     job = _find(use, job_id)
     if not use.store.jobs.pause(job_id) and job.status not in RESTING:
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
-    use.supervisor.wake()
+    use.executor.wake()
     return job_object(_find(use, job_id))
 
 
@@ -88,7 +87,7 @@ def resume(use: Use, job_id: str) -> dict[str, Any]:
     job = _find(use, job_id)
     if not use.store.jobs.resume(job_id) and job.finished:
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
-    use.supervisor.wake()
+    use.executor.wake()
     return job_object(_find(use, job_id))
 
 
@@ -96,9 +95,7 @@ def resume(use: Use, job_id: str) -> dict[str, Any]:
 def events(use: Use, job_id: str, limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
     """List a job's events, newest first."""
     _find(use, job_id)
-    return list_object(
-        page_or_refuse(lambda: use.store.jobs.events(job_id, limit=limit, after=after)), event_object
-    )
+    return list_object(lambda: use.store.jobs.events(job_id, limit=limit, after=after), event_object)
 
 
 @router.get("/{job_id}/checkpoints")
@@ -106,12 +103,11 @@ def checkpoints(use: Use, job_id: str, limit: Limit = 10, after: str | None = No
     """List a job's checkpoints, newest first."""
     _find(use, job_id)
     return list_object(
-        page_or_refuse(lambda: use.store.jobs.checkpoints(job_id, limit=limit, after=after)),
-        checkpoint_object,
+        lambda: use.store.jobs.checkpoints(job_id, limit=limit, after=after), checkpoint_object
     )
 
 
-def _find(use: Services, job_id: str) -> JobRecord:
+def _find(use: Services, job_id: str) -> StoredJob:
     job = use.store.jobs.get(job_id)
     if job is None:
         raise not_found("fine-tuning job", job_id, param="fine_tuning_job_id")

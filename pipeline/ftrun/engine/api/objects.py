@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ftrun.engine.api.errors import ApiError
 from ftrun.engine.models.catalogue import BaseModel
 from ftrun.engine.store import (
-    CheckpointRecord,
-    EventRecord,
-    FileRecord,
-    JobRecord,
-    ModelRecord,
-    PartRecord,
-    UploadRecord,
+    StoredCheckpoint,
+    StoredEvent,
+    StoredFile,
+    StoredJob,
+    StoredModel,
+    StoredPart,
+    StoredUpload,
 )
-from ftrun.engine.store.paging import Page
-from ftrun.engine.store.records import Record
+from ftrun.engine.store.paging import Page, UnknownCursor
+from ftrun.engine.store.records import Stored
 
 
-def file_object(file: FileRecord) -> dict[str, Any]:
+def file_object(file: StoredFile) -> dict[str, Any]:
     """Return a `file`; one that never expires has no `expires_at`, as null is no value of it."""
     expiry = {} if file.expires_at is None else {"expires_at": file.expires_at}
     return {
@@ -34,7 +35,7 @@ def file_object(file: FileRecord) -> dict[str, Any]:
     }
 
 
-def upload_object(upload: UploadRecord, file: FileRecord | None) -> dict[str, Any]:
+def upload_object(upload: StoredUpload, file: StoredFile | None) -> dict[str, Any]:
     """Return an `upload`, with its `file` once it is completed."""
     return {
         "id": upload.id,
@@ -49,7 +50,7 @@ def upload_object(upload: UploadRecord, file: FileRecord | None) -> dict[str, An
     }
 
 
-def part_object(part: PartRecord) -> dict[str, Any]:
+def part_object(part: StoredPart) -> dict[str, Any]:
     """Return an `upload.part`."""
     return {
         "id": part.id,
@@ -59,7 +60,7 @@ def part_object(part: PartRecord) -> dict[str, Any]:
     }
 
 
-def job_object(job: JobRecord) -> dict[str, Any]:
+def job_object(job: StoredJob) -> dict[str, Any]:
     """Return a `fine_tuning.job`."""
     hyperparameters = dict(job.hyperparameters)
     return {
@@ -86,7 +87,7 @@ def job_object(job: JobRecord) -> dict[str, Any]:
     }
 
 
-def event_object(event: EventRecord) -> dict[str, Any]:
+def event_object(event: StoredEvent) -> dict[str, Any]:
     """Return a `fine_tuning.job.event`."""
     return {
         "id": event.id,
@@ -99,7 +100,7 @@ def event_object(event: EventRecord) -> dict[str, Any]:
     }
 
 
-def checkpoint_object(checkpoint: CheckpointRecord) -> dict[str, Any]:
+def checkpoint_object(checkpoint: StoredCheckpoint) -> dict[str, Any]:
     """Return a `fine_tuning.job.checkpoint`."""
     return {
         "id": checkpoint.id,
@@ -117,13 +118,19 @@ def base_model_object(model: BaseModel) -> dict[str, Any]:
     return {"id": model.name, "object": "model", "created": model.released, "owned_by": "ftrun"}
 
 
-def tuned_model_object(model: ModelRecord) -> dict[str, Any]:
+def tuned_model_object(model: StoredModel) -> dict[str, Any]:
     """Return a `model` that was tuned here."""
     return {"id": model.id, "object": "model", "created": model.created_at, "owned_by": "local"}
 
 
-def list_object(page: Page[Record], make: Callable[[Record], Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a page of a list."""
+def list_object(
+    read: Callable[[], Page[Stored]], make: Callable[[Stored], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the page of a list that `read` gives; ApiError if the request's `after` is unknown."""
+    try:
+        page = read()
+    except UnknownCursor as error:
+        raise ApiError(f"after: there is no '{error}' here.", code="invalid_value", param="after") from error
     data = [make(record) for record in page.records]
     return {
         "object": "list",

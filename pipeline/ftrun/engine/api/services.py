@@ -1,4 +1,4 @@
-"""What the endpoints share: the store, the supervisor, the chat workers, the last request's time."""
+"""What the endpoints share: the store, the executor, the chat workers, the last request's time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from ftrun.engine.executors.supervisor import Supervisor
+from ftrun.engine.executors import Executor
 from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.store import Store
 
@@ -17,7 +17,7 @@ class Services:
     """The parts of one running engine."""
 
     store: Store
-    supervisor: Supervisor
+    executor: Executor
     chats: ChatPool
     token: str
     last_request: float = field(default_factory=time.monotonic)
@@ -25,7 +25,7 @@ class Services:
     @property
     def busy(self) -> bool:
         """Say whether ending now would interrupt something."""
-        return self.supervisor.busy or self.chats.busy
+        return self.executor.busy or self.chats.busy
 
 
 def services(request: Request) -> Services:

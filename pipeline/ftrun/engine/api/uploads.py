@@ -15,10 +15,10 @@ from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
 from ftrun.engine.api.files import LONGEST_LIFE, PURPOSES, SHORTEST_LIFE
 from ftrun.engine.api.guard import PART_BYTES
+from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.objects import part_object, upload_object
-from ftrun.engine.api.once import answer_once
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.store import UploadRecord
+from ftrun.engine.store import StoredUpload
 
 LARGEST = 8 * 1024 * 1024 * 1024
 MD5 = re.compile(r"[0-9a-f]{32}")
@@ -102,7 +102,7 @@ def _lifetime(expires_after: Body | None) -> int | None:
     return seconds
 
 
-def _find(use: Services, upload_id: str) -> UploadRecord:
+def _find(use: Services, upload_id: str) -> StoredUpload:
     upload = use.store.uploads.get(upload_id)
     if upload is None:
         raise not_found("upload", upload_id, param="upload_id")
@@ -129,7 +129,7 @@ def _keep_part(use: Services, upload_id: str, data: UploadFile) -> dict[str, Any
             use.store.files.drop(saved)
 
 
-def _check_parts(use: Services, upload: UploadRecord, part_ids: list[str]) -> None:
+def _check_parts(use: Services, upload: StoredUpload, part_ids: list[str]) -> None:
     known = use.store.uploads.parts(upload.id)
     strange = next((one for one in part_ids if one not in known), None)
     if strange is not None or len(set(part_ids)) != len(part_ids):
@@ -141,6 +141,6 @@ def _check_parts(use: Services, upload: UploadRecord, part_ids: list[str]) -> No
         raise ApiError(message, code="size_mismatch", param="part_ids")
 
 
-def _object(use: Services, upload: UploadRecord) -> dict[str, Any]:
+def _object(use: Services, upload: StoredUpload) -> dict[str, Any]:
     file = use.store.files.get(upload.file_id) if upload.file_id else None
     return upload_object(upload, file)

@@ -14,12 +14,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ftrun.engine.backends import Cancelled, Paused, Rejected, TrainingJob, backend_for
-from ftrun.engine.examples import count_examples, default_epochs
+from ftrun.engine.examples import count_examples
 from ftrun.engine.executors.reporting import JobReport
-from ftrun.engine.store import JobRecord, Store
+from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import RESTING
 from ftrun.errors import FtrunError
 from ftrun.files import file_lock, make_folder
+from ftrun.protocol.spec import default_epochs
 
 LOCK_SECONDS = 2  # a server that looks whether the lock is free holds it for a moment
 
@@ -44,7 +45,7 @@ def run_job(home: Path, job_id: str) -> None:
         store.close()
 
 
-def _train(store: Store, job: JobRecord) -> None:
+def _train(store: Store, job: StoredJob) -> None:
     """Call the backend and turn whatever comes back into the end of the job."""
     report = JobReport(store, job)
     try:
@@ -65,7 +66,7 @@ def _train(store: Store, job: JobRecord) -> None:
         store.jobs.fail(job.id, code="server_error", message=message)
 
 
-def _training_job(store: Store, job: JobRecord) -> TrainingJob:
+def _training_job(store: Store, job: StoredJob) -> TrainingJob:
     training = _content(store, job.training_file, "training_file")
     validation = _content(store, job.validation_file, "validation_file") if job.validation_file else None
     hyperparameters = dict(job.hyperparameters)
@@ -85,7 +86,7 @@ def _training_job(store: Store, job: JobRecord) -> TrainingJob:
     )
 
 
-def _adapter(store: Store, job: JobRecord) -> Path | None:
+def _adapter(store: Store, job: StoredJob) -> Path | None:
     if job.continue_from is None:
         return None
     model = store.models.get(job.continue_from)

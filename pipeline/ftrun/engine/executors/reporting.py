@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftrun.engine.backends import Cancelled, Paused, TrainingResult
-from ftrun.engine.store import JobRecord, Store
+from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import MOVING, RESTING, UNFINISHED
 
 # OpenAI's five columns always, the newer ones where a value is known
@@ -22,7 +22,7 @@ CHECKPOINT_METRICS = frozenset({*COLUMNS, *NEWER_COLUMNS} - {"train_accuracy"})
 class JobReport:
     """Writes what a backend tells about one job; everything is committed when a call returns."""
 
-    def __init__(self, store: Store, job: JobRecord) -> None:
+    def __init__(self, store: Store, job: StoredJob) -> None:
         """Report on `job` to `store`."""
         self._store, self._job, self._total = store, job, 0
 

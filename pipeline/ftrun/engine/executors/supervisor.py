@@ -17,10 +17,10 @@ import traceback
 from filelock import Timeout
 
 from ftrun.engine.backends import Rejected
+from ftrun.engine.child_process import start
 from ftrun.engine.examples import count_examples
-from ftrun.engine.executors.environment import start
 from ftrun.engine.executors.job_process import lock_of
-from ftrun.engine.store import JobRecord, Store
+from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import MOVING, Status
 from ftrun.files import make_folder, open_to_write
 
@@ -84,7 +84,7 @@ class Supervisor:
                 self._start(job)
                 occupied += 1
 
-    def _validate(self, job: JobRecord) -> None:
+    def _validate(self, job: StoredJob) -> None:
         """Read the job's files; queue it, or fail it with the line that is wrong."""
         try:
             for param, file_id in (
@@ -102,7 +102,7 @@ class Supervisor:
             if self._store.jobs.move(job.id, "queued", start=["validating_files"]):
                 self._store.jobs.add_event(job.id, "The files are valid; the job is queued.")
 
-    def _start(self, job: JobRecord) -> None:
+    def _start(self, job: StoredJob) -> None:
         if job.attempts > 0:
             self._store.jobs.add_event(
                 job.id,
@@ -123,7 +123,7 @@ class Supervisor:
                 own_session=True,
             )
 
-    def _give_up(self, job: JobRecord) -> None:
+    def _give_up(self, job: StoredJob) -> None:
         log = self._store.jobs.folder(job.id) / "job.log"
         message = (
             f"The job's process ended unexpectedly {job.attempts} times{self._how(job)}. If it was killed "
@@ -160,7 +160,7 @@ class Supervisor:
                 self._store.jobs.rest(job.id)
         return living
 
-    def _lives(self, job: JobRecord) -> bool:
+    def _lives(self, job: StoredJob) -> bool:
         """Say whether the job has a process: a child of ours, or an earlier server's that holds its lock."""
         child = self._children.get(job.id)
         if child is not None:
@@ -174,7 +174,7 @@ class Supervisor:
         except Timeout:
             return True
 
-    def _how(self, job: JobRecord) -> str:
+    def _how(self, job: StoredJob) -> str:
         """Return how a child of ours ended, in words."""
         child = self._children.get(job.id)
         code = child.poll() if child is not None else None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.backends import Sampling
-from ftrun.engine.executors.environment import start
+from ftrun.engine.child_process import start
 from ftrun.files import make_folder, open_to_write
 
 IDLE_SECONDS = 600.0
@@ -35,7 +35,7 @@ class ChatFailed(Exception):
 class Answer:
     """An answer that is being made; iterate for its pieces, then read `usage`."""
 
-    def __init__(self, worker: _Worker) -> None:
+    def __init__(self, worker: _ChatProcess) -> None:
         """Wait for what `worker` sends."""
         self.id = uuid.uuid4().hex
         self.usage: Mapping[str, Any] = {}
@@ -69,7 +69,7 @@ class Answer:
             self._worker.cancel(self.id)
 
 
-class _Worker:
+class _ChatProcess:
     """One process and the thread that hands what it sends to the answers that wait for it."""
 
     def __init__(self, model: str, folder: Path) -> None:
@@ -157,7 +157,7 @@ class ChatPool:
     def __init__(self, folder: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
         """Keep logs in `folder`; end workers that have had nothing to do for `idle_seconds`."""
         self._folder, self._idle_seconds = folder, idle_seconds
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[str, _ChatProcess] = {}
         self._lock = threading.Lock()
 
     def ask(
@@ -173,7 +173,7 @@ class ChatPool:
             worker = self._workers.get(model)
             if worker is None or worker.dead:
                 self._make_room()
-                worker = self._workers[model] = _Worker(model, self._folder)
+                worker = self._workers[model] = _ChatProcess(model, self._folder)
             return worker.ask(request)
 
     @property

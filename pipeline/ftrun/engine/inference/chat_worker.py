@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from ftrun.engine.backends import Chat, Rejected, Sampling, Usage, backend_for
+from ftrun.engine.backends import ChatModel, Rejected, Sampling, Usage, backend_for
 from ftrun.errors import FtrunError, UserError
 
 Send = Callable[[Mapping[str, Any]], None]
@@ -55,7 +55,7 @@ def main(model: str) -> int:
         _answer(chat, requests.waiting.get(), requests.cancelled, send)
 
 
-def _answer(chat: Chat, request: dict[str, Any], cancelled: set[str], send: Send) -> None:
+def _answer(chat: ChatModel, request: dict[str, Any], cancelled: set[str], send: Send) -> None:
     name, usage = request["id"], Usage()
     adapter = Path(request["adapter"]) if request["adapter"] else None
     sampling = Sampling(**{**request["sampling"], "stop": tuple(request["sampling"]["stop"])})

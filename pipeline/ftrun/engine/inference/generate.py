@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ftrun.engine.backends import Rejected, Sampling, Usage
 from ftrun.engine.models.base import LoadedModel
-from ftrun.engine.training.lora import Adapter, attach, attach_merged, load_adapter, merge
+from ftrun.engine.models.lora import Adapter, attach, attach_merged, load_adapter, merge
 
 MOST_ADAPTERS = 4  # kept in memory; reading one takes a fraction of a second
 # up to this size the adapter that answers is merged into a copy of the weights: two small products less in
@@ -49,7 +49,7 @@ class TorchChat:
                 param="messages",
             )
         self._attach(adapter)
-        tokens = _Tokens(self._model, prompt, sampling, most=min(sampling.max_tokens, room))
+        tokens = _Generation(self._model, prompt, sampling, most=min(sampling.max_tokens, room))
         yield from _pieces(self._model.tokenizer, tokens, sampling.stop, usage)
 
     def _attach(self, folder: Path | None) -> None:
@@ -73,7 +73,7 @@ class TorchChat:
         return adapter
 
 
-class _Tokens:
+class _Generation:
     """Iterate to draw tokens; `ended` is true when the model itself ended its turn."""
 
     def __init__(self, model: LoadedModel, prompt: Sequence[int], sampling: Sampling, *, most: int) -> None:
@@ -122,7 +122,7 @@ def pick(scores: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     return int(torch.multinomial(shares, 1, generator=generator))
 
 
-def _pieces(tokenizer: Any, tokens: _Tokens, stop: Sequence[str], usage: Usage) -> Iterator[str]:
+def _pieces(tokenizer: Any, tokens: _Generation, stop: Sequence[str], usage: Usage) -> Iterator[str]:
     """Yield text as it becomes certain: no half character, nothing that may become a stop text."""
     ids: list[int] = []
     shown = 0

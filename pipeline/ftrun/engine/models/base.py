@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from ftrun.engine.backends import Rejected
-from ftrun.engine.inference.chat_template import ChatEncoder
 from ftrun.engine.models.catalogue import find_model
+from ftrun.engine.models.chat_template import ChatEncoder
+from ftrun.engine.models.lora import LoraLinear, wrap_linear_layers
 from ftrun.engine.models.weights import model_folder, to_stderr
-from ftrun.engine.training.lora import LoraLinear, wrap_linear_layers
 from ftrun.errors import FtrunError, UserError
 
 UNKNOWN_CONTEXT = 2048  # tokens, where neither catalogue nor config names the model's own

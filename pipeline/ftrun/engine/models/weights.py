@@ -103,7 +103,7 @@ def _built_in(model: BaseModel, announce: Announce) -> Path:
 
 def _make(model: BaseModel, announce: Announce) -> None:
     """Download and convert into a temporary folder, and rename it when it is whole. The lock is held."""
-    from ftrun.engine.inference.chat_template import TEMPLATES
+    from ftrun.engine.models.chat_template import TEMPLATES
     from ftrun.engine.models.convert import convert_gguf
     from ftrun.engine.models.download import download_model
 

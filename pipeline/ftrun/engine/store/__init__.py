@@ -2,24 +2,27 @@
 
 from ftrun.engine.places import store_id as store_id
 from ftrun.engine.store.records import (
-    CheckpointRecord as CheckpointRecord,
+    NewJob as NewJob,
 )
 from ftrun.engine.store.records import (
-    EventRecord as EventRecord,
+    StoredCheckpoint as StoredCheckpoint,
 )
 from ftrun.engine.store.records import (
-    FileRecord as FileRecord,
+    StoredEvent as StoredEvent,
 )
 from ftrun.engine.store.records import (
-    JobRecord as JobRecord,
+    StoredFile as StoredFile,
 )
 from ftrun.engine.store.records import (
-    ModelRecord as ModelRecord,
+    StoredJob as StoredJob,
 )
 from ftrun.engine.store.records import (
-    PartRecord as PartRecord,
+    StoredModel as StoredModel,
 )
 from ftrun.engine.store.records import (
-    UploadRecord as UploadRecord,
+    StoredPart as StoredPart,
+)
+from ftrun.engine.store.records import (
+    StoredUpload as StoredUpload,
 )
 from ftrun.engine.store.store import Store as Store

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
-from ftrun.engine.store.records import FileRecord, from_row, new_id, now
+from ftrun.engine.store.records import StoredFile, from_row, new_id, now
 from ftrun.files import delete, make_folder, named_errors, open_to_write, rename, sync_folder
 
 PIECE = 1 << 20
@@ -73,7 +73,7 @@ class Files:
 
     def add(
         self, content: Content, *, filename: str, purpose: str, lifetime: int | None = None
-    ) -> FileRecord:
+    ) -> StoredFile:
         """Make a file of a saved content; `lifetime` counts seconds."""
         created = now()
         self._database.write(
@@ -91,21 +91,21 @@ class Files:
         assert record is not None
         return record
 
-    def get(self, file_id: str) -> FileRecord | None:
+    def get(self, file_id: str) -> StoredFile | None:
         """Return a file that has not expired."""
         row = self._database.row(f"SELECT * FROM files WHERE id = ? AND {ALIVE}", file_id, now())  # noqa: S608
-        return None if row is None else from_row(FileRecord, row)
+        return None if row is None else from_row(StoredFile, row)
 
     def page(
         self, *, purpose: str | None, limit: int, after: str | None, ascending: bool = False
-    ) -> Page[FileRecord]:
+    ) -> Page[StoredFile]:
         """Return a page of files, newest first, or the oldest if `ascending`."""
         where, values = ALIVE, [now()]  # type: tuple[str, list[object]]
         if purpose is not None:
             where, values = f"{where} AND purpose = ?", [*values, purpose]
         return read_page(
             self._database,
-            FileRecord,
+            StoredFile,
             "files",
             where=where,
             values=values,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,29 +15,16 @@ from ftrun.engine.store.paging import Page, read_page
 from ftrun.engine.store.records import (
     RESTING,
     UNFINISHED,
-    CheckpointRecord,
-    EventRecord,
-    JobRecord,
+    NewJob,
     Status,
+    StoredCheckpoint,
+    StoredEvent,
+    StoredJob,
     from_row,
     new_id,
     now,
     random_name,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    """What a request asks for, checked."""
-
-    model: str
-    training_file: str
-    validation_file: str | None
-    hyperparameters: Mapping[str, int | float | str]
-    seed: int
-    suffix: str | None
-    metadata: Mapping[str, str] | None
-    continue_from: str | None = None
 
 
 class Jobs:
@@ -52,7 +38,7 @@ class Jobs:
         """Return the folder of a job: its log, its lock, and `work` for the backend."""
         return self._folder / job_id
 
-    def create(self, new: NewJob) -> JobRecord:
+    def create(self, new: NewJob) -> StoredJob:
         """Add a job whose files are still to be validated."""
         job_id = new_id("ftjob")
         self._database.write(
@@ -75,12 +61,12 @@ class Jobs:
         self.add_event(job_id, f"Job {job_id} created; its files are being validated.")
         return self.require(job_id)
 
-    def get(self, job_id: str) -> JobRecord | None:
+    def get(self, job_id: str) -> StoredJob | None:
         """Return a job, or None."""
         row = self._database.row("SELECT * FROM jobs WHERE id = ?", job_id)
-        return None if row is None else from_row(JobRecord, row)
+        return None if row is None else from_row(StoredJob, row)
 
-    def require(self, job_id: str) -> JobRecord:
+    def require(self, job_id: str) -> StoredJob:
         """Return a job that is known to be there."""
         job = self.get(job_id)
         if job is None:
@@ -89,7 +75,7 @@ class Jobs:
 
     def page(
         self, *, metadata: Mapping[str, str], without_metadata: bool, limit: int, after: str | None
-    ) -> Page[JobRecord]:
+    ) -> Page[StoredJob]:
         """Return a page of jobs, newest first, that carry all pairs of `metadata`."""
         clauses = ["EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND value = ?)"] * len(metadata)
         if without_metadata:
@@ -97,21 +83,21 @@ class Jobs:
         values = [text for pair in metadata.items() for text in pair]
         where = " AND ".join(clauses) or "1"
         return read_page(
-            self._database, JobRecord, "jobs", where=where, values=values, limit=limit, after=after
+            self._database, StoredJob, "jobs", where=where, values=values, limit=limit, after=after
         )
 
-    def with_status(self, *statuses: Status) -> list[JobRecord]:
+    def with_status(self, *statuses: Status) -> list[StoredJob]:
         """Return the jobs in any of these states, oldest first."""
         marks = ", ".join("?" * len(statuses))
         query = f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY seq"  # noqa: S608
-        return [from_row(JobRecord, row) for row in self._database.rows(query, *statuses)]
+        return [from_row(StoredJob, row) for row in self._database.rows(query, *statuses)]
 
-    def lingering(self) -> list[JobRecord]:
+    def lingering(self) -> list[StoredJob]:
         """Return finished jobs whose process has not been seen to end."""
         query = "SELECT * FROM jobs WHERE pid IS NOT NULL AND finished_at IS NOT NULL"
-        return [from_row(JobRecord, row) for row in self._database.rows(query)]
+        return [from_row(StoredJob, row) for row in self._database.rows(query)]
 
-    def using(self, file_id: str) -> JobRecord | None:
+    def using(self, file_id: str) -> StoredJob | None:
         """Return an unfinished job that reads the file, if there is one."""
         return next(
             (
@@ -199,11 +185,11 @@ class Jobs:
             None if data is None else json.dumps(dict(data)),
         )
 
-    def events(self, job_id: str, *, limit: int, after: str | None) -> Page[EventRecord]:
+    def events(self, job_id: str, *, limit: int, after: str | None) -> Page[StoredEvent]:
         """Return a page of a job's events, newest first."""
         return read_page(
             self._database,
-            EventRecord,
+            StoredEvent,
             "events",
             where="job_id = ?",
             values=[job_id],
@@ -238,11 +224,11 @@ class Jobs:
             json.dumps(dict(metrics)),
         )
 
-    def checkpoints(self, job_id: str, *, limit: int, after: str | None) -> Page[CheckpointRecord]:
+    def checkpoints(self, job_id: str, *, limit: int, after: str | None) -> Page[StoredCheckpoint]:
         """Return a page of a job's checkpoints, newest first."""
         return read_page(
             self._database,
-            CheckpointRecord,
+            StoredCheckpoint,
             "checkpoints",
             where="job_id = ?",
             values=[job_id],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ftrun.engine.store.database import Database
-from ftrun.engine.store.records import ModelRecord, from_row, now
+from ftrun.engine.store.records import StoredModel, from_row, now
 from ftrun.files import delete_folder, real
 
 
@@ -29,17 +29,17 @@ class Models:
             now(),
         )
 
-    def get(self, name: str) -> ModelRecord | None:
+    def get(self, name: str) -> StoredModel | None:
         """Return the fine-tuned model or checkpoint of that name."""
         row = self._database.row("SELECT * FROM models WHERE id = ?", name)
-        return None if row is None else from_row(ModelRecord, row)
+        return None if row is None else from_row(StoredModel, row)
 
-    def all(self) -> list[ModelRecord]:
+    def all(self) -> list[StoredModel]:
         """Return the fine-tuned models without their checkpoints, oldest first."""
         rows = self._database.rows("SELECT * FROM models WHERE kind = 'model' ORDER BY seq")
-        return [from_row(ModelRecord, row) for row in rows]
+        return [from_row(StoredModel, row) for row in rows]
 
-    def delete(self, model: ModelRecord) -> None:
+    def delete(self, model: StoredModel) -> None:
         """Delete a model, and its folder if no other model loads from it."""
         with self._database.transaction():
             self._database.write("DELETE FROM models WHERE id = ?", model.id)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Generic
 
 from ftrun.engine.store.database import Database
-from ftrun.engine.store.records import Record, from_row
+from ftrun.engine.store.records import Stored, from_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[Record]):
+class Page(Generic[Stored]):
     """Some rows, and whether more follow."""
 
-    records: Sequence[Record]
+    records: Sequence[Stored]
     has_more: bool
 
 
@@ -24,7 +24,7 @@ class UnknownCursor(Exception):
 
 def read_page(
     database: Database,
-    kind: type[Record],
+    kind: type[Stored],
     table: str,
     *,
     where: str = "1",
@@ -32,7 +32,7 @@ def read_page(
     limit: int,
     after: str | None = None,
     ascending: bool = False,
-) -> Page[Record]:
+) -> Page[Stored]:
     """Return at most `limit` rows of `table` that fulfil `where`, those behind the row `after`.
 
     `table` and `where` are ours, `values` may be foreign. Raises UnknownCursor.

@@ -1,4 +1,4 @@
-"""The rows of the store as values: what a file, job, event, checkpoint and model is made of."""
+"""The rows of the database as values: files, uploads, jobs, events, checkpoints and models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNFINISHED: tuple[Status, ...] = (*MOVING, "paused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
+class StoredFile:
     """An uploaded file, or a result file. Times are Unix seconds, `bytes` its size."""
 
     seq: int
@@ -39,7 +39,7 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UploadRecord:
+class StoredUpload:
     """An upload in parts: `bytes` as announced, `lifetime` of its file in seconds, then `file_id`."""
 
     seq: int
@@ -61,7 +61,7 @@ class UploadRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartRecord:
+class StoredPart:
     """A part of an upload."""
 
     seq: int
@@ -72,17 +72,12 @@ class PartRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """A fine-tuning job. `model` is the base model, `continue_from` the tuned one that training starts from.
+class NewJob:
+    """What a checked request asks for; file ids are those of this store.
 
-    `model_name` is its model's future name, `pid` its process' id while one runs.
+    `model` is the base model, `continue_from` the tuned model that training starts from.
     """
 
-    seq: int
-    id: str
-    created_at: int
-    finished_at: int | None
-    status: Status
     model: str
     training_file: str
     validation_file: str | None
@@ -90,6 +85,21 @@ class JobRecord:
     seed: int
     suffix: str | None
     metadata: Mapping[str, str] | None
+    continue_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob(NewJob):
+    """A fine-tuning job as the store keeps it: what was asked for, and what became of it.
+
+    `model_name` is the name that its model will have, `pid` the id of its process while one runs.
+    """
+
+    seq: int
+    id: str
+    created_at: int
+    finished_at: int | None
+    status: Status
     error: Mapping[str, Any] | None
     model_name: str
     fine_tuned_model: str | None
@@ -98,7 +108,6 @@ class JobRecord:
     estimated_finish: int | None
     attempts: int
     pid: int | None
-    continue_from: str | None
 
     @property
     def finished(self) -> bool:
@@ -107,7 +116,7 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventRecord:
+class StoredEvent:
     """Something that happened to a job."""
 
     seq: int
@@ -121,7 +130,7 @@ class EventRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointRecord:
+class StoredCheckpoint:
     """A usable state of a model after `step` steps; its model is called `name`."""
 
     seq: int
@@ -134,7 +143,7 @@ class CheckpointRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRecord:
+class StoredModel:
     """A fine-tuned model or one of its checkpoints: what chat loads onto the base model `base`."""
 
     seq: int
@@ -151,12 +160,12 @@ class ModelRecord:
         return Path(self.folder)
 
 
-Record = TypeVar(
-    "Record", FileRecord, JobRecord, EventRecord, CheckpointRecord, ModelRecord, UploadRecord, PartRecord
+Stored = TypeVar(
+    "Stored", StoredFile, StoredJob, StoredEvent, StoredCheckpoint, StoredModel, StoredUpload, StoredPart
 )
 
 
-def from_row(kind: type[Record], row: Row) -> Record:
+def from_row(kind: type[Stored], row: Row) -> Stored:
     """Return the record of a database row."""
     values = {field.name: _value(field.name, row[field.name]) for field in fields(kind)}
     return kind(**values)

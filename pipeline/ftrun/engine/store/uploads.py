@@ -8,7 +8,7 @@ from typing import IO
 
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Content, Files
-from ftrun.engine.store.records import FileRecord, PartRecord, UploadRecord, from_row, new_id, now
+from ftrun.engine.store.records import StoredFile, StoredPart, StoredUpload, from_row, new_id, now
 from ftrun.files import delete
 
 PENDING_SECONDS = 3600  # how long an upload may take
@@ -20,7 +20,7 @@ class Uploads:
     def __init__(self, database: Database, files: Files) -> None:
         self._database, self._files = database, files
 
-    def create(self, *, filename: str, purpose: str, size: int, lifetime: int | None) -> UploadRecord:
+    def create(self, *, filename: str, purpose: str, size: int, lifetime: int | None) -> StoredUpload:
         """Begin an upload of `size` bytes; `lifetime` counts the seconds of the file that it becomes."""
         upload_id, created = new_id("upload"), now()
         self._database.write(
@@ -38,12 +38,12 @@ class Uploads:
         assert record is not None
         return record
 
-    def get(self, upload_id: str) -> UploadRecord | None:
+    def get(self, upload_id: str) -> StoredUpload | None:
         """Return an upload; one past its hour is expired."""
         row = self._database.row("SELECT * FROM uploads WHERE id = ?", upload_id)
-        return None if row is None else from_row(UploadRecord, row)
+        return None if row is None else from_row(StoredUpload, row)
 
-    def add_part(self, upload_id: str, content: Content) -> PartRecord:
+    def add_part(self, upload_id: str, content: Content) -> StoredPart:
         """Make a part of a saved content."""
         self._database.write(
             "INSERT INTO upload_parts (id, upload_id, bytes, created_at) VALUES (?, ?, ?, ?)",
@@ -54,19 +54,19 @@ class Uploads:
         )
         row = self._database.row("SELECT * FROM upload_parts WHERE id = ?", content.id)
         assert row is not None
-        return from_row(PartRecord, row)
+        return from_row(StoredPart, row)
 
-    def parts(self, upload_id: str) -> dict[str, PartRecord]:
+    def parts(self, upload_id: str) -> dict[str, StoredPart]:
         """Return the parts of an upload by id."""
         rows = self._database.rows("SELECT * FROM upload_parts WHERE upload_id = ?", upload_id)
-        return {row["id"]: from_row(PartRecord, row) for row in rows}
+        return {row["id"]: from_row(StoredPart, row) for row in rows}
 
     def join(self, part_ids: Sequence[str]) -> tuple[Content, str]:
         """Write the parts in this order as one content and return it with its MD5 in hex."""
         reader = _Joined(self._files, part_ids)
         return self._files.save(reader), reader.md5.hexdigest()
 
-    def complete(self, upload: UploadRecord, content: Content) -> FileRecord:
+    def complete(self, upload: StoredUpload, content: Content) -> StoredFile:
         """Make the joined content the upload's file, and drop its parts."""
         with self._database.transaction():
             file = self._files.add(

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ftrun.engine.training.lora import LoraLinear, save_adapter
+from ftrun.engine.models.lora import LoraLinear, save_adapter
 from ftrun.files import delete, delete_folder, make_folder, rename, sync_folder, write_json
 
 OPTIMIZER, PROGRESS = "optimizer.safetensors", "progress.json"

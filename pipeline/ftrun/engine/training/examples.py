@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ftrun.engine.backends import Rejected
 from ftrun.engine.examples import enumerate_examples
-from ftrun.engine.inference.chat_template import ChatEncoder, Encoded
+from ftrun.engine.models.chat_template import ChatEncoder, Encoded
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PackedRow:
     """Packed examples: `ids` and `positions` of shape (1, tokens); `predict` are the places whose next token
     is learned, `targets` those tokens.
     """
@@ -72,7 +72,7 @@ def _warnings(cut: Sequence[int], context: int, param: str) -> tuple[str, ...]:
     )
 
 
-def pack(examples: Sequence[Encoded], *, most_tokens: int) -> list[Row]:
+def pack(examples: Sequence[Encoded], *, most_tokens: int) -> list[PackedRow]:
     """Put whole examples into rows of at most `most_tokens`; a longer example has a row of its own."""
     rows: list[list[Encoded]] = []
     size = 0
@@ -85,7 +85,7 @@ def pack(examples: Sequence[Encoded], *, most_tokens: int) -> list[Row]:
     return [_row(row) for row in rows]
 
 
-def _row(examples: Sequence[Encoded]) -> Row:
+def _row(examples: Sequence[Encoded]) -> PackedRow:
     import torch
 
     ids = [token for example in examples for token in example.ids]
@@ -96,4 +96,6 @@ def _row(examples: Sequence[Encoded]) -> Row:
     ]
     targets = torch.tensor([place for place, flag in enumerate(learned) if flag], dtype=torch.long)
     row = torch.tensor([ids])
-    return Row(ids=row, positions=torch.tensor([positions]), predict=targets - 1, targets=row[0, targets])
+    return PackedRow(
+        ids=row, positions=torch.tensor([positions]), predict=targets - 1, targets=row[0, targets]
+    )

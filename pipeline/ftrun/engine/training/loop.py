@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ftrun.engine.backends import Paused, TrainingJob, TrainingReport, TrainingResult
 from ftrun.engine.models.base import LoadedModel, load_model
+from ftrun.engine.models.lora import attach, load_adapter, new_adapter
 from ftrun.engine.training.checkpoint import Checkpoint, last_checkpoint, restore_optimizer, save_checkpoint
-from ftrun.engine.training.examples import Examples, Row, load_examples, pack
-from ftrun.engine.training.lora import attach, load_adapter, new_adapter
+from ftrun.engine.training.examples import Examples, PackedRow, load_examples, pack
 from ftrun.engine.training.loss import Score, accumulate_gradients, evaluate
 from ftrun.engine.training.schedule import Schedule, make_schedule
 from ftrun.errors import FtrunError
@@ -52,7 +52,7 @@ def _load(model: LoadedModel, job: TrainingJob, report: TrainingReport) -> Examp
     return examples
 
 
-class _Clock:
+class _Throughput:
     """Tokens and steps since this process began to train, and the time left that follows from them."""
 
     def __init__(self, steps_left: int) -> None:
@@ -96,7 +96,7 @@ class _Run:
             self.report.event(f"Going on from the checkpoint of step {checkpoint.step}.")
             if checkpoint.step % self.schedule.steps_per_epoch == 0:  # else it was written to rest
                 self.report.checkpoint(checkpoint.step, checkpoint.folder, checkpoint.metrics)
-        clock = _Clock(self.schedule.total_steps - (checkpoint.step if checkpoint else 0))
+        clock = _Throughput(self.schedule.total_steps - (checkpoint.step if checkpoint else 0))
         for step, batch in self._batches(after=checkpoint.step if checkpoint else 0):
             score = self._step(step, batch, optimizer, parameters)
             metrics = self._metrics(step, score)
@@ -119,7 +119,7 @@ class _Run:
             return attach(layers, new_adapter(layers, seed=self.job.seed), train=True)
         return attach(layers, load_adapter(start, layers), train=True)
 
-    def _batches(self, *, after: int) -> Iterator[tuple[int, list[Row]]]:
+    def _batches(self, *, after: int) -> Iterator[tuple[int, list[PackedRow]]]:
         """Yield the steps' numbers and rows behind step `after`."""
         per_epoch = self.schedule.steps_per_epoch
         for epoch in range(after // per_epoch, self.schedule.n_epochs):
@@ -127,12 +127,16 @@ class _Run:
                 if number > after:
                     yield number, self._pack([self.training.items[index] for index in batch])
 
-    def _pack(self, items: Sequence[object]) -> list[Row]:
+    def _pack(self, items: Sequence[object]) -> list[PackedRow]:
         most = 1 if not self.model.packs else CPU_ROW if self.model.device.type == "cpu" else GPU_ROW
         return pack(items, most_tokens=most)  # type: ignore[arg-type]
 
     def _step(
-        self, step: int, rows: Sequence[Row], optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]
+        self,
+        step: int,
+        rows: Sequence[PackedRow],
+        optimizer: torch.optim.Optimizer,
+        parameters: Sequence[Tensor],
     ) -> Score:
         for group in optimizer.param_groups:
             group["lr"] = self.schedule.learning_rate(step)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ftrun.engine.models.base import LoadedModel
-from ftrun.engine.training.examples import Row
+from ftrun.engine.training.examples import PackedRow
 
 CHUNK = 256  # places whose logits exist at one time: 262,144 tokens of vocabulary are 1 MB a place
 
@@ -24,18 +24,18 @@ class Score:
     learned: int
 
 
-def accumulate_gradients(model: LoadedModel, rows: Sequence[Row]) -> Score:
+def accumulate_gradients(model: LoadedModel, rows: Sequence[PackedRow]) -> Score:
     """Add the gradient of the mean loss over all rows' learned tokens to the adapter's `grad`."""
     return _score(model, rows, learn=True)
 
 
-def evaluate(model: LoadedModel, rows: Sequence[Row]) -> Score:
+def evaluate(model: LoadedModel, rows: Sequence[PackedRow]) -> Score:
     """Return the mean loss and accuracy over all rows' learned tokens."""
     with torch.no_grad():
         return _score(model, rows, learn=False)
 
 
-def _score(model: LoadedModel, rows: Sequence[Row], *, learn: bool) -> Score:
+def _score(model: LoadedModel, rows: Sequence[PackedRow], *, learn: bool) -> Score:
     learned = sum(len(row.targets) for row in rows)
     loss, correct = 0.0, 0
     for row in rows:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ftrun.engine.examples import default_epochs
+from ftrun.protocol.spec import default_epochs
 
 # Times learning_rate_multiplier. With 22-41 short examples both built-in models take on a persona so;
 # at twice the rate they learn the examples by heart and the validation loss rises from the second epoch on.

@@ -17,10 +17,10 @@ from weakref import WeakSet
 import httpx2
 import openai
 
+from ftrun.targets.api.failures import SHAPE, as_error
 from ftrun.targets.api.proxies import certificates, proxy_for
 from ftrun.targets.api.reading import wrong_answer
-from ftrun.targets.errors.failures import SHAPE, as_error
-from ftrun.targets.errors.unreachable import origin
+from ftrun.targets.api.unreachable import origin
 from ftrun.targets.service import Changes
 from ftrun.waiting import OverdueError, bounded, say, waiting
 
@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 
 class Connection:
-    """A client for a server of the protocol; the calls of `files`, `jobs`, `models` and `chat` use it."""
+    """A client for a server of the protocol; the calls about files, jobs and models use it."""
 
     def __init__(
         self,

@@ -10,12 +10,15 @@ import httpx2
 import openai
 
 from ftrun.targets.api.connection import Connection, calling, every
-from ftrun.targets.api.reading import decode_csv, file_of
+from ftrun.targets.api.reading import decode_csv, file_of, part_of, upload_of
+from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import fits_purpose, same_content
-from ftrun.targets.service import RemoteFile
+from ftrun.targets.service import RemoteFile, RemoteUpload
 
 # seconds, and as many as the bytes that are sent need at the least speed; a piece must leave within a minute
 UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0, write=60.0)
+MIME_TYPE = "application/jsonl"
+COMPLETE_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds: the server puts gigabytes together
 LEAST_LIFE = 3600  # seconds that a file must still be there to be used
 
 
@@ -33,10 +36,10 @@ class FileCalls(Connection):
                 if file.bytes != size or not _usable(file) or not fits_purpose(file):
                     continue
                 # a list may be late to show that a file was refused
-                if file.name == name and (found := self.file(file.id)) is not None:
+                if file.name == name and (found := get_or_none(self.file, file.id)) is not None:
                     return found
                 if other is None and same_content(file.name, name):
-                    other = self.file(file.id)
+                    other = get_or_none(self.file, file.id)
         return other
 
     def files(self) -> Iterator[RemoteFile]:
@@ -47,14 +50,12 @@ class FileCalls(Connection):
     def _files(self, **filters: Any) -> Iterator[RemoteFile]:
         return map(file_of, every(self._client.files.list(limit=100, **filters)))
 
-    def file(self, file_id: str) -> RemoteFile | None:
-        """Return the file, or None when the server doesn't have it."""
-        with calling(f"looking at file {file_id}"):
-            try:
-                found = file_of(self._client.files.retrieve(file_id))
-            except openai.NotFoundError:
-                return None
-        return found if _usable(found) else None
+    def file(self, file_id: str) -> RemoteFile:
+        """Return the file; NotFoundError if the server doesn't have it, or no job can be made from it."""
+        found = self.look_at_file(file_id)
+        if not _usable(found):
+            raise NotFoundError(f"file {file_id} was refused or has expired", code="not_found")
+        return found
 
     def file_content(self, file_id: str) -> bytes:
         """Return the bytes of a file."""
@@ -86,6 +87,42 @@ class FileCalls(Connection):
         """Return the text of a result file; base64 is undone."""
         with calling(f"fetching the result file {file_id}"):
             return decode_csv(self._client.files.content(file_id, timeout=UPLOAD_TIMEOUT).read())
+
+
+class UploadCalls(Connection):
+    """The calls of the Uploads API. A part that arrives twice does no harm: `complete` names what counts."""
+
+    def begin_upload(self, name: str, size: int) -> RemoteUpload:
+        """Announce a file of `size` bytes that will come in parts."""
+        with calling(f"beginning to upload {name}"):
+            return upload_of(
+                self._client.uploads.create(
+                    bytes=size, filename=name, mime_type=MIME_TYPE, purpose="fine-tune"
+                )
+            )
+
+    def add_part(self, upload_id: str, data: bytes) -> str:
+        """Send a part and return its id."""
+        with calling("uploading a part"):
+            return part_of(self._client.uploads.parts.create(upload_id, data=data, timeout=UPLOAD_TIMEOUT))
+
+    def complete_upload(self, upload_id: str, parts: list[str], md5: str) -> RemoteFile:
+        """Make a file of the parts, in this order; the server compares the MD5 (hex). Sent once."""
+        once = self._make_client(0)
+        try:
+            with calling("completing an upload"):
+                done = once.uploads.complete(upload_id, part_ids=parts, md5=md5, timeout=COMPLETE_TIMEOUT)
+                return file_of(done.file)
+        finally:
+            once.close()
+
+    def cancel_upload(self, upload_id: str) -> None:
+        """Give an upload up; one that is gone already is fine."""
+        with calling("cancelling an upload"):
+            try:
+                self._client.uploads.cancel(upload_id)
+            except (openai.NotFoundError, openai.BadRequestError):
+                return
 
 
 def _usable(file: RemoteFile) -> bool:

@@ -5,6 +5,7 @@ a connection of its own. Reads may be retried.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -12,10 +13,9 @@ import httpx2
 import openai
 
 from ftrun.errors import FtrunError
-from ftrun.targets.api.asking import as_sent, create_arguments
 from ftrun.targets.api.connection import Connection, calling, every
+from ftrun.targets.api.failures import outcome_of
 from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
-from ftrun.targets.errors.failures import outcome_of
 from ftrun.targets.matching import SPEC_KEY, key_of, same_file, same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
@@ -79,7 +79,7 @@ class JobCalls(Connection):
             return Unclear(reason="the server answered with success, but names no job")
 
     def job(self, job_id: str) -> Job:
-        """Return the job."""
+        """Return the job; NotFoundError if the server doesn't have it."""
         with calling(f"asking for job {job_id}"):
             job = job_of(self._client.fine_tuning.jobs.retrieve(job_id))
         if job.succeeded and job.fine_tuned_model:
@@ -125,3 +125,47 @@ class JobCalls(Connection):
 
 def _with_key(jobs: Iterable[Job], spec: str) -> list[Job]:
     return [job for job in jobs if key_of(job) == spec]
+
+
+def as_sent(request: JobRequest, capabilities: Mapping[str, str]) -> JobRequest:
+    """Return the request without what the service takes none of: a job of ours there has another or none."""
+    seed = None if capabilities.get("seed") == "left_out" else request.seed
+    suffix = None if capabilities.get("suffix") == "left_out" else request.suffix
+    return replace(request, seed=seed, suffix=suffix)
+
+
+def create_arguments(request: JobRequest, capabilities: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of the SDK's `create`; `capabilities` are the service's."""
+
+    def sent(name: str) -> bool:
+        return capabilities.get(name, "sent") == "sent"
+
+    request = as_sent(request, capabilities)
+    optional = {
+        "validation_file": request.validation_file,
+        "seed": request.seed,
+        "suffix": request.suffix,
+        "metadata": dict(request.metadata) if sent("metadata") else None,
+        "extra_body": dict(request.extra_body) or None,
+    }
+    return {
+        "model": request.model,
+        "training_file": request.training_file,
+        **_method(request, _hyperparameters(request, sent("auto")), sent("method")),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _hyperparameters(request: JobRequest, auto: bool) -> dict[str, Any]:
+    asked = request.hyperparameters.items()
+    kept = {name: value for name, value in asked if auto or value != "auto"}
+    return {**kept, **request.own_hyperparameters}
+
+
+def _method(request: JobRequest, hyperparameters: Mapping[str, Any], newer: bool) -> dict[str, Any]:
+    if not newer:
+        return {"hyperparameters": dict(hyperparameters)}
+    settings: dict[str, Any] = {"hyperparameters": dict(hyperparameters)}
+    if request.grader is not None:
+        settings["grader"] = dict(request.grader)
+    return {"method": {"type": request.method, request.method: settings}}

@@ -1,12 +1,23 @@
-"""The calls about models: which there are, until when, and deleting a tuned one."""
+"""The calls about models: which there are, until when, deleting a tuned one, and asking one."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx2
 import openai
 
 from ftrun.targets.api.connection import Connection, calling, every
-from ftrun.targets.api.reading import model_of
-from ftrun.targets.service import RemoteModel
+from ftrun.targets.api.failures import as_error
+from ftrun.targets.api.reading import model_of, usage_of
+from ftrun.targets.refusals import adapt, asked_as, changed, refused
+from ftrun.targets.service import RemoteModel, Reply
+
+CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model
+
+REFUSED = (400, 403, 405, 422, 501)  # what servers answer to a parameter that they don't take
 
 
 class ModelCalls(Connection):
@@ -17,15 +28,75 @@ class ModelCalls(Connection):
         with calling("listing models"):
             return [model_of(raw) for raw in every(self._client.models.list())]
 
-    def model(self, name: str) -> RemoteModel | None:
-        """Return the model, or None when the server doesn't have it."""
+    def model(self, name: str) -> RemoteModel:
+        """Return the model; NotFoundError if the server doesn't have it."""
         with calling(f"asking for model {name}"):
-            try:
-                return model_of(self._client.models.retrieve(name))
-            except openai.NotFoundError:
-                return None
+            return model_of(self._client.models.retrieve(name))
 
     def delete_model(self, name: str) -> None:
         """Delete a tuned model."""
         with calling(f"deleting model {name}"):
             self._client.models.delete(name)
+
+    def chat(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Reply:
+        """Ask `model` once."""
+        start = time.monotonic()
+        with calling(f"asking {model}"):
+            answer = self._ask(model, messages, sampling)
+            text = _text(answer)
+        cut = getattr(answer.choices[0], "finish_reason", None) == "length"
+        seconds = round(time.monotonic() - start, 3)
+        return Reply(text=text, usage=usage_of(answer), seconds=seconds, cut=cut)
+
+    def chat_stream(
+        self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """Ask `model` and yield the answer in pieces."""
+        with calling(f"asking {model}"):
+            answer = self._ask(model, messages, {**sampling, "stream": True})
+            if not isinstance(answer, openai.Stream):  # it takes no `stream`
+                yield _text(answer)
+                return
+            for chunk in answer:
+                if chunk.choices and chunk.choices[0].delta.content:
+                    yield chunk.choices[0].delta.content
+
+    def _ask(self, model: str, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> Any:
+        """Ask; a parameter that the server refuses is sent otherwise from then on, where it can be."""
+        changes = self.changes.setdefault(model, {})
+        while True:  # as often as there are parameters at most: each is changed once
+            sent = changed(asked, changes)
+            try:
+                return self._ask_known(model, messages, sent)
+            except openai.APIStatusError as error:
+                if error.status_code not in REFUSED:
+                    raise
+                name, unsupported = refused(error.body, sent)
+                if name is None or not (unsupported and adapt(changes, name)):
+                    wrong = name and asked_as(name, changes)
+                    raise as_error(error, f"asking {model}", parameter=wrong) from error
+
+    def _ask_known(self, model: str, messages: Sequence[Mapping[str, Any]], sent: Mapping[str, Any]) -> Any:
+        """Ask; a model that was trained just now may take minutes until it is known."""
+        deadline, pause = self.known_by.get(model, 0.0), 0.5
+        while True:
+            try:
+                return self._client.chat.completions.create(
+                    model=model,
+                    messages=list(messages),  # type: ignore[arg-type]
+                    timeout=CHAT_TIMEOUT,
+                    **sent,
+                )
+            except openai.NotFoundError:
+                if time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+
+def _text(answer: Any) -> str:
+    """Return what a whole answer says; ValueError when it holds no message."""
+    try:
+        return str(answer.choices[0].message.content or "")
+    except (AttributeError, IndexError, TypeError):
+        raise ValueError("the server's answer holds no message") from None

@@ -1,0 +1,34 @@
+"""The roles, keys and limits of the fine-tuning API, and what `n_epochs: auto` means. Imports nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Method = Literal["supervised", "dpo", "reinforcement"]
+SYSTEM_ROLES = ("system", "developer")
+CHAT_ROLES = (*SYSTEM_ROLES, "user", "assistant")  # of messages without tools
+ROLES = (*CHAT_ROLES, "tool")
+LEGACY_ROLE = "function"
+PLAIN_KEYS = frozenset(("role", "content", "name"))
+MESSAGE_KEYS = {  # by role
+    "system": PLAIN_KEYS,
+    "developer": PLAIN_KEYS,
+    "user": PLAIN_KEYS,
+    "assistant": PLAIN_KEYS | {"weight", "tool_calls"},
+    "tool": frozenset(("role", "content", "tool_call_id")),
+}
+CHAT_KEYS = ("messages", "tools", "parallel_tool_calls")
+COMPLETION_KEYS = ("prompt", "completion")
+OUTPUTS = ("preferred_output", "non_preferred_output")
+PREFERENCE_KEYS = ("input", *OUTPUTS)
+LEGACY_KEYS = ("functions", "function_call")
+FEWEST_EXAMPLES = 10  # of a training file
+
+
+def default_epochs(examples: int) -> int:
+    """Return what `n_epochs: auto` means: 3 epochs; up to 25 for few examples, fewer for very many."""
+    if 3 * examples < 100:
+        return min(25, 100 // max(1, examples))
+    if 3 * examples > 25_000:
+        return max(1, 25_000 // examples)
+    return 3

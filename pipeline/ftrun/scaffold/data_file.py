@@ -1,0 +1,128 @@
+"""Reading a data file that no experiment describes yet, for `ftrun init`.
+
+It uses the readers that a run will use, so that what passes here passes there. Only the encoding is guessed,
+and then named in the experiment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftrun.data.diagnostics.codes import CODES
+from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.examples.sharegpt import converted, is_sharegpt
+from ftrun.data.readers.encodings import find_encoding, is_sure
+from ftrun.data.readers.gzip_files import told
+from ftrun.data.readers.rows import TEXT, numbered
+from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, ending_of
+from ftrun.errors import DataError
+from ftrun.experiment.model import Source
+from ftrun.experiment.places import shown_path
+
+LARGEST = 512_000_000  # bytes; what a provider takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFile:
+    """A data file and its rows.
+
+    `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
+    says that the rows are chats, `sharegpt` that they had to be converted.
+    """
+
+    path: Path
+    format: str
+    encoding: str | None
+    unsure: bool
+    sheet: str | None
+    query: str | None
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+    chat: bool
+    sharegpt: bool
+
+    def error(self, message: str, code: str, hint: str) -> DataError:
+        """Return the error that the file can't be used."""
+        return _error(self.path, message, code, hint)
+
+
+def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = None) -> DataFile:
+    """Read the file at `path`; DataError has everything that keeps it from being rows.
+
+    `sheet` names the sheet of a workbook; `query` is what to ask an SQLite file.
+    """
+    form = _format(path)
+    encoding = _encoding(path) if form in TEXT else None
+    source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)
+    rows = _rows(SourceFile(path=path, source=source, role="data", format=form))
+    sharegpt = all(map(is_sharegpt, rows))
+    columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
+    rows = tuple(map(converted, rows)) if sharegpt else rows
+    return DataFile(
+        path=path,
+        format=form,
+        encoding=encoding,
+        unsure=encoding is not None and not is_sure(path, encoding),
+        sheet=sheet,
+        query=query,
+        columns=columns,
+        rows=rows,
+        chat=isinstance(rows[0].get("messages"), list),
+        sharegpt=sharegpt,
+    )
+
+
+def _format(path: Path) -> str:
+    """Return the format that the file's name says; DataError if it is not a file of rows."""
+    if not path.exists():
+        raise _error(path, "there is no such file", "missing_file", _neighbours(path))
+    if not path.is_file():
+        raise _error(path, "this is not a regular file", "not_a_file", "Name one data file.")
+    if path.stat().st_size > LARGEST:
+        raise _error(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
+    ending = ending_of(path)
+    if ending in OTHER_TABLES:
+        raise _error(path, f"{ending} files are not supported", "other_table", CODES["other_table"].cure)
+    if ending not in ENDINGS:
+        hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
+        if path.suffix.lower() == ".txt":
+            hint = f"If Excel saved it as text, tabs separate its columns: name it .tsv. {hint}"
+        message = f"the extension {path.suffix or '(none)'!r} is not a known format"
+        raise _error(path, message, "unknown_format", hint)
+    return ENDINGS[ending]
+
+
+def _neighbours(path: Path) -> str | None:
+    if not path.parent.is_dir():
+        return f"The folder {shown_path(path.parent)} does not exist either."
+    names = sorted(entry.name for entry in path.parent.iterdir() if ending_of(entry) in ENDINGS)
+    return f"Data files in that folder: {', '.join(names[:10])}." if names else None
+
+
+def _encoding(path: Path) -> str | None:
+    """Return the encoding that the experiment should name, None if it need not."""
+    findings = Findings()
+    with contextlib.suppress(UnusableFileError), told(FilePlace(shown_path(path), findings)):
+        return find_encoding(path)
+    findings.raise_errors()
+    return None
+
+
+def _rows(file: SourceFile) -> tuple[dict[str, Any], ...]:
+    findings = Findings()
+    place = FilePlace(shown_path(file.path), findings)
+    rows: tuple[dict[str, Any], ...] = ()
+    with contextlib.suppress(UnusableFileError):  # the findings say why
+        rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
+    findings.raise_errors()
+    if not rows:
+        raise _error(file.path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
+    return rows
+
+
+def _error(path: Path, message: str, code: str, hint: str | None) -> DataError:
+    return DataError(message, code=code, hint=hint, file=shown_path(path))

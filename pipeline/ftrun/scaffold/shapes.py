@@ -1,0 +1,202 @@
+"""What the rows of a data file are: ready rows, questions and answers, or preferences (logs: chat_log.py)."""
+
+from __future__ import annotations
+
+import statistics
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ftrun.protocol.spec import SYSTEM_ROLES, Method
+from ftrun.scaffold import names
+from ftrun.scaffold.data_file import DataFile
+from ftrun.scaffold.names import find_column, plain_name
+
+Row = Mapping[str, Any]
+Pair = tuple[str, str]  # question and answer of an example; of a chat, its first question and all of it
+JINJA_WORDS = (
+    "and or not in is if else elif for true false none True False None self super loop row caller "
+    "range dict lipsum cycler joiner namespace varargs kwargs"
+)
+CLEAR = 2  # times as long as the next column: then the longest columns are taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What the rows are, and how an experiment says so.
+
+    `words` describe them. `columns` are named by what they hold (None: the rows are ready), `renamed` has new
+    and old names. `source` has keys of the source, `templates` those of `prompt`. `guessed`: the names of
+    columns or speakers did not say so. `unknown`: speakers of a log without a role.
+    """
+
+    words: str
+    pairs: Sequence[Pair]
+    method: Method = "supervised"
+    columns: Mapping[str, str | None] | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
+    needs_system: bool = True
+    guessed: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+def ready_rows(file: DataFile) -> Shape:
+    """Return the shape of rows that need no templates: chats, else preferences as the API takes them."""
+    asked = [messages_in(row if file.chat else row["input"]) for row in file.rows]
+    questions = [
+        next((said for one in messages if one.get("role") == "user" and (said := _text(one)) is not None), "")
+        for messages in asked
+    ]
+    whole = [repr(row.get("messages", "") if file.chat else row) for row in file.rows]
+    chats = "ShareGPT conversations, which become chats" if file.sharegpt else "ready chats"
+    return Shape(
+        words=chats if file.chat else "ready preferences",
+        pairs=list(zip(questions, whole, strict=True)),
+        method="supervised" if file.chat else "dpo",
+        needs_system=not all(any(one.get("role") in SYSTEM_ROLES for one in messages) for messages in asked),
+    )
+
+
+def messages_in(row: Row) -> list[Row]:
+    """Return the messages of a row that are objects; none if it has no messages."""
+    found = row.get("messages")
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _text(message: Row) -> str | None:
+    content = message.get("content")
+    return content if isinstance(content, str) else None
+
+
+def is_ready_preference(row: Row) -> bool:
+    """Return whether a row is a preference as the fine-tuning API takes it."""
+    asked = row.get("input")
+    return isinstance(asked, dict) and isinstance(asked.get("messages"), list) and "preferred_output" in row
+
+
+def find_preferences(file: DataFile) -> Shape | None:
+    """Return which columns hold a question, a better and a worse answer; None if none do."""
+    preferred = find_column(file.columns, names.PREFERRED)
+    rejected = find_column(file.columns, names.REJECTED)
+    if preferred is None or rejected is None:
+        return None
+    user = find_column(file.columns, names.USER, preferred, rejected)
+    asks = _path(file, user) if user is not None else _path(file, preferred, (2,), "[0].content") or None
+    better, worse = _path(file, preferred), _path(file, rejected)
+    if asks is None or better is None or worse is None:
+        return None
+    answers = {"preferred": preferred, "non_preferred": rejected}
+    columns = {"user": user or preferred, **answers}
+    renamed = _renamed(columns if user else answers, file)
+    paths = zip(columns.items(), (asks, better, worse), strict=True)
+    return Shape(
+        words=f"{columns['user']!r} asks, {preferred!r} is preferred to {rejected!r}",
+        pairs=[(_at(row, columns["user"], asks), _at(row, preferred, better)) for row in file.rows],
+        method="dpo",
+        columns=columns,
+        renamed=renamed,
+        templates={key: f"{{{{ {_name(column, renamed)}{path} }}}}" for (key, column), path in paths},
+    )
+
+
+def _path(
+    file: DataFile, column: str, lengths: Sequence[int] = (1, 2), inside: str = "[-1].content"
+) -> str | None:
+    """Return what follows a column's name in a template: "" for texts, `inside` for lists of one or two
+    messages, a question first; None for anything else.
+    """
+    values = [row.get(column) for row in file.rows]
+    if all(isinstance(value, str) for value in values):
+        return ""
+    return inside if all(_is_short_chat(value, lengths) for value in values) else None
+
+
+def _is_short_chat(value: Any, lengths: Sequence[int]) -> bool:
+    if not isinstance(value, list) or len(value) not in lengths:
+        return False
+    sound = all(isinstance(one, dict) and isinstance(one.get("content"), str) for one in value)
+    return sound and (len(value) == 1 or value[0].get("role") == "user")
+
+
+def _at(row: Row, column: str, path: str) -> str:
+    value = row.get(column)
+    if path and value is not None:
+        value = value[0 if path.startswith("[0]") else -1].get("content")
+    return str(value or "")
+
+
+def find_question_answer(file: DataFile, user: str | None, assistant: str | None) -> Shape | None:
+    """Return the columns of question and answer, by name or content; None if they can't be told apart."""
+    asks = user or find_column(file.columns, names.USER, assistant)
+    answers = assistant or find_column(file.columns, names.ASSISTANT, asks)
+    if asks is None or answers is None:
+        longest = _longest_columns(file, 1 if asks or answers else 2, asks, answers)
+        if not longest:
+            return None
+        return _question_answer(file, asks or longest[0], answers or longest[-1], guessed=True)
+    # Alpaca's rows have a question in two columns
+    context = find_column(file.columns, "input", asks) if user is None else None
+    alpaca = plain_name(asks) == "instruction" and context != answers
+    return _question_answer(file, asks, answers, context if alpaca else None)
+
+
+def _question_answer(
+    file: DataFile, user: str, assistant: str, context: str | None = None, *, guessed: bool = False
+) -> Shape:
+    columns = {"user": user, "assistant": assistant}
+    renamed = _renamed({**columns, "context": context} if context else columns, file)
+    templates = {key: f"{{{{ {_name(column, renamed)} }}}}" for key, column in columns.items()}
+    if context:
+        more = _name(context, renamed)
+        templates["user"] += f"{{% if {more} is defined and {more} %}}\n\n{{{{ {more} }}}}{{% endif %}}"
+    asked = (user, context) if context else (user,)
+    return Shape(
+        words=f"{user!r} asks, {assistant!r} answers",
+        pairs=[
+            ("\n\n".join(filter(None, (_at(row, one, "") for one in asked))), _at(row, assistant, ""))
+            for row in file.rows
+        ],
+        columns=columns,
+        renamed=renamed,
+        templates=templates,
+        guessed=guessed,
+    )
+
+
+def _longest_columns(file: DataFile, needed: int, *taken: str | None) -> list[str]:
+    """Return the columns with the longest texts in the order of the file; none if that is unclear."""
+    lengths = {name: _text_length(file, name) for name in file.columns if name not in taken}
+    texts = sorted((name for name in lengths if lengths[name]), key=lambda name: -lengths[name])
+    if len(texts) < needed:
+        return []
+    if len(texts) > needed and lengths[texts[needed - 1]] < CLEAR * lengths[texts[needed]]:
+        return []
+    return sorted(texts[:needed], key=file.columns.index)
+
+
+def _text_length(file: DataFile, column: str) -> float:
+    """Return the mean length of a column of texts; 0 for numbers, dates, labels and what is not text."""
+    values = [row.get(column) for row in file.rows]
+    texts = [value for value in values if isinstance(value, str) and sum(map(str.isalpha, value)) > 1]
+    if len(texts) < 0.8 * len(values) or len(set(texts)) < 0.5 * len(texts):
+        return 0.0
+    return statistics.fmean(map(len, texts))
+
+
+def _renamed(columns: Mapping[str, str], file: DataFile) -> dict[str, str]:
+    """Return new and old name of the columns that a template can't name."""
+    unusable = {new: old for new, old in columns.items() if not _is_name(old)}
+    return {new if new not in file.columns else f"{new}_text": old for new, old in unusable.items()}
+
+
+def _is_name(text: str) -> bool:
+    # Python reads a full-width name in its normal spelling, so such a name gets a new one
+    normal = unicodedata.normalize("NFKC", text) == text
+    return normal and text.isidentifier() and text not in JINJA_WORDS.split()
+
+
+def _name(column: str, renamed: Mapping[str, str]) -> str:
+    return next((new for new, old in renamed.items() if old == column), column)

@@ -1,0 +1,215 @@
+"""The reading of failed calls: what an error of the SDK means for a paid call, and in words."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import re
+import time
+from datetime import datetime
+from typing import Any
+
+import openai
+
+from ftrun.targets.api.unreachable import AGAIN, network_trouble, origin
+from ftrun.targets.errors import NotFoundError, ServiceError, is_api_error
+from ftrun.targets.service import NotCreated, Unclear
+
+REFUSED = (400, 401, 403, 404, 413, 422)
+LOGIN_WANTED = 511  # of a network before the server
+FOREIGN = ("refused", "forbidden")  # what a proxy between says, too, in words of its own
+PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
+CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
+QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")
+# causes of a failed connection after which nothing has left; a ProxyError is a tunnel that was refused
+NEVER_SENT = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")
+# what reading an answer of another shape than the protocol's raises, the SDK's own reading included; JSON of
+# a hundred thousand brackets is a RecursionError
+SHAPE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+DAILY = re.compile(r"\b(?:daily|per[ -]day|rpd|tpd|in 24 ?h(?:ours)?|today|tomorrow)\b", re.IGNORECASE)
+QUEUE = re.compile(
+    r"\b(?:active|concurrent|pending|queued|running|simultaneous)\b.{0,40}\b(?:jobs?|requests?|fine-?tun)"
+    r"|too_many_jobs|queue is full",
+    re.IGNORECASE | re.DOTALL,
+)
+HINTS = {
+    "not_eligible": "This account may not create fine-tuning jobs any more (OpenAI is closing its service): "
+    "waiting or another key of it does not help. Train the same file elsewhere: `--target local` on this "
+    "machine, or a target with another provider or base_url (docs/targets.md); models that were tuned "
+    "before still answer until their shutdown date.",
+    "quota": "The account has no credit left or has reached its spending limit; waiting does not help. "
+    "Nothing was created.",
+    "wrong_key": "The server does not accept the key. Check the variable that the target's api_key_env "
+    "names.",
+    "redirected": "ftrun sends keys and data to the named server only. Write the final address as base_url; "
+    "or, where the network or a proxy wants a login, log in with a browser first.",
+    "login_wanted": "The network or a proxy wants a login: log in with a browser, then run the same command "
+    "again.",
+    "unreadable_answer": "Is base_url the API's address, with its /v1? A proxy, or a network that wants a "
+    "login, answers with a page of its own, too: open the address in a browser.",
+    "refused": "The server does not accept this request, and won't the next time: correct what its message "
+    "names.",
+    "forbidden": "This key may not do that at this server: look at its project and its permissions.",
+    "not_found": "Is base_url right, with its /v1? Then the server has nothing of that name for this key.",
+    "foreign": "The answer is not an error of the API: a proxy or a gateway may have given it. Check the "
+    "target's address, and what is between this machine and the server.",
+    "queue_full": "That is no error: as many of your jobs as the account may have are at work. Run the same "
+    "command again when one has ended (`ftrun ls jobs`).",
+}
+
+
+def outcome_of(error: Exception) -> NotCreated | Unclear:
+    """Return whether a failed create certainly made no job: only the API's own error says so. A proxy that
+    filters answers gives a 4xx of its own after the server has made the job.
+    """
+    if isinstance(error, openai.APIStatusError):
+        told = describe(error)
+        if not in_api_form(error):
+            return Unclear(reason=f"{told}; this is not an error of the API, a proxy may have given it")
+        if error.status_code in (*REFUSED, 429):
+            return NotCreated(
+                reason=told, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
+            )
+        return Unclear(reason=told)
+    if isinstance(error, openai.APIConnectionError) and _never_sent(error):
+        return NotCreated(reason=describe(error), hint=f"Nothing was sent. {_hint(error)}")
+    return Unclear(reason=describe(error))
+
+
+def describe(error: Exception) -> str:
+    """Return one line for the user: status, the API's own message, or what happened to the connection."""
+    if isinstance(error, openai.APIStatusError):
+        return _status_words(error)
+    if isinstance(error, openai.APIConnectionError):
+        return network_trouble(error)[0]
+    if isinstance(error, json.JSONDecodeError):
+        return "the server's answer was not JSON"
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, SHAPE):
+        return "the server's answer has not the protocol's shape"
+    return f"{type(error).__name__}: {error}"
+
+
+def _status_words(error: openai.APIStatusError) -> str:
+    """Return status and message; where the API says nothing, who answered and where it points to."""
+    if _body(error).get("message"):
+        return f"HTTP {error.status_code}: {_api_message(error)}"
+    to = origin(error.response.url.join(error.response.headers.get("location", "")))
+    points = f", which points to {to}" if 300 <= error.status_code < 400 else ""
+    return f"HTTP {error.status_code} from {origin(error.request.url)}{points}: {_api_message(error)}"
+
+
+def as_error(error: Exception, doing: str, asked: str = "", *, parameter: str | None = None) -> ServiceError:
+    """Return the error of a stage whose call failed; `doing` is a clause such as `uploading x`, `asked` the
+    address that was asked last, `parameter` what the server refuses.
+    """
+    code = code_of(error)
+    at = f" ({asked})" if code == "unreadable_answer" else ""
+    kind = NotFoundError if code == "not_found" else ServiceError
+    return kind(
+        f"{doing}: {describe(error)}{at}",
+        code=code,
+        hint=_hint(error),
+        retry_after=retry_after(error),
+        parameter=parameter,
+        certain=not isinstance(error, openai.APIStatusError) or in_api_form(error),
+    )
+
+
+def in_api_form(error: openai.APIStatusError) -> bool:
+    """Return whether the answer is an error in the API's own form."""
+    try:
+        answer = json.loads(error.response.content)
+    except (ValueError, RecursionError):
+        return False
+    return is_api_error(answer)
+
+
+def code_of(error: Exception) -> str:
+    """Return what went wrong as a stable code."""
+    if isinstance(error, SHAPE) and not isinstance(error, openai.OpenAIError):
+        return "unreadable_answer"
+    if not isinstance(error, openai.APIStatusError):
+        return "unreachable"
+    told = _body(error)
+    code, status = str(told.get("code") or ""), error.status_code
+    if code == "training_not_available":
+        return "not_eligible"
+    if code in QUOTA or told.get("type") in QUOTA:
+        return "quota"
+    if status == 429:
+        return _limit(f"{code} {told.get('message')}")
+    if 300 <= status < 400:
+        return "redirected"
+    refused = 400 <= status < 500 and status not in PASSING
+    return CODES.get(status, "refused" if refused else "api_error")
+
+
+def _limit(told: str) -> str:
+    """Tell the limits apart: one that a night ends, one that another job's end ends, one of this minute."""
+    if DAILY.search(told):
+        return "daily_limit"
+    return "queue_full" if QUEUE.search(told) else "rate_limited"
+
+
+def retry_after(error: Exception) -> float | None:
+    """Return the seconds of an answer's Retry-After (a number or a date), None where there is none."""
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    value = error.response.headers.get("retry-after")
+    if not value:
+        return None
+    with contextlib.suppress(ValueError):  # else it is a date
+        return max(0.0, float(value))
+    try:
+        at = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    # by the server's own clock where it tells it: ours may be days off
+    now = email.utils.parsedate_tz(error.response.headers.get("date") or "")
+    return max(0.0, at.timestamp() - (email.utils.mktime_tz(now) if now else time.time()))
+
+
+def _never_sent(error: openai.APIConnectionError) -> bool:
+    return type(error.__cause__).__name__ in NEVER_SENT
+
+
+def _body(error: openai.APIStatusError) -> dict[str, Any]:
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        return inner if isinstance(inner, dict) else {}
+    return {}
+
+
+def _api_message(error: openai.APIStatusError) -> str:
+    told = error.body if isinstance(error.body, str) and not error.body.startswith("<") else None
+    said = _body(error).get("message") or _body(error).get("detail") or told or "no message in the answer"
+    return (said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))[:500]
+
+
+def _hint(error: Exception) -> str:
+    """Return what to look at; the same command again is named only where it can help."""
+    if isinstance(error, openai.APIConnectionError):
+        return network_trouble(error)[1]
+    code, pause = code_of(error), retry_after(error)
+    if isinstance(error, openai.APIStatusError):
+        if error.status_code == LOGIN_WANTED:
+            return HINTS["login_wanted"]
+        told = _body(error)
+        if code in FOREIGN and not (told.get("message") or told.get("detail")):
+            return HINTS["foreign"]
+    if code == "daily_limit":
+        return f"That is no error: the account's daily limit is reached. Come back {_when(pause)}."
+    if code == "rate_limited" and pause:
+        return f"The server asks to wait: run the same command again {_when(pause)}."
+    return HINTS.get(code, AGAIN)
+
+
+def _when(pause: float | None) -> str:
+    if not pause or pause > 10 * 86400:  # nothing said, or nonsense
+        return "tomorrow"
+    at = datetime.fromtimestamp(time.time() + pause)
+    return f"after {at:%H:%M}" if pause < 3600 * 12 else f"after {at:%Y-%m-%d %H:%M}"

@@ -1,1 +1,0 @@
-"""What only Azure has: deployments and Microsoft Entra ID."""

@@ -1,0 +1,201 @@
+"""Which variable of the environment may be sent to which server.
+
+The experiment file names both, and the file may be somebody else's. A service's own key goes to that service
+and, if the user agrees, to a server on this machine. Any other variable goes where the user agrees: once for
+each variable and server, with a yes or --yes; for a server on this machine also by a run that a budget lets
+spend, and by `adopt`. That is kept in the user's state folder, never in a repository.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ftrun.errors import DecisionError, FtrunError, UsageError, UserError
+from ftrun.experiment import services
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.nodes import KeyPath
+from ftrun.experiment.places import shown_path
+from ftrun.experiment.target_model import Target
+from ftrun.files import append_durably
+from ftrun.redaction import keep_secret
+from ftrun.targets.addresses import PORTS, is_loopback, server_of
+from ftrun.user_dirs import user_folder
+
+NAME = "consent.jsonl"
+INFERENCE_VARIABLE = "AZURE_OPENAI_AD_TOKEN"  # stands for a token of azure-identity, too
+MANAGEMENT_VARIABLE = "AZURE_MANAGEMENT_TOKEN"
+PLACEHOLDER = re.compile(
+    r"your|api[-_ ]?key|replace|changeme|example|<.*>|\.\.\.|…|x{4,}|\*{3,}|^sk-?$", re.IGNORECASE
+)
+HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+
+_agreed_here: set[tuple[str, str]] = set()  # by this process: its user may have no folder to keep it in
+
+
+def agree(
+    experiment: Experiment, *, yes: bool, ask: Callable[[str], bool] | None, here: bool = False
+) -> None:
+    """Return when all that the target would be sent may be sent; DecisionError where the user doesn't agree.
+
+    `ask` puts a question to a person (None: nobody is there). `here`: what the user asked for is a yes for
+    servers on this machine; a budget is no yes for others, since it is in the same file. UsageError, with
+    the place in the file, for a service's own key that would go elsewhere.
+    """
+    for variable, url, path in _sent(experiment.target):
+        try:
+            permit(variable, url)
+        except DecisionError:
+            question = f"Send the variable {variable} to {shown_server(url)}, now and from now on?"
+            if not (yes or (here and is_loopback(url)) or (ask and ask(question))):
+                raise
+            remember(variable, url)
+        except UsageError as error:
+            place = experiment.places.get(path) or experiment.places.get(path[:2])
+            if place is not None:
+                problem = error.problem
+                problem.file, problem.line, problem.column = shown_path(place[0]), place[1], place[2]
+            raise
+
+
+def permit(variable: str, url: str) -> None:
+    """Return when the variable may be sent to the server at `url`: UsageError where it never may,
+    DecisionError where the user has not agreed to it.
+    """
+    shown, host = shown_server(url), urlsplit(url).hostname or ""
+    own = services.own_hosts(variable)
+    if own is not None and any(_fits(host, pattern) for pattern in own):
+        return
+    if own is not None and not is_loopback(url):
+        raise UsageError(
+            f"{variable} is the key of another service and is not sent to {shown}; nothing was sent",
+            code="foreign_key",
+            hint="Put that server's key into a variable of its own, such as OTHER_API_KEY, and name it.",
+        )
+    if (variable, server_of(shown)) not in _agreed_here | set(_kept()):
+        raise DecisionError(
+            f"the file sends the variable {variable} to {shown}, which you have not agreed to; "
+            "nothing was sent",
+            code="not_confirmed",
+            hint="If you trust both: `ftrun plan CONFIG --yes`, once; it spends nothing.",
+        )
+
+
+def shown_server(url: str) -> str:
+    """Return scheme, host and port of an address; UsageError where a key could be read on the way to it, or
+    where readers of addresses might not agree on the host.
+    """
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url))
+        if safe and "@" not in parts.netloc and url.isprintable() and HOST.fullmatch(host):
+            shown = f"[{host}]" if ":" in host else host
+            return f"{parts.scheme}://{shown}" + ("" if port in (None, PORTS[parts.scheme]) else f":{port}")
+    raise UsageError(
+        "the target's address is not https:// and a host's name; nothing was sent",
+        code="base_url",
+        hint="Such as https://models.example.com/v1; plain http is for this machine only.",
+    )
+
+
+def _sent(target: Target) -> Iterator[tuple[str, str, KeyPath]]:
+    """Yield what the target would be sent, as far as it is set: variable, address, key that says so."""
+    if target.provider == "local":
+        return
+    place: KeyPath = ("targets", target.name)
+    url = target.base_url or services.service("openai")["base_url"]
+    if target.auth == "entra":
+        yield INFERENCE_VARIABLE, url, (*place, "auth")
+    named = {"api_key_env": target.api_key_env or "OPENAI_API_KEY"} if target.auth == "key" else {}
+    for key, variable in named.items():
+        if os.environ.get(variable):
+            yield variable, url, (*place, key)
+    for header, value in target.headers.items():
+        variable = value.removeprefix("env:")
+        if variable != value and os.environ.get(variable):
+            yield variable, url, (*place, "headers", header)
+    if target.deployment is not None and target.deployment.subscription is not None:
+        yield MANAGEMENT_VARIABLE, target.deployment.management_url, (*place, "deployment", "management_url")
+
+
+def _fits(host: str, pattern: str) -> bool:
+    """Return whether `host` is of the pattern, where `*` is one label of a host's name."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", "[a-z0-9-]+"), host) is not None
+
+
+def _file() -> Path:
+    return user_folder(None, "XDG_STATE_HOME", ".local/state") / NAME
+
+
+def _kept() -> Iterator[tuple[str, str]]:
+    """Yield the pairs that were agreed to; a damaged line agrees to nothing, nor does a pipe."""
+    try:
+        file = _file()
+        lines = file.read_bytes().splitlines() if file.is_file() else []  # a pipe would be waited for
+    except (OSError, UserError):
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+            found = json.loads(line)
+            pair = found["variable"], found["server"]
+            if all(isinstance(one, str) for one in pair):
+                yield pair
+
+
+def remember(variable: str, url: str) -> None:
+    """Keep that the user agreed; where it can't be kept it holds for this process."""
+    server = server_of(shown_server(url))
+    line = json.dumps({"variable": variable, "server": server}).encode() + b"\n"
+    try:
+        append_durably(_file(), line, mode=0o600)
+    except (OSError, FtrunError):
+        _agreed_here.add((variable, server))
+
+
+def key_from(variable: str, target: str) -> str:
+    """Return the key that the environment variable holds; UsageError when it can't be one."""
+    value = os.environ.get(variable)
+    hint = f"export {variable}=…  (or use the embedded engine: --target local)"
+    if not value:
+        raise UsageError(
+            f"target {target!r} needs a key, and the environment variable {variable} is not set",
+            code="no_key",
+            hint=hint,
+        )
+    fault = _fault(value)
+    if fault:
+        raise UsageError(
+            f"the environment variable {variable} {fault}; nothing was sent", code="bad_key", hint=hint
+        )
+    keep_secret(value)
+    return value
+
+
+def key_for(url: str, variable: str, target: str) -> str:
+    """Return the key as `key_from` if it may be sent to the server at `url`, else raise as `permit`."""
+    key = key_from(variable, target)
+    permit(variable, url)
+    return key
+
+
+def _fault(value: str) -> str | None:
+    """Return what is wrong with a key, without quoting it."""
+    if not value.isascii():
+        return "holds characters that no key has (full-width letters or quotes?)"
+    if value != value.strip():
+        return "begins or ends with a space or a line break"
+    if any(character.isspace() or not character.isprintable() for character in value):
+        return "has a space or a control character inside"
+    if value[0] in "\"'" or value[-1] in "\"'":
+        return "has quotation marks around the key"
+    if PLACEHOLDER.search(value) and not re.fullmatch(r"[A-Za-z0-9_-]{40,}", value):
+        return "holds a placeholder, not a key"
+    if len(value) < 8:
+        return "is too short to be a key"
+    return None

@@ -1,0 +1,159 @@
+"""What tokens and money depend on: the model's encoding, the dated tables, the rate of the yen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ftrun import data
+from ftrun.cost.amounts import cost_words, money
+from ftrun.cost.availability import target_problems
+from ftrun.cost.models import encoding_of
+from ftrun.cost.prices import price_table
+from ftrun.experiment.model import Budget, EvalPrompt, Evaluation
+from ftrun.experiment.target_model import Price, Target
+
+MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
+NAMES = (
+    *("gpt-3.5-turbo", "gpt-3.5-turbo-0613", "gpt-35-turbo", "gpt-4", "gpt-4-0613", "gpt-4-turbo-2024-04-09"),
+    *("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18", "chatgpt-4o-latest", "gpt-4.1-2025-04-14"),
+    *("gpt-4.1-nano-2025-04-14", "gpt-4.5-preview", "gpt-5", "gpt-5-mini", "o1", "o1-mini", "o3-mini"),
+    *("o4-mini-2025-04-16", "davinci-002", "babbage-002"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_encodings_are_those_that_tiktoken_names(name: str) -> None:
+    """Every OpenAI family, a fine-tune of it too, is counted in the encoding that tiktoken names."""
+    import tiktoken.model
+
+    expected = tiktoken.model.encoding_name_for_model(name)
+    for model in (name, f"ft:{name}:org:suffix:id"):
+        assert encoding_of(replace(MINI, model=model)) == (expected, True)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "openai/gpt-4o", "gpt-neo", "opus-4", "mistral-large"])
+def test_other_models_are_counted_as_an_estimate(name: str) -> None:
+    """A model of somebody else's is counted in o200k_base and marked as not exact."""
+    assert encoding_of(replace(MINI, model=name)) == ("o200k_base", False)
+
+
+def test_training_that_is_billed_by_the_hour_has_no_price(make: Any) -> None:
+    """No number is made up for o4-mini, and the reason is said."""
+    experiment = make({}, target=replace(MINI, model="o4-mini-2025-04-16"))
+    estimate = data.price(experiment, examples=50, train_tokens=5000)
+    assert estimate["usd"] is None and "billed by the hour (US$100)" in estimate["unknown"]
+    assert "by the hour" in cost_words(estimate)
+
+
+def test_reinforcement_at_openai_has_no_price_in_tokens(make: Any) -> None:
+    """It is billed by time: the price of a token would be too low by far, and a budget could not be kept."""
+    experiment = make({}, target=MINI)
+    graded = replace(experiment, train=replace(experiment.train, method="reinforcement"))
+    estimate = data.price(graded, examples=50, train_tokens=5000)
+    assert (estimate["usd"], estimate["train_usd"]) == (None, None)
+    assert "by the hour" in estimate["unknown"]
+    assert data.train_usd(graded, 5000) is None
+    done = data.price(graded, examples=50, train_tokens=5000, train=False)
+    assert (done["usd"], done["unknown"]) == (0.0, None)
+    own = replace(graded, target=replace(MINI, price=Price(train=1.0, input=1.0, output=1.0)))
+    assert data.price(own, examples=50, train_tokens=1_000_000)["train_usd"] == 3.0
+
+
+def test_each_candidate_is_priced_as_the_model_it_is(make: Any) -> None:
+    """A model by its id costs what that model costs, so that a budget holds; one without a price has none."""
+    prompts = (EvalPrompt(id="a", user="Why?"),)
+
+    def eval_usd(*models: str) -> float | None:
+        evaluation = Evaluation(models=models, prompts=prompts, sampling={"max_tokens": 1000})
+        experiment = make({}, target=MINI, evaluation=evaluation)
+        found: float | None = data.price(experiment, examples=50, train_tokens=5000)["eval_usd"]
+        return found
+
+    own, large, both = (
+        eval_usd("base"),
+        eval_usd("gpt-4.1-2025-04-14"),
+        eval_usd("base", "gpt-4.1-2025-04-14"),
+    )
+    assert own is not None and large is not None and both is not None
+    assert large > 3 * own and both == pytest.approx(own + large, abs=2e-6)
+    assert eval_usd("base", "gpt-9") is None
+
+
+def test_yen_stand_beside_dollars(make: Any) -> None:
+    """With a rate every amount is also in yen, and the total is in the document."""
+    experiment = replace(make({}, target=MINI), budget=Budget(yen_per_usd=150))
+    estimate = data.price(experiment, examples=1000, train_tokens=1_000_000)
+    assert (estimate["usd"], estimate["yen"], estimate["price_date"]) == (
+        15.0,
+        2250.0,
+        price_table()["date"],
+    )
+    assert "US$15.00 (¥2,250)" in cost_words(estimate)
+    assert data.price(make({}, target=MINI), examples=9, train_tokens=9)["yen"] is None
+
+
+@pytest.mark.parametrize(
+    ("usd", "rate", "text"),
+    [
+        (0, None, "US$0.00"),
+        (0.0123, None, "US$0.0123"),
+        (1234.5, None, "US$1,234.50"),
+        (0.001, 155, "US$0.0010 (under ¥1)"),
+        (12, 155, "US$12.00 (¥1,860)"),
+    ],
+)
+def test_amounts_are_readable(usd: float, rate: float | None, text: str) -> None:
+    """Cents are shown where there are few, yen where there is a rate."""
+    assert money(usd, rate) == text
+
+
+@pytest.mark.parametrize(
+    ("day", "model", "codes"),
+    [
+        ("2026-09-01", "gpt-4.1-mini-2025-04-14", []),
+        ("2026-12-01", "gpt-4.1-mini-2025-04-14", ["model_shutdown", "jobs_closed"]),
+        ("2027-01-10", "gpt-4o-2024-08-06", ["model_shutdown", "jobs_closed"]),
+        ("2027-04-01", "ft:gpt-4o-2024-08-06:org::id", ["model_shutdown", "old_prices"]),
+        ("2026-11-01", "gpt-3.5-turbo-0125", ["model_shutdown"]),
+        ("2027-04-01", "gpt-9", ["jobs_closed"]),
+    ],
+)
+def test_dates_of_models_jobs_and_prices_are_warned_of(
+    make: Any, day: str, model: str, codes: list[str]
+) -> None:
+    """A model that closes within 90 days or has closed, jobs no longer taken, prices over 120 days old."""
+    experiment = make({}, target=replace(MINI, model=model))
+    found = list(data.target_problems(experiment, date.fromisoformat(day)))
+    assert [problem.code for problem in found] == codes
+    assert all(problem.hint for problem in found)
+
+
+def test_other_servers_close_nothing(make: Any) -> None:
+    """The dates are OpenAI's own: neither a local target nor another server is warned of."""
+    late = date(2030, 1, 1)
+    other = replace(MINI, base_url="https://example.invalid/v1", api_key_env="K")
+    assert not [*target_problems(make({}), late), *target_problems(make({}, target=other), late)]
+    own = make({}, target=replace(MINI, price=Price(train=1, input=1, output=1)))
+    assert "old_prices" not in {problem.code for problem in target_problems(own, late)}
+
+
+def test_a_million_tokens_cost_dollars_not_thousands(make: Any) -> None:
+    """The unit is dollars a million tokens: 150,000 of them on 4.1-mini are 75 cents."""
+    estimate = data.price(make({}, target=MINI), examples=50, train_tokens=50_000)
+    assert estimate["usd"] == 0.75
+
+
+def test_answers_without_a_limit_are_priced_at_full_length(make: Any) -> None:
+    """`max_tokens: null` leaves the length to the server: a budget must hold for the longest answer."""
+
+    def cost(**sampling: int) -> float:
+        asked = Evaluation(models=("tuned",), prompts=(EvalPrompt(id="a", user="?"),), sampling=sampling)
+        usd = data.price(make({}, target=MINI, evaluation=asked), examples=50, train_tokens=5000)["eval_usd"]
+        assert isinstance(usd, float)
+        return usd
+
+    assert cost(max_tokens=256) < 0.01 < 0.1 < cost()

@@ -1,0 +1,1 @@
+"""What the tests of several folders use: servers, processes, projects and a browser."""
