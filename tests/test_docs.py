@@ -11,8 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from conftest import ROOT
-from ftrun.experiment import build_experiment, read_document
-from ftrun.experiment.schema import schema_text
+from ftrun.experiment import build_experiment, read_document, schema_text
 
 READMES = ("README.md", "README.ja.md")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

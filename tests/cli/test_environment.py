@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from azure_management import Management
-from ftrun.experiment.target_model import Deployment
+from ftrun.experiment.target import Deployment
 from ftrun.targets.azure.deployments import Deployments
 from ftrun.targets.consent import remember
 from paid import KEY, Paid

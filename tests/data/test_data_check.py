@@ -20,7 +20,7 @@ from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.distribution import distribution, histogram
 from ftrun.errors import DataError
 from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split, Train
-from ftrun.experiment.target_model import Price, Target
+from ftrun.experiment.target import Price, Target
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,7 @@ import pytest
 from ftrun import data
 from ftrun.errors import DataError
 from ftrun.experiment.model import MessageTemplate, Prompt, Template, Train
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.protocol.learned import trained_spans
 from ftrun.protocol.rows import Method, row_faults
 from ftrun.targets.training_rules import method_faults, rule_faults, rules_of

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ftrun.experiment import build_experiment, model, read_document, schema_text, target_model
+from ftrun.experiment import build_experiment, model, read_document, schema_text, target
 from ftrun.experiment.build import DEFAULT_AUGMENT_SAMPLING, DEFAULT_HYPERPARAMETERS, DEFAULT_SAMPLING
 
 from .conftest import Workplace
@@ -54,9 +54,9 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     # definition, dataclass, key -> field where they differ, fields that are no keys
     ("", model.Experiment, {"version": "", "extends": "", "eval": "evaluation"},
      {"file", "project", "files", "places"}),
-    ("target", target_model.Target, {}, {"name"}),
-    ("price", target_model.Price, {}, set()),
-    ("upload", target_model.UploadSettings, {}, set()),
+    ("target", target.Target, {}, {"name"}),
+    ("price", target.Price, {}, set()),
+    ("upload", target.UploadSettings, {}, set()),
     ("budget", model.Budget, {"unclear": "resend_after"}, set()),
     ("data", model.Data, {}, set()),
     ("augment", model.Augment, {}, set()),

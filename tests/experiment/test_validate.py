@@ -61,7 +61,7 @@ def test_what_belongs_to_a_later_version_says_so(place: Workplace, more: str) ->
     """Keys and values that the design names but this version lacks are told apart from typos."""
     problem = place.wrong_with(more)
     assert problem.code == "not_in_this_version"
-    assert "not in this version" in problem.message
+    assert "not supported yet" in problem.message
 
 
 @pytest.mark.parametrize(

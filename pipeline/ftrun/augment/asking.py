@@ -11,7 +11,7 @@ from ftrun import data
 from ftrun.augment.entries import Entry
 from ftrun.augment.kept import Answered, KeptAnswers
 from ftrun.augment.requests import Message, Request
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 
 class Said(Protocol):

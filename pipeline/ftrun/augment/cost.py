@@ -10,7 +10,7 @@ from ftrun.cost.models import encoding_of
 from ftrun.cost.prices import LONGEST_ANSWER, MILLION, price_of, unknown_price
 from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 
 def estimate(

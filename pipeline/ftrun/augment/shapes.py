@@ -62,7 +62,7 @@ def shape_of(experiment: Experiment) -> Shape:
     turns = list(_templates(experiment.prompt))
     if not turns:
         return Shape(question=QUESTION, answers=(ANSWER,), names=(QUESTION, ANSWER), chat=True)
-    from ftrun.experiment.templates.columns import columns_of  # imports jinja2
+    from ftrun.experiment.templates.syntax import columns_of  # imports jinja2
 
     asked = [name for role, one in turns if role == "user" for name in columns_of(experiment, one)]
     answers = [name for role, one in turns if role == "assistant" for name in columns_of(experiment, one)]

@@ -19,7 +19,7 @@ from ftrun.data.diagnostics.codes import CODES
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 TABLE = Path(__file__).with_name("availability.json")
 SOON = 90  # days: warn from then on

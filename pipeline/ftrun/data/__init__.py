@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ftrun.data.types import Prepared
     from ftrun.errors import Problem
     from ftrun.experiment.model import Experiment
-    from ftrun.experiment.target_model import Target
+    from ftrun.experiment.target import Target
 
 Announce = Callable[[str], None]
 

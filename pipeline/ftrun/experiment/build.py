@@ -19,7 +19,7 @@ from ftrun.experiment.model import (
     MessageTemplate,
     Notify,
     Prompt,
-    Sample,
+    RowSample,
     Share,
     Source,
     Split,
@@ -28,8 +28,7 @@ from ftrun.experiment.model import (
     TemplateTree,
     Train,
 )
-from ftrun.experiment.nodes import KeyPath
-from ftrun.experiment.numbers import one_spelling
+from ftrun.experiment.nodes import KeyPath, one_spelling
 from ftrun.experiment.target import seconds, target_of
 
 BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
@@ -161,12 +160,12 @@ def _sources(document: Document, path: KeyPath, raw: list[Mapping[str, Any]]) ->
     )
 
 
-def _sample(raw: float | Mapping[str, Any] | None) -> Sample | None:
+def _sample(raw: float | Mapping[str, Any] | None) -> RowSample | None:
     if raw is None:
         return None
     given = raw if isinstance(raw, Mapping) else {"size": raw}
     size = given["size"]
-    return Sample(size=size if size < 1 else int(size), seed=int(given.get("seed", 42)))
+    return RowSample(size=size if size < 1 else int(size), seed=int(given.get("seed", 42)))
 
 
 def _split(document: Document, raw: Mapping[str, Any] | None) -> Split | None:

@@ -17,11 +17,11 @@ from typing import Any
 import ftrun
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import overrides as sets
+from ftrun.experiment import schema_text
 from ftrun.experiment.decode import decode, read_bytes, refuse_data
 from ftrun.experiment.model import Template
 from ftrun.experiment.nodes import KeyPath, Node, find, merge, plain, spell, walk
 from ftrun.experiment.places import excerpt, shown_path
-from ftrun.experiment.schema import schema_text
 from ftrun.experiment.yaml12 import compose
 
 LARGEST_YAML = 1_000_000  # bytes
@@ -76,7 +76,7 @@ class Document:
 
         `show`: with the line; without it where the value may be a secret.
         """
-        from ftrun.experiment.rules.key_shapes import masked  # only errors need it
+        from ftrun.experiment.key_shapes import masked  # only errors need it
 
         name = spell(path)
         message = f"{masked(name)}: {message}" if name else message

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 Share = int | float
 
@@ -33,7 +33,7 @@ TemplateTree = Template | Mapping[str, Any] | tuple[Any, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class RowSample:
     """How many rows of a source are used: a share (float below 1) or a count (int)."""
 
     size: Share
@@ -77,7 +77,7 @@ class Source:
     dataset: Dataset | None = None
     columns: Mapping[str, str] | None = None
     where: str | None = None
-    sample: Sample | None = None
+    sample: RowSample | None = None
     limit: int | None = None
     weight: float = 1.0
     group_by: tuple[str, ...] = ()

@@ -104,3 +104,12 @@ def entries_in(data: Any, *path: str) -> list[tuple[int, dict[str, Any]]]:
     if not isinstance(items, list):
         return []
     return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
+
+
+def one_spelling(value: Any) -> Any:
+    """Return plain data with every whole float as an integer: 1.0 and 1 must not be two jobs or questions."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: one_spelling(one) for key, one in value.items()}
+    return [one_spelling(one) for one in value] if isinstance(value, list) else value

@@ -25,7 +25,7 @@ def shown_path(path: Path) -> str:
 
 def excerpt(text: str, line: int, column: int) -> str:
     """Return line `line` of `text` with a mark under `column`, each on a line of its own; "" if too far."""
-    from ftrun.experiment.rules.key_shapes import (
+    from ftrun.experiment.key_shapes import (
         masked,  # its patterns take milliseconds that only errors need
     )
 
@@ -45,7 +45,7 @@ def shown_value(value: object) -> str:
     """Return `value` as a short text for a message, without what looks like a key."""
     import json
 
-    from ftrun.experiment.rules.key_shapes import masked
+    from ftrun.experiment.key_shapes import masked
 
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = masked(text)

@@ -11,15 +11,15 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import ftrun
 from ftrun.errors import ConfigError, Problem
+from ftrun.experiment import schema_text
 from ftrun.experiment.document import Document
-from ftrun.experiment.nodes import KeyPath
+from ftrun.experiment.key_shapes import masked
+from ftrun.experiment.nodes import KeyPath, walk
 from ftrun.experiment.places import shown_value
-from ftrun.experiment.rules import later
 from ftrun.experiment.rules.general import rule_problems
-from ftrun.experiment.rules.key_shapes import masked
 from ftrun.experiment.rules.secrets import secret_problems
-from ftrun.experiment.schema import schema_text
 
 TYPES = {
     "string": "text",
@@ -30,6 +30,21 @@ TYPES = {
     "object": "keys and values",
     "null": "null",
 }
+# `*` stands for a target's name or an index
+LATER_KEYS = frozenset(
+    (
+        "eval.prompts.*.tools",
+        "eval.prompts.*.reference",
+        "eval.test_set",
+        "eval.scorers",
+        "eval.gates",
+    )
+)
+LATER_VALUES = {
+    "targets.*.provider": ("ray",),
+    "eval.models.*": ("few-shot", "retrieval", "checkpoints"),
+}
+LATER_HINT = f"This is ftrun {ftrun.__version__}: remove it, or use a newer version that supports it."
 
 
 def validate(document: Document) -> None:
@@ -38,6 +53,11 @@ def validate(document: Document) -> None:
     found = [*document.problems, *secrets.values()]
     found += [problem for path, problem in _schema_problems(document) if path not in secrets]
     found += rule_problems(document, set(secrets))
+    found += [
+        _later_value(document, path, node.value)
+        for path, node in walk(document.root)
+        if _is_later(path, node.value)
+    ]
     problems = _sorted(found)
     if not problems:
         return
@@ -78,10 +98,9 @@ def _translated(document: Document, error: Any) -> Iterator[tuple[KeyPath, Probl
 
 
 def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem:
-    if later.is_later_key(path):
-        return document.problem(
-            path, "not in this version", code="not_in_this_version", hint=later.HINT, at_key=True
-        )
+    if _pattern(path) in LATER_KEYS:
+        message = "not supported yet"
+        return document.problem(path, message, code="not_in_this_version", hint=LATER_HINT, at_key=True)
     key = str(path[-1])
     plain_key = unicodedata.normalize("NFKC", key).strip()
     value = shown_value(_at(document.data, path))
@@ -130,13 +149,29 @@ def _missing_key(document: Document, path: KeyPath, key: str, schema: Mapping[st
 
 def _wrong_value(document: Document, path: KeyPath, error: Any) -> Problem:
     value = error.instance
-    if later.is_later_value(path, value):
-        message = f"{shown_value(value)} is not in this version"
-        return document.problem(path, message, code="not_in_this_version", hint=later.HINT)
+    if _is_later(path, value):
+        return _later_value(document, path, value)
     hint = _hint(error)
     described = "" if error.validator in ("enum", "const") else _described(error.schema)
     message = f"{_complaint(error)}{described}"
     return document.problem(path, message, code="wrong_value", hint=hint)
+
+
+def _is_later(path: KeyPath, value: Any) -> bool:
+    """Return whether `value` is one that a later version brings."""
+    return isinstance(value, str) and value in LATER_VALUES.get(_pattern(path), ())
+
+
+def _later_value(document: Document, path: KeyPath, value: Any) -> Problem:
+    message = f"{shown_value(value)} is not supported yet"
+    return document.problem(path, message, code="not_in_this_version", hint=LATER_HINT)
+
+
+def _pattern(path: KeyPath) -> str:
+    named = path[:1] == ("targets",)
+    return ".".join(
+        "*" if isinstance(part, int) or (named and index == 1) else part for index, part in enumerate(path)
+    )
 
 
 def _complaint(error: Any) -> str:

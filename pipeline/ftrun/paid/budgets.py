@@ -11,7 +11,7 @@ from typing import Any
 from ftrun import data
 from ftrun.cost.amounts import money
 from ftrun.errors import DecisionError
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.spending import answers_usd, spent_this_month, train_usd
 from ftrun.workflow.context import Context

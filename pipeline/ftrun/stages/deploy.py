@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ftrun.errors import DecisionError
-from ftrun.experiment.target_model import Deployment
+from ftrun.experiment.target import Deployment
 from ftrun.paid.deployments import FREE, STAGE, begin, price, take_down_earlier
 from ftrun.paid.job_spec import spec_key
 from ftrun.targets import Service

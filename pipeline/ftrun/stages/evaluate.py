@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ftrun import data
 from ftrun.errors import UserError
 from ftrun.experiment.model import Experiment, Template
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.files import told_damage, write_json
 from ftrun.paid.history import keep_answers, models_of_others, present_folder
 from ftrun.paid.job_spec import spec_key

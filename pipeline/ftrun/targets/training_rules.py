@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ftrun.cost.models import base_model, family
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.protocol.content import image_bytes, images_of
 from ftrun.protocol.faults import Example, Fault
 from ftrun.protocol.messages import is_plain

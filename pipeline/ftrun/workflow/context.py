@@ -15,7 +15,7 @@ from ftrun.state import State, StateStore
 from ftrun.targets import Service, address_of, connect, is_local
 
 if TYPE_CHECKING:  # its HTTP client is loaded for deployments only
-    from ftrun.experiment.target_model import Deployment
+    from ftrun.experiment.target import Deployment
     from ftrun.paid.budgets import Limit
     from ftrun.targets.azure.deployments import Deployments
 

@@ -12,7 +12,6 @@ from ftrun.experiment.build import BUILT_IN_TARGETS, choose_target
 from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in, walk
 from ftrun.experiment.places import shown_value
-from ftrun.experiment.rules import later
 from ftrun.experiment.rules.methods import method_problems, prompt_problems
 from ftrun.experiment.rules.sources import check_sources
 from ftrun.experiment.rules.targets import (
@@ -176,15 +175,7 @@ def _check_templates(document: Document) -> Iterator[Problem]:
         yield from syntax_problems(document)
 
 
-def _check_later_values(document: Document) -> Iterator[Problem]:
-    for path, node in walk(document.root):
-        if later.is_later_value(path, node.value):
-            message = f"{shown_value(node.value)} is not in this version"
-            yield document.problem(path, message, code="not_in_this_version", hint=later.HINT)
-
-
 RULES: tuple[Rule, ...] = (
-    _check_later_values,
     _check_target,
     check_services,
     check_poll,

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from ftrun.errors import Problem
 from ftrun.experiment.document import Document
+from ftrun.experiment.key_shapes import KEY_NAME, KEY_SHAPES, LONG_RUN
 from ftrun.experiment.nodes import KeyPath, walk
-from ftrun.experiment.rules.key_shapes import KEY_NAME, KEY_SHAPES, LONG_RUN
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PLACEHOLDER = re.compile(r"[a-z]{2,4}[-_](.)\1*|[A-Z_]*", re.DOTALL)  # sk-xxxxxxxx, YOUR_API_KEY

@@ -1,12 +1,14 @@
 """The Jinja2 environment of an experiment: sandboxed, strict, and confined to a folder.
 
 Jinja's sandbox keeps templates from reaching Python. What a template may cost is capped by the process that
-renders it (`ftrun.capped`). Not for use by several threads at once.
+renders it (`ftrun.untrusted`). Not for use by several threads at once.
 """
 
 from __future__ import annotations
 
 import functools
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from ftrun.experiment.document import LARGEST_TEMPLATE
-from ftrun.experiment.templates.widths import half_width, nfkc
+
+# digits and letters, and between digits what numbers, times and dates are written with
+WIDE = re.compile("[０-９Ａ-Ｚａ-ｚ]+(?:(?<=[０-９])[．，：／－](?=[０-９])[０-９Ａ-Ｚａ-ｚ]+)*")
+HALF = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 
 
 class NullError(Exception):
@@ -103,6 +108,16 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
     def join_path(self, template: str, parent: str) -> str:
         """Return the name of an included template; names are relative to the experiment's folder."""
         return template
+
+
+def half_width(value: Any) -> Any:
+    """Return text with full-width digits and letters made half-width, １２．５ is 12.5; all else stays."""
+    return WIDE.sub(lambda found: found[0].translate(HALF), value) if isinstance(value, str) else value
+
+
+def nfkc(value: Any) -> Any:
+    """Return text with one form for every character: １２ is 12 and ｱ is ア, but ① is 1 too, and x² is x2."""
+    return unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
 
 
 def _output(value: Any, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Finding the syntax errors of templates, before any row is rendered."""
+"""What templates say before any row is rendered: their syntax errors, and the columns that they name."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import TemplateError, TemplateNotFound, meta
+from jinja2 import TemplateError, TemplateNotFound, meta, nodes
 
 from ftrun.errors import Problem
 from ftrun.experiment.decode import decode, read_bytes
 from ftrun.experiment.document import LARGEST_TEMPLATE, Document
-from ftrun.experiment.model import Template
+from ftrun.experiment.model import Experiment, Template
 from ftrun.experiment.nodes import spell
 from ftrun.experiment.places import LINE_BREAK, excerpt
 from ftrun.experiment.templates.plain import plain_filler
 from ftrun.experiment.templates.rendering import place_in, template_filename
 from ftrun.experiment.templates.sandbox import ExperimentEnvironment
 from ftrun.untrusted import CapError, Capped
+
+INCLUDING: tuple[type[nodes.Node], ...] = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+OF_MAPPINGS = frozenset(("items", "keys", "values", "get"))  # `row.items()` looks at every column
 
 
 def syntax_problems(document: Document) -> Iterator[Problem]:
@@ -97,3 +100,39 @@ def _included(environment: ExperimentEnvironment, name: str) -> Template:
 def _line_of(text: str, word: str) -> int:
     lines = LINE_BREAK.split(text)
     return next((number for number, line in enumerate(lines, 1) if word in line), 1)
+
+
+def columns_of(experiment: Experiment, template: Template) -> tuple[str, ...]:
+    """Return the columns of a row that a template names, in order. Files that it includes do not count."""
+    tree = ExperimentEnvironment(experiment.file.parent).parse(template.text)
+    variables = set(experiment.prompt.vars) | {"row"}
+    names = [node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"]
+    free = meta.find_undeclared_variables(tree) - variables
+    return tuple(dict.fromkeys([*(name for name in names if name in free), *_of_row(tree)]))
+
+
+def names_in(experiment: Experiment, text: str) -> frozenset[str] | None:
+    """Return every name that a template may take from a row; None if it may be any, or is no template."""
+    try:
+        tree = ExperimentEnvironment(experiment.file.parent).parse(text)
+    except (TemplateError, RecursionError):
+        return None
+    whole = sum(node.name == "row" for node in tree.find_all(nodes.Name))
+    columns = list(_of_row(tree))
+    if (
+        any(tree.find(one) for one in INCLUDING)
+        or whole > len(columns)
+        or not OF_MAPPINGS.isdisjoint(columns)
+    ):
+        return None
+    return frozenset(meta.find_undeclared_variables(tree)) | frozenset(columns)
+
+
+def _of_row(tree: nodes.Template) -> Iterator[str]:
+    """Yield the columns that are named as `row.x` or `row["x"]`."""
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        match node:
+            case nodes.Getattr(node=nodes.Name(name="row"), attr=name):
+                yield name
+            case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=name)):
+                yield str(name)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from ftrun.errors import FtrunError
-from ftrun.experiment.target_model import Deployment
+from ftrun.experiment.target import Deployment
 from ftrun.redaction import hide
 from ftrun.targets.api.proxies import direct_client
 from ftrun.targets.azure.entra import MANAGEMENT, token_for
