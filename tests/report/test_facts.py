@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ftrun.report.facts import AnswerFacts, Bin, Facts, SplitFacts
+from ftrun.evaluation.answers import Record
+from ftrun.report.facts import Bin, Facts, SplitFacts
 from ftrun.report.verdict import ranked, verdict
 
 
@@ -15,14 +16,14 @@ def test_facts_survive_json(facts: Facts) -> None:
     """Facts written as JSON and read again are equal, nested values included."""
     again = Facts.from_json(json.loads(json.dumps(facts.to_json())))
     assert again == facts
-    assert isinstance(again.answers[0], AnswerFacts)
+    assert isinstance(again.answers[0], Record)
     assert isinstance(again.data.splits["train"], SplitFacts)
     assert isinstance(again.data.histogram[0], Bin)
 
 
 def test_documents_of_other_commands_fit_as_they_are(facts_document: dict[str, Any]) -> None:
-    """Keys that a report does not show, such as an answer's cache_key, are left out."""
-    facts_document["answers"][0]["cache_key"] = "abc"
+    """Keys that a report does not show, such as the encoding of a price, are left out."""
+    facts_document["answers"][0]["from_a_newer_version"] = "abc"
     facts_document["cost"]["encoding"] = "o200k_base"
     assert Facts.from_json(facts_document).answers[0].prompt_id == "death"
 

@@ -111,45 +111,6 @@ class Record:
         )
 
 
-class Judged(Protocol):
-    """An answer with its verdict, as a Record has it."""
-
-    @property
-    def prompt_id(self) -> str:
-        """Return the id of the question."""
-        ...
-
-    @property
-    def candidate(self) -> str:
-        """Return who answered."""
-        ...
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """Return what was asked."""
-        ...
-
-    @property
-    def answer(self) -> str:
-        """Return what was said."""
-        ...
-
-    @property
-    def passed(self) -> bool | None:
-        """Return whether it is as expected; None: nothing was expected."""
-        ...
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """Return what was expected in vain."""
-        ...
-
-    @property
-    def recall(self) -> bool:
-        """Return whether training asked it too."""
-        ...
-
-
 class Ask(Protocol):
     """Asks one model one question; raises what the run should stop with."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ftrun.evaluation.answers import Judged
+from ftrun.evaluation.answers import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +68,14 @@ def _score_of(values: Mapping[str, Any]) -> CandidateScore:
     return CandidateScore(**{**values, **parts})
 
 
-def score(records: Sequence[Judged], *, tuned: str = "tuned", base: str = "base") -> Scores:
+def score(records: Sequence[Record], *, tuned: str = "tuned", base: str = "base") -> Scores:
     """Count passes per candidate, and compare `tuned` with `base` question by question."""
     names = dict.fromkeys(record.candidate for record in records)
     candidates = {name: _count([one for one in records if one.candidate == name]) for name in names}
     return Scores(candidates=candidates, flips=_flips(records, tuned, base))
 
 
-def _count(records: Sequence[Judged]) -> CandidateScore:
+def _count(records: Sequence[Record]) -> CandidateScore:
     known = [record for record in records if record.recall]
     whole, recall, rest = _part(records), _part(known), _part([one for one in records if not one.recall])
     return CandidateScore(
@@ -93,13 +93,13 @@ def _without_nothing(score: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in score.items() if value is not None or name == "pass_rate"}
 
 
-def _part(records: Sequence[Judged]) -> PartScore:
+def _part(records: Sequence[Record]) -> PartScore:
     verdicts = [record.passed for record in records if record.passed is not None]
     rate = sum(verdicts) / len(verdicts) if verdicts else None
     return PartScore(pass_rate=rate, passed=sum(verdicts), judged=len(verdicts))
 
 
-def _flips(records: Sequence[Judged], tuned: str, base: str) -> tuple[Flip, ...]:
+def _flips(records: Sequence[Record], tuned: str, base: str) -> tuple[Flip, ...]:
     verdict = {(record.prompt_id, record.candidate): record.passed for record in records}
     flips = []
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ftrun.report.facts import Bin, Facts, MetricFacts
+from ftrun.evaluation.metrics import MetricRow
+from ftrun.report.facts import Bin, Facts
 from ftrun.report.words import loss
 
 WIDTH, HEIGHT = 760.0, 320.0
@@ -68,7 +69,7 @@ def loss_curve(facts: Facts) -> Markup | None:
     return _svg(WIDTH, HEIGHT, "Loss by training step", _described(series), body)
 
 
-def _series(rows: Sequence[MetricFacts]) -> list[Series]:
+def _series(rows: Sequence[MetricRow]) -> list[Series]:
     """Return the training loss raw and smoothed, and the validation loss of the fullest kind there is."""
     train = [(row.step, row.train_loss) for row in rows if row.train_loss is not None]
     full = [(row.step, row.full_valid_loss) for row in rows if row.full_valid_loss is not None]

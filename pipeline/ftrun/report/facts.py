@@ -1,19 +1,22 @@
-"""The facts of a report, and nothing of how they look. A report is a function of its Facts alone.
+"""What a report says, and nothing of how it looks. A report is a function of its Facts alone.
 
-Most of it is taken as ftrun's other documents have it: `answers` are the lines of answers.jsonl, `scores`
-is scores.json, `metrics` are the rows of metrics.csv, `data.splits` and its distributions come from
-`check --json`. So a stage builds Facts with `Facts.from_json({...})` out of these, or field by field.
-Unknown keys are left out; a missing one without a default is a TypeError.
+Answers, scores, metrics and the fit are evaluation's own values. What data found comes as JSON values, in
+the shape of `check --json`, so a stage builds Facts with `Facts.from_json({...})` out of both. Unknown keys
+are left out; a missing one without a default is a TypeError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from ftrun.evaluation.answers import Record
+from ftrun.evaluation.fit import Fit
+from ftrun.evaluation.metrics import MetricRow
 from ftrun.evaluation.scores import Scores
-from ftrun.report.typed import typed
+from ftrun.experiment.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,16 +26,6 @@ class ExperimentFacts:
     name: str
     description: str | None = None
     file: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetFacts:
-    """Where it ran."""
-
-    name: str
-    provider: str
-    model: str
-    base_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +94,7 @@ class TurnFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleFacts:
-    """An example to leaf through. `tags` say why it was chosen: codes of a check, longest, shortest."""
+    """An example to browse. `tags` say why it was chosen: codes of a check, longest, shortest."""
 
     split: str
     number: int
@@ -159,49 +152,6 @@ class CostFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricFacts:
-    """One step of the loss curve; None: not measured."""
-
-    step: int
-    train_loss: float | None = None
-    train_accuracy: float | None = None
-    valid_loss: float | None = None
-    valid_accuracy: float | None = None
-    full_valid_loss: float | None = None
-    full_valid_accuracy: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitFacts:
-    """The verdict (learning, underfitting, overfitting, unknown) and its sentence."""
-
-    verdict: str
-    sentence: str
-    since_step: int | None = None
-    train_loss: float | None = None
-    valid_loss: float | None = None
-    train_accuracy: float | None = None
-    valid_accuracy: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerFacts:
-    """A line of answers.jsonl."""
-
-    prompt_id: str
-    candidate: str
-    model: str
-    messages: tuple[Mapping[str, Any], ...]
-    answer: str
-    expect: Mapping[str, Any] | None = None
-    passed: bool | None = None
-    failures: tuple[str, ...] = ()
-    recall: bool = False
-    usage: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceFacts:
     """Where everything came from. `data` maps a file to its SHA-256; `time` is when the job ended, in UTC."""
 
@@ -219,19 +169,19 @@ class ProvenanceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that a report says. `checkpoints` are steps; `warnings` stand at the very top."""
+    """Everything that a report says. `checkpoints` are steps; `warnings` come first."""
 
     experiment: ExperimentFacts
-    target: TargetFacts
+    target: Target
     status: str
     provenance: ProvenanceFacts
     job: JobFacts | None = None
     data: DataFacts = field(default_factory=DataFacts)
     cost: CostFacts = field(default_factory=CostFacts)
-    metrics: tuple[MetricFacts, ...] = ()
+    metrics: tuple[MetricRow, ...] = ()
     checkpoints: tuple[int, ...] = ()
-    fit: FitFacts | None = None
-    answers: tuple[AnswerFacts, ...] = ()
+    fit: Fit | None = None
+    answers: tuple[Record, ...] = ()
     scores: Scores = field(default_factory=Scores)
     warnings: tuple[str, ...] = ()
 
@@ -242,6 +192,24 @@ class Facts:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Facts:
         """Return the facts of a document that `to_json` returned, or that was put together in its shape."""
-        facts = typed(cls, document)
+        facts = _typed(cls, document)
         assert isinstance(facts, cls)
         return facts
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """Return `value` as an instance of the annotation `kind`."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if value is None or is_dataclass(type(value)):
+        return value
+    if origin in (Union, UnionType):
+        return _typed(next(one for one in arguments if one is not type(None)), value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = [one.name for one in fields(kind) if one.name in value]
+        return kind(**{name: _typed(hints[name], value[name]) for name in names})
+    if origin is tuple:
+        return tuple(_typed(arguments[0], one) for one in value)
+    if origin is Mapping:
+        return {key: _typed(arguments[1], one) for key, one in value.items()}
+    return value

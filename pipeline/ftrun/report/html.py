@@ -7,10 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ftrun.report.browser import island, script
 from ftrun.report.curve import histogram, loss_curve
 from ftrun.report.facts import Facts, ProblemFacts
-from ftrun.report.page import answer_texts, language_of_han, rendered
+from ftrun.report.page import answer_texts, island, language_of_han, rendered, script
 from ftrun.report.verdict import common_system, ranked, side_by_side, verdict
 
 MOST_ROWS = 60  # of the table under the loss curve

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ftrun.evaluation.answers import Record
 from ftrun.redaction import hide
-from ftrun.report.facts import AnswerFacts, Facts, ProblemFacts
+from ftrun.report.facts import Facts, ProblemFacts
 from ftrun.report.verdict import REHEARSAL, Asked, common_system, ranked, side_by_side, verdict
 from ftrun.report.words import (
     NOTHING,
@@ -97,7 +98,7 @@ def _answers(facts: Facts) -> Iterator[str]:
         yield table(head, rows, numbers=True)
 
 
-def answers_blocks(answers: Sequence[AnswerFacts], asked: tuple[Asked, ...]) -> Iterator[str]:
+def answers_blocks(answers: Sequence[Record], asked: tuple[Asked, ...]) -> Iterator[str]:
     """Yield the section with a row for each question and a column for each who answered."""
     yield "## Answers side by side"
     system = common_system(asked)
@@ -119,7 +120,7 @@ def _asked_row(asked: Asked, candidates: Sequence[str], system: str | None) -> l
     return [head, *(_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates)]
 
 
-def _cell(answer: AnswerFacts) -> str:
+def _cell(answer: Record) -> str:
     said = inline(answer.answer) or "(an empty answer)"
     return "<br>".join([f"{MARKS[answer.passed]} {said}", *(f"*{inline(why)}*" for why in answer.failures)])
 

@@ -6,17 +6,20 @@ page, by their hashes. A page loads nothing, whatever it is made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ftrun.redaction import hide
+from ftrun.evaluation.answers import Record
+from ftrun.redaction import hide, hide_in
 from ftrun.report import words
-from ftrun.report.browser import script, source
-from ftrun.report.facts import AnswerFacts
+from ftrun.report.facts import ExampleFacts
 from ftrun.text import visible
 
 WORDS = (
@@ -30,6 +33,8 @@ WORDS = (
     "price",
     "price_parts",
 )
+# what could end the element or, in old browsers, the script's string
+ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
 
 def rendered(template: str, han: str | None, *, scripted: bool = False, **values: Any) -> str:
@@ -60,22 +65,65 @@ def language_of_han(texts: Iterable[str]) -> str | None:
     return "ja" if any(words.language(text) == "ja" for text in texts) else None
 
 
-def answer_texts(answers: Iterable[AnswerFacts]) -> Iterator[str]:
+def answer_texts(answers: Iterable[Record]) -> Iterator[str]:
     """Yield what was asked and said."""
     for answer in answers:
         yield answer.answer
         yield from (str(message.get("content", "")) for message in answer.messages)
 
 
+def script() -> str:
+    """Return the browser's script."""
+    return _text("browser.js")
+
+
+def island(examples: Sequence[ExampleFacts], han: str | None) -> Markup:
+    """Return the examples as JSON that can stand in a page: control characters shown, markup escaped.
+
+    `han` is the language of texts in Han characters alone.
+    """
+    value = hide_in([_example(one, han) for one in examples])  # before it is escaped
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
+    return Markup(text)  # noqa: S704 - nothing of it can end the element
+
+
+def _example(example: ExampleFacts, han: str | None) -> dict[str, Any]:
+    return {
+        "split": example.split,
+        "number": example.number,
+        "file": visible(example.file),
+        "line": example.line,
+        "tokens": example.tokens,
+        "trained_tokens": example.trained_tokens,
+        "tools": visible(", ".join(example.tools)),
+        "tags": list(example.tags),
+        "turns": [
+            {
+                "role": visible(turn.role),
+                "text": visible(turn.text, keep_newlines=True),
+                "trained": turn.trained,
+                "cut": turn.cut,
+                "lang": words.language(turn.text, han),
+            }
+            for turn in example.turns
+        ],
+    }
+
+
 def _text(name: str) -> str:
     return (files("ftrun.report") / name).read_text(encoding="utf-8")
 
 
+def _source(text: str) -> str:
+    """Return the policy's name for a style sheet or script that is in the page."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def _policy(style: str, *, scripted: bool) -> str:
     """Return the content security policy: nothing but what is in the page."""
-    scripts = f"; script-src {source(script())}" if scripted else ""
+    scripts = f"; script-src {_source(script())}" if scripted else ""
     return (
-        f"default-src 'none'; style-src {source(style)}{scripts}; img-src data:; base-uri 'none'; "
+        f"default-src 'none'; style-src {_source(style)}{scripts}; img-src data:; base-uri 'none'; "
         "form-action 'none'"
     )
 

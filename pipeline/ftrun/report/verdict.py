@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ftrun.evaluation.answers import Record
 from ftrun.evaluation.scores import CandidateScore, Flip
-from ftrun.report.facts import AnswerFacts, Facts
+from ftrun.report.facts import Facts
 from ftrun.report.words import counted
 
 FEW = 10  # judged questions; with fewer, one answer decides the verdict
@@ -36,7 +37,7 @@ class Asked:
     question: str
     system: str | None
     turns: tuple[tuple[str, str], ...]
-    answers: tuple[AnswerFacts, ...]
+    answers: tuple[Record, ...]
     flip: str | None
     recall: bool = False
 
@@ -98,16 +99,16 @@ def ranked(facts: Facts) -> list[tuple[str, CandidateScore]]:
     return [(name, known[name]) for name in names]
 
 
-def side_by_side(answers: Sequence[AnswerFacts], flipped: Sequence[Flip] = ()) -> tuple[Asked, ...]:
+def side_by_side(answers: Sequence[Record], flipped: Sequence[Flip] = ()) -> tuple[Asked, ...]:
     """Return the questions in the order asked, each with its answers."""
     flips = {flip.prompt_id: flip.change for flip in flipped}
-    groups: dict[str, list[AnswerFacts]] = {}
+    groups: dict[str, list[Record]] = {}
     for answer in answers:
         groups.setdefault(answer.prompt_id, []).append(answer)
     return tuple(_asked(name, answers, flips.get(name)) for name, answers in groups.items())
 
 
-def _asked(name: str, answers: list[AnswerFacts], flip: str | None) -> Asked:
+def _asked(name: str, answers: list[Record], flip: str | None) -> Asked:
     turns = [(str(one.get("role", "")), str(one.get("content", ""))) for one in answers[0].messages]
     system = next((content for role, content in turns if role in ("system", "developer")), None)
     spoken = [turn for turn in turns if turn[0] not in ("system", "developer")]
