@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ftrun.augment.replies import CONTROL, EMPTY, FORM, LONG, LONGEST, cases, paraphrases
-from ftrun.augment.taken import Questions
+from ftrun.augment.known_questions import KnownQuestions
+from ftrun.augment.proposals import CONTROL, EMPTY, FORM, LONG, LONGEST, cases, paraphrases
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_cases_are_objects_with_exactly_the_asked_texts() -> None:
 
 def test_a_question_is_known_whatever_its_width_case_and_punctuation() -> None:
     """Full-width letters, spaces and marks make no new question; other letters do."""
-    questions = Questions()
+    questions = KnownQuestions()
     assert questions.add("ＡＢＣ とは 何ですか？")
     assert not questions.add("abcとは何ですか?")
     assert questions.add("abdとは何ですか?")
@@ -82,7 +82,7 @@ def test_a_question_is_known_whatever_its_width_case_and_punctuation() -> None:
 
 def test_what_is_nearly_there_is_found_among_known_and_new_questions() -> None:
     """A word more in a long question is nearly the same; another number, or a short question, is not."""
-    questions = Questions()
+    questions = KnownQuestions()
     questions.know("お店は何時から何時まで開いていますか。日曜日のことを教えてください。")
     new = [
         "お店は何時から何時まで開いていますか？ 日曜日のことを教えてくださいね。",

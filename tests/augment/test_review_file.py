@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftrun.augment.entries import Entry, Origin
+from ftrun.augment.entries import ReviewEntry, SourceRow
 from ftrun.augment.review_file import ReviewFile, yaml_line
 from ftrun.augment.shapes import shape_of
 from ftrun.data.types import MARK
@@ -22,16 +22,16 @@ Make = Callable[[], ReviewFile]
 
 def entry(
     name: str, question: str = "新しい質問？", answer: str = "答え。", kind: str = "paraphrase"
-) -> Entry:
+) -> ReviewEntry:
     """Return an entry that waits."""
-    return Entry(
+    return ReviewEntry(
         id=name,
         status="pending",
         kind=kind,
         old={"q": "質問？", "a": "答え。"},
         new={"q": question, "a": answer},
         rest={"topic": "x"},
-        origin=(Origin(file="rows.csv", line=2, digest="d" * 32),),
+        origin=(SourceRow(file="rows.csv", line=2, digest="d" * 32),),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftrun.augment.requests import SHOWN, Asked, requests, seeds_needed
+from ftrun.augment.requests import SHOWN, AskedModel, requests, seeds_needed
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
 from ftrun.data import prepare
@@ -16,7 +16,7 @@ from ftrun.errors import ConfigError
 
 from .conftest import CONFIG, Build
 
-WHO = Asked(target="local", model="rehearsal", origin="local")
+WHO = AskedModel(target="local", model="rehearsal", origin="local")
 
 
 def test_seeds_are_rows_of_the_training_part_alone(build: Build, tmp_path: Path) -> None:

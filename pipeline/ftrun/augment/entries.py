@@ -20,7 +20,7 @@ KINDS = ("paraphrase", "new", "failure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class SourceRow:
     """A row that an entry was made from: its file, line and digest."""
 
     file: str
@@ -29,7 +29,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ReviewEntry:
     """One proposed row. `old` and `new` are its texts, `rest` is what the row holds beside them.
 
     `made` says who made it, with what and when; of a failure `old` has the wrong answer, and `note` why it
@@ -43,7 +43,7 @@ class Entry:
     new: Fields
     rest: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
-    origin: tuple[Origin, ...] = ()
+    origin: tuple[SourceRow, ...] = ()
     made: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -59,7 +59,7 @@ class Entry:
         return json.dumps(kept, ensure_ascii=False)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Entry:
+    def of(cls, values: Mapping[str, Any]) -> ReviewEntry:
         """Return the entry of a line's values; TypeError or ValueError where it is none."""
         if not isinstance(values, dict):
             raise ValueError("it is no JSON object")
@@ -67,7 +67,7 @@ class Entry:
             raise ValueError(f"the key {sorted(extra)[0]!r} is not known here")
         if missing := [name for name in ("status", "id", "kind", "old", "new") if name not in values]:
             raise ValueError(f"the key {missing[0]!r} is missing")
-        origin = tuple(Origin(**one) for one in values.get("origin", ()))
+        origin = tuple(SourceRow(**one) for one in values.get("origin", ()))
         entry = cls(**{**values, "origin": origin})
         if entry.status not in STATUSES:
             raise ValueError(f"the status {entry.status!r} is not one of: {', '.join(STATUSES)}")
@@ -92,6 +92,6 @@ def entry_id(*parts: Any) -> str:
     return digest(list(parts))[:8]
 
 
-def counts(entries: Sequence[Entry]) -> dict[str, int]:
+def counts(entries: Sequence[ReviewEntry]) -> dict[str, int]:
     """Return how many entries there are of each status."""
     return {status: sum(entry.status == status for entry in entries) for status in STATUSES}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ftrun.augment.entries import Entry, entry_id
+from ftrun.augment.entries import ReviewEntry, entry_id
 from ftrun.augment.shapes import ANSWER, QUESTION, Fields, Shape
 from ftrun.errors import UsageError
 from ftrun.evaluation.answers import Record
@@ -30,7 +30,7 @@ def failed_cases(folder: Path) -> list[Record]:
 
 def entries_of(
     experiment: Experiment, shape: Shape, records: Sequence[Record], time: str, run: str
-) -> tuple[list[Entry], list[str]]:
+) -> tuple[list[ReviewEntry], list[str]]:
     """Return an entry for each failed case, and the ids of those that the rows' columns can't hold."""
     found, left_out = [], []
     for record in records:
@@ -40,7 +40,7 @@ def entries_of(
             continue
         old, new, rest = made
         by = {"model": record.model, "prompt_id": record.prompt_id, "time": time, "run": run}
-        entry = Entry(
+        entry = ReviewEntry(
             id=entry_id("failure", record.prompt_id, new, record.answer),
             status="pending",
             kind="failure",

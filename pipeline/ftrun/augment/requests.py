@@ -24,7 +24,7 @@ Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedModel:
     """Who is asked: the target's name, the model as its server calls it, and which server that is."""
 
     target: str
@@ -53,7 +53,7 @@ def seeds_needed(augment: Augment) -> int:
     return requests if augment.kind == "paraphrase" else requests * SHOWN
 
 
-def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked: Asked) -> list[Request]:
+def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked: AskedModel) -> list[Request]:
     """Return the requests; the same rows and configuration give the same ones."""
     augment = experiment.data.augment
     template = augment.prompt or _default(augment.kind, seeds)
@@ -74,7 +74,7 @@ def _request(
     sampling: Mapping[str, Any],
     shown: tuple[Seed, ...],
     number: int,
-    asked: Asked,
+    asked: AskedModel,
 ) -> Request:
     body = {"model": asked.model, "origin": asked.origin, "messages": messages, "sampling": sampling}
     return Request(

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ftrun import data
+from ftrun.augment.known_questions import KnownQuestions
 from ftrun.augment.shapes import Fields, Shape
-from ftrun.augment.taken import Questions
 from ftrun.data.pipeline.generated import source_rows
 from ftrun.data.quality.pii import masked_kinds, redacted
 from ftrun.data.readers.rows import Row
@@ -34,13 +34,13 @@ class Seed:
     fields: Fields
 
 
-def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[list[Seed], Questions]:
+def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[list[Seed], KnownQuestions]:
     """Return at most `most` rows of the training part in a seeded order, and every question that is there.
 
     Held-out rows and eval prompts are among the questions and never among the seeds; neither are generated
     rows. DataError where the data have errors.
     """
-    questions = Questions()
+    questions = KnownQuestions()
     for prompt in experiment.evaluation.prompts:
         questions.know_asked(prompt.messages or ({"role": "user", "content": prompt.user},))
     with tempfile.TemporaryDirectory() as name:

@@ -44,7 +44,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class CandidateReply:
     """What came back: the text, the tokens billed, how long it took in seconds, and what of the sampling the
     server refuses, with what was sent instead (None: nothing).
     """
@@ -114,7 +114,9 @@ class Record:
 class Ask(Protocol):
     """Asks one model one question; raises what the run should stop with."""
 
-    def __call__(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+    def __call__(
+        self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]
+    ) -> CandidateReply:
         """Return the model's reply."""
         ...
 
@@ -208,11 +210,13 @@ def collect(
     return records
 
 
-def _reply_of(record: Record) -> Reply:
-    return Reply(text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes)
+def _reply_of(record: Record) -> CandidateReply:
+    return CandidateReply(
+        text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes
+    )
 
 
-def _record(question: Question, candidate: Candidate, reply: Reply, key: str) -> Record:
+def _record(question: Question, candidate: Candidate, reply: CandidateReply, key: str) -> Record:
     answer = _encodable(reply.text)
     judgement = judge(question.expect, answer)
     return Record(

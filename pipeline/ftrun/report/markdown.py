@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ftrun.evaluation.answers import Record
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts, ProblemFacts
-from ftrun.report.verdict import REHEARSAL, Asked, common_system, ranked, side_by_side, verdict
+from ftrun.report.verdict import REHEARSAL, AnsweredQuestion, common_system, ranked, side_by_side, verdict
 from ftrun.report.words import (
     NOTHING,
     counted,
@@ -98,7 +98,7 @@ def _answers(facts: Facts) -> Iterator[str]:
         yield table(head, rows, numbers=True)
 
 
-def answers_blocks(answers: Sequence[Record], asked: tuple[Asked, ...]) -> Iterator[str]:
+def answers_blocks(answers: Sequence[Record], asked: tuple[AnsweredQuestion, ...]) -> Iterator[str]:
     """Yield the section with a row for each question and a column for each who answered."""
     yield "## Answers side by side"
     system = common_system(asked)
@@ -110,7 +110,7 @@ def answers_blocks(answers: Sequence[Record], asked: tuple[Asked, ...]) -> Itera
     )
 
 
-def _asked_row(asked: Asked, candidates: Sequence[str], system: str | None) -> list[str]:
+def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str | None) -> list[str]:
     answers = {answer.candidate: answer for answer in asked.answers}
     own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]

@@ -27,7 +27,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AnsweredQuestion:
     """One question with all candidates' answers. `flip`: fixed or broken by fine-tuning, or None.
 
     `recall`: it stands in the training data.
@@ -99,7 +99,7 @@ def ranked(facts: Facts) -> list[tuple[str, CandidateScore]]:
     return [(name, known[name]) for name in names]
 
 
-def side_by_side(answers: Sequence[Record], flipped: Sequence[Flip] = ()) -> tuple[Asked, ...]:
+def side_by_side(answers: Sequence[Record], flipped: Sequence[Flip] = ()) -> tuple[AnsweredQuestion, ...]:
     """Return the questions in the order asked, each with its answers."""
     flips = {flip.prompt_id: flip.change for flip in flipped}
     groups: dict[str, list[Record]] = {}
@@ -108,12 +108,12 @@ def side_by_side(answers: Sequence[Record], flipped: Sequence[Flip] = ()) -> tup
     return tuple(_asked(name, answers, flips.get(name)) for name, answers in groups.items())
 
 
-def _asked(name: str, answers: list[Record], flip: str | None) -> Asked:
+def _asked(name: str, answers: list[Record], flip: str | None) -> AnsweredQuestion:
     turns = [(str(one.get("role", "")), str(one.get("content", ""))) for one in answers[0].messages]
     system = next((content for role, content in turns if role in ("system", "developer")), None)
     spoken = [turn for turn in turns if turn[0] not in ("system", "developer")]
     question = spoken[-1][1] if spoken else ""
-    return Asked(
+    return AnsweredQuestion(
         id=name,
         question=question,
         system=system,
@@ -124,7 +124,7 @@ def _asked(name: str, answers: list[Record], flip: str | None) -> Asked:
     )
 
 
-def common_system(asked: tuple[Asked, ...]) -> str | None:
+def common_system(asked: tuple[AnsweredQuestion, ...]) -> str | None:
     """Return the system prompt if all questions have the same, so that it is shown once."""
     prompts = {one.system for one in asked}
     return prompts.pop() if len(prompts) == 1 else None

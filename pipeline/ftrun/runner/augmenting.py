@@ -10,12 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from ftrun import data
-from ftrun.augment.asking import ask_all, unanswered
-from ftrun.augment.cost import estimate
-from ftrun.augment.entries import Entry
-from ftrun.augment.kept import KeptAnswers
+from ftrun.augment.asking import KeptAnswers, ask_all, estimate, unanswered
+from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.proposals import proposals
-from ftrun.augment.requests import Asked, Message, Request, requests, seeds_needed
+from ftrun.augment.requests import AskedModel, Message, Request, requests, seeds_needed
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
@@ -42,7 +40,7 @@ class Augmentation:
         self,
         session: Session,
         other: Session,
-        who: Asked,
+        who: AskedModel,
         review: ReviewFile,
         *,
         note: Callable[[str], None],
@@ -195,7 +193,7 @@ class Augmentation:
             standing: Standing = "actual" if fresh else "void"
             settle(self._context, "augment", effect, standing, usd=paid, tokens=tokens or None)
 
-    def _propose(self, kept: KeptAnswers) -> tuple[Sequence[Entry], Counter[str]]:
+    def _propose(self, kept: KeptAnswers) -> tuple[Sequence[ReviewEntry], Counter[str]]:
         found, left_out = proposals(
             self._requests,
             kept.answers,

@@ -21,7 +21,7 @@ from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, by_fingerprint
 
 if TYPE_CHECKING:  # a run with nothing to do asks nobody
-    from ftrun.evaluation.answers import Candidate, Message, Question, Record, Reply
+    from ftrun.evaluation.answers import Candidate, CandidateReply, Message, Question, Record
 
 NAME = "evaluate"
 VERSION = 1
@@ -139,7 +139,7 @@ def unfinished_usd(context: Context) -> float:
 
 def run(context: Context) -> dict[str, Any]:
     """Ask what is not answered yet, write answers.jsonl and scores.json, return the scores."""
-    from ftrun.evaluation.answers import Reply, collect, unanswered
+    from ftrun.evaluation.answers import CandidateReply, collect, unanswered
     from ftrun.evaluation.cache import AnswerCache, write_records
     from ftrun.evaluation.scores import score
     from ftrun.paid.budgets import hold_question
@@ -162,7 +162,7 @@ def run(context: Context) -> dict[str, Any]:
             "answer", number=told, of=len(missing), candidate=record.candidate, prompt_id=record.prompt_id
         )
 
-    def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+    def ask(model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> CandidateReply:
         hold_question(context, _priced(context, model), messages, f"{told} of {len(missing)} answers came")
         context.emit("asking", number=told + 1, of=len(missing), model=model)
         service, called = context.service(), context.called(model)
@@ -175,7 +175,7 @@ def run(context: Context) -> dict[str, Any]:
                 noted.add(note)
         usage = data.billed_tokens(_priced(context, model), messages, said.text, said.usage)
         context.usage.update({(model, kind): number for kind, number in usage.items()})
-        return Reply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
+        return CandidateReply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
 
     try:
         records = collect(asked, candidates, ask, sampling=sampling, cached=known, on_answer=tell)

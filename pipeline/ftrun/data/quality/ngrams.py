@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 
 from ftrun.data.quality.last_turn import last_turn
 from ftrun.protocol.faults import Example
@@ -51,3 +53,27 @@ def likeness(one: set[int], other: set[int]) -> float:
     """Return Jaccard's index: the share of the common ones in all; 1 for two empty sets."""
     common = len(one & other)
     return common / (len(one) + len(other) - common) if one or other else 1.0
+
+
+class GramIndex:
+    """Texts by their n-grams, to find those that are like another; a text of few n-grams is never found."""
+
+    def __init__(self, fewest: int) -> None:
+        self._fewest = fewest
+        self._grams: list[set[int]] = []
+        self._having: dict[int, list[int]] = {}
+
+    def add(self, found: set[int]) -> None:
+        """Add the next text, by its n-grams."""
+        number = len(self._grams)
+        self._grams.append(found)
+        for gram in found if len(found) >= self._fewest else ():
+            self._having.setdefault(gram, []).append(number)
+
+    def like(self, found: set[int], least: float) -> Iterator[int]:
+        """Yield the number of each text whose likeness to the n-grams `found` is `least` or more."""
+        shared = Counter(number for gram in found & self._having.keys() for number in self._having[gram])
+        for number, common in shared.items():
+            # the quick test first: the likeness is at most the share of the common n-grams in either text
+            if common >= least * len(self._grams[number]) and likeness(found, self._grams[number]) >= least:
+                yield number

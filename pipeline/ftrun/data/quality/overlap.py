@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftrun.data.quality.last_turn import normal
-from ftrun.data.quality.ngrams import grams, letters, likeness
+from ftrun.data.quality.ngrams import GramIndex, grams, letters
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import EvalPrompt
 from ftrun.protocol.chat import Made
@@ -30,12 +29,10 @@ class Asked:
         asked = [(prompt.id, _question(prompt)) for prompt in prompts]
         self.ids = [name for name, _ in asked]
         self._exact: dict[str, int] = {}
-        self._grams = [grams(letters(text)) for _, text in asked]
-        self._having: dict[int, list[int]] = {}
+        self._index = GramIndex(FEWEST_GRAMS)
         for number, (_, text) in enumerate(asked):
             self._exact.setdefault(normal(text), number)
-            for gram in self._grams[number] if len(self._grams[number]) >= FEWEST_GRAMS else ():
-                self._having.setdefault(gram, []).append(number)
+            self._index.add(grams(letters(text)))
         self._longest = 2 * max((len(text) for _, text in asked), default=0)
 
     def exact(self, example: Example) -> int | None:
@@ -50,13 +47,8 @@ class Asked:
     def near(self, example: Example) -> Iterator[int]:
         """Yield the numbers of the prompts that a user of the example asks nearly so."""
         for role, text in dialogue(example):
-            if role != "user" or len(text) > self._longest:
-                continue
-            found = grams(letters(text))
-            common = Counter(number for gram in found for number in self._having.get(gram, ()))
-            for number in common:
-                if likeness(found, self._grams[number]) >= NEAR:
-                    yield number
+            if role == "user" and len(text) <= self._longest:
+                yield from self._index.like(grams(letters(text)), NEAR)
 
 
 class Recall:

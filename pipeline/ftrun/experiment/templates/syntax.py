@@ -31,14 +31,14 @@ def syntax_problems(document: Document) -> Iterator[Problem]:
         if plain_filler(template.text) is not None:  # text and names: nothing can be wrong with it
             continue
         try:
-            faults: list[Fault] = check.call("faults", key, template)
+            faults: list[TemplateFault] = check.call("faults", key, template)
         except CapError as error:
-            faults = [Fault(str(error), "template_limit", template, 1)]
+            faults = [TemplateFault(str(error), "template_limit", template, 1)]
         for fault in faults:
             yield _syntax_problem(f"{key}: {fault.words}", fault.code, fault.template, fault.line, document)
 
 
-class Fault(NamedTuple):
+class TemplateFault(NamedTuple):
     """What is wrong with a template, and in which line of it."""
 
     words: str
@@ -54,11 +54,11 @@ class _Check:
         self._environment = ExperimentEnvironment(folder)
         self._checked: set[str] = set()
 
-    def faults(self, key: str, template: Template) -> list[Fault]:
+    def faults(self, key: str, template: Template) -> list[TemplateFault]:
         """Return what is wrong with a template and those that it includes."""
         return list(self._faults(key, template))
 
-    def _faults(self, key: str, template: Template) -> Iterator[Fault]:
+    def _faults(self, key: str, template: Template) -> Iterator[TemplateFault]:
         words, code, line = "", "template_syntax", 1
         try:
             tree = self._environment.parse(template.text, key, template_filename(template, key))
@@ -78,7 +78,7 @@ class _Check:
         except Exception as error:  # constants are computed here, and a computation can raise anything
             words = str(error) or type(error).__name__
         if words:
-            yield Fault(words, code, template, line)
+            yield TemplateFault(words, code, template, line)
 
 
 def _syntax_problem(message: str, code: str, template: Template, line: int, document: Document) -> Problem:
