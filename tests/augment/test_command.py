@@ -14,7 +14,7 @@ import pytest
 from conftest import Ftrun
 from engine.running import wait_until
 from ftrun.cli import main
-from scripted import Answer, AskedModel, ScriptedServer
+from scripted import Answer, Asked, ScriptedServer
 
 from .conftest import Build, Command
 
@@ -68,7 +68,7 @@ def test_the_tuned_model_is_asked_only_when_named(
     assert call("augment", TOY, "--with", "tuned", code=2)["error"]["code"] == "unknown_target"
 
 
-def lines(asked: AskedModel) -> Answer:
+def lines(asked: Asked) -> Answer:
     """Answer with two wordings that no other question gets."""
     question = asked.body["messages"][-1]["content"]
     usage = {"prompt_tokens": 1000, "completion_tokens": 100}
@@ -171,7 +171,7 @@ def test_killed_while_asking_nothing_is_asked_twice(paid: ScriptedServer, tmp_pa
 def test_new_cases_are_whole_rows_that_are_not_there_yet(paid: ScriptedServer, call: Command) -> None:
     """Objects with the row's keys are taken; repetitions, held-out ones too, and chatter are counted."""
 
-    def cases(asked: AskedModel) -> Answer:
+    def cases(asked: Asked) -> Answer:
         shown = [json.loads(line) for line in asked.body["messages"][-1]["content"].splitlines()]
         number = len(paid.asked)
         rows = [shown[0], {"q": f"新規{number}", "a": "はい"}, {"q": "質問13は？", "a": "別"}, {"q": "x"}]

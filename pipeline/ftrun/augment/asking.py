@@ -1,6 +1,6 @@
 """Asking for more rows: what it costs at most, asking for what is missing, keeping each answer at once.
 
-Each answer is a durable line of augment.answers.jsonl before the next request is sent: none is asked for twice.
+Each answer is a durable line of augment.answers.jsonl before the next request is sent, so none is repeated.
 """
 
 from __future__ import annotations
