@@ -53,7 +53,7 @@ def test_the_headline_says_whether_it_helped(
     found = verdict(Facts.from_json(facts_document))
     assert found.tone == tone
     assert found.headline.startswith(words)
-    assert "a hint, no proof" in found.headline
+    assert "a hint, not proof" in found.headline
 
 
 def test_what_was_not_judged_is_not_claimed(facts_document: dict[str, Any]) -> None:
@@ -82,4 +82,4 @@ def test_a_rehearsal_never_sounds_like_a_training(facts_document: dict[str, Any]
 def test_an_unfinished_run_is_called_so(facts_document: dict[str, Any]) -> None:
     """A failed run has no verdict on the model."""
     facts_document["status"] = "failed"
-    assert verdict(Facts.from_json(facts_document)).headline == "The run is not done: failed."
+    assert verdict(Facts.from_json(facts_document)).headline == "The run did not finish: failed."

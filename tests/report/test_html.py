@@ -119,7 +119,7 @@ def test_the_page_of_a_check_has_the_data_alone(facts_document: dict[str, Any]) 
         {**problem, "file": "a.csv", "line": number} for number in range(1, 6)
     ]
     page = Page(data_page(Facts.from_json(facts_document), headline="5 errors", tone="bad"))
-    for part in ("5 errors", "error × 5", "a.csv:5", "2 more", "Examples, and the tokens in each of them"):
+    for part in ("5 errors", "error × 5", "a.csv:5", "2 more", "Examples and tokens per example"):
         assert part in page.text, part
     assert page.text.count("Fill it in.") == 1
 
@@ -171,4 +171,4 @@ def test_a_report_of_almost_nothing_is_still_a_page(facts_document: dict[str, An
     """A run without job, answers, data or metrics has a report that says so."""
     bare = {name: facts_document[name] for name in ("experiment", "target", "provenance")}
     page = Page(html_report(Facts.from_json({**bare, "status": "pending"})))
-    assert "The run is not done: pending." in page.text
+    assert "The run did not finish: pending." in page.text

@@ -70,7 +70,7 @@ class KeptAnswers:
 def estimate(
     experiment: Experiment, target: Target, asked: Sequence[Request], spent: float
 ) -> dict[str, Any]:
-    """Return what `asked` costs at most at `target`, beside what was `spent` before, as JSON values."""
+    """Return what `asked` costs at most at `target`, with what was `spent` before, as JSON values."""
     known = price_of(target)
     rows = [{"messages": list(request.messages)} for request in asked]
     tokens = sum(one.total for one in count_examples(rows, text_counter(encoding_of(target).name)))
@@ -110,7 +110,7 @@ def ask_all(
     ask: AskOnce,
     tell: Callable[[int, int], None],
 ) -> None:
-    """Ask and keep every answer; `tell` gets the number of each request and their sum before it is sent, and
+    """Ask, and keep every answer; `tell` gets each request's number and their total before it is sent, and
     may raise what the command should stop with.
     """
     _, run = new_run()
@@ -137,11 +137,11 @@ def _read(path: Path) -> Iterator[Answered]:
             continue  # a torn line: asked again, which costs less than a wrong row
         if not _is_amount(found.usd):
             raise DecisionError(
-                "`usd` is not an amount, so what was spent is unknown; nothing was sent",
+                "`usd` is not an amount, so the total spent is unknown; nothing was sent",
                 code="answers_damaged",
                 file=str(path),
                 line=number,
-                hint="Write what the answer cost, or delete the line: its answer is then asked for again.",
+                hint="Enter what the answer cost, or delete the line: the answer is then requested again.",
             )
         yield found
 

@@ -1,4 +1,4 @@
-"""An entry of the review file: a proposed row beside what it was made from, its status, and who made it.
+"""An entry of the review file: a proposed row, what it was made from, its status, and who made it.
 
 An entry is a line of JSON that a person can read, compare and edit.
 """
@@ -30,10 +30,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewEntry:
-    """One proposed row. `old` and `new` are its texts, `rest` is what the row holds beside them.
+    """One proposed row. `old` and `new` are its texts, `rest` is other values of the row them.
 
-    `made` says who made it, with what and when; of a failure `old` has the wrong answer, and `note` why it
-    is wrong.
+    `made` says who made it, with what and when; for a failure, `old` has the wrong answer, and `note` says why
+    it is wrong.
     """
 
     id: str
@@ -48,7 +48,7 @@ class ReviewEntry:
 
     @property
     def version(self) -> str:
-        """Return a digest that tells whether somebody changed the entry meanwhile."""
+        """Return a digest that shows whether somebody has changed the entry in the meantime."""
         return digest([self.status, dict(self.new)])[:16]
 
     def line(self) -> str:
@@ -60,11 +60,11 @@ class ReviewEntry:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> ReviewEntry:
-        """Return the entry of a line's values; TypeError or ValueError where it is none."""
+        """Return the entry of a line's values; TypeError or ValueError if it is not one."""
         if not isinstance(values, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         if extra := set(values) - {one.name for one in fields(cls)}:
-            raise ValueError(f"the key {sorted(extra)[0]!r} is not known here")
+            raise ValueError(f"the key {sorted(extra)[0]!r} is unknown")
         if missing := [name for name in ("status", "id", "kind", "old", "new") if name not in values]:
             raise ValueError(f"the key {missing[0]!r} is missing")
         origin = tuple(SourceRow(**one) for one in values.get("origin", ()))
@@ -81,7 +81,7 @@ class ReviewEntry:
 
     def row(self, shape: Shape) -> dict[str, Any]:
         """Return the row for the training file, with its mark."""
-        # without its origin nobody knows whether the row that it rewords is held out: it stays out
+        # without its origin it is unknown whether the row that it rewords is held out: it stays out
         origin = self.origin[0].digest if self.origin else ""
         seed = origin if self.kind == "paraphrase" else None
         return marked(shape.row(self.rest, self.new), Mark(self.id, seed))

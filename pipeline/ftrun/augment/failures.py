@@ -1,4 +1,4 @@
-"""Turning eval cases that the tuned model failed into rows that wait for an ideal answer."""
+"""Turn eval cases that the tuned model failed into rows that await a correct answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ftrun.evaluation.answers import Record
 from ftrun.evaluation.cache import ANSWERS, read_records
 from ftrun.experiment.model import Experiment, Template
 
-PLACE = "\ue000"  # stands for the question while its template is looked at
+PLACE = "\ue000"  # takes the place of the question while its template is examined
 
 
 def failed_cases(folder: Path) -> list[Record]:
@@ -21,9 +21,9 @@ def failed_cases(folder: Path) -> list[Record]:
     records = [record for record in read_records(folder / ANSWERS) if record.candidate == "tuned"]
     if not records:
         raise UsageError(
-            "the tuned model was not asked anything yet: there are no failures to learn from",
+            "the tuned model has not been evaluated yet: there are no failures to learn from",
             code="no_answers",
-            hint="`ftrun run CONFIG` asks the eval prompts.",
+            hint="Run `ftrun run CONFIG` first: it asks the eval prompts.",
         )
     return [record for record in records if record.passed is False]
 

@@ -38,7 +38,7 @@ def proposals(
 ) -> tuple[list[ReviewEntry], Counter[str]]:
     """Return the entries that the answers give, and how many rows were left out for which reason.
 
-    `questions` are those that are there; `reviewed` those that were proposed before, whatever came of them.
+    `questions` are the known ones; `reviewed` the entries proposed before, whatever their status.
     """
     known = {entry.id for entry in reviewed}
     for entry in reviewed:
@@ -105,7 +105,7 @@ def _origins(seeds: Iterable[Seed]) -> Iterator[SourceRow]:
 def paraphrases(answer: str, number: int, *, cut: bool = False) -> tuple[list[str], Counter[str]]:
     """Return at most `number` wordings, one a line, and how many lines were refused for which reason.
 
-    `cut`: the answer ended at its limit, so that its last line is no whole one.
+    `cut`: the answer ended at its limit, so that its last line is incomplete.
     """
     found: list[str] = []
     refused: Counter[str] = Counter()

@@ -62,7 +62,7 @@ def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked:
         number = min(augment.per_row, left)
         left -= number
         messages = _messages(experiment, template, shape, shown, number)
-        # a seed of its own for each: two requests that show the same rows are to differ
+        # each has its own seed: two requests that show the same rows should differ
         sampling = {"seed": (augment.seed + index) % 2**31, **augment.sampling}
         made.append(_request(template, messages, sampling, shown, number, asked))
     return made

@@ -1,6 +1,6 @@
-"""The review file and the training file of what is approved in it.
+"""The review file, and the training file of its approved rows.
 
-Both are written whole. A person may edit the review file by hand; every change reads it anew first.
+Both are written whole. A person may edit the review file by hand; every change reads it again first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ReviewFile:
             if line.strip():
                 entry = self._entry(line, number)
                 if entry.id in found:
-                    raise self._wrong(number, f"the id {entry.id!r} stands twice")
+                    raise self._wrong(number, f"the id {entry.id!r} is duplicated")
                 found[entry.id] = entry
         return list(found.values())
 
@@ -53,10 +53,10 @@ class ReviewFile:
             raise self._wrong(number, str(error)) from error
 
     def _wrong(self, line: int, message: str) -> DataError:
-        hint = "Mend the line, or take the file back from git. Nothing was changed."
+        hint = "Fix the line, or restore the file from git. Nothing was changed."
         where = shown_path(self.path)
         return DataError(
-            f"this is no entry of a review file: {message}",
+            f"this is not an entry of a review file: {message}",
             code="review_file",
             file=where,
             line=line,
@@ -92,7 +92,7 @@ class ReviewFile:
         def saved(there: list[ReviewEntry]) -> list[ReviewEntry]:
             entry = next((one for one in there if one.id == name), None)
             if entry is None or entry.version != version:
-                message = "somebody else changed this row meanwhile: look at it anew"
+                message = "somebody else changed this row in the meantime: reload the page"
                 raise DecisionError(message, code="changed_meanwhile")
             if set(new) != set(entry.new):
                 raise UsageError("the texts are not those of this row", code="wrong_texts")
@@ -150,13 +150,13 @@ def training_path(experiment: Experiment) -> Path:
     )
     refuse_file(path)
     if not path.resolve().is_relative_to(experiment.project.resolve()):
-        message = f"{shown_path(path)} lies outside the project {shown_path(experiment.project)}"
-        raise UsageError(message, code="outside_project", hint="Mend `data.augment.path`.")
+        message = f"{shown_path(path)} is outside the project {shown_path(experiment.project)}"
+        raise UsageError(message, code="outside_project", hint="Fix `data.augment.path`.")
     if path.exists() and not _is_ours(path):
         raise UsageError(
-            f"{shown_path(path)} holds rows that ftrun did not write",
+            f"{shown_path(path)} contains rows that ftrun did not write",
             code="not_ours",
-            hint="Name another file in `data.augment.path`: this one would be overwritten.",
+            hint="Set `data.augment.path` to another file: this one would be overwritten.",
         )
     return path
 

@@ -1,8 +1,8 @@
-"""Asking every candidate every question exactly once, and the lines of answers.jsonl.
+"""Ask every candidate every question exactly once; the lines of answers.jsonl.
 
-How a model is asked is injected (`ask`), so is where fresh answers go (`on_answer`). An answer is found
-again by what was asked, whom, and how it was sampled; what was expected of it is not part of that, so a
-changed `expect` only judges anew.
+How a model is asked is injected (`ask`), so is where fresh answers go (`on_answer`). A cached answer is
+found by the question, the model and the sampling. `expect` is not part of the key, so a changed `expect`
+only judges the answer again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What every candidate is asked, and what a right answer fulfils. `recall`: training asked it too."""
+    """A question, and what a correct answer fulfils. `recall`: it is in the training data too."""
 
     id: str
     messages: tuple[Message, ...]
@@ -35,7 +35,7 @@ class Question:
 class Candidate:
     """Who is asked: `name` as in the experiment file, `model` as the server calls it.
 
-    `origin` tells apart models of one id on different servers or stores (their URL or UUID).
+    `origin` distinguishes models with the same id on different servers or stores (their URL or UUID).
     """
 
     name: str
@@ -58,7 +58,7 @@ class CandidateReply:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A line of answers.jsonl. `cache_key` says what the experiment file asks for, `changes` how it was
-    sent where the server refuses that, `failures` what was expected in vain.
+    sent where the server refuses that, `failures` which expectations it failed.
     """
 
     prompt_id: str
@@ -126,9 +126,9 @@ def questions(
 ) -> tuple[Question, ...]:
     """Return the questions of `eval.prompts`.
 
-    `system` is for prompts that bring neither their own nor whole messages: the experiment's system
+    `system` is for prompts that have neither their own nor whole messages: the experiment's system
     prompt rendered with `vars` alone or, for ready chat rows, their `most_common_system`.
-    `recall` are the ids of prompts that stand in the training data.
+    `recall` are the ids of prompts that are in the training data.
     """
     return tuple(
         Question(
@@ -194,7 +194,7 @@ def collect(
     """Return a record for every question and candidate, question by question; ask only what `cached` lacks.
 
     `on_answer` gets every freshly asked answer at once (to keep it, to show progress) and never a cached
-    one. What `ask` raises ends the collection; what was answered before it has been handed over.
+    one. What `ask` raises ends the collection; earlier answers have been handed over.
     """
     known, records = dict(cached), []
     for question in asked:
@@ -237,5 +237,5 @@ def _record(question: Question, candidate: Candidate, reply: CandidateReply, key
 
 
 def _encodable(text: str) -> str:
-    """Return `text` with halves of characters replaced: JSON lets a cut answer end in half an emoji."""
+    """Return `text` with lone surrogates replaced: a cut answer may end in the middle of an emoji."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -42,7 +42,7 @@ class AnswerCache:
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
-    """Return the records of a file; a line that is torn or foreign is left out, as if never answered."""
+    """Return the records of a file; a torn or foreign line is skipped, as if never answered."""
     return tuple(record for *_, record in read_lines(path) if record is not None)
 
 

@@ -79,15 +79,15 @@ def _regex(pattern: str, answer: str) -> str:
     except TimeoutError:
         return f"/{pattern}/ took too long (over {SEARCH_SECONDS:g} s)"
     except CapError as error:
-        return f"/{pattern}/ repeats too much to be tried: {error}"
+        return f"/{pattern}/ is too expensive to try: {error}"
     if isinstance(found, str):
-        return f"/{pattern}/ is no regular expression ({found})"
+        return f"/{pattern}/ is not a regular expression ({found})"
     return "" if found else f"does not match /{pattern}/"
 
 
 @functools.lru_cache(1000)
 def _patterns(_pattern: str) -> Capped:
-    """Return what tries a pattern: each has a budget of its own."""
+    """Return a process for a pattern: each has its own budget."""
     return Capped(Patterns)
 
 

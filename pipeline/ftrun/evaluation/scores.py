@@ -1,4 +1,4 @@
-"""Pass rates and flips: who answered how many questions right, and where tuned and base differ."""
+"""Pass rates and flips: how many questions each candidate passed, and where tuned and base differ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PartScore:
 class CandidateScore:
     """How one candidate did. `judged` are the questions with an `expect`; without any, `pass_rate` is None.
 
-    Where some questions stand in the training data, `recall` is the score on these and `unseen` on the rest.
+    If some questions are in the training data, `recall` is the score on these and `unseen` on the rest.
     """
 
     pass_rate: float | None

@@ -1,6 +1,6 @@
-"""The side-by-side answers on a terminal: a table where one looks, plain blocks where a file reads.
+"""Answers side by side: a table on a terminal, plain blocks in a file or pipe.
 
-Foreign text is shown with control and bidi characters spelled out. East Asian characters take two columns.
+Foreign text is shown with control and bidi characters escaped. East Asian characters take two columns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ftrun.text import visible
 if TYPE_CHECKING:
     from rich.table import Table
 
-NARROWEST = 72  # columns; below that a table would have a word a line
+NARROWEST = 72  # columns; below that a table would have one word per line
 WIDEST = 160
 MARKS = {True: "✓", False: "✗", None: "·"}
 COLOURS = {True: "green", False: "red", None: "dim"}
@@ -130,7 +130,7 @@ def summary(scores: Scores) -> list[str]:
         for name, one in scores.candidates.items()
         if one.recall and one.recall.judged
     ]
-    lines += [f"of these, recall (asked in training too): {', '.join(known)}"] if known else []
+    lines += [f"of these, recall (also in the training data): {', '.join(known)}"] if known else []
     for change in ("fixed", "broken"):
         names = [visible(flip.prompt_id) for flip in scores.flips if flip.change == change]
         if names:

@@ -87,7 +87,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How rows are divided: a share (float below 1), a count (int), or files of their own.
+    """How rows are divided: a share (float below 1), a count (int), or separate files.
 
     `stratify_by` is a column whose values each part has in proportion; rows equal in all columns of
     `group_by` stay in one part.
@@ -102,7 +102,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
-    """How more rows are asked for. `target` None: the experiment's; `path` None: beside the first source.
+    """How to ask for more rows. `target` None: the experiment's; `path` None: next to the first source.
 
     `path` is absolute; `max_usd` None: the experiment's budget holds.
     """
@@ -166,7 +166,7 @@ class Prompt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopWhen:
     """When a running job is cancelled. `loss_above` is a training loss, `validation_worse` a number of
-    evaluations. No part of a job's spec: it ends a job, it makes no other.
+    evaluations. Not part of a job's spec: it ends a job, but never makes another.
     """
 
     validation_worse: int | None = None
@@ -200,10 +200,10 @@ class Train:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a run may cost in US$ (None: no limit is set), and the rate at which yen stand beside it.
+    """What a run may cost in US$ (None: no limit is set), and the rate for showing yen as well.
 
     `usd_per_month`: all targets together. `resend_after` is in seconds; None: an unclear create is never sent
-    again unasked.
+    again without asking.
     """
 
     usd: float | None = None

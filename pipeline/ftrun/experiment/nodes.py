@@ -13,7 +13,7 @@ KeyPath = tuple[str | int, ...]
 
 
 class Node:
-    """A value and where it stands. `value` is a scalar, a dict of str to Node, or a list of Nodes.
+    """A value and its place. `value` is a scalar, a dict of str to Node, or a list of Nodes.
 
     `file` is None for what --set gave; `key_line` is None for list items and the root. Lines and columns
     count from 1. `block` is true for a `|` or `>` text, whose first line follows the mark's.
@@ -28,7 +28,7 @@ class Node:
 
     @property
     def key_place(self) -> tuple[int, int]:
-        """Return line and column of the key, or of the value where there is no key."""
+        """Return line and column of the key, or of the value if there is no key."""
         if self.key_line is None or self.key_column is None:
             return self.line, self.column
         return self.key_line, self.key_column

@@ -74,14 +74,14 @@ def _as_mapping(node: Node, part: str, name: str) -> dict[str, Node]:
     if node.value is None:
         node.value = {}
     if not isinstance(node.value, dict):
-        raise _error(name, f"{part!r} is looked for in a value that is no mapping", HINT)
+        raise _error(name, f"{part!r} is a key, but its parent is not a mapping", HINT)
     return node.value
 
 
 def _index(items: list[Node], part: str, name: str) -> int:
     if not part.isascii() or not part.isdigit() or int(part[:9]) > len(items):
         last = len(items)
-        raise _error(name, f"{part!r} is no index of this list: use 0 to {last} ({last} appends)", None)
+        raise _error(name, f"{part!r} is not an index of this list: use 0 to {last} ({last} appends)", None)
     return int(part)
 
 

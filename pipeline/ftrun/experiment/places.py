@@ -1,4 +1,4 @@
-"""How a place in a file is shown: its name, the offending line with a mark, and no key in either."""
+"""Show a place in a file: its name and the offending line with a mark, with secrets masked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDEST = 100  # columns of an excerpt
 
 
 def shown_path(path: Path) -> str:
-    """Return `path` relative to the current directory when it lies below it, else whole."""
+    """Return `path` relative to the current directory if it is below it, otherwise in full."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -24,7 +24,7 @@ def shown_path(path: Path) -> str:
 
 
 def excerpt(text: str, line: int, column: int) -> str:
-    """Return line `line` of `text` with a mark under `column`, each on a line of its own; "" if too far."""
+    """Return line `line` of `text` with a mark under `column`, on two lines; "" if there is no such line."""
     from ftrun.experiment.key_shapes import (
         masked,  # its patterns take milliseconds that only errors need
     )

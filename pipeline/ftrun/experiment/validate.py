@@ -1,6 +1,6 @@
-"""Validation: every problem of a document at once, in words, with its place and the way out.
+"""Validation: every problem of a document at once, in words, with its place and a hint.
 
-The JSON Schema says what is allowed; rules.py what a schema can't say; this module turns both into Problems.
+The JSON Schema says what is allowed, rules/ what a schema can't express; here both become Problems.
 """
 
 from __future__ import annotations
@@ -108,12 +108,12 @@ def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem
     if plain_key != key and plain_key in known:
         hint = f"Did you mean `{plain_key}`? {masked(key)!r} is written with full-width characters."
     elif "\u3000" in key:
-        hint = "A full-width space stands in the key: indent with half-width spaces."
+        hint = "The key contains a full-width space: indent with half-width spaces."
     else:
         near = _near_key(plain_key, known)
         hint = f"Did you mean `{near}`? " if near else ""
         if not near and _at(document.data, path) is None:  # the end of a text that was cut at its comma
-            hint = "If it belongs to the text before: between { and } a text with a comma needs quotes. "
+            hint = "If it is part of the text before it: a text with a comma needs quotes between { and }. "
         hint += f"Known here: {', '.join(known)}." if known else ""
     return document.problem(path, message, code="unknown_key", hint=hint or None, at_key=True)
 
@@ -129,7 +129,7 @@ def _near_key(key: str, known: list[str]) -> str | None:
 
 
 def _key_paths(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, key path) of every key below the root that is no entry of a list."""
+    """Yield (key, key path) of every key below the root that is not an entry of a list."""
     definitions = schema["$defs"]
     pending = [("", schema["properties"])]
     while pending:
@@ -190,7 +190,7 @@ def _complaint(error: Any) -> str:
         case "maxLength":
             return f"{shown} is longer than {wanted} characters"
         case "uniqueItems":
-            return f"{shown} names something twice"
+            return f"{shown} has duplicates"
     return f"{shown} is not allowed"
 
 
@@ -221,11 +221,11 @@ def _hint(error: Any) -> str | None:
         return None
     names = [wanted] if isinstance(wanted, str) else wanted
     if "object" in names and isinstance(value, str) and ("：" in value or "\u3000" in value):
-        return "A key is followed by a full-width colon or space (：): YAML needs `: ` in half width."
+        return "A key is followed by a full-width colon or space (：): YAML needs a half-width `: `."
     if "string" in names and isinstance(value, (int, float)):
         return f'Put quotes around it: "{json.dumps(value)}".'
     if "number" in names and isinstance(value, str) and any(map(str.isdecimal, value)):
-        return "Write the number alone, without unit or quotes: 5, or 0.1 for a tenth."
+        return "Write only the number, without unit or quotes: 5, or 0.1 for a tenth."
     if "array" in names and "object" not in names:
         return "Begin each entry of the list with `- `."
     return None

@@ -1,7 +1,7 @@
-"""The facts of a comparison of trained models, and the sentences made of them; not how they look.
+"""The facts of a comparison of trained models and the sentences about them, but not how they look.
 
-`as_dict` is what `compare --json` prints. Entries are called A, B, C … in the order given; A is the one that
-the others are held against.
+`as_dict` is what `compare --json` prints. Entries are called A, B, C … in the order given; the others are
+compared with A.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHOWN_PROMPT = 60  # characters of a setting on one line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFacts:
-    """A trained model. `entry` names it again; times are seconds, `usd` None where nobody knows."""
+    """A trained model. `entry` is its name on the command line; times are seconds, `usd` None if unknown."""
 
     letter: str
     entry: str
@@ -78,7 +78,7 @@ class PairFacts:
 
     @property
     def sentence(self) -> str:
-        """Return who passes how much, and whether that means anything."""
+        """Return how much each passes, and whether the difference is statistically significant."""
         found = self.paired
         passes = f"{self.letter} passes {found.both + found.better} of {counted(self.judged, 'check')}"
         start = f"{passes}, A {found.both + found.worse}"
@@ -100,7 +100,7 @@ class PairFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Everything that a comparison says. The `candidate` of an answer is the letter of its entry."""
+    """What a comparison says. The `candidate` of an answer is the letter of its entry."""
 
     entries: tuple[EntryFacts, ...]
     settings: tuple[Setting, ...] = ()

@@ -75,7 +75,7 @@ def _series(rows: Sequence[MetricRow]) -> list[Series]:
     full = [(row.step, row.full_valid_loss) for row in rows if row.full_valid_loss is not None]
     batch = [(row.step, row.valid_loss) for row in rows if row.valid_loss is not None]
     found = [
-        Series(css="raw", name="training loss of a step", points=_thinned(train)),
+        Series(css="raw", name="training loss per step", points=_thinned(train)),
         Series(css="train", name="training loss", points=_thinned(_smooth(train))),
         Series(css="valid", name="validation loss", points=_thinned(full or _smooth(batch))),
     ]
@@ -194,7 +194,7 @@ def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
     parts = [_rule("axis", 8, base, width - 8, base)]
     for index, bar in enumerate(bins):
         x, tall = 8 + index * step, bar.count / top * (base - 22)
-        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {bar.count:,} of the examples</title>"
+        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {bar.count:,} examples</title>"
         parts.append(
             f'<rect class="bar" x="{x + 1.5:.1f}" y="{base - tall:.1f}" width="{max(1.0, step - 3):.1f}" '
             f'height="{tall:.1f}">{title}</rect>'
@@ -203,7 +203,7 @@ def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
             parts.append(_text("tick mid", x + step / 2, base - tall - 5, f"{bar.count:,}"))
         if index % every == 0:
             parts.append(_text("tick mid", x + step / 2, base + 16, f"{bar.low:,}"))
-    parts.append(_text("label mid", width / 2, height - 4, f"{what} in an example (from)"))
+    parts.append(_text("label mid", width / 2, height - 4, f"{what} per example (from)"))
     described = (
         f"{sum(bar.count for bar in bins):,} examples, {bins[0].low:,} to {bins[-1].high:,} {what} each"
     )

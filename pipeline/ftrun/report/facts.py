@@ -153,7 +153,7 @@ class CostFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceFacts:
-    """Where everything came from. `data` maps a file to its SHA-256; `time` is when the job ended, in UTC."""
+    """Provenance. `data` maps a file to its SHA-256; `time` is when the job ended, in UTC."""
 
     ftrun: str
     python: str
@@ -169,7 +169,7 @@ class ProvenanceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that a report says. `checkpoints` are steps; `warnings` come first."""
+    """What a report says. `checkpoints` are steps; `warnings` come first."""
 
     experiment: ExperimentFacts
     target: Target

@@ -54,8 +54,8 @@ def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
     return {
         "problem_groups": _by_code(data.problems),
         "histograms": [
-            (histogram(data.histogram, "tokens"), "How long the training examples are."),
-            (histogram(varied, "messages"), "How many messages the training examples have."),
+            (histogram(data.histogram, "tokens"), "Length of the training examples."),
+            (histogram(varied, "messages"), "Number of messages per training example."),
         ],
         "shown_of": sum(split.examples for split in data.splits.values()),
         "example_splits": list(dict.fromkeys(one.split for one in data.examples)),

@@ -44,7 +44,7 @@ def inline(text: object) -> str:
     """Return foreign text for one line or table cell: no markup, mention, link or cell border survives."""
     plain = visible(hide(str(text)).strip(), keep_newlines=True)  # an escaped key would not be known
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = re.sub(r"#(?=\d)", "#&#8203;", plain)  # before entities bring a # of their own
+    plain = re.sub(r"#(?=\d)", "#&#8203;", plain)  # before entities add a # of their own
     plain = _SPECIAL.sub(r"\\\1", plain).replace("|", "&#124;")
     plain = plain.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;&#8203;")
     return _START.sub(_literal, plain).replace("\n", "<br>").replace("\t", " ")
@@ -99,11 +99,11 @@ def _answers(facts: Facts) -> Iterator[str]:
 
 
 def answers_blocks(answers: Sequence[Record], asked: tuple[AnsweredQuestion, ...]) -> Iterator[str]:
-    """Yield the section with a row for each question and a column for each who answered."""
+    """Yield the section with a row per question and a column per candidate."""
     yield "## Answers side by side"
     system = common_system(asked)
     if system:
-        yield f"Every question was asked with this system prompt: {inline(system)}"
+        yield f"System prompt of every question: {inline(system)}"
     candidates = list(dict.fromkeys(answer.candidate for answer in answers))
     yield table(
         ["question", *map(inline, candidates)], [_asked_row(one, candidates, system) for one in asked]
@@ -115,7 +115,7 @@ def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str |
     own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
     flip = [f"**{asked.flip} by fine-tuning**"] if asked.flip else []
-    recall = ["*recall: training asked it too*"] if asked.recall else []
+    recall = ["*recall: this question is in the training data*"] if asked.recall else []
     head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *recall, *flip])
     return [head, *(_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates)]
 
@@ -202,5 +202,5 @@ def _provenance(facts: Facts) -> Iterator[str]:
         rows.append(["engine's store", code(origin.store)])
     if origin.time:
         rows.append(["trained", inline(origin.time)])
-    yield "## Where everything came from"
+    yield "## Provenance"
     yield table(["", ""], rows)

@@ -1,7 +1,7 @@
 """What all HTML pages have: templates with autoescape, foreign text that stays text, the policy.
 
 The content security policy allows only the style sheet and, where there is one, the script that are in the
-page, by their hashes. A page loads nothing, whatever it is made of.
+page, by their hashes. A page never loads anything, no matter what its facts contain.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def script() -> str:
 
 
 def island(examples: Sequence[ExampleFacts], han: str | None) -> Markup:
-    """Return the examples as JSON that can stand in a page: control characters shown, markup escaped.
+    """Return the examples as JSON for a page: control characters shown, markup escaped.
 
     `han` is the language of texts in Han characters alone.
     """
@@ -140,7 +140,7 @@ class _Foreign:
         self._han = han
 
     def __call__(self, text: object) -> Markup:
-        """Return a span; runs of escapes such as `\\x1b` are marked so that they are not taken for text."""
+        """Return a span; runs of escapes such as `\\x1b` are marked so that nobody takes them for text."""
         plain = hide(str(text))
         language = words.language(plain, self._han)
         tag = Markup(' lang="{}"').format(language) if language else Markup()

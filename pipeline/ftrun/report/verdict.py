@@ -1,4 +1,4 @@
-"""The first thing a reader learns: did it help, what was trained on what, and how it fits."""
+"""The verdict at the top of a report: whether training helped, what was trained on what, and how it fits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Verdict:
 class AnsweredQuestion:
     """One question with all candidates' answers. `flip`: fixed or broken by fine-tuning, or None.
 
-    `recall`: it stands in the training data.
+    `recall`: it is in the training data.
     """
 
     id: str
@@ -52,24 +52,27 @@ def verdict(facts: Facts) -> Verdict:
 
 def _headline(facts: Facts) -> tuple[Literal["good", "bad", "neutral"], str]:
     if facts.status != "done":
-        return "bad" if facts.status == "failed" else "neutral", f"The run is not done: {facts.status}."
+        return "bad" if facts.status == "failed" else "neutral", f"The run did not finish: {facts.status}."
     if facts.target.model == REHEARSAL:
-        return "neutral", "A rehearsal: the whole way was walked, and nothing was trained."
+        return "neutral", "A rehearsal: every stage ran, but nothing was trained."
     tuned, base = (facts.scores.candidates.get(name) for name in ("tuned", "base"))
     if tuned is None or not tuned.judged:
-        return "neutral", "Trained. Whether it helped is yours to read: no question says what to expect."
+        return "neutral", "Trained. Judge the answers yourself: no question has an `expect`."
     if base is None or not base.judged:
-        return "neutral", f"The tuned model passes {_passes(tuned)}; there is no base model to compare with."
+        return (
+            "neutral",
+            f"The tuned model passes {_passes(tuned)}; there is no base model to compare it with.",
+        )
     return _compared(tuned, base)
 
 
 def _compared(tuned: CandidateScore, base: CandidateScore) -> tuple[Literal["good", "bad", "neutral"], str]:
     better = (tuned.pass_rate or 0) - (base.pass_rate or 0)
-    few = f" ({counted(tuned.judged, 'question')}: a hint, no proof)" if tuned.judged < FEW else ""
+    few = f" ({counted(tuned.judged, 'question')}: a hint, not proof)" if tuned.judged < FEW else ""
     if better == 0:
         return (
             "neutral",
-            f"No difference in the checks: tuned and base model both pass {_passes(tuned)}{few}.",
+            f"No difference: the tuned and the base model both pass {_passes(tuned)}{few}.",
         )
     passes = f"the tuned model passes {_passes(tuned)}, the base model {_passes(base)}{few}"
     return ("good", f"It helped: {passes}.") if better > 0 else ("bad", f"It got worse: {passes}.")
@@ -87,12 +90,12 @@ def _trained(facts: Facts) -> str:
     tokens = facts.job.trained_tokens if facts.job else None
     count = f" ({counted(tokens, 'token')} trained)" if tokens else ""
     if facts.target.model == REHEARSAL:
-        return f"Rehearsed{examples}{over}; losses and answers are made up. Target {facts.target.name}."
+        return f"Rehearsed{examples}{over}: losses and answers are made up. Target {facts.target.name}."
     return f"{facts.target.model} was fine-tuned{examples}{over}{count}, target {facts.target.name}."
 
 
 def ranked(facts: Facts) -> list[tuple[str, CandidateScore]]:
-    """Return the candidates' scores in the order asked (a document sorted by name has lost it)."""
+    """Return the candidates' scores in the order asked, which scores.json, sorted by name, has lost."""
     asked = list(dict.fromkeys(answer.candidate for answer in facts.answers))
     known = facts.scores.candidates
     names = [*(name for name in asked if name in known), *(name for name in known if name not in asked)]

@@ -1,4 +1,4 @@
-"""How numbers, times and money are written in reports, and in which language a text is. English."""
+"""How reports format numbers, times and money, and which language a text is in."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def moment(seconds: float | None) -> str:
 
 
 def price(cost: CostFacts) -> str:
-    """Return what training and evaluation cost as estimated, or that nobody knows."""
+    """Return the estimated cost of training and evaluation, or that the price is unknown."""
     if cost.free:
         return "free (this machine)"
     if cost.usd is None:
@@ -65,7 +65,7 @@ def price(cost: CostFacts) -> str:
 def price_parts(cost: CostFacts) -> str:
     """Return the estimate in a sentence: training and evaluation, each of them."""
     if cost.free:
-        return "Nothing was paid: training and answering ran on this machine."
+        return "No cost: training and evaluation ran on this machine."
     if cost.usd is None:
         return "The price of this server is unknown."
     parts = (("training", cost.train_usd), ("evaluation at most", cost.eval_usd))
@@ -79,7 +79,7 @@ def counted(how_many: int, noun: str) -> str:
 
 
 def language(text: str, default: str | None = None) -> str | None:
-    """Return the language code of `text` as far as its script tells; Han alone is `default`."""
+    """Return the language code of `text` by its script; Han characters alone are `default`."""
     if _KANA.search(text):
         return "ja"
     if _HANGUL.search(text):

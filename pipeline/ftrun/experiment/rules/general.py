@@ -53,11 +53,11 @@ def _check_state(document: Document) -> Iterator[Problem]:
     url = urlsplit(address)
     if "@" in url.netloc or url.query or url.fragment:
         message = (
-            "the address of the state has no key, query or fragment: credentials come from the environment"
+            "the state address must not have a key, query or fragment: credentials come from the environment"
         )
         yield document.problem(("state",), message, code="state_address")
     elif url.scheme == "file" and (url.netloc or not url.path.startswith("/")):
-        message = "a shared folder is written file:///absolute/path"
+        message = "write a shared folder as file:///absolute/path"
         yield document.problem(("state",), message, code="state_address")
 
 
@@ -82,7 +82,7 @@ def _check_split(document: Document) -> Iterator[Problem]:
         return
     for key in ("stratify_by", "group_by"):
         if get_in(split, key):
-            message = f"`{key}` has nothing to divide: neither validation nor test is a share or a number"
+            message = f"`{key}` has no effect: neither validation nor test is a share or a number"
             hint = "Add `validation: 0.1`, or delete the key."
             yield document.problem(("data", "split", key), message, code="split", hint=hint, at_key=True)
 
@@ -110,7 +110,7 @@ def _check_eval_prompts(document: Document) -> Iterator[Problem]:
         if "messages" in entry:
             yield from _conversation_problems(document, path, entry)
         if isinstance(entry.get("system"), str) and entry["system"].endswith(".j2"):
-            message = "questions are plain text, not templates: write the system prompt itself"
+            message = "questions are plain text, not templates: write out the system prompt"
             yield document.problem((*path, "system"), message, code="eval_prompt")
         yield from _regex_problems(document, (*path, "expect"), entry.get("expect"))
 
@@ -122,7 +122,7 @@ def _conversation_problems(document: Document, path: KeyPath, entry: Mapping[str
     messages = entries_in(entry, "messages")
     if messages and messages[-1][1].get("role") != "user":
         place = (*path, "messages", messages[-1][0])
-        yield document.problem(place, "the last message is the user's", code="eval_prompt")
+        yield document.problem(place, "the last message must be the user's", code="eval_prompt")
 
 
 def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[Problem]:
@@ -135,7 +135,7 @@ def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[
             place = (*path, "regex", index) if listed else (*path, "regex")
             reason = _regex_error(pattern)
             if reason:
-                message = f"{shown_value(pattern)} is no regular expression: {reason}"
+                message = f"{shown_value(pattern)} is not a regular expression: {reason}"
                 yield document.problem(place, message, code="regex")
     for key in ("all", "any"):
         for index, inner in entries_in(expect, key):
@@ -164,7 +164,7 @@ def _check_one_line(document: Document) -> Iterator[Problem]:
         ):
             continue
         if not value.isprintable() or value != value.strip():
-            message = f"{shown_value(value)} has line breaks, control characters or space around it"
+            message = f"{shown_value(value)} has line breaks, control characters or surrounding spaces"
             yield document.problem(path, message, code="wrong_value")
 
 

@@ -1,4 +1,4 @@
-"""Finding keys and passwords that stand in an experiment file. Their values are never repeated."""
+"""Find keys and passwords in an experiment file. Messages never repeat their values."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ftrun.experiment.nodes import KeyPath, walk
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PLACEHOLDER = re.compile(r"[a-z]{2,4}[-_](.)\1*|[A-Z_]*", re.DOTALL)  # sk-xxxxxxxx, YOUR_API_KEY
 HINT = (
-    "Take the key out of the file and withdraw it at the provider, put it into an environment variable, "
+    "Remove the key from the file, revoke it at the provider, put the new one into an environment variable, "
     "and name that variable with `api_key_env:`."
 )
-MESSAGE = "a key stands in the file; secrets never do"
+MESSAGE = "the file contains a key; secrets never belong in it"
 
 
 def secret_problems(document: Document) -> dict[KeyPath, Problem]:
@@ -43,7 +43,7 @@ def _names_a_key(path: KeyPath, value: object) -> bool:
     if "headers" in path and isinstance(value, str) and value.startswith("env:"):
         return False  # a variable's name
     if path == ("data", "pii", "secret"):
-        return False  # what is done about secrets in the data
+        return False  # what to do about secrets in the data
     # the author's own names (columns, template variables, targets) may be anything
     own = path[0] in ("prompt", "eval") or "columns" in path or path[:-1] == ("targets",)
     return not own and KEY_NAME.fullmatch(str(path[-1])) is not None

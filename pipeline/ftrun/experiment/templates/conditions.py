@@ -15,7 +15,7 @@ from ftrun.untrusted import CapError, Capped
 
 
 class ConditionError(Exception):
-    """A condition can't be told for a row; `hint` says what would help."""
+    """A condition can't be evaluated for a row; `hint` says what would help."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -29,14 +29,14 @@ class Condition:
         self._compiled = Capped(_Compiled, text, folder)
 
     def verdicts(self, rows: Sequence[Mapping[str, Any]]) -> list[bool | ConditionError]:
-        """Return whether the condition is true for each of the rows, or why that can't be told.
+        """Return whether the condition is true for each of the rows, or why it can't be evaluated.
 
         ConfigError if that takes more than it may.
         """
         try:
             found = self._compiled.call("verdicts", rows)
         except CapError as error:
-            hint = "Shorten the condition, or prepare the rows beforehand."
+            hint = "Simplify the condition, or prepare the rows beforehand."
             raise ConfigError(f"where: {error}", code="template_limit", hint=hint) from error
         return [one if isinstance(one, bool) else ConditionError(*one) for one in found]
 
@@ -65,14 +65,14 @@ class _Compiled:
             raise
         except MissingError as error:
             return _missing(error, row)
-        except Exception as error:  # an expression can raise anything, and is at fault whatever it is
+        except Exception as error:  # an expression can raise anything, and is at fault
             return str(error) or type(error).__name__, _hint(error)
         hint = f"Compare it: `({self._text}) != ''`, or with the value that is meant."
-        return f"it gives {_kind(value)}, not true or false", hint
+        return f"it evaluates to {_kind(value)}, not true or false", hint
 
 
 def syntax_error(text: str, folder: Path) -> str | None:
-    """Return what is wrong with a condition as it stands, None if nothing is."""
+    """Return what is wrong with a condition itself, None if nothing is."""
     try:
         Capped(_Compiled, text, folder).call("verdicts", [])
     except (TemplateError, CapError) as error:
@@ -101,5 +101,5 @@ def _kind(value: Any) -> str:
 
 def _hint(error: Exception) -> str | None:
     if isinstance(error, TypeError):
-        return "The values of a text file are text: write `year|int >= 2025` to compare as numbers."
+        return "Values of text files are text: write `year|int >= 2025` to compare as numbers."
     return None

@@ -1,6 +1,6 @@
 """Templates that are nothing but text with `{{ name }}` in it: filled in without Jinja, much faster.
 
-Only where that surely gives what Jinja would; everything else, and every error, is left to it.
+Only where the result is certainly the same; everything else, and every error, is left to Jinja.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RESERVED = frozenset(("and", "else", "if", "in", "is", "not", "or", "true", "fal
 def plain_filler(text: str) -> Filler | None:
     """Return what fills in a template if it is nothing but text and names, None otherwise.
 
-    It returns what Jinja would render; None if it is to render, or to say what is wrong.
+    It returns what Jinja would render; None if Jinja must render it, or report what is wrong.
     """
     parts = NAME.split(text)
     if any(mark in part for part in parts[::2] for mark in MARKS) or not RESERVED.isdisjoint(parts[1::2]):

@@ -51,7 +51,7 @@ class Renderer:
     def render_row(
         self, row: Mapping[str, Any], *, file: str | Path | None = None, line: int | None = None
     ) -> list[Message]:
-        """Return the chat messages of one row; `file` and `line` say where the row stands, for errors.
+        """Return the chat messages of one row; `file` and `line` are the place of the row, for errors.
 
         ConfigError if a template is wrong or names what the row lacks; DataError if a value in it is null.
         """
@@ -59,7 +59,7 @@ class Renderer:
         if self._prompt.messages is not None:
             return [self._message(index, names, file, line) for index in range(len(self._prompt.messages))]
         if self._prompt.user is None and self._prompt.assistant is None:
-            message = "the rows are no ready chats, and the experiment has no templates for them"
+            message = "the rows are not chats, and the experiment has no templates for them"
             hint = f"{NO_TEMPLATES[self._method]} Columns: {', '.join(map(str, row))}."
             raise ConfigError(message, code="no_templates", hint=hint, file=_shown(file), line=line)
         place = _row_place(file, line)
@@ -185,9 +185,9 @@ class _Rendering:
                 self._compiled[key, template.text] = _compile(self._environment, template, key)
             text = self._compiled[key, template.text].render(names)
             if len(text) > LARGEST_OUTPUT:
-                raise CapError(f"it puts out more than {LARGEST_OUTPUT:,} characters")
-            text.encode()  # an escape in the template may be half a character
-        except Exception as error:  # a template can raise anything; whatever it is, the template is at fault
+                raise CapError(f"it renders more than {LARGEST_OUTPUT:,} characters")
+            text.encode()  # an escape in the template may be a lone surrogate
+        except Exception as error:  # a template can raise anything, and is at fault
             _explain(error, template, key, names, place)
         return text
 
@@ -199,7 +199,7 @@ def _calls(rendered: Any, key: str, place: RowPlace | None) -> Any:
             return json.loads(rendered)
         except (ValueError, RecursionError) as error:
             file, line = place or (None, None)
-            message = f"{key}: what the template gives is no JSON: {error}"
+            message = f"{key}: the template does not render valid JSON: {error}"
             raise ConfigError(message, code="template_json", file=file, line=line) from error
     return [_call(one) for one in rendered]
 
@@ -245,12 +245,12 @@ def _explain(
             kind, code, words = DataError, "template_null", str(error)
             hint = f"Fill it in the data, or give a default: {{{{ {error.name} or '' }}}}."
         case CapError() | MemoryError():
-            code, hint = "template_limit", "Shorten its loops and what it repeats."
+            code, hint = "template_limit", "Shorten its loops and repetitions."
             words = str(error) or f"it takes more than {untrusted.MEMORY:,} bytes of memory"
         case TemplateSyntaxError():
-            code, words = "template_syntax", error.message or "this is no template"
+            code, words = "template_syntax", error.message or "this is not a template"
         case RecursionError():
-            words = "the templates include or call one another without end"
+            words = "the templates include or call each other endlessly"
         case _:
             words = str(error) or type(error).__name__
     if kind is DataError and place:

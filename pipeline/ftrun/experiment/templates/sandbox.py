@@ -26,7 +26,7 @@ HALF = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 
 
 class NullError(Exception):
-    """A template puts out a value that is null, or that has no text of its own."""
+    """A template outputs a value that is null, or a list or mapping."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -67,9 +67,9 @@ class FolderLoader(BaseLoader):
         """Return text and file name of a template; TemplateNotFound with the reason."""
         path = self.folder / template
         if "\0" in template or not template.endswith(".j2") or not path.is_file():
-            raise TemplateNotFound(template, f"there is no template file {template!r} below {self.folder}")
+            raise TemplateNotFound(template, f"there is no template file {template!r} in {self.folder}")
         if not path.resolve().is_relative_to(self.folder):
-            raise TemplateNotFound(template, f"{template!r} lies outside the experiment's folder")
+            raise TemplateNotFound(template, f"{template!r} is outside the experiment's folder")
         if path.stat().st_size > LARGEST_TEMPLATE:
             raise TemplateNotFound(template, f"{template!r} is larger than {LARGEST_TEMPLATE:,} bytes")
         try:

@@ -112,7 +112,7 @@ def columns_of(experiment: Experiment, template: Template) -> tuple[str, ...]:
 
 
 def names_in(experiment: Experiment, text: str) -> frozenset[str] | None:
-    """Return every name that a template may take from a row; None if it may be any, or is no template."""
+    """Return every name that a template may take from a row; None if it may be any, or is not a template."""
     try:
         tree = ExperimentEnvironment(experiment.file.parent).parse(text)
     except (TemplateError, RecursionError):
