@@ -34,7 +34,7 @@ def record(name: str, text: str, *, candidate: str = "tuned", passed: bool | Non
 
 def test_only_failures_of_the_tuned_model_count(tmp_path: Path) -> None:
     """Candidates, passed cases and those that expect nothing are no failures; without answers it says so."""
-    with pytest.raises(UsageError, match="not asked anything yet"):
+    with pytest.raises(UsageError, match="not been evaluated yet"):
         failed_cases(tmp_path)
     records = [record("a", "?"), record("b", "?", candidate="base"), record("c", "?", passed=True)]
     write_records(tmp_path, [*records, record("d", "?", passed=None)])

@@ -120,7 +120,7 @@ def test_a_row_that_somebody_changed_meanwhile_is_not_overwritten(review: Review
     """The page saves only over the version that it showed."""
     shown = review.entries()[0].version
     review.decide(["one"], "rejected")
-    with pytest.raises(DecisionError, match="meanwhile"):
+    with pytest.raises(DecisionError, match="in the meantime"):
         review.save("one", shown, "approved", {"q": "x", "a": "y"})
     with pytest.raises(UsageError, match="not those of this row"):
         review.save("one", review.entries()[0].version, "approved", {"q": "x"})

@@ -120,7 +120,7 @@ def test_the_question_is_the_column_of_the_users_template(build: Build) -> None:
     assert "c, q" in str(caught.value)
     shape = shape_of(build(several, sets=("data.augment.question=q",)))
     assert (shape.question, shape.names, shape.answers) == ("q", ("q", "c", "a"), ("a",))
-    with pytest.raises(ConfigError, match="no template of a user's message"):
+    with pytest.raises(ConfigError, match="no template of a user message"):
         shape_of(build(several, sets=("data.augment.question=z",)))
 
 

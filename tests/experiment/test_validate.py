@@ -111,14 +111,14 @@ def test_placeholders_and_names_of_variables_are_no_keys(place: Workplace) -> No
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        ("base_url: 'https://h/v1'", "another server needs a key of its own"),
+        ("base_url: 'https://h/v1'", "another server needs its own key"),
         ("base_url: 'http://h/v1', api_key_env: K", "plain http"),
         ("base_url: 'http://127.0.0.1.evil.example/v1', api_key_env: K", "plain http"),
         ("base_url: 'ftp://h', api_key_env: K", "https://"),
         ("base_url: 'https://h/v1?a=1', api_key_env: K", "ends with its path"),
-        ("base_url: 'https://[', api_key_env: K", "no address"),
+        ("base_url: 'https://[', api_key_env: K", "not an address"),
         ("api_key_env: キー", "not the name of an environment variable"),
-        ("poll: {min: 5s, max: 1s}", "min is above 0 and not above max"),
+        ("poll: {min: 5s, max: 1s}", "min must be above 0 and at most max"),
         ("settle: soon", "is not allowed"),
         ("price: {train: 1}", "missing"),
         ("accept_license: true", "licence"),
@@ -140,7 +140,7 @@ def test_plain_http_is_allowed_on_this_machine(place: Workplace, address: str) -
 def test_a_local_target_has_no_remote_keys(place: Workplace) -> None:
     """Address and price belong to other servers."""
     problem = place.wrong_with("targets: {l: {provider: local, model: m, api_key_env: K}}\n")
-    assert "local target has no such key" in problem.message
+    assert "not for `provider: local`" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_what_was_not_judged_is_not_claimed(facts_document: dict[str, Any]) -> N
     """Without an `expect` the reader is the judge."""
     for candidate in facts_document["scores"]["candidates"].values():
         candidate.update(judged=0, passed=0, pass_rate=None)
-    assert "yours to read" in verdict(Facts.from_json(facts_document)).headline
+    assert "Judge the answers yourself" in verdict(Facts.from_json(facts_document)).headline
 
 
 def test_candidates_are_in_the_order_asked(facts_document: dict[str, Any]) -> None:

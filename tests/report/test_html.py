@@ -61,7 +61,7 @@ def test_the_page_tells_all_of_it(facts: Facts) -> None:
         "overfits from step 42",
         "contains “Macがおすすめ”",
         "5,376",
-        "Nothing was paid",
+        "No cost",
         "9f2c9f2c",
         "41b741b7",
         "ftjob-3c1f9a7d2b",

@@ -24,7 +24,7 @@ def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
         "**fixed by fine-tuning**",
         "| `n_epochs` | auto | 3 |",
         "`ftjob-3c1f9a7d2b`",
-        "Nothing was paid",
+        "No cost",
         "9f2c9f2c",
     ):
         assert part in text, part

@@ -30,10 +30,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewEntry:
-    """One proposed row. `old` and `new` are its texts, `rest` is other values of the row them.
+    """One proposed row. `old` and `new` are its texts, `rest` its other values.
 
-    `made` says who made it, with what and when; for a failure, `old` has the wrong answer, and `note` says why
-    it is wrong.
+    `made` says who made it, with what and when; for a failure, `old` has the wrong answer, and `note` says
+    why it is wrong.
     """
 
     id: str
