@@ -1,4 +1,4 @@
-"""Asking for more rows: what it costs at most, asking for what is missing, keeping each answer at once.
+"""Ask for more rows: estimate the cost, send the missing requests, keep each answer at once.
 
 Each answer is a durable line of augment.answers.jsonl before the next request is sent, so none is repeated.
 """
@@ -33,7 +33,7 @@ AskOnce = Callable[[Sequence[Message], Mapping[str, Any]], Reply]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What came of a request: the text, the tokens billed, what it cost (None: unknown), and when."""
+    """The answer to a request: the text, the tokens billed, the cost (None: unknown), and the time."""
 
     key: str
     text: str
@@ -52,11 +52,11 @@ class KeptAnswers:
 
     @property
     def spent(self) -> float:
-        """Return the US$ that all answers cost, as far as it is known."""
+        """Return the US$ that all answers cost, as far as known."""
         return self.spent_on(self.answers)
 
     def spent_on(self, keys: Iterable[str]) -> float:
-        """Return the US$ that the answers to some requests cost, as far as it is known."""
+        """Return the US$ that the answers to some requests cost, as far as known."""
         return sum(self.answers[key].usd or 0.0 for key in keys if key in self.answers)
 
     def add(self, answered: Answered) -> None:

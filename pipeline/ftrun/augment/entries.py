@@ -88,7 +88,7 @@ class ReviewEntry:
 
 
 def entry_id(*parts: Any) -> str:
-    """Return an id that is the same for the same parts."""
+    """Return a stable id of the parts."""
     return digest(list(parts))[:8]
 
 

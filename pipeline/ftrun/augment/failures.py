@@ -17,7 +17,7 @@ PLACE = "\ue000"  # takes the place of the question while its template is examin
 
 
 def failed_cases(folder: Path) -> list[Record]:
-    """Return the answers of the tuned model that failed; UsageError if nothing was asked yet."""
+    """Return the answers of the tuned model that failed; UsageError if it was not evaluated yet."""
     records = [record for record in read_records(folder / ANSWERS) if record.candidate == "tuned"]
     if not records:
         raise UsageError(
@@ -31,7 +31,7 @@ def failed_cases(folder: Path) -> list[Record]:
 def entries_of(
     experiment: Experiment, shape: Shape, records: Sequence[Record], time: str, run: str
 ) -> tuple[list[ReviewEntry], list[str]]:
-    """Return an entry for each failed case, and the ids of those that the rows' columns can't hold."""
+    """Return an entry for each failed case, and the ids of those that the columns can't represent."""
     found, left_out = [], []
     for record in records:
         made = _row(experiment, shape, record)
@@ -73,14 +73,14 @@ def _row(
 
 
 def _column(experiment: Experiment, shape: Shape, text: str) -> str | None:
-    """Return the column of the question that the user's template makes `text` of; None if none does."""
+    """Return the column of the question from which the user template renders `text`, or None."""
     template = experiment.prompt.user
     if template is None:  # several templates make up the conversation
         return None
     before, found, after = _rendered(experiment, shape, template, PLACE).partition(PLACE)
     middle = text[len(before) : len(text) - len(after)]
     whole = found and text.startswith(before) and text.endswith(after)
-    # a template may change its column, so the way back is tried
+    # a template may change its column, so rendering it again is the test
     if whole and middle and _rendered(experiment, shape, template, middle) == text:
         return middle
     return None

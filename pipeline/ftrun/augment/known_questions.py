@@ -22,7 +22,7 @@ class KnownQuestions:
 
     def __init__(self) -> None:
         self._keys: set[bytes] = set()
-        self._texts: list[str] = []  # letters alone, of the first ones
+        self._texts: list[str] = []  # only their letters, of the first MOST_NEAR
 
     def add(self, text: str) -> bool:
         """Add a question, and return whether it is new."""

@@ -58,7 +58,7 @@ class ReviewServer(ThreadingHTTPServer):
 
 
 def refusal(headers: Mapping[str, str], *, port: int, token: str | None) -> tuple[int, str] | None:
-    """Return status and reason when a request may not be answered; `token` None: it needs none.
+    """Return status and reason if a request must be refused; `token` None: it needs none.
 
     Other host names (DNS rebinding), requests of foreign pages and wrong tokens are refused.
     """
@@ -77,7 +77,7 @@ def refusal(headers: Mapping[str, str], *, port: int, token: str | None) -> tupl
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
+    """Answer one request."""
 
     server: ReviewServer
     timeout = 30  # seconds: a silent client must not hold a thread
@@ -164,12 +164,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def version_string(self) -> str:
-        """Return the name that the answers carry."""
+        """Return the server name in responses."""
         return "ftrun"
 
 
 def _page() -> tuple[bytes, str]:
-    """Return the page, and the policy that lets nothing but its own style and script work."""
+    """Return the page, and the policy that allows only its own style and script."""
     folder = files("ftrun.augment")
     html, style, script = (
         (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")

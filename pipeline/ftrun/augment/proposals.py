@@ -36,7 +36,7 @@ def proposals(
     questions: KnownQuestions,
     reviewed: Iterable[ReviewEntry],
 ) -> tuple[list[ReviewEntry], Counter[str]]:
-    """Return the entries that the answers give, and how many rows were left out for which reason.
+    """Return the entries made from the answers, and how many rows were left out for which reason.
 
     `questions` are the known ones; `reviewed` the entries proposed before, whatever their status.
     """
@@ -103,7 +103,7 @@ def _origins(seeds: Iterable[Seed]) -> Iterator[SourceRow]:
 
 
 def paraphrases(answer: str, number: int, *, cut: bool = False) -> tuple[list[str], Counter[str]]:
-    """Return at most `number` wordings, one a line, and how many lines were refused for which reason.
+    """Return at most `number` paraphrases, one per line, and how many lines were refused for which reason.
 
     `cut`: the answer ended at its limit, so that its last line is incomplete.
     """
@@ -122,7 +122,7 @@ def paraphrases(answer: str, number: int, *, cut: bool = False) -> tuple[list[st
 def cases(
     answer: str, number: int, names: Sequence[str], *, cut: bool = False
 ) -> tuple[list[Fields], Counter[str]]:
-    """Return at most `number` objects with the texts `names`, one a line, and why others were refused."""
+    """Return at most `number` objects with the texts `names`, one per line, and why others were refused."""
     found: list[Fields] = []
     refused: Counter[str] = Counter()
     for line in _lines(answer, cut):

@@ -1,4 +1,4 @@
-"""What a model is asked: a request for each row to be reworded, or for some rows to be continued.
+"""Requests to a model: to reword one row, or to continue a few rows.
 
 The instruction is a template; the rows are the user's message, as data.
 """
@@ -18,14 +18,14 @@ from ftrun.experiment.model import Augment, Experiment, Template
 from ftrun.files import digest
 
 REQUEST_VERSION = 1  # raise it instead of changing what the key is made of
-SHOWN = 4  # rows that a request for new cases shows
+SHOWN = 4  # rows shown in a request for new cases
 KANA = re.compile(r"[\u3040-\u30ff]")
 Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedModel:
-    """Who is asked: the target's name, the model as its server calls it, and which server that is."""
+    """The model to ask: the target's name, the model as its server calls it, and the server's identity."""
 
     target: str
     model: str
@@ -34,7 +34,7 @@ class AskedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call: its messages and sampling, the rows it shows, and how many rows are wanted.
+    """One call: its messages and sampling, the rows it shows, and how many rows it asks for.
 
     `key` finds its answer again, `prompt` is the digest of its instruction's template.
     """

@@ -143,7 +143,7 @@ class ReviewFile:
 
 
 def training_path(experiment: Experiment) -> Path:
-    """Return where approved rows go; UsageError if that is outside the project or somebody's own data."""
+    """Return where approved rows go; UsageError if it is outside the project or not a file of ftrun."""
     given = experiment.data.augment.path
     path = anchored(
         given or _beside_the_data(experiment) / f"{experiment.name}.augmented.jsonl", experiment.project

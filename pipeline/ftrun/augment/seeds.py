@@ -35,7 +35,7 @@ class Seed:
 
 
 def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[list[Seed], KnownQuestions]:
-    """Return at most `most` rows of the training part in a seeded order, and every known question.
+    """Return at most `most` rows of the training split in a seeded order, and every known question.
 
     Held-out rows and eval prompts are among the questions and never among the seeds; neither are generated
     rows. DataError where the data have errors.

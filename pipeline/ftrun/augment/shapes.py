@@ -43,7 +43,7 @@ class Shape:
         return {name: value for name, value in values.items() if name not in (self.fields_of(values) or {})}
 
     def row(self, rest: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
-        """Return the row of `rest` and the texts `fields`."""
+        """Return the row made of `rest` and the texts `fields`."""
         if not self.chat:
             return {**fields, **rest}
         row = copy.deepcopy(dict(rest))

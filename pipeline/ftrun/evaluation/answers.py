@@ -1,6 +1,6 @@
 """Ask every candidate every question exactly once; the lines of answers.jsonl.
 
-How a model is asked is injected (`ask`), so is where fresh answers go (`on_answer`). A cached answer is
+How a model is asked (`ask`) and what happens to new answers (`on_answer`) is injected. A cached answer is
 found by the question, the model and the sampling. `expect` is not part of the key, so a changed `expect`
 only judges the answer again.
 """
@@ -33,7 +33,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Who is asked: `name` as in the experiment file, `model` as the server calls it.
+    """A model that answers: `name` as in the experiment file, `model` as the server calls it.
 
     `origin` distinguishes models with the same id on different servers or stores (their URL or UUID).
     """
@@ -45,8 +45,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateReply:
-    """What came back: the text, the tokens billed, how long it took in seconds, and what of the sampling the
-    server refuses, with what was sent instead (None: nothing).
+    """What came back: the text, the tokens billed, how long it took in seconds, and which sampling
+    parameters the server refuses, with what was sent instead (None: nothing).
     """
 
     text: str
@@ -57,8 +57,8 @@ class CandidateReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A line of answers.jsonl. `cache_key` says what the experiment file asks for, `changes` how it was
-    sent where the server refuses that, `failures` which expectations it failed.
+    """A line of answers.jsonl. `cache_key` identifies what the experiment file requests, `changes` says
+    what was sent instead if the server refused that, `failures` which expectations it failed.
     """
 
     prompt_id: str
@@ -78,7 +78,7 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
         values = asdict(self)
-        if not self.changes:  # as lines are without any, for earlier versions too
+        if not self.changes:  # lines without any have no key, for earlier versions too
             del values["changes"]
         return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
 

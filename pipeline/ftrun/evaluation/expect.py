@@ -1,6 +1,6 @@
-"""Judging one answer by the `expect` of its question. Knows neither models nor files.
+"""Judge one answer by the `expect` of its question. Knows neither models nor files.
 
-All conditions hold or the answer fails; upper and lower case matter. `equals` ignores space around both
+All conditions hold or the answer fails; case matters. `equals` ignores whitespace around both
 texts, nothing else. `regex` is searched for anywhere in the answer; patterns come from the experiment file,
 which may be somebody else's, so they are tried in a process that can be killed.
 """
@@ -18,7 +18,7 @@ from ftrun.untrusted import CapError, Capped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Whether an answer passed (None: nothing was expected), and what it failed, in words."""
+    """Whether an answer passed (None: nothing was expected), and which conditions it failed, in words."""
 
     passed: bool | None
     failures: tuple[str, ...] = ()

@@ -14,12 +14,12 @@ from typing import Literal
 
 from ftrun.evaluation.metrics import MetricRow
 
-HEALTHY, SEVERE = 1.2, 2.0  # validation loss / training loss, as Microsoft's fine-tuning notes read it
+HEALTHY, SEVERE = 1.2, 2.0  # validation loss / training loss, as in Microsoft's fine-tuning notes
 FEWEST_STEPS = 4
-SMALLEST_FALL = 0.1  # of the first loss: less than that over a whole training is hardly anything
+SMALLEST_FALL = 0.1  # of the first loss: less than that over a whole training counts as none
 SMALLEST_RISE = 0.03  # of the lowest loss
 CERTAIN = 5  # standard errors: the lowest of many noisy values is two or three below the rest anyway
-SMALLEST_GAP = 0.2  # nats a token: between two losses close to zero a ratio means nothing
+SMALLEST_GAP = 0.2  # nats per token: between two losses close to zero a ratio means nothing
 MORE = "more epochs or a higher learning_rate_multiplier may help"
 FEWER = "fewer epochs or more examples may help"
 Verdict = Literal["learning", "underfitting", "overfitting", "unknown"]

@@ -11,7 +11,7 @@ from ftrun.evaluation.answers import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartScore:
-    """How one candidate did on a part of the questions."""
+    """The score of one candidate on some of the questions."""
 
     pass_rate: float | None
     passed: int
@@ -20,7 +20,7 @@ class PartScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateScore:
-    """How one candidate did. `judged` are the questions with an `expect`; without any, `pass_rate` is None.
+    """The score of a candidate. `judged` are questions with an `expect`; without any, `pass_rate` is None.
 
     If some questions are in the training data, `recall` is the score on these and `unseen` on the rest.
     """
@@ -89,7 +89,7 @@ def _count(records: Sequence[Record]) -> CandidateScore:
 
 
 def _without_nothing(score: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the parts that there are not; without any judged question `pass_rate` stays, as null."""
+    """Leave out missing parts; without judged questions, `pass_rate` stays as null."""
     return {name: value for name, value in score.items() if value is not None or name == "pass_rate"}
 
 

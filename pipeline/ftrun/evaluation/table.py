@@ -113,7 +113,7 @@ def _indented(text: str, columns: int) -> str:
 
 
 def question_text(record: Record) -> str:
-    """Return what was asked last, for people."""
+    """Return the last user message, for people."""
     return next((str(one["content"]) for one in reversed(record.messages) if one["role"] == "user"), "")
 
 

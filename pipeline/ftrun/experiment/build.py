@@ -1,4 +1,4 @@
-"""Turning a validated document into the frozen dataclasses. Checks nothing but the choice of target."""
+"""Turn a validated document into the frozen dataclasses. The only check here is the choice of target."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def _message_templates(
 
 
 def _tree(document: Document, path: KeyPath, raw: Any) -> TemplateTree:
-    """Return a value with the template in the place of every text."""
+    """Return a value with every text replaced by its template."""
     if isinstance(raw, str):
         return document.templates[path]
     if isinstance(raw, list):
@@ -259,7 +259,7 @@ def _train(document: Document, raw: Mapping[str, Any]) -> Train:
 
 
 def _start(document: Document, given: str | None) -> str | Path | None:
-    """Return a tuned model's id as it is, and the file of another experiment as a path."""
+    """Return the id of a tuned model unchanged, or the file of another experiment as a path."""
     if given is None or not given.endswith((".yaml", ".yml")):
         return given
     return document.base(("train", "continue_from")) / given

@@ -10,7 +10,7 @@ from typing import Any
 from ftrun.errors import ConfigError
 from ftrun.experiment.places import LINE_BREAK, shown_path
 
-# control characters, and the line breaks of Unicode, at which editors count differently
+# control characters, and the line breaks of Unicode, which editors count differently
 REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 # no experiment file has one of these; a .json could be one

@@ -1,4 +1,4 @@
-"""Reading an experiment file whole: `extends`, --set, template files, and the digest of every byte read.
+"""Read an experiment file as a whole: `extends`, --set, template files, and the digest of every byte read.
 
 It only knows which keys are templates; what the others mean is validation's matter.
 """
@@ -92,7 +92,7 @@ class Document:
 
 
 def project_folder(config: Path) -> Path:
-    """Return the folder that owns `runs/`: the experiment file's, or its parent if that is `configs`."""
+    """Return the folder that contains `runs/`: the experiment file's, or its parent if that is `configs`."""
     folder = config.parent
     return folder.parent if folder.name == "configs" else folder
 
@@ -130,7 +130,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
 
 
 class _Reader:
-    """Reads the files of one experiment and remembers every byte for the digest."""
+    """Read the files of one experiment and remember every byte for the digest."""
 
     def __init__(self, config: Path) -> None:
         self.config = config
@@ -242,7 +242,7 @@ class _Reader:
         return None
 
     def _refusal(self, file: Path, node: Node) -> str | None:
-        """Return why `file` may not be read: only regular files under the project, no link out of it."""
+        """Return why `file` may not be read: only regular files in the project, no links out of it."""
         if not _is_file(file):
             return f"there is no file {shown_path(file)}"
         roots = {project_folder(self.config).resolve(), sets.base_folder(node, self.config).resolve()}
@@ -269,7 +269,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _feed(total: Any, content: bytes) -> None:
-    # the length in front keeps ("ab", "c") and ("a", "bc") apart
+    # the length prefix distinguishes ("ab", "c") from ("a", "bc")
     total.update(len(content).to_bytes(8, "big"))
     total.update(content)
 

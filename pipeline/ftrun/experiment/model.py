@@ -50,7 +50,7 @@ class Sql:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A Hugging Face dataset: a folder (`path`), or one of the hub (`id` at the commit `revision`)."""
+    """A Hugging Face dataset: a folder (`path`), or one on the Hub (`id` at the commit `revision`)."""
 
     path: str | None = None
     id: str | None = None
@@ -89,8 +89,8 @@ class Source:
 class Split:
     """How rows are divided: a share (float below 1), a count (int), or separate files.
 
-    `stratify_by` is a column whose values each part has in proportion; rows equal in all columns of
-    `group_by` stay in one part.
+    `stratify_by` is a column whose proportions every split keeps; rows equal in all columns of
+    `group_by` stay in one split.
     """
 
     validation: Share | tuple[Source, ...] = 0
@@ -130,13 +130,13 @@ class Data:
     legacy_functions: Literal["refuse", "upgrade"] = "refuse"
     sharegpt: Literal["refuse", "convert"] = "refuse"
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
-    pii: Mapping[str, str] | str | None = None  # an action for each kind, or one word for all
+    pii: Mapping[str, str] | str | None = None  # an action by kind, or one for all kinds
     augment: Augment = field(default_factory=Augment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageTemplate:
-    """One entry of `prompt.messages`. In contents of parts and in calls every text is a template."""
+    """One entry of `prompt.messages`. In content parts and in calls every text is a template."""
 
     role: str
     content: TemplateTree = None
@@ -176,7 +176,7 @@ class StopWhen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
-    """How to say that a run ended. `webhook_env` names a variable that holds an address."""
+    """How to announce the end of a run. `webhook_env` names a variable that holds an address."""
 
     bell: bool = False
     desktop: bool = False
@@ -185,7 +185,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """What the job is asked for; the names are the API's. `continue_from` is a tuned model's id, or the file
+    """The fine-tuning job; the names are the API's. `continue_from` is a tuned model's id, or the file
     of another experiment.
     """
 
@@ -237,7 +237,7 @@ class Evaluation:
 class Experiment:
     """A validated experiment for one target.
 
-    `targets` are all targets of the file. `file` is the experiment file, `project` the folder that owns
+    `targets` are all targets of the file. `file` is the experiment file, `project` the folder that contains
     `runs/`, `files` all YAML files read.
     `places` maps a key path (as a tuple) to (file, line, column) for error messages.
     """

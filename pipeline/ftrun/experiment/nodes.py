@@ -1,6 +1,6 @@
 """The tree that a YAML file becomes: values with the place of every key and value, and their merging.
 
-Knows nothing of what an experiment is.
+It knows nothing about experiments.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KeyPath = tuple[str | int, ...]
 class Node:
     """A value and its place. `value` is a scalar, a dict of str to Node, or a list of Nodes.
 
-    `file` is None for what --set gave; `key_line` is None for list items and the root. Lines and columns
+    `file` is None for a value of --set; `key_line` is None for list items and the root. Lines and columns
     count from 1. `block` is true for a `|` or `>` text, whose first line follows the mark's.
     """
 
@@ -40,7 +40,7 @@ class Node:
 
 
 def plain(node: Node) -> Any:
-    """Return the values alone: dicts, lists and scalars."""
+    """Return only the values: dicts, lists and scalars."""
     if isinstance(node.value, dict):
         return {key: plain(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
@@ -60,7 +60,7 @@ def walk(node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
 
 
 def merge(base: Node, over: Node) -> Node:
-    """Return `over` on top of `base`: mappings are merged deep, all else is replaced."""
+    """Return `over` merged into `base`: mappings are merged recursively, everything else is replaced."""
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     merged = dict(base.value)

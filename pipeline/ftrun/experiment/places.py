@@ -26,7 +26,7 @@ def shown_path(path: Path) -> str:
 def excerpt(text: str, line: int, column: int) -> str:
     """Return line `line` of `text` with a mark under `column`, on two lines; "" if there is no such line."""
     from ftrun.experiment.key_shapes import (
-        masked,  # its patterns take milliseconds that only errors need
+        masked,  # its patterns take milliseconds, and only errors need them
     )
 
     lines = LINE_BREAK.split(text)
@@ -42,7 +42,7 @@ def excerpt(text: str, line: int, column: int) -> str:
 
 
 def shown_value(value: object) -> str:
-    """Return `value` as a short text for a message, without what looks like a key."""
+    """Return `value` as a short text for a message, with anything that looks like a key masked."""
     import json
 
     from ftrun.experiment.key_shapes import masked

@@ -31,7 +31,7 @@ class UploadSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """How a tuned model is deployed. Without `subscription` it is one that a person made."""
+    """How a tuned model is deployed. Without `subscription` it is one that the user created."""
 
     name: str | None = None
     subscription: str | None = None
@@ -120,7 +120,7 @@ def _deployment(raw: Mapping[str, Any] | None) -> Deployment | None:
 
 
 def seconds(value: Any, default: float) -> float:
-    """Return a duration (number of seconds, or text such as 15m) in seconds; ValueError if it is none."""
+    """Return a duration (number of seconds, or text such as 15m) in seconds; ValueError if it is not one."""
     if value is None:
         return default
     if not isinstance(value, str):

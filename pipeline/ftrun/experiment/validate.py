@@ -112,14 +112,14 @@ def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem
     else:
         near = _near_key(plain_key, known)
         hint = f"Did you mean `{near}`? " if near else ""
-        if not near and _at(document.data, path) is None:  # the end of a text that was cut at its comma
+        if not near and _at(document.data, path) is None:  # the rest of an unquoted text, split at its comma
             hint = "If it is part of the text before it: a text with a comma needs quotes between { and }. "
         hint += f"Known here: {', '.join(known)}." if known else ""
     return document.problem(path, message, code="unknown_key", hint=hint or None, at_key=True)
 
 
 def _near_key(key: str, known: list[str]) -> str | None:
-    """Return the known key nearest to `key`: among its siblings, else anywhere as a whole key path."""
+    """Return the known key closest to `key`: a sibling, or a key path elsewhere."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:
         return near[0]
@@ -158,7 +158,7 @@ def _wrong_value(document: Document, path: KeyPath, error: Any) -> Problem:
 
 
 def _is_later(path: KeyPath, value: Any) -> bool:
-    """Return whether `value` is one that a later version brings."""
+    """Return whether a later version is to support `value`."""
     return isinstance(value, str) and value in LATER_VALUES.get(_pattern(path), ())
 
 

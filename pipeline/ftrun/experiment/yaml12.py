@@ -1,4 +1,4 @@
-"""Reading YAML: libyaml's events become nodes with places, scalars as YAML 1.2 reads them.
+"""Read YAML: libyaml's events become nodes with places, scalars as YAML 1.2 reads them.
 
 Tags, anchors, duplicate keys, several documents and deep nesting are refused, each with its place.
 PyYAML's own constructors are never used, so no file can create anything but plain values.
@@ -33,7 +33,7 @@ QUOTE_TEMPLATES = 'Put quotes around a template: "{{ name }}".'
 
 
 class _Frame:
-    """A mapping or list that is still open; `key` is the scalar event that waits for its value."""
+    """A mapping or list that is still open; `key` is the scalar event whose value comes next."""
 
     __slots__ = ("key", "node")
 
@@ -43,7 +43,7 @@ class _Frame:
 
 
 class _Composer:
-    """Builds the tree of one file. `file` is None for a --set value, whose problems `name` then places."""
+    """Build the tree of one file. `file` is None for a --set value, whose problems `name` then identifies."""
 
     def __init__(self, text: str, file: Path | None, name: str) -> None:
         self.text, self.file, self.name = text, file, name
@@ -215,7 +215,7 @@ _REUSE = "Write the value out, or share it between files with `extends:`."
 
 
 def syntax_hint(lines: list[str], line: int, words: str = "") -> str | None:
-    """Return what most likely went wrong at or just above line `line`, or None."""
+    """Return the likely mistake at or just above line `line`, or None."""
     near = lines[max(0, line - 3) : line]
     if any(FULL_WIDTH_KEY.match(text) for text in near):
         return "A key is followed by a full-width colon or space (：): YAML needs a half-width `: `."

@@ -19,7 +19,7 @@ from ftrun.report.words import counted
 ALPHA = 0.05  # a difference with a smaller p-value is called significant
 SIGNIFICANT = "the difference is statistically significant"
 NOT_SIGNIFICANT = "the difference is not statistically significant, so more questions are needed"
-ANSWER = (  # what `compare --json` has of an answer
+ANSWER = (  # the keys of an answer in `compare --json`
     *("prompt_id", "candidate", "model", "messages", "answer", "expect", "passed", "failures"),
     *("recall", "usage", "seconds"),
 )
@@ -72,7 +72,7 @@ class PairFacts:
 
     @property
     def judged(self) -> int:
-        """Return how many questions there are."""
+        """Return the number of questions."""
         found = self.paired
         return found.both + found.better + found.worse + found.neither
 

@@ -18,8 +18,8 @@ from ftrun.report.words import loss
 
 WIDTH, HEIGHT = 760.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 40.0, 44.0
-MOST_POINTS = 300  # a curve; more are averaged, no screen shows them
-MOST_LABELS = 8  # checkpoints with a label of their own
+MOST_POINTS = 300  # per curve; more are averaged, as no screen shows them
+MOST_LABELS = 8  # checkpoints that get a label
 Point = tuple[float, float]
 
 
@@ -34,18 +34,18 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """The range of both axes, and the way from data to drawing."""
+    """The range of both axes, and the mapping from data to the drawing."""
 
     first: float
     last: float
     top: float
 
     def x(self, step: float) -> float:
-        """Return where a step is drawn."""
+        """Return the x position of a step."""
         return LEFT + (step - self.first) / max(1e-9, self.last - self.first) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Return where a loss is drawn."""
+        """Return the y position of a loss."""
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
 
@@ -70,7 +70,7 @@ def loss_curve(facts: Facts) -> Markup | None:
 
 
 def _series(rows: Sequence[MetricRow]) -> list[Series]:
-    """Return the training loss raw and smoothed, and the validation loss of the fullest kind there is."""
+    """Return the raw and the smoothed training loss, and the most complete validation loss."""
     train = [(row.step, row.train_loss) for row in rows if row.train_loss is not None]
     full = [(row.step, row.full_valid_loss) for row in rows if row.full_valid_loss is not None]
     batch = [(row.step, row.valid_loss) for row in rows if row.valid_loss is not None]
@@ -157,7 +157,7 @@ def _line(series: Series, scale: Scale) -> str:
 
 
 def _dots(series: Series, scale: Scale) -> list[str]:
-    """Return a dot with hover text per point; on long curves the dots are there only to hover over."""
+    """Return a dot with hover text per point; on long curves the dots only serve to hover over."""
     kind = "dot" if len(series.points) <= 40 else "dot hover"
     return [
         f'<circle class="{kind} {series.css}" cx="{scale.x(step):.1f}" cy="{scale.y(value):.1f}" r="3.5">'
@@ -185,7 +185,7 @@ def _described(series: Sequence[Series]) -> str:
 
 
 def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
-    """Return how many training examples have how much of `what` (tokens, messages) as bars; None of none."""
+    """Return the histogram of `what` (tokens, messages) per training example; None without bins."""
     if not bins or not any(bar.count for bar in bins):
         return None
     width, height, base = 760.0, 156.0, 116.0

@@ -1,4 +1,4 @@
-"""What a report says, and nothing of how it looks. A report is a function of its Facts alone.
+"""What a report says, but not how it looks. A report is a function of its Facts alone.
 
 Answers, scores, metrics and the fit are evaluation's own values. What data found comes as JSON values, in
 the shape of `check --json`, so a stage builds Facts with `Facts.from_json({...})` out of both. Unknown keys
@@ -21,7 +21,7 @@ from ftrun.experiment.target import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentFacts:
-    """The experiment; `file` as the reader would name it (relative to the project)."""
+    """The experiment; `file` is relative to the project."""
 
     name: str
     description: str | None = None
@@ -47,7 +47,7 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """How many per example; quantiles are linear."""
+    """A distribution per example; quantiles are interpolated linearly."""
 
     sum: float
     min: float
@@ -109,7 +109,7 @@ class ExampleFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemFacts:
-    """What a check found: `severity` is error, warning or note."""
+    """A finding of a check: `severity` is error, warning or note."""
 
     severity: str
     code: str
@@ -121,7 +121,7 @@ class ProblemFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
-    """The data: splits by name, rows left out as duplicates, what was found, counts of training examples."""
+    """The data: splits by name, rows dropped as duplicates, findings, counts of training examples."""
 
     splits: Mapping[str, SplitFacts] = field(default_factory=dict)
     duplicates: int = 0
@@ -191,7 +191,7 @@ class Facts:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Facts:
-        """Return the facts of a document that `to_json` returned, or that was put together in its shape."""
+        """Return the facts of a document that `to_json` returned, or one of the same shape."""
         facts = _typed(cls, document)
         assert isinstance(facts, cls)
         return facts

@@ -1,4 +1,4 @@
-"""The HTML pages of a report and of a check: one file each that loads nothing."""
+"""The HTML pages of a report and of a check: a single file each, which loads nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def html_report(facts: Facts) -> str:
 
 
 def data_page(facts: Facts, *, headline: str, tone: str) -> str:
-    """Return the page of a check, which has the data alone; `tone` is good, bad or neutral."""
+    """Return the page of a check, with only the data; `tone` is good, bad or neutral."""
     return _rendered("data.html.j2", facts, headline=headline, tone=tone)
 
 
@@ -48,7 +48,7 @@ def _foreign_texts(facts: Facts) -> Iterator[str]:
 
 
 def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
-    """Return what the section about the data needs."""
+    """Return the values for the data section."""
     data = facts.data
     varied = data.message_histogram if len(data.message_histogram) > 1 else ()
     return {
@@ -76,7 +76,7 @@ def _by_code(problems: Sequence[ProblemFacts]) -> list[list[ProblemFacts]]:
 
 
 def _sample(facts: Facts) -> list[object]:
-    """Return evenly chosen metric rows, the last one and every one with a full validation loss among them."""
+    """Return evenly spaced metric rows, including the last one and all with a full validation loss."""
     rows = facts.metrics
     every = -(-len(rows) // MOST_ROWS) or 1
     kept = [

@@ -1,4 +1,4 @@
-"""Report.md: the facts for git and pull requests. Foreign text stays text, and in its table cell."""
+"""report.md: the facts for git and pull requests. Foreign text stays text inside its table cell."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def markdown_report(facts: Facts) -> str:
 
 def inline(text: object) -> str:
     """Return foreign text for one line or table cell: no markup, mention, link or cell border survives."""
-    plain = visible(hide(str(text)).strip(), keep_newlines=True)  # an escaped key would not be known
+    plain = visible(hide(str(text)).strip(), keep_newlines=True)  # an escaped key would not be recognized
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = re.sub(r"#(?=\d)", "#&#8203;", plain)  # before entities add a # of their own
     plain = _SPECIAL.sub(r"\\\1", plain).replace("|", "&#124;")
@@ -56,7 +56,7 @@ def _literal(match: re.Match[str]) -> str:
 
 
 def code(text: object) -> str:
-    """Return an id or hash as inline code; as text if it holds what could end the code or the cell."""
+    """Return an id or hash as inline code; as text if it could end the code or the cell."""
     plain = visible(hide(str(text)))
     return inline(plain) if not plain or set("`|\\") & set(plain) else f"`{plain}`"
 
@@ -166,10 +166,10 @@ def _data(facts: Facts) -> Iterator[str]:
     if facts.data.duplicates:
         yield f"{counted(facts.data.duplicates, 'duplicate')} left out."
     if facts.data.problems:
-        yield "\n".join(f"- {inline(_told(problem))}" for problem in facts.data.problems)
+        yield "\n".join(f"- {inline(_with_place(problem))}" for problem in facts.data.problems)
 
 
-def _told(problem: ProblemFacts) -> str:
+def _with_place(problem: ProblemFacts) -> str:
     """Return a problem with its place."""
     line = "" if problem.line is None else f":{problem.line}"
     return f"{problem.file}{line}: {problem.message}" if problem.file else problem.message

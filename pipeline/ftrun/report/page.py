@@ -1,4 +1,4 @@
-"""What all HTML pages have: templates with autoescape, foreign text that stays text, the policy.
+"""What all HTML pages share: autoescaped templates, foreign text that stays text, the content policy.
 
 The content security policy allows only the style sheet and, where there is one, the script that are in the
 page, by their hashes. A page never loads anything, no matter what its facts contain.
@@ -33,7 +33,7 @@ WORDS = (
     "price",
     "price_parts",
 )
-# what could end the element or, in old browsers, the script's string
+# characters that could end the element or, in old browsers, the script's string
 ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
 
@@ -61,12 +61,12 @@ def rendered(template: str, han: str | None, *, scripted: bool = False, **values
 
 
 def language_of_han(texts: Iterable[str]) -> str | None:
-    """Return ja if any of the texts is Japanese: those in Han characters alone are then taken for it too."""
+    """Return ja if any of the texts is Japanese: texts in Han characters alone then count as Japanese too."""
     return "ja" if any(words.language(text) == "ja" for text in texts) else None
 
 
 def answer_texts(answers: Iterable[Record]) -> Iterator[str]:
-    """Yield what was asked and said."""
+    """Yield the text of every question and answer."""
     for answer in answers:
         yield answer.answer
         yield from (str(message.get("content", "")) for message in answer.messages)
@@ -115,12 +115,12 @@ def _text(name: str) -> str:
 
 
 def _source(text: str) -> str:
-    """Return the policy's name for a style sheet or script that is in the page."""
+    """Return the policy's source expression for an inline style sheet or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _policy(style: str, *, scripted: bool) -> str:
-    """Return the content security policy: nothing but what is in the page."""
+    """Return the content security policy: nothing but what the page contains."""
     scripts = f"; script-src {_source(script())}" if scripted else ""
     return (
         f"default-src 'none'; style-src {_source(style)}{scripts}; img-src data:; base-uri 'none'; "
@@ -129,12 +129,12 @@ def _policy(style: str, *, scripted: bool) -> str:
 
 
 def _hidden(value: Any) -> Any:
-    """Return what a template shows without keys: once it is escaped, a key with a `<` would not be known."""
+    """Return a value with its secrets masked: once escaped, a key with a `<` would not be recognized."""
     return hide(value) if type(value) is str else value
 
 
 class _Foreign:
-    """Turns text that others wrote into HTML: escaped, its language marked, its control characters shown."""
+    """Turn text that others wrote into HTML: escaped, its language marked, its control characters shown."""
 
     def __init__(self, han: str | None) -> None:
         self._han = han

@@ -17,7 +17,7 @@ REHEARSAL = "rehearsal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The headline with its tone, what was trained on what, and how it fits (None: no metrics)."""
+    """The headline with its tone, what was trained on what, and the fit (None: no metrics)."""
 
     tone: Literal["good", "bad", "neutral"]
     headline: str
@@ -43,7 +43,7 @@ class AnsweredQuestion:
 
 
 def verdict(facts: Facts) -> Verdict:
-    """Return what the report begins with."""
+    """Return the verdict at the top of the report."""
     tone, headline = _headline(facts)
     rehearsal = facts.target.model == REHEARSAL
     fit = facts.fit.sentence if facts.fit and not rehearsal else None

@@ -17,7 +17,7 @@ NOTHING = "–"
 
 
 def number(value: float | None) -> str:
-    """Return a number with thousands separated: whole ones without, others with up to three digits."""
+    """Return a number with thousands separators, and with up to three digits if it is not whole."""
     if value is None:
         return NOTHING
     return (
@@ -26,17 +26,17 @@ def number(value: float | None) -> str:
 
 
 def loss(value: float | None) -> str:
-    """Return a loss with as many digits as mean something."""
+    """Return a loss with its significant digits."""
     return NOTHING if value is None else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 0 to 1 in percent."""
+    """Return a share (0 to 1) as a percentage."""
     return NOTHING if share is None else f"{share:.0%}"
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time span in its two largest units."""
+    """Return a duration in its two largest units."""
     if seconds is None:
         return NOTHING
     if seconds < 10:
@@ -63,7 +63,7 @@ def price(cost: CostFacts) -> str:
 
 
 def price_parts(cost: CostFacts) -> str:
-    """Return the estimate in a sentence: training and evaluation, each of them."""
+    """Return the estimate in a sentence, with training and evaluation."""
     if cost.free:
         return "No cost: training and evaluation ran on this machine."
     if cost.usd is None:

@@ -1,4 +1,4 @@
-"""The rules of an experiment that a JSON Schema can't say. Values of a wrong type are the schema's."""
+"""Rules of an experiment that a JSON Schema can't express. The schema reports wrong types."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Rule = Callable[[Document], Iterator[Problem]]
 
 
 def rule_problems(document: Document, secrets: set[KeyPath]) -> list[Problem]:
-    """Return the problems that RULES find; nothing is said of values at `secrets`."""
+    """Return the problems that RULES find; values at `secrets` are not mentioned."""
     found = [problem for rule in RULES for problem in rule(document)]
     return [*found, *address_problems(document, secrets), *webhook_problems(document, secrets)]
 

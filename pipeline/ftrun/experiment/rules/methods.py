@@ -1,4 +1,4 @@
-"""The rules of `prompt` and `train.method`: the templates, hyperparameters and grader of each method."""
+"""Rules of `prompt` and `train.method`: the templates, hyperparameters and grader of each method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in
 from ftrun.experiment.places import shown_value
 
-# templates and hyperparameters that only one method has a use for
+# templates and hyperparameters of only one method
 TEMPLATES = {"preferred": "dpo", "non_preferred": "dpo", "item": "reinforcement", "assistant": "supervised"}
 HYPERPARAMETERS = {
     "beta": "dpo",
@@ -21,7 +21,7 @@ HYPERPARAMETERS = {
     "eval_samples": "reinforcement",
     "reasoning_effort": "reinforcement",
 }
-GRADERS = {  # what each kind needs
+GRADERS = {  # required keys by type
     "string_check": ("name", "input", "reference", "operation"),
     "text_similarity": ("name", "input", "reference", "evaluation_metric"),
     "score_model": ("name", "input", "model"),
@@ -40,12 +40,12 @@ ITEM = re.compile(r"\{\{-?\s*item\.([A-Za-z_]\w*)")
 
 
 def item_fields(grader: Any) -> frozenset[str]:
-    """Return the fields of a row that a grader's templates name: `{{ item.NAME }}`."""
+    """Return the fields of a row that a grader's templates use: `{{ item.NAME }}`."""
     return frozenset(ITEM.findall(json.dumps(grader, ensure_ascii=False)))
 
 
 def prompt_problems(document: Document) -> Iterator[Problem]:
-    """Yield what is wrong with templates and their names."""
+    """Yield the problems of templates and their names."""
     prompt = get_in(document.data, "prompt")
     given = [key for key in ("system", "user", "assistant") if get_in(prompt, key) is not None]
     if get_in(prompt, "messages") is not None and given:
@@ -79,7 +79,7 @@ def _message_problems(document: Document, path: KeyPath, entry: Mapping[str, Any
 
 
 def method_problems(document: Document) -> Iterator[Problem]:
-    """Yield what does not belong to the method, and what it lacks."""
+    """Yield keys that do not belong to the method, and those that are missing."""
     train = get_in(document.data, "train")
     prompt, grader = get_in(document.data, "prompt"), get_in(train, "grader")
     method = "supervised" if get_in(train, "method") is None else train["method"]

@@ -37,14 +37,14 @@ def _secrets(document: Document) -> Iterator[KeyPath]:
 
 
 def _names_a_key(path: KeyPath, value: object) -> bool:
-    """Return whether the key at `path` asks for a secret and has one."""
+    """Return whether the key at `path` is named like a secret and has a value."""
     if not path or value in (None, "") or isinstance(value, (int, float)):
         return False
     if "headers" in path and isinstance(value, str) and value.startswith("env:"):
         return False  # a variable's name
     if path == ("data", "pii", "secret"):
         return False  # what to do about secrets in the data
-    # the author's own names (columns, template variables, targets) may be anything
+    # names that the user chooses (columns, template variables, targets) may be anything
     own = path[0] in ("prompt", "eval") or "columns" in path or path[:-1] == ("targets",)
     return not own and KEY_NAME.fullmatch(str(path[-1])) is not None
 

@@ -1,4 +1,4 @@
-"""The rules of data sources that a JSON Schema can't say: keys that go together, queries, conditions."""
+"""Rules of data sources that a JSON Schema can't express: keys that go together, queries, conditions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONE_EQUAL = re.compile(r"(?<![=<>!])=(?!=)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DATASET_ID = re.compile(
     r"(?!.*(?:--|\.\.|\.git$))\w(?:[\w.-]*\w)?/\w(?:[\w.-]{0,94}\w)?"
-)  # as the Hub has it
+)  # as the Hub defines it
 
 
 def is_variable_name(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The rules of targets that a JSON Schema can't say: which service has which key, safe addresses."""
+"""Rules of targets that a JSON Schema can't express: keys of each service, safe addresses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _targets(document: Document) -> list[tuple[KeyPath, Mapping[str, Any]]]:
 
 
 def check_services(document: Document) -> Iterator[Problem]:
-    """Yield keys that a target's service does not have, or lacks."""
+    """Yield keys that a target's service does not know, and those that are missing."""
     for path, target in _targets(document):
         provider = target.get("provider")
         if provider == "local":
@@ -126,7 +126,7 @@ def _deployment_problems(document: Document, path: KeyPath, target: Mapping[str,
 
 
 def address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
-    """Yield what is wrong with addresses and the variables of keys; `secrets` are not repeated."""
+    """Yield the problems of addresses and key variables; `secrets` are never repeated."""
     for path, target in _targets(document):
         endpoint = target.get("endpoint")
         if isinstance(endpoint, str) and (*path, "endpoint") not in secrets:
@@ -161,7 +161,7 @@ def _variable_problems(document: Document, path: KeyPath, variable: str) -> Iter
 
 
 def webhook_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
-    """Yield what is wrong with the variable of a webhook's address."""
+    """Yield the problems of the variable for the webhook."""
     variable, path = get_in(document.data, "notify", "webhook_env"), ("notify", "webhook_env")
     if isinstance(variable, str) and path not in secrets:
         yield from _variable_problems(document, path, variable)
@@ -193,14 +193,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_poll(document: Document) -> Iterator[Problem]:
-    """Yield pauses that are none."""
+    """Yield the problems of `poll`."""
     for path, target in _targets(document):
         poll = target.get("poll")
         try:
             shortest = seconds(get_in(poll, "min"), 1.0)
             longest = seconds(get_in(poll, "max"), max(30.0, shortest))
         except (ValueError, TypeError):
-            continue  # the schema has said so
+            continue  # the schema reports it
         if not 0 < shortest <= longest:
             message = f"the pauses are {shortest:g} s to {longest:g} s; min must be above 0 and at most max"
             yield document.problem((*path, "poll"), message, code="poll")

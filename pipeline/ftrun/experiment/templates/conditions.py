@@ -23,7 +23,7 @@ class ConditionError(Exception):
 
 
 class Condition:
-    """One condition, in a process that may be killed. Not for several threads at once."""
+    """One condition, in a process that may be killed. Not thread-safe."""
 
     def __init__(self, text: str, folder: Path) -> None:
         self._compiled = Capped(_Compiled, text, folder)
@@ -31,7 +31,7 @@ class Condition:
     def verdicts(self, rows: Sequence[Mapping[str, Any]]) -> list[bool | ConditionError]:
         """Return whether the condition is true for each of the rows, or why it can't be evaluated.
 
-        ConfigError if that takes more than it may.
+        ConfigError if that exceeds the limits.
         """
         try:
             found = self._compiled.call("verdicts", rows)
@@ -51,7 +51,7 @@ class _Compiled:
         )
 
     def verdicts(self, rows: Sequence[Mapping[str, Any]]) -> list[bool | tuple[str, str | None]]:
-        """Return a verdict for each row: true, false, or in words why there is none, and a hint."""
+        """Return a verdict for each row: true, false, or the reason why there is none and a hint."""
         return [self._verdict(row) for row in rows]
 
     def _verdict(self, row: Mapping[str, Any]) -> bool | tuple[str, str | None]:
@@ -59,7 +59,7 @@ class _Compiled:
             value = self._expression({**row, "row": row})
             if isinstance(value, bool):
                 return value
-            if not value:  # null and "" are what an absent value is; an undefined name raises here
+            if not value:  # null and "" count as false; an undefined name raises here
                 return False
         except (CapError, MemoryError):
             raise
@@ -86,7 +86,7 @@ def syntax_error(text: str, folder: Path) -> str | None:
 
 def _missing(error: MissingError, row: Mapping[str, Any]) -> tuple[str, str | None]:
     if error.owner is None and error.message != f"{error.name!r} is undefined":
-        return str(error.message), None  # an attribute that a value has not, or that is not for templates
+        return str(error.message), None  # an attribute that does not exist, or that templates may not use
     known = [str(name) for name in (row if error.owner is None else error.owner)]
     near = difflib.get_close_matches(error.name, known, n=1)
     hint = f"Did you mean `{near[0]}`? " if near else ""

@@ -1,7 +1,7 @@
 """The Jinja2 environment of an experiment: sandboxed, strict, and confined to a folder.
 
-Jinja's sandbox keeps templates from reaching Python. What a template may cost is capped by the process that
-renders it (`ftrun.untrusted`). Not for use by several threads at once.
+Jinja's sandbox keeps templates from reaching Python. The process that
+renders them limits time and memory (`ftrun.untrusted`). Not thread-safe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jinja2.visitor import NodeTransformer
 
 from ftrun.experiment.document import LARGEST_TEMPLATE
 
-# digits and letters, and between digits what numbers, times and dates are written with
+# digits and letters, and between digits the marks of numbers, times and dates
 WIDE = re.compile("[０-９Ａ-Ｚａ-ｚ]+(?:(?<=[０-９])[．，：／－](?=[０-９])[０-９Ａ-Ｚａ-ｚ]+)*")
 HALF = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 
@@ -56,7 +56,7 @@ class NamedUndefined(StrictUndefined):
 
 
 class FolderLoader(BaseLoader):
-    """Loads .j2 files below one folder; nothing outside it, also not through a link."""
+    """Load .j2 files from one folder; nothing outside it, not even through a link."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -93,7 +93,7 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
         self.filters["_output"] = _output
 
     def compile(self, source: Any, *arguments: Any, **options: Any) -> Any:
-        """Compile text or a syntax tree, with a look at every value that is put out."""
+        """Compile text or a syntax tree, with a check of every value that it outputs."""
         if isinstance(source, str):
             name, filename = (*arguments, None, None)[:2]
             source = self.parse(source, name, filename)
@@ -111,12 +111,12 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
 
 
 def half_width(value: Any) -> Any:
-    """Return text with full-width digits and letters made half-width, １２．５ is 12.5; all else stays."""
+    """Return text with half-width digits and letters, １２．５ as 12.5; everything else stays."""
     return WIDE.sub(lambda found: found[0].translate(HALF), value) if isinstance(value, str) else value
 
 
 def nfkc(value: Any) -> Any:
-    """Return text with one form for every character: １２ is 12 and ｱ is ア, but ① is 1 too, and x² is x2."""
+    """Return text in Unicode form NFKC: １２ is 12 and ｱ is ア, but ① is 1 too, and x² is x2."""
     return unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
 
 
@@ -130,7 +130,7 @@ def _output(value: Any, name: str) -> str:
 
 
 class _WithOutput(NodeTransformer):
-    """Puts `_output` around every value that a syntax tree puts out."""
+    """Wrap every value that a syntax tree outputs in `_output`."""
 
     def visit_Output(self, node: nodes.Output) -> nodes.Node:
         names = [None if isinstance(one, nodes.TemplateData) else expression_name(one) for one in node.nodes]
@@ -148,7 +148,7 @@ def _named(node: Any, name: str) -> nodes.Filter:
 
 
 def expression_name(node: nodes.Node) -> str:
-    """Return how a template spells a value: `x`, `row.x`, `x | upper`; else `an expression`."""
+    """Return a value as the template spells it: `x`, `row.x`, `x | upper`; else `an expression`."""
     match node:
         case nodes.Name():
             return node.name

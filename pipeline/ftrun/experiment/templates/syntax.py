@@ -20,7 +20,7 @@ from ftrun.experiment.templates.sandbox import ExperimentEnvironment
 from ftrun.untrusted import CapError, Capped
 
 INCLUDING: tuple[type[nodes.Node], ...] = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-OF_MAPPINGS = frozenset(("items", "keys", "values", "get"))  # `row.items()` looks at every column
+OF_MAPPINGS = frozenset(("items", "keys", "values", "get"))  # `row.items()` uses every column
 
 
 def syntax_problems(document: Document) -> Iterator[Problem]:
@@ -28,7 +28,7 @@ def syntax_problems(document: Document) -> Iterator[Problem]:
     check = Capped(_Check, document.path.parent)
     for path, template in document.templates.items():
         key = spell(path)
-        if plain_filler(template.text) is not None:  # text and names: nothing can be wrong with it
+        if plain_filler(template.text) is not None:  # text and names alone have no syntax errors
             continue
         try:
             faults: list[TemplateFault] = check.call("faults", key, template)
@@ -39,7 +39,7 @@ def syntax_problems(document: Document) -> Iterator[Problem]:
 
 
 class TemplateFault(NamedTuple):
-    """What is wrong with a template, and in which line of it."""
+    """An error in a template, and its line."""
 
     words: str
     code: str
@@ -48,14 +48,14 @@ class TemplateFault(NamedTuple):
 
 
 class _Check:
-    """Checks the templates of one folder; what several include is checked once."""
+    """Check the templates of one folder, each included file once."""
 
     def __init__(self, folder: Path) -> None:
         self._environment = ExperimentEnvironment(folder)
         self._checked: set[str] = set()
 
     def faults(self, key: str, template: Template) -> list[TemplateFault]:
-        """Return what is wrong with a template and those that it includes."""
+        """Return the errors of a template and of those that it includes."""
         return list(self._faults(key, template))
 
     def _faults(self, key: str, template: Template) -> Iterator[TemplateFault]:
@@ -103,7 +103,7 @@ def _line_of(text: str, word: str) -> int:
 
 
 def columns_of(experiment: Experiment, template: Template) -> tuple[str, ...]:
-    """Return the columns of a row that a template names, in order. Files that it includes do not count."""
+    """Return the columns of a row that a template names, in order. Included files do not count."""
     tree = ExperimentEnvironment(experiment.file.parent).parse(template.text)
     variables = set(experiment.prompt.vars) | {"row"}
     names = [node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"]
