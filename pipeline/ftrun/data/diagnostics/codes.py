@@ -20,9 +20,7 @@ CODES: dict[str, Code] = {
     "missing_file": _error("Fix `path`; it is relative to the experiment file that names it."),
     "not_a_file": _error("Name a regular file, or a glob such as data/*.csv."),
     "outside_project": _error("Copy the file into the project, so that nothing else is uploaded by mistake."),
-    "unknown_format": _error(
-        "Add `format:` to the source: csv, tsv, jsonl, json, parquet, arrow, xlsx or sqlite."
-    ),
+    "unknown_format": _error("Set its `format`: csv, tsv, jsonl, json, parquet, arrow, xlsx or sqlite."),
     "source_key": _error("Delete the key, or name the file that it is meant for."),
     "other_table": _error("Open it, save it as .xlsx or CSV, and name that file."),
     "not_text": _error("Give the file the right extension, or set its format on the source: `format: xlsx`."),
@@ -30,9 +28,7 @@ CODES: dict[str, Code] = {
     "damaged": _error("Save or download the file again."),
     "dataset": _error("Fix `dataset` of the source."),
     "unreadable": _error("Fix the file's permissions."),
-    "unknown_encoding": _error(
-        "Use utf-8, cp932, euc_jp, utf-16 or another text encoding that Python knows."
-    ),
+    "unknown_encoding": _error("Use utf-8, cp932, euc_jp, utf-16 or another text encoding of Python."),
     "encoding": _error("Save the file as UTF-8, or set `encoding:` on the source."),
     "encoding_found": _note("No action needed; `encoding:` on the source would make it explicit."),
     "gzip": _error("Compress the file with gzip again, or decompress it and name that file."),
@@ -47,9 +43,7 @@ CODES: dict[str, Code] = {
     "value": _error("Fix the cell, or delete its column: it can't be turned into text or a number."),
     "sheet": _error("Name one: `sheet: NAME` on the source (for `ftrun init`: --sheet NAME)."),
     "formula": _error("Open the workbook in Excel and save it to store the values, or delete the column."),
-    "merged_cells": _error(
-        "Unmerge the cells and fill in each of them, or delete them: nothing says which rows mean the value."
-    ),
+    "merged_cells": _error("Unmerge the cells and fill in each: which rows mean the value is unknown."),
     "query": _error("Fix `query` of the source: one SELECT whose columns have unique names."),
     "sql": _error("Fix the query, or the address in the variable."),
     "where": _error("Fix `where` of the source: an expression that is true or false for every row."),
@@ -70,32 +64,24 @@ CODES: dict[str, Code] = {
     "jsonl_in_json": _error("Add `format: jsonl` to the source, or name the file .jsonl."),
     # conversations of several rows
     "group_column": _error("Name a column of the file in `group_by` and `order_by`."),
-    "group_value": _error(
-        "Fill it in, or delete the row; `where: thread != ''` on the source leaves such rows out."
-    ),
+    "group_value": _error("Fill it in, or leave such rows out: `where: thread != ''` on the source."),
     "group_messages": _error("Name them on the source: columns: {role: SPEAKER, content: TEXT}."),
     "group_role": _error("Map the speakers on the source: roles: {user: Customer, assistant: Agent}."),
     "group_without_answer": _warning("No action needed: there is nothing to learn from them."),
     "group_end": _warning("No action needed: only what the assistant says is learned."),
     # chat examples
     "mixed_templates": _error("Ready-made chats use `prompt.system` only; delete the other templates."),
-    "legacy_functions": _error(
-        "Set `data.legacy_functions: upgrade`, which turns them into tools, or fix the rows."
-    ),
+    "legacy_functions": _error("Set `data.legacy_functions: upgrade` to make them tools, or fix the rows."),
     "sharegpt": _error("Set `data.sharegpt: convert`, which turns them into chats."),
     "empty_messages": _error("Give the row at least a user message and an assistant message."),
     "message_shape": _error('Write a message as {"role": "user", "content": "..."}.'),
     "role": _error("Use system, developer, user, assistant or tool."),
-    "unknown_key": _error(
-        "Delete the key; a message has role, content and name, an assistant's also weight and tool_calls."
-    ),
+    "unknown_key": _error("Delete it; allowed: role, content, name; weight and tool_calls of an assistant."),
     "content_type": _error("Write the content as text, or as a list of parts."),
     "content_part": _error('Write a part as {"type": "text", "text": "..."} or as an image.'),
     "image_url": _error('Write {"type": "image_url", "image_url": {"url": "https://..."}}.'),
     "image_role": _error("Put images into user messages only: the model learns to write text."),
-    "empty_content": _error(
-        "Fill it in, or delete the row; `where: (answer | trim) != ''` on the source leaves such rows out."
-    ),
+    "empty_content": _error("Fill it in, or leave such rows out: `where: (answer | trim) != ''`."),
     "weight": _error("Use 0 (not learned) or 1 (learned), and on assistant messages only."),
     "name": _error("Write the name as text, or delete it."),
     "late_system": _warning("Put system and developer messages first; models rarely see others in training."),
@@ -104,25 +90,17 @@ CODES: dict[str, Code] = {
     "nothing_to_learn": _error("Remove `weight`, or set it to 1, on at least one assistant message."),
     "ignored_key": _warning("No action needed; delete the key if it was meant to have an effect."),
     # tools and their calls
-    "tools": _error(
-        'Write a tool as {"type": "function", "function": {"name", "description", "parameters"}}.'
-    ),
+    "tools": _error('Write each as {"type": "function", "function": {"name", "description", "parameters"}}.'),
     "tool_schema": _error("Fix the JSON Schema in `parameters`; it must describe an object."),
     "duplicate_tool": _error("Give every function a unique name."),
     "tool_calls": _error(
         'Write {"id": "call_1", "type": "function", "function": {"name": "...", "arguments": "{...}"}}.'
     ),
     "undeclared_function": _error("Declare the function in `tools`, or fix the name."),
-    "tool_arguments": _error(
-        'Write the arguments as a string that contains a JSON object: "{\\"city\\": \\"Tokyo\\"}".'
-    ),
+    "tool_arguments": _error('Write a string that contains a JSON object: "{\\"city\\": \\"Tokyo\\"}".'),
     "arguments_schema": _error("Fix the value, or its schema in the row's `tools`."),
-    "orphan_tool_message": _error(
-        "Set `tool_call_id` to the id of a call in the assistant message before it."
-    ),
-    "unanswered_call": _error(
-        "Add a tool message with the call's id as `tool_call_id` right after the call."
-    ),
+    "orphan_tool_message": _error("Set `tool_call_id` to the id of a call in the assistant message before."),
+    "unanswered_call": _error("Add a tool message with the call's id as `tool_call_id` after the call."),
     "parallel_calls": _error("Call one function at a time, or delete `parallel_tool_calls: false`."),
     # methods
     "preference": _error(
@@ -130,9 +108,7 @@ CODES: dict[str, Code] = {
     ),
     "other_method": _error("Set `train.method` to the method that the rows are made for."),
     "equal_outputs": _error("Delete the row: two identical answers teach nothing."),
-    "last_is_assistant": _error(
-        "Delete the answer; put what the grader compares with into a field of the row."
-    ),
+    "last_is_assistant": _error("Delete the answer; put what the grader compares with into a field."),
     "grader_field": _error("Add the field to every row, or through `prompt.item`."),
     "unsupported_by_target": _error("Use a target that supports it, or remove it from the rows."),
     "unsupported_by_default": _warning("Name a target that supports it in `targets`; a run would stop here."),
@@ -142,20 +118,12 @@ CODES: dict[str, Code] = {
     # texts
     "mojibake": _warning("Export the file again as UTF-8, or set its true encoding: `encoding: cp932`."),
     "control_character": _warning("Delete the character: nobody sees it, but the model learns it."),
-    "carriage_return": _warning(
-        "Use LF alone: `{{ answer.splitlines() | join('\\n') }}` in the prompt does that."
-    ),
+    "carriage_return": _warning("Use LF alone: `{{ answer.splitlines() | join('\\n') }}` in the prompt."),
     "bidi_character": _warning("Delete the character, unless the text is written from right to left."),
-    "full_width": _warning(
-        "Use one width; `{{ answer | half_width }}` in the prompt does that: １２ becomes 12."
-    ),
+    "full_width": _warning("Use one width: `{{ answer | half_width }}` in the prompt makes １２ 12."),
     "placeholder": _warning("Fill it in, or delete the row: the model would learn to write it."),
-    "blank_answer": _warning(
-        "Write the answer, or delete the row; `where: answer not in ['N/A', '-']` leaves such rows out."
-    ),
-    "outer_space": _warning(
-        "Trim the text, as `{{ answer | trim }}` in the prompt does: the model learns the space around it."
-    ),
+    "blank_answer": _warning("Write it, or leave such rows out: `where: answer not in ['N/A', '-']`."),
+    "outer_space": _warning("Trim the text, as `{{ answer | trim }}` in the prompt does, or it is learned."),
     "pii_email": _warning("Delete it, or set `data.pii: {email: mask}`; `off` if it may be learned."),
     "pii_phone": _warning("Delete it, or set `data.pii: {phone: mask}`; `off` if it may be learned."),
     "pii_my_number": _warning("Delete it, or set `data.pii: {my_number: mask}`; `off` if it isn't one."),
@@ -163,9 +131,7 @@ CODES: dict[str, Code] = {
     "pii_postcode": _warning("Delete it, or set `data.pii: {postcode: mask}`; `off` if it may be learned."),
     "pii_secret": _error("Revoke the key, then delete it here or set `data.pii: {secret: mask}`."),
     "refusals": _warning("Write answers, or delete the rows: a few refusals teach a model to refuse a lot."),
-    "unsupported": _warning(
-        "Add what the answer needs to the prompt, or remove it: the model learns to make up such details."
-    ),
+    "unsupported": _warning("Add it to the prompt, or remove it: the model learns to make up such details."),
     "style_mix": _warning("Write all answers in one style: the one that the model should use."),
     "ending_mix": _warning("End all answers the same way: the model learns from it where a text ends."),
     "language_mix": _warning("Answer in the language of the question, or ask for the other one there."),
@@ -180,14 +146,10 @@ CODES: dict[str, Code] = {
     "generated_left_out": _warning("No action needed; `ftrun augment` can reword today's training rows."),
     "generated_held_out": _error("Name the file in `data.sources`, where its rows only train."),
     "too_few_examples": _error("Add rows: the fine-tuning API takes at least ten; 50 are a good start."),
-    "few_examples": _warning(
-        "Add rows: with fewer than 50 examples the effect is small and hard to measure."
-    ),
+    "few_examples": _warning("Add rows: with fewer than 50 the effect is small and hard to measure."),
     "duplicates": _warning("Delete the repeated rows, unless intended; `dedupe: off` keeps them."),
     "near_duplicates": _warning("Delete them, or set `data.dedupe: near` to leave them out."),
-    "near_leak": _warning(
-        "Delete the row from one split, or use `group_by`: it measures what was memorized."
-    ),
+    "near_leak": _warning("Delete it from one split, or use `group_by`: it measures what was memorized."),
     "near_unsearched": _note("Set `data.dedupe: near` to search all of them."),
     "contradiction": _warning("Decide on one answer, or put what makes the difference into the question."),
     "same_answer": _warning("Leave some of these rows out, or add rows with other answers."),
@@ -196,18 +158,12 @@ CODES: dict[str, Code] = {
     "length_outlier": _warning("Check whether two rows ran together or an answer was cut off, and fix it."),
     "system_mix": _warning("Use one system prompt: `prompt.system` adds it to rows that have none."),
     "recall": _note("No action needed: answers to it are scored separately, as recall."),
-    "leak": _warning(
-        "Delete the row from one split: held-out examples that were trained on measure nothing."
-    ),
-    "over_limit": _warning(
-        "Shorten or divide the example: what exceeds the limit is cut off and not learned."
-    ),
+    "leak": _warning("Delete it from one split: held-out examples that were trained on measure nothing."),
+    "over_limit": _warning("Shorten or divide it: what exceeds the limit is cut off and not learned."),
     # the target as of today
     "model_shutdown": _warning(
-        "Train a model that stays: `provider: local` keeps the weights here. Save the old one's answers."
+        "Save its answers; train a model that stays: `provider: local` keeps weights."
     ),
     "jobs_closed": _warning("Train before then, or on another target: `provider: local`, or a `base_url`."),
-    "old_prices": _warning(
-        "Look the price up and set `price: {train, input, output}` (US$ per million tokens) on the target."
-    ),
+    "old_prices": _warning("Set `price: {train, input, output}` (US$ per million tokens) on the target."),
 }

@@ -16,10 +16,14 @@ Checks don't make a row unusable, and don't decide how serious a fault is: `Find
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ftrun.data.quality.corpus import Corpus, CorpusCheck, SampledExample, last_turn
+from ftrun.data.quality.contradictions import Contradictions
+from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, SampledExample, last_turn
+from ftrun.data.quality.near_duplicates import NearDuplicates
+from ftrun.data.quality.overlap import EvalOverlap
+from ftrun.data.quality.scan import Scanner
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
 from ftrun.protocol.chat import Made
@@ -34,17 +38,11 @@ SEED = 20
 
 def row_checks(experiment: Experiment) -> tuple[RowCheck, ...]:
     """Return the checks of single examples, in the order of their faults."""
-    from ftrun.data.quality.scan import Scanner  # its patterns take milliseconds
-
     return (Scanner().scan_all,)
 
 
 def corpus_checks(experiment: Experiment) -> tuple[CorpusCheck, ...]:
     """Return the checks that compare examples, in the order of their faults."""
-    from ftrun.data.quality.contradictions import Contradictions
-    from ftrun.data.quality.near_duplicates import NearDuplicates
-    from ftrun.data.quality.overlap import EvalOverlap
-
     prompts = experiment.evaluation.prompts
     overlap: tuple[CorpusCheck, ...] = (EvalOverlap(prompts),) if prompts else ()
     return (Contradictions(), NearDuplicates(), SampleChecks(), *overlap)
@@ -57,22 +55,15 @@ def check_options(experiment: Experiment) -> dict[str, Any]:
     return {"eval prompts": options} if options else {}
 
 
-class SampleChecks:
+class SampleChecks(CorpusCheck):
     """Runs the checks of the training data as a whole: on all examples, or on a fixed sample of many.
 
     The sample bounds the time; its fixed seed makes the same data give the same findings.
     """
 
-    size = 0
-    begins_early = False
-
-    def facts(self, examples: Sequence[Made]) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+    def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield the faults of the training examples."""
-        from ftrun.data.quality import balance, style, unsupported
+        from ftrun.data.quality import balance, style, unsupported  # worker processes don't need them
 
         indices = [index for index, part in enumerate(corpus.parts) if part == TRAIN]
         if len(indices) > SAMPLE:

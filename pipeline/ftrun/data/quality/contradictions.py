@@ -9,7 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from ftrun.data.diagnostics.notes import further_places
-from ftrun.data.quality.corpus import Corpus, last_turn, normal
+from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, last_turn, normal
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
 from ftrun.protocol.chat import Made
@@ -20,7 +20,7 @@ ASKED = ("user", "assistant")  # how nearly every chat ends
 MOST_READ = 20  # pairs that are read again and compared word for word
 
 
-class Contradictions:
+class Contradictions(CorpusCheck):
     """Notes the question, what was said before it, and the answer of each example as hashes.
 
     This covers all splits: a held-out answer that contradicts a learned one measures nothing, and with
@@ -28,7 +28,6 @@ class Contradictions:
     """
 
     size = 16
-    begins_early = False
 
     def __init__(self) -> None:
         self._first: tuple[Any, Any] = ("", "")  # how the last example began: mostly the system prompt
@@ -59,7 +58,7 @@ class Contradictions:
             self._first, self._checksum = before[0], _checksum(before[:1])
         return _checksum(before[1:], self._checksum) if len(before) > 1 else self._checksum
 
-    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+    def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield one fault for all contradictions, at the first, with both places."""
         pairs = sorted(_pairs(facts))
         read = pairs[:MOST_READ]

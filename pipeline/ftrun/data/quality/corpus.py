@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -11,6 +12,7 @@ from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import dialogue
 
 Result = TypeVar("Result")
+CorpusFaults = Iterator[tuple[int | None, Fault]]
 MOST_PLACES = 3  # named after the first
 ENDINGS = " ?？。.!！"
 LONG = 400  # characters from which only case and outer space are normalized
@@ -22,41 +24,30 @@ class Corpus(Protocol):
     @property
     def parts(self) -> Sequence[int]:
         """Return the split of each example: an index into types.ROLES."""
-        ...
 
     def place(self, index: int) -> tuple[str, int]:
         """Return the file and line where an example's row starts."""
-        ...
 
     def examples(self, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
         """Yield the examples of ascending `indices`; reads through all of them, so ask for all you need."""
-        ...
 
     def begin(self, function: Callable[..., Result], *arguments: object) -> Callable[[], Result]:
         """Start a call in another process, and return a function that waits for its result."""
-        ...
 
 
-class CorpusCheck(Protocol):
+class CorpusCheck(ABC):
     """Compares examples by the facts that it noted of each."""
 
-    @property
-    def size(self) -> int:
-        """Return the bytes of a fact."""
-        ...
-
-    @property
-    def begins_early(self) -> bool:
-        """Return whether `judge` starts a background process at once: its faults are then collected last."""
-        ...
+    size = 0  # bytes of a fact
+    begins_early = False  # `judge` starts a background process at once: its faults are collected last
 
     def facts(self, examples: Sequence[Made]) -> bytes:
         """Return `size` bytes about each example, one after the other."""
-        ...
+        return b""
 
-    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+    @abstractmethod
+    def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield faults with the index of the example that they name; None: the data as a whole."""
-        ...
 
 
 class LastTurn(NamedTuple):

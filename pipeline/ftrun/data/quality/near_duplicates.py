@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 from ftrun.data.diagnostics.notes import further_places
-from ftrun.data.quality.corpus import Corpus
+from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.quality.similarity import compared, near_among
 from ftrun.data.split.advice import HELD_OUT_TWICE
 from ftrun.data.split.division import TRAIN, VALIDATION
 from ftrun.data.types import ROLES
-from ftrun.protocol.chat import Made
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import dialogue
 
 MOST_TRAINING, MOST_HELD_OUT = 5_000, 1_000  # examples searched; more would take longer than everything else
 MOST_SHOWN = 3
 FEW = 3_000  # examples that are searched sooner than a process starts
-Faults = Iterator[tuple[int | None, Fault]]
 
 
-class NearDuplicates:
+class NearDuplicates(CorpusCheck):
     """Notes nothing about single examples; searches the first ones of each split at the end."""
 
-    size = 0
     begins_early = True
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
-        """Return nothing."""
-        return b""
-
-    def judge(self, facts: memoryview, corpus: Corpus) -> Faults:
+    def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Return at most one fault for training and one for each two splits, without exact repeats.
 
         The search starts at once, in a background process if it takes long.
@@ -49,7 +42,7 @@ class NearDuplicates:
         return _faults(corpus, len(indices), begin(near_among, indices, texts))
 
 
-def _faults(corpus: Corpus, searched: int, search: Callable[[], list[tuple[int, int]]]) -> Faults:
+def _faults(corpus: Corpus, searched: int, search: Callable[[], list[tuple[int, int]]]) -> CorpusFaults:
     if searched < len(corpus.parts):
         message = f"searched {searched:,} of {len(corpus.parts):,} examples for near-duplicates"
         yield None, Fault("near_unsearched", message)
@@ -65,7 +58,7 @@ def _faults(corpus: Corpus, searched: int, search: Callable[[], list[tuple[int, 
 
 def _fault(
     code: str, pairs: list[tuple[int, int]], corpus: Corpus, role: str = "", other: str = ""
-) -> Faults:
+) -> CorpusFaults:
     first_of: dict[int, int] = {}
     for later, earlier in pairs:
         first_of.setdefault(later, earlier)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ftrun.data.quality.corpus import Corpus, normal
+from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, normal
 from ftrun.data.quality.similarity import grams, letters, likeness
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import EvalPrompt
@@ -53,11 +53,10 @@ class PromptIndex:
                 yield text
 
 
-class EvalOverlap:
+class EvalOverlap(CorpusCheck):
     """Notes for each example which eval prompt it asks."""
 
     size = 2
-    begins_early = False
 
     def __init__(self, prompts: Sequence[EvalPrompt]) -> None:
         self._index = PromptIndex(prompts)
@@ -67,7 +66,7 @@ class EvalOverlap:
         numbers = (self._index.exact(one.example) for one in examples)
         return b"".join((0 if one is None else one + 1).to_bytes(self.size) for one in numbers)
 
-    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+    def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield a note for each eval prompt that is in the training data, at its first place."""
         training = [index for index, part in enumerate(corpus.parts) if part == TRAIN]
         first: dict[int, int] = {}

@@ -12,6 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
+from ftrun.data.quality.pii import exposed
+from ftrun.data.quality.placeholders import BRACKETED, blank, is_value, may_be_blank, placeholders, spaced
 from ftrun.protocol.chat import Made
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text, contents, texts_of
@@ -36,22 +39,16 @@ PLACEHOLDER_WORDS = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"LOREM")
 PII_WORDS = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
 LETTERS_ONLY = b"hf_"  # the start of keys that may have no digit
 FILLER = "orem ipsum"  # with a small l or a large one
+SUSPICIOUS = re.compile(f"[{SUSPECTS}]")
+OUTSIDE: tuple[TextCheck, ...] = (blank, spaced)
+INSIDE: tuple[TextCheck, ...] = (damaged, wide_forms, placeholders)
+EXPOSED: tuple[TextCheck, ...] = (exposed,)
 
 
 class Scanner:
     """Finds faults in the texts of single rows, independent of the rows before."""
 
     def __init__(self) -> None:
-        from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
-        from ftrun.data.quality.pii import exposed
-        from ftrun.data.quality.placeholders import BRACKETED, blank, may_be_blank, placeholders, spaced
-
-        self._suspect = re.compile(f"[{SUSPECTS}]").search
-        self._bracketed = BRACKETED.search
-        self._may_be_blank = may_be_blank
-        self._outside: tuple[TextCheck, ...] = (blank, spaced)
-        self._inside: tuple[TextCheck, ...] = (damaged, wide_forms, placeholders)
-        self._exposed: tuple[TextCheck, ...] = (exposed,)
         self._clean: str | None = None  # the first text of the last row without a fault
 
     def scan_all(self, examples: Sequence[Made]) -> Iterator[tuple[int, Fault]]:
@@ -69,55 +66,55 @@ class Scanner:
         """Yield the checks that could find something in the texts of a row, with its index."""
         # most rows begin with the same system prompt
         unknown = [texts[1:] if texts and texts[0] == self._clean else texts for texts in rows]
-        odd, exposed = self._suspicious(list(map("\n".join, unknown)))
+        odd, exposed = _suspicious(list(map("\n".join, unknown)))
         clean = None
         for index, texts in enumerate(unknown):
-            checks: tuple[TextCheck, ...] = self._outside if self._may_be_blank(texts) else ()
+            checks: tuple[TextCheck, ...] = OUTSIDE if may_be_blank(texts) else ()
             if index in odd:
-                checks += self._inside
+                checks += INSIDE
             if index in exposed:
-                checks += self._exposed
+                checks += EXPOSED
             if checks:
                 yield index, checks
             elif rows[index]:
                 clean = rows[index][0]
         self._clean = clean if clean is not None else self._clean
 
-    def _suspicious(self, joined: Sequence[str]) -> tuple[set[int], set[int]]:
-        """Return the rows that may have something odd, and those with an address, a number or a key."""
-        text = BETWEEN_ROWS.join(joined)
-        if text.count(BETWEEN_ROWS) >= len(joined):  # a text has this character
-            joined = [one.replace(BETWEEN_ROWS, ALIKE) for one in joined]
-            text = BETWEEN_ROWS.join(joined)
-        raw = text.encode("utf-8", "surrogatepass")
-        foreign = set(self._foreign(raw, text, joined)) if len(raw) != len(text) else set()
-        rest = raw.translate(None, ORDINARY)
-        odd = foreign.union(_odd_rows(rest))
-        if "】" in text or "］" in text:
-            odd.update(index for index, one in enumerate(joined) if self._bracketed(one))
-        if FILLER in text:
-            odd.update(index for index, one in enumerate(joined) if FILLER in one)
-        return odd, foreign.union(_exposed_rows(raw, rest))
 
-    def _foreign(self, raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
-        """Yield the rows with a suspicious character that is not ASCII."""
-        if len(raw) <= len(text) + len(text) // 2:  # few are not ASCII: drop the others quickly
-            text = raw.translate(None, ASCII).decode("utf-8", "surrogatepass")
-            joined = text.split(BETWEEN_ROWS) if len(joined) > 1 else (text,)
-        starts = list(itertools.accumulate((len(one) + 1 for one in joined), initial=0))
-        found = self._suspect(text)
-        while found:
-            index = bisect.bisect_right(starts, found.start()) - 1
-            yield index
-            found = self._suspect(text, starts[index + 1])
+def _suspicious(joined: Sequence[str]) -> tuple[set[int], set[int]]:
+    """Return the rows that may have something odd, and those with an address, a number or a key."""
+    text = BETWEEN_ROWS.join(joined)
+    if text.count(BETWEEN_ROWS) >= len(joined):  # a text has this character
+        joined = [one.replace(BETWEEN_ROWS, ALIKE) for one in joined]
+        text = BETWEEN_ROWS.join(joined)
+    raw = text.encode("utf-8", "surrogatepass")
+    foreign = set(_foreign(raw, text, joined)) if len(raw) != len(text) else set()
+    rest = raw.translate(None, ORDINARY)
+    odd = foreign.union(_odd_rows(rest))
+    if "】" in text or "］" in text:
+        odd.update(index for index, one in enumerate(joined) if BRACKETED.search(one))
+    if FILLER in text:
+        odd.update(index for index, one in enumerate(joined) if FILLER in one)
+    return odd, foreign.union(_exposed_rows(raw, rest))
+
+
+def _foreign(raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
+    """Yield the rows with a suspicious character that is not ASCII."""
+    if len(raw) <= len(text) + len(text) // 2:  # few are not ASCII: drop the others quickly
+        text = raw.translate(None, ASCII).decode("utf-8", "surrogatepass")
+        joined = text.split(BETWEEN_ROWS) if len(joined) > 1 else (text,)
+    starts = list(itertools.accumulate((len(one) + 1 for one in joined), initial=0))
+    found = SUSPICIOUS.search(text)
+    while found:
+        index = bisect.bisect_right(starts, found.start()) - 1
+        yield index
+        found = SUSPICIOUS.search(text, starts[index + 1])
 
 
 def _faults(row: Mapping[str, Any], checks: tuple[TextCheck, ...]) -> list[Fault]:
     texts = texts_of(row)
     found = [(fault, text.text) for text in texts for check in checks for fault in check(text)]
     if any(fault.code == "blank_answer" for fault, _ in found):  # perhaps the prompt asks for such a word
-        from ftrun.data.quality.placeholders import is_value
-
         prompt = "\n".join(text.text for text in texts if text.role != "assistant")
         found = [one for one in found if one[0].code != "blank_answer" or not is_value(one[1], prompt)]
     return [fault for fault, _ in found]
