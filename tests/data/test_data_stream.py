@@ -248,8 +248,8 @@ def test_content_checks_plug_in(
     """Checks of one example and of all are told with places, whether just read, kept or counted anew."""
     for module in (row_work, checks):
         monkeypatch.setattr(module, "row_checks", lambda _: (_letters,))
-    for name in ("row_work", "gather", "compare"):
-        monkeypatch.setattr(f"ftrun.data.{name}.corpus_checks", lambda _: (_Lengths(),))
+    for name in ("row_work", "gathering", "corpus_checks"):
+        monkeypatch.setattr(f"ftrun.data.pipeline.{name}.corpus_checks", lambda _: (_Lengths(),))
     experiment = make({"a.jsonl": chats([*range(60), 3, 1234])}, split=Split(test=5))
     data.prepare(experiment, tmp_path / "out")
     kept = data.check(experiment, tmp_path / "out").as_dict()

@@ -11,8 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.data.quality.minhash import FEWEST_GRAMS, NEAR
-from ftrun.data.quality.ngrams import GramIndex, grams, letters, numbers
+from ftrun.data.quality.similarity import FEWEST_GRAMS, NEAR, GramIndex, grams, letters, numbers
 
 MOST_NEAR = 20_000
 

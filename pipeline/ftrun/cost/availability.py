@@ -39,7 +39,7 @@ def target_problems(experiment: Experiment, day: date | None = None) -> Iterator
     now = day or today()
     where = place_of(experiment, "targets", target.name, "model")
     for code, message in (*_closing(target, now), *_old_prices(target, now)):
-        yield Problem(message, code=code, hint=CODES[code].cure, **where)
+        yield Problem(message, code=code, hint=CODES[code].fix, **where)
 
 
 def _closing(target: Target, now: date) -> Iterator[tuple[str, str]]:
