@@ -1,4 +1,4 @@
-"""Owns a headless Chromium that is told what to do over its debugging pipe."""
+"""A headless Chromium that tests control over its debugging pipe."""
 
 from __future__ import annotations
 

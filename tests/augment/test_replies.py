@@ -28,12 +28,12 @@ def test_wordings_are_taken_one_a_line(answer: str) -> None:
 
 
 def test_a_number_that_belongs_to_the_question_stays() -> None:
-    """`3時` and `24h` are no numbers of a list."""
+    """`3時` and `24h` are not list numbers."""
     assert paraphrases("3時に開きますか？\n24h open?", 5)[0] == ["3時に開きますか？", "24h open?"]
 
 
 def test_no_more_than_asked_for_and_no_cut_line() -> None:
-    """A model that goes on and on gives no more rows, and the line at which it was cut is none."""
+    """A model that rambles gives no extra rows, and the line at which it was cut off is not a row."""
     assert paraphrases("a\nb\nc", 2)[0] == ["a", "b"]
     assert paraphrases("a\nb\nc", 5, cut=True)[0] == ["a", "b"]
 
@@ -49,14 +49,14 @@ def test_no_more_than_asked_for_and_no_cut_line() -> None:
     ],
 )
 def test_what_no_row_may_hold_is_refused(line: str, reason: str) -> None:
-    """Length is capped; control and bidi characters are no part of a question."""
+    """Length is capped; control and bidi characters are never part of a question."""
     found, refused = paraphrases(f"good\n{line}", 5)
     assert found[0] == "good"
     assert set(refused) == ({reason} if reason else set())
 
 
 def test_cases_are_objects_with_exactly_the_asked_texts() -> None:
-    """Chatter, other keys, numbers and empty texts are no rows."""
+    """Chatter, other keys, numbers and empty texts are not rows."""
     good = {"q": "何時？", "a": "9時です。"}
     lines = [
         "Sure! Here it is:",

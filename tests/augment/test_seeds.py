@@ -125,7 +125,7 @@ def test_the_question_is_the_column_of_the_users_template(build: Build) -> None:
 
 
 def test_a_chat_is_reworded_in_its_last_question(build: Build) -> None:
-    """Of a ready chat the turns before it stay; one without a text to reword is no seed."""
+    """Of a ready chat the turns before it stay; one without a text to reword is not a seed."""
     chats = CONFIG.replace('prompt: {user: "{{ q }}", assistant: "{{ a }}"}\n', "")
     shape = shape_of(build(chats))
     turns = [("system", "s"), ("user", "u"), ("assistant", "x"), ("user", "v"), ("assistant", "y")]

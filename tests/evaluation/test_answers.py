@@ -116,7 +116,7 @@ def test_a_line_with_a_wrong_type_is_not_an_answer(tmp_path: Path, wrong: dict[s
 
 
 def test_a_changed_expectation_judges_anew_without_asking(tmp_path: Path) -> None:
-    """`expect` is no part of what was asked."""
+    """`expect` is not part of the request."""
     run(tmp_path, Server())
     changed = questions(
         [

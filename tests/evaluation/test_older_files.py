@@ -1,4 +1,4 @@
-"""Files of version 0.1, which called the candidates rivals, are read as they are."""
+"""Files of version 0.1, which say `rival` for candidate, are read as they are."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_every_property_is_described() -> None:
 
 
 PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
-    # definition, dataclass, key -> field where they differ, fields that are no keys
+    # definition, dataclass, key -> field where they differ, fields that are not keys
     ("", model.Experiment, {"version": "", "extends": "", "eval": "evaluation"},
      {"file", "project", "files", "places"}),
     ("target", target.Target, {}, {"name"}),
@@ -101,7 +101,7 @@ def test_defaults_are_those_of_the_schema(place: Workplace) -> None:
 
 
 def test_the_reference_in_the_docs_is_that_of_the_schema() -> None:
-    """The table of keys is generated; `python -m experiment.reference` in tests/ writes it anew."""
+    """The table of keys is generated; `python -m experiment.reference` in tests/ regenerates it."""
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text == with_table(text)
 

@@ -1,4 +1,4 @@
-"""Validation: every problem at once, in words, with place, value and the way out."""
+"""Validation: every problem at once, in words, with place, value and a hint."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_unknown_key_names_path_value_and_the_nearest_key(place: Workplace) -
 
 
 def test_a_number_with_a_unit_is_to_be_written_without(place: Workplace) -> None:
-    """`5 USD` and `10%` are texts; the way out is the number."""
+    """`5 USD` and `10%` are texts; the hint is the number."""
     problem = place.wrong_with("budget: {usd: 5 USD}\n")
     assert "0.1 for a tenth" in (problem.hint or "")
 
@@ -58,7 +58,7 @@ def test_the_address_of_a_state_holds_no_key(place: Workplace, address: str) -> 
     ],
 )
 def test_what_belongs_to_a_later_version_says_so(place: Workplace, more: str) -> None:
-    """Keys and values that the design names but this version lacks are told apart from typos."""
+    """Keys and values that the design names but this version lacks are distinguished from typos."""
     problem = place.wrong_with(more)
     assert problem.code == "not_in_this_version"
     assert "not supported yet" in problem.message
@@ -180,7 +180,7 @@ def test_a_local_target_has_no_remote_keys(place: Workplace) -> None:
     ],
 )
 def test_one_wrong_value_gives_one_problem(place: Workplace, more: str) -> None:
-    """Each mistake is told once, at its line."""
+    """Each mistake is reported once, at its line."""
     assert (place.wrong_with(more).line or 0) >= 5
 
 

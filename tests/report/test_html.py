@@ -113,7 +113,7 @@ def test_numbers_of_a_rehearsal_are_marked(facts_document: dict[str, Any]) -> No
 
 
 def test_the_page_of_a_check_has_the_data_alone(facts_document: dict[str, Any]) -> None:
-    """Its headline, the problems by code with their cures, and the same tables."""
+    """Its headline, the problems by code with their hints, and the same tables."""
     problem = {"severity": "error", "code": "empty_content", "message": "it is empty", "hint": "Fill it in."}
     facts_document["data"]["problems"] = [
         {**problem, "file": "a.csv", "line": number} for number in range(1, 6)
@@ -125,7 +125,7 @@ def test_the_page_of_a_check_has_the_data_alone(facts_document: dict[str, Any]) 
 
 
 def test_a_report_tells_the_warnings_of_the_data(facts: Facts) -> None:
-    """A warning about the data stands there with its place, and code in its cure as code."""
+    """A warning about the data is shown with its place, and code in its hint as code."""
     text = html_report(facts)
     assert "configs/hiroyuki.yaml:24" in Page(text).text
     assert re.search("<code>(<[^>]*>)?few: off", text)

@@ -55,7 +55,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Scores:
-        """Return the scores of a document of scores.json; version 0.1 called the candidates rivals."""
+        """Return the scores of a document of scores.json; version 0.1 wrote `rivals` for `candidates`."""
         found = document.get("candidates", document.get("rivals", {}))
         return cls(
             candidates={name: _score_of(one) for name, one in found.items()},

@@ -36,7 +36,7 @@ class Condition:
         try:
             found = self._compiled.call("verdicts", rows)
         except CapError as error:
-            hint = "Simplify the condition, or prepare the rows beforehand."
+            hint = "Simplify the condition, or prepare the rows in advance."
             raise ConfigError(f"where: {error}", code="template_limit", hint=hint) from error
         return [one if isinstance(one, bool) else ConditionError(*one) for one in found]
 
