@@ -26,13 +26,13 @@ from ftrun.experiment.target import Target
 from ftrun.files import append_durably
 from ftrun.targets import Reply
 
-KEPT = "augment.answers.jsonl"
+ANSWERS_FILE = "augment.answers.jsonl"
 # asks a model once; raises what the command should stop with
 AskOnce = Callable[[Sequence[Message], Mapping[str, Any]], Reply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class AugmentAnswer:
     """The answer to a request: the text, the tokens billed, the cost (None: unknown), and the time."""
 
     key: str
@@ -43,11 +43,11 @@ class Answered:
     run: str
 
 
-class KeptAnswers:
+class AugmentAnswers:
     """The answers kept in one target's run folder, by the key of the request."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / KEPT
+        self._path = folder / ANSWERS_FILE
         self.answers = {one.key: one for one in _read(self._path)}
 
     @property
@@ -59,7 +59,7 @@ class KeptAnswers:
         """Return the US$ that the answers to some requests cost, as far as known."""
         return sum(self.answers[key].usd or 0.0 for key in keys if key in self.answers)
 
-    def add(self, answered: Answered) -> None:
+    def add(self, answered: AugmentAnswer) -> None:
         """Keep an answer durably."""
         line: dict[str, Any] = asdict(answered)
         line["text"] = answered.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -94,7 +94,9 @@ def new_run() -> tuple[str, str]:
     return datetime.now(UTC).isoformat(timespec="seconds"), uuid.uuid4().hex[:8]
 
 
-def unanswered(asked: Iterable[Request], kept: KeptAnswers, reviewed: Iterable[ReviewEntry]) -> list[Request]:
+def unanswered(
+    asked: Iterable[Request], kept: AugmentAnswers, reviewed: Iterable[ReviewEntry]
+) -> list[Request]:
     """Return the requests that have neither an answer here nor an entry in the review file.
 
     In a clone of an earlier version's project the review file is there and the answers are not.
@@ -105,20 +107,21 @@ def unanswered(asked: Iterable[Request], kept: KeptAnswers, reviewed: Iterable[R
 
 def ask_all(
     missing: Sequence[Request],
-    kept: KeptAnswers,
+    kept: AugmentAnswers,
     target: Target,
     ask: AskOnce,
-    tell: Callable[[int, int], None],
+    on_request: Callable[[int, int], None],
 ) -> None:
-    """Ask, and keep every answer; `tell` gets each request's number and their total before it is sent, and
-    may raise what the command should stop with.
+    """Ask, and keep every answer.
+
+    `on_request` gets each request's number and the total before it is sent; what it raises stops the command.
     """
     _, run = new_run()
     for number, request in enumerate(missing, 1):
-        tell(number, len(missing))
+        on_request(number, len(missing))
         said = ask(request.messages, request.sampling)
         usage = data.billed_tokens(target, request.messages, said.text, said.usage)
-        answered = Answered(
+        answered = AugmentAnswer(
             key=request.key,
             text=said.text,
             usage=usage,
@@ -129,10 +132,10 @@ def ask_all(
         kept.add(answered)
 
 
-def _read(path: Path) -> Iterator[Answered]:
+def _read(path: Path) -> Iterator[AugmentAnswer]:
     for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else (), start=1):
         try:
-            found = Answered(**json.loads(line))
+            found = AugmentAnswer(**json.loads(line))
         except (ValueError, TypeError, RecursionError):
             continue  # a torn line: asked again, which costs less than a wrong row
         if not _is_amount(found.usd):

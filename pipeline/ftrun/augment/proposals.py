@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ftrun.augment.asking import Answered
+from ftrun.augment.asking import AugmentAnswer
 from ftrun.augment.entries import ReviewEntry, SourceRow, entry_id
 from ftrun.augment.known_questions import KnownQuestions
 from ftrun.augment.requests import AskedModel, Request
@@ -28,7 +28,7 @@ KNOWN, NEARLY = "there already", "nearly there already"
 
 def proposals(
     asked: Sequence[Request],
-    answers: Mapping[str, Answered],
+    answers: Mapping[str, AugmentAnswer],
     *,
     shape: Shape,
     kind: str,
@@ -64,7 +64,9 @@ def proposals(
     return [entry for index, entry in enumerate(found) if index not in near], +left_out
 
 
-def _rows(request: Request, answered: Answered, shape: Shape, kind: str) -> tuple[list[Fields], Counter[str]]:
+def _rows(
+    request: Request, answered: AugmentAnswer, shape: Shape, kind: str
+) -> tuple[list[Fields], Counter[str]]:
     longest = request.sampling.get("max_tokens")
     cut = isinstance(longest, int) and answered.usage.get("completion_tokens", 0) >= longest
     seed = request.seeds[0]
@@ -75,7 +77,7 @@ def _rows(request: Request, answered: Answered, shape: Shape, kind: str) -> tupl
 
 
 def _entry(
-    request: Request, answered: Answered, new: Fields, shape: Shape, kind: str, who: AskedModel
+    request: Request, answered: AugmentAnswer, new: Fields, shape: Shape, kind: str, who: AskedModel
 ) -> ReviewEntry:
     seed = request.seeds[0]
     return ReviewEntry(

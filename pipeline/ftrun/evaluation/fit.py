@@ -22,7 +22,7 @@ CERTAIN = 5  # standard errors: the lowest of many noisy values is two or three 
 SMALLEST_GAP = 0.2  # nats per token: between two losses close to zero a ratio means nothing
 MORE = "more epochs or a higher learning_rate_multiplier may help"
 FEWER = "fewer epochs or more examples may help"
-Verdict = Literal["learning", "underfitting", "overfitting", "unknown"]
+FitVerdict = Literal["learning", "underfitting", "overfitting", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Fit:
     `since_step` is the step from which it overfits. None: not measured, or not the case.
     """
 
-    verdict: Verdict
+    verdict: FitVerdict
     sentence: str
     since_step: int | None = None
     train_loss: float | None = None
@@ -114,7 +114,7 @@ def _end(found: Curve | None) -> float | None:
     return found.values[-1] if found else None
 
 
-def _verdict(train: Curve | None, valid: Curve | None) -> tuple[Verdict, str, int | None]:
+def _verdict(train: Curve | None, valid: Curve | None) -> tuple[FitVerdict, str, int | None]:
     if train is None:
         return "unknown", "No training loss was reported, so nothing can be said about the fit.", None
     if len(train.steps) < FEWEST_STEPS:
@@ -127,7 +127,7 @@ def _verdict(train: Curve | None, valid: Curve | None) -> tuple[Verdict, str, in
     return _overfitting(train, valid) or (*_with_validation(fell, change, train, valid), None)
 
 
-def _without_validation(fell: bool, change: str, train: Curve) -> tuple[Verdict, str]:
+def _without_validation(fell: bool, change: str, train: Curve) -> tuple[FitVerdict, str]:
     if not fell:
         return "underfitting", _stuck(train, change)
     sentence = f"The training loss fell {change}, but without a validation file learning looks the same as"
@@ -140,7 +140,7 @@ def _stuck(train: Curve, change: str) -> str:
     return f"Underfitting: the training loss barely changed ({change}); {MORE}."
 
 
-def _overfitting(train: Curve, valid: Curve) -> tuple[Verdict, str, int] | None:
+def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int] | None:
     """Return the verdict if the validation loss rose while the training loss fell, or is far above it."""
     low, end = valid.values[valid.lowest], valid.values[-1]
     since = valid.steps[valid.lowest]
@@ -162,7 +162,7 @@ def _overfitting(train: Curve, valid: Curve) -> tuple[Verdict, str, int] | None:
     return None
 
 
-def _with_validation(fell: bool, change: str, train: Curve, valid: Curve) -> tuple[Verdict, str]:
+def _with_validation(fell: bool, change: str, train: Curve, valid: Curve) -> tuple[FitVerdict, str]:
     reading = _reading(_ratio(train, valid))
     if not fell:
         return "underfitting", _stuck(train, change)

@@ -69,8 +69,8 @@ def price_parts(cost: CostFacts) -> str:
     if cost.usd is None:
         return "The price of this server is unknown."
     parts = (("training", cost.train_usd), ("evaluation at most", cost.eval_usd))
-    told = ", ".join(f"{name} {money(usd, cost.yen_per_usd)}" for name, usd in parts if usd is not None)
-    return f"Estimated: {price(cost)}{f' ({told})' if told else ''}."
+    detail = ", ".join(f"{name} {money(usd, cost.yen_per_usd)}" for name, usd in parts if usd is not None)
+    return f"Estimated: {price(cost)}{f' ({detail})' if detail else ''}."
 
 
 def counted(how_many: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ftrun import data
-from ftrun.augment.asking import KeptAnswers, ask_all, estimate, unanswered
+from ftrun.augment.asking import AugmentAnswers, ask_all, estimate, unanswered
 from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.proposals import proposals
 from ftrun.augment.requests import AskedModel, Message, Request, requests, seeds_needed
@@ -67,7 +67,7 @@ class Augmentation:
         write_gitignore(self._other.folder.parent.parent, local)
         what = "another `ftrun augment` is asking this target"
         with held(self._other.folder / "augment.lock", what=what, wait=False):
-            kept = KeptAnswers(self._other.folder)
+            kept = AugmentAnswers(self._other.folder)
             missing = unanswered(self._requests, kept, self._review.entries())
             costs = estimate(self._experiment, self._priced, missing, kept.spent)
             before = kept.spent
@@ -99,7 +99,7 @@ class Augmentation:
         experiment = self._experiment
         return experiment.data.augment.max_usd is not None or experiment.budget.usd is not None
 
-    def _limits(self, kept: KeptAnswers) -> list[Limit]:
+    def _limits(self, kept: AugmentAnswers) -> list[Limit]:
         """Return the budgets that hold: what answers cost that came in earlier calls counts, also where only
         the ledger knows of them, as in a clone of an earlier version's project.
         """
@@ -140,7 +140,11 @@ class Augmentation:
         )
 
     def _ask(
-        self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any], limits: Sequence[Limit]
+        self,
+        missing: Sequence[Request],
+        kept: AugmentAnswers,
+        costs: Mapping[str, Any],
+        limits: Sequence[Limit],
     ) -> None:
         before, effect = kept.spent, str(uuid.uuid4())
 
@@ -179,7 +183,7 @@ class Augmentation:
             )
 
     @contextmanager
-    def _in_the_ledger(self, effect: str, kept: KeptAnswers, usd: float | None) -> Iterator[None]:
+    def _in_the_ledger(self, effect: str, kept: AugmentAnswers, usd: float | None) -> Iterator[None]:
         """Write into the ledger what may be paid, and afterwards what was."""
         before = dict(kept.answers)
         announce(self._context, "augment", effect, usd)
@@ -193,7 +197,7 @@ class Augmentation:
             standing: Standing = "actual" if fresh else "void"
             settle(self._context, "augment", effect, standing, usd=paid, tokens=tokens or None)
 
-    def _propose(self, kept: KeptAnswers) -> tuple[Sequence[ReviewEntry], Counter[str]]:
+    def _propose(self, kept: AugmentAnswers) -> tuple[Sequence[ReviewEntry], Counter[str]]:
         found, left_out = proposals(
             self._requests,
             kept.answers,
