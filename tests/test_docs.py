@@ -16,8 +16,7 @@ from jsonschema import Draft202012Validator
 
 from conftest import ROOT, Ftrun
 from ftrun.cli.main import COMMANDS, commands
-from ftrun.experiment import build_experiment, read_document
-from ftrun.experiment.schema import schema_text
+from ftrun.experiment import build_experiment, read_document, schema_text
 
 READMES = ("README.md", "README.ja.md")
 DOCUMENTS = (*READMES, *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")))

@@ -33,8 +33,8 @@ def record(name: str, text: str, *, candidate: str = "tuned", passed: bool | Non
 
 
 def test_only_failures_of_the_tuned_model_count(tmp_path: Path) -> None:
-    """Candidates, passed cases and those that expect nothing are no failures; without answers it says so."""
-    with pytest.raises(UsageError, match="not asked anything yet"):
+    """Other candidates, passed cases and those without `expect` don't count; without answers it says so."""
+    with pytest.raises(UsageError, match="not been evaluated yet"):
         failed_cases(tmp_path)
     records = [record("a", "?"), record("b", "?", candidate="base"), record("c", "?", passed=True)]
     write_records(tmp_path, [*records, record("d", "?", passed=None)])
@@ -42,7 +42,7 @@ def test_only_failures_of_the_tuned_model_count(tmp_path: Path) -> None:
 
 
 def test_a_failure_shows_the_wrong_answer_and_waits_for_a_right_one(build: Build) -> None:
-    """The wrong answer stands on the old side with the reason; the new answer is empty."""
+    """The wrong answer is on the old side with the reason; the new answer is empty."""
     experiment = build()
     [entry], _ = entries_of(experiment, shape_of(experiment), [record("a", "開いてる？")], "now", "run")
     assert (entry.old, entry.new) == ({"q": "開いてる？", "a": "だめ"}, {"q": "開いてる？", "a": ""})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.augment.entries import Entry, Origin
+from ftrun.augment.entries import ReviewEntry, SourceRow
 from ftrun.augment.page import LARGEST_BODY, ReviewServer, refusal
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.shapes import shape_of
@@ -24,9 +24,9 @@ PAYLOAD = (
 )
 
 
-def entry(name: str, text: str, answer: str = "はい。") -> Entry:
+def entry(name: str, text: str, answer: str = "はい。") -> ReviewEntry:
     """Return an entry that waits."""
-    return Entry(
+    return ReviewEntry(
         id=name,
         status="pending",
         kind="paraphrase" if answer else "failure",
@@ -34,7 +34,7 @@ def entry(name: str, text: str, answer: str = "はい。") -> Entry:
         new={"q": f"{name}: {text}", "a": answer},
         rest={"topic": text},
         note=text,
-        origin=(Origin(file="rows.csv", line=2, digest="d"),),
+        origin=(SourceRow(file="rows.csv", line=2, digest="d"),),
         made={"model": text},
     )
 

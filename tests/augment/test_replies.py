@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ftrun.augment.replies import CONTROL, EMPTY, FORM, LONG, LONGEST, cases, paraphrases
-from ftrun.augment.taken import Questions
+from ftrun.augment.known_questions import KnownQuestions
+from ftrun.augment.proposals import CONTROL, EMPTY, FORM, LONG, LONGEST, cases, paraphrases
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def test_wordings_are_taken_one_a_line(answer: str) -> None:
 
 
 def test_a_number_that_belongs_to_the_question_stays() -> None:
-    """`3時` and `24h` are no numbers of a list."""
+    """`3時` and `24h` are not list numbers."""
     assert paraphrases("3時に開きますか？\n24h open?", 5)[0] == ["3時に開きますか？", "24h open?"]
 
 
 def test_no_more_than_asked_for_and_no_cut_line() -> None:
-    """A model that goes on and on gives no more rows, and the line at which it was cut is none."""
+    """A model that rambles gives no extra rows, and the line at which it was cut off is not a row."""
     assert paraphrases("a\nb\nc", 2)[0] == ["a", "b"]
     assert paraphrases("a\nb\nc", 5, cut=True)[0] == ["a", "b"]
 
@@ -49,14 +49,14 @@ def test_no_more_than_asked_for_and_no_cut_line() -> None:
     ],
 )
 def test_what_no_row_may_hold_is_refused(line: str, reason: str) -> None:
-    """Length is capped; control and bidi characters are no part of a question."""
+    """Length is capped; control and bidi characters are never part of a question."""
     found, refused = paraphrases(f"good\n{line}", 5)
     assert found[0] == "good"
     assert set(refused) == ({reason} if reason else set())
 
 
 def test_cases_are_objects_with_exactly_the_asked_texts() -> None:
-    """Chatter, other keys, numbers and empty texts are no rows."""
+    """Chatter, other keys, numbers and empty texts are not rows."""
     good = {"q": "何時？", "a": "9時です。"}
     lines = [
         "Sure! Here it is:",
@@ -72,7 +72,7 @@ def test_cases_are_objects_with_exactly_the_asked_texts() -> None:
 
 def test_a_question_is_known_whatever_its_width_case_and_punctuation() -> None:
     """Full-width letters, spaces and marks make no new question; other letters do."""
-    questions = Questions()
+    questions = KnownQuestions()
     assert questions.add("ＡＢＣ とは 何ですか？")
     assert not questions.add("abcとは何ですか?")
     assert questions.add("abdとは何ですか?")
@@ -82,7 +82,7 @@ def test_a_question_is_known_whatever_its_width_case_and_punctuation() -> None:
 
 def test_what_is_nearly_there_is_found_among_known_and_new_questions() -> None:
     """A word more in a long question is nearly the same; another number, or a short question, is not."""
-    questions = Questions()
+    questions = KnownQuestions()
     questions.know("お店は何時から何時まで開いていますか。日曜日のことを教えてください。")
     new = [
         "お店は何時から何時まで開いていますか？ 日曜日のことを教えてくださいね。",

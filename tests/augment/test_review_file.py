@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftrun.augment.entries import Entry, Origin
+from ftrun.augment.entries import ReviewEntry, SourceRow
 from ftrun.augment.review_file import ReviewFile, yaml_line
 from ftrun.augment.shapes import shape_of
 from ftrun.data.types import MARK
@@ -22,16 +22,16 @@ Make = Callable[[], ReviewFile]
 
 def entry(
     name: str, question: str = "新しい質問？", answer: str = "答え。", kind: str = "paraphrase"
-) -> Entry:
+) -> ReviewEntry:
     """Return an entry that waits."""
-    return Entry(
+    return ReviewEntry(
         id=name,
         status="pending",
         kind=kind,
         old={"q": "質問？", "a": "答え。"},
         new={"q": question, "a": answer},
         rest={"topic": "x"},
-        origin=(Origin(file="rows.csv", line=2, digest="d" * 32),),
+        origin=(SourceRow(file="rows.csv", line=2, digest="d" * 32),),
     )
 
 
@@ -120,7 +120,7 @@ def test_a_row_that_somebody_changed_meanwhile_is_not_overwritten(review: Review
     """The page saves only over the version that it showed."""
     shown = review.entries()[0].version
     review.decide(["one"], "rejected")
-    with pytest.raises(DecisionError, match="meanwhile"):
+    with pytest.raises(DecisionError, match="in the meantime"):
         review.save("one", shown, "approved", {"q": "x", "a": "y"})
     with pytest.raises(UsageError, match="not those of this row"):
         review.save("one", review.entries()[0].version, "approved", {"q": "x"})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftrun.augment.requests import SHOWN, Asked, requests, seeds_needed
+from ftrun.augment.requests import SHOWN, AskedModel, requests, seeds_needed
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
 from ftrun.data import prepare
@@ -16,7 +16,7 @@ from ftrun.errors import ConfigError
 
 from .conftest import CONFIG, Build
 
-WHO = Asked(target="local", model="rehearsal", origin="local")
+WHO = AskedModel(target="local", model="rehearsal", origin="local")
 
 
 def test_seeds_are_rows_of_the_training_part_alone(build: Build, tmp_path: Path) -> None:
@@ -120,12 +120,12 @@ def test_the_question_is_the_column_of_the_users_template(build: Build) -> None:
     assert "c, q" in str(caught.value)
     shape = shape_of(build(several, sets=("data.augment.question=q",)))
     assert (shape.question, shape.names, shape.answers) == ("q", ("q", "c", "a"), ("a",))
-    with pytest.raises(ConfigError, match="no template of a user's message"):
+    with pytest.raises(ConfigError, match="no template of a user message"):
         shape_of(build(several, sets=("data.augment.question=z",)))
 
 
 def test_a_chat_is_reworded_in_its_last_question(build: Build) -> None:
-    """Of a ready chat the turns before it stay; one without a text to reword is no seed."""
+    """Of a ready chat the turns before it stay; one without a text to reword is not a seed."""
     chats = CONFIG.replace('prompt: {user: "{{ q }}", assistant: "{{ a }}"}\n', "")
     shape = shape_of(build(chats))
     turns = [("system", "s"), ("user", "u"), ("assistant", "x"), ("user", "v"), ("assistant", "y")]

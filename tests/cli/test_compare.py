@@ -64,7 +64,7 @@ def test_people_read_the_same(two: Paid) -> None:
     assert "  n_epochs\n    A  2\n    B  1\n" in said
     assert "[second] どちら？\n  ✓ A: ft:m:ftjob-2 です\n  ✗ B: ft:m:ftjob-1 です\n" in said
     assert "B passes 1 of 2 checks, A 2; B alone is right 0 times, A alone once: " in said
-    assert "chance alone explains that, so more questions are needed (p = 1)." in said
+    assert "the difference is not statistically significant, so more questions are needed (p = 1)." in said
 
 
 def test_the_history_says_how_to_compare(two: Paid) -> None:

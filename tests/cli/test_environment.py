@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.experiment.target_model import Deployment
+from ftrun.experiment.target import Deployment
 from ftrun.targets.azure import Deployments
 from ftrun.targets.credentials import remember
 from support.azure_management import Management

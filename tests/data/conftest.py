@@ -22,7 +22,7 @@ from ftrun.experiment.model import (
     Template,
     Train,
 )
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 MakeExperiment = Callable[..., Experiment]
 

@@ -14,7 +14,7 @@ from ftrun.cost.availability import target_problems
 from ftrun.cost.models import encoding_of
 from ftrun.cost.prices import price_table
 from ftrun.experiment.model import Budget, EvalPrompt, Evaluation
-from ftrun.experiment.target_model import Price, Target
+from ftrun.experiment.target import Price, Target
 
 MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
 NAMES = (

@@ -11,10 +11,10 @@ import pytest
 
 from ftrun.evaluation.answers import (
     Candidate,
+    CandidateReply,
     Message,
     Question,
     Record,
-    Reply,
     cache_key,
     collect,
     most_common_system,
@@ -39,13 +39,15 @@ class Server:
         self.asked: list[tuple[str, str]] = []
         self.limit, self.text = limit, text
 
-    def __call__(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+    def __call__(
+        self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]
+    ) -> CandidateReply:
         """Return an answer that tells who was asked what."""
         if len(self.asked) >= self.limit:
             raise ConnectionError("gone")
         self.asked.append((model, messages[-1]["content"]))
         text = self.text or f"{model}: {messages[-1]['content']}"
-        return Reply(text=text, usage={"completion_tokens": 3}, seconds=0.12345)
+        return CandidateReply(text=text, usage={"completion_tokens": 3}, seconds=0.12345)
 
 
 def run(
@@ -114,7 +116,7 @@ def test_a_line_with_a_wrong_type_is_not_an_answer(tmp_path: Path, wrong: dict[s
 
 
 def test_a_changed_expectation_judges_anew_without_asking(tmp_path: Path) -> None:
-    """`expect` is no part of what was asked."""
+    """`expect` is not part of the request."""
     run(tmp_path, Server())
     changed = questions(
         [

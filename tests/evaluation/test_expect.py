@@ -62,16 +62,16 @@ def test_a_catastrophic_pattern_fails_instead_of_hanging() -> None:
 def test_a_pattern_that_would_eat_the_memory_is_not_compiled() -> None:
     """Nested counts that unroll into a billion copies are refused at once."""
     began = time.process_time()
-    assert "repeats too much" in judge({"regex": "((a{1000}){1000}){1000}"}, "a").failures[0]
+    assert "is too expensive to try" in judge({"regex": "((a{1000}){1000}){1000}"}, "a").failures[0]
     assert time.process_time() - began < 1
     spaced = "(?x)(?:(?:a{ 1000 }){ 1000 }){ 1000 }"
-    assert "repeats too much" in judge({"regex": spaced}, "a").failures[0]
+    assert "is too expensive to try" in judge({"regex": spaced}, "a").failures[0]
     assert judge({"regex": r"\d{4}-\d{2}"}, "2026-11").passed is True
 
 
 def test_a_broken_pattern_is_a_failure_in_words() -> None:
     """A pattern that does not compile fails the answer and says so."""
-    assert "is no regular expression" in judge({"regex": "("}, "a").failures[0]
+    assert "is not a regular expression" in judge({"regex": "("}, "a").failures[0]
 
 
 def test_an_unknown_condition_is_never_passed_over() -> None:

@@ -97,7 +97,7 @@ def test_a_flat_training_loss_is_underfitting() -> None:
 
 
 def test_a_rising_training_loss_asks_for_smaller_steps() -> None:
-    """A diverging training is told apart from one that stands still."""
+    """A diverging training is distinguished from one that makes no progress."""
     fit = explain(rows(lambda x: 2 + x, None))
     assert fit.verdict == "underfitting"
     assert "lower learning_rate_multiplier" in fit.sentence

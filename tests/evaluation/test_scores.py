@@ -49,7 +49,7 @@ def test_recall_is_scored_apart() -> None:
     assert tuned.recall == PartScore(pass_rate=1.0, passed=1, judged=1)
     assert tuned.unseen == PartScore(pass_rate=0.0, passed=0, judged=1)
     assert "[a (recall)]" in answers_blocks(known)
-    assert "recall (asked in training too): tuned 1/1, base 0/1" in answers_blocks(known)
+    assert "recall (also in the training data): tuned 1/1, base 0/1" in answers_blocks(known)
     assert score(RECORDS).as_dict()["candidates"]["tuned"].keys() == {
         "pass_rate",
         "passed",

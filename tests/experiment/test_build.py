@@ -93,6 +93,6 @@ def test_a_validated_document_needs_neither_jinja2_nor_jsonschema(place: Workpla
 
 @pytest.mark.parametrize("action", ["off", "warn", "block", "mask"])
 def test_what_is_done_about_secrets_is_no_secret(place: Workplace, action: str) -> None:
-    """`data.pii` has a key of that name, and its value is a word; a key that stands there is refused."""
+    """`data.pii` has a key of that name, and its value is a word; a key as that word is refused."""
     assert place.build(f"  pii: {{secret: '{action}'}}\n").data.pii == {"secret": action}
     assert "canary" not in str(place.wrong_with("  pii: {secret: sk-canary1234567890}\n"))

@@ -59,7 +59,7 @@ def test_a_place_in_an_extended_file_is_reported_there(place: Workplace) -> None
     ],
 )
 def test_an_extends_that_leads_nowhere_is_an_error(place: Workplace, extends: str, says: str) -> None:
-    """Missing files, circles and files that are no YAML are named at the key's value."""
+    """Missing files, circles and files that are not YAML are named at the key's value."""
     problem = place.wrong(f"version: 1\nextends: {extends}\n")[0]
     assert says in problem.message
     assert problem.place == "x.yaml:2:10"
@@ -89,7 +89,7 @@ def test_set_overrides_any_key(place: Workplace) -> None:
 
 
 def test_paths_from_set_are_relative_to_the_experiment_file(place: Workplace) -> None:
-    """--set gives paths as if they stood in CONFIG, also for keys of an extended file."""
+    """--set gives paths as if written in CONFIG, also for keys of an extended file."""
     place.write("base/base.yaml", MINIMAL)
     path = place.write("x.yaml", "extends: base/base.yaml\n")
     experiment = build_experiment(read_document(path, ["data.sources.0.path=other.csv"]))
@@ -102,8 +102,8 @@ def test_paths_from_set_are_relative_to_the_experiment_file(place: Workplace) ->
         ("train.seed", "--set takes KEY=VALUE"),
         ("=1", "--set takes KEY=VALUE"),
         ("a..b=1", "--set takes KEY=VALUE"),
-        ("data.sources.7.path=x", "'7' is no index of this list: use 0 to 1"),
-        ("name.x=1", "no mapping"),
+        ("data.sources.7.path=x", "'7' is not an index of this list: use 0 to 1"),
+        ("name.x=1", "not a mapping"),
         ("train.seed=[1", "--set train.seed: this is not valid YAML"),
         ("train.seed=\udcff", "not UTF-8"),
         ("extends=x.yaml", "can only be set in the file"),
@@ -119,7 +119,7 @@ def test_a_wrong_set_names_itself(place: Workplace, override: str, says: str) ->
 
 
 def test_the_project_is_the_folder_or_the_parent_of_configs(place: Workplace) -> None:
-    """`runs/` lies beside `configs`, else beside the file."""
+    """`runs/` is next to `configs`, otherwise next to the file."""
     place.write("a/configs/x.yaml", MINIMAL)
     place.write("b/x.yaml", MINIMAL)
     assert read_document(Path("a/configs/x.yaml")).project == place.folder / "a"

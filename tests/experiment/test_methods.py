@@ -37,7 +37,7 @@ GRADER = "{type: string_check, name: g, operation: eq, input: a, reference: '{{ 
     ],
 )
 def test_what_does_not_fit(place: Workplace, more: str, key: str, words: str) -> None:
-    """A template, a value or a grader of another method is one problem at its key, with the way out."""
+    """A template, a value or a grader of another method is one problem at its key, with a hint."""
     problem = place.wrong_with(more)
     assert f" {key}: " in str(problem)
     assert words in str(problem) + str(problem.hint)
@@ -65,7 +65,7 @@ def test_tools_from_a_file_and_calls_as_templates(place: Workplace) -> None:
 
 
 def test_broken_tools_file(place: Workplace) -> None:
-    """A file that is no JSON, or no list, is an error at the key that names it."""
+    """A file that is not JSON, or not a list, is an error at the key that names it."""
     for content in ("{", "{}"):
         place.write("tools.json", content)
         assert place.wrong_with("prompt: {tools: tools.json}\n").code == "tools_file"

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
-from ftrun.experiment import build_experiment, model, read_document, schema_text, target_model
+from ftrun.experiment import build_experiment, model, read_document, schema_text, target
 from ftrun.experiment.build import DEFAULT_AUGMENT_SAMPLING, DEFAULT_HYPERPARAMETERS, DEFAULT_SAMPLING
 
 from .conftest import Workplace
@@ -51,12 +51,12 @@ def test_every_property_is_described() -> None:
 
 
 PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
-    # definition, dataclass, key -> field where they differ, fields that are no keys
+    # definition, dataclass, key -> field where they differ, fields that are not keys
     ("", model.Experiment, {"version": "", "extends": "", "eval": "evaluation"},
      {"file", "project", "files", "places"}),
-    ("target", target_model.Target, {}, {"name"}),
-    ("price", target_model.Price, {}, set()),
-    ("upload", target_model.UploadSettings, {}, set()),
+    ("target", target.Target, {}, {"name"}),
+    ("price", target.Price, {}, set()),
+    ("upload", target.UploadSettings, {}, set()),
     ("budget", model.Budget, {"unclear": "resend_after"}, set()),
     ("data", model.Data, {}, set()),
     ("augment", model.Augment, {}, set()),
@@ -101,7 +101,7 @@ def test_defaults_are_those_of_the_schema(place: Workplace) -> None:
 
 
 def test_the_reference_in_the_docs_is_that_of_the_schema() -> None:
-    """The table of keys is generated; `python -m experiment.reference` in tests/ writes it anew."""
+    """The table of keys is generated; `python -m experiment.reference` in tests/ regenerates it."""
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text == with_table(text)
 

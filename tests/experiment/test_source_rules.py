@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftrun.experiment import build_experiment, read_document
-from ftrun.experiment.model import Dataset, Sample, Source, Sql
+from ftrun.experiment.model import Dataset, RowSample, Source, Sql
 
 from .conftest import Workplace
 
@@ -22,9 +22,9 @@ def test_everything_a_source_can_say(place: Workplace) -> None:
     """The keys become values of their kinds; a share stays a share and a count a whole number."""
     one = source(place, "{path: a.xlsx, sheet: FAQ, where: 'x == 1', sample: 0.5, weight: 2, limit: 3}")
     assert (one.sheet, one.where, one.weight, one.limit) == ("FAQ", "x == 1", 2.0, 3)
-    assert one.sample == Sample(size=0.5, seed=42)
+    assert one.sample == RowSample(size=0.5, seed=42)
     one = source(place, "{path: a.db, query: SELECT 1, sample: {size: 7.0, seed: 1}}")
-    assert (one.query, one.sample) == ("SELECT 1", Sample(size=7, seed=1))
+    assert (one.query, one.sample) == ("SELECT 1", RowSample(size=7, seed=1))
     one = source(place, "sql: {url_env: DB, query: 'SELECT a FROM b'}")
     assert (one.path, one.sql) == (None, Sql(url_env="DB", query="SELECT a FROM b"))
     one = source(place, f"dataset: {{id: a/b, revision: {COMMIT}, split: train}}")

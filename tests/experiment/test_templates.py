@@ -244,7 +244,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[CappedProcess]:
 
 
 def test_after_a_template_was_killed_others_are_rendered(place: Workplace, short: CappedProcess) -> None:
-    """A renderer goes on, in another process."""
+    """A renderer continues in another process."""
     renderer = Renderer(
         place.build("prompt: {user: \"{{ 9 ** n % 7 if n > 9 else 'ok' }}\", assistant: x}\n")
     )
@@ -289,7 +289,7 @@ def test_any_failure_of_a_template_has_its_place(place: Workplace, template: str
 
 @pytest.mark.parametrize("template", ["{{ 10**5000 }}", "{{ '\\ud800' }}", "{{ ('<' * 10**9) | escape }}"])
 def test_what_a_template_computes_is_its_own_fault(place: Workplace, template: str) -> None:
-    """A constant that can't be computed or written, and half a character, are errors of the template."""
+    """A constant that can't be computed or written, and a lone surrogate, are errors of the template."""
     with pytest.raises(ConfigError) as caught:
         render(place, template)
     assert (caught.value.problem.file, caught.value.problem.line) == ("u.j2", 1)

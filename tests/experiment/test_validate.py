@@ -1,4 +1,4 @@
-"""Validation: every problem at once, in words, with place, value and the way out."""
+"""Validation: every problem at once, in words, with place, value and a hint."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_unknown_key_names_path_value_and_the_nearest_key(place: Workplace) -
 
 
 def test_a_number_with_a_unit_is_to_be_written_without(place: Workplace) -> None:
-    """`5 USD` and `10%` are texts; the way out is the number."""
+    """`5 USD` and `10%` are texts; the hint is the number."""
     problem = place.wrong_with("budget: {usd: 5 USD}\n")
     assert "0.1 for a tenth" in (problem.hint or "")
 
@@ -58,10 +58,10 @@ def test_the_address_of_a_state_holds_no_key(place: Workplace, address: str) -> 
     ],
 )
 def test_what_belongs_to_a_later_version_says_so(place: Workplace, more: str) -> None:
-    """Keys and values that the design names but this version lacks are told apart from typos."""
+    """Keys and values that the design names but this version lacks are distinguished from typos."""
     problem = place.wrong_with(more)
     assert problem.code == "not_in_this_version"
-    assert "not in this version" in problem.message
+    assert "not supported yet" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_placeholders_and_names_of_variables_are_no_keys(place: Workplace) -> No
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        ("base_url: 'https://h/v1'", "another server needs a key of its own"),
+        ("base_url: 'https://h/v1'", "another server needs its own key"),
         ("base_url: 'http://h/v1', api_key_env: K", "plain http"),
         ("base_url: 'http://127.0.0.1.evil.example/v1', api_key_env: K", "plain http"),
         ("base_url: 'ftp://h', api_key_env: K", "https://"),
         ("base_url: 'https://h/v1?a=1', api_key_env: K", "ends with its path"),
-        ("base_url: 'https://[', api_key_env: K", "no address"),
+        ("base_url: 'https://[', api_key_env: K", "not an address"),
         ("api_key_env: キー", "not the name of an environment variable"),
-        ("poll: {min: 5s, max: 1s}", "min is above 0 and not above max"),
+        ("poll: {min: 5s, max: 1s}", "min must be above 0 and at most max"),
         ("settle: soon", "is not allowed"),
         ("price: {train: 1}", "missing"),
         ("accept_license: true", "licence"),
@@ -140,7 +140,7 @@ def test_plain_http_is_allowed_on_this_machine(place: Workplace, address: str) -
 def test_a_local_target_has_no_remote_keys(place: Workplace) -> None:
     """Address and price belong to other servers."""
     problem = place.wrong_with("targets: {l: {provider: local, model: m, api_key_env: K}}\n")
-    assert "local target has no such key" in problem.message
+    assert "not for `provider: local`" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_local_target_has_no_remote_keys(place: Workplace) -> None:
     ],
 )
 def test_one_wrong_value_gives_one_problem(place: Workplace, more: str) -> None:
-    """Each mistake is told once, at its line."""
+    """Each mistake is reported once, at its line."""
     assert (place.wrong_with(more).line or 0) >= 5
 
 

@@ -111,7 +111,7 @@ def test_bom_and_crlf_are_fine(place: Workplace) -> None:
     ],
 )
 def test_usual_mistakes_get_a_hint(place: Workplace, content: bytes, hint: str) -> None:
-    """What people who type Japanese or templates run into is named with its cure."""
+    """What people who type Japanese or templates run into is reported with its fix."""
     problem = place.wrong(content)[0]
     assert hint in (problem.hint or "")
     assert problem.line
@@ -197,7 +197,7 @@ def test_a_damaged_file_gives_an_error_with_a_place(data: st.DataObject, tmp_pat
     )
 )
 def test_any_bytes_give_an_error_with_a_place(content: bytes, tmp_path: Path) -> None:
-    """Bytes that are no experiment at all give a ConfigError with file, line and column."""
+    """Bytes that are not an experiment give a ConfigError with file, line and column."""
     _assert_config_error_or_fine(tmp_path / "x.yaml", content)
 
 

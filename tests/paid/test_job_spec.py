@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from ftrun.experiment.model import Train
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.files import digest
 from ftrun.paid.job_spec import spec
 from ftrun.workflow.context import Context

@@ -75,6 +75,7 @@ def document() -> dict[str, Any]:
                 "failures": [] if passed is not False else [FAILURES[prompt_id]],
                 "usage": {"prompt_tokens": 61, "completion_tokens": 40},
                 "seconds": 2.1,
+                "cache_key": f"{prompt_id} {candidate}",
             }
         )
     return {

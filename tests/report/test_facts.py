@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ftrun.report.facts import AnswerFacts, Bin, Facts, SplitFacts
+from ftrun.evaluation.answers import Record
+from ftrun.report.facts import Bin, Facts, SplitFacts
 from ftrun.report.verdict import ranked, verdict
 
 
@@ -15,14 +16,14 @@ def test_facts_survive_json(facts: Facts) -> None:
     """Facts written as JSON and read again are equal, nested values included."""
     again = Facts.from_json(json.loads(json.dumps(facts.to_json())))
     assert again == facts
-    assert isinstance(again.answers[0], AnswerFacts)
+    assert isinstance(again.answers[0], Record)
     assert isinstance(again.data.splits["train"], SplitFacts)
     assert isinstance(again.data.histogram[0], Bin)
 
 
 def test_documents_of_other_commands_fit_as_they_are(facts_document: dict[str, Any]) -> None:
-    """Keys that a report does not show, such as an answer's cache_key, are left out."""
-    facts_document["answers"][0]["cache_key"] = "abc"
+    """Keys that a report does not show, such as the encoding of a price, are left out."""
+    facts_document["answers"][0]["from_a_newer_version"] = "abc"
     facts_document["cost"]["encoding"] = "o200k_base"
     assert Facts.from_json(facts_document).answers[0].prompt_id == "death"
 
@@ -52,14 +53,14 @@ def test_the_headline_says_whether_it_helped(
     found = verdict(Facts.from_json(facts_document))
     assert found.tone == tone
     assert found.headline.startswith(words)
-    assert "a hint, no proof" in found.headline
+    assert "a hint, not proof" in found.headline
 
 
 def test_what_was_not_judged_is_not_claimed(facts_document: dict[str, Any]) -> None:
     """Without an `expect` the reader is the judge."""
     for candidate in facts_document["scores"]["candidates"].values():
         candidate.update(judged=0, passed=0, pass_rate=None)
-    assert "yours to read" in verdict(Facts.from_json(facts_document)).headline
+    assert "Judge the answers yourself" in verdict(Facts.from_json(facts_document)).headline
 
 
 def test_candidates_are_in_the_order_asked(facts_document: dict[str, Any]) -> None:
@@ -81,4 +82,4 @@ def test_a_rehearsal_never_sounds_like_a_training(facts_document: dict[str, Any]
 def test_an_unfinished_run_is_called_so(facts_document: dict[str, Any]) -> None:
     """A failed run has no verdict on the model."""
     facts_document["status"] = "failed"
-    assert verdict(Facts.from_json(facts_document)).headline == "The run is not done: failed."
+    assert verdict(Facts.from_json(facts_document)).headline == "The run did not finish: failed."

@@ -61,7 +61,7 @@ def test_the_page_tells_all_of_it(facts: Facts) -> None:
         "overfits from step 42",
         "contains “Macがおすすめ”",
         "5,376",
-        "Nothing was paid",
+        "No cost",
         "9f2c9f2c",
         "41b741b7",
         "ftjob-3c1f9a7d2b",
@@ -113,19 +113,19 @@ def test_numbers_of_a_rehearsal_are_marked(facts_document: dict[str, Any]) -> No
 
 
 def test_the_page_of_a_check_has_the_data_alone(facts_document: dict[str, Any]) -> None:
-    """Its headline, the problems by code with their cures, and the same tables."""
+    """Its headline, the problems by code with their hints, and the same tables."""
     problem = {"severity": "error", "code": "empty_content", "message": "it is empty", "hint": "Fill it in."}
     facts_document["data"]["problems"] = [
         {**problem, "file": "a.csv", "line": number} for number in range(1, 6)
     ]
     page = Page(data_page(Facts.from_json(facts_document), headline="5 errors", tone="bad"))
-    for part in ("5 errors", "error × 5", "a.csv:5", "2 more", "Examples, and the tokens in each of them"):
+    for part in ("5 errors", "error × 5", "a.csv:5", "2 more", "Examples and tokens per example"):
         assert part in page.text, part
     assert page.text.count("Fill it in.") == 1
 
 
 def test_a_report_tells_the_warnings_of_the_data(facts: Facts) -> None:
-    """A warning about the data stands there with its place, and code in its cure as code."""
+    """A warning about the data is shown with its place, and code in its hint as code."""
     text = html_report(facts)
     assert "configs/hiroyuki.yaml:24" in Page(text).text
     assert re.search("<code>(<[^>]*>)?few: off", text)
@@ -171,4 +171,4 @@ def test_a_report_of_almost_nothing_is_still_a_page(facts_document: dict[str, An
     """A run without job, answers, data or metrics has a report that says so."""
     bare = {name: facts_document[name] for name in ("experiment", "target", "provenance")}
     page = Page(html_report(Facts.from_json({**bare, "status": "pending"})))
-    assert "The run is not done: pending." in page.text
+    assert "The run did not finish: pending." in page.text

@@ -24,7 +24,7 @@ def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
         "**fixed by fine-tuning**",
         "| `n_epochs` | auto | 3 |",
         "`ftjob-3c1f9a7d2b`",
-        "Nothing was paid",
+        "No cost",
         "9f2c9f2c",
     ):
         assert part in text, part
@@ -39,11 +39,11 @@ def test_recall_is_labelled_and_counted_apart(facts_document: dict[str, Any]) ->
         score |= {"recall": part, "unseen": {**part, "passed": 0, "pass_rate": 0.0}}
     facts = Facts.from_json(facts_document)
     text = markdown_report(facts)
-    assert text.count("*recall: training asked it too*") == 1
+    assert text.count("*recall: this question is in the training data*") == 1
     assert "| unseen | recall |" in text
     assert "| 0 of 1 | 1 of 1 |" in text
     page = html_report(facts)
-    assert page.count('title="training asked it too"') == 1
+    assert page.count('title="this question is in the training data"') == 1
     assert "<td>0 of 1</td><td>1 of 1</td>" in page
 
 

@@ -1,4 +1,4 @@
-"""The Chromium of this machine: headless, asking nobody for anything, told what to do over a pipe."""
+"""A headless Chromium that tests control over its debugging pipe."""
 
 from __future__ import annotations
 

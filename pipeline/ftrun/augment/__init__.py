@@ -1,4 +1,4 @@
-"""More training rows: a model is asked for them, a person approves them, and only then they are data.
+"""More training rows: a model proposes them, a person approves them, and only then do they become data.
 
-Asking is injected: nothing here knows a server. Importing this costs nothing.
+How a model is asked is injected: nothing here knows a server. Importing this costs nothing.
 """

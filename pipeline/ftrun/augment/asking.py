@@ -1,39 +1,92 @@
-"""Asking for what was not answered yet, one request at a time, each answer kept before the next."""
+"""Ask for more rows: estimate the cost, send the missing requests, keep each answer at once.
+
+Each answer is a durable line of augment.answers.jsonl before the next request is sent, so none is repeated.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
 from ftrun import data
-from ftrun.augment.entries import Entry
-from ftrun.augment.kept import Answered, KeptAnswers
+from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.requests import Message, Request
-from ftrun.experiment.target_model import Target
+from ftrun.cost.models import encoding_of
+from ftrun.cost.prices import LONGEST_ANSWER, MILLION, price_of, unknown_price
+from ftrun.cost.tokens import count_examples, text_counter
+from ftrun.errors import DecisionError
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.target import Target
+from ftrun.files import append_durably
+from ftrun.targets import Reply
+
+ANSWERS_FILE = "augment.answers.jsonl"
+# asks a model once; raises what the command should stop with
+AskOnce = Callable[[Sequence[Message], Mapping[str, Any]], Reply]
 
 
-class Said(Protocol):
-    """What a model answered."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentAnswer:
+    """The answer to a request: the text, the tokens billed, the cost (None: unknown), and the time."""
+
+    key: str
+    text: str
+    usage: Mapping[str, int]
+    usd: float | None
+    time: str
+    run: str
+
+
+class AugmentAnswers:
+    """The answers kept in one target's run folder, by the key of the request."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / ANSWERS_FILE
+        self.answers = {one.key: one for one in _read(self._path)}
 
     @property
-    def text(self) -> str:
-        """Return the answer."""
-        ...
+    def spent(self) -> float:
+        """Return the US$ that all answers cost, as far as known."""
+        return self.spent_on(self.answers)
 
-    @property
-    def usage(self) -> Mapping[str, int]:
-        """Return the server's token counts."""
-        ...
+    def spent_on(self, keys: Iterable[str]) -> float:
+        """Return the US$ that the answers to some requests cost, as far as known."""
+        return sum(self.answers[key].usd or 0.0 for key in keys if key in self.answers)
+
+    def add(self, answered: AugmentAnswer) -> None:
+        """Keep an answer durably."""
+        line: dict[str, Any] = asdict(answered)
+        line["text"] = answered.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        append_durably(self._path, json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        self.answers[answered.key] = answered
 
 
-class Ask(Protocol):
-    """Asks a model once; raises what the command should stop with."""
-
-    def __call__(self, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Said:
-        """Return the reply."""
-        ...
+def estimate(
+    experiment: Experiment, target: Target, asked: Sequence[Request], spent: float
+) -> dict[str, Any]:
+    """Return what `asked` costs at most at `target`, with what was `spent` before, as JSON values."""
+    known = price_of(target)
+    rows = [{"messages": list(request.messages)} for request in asked]
+    tokens = sum(one.total for one in count_examples(rows, text_counter(encoding_of(target).name)))
+    longest = sum(int(request.sampling.get("max_tokens", LONGEST_ANSWER)) for request in asked)
+    usd = None
+    if known is not None:
+        usd = round((tokens * known.input + longest * known.output) / MILLION, 6)
+    return {
+        "requests": len(asked),
+        "prompt_tokens": tokens,
+        "answer_tokens": longest,
+        "usd": usd,
+        "spent_usd": round(spent, 6),
+        "yen_per_usd": experiment.budget.yen_per_usd,
+        "unknown": unknown_price(target),
+    }
 
 
 def new_run() -> tuple[str, str]:
@@ -41,7 +94,9 @@ def new_run() -> tuple[str, str]:
     return datetime.now(UTC).isoformat(timespec="seconds"), uuid.uuid4().hex[:8]
 
 
-def unanswered(asked: Iterable[Request], kept: KeptAnswers, reviewed: Iterable[Entry]) -> list[Request]:
+def unanswered(
+    asked: Iterable[Request], kept: AugmentAnswers, reviewed: Iterable[ReviewEntry]
+) -> list[Request]:
     """Return the requests that have neither an answer here nor an entry in the review file.
 
     In a clone of an earlier version's project the review file is there and the answers are not.
@@ -51,17 +106,22 @@ def unanswered(asked: Iterable[Request], kept: KeptAnswers, reviewed: Iterable[E
 
 
 def ask_all(
-    missing: Sequence[Request], kept: KeptAnswers, target: Target, ask: Ask, tell: Callable[[int, int], None]
+    missing: Sequence[Request],
+    kept: AugmentAnswers,
+    target: Target,
+    ask: AskOnce,
+    on_request: Callable[[int, int], None],
 ) -> None:
-    """Ask and keep every answer; `tell` gets the number of each request and their sum before it is sent, and
-    may raise what the command should stop with.
+    """Ask, and keep every answer.
+
+    `on_request` gets each request's number and the total before it is sent; what it raises stops the command.
     """
     _, run = new_run()
     for number, request in enumerate(missing, 1):
-        tell(number, len(missing))
+        on_request(number, len(missing))
         said = ask(request.messages, request.sampling)
         usage = data.billed_tokens(target, request.messages, said.text, said.usage)
-        answered = Answered(
+        answered = AugmentAnswer(
             key=request.key,
             text=said.text,
             usage=usage,
@@ -70,3 +130,26 @@ def ask_all(
             run=run,
         )
         kept.add(answered)
+
+
+def _read(path: Path) -> Iterator[AugmentAnswer]:
+    for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else (), start=1):
+        try:
+            found = AugmentAnswer(**json.loads(line))
+        except (ValueError, TypeError, RecursionError):
+            continue  # a torn line: asked again, which costs less than a wrong row
+        if not _is_amount(found.usd):
+            raise DecisionError(
+                "`usd` is not an amount, so the total spent is unknown; nothing was sent",
+                code="answers_damaged",
+                file=str(path),
+                line=number,
+                hint="Enter what the answer cost, or delete the line: the answer is then requested again.",
+            )
+        yield found
+
+
+def _is_amount(usd: Any) -> bool:
+    if usd is None:
+        return True
+    return isinstance(usd, (int, float)) and not isinstance(usd, bool) and 0 <= usd < math.inf

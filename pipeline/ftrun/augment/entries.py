@@ -1,4 +1,4 @@
-"""An entry of the review file: a proposed row beside what it was made from, its status, and who made it.
+"""An entry of the review file: a proposed row, what it was made from, its status, and who made it.
 
 An entry is a line of JSON that a person can read, compare and edit.
 """
@@ -20,7 +20,7 @@ KINDS = ("paraphrase", "new", "failure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class SourceRow:
     """A row that an entry was made from: its file, line and digest."""
 
     file: str
@@ -29,11 +29,11 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One proposed row. `old` and `new` are its texts, `rest` is what the row holds beside them.
+class ReviewEntry:
+    """One proposed row. `old` and `new` are its texts, `rest` its other values.
 
-    `made` says who made it, with what and when; of a failure `old` has the wrong answer, and `note` why it
-    is wrong.
+    `made` says who made it, with what and when; for a failure, `old` has the wrong answer, and `note` says
+    why it is wrong.
     """
 
     id: str
@@ -43,12 +43,12 @@ class Entry:
     new: Fields
     rest: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
-    origin: tuple[Origin, ...] = ()
+    origin: tuple[SourceRow, ...] = ()
     made: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def version(self) -> str:
-        """Return a digest that tells whether somebody changed the entry meanwhile."""
+        """Return a digest that shows whether somebody has changed the entry in the meantime."""
         return digest([self.status, dict(self.new)])[:16]
 
     def line(self) -> str:
@@ -59,15 +59,15 @@ class Entry:
         return json.dumps(kept, ensure_ascii=False)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Entry:
-        """Return the entry of a line's values; TypeError or ValueError where it is none."""
+    def of(cls, values: Mapping[str, Any]) -> ReviewEntry:
+        """Return the entry of a line's values; TypeError or ValueError if it is not one."""
         if not isinstance(values, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("it is not a JSON object")
         if extra := set(values) - {one.name for one in fields(cls)}:
-            raise ValueError(f"the key {sorted(extra)[0]!r} is not known here")
+            raise ValueError(f"the key {sorted(extra)[0]!r} is unknown")
         if missing := [name for name in ("status", "id", "kind", "old", "new") if name not in values]:
             raise ValueError(f"the key {missing[0]!r} is missing")
-        origin = tuple(Origin(**one) for one in values.get("origin", ()))
+        origin = tuple(SourceRow(**one) for one in values.get("origin", ()))
         entry = cls(**{**values, "origin": origin})
         if entry.status not in STATUSES:
             raise ValueError(f"the status {entry.status!r} is not one of: {', '.join(STATUSES)}")
@@ -81,17 +81,17 @@ class Entry:
 
     def row(self, shape: Shape) -> dict[str, Any]:
         """Return the row for the training file, with its mark."""
-        # without its origin nobody knows whether the row that it rewords is held out: it stays out
+        # without its origin it is unknown whether the row that it rewords is held out: it stays out
         origin = self.origin[0].digest if self.origin else ""
         seed = origin if self.kind == "paraphrase" else None
         return marked(shape.row(self.rest, self.new), Mark(self.id, seed))
 
 
 def entry_id(*parts: Any) -> str:
-    """Return an id that is the same for the same parts."""
+    """Return a stable id of the parts."""
     return digest(list(parts))[:8]
 
 
-def counts(entries: Sequence[Entry]) -> dict[str, int]:
+def counts(entries: Sequence[ReviewEntry]) -> dict[str, int]:
     """Return how many entries there are of each status."""
     return {status: sum(entry.status == status for entry in entries) for status in STATUSES}

@@ -1,4 +1,4 @@
-"""Turning eval cases that the tuned model failed into rows that wait for an ideal answer."""
+"""Turn eval cases that the tuned model failed into rows that await a correct answer."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ftrun.augment.entries import Entry, entry_id
+from ftrun.augment.entries import ReviewEntry, entry_id
 from ftrun.augment.shapes import ANSWER, QUESTION, Fields, Shape
 from ftrun.errors import UsageError
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.cache import ANSWERS, read_records
 from ftrun.experiment.model import Experiment, Template
 
-PLACE = "\ue000"  # stands for the question while its template is looked at
+PLACE = "\ue000"  # takes the place of the question while its template is examined
 
 
 def failed_cases(folder: Path) -> list[Record]:
-    """Return the answers of the tuned model that failed; UsageError if nothing was asked yet."""
+    """Return the answers of the tuned model that failed; UsageError if it was not evaluated yet."""
     records = [record for record in read_records(folder / ANSWERS) if record.candidate == "tuned"]
     if not records:
         raise UsageError(
-            "the tuned model was not asked anything yet: there are no failures to learn from",
+            "the tuned model has not been evaluated yet: there are no failures to learn from",
             code="no_answers",
-            hint="`ftrun run CONFIG` asks the eval prompts.",
+            hint="Run `ftrun run CONFIG` first: it asks the eval prompts.",
         )
     return [record for record in records if record.passed is False]
 
 
 def entries_of(
     experiment: Experiment, shape: Shape, records: Sequence[Record], time: str, run: str
-) -> tuple[list[Entry], list[str]]:
-    """Return an entry for each failed case, and the ids of those that the rows' columns can't hold."""
+) -> tuple[list[ReviewEntry], list[str]]:
+    """Return an entry for each failed case, and the ids of those that the columns can't represent."""
     found, left_out = [], []
     for record in records:
         made = _row(experiment, shape, record)
@@ -40,7 +40,7 @@ def entries_of(
             continue
         old, new, rest = made
         by = {"model": record.model, "prompt_id": record.prompt_id, "time": time, "run": run}
-        entry = Entry(
+        entry = ReviewEntry(
             id=entry_id("failure", record.prompt_id, new, record.answer),
             status="pending",
             kind="failure",
@@ -73,14 +73,14 @@ def _row(
 
 
 def _column(experiment: Experiment, shape: Shape, text: str) -> str | None:
-    """Return the column of the question that the user's template makes `text` of; None if none does."""
+    """Return the column of the question from which the user template renders `text`, or None."""
     template = experiment.prompt.user
     if template is None:  # several templates make up the conversation
         return None
     before, found, after = _rendered(experiment, shape, template, PLACE).partition(PLACE)
     middle = text[len(before) : len(text) - len(after)]
     whole = found and text.startswith(before) and text.endswith(after)
-    # a template may change its column, so the way back is tried
+    # a template may change its column, so rendering it again is the test
     if whole and middle and _rendered(experiment, shape, template, middle) == text:
         return middle
     return None

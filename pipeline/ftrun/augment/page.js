@@ -1,5 +1,5 @@
 "use strict";
-// Whatever comes from rows or models goes into textContent or value: it is never made markup of.
+// Whatever comes from rows or models goes into textContent or value: it never becomes markup.
 const $ = (id) => document.getElementById(id);
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 const token = /^#token=(.+)$/.exec(location.hash)?.[1] ?? sessionStorage.getItem("token") ?? "";
@@ -18,7 +18,7 @@ async function call(path, body) {
   try {
     answer = await fetch(path, how);
   } catch {
-    throw new Error("ftrun review does not run any more. Start it again; what you decided is saved.");
+    throw new Error("ftrun review is no longer running. Start it again; your decisions are saved.");
   }
   const found = await answer.json();
   if (!answer.ok) throw new Error([found.error, found.hint].filter(Boolean).join(" "));
@@ -80,7 +80,7 @@ function draw() {
   const entry = entries[at], list = shown();
   $("title").textContent = `Review: ${facts.experiment}`;
   const decided = entries.length - waiting();
-  $("counts").textContent = `${waiting()} wait, ${decided} decided`;
+  $("counts").textContent = `${waiting()} pending, ${decided} decided`;
   const done = !entry || (!waiting() && !$("all").checked);
   $("entry").hidden = done;
   $("done").hidden = !done;
@@ -141,7 +141,7 @@ for (const [id, act] of Object.entries({ approve: KEYS.a, reject: KEYS.r, undo: 
 $("all").addEventListener("change", draw);
 $("close").addEventListener("click", async () => {
   try { await call("/api/close", {}); } catch (error) { return say(error.message); }
-  document.querySelector("main").textContent = "Ended. You can close this page.";
+  document.querySelector("main").textContent = "Review ended. You can close this page.";
 });
 
 async function load() {

@@ -1,7 +1,7 @@
 """The review page: a server on loopback for one person, behind a token, with a page that loads nothing.
 
 The page itself holds no data. What it shows it asks for with the token, which came in the part of the
-address that no server and no other page is told.
+address that browsers send to no server and no other page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENTRIES = "/api/entries"
 
 
 class ReviewServer(ThreadingHTTPServer):
-    """The page's server; `facts` are told to the page beside the entries."""
+    """The page's server; `facts` are what the page shows besides the entries."""
 
     daemon_threads = True
 
@@ -45,7 +45,7 @@ class ReviewServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/#token={self.token}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """End, with what went wrong in `failure`; a browser that went away is no failure."""
+        """End, with what went wrong in `failure`; a closed browser is not a failure."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             self.failure = error
@@ -58,13 +58,13 @@ class ReviewServer(ThreadingHTTPServer):
 
 
 def refusal(headers: Mapping[str, str], *, port: int, token: str | None) -> tuple[int, str] | None:
-    """Return status and reason when a request may not be answered; `token` None: it needs none.
+    """Return status and reason if a request must be refused; `token` None: it needs none.
 
     Other host names (DNS rebinding), requests of foreign pages and wrong tokens are refused.
     """
     host = headers.get("host", "")
     if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
-        return 403, "This page answers to its own address only."
+        return 403, "This page only answers at its own address."
     if headers.get("origin", f"http://{host}") != f"http://{host}":
         return 403, "Requests of other web pages are refused."
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -77,10 +77,10 @@ def refusal(headers: Mapping[str, str], *, port: int, token: str | None) -> tupl
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one request."""
+    """Answer one request."""
 
     server: ReviewServer
-    timeout = 30  # seconds: who says nothing holds no thread
+    timeout = 30  # seconds: a silent client must not hold a thread
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the terminal belongs to the command."""
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == ENTRIES and not self._refused(self.server.token):
             self._answer(self.server.document)
         elif self.path not in ("/", ENTRIES):
-            self._json(404, {"error": "There is nothing here."})
+            self._json(404, {"error": "Not found."})
 
     def do_POST(self) -> None:
         """Save one entry, or end."""
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             name = unquote(self.path.removeprefix(f"{ENTRIES}/"))
             self._answer(lambda: self._saved(name, body))
         else:
-            self._json(404, {"error": "There is nothing here."})
+            self._json(404, {"error": "Not found."})
 
     def _saved(self, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         new, status = body.get("new"), body.get("status")
@@ -127,13 +127,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> Mapping[str, Any] | None:
         length = self.headers.get("content-length", "")
         if not length.isdecimal() or int(length) > LARGEST_BODY:
-            self._json(413, {"error": f"At most {LARGEST_BODY:,} bytes are taken."})
+            self._json(413, {"error": f"At most {LARGEST_BODY:,} bytes are accepted."})
             return None
         with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(self.rfile.read(int(length)))
             if isinstance(found, dict) and self.headers.get_content_type() == "application/json":
                 return found
-        self._json(400, {"error": "This is no JSON object."})
+        self._json(400, {"error": "This is not a JSON object."})
         return None
 
     def _answer(self, make: Any) -> None:
@@ -164,12 +164,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def version_string(self) -> str:
-        """Return the name that the answers carry."""
+        """Return the server name in responses."""
         return "ftrun"
 
 
 def _page() -> tuple[bytes, str]:
-    """Return the page, and the policy that lets nothing but its own style and script work."""
+    """Return the page, and the policy that allows only its own style and script."""
     folder = files("ftrun.augment")
     html, style, script = (
         (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")

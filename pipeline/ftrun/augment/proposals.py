@@ -1,39 +1,49 @@
-"""Turning answers into entries for review; what is there already or no whole row is counted."""
+"""From answers to entries for review: read the rows in an answer, and leave out what is known or malformed.
+
+A model's output is data: it is never rendered, and what is long or has control characters is refused.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ftrun.augment.entries import Entry, Origin, entry_id
-from ftrun.augment.kept import Answered
-from ftrun.augment.replies import cases, paraphrases
-from ftrun.augment.requests import Asked, Request
+from ftrun.augment.asking import AugmentAnswer
+from ftrun.augment.entries import ReviewEntry, SourceRow, entry_id
+from ftrun.augment.known_questions import KnownQuestions
+from ftrun.augment.requests import AskedModel, Request
 from ftrun.augment.seeds import Seed
 from ftrun.augment.shapes import Fields, Shape
-from ftrun.augment.taken import Questions
+from ftrun.text import visible
 
+LONGEST = 8000  # characters of one text
+BULLET = re.compile(r"^\s*(?:[-*•・‣]\s*|[(（]?\d{1,2}[).．）、:：]\s*)")
+QUOTES = ("「」", "『』", '""', "“”", "''", "‘’")
+FENCE = re.compile(r"^\s*```\w*\s*$")
+FORM, LONG, CONTROL, EMPTY = "not in the asked form", "too long", "with control characters", "empty"
 KNOWN, NEARLY = "there already", "nearly there already"
 
 
 def proposals(
     asked: Sequence[Request],
-    answers: Mapping[str, Answered],
+    answers: Mapping[str, AugmentAnswer],
     *,
     shape: Shape,
     kind: str,
-    who: Asked,
-    questions: Questions,
-    reviewed: Iterable[Entry],
-) -> tuple[list[Entry], Counter[str]]:
-    """Return the entries that the answers give, and how many rows were left out for which reason.
+    who: AskedModel,
+    questions: KnownQuestions,
+    reviewed: Iterable[ReviewEntry],
+) -> tuple[list[ReviewEntry], Counter[str]]:
+    """Return the entries made from the answers, and how many rows were left out for which reason.
 
-    `questions` are those that are there; `reviewed` those that were proposed before, whatever came of them.
+    `questions` are the known ones; `reviewed` the entries proposed before, whatever their status.
     """
     known = {entry.id for entry in reviewed}
     for entry in reviewed:
         questions.know(entry.new.get(shape.question, ""))
-    found: list[Entry] = []
+    found: list[ReviewEntry] = []
     left_out: Counter[str] = Counter()
     for request in asked:
         answered = answers.get(request.key)
@@ -54,7 +64,9 @@ def proposals(
     return [entry for index, entry in enumerate(found) if index not in near], +left_out
 
 
-def _rows(request: Request, answered: Answered, shape: Shape, kind: str) -> tuple[list[Fields], Counter[str]]:
+def _rows(
+    request: Request, answered: AugmentAnswer, shape: Shape, kind: str
+) -> tuple[list[Fields], Counter[str]]:
     longest = request.sampling.get("max_tokens")
     cut = isinstance(longest, int) and answered.usage.get("completion_tokens", 0) >= longest
     seed = request.seeds[0]
@@ -64,9 +76,11 @@ def _rows(request: Request, answered: Answered, shape: Shape, kind: str) -> tupl
     return [{**seed.fields, shape.question: one} for one in wordings], refused
 
 
-def _entry(request: Request, answered: Answered, new: Fields, shape: Shape, kind: str, who: Asked) -> Entry:
+def _entry(
+    request: Request, answered: AugmentAnswer, new: Fields, shape: Shape, kind: str, who: AskedModel
+) -> ReviewEntry:
     seed = request.seeds[0]
-    return Entry(
+    return ReviewEntry(
         id=entry_id(request.key, new),
         status="pending",
         kind=kind,
@@ -85,6 +99,75 @@ def _entry(request: Request, answered: Answered, new: Fields, shape: Shape, kind
     )
 
 
-def _origins(seeds: Iterable[Seed]) -> Iterator[Origin]:
+def _origins(seeds: Iterable[Seed]) -> Iterator[SourceRow]:
     for seed in seeds:
-        yield Origin(file=seed.file, line=seed.line, digest=seed.digest)
+        yield SourceRow(file=seed.file, line=seed.line, digest=seed.digest)
+
+
+def paraphrases(answer: str, number: int, *, cut: bool = False) -> tuple[list[str], Counter[str]]:
+    """Return at most `number` paraphrases, one per line, and how many lines were refused for which reason.
+
+    `cut`: the answer ended at its limit, so that its last line is incomplete.
+    """
+    found: list[str] = []
+    refused: Counter[str] = Counter()
+    for line in _lines(answer, cut):
+        text = _bare(line)
+        reason = FORM if text.endswith((":", "：")) else _fault(text)
+        if reason:
+            refused[reason] += 1
+        elif len(found) < number:
+            found.append(text)
+    return found, refused
+
+
+def cases(
+    answer: str, number: int, names: Sequence[str], *, cut: bool = False
+) -> tuple[list[Fields], Counter[str]]:
+    """Return at most `number` objects with the texts `names`, one per line, and why others were refused."""
+    found: list[Fields] = []
+    refused: Counter[str] = Counter()
+    for line in _lines(answer, cut):
+        text = line.strip().rstrip(",")
+        if text in ("[", "]"):
+            continue
+        fields = _fields(text, names)
+        reason = FORM if fields is None else next(filter(None, map(_fault, fields.values())), "")
+        if reason or fields is None:
+            refused[reason] += 1
+        elif len(found) < number:
+            found.append(fields)
+    return found, refused
+
+
+def _lines(answer: str, cut: bool) -> list[str]:
+    lines = answer.split("\n")
+    whole = lines[:-1] if cut else lines
+    return [line for line in whole if line.strip() and not FENCE.match(line)]
+
+
+def _bare(line: str) -> str:
+    text = BULLET.sub("", line).strip()
+    if len(text) > 2 and text[0] + text[-1] in QUOTES:
+        text = text[1:-1].strip()
+    return text
+
+
+def _fields(text: str, names: Sequence[str]) -> Fields | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or set(value) != set(names):
+        return None
+    if not all(isinstance(one, str) for one in value.values()):
+        return None
+    return {name: value[name].strip() for name in names}
+
+
+def _fault(text: str) -> str:
+    if not text.strip():
+        return EMPTY
+    if len(text) > LONGEST:
+        return LONG
+    return "" if visible(text, keep_newlines=True) == text else CONTROL

@@ -1,4 +1,4 @@
-"""What a model is asked: a request for each row to be reworded, or for some rows to be continued.
+"""Requests to a model: to reword one row, or to continue a few rows.
 
 The instruction is a template; the rows are the user's message, as data.
 """
@@ -18,14 +18,14 @@ from ftrun.experiment.model import Augment, Experiment, Template
 from ftrun.files import digest
 
 REQUEST_VERSION = 1  # raise it instead of changing what the key is made of
-SHOWN = 4  # rows that a request for new cases shows
+SHOWN = 4  # rows shown in a request for new cases
 KANA = re.compile(r"[\u3040-\u30ff]")
 Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """Who is asked: the target's name, the model as its server calls it, and which server that is."""
+class AskedModel:
+    """The model to ask: the target's name, the model as its server calls it, and the server's identity."""
 
     target: str
     model: str
@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call: its messages and sampling, the rows it shows, and how many rows are wanted.
+    """One call: its messages and sampling, the rows it shows, and how many rows it asks for.
 
     `key` finds its answer again, `prompt` is the digest of its instruction's template.
     """
@@ -53,7 +53,7 @@ def seeds_needed(augment: Augment) -> int:
     return requests if augment.kind == "paraphrase" else requests * SHOWN
 
 
-def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked: Asked) -> list[Request]:
+def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked: AskedModel) -> list[Request]:
     """Return the requests; the same rows and configuration give the same ones."""
     augment = experiment.data.augment
     template = augment.prompt or _default(augment.kind, seeds)
@@ -62,7 +62,7 @@ def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked:
         number = min(augment.per_row, left)
         left -= number
         messages = _messages(experiment, template, shape, shown, number)
-        # a seed of its own for each: two requests that show the same rows are to differ
+        # each has its own seed: two requests that show the same rows should differ
         sampling = {"seed": (augment.seed + index) % 2**31, **augment.sampling}
         made.append(_request(template, messages, sampling, shown, number, asked))
     return made
@@ -74,7 +74,7 @@ def _request(
     sampling: Mapping[str, Any],
     shown: tuple[Seed, ...],
     number: int,
-    asked: Asked,
+    asked: AskedModel,
 ) -> Request:
     body = {"model": asked.model, "origin": asked.origin, "messages": messages, "sampling": sampling}
     return Request(

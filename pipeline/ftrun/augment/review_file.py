@@ -1,6 +1,6 @@
-"""The review file and the training file of what is approved in it.
+"""The review file, and the training file of its approved rows.
 
-Both are written whole. A person may edit the review file by hand; every change reads it anew first.
+Both are written whole. A person may edit the review file by hand; every change reads it again first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ftrun.augment.entries import Entry, Status
+from ftrun.augment.entries import ReviewEntry, Status
 from ftrun.augment.shapes import Fields, Shape
 from ftrun.data.readers.sources import REVIEW_ENDING
 from ftrun.errors import DataError, DecisionError, UsageError
@@ -33,50 +33,50 @@ class ReviewFile:
         refuse_file(self.path)
         self._shape, self._lock = shape, locks / "review.lock"
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ReviewEntry]:
         """Return the entries; DataError names the line of one that can't be read."""
         if not self.path.exists():
             return []
-        found: dict[str, Entry] = {}
+        found: dict[str, ReviewEntry] = {}
         for number, line in enumerate(self.path.read_text(encoding="utf-8-sig").split("\n"), 1):
             if line.strip():
                 entry = self._entry(line, number)
                 if entry.id in found:
-                    raise self._wrong(number, f"the id {entry.id!r} stands twice")
+                    raise self._wrong(number, f"the id {entry.id!r} is duplicated")
                 found[entry.id] = entry
         return list(found.values())
 
-    def _entry(self, line: str, number: int) -> Entry:
+    def _entry(self, line: str, number: int) -> ReviewEntry:
         try:
-            return Entry.of(json.loads(line))
+            return ReviewEntry.of(json.loads(line))
         except (ValueError, TypeError, RecursionError) as error:
             raise self._wrong(number, str(error)) from error
 
     def _wrong(self, line: int, message: str) -> DataError:
-        hint = "Mend the line, or take the file back from git. Nothing was changed."
+        hint = "Fix the line, or restore the file from git. Nothing was changed."
         where = shown_path(self.path)
         return DataError(
-            f"this is no entry of a review file: {message}",
+            f"this is not an entry of a review file: {message}",
             code="review_file",
             file=where,
             line=line,
             hint=hint,
         )
 
-    def add(self, entries: Sequence[Entry]) -> list[Entry]:
+    def add(self, entries: Sequence[ReviewEntry]) -> list[ReviewEntry]:
         """Add the entries that are not there yet, and return those."""
 
-        def added(there: list[Entry]) -> list[Entry]:
+        def added(there: list[ReviewEntry]) -> list[ReviewEntry]:
             known = {entry.id for entry in there}
             return [*there, *(entry for entry in entries if entry.id not in known)]
 
         with self._changed(added) as (before, after):
             return after[len(before) :]
 
-    def decide(self, ids: Sequence[str], status: Status) -> list[Entry]:
+    def decide(self, ids: Sequence[str], status: Status) -> list[ReviewEntry]:
         """Give entries a status; UsageError for an unknown id, DataError for one that lacks its answer."""
 
-        def decided(there: list[Entry]) -> list[Entry]:
+        def decided(there: list[ReviewEntry]) -> list[ReviewEntry]:
             unknown = set(ids) - {entry.id for entry in there}
             if unknown:
                 hint = "`ftrun review CONFIG --list` shows the ids."
@@ -86,13 +86,13 @@ class ReviewFile:
         with self._changed(decided) as (_, after):
             return [entry for entry in after if entry.id in ids]
 
-    def save(self, name: str, version: str, status: Status, new: Fields) -> Entry:
+    def save(self, name: str, version: str, status: Status, new: Fields) -> ReviewEntry:
         """Write one entry's status and texts; DecisionError if it is not the `version` that was shown."""
 
-        def saved(there: list[Entry]) -> list[Entry]:
+        def saved(there: list[ReviewEntry]) -> list[ReviewEntry]:
             entry = next((one for one in there if one.id == name), None)
             if entry is None or entry.version != version:
-                message = "somebody else changed this row meanwhile: look at it anew"
+                message = "somebody else changed this row in the meantime: reload the page"
                 raise DecisionError(message, code="changed_meanwhile")
             if set(new) != set(entry.new):
                 raise UsageError("the texts are not those of this row", code="wrong_texts")
@@ -102,7 +102,7 @@ class ReviewFile:
         with self._changed(saved) as (_, after):
             return next(entry for entry in after if entry.id == name)
 
-    def judged(self, entry: Entry, status: Status) -> Entry:
+    def judged(self, entry: ReviewEntry, status: Status) -> ReviewEntry:
         """Return the entry with a status; DataError where a row to be approved lacks a text."""
         if status == "approved" and (missing := self._shape.missing(entry.new)):
             raise DataError(
@@ -119,8 +119,8 @@ class ReviewFile:
 
     @contextlib.contextmanager
     def _changed(
-        self, change: Callable[[list[Entry]], list[Entry]]
-    ) -> Iterator[tuple[list[Entry], list[Entry]]]:
+        self, change: Callable[[list[ReviewEntry]], list[ReviewEntry]]
+    ) -> Iterator[tuple[list[ReviewEntry], list[ReviewEntry]]]:
         """Read, change and write both files while nobody else does; yield the entries before and after."""
         make_folder(self._lock.parent)
         with file_lock(self._lock, timeout=LOCK_SECONDS):
@@ -133,7 +133,7 @@ class ReviewFile:
             self._write_approved(after)
         yield before, after
 
-    def _write_approved(self, entries: Sequence[Entry]) -> None:
+    def _write_approved(self, entries: Sequence[ReviewEntry]) -> None:
         rows = [entry.row(self._shape) for entry in entries if entry.status == "approved"]
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         if not rows:
@@ -143,20 +143,20 @@ class ReviewFile:
 
 
 def training_path(experiment: Experiment) -> Path:
-    """Return where approved rows go; UsageError if that is outside the project or somebody's own data."""
+    """Return where approved rows go; UsageError if it is outside the project or not a file of ftrun."""
     given = experiment.data.augment.path
     path = anchored(
         given or _beside_the_data(experiment) / f"{experiment.name}.augmented.jsonl", experiment.project
     )
     refuse_file(path)
     if not path.resolve().is_relative_to(experiment.project.resolve()):
-        message = f"{shown_path(path)} lies outside the project {shown_path(experiment.project)}"
-        raise UsageError(message, code="outside_project", hint="Mend `data.augment.path`.")
+        message = f"{shown_path(path)} is outside the project {shown_path(experiment.project)}"
+        raise UsageError(message, code="outside_project", hint="Fix `data.augment.path`.")
     if path.exists() and not _is_ours(path):
         raise UsageError(
-            f"{shown_path(path)} holds rows that ftrun did not write",
+            f"{shown_path(path)} contains rows that ftrun did not write",
             code="not_ours",
-            hint="Name another file in `data.augment.path`: this one would be overwritten.",
+            hint="Set `data.augment.path` to another file: this one would be overwritten.",
         )
     return path
 
@@ -191,6 +191,6 @@ def yaml_line(experiment: Experiment, training: Path) -> str | None:
     )
 
 
-def as_json(entry: Entry) -> Mapping[str, object]:
+def as_json(entry: ReviewEntry) -> Mapping[str, object]:
     """Return an entry as the page and `--json` show it."""
     return {**json.loads(entry.line()), "version": entry.version}

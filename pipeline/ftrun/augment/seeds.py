@@ -1,4 +1,4 @@
-"""Which rows more rows are made from: those of today's training part, in a seeded order."""
+"""Seed rows: rows of the current training split in a seeded order, from which more rows are made."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ftrun import data
+from ftrun.augment.known_questions import KnownQuestions
 from ftrun.augment.shapes import Fields, Shape
-from ftrun.augment.taken import Questions
 from ftrun.data.pipeline.generated import source_rows
 from ftrun.data.quality.pii import masked_kinds, redacted
 from ftrun.data.readers.rows import Row
@@ -26,7 +26,7 @@ from ftrun.protocol.spec import CHAT_KEYS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
-    """A training row: where it stands, its digest, its values and its texts."""
+    """A training row: its place, its digest, its values and its texts."""
 
     file: str
     line: int
@@ -35,13 +35,13 @@ class Seed:
     fields: Fields
 
 
-def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[list[Seed], Questions]:
-    """Return at most `most` rows of the training part in a seeded order, and every question that is there.
+def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[list[Seed], KnownQuestions]:
+    """Return at most `most` rows of the training split in a seeded order, and every known question.
 
     Held-out rows and eval prompts are among the questions and never among the seeds; neither are generated
     rows. DataError where the data have errors.
     """
-    questions = Questions()
+    questions = KnownQuestions()
     for prompt in experiment.evaluation.prompts:
         questions.know_asked(prompt.messages or ({"role": "user", "content": prompt.user},))
     with tempfile.TemporaryDirectory() as name:
@@ -89,7 +89,7 @@ def _seeds(
 
 
 def _own(row: Row, masked: tuple[str, ...]) -> dict[str, Any]:
-    """Return the values that are shown and taken over: masked as in training, a conversation's alone."""
+    """Return the values to show and to keep: masked as in training; of a conversation its messages alone."""
     columns = CHAT_KEYS if row.lines else tuple(row.values)  # a conversation's columns are those of its turns
     return {name: _masked(row.values[name], masked) for name in columns if name in row.values}
 

@@ -1,4 +1,4 @@
-"""Which texts of a row are its question and its answer, and how a row is put together from new ones.
+"""Which texts of a row are its question and its answer, and how new texts become a row.
 
 A row is made of columns that the prompt's templates name, or it is a ready chat, whose last question and
 last answer count.
@@ -20,7 +20,7 @@ QUESTION, ANSWER = "question", "answer"  # what the texts of a ready chat are ca
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The texts of a row: `question` is worded anew, `answers` are learned; `names` are all, in order."""
+    """The texts of a row: `question` is reworded, `answers` are learned; `names` are all, in order."""
 
     question: str
     answers: tuple[str, ...]
@@ -28,7 +28,7 @@ class Shape:
     chat: bool = False
 
     def fields_of(self, values: Mapping[str, Any]) -> Fields | None:
-        """Return the texts of a row, None where its question or an answer is no text."""
+        """Return the texts of a row, None if its question or an answer is not text."""
         if self.chat:
             found = _turns_of(values)
             fields = found and {QUESTION: found[0]["content"], ANSWER: found[1]["content"]}
@@ -37,13 +37,13 @@ class Shape:
         return fields if fields and not self.missing(fields) else None
 
     def rest_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a row holds beside its texts; the whole row of a chat, whose texts are replaced."""
+        """Return the other values of a row; the whole row of a chat, whose texts are replaced."""
         if self.chat:
             return dict(values)
         return {name: value for name, value in values.items() if name not in (self.fields_of(values) or {})}
 
     def row(self, rest: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
-        """Return the row of `rest` and the texts `fields`."""
+        """Return the row made of `rest` and the texts `fields`."""
         if not self.chat:
             return {**fields, **rest}
         row = copy.deepcopy(dict(rest))
@@ -58,11 +58,11 @@ class Shape:
 
 
 def shape_of(experiment: Experiment) -> Shape:
-    """Return the shape of the experiment's rows; ConfigError where it can't be told which text is asked."""
+    """Return the shape of the experiment's rows; ConfigError if it is unclear which text is the question."""
     turns = list(_templates(experiment.prompt))
     if not turns:
         return Shape(question=QUESTION, answers=(ANSWER,), names=(QUESTION, ANSWER), chat=True)
-    from ftrun.experiment.templates.columns import columns_of  # imports jinja2
+    from ftrun.experiment.templates.syntax import columns_of  # imports jinja2
 
     asked = [name for role, one in turns if role == "user" for name in columns_of(experiment, one)]
     answers = [name for role, one in turns if role == "assistant" for name in columns_of(experiment, one)]
@@ -75,14 +75,14 @@ def shape_of(experiment: Experiment) -> Shape:
 def _question(experiment: Experiment, asked: list[str]) -> str:
     given = experiment.data.augment.question
     if given is not None and given not in asked:
-        message = f"data.augment.question: no template of a user's message names the column {given!r}"
-        raise ConfigError(message, code="question", hint=f"They name: {', '.join(asked) or 'none'}.")
+        message = f"data.augment.question: no template of a user message uses the column {given!r}"
+        raise ConfigError(message, code="question", hint=f"They use: {', '.join(asked) or 'none'}.")
     if given is None and len(asked) != 1:
         columns = ", ".join(asked) or "no column"
         raise ConfigError(
-            f"the templates of the user's messages name {columns}: which of them is the question?",
+            f"the templates of the user messages use {columns}: which of them is the question?",
             code="question",
-            hint=f"Say so: data: {{augment: {{question: {asked[-1] if asked else 'COLUMN'}}}}}.",
+            hint=f"Set it: data: {{augment: {{question: {asked[-1] if asked else 'COLUMN'}}}}}.",
         )
     return given or asked[0]
 

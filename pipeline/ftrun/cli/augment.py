@@ -19,7 +19,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.augment.requests import Asked
+    from ftrun.augment.requests import AskedModel
     from ftrun.augment.review_file import ReviewFile
     from ftrun.runner import Session
 
@@ -69,9 +69,9 @@ def command(
 
 def _asked_session(
     config: Path, session: Session, who: str | None, overrides: tuple[str, ...], runs: Path | None
-) -> tuple[Session, Asked]:
+) -> tuple[Session, AskedModel]:
     """Return the session of the target to ask, and the model to ask there."""
-    from ftrun.augment.requests import Asked
+    from ftrun.augment.requests import AskedModel
     from ftrun.runner import open_session
 
     augment = session.experiment.data.augment
@@ -86,7 +86,7 @@ def _asked_session(
     if target != session.experiment.target.name:
         other = open_session(config, target=target, overrides=overrides, runs=runs)
     origin = other.state.identity.get("origin") or "local"
-    return other, Asked(target=target, model=_model_id(other, model), origin=origin)
+    return other, AskedModel(target=target, model=_model_id(other, model), origin=origin)
 
 
 def _model_id(session: Session, model: str) -> str:
@@ -100,7 +100,7 @@ def _model_id(session: Session, model: str) -> str:
 
 
 def _ask(
-    session: Session, other: Session, who: Asked, review: ReviewFile, *, yes: bool, as_json: bool
+    session: Session, other: Session, who: AskedModel, review: ReviewFile, *, yes: bool, as_json: bool
 ) -> dict[str, Any]:
     from ftrun.runner.augmenting import Augmentation
 

@@ -100,7 +100,7 @@ def open_experiment(
     except ConfigError as error:
         if error.code != "no_target" or len(error.problems) > 1:
             raise
-    from ftrun.experiment.target_model import Target
+    from ftrun.experiment.target import Target
 
     some = build_experiment(read, next(iter(read.data["targets"])))
     built_in = Target(name="local", provider="local", model="smollm2-135m-instruct")

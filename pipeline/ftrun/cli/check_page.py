@@ -38,11 +38,7 @@ def _facts(experiment: Experiment, result: CheckResult, folder: Path) -> Facts:
                 "description": experiment.description,
                 "file": shown_path(experiment.file),
             },
-            "target": {
-                "name": experiment.target.name,
-                "provider": experiment.target.provider,
-                "model": experiment.target.model,
-            },
+            "target": experiment.target,
             "status": "checked",
             "provenance": {
                 "ftrun": ftrun.__version__,

@@ -17,7 +17,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.augment.entries import Entry, Status
+    from ftrun.augment.entries import ReviewEntry, Status
     from ftrun.augment.review_file import ReviewFile
     from ftrun.runner import Session
 
@@ -113,7 +113,7 @@ def _facts(session: Session, review: ReviewFile) -> dict[str, Any]:
     }
 
 
-def _document(session: Session, review: ReviewFile, entries: Sequence[Entry]) -> dict[str, Any]:
+def _document(session: Session, review: ReviewFile, entries: Sequence[ReviewEntry]) -> dict[str, Any]:
     from ftrun.augment.entries import counts
     from ftrun.augment.review_file import as_json
 
@@ -121,7 +121,7 @@ def _document(session: Session, review: ReviewFile, entries: Sequence[Entry]) ->
     return {**_facts(session, review), **counts(entries), "entries": shown}
 
 
-def _print(session: Session, review: ReviewFile, entries: Sequence[Entry], *, listed: bool) -> None:
+def _print(session: Session, review: ReviewFile, entries: Sequence[ReviewEntry], *, listed: bool) -> None:
     from ftrun.augment.entries import counts
 
     for entry in entries if listed else ():
@@ -139,7 +139,7 @@ def _print(session: Session, review: ReviewFile, entries: Sequence[Entry], *, li
         print(f"{training} is one of the sources: the next run trains on it.")
 
 
-def _print_entry(entry: Entry) -> None:
+def _print_entry(entry: ReviewEntry) -> None:
     where = ", ".join(f"{one.file}:{one.line}" for one in entry.origin)
     print(f"{entry.id}  {entry.kind}" + (f"  from {visible(where)}" if where else ""))
     if entry.note:

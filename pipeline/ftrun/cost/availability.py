@@ -18,7 +18,7 @@ from ftrun.cost.prices import at_openai, price_of, price_table
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 TABLE = Path(__file__).with_name("availability.json")
 SOON = 90  # days before a date from which on to warn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")  # gpt-4.1-mini-2025-04-14, gpt-3.5-turbo-0125
 USUAL_LIMIT = 65_536  # tokens per example

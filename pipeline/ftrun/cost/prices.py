@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ftrun.cost.models import encoding_of, family
 from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.experiment.model import EvalPrompt, Experiment
-from ftrun.experiment.target_model import Price, Target
+from ftrun.experiment.target import Price, Target
 from ftrun.protocol.spec import default_epochs
 
 TABLE = Path(__file__).with_name("prices.json")

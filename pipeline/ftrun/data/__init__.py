@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ftrun.data.types import Prepared
     from ftrun.errors import Problem
     from ftrun.experiment.model import Experiment
-    from ftrun.experiment.target_model import Target
+    from ftrun.experiment.target import Target
 
 Announce = Callable[[str], None]
 
@@ -112,7 +112,7 @@ def target_problems(experiment: Experiment, day: date | None = None) -> Iterator
     from ftrun.data.diagnostics.codes import CODES
 
     for problem in judge(experiment, day):
-        problem.hint = CODES[problem.code].cure
+        problem.hint = CODES[problem.code].fix
         yield problem
 
 

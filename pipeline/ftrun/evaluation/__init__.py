@@ -1,4 +1,4 @@
-"""What is made of answers and metrics: judgements, the answer cache, scores, the fit, the table.
+"""Evaluation: collect, judge, cache and score answers, read metrics, and judge the fit.
 
 Asking a model is injected: nothing here knows a server. Imports only the experiment's dataclasses.
 """

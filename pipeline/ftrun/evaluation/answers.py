@@ -1,8 +1,8 @@
-"""Asking every candidate every question exactly once, and the lines of answers.jsonl.
+"""Ask every candidate every question exactly once; the lines of answers.jsonl.
 
-How a model is asked is injected (`ask`), so is where fresh answers go (`on_answer`). An answer is found
-again by what was asked, whom, and how it was sampled; what was expected of it is not part of that, so a
-changed `expect` only judges anew.
+How a model is asked (`ask`) and what happens to new answers (`on_answer`) is injected. A cached answer is
+found by the question, the model and the sampling. `expect` is not part of the key, so a changed `expect`
+only judges the answer again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What every candidate is asked, and what a right answer fulfils. `recall`: training asked it too."""
+    """A question, and what a correct answer fulfils. `recall`: it is in the training data too."""
 
     id: str
     messages: tuple[Message, ...]
@@ -33,9 +33,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Who is asked: `name` as in the experiment file, `model` as the server calls it.
+    """A model that answers: `name` as in the experiment file, `model` as the server calls it.
 
-    `origin` tells apart models of one id on different servers or stores (their URL or UUID).
+    `origin` distinguishes models with the same id on different servers or stores (their URL or UUID).
     """
 
     name: str
@@ -44,9 +44,9 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What came back: the text, the tokens billed, how long it took in seconds, and what of the sampling the
-    server refuses, with what was sent instead (None: nothing).
+class CandidateReply:
+    """What came back: the text, the tokens billed, how long it took in seconds, and which sampling
+    parameters the server refuses, with what was sent instead (None: nothing).
     """
 
     text: str
@@ -57,8 +57,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A line of answers.jsonl. `cache_key` says what the experiment file asks for, `changes` how it was
-    sent where the server refuses that, `failures` what was expected in vain.
+    """A line of answers.jsonl. `cache_key` identifies what the experiment file requests, `changes` says
+    what was sent instead if the server refused that, `failures` which expectations it failed.
     """
 
     prompt_id: str
@@ -78,7 +78,7 @@ class Record:
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
         values = asdict(self)
-        if not self.changes:  # as lines are without any, for earlier versions too
+        if not self.changes:  # lines without any have no key, for earlier versions too
             del values["changes"]
         return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
 
@@ -111,49 +111,12 @@ class Record:
         )
 
 
-class Judged(Protocol):
-    """An answer with its verdict, as a Record has it."""
-
-    @property
-    def prompt_id(self) -> str:
-        """Return the id of the question."""
-        ...
-
-    @property
-    def candidate(self) -> str:
-        """Return who answered."""
-        ...
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """Return what was asked."""
-        ...
-
-    @property
-    def answer(self) -> str:
-        """Return what was said."""
-        ...
-
-    @property
-    def passed(self) -> bool | None:
-        """Return whether it is as expected; None: nothing was expected."""
-        ...
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """Return what was expected in vain."""
-        ...
-
-    @property
-    def recall(self) -> bool:
-        """Return whether training asked it too."""
-        ...
-
-
 class Ask(Protocol):
     """Asks one model one question; raises what the run should stop with."""
 
-    def __call__(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+    def __call__(
+        self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]
+    ) -> CandidateReply:
         """Return the model's reply."""
         ...
 
@@ -163,9 +126,9 @@ def questions(
 ) -> tuple[Question, ...]:
     """Return the questions of `eval.prompts`.
 
-    `system` is for prompts that bring neither their own nor whole messages: the experiment's system
+    `system` is for prompts that have neither their own nor whole messages: the experiment's system
     prompt rendered with `vars` alone or, for ready chat rows, their `most_common_system`.
-    `recall` are the ids of prompts that stand in the training data.
+    `recall` are the ids of prompts that are in the training data.
     """
     return tuple(
         Question(
@@ -231,7 +194,7 @@ def collect(
     """Return a record for every question and candidate, question by question; ask only what `cached` lacks.
 
     `on_answer` gets every freshly asked answer at once (to keep it, to show progress) and never a cached
-    one. What `ask` raises ends the collection; what was answered before it has been handed over.
+    one. What `ask` raises ends the collection; earlier answers have been handed over.
     """
     known, records = dict(cached), []
     for question in asked:
@@ -247,11 +210,13 @@ def collect(
     return records
 
 
-def _reply_of(record: Record) -> Reply:
-    return Reply(text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes)
+def _reply_of(record: Record) -> CandidateReply:
+    return CandidateReply(
+        text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes
+    )
 
 
-def _record(question: Question, candidate: Candidate, reply: Reply, key: str) -> Record:
+def _record(question: Question, candidate: Candidate, reply: CandidateReply, key: str) -> Record:
     answer = _encodable(reply.text)
     judgement = judge(question.expect, answer)
     return Record(
@@ -272,5 +237,5 @@ def _record(question: Question, candidate: Candidate, reply: Reply, key: str) ->
 
 
 def _encodable(text: str) -> str:
-    """Return `text` with halves of characters replaced: JSON lets a cut answer end in half an emoji."""
+    """Return `text` with lone surrogates replaced: a cut answer may end in the middle of an emoji."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

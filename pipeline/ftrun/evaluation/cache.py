@@ -1,8 +1,8 @@
 """The files that answers are kept in: answers.jsonl as users read it, and every answer ever paid for.
 
-`answers.jsonl` holds what the current questions and candidates call for, whole and in order.
-`answers.cache.jsonl` grows by a durable line per answer, so that a crash, a rerun, or a question that was
-taken out and put back asks nothing again.
+`answers.jsonl` holds the answers to the current questions, complete and in order.
+`answers.cache.jsonl` gets a durable line per answer, so that nothing is asked twice after a crash, in a
+rerun, or when a question was removed and added again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ class AnswerCache:
     """The answers kept in one run's folder, by cache key. One writer at a time (the run's lock)."""
 
     def __init__(self, folder: Path, present: Path | None = None) -> None:
-        """Read all of them; `present` is the folder of the history whose answers go before the others'."""
+        """Read all of them; of several answers to one request, those in the history folder `present` win."""
         self._path = folder / CACHE
         self.records: dict[str, Record] = {}
-        # every model's own answers are kept with it: they come back in a fresh clone too
+        # every model keeps its answers in the history, so a fresh clone has them too
         kept = sorted(folder.glob(f"history/*/{ANSWERS}"))
         for path in sorted(kept, key=lambda path: path.parent == present):
-            self._add(reversed(read_records(path)))  # of two answers to one question the present one is first
+            self._add(
+                reversed(read_records(path))
+            )  # of two answers to one question the current one comes first
         for path in (folder / ANSWERS, self._path):
             self._add(read_records(path))
 
@@ -42,7 +44,7 @@ class AnswerCache:
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
-    """Return the records of a file; a line that is torn or foreign is left out, as if never answered."""
+    """Return the records of a file; a torn or foreign line is skipped, as if never answered."""
     return tuple(record for *_, record in read_lines(path) if record is not None)
 
 

@@ -1,6 +1,6 @@
-"""Judging one answer by the `expect` of its question. Knows neither models nor files.
+"""Judge one answer by the `expect` of its question. Knows neither models nor files.
 
-All conditions hold or the answer fails; upper and lower case matter. `equals` ignores space around both
+All conditions hold or the answer fails; case matters. `equals` ignores whitespace around both
 texts, nothing else. `regex` is searched for anywhere in the answer; patterns come from the experiment file,
 which may be somebody else's, so they are tried in a process that can be killed.
 """
@@ -18,7 +18,7 @@ from ftrun.untrusted import CapError, Capped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Whether an answer passed (None: nothing was expected), and what it failed, in words."""
+    """Whether an answer passed (None: nothing was expected), and which conditions it failed, in words."""
 
     passed: bool | None
     failures: tuple[str, ...] = ()
@@ -79,15 +79,15 @@ def _regex(pattern: str, answer: str) -> str:
     except TimeoutError:
         return f"/{pattern}/ took too long (over {SEARCH_SECONDS:g} s)"
     except CapError as error:
-        return f"/{pattern}/ repeats too much to be tried: {error}"
+        return f"/{pattern}/ is too expensive to try: {error}"
     if isinstance(found, str):
-        return f"/{pattern}/ is no regular expression ({found})"
+        return f"/{pattern}/ is not a regular expression ({found})"
     return "" if found else f"does not match /{pattern}/"
 
 
 @functools.lru_cache(1000)
 def _patterns(_pattern: str) -> Capped:
-    """Return what tries a pattern: each has a budget of its own."""
+    """Return a process for a pattern: each has its own budget."""
     return Capped(Patterns)
 
 

@@ -1,7 +1,8 @@
 """The one plain sentence on how a model fits: learning, underfitting, or overfitting from a step on.
 
 Losses of single batches are noisy, so curves are smoothed and a rise counts only when it is larger than the
-noise explains. What can't be told (no validation file, too few steps) is said, not guessed.
+noise explains. If the data can't show it (no validation file, too few steps), the sentence says so instead
+of guessing.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import Literal
 
 from ftrun.evaluation.metrics import MetricRow
 
-HEALTHY, SEVERE = 1.2, 2.0  # validation loss / training loss, as Microsoft's fine-tuning notes read it
+HEALTHY, SEVERE = 1.2, 2.0  # validation loss / training loss, as in Microsoft's fine-tuning notes
 FEWEST_STEPS = 4
-SMALLEST_FALL = 0.1  # of the first loss: less than that over a whole training is hardly anything
+SMALLEST_FALL = 0.1  # of the first loss: less than that over a whole training counts as none
 SMALLEST_RISE = 0.03  # of the lowest loss
-CERTAIN = 5  # standard errors: the lowest of many noisy values lies two or three below the rest by itself
-SMALLEST_GAP = 0.2  # nats a token: between two losses close to zero a ratio means nothing
+CERTAIN = 5  # standard errors: the lowest of many noisy values is two or three below the rest anyway
+SMALLEST_GAP = 0.2  # nats per token: between two losses close to zero a ratio means nothing
 MORE = "more epochs or a higher learning_rate_multiplier may help"
 FEWER = "fewer epochs or more examples may help"
-Verdict = Literal["learning", "underfitting", "overfitting", "unknown"]
+FitVerdict = Literal["learning", "underfitting", "overfitting", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Fit:
     `since_step` is the step from which it overfits. None: not measured, or not the case.
     """
 
-    verdict: Verdict
+    verdict: FitVerdict
     sentence: str
     since_step: int | None = None
     train_loss: float | None = None
@@ -113,12 +114,12 @@ def _end(found: Curve | None) -> float | None:
     return found.values[-1] if found else None
 
 
-def _verdict(train: Curve | None, valid: Curve | None) -> tuple[Verdict, str, int | None]:
+def _verdict(train: Curve | None, valid: Curve | None) -> tuple[FitVerdict, str, int | None]:
     if train is None:
         return "unknown", "No training loss was reported, so nothing can be said about the fit.", None
     if len(train.steps) < FEWEST_STEPS:
         steps = len(train.steps)
-        return "unknown", f"Only {steps} training step{'s'[: steps > 1]}: too few to tell how it fits.", None
+        return "unknown", f"Only {steps} training step{'s'[: steps > 1]}: too few to judge the fit.", None
     fell = train.values[0] - train.values[-1] > SMALLEST_FALL * train.values[0] + 2 * train.noise
     change = f"from {_loss(train.values[0])} to {_loss(train.values[-1])}"
     if valid is None:
@@ -126,21 +127,21 @@ def _verdict(train: Curve | None, valid: Curve | None) -> tuple[Verdict, str, in
     return _overfitting(train, valid) or (*_with_validation(fell, change, train, valid), None)
 
 
-def _without_validation(fell: bool, change: str, train: Curve) -> tuple[Verdict, str]:
+def _without_validation(fell: bool, change: str, train: Curve) -> tuple[FitVerdict, str]:
     if not fell:
         return "underfitting", _stuck(train, change)
-    sentence = f"The training loss fell {change}, but without a validation file learning can't be told from"
-    return "unknown", f"{sentence} memorizing; add `data.split: {{validation: 0.1}}` to know."
+    sentence = f"The training loss fell {change}, but without a validation file learning looks the same as"
+    return "unknown", f"{sentence} memorizing; add `data.split: {{validation: 0.1}}`."
 
 
 def _stuck(train: Curve, change: str) -> str:
     if train.values[-1] > train.values[0] * (1 + SMALLEST_FALL):
         return f"Underfitting: the training loss rose {change}; a lower learning_rate_multiplier may help."
-    return f"Underfitting: the training loss hardly moved ({change}); {MORE}."
+    return f"Underfitting: the training loss barely changed ({change}); {MORE}."
 
 
-def _overfitting(train: Curve, valid: Curve) -> tuple[Verdict, str, int] | None:
-    """Return the verdict if the validation loss rose while the training loss fell, or stands far above it."""
+def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int] | None:
+    """Return the verdict if the validation loss rose while the training loss fell, or is far above it."""
     low, end = valid.values[valid.lowest], valid.values[-1]
     since = valid.steps[valid.lowest]
     rose = end - low > SMALLEST_RISE * low + CERTAIN * valid.noise
@@ -161,7 +162,7 @@ def _overfitting(train: Curve, valid: Curve) -> tuple[Verdict, str, int] | None:
     return None
 
 
-def _with_validation(fell: bool, change: str, train: Curve, valid: Curve) -> tuple[Verdict, str]:
+def _with_validation(fell: bool, change: str, train: Curve, valid: Curve) -> tuple[FitVerdict, str]:
     reading = _reading(_ratio(train, valid))
     if not fell:
         return "underfitting", _stuck(train, change)
@@ -170,7 +171,7 @@ def _with_validation(fell: bool, change: str, train: Curve, valid: Curve) -> tup
         return "learning", f"Learning: the training loss fell {change}, and {measured}{reading}."
     first, last = valid.values[0], valid.values[-1]
     if first - last <= 2 * valid.noise:
-        stayed = f"the validation loss stayed about where it was ({_loss(first)} to {_loss(last)})"
+        stayed = f"the validation loss barely changed ({_loss(first)} to {_loss(last)})"
         return "unknown", f"The training loss fell {change}, but {stayed}{reading}."
     moved = f"the validation loss fell from {_loss(first)} to {_loss(last)}"
     return "learning", f"Learning: {moved} while the training loss fell {change}{reading}."

@@ -1,4 +1,4 @@
-"""Reading the result CSV of a fine-tuning job: the columns that OpenAI writes, older and newer."""
+"""Read the result CSV of a fine-tuning job: the columns that OpenAI writes, old and new."""
 
 from __future__ import annotations
 

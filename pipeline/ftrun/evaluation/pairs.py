@@ -1,4 +1,4 @@
-"""Comparing two who answered the same questions: where they differ, and whether chance explains it."""
+"""Compare two candidates on the same questions: is the difference statistically significant?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Paired:
     """How often one is right where the other is: `better` and `worse` count where only one of them is.
 
-    `p` is the chance of a split of these at least as uneven if both were equally good.
+    `p` is the probability of a split at least as uneven if both were equally good.
     """
 
     both: int

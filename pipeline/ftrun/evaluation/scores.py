@@ -1,4 +1,4 @@
-"""Pass rates and flips: who answered how many questions right, and where tuned and base differ."""
+"""Pass rates and flips: how many questions each candidate passed, and where tuned and base differ."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ftrun.evaluation.answers import Judged
+from ftrun.evaluation.answers import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartScore:
-    """How one candidate did on a part of the questions."""
+    """The score of one candidate on some of the questions."""
 
     pass_rate: float | None
     passed: int
@@ -20,9 +20,9 @@ class PartScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateScore:
-    """How one candidate did. `judged` are the questions with an `expect`; without any, `pass_rate` is None.
+    """The score of a candidate. `judged` are questions with an `expect`; without any, `pass_rate` is None.
 
-    Where some questions stand in the training data, `recall` is the score on these and `unseen` on the rest.
+    If some questions are in the training data, `recall` is the score on these and `unseen` on the rest.
     """
 
     pass_rate: float | None
@@ -55,7 +55,7 @@ class Scores:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Scores:
-        """Return the scores of a document of scores.json; version 0.1 called the candidates rivals."""
+        """Return the scores of a document of scores.json; version 0.1 wrote `rivals` for `candidates`."""
         found = document.get("candidates", document.get("rivals", {}))
         return cls(
             candidates={name: _score_of(one) for name, one in found.items()},
@@ -68,14 +68,14 @@ def _score_of(values: Mapping[str, Any]) -> CandidateScore:
     return CandidateScore(**{**values, **parts})
 
 
-def score(records: Sequence[Judged], *, tuned: str = "tuned", base: str = "base") -> Scores:
+def score(records: Sequence[Record], *, tuned: str = "tuned", base: str = "base") -> Scores:
     """Count passes per candidate, and compare `tuned` with `base` question by question."""
     names = dict.fromkeys(record.candidate for record in records)
     candidates = {name: _count([one for one in records if one.candidate == name]) for name in names}
     return Scores(candidates=candidates, flips=_flips(records, tuned, base))
 
 
-def _count(records: Sequence[Judged]) -> CandidateScore:
+def _count(records: Sequence[Record]) -> CandidateScore:
     known = [record for record in records if record.recall]
     whole, recall, rest = _part(records), _part(known), _part([one for one in records if not one.recall])
     return CandidateScore(
@@ -89,17 +89,17 @@ def _count(records: Sequence[Judged]) -> CandidateScore:
 
 
 def _without_nothing(score: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the parts that there are not; without any judged question `pass_rate` stays, as null."""
+    """Leave out missing parts; without judged questions, `pass_rate` stays as null."""
     return {name: value for name, value in score.items() if value is not None or name == "pass_rate"}
 
 
-def _part(records: Sequence[Judged]) -> PartScore:
+def _part(records: Sequence[Record]) -> PartScore:
     verdicts = [record.passed for record in records if record.passed is not None]
     rate = sum(verdicts) / len(verdicts) if verdicts else None
     return PartScore(pass_rate=rate, passed=sum(verdicts), judged=len(verdicts))
 
 
-def _flips(records: Sequence[Judged], tuned: str, base: str) -> tuple[Flip, ...]:
+def _flips(records: Sequence[Record], tuned: str, base: str) -> tuple[Flip, ...]:
     verdict = {(record.prompt_id, record.candidate): record.passed for record in records}
     flips = []
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):

@@ -1,6 +1,6 @@
-"""The side-by-side answers on a terminal: a table where one looks, plain blocks where a file reads.
+"""Answers side by side: a table on a terminal, plain blocks in a file or pipe.
 
-Foreign text is shown with control and bidi characters spelled out. East Asian characters take two columns.
+Foreign text is shown with control and bidi characters escaped. East Asian characters take two columns.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ftrun.evaluation.answers import Judged
+from ftrun.evaluation.answers import Record
 from ftrun.evaluation.scores import Scores, score
 from ftrun.text import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-NARROWEST = 72  # columns; below that a table would have a word a line
+NARROWEST = 72  # columns; below that a table would have one word per line
 WIDEST = 160
 MARKS = {True: "✓", False: "✗", None: "·"}
 COLOURS = {True: "green", False: "red", None: "dim"}
 
 
-def print_answers(records: Sequence[Judged], stream: TextIO | None = None) -> None:
+def print_answers(records: Sequence[Record], stream: TextIO | None = None) -> None:
     """Print all candidates' answers side by side, with verdicts, pass rates and flips.
 
     On a terminal that is wide enough it is a table (without colours if NO_COLOR is set), else blocks
@@ -40,7 +40,7 @@ def print_answers(records: Sequence[Judged], stream: TextIO | None = None) -> No
     stream.flush()
 
 
-def answers_table(records: Sequence[Judged], *, width: int, colour: bool) -> str:
+def answers_table(records: Sequence[Record], *, width: int, colour: bool) -> str:
     """Return the answers as a table of `width` columns, a row per question and a column per candidate."""
     from rich.console import Console  # rich takes 0.1 s to import, and only this needs it
 
@@ -59,7 +59,7 @@ def answers_table(records: Sequence[Judged], *, width: int, colour: bool) -> str
     return captured.get()
 
 
-def _table(records: Sequence[Judged]) -> Table:
+def _table(records: Sequence[Record]) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -75,18 +75,18 @@ def _table(records: Sequence[Judged]) -> Table:
     return table
 
 
-def _question_cell(record: Judged) -> Any:
+def _question_cell(record: Record) -> Any:
     from rich.text import Text
 
     head = (f"{visible(record.prompt_id)}{_label(record)}\n", "dim")
     return Text.assemble(head, visible(question_text(record), keep_newlines=True))
 
 
-def _label(record: Judged) -> str:
+def _label(record: Record) -> str:
     return " (recall)" if record.recall else ""
 
 
-def _cell(record: Judged) -> Any:
+def _cell(record: Record) -> Any:
     from rich.text import Text
 
     mark = (f"{MARKS[record.passed]} ", COLOURS[record.passed])
@@ -94,7 +94,7 @@ def _cell(record: Judged) -> Any:
     return Text.assemble(mark, visible(record.answer.strip(), keep_newlines=True) or "(empty)", *reasons)
 
 
-def answers_blocks(records: Sequence[Judged]) -> str:
+def answers_blocks(records: Sequence[Record]) -> str:
     """Return the answers as plain text: a block per question, no escape sequences."""
     lines: list[str] = []
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):
@@ -112,8 +112,8 @@ def _indented(text: str, columns: int) -> str:
     return visible(text, keep_newlines=True).replace("\n", "\n" + " " * columns) or "(empty)"
 
 
-def question_text(record: Judged) -> str:
-    """Return what was asked last, for people."""
+def question_text(record: Record) -> str:
+    """Return the last user message, for people."""
     return next((str(one["content"]) for one in reversed(record.messages) if one["role"] == "user"), "")
 
 
@@ -130,7 +130,7 @@ def summary(scores: Scores) -> list[str]:
         for name, one in scores.candidates.items()
         if one.recall and one.recall.judged
     ]
-    lines += [f"of these, recall (asked in training too): {', '.join(known)}"] if known else []
+    lines += [f"of these, recall (also in the training data): {', '.join(known)}"] if known else []
     for change in ("fixed", "broken"):
         names = [visible(flip.prompt_id) for flip in scores.flips if flip.change == change]
         if names:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ftrun.experiment.document import Document
     from ftrun.experiment.model import Experiment
 
+SCHEMA = "experiment.schema.json"
+
 
 def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read an experiment file, what it extends, its template files and the --set `overrides`.
@@ -40,10 +42,11 @@ def build_experiment(document: Document, target: str | None = None, *, validated
 
 
 def schema_text() -> str:
-    """Return the JSON Schema of the experiment file as text."""
-    from ftrun.experiment.schema import schema_text as text
-
-    return text()
+    """Return the JSON Schema of the experiment file as text; works from a wheel and from a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "schemas" / SCHEMA
+    path = installed if installed.is_file() else package.parents[1] / "schemas" / SCHEMA
+    return path.read_text(encoding="utf-8")
 
 
 __all__ = ["build_experiment", "read_document", "schema_text"]

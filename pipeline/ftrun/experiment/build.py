@@ -1,4 +1,4 @@
-"""Turning a validated document into the frozen dataclasses. Checks nothing but the choice of target."""
+"""Turn a validated document into the frozen dataclasses. The only check here is the choice of target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ftrun.experiment.model import (
     MessageTemplate,
     Notify,
     Prompt,
-    Sample,
+    RowSample,
     Share,
     Source,
     Split,
@@ -28,8 +28,7 @@ from ftrun.experiment.model import (
     TemplateTree,
     Train,
 )
-from ftrun.experiment.nodes import KeyPath
-from ftrun.experiment.numbers import one_spelling
+from ftrun.experiment.nodes import KeyPath, one_spelling
 from ftrun.experiment.target import seconds, target_of
 
 BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
@@ -161,12 +160,12 @@ def _sources(document: Document, path: KeyPath, raw: list[Mapping[str, Any]]) ->
     )
 
 
-def _sample(raw: float | Mapping[str, Any] | None) -> Sample | None:
+def _sample(raw: float | Mapping[str, Any] | None) -> RowSample | None:
     if raw is None:
         return None
     given = raw if isinstance(raw, Mapping) else {"size": raw}
     size = given["size"]
-    return Sample(size=size if size < 1 else int(size), seed=int(given.get("seed", 42)))
+    return RowSample(size=size if size < 1 else int(size), seed=int(given.get("seed", 42)))
 
 
 def _split(document: Document, raw: Mapping[str, Any] | None) -> Split | None:
@@ -230,7 +229,7 @@ def _message_templates(
 
 
 def _tree(document: Document, path: KeyPath, raw: Any) -> TemplateTree:
-    """Return a value with the template in the place of every text."""
+    """Return a value with every text replaced by its template."""
     if isinstance(raw, str):
         return document.templates[path]
     if isinstance(raw, list):
@@ -260,7 +259,7 @@ def _train(document: Document, raw: Mapping[str, Any]) -> Train:
 
 
 def _start(document: Document, given: str | None) -> str | Path | None:
-    """Return a tuned model's id as it is, and the file of another experiment as a path."""
+    """Return the id of a tuned model unchanged, or the file of another experiment as a path."""
     if given is None or not given.endswith((".yaml", ".yml")):
         return given
     return document.base(("train", "continue_from")) / given

@@ -1,4 +1,4 @@
-"""Reading a text file of the experiment: regular, not too big, UTF-8; says where it is not."""
+"""Read a text file of the experiment: a regular file, not too big, UTF-8; errors name the place."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from ftrun.errors import ConfigError
 from ftrun.experiment.places import LINE_BREAK, shown_path
 
-# control characters, and the line breaks of Unicode, at which editors count differently
+# control characters, and the line breaks of Unicode, which editors count differently
 REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
-# those that no experiment file has; a .json could be one
+# no experiment file has one of these; a .json could be one
 DATA_ENDINGS = (
     ".csv",
     ".tsv",
@@ -30,14 +30,14 @@ DATA_ENDINGS = (
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:
-    """Return the bytes of a regular file of at most `limit` bytes; ConfigError names what is in the way."""
+    """Return the bytes of a regular file of at most `limit` bytes; ConfigError says why it can't be read."""
     where: dict[str, Any] = {"file": shown_path(path), "line": 1, "column": 1}
     try:
         if not path.exists():
             raise ConfigError("there is no such file", code="no_such_file", hint=_near(path), **where)
         if not path.is_file():
-            kind = "a folder" if path.is_dir() else "no regular file"
-            raise ConfigError(f"this is {kind}; a file is needed", code="not_a_file", **where)
+            kind = "a folder" if path.is_dir() else "not a regular file"
+            raise ConfigError(f"this is {kind}; expected a file", code="not_a_file", **where)
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except (OSError, ValueError) as error:
@@ -49,7 +49,7 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
 
 
 def refuse_data(path: Path) -> None:
-    """Raise ConfigError if a data file is given where an experiment file is needed: what to do first."""
+    """Raise ConfigError, with what to do first, if a data file is given instead of an experiment file."""
     if path.name.lower().removesuffix(".gz").endswith(DATA_ENDINGS):
         hint = f"Draft an experiment from it first: ftrun init {shlex.quote(shown_path(path))}"
         message = "this is a data file, not an experiment"
@@ -74,13 +74,13 @@ def decode(content: bytes, path: Path) -> str:
 
 
 def refuse_control_characters(text: str, path: Path) -> None:
-    """Raise ConfigError at the first character that may not stand in a YAML file."""
+    """Raise ConfigError at the first character that is not allowed in a YAML file."""
     found = REFUSED.search(text)
     if found is None:
         return
     lines = LINE_BREAK.split(text[: found.start()])
     raise ConfigError(
-        f"the character U+{ord(found[0]):04X} may not stand in a YAML file",
+        f"the character U+{ord(found[0]):04X} is not allowed in a YAML file",
         code="yaml_character",
         hint=f'Delete it, or write it as an escape inside double quotes: "\\u{ord(found[0]):04X}".',
         file=shown_path(path),

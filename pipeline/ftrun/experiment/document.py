@@ -1,6 +1,6 @@
-"""Reading an experiment file whole: `extends`, --set, template files, and the digest of every byte read.
+"""Read an experiment file as a whole: `extends`, --set, template files, and the digest of every byte read.
 
-Decides nothing about what the keys mean beyond where templates stand; validation does.
+It only knows which keys are templates; what the others mean is validation's matter.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 import ftrun
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import overrides as sets
+from ftrun.experiment import schema_text
 from ftrun.experiment.decode import decode, read_bytes, refuse_data
 from ftrun.experiment.model import Template
 from ftrun.experiment.nodes import KeyPath, Node, find, merge, plain, spell, walk
 from ftrun.experiment.places import excerpt, shown_path
-from ftrun.experiment.schema import schema_text
 from ftrun.experiment.yaml12 import compose
 
 LARGEST_YAML = 1_000_000  # bytes
@@ -55,7 +55,7 @@ class Document:
 
     @property
     def places(self) -> dict[KeyPath, tuple[Path, int, int]]:
-        """Return file, line and column of every key path that stands in a file."""
+        """Return file, line and column of every key path in a file."""
         return {path: (node.file, *node.place) for path, node in walk(self.root) if node.file is not None}
 
     def base(self, path: KeyPath) -> Path:
@@ -76,7 +76,7 @@ class Document:
 
         `show`: with the line; without it where the value may be a secret.
         """
-        from ftrun.experiment.rules.key_shapes import masked  # only errors need it
+        from ftrun.experiment.key_shapes import masked  # only errors need it
 
         name = spell(path)
         message = f"{masked(name)}: {message}" if name else message
@@ -92,18 +92,18 @@ class Document:
 
 
 def project_folder(config: Path) -> Path:
-    """Return the folder that owns `runs/`: the experiment file's, or its parent if that is `configs`."""
+    """Return the folder that contains `runs/`: the experiment file's, or its parent if that is `configs`."""
     folder = config.parent
     return folder.parent if folder.name == "configs" else folder
 
 
 def _absolute(path: Path) -> Path:
-    # not resolve(): a linked file's paths are relative to where the link stands
+    # not resolve(): a linked file's paths are relative to the link
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
-    """Read an experiment file with all that belongs to it; ConfigError has the places of what is wrong."""
+    """Read an experiment file and everything it refers to; ConfigError has the places of all problems."""
     path = _absolute(path)
     refuse_data(path)
     reader = _Reader(path)
@@ -130,7 +130,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
 
 
 class _Reader:
-    """Reads the files of one experiment and remembers every byte for the digest."""
+    """Read the files of one experiment and remember every byte for the digest."""
 
     def __init__(self, config: Path) -> None:
         self.config = config
@@ -159,23 +159,25 @@ class _Reader:
     def _not_a_mapping(self, node: Node, text: str, path: Path) -> ConfigError:
         from ftrun.experiment.yaml12 import syntax_hint
 
-        hint = syntax_hint(text.splitlines(), node.line) or "An experiment begins with `version: 1`."
+        hint = syntax_hint(text.splitlines(), node.line) or "An experiment file begins with `version: 1`."
         where: dict[str, Any] = {"file": shown_path(path), "line": node.line, "column": node.column}
         shown = excerpt(text, node.line, node.column)
-        return ConfigError(f"keys and values are expected{shown}", code="not_a_mapping", hint=hint, **where)
+        return ConfigError(f"expected keys and values{shown}", code="not_a_mapping", hint=hint, **where)
 
     def _read_base(self, extends: Node, path: Path, chain: tuple[Path, ...]) -> Node:
         base = _absolute(path.parent / str(extends.value))
         message = None
         if base in chain:
             cycle = [*chain[chain.index(base) :], base]
-            message = "this goes round in a circle: " + " -> ".join(shown_path(step) for step in cycle)
+            message = "these files extend each other in a circle: " + " -> ".join(
+                shown_path(step) for step in cycle
+            )
         elif base.suffix not in (".yaml", ".yml"):
             message = f"{extends.value!r} does not end in .yaml or .yml"
         elif not _is_file(base):
             message = f"there is no file {shown_path(base)}"
         elif len(chain) >= LONGEST_CHAIN:
-            message = f"more than {LONGEST_CHAIN} files extend one another"
+            message = f"the chain of `extends` is longer than {LONGEST_CHAIN} files"
         if message is not None:
             raise ConfigError(
                 f"extends: {message}", problems=[self._at(extends, f"extends: {message}", "extends")]
@@ -217,7 +219,7 @@ class _Reader:
         return Template(text=content, file=file, place=(file, 1, 1))
 
     def read_tools(self, root: Node) -> list[Any] | None:
-        """Return `prompt.tools`: the list that stands there, or that the named .json file holds."""
+        """Return `prompt.tools`: the inline list, or the list in the named .json file."""
         node = find(root, ("prompt", "tools"))
         if node is None or not isinstance(node.value, str):
             found = plain(node) if node is not None else None
@@ -231,21 +233,21 @@ class _Reader:
                 self.problems.extend(error.problems)
                 return None
             except (ValueError, RecursionError) as error:
-                reason = f"{shown_path(file)} is no JSON: {error}"
+                reason = f"{shown_path(file)} is not JSON: {error}"
             else:
                 if isinstance(found, list):
                     return found
-                reason = f"{shown_path(file)} holds no list of tools"
+                reason = f"{shown_path(file)} does not contain a list of tools"
         self.problems.append(self._at(node, f"prompt.tools: {reason}", "tools_file"))
         return None
 
     def _refusal(self, file: Path, node: Node) -> str | None:
-        """Return why `file` may not be read: only regular files under the project, no link out of it."""
+        """Return why `file` may not be read: only regular files in the project, no links out of it."""
         if not _is_file(file):
             return f"there is no file {shown_path(file)}"
         roots = {project_folder(self.config).resolve(), sets.base_folder(node, self.config).resolve()}
         if not any(file.resolve().is_relative_to(root) for root in roots):
-            return f"{shown_path(file)} lies outside the experiment's folder"
+            return f"{shown_path(file)} is outside the experiment's folder"
         return None
 
     def digest(self, overrides: Sequence[str]) -> str:
@@ -267,7 +269,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _feed(total: Any, content: bytes) -> None:
-    # the length in front keeps ("ab", "c") and ("a", "bc") apart
+    # the length prefix distinguishes ("ab", "c") from ("a", "bc")
     total.update(len(content).to_bytes(8, "big"))
     total.update(content)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 
 Share = int | float
 
@@ -33,7 +33,7 @@ TemplateTree = Template | Mapping[str, Any] | tuple[Any, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class RowSample:
     """How many rows of a source are used: a share (float below 1) or a count (int)."""
 
     size: Share
@@ -50,7 +50,7 @@ class Sql:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """A Hugging Face dataset: a folder (`path`), or one of the hub (`id` at the commit `revision`)."""
+    """A Hugging Face dataset: a folder (`path`), or one on the Hub (`id` at the commit `revision`)."""
 
     path: str | None = None
     id: str | None = None
@@ -77,7 +77,7 @@ class Source:
     dataset: Dataset | None = None
     columns: Mapping[str, str] | None = None
     where: str | None = None
-    sample: Sample | None = None
+    sample: RowSample | None = None
     limit: int | None = None
     weight: float = 1.0
     group_by: tuple[str, ...] = ()
@@ -87,10 +87,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How rows are divided: a share (float below 1), a count (int), or files of their own.
+    """How rows are divided: a share (float below 1), a count (int), or separate files.
 
-    `stratify_by` is a column whose values each part has in proportion; rows equal in all columns of
-    `group_by` stay in one part.
+    `stratify_by` is a column whose proportions every split keeps; rows equal in all columns of
+    `group_by` stay in one split.
     """
 
     validation: Share | tuple[Source, ...] = 0
@@ -102,7 +102,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augment:
-    """How more rows are asked for. `target` None: the experiment's; `path` None: beside the first source.
+    """How to ask for more rows. `target` None: the experiment's; `path` None: next to the first source.
 
     `path` is absolute; `max_usd` None: the experiment's budget holds.
     """
@@ -130,13 +130,13 @@ class Data:
     legacy_functions: Literal["refuse", "upgrade"] = "refuse"
     sharegpt: Literal["refuse", "convert"] = "refuse"
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
-    pii: Mapping[str, str] | str | None = None  # an action for each kind, or one word for all
+    pii: Mapping[str, str] | str | None = None  # an action by kind, or one for all kinds
     augment: Augment = field(default_factory=Augment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageTemplate:
-    """One entry of `prompt.messages`. In contents of parts and in calls every text is a template."""
+    """One entry of `prompt.messages`. In content parts and in calls every text is a template."""
 
     role: str
     content: TemplateTree = None
@@ -166,7 +166,7 @@ class Prompt:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopWhen:
     """When a running job is cancelled. `loss_above` is a training loss, `validation_worse` a number of
-    evaluations. No part of a job's spec: it ends a job, it makes no other.
+    evaluations. Not part of a job's spec: it ends a job, but never makes another.
     """
 
     validation_worse: int | None = None
@@ -176,7 +176,7 @@ class StopWhen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
-    """How to say that a run ended. `webhook_env` names a variable that holds an address."""
+    """How to announce the end of a run. `webhook_env` names a variable that holds an address."""
 
     bell: bool = False
     desktop: bool = False
@@ -185,7 +185,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """What the job is asked for; the names are the API's. `continue_from` is a tuned model's id, or the file
+    """The fine-tuning job; the names are the API's. `continue_from` is a tuned model's id, or the file
     of another experiment.
     """
 
@@ -200,10 +200,10 @@ class Train:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What a run may cost in US$ (None: no limit is set), and the rate at which yen stand beside it.
+    """What a run may cost in US$ (None: no limit is set), and the rate for showing yen as well.
 
     `usd_per_month`: all targets together. `resend_after` is in seconds; None: an unclear create is never sent
-    again unasked.
+    again without asking.
     """
 
     usd: float | None = None
@@ -237,7 +237,7 @@ class Evaluation:
 class Experiment:
     """A validated experiment for one target.
 
-    `targets` are all targets of the file. `file` is the experiment file, `project` the folder that owns
+    `targets` are all targets of the file. `file` is the experiment file, `project` the folder that contains
     `runs/`, `files` all YAML files read.
     `places` maps a key path (as a tuple) to (file, line, column) for error messages.
     """

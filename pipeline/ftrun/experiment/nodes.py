@@ -1,6 +1,6 @@
 """The tree that a YAML file becomes: values with the place of every key and value, and their merging.
 
-Knows nothing of what an experiment is.
+It knows nothing about experiments.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ KeyPath = tuple[str | int, ...]
 
 
 class Node:
-    """A value and where it stands. `value` is a scalar, a dict of str to Node, or a list of Nodes.
+    """A value and its place. `value` is a scalar, a dict of str to Node, or a list of Nodes.
 
-    `file` is None for what --set gave; `key_line` is None for list items and the root. Lines and columns
+    `file` is None for a value of --set; `key_line` is None for list items and the root. Lines and columns
     count from 1. `block` is true for a `|` or `>` text, whose first line follows the mark's.
     """
 
@@ -28,7 +28,7 @@ class Node:
 
     @property
     def key_place(self) -> tuple[int, int]:
-        """Return line and column of the key, or of the value where there is no key."""
+        """Return line and column of the key, or of the value if there is no key."""
         if self.key_line is None or self.key_column is None:
             return self.line, self.column
         return self.key_line, self.key_column
@@ -40,7 +40,7 @@ class Node:
 
 
 def plain(node: Node) -> Any:
-    """Return the values alone: dicts, lists and scalars."""
+    """Return only the values: dicts, lists and scalars."""
     if isinstance(node.value, dict):
         return {key: plain(child) for key, child in node.value.items()}
     if isinstance(node.value, list):
@@ -60,7 +60,7 @@ def walk(node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
 
 
 def merge(base: Node, over: Node) -> Node:
-    """Return `over` on top of `base`: mappings are merged deep, all else is replaced."""
+    """Return `over` merged into `base`: mappings are merged recursively, everything else is replaced."""
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     merged = dict(base.value)
@@ -104,3 +104,12 @@ def entries_in(data: Any, *path: str) -> list[tuple[int, dict[str, Any]]]:
     if not isinstance(items, list):
         return []
     return [(index, item) for index, item in enumerate(items) if isinstance(item, dict)]
+
+
+def one_spelling(value: Any) -> Any:
+    """Return plain data with every whole float as an integer: 1.0 and 1 must not be two jobs or questions."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: one_spelling(one) for key, one in value.items()}
+    return [one_spelling(one) for one in value] if isinstance(value, list) else value

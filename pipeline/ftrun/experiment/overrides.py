@@ -1,4 +1,4 @@
-"""`--set a.b.c=VALUE`: parsing it and putting the value into the tree."""
+"""`--set a.b.c=VALUE`: parse it and set the value in the tree."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ HINT = (
 
 
 def apply(root: Node, override: str) -> None:
-    """Put one `KEY=VALUE` into the tree; VALUE is YAML. ConfigError if key or value can't be read."""
+    """Set one `KEY=VALUE` in the tree; VALUE is YAML. ConfigError if key or value can't be read."""
     key, separator, text = override.partition("=")
     key = key.strip()
     name = f"--set {key}"
     if not separator or not KEY.fullmatch(key):
-        # the whole is not repeated: what follows a mistyped "=" may be a secret
+        # not repeated: what follows a mistyped "=" may be a secret
         raise ConfigError("--set takes KEY=VALUE", code="override", hint=HINT)
     if key.split(".")[0] == "extends":
         raise _error(name, "`extends` can only be set in the file", None)
@@ -58,7 +58,7 @@ def _put(node: Node, parts: list[str], value: Node, name: str) -> None:
 
 
 def _step(node: Node, part: str, name: str) -> Node:
-    """Return the child `part`, made if a mapping lacks it."""
+    """Return the child `part`, created if a mapping lacks it."""
     if isinstance(node.value, list):
         index = _index(node.value, part, name)
         if index == len(node.value):
@@ -74,14 +74,14 @@ def _as_mapping(node: Node, part: str, name: str) -> dict[str, Node]:
     if node.value is None:
         node.value = {}
     if not isinstance(node.value, dict):
-        raise _error(name, f"{part!r} is looked for in a value that is no mapping", HINT)
+        raise _error(name, f"{part!r} is a key, but its parent is not a mapping", HINT)
     return node.value
 
 
 def _index(items: list[Node], part: str, name: str) -> int:
     if not part.isascii() or not part.isdigit() or int(part[:9]) > len(items):
         last = len(items)
-        raise _error(name, f"{part!r} is no index of this list: use 0 to {last} ({last} appends)", None)
+        raise _error(name, f"{part!r} is not an index of this list: use 0 to {last} ({last} appends)", None)
     return int(part)
 
 

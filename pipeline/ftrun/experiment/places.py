@@ -1,4 +1,4 @@
-"""How a place in a file is shown: its name, the offending line with a mark, and no key in either."""
+"""Show a place in a file: its name and the offending line with a mark, with secrets masked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDEST = 100  # columns of an excerpt
 
 
 def shown_path(path: Path) -> str:
-    """Return `path` relative to the current directory when it lies below it, else whole."""
+    """Return `path` relative to the current directory if it is below it, otherwise in full."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -24,9 +24,9 @@ def shown_path(path: Path) -> str:
 
 
 def excerpt(text: str, line: int, column: int) -> str:
-    """Return line `line` of `text` with a mark under `column`, each on a line of its own; "" if too far."""
-    from ftrun.experiment.rules.key_shapes import (
-        masked,  # its patterns take milliseconds that only errors need
+    """Return line `line` of `text` with a mark under `column`, on two lines; "" if there is no such line."""
+    from ftrun.experiment.key_shapes import (
+        masked,  # its patterns take milliseconds, and only errors need them
     )
 
     lines = LINE_BREAK.split(text)
@@ -42,10 +42,10 @@ def excerpt(text: str, line: int, column: int) -> str:
 
 
 def shown_value(value: object) -> str:
-    """Return `value` as a short text for a message, without what looks like a key."""
+    """Return `value` as a short text for a message, with anything that looks like a key masked."""
     import json
 
-    from ftrun.experiment.rules.key_shapes import masked
+    from ftrun.experiment.key_shapes import masked
 
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = masked(text)

@@ -1,4 +1,4 @@
-"""The table of services of the protocol: where they are, their key's variable, what differs there.
+"""The table of services that speak the protocol: addresses, key variables, differences.
 
 The table is data (services.json); docs/targets.md shows it, and a target's `capabilities` override it.
 """
@@ -30,13 +30,13 @@ def service(provider: str) -> Mapping[str, Any]:
 
 
 def own_hosts(variable: str) -> list[str] | None:
-    """Return the hosts that get this variable, where it is the key of one service, else None."""
+    """Return the hosts that may get the value of this variable if it is the key of one service, else None."""
     hosts: list[str] | None = table()["own_keys"].get(variable)
     return hosts
 
 
 def capabilities(provider: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Return every capability of a service: its own over the protocol's, `given` over both."""
+    """Return every capability of a service: `given` overrides its own, which override the protocol's."""
     usual = {name: about["values"][0] for name, about in table()["protocol"].items()}
     return {**usual, **service(provider).get("capabilities", {}), **given}
 

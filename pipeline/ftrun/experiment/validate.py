@@ -1,6 +1,6 @@
-"""Validation: every problem of a document at once, in words, with its place and the way out.
+"""Validation: every problem of a document at once, in words, with its place and a hint.
 
-The JSON Schema says what is allowed; rules.py what a schema can't say; this module turns both into Problems.
+The JSON Schema says what is allowed, rules/ what a schema can't express; here both become Problems.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import ftrun
 from ftrun.errors import ConfigError, Problem
+from ftrun.experiment import schema_text
 from ftrun.experiment.document import Document
-from ftrun.experiment.nodes import KeyPath
+from ftrun.experiment.key_shapes import masked
+from ftrun.experiment.nodes import KeyPath, walk
 from ftrun.experiment.places import shown_value
-from ftrun.experiment.rules import later
 from ftrun.experiment.rules.general import rule_problems
-from ftrun.experiment.rules.key_shapes import masked
 from ftrun.experiment.rules.secrets import secret_problems
-from ftrun.experiment.schema import schema_text
 
 TYPES = {
     "string": "text",
@@ -30,6 +30,21 @@ TYPES = {
     "object": "keys and values",
     "null": "null",
 }
+# `*` stands for a target's name or an index
+LATER_KEYS = frozenset(
+    (
+        "eval.prompts.*.tools",
+        "eval.prompts.*.reference",
+        "eval.test_set",
+        "eval.scorers",
+        "eval.gates",
+    )
+)
+LATER_VALUES = {
+    "targets.*.provider": ("ray",),
+    "eval.models.*": ("few-shot", "retrieval", "checkpoints"),
+}
+LATER_HINT = f"This is ftrun {ftrun.__version__}: remove it, or use a newer version that supports it."
 
 
 def validate(document: Document) -> None:
@@ -38,6 +53,11 @@ def validate(document: Document) -> None:
     found = [*document.problems, *secrets.values()]
     found += [problem for path, problem in _schema_problems(document) if path not in secrets]
     found += rule_problems(document, set(secrets))
+    found += [
+        _later_value(document, path, node.value)
+        for path, node in walk(document.root)
+        if _is_later(path, node.value)
+    ]
     problems = _sorted(found)
     if not problems:
         return
@@ -78,10 +98,9 @@ def _translated(document: Document, error: Any) -> Iterator[tuple[KeyPath, Probl
 
 
 def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem:
-    if later.is_later_key(path):
-        return document.problem(
-            path, "not in this version", code="not_in_this_version", hint=later.HINT, at_key=True
-        )
+    if _pattern(path) in LATER_KEYS:
+        message = "not supported yet"
+        return document.problem(path, message, code="not_in_this_version", hint=LATER_HINT, at_key=True)
     key = str(path[-1])
     plain_key = unicodedata.normalize("NFKC", key).strip()
     value = shown_value(_at(document.data, path))
@@ -89,18 +108,18 @@ def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem
     if plain_key != key and plain_key in known:
         hint = f"Did you mean `{plain_key}`? {masked(key)!r} is written with full-width characters."
     elif "\u3000" in key:
-        hint = "A full-width space stands in the key: indent with half-width spaces."
+        hint = "The key contains a full-width space: indent with half-width spaces."
     else:
         near = _near_key(plain_key, known)
         hint = f"Did you mean `{near}`? " if near else ""
-        if not near and _at(document.data, path) is None:  # the end of a text that was cut at its comma
-            hint = "If it belongs to the text before: between { and } a text with a comma needs quotes. "
+        if not near and _at(document.data, path) is None:  # the rest of an unquoted text, split at its comma
+            hint = "If it is part of the text before it: a text with a comma needs quotes between { and }. "
         hint += f"Known here: {', '.join(known)}." if known else ""
     return document.problem(path, message, code="unknown_key", hint=hint or None, at_key=True)
 
 
 def _near_key(key: str, known: list[str]) -> str | None:
-    """Return the known key nearest to `key`: among its siblings, else anywhere as a whole key path."""
+    """Return the known key closest to `key`: a sibling, or a key path elsewhere."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:
         return near[0]
@@ -110,7 +129,7 @@ def _near_key(key: str, known: list[str]) -> str | None:
 
 
 def _key_paths(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (key, key path) of every key below the root that is no entry of a list."""
+    """Yield (key, key path) of every key below the root that is not an entry of a list."""
     definitions = schema["$defs"]
     pending = [("", schema["properties"])]
     while pending:
@@ -130,13 +149,29 @@ def _missing_key(document: Document, path: KeyPath, key: str, schema: Mapping[st
 
 def _wrong_value(document: Document, path: KeyPath, error: Any) -> Problem:
     value = error.instance
-    if later.is_later_value(path, value):
-        message = f"{shown_value(value)} is not in this version"
-        return document.problem(path, message, code="not_in_this_version", hint=later.HINT)
+    if _is_later(path, value):
+        return _later_value(document, path, value)
     hint = _hint(error)
     described = "" if error.validator in ("enum", "const") else _described(error.schema)
     message = f"{_complaint(error)}{described}"
     return document.problem(path, message, code="wrong_value", hint=hint)
+
+
+def _is_later(path: KeyPath, value: Any) -> bool:
+    """Return whether a later version is to support `value`."""
+    return isinstance(value, str) and value in LATER_VALUES.get(_pattern(path), ())
+
+
+def _later_value(document: Document, path: KeyPath, value: Any) -> Problem:
+    message = f"{shown_value(value)} is not supported yet"
+    return document.problem(path, message, code="not_in_this_version", hint=LATER_HINT)
+
+
+def _pattern(path: KeyPath) -> str:
+    named = path[:1] == ("targets",)
+    return ".".join(
+        "*" if isinstance(part, int) or (named and index == 1) else part for index, part in enumerate(path)
+    )
 
 
 def _complaint(error: Any) -> str:
@@ -155,7 +190,7 @@ def _complaint(error: Any) -> str:
         case "maxLength":
             return f"{shown} is longer than {wanted} characters"
         case "uniqueItems":
-            return f"{shown} names something twice"
+            return f"{shown} has duplicates"
     return f"{shown} is not allowed"
 
 
@@ -186,11 +221,11 @@ def _hint(error: Any) -> str | None:
         return None
     names = [wanted] if isinstance(wanted, str) else wanted
     if "object" in names and isinstance(value, str) and ("：" in value or "\u3000" in value):
-        return "A key is followed by a full-width colon or space (：): YAML needs `: ` in half width."
+        return "A key is followed by a full-width colon or space (：): YAML needs a half-width `: `."
     if "string" in names and isinstance(value, (int, float)):
         return f'Put quotes around it: "{json.dumps(value)}".'
     if "number" in names and isinstance(value, str) and any(map(str.isdecimal, value)):
-        return "Write the number alone, without unit or quotes: 5, or 0.1 for a tenth."
+        return "Write only the number, without unit or quotes: 5, or 0.1 for a tenth."
     if "array" in names and "object" not in names:
         return "Begin each entry of the list with `- `."
     return None

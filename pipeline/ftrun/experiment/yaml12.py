@@ -1,4 +1,4 @@
-"""Reading YAML: libyaml's events become nodes with places, scalars as YAML 1.2 reads them.
+"""Read YAML: libyaml's events become nodes with places, scalars as YAML 1.2 reads them.
 
 Tags, anchors, duplicate keys, several documents and deep nesting are refused, each with its place.
 PyYAML's own constructors are never used, so no file can create anything but plain values.
@@ -33,7 +33,7 @@ QUOTE_TEMPLATES = 'Put quotes around a template: "{{ name }}".'
 
 
 class _Frame:
-    """A mapping or list that is still open; `key` is the scalar event that waits for its value."""
+    """A mapping or list that is still open; `key` is the scalar event whose value comes next."""
 
     __slots__ = ("key", "node")
 
@@ -43,7 +43,7 @@ class _Frame:
 
 
 class _Composer:
-    """Builds the tree of one file. `file` is None for a --set value, whose problems `name` then places."""
+    """Build the tree of one file. `file` is None for a --set value, whose problems `name` then identifies."""
 
     def __init__(self, text: str, file: Path | None, name: str) -> None:
         self.text, self.file, self.name = text, file, name
@@ -70,7 +70,7 @@ class _Composer:
     def _take(self, event: Any) -> None:
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            self._fatal(f"aliases (*{event.anchor}) are not read", "yaml_alias", mark, _REUSE)
+            self._fatal(f"aliases (*{event.anchor}) are not supported", "yaml_alias", mark, _REUSE)
         if isinstance(event, yaml.DocumentStartEvent):
             self._start_document(event)
         if not isinstance(event, yaml.NodeEvent):
@@ -91,19 +91,19 @@ class _Composer:
                 "a second document starts here",
                 "yaml_documents",
                 event.start_mark,
-                "One file, one experiment.",
+                "Write one experiment per file.",
             )
         if event.tags:
-            self._fatal("%TAG is not read", "yaml_tag", event.start_mark, "Delete the line.")
+            self._fatal("%TAG is not supported", "yaml_tag", event.start_mark, "Delete the line.")
 
     def _refuse_extras(self, event: Any) -> None:
         mark = event.start_mark
         if event.anchor is not None:
-            self._add(f"anchors (&{event.anchor}) are not read", "yaml_anchor", mark, _REUSE)
+            self._add(f"anchors (&{event.anchor}) are not supported", "yaml_anchor", mark, _REUSE)
         tag = getattr(event, "tag", None)
         if tag is not None:
             self._add(
-                f"tags ({tag}) are not read",
+                f"tags ({tag}) are not supported",
                 "yaml_tag",
                 mark,
                 "Delete the tag, or put quotes around the text.",
@@ -135,8 +135,8 @@ class _Composer:
         if frame is not None and isinstance(frame.node.value, dict) and frame.key is None:
             frame.key = event
             if event.value in frame.node.value:
-                message = f"the key {shown_value(event.value)} stands here a second time"
-                self._add(message, "duplicate_key", event.start_mark, "Delete one of the two.")
+                message = f"the key {shown_value(event.value)} is duplicated"
+                self._add(message, "duplicate_key", event.start_mark, "Delete one of them.")
             return
         value = self._scalar(event) if event.implicit[0] else event.value
         self._place(self._node(value, event))
@@ -180,7 +180,7 @@ class _Composer:
         return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
 
     def _not_a_number(self, text: str, event: Any) -> str:
-        message = f"{text[:30]} is no number that can be used"
+        message = f"{text[:30]} is not a usable number"
         self._add(message, "yaml_number", event.start_mark, "Put quotes around it if it is text.")
         return str(text)
 
@@ -215,14 +215,14 @@ _REUSE = "Write the value out, or share it between files with `extends:`."
 
 
 def syntax_hint(lines: list[str], line: int, words: str = "") -> str | None:
-    """Return what most likely went wrong at or just above line `line`, or None."""
+    """Return the likely mistake at or just above line `line`, or None."""
     near = lines[max(0, line - 3) : line]
     if any(FULL_WIDTH_KEY.match(text) for text in near):
-        return "A key is followed by a full-width colon or space (：): YAML needs `: ` in half width."
+        return "A key is followed by a full-width colon or space (：): YAML needs a half-width `: `."
     if any(text.lstrip(" ").startswith("\u3000") for text in near):
         return "A line starts with a full-width space: indent with half-width spaces."
     if any(text.lstrip(" ").startswith("\t") for text in near) or "\\t" in words:
-        return "A tab stands where YAML needs spaces."
+        return "There is a tab where YAML needs spaces."
     if "mapping values are not allowed" in words:
         return "Check the indentation, and put quotes around a text that contains `: `."
     if any("{{" in text or "{%" in text for text in near):

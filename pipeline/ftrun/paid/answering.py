@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ftrun import data
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.paid.budgets import check_next, run_limits
 from ftrun.paid.history import archive_of, models_of_others
 from ftrun.paid.questions import tuned_model

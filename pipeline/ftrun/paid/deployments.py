@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun.errors import DecisionError
 from ftrun.experiment.places import shown_path
-from ftrun.experiment.target_model import Deployment
+from ftrun.experiment.target import Deployment
 from ftrun.state import StageRecord
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import fingerprint, shortened

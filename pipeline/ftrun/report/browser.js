@@ -61,7 +61,7 @@
     const example = found[at];
     previous.disabled = at <= 0;
     next.disabled = at >= found.length - 1;
-    where.textContent = example ? `${at + 1} of ${found.length}` : "nothing found";
+    where.textContent = example ? `${at + 1} of ${found.length}` : "no example matches";
     card.replaceChildren();
     if (!example) return;
     const head = make("p", "id");

@@ -1,7 +1,7 @@
-"""The facts of a comparison of trained models, and the sentences made of them; not how they look.
+"""The facts of a comparison of trained models and the sentences about them, but not how they look.
 
-`as_dict` is what `compare --json` prints. Entries are called A, B, C … in the order given; A is the one that
-the others are held against.
+`as_dict` is what `compare --json` prints. Entries are called A, B, C … in the order given; the others are
+compared with A.
 """
 
 from __future__ import annotations
@@ -11,19 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ftrun.evaluation.answers import Record
+from ftrun.evaluation.pairs import Paired
 from ftrun.evaluation.scores import CandidateScore
-from ftrun.report.facts import AnswerFacts
 from ftrun.report.words import counted
 
-CHANCE = 0.05  # a difference that chance makes less often than this is called one
-HARDLY = "chance alone hardly explains that"
-EXPLAINED = "chance alone explains that, so more questions are needed"
+ALPHA = 0.05  # a difference with a smaller p-value is called significant
+SIGNIFICANT = "the difference is statistically significant"
+NOT_SIGNIFICANT = "the difference is not statistically significant, so more questions are needed"
+ANSWER = (  # the keys of an answer in `compare --json`
+    *("prompt_id", "candidate", "model", "messages", "answer", "expect", "passed", "failures"),
+    *("recall", "usage", "seconds"),
+)
 SHOWN_PROMPT = 60  # characters of a setting on one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFacts:
-    """A trained model. `entry` names it again; times are seconds, `usd` None where nobody knows."""
+    """A trained model. `entry` is its name on the command line; times are seconds, `usd` None if unknown."""
 
     letter: str
     entry: str
@@ -60,47 +65,46 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFacts:
-    """How `letter` did against A on the questions that were judged for both.
-
-    `better` and `worse` count those that it, or A, alone passes; `p` is the chance of a split as uneven as
-    theirs if both were equally good.
-    """
+    """How `letter` did against A on the questions that were judged for both."""
 
     letter: str
-    both: int
-    better: int
-    worse: int
-    neither: int
-    p: float
+    paired: Paired
 
     @property
     def judged(self) -> int:
-        """Return how many questions there are."""
-        return self.both + self.better + self.worse + self.neither
+        """Return the number of questions."""
+        found = self.paired
+        return found.both + found.better + found.worse + found.neither
 
     @property
     def sentence(self) -> str:
-        """Return who passes how much, and whether that means anything."""
-        passes = f"{self.letter} passes {self.both + self.better} of {counted(self.judged, 'check')}"
-        start = f"{passes}, A {self.both + self.worse}"
-        if not self.better + self.worse:
-            return f"{start}: no question tells them apart."
-        only = f"{self.letter} alone is right {_times(self.better)}, A alone {_times(self.worse)}"
-        meaning = HARDLY if self.p < CHANCE else EXPLAINED
-        return f"{start}; {only}: {meaning} (p = {self.p:.2g})."
+        """Return how much each passes, and whether the difference is statistically significant."""
+        found = self.paired
+        passes = f"{self.letter} passes {found.both + found.better} of {counted(self.judged, 'check')}"
+        start = f"{passes}, A {found.both + found.worse}"
+        if not found.better + found.worse:
+            return f"{start}: they agree on every question."
+        only = f"{self.letter} alone is right {_times(found.better)}, A alone {_times(found.worse)}"
+        meaning = SIGNIFICANT if found.p < ALPHA else NOT_SIGNIFICANT
+        return f"{start}; {only}: {meaning} (p = {found.p:.2g})."
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {**asdict(self), "judged": self.judged, "sentence": self.sentence}
+        return {
+            "letter": self.letter,
+            **asdict(self.paired),
+            "judged": self.judged,
+            "sentence": self.sentence,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Everything that a comparison says. The `candidate` of an answer is the letter of its entry."""
+    """What a comparison says. The `candidate` of an answer is the letter of its entry."""
 
     entries: tuple[EntryFacts, ...]
     settings: tuple[Setting, ...] = ()
-    answers: tuple[AnswerFacts, ...] = ()
+    answers: tuple[Record, ...] = ()
     pairs: tuple[PairFacts, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -120,7 +124,7 @@ class Comparison:
             "entries": [asdict(one) for one in self.entries],
             "differences": {one.name: list(one.values) for one in self.differing},
             "same": {one.name: one.values[0] for one in self.same},
-            "answers": [asdict(one) for one in self.answers],
+            "answers": [{name: getattr(one, name) for name in ANSWER} for one in self.answers],
             "pairs": [one.as_dict() for one in self.pairs],
             "notes": list(self.notes),
         }
@@ -137,10 +141,11 @@ def _times(count: int) -> str:
 
 
 def tone(comparison: Comparison) -> str:
-    """Return good or bad where the one pair there is differs by more than chance, else neutral."""
-    if len(comparison.pairs) != 1 or comparison.pairs[0].p >= CHANCE:
+    """Return good or bad if the only pair differs significantly, else neutral."""
+    if len(comparison.pairs) != 1 or comparison.pairs[0].paired.p >= ALPHA:
         return "neutral"
-    return "good" if comparison.pairs[0].better > comparison.pairs[0].worse else "bad"
+    found = comparison.pairs[0].paired
+    return "good" if found.better > found.worse else "bad"
 
 
 def settings(values: Sequence[Mapping[str, str | None]]) -> tuple[Setting, ...]:

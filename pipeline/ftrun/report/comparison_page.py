@@ -79,7 +79,7 @@ def _passed(entry: EntryFacts) -> str:
 
 
 def cost_of(entry: EntryFacts) -> str:
-    """Return what training cost, as the ledger has it."""
+    """Return the cost of training from the ledger."""
     if entry.free:
         return "free (this machine)"
     return "not in this ledger" if entry.usd is None else money(entry.usd)

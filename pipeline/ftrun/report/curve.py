@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ftrun.report.facts import Bin, Facts, MetricFacts
+from ftrun.evaluation.metrics import MetricRow
+from ftrun.report.facts import Bin, Facts
 from ftrun.report.words import loss
 
 WIDTH, HEIGHT = 760.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 40.0, 44.0
-MOST_POINTS = 300  # a curve; more are averaged, no screen shows them
-MOST_LABELS = 8  # checkpoints with a label of their own
+MOST_POINTS = 300  # per curve; more are averaged, as no screen shows them
+MOST_LABELS = 8  # checkpoints that get a label
 Point = tuple[float, float]
 
 
@@ -33,18 +34,18 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """The range of both axes, and the way from data to drawing."""
+    """The range of both axes, and the mapping from data to the drawing."""
 
     first: float
     last: float
     top: float
 
     def x(self, step: float) -> float:
-        """Return where a step is drawn."""
+        """Return the x position of a step."""
         return LEFT + (step - self.first) / max(1e-9, self.last - self.first) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Return where a loss is drawn."""
+        """Return the y position of a loss."""
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
 
@@ -68,13 +69,13 @@ def loss_curve(facts: Facts) -> Markup | None:
     return _svg(WIDTH, HEIGHT, "Loss by training step", _described(series), body)
 
 
-def _series(rows: Sequence[MetricFacts]) -> list[Series]:
-    """Return the training loss raw and smoothed, and the validation loss of the fullest kind there is."""
+def _series(rows: Sequence[MetricRow]) -> list[Series]:
+    """Return the raw and the smoothed training loss, and the most complete validation loss."""
     train = [(row.step, row.train_loss) for row in rows if row.train_loss is not None]
     full = [(row.step, row.full_valid_loss) for row in rows if row.full_valid_loss is not None]
     batch = [(row.step, row.valid_loss) for row in rows if row.valid_loss is not None]
     found = [
-        Series(css="raw", name="training loss of a step", points=_thinned(train)),
+        Series(css="raw", name="training loss per step", points=_thinned(train)),
         Series(css="train", name="training loss", points=_thinned(_smooth(train))),
         Series(css="valid", name="validation loss", points=_thinned(full or _smooth(batch))),
     ]
@@ -156,7 +157,7 @@ def _line(series: Series, scale: Scale) -> str:
 
 
 def _dots(series: Series, scale: Scale) -> list[str]:
-    """Return a dot with hover text per point; on long curves the dots are there only to hover over."""
+    """Return a dot with hover text per point; on long curves the dots only serve to hover over."""
     kind = "dot" if len(series.points) <= 40 else "dot hover"
     return [
         f'<circle class="{kind} {series.css}" cx="{scale.x(step):.1f}" cy="{scale.y(value):.1f}" r="3.5">'
@@ -184,7 +185,7 @@ def _described(series: Sequence[Series]) -> str:
 
 
 def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
-    """Return how many training examples have how much of `what` (tokens, messages) as bars; None of none."""
+    """Return the histogram of `what` (tokens, messages) per training example; None without bins."""
     if not bins or not any(bar.count for bar in bins):
         return None
     width, height, base = 760.0, 156.0, 116.0
@@ -193,7 +194,7 @@ def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
     parts = [_rule("axis", 8, base, width - 8, base)]
     for index, bar in enumerate(bins):
         x, tall = 8 + index * step, bar.count / top * (base - 22)
-        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {bar.count:,} of the examples</title>"
+        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {bar.count:,} examples</title>"
         parts.append(
             f'<rect class="bar" x="{x + 1.5:.1f}" y="{base - tall:.1f}" width="{max(1.0, step - 3):.1f}" '
             f'height="{tall:.1f}">{title}</rect>'
@@ -202,7 +203,7 @@ def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
             parts.append(_text("tick mid", x + step / 2, base - tall - 5, f"{bar.count:,}"))
         if index % every == 0:
             parts.append(_text("tick mid", x + step / 2, base + 16, f"{bar.low:,}"))
-    parts.append(_text("label mid", width / 2, height - 4, f"{what} in an example (from)"))
+    parts.append(_text("label mid", width / 2, height - 4, f"{what} per example (from)"))
     described = (
         f"{sum(bar.count for bar in bins):,} examples, {bins[0].low:,} to {bins[-1].high:,} {what} each"
     )

@@ -1,38 +1,31 @@
-"""The facts of a report, and nothing of how they look. A report is a function of its Facts alone.
+"""What a report says, but not how it looks. A report is a function of its Facts alone.
 
-Most of it is taken as ftrun's other documents have it: `answers` are the lines of answers.jsonl, `scores`
-is scores.json, `metrics` are the rows of metrics.csv, `data.splits` and its distributions come from
-`check --json`. So a stage builds Facts with `Facts.from_json({...})` out of these, or field by field.
-Unknown keys are left out; a missing one without a default is a TypeError.
+Answers, scores, metrics and the fit are evaluation's own values. What data found comes as JSON values, in
+the shape of `check --json`, so a stage builds Facts with `Facts.from_json({...})` out of both. Unknown keys
+are left out; a missing one without a default is a TypeError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from ftrun.evaluation.answers import Record
+from ftrun.evaluation.fit import Fit
+from ftrun.evaluation.metrics import MetricRow
 from ftrun.evaluation.scores import Scores
-from ftrun.report.typed import typed
+from ftrun.experiment.target import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentFacts:
-    """The experiment; `file` as the reader would name it (relative to the project)."""
+    """The experiment; `file` is relative to the project."""
 
     name: str
     description: str | None = None
     file: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetFacts:
-    """Where it ran."""
-
-    name: str
-    provider: str
-    model: str
-    base_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +47,7 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """How many per example; quantiles are linear."""
+    """A distribution per example; quantiles are interpolated linearly."""
 
     sum: float
     min: float
@@ -101,7 +94,7 @@ class TurnFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleFacts:
-    """An example to leaf through. `tags` say why it was chosen: codes of a check, longest, shortest."""
+    """An example to browse. `tags` say why it was chosen: codes of a check, longest, shortest."""
 
     split: str
     number: int
@@ -116,7 +109,7 @@ class ExampleFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemFacts:
-    """What a check found: `severity` is error, warning or note."""
+    """A finding of a check: `severity` is error, warning or note."""
 
     severity: str
     code: str
@@ -128,7 +121,7 @@ class ProblemFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
-    """The data: splits by name, rows left out as duplicates, what was found, counts of training examples."""
+    """The data: splits by name, rows dropped as duplicates, findings, counts of training examples."""
 
     splits: Mapping[str, SplitFacts] = field(default_factory=dict)
     duplicates: int = 0
@@ -159,51 +152,8 @@ class CostFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricFacts:
-    """One step of the loss curve; None: not measured."""
-
-    step: int
-    train_loss: float | None = None
-    train_accuracy: float | None = None
-    valid_loss: float | None = None
-    valid_accuracy: float | None = None
-    full_valid_loss: float | None = None
-    full_valid_accuracy: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitFacts:
-    """The verdict (learning, underfitting, overfitting, unknown) and its sentence."""
-
-    verdict: str
-    sentence: str
-    since_step: int | None = None
-    train_loss: float | None = None
-    valid_loss: float | None = None
-    train_accuracy: float | None = None
-    valid_accuracy: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerFacts:
-    """A line of answers.jsonl."""
-
-    prompt_id: str
-    candidate: str
-    model: str
-    messages: tuple[Mapping[str, Any], ...]
-    answer: str
-    expect: Mapping[str, Any] | None = None
-    passed: bool | None = None
-    failures: tuple[str, ...] = ()
-    recall: bool = False
-    usage: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceFacts:
-    """Where everything came from. `data` maps a file to its SHA-256; `time` is when the job ended, in UTC."""
+    """Provenance. `data` maps a file to its SHA-256; `time` is when the job ended, in UTC."""
 
     ftrun: str
     python: str
@@ -219,19 +169,19 @@ class ProvenanceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything that a report says. `checkpoints` are steps; `warnings` stand at the very top."""
+    """What a report says. `checkpoints` are steps; `warnings` come first."""
 
     experiment: ExperimentFacts
-    target: TargetFacts
+    target: Target
     status: str
     provenance: ProvenanceFacts
     job: JobFacts | None = None
     data: DataFacts = field(default_factory=DataFacts)
     cost: CostFacts = field(default_factory=CostFacts)
-    metrics: tuple[MetricFacts, ...] = ()
+    metrics: tuple[MetricRow, ...] = ()
     checkpoints: tuple[int, ...] = ()
-    fit: FitFacts | None = None
-    answers: tuple[AnswerFacts, ...] = ()
+    fit: Fit | None = None
+    answers: tuple[Record, ...] = ()
     scores: Scores = field(default_factory=Scores)
     warnings: tuple[str, ...] = ()
 
@@ -241,7 +191,25 @@ class Facts:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Facts:
-        """Return the facts of a document that `to_json` returned, or that was put together in its shape."""
-        facts = typed(cls, document)
+        """Return the facts of a document that `to_json` returned, or one of the same shape."""
+        facts = _typed(cls, document)
         assert isinstance(facts, cls)
         return facts
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    """Return `value` as an instance of the annotation `kind`."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if value is None or is_dataclass(type(value)):
+        return value
+    if origin in (Union, UnionType):
+        return _typed(next(one for one in arguments if one is not type(None)), value)
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = [one.name for one in fields(kind) if one.name in value]
+        return kind(**{name: _typed(hints[name], value[name]) for name in names})
+    if origin is tuple:
+        return tuple(_typed(arguments[0], one) for one in value)
+    if origin is Mapping:
+        return {key: _typed(arguments[1], one) for key, one in value.items()}
+    return value

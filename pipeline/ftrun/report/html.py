@@ -1,4 +1,4 @@
-"""The HTML pages of a report and of a check: one file each that loads nothing."""
+"""The HTML pages of a report and of a check: a single file each, which loads nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ftrun.report.browser import island, script
 from ftrun.report.curve import histogram, loss_curve
 from ftrun.report.facts import Facts, ProblemFacts
-from ftrun.report.page import answer_texts, language_of_han, rendered
+from ftrun.report.page import answer_texts, island, language_of_han, rendered, script
 from ftrun.report.verdict import common_system, ranked, side_by_side, verdict
 
 MOST_ROWS = 60  # of the table under the loss curve
@@ -32,7 +31,7 @@ def html_report(facts: Facts) -> str:
 
 
 def data_page(facts: Facts, *, headline: str, tone: str) -> str:
-    """Return the page of a check, which has the data alone; `tone` is good, bad or neutral."""
+    """Return the page of a check, with only the data; `tone` is good, bad or neutral."""
     return _rendered("data.html.j2", facts, headline=headline, tone=tone)
 
 
@@ -49,14 +48,14 @@ def _foreign_texts(facts: Facts) -> Iterator[str]:
 
 
 def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
-    """Return what the section about the data needs."""
+    """Return the values for the data section."""
     data = facts.data
     varied = data.message_histogram if len(data.message_histogram) > 1 else ()
     return {
         "problem_groups": _by_code(data.problems),
         "histograms": [
-            (histogram(data.histogram, "tokens"), "How long the training examples are."),
-            (histogram(varied, "messages"), "How many messages the training examples have."),
+            (histogram(data.histogram, "tokens"), "Length of the training examples."),
+            (histogram(varied, "messages"), "Number of messages per training example."),
         ],
         "shown_of": sum(split.examples for split in data.splits.values()),
         "example_splits": list(dict.fromkeys(one.split for one in data.examples)),
@@ -77,7 +76,7 @@ def _by_code(problems: Sequence[ProblemFacts]) -> list[list[ProblemFacts]]:
 
 
 def _sample(facts: Facts) -> list[object]:
-    """Return evenly chosen metric rows, the last one and every one with a full validation loss among them."""
+    """Return evenly spaced metric rows, including the last one and all with a full validation loss."""
     rows = facts.metrics
     every = -(-len(rows) // MOST_ROWS) or 1
     kept = [

@@ -1,13 +1,14 @@
-"""Report.md: the facts for git and pull requests. Foreign text stays text, and in its table cell."""
+"""report.md: the facts for git and pull requests. Foreign text stays text inside its table cell."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
+from ftrun.evaluation.answers import Record
 from ftrun.redaction import hide
-from ftrun.report.facts import AnswerFacts, Facts, ProblemFacts
-from ftrun.report.verdict import REHEARSAL, Asked, common_system, ranked, side_by_side, verdict
+from ftrun.report.facts import Facts, ProblemFacts
+from ftrun.report.verdict import REHEARSAL, AnsweredQuestion, common_system, ranked, side_by_side, verdict
 from ftrun.report.words import (
     NOTHING,
     counted,
@@ -41,9 +42,9 @@ def markdown_report(facts: Facts) -> str:
 
 def inline(text: object) -> str:
     """Return foreign text for one line or table cell: no markup, mention, link or cell border survives."""
-    plain = visible(hide(str(text)).strip(), keep_newlines=True)  # an escaped key would not be known
+    plain = visible(hide(str(text)).strip(), keep_newlines=True)  # an escaped key would not be recognized
     plain = plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = re.sub(r"#(?=\d)", "#&#8203;", plain)  # before entities bring a # of their own
+    plain = re.sub(r"#(?=\d)", "#&#8203;", plain)  # before entities add a # of their own
     plain = _SPECIAL.sub(r"\\\1", plain).replace("|", "&#124;")
     plain = plain.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;&#8203;")
     return _START.sub(_literal, plain).replace("\n", "<br>").replace("\t", " ")
@@ -55,7 +56,7 @@ def _literal(match: re.Match[str]) -> str:
 
 
 def code(text: object) -> str:
-    """Return an id or hash as inline code; as text if it holds what could end the code or the cell."""
+    """Return an id or hash as inline code; as text if it could end the code or the cell."""
     plain = visible(hide(str(text)))
     return inline(plain) if not plain or set("`|\\") & set(plain) else f"`{plain}`"
 
@@ -97,29 +98,29 @@ def _answers(facts: Facts) -> Iterator[str]:
         yield table(head, rows, numbers=True)
 
 
-def answers_blocks(answers: Sequence[AnswerFacts], asked: tuple[Asked, ...]) -> Iterator[str]:
-    """Yield the section with a row for each question and a column for each who answered."""
+def answers_blocks(answers: Sequence[Record], asked: tuple[AnsweredQuestion, ...]) -> Iterator[str]:
+    """Yield the section with a row per question and a column per candidate."""
     yield "## Answers side by side"
     system = common_system(asked)
     if system:
-        yield f"Every question was asked with this system prompt: {inline(system)}"
+        yield f"System prompt of every question: {inline(system)}"
     candidates = list(dict.fromkeys(answer.candidate for answer in answers))
     yield table(
         ["question", *map(inline, candidates)], [_asked_row(one, candidates, system) for one in asked]
     )
 
 
-def _asked_row(asked: Asked, candidates: Sequence[str], system: str | None) -> list[str]:
+def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str | None) -> list[str]:
     answers = {answer.candidate: answer for answer in asked.answers}
     own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
     flip = [f"**{asked.flip} by fine-tuning**"] if asked.flip else []
-    recall = ["*recall: training asked it too*"] if asked.recall else []
+    recall = ["*recall: this question is in the training data*"] if asked.recall else []
     head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *recall, *flip])
     return [head, *(_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates)]
 
 
-def _cell(answer: AnswerFacts) -> str:
+def _cell(answer: Record) -> str:
     said = inline(answer.answer) or "(an empty answer)"
     return "<br>".join([f"{MARKS[answer.passed]} {said}", *(f"*{inline(why)}*" for why in answer.failures)])
 
@@ -165,10 +166,10 @@ def _data(facts: Facts) -> Iterator[str]:
     if facts.data.duplicates:
         yield f"{counted(facts.data.duplicates, 'duplicate')} left out."
     if facts.data.problems:
-        yield "\n".join(f"- {inline(_told(problem))}" for problem in facts.data.problems)
+        yield "\n".join(f"- {inline(_with_place(problem))}" for problem in facts.data.problems)
 
 
-def _told(problem: ProblemFacts) -> str:
+def _with_place(problem: ProblemFacts) -> str:
     """Return a problem with its place."""
     line = "" if problem.line is None else f":{problem.line}"
     return f"{problem.file}{line}: {problem.message}" if problem.file else problem.message
@@ -201,5 +202,5 @@ def _provenance(facts: Facts) -> Iterator[str]:
         rows.append(["engine's store", code(origin.store)])
     if origin.time:
         rows.append(["trained", inline(origin.time)])
-    yield "## Where everything came from"
+    yield "## Provenance"
     yield table(["", ""], rows)

@@ -1,22 +1,25 @@
-"""What all HTML pages have: templates with autoescape, foreign text that stays text, the policy.
+"""What all HTML pages share: autoescaped templates, foreign text that stays text, the content policy.
 
 The content security policy allows only the style sheet and, where there is one, the script that are in the
-page, by their hashes. A page loads nothing, whatever it is made of.
+page, by their hashes. A page never loads anything, no matter what its facts contain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ftrun.redaction import hide
+from ftrun.evaluation.answers import Record
+from ftrun.redaction import hide, hide_in
 from ftrun.report import words
-from ftrun.report.browser import script, source
-from ftrun.report.facts import AnswerFacts
+from ftrun.report.facts import ExampleFacts
 from ftrun.text import visible
 
 WORDS = (
@@ -30,6 +33,8 @@ WORDS = (
     "price",
     "price_parts",
 )
+# characters that could end the element or, in old browsers, the script's string
+ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
 
 def rendered(template: str, han: str | None, *, scripted: bool = False, **values: Any) -> str:
@@ -56,43 +61,86 @@ def rendered(template: str, han: str | None, *, scripted: bool = False, **values
 
 
 def language_of_han(texts: Iterable[str]) -> str | None:
-    """Return ja if any of the texts is Japanese: those in Han characters alone are then taken for it too."""
+    """Return ja if any of the texts is Japanese: texts in Han characters alone then count as Japanese too."""
     return "ja" if any(words.language(text) == "ja" for text in texts) else None
 
 
-def answer_texts(answers: Iterable[AnswerFacts]) -> Iterator[str]:
-    """Yield what was asked and said."""
+def answer_texts(answers: Iterable[Record]) -> Iterator[str]:
+    """Yield the text of every question and answer."""
     for answer in answers:
         yield answer.answer
         yield from (str(message.get("content", "")) for message in answer.messages)
+
+
+def script() -> str:
+    """Return the browser's script."""
+    return _text("browser.js")
+
+
+def island(examples: Sequence[ExampleFacts], han: str | None) -> Markup:
+    """Return the examples as JSON for a page: control characters shown, markup escaped.
+
+    `han` is the language of texts in Han characters alone.
+    """
+    value = hide_in([_example(one, han) for one in examples])  # before it is escaped
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
+    return Markup(text)  # noqa: S704 - nothing of it can end the element
+
+
+def _example(example: ExampleFacts, han: str | None) -> dict[str, Any]:
+    return {
+        "split": example.split,
+        "number": example.number,
+        "file": visible(example.file),
+        "line": example.line,
+        "tokens": example.tokens,
+        "trained_tokens": example.trained_tokens,
+        "tools": visible(", ".join(example.tools)),
+        "tags": list(example.tags),
+        "turns": [
+            {
+                "role": visible(turn.role),
+                "text": visible(turn.text, keep_newlines=True),
+                "trained": turn.trained,
+                "cut": turn.cut,
+                "lang": words.language(turn.text, han),
+            }
+            for turn in example.turns
+        ],
+    }
 
 
 def _text(name: str) -> str:
     return (files("ftrun.report") / name).read_text(encoding="utf-8")
 
 
+def _source(text: str) -> str:
+    """Return the policy's source expression for an inline style sheet or script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def _policy(style: str, *, scripted: bool) -> str:
-    """Return the content security policy: nothing but what is in the page."""
-    scripts = f"; script-src {source(script())}" if scripted else ""
+    """Return the content security policy: nothing but what the page contains."""
+    scripts = f"; script-src {_source(script())}" if scripted else ""
     return (
-        f"default-src 'none'; style-src {source(style)}{scripts}; img-src data:; base-uri 'none'; "
+        f"default-src 'none'; style-src {_source(style)}{scripts}; img-src data:; base-uri 'none'; "
         "form-action 'none'"
     )
 
 
 def _hidden(value: Any) -> Any:
-    """Return what a template shows without keys: once it is escaped, a key with a `<` would not be known."""
+    """Return a value with its secrets masked: once escaped, a key with a `<` would not be recognized."""
     return hide(value) if type(value) is str else value
 
 
 class _Foreign:
-    """Turns text that others wrote into HTML: escaped, its language marked, its control characters shown."""
+    """Turn text that others wrote into HTML: escaped, its language marked, its control characters shown."""
 
     def __init__(self, han: str | None) -> None:
         self._han = han
 
     def __call__(self, text: object) -> Markup:
-        """Return a span; runs of escapes such as `\\x1b` are marked so that they are not taken for text."""
+        """Return a span; runs of escapes such as `\\x1b` are marked so that nobody takes them for text."""
         plain = hide(str(text))
         language = words.language(plain, self._han)
         tag = Markup(' lang="{}"').format(language) if language else Markup()

@@ -1,4 +1,4 @@
-"""How numbers, times and money are written in reports, and in which language a text is. English."""
+"""How reports format numbers, times and money, and which language a text is in."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTHING = "–"
 
 
 def number(value: float | None) -> str:
-    """Return a number with thousands separated: whole ones without, others with up to three digits."""
+    """Return a number with thousands separators, and with up to three digits if it is not whole."""
     if value is None:
         return NOTHING
     return (
@@ -26,17 +26,17 @@ def number(value: float | None) -> str:
 
 
 def loss(value: float | None) -> str:
-    """Return a loss with as many digits as mean something."""
+    """Return a loss with its significant digits."""
     return NOTHING if value is None else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 0 to 1 in percent."""
+    """Return a share (0 to 1) as a percentage."""
     return NOTHING if share is None else f"{share:.0%}"
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time span in its two largest units."""
+    """Return a duration in its two largest units."""
     if seconds is None:
         return NOTHING
     if seconds < 10:
@@ -54,7 +54,7 @@ def moment(seconds: float | None) -> str:
 
 
 def price(cost: CostFacts) -> str:
-    """Return what training and evaluation cost as estimated, or that nobody knows."""
+    """Return the estimated cost of training and evaluation, or that the price is unknown."""
     if cost.free:
         return "free (this machine)"
     if cost.usd is None:
@@ -63,14 +63,14 @@ def price(cost: CostFacts) -> str:
 
 
 def price_parts(cost: CostFacts) -> str:
-    """Return the estimate in a sentence: training and evaluation, each of them."""
+    """Return the estimate in a sentence, with training and evaluation."""
     if cost.free:
-        return "Nothing was paid: training and answering ran on this machine."
+        return "No cost: training and evaluation ran on this machine."
     if cost.usd is None:
         return "The price of this server is unknown."
     parts = (("training", cost.train_usd), ("evaluation at most", cost.eval_usd))
-    told = ", ".join(f"{name} {money(usd, cost.yen_per_usd)}" for name, usd in parts if usd is not None)
-    return f"Estimated: {price(cost)}{f' ({told})' if told else ''}."
+    detail = ", ".join(f"{name} {money(usd, cost.yen_per_usd)}" for name, usd in parts if usd is not None)
+    return f"Estimated: {price(cost)}{f' ({detail})' if detail else ''}."
 
 
 def counted(how_many: int, noun: str) -> str:
@@ -79,7 +79,7 @@ def counted(how_many: int, noun: str) -> str:
 
 
 def language(text: str, default: str | None = None) -> str | None:
-    """Return the language code of `text` as far as its script tells; Han alone is `default`."""
+    """Return the language code of `text` by its script; Han characters alone are `default`."""
     if _KANA.search(text):
         return "ja"
     if _HANGUL.search(text):

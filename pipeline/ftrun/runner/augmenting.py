@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from ftrun import data
-from ftrun.augment.asking import ask_all, unanswered
-from ftrun.augment.entries import Entry
-from ftrun.augment.kept import KeptAnswers
+from ftrun.augment.asking import AugmentAnswers, ask_all, unanswered
+from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.proposals import proposals
-from ftrun.augment.requests import Asked, Message, Request, requests, seeds_needed
+from ftrun.augment.requests import AskedModel, Message, Request, requests, seeds_needed
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.seeds import training_seeds
 from ftrun.augment.shapes import shape_of
@@ -42,7 +41,7 @@ class Augmentation:
         self,
         session: Session,
         other: Session,
-        who: Asked,
+        who: AskedModel,
         review: ReviewFile,
         *,
         note: Callable[[str], None],
@@ -69,7 +68,7 @@ class Augmentation:
         write_gitignore(self._other.folder.parent.parent, local)
         what = "another `ftrun augment` is asking this target"
         with held(self._other.folder / "augment.lock", what=what, wait=False):
-            kept = KeptAnswers(self._other.folder)
+            kept = AugmentAnswers(self._other.folder)
             missing = unanswered(self._requests, kept, self._review.entries())
             costs = self._estimate(missing, kept.spent)
             before = kept.spent
@@ -110,7 +109,7 @@ class Augmentation:
         experiment = self._experiment
         return experiment.data.augment.max_usd is not None or experiment.budget.usd is not None
 
-    def _limits(self, kept: KeptAnswers) -> list[Limit]:
+    def _limits(self, kept: AugmentAnswers) -> list[Limit]:
         """Return the budgets that apply. Answers of earlier calls count, also if only the ledger knows them,
         as in a clone of an earlier version's project.
         """
@@ -151,7 +150,11 @@ class Augmentation:
         )
 
     def _ask(
-        self, missing: Sequence[Request], kept: KeptAnswers, costs: Mapping[str, Any], limits: Sequence[Limit]
+        self,
+        missing: Sequence[Request],
+        kept: AugmentAnswers,
+        costs: Mapping[str, Any],
+        limits: Sequence[Limit],
     ) -> None:
         before, effect = kept.spent, str(uuid.uuid4())
 
@@ -190,7 +193,7 @@ class Augmentation:
             )
 
     @contextmanager
-    def _in_the_ledger(self, effect: str, kept: KeptAnswers, usd: float | None) -> Iterator[None]:
+    def _in_the_ledger(self, effect: str, kept: AugmentAnswers, usd: float | None) -> Iterator[None]:
         """Write into the ledger what may be paid, and afterwards what was."""
         before = dict(kept.answers)
         announce(self._context, "augment", effect, usd)
@@ -204,7 +207,7 @@ class Augmentation:
             standing: Standing = "actual" if fresh else "void"
             settle(self._context, Charge("augment", effect, standing, usd=paid, tokens=tokens or None))
 
-    def _propose(self, kept: KeptAnswers) -> tuple[Sequence[Entry], Counter[str]]:
+    def _propose(self, kept: AugmentAnswers) -> tuple[Sequence[ReviewEntry], Counter[str]]:
         found, left_out = proposals(
             self._requests,
             kept.answers,

@@ -25,8 +25,6 @@ from ftrun.report.comparison import (
     letter,
     settings,
 )
-from ftrun.report.facts import AnswerFacts
-from ftrun.report.typed import typed
 from ftrun.report.verdict import REHEARSAL
 from ftrun.report.words import counted
 from ftrun.runner.trained_models import TrainedModel
@@ -46,11 +44,11 @@ def compare(entries: Sequence[TrainedModel]) -> Comparison:
     values = [_settings(entry, one) for entry, one in zip(entries, answers, strict=True)]
     found = settings(values)
     differing = {one.name for one in found if one.differs}
-    systems = "system prompt" in differing
+    one_system = "system prompt" not in differing
     return Comparison(
         entries=tuple(_entry(index, entry, shown[index]) for index, entry in enumerate(entries)),
         settings=found,
-        answers=tuple(_fact(record, system=not systems) for record in judged),
+        answers=tuple(judged if one_system else map(_shown_without_system, judged)),
         pairs=tuple(_pairs(shown)),
         notes=tuple(
             dict.fromkeys((*_session_notes(entries), *_training_notes(entries, differing), *notes, *ruled))
@@ -77,6 +75,10 @@ def _key(record: Record) -> Key:
 
 def _without_system(record: Record) -> list[Message]:
     return [message for message in record.messages if message.get("role") not in SYSTEM_ROLES]
+
+
+def _shown_without_system(record: Record) -> Record:
+    return dataclasses.replace(record, messages=tuple(_without_system(record)))
 
 
 def _shared(answers: Sequence[Answers]) -> tuple[list[dict[str, Record]], list[str]]:
@@ -143,15 +145,7 @@ def _pairs(shown: Sequence[Sequence[Record]]) -> Iterator[PairFacts]:
             if record.passed is not None and (other := first.get(record.prompt_id)) is not None
         ]
         if both:
-            yield PairFacts(letter=letter(index), **dataclasses.asdict(paired(both)))
-
-
-def _fact(record: Record, *, system: bool) -> AnswerFacts:
-    """Return an answer as reports have it: without its system prompt where there are several."""
-    messages = record.messages if system else _without_system(record)
-    fact = typed(AnswerFacts, {**record.as_dict(), "messages": messages})
-    assert isinstance(fact, AnswerFacts)
-    return fact
+            yield PairFacts(letter=letter(index), paired=paired(both))
 
 
 def _entry(index: int, entry: TrainedModel, records: Sequence[Record]) -> EntryFacts:
@@ -159,30 +153,22 @@ def _entry(index: int, entry: TrainedModel, records: Sequence[Record]) -> EntryF
     start, end = facts["created_at"], facts["finished_at"]
     fit = _fit(entry)
     name = letter(index)
-    candidates = score(records).as_dict()["candidates"]
-    found = typed(
-        EntryFacts,
-        {
-            **{key: facts[key] for key in ("spec_key", "job_id", "fine_tuned_model", "status", "usd")},
-            "letter": name,
-            "entry": entry.name,
-            "experiment": experiment.name,
-            "target": experiment.target.name,
-            "provider": experiment.target.provider,
-            "created_at": start,
-            "seconds": end - start if start is not None and end is not None else None,
-            "trained_tokens": facts["trained_tokens"],
-            "free": experiment.target.provider == "local",
-            **(
-                {"train_loss": fit.train_loss, "valid_loss": fit.valid_loss, "fit": fit.sentence}
-                if fit
-                else {}
-            ),
-            "score": candidates.get(name),
-        },
+    return EntryFacts(
+        **{key: facts[key] for key in ("spec_key", "job_id", "fine_tuned_model", "status", "usd")},
+        letter=name,
+        entry=entry.name,
+        experiment=experiment.name,
+        target=experiment.target.name,
+        provider=experiment.target.provider,
+        created_at=start,
+        seconds=end - start if start is not None and end is not None else None,
+        trained_tokens=facts["trained_tokens"],
+        free=experiment.target.provider == "local",
+        train_loss=fit.train_loss if fit else None,
+        valid_loss=fit.valid_loss if fit else None,
+        fit=fit.sentence if fit else None,
+        score=score(records).candidates.get(name),
     )
-    assert isinstance(found, EntryFacts)
-    return found
 
 
 def _fit(entry: TrainedModel) -> Fit | None:

@@ -86,7 +86,7 @@ def _format(path: Path) -> str:
         raise _error(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
     ending = ending_of(path)
     if ending in OTHER_TABLES:
-        raise _error(path, f"{ending} files are not supported", "other_table", CODES["other_table"].cure)
+        raise _error(path, f"{ending} files are not supported", "other_table", CODES["other_table"].fix)
     if ending not in ENDINGS:
         hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
         if path.suffix.lower() == ".txt":

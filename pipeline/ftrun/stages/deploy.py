@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ftrun.errors import DecisionError
-from ftrun.experiment.target_model import Deployment
+from ftrun.experiment.target import Deployment
 from ftrun.paid.deployments import (
     FREE,
     STAGE,

@@ -22,7 +22,7 @@ from ftrun.workflow.decision import Decision
 from ftrun.workflow.stage import Stage
 
 if TYPE_CHECKING:  # a run with nothing to do asks nobody
-    from ftrun.evaluation.answers import Message, Record, Reply
+    from ftrun.evaluation.answers import CandidateReply, Message, Record
     from ftrun.paid.answering import AnswerCosts
     from ftrun.paid.questions import Questionnaire
 
@@ -126,9 +126,8 @@ class _Asking:
         self._context, self._cache, self._costs = context, asked.cache, costs
         self._noted = set[str]()
 
-    def ask(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
+    def ask(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> CandidateReply:
         """Return the model's reply; how the model had to be asked is reported once."""
-        from ftrun.evaluation.answers import Reply
         from ftrun.targets.refusals import explained, remarks
 
         context, costs = self._context, self._costs
@@ -143,7 +142,7 @@ class _Asking:
                 context.emit("warning", message=note)
                 self._noted.add(note)
         usage = costs.count(model, messages, said)
-        return Reply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
+        return CandidateReply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
 
     def keep(self, record: Record) -> None:
         """Keep an answer that just came."""

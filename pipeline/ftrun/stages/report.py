@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -53,7 +52,7 @@ class ReportStage(Stage):
 
         A report.md that exists and says more than is known now stays as it is.
         """
-        from ftrun.report.write import write_report
+        from ftrun.report import write_report
 
         lacking = list(_lacking(context))
         for message in lacking:
@@ -104,20 +103,15 @@ def gather(context: Context) -> Facts:
                 "description": experiment.description,
                 "file": context.state.file,
             },
-            "target": {
-                "name": experiment.target.name,
-                "provider": experiment.target.provider,
-                "model": experiment.target.model,
-                "base_url": experiment.target.base_url,
-            },
+            "target": experiment.target,
             "status": "done",
             "job": _job(context),
             "data": _data(context),
             "cost": _cost(context),
-            "metrics": [dataclasses.asdict(row) for row in rows],
+            "metrics": rows,
             "checkpoints": [int(point["step"]) for point in context.result("wait").get("checkpoints", [])],
-            "fit": dataclasses.asdict(explain(rows)) if rows else None,
-            "answers": [record.as_dict() for record in records],
+            "fit": explain(rows) if rows else None,
+            "answers": records,
             "scores": Scores.from_dict(_document(context.folder / "scores.json")),
             "provenance": provenance(
                 experiment,

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from ftrun.errors import FtrunError, UsageError
-from ftrun.experiment.target_model import Deployment
+from ftrun.experiment.target import Deployment
 from ftrun.redaction import hide, keep_secret
 from ftrun.targets.api.proxies import direct_client
 from ftrun.targets.credentials import INFERENCE_VARIABLE, MANAGEMENT_VARIABLE, key_from, permit

@@ -8,7 +8,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError, UsageError
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.targets.addresses import OPENAI, origin_of, server_of
 from ftrun.targets.credentials import key_for, permit
 from ftrun.targets.service import Service

@@ -21,7 +21,7 @@ from ftrun.experiment import services
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.nodes import KeyPath
 from ftrun.experiment.places import shown_path
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.files import append_durably
 from ftrun.redaction import keep_secret
 from ftrun.targets.addresses import PORTS, is_loopback, server_of

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ftrun.cost.models import base_model, family
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.protocol.chat import chat_of, is_sound
 from ftrun.protocol.faults import Example, Fault
 from ftrun.protocol.rows import asked_of, is_completion, messages_of, parts_of

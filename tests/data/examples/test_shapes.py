@@ -12,7 +12,7 @@ import pytest
 from ftrun import data
 from ftrun.errors import DataError
 from ftrun.experiment.model import MessageTemplate, Prompt, Template, Train
-from ftrun.experiment.target_model import Target
+from ftrun.experiment.target import Target
 from ftrun.protocol.rows import row_faults
 from ftrun.protocol.spec import Method
 from ftrun.protocol.texts import trained_texts

@@ -21,7 +21,7 @@ from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.distribution import distribution, histogram
 from ftrun.errors import DataError
 from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split, Train
-from ftrun.experiment.target_model import Price, Target
+from ftrun.experiment.target import Price, Target
 from ftrun.protocol.spec import default_epochs
 
 MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
@@ -273,14 +273,14 @@ def test_published_counts_of_chats_and_functions() -> None:
 
 
 def test_every_code_is_documented() -> None:
-    """docs/checks.md explains each code once, with an example and the cure that ftrun prints."""
+    """docs/checks.md explains each code once, with an example and the fix that ftrun prints."""
     text = (ROOT / "docs/checks.md").read_text("utf-8")
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == set(CODES)
     for code, section in sections.items():
         assert section.strip().startswith(CODES[code].severity.capitalize() + ".")
         assert "- Example: " in section
-        assert f"- Cure: {CODES[code].cure}" in section
+        assert f"- Fix: {CODES[code].fix}" in section
 
 
 def test_importing_the_data_is_cheap() -> None:

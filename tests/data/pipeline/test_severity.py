@@ -60,7 +60,7 @@ def test_checks_say_how_bad(make: Any, chats: Any) -> None:
 
 @pytest.mark.parametrize(
     ("code", "hint"),
-    [("placehodler", "placeholder"), ("pii_email", "data.pii"), ("json_syntax", "Mend the JSON")],
+    [("placehodler", "placeholder"), ("pii_email", "data.pii"), ("json_syntax", "Fix the JSON")],
 )
 def test_wrong_codes_are_refused_with_the_way_out(make: Any, code: str, hint: str) -> None:
     """Unknown codes, codes of personal data, and what makes a row unusable can't be set."""

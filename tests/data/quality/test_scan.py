@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ftrun.data.quality.characters import original
-from ftrun.data.quality.language import language
 from ftrun.data.quality.scan import Scanner
+from ftrun.data.quality.style import language
 from ftrun.protocol.chat import Made, chat_of
 from ftrun.protocol.texts import texts_of
 

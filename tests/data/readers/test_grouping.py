@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.experiment.model import Prompt, Sample, Template
+from ftrun.experiment.model import Prompt, RowSample, Template
 
 LOG = """\
 thread,time,role,content
@@ -79,7 +79,7 @@ def test_limit_and_sample_take_whole_conversations(make: Any, tmp_path: Path) ->
     assert said(prepared(limited, tmp_path / "limit")) == [f"質問{one}" for one in range(12)]
     drawn: list[set[str]] = []
     for number in (40, 44):
-        made = make({"a.csv": threads(number)}, source={**GROUPED, "sample": Sample(size=20, seed=7)})
+        made = make({"a.csv": threads(number)}, source={**GROUPED, "sample": RowSample(size=20, seed=7)})
         drawn.append(set(said(prepared(made, tmp_path / str(number)))))
     assert [len(one) for one in drawn] == [20, 20]
     assert len(drawn[0] & drawn[1]) >= 16
@@ -89,7 +89,7 @@ def test_limit_and_sample_take_whole_conversations(make: Any, tmp_path: Path) ->
 
 def test_a_sample_that_draws_no_conversation(make: Any) -> None:
     """It is blamed on the sample, with the number of conversations."""
-    made = make({"a.csv": threads(12)}, source={**GROUPED, "sample": Sample(size=0.000001, seed=7)})
+    made = make({"a.csv": threads(12)}, source={**GROUPED, "sample": RowSample(size=0.000001, seed=7)})
     (error,) = data.examine(made).errors
     assert (error.code, "12 conversations" in error.message) == ("nothing_chosen", True)
 

@@ -17,7 +17,7 @@ from ftrun.data.readers.rows import Choices, read_rows
 from ftrun.data.readers.selection import copies, row_rank
 from ftrun.data.readers.sources import usable_files
 from ftrun.errors import DataError
-from ftrun.experiment.model import Experiment, Prompt, Sample, Split
+from ftrun.experiment.model import Experiment, Prompt, RowSample, Split
 
 ROWS = "q,year,topic\n" + "".join(
     f"質問{n},{2000 + n},{'spam' if n % 3 == 0 else 'faq'}\n" for n in range(40)
@@ -94,19 +94,19 @@ def test_nothing_chosen(make: Any, tmp_path: Path) -> None:
 def test_samples(make: Any, size: float, about: int) -> None:
     """A sample keeps the order, has the size that was asked for, and is another one with another seed."""
     everything = chosen(of(make))
-    found = chosen(of(make, sample=Sample(size=size)))
+    found = chosen(of(make, sample=RowSample(size=size)))
     assert found == [question for question in everything if question in set(found)]
     assert abs(len(found) - about) <= (8 if size < 1 else 0)
     if about < 40:
-        assert found != chosen(of(make, sample=Sample(size=size, seed=1)))
+        assert found != chosen(of(make, sample=RowSample(size=size, seed=1)))
 
 
 def test_samples_move_little_when_rows_are_added(make: Any) -> None:
     """Rows that were drawn stay drawn: all of a share, all but the displaced of a number."""
     more = ROWS + "".join(f"neu{n},2050,faq\n" for n in range(10))
-    share = Sample(size=0.3)
+    share = RowSample(size=0.3)
     assert set(chosen(of(make, sample=share))) <= set(chosen(of(make, more, sample=share)))
-    number = Sample(size=12)
+    number = RowSample(size=12)
     before, after = (set(chosen(of(make, rows, sample=number))) for rows in (ROWS, more))
     assert len(after) == 12
     assert {question for question in after if not question.startswith("neu")} <= before
@@ -117,17 +117,17 @@ def test_sample_and_limit_count_what_where_lets_pass_over_all_files(make: Any) -
     head, *rows = ROWS.splitlines(keepends=True)
     files = {"d/a.csv": head + "".join(rows[:15]), "d/b.csv": head + "".join(rows[15:])}
     faq = "topic == 'faq'"
-    sample = chosen(make(files, paths=["d/*.csv"], source={"where": faq, "sample": Sample(size=9)}))
+    sample = chosen(make(files, paths=["d/*.csv"], source={"where": faq, "sample": RowSample(size=9)}))
     assert len(sample) == 9
     assert set(sample) <= set(chosen(of(make, where=faq)))
-    assert sample == chosen(of(make, where=faq, sample=Sample(size=9)))
-    limited = make(files, paths=["d/*.csv"], source={"where": faq, "sample": Sample(size=9), "limit": 8})
+    assert sample == chosen(of(make, where=faq, sample=RowSample(size=9)))
+    limited = make(files, paths=["d/*.csv"], source={"where": faq, "sample": RowSample(size=9), "limit": 8})
     assert chosen(limited) == sample[:8]
 
 
 def test_equal_rows_do_not_swell_a_sample(make: Any) -> None:
     """Where equal rows share a rank the number still holds."""
-    assert len(chosen(of(make, "q\n" + "x\n" * 20, sample=Sample(size=3)))) == 3
+    assert len(chosen(of(make, "q\n" + "x\n" * 20, sample=RowSample(size=3)))) == 3
 
 
 @pytest.mark.parametrize("weight", [0.01, 0.3, 0.5, 1, 1.25, 2, 2.5, 9, 100])
@@ -196,8 +196,8 @@ def test_the_rank_of_a_row_is_pinned() -> None:
     "change",
     [
         {"where": "true"},
-        {"sample": Sample(size=0.5)},
-        {"sample": Sample(size=0.5, seed=1)},
+        {"sample": RowSample(size=0.5)},
+        {"sample": RowSample(size=0.5, seed=1)},
         {"limit": 3},
         {"weight": 2.0},
     ],

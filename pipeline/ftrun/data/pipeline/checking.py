@@ -13,13 +13,13 @@ from ftrun.cost.models import limit_of
 from ftrun.cost.prices import price
 from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.diagnostics.notes import merged
 from ftrun.data.pipeline.counting import Counted, FileStatistics
 from ftrun.data.pipeline.preparing import look_at
 from ftrun.data.pipeline.severity import severities
 from ftrun.data.pipeline.tally import read_tally
 from ftrun.data.quality.overlap import recall_ids
 from ftrun.data.quality.pii import TOKENS, WORDS
-from ftrun.data.quality.places import told
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken
 from ftrun.data.types import ROLES, Prepared
 from ftrun.errors import Problem
@@ -150,7 +150,7 @@ def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) ->
     """Tell what content checks noted: what they say of single texts once a code, the rest as it is."""
     place = partial(counted.place, experiment.project)
     texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
-    for code, message, (file, line) in told(texts, counted.notes.uncounted, place):
+    for code, message, (file, line) in merged(texts, counted.notes.uncounted, place):
         findings.add(code, message, file=file, line=line)
     for fault, numbers in counted.notes.kept:
         if numbers is None:

@@ -47,7 +47,7 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
             yield Problem(f"there is no check {code!r}", code="checks", hint=_near(code), **where)
         elif CODES[code].severity == "error" and severity != "error":
             message = f"{code} stays an error: what has it can't be trained on"
-            yield Problem(message, code="checks", hint=CODES[code].cure, **where)
+            yield Problem(message, code="checks", hint=CODES[code].fix, **where)
 
 
 def _near(code: str) -> str:

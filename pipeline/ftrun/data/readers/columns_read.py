@@ -24,7 +24,7 @@ def needed_columns(experiment: Experiment, source: Source) -> Needed:
     if not (experiment.prompt.user or experiment.prompt.messages):
         names |= READY | {*(MESSAGE_COLUMNS if source.group_by else ())}
     for text in _texts(experiment, source):
-        from ftrun.experiment.templates.columns import names_in  # imports jinja2
+        from ftrun.experiment.templates.syntax import names_in  # imports jinja2
 
         more = names_in(experiment, text)
         if more is None or (source.group_by and "rows" in more):

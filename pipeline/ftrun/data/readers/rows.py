@@ -22,7 +22,7 @@ from ftrun.data.readers.sources import SourceFile
 from ftrun.data.readers.sqlite_rows import read_sqlite
 from ftrun.data.readers.workbook import read_workbook
 from ftrun.data.types import MARK, Mark, take_mark
-from ftrun.experiment.model import Experiment, Sample, Source
+from ftrun.experiment.model import Experiment, RowSample, Source
 from ftrun.experiment.places import place_of
 from ftrun.protocol.chat import Made
 
@@ -142,7 +142,7 @@ class Choices:
             self._of[source.key] = Choice(self._experiment, source, self._findings, ranks)
         return self._of[source.key]
 
-    def _ranks(self, source: Source, sample: Sample) -> array[int]:
+    def _ranks(self, source: Source, sample: RowSample) -> array[int]:
         unheard = Findings()  # what is wrong is told when the rows are read again
         before = Choice(self._experiment, replace(source, sample=None, limit=None), unheard)
         ranks = array("Q")

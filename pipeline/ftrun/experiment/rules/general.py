@@ -1,4 +1,4 @@
-"""The rules of an experiment that a JSON Schema can't say. Values of a wrong type are the schema's."""
+"""Rules of an experiment that a JSON Schema can't express. The schema reports wrong types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from ftrun.experiment.build import BUILT_IN_TARGETS, choose_target
 from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in, walk
 from ftrun.experiment.places import shown_value
-from ftrun.experiment.rules import later
 from ftrun.experiment.rules.methods import method_problems, prompt_problems
 from ftrun.experiment.rules.sources import check_sources
 from ftrun.experiment.rules.targets import (
@@ -33,7 +32,7 @@ Rule = Callable[[Document], Iterator[Problem]]
 
 
 def rule_problems(document: Document, secrets: set[KeyPath]) -> list[Problem]:
-    """Return the problems that RULES find; nothing is said of values at `secrets`."""
+    """Return the problems that RULES find; values at `secrets` are not mentioned."""
     found = [problem for rule in RULES for problem in rule(document)]
     return [*found, *address_problems(document, secrets), *webhook_problems(document, secrets)]
 
@@ -54,11 +53,11 @@ def _check_state(document: Document) -> Iterator[Problem]:
     url = urlsplit(address)
     if "@" in url.netloc or url.query or url.fragment:
         message = (
-            "the address of the state has no key, query or fragment: credentials come from the environment"
+            "the state address must not have a key, query or fragment: credentials come from the environment"
         )
         yield document.problem(("state",), message, code="state_address")
     elif url.scheme == "file" and (url.netloc or not url.path.startswith("/")):
-        message = "a shared folder is written file:///absolute/path"
+        message = "write a shared folder as file:///absolute/path"
         yield document.problem(("state",), message, code="state_address")
 
 
@@ -83,7 +82,7 @@ def _check_split(document: Document) -> Iterator[Problem]:
         return
     for key in ("stratify_by", "group_by"):
         if get_in(split, key):
-            message = f"`{key}` has nothing to divide: neither validation nor test is a share or a number"
+            message = f"`{key}` has no effect: neither validation nor test is a share or a number"
             hint = "Add `validation: 0.1`, or delete the key."
             yield document.problem(("data", "split", key), message, code="split", hint=hint, at_key=True)
 
@@ -111,7 +110,7 @@ def _check_eval_prompts(document: Document) -> Iterator[Problem]:
         if "messages" in entry:
             yield from _conversation_problems(document, path, entry)
         if isinstance(entry.get("system"), str) and entry["system"].endswith(".j2"):
-            message = "questions are plain text, not templates: write the system prompt itself"
+            message = "questions are plain text, not templates: write out the system prompt"
             yield document.problem((*path, "system"), message, code="eval_prompt")
         yield from _regex_problems(document, (*path, "expect"), entry.get("expect"))
 
@@ -123,7 +122,7 @@ def _conversation_problems(document: Document, path: KeyPath, entry: Mapping[str
     messages = entries_in(entry, "messages")
     if messages and messages[-1][1].get("role") != "user":
         place = (*path, "messages", messages[-1][0])
-        yield document.problem(place, "the last message is the user's", code="eval_prompt")
+        yield document.problem(place, "the last message must be the user's", code="eval_prompt")
 
 
 def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[Problem]:
@@ -136,7 +135,7 @@ def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[
             place = (*path, "regex", index) if listed else (*path, "regex")
             reason = _regex_error(pattern)
             if reason:
-                message = f"{shown_value(pattern)} is no regular expression: {reason}"
+                message = f"{shown_value(pattern)} is not a regular expression: {reason}"
                 yield document.problem(place, message, code="regex")
     for key in ("all", "any"):
         for index, inner in entries_in(expect, key):
@@ -165,7 +164,7 @@ def _check_one_line(document: Document) -> Iterator[Problem]:
         ):
             continue
         if not value.isprintable() or value != value.strip():
-            message = f"{shown_value(value)} has line breaks, control characters or space around it"
+            message = f"{shown_value(value)} has line breaks, control characters or surrounding spaces"
             yield document.problem(path, message, code="wrong_value")
 
 
@@ -176,15 +175,7 @@ def _check_templates(document: Document) -> Iterator[Problem]:
         yield from syntax_problems(document)
 
 
-def _check_later_values(document: Document) -> Iterator[Problem]:
-    for path, node in walk(document.root):
-        if later.is_later_value(path, node.value):
-            message = f"{shown_value(node.value)} is not in this version"
-            yield document.problem(path, message, code="not_in_this_version", hint=later.HINT)
-
-
 RULES: tuple[Rule, ...] = (
-    _check_later_values,
     _check_target,
     check_services,
     check_poll,

@@ -1,4 +1,4 @@
-"""The rules of `prompt` and `train.method`: the templates, hyperparameters and grader of each method."""
+"""Rules of `prompt` and `train.method`: the templates, hyperparameters and grader of each method."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in
 from ftrun.experiment.places import shown_value
 
-# templates and hyperparameters that only one method has a use for
+# templates and hyperparameters of only one method
 TEMPLATES = {"preferred": "dpo", "non_preferred": "dpo", "item": "reinforcement", "assistant": "supervised"}
 HYPERPARAMETERS = {
     "beta": "dpo",
@@ -21,7 +21,7 @@ HYPERPARAMETERS = {
     "eval_samples": "reinforcement",
     "reasoning_effort": "reinforcement",
 }
-GRADERS = {  # what each kind needs
+GRADERS = {  # required keys by type
     "string_check": ("name", "input", "reference", "operation"),
     "text_similarity": ("name", "input", "reference", "evaluation_metric"),
     "score_model": ("name", "input", "model"),
@@ -40,21 +40,21 @@ ITEM = re.compile(r"\{\{-?\s*item\.([A-Za-z_]\w*)")
 
 
 def item_fields(grader: Any) -> frozenset[str]:
-    """Return the fields of a row that a grader's templates name: `{{ item.NAME }}`."""
+    """Return the fields of a row that a grader's templates use: `{{ item.NAME }}`."""
     return frozenset(ITEM.findall(json.dumps(grader, ensure_ascii=False)))
 
 
 def prompt_problems(document: Document) -> Iterator[Problem]:
-    """Yield what is wrong with templates and their names."""
+    """Yield the problems of templates and their names."""
     prompt = get_in(document.data, "prompt")
     given = [key for key in ("system", "user", "assistant") if get_in(prompt, key) is not None]
     if get_in(prompt, "messages") is not None and given:
-        message = f"`messages` stands for the whole conversation, but {', '.join(given)} stands beside it"
+        message = f"`messages` is the whole conversation, but there is also {', '.join(given)}"
         yield document.problem(("prompt", "messages"), message, code="prompt", at_key=True)
     variables = get_in(prompt, "vars")
     for name in variables if isinstance(variables, Mapping) else ():
         if not name.isidentifier() or name == "row":
-            message = "`row` is the whole row" if name == "row" else "no name that a template can use"
+            message = "`row` is the whole row" if name == "row" else "not a name that a template can use"
             yield document.problem(("prompt", "vars", name), message, code="vars", at_key=True)
     for index, entry in entries_in(document.data, "prompt", "messages"):
         yield from _message_problems(document, ("prompt", "messages", index), entry)
@@ -65,10 +65,10 @@ def _message_problems(document: Document, path: KeyPath, entry: Mapping[str, Any
     owners = {"weight": "assistant", "tool_calls": "assistant", "tool_call_id": "tool"}
     for key, owner in owners.items():
         if key in entry and isinstance(role, str) and role != owner:
-            message = f"only messages of the {owner} have a {key}"
+            message = f"only {owner} messages have a {key}"
             yield document.problem((*path, key), message, code="prompt", at_key=True)
     if role == "tool" and "tool_call_id" not in entry:
-        message = "a tool's message needs `tool_call_id`, the id of the call that it answers"
+        message = "a tool message needs `tool_call_id`, the id of the call that it answers"
         yield document.problem(path, message, code="missing_key", at_key=True)
     if "content" not in entry and "tool_calls" not in entry:
         message = "the key `content` is missing"
@@ -79,7 +79,7 @@ def _message_problems(document: Document, path: KeyPath, entry: Mapping[str, Any
 
 
 def method_problems(document: Document) -> Iterator[Problem]:
-    """Yield what does not belong to the method, and what it lacks."""
+    """Yield keys that do not belong to the method, and those that are missing."""
     train = get_in(document.data, "train")
     prompt, grader = get_in(document.data, "prompt"), get_in(train, "grader")
     method = "supervised" if get_in(train, "method") is None else train["method"]
@@ -116,8 +116,8 @@ def _instead(key: str, method: str) -> str:
     if key == "assistant" and method == "dpo":
         return "Write the better answer as `preferred`, the worse one as `non_preferred`."
     if key == "assistant":
-        return "The model answers itself: give the right answer to the grader, as a field of `item`."
-    return f"Say `train: {{method: {TEMPLATES[key]}}}`, or delete it."
+        return "The model writes the answer itself: give the correct one to the grader, as a field of `item`."
+    return f"Set `train.method: {TEMPLATES[key]}`, or delete it."
 
 
 def _hyperparameter_problems(document: Document, given: Any, method: str) -> Iterator[Problem]:
@@ -160,5 +160,5 @@ def _grader_problems(document: Document, path: KeyPath, grader: Mapping[str, Any
         if isinstance(one, Mapping) and one.get("type") in GRADERS and one.get("type") != "multi":
             yield from _grader_problems(document, (*path, "graders", name), one)
         else:
-            message = f"{shown_value(one)} is no grader that `multi` can hold"
+            message = f"{shown_value(one)} is not a grader that `multi` can contain"
             yield document.problem((*path, "graders", name), message, code="wrong_value")

@@ -1,4 +1,4 @@
-"""Finding keys and passwords that stand in an experiment file. Their values are never repeated."""
+"""Find keys and passwords in an experiment file. Messages never repeat their values."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from urllib.parse import urlsplit
 
 from ftrun.errors import Problem
 from ftrun.experiment.document import Document
+from ftrun.experiment.key_shapes import KEY_NAME, KEY_SHAPES, LONG_RUN
 from ftrun.experiment.nodes import KeyPath, walk
-from ftrun.experiment.rules.key_shapes import KEY_NAME, KEY_SHAPES, LONG_RUN
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PLACEHOLDER = re.compile(r"[a-z]{2,4}[-_](.)\1*|[A-Z_]*", re.DOTALL)  # sk-xxxxxxxx, YOUR_API_KEY
 HINT = (
-    "Take the key out of the file and withdraw it at the provider, put it into an environment variable, "
+    "Remove the key from the file, revoke it at the provider, put the new one into an environment variable, "
     "and name that variable with `api_key_env:`."
 )
-MESSAGE = "a key stands in the file; secrets never do"
+MESSAGE = "the file contains a key; secrets never belong in it"
 
 
 def secret_problems(document: Document) -> dict[KeyPath, Problem]:
@@ -37,14 +37,14 @@ def _secrets(document: Document) -> Iterator[KeyPath]:
 
 
 def _names_a_key(path: KeyPath, value: object) -> bool:
-    """Return whether the key at `path` asks for a secret and has one."""
+    """Return whether the key at `path` is named like a secret and has a value."""
     if not path or value in (None, "") or isinstance(value, (int, float)):
         return False
     if "headers" in path and isinstance(value, str) and value.startswith("env:"):
         return False  # a variable's name
     if path == ("data", "pii", "secret"):
-        return False  # what is done about secrets in the data
-    # the author's own names (columns, template variables, targets) may be anything
+        return False  # what to do about secrets in the data
+    # names that the user chooses (columns, template variables, targets) may be anything
     own = path[0] in ("prompt", "eval") or "columns" in path or path[:-1] == ("targets",)
     return not own and KEY_NAME.fullmatch(str(path[-1])) is not None
 

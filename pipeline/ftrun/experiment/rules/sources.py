@@ -1,4 +1,4 @@
-"""The rules of data sources that a JSON Schema can't say: keys that go together, queries, conditions."""
+"""Rules of data sources that a JSON Schema can't express: keys that go together, queries, conditions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONE_EQUAL = re.compile(r"(?<![=<>!])=(?!=)")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DATASET_ID = re.compile(
     r"(?!.*(?:--|\.\.|\.git$))\w(?:[\w.-]*\w)?/\w(?:[\w.-]{0,94}\w)?"
-)  # as the Hub has it
+)  # as the Hub defines it
 
 
 def is_variable_name(text: str) -> bool:
@@ -41,7 +41,7 @@ def check_sources(document: Document) -> Iterator[Problem]:
         yield from _where_problems(document, (*path, "where"), source.get("where"))
         yield from _group_problems(document, path, source)
         if "weight" in source and path[:2] == ("data", "split"):
-            message = "rows that are held out are used once; only training data have a weight"
+            message = "held-out rows are used once; only training data has a weight"
             yield document.problem((*path, "weight"), message, code="wrong_key", at_key=True)
 
 
@@ -62,7 +62,7 @@ def _sources(document: Document) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
 def _group_problems(document: Document, path: KeyPath, source: Mapping[str, Any]) -> Iterator[Problem]:
     for key in ("order_by", "roles") if "group_by" not in source else ():
         if key in source:
-            message = "this is for rows that `group_by` makes conversations of"
+            message = "this is only for rows that `group_by` turns into conversations"
             hint = "Add `group_by: COLUMN`, the column that names the conversation."
             yield document.problem((*path, key), message, code="wrong_key", hint=hint, at_key=True)
 
@@ -89,7 +89,9 @@ def _query_problems(document: Document, path: KeyPath, query: Any) -> Iterator[P
         message = "the query does not begin with SELECT, WITH or VALUES"
         yield document.problem(path, message, code="query", hint="Rows are only read; write one SELECT.")
     elif ";" in plain:
-        yield document.problem(path, "there are several statements", code="query", hint="Write one SELECT.")
+        yield document.problem(
+            path, "there is more than one statement", code="query", hint="Write one SELECT."
+        )
 
 
 def _sql_problems(document: Document, path: KeyPath, sql: Mapping[str, Any]) -> Iterator[Problem]:
@@ -97,7 +99,7 @@ def _sql_problems(document: Document, path: KeyPath, sql: Mapping[str, Any]) -> 
     if isinstance(variable, str) and not is_variable_name(variable):
         # not repeated: it may be the address, with a password in it
         message = "this is not the name of an environment variable"
-        hint = "Write its name, such as DATABASE_URL; the address itself stays out of the file."
+        hint = "Write its name, such as DATABASE_URL; never put the address itself into the file."
         yield document.problem((*path, "url_env"), message, code="url_env", hint=hint)
     yield from _query_problems(document, (*path, "query"), sql.get("query"))
 
@@ -107,16 +109,14 @@ def _dataset_problems(document: Document, path: KeyPath, dataset: Mapping[str, A
     if ("path" in dataset) == ("id" in dataset):
         yield document.problem(path, "either `path` or `id` is needed", code="missing_key", at_key=True)
     elif "id" not in dataset and "revision" in dataset:
-        message = "only datasets of the hub have a revision"
+        message = "only datasets on the Hub have a revision"
         yield document.problem((*path, "revision"), message, code="wrong_key", at_key=True)
     elif isinstance(name, str) and not DATASET_ID.fullmatch(name):
-        message = f"{shown_value(name)} is no organization/name"
+        message = f"{shown_value(name)} is not organization/name"
         yield document.problem((*path, "id"), message, code="wrong_value")
     elif isinstance(name, str) and not (isinstance(revision, str) and COMMIT.fullmatch(revision)):
-        message = (
-            "the commit is needed, in full: a branch or tag can move, and other data are another training"
-        )
-        hint = "Copy it from the dataset's page on the hub: Files and versions, History (40 characters)."
+        message = "the full commit is needed: a branch or tag can move, and other data means another training"
+        hint = "Copy it from the dataset's page on the Hub: Files and versions, History (40 characters)."
         yield document.problem((*path, "revision"), message, code="revision", hint=hint)
 
 
@@ -135,5 +135,5 @@ def _where_problems(document: Document, path: KeyPath, where: Any) -> Iterator[P
 
         words = syntax_error(where, document.path.parent)
         if words is not None:
-            hint = "Compare with two signs: ==" if ONE_EQUAL.search(COMMENT_OR_TEXT.sub("", where)) else None
-            yield document.problem(path, f"this is no condition: {words}", code="where", hint=hint)
+            hint = "Use == to compare" if ONE_EQUAL.search(COMMENT_OR_TEXT.sub("", where)) else None
+            yield document.problem(path, f"this is not a condition: {words}", code="where", hint=hint)

@@ -1,4 +1,4 @@
-"""The rules of targets that a JSON Schema can't say: which service has which key, safe addresses."""
+"""Rules of targets that a JSON Schema can't express: keys of each service, safe addresses."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def _targets(document: Document) -> list[tuple[KeyPath, Mapping[str, Any]]]:
 
 
 def check_services(document: Document) -> Iterator[Problem]:
-    """Yield keys that a target's service does not have, or lacks."""
+    """Yield keys that a target's service does not know, and those that are missing."""
     for path, target in _targets(document):
         provider = target.get("provider")
         if provider == "local":
             for key in REMOTE_ONLY:
                 if key in target:
-                    message = "a local target has no such key; it is for services"
+                    message = "this key is only for services, not for `provider: local`"
                     yield _wrong(document, (*path, key), message)
         elif provider in services.table()["services"]:
             yield from _service_problems(document, path, target, str(provider))
@@ -73,12 +73,12 @@ def _service_problems(
 def _request_problems(document: Document, path: KeyPath, target: Mapping[str, Any]) -> Iterator[Problem]:
     for key in get_in(target, "extra_body") or ():
         if key in REQUEST_FIELDS:
-            message = "this part of the request has a key of its own in the experiment"
+            message = "this field has its own key in the experiment file"
             yield _wrong(document, (*path, "extra_body", key), message)
     for key in get_in(target, "hyperparameters") or ():
         if key in ("n_epochs", "batch_size", "learning_rate_multiplier"):
-            message = "this one is the protocol's"
-            hint = f"Write it as train.hyperparameters.{key}."
+            message = "this is a hyperparameter of the protocol"
+            hint = f"Set `train.hyperparameters.{key}` instead."
             yield _wrong(document, (*path, "hyperparameters", key), message, hint)
 
 
@@ -90,12 +90,14 @@ def _header_problems(document: Document, path: KeyPath, target: Mapping[str, Any
             yield _wrong(document, place, "ftrun sets this header itself")
         elif str(name).lower() in WHO_PAYS:
             key = WHO_PAYS[str(name).lower()]
-            yield _wrong(document, place, f"who pays stands in targets.{path[-1]}.{key}: the state knows it")
+            yield _wrong(
+                document, place, f"set `targets.{path[-1]}.{key}` instead, so that the state records who pays"
+            )
         elif not isinstance(value, str):
             continue
         elif value.startswith(FROM_ENVIRONMENT):
             if not is_variable_name(value.removeprefix(FROM_ENVIRONMENT)):
-                message = "after `env:` stands the name of an environment variable"
+                message = "`env:` must be followed by the name of an environment variable"
                 yield document.problem(place, message, code="api_key_env", show=False)
         elif not value.isascii() or not value.isprintable():
             yield document.problem(place, "a header's value is plain ASCII text", code="wrong_value")
@@ -108,13 +110,15 @@ def _deployment_problems(document: Document, path: KeyPath, target: Mapping[str,
     needed = ("subscription", "resource_group", "account")
     for key in given if target.get("provider") != "azure" else ():
         if key != "name":
-            message = "only Azure's deployments are made by ftrun; elsewhere give `name`, of one of yours"
+            message = (
+                "ftrun creates deployments on Azure only; elsewhere set `name` to a deployment of your own"
+            )
             yield _wrong(document, (*place, key), message)
             return
     missing = [key for key in needed if key not in given]
     if missing and (len(missing) < len(needed) or "name" not in given):
         message = f"`{'`, `'.join(missing)}` missing: Azure needs them to deploy a model"
-        hint = "Or give `name` alone, of a deployment that you made yourself."
+        hint = "Or set only `name`, to a deployment that you created yourself."
         yield document.problem(place, message, code="missing_key", hint=hint)
     url = given.get("management_url")
     if isinstance(url, str):
@@ -122,7 +126,7 @@ def _deployment_problems(document: Document, path: KeyPath, target: Mapping[str,
 
 
 def address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
-    """Yield what is wrong with addresses and the variables of keys; `secrets` are not repeated."""
+    """Yield the problems of addresses and key variables; `secrets` are never repeated."""
     for path, target in _targets(document):
         endpoint = target.get("endpoint")
         if isinstance(endpoint, str) and (*path, "endpoint") not in secrets:
@@ -136,7 +140,7 @@ def address_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Prob
         if "api_key_env" not in target:
             yield document.problem(
                 (*path, "base_url"),
-                "another server needs a key of its own, never the provider's",
+                "another server needs its own key, never the provider's",
                 code="api_key_env_missing",
                 hint="Name the variable that holds its key: `api_key_env: OTHER_API_KEY`.",
             )
@@ -152,12 +156,12 @@ def _variable_problems(document: Document, path: KeyPath, variable: str) -> Iter
     if not is_variable_name(variable):
         # not repeated: it may be the key itself
         message = "this is not the name of an environment variable"
-        hint = "Write its name, such as OPENAI_API_KEY; the secret itself stays out of the file."
+        hint = "Write its name, such as OPENAI_API_KEY; never put the secret itself into the file."
         yield document.problem(path, message, code="api_key_env", hint=hint, show=False)
 
 
 def webhook_problems(document: Document, secrets: set[KeyPath]) -> Iterator[Problem]:
-    """Yield what is wrong with the variable of a webhook's address."""
+    """Yield the problems of the variable for the webhook."""
     variable, path = get_in(document.data, "notify", "webhook_env"), ("notify", "webhook_env")
     if isinstance(variable, str) and path not in secrets:
         yield from _variable_problems(document, path, variable)
@@ -169,9 +173,9 @@ def _refused_address(address: str) -> str | None:
         host = url.hostname or ""
         _ = url.port
     except ValueError as error:
-        return f"this is no address: {error}"
+        return f"this is not an address: {error}"
     if url.scheme not in ("http", "https") or not host or not address.isascii() or not address.isprintable():
-        return "an address begins with https:// and a host's name"
+        return "an address begins with https:// and a host name"
     if url.query or url.fragment or " " in address:
         return "an address ends with its path, such as /v1"
     if url.scheme == "http" and not _is_loopback(host):
@@ -189,14 +193,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_poll(document: Document) -> Iterator[Problem]:
-    """Yield pauses that are none."""
+    """Yield the problems of `poll`."""
     for path, target in _targets(document):
         poll = target.get("poll")
         try:
             shortest = seconds(get_in(poll, "min"), 1.0)
             longest = seconds(get_in(poll, "max"), max(30.0, shortest))
         except (ValueError, TypeError):
-            continue  # the schema has said so
+            continue  # the schema reports it
         if not 0 < shortest <= longest:
-            message = f"the pauses go from {shortest:g} s to {longest:g} s; min is above 0 and not above max"
+            message = f"the pauses are {shortest:g} s to {longest:g} s; min must be above 0 and at most max"
             yield document.problem((*path, "poll"), message, code="poll")

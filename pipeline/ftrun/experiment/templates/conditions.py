@@ -15,7 +15,7 @@ from ftrun.untrusted import CapError, Capped
 
 
 class ConditionError(Exception):
-    """A condition can't be told for a row; `hint` says what would help."""
+    """A condition can't be evaluated for a row; `hint` says what would help."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -23,20 +23,20 @@ class ConditionError(Exception):
 
 
 class Condition:
-    """One condition, in a process that may be killed. Not for several threads at once."""
+    """One condition, in a process that may be killed. Not thread-safe."""
 
     def __init__(self, text: str, folder: Path) -> None:
         self._compiled = Capped(_Compiled, text, folder)
 
     def verdicts(self, rows: Sequence[Mapping[str, Any]]) -> list[bool | ConditionError]:
-        """Return whether the condition is true for each of the rows, or why that can't be told.
+        """Return whether the condition is true for each of the rows, or why it can't be evaluated.
 
-        ConfigError if that takes more than it may.
+        ConfigError if that exceeds the limits.
         """
         try:
             found = self._compiled.call("verdicts", rows)
         except CapError as error:
-            hint = "Shorten the condition, or prepare the rows beforehand."
+            hint = "Simplify the condition, or prepare the rows in advance."
             raise ConfigError(f"where: {error}", code="template_limit", hint=hint) from error
         return [one if isinstance(one, bool) else ConditionError(*one) for one in found]
 
@@ -51,7 +51,7 @@ class _Compiled:
         )
 
     def verdicts(self, rows: Sequence[Mapping[str, Any]]) -> list[bool | tuple[str, str | None]]:
-        """Return a verdict for each row: true, false, or in words why there is none, and a hint."""
+        """Return a verdict for each row: true, false, or the reason why there is none and a hint."""
         return [self._verdict(row) for row in rows]
 
     def _verdict(self, row: Mapping[str, Any]) -> bool | tuple[str, str | None]:
@@ -59,20 +59,20 @@ class _Compiled:
             value = self._expression({**row, "row": row})
             if isinstance(value, bool):
                 return value
-            if not value:  # null and "" are what an absent value is; an undefined name raises here
+            if not value:  # null and "" count as false; an undefined name raises here
                 return False
         except (CapError, MemoryError):
             raise
         except MissingError as error:
             return _missing(error, row)
-        except Exception as error:  # an expression can raise anything, and is at fault whatever it is
+        except Exception as error:  # an expression can raise anything, and is at fault
             return str(error) or type(error).__name__, _hint(error)
         hint = f"Compare it: `({self._text}) != ''`, or with the value that is meant."
-        return f"it gives {_kind(value)}, not true or false", hint
+        return f"it evaluates to {_kind(value)}, not true or false", hint
 
 
 def syntax_error(text: str, folder: Path) -> str | None:
-    """Return what is wrong with a condition as it stands, None if nothing is."""
+    """Return what is wrong with a condition itself, None if nothing is."""
     try:
         Capped(_Compiled, text, folder).call("verdicts", [])
     except (TemplateError, CapError) as error:
@@ -86,7 +86,7 @@ def syntax_error(text: str, folder: Path) -> str | None:
 
 def _missing(error: MissingError, row: Mapping[str, Any]) -> tuple[str, str | None]:
     if error.owner is None and error.message != f"{error.name!r} is undefined":
-        return str(error.message), None  # an attribute that a value has not, or that is not for templates
+        return str(error.message), None  # an attribute that does not exist, or that templates may not use
     known = [str(name) for name in (row if error.owner is None else error.owner)]
     near = difflib.get_close_matches(error.name, known, n=1)
     hint = f"Did you mean `{near[0]}`? " if near else ""
@@ -101,5 +101,5 @@ def _kind(value: Any) -> str:
 
 def _hint(error: Exception) -> str | None:
     if isinstance(error, TypeError):
-        return "The values of a text file are text: write `year|int >= 2025` to compare as numbers."
+        return "Values of text files are text: write `year|int >= 2025` to compare as numbers."
     return None

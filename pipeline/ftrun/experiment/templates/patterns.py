@@ -1,4 +1,4 @@
-"""Regular expressions that others wrote: searched for in a process that can be killed.
+"""Untrusted regular expressions, to be tried in a process that can be killed.
 
 Neither the search nor the compiling of a pattern can be bounded by looking at it.
 """
@@ -11,7 +11,7 @@ SEARCH_SECONDS = 1.0
 
 
 class Patterns:
-    """Tries patterns; to be called within caps."""
+    """Try patterns; call it within limits."""
 
     def search(self, pattern: str, text: str, seconds: float = SEARCH_SECONDS) -> bool | str:
         """Return whether the pattern is found in the text, or why it is not a regular expression.

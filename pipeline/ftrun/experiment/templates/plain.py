@@ -1,6 +1,6 @@
-"""Templates that are nothing but text with `{{ name }}` in it: filled in without Jinja, much faster.
+"""Templates of plain text and `{{ name }}`: filled in without Jinja, much faster.
 
-Only where that surely gives what Jinja would; everything else, and every error, is left to it.
+Only where the result is certainly the same; everything else, and every error, is left to Jinja.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ RESERVED = frozenset(("and", "else", "if", "in", "is", "not", "or", "true", "fal
 
 
 def plain_filler(text: str) -> Filler | None:
-    """Return what fills in a template if it is nothing but text and names, None otherwise.
+    """Return a function that fills in a template of plain text and names; None for any other template.
 
-    It returns what Jinja would render; None if it is to render, or to say what is wrong.
+    It returns what Jinja would render; None if Jinja must render it, or report what is wrong.
     """
     parts = NAME.split(text)
     if any(mark in part for part in parts[::2] for mark in MARKS) or not RESERVED.isdisjoint(parts[1::2]):
@@ -33,7 +33,7 @@ def plain_filler(text: str) -> Filler | None:
     parts[-1] = parts[-1].removesuffix("\n")  # as Jinja drops the line break at the end of a file
     texts, wanted = parts[::2], parts[1::2]
     if not wanted and len(text) <= LARGEST_OUTPUT:
-        return lambda _: texts[0]  # the same for all rows, which then is known wherever it turns up
+        return lambda _: texts[0]  # the same object for all rows
     form = "%s".join(part.replace("%", "%%") for part in texts)
 
     def fill(names: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Rendering the prompt: a row becomes messages, and every error names template and row.
+"""Render the prompt: a row becomes messages, and every error names the template and the row.
 
 Only the templates of the experiment file are rendered, never data or a model's output.
 """
@@ -36,7 +36,7 @@ NO_TEMPLATES = {
 
 
 class Renderer:
-    """Renders the prompt of one experiment. Not for several threads at once."""
+    """Render the prompt of one experiment. Not thread-safe."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._prompt, self._method = experiment.prompt, experiment.train.method
@@ -51,7 +51,7 @@ class Renderer:
     def render_row(
         self, row: Mapping[str, Any], *, file: str | Path | None = None, line: int | None = None
     ) -> list[Message]:
-        """Return the chat messages of one row; `file` and `line` say where the row stands, for errors.
+        """Return the chat messages of one row; `file` and `line` are the place of the row, for errors.
 
         ConfigError if a template is wrong or names what the row lacks; DataError if a value in it is null.
         """
@@ -59,7 +59,7 @@ class Renderer:
         if self._prompt.messages is not None:
             return [self._message(index, names, file, line) for index in range(len(self._prompt.messages))]
         if self._prompt.user is None and self._prompt.assistant is None:
-            message = "the rows are no ready chats, and the experiment has no templates for them"
+            message = "the rows are not chats, and the experiment has no templates for them"
             hint = f"{NO_TEMPLATES[self._method]} Columns: {', '.join(map(str, row))}."
             raise ConfigError(message, code="no_templates", hint=hint, file=_shown(file), line=line)
         place = _row_place(file, line)
@@ -70,7 +70,7 @@ class Renderer:
     def render_output(
         self, key: str, row: Mapping[str, Any], *, file: str | Path | None = None, line: int | None = None
     ) -> str:
-        """Return what `prompt.preferred` or `prompt.non_preferred` (`key`) gives for a row."""
+        """Return what `prompt.preferred` or `prompt.non_preferred` (`key`) renders for a row."""
         place = _row_place(file, line)
         return self._render(f"prompt.{key}", self._names(row, place), place)
 
@@ -122,7 +122,7 @@ class Renderer:
         return tree
 
     def _names(self, row: Mapping[str, Any], place: RowPlace | None) -> dict[str, Any]:
-        """Return what templates see: columns, `vars` and `row`; a name that is two of these is an error."""
+        """Return what templates see: columns, `vars` and `row`; ambiguous names are errors."""
         if not self._taken.isdisjoint(row):
             name = next(name for name in row if name in self._taken)
             other = (
@@ -149,7 +149,7 @@ class Renderer:
 
 
 def render_alone(experiment: Experiment, template: Template, key: str, names: Mapping[str, Any]) -> str:
-    """Return a template of the experiment that is none of the prompt's; `key` names it for errors.
+    """Render a template of the experiment outside the prompt; `key` names it in errors.
 
     ConfigError if it is wrong or names what is not in `names`; DataError if a value is null.
     """
@@ -166,7 +166,7 @@ def _rendered(
 ) -> str:
     try:
         text: str = rendering.call("render", template, key, names, place)
-    except CapError as error:  # it was killed, or out of time outside of the template's own lines
+    except CapError as error:  # it was killed, or ran out of time outside the template's own lines
         _explain(error, template, key, names, place)
     return text
 
@@ -179,27 +179,27 @@ class _Rendering:
         self._compiled: dict[tuple[str, str], Compiled] = {}
 
     def render(self, template: Template, key: str, names: Mapping[str, Any], place: RowPlace | None) -> str:
-        """Return what a template gives; UserError with its place and the row's if it can't be rendered."""
+        """Return the rendered template; UserError with its place and the row's if it can't be rendered."""
         try:
             if (key, template.text) not in self._compiled:
                 self._compiled[key, template.text] = _compile(self._environment, template, key)
             text = self._compiled[key, template.text].render(names)
             if len(text) > LARGEST_OUTPUT:
-                raise CapError(f"it puts out more than {LARGEST_OUTPUT:,} characters")
-            text.encode()  # an escape in the template may be half a character
-        except Exception as error:  # a template can raise anything; whatever it is, the template is at fault
+                raise CapError(f"it renders more than {LARGEST_OUTPUT:,} characters")
+            text.encode()  # an escape in the template may be a lone surrogate
+        except Exception as error:  # a template can raise anything, and is at fault
             _explain(error, template, key, names, place)
         return text
 
 
 def _calls(rendered: Any, key: str, place: RowPlace | None) -> Any:
-    """Return calls as the API takes them: a text that a template gave is JSON, arguments become one."""
+    """Return calls as the API takes them: a rendered text is parsed as JSON, arguments become JSON text."""
     if isinstance(rendered, str):
         try:
             return json.loads(rendered)
         except (ValueError, RecursionError) as error:
             file, line = place or (None, None)
-            message = f"{key}: what the template gives is no JSON: {error}"
+            message = f"{key}: the template does not render valid JSON: {error}"
             raise ConfigError(message, code="template_json", file=file, line=line) from error
     return [_call(one) for one in rendered]
 
@@ -245,12 +245,12 @@ def _explain(
             kind, code, words = DataError, "template_null", str(error)
             hint = f"Fill it in the data, or give a default: {{{{ {error.name} or '' }}}}."
         case CapError() | MemoryError():
-            code, hint = "template_limit", "Shorten its loops and what it repeats."
+            code, hint = "template_limit", "Shorten its loops and repetitions."
             words = str(error) or f"it takes more than {untrusted.MEMORY:,} bytes of memory"
         case TemplateSyntaxError():
-            code, words = "template_syntax", error.message or "this is no template"
+            code, words = "template_syntax", error.message or "this is not a template"
         case RecursionError():
-            words = "the templates include or call one another without end"
+            words = "the templates include or call each other endlessly"
         case _:
             words = str(error) or type(error).__name__
     if kind is DataError and place:

@@ -1,12 +1,14 @@
 """The Jinja2 environment of an experiment: sandboxed, strict, and confined to a folder.
 
-Jinja's sandbox keeps templates from reaching Python. What a template may cost is capped by the process that
-renders it (`ftrun.capped`). Not for use by several threads at once.
+Jinja's sandbox keeps templates from reaching Python. The process that
+renders them limits time and memory (`ftrun.untrusted`). Not thread-safe.
 """
 
 from __future__ import annotations
 
 import functools
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from ftrun.experiment.document import LARGEST_TEMPLATE
-from ftrun.experiment.templates.widths import half_width, nfkc
+
+# digits and letters, and between digits the marks of numbers, times and dates
+WIDE = re.compile("[０-９Ａ-Ｚａ-ｚ]+(?:(?<=[０-９])[．，：／－](?=[０-９])[０-９Ａ-Ｚａ-ｚ]+)*")
+HALF = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 
 
 class NullError(Exception):
-    """A template puts out a value that is null, or that has no text of its own."""
+    """A template outputs a value that is null, or a list or mapping."""
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(message)
@@ -51,7 +56,7 @@ class NamedUndefined(StrictUndefined):
 
 
 class FolderLoader(BaseLoader):
-    """Loads .j2 files below one folder; nothing outside it, also not through a link."""
+    """Load .j2 files from one folder; nothing outside it, not even through a link."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -62,9 +67,9 @@ class FolderLoader(BaseLoader):
         """Return text and file name of a template; TemplateNotFound with the reason."""
         path = self.folder / template
         if "\0" in template or not template.endswith(".j2") or not path.is_file():
-            raise TemplateNotFound(template, f"there is no template file {template!r} below {self.folder}")
+            raise TemplateNotFound(template, f"there is no template file {template!r} in {self.folder}")
         if not path.resolve().is_relative_to(self.folder):
-            raise TemplateNotFound(template, f"{template!r} lies outside the experiment's folder")
+            raise TemplateNotFound(template, f"{template!r} is outside the experiment's folder")
         if path.stat().st_size > LARGEST_TEMPLATE:
             raise TemplateNotFound(template, f"{template!r} is larger than {LARGEST_TEMPLATE:,} bytes")
         try:
@@ -88,7 +93,7 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
         self.filters["_output"] = _output
 
     def compile(self, source: Any, *arguments: Any, **options: Any) -> Any:
-        """Compile text or a syntax tree, with a look at every value that is put out."""
+        """Compile text or a syntax tree, with a check of every value that it outputs."""
         if isinstance(source, str):
             name, filename = (*arguments, None, None)[:2]
             source = self.parse(source, name, filename)
@@ -105,6 +110,16 @@ class ExperimentEnvironment(ImmutableSandboxedEnvironment):
         return template
 
 
+def half_width(value: Any) -> Any:
+    """Return text with half-width digits and letters, １２．５ as 12.5; everything else stays."""
+    return WIDE.sub(lambda found: found[0].translate(HALF), value) if isinstance(value, str) else value
+
+
+def nfkc(value: Any) -> Any:
+    """Return text in Unicode form NFKC: １２ is 12 and ｱ is ア, but ① is 1 too, and x² is x2."""
+    return unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
+
+
 def _output(value: Any, name: str) -> str:
     if value is None:
         raise NullError(name, f"{name} is null")
@@ -115,7 +130,7 @@ def _output(value: Any, name: str) -> str:
 
 
 class _WithOutput(NodeTransformer):
-    """Puts `_output` around every value that a syntax tree puts out."""
+    """Wrap every value that a syntax tree outputs in `_output`."""
 
     def visit_Output(self, node: nodes.Output) -> nodes.Node:
         names = [None if isinstance(one, nodes.TemplateData) else expression_name(one) for one in node.nodes]
@@ -133,7 +148,7 @@ def _named(node: Any, name: str) -> nodes.Filter:
 
 
 def expression_name(node: nodes.Node) -> str:
-    """Return how a template spells a value: `x`, `row.x`, `x | upper`; else `an expression`."""
+    """Return a value as the template spells it: `x`, `row.x`, `x | upper`; else `an expression`."""
     match node:
         case nodes.Name():
             return node.name

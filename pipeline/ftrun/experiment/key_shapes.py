@@ -1,4 +1,4 @@
-"""What a provider's key looks like, and hiding it in text that people will see."""
+"""What keys look like, and masking them in messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMED_KEY = re.compile(
     r"|credentials?)[\"']?\s*[:=：]\s*)(\S.*)",
     re.IGNORECASE,
 )
-# begun nowhere but at the start of a run, and no endless scheme: a line may have a million characters
+# anchored at the start of a run, and a bounded scheme: a line may have a million characters
 LONG_RUN = re.compile(
     r"(?<![A-Za-z0-9_+=])(?=[A-Za-z0-9_+=]*[a-z])(?=[A-Za-z0-9_+=]*[0-9])[A-Za-z0-9_+=]{32,}"
 )
