@@ -168,7 +168,7 @@ def test_a_file_cut_short_in_the_cache_is_made_anew(toy: BaseModel) -> None:
 
 SMALL_DISK = """
 import resource, sys
-from ftrun.engine import catalogue
+from ftrun.engine.models import catalogue
 from ftrun.engine.models.catalogue import BaseModel, Wheel
 from ftrun.engine.models.weights import model_folder
 from ftrun.errors import FtrunError
