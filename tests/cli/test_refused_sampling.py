@@ -86,7 +86,7 @@ def test_an_empty_answer_of_a_model_that_thought_too_long_is_told(paid: Paid) ->
     """All tokens went into thinking: the key to raise is named, and the answer is kept as it came."""
     refusing(paid, finish="length")
     assert paid.json(*RUN)["status"] == "done"
-    assert "all 256 tokens were spent before it said anything" in paid.error
+    assert "it used all 256 tokens before it said anything" in paid.error
     assert "Raise `eval.sampling.max_tokens`" in paid.error
 
 

@@ -1,4 +1,4 @@
-"""The check of a request to create a job: everything that can be refused is refused before it exists."""
+"""Check a request to create a job: whatever can be refused is refused before the job exists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METHODS = ("supervised", "dpo", "reinforcement")
 
 
 def read_new_job(body: Body, store: Store) -> NewJob:
-    """Return the job that a request asks for; raise ApiError (400) for what this engine can't do."""
+    """Return the requested job; raise ApiError (400) for what this engine can't do."""
     model = body.required_text("model")
     training_file = body.required_text("training_file")
     validation_file = body.text("validation_file")
@@ -52,8 +52,8 @@ def check_base_model(name: str) -> None:
     """Raise ApiError unless `name` is a base model of the catalogue, a folder with one, or a hub id."""
     if find_model(name) is None and not _is_folder(name) and not HUB_ID.fullmatch(name):
         message = (
-            f"There is no model '{name}'. Built in are {', '.join(model_names())}; an absolute path of a "
-            "folder with a model, or a Hugging Face id (owner/name), also works."
+            f"There is no model '{name}'. Built-in models: {', '.join(model_names())}. The absolute path of "
+            "a folder with a model, or a Hugging Face id (owner/name), also works."
         )
         raise ApiError(message, code="model_not_found", param="model")
     try:

@@ -52,7 +52,7 @@ def _train(store: Store, job: StoredJob) -> None:
     except Cancelled:
         store.jobs.cancel(job.id)
     except Paused:
-        store.jobs.rest(job.id)
+        store.jobs.settle_pause(job.id)
     except Rejected as error:
         store.jobs.fail(job.id, code=error.code, message=str(error), param=error.param)
     except FtrunError as error:

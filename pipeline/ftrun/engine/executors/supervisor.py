@@ -157,7 +157,7 @@ class Supervisor:
             if self._is_running(job):
                 living += 1
             else:
-                self._store.jobs.rest(job.id)
+                self._store.jobs.settle_pause(job.id)
         return living
 
     def _is_running(self, job: StoredJob) -> bool:
