@@ -167,7 +167,7 @@ RULES = {
         notices=_late_list_without_a_state,
     ),
     "a server error is a no": Broken(
-        file="targets/failures.py",
+        file="targets/api/failures.py",
         right="REFUSED = (400, 401, 403, 404, 413, 422)",
         wrong="REFUSED = (400, 401, 403, 404, 413, 422, 500, 503)",
         notices=_server_error,

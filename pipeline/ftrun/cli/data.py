@@ -18,7 +18,7 @@ from ftrun.cli.options import experiment_options
 from ftrun.cli.program import program
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
-from ftrun.files import real, damage_reported
+from ftrun.files import damage_reported, real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick

@@ -229,12 +229,12 @@ def _ping(note: dict[str, Any]) -> dict[str, Any] | None:
     # no proxy may carry a loopback request, or see the token
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        info = bounded(lambda: _told(opener, request), PING_SECONDS, cut=lambda: None)
+        info = bounded(lambda: _get_json(opener, request), PING_SECONDS, cut=lambda: None)
     except (OSError, ValueError, RecursionError, urllib.error.HTTPError, OverdueError):
         return None
     return info if isinstance(info, dict) else None
 
 
-def _told(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
+def _get_json(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
     with opener.open(request, timeout=PING_SECONDS) as answer:
         return json.load(answer)

@@ -107,7 +107,7 @@ class Deployments:
                 problem = f"the connection to {where.management_url} failed ({type(error).__name__})"
                 continue
             if answer.status_code == 429 or answer.status_code >= 500:
-                problem = _told(answer)
+                problem = _api_message(answer)
                 continue
             return _read(method, name, answer)
         raise ServiceError(f"{method} deployment {name}: {problem}", code="unreachable")
@@ -129,7 +129,7 @@ def _read(method: str, name: str, answer: httpx2.Response) -> dict[str, Any] | N
         # a proxy's 404 does not prove that a deployment, which is billed by the hour, no longer exists
         code = "wrong_key" if answer.status_code in (401, 403) else "refused"
         raise ServiceError(
-            f"{method} deployment {name}: {_told(answer)}",
+            f"{method} deployment {name}: {_api_message(answer)}",
             code=code,
             hint="Deploying needs its own token, with the role Cognitive Services Contributor.",
         )
@@ -150,7 +150,7 @@ def _is_azures(answer: httpx2.Response) -> bool:
         return False
 
 
-def _told(answer: httpx2.Response) -> str:
+def _api_message(answer: httpx2.Response) -> str:
     try:
         message = answer.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):

@@ -72,6 +72,6 @@ def cause_of(job: Job) -> Cause:
         return Cause(code="job_cancelled", hint=f"Someone cancelled it; {AGAIN}.")
     if job.error_code in CODES:
         return CODES[job.error_code]
-    told = PATH.sub("", f"{job.error_code or ''} {job.error or ''}")  # a folder may have any name
-    found = next((cause for pattern, cause in CAUSES if pattern.search(told)), None)
+    text = PATH.sub("", f"{job.error_code or ''} {job.error or ''}")  # a folder may have any name
+    found = next((cause for pattern, cause in CAUSES if pattern.search(text)), None)
     return found or Cause(code="job_failed", hint=f"Fix the cause; {AGAIN}.")

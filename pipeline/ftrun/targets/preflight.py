@@ -29,22 +29,22 @@ DROPPED = {
 def check_request(experiment: Experiment) -> list[str]:
     """Return notes on what is not sent; ConfigError for a value that would be misunderstood."""
     target, train = experiment.target, experiment.train
-    told = target.capabilities
+    capabilities = target.capabilities
     multiplier = train.hyperparameters.get("learning_rate_multiplier", "auto")
-    if told.get("learning_rate") == "absolute" and multiplier != "auto":
+    if capabilities.get("learning_rate") == "absolute" and multiplier != "auto":
         raise _problem(
             experiment,
             ("train", "hyperparameters", "learning_rate_multiplier"),
             f"{target.name} takes an absolute learning rate and would use {multiplier} as one",
             hint=f"Set targets.{target.name}.hyperparameters: {{learning_rate: 0.00001}}, and `auto` here.",
         )
-    if told.get("method") == "left_out" and train.method != "supervised":
+    if capabilities.get("method") == "left_out" and train.method != "supervised":
         raise _problem(experiment, ("train", "method"), f"{target.name} trains supervised only")
     asked = {"suffix": train.suffix is not None, "seed": train.seed is not None, "metadata": True}
     return [
         f"{target.name} {words}"
         for key, words in DROPPED.items()
-        if asked[key] and told.get(key) == "left_out"
+        if asked[key] and capabilities.get(key) == "left_out"
     ]
 
 

@@ -65,14 +65,14 @@ def outcome_of(error: Exception) -> NotCreated | Unclear:
     A proxy that filters answers gives its own 4xx after the server has created the job.
     """
     if isinstance(error, openai.APIStatusError):
-        told = describe(error)
+        reason = describe(error)
         if not in_api_form(error):
-            return Unclear(reason=f"{told}; this is not an error of the API, it may come from a proxy")
+            return Unclear(reason=f"{reason}; this is not an error of the API, it may come from a proxy")
         if error.status_code in (*REFUSED, 429):
             return NotCreated(
-                reason=told, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
+                reason=reason, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
             )
-        return Unclear(reason=told)
+        return Unclear(reason=reason)
     if isinstance(error, openai.APIConnectionError) and _never_sent(error):
         return NotCreated(reason=describe(error), hint=f"Nothing was sent. {_hint(error)}")
     return Unclear(reason=describe(error))
@@ -134,25 +134,25 @@ def code_of(error: Exception) -> str:
         return "unreadable_answer"
     if not isinstance(error, openai.APIStatusError):
         return "unreachable"
-    told = _body(error)
-    code, status = str(told.get("code") or ""), error.status_code
+    body = _body(error)
+    code, status = str(body.get("code") or ""), error.status_code
     if code == "training_not_available":
         return "not_eligible"
-    if code in QUOTA or told.get("type") in QUOTA:
+    if code in QUOTA or body.get("type") in QUOTA:
         return "quota"
     if status == 429:
-        return _limit(f"{code} {told.get('message')}")
+        return _limit(f"{code} {body.get('message')}")
     if 300 <= status < 400:
         return "redirected"
     refused = 400 <= status < 500 and status not in PASSING
     return CODES.get(status, "refused" if refused else "api_error")
 
 
-def _limit(told: str) -> str:
+def _limit(message: str) -> str:
     """Return which limit a 429 means: the daily one, that of running jobs, or a short one."""
-    if DAILY.search(told):
+    if DAILY.search(message):
         return "daily_limit"
-    return "queue_full" if QUEUE.search(told) else "rate_limited"
+    return "queue_full" if QUEUE.search(message) else "rate_limited"
 
 
 def retry_after(error: Exception) -> float | None:
@@ -186,9 +186,9 @@ def _body(error: openai.APIStatusError) -> dict[str, Any]:
 
 
 def _api_message(error: openai.APIStatusError) -> str:
-    told = error.body if isinstance(error.body, str) and not error.body.startswith("<") else None
-    said = _body(error).get("message") or _body(error).get("detail") or told or "no message in the answer"
-    return (said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))[:500]
+    text = error.body if isinstance(error.body, str) and not error.body.startswith("<") else None
+    message = _body(error).get("message") or _body(error).get("detail") or text or "no message in the answer"
+    return (message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))[:500]
 
 
 def _hint(error: Exception) -> str:
@@ -199,8 +199,8 @@ def _hint(error: Exception) -> str:
     if isinstance(error, openai.APIStatusError):
         if error.status_code == LOGIN_WANTED:
             return HINTS["login_wanted"]
-        told = _body(error)
-        if code in FOREIGN and not (told.get("message") or told.get("detail")):
+        body = _body(error)
+        if code in FOREIGN and not (body.get("message") or body.get("detail")):
             return HINTS["foreign"]
     if code == "daily_limit":
         return f"This is not an error: the account has reached its daily limit. Come back {_when(pause)}."

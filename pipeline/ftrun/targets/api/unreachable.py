@@ -43,9 +43,9 @@ def network_trouble(error: openai.APIConnectionError) -> tuple[str, str]:
     if isinstance(error, openai.APITimeoutError) and not names & {"ConnectTimeout", "PoolTimeout"}:
         return _silent(where, causes)
     if "ProxyError" in names:
-        told = next(cause for cause in causes if type(cause).__name__ == "ProxyError")
+        refusal = next(cause for cause in causes if type(cause).__name__ == "ProxyError")
         return (
-            f"the proxy of HTTPS_PROXY or ALL_PROXY refused the connection to {where} ({told})",
+            f"the proxy of HTTPS_PROXY or ALL_PROXY refused the connection to {where} ({refusal})",
             "Check the proxy's address and password there, or exclude the server with NO_PROXY.",
         )
     where = _through_a_proxy(error.request.url) or where
@@ -78,9 +78,9 @@ def _not_connected(where: str, host: str, causes: list[BaseException], names: se
             "Check host and port in base_url, then this machine's network, VPN, firewall and HTTPS_PROXY."
         )
     if names & {"ConnectError"}:
-        told = next((str(one.strerror) for one in causes if isinstance(one, OSError) and one.strerror), "")
+        reason = next((str(one.strerror) for one in causes if isinstance(one, OSError) and one.strerror), "")
         words = "Check this machine's network and VPN, and base_url."
-        return f"no connection to {where}" + (f" ({told})" if told else ""), words
+        return f"no connection to {where}" + (f" ({reason})" if reason else ""), words
     cause_name = type(causes[0]).__name__ if causes else "no reason given"
     return f"the connection to {where} was cut ({cause_name})", (
         "The server, or a proxy in between, closed it. " + AGAIN
@@ -88,8 +88,8 @@ def _not_connected(where: str, host: str, causes: list[BaseException], names: se
 
 
 def _about(error: ssl.SSLCertVerificationError) -> str:
-    told = error.verify_message.lower()
-    return next((words for part, words in BAD_CERTIFICATES if part in told), UNKNOWN_AUTHORITY)
+    message = error.verify_message.lower()
+    return next((words for part, words in BAD_CERTIFICATES if part in message), UNKNOWN_AUTHORITY)
 
 
 def _refused(host: str) -> str:
