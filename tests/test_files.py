@@ -49,9 +49,9 @@ OF_MODULES = {
     "pickle": {"dump"},
 }
 TEMPORARY = "a folder of its own in the folder for temporary files, with a random name"
-NAMELESS = "has no name, so nothing can stand in its place; its folder was made by files.make_folder"
+NAMELESS = "has no name, so nothing can be put in its place; files.make_folder created its folder"
 READS = "is opened for reading"
-STORE = "in the store's or the model cache's own folder, which the user names, below a folder made by files"
+STORE = "in the folder of the store or the model cache, which the user names, below one that files created"
 ELSEWHERE = {
     ("augment/seeds.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/check.py", "tempfile.TemporaryDirectory"): TEMPORARY,
@@ -59,23 +59,26 @@ ELSEWHERE = {
     ("cli/plan.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/output.py", "tempfile.mkstemp"): "a new file with a random name, opened by O_EXCL",
     ("cli/main.py", "os.open"): "the null device, in place of a stream that nobody reads",
-    ("data/spool.py", "tempfile.TemporaryFile"): NAMELESS,
-    ("data/grouping.py", "tempfile.TemporaryFile"): NAMELESS,
-    ("data/database.py", "tempfile.TemporaryFile"): NAMELESS,
-    ("data/datasets.py", "snapshot_download"): "into the cache of the Hub's own client, in the user's home",
-    ("data/sqlite_rows.py", "sqlite3.connect"): "mode=ro",
+    ("data/pipeline/spool.py", "tempfile.TemporaryFile"): NAMELESS,
+    ("data/readers/grouping.py", "tempfile.TemporaryFile"): NAMELESS,
+    ("data/readers/database.py", "tempfile.TemporaryFile"): NAMELESS,
+    (
+        "data/readers/hub.py",
+        "snapshot_download",
+    ): "into the cache of the Hub's own client, in the user's home",
+    ("data/readers/sqlite_rows.py", "sqlite3.connect"): "mode=ro",
     ("state/store.py", "os.open"): READS,
     ("engine/places.py", "chmod"): "the mode of the store's own folder, which the user names",
     ("engine/store/database.py", "sqlite3.connect"): f"{STORE}; files.refuse_file looked at it",
-    ("engine/local/checkpoint.py", "os.open"): READS,
-    ("engine/local/checkpoint.py", "save_file"): STORE,
-    ("engine/local/convert.py", "save_file"): STORE,
-    ("engine/local/convert_tokenizer.py", "save_pretrained"): STORE,
-    ("engine/local/download.py", "copyfileobj"): "into a file that files.open_to_write opened",
-    ("engine/local/download.py", "tempfile.TemporaryDirectory"): STORE,
-    ("engine/local/lora.py", "save_file"): STORE,
-    ("engine/local/weights.py", "os.open"): READS,
-    ("engine/local/weights.py", "snapshot_download"): STORE,
+    ("engine/training/checkpoint.py", "os.open"): READS,
+    ("engine/training/checkpoint.py", "save_file"): STORE,
+    ("engine/models/convert.py", "save_file"): STORE,
+    ("engine/models/convert.py", "save_pretrained"): STORE,
+    ("engine/models/download.py", "copyfileobj"): "into a file that files.open_to_write opened",
+    ("engine/models/download.py", "tempfile.TemporaryDirectory"): STORE,
+    ("engine/models/lora.py", "save_file"): STORE,
+    ("engine/models/weights.py", "os.open"): READS,
+    ("engine/models/weights.py", "snapshot_download"): STORE,
 }
 
 

@@ -47,9 +47,9 @@ def test_wait_gives_up_with_75(detached: Paid) -> None:
             "job_moderation",
             "events",
         ),
-        ({"code": "exceeded_quota", "message": "quota"}, "job_quota", "Top it up"),
+        ({"code": "exceeded_quota", "message": "quota"}, "job_quota", "Add credit"),
         ({"code": "invalid_training_file", "message": "Line 3: bad"}, "job_data", "ftrun check"),
-        ({"code": "server_error", "message": "internal error"}, "job_server", "provider's"),
+        ({"code": "server_error", "message": "internal error"}, "job_server", "provider failed"),
         (
             {"code": "model_not_loadable", "message": "/home/harm/unsafe can't be loaded: internal error"},
             "job_model",
@@ -58,7 +58,7 @@ def test_wait_gives_up_with_75(detached: Paid) -> None:
         (
             {"code": "disk_full", "message": "No space left on device: /home/harm/unsafe/.cache"},
             "job_failed",
-            "Mend the cause",
+            "Fix the cause",
         ),
         ({}, "job_failed", "--force train"),
     ],

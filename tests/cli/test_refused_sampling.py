@@ -43,7 +43,7 @@ def test_a_run_adapts_to_what_its_model_refuses(paid: Paid) -> None:
     assert paid.json(*RUN, *two)["status"] == "done"
     assert (len(chats(paid)), chats(paid)[-1]["max_completion_tokens"]) == (5, 64)
     assert paid.error.count("does not take `max_tokens`: sent as `max_completion_tokens`") == 1
-    assert paid.error.count("does not take the `temperature` asked for: left out") == 1
+    assert paid.error.count("does not take the given `temperature`: left out") == 1
     lines = (paid.folder / "runs/toy/paid/answers.jsonl").read_text(encoding="utf-8").splitlines()
     changes = {"max_tokens": "max_completion_tokens", "temperature": None, "seed": None}
     assert [json.loads(line)["changes"] for line in lines] == [changes, changes]
@@ -86,7 +86,7 @@ def test_an_empty_answer_of_a_model_that_thought_too_long_is_told(paid: Paid) ->
     """All tokens went into thinking: the key to raise is named, and the answer is kept as it came."""
     refusing(paid, finish="length")
     assert paid.json(*RUN)["status"] == "done"
-    assert "all 256 tokens were spent before it said anything" in paid.error
+    assert "it used all 256 tokens before it said anything" in paid.error
     assert "Raise `eval.sampling.max_tokens`" in paid.error
 
 

@@ -138,7 +138,7 @@ def test_the_same_key_and_request_make_one_job(client: openai.OpenAI) -> None:
 
     first = create("a")
     assert create("a") == first
-    with pytest.raises(openai.BadRequestError, match="came before with another request"):
+    with pytest.raises(openai.BadRequestError, match="was used with another request"):
         create("b")
     assert len(list(client.fine_tuning.jobs.list(metadata={"test": "idempotency"}))) == 1
 

@@ -17,7 +17,7 @@ from ftrun.engine.store.records import NewJob
 class Slow(Supervisor):
     """Held up between reading the list of jobs and looking at a process: the job succeeds meanwhile."""
 
-    def _lives(self, job: StoredJob) -> bool:
+    def _is_running(self, job: StoredJob) -> bool:
         self._store.jobs.move(job.id, "succeeded")
         return False
 

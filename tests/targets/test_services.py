@@ -145,7 +145,7 @@ def test_keys_of_another_service_are_refused(tmp_path: Path, target: str, words:
 def test_a_multiplier_is_never_taken_for_a_learning_rate(tmp_path: Path) -> None:
     """Where a service takes an absolute learning rate, a multiplier is an error with the way out."""
     more = "train: {hyperparameters: {learning_rate_multiplier: 2}}\n"
-    with pytest.raises(ConfigError, match="takes no multiplier") as caught:
+    with pytest.raises(ConfigError, match="takes an absolute learning rate") as caught:
         check_request(build(tmp_path, "provider: nebius, model: m", more))
     assert caught.value.problem.line == 6
     assert "learning_rate: 0.00001" in str(caught.value.problem.hint)
@@ -157,7 +157,7 @@ def test_what_is_not_sent_is_said(tmp_path: Path) -> None:
     notes = check_request(
         build(tmp_path, "provider: bedrock, region: us-west-2, model: m", "train: {suffix: s}\n")
     )
-    assert notes == ["t takes no suffix: the model's name goes without it"]
+    assert notes == ["t takes no suffix: the model's name will not have it"]
 
 
 MODELS = [
@@ -185,7 +185,7 @@ def answer(path: str) -> Answer:
         ("open", 0, None),
         ("old", 0, "was shut down on 2020-01-01"),
         ("fixed", 0, "can't be fine-tuned"),
-        ("ended", 0, "any more"),
+        ("ended", 0, "no longer"),
         ("gpt-4.1-mimi", 0, "has no model"),
     ],
 )
@@ -213,7 +213,7 @@ def test_a_server_that_lists_no_models_is_believed(tmp_path: Path, connect: Conn
         with pytest.raises(Exception, match="501"):
             check_model(experiment, service, "m")
     else:
-        assert "not known" in check_model(experiment, service, "m")[0]
+        assert "unknown" in check_model(experiment, service, "m")[0]
 
 
 def test_an_entra_token_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,7 +237,7 @@ def test_tries_that_fail_are_said(connect: Connect, monkeypatch: pytest.MonkeyPa
     service = service_at(server.base_url)
     assert list(service.jobs()) == []
     service.close()
-    assert said == [f"{server.origin}: 2 tries of GET /v1/fine_tuning/jobs failed, trying again"]
+    assert said == [f"{server.origin}: GET /v1/fine_tuning/jobs failed 2 times, trying again"]
 
 
 def close(connection: socket.socket) -> None:
@@ -260,7 +260,7 @@ def page(status: str) -> Talk:
 @pytest.mark.parametrize(
     ("talk", "scheme", "words", "hint", "again"),
     [
-        (close, "http", "was cut", "hung up", True),
+        (close, "http", "was cut", "closed it", True),
         (silence, "http", "did not answer within", "status page", True),
         (page("200 OK"), "http", "web page", "base_url", False),
         (page("302 Found"), "http", "points to https://login.hotel", "log in with a browser", False),
@@ -292,8 +292,8 @@ def test_a_port_where_nobody_listens(raw: Raw) -> None:
         service.job("ftjob-1")
     outcome = service.create_job(REQUEST, "key")
     service.close()
-    assert "Is the server started?" in str(caught.value.problem.hint)
-    assert "Is the server started?" in str(getattr(outcome, "hint", ""))
+    assert "Is the server running? Start it" in str(caught.value.problem.hint)
+    assert "Is the server running? Start it" in str(getattr(outcome, "hint", ""))
 
 
 def test_a_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""The seam between the engine and what trains or answers: two Protocols and one explicit table.
+"""What a backend is, and the table of backends. A backend trains models and answers with them.
 
-A backend is a module with `train` and `open_chat`. The engine's server never imports one: jobs and chat
-run in processes of their own, which import the backend of their model by this table.
+It is a module with `train` and `open_chat`. The engine's server never imports one: jobs and chats run in
+their own processes, which import the backend of their model through `backend_for`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any, Literal, Protocol, cast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
-    """What a backend needs to train. `work` is the job's own folder.
+    """A job as a backend sees it: the paths of its files, and `work`, the job's own folder.
 
-    Hyperparameters are those of the API: numbers or "auto"; n_epochs is always a number already.
-    The files were validated by `ftrun.engine.examples`, whose `read_examples` reads them.
-    `work/checkpoints/` may hold what an earlier process of this job left: go on from there. Without that
-    training starts from `adapter`, an earlier TrainingResult.model_folder of the same model, if there is one.
+    Hyperparameters are those of the API, numbers or "auto"; n_epochs is always a number. The files were
+    validated by `ftrun.engine.examples`, whose `read_examples` reads them. `work/checkpoints/` may have
+    checkpoints of an earlier process of this job: resume from there. Without them training starts from
+    `adapter`, an earlier TrainingResult.model_folder of the same model, if there is one.
     """
 
     id: str
@@ -35,7 +35,7 @@ class TrainingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """What came of it. `hyperparameters` are the resolved ones; `model_folder` is what chat will load."""
+    """The result of a training: resolved hyperparameters, and the folder that chat will load."""
 
     trained_tokens: int
     hyperparameters: Mapping[str, int | float]
@@ -47,11 +47,11 @@ class Cancelled(Exception):
 
 
 class Paused(Exception):
-    """The job was asked to rest; raised by `TrainingReport.step` and `started`."""
+    """The job was asked to pause; raised by `TrainingReport.step` and `started`."""
 
 
 class Rejected(Exception):
-    """The training file or a parameter can't be used; `param` names which (API's field)."""
+    """The training file or a parameter can't be used; `param` is the name of the API's field."""
 
     def __init__(
         self, message: str, *, code: str = "invalid_training_file", param: str | None = None
@@ -61,27 +61,27 @@ class Rejected(Exception):
 
 
 class TrainingReport(Protocol):
-    """Where a backend tells how it goes; everything is durable when a call returns."""
+    """How a backend reports its progress; everything is durable when a call returns."""
 
     def event(self, message: str, *, level: Literal["info", "warn", "error"] = "info") -> None:
         """Add a message event to the job. Raises Cancelled when the job was asked to stop."""
         ...
 
     def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:
-        """Say that the files are valid and training begins: the job becomes `running`."""
+        """Report that the files are valid and training begins: the job becomes `running`."""
         ...
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:
         """Record one step's metrics: train_loss, train_mean_token_accuracy, valid_loss,
         valid_mean_token_accuracy, full_valid_loss, full_valid_mean_token_accuracy (as many as are known),
-        and tokens_per_second. Raises Cancelled when the job was asked to stop; Paused, with the step
-        recorded, when it was asked to rest: leave in `work/checkpoints/` what goes on behind this step, and
-        raise on.
+        and tokens_per_second. Raises Cancelled when the job was asked to stop. Raises Paused, after recording
+        the step, when it was asked to pause: write a checkpoint of this step to `work/checkpoints/`, and let
+        the exception pass.
         """
         ...
 
     def checkpoint(self, step: int, folder: Path, metrics: Mapping[str, float]) -> None:
-        """Record a usable checkpoint (one an epoch); `folder` is what chat will load."""
+        """Record a usable checkpoint (one per epoch); `folder` is what chat will load."""
         ...
 
 
@@ -98,7 +98,7 @@ class Sampling:
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens in and out, and why it ended: filled in while pieces are drawn."""
+    """The tokens of an answer, and why it ended; updated while the answer is generated."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -124,7 +124,7 @@ class Backend(Protocol):
     """A module that trains and answers."""
 
     def train(self, job: TrainingJob, report: TrainingReport) -> TrainingResult:
-        """Train to the end; raise Cancelled or Rejected, or any error with words for the user."""
+        """Train to the end; raise Cancelled, Paused, Rejected, or any error with a message for the user."""
         ...
 
     def open_chat(self, model: str) -> ChatModel:
@@ -136,6 +136,6 @@ REHEARSAL = "rehearsal"
 
 
 def backend_for(model: str) -> Backend:
-    """Return the backend that serves the base model `model`: rehearsal needs no torch, all others do."""
+    """Return the backend of the base model `model`: rehearsal needs no torch, all others do."""
     module = "ftrun.engine.rehearsal" if model == REHEARSAL else "ftrun.engine.torch_backend"
     return cast(Backend, importlib.import_module(module))

@@ -1,4 +1,4 @@
-"""How the engine starts processes of its own: same Python, no foreign module in the way, no secrets."""
+"""Start the engine's own processes: with the same Python, no module from a foreign folder, and no secrets."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def start(
     pipes: bool = False,
     own_session: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m module arguments` in `folder`, what it prints going to `log`.
+    """Start `python -m module arguments` in `folder`, with its output in `log`.
 
-    With `pipes` its stdin and stdout are pipes. With `own_session` it outlives us and our terminal.
+    With `pipes` its stdin and stdout are pipes. With `own_session` it outlives this process and the terminal.
     """
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
     if pipes:
         streams |= {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    # -P: a file in `folder` or the user's folder must never be imported in a module's place
+    # -P: a file in `folder` or the user's folder must never be imported instead of a module
     command = [sys.executable, "-P", "-m", module, *arguments]
     return subprocess.Popen(command, cwd=folder, env=_environment(), start_new_session=own_session, **streams)
 
 
 def _environment() -> dict[str, str]:
-    """Return what of our environment is no secret, its paths valid in any folder."""
+    """Return our environment without secrets, and with absolute paths."""
     kept = without_secrets(os.environ)
     if "PYTHONPATH" in kept:
         entries = kept["PYTHONPATH"].split(os.pathsep)

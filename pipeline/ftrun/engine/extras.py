@@ -1,4 +1,4 @@
-"""The question which optional packages are installed. It looks for them without importing any."""
+"""Check which optional packages are installed, without importing them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ LOCAL = ("torch", "transformers", "safetensors", "gguf")
 
 
 def require_engine() -> None:
-    """Raise FtrunError unless what the engine's server needs is installed."""
+    """Raise FtrunError if packages that the engine's server needs are not installed."""
     _require(ENGINE, extra="engine", purpose="The engine")
 
 
 def require_backend(model: str) -> None:
-    """Raise FtrunError unless what training the base model `model` needs is installed."""
+    """Raise FtrunError if packages that training the base model `model` needs are not installed."""
     if model != REHEARSAL:
         _require(LOCAL, extra="local", purpose=f"Training and running {model}")
 

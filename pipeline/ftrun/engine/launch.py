@@ -1,6 +1,6 @@
-"""How ftrun finds, starts and ends the background engine of a home. Standard library and filelock only.
+"""Find, start and stop the background engine of a home folder. Standard library and filelock only.
 
-`$HOME/engine.json` says where it listens; only an authenticated ping says that it is true.
+`engine.json` in that folder says where it listens; only an authenticated ping proves it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import file_lock, open_to_write
 from ftrun.waiting import OverdueError, bounded, waiting
 
-WIRE = 1  # raise when runner and engine of different versions can no longer work together
-START_SECONDS = 120.0  # on a busy machine, or from a slow disk; one that ends is noticed at once
+WIRE = 1  # raise it when runner and engine of different versions can no longer work together
+START_SECONDS = 120.0  # for a busy machine or a slow disk; an engine that ends is noticed at once
 STOP_SECONDS = 3.0
 PING_SECONDS = 5.0
-ROOM = 200_000  # bytes: a store that has just been made takes some
+ROOM = 200_000  # bytes: what a new store takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """A running engine and what it says of itself."""
+    """A running engine and what it says about itself."""
 
     endpoint: Endpoint
     wire: int
@@ -68,7 +68,7 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
     private_folder(home)
     try:
         lock = file_lock(home / "engine.lock", mode=0o600, timeout=START_SECONDS)
-        with waiting(f"another process that starts the engine of {home}"):
+        with waiting(f"another process that is starting the engine of {home}"):
             lock.acquire()
         try:
             return _ensure_locked(home, announce)
@@ -78,7 +78,7 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
         raise FtrunError(
             f"Another process has been starting the engine of {home} for {START_SECONDS:g} seconds.",
             code="engine_start",
-            hint="Run the same command again; if that does not help: ftrun serve --stop",
+            hint="Run the same command again. If that does not help: ftrun serve --stop",
         ) from error
 
 
@@ -89,7 +89,7 @@ def running_engine(home: Path) -> Endpoint | None:
 
 
 def stop_engine(home: Path) -> bool:
-    """End the engine of `home` and say whether one ran. Jobs in training go on in their own processes."""
+    """Stop the engine of `home` and return whether one was running. Running jobs keep running."""
     endpoint = running_engine(home)
     if endpoint is None:
         return False
@@ -101,7 +101,7 @@ def stop_engine(home: Path) -> bool:
 
 
 def server_lock(home: Path) -> FileLock:
-    """Return the lock that the one server of `home` holds while it lives."""
+    """Return the lock that the server of `home` holds while it runs."""
     return file_lock(home / "server.lock", mode=0o600)
 
 
@@ -112,32 +112,32 @@ def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
             return found.endpoint
         if found.busy:
             return _busy_one(found)
-        announce("Replacing the engine: it is of another version or installation.")
+        announce("Replacing the engine: the running one is of another version or installation.")
         stop_engine(home)
     return _start(home, announce)
 
 
 def _busy_one(found: _Found) -> Endpoint:
-    """Return a working engine of another installation, if we can talk to it."""
+    """Return a busy engine of another installation, if it speaks our wire version."""
     if found.wire == WIRE:
         return found.endpoint
     raise DecisionError(
-        f"The engine that runs (process {found.endpoint.pid}) is at work and speaks wire version "
-        f"{found.wire}; this ftrun speaks {WIRE}.",
+        f"The running engine (process {found.endpoint.pid}) is busy and speaks wire version {found.wire}; "
+        f"this ftrun speaks {WIRE}.",
         code="engine_incompatible",
-        hint="Wait until its job has ended and run this again, or end it with: ftrun serve --stop",
+        hint="Run this again when its job has ended, or stop the engine: ftrun serve --stop",
     )
 
 
 def _start(home: Path, announce: Callable[[str], None]) -> Endpoint:
     require_engine()
-    announce("Starting the engine in the background (it ends by itself after 30 idle minutes).")
+    announce("Starting the engine in the background (it stops by itself after 30 idle minutes).")
     log = home / "engine.log"
     with open_to_write(log, "wb", mode=0o600) as file:
         process = start("ftrun.engine.server", str(home), folder=home, log=file, own_session=True)
     with waiting(f"the engine of {home} to start (its log: {log})"):
         endpoint = _wait_for_start(home, process, log)
-    # it outlives us on purpose: without this Popen would warn when it is collected
+    # it outlives this process on purpose: without this line Popen would warn about that
     process.returncode = 0
     return endpoint
 
@@ -155,19 +155,19 @@ def _wait_for_start(home: Path, process: subprocess.Popen[bytes], log: Path) -> 
         f"The engine did not start: {_last_words(log)}",
         code="engine_start",
         file=str(log),
-        hint="In the foreground it says more: ftrun serve",
+        hint="Start it in the foreground to see more: ftrun serve",
     )
 
 
 def _last_words(log: Path) -> str:
-    """Return why an engine ended, from its log: the last line, which is JSON for an expected error.
+    """Return why an engine ended, from the last line of its log, which is JSON for an expected error.
 
-    Where the disk is full the log has nothing, or what a library said.
+    On a full disk the log is empty, or has the message of a library.
     """
     disk = os.statvfs(log.parent)
     if disk.f_bavail * disk.f_frsize < ROOM:
-        return f"no space is left in {log.parent}."
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing."]
+        return f"no space left in {log.parent}."
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["its log is empty."]
     try:
         return str(json.loads(lines[-1])["error"]["message"])
     except (ValueError, KeyError, TypeError):
@@ -175,7 +175,7 @@ def _last_words(log: Path) -> str:
 
 
 def _signal(endpoint: Endpoint, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it ended by itself since it answered
+    with contextlib.suppress(ProcessLookupError):  # it has ended since it answered
         os.kill(endpoint.pid, number)
 
 
@@ -223,18 +223,18 @@ def _is_note(note: dict[str, Any]) -> bool:
 
 
 def _ping(note: dict[str, Any]) -> dict[str, Any] | None:
-    """Ask the engine who it is; None if nobody answers, or somebody else."""
+    """Ask the engine who it is; None if nothing answers, or something else does."""
     url = str(note["base_url"]).removesuffix("/v1") + "/ftrun/info"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {note['token']}"})  # noqa: S310
-    # no proxy may come between us and loopback, nor see the token
+    # no proxy may carry a loopback request, or see the token
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        info = bounded(lambda: _told(opener, request), PING_SECONDS, cut=lambda: None)
+        info = bounded(lambda: _get_json(opener, request), PING_SECONDS, cut=lambda: None)
     except (OSError, ValueError, RecursionError, urllib.error.HTTPError, OverdueError):
         return None
     return info if isinstance(info, dict) else None
 
 
-def _told(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
+def _get_json(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:
     with opener.open(request, timeout=PING_SECONDS) as answer:
         return json.load(answer)

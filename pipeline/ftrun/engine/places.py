@@ -1,4 +1,4 @@
-"""Where the engine keeps things, and what can be read there unstarted. Standard library only."""
+"""The engine's folders, and what can be read from them without starting it. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ftrun.errors import DecisionError
 from ftrun.files import make_folder
 from ftrun.user_dirs import user_folder
 
-OTHERS = 0o077  # what a group and all others may do
+OTHERS = 0o077  # the permissions of the group and of everyone else
 
 
 def engine_home() -> Path:
@@ -25,22 +25,22 @@ def cache_home() -> Path:
 
 
 def private_folder(path: Path) -> None:
-    """Make the folder, or make the one that is there private; DecisionError if others can still read it."""
+    """Create the folder, or make an existing one private; DecisionError if others can still read it."""
     make_folder(path, mode=0o700)
-    with contextlib.suppress(OSError):  # somebody else's: what can be read is what counts
+    with contextlib.suppress(OSError):  # someone else's folder: only the permissions count
         if stat.S_IMODE(path.stat().st_mode) & OTHERS:
             path.chmod(0o700)
     if stat.S_IMODE(path.stat().st_mode) & OTHERS:
         raise DecisionError(
-            f"{path} can be read by other users, and that can't be changed; nothing was written there",
+            f"{path} can be read by other users, and ftrun can't change that; nothing was written there",
             code="not_private",
             file=str(path),
-            hint="Name a folder of your own that holds nothing else: export FTRUN_HOME=…",
+            hint="Use an empty folder of your own: export FTRUN_HOME=…",
         )
 
 
 def store_id(home: Path) -> str | None:
-    """Return the store's UUID, or None where no store was made yet."""
+    """Return the store's UUID, or None if there is no store yet."""
     try:
         return str(json.loads((home / "store.json").read_text(encoding="utf-8"))["store"])
     except FileNotFoundError:

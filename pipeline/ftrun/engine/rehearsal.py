@@ -1,7 +1,7 @@
-"""The backend that trains nothing: it goes through every motion of a job and says so in every answer.
+"""The backend that trains nothing: it goes through every step of a job, and says so in every answer.
 
 Needs neither torch nor weights. Losses are made up, deterministic and falling. An epoch takes about 0.1 s;
-the variable FTRUN_REHEARSAL_SECONDS_PER_STEP makes it slower, to try out waiting, cancelling and crashes.
+set FTRUN_REHEARSAL_SECONDS_PER_STEP to make it slower, to try out waiting, cancelling and crashes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _RehearsalPlan:
 
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
-    """Pretend to train: report made-up losses, write a checkpoint an epoch; goes on from the last one."""
+    """Pretend to train: report made-up losses, write a checkpoint per epoch; resume from the last one."""
     examples, tokens = _size(job.training_file)
     schedule = _schedule(job.hyperparameters, examples)
     multiplier = job.hyperparameters.get("learning_rate_multiplier", "auto")
@@ -84,7 +84,7 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
 
 
 def _size(file: Path) -> tuple[int, int]:
-    """Return how many examples and tokens a training file has; one example is in memory at a time."""
+    """Return the number of examples and of tokens in a training file, read one example at a time."""
     examples = tokens = 0
     for messages in read_examples(file, param="training_file"):
         examples += 1
@@ -93,7 +93,7 @@ def _size(file: Path) -> tuple[int, int]:
 
 
 def open_chat(model: str) -> ChatModel:
-    """Return what answers for `model`; there is nothing to load."""
+    """Return the chat model for `model`; there is nothing to load."""
     return RehearsalChat()
 
 
@@ -129,7 +129,7 @@ def _schedule(requested: Mapping[str, int | float | str], examples: int) -> _Reh
 
 
 def _metrics(job: TrainingJob, step: int, schedule: _RehearsalPlan, tokens: int) -> dict[str, float]:
-    """Return a falling loss with some noise that depends on the seed and the step only."""
+    """Return a falling loss with some noise that depends only on the seed and the step."""
     noise = int.from_bytes(hashlib.sha256(f"{job.seed} {step}".encode()).digest()[:4]) / 2**32 - 0.5
     fall = math.exp(-3 * step / schedule.total)
     loss = END_LOSS + (START_LOSS - END_LOSS) * fall * (1 + 0.05 * noise)
@@ -150,7 +150,7 @@ def _last_checkpoint(folder: Path) -> int:
 
 
 def _steps(adapter: Path | None) -> int:
-    """Return the steps that the model has gone through that training starts from."""
+    """Return the number of steps that the model to start from was trained for."""
     if adapter is None:
         return 0
     return int(json.loads((adapter / ADAPTER).read_text(encoding="utf-8"))["steps"])

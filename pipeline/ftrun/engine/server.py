@@ -1,4 +1,4 @@
-"""The life of one engine process: socket, lock, engine.json, signals, and its end after idling.
+"""One engine process from start to end: socket, lock, engine.json, signals, and stopping when idle.
 
 `python -m ftrun.engine.server HOME` is the background one; `ftrun serve` calls `serve` in the foreground.
 """
@@ -35,12 +35,12 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.files import delete, write_json
 
 IDLE_SECONDS = 30 * 60.0
-CLOSE_SECONDS = 1  # for answers under way when the engine is asked to end
+CLOSE_SECONDS = 1  # for unfinished answers when the engine is asked to stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """How to serve: port 0 takes a free one, no token makes one, no `idle_seconds` never ends by itself."""
+    """How to serve. Port 0: any free one; no token: a random one; no `idle_seconds`: never stop itself."""
 
     home: Path
     host: str = "127.0.0.1"
@@ -50,10 +50,10 @@ class ServeOptions:
 
 
 def serve(settings: ServeOptions, *, ready: Callable[[dict[str, Any]], None]) -> None:
-    """Serve until SIGINT or SIGTERM, or until idle for long; `ready` gets what engine.json says.
+    """Serve until SIGINT or SIGTERM, or until idle for long; `ready` gets the content of engine.json.
 
-    Raises UsageError for a port in use or an address that is not loopback, DecisionError if the home has
-    an engine already.
+    Raises UsageError for a port in use or an address that is not loopback, DecisionError if the home folder
+    already has an engine.
     """
     listener = _listen(settings.host, settings.port)
     private_folder(settings.home)
@@ -100,7 +100,7 @@ def _serve_locked(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that calls `listening` once it answers, ends when idle, and leaves signals quietly."""
+    """A uvicorn server that calls `listening` once it answers, stops when idle, and obeys signals."""
 
     def __init__(self, services: Services, idle_seconds: float | None, listening: Callable[[], None]) -> None:
         super().__init__(
@@ -115,7 +115,7 @@ class _Server(uvicorn.Server):
         self._services, self._idle_seconds, self._listening = services, idle_seconds, listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
+        """Start to listen, then report it."""
         await super().startup(sockets=sockets)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
@@ -123,12 +123,12 @@ class _Server(uvicorn.Server):
         self._listening()
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        """End in order; uvicorn's own handler would die of the signal again and skip the cleaning up."""
+        """Stop cleanly: uvicorn's own handler would raise the signal again and skip the clean-up."""
         self._services.chats.close()
         self.should_exit = True
 
     def _watch(self) -> None:
-        """End idle chat workers, and the engine itself when nobody has asked for anything for long."""
+        """Stop idle chat workers, and the engine itself when there has been no request for long."""
         while not self.should_exit:
             time.sleep(0.5)
             self._services.chats.end_idle()
@@ -162,13 +162,13 @@ def _listen(host: str, port: int) -> socket.socket:
         loopback = None
     if loopback is None or not loopback.is_loopback:
         raise UsageError(
-            f"The engine listens on this machine only: {host} is no loopback address.",
+            f"The engine listens on this machine only: {host} is not a loopback address.",
             code="not_loopback",
-            hint="ftrun serve --host 127.0.0.1, and `ssh -L` to reach it from elsewhere",
+            hint="Use ftrun serve --host 127.0.0.1, and `ssh -L` to reach it from another machine",
         )
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    # asyncio turns Nagle's algorithm off only where the protocol is named: without it each answer to a
-    # kept connection waits 40 ms for an acknowledgement
+    # asyncio turns Nagle's algorithm off only if the protocol is given; with it each answer on a kept
+    # connection waits 40 ms for an acknowledgement
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -179,7 +179,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise UsageError(
             f"Port {port} of {host} can't be used: {error.strerror}.",
             code="port_in_use",
-            hint="Take a free one: ftrun serve --port 0",
+            hint="Use any free port: ftrun serve --port 0",
         ) from error
     return listener
 
@@ -188,14 +188,14 @@ def _occupied(home: Path) -> DecisionError:
     endpoint = running_engine(home)
     if endpoint is None:
         return DecisionError(
-            f"An engine of {home} runs already, but does not answer.",
+            f"An engine of {home} is already running, but does not answer.",
             code="engine_hangs",
-            hint=f"Its process id is in {home / 'engine.json'}: end that process and run this again",
+            hint=f"Its process id is in {home / 'engine.json'}: kill that process and run this again",
         )
     return DecisionError(
-        f"An engine of {home} runs already at {endpoint.base_url} (process {endpoint.pid}).",
+        f"An engine of {home} is already running at {endpoint.base_url} (process {endpoint.pid}).",
         code="engine_running",
-        hint="Use that one, end it with `ftrun serve --stop`, or take another --home",
+        hint="Use it, stop it with `ftrun serve --stop`, or choose another --home",
     )
 
 
@@ -204,7 +204,7 @@ def _seconds(variable: str, default: float) -> float:
 
 
 def main(home: str) -> int:
-    """Serve `home` in the background, ending after idling; errors go to the log in one line."""
+    """Serve `home` in the background until idle; an error goes to the log, as one line."""
     settings = ServeOptions(home=Path(home), idle_seconds=_seconds("FTRUN_ENGINE_IDLE", IDLE_SECONDS))
     try:
         serve(settings, ready=lambda note: None)

@@ -1,4 +1,4 @@
-"""The backend that trains and answers with open-weight models, by ftrun.engine.local."""
+"""The backend that trains open-weight models and answers with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ftrun.engine.extras import require_backend
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     """Train a LoRA adapter to the end; FtrunError if the extra `local` or the weights are missing."""
     _prepare(job.model)
-    from ftrun.engine.training import loop as training  # torch: seconds that a rehearsal must not pay
+    from ftrun.engine.training import (
+        loop as training,
+    )  # loads torch, which takes seconds that a rehearsal must not need
 
     return training.train(job, report)
 
@@ -26,8 +28,8 @@ def open_chat(model: str) -> ChatModel:
 
 
 def _prepare(model: str) -> None:
-    """Check that torch is there, and set what it reads only when it is loaded."""
+    """Check that torch is installed, and set what it reads when it is loaded."""
     require_backend(model)
-    # between two pieces of work its threads spin for milliseconds by default, and where other processes want
-    # the same cores that made training five times slower; this is about 50 microseconds
+    # between two pieces of work its threads spin for milliseconds by default, which made training five times
+    # slower when other processes wanted the same cores; this is about 50 microseconds
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -1,6 +1,6 @@
-"""Where experiments run: OpenAI, any server of its protocol, and the engine on this machine.
+"""The places where experiments run: OpenAI, any server of its protocol, and the engine on this machine.
 
-`identity_of` is cheap; `connect` is what loads the openai SDK. Only `targets.api` imports it.
+`identity_of` is cheap; `connect` loads the openai SDK, which only `targets.api` imports.
 """
 
 from ftrun.targets.addresses import server_of

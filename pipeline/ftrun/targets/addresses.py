@@ -1,4 +1,4 @@
-"""Addresses of servers: as they are shown, and in the one form by which they are told apart."""
+"""Server addresses: as they are shown, and in the one form in which they are compared."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def origin_of(url: str) -> str:
 
 
 def server_of(url: str) -> str:
-    """Return the address of a server in the one form that all its spellings share: letter case, the usual
-    port, a dot behind the name, slashes, the names of this machine.
+    """Return the canonical address of a server, whatever the letter case, default port, trailing dot, slashes
+    or name of this machine that it was written with.
     """
     try:
         parts = urlsplit(url)
         port = parts.port or PORTS.get(parts.scheme)
-    except ValueError:  # an address in a state that was written otherwise
+    except ValueError:  # an address in an older state
         return url
     path = "/".join(part for part in unquote(parts.path).split("/") if part not in ("", "."))
     return f"{parts.scheme}://{_host(parts.hostname or '')}:{port}/{path}"
 
 
 def _host(name: str) -> str:
-    import ipaddress  # a run with nothing to do asks nobody
+    import ipaddress  # a run with nothing to do contacts no server
 
     name = name.rstrip(".")
     try:
@@ -41,5 +41,5 @@ def _host(name: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether an address is of this machine."""
+    """Return whether an address belongs to this machine."""
     return _host(urlsplit(url).hostname or "") == "localhost"

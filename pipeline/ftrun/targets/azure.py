@@ -1,5 +1,6 @@
-"""Azure's management calls for deployments: put, look, delete. We name them, so each call may be
-repeated without harm.
+"""What only Azure needs: tokens of Microsoft Entra ID, and the management calls for deployments.
+
+ftrun chooses the names of deployments, so each of these calls may be repeated without harm.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from ftrun.targets.credentials import INFERENCE_VARIABLE, MANAGEMENT_VARIABLE, k
 from ftrun.targets.errors import ServiceError, is_api_error
 from ftrun.waiting import OverdueError, bounded, waiting
 
-# the variable that may hold a token, and what the token is for
+# the variable that may hold a token, and the scope of the token
 INFERENCE = (INFERENCE_VARIABLE, "https://cognitiveservices.azure.com/.default")
 MANAGEMENT = (MANAGEMENT_VARIABLE, "https://management.azure.com/.default")
 VERSION = "2024-10-21"
 TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # seconds
 LONGEST_ANSWER = 60.0  # seconds for one request as a whole
-LONGEST = 1800.0  # seconds until a deployment must be there
-PAUSE = 10.0  # seconds between two looks
+LONGEST = 1800.0  # seconds until a deployment must have succeeded
+PAUSE = 10.0  # seconds between two requests
 TRIES = 4
 ENDED = ("succeeded", "failed", "canceled")
 
@@ -36,8 +37,8 @@ class Deployments:
     """The deployments of one Azure resource."""
 
     def __init__(self, where: Deployment, target: str, *, pause: float = PAUSE) -> None:
-        """Use the management token of the environment; UsageError where there is no way to get one, and as
-        `permit`.
+        """Use the management token of the environment; UsageError if there is no way to get one. Raises as
+        `permit`, too.
         """
         self._where, self._pause = where, pause
         permit(MANAGEMENT[0], where.management_url)
@@ -49,12 +50,12 @@ class Deployments:
         self._client.close()
 
     def up(self, name: str, model: str) -> None:
-        """Deploy `model` as `name` and wait until it is there; asking again for the same changes nothing."""
+        """Deploy `model` as `name` and wait until that has succeeded; repeating it changes nothing."""
         body = {
             "sku": {"name": self._where.sku, "capacity": self._where.capacity},
             "properties": {"model": {"format": "OpenAI", "name": model, "version": "1"}},
         }
-        if self.state(name) in (None, *ENDED):  # else a killed run has asked for it, and it is coming
+        if self.state(name) in (None, *ENDED):  # otherwise a run that was killed has requested it
             self._call("PUT", name, body)
         deadline = time.monotonic() + LONGEST
         with waiting(f"deployment {name} at {self._where.management_url}"):
@@ -64,13 +65,13 @@ class Deployments:
                 time.sleep(self._pause)
         if state != "succeeded":
             raise FtrunError(
-                f"deployment {name} of {model} {state or 'is gone'}",
+                f"deployment {name} of {model} {state or 'no longer exists'}",
                 code="deployment_failed",
-                hint="The Azure portal says why; often the resource has no quota for the sku.",
+                hint="The Azure portal says why; often the resource has no quota left for the sku.",
             )
 
     def state(self, name: str) -> str | None:
-        """Return the provisioning state in lower case, None where there is no such deployment."""
+        """Return the provisioning state in lower case, None if there is no such deployment."""
         answer = self._call("GET", name)
         if answer is None:
             return None
@@ -79,11 +80,11 @@ class Deployments:
         return str(state or "unknown").lower()
 
     def down(self, name: str) -> None:
-        """Remove the deployment; one that is gone is fine."""
+        """Delete the deployment, if it exists."""
         self._call("DELETE", name)
 
     def _call(self, method: str, name: str, body: Any = None) -> dict[str, Any] | None:
-        """Return the answer, None for 404; what fails for a moment is tried again."""
+        """Return the answer, None for a 404; a request that fails temporarily is retried."""
         where = self._where
         path = (
             f"/subscriptions/{where.subscription}/resourceGroups/{where.resource_group}/providers/"
@@ -106,7 +107,7 @@ class Deployments:
                 problem = f"the connection to {where.management_url} failed ({type(error).__name__})"
                 continue
             if answer.status_code == 429 or answer.status_code >= 500:
-                problem = _told(answer)
+                problem = _api_message(answer)
                 continue
             return _read(method, name, answer)
         raise ServiceError(f"{method} deployment {name}: {problem}", code="unreachable")
@@ -118,26 +119,26 @@ class Deployments:
 
 
 def _leave() -> None:
-    """Leave a call that was given up alone: it may be repeated without harm."""
+    """Do nothing about a request that was given up: it may be repeated without harm."""
 
 
 def _read(method: str, name: str, answer: httpx2.Response) -> dict[str, Any] | None:
     if answer.status_code == 404 and _is_azures(answer):
         return None
     if not answer.is_success:
-        # a proxy's 404 does not say that a deployment is gone, which is billed by the hour
+        # a proxy's 404 does not prove that a deployment, which is billed by the hour, no longer exists
         code = "wrong_key" if answer.status_code in (401, 403) else "refused"
         raise ServiceError(
-            f"{method} deployment {name}: {_told(answer)}",
+            f"{method} deployment {name}: {_api_message(answer)}",
             code=code,
-            hint="Deploying needs a token of its own, with the role Cognitive Services Contributor.",
+            hint="Deploying needs its own token, with the role Cognitive Services Contributor.",
         )
     try:
         document = answer.json() if answer.content else {}
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise ServiceError(f"{method} deployment {name}: the answer is no JSON", code="unreadable_answer")
+        raise ServiceError(f"{method} deployment {name}: the answer is not JSON", code="unreadable_answer")
     return document
 
 
@@ -149,7 +150,7 @@ def _is_azures(answer: httpx2.Response) -> bool:
         return False
 
 
-def _told(answer: httpx2.Response) -> str:
+def _api_message(answer: httpx2.Response) -> str:
     try:
         message = answer.json()["error"]["message"]
     except (ValueError, KeyError, TypeError):
@@ -158,7 +159,7 @@ def _told(answer: httpx2.Response) -> str:
 
 
 def token_for(target: str, variable: str, scope: str) -> Callable[[], str]:
-    """Return what gives a valid token for `scope` each time; UsageError when there is no way to get one."""
+    """Return a function that returns a valid token for `scope`; UsageError if there is no way to get one."""
     if os.environ.get(variable):
         token = key_from(variable, target)
         return lambda: token
@@ -176,7 +177,7 @@ def token_for(target: str, variable: str, scope: str) -> Callable[[], str]:
 
 
 def _fresh(provider: Callable[[], str]) -> str:
-    """Return a token; FtrunError `wrong_key`, or `unreachable` where only the network is away."""
+    """Return a token; FtrunError `wrong_key`, or `unreachable` if only the network fails."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     try:

@@ -1,4 +1,4 @@
-"""The way from an experiment's target to a connected service, and the target's identity in the state."""
+"""Connect to an experiment's target, and identify it for the state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ftrun.targets.credentials import key_for, permit
 from ftrun.targets.service import Service
 
 Announce = Callable[[str], None]
-IGNORED = {  # what the SDK would use of the environment, and what to write instead
+IGNORED = {  # what the SDK would read from the environment, and what counts instead
     "OPENAI_BASE_URL": "the experiment file says which service is paid (targets.T.base_url)",
     "OPENAI_CUSTOM_HEADERS": "the experiment file says what is sent (targets.T.headers)",
 }
@@ -26,9 +26,9 @@ def is_local(target: Target) -> bool:
 
 
 def identity_of(target: Target) -> dict[str, Any]:
-    """Return who would be asked and who would pay, as it stands in the state.
+    """Return which server would be called and which account would pay, as the state keeps it.
 
-    For `local` that is the store's UUID (None when there is no store yet), never a port.
+    For `local` that is the store's UUID (None if there is no store yet), never a port.
     """
     if is_local(target):
         from ftrun.engine.places import engine_home, store_id
@@ -43,12 +43,12 @@ def identity_of(target: Target) -> dict[str, Any]:
 
 
 def address_of(target: Target) -> str:
-    """Return where a remote target is, for messages: without credentials or query."""
+    """Return the address of a remote target for messages, without credentials or query."""
     return origin_of(target.base_url or OPENAI)
 
 
 def same_account(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two identities are one, however the server's address is spelled in them."""
+    """Return whether two identities are the same, however each spells the server's address."""
     return _spelled_alike(one) == _spelled_alike(other)
 
 
@@ -58,7 +58,7 @@ def _spelled_alike(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def connect(experiment: Experiment, announce: Announce) -> Service:
-    """Return a service for the experiment's target, starting the engine where it is needed."""
+    """Connect to the experiment's target, and start the engine if the target needs it."""
     target = experiment.target
     if is_local(target):
         from ftrun.targets.local import connect_local
@@ -68,8 +68,8 @@ def connect(experiment: Experiment, announce: Announce) -> Service:
 
 
 def reachable(experiment: Experiment, why: Announce = lambda _text: None) -> Service | None:
-    """Return a service if there is one to be asked without starting anything, else None, with the reason to
-    `why` where somebody can do something about it.
+    """Connect to the target if that is possible without starting anything, else return None. `why` gets the
+    reason if the user can do something about it.
     """
     if is_local(experiment.target):
         from ftrun.targets.local import running_service
@@ -80,7 +80,7 @@ def reachable(experiment: Experiment, why: Announce = lambda _text: None) -> Ser
     except (
         UsageError,
         DecisionError,
-    ) as error:  # no key, none that may be sent there, no proxy or authorities
+    ) as error:  # no key, none that may be sent there, or a bad proxy or certificate file
         why(f"{error}. {error.problem.hint}")
         return None
 
@@ -112,5 +112,5 @@ def _key(target: Target, url: str) -> str | Callable[[], str]:
 
 
 def _header(value: str, target: str, url: str) -> str:
-    """Return a header's value; `env:NAME` stands for what the environment has."""
+    """Return a header's value; `env:NAME` stands for the value of that variable."""
     return key_for(url, value.removeprefix("env:"), target) if value.startswith("env:") else value

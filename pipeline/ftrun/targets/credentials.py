@@ -1,9 +1,10 @@
-"""Which variable of the environment may be sent to which server.
+"""Read keys from the environment, and decide which variable may be sent to which server.
 
-The experiment file names both, and the file may be somebody else's. A service's own key goes to that service
-and, if the user agrees, to a server on this machine. Any other variable goes where the user agrees: once for
-each variable and server, with a yes or --yes; for a server on this machine also by a run that a budget lets
-spend, and by `adopt`. That is kept in the user's state folder, never in a repository.
+The experiment file names both, and it may be someone else's file. A service's own key goes to that service
+and, if the user agrees, to a server on this machine. Any other variable is sent only where the user agrees,
+once for each variable and server: by answering yes or with --yes, and for a server on this machine also by a
+run that a budget allows to spend, and by `adopt`. Consent is kept in the user's state folder, never in a
+repository. The value of a key goes to the SDK's client only: no message contains it.
 """
 
 from __future__ import annotations
@@ -28,24 +29,25 @@ from ftrun.targets.addresses import PORTS, is_loopback, server_of
 from ftrun.user_dirs import user_folder
 
 NAME = "consent.jsonl"
-INFERENCE_VARIABLE = "AZURE_OPENAI_AD_TOKEN"  # stands for a token of azure-identity, too
+INFERENCE_VARIABLE = "AZURE_OPENAI_AD_TOKEN"  # also stands for a token of azure-identity
 MANAGEMENT_VARIABLE = "AZURE_MANAGEMENT_TOKEN"
 PLACEHOLDER = re.compile(
     r"your|api[-_ ]?key|replace|changeme|example|<.*>|\.\.\.|…|x{4,}|\*{3,}|^sk-?$", re.IGNORECASE
 )
 HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
-_agreed_here: set[tuple[str, str]] = set()  # by this process: its user may have no folder to keep it in
+_agreed_here: set[tuple[str, str]] = set()  # by this process: its user may have no folder to record it in
 
 
 def agree(
     experiment: Experiment, *, yes: bool, ask: Callable[[str], bool] | None, here: bool = False
 ) -> None:
-    """Return when all that the target would be sent may be sent; DecisionError where the user doesn't agree.
+    """Return if everything that would be sent to the target may be sent; DecisionError if the user doesn't
+    agree.
 
-    `ask` puts a question to a person (None: nobody is there). `here`: what the user asked for is a yes for
-    servers on this machine; a budget is no yes for others, since it is in the same file. UsageError, with
-    the place in the file, for a service's own key that would go elsewhere.
+    `ask` asks a person (None: nobody is there). `here`: the user's command counts as a yes for servers on
+    this machine; for others a budget is not a yes, since it is in the same file. UsageError, with the place
+    in the file, for a service's own key that would go elsewhere.
     """
     for variable, url, path in _sent(experiment.target):
         try:
@@ -64,8 +66,8 @@ def agree(
 
 
 def permit(variable: str, url: str) -> None:
-    """Return when the variable may be sent to the server at `url`: UsageError where it never may,
-    DecisionError where the user has not agreed to it.
+    """Return if the variable may be sent to the server at `url`; UsageError if it never may be,
+    DecisionError if the user has not agreed to it.
     """
     shown, host = shown_server(url), urlsplit(url).hostname or ""
     own = services.own_hosts(variable)
@@ -75,20 +77,20 @@ def permit(variable: str, url: str) -> None:
         raise UsageError(
             f"{variable} is the key of another service and is not sent to {shown}; nothing was sent",
             code="foreign_key",
-            hint="Put that server's key into a variable of its own, such as OTHER_API_KEY, and name it.",
+            hint="Put that server's key into its own variable, such as OTHER_API_KEY, and name that one.",
         )
     if (variable, server_of(shown)) not in _agreed_here | set(_kept()):
         raise DecisionError(
             f"the file sends the variable {variable} to {shown}, which you have not agreed to; "
             "nothing was sent",
             code="not_confirmed",
-            hint="If you trust both: `ftrun plan CONFIG --yes`, once; it spends nothing.",
+            hint="If you trust both, run `ftrun plan CONFIG --yes` once; it spends nothing.",
         )
 
 
 def shown_server(url: str) -> str:
-    """Return scheme, host and port of an address; UsageError where a key could be read on the way to it, or
-    where readers of addresses might not agree on the host.
+    """Return scheme, host and port of an address; UsageError if a key could be read on the way to it, or if
+    parsers might not agree on the host.
     """
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
@@ -98,14 +100,14 @@ def shown_server(url: str) -> str:
             shown = f"[{host}]" if ":" in host else host
             return f"{parts.scheme}://{shown}" + ("" if port in (None, PORTS[parts.scheme]) else f":{port}")
     raise UsageError(
-        "the target's address is not https:// and a host's name; nothing was sent",
+        "the target's address is not https:// followed by a host name; nothing was sent",
         code="base_url",
-        hint="Such as https://models.example.com/v1; plain http is for this machine only.",
+        hint="Write it like https://models.example.com/v1; plain http is for this machine only.",
     )
 
 
 def _sent(target: Target) -> Iterator[tuple[str, str, KeyPath]]:
-    """Yield what the target would be sent, as far as it is set: variable, address, key that says so."""
+    """Yield what would be sent to the target, if it is set: variable, address, and the key that says so."""
     if target.provider == "local":
         return
     place: KeyPath = ("targets", target.name)
@@ -125,7 +127,7 @@ def _sent(target: Target) -> Iterator[tuple[str, str, KeyPath]]:
 
 
 def _fits(host: str, pattern: str) -> bool:
-    """Return whether `host` is of the pattern, where `*` is one label of a host's name."""
+    """Return whether `host` matches the pattern, in which `*` is one label of a host name."""
     return re.fullmatch(re.escape(pattern).replace(r"\*", "[a-z0-9-]+"), host) is not None
 
 
@@ -134,10 +136,10 @@ def _file() -> Path:
 
 
 def _kept() -> Iterator[tuple[str, str]]:
-    """Yield the pairs that were agreed to; a damaged line agrees to nothing, nor does a pipe."""
+    """Yield the pairs that the user agreed to; a damaged line, or a pipe as the file, counts as none."""
     try:
         file = _file()
-        lines = file.read_bytes().splitlines() if file.is_file() else []  # a pipe would be waited for
+        lines = file.read_bytes().splitlines() if file.is_file() else []  # reading a pipe would wait
     except (OSError, UserError):
         return
     for line in lines:
@@ -149,7 +151,7 @@ def _kept() -> Iterator[tuple[str, str]]:
 
 
 def remember(variable: str, url: str) -> None:
-    """Keep that the user agreed; where it can't be kept it holds for this process."""
+    """Record that the user agreed; if it can't be recorded, it holds for this process."""
     server = server_of(shown_server(url))
     line = json.dumps({"variable": variable, "server": server}).encode() + b"\n"
     try:
@@ -159,7 +161,7 @@ def remember(variable: str, url: str) -> None:
 
 
 def key_from(variable: str, target: str) -> str:
-    """Return the key that the environment variable holds; UsageError when it can't be one."""
+    """Return the key that the environment variable holds; UsageError if that can't be a key."""
     value = os.environ.get(variable)
     hint = f"export {variable}=…  (or use the embedded engine: --target local)"
     if not value:
@@ -178,7 +180,7 @@ def key_from(variable: str, target: str) -> str:
 
 
 def key_for(url: str, variable: str, target: str) -> str:
-    """Return the key as `key_from` if it may be sent to the server at `url`, else raise as `permit`."""
+    """Return the key as `key_from` does, if it may be sent to the server at `url`; raise as `permit`."""
     key = key_from(variable, target)
     permit(variable, url)
     return key
@@ -187,7 +189,7 @@ def key_for(url: str, variable: str, target: str) -> str:
 def _fault(value: str) -> str | None:
     """Return what is wrong with a key, without quoting it."""
     if not value.isascii():
-        return "holds characters that no key has (full-width letters or quotes?)"
+        return "has characters that no key has (full-width letters or quotes?)"
     if value != value.strip():
         return "begins or ends with a space or a line break"
     if any(character.isspace() or not character.isprintable() for character in value):
@@ -195,7 +197,7 @@ def _fault(value: str) -> str | None:
     if value[0] in "\"'" or value[-1] in "\"'":
         return "has quotation marks around the key"
     if PLACEHOLDER.search(value) and not re.fullmatch(r"[A-Za-z0-9_-]{40,}", value):
-        return "holds a placeholder, not a key"
+        return "has a placeholder instead of a key"
     if len(value) < 8:
         return "is too short to be a key"
     return None

@@ -72,10 +72,10 @@ def is_api_error(answer: Any) -> bool:
     """
     if not isinstance(answer, dict) or OBJECTS & answer.keys():
         return False
-    told = answer.get("error")
-    if not isinstance(told, dict) or any(PASSED_ON.search(str(told.get(name))) for name in PASSED_ON_IN):
+    error = answer.get("error")
+    if not isinstance(error, dict) or any(PASSED_ON.search(str(error.get(name))) for name in PASSED_ON_IN):
         return False
-    message = told.get("message")
+    message = error.get("message")
     return isinstance(message, str) and message.strip() != ""
 
 

@@ -1,4 +1,4 @@
-"""Why jobs fail, in words, and the next step: moderation, data, quota, the server itself."""
+"""Explain why a job failed, and what to do next: moderation, data, quota, the server itself."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ftrun.targets.service import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """A kind of failure: its stable code, and what to do now."""
+    """A kind of failure: its stable code, and what to do about it."""
 
     code: str
     hint: str
 
 
-AGAIN = "`--force train` creates another job (where that costs money it asks)"
+AGAIN = "`--force train` creates another job (if that costs money, it asks first)"
 MODEL = Cause(
     code="job_model",
-    hint=f"The fault is the base model's: choose or repair what `targets.T.model` names. Then {AGAIN}.",
+    hint=f"The base model is the problem: choose another or repair it (`targets.T.model`). Then {AGAIN}.",
 )
-# what a server's own code says is certain; its words may be those of a library
+# a server's own code is certain; its message may be a library's
 CODES = dict.fromkeys(
     (
         *("model_not_loadable", "model_not_found", "no_model", "no_safetensors", "unsupported_architecture"),
@@ -36,15 +36,15 @@ CAUSES = (
         Cause(
             code="job_moderation",
             hint="The provider's moderation stopped it. Its events (`ftrun events CONFIG`) name the "
-            "category; take the examples that touch it out of the data. Changed data are another job, "
-            "without --force; a model blocked after training can't be appealed to with the same data.",
+            "category; remove the examples that fall into it from the data. Changed data make another job, "
+            "without --force. If the trained model itself was blocked, the same data will not help.",
         ),
     ),
     (
         re.compile(r"quota|billing|credit|insufficient|spend|payment|balance", re.IGNORECASE),
         Cause(
             code="job_quota",
-            hint=f"The account ran out of credit or reached its limit. Top it up; then {AGAIN}.",
+            hint=f"The account ran out of credit or reached its limit. Add credit; then {AGAIN}.",
         ),
     ),
     (
@@ -56,22 +56,22 @@ CAUSES = (
         Cause(
             code="job_data",
             hint="The provider does not accept the data. `ftrun check CONFIG` names files and lines; changed "
-            "data are another job, without --force.",
+            "data make another job, without --force.",
         ),
     ),
     (
         re.compile(r"server_error|internal|timed? ?out|try again|unexpected|unavailable", re.IGNORECASE),
-        Cause(code="job_server", hint=f"The failure is the provider's, not the data's: {AGAIN}."),
+        Cause(code="job_server", hint=f"The provider failed, not your data: {AGAIN}."),
     ),
 )
 
 
 def cause_of(job: Job) -> Cause:
-    """Return why a job ended without a model, as far as the server told it."""
+    """Return why a job ended without a model, as far as the server says."""
     if job.status == "cancelled":
-        return Cause(code="job_cancelled", hint=f"Somebody cancelled it; {AGAIN}.")
+        return Cause(code="job_cancelled", hint=f"Someone cancelled it; {AGAIN}.")
     if job.error_code in CODES:
         return CODES[job.error_code]
-    told = PATH.sub("", f"{job.error_code or ''} {job.error or ''}")  # a folder may be called anything
-    found = next((cause for pattern, cause in CAUSES if pattern.search(told)), None)
-    return found or Cause(code="job_failed", hint=f"Mend the cause; {AGAIN}.")
+    text = PATH.sub("", f"{job.error_code or ''} {job.error or ''}")  # a folder may have any name
+    found = next((cause for pattern, cause in CAUSES if pattern.search(text)), None)
+    return found or Cause(code="job_failed", hint=f"Fix the cause; {AGAIN}.")

@@ -1,4 +1,4 @@
-"""The way to the embedded engine: started when needed, asked over HTTP like any other server."""
+"""Connect to the engine on this machine: it is started when needed, and called over HTTP like any server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KANA = re.compile(r"[\u3040-\u30ff]")  # hiragana and katakana: only Japanese is
 
 
 def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Service:
-    """Check the model's name, start or find the engine and connect to it."""
+    """Check the model's name, start the engine or find a running one, and connect to it."""
     from ftrun.engine.launch import ensure_engine
 
     check_model(experiment)
@@ -28,7 +28,7 @@ def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Se
 
 
 def running_service() -> Service | None:
-    """Connect to the engine if one is running; never start one."""
+    """Connect to the engine if it is running; never start one."""
     from ftrun.engine.launch import running_engine
 
     endpoint = running_engine(engine_home())
@@ -36,8 +36,8 @@ def running_service() -> Service | None:
 
 
 def check_model(experiment: Experiment) -> None:
-    """Raise ConfigError, at its place in the file, for a model that no engine has; DecisionError for one
-    whose terms nobody accepted here; FtrunError when packages are missing that it needs.
+    """Raise ConfigError, with its place in the file, for a model that the engine doesn't have; DecisionError
+    for one whose terms nobody has accepted on this machine; FtrunError if packages that it needs are missing.
     """
     import difflib
 
@@ -58,7 +58,7 @@ def check_model(experiment: Experiment) -> None:
         line=line,
         column=column,
         hint=(f"Did you mean {near[0]!r}? " if near else "")
-        + f"There are {', '.join(names)}, any Hugging Face id (owner/name) or a local folder (./path).",
+        + f"It has {', '.join(names)}, any Hugging Face id (owner/name) and any local folder (./path).",
     )
 
 
@@ -70,7 +70,7 @@ def _service(base_url: str, token: str) -> Service:
 
 
 def language_note(experiment: Experiment) -> list[str]:
-    """Return one note when the experiment is Japanese and its local model is not, else nothing."""
+    """Return a note, in English and Japanese, if the experiment is Japanese and its local model is not."""
     if experiment.target.provider != "local" or not _is_japanese(experiment):
         return []
     model = find_model(experiment.target.model)
@@ -81,9 +81,9 @@ def language_note(experiment: Experiment) -> list[str]:
         for target in experiment.targets
         if target.provider != "local" or ((found := find_model(target.model)) and found.speaks("ja"))
     ]
-    way = f" A target that does better: {', '.join(f'--target {name}' for name in better)}." if better else ""
+    way = f" Better: {', '.join(f'--target {name}' for name in better)}." if better else ""
     return [
-        f"{model.title} knows almost no Japanese: it picks up the persona's phrases, not the language.{way}",
+        f"{model.title} knows almost no Japanese: it learns the persona's phrases, not the language.{way}",
         f"{model.title} は日本語をほとんど知りません。口調は覚えますが、文章は崩れます。"
         + (f" {' / '.join(better)} ターゲットのほうが向いています。" if better else ""),
     ]

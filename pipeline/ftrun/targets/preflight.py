@@ -1,5 +1,6 @@
-"""The questions before anything is uploaded: what a service can't take, whether it has the model and
-until when. It only reads. Whether an account may train is known to the server alone: it says so at the job.
+"""Check a target before anything is uploaded: what it doesn't take, whether it has the model, and until when.
+
+Only reads. Whether an account may train is known to the server alone, which says so when a job is created.
 """
 
 from __future__ import annotations
@@ -16,41 +17,41 @@ from ftrun.targets.errors import get_or_none
 from ftrun.targets.matching import is_snapshot
 from ftrun.targets.service import RemoteModel, Service
 
-# codes of a server that tells nothing of its models
+# error codes of servers that give no list of their models
 NOT_TOLD = ("not_found", "forbidden", "refused", "unreadable_answer")
 DROPPED = {
-    "suffix": "takes no suffix: the model's name goes without it",
+    "suffix": "takes no suffix: the model's name will not have it",
     "seed": "takes no seed: two trainings may differ",
-    "metadata": "takes no metadata: jobs are told apart by files, model and values",
+    "metadata": "takes no metadata: jobs are identified by their files, model and values",
 }
 
 
 def check_request(experiment: Experiment) -> list[str]:
-    """Return notes on what is not sent; ConfigError for what would be taken for something else."""
+    """Return notes on what is not sent; ConfigError for a value that would be misunderstood."""
     target, train = experiment.target, experiment.train
-    told = target.capabilities
+    capabilities = target.capabilities
     multiplier = train.hyperparameters.get("learning_rate_multiplier", "auto")
-    if told.get("learning_rate") == "absolute" and multiplier != "auto":
+    if capabilities.get("learning_rate") == "absolute" and multiplier != "auto":
         raise _problem(
             experiment,
             ("train", "hyperparameters", "learning_rate_multiplier"),
-            f"{target.name} takes no multiplier but an absolute learning rate, and {multiplier} would be one",
-            hint=f"Write targets.{target.name}.hyperparameters: {{learning_rate: 0.00001}}, and `auto` here.",
+            f"{target.name} takes an absolute learning rate and would use {multiplier} as one",
+            hint=f"Set targets.{target.name}.hyperparameters: {{learning_rate: 0.00001}}, and `auto` here.",
         )
-    if told.get("method") == "left_out" and train.method != "supervised":
+    if capabilities.get("method") == "left_out" and train.method != "supervised":
         raise _problem(experiment, ("train", "method"), f"{target.name} trains supervised only")
     asked = {"suffix": train.suffix is not None, "seed": train.seed is not None, "metadata": True}
     return [
         f"{target.name} {words}"
         for key, words in DROPPED.items()
-        if asked[key] and told.get(key) == "left_out"
+        if asked[key] and capabilities.get(key) == "left_out"
     ]
 
 
 def check_model(experiment: Experiment, service: Service, model: str) -> list[str]:
-    """Return notes on the model to start from; ConfigError when it is not there or can't be trained.
+    """Return notes on the model to start from; ConfigError if the server doesn't have it or can't train it.
 
-    A server that tells nothing of its models is believed to have it.
+    A server that gives no list of its models is assumed to have it.
     """
     if experiment.target.capabilities.get("models") == "missing":
         return []
@@ -59,11 +60,11 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
     except FtrunError as error:
         if error.code not in NOT_TOLD:
             raise
-        return [f"whether {experiment.target.name} has {model} is not known: it lists no models"]
+        return [f"whether {experiment.target.name} has {model} is unknown: it lists no models"]
     if isinstance(found, RemoteModel):
         return _lifetime(experiment, found)
     if not found:
-        return [f"whether {experiment.target.name} has {model} is not known: it lists no models"]
+        return [f"whether {experiment.target.name} has {model} is unknown: it lists no models"]
     near = difflib.get_close_matches(model, found, n=3)
     raise _model_problem(
         experiment,
@@ -73,7 +74,7 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
 
 
 def _find(service: Service, model: str) -> RemoteModel | Sequence[str]:
-    """Return the model, else the names of all there are; a snapshot stands for its alias."""
+    """Return the model, else the names of all models; a snapshot counts as its alias."""
     found = get_or_none(service.model, model)
     if found is not None:
         return found
@@ -85,16 +86,16 @@ def _find(service: Service, model: str) -> RemoteModel | Sequence[str]:
 def _lifetime(experiment: Experiment, model: RemoteModel) -> list[str]:
     today = datetime.now(UTC).date()
     if model.fine_tunable is False:
-        raise _model_problem(experiment, f"{model.id} can't be fine-tuned at this server")
+        raise _model_problem(experiment, f"{model.id} can't be fine-tuned on this server")
     if model.training_ends is not None and model.training_ends < datetime.now(UTC).timestamp():
-        raise _model_problem(experiment, f"{model.id} can't be fine-tuned any more at this server")
+        raise _model_problem(experiment, f"{model.id} can no longer be fine-tuned on this server")
     ends = _date(model.shutdown_date)
     if ends is None:
         return []
     if ends <= today:
         raise _model_problem(experiment, f"{model.id} was shut down on {ends}", code="model_shutdown")
     days = (ends - today).days
-    return [f"{model.id} and what is tuned from it are shut down on {ends}, in {days} days"]
+    return [f"{model.id} and models tuned from it will be shut down on {ends}, in {days} days"]
 
 
 def _date(text: str | None) -> date | None:
@@ -110,7 +111,7 @@ def _model_problem(
     key = ("targets", experiment.target.name, "model")
     if experiment.train.continue_from is not None:
         key = ("train", "continue_from")  # type: ignore[assignment]
-    elsewhere = "Take another model, or train elsewhere: --target local."
+    elsewhere = "Choose another model, or train elsewhere: --target local."
     return _problem(experiment, key, message, hint=hint or elsewhere, code=code)
 
 

@@ -1,5 +1,5 @@
-"""What a server says when it takes a chat request not as it is: which parameter it refuses, what can be sent
-instead, and which key of the experiment file changes it. Makes no call and knows nothing of the SDK.
+"""Explain why a server refuses a chat request: which parameter it refuses, what can be sent instead, and
+which key of the experiment file to change. Makes no call and knows nothing of the SDK.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ SYSTEM_ROLE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 RENAMED = {"max_tokens": "max_completion_tokens"}  # for a model that thinks before it answers
-OPTIONAL = ("temperature", "top_p", "seed", "stream")  # what a server has a default of its own for
+OPTIONAL = ("temperature", "top_p", "seed", "stream")  # the server has its own default for these
 NO_SYSTEM = {
-    "eval": "Give the `eval.prompts` a `system: null` (it asks without the experiment's system prompt), or "
-    "take the model off `eval.models`; `ftrun chat` always sends the system prompt.",
-    "data.augment": "Ask another one: `data.augment.model`, or --with.",
+    "eval": "Set `system: null` on the `eval.prompts` (to ask without the experiment's system prompt), or "
+    "remove the model from `eval.models`; `ftrun chat` always sends the system prompt.",
+    "data.augment": "Choose another model: `data.augment.model`, or --with.",
 }
 WHAT = {
-    "eval": "Change `eval.prompts` or `eval.sampling`, or take the model off `eval.models`.",
+    "eval": "Change `eval.prompts` or `eval.sampling`, or remove the model from `eval.models`.",
     "data.augment": "Change `data.augment`: its `sampling`, `prompt` or `model`.",
 }
 
 
 def refused(told: Any, sent: Collection[str]) -> tuple[str | None, bool]:
-    """Return which parameter of those that were `sent` a refusal names, and whether it is not supported at
-    all (rather than having a value out of range). `told` is the answer's body: JSON values or a text.
+    """Return which of the parameters that were `sent` a refusal names, and whether the server does not
+    support it at all (rather than its value). `told` is the answer's body: JSON values or text.
 
-    Where a field says which one it is (`param`, or FastAPI's `loc`) that counts, else the first in the words.
+    A field that names the parameter (`param`, or FastAPI's `loc`) counts; else the first one in the text.
     """
     found = list(_told(told))
     for name, words in found:
@@ -57,9 +57,9 @@ def refused(told: Any, sent: Collection[str]) -> tuple[str | None, bool]:
 
 
 def _told(told: Any) -> Iterator[tuple[str, str]]:
-    """Yield what is said in words, with the name of the parameter where a field has it."""
+    """Yield the name of the parameter, if a field has it, and the text."""
     if isinstance(told, str):
-        yield "", "" if told.lstrip().startswith("<") else told  # a page names anything
+        yield "", "" if told.lstrip().startswith("<") else told  # a web page may contain any word
     elif isinstance(told, list):
         for one in told:
             yield from _told(one)
@@ -75,8 +75,8 @@ def _told(told: Any) -> Iterator[tuple[str, str]]:
 
 
 def adapt(changes: Changes, sent_as: str) -> bool:
-    """Note that the server refuses `sent_as`; return whether there is another way to ask. A limit of the
-    answer's length is renamed, never left out: without it an answer may cost anything.
+    """Note that the server refuses `sent_as`; return whether there is another way to ask. The limit on the
+    answer's length is renamed, never left out: without it an answer has no limit on its cost.
     """
     if sent_as in RENAMED and sent_as not in changes:
         changes[sent_as] = RENAMED[sent_as]
@@ -94,16 +94,16 @@ def changed(asked: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
 
 
 def asked_as(sent_as: str, changes: Changes) -> str:
-    """Return what the experiment file calls a parameter that was sent."""
+    """Return the name in the experiment file of a parameter that was sent."""
     return next((name for name, other in changes.items() if other == sent_as), sent_as)
 
 
 def change_notes(model: str, changes: Mapping[str, str | None]) -> list[str]:
-    """Return, a line each, what the model is asked otherwise than the experiment file says."""
+    """Return, one line each, how requests to the model differ from the experiment file."""
     return [
         f"{model} does not take `{name}`: sent as `{other}`"
         if other
-        else f"{model} does not take the `{name}` asked for: left out, so the server's own default holds"
+        else f"{model} does not take the given `{name}`: left out, so the server uses its default"
         for name, other in changes.items()
         if name != "stream"
     ]
@@ -112,20 +112,20 @@ def change_notes(model: str, changes: Mapping[str, str | None]) -> list[str]:
 def remarks(
     model: str, reply: Reply, changes: Mapping[str, str | None], section: str, sampling: Mapping[str, Any]
 ) -> list[str]:
-    """Return what a person should know of how `model` was asked, and of an answer that is empty."""
+    """Return what a person should know about how `model` was asked, and about an empty answer."""
     notes = change_notes(model, changes)
     if reply.cut and not reply.text.strip():
         longest = sampling.get("max_tokens", "its")
         notes.append(
-            f"{model} gave an empty answer: all {longest} tokens were spent before it said anything, as by a "
-            f"model that thinks first. Raise `{section}.sampling.max_tokens`"
+            f"{model} gave an empty answer: it used all {longest} tokens before it said anything, as a "
+            f"reasoning model may. Raise `{section}.sampling.max_tokens`"
         )
     return notes
 
 
 @contextmanager
 def explained(experiment: Experiment, section: str) -> Iterator[None]:
-    """Let the error of a refused request name the key below `section` (eval, data.augment) to set."""
+    """Let the error of a refused request name the key in `section` (eval, data.augment) to change."""
     try:
         yield
     except ServiceError as error:
@@ -137,14 +137,14 @@ def explained(experiment: Experiment, section: str) -> Iterator[None]:
 def _point(error: ServiceError, experiment: Experiment, section: str) -> None:
     problem, name = error.problem, error.parameter
     if name and name != "stream":
-        own_seed = (section, name) == ("data.augment", "seed")  # it chooses rows, too
+        own_seed = (section, name) == ("data.augment", "seed")  # it also chooses rows
         key = (*section.split("."), *(() if own_seed else ("sampling",)), name)
         file, line, column = experiment.places.get(key) or (experiment.file, None, None)
         problem.file, problem.line, problem.column = shown_path(file), line, column
-        null = "" if own_seed else ", or to null to leave it to the server"
+        null = "" if own_seed else ", or to null for the server's default"
         problem.hint = f"Set `{'.'.join(key)}` to a value that this model takes{null}."
     elif SYSTEM_ROLE.search(problem.message):
         problem.hint = f"This model takes no system message. {NO_SYSTEM[section]}"
     else:
         problem.hint = f"The same request would be refused again. {WHAT[section]}"
-    problem.hint += " What was answered is kept."
+    problem.hint += " Earlier answers are kept."

@@ -1,4 +1,4 @@
-"""What the runner knows of a fine-tuning service: plain data in, plain data out, no SDK type."""
+"""What the runner knows about a fine-tuning service: plain data in, plain data out, no SDK type."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from typing import IO, Any, Protocol
 from ftrun.errors import DecisionError, FtrunError, PendingError
 
 SUCCEEDED = "succeeded"
-# codes of errors that a later call may not meet
+# codes of errors that may be gone at the next call
 TRANSIENT = ("unreachable", "api_error", "rate_limited", "unreadable_answer")
-READING = 40.0  # seconds for all calls of a command that only looks: it must end within a minute
-LIMITS = ("daily_limit", "queue_full")  # refusals that pass by themselves: no error of anybody
-SAID = (*LIMITS, "not_eligible", "quota")  # refusals with a code of their own
-Changes = dict[str, str | None]  # of a chat request: what the server refuses -> what is sent, None: nothing
+READING = 40.0  # seconds for all calls of a command that only reads: it must end within a minute
+LIMITS = ("daily_limit", "queue_full")  # refusals that pass by themselves: nobody made an error
+OWN_CODES = (*LIMITS, "not_eligible", "quota")  # refusals whose code is kept
+Changes = dict[
+    str, str | None
+]  # to a chat request: a refused parameter -> what is sent instead, None: nothing
 UNUSABLE = ("error", "failed", "deleted", "expired", "cancelled")  # statuses of a file
-DEAD = ("failed", "cancelled")  # every other status, also one we never heard of, is "not finished"
+DEAD = ("failed", "cancelled")  # every other status, even an unknown one, is "not finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """A file at the target. Times are Unix seconds."""
+    """A file on the server. Times are Unix seconds."""
 
     id: str
     name: str
@@ -34,18 +36,18 @@ class RemoteFile:
 
     @property
     def processed(self) -> bool:
-        """Return whether the server is done with it; one that tells no status is."""
+        """Return whether the server has processed it; without a status it counts as processed."""
         return self.status in ("processed", None)
 
     @property
     def refused(self) -> bool:
-        """Return whether no job can ever read it."""
+        """Return whether no job can read it, now or later."""
         return self.status in UNUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteUpload:
-    """A file that is coming in parts; `expires_at` in Unix seconds."""
+    """A file that is being uploaded in parts; `expires_at` in Unix seconds."""
 
     id: str
     expires_at: int | None = None
@@ -53,8 +55,8 @@ class RemoteUpload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteModel:
-    """A model at the target. `shutdown_date` as it is told; `fine_tunable` None: the server doesn't say;
-    `training_ends` in Unix seconds.
+    """A model on the server. `shutdown_date` is the server's text, `training_ends` in Unix seconds;
+    `fine_tunable` None: the server doesn't say.
     """
 
     id: str
@@ -67,8 +69,8 @@ class RemoteModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What a job is created from; file ids are the server's, `file_names` the names of these files by id.
-    `own_hyperparameters` are the service's own.
+    """A job as it is requested from a server: file ids are the server's, `file_names` has the files' names by
+    id, `own_hyperparameters` are those that only this service has.
     """
 
     model: str
@@ -91,7 +93,7 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A fine-tuning job as the server tells it. Times are Unix seconds."""
+    """A fine-tuning job as a server describes it. Times are Unix seconds."""
 
     id: str
     status: str
@@ -113,7 +115,7 @@ class Job:
 
     @property
     def succeeded(self) -> bool:
-        """Return whether training ended well."""
+        """Return whether training succeeded."""
         return self.status == SUCCEEDED
 
     @property
@@ -124,7 +126,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event of a job; `data` holds the metrics of a step where there are any."""
+    """An event of a job; `data` has the metrics of a step, if it is about one."""
 
     id: str
     created_at: int
@@ -135,16 +137,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """The server made the job."""
+    """The server created the job."""
 
     job: Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotCreated:
-    """The server certainly made no job: it refused, or the request never left.
+    """The server certainly created no job: it refused, or the request was never sent.
 
-    `code` says why; `retry_after`: seconds that the server asks to wait.
+    `code` says why; `retry_after`: the seconds that the server asks to wait.
     """
 
     reason: str
@@ -153,25 +155,25 @@ class NotCreated:
     retry_after: float | None = None
 
     def as_error(self) -> FtrunError:
-        """Return what ends the run: a limit is no failure (come back), a closed service is a decision."""
+        """Return the error that ends the run: pending for a limit, a decision for a closed service."""
         kind = PendingError if self.code in LIMITS else FtrunError
         return (DecisionError if self.code == "not_eligible" else kind)(
             f"the job was not created: {self.reason}",
-            code=self.code if self.code in SAID else "not_created",
-            hint=self.hint or "Mend the cause and run the same command again: nothing was paid.",
+            code=self.code if self.code in OWN_CODES else "not_created",
+            hint=self.hint or "Fix the cause and run the same command again: nothing was paid.",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclear:
-    """Nobody can tell from the answer whether a job was made."""
+    """The answer does not show whether a job was created."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer of a model; `usage` counts tokens, `seconds` is wall time; `cut`: it reached its longest."""
+    """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit."""
 
     text: str
     usage: Mapping[str, int]
@@ -190,15 +192,15 @@ class Service(Protocol):
     changes: dict[str, Changes]  # by model
 
     def end_within(self, seconds: float) -> None:
-        """Give up every call, retries included, when `seconds` from now are over."""
+        """Give up every call, retries included, `seconds` from now."""
         ...
 
     def find_file(self, name: str, size: int) -> RemoteFile | None:
-        """Return a usable training file of `size` bytes whose name says that it holds them, if any."""
+        """Return a usable training file of `size` bytes whose name says that it has this content, if any."""
         ...
 
     def file(self, file_id: str) -> RemoteFile:
-        """Return the file; NotFoundError if the server doesn't have it, or no job can be made from it."""
+        """Return the file; NotFoundError if the server doesn't have it or no job can use it."""
         ...
 
     def file_content(self, file_id: str) -> bytes:
@@ -214,7 +216,7 @@ class Service(Protocol):
         ...
 
     def begin_upload(self, name: str, size: int) -> RemoteUpload:
-        """Announce a file of `size` bytes that will come in parts."""
+        """Announce a file of `size` bytes that will be uploaded in parts."""
         ...
 
     def add_part(self, upload_id: str, data: bytes) -> str:
@@ -222,16 +224,16 @@ class Service(Protocol):
         ...
 
     def complete_upload(self, upload_id: str, parts: list[str], md5: str) -> RemoteFile:
-        """Make a file of the parts, in this order; the server compares the MD5 (hex). Sent once."""
+        """Join the parts to a file, in this order; the server compares the MD5 (hex). Sent once."""
         ...
 
     def cancel_upload(self, upload_id: str) -> None:
-        """Give an upload up; one that is gone already is fine."""
+        """Cancel an upload, if it still exists."""
         ...
 
     def find_jobs(self, request: JobRequest, *, others: Collection[str]) -> list[Job]:
-        """Return the jobs with this request's spec key; where the server keeps no metadata, those that do
-        the same work, save the ids in `others`.
+        """Return the jobs with this request's spec key; if the server keeps no metadata, those that do the
+        same work, except for the ids in `others`.
         """
         ...
 
@@ -252,7 +254,7 @@ class Service(Protocol):
         ...
 
     def resume(self, job_id: str) -> Job:
-        """Ask the server to go on with a paused job."""
+        """Ask the server to resume a paused job."""
         ...
 
     def files(self) -> Iterator[RemoteFile]:
@@ -272,7 +274,7 @@ class Service(Protocol):
         ...
 
     def expect_soon(self, model: str) -> None:
-        """Note that `model` was made just now: it may take a while until it answers."""
+        """Note that `model` was created just now: it may take a while until it answers."""
         ...
 
     def delete_file(self, file_id: str) -> None:
@@ -292,7 +294,7 @@ class Service(Protocol):
         ...
 
     def result_csv(self, file_id: str) -> str:
-        """Return the text of a result file; base64 is undone."""
+        """Return the text of a result file, decoded if it is base64."""
         ...
 
     def chat(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Reply:

@@ -1,4 +1,4 @@
-"""The FastAPI application: its routes behind the guard, and what ftrun itself asks of an engine."""
+"""The FastAPI application: the API's routes, ftrun's own, and the guard in front of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ own_routes = APIRouter(prefix="/ftrun")
 
 @own_routes.get("/info")
 def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
-    """Say which engine this is and whether it works on something."""
+    """Return which engine this is, and whether it is busy."""
     return {
         "wire": WIRE,
         "version": ftrun.__version__,

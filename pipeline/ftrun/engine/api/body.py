@@ -1,4 +1,4 @@
-"""How JSON bodies are read: each key is taken with its type and limits; what is left is an error."""
+"""Read JSON bodies: each key is taken with its type and limits; a key that is left over is an error."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class Body:
-    """An object of a request. An explicit null counts as left out."""
+    """A JSON object in a request. An explicit null counts as left out."""
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
-        """Read `values`, which stand at `path` in the request."""
+        """Read `values`, which are at `path` in the request."""
         self.values, self._path = values, path
         self._taken: set[str] = set()
 
@@ -46,23 +46,23 @@ class Body:
         raise ApiError(f"{self.param(name)} {message}", code=code, param=self.param(name))
 
     def take(self, name: str) -> Any:
-        """Return the value of a key as it is, None if it is left out."""
+        """Return the value of a key, unchecked; None if it is left out."""
         self._taken.add(name)
         return self.values.get(name)
 
     def text(self, name: str, *, shortest: int = 0, longest: int | None = None) -> str | None:
-        """Return a text with between `shortest` and `longest` characters."""
+        """Return a string of `shortest` to `longest` characters."""
         value = self.take(name)
         if value is None:
             return None
         if not isinstance(value, str):
-            self.refuse(name, f"must be a text, not {_shown(value)}.")
+            self.refuse(name, f"must be a string, not {_shown(value)}.")
         if len(value) < shortest or (longest is not None and len(value) > longest):
             self.refuse(name, f"must have {shortest} to {longest} characters, not {len(value)}.")
         return value
 
     def required_text(self, name: str) -> str:
-        """Return a text that must be there."""
+        """Return a string that is required."""
         value = self.text(name)
         if not value:
             self.refuse(name, "is required.", code="missing_required_parameter")
@@ -103,7 +103,9 @@ class Body:
         return Body(value, self.param(name))
 
     def done(self, *, unsupported: Sequence[str] = ()) -> None:
-        """Refuse keys that were not taken; those in `unsupported` exist elsewhere, but not in this engine."""
+        """Refuse keys that were not taken; those in `unsupported` are known, but not supported by this
+        engine.
+        """
         for name in self.values.keys() - self._taken:
             if name in unsupported:
                 if self.values[name] is not None:

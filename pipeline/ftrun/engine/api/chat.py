@@ -1,4 +1,4 @@
-"""/v1/chat/completions: whole answers and streams of them as server-sent events."""
+"""/v1/chat/completions: whole answers, and streams of server-sent events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def create(use: Use, body: Annotated[Body, Depends(json_body)]) -> Respons
     request = read_chat_request(body)
     answer = await run_in_threadpool(_ask, use, request)
     try:
-        # the first piece decides between an error with a status and a stream
+        # wait for the first piece: until then an error still gets its own status
         first = await run_in_threadpool(answer.next_piece)
         if request.stream:
             return StreamingResponse(_events(request, answer, first), media_type="text/event-stream")
@@ -37,13 +37,13 @@ async def create(use: Use, body: Annotated[Body, Depends(json_body)]) -> Respons
     except ChatFailed as error:
         raise _refusal(error) from error
     except BaseException:
-        answer.close()  # the caller went away
+        answer.close()  # the client has gone
         raise
     return JSONResponse(_completion(request, answer, text))
 
 
 def _ask(use: Services, request: ChatRequest) -> Answer:
-    """Begin an answer with the model that is named."""
+    """Start an answer by the requested model."""
     tuned = use.store.models.get(request.model)
     if tuned is not None:
         base, adapter = tuned.base, tuned.path
@@ -60,7 +60,7 @@ def _check_base(base: str) -> None:
         check_base_model(base)
     except ApiError as error:
         if error.code == "model_not_found":
-            error.status = 404  # as the API has it for chat; a job's is a 400
+            error.status = 404  # as in the API; for a job it is a 400
         raise
 
 
@@ -88,7 +88,7 @@ def _completion(request: ChatRequest, answer: Answer, text: str) -> dict[str, An
 
 
 async def _events(request: ChatRequest, answer: Answer, first: str | None) -> AsyncIterator[str]:
-    """Yield server-sent events: the role, the pieces, the reason of the end, the usage if asked, [DONE]."""
+    """Yield server-sent events: role, pieces, finish reason, the usage if requested, [DONE]."""
     head = {
         "id": new_id("chatcmpl"),
         "object": "chat.completion.chunk",

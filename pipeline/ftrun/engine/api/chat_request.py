@@ -1,4 +1,4 @@
-"""The check of a chat request: what this engine would ignore it refuses."""
+"""Check a chat request: what this engine would ignore is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ftrun.protocol.spec import CHAT_ROLES
 
 MOST_TOKENS = 32_768
 MOST_STOPS = 4
-# value that asks for nothing special: accepted, anything else is refused
+# values that change nothing are accepted, any other is refused
 NEUTRAL: Mapping[str, Sequence[Any]] = {
     "n": (1,),
     "frequency_penalty": (0,),
@@ -56,7 +56,7 @@ class ChatRequest:
 
 
 def read_chat_request(body: Body) -> ChatRequest:
-    """Return what is asked; raise ApiError (400) for what this engine can't do."""
+    """Return the request; raise ApiError (400) for what this engine can't do."""
     options = body.object("stream_options")
     stream = body.flag("stream")
     if options is not None and not stream:
@@ -93,7 +93,7 @@ def _sampling(body: Body) -> Sampling:
     older = body.integer("max_tokens", least=1, most=MOST_TOKENS)
     newer = body.integer("max_completion_tokens", least=1, most=MOST_TOKENS)
     if older is not None and newer is not None:
-        body.refuse("max_tokens", "and max_completion_tokens exclude each other.")
+        body.refuse("max_tokens", "and max_completion_tokens can't be used together.")
     return Sampling(
         temperature=default.temperature if temperature is None else temperature,
         top_p=default.top_p if top_p is None else top_p,
@@ -108,7 +108,9 @@ def _stop(body: Body) -> tuple[str, ...]:
     words = [value] if isinstance(value, str) else value or []
     good = isinstance(words, list) and all(isinstance(word, str) and word for word in words)
     if not good or len(words) > MOST_STOPS:
-        body.refuse("stop", f"must be a text or a list of at most {MOST_STOPS} texts, none of them empty.")
+        body.refuse(
+            "stop", f"must be a string or a list of at most {MOST_STOPS} strings, none of them empty."
+        )
     return tuple(words)
 
 
@@ -137,7 +139,7 @@ def _content(reader: Body) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list) or not content:
-        reader.refuse("content", "must be a text.")
+        reader.refuse("content", "must be a string.")
     for part in content:
         if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
             reader.refuse("content", "takes parts of the type 'text' only.", code="unsupported_value")

@@ -1,4 +1,4 @@
-"""How a refusal looks: `{"error": {message, type, param, code}}` with a status, for every failure."""
+"""The API's errors: every failure is answered with `{"error": {message, type, param, code}}` and a status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CODES = {401: "invalid_api_key", 404: "not_found", 405: "method_not_allowed", 41
 
 
 class ApiError(Exception):
-    """A refusal in the API's words."""
+    """An error that is answered in the API's form."""
 
     def __init__(
         self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None
@@ -31,7 +31,7 @@ class ApiError(Exception):
 
 
 def not_found(kind: str, name: str, *, code: str = "not_found", param: str | None = None) -> ApiError:
-    """Return the 404 for a thing that is not in this store."""
+    """Return the 404 for something that is not in this store."""
     return ApiError(f"There is no {kind} '{name}' here.", status=404, code=code, param=param)
 
 
@@ -43,12 +43,12 @@ def error_body(message: str, *, status: int, code: str | None, param: str | None
 
 
 def error_response(error: ApiError) -> JSONResponse:
-    """Return the answer for a refusal. Retrying would not help, and says so in the SDK's own header."""
+    """Return the answer for an error. A header of the SDK says that retrying would not help."""
     return JSONResponse(error.body, status_code=error.status, headers={"x-should-retry": "false"})
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make every failure of `app` an error of the API."""
+    """Answer every failure of `app` in the API's form."""
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ApiError)

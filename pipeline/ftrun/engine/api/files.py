@@ -27,7 +27,7 @@ Use = Annotated[Services, Depends(services)]
 
 @router.post("")
 async def create(request: Request) -> JSONResponse:
-    """Take a file as multipart/form-data."""
+    """Store a file that is sent as multipart/form-data."""
     async with request.form(max_files=1, max_fields=len(FIELDS)) as form:
         file, purpose, lifetime = _fields(form)
         return await run_in_threadpool(_keep, request, file, purpose, lifetime)
@@ -50,7 +50,7 @@ def list_files(
 
 @router.get("/{file_id}")
 def retrieve(use: Use, file_id: str) -> dict[str, Any]:
-    """Return a file's facts."""
+    """Return a file's metadata."""
     return file_object(_find(use, file_id))
 
 
@@ -69,7 +69,9 @@ def delete(use: Use, file_id: str) -> dict[str, Any]:
     file = _find(use, file_id)
     job = use.store.jobs.using(file.id)
     if job is not None:
-        raise ApiError(f"Job {job.id} still needs the file {file.id}; cancel it first.", code="file_in_use")
+        raise ApiError(
+            f"Job {job.id} still needs the file {file.id}; cancel the job first.", code="file_in_use"
+        )
     use.store.files.delete(file.id)
     return {"id": file.id, "object": "file", "deleted": True}
 
@@ -107,7 +109,7 @@ def _lifetime(form: FormData) -> int | None:
 
 
 def _keep(request: Request, file: UploadFile, purpose: str, lifetime: int | None) -> JSONResponse:
-    """Save the content, then make it a file; a repeated or refused request leaves nothing."""
+    """Save the content, then add the file; a repeated or refused request leaves nothing behind."""
     use, filename = services(request), PurePath(file.filename or "upload").name
     saved, used = use.store.files.save(file.file), False
 

@@ -1,4 +1,4 @@
-"""Who may speak to the engine: this machine, with the token, from no foreign web page, not too much."""
+"""Refuse requests that are not for this machine, have no token, come from a web page or are too large."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BODY_BYTES = 16 * 1024 * 1024
 
 
 class RequestGuard:
-    """Refuse requests before anything reads them: wrong Host, foreign Origin, no token, too long a body."""
+    """Refuse a request before it is read: wrong Host, foreign Origin, no token, too large a body."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
-        """Stand in front of `app`."""
+        """Check the requests to `app`."""
         self._app, self._services = app, services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through or refuse it."""
+        """Pass a request on or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,7 +50,7 @@ class RequestGuard:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         good = hmac.compare_digest(token.strip().encode(), self._services.token.encode())
         if scheme.lower() != "bearer" or not good:
-            message = "Wrong or missing token: send this engine's own as `Authorization: Bearer …`."
+            message = "Wrong or missing token: send this engine's token as `Authorization: Bearer …`."
             raise ApiError(message, status=401, code="invalid_api_key")
 
 
@@ -64,12 +64,14 @@ def _limit(path: str) -> int:
 
 
 def _check_origin(headers: dict[str, str]) -> None:
-    """Refuse other host names (DNS rebinding) and requests that a foreign page makes."""
+    """Refuse other host names (DNS rebinding) and requests made by foreign web pages."""
     host = headers.get("host", "")
     if not _is_loopback(f"http://{host}"):
-        raise ApiError("This engine answers to loopback names only.", status=403, code="host_not_allowed")
+        raise ApiError(
+            "This engine answers only to the names of the local machine.", status=403, code="host_not_allowed"
+        )
     if "origin" in headers and headers["origin"] != f"http://{host}":
-        raise ApiError("Requests of other web pages are refused.", status=403, code="origin_not_allowed")
+        raise ApiError("Requests from other web pages are refused.", status=403, code="origin_not_allowed")
 
 
 def _is_loopback(url: str) -> bool:
@@ -87,7 +89,7 @@ def _check_length(headers: dict[str, str], limit: int) -> None:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    """Return `receive` with a limit for bodies that do not say how long they are."""
+    """Return `receive` with a limit, for bodies without a length."""
     taken = 0
 
     async def counted() -> Message:
@@ -103,4 +105,4 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 def _too_large(limit: int) -> ApiError:
     size = f"{limit // 1024 // 1024} MB"
-    return ApiError(f"The request is too large: at most {size} are taken.", status=413)
+    return ApiError(f"The request is too large: the limit is {size}.", status=413)

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: the same key and request get the same answer, another request an error."""
+"""`Idempotency-Key`: the same key with the same request gets the same answer, with another one an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST_KEY = 255
 def answer_once(request: Request, content: Any, act: Callable[[], dict[str, Any]]) -> JSONResponse:
     """Answer with what `act` returns, or with the first answer if the request's key is known.
 
-    `content` is what makes two requests the same. Two at once can't both act: the second waits.
+    Two requests are the same if their `content` is. Of two at the same time, the second waits.
     """
     key = request.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= LONGEST_KEY:
@@ -26,6 +26,6 @@ def answer_once(request: Request, content: Any, act: Callable[[], dict[str, Any]
     try:
         answer, again = services(request).store.once(key, [request.url.path, content], act)
     except KeyReused as error:
-        message = "This Idempotency-Key came before with another request; use a new one."
+        message = "This Idempotency-Key was used with another request; use a new one."
         raise ApiError(message, code="idempotency_key_reused") from error
     return JSONResponse(answer, headers={"Idempotent-Replayed": "true"} if again else None)

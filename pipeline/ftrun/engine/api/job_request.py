@@ -1,4 +1,4 @@
-"""The check of a request to create a job: everything that can be refused is refused before it exists."""
+"""Check a request to create a job: whatever can be refused is refused before the job exists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METHODS = ("supervised", "dpo", "reinforcement")
 
 
 def read_new_job(body: Body, store: Store) -> NewJob:
-    """Return the job that a request asks for; raise ApiError (400) for what this engine can't do."""
+    """Return the requested job; raise ApiError (400) for what this engine can't do."""
     model = body.required_text("model")
     training_file = body.required_text("training_file")
     validation_file = body.text("validation_file")
@@ -49,11 +49,11 @@ def read_new_job(body: Body, store: Store) -> NewJob:
 
 
 def check_base_model(name: str) -> None:
-    """Raise ApiError unless `name` is a base model of the catalogue, a folder with one, or a hub id."""
+    """Raise ApiError unless `name` is a built-in base model, the folder of a model, or a hub id."""
     if find_model(name) is None and not _is_folder(name) and not HUB_ID.fullmatch(name):
         message = (
-            f"There is no model '{name}'. Built in are {', '.join(model_names())}; an absolute path of a "
-            "folder with a model, or a Hugging Face id (owner/name), also works."
+            f"There is no model '{name}'. Built-in models: {', '.join(model_names())}. The absolute path of "
+            "a folder with a model, or a Hugging Face id (owner/name), also works."
         )
         raise ApiError(message, code="model_not_found", param="model")
     try:
@@ -72,8 +72,8 @@ def read_metadata(body: Body) -> Mapping[str, str] | None:
         body.refuse("metadata", f"must have at most {METADATA_PAIRS} pairs, not {len(pairs.values)}.")
     for key, value in pairs.values.items():
         if not isinstance(value, str) or len(value) > METADATA_VALUE or not 1 <= len(key) <= METADATA_KEY:
-            limits = f"keys of 1 to {METADATA_KEY} and text values of at most {METADATA_VALUE} characters"
-            pairs.refuse(key[:METADATA_KEY], f"is out of bounds: metadata takes {limits}.")
+            limits = f"keys of 1 to {METADATA_KEY} and string values of at most {METADATA_VALUE} characters"
+            pairs.refuse(key[:METADATA_KEY], f"is out of bounds: metadata may have {limits}.")
     return dict(pairs.values)
 
 
@@ -87,11 +87,11 @@ def _seed(body: Body) -> int:
 
 
 def _hyperparameters(body: Body) -> dict[str, int | float | str]:
-    """Return the hyperparameters, which stand in `method` or, the older way, at the top."""
+    """Return the hyperparameters, which are in `method` or, in older requests, at the top level."""
     older, method = body.object("hyperparameters"), body.object("method")
     newer = _supervised(method) if method is not None else None
     if older is not None and newer is not None and older.values != newer.values:
-        body.refuse("hyperparameters", "differ from those in `method`; give them there alone.")
+        body.refuse("hyperparameters", "differ from those in `method`; give them only there.")
     given = newer or older or Body({})
     found: dict[str, int | float | str] = {
         "n_epochs": _whole_or_auto(given, "n_epochs", 50),
@@ -109,7 +109,7 @@ def _supervised(method: Body) -> Body | None:
     if kind != "supervised":
         method.refuse(
             "type",
-            f"'{kind}' is not in this version of the engine; 'supervised' is.",
+            f"'{kind}' is not supported yet; use 'supervised'.",
             code="unsupported_value",
         )
     settings = method.object("supervised")

@@ -25,12 +25,12 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 
 @router.post("")
 def create(use: Use, request: Request, body: Annotated[Body, Depends(json_body)]) -> JSONResponse:
-    """Create a job, or answer as the first time if its Idempotency-Key is known."""
+    """Create a job, or repeat the first answer if the Idempotency-Key is known."""
 
     def act() -> dict[str, Any]:
         new = read_new_job(body, use.store)
         if len(use.store.jobs.with_status(*UNFINISHED)) >= MOST_UNFINISHED:
-            message = f"{MOST_UNFINISHED} jobs are waiting already."
+            message = f"There are already {MOST_UNFINISHED} unfinished jobs."
             raise ApiError(message, status=429, code="too_many_jobs")
         return job_object(use.store.jobs.create(new))
 
@@ -73,7 +73,7 @@ def cancel(use: Use, job_id: str) -> dict[str, Any]:
 
 @router.post("/{job_id}/pause")
 def pause(use: Use, job_id: str) -> dict[str, Any]:
-    """Let a job rest at a checkpoint; pausing it again changes nothing."""
+    """Pause a job at a checkpoint; pausing it again changes nothing."""
     job = _find(use, job_id)
     if not use.store.jobs.pause(job_id) and job.status not in RESTING:
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
@@ -83,7 +83,7 @@ def pause(use: Use, job_id: str) -> dict[str, Any]:
 
 @router.post("/{job_id}/resume")
 def resume(use: Use, job_id: str) -> dict[str, Any]:
-    """Let a paused job go on; resuming one that goes on changes nothing."""
+    """Resume a paused job; resuming one that is not paused changes nothing."""
     job = _find(use, job_id)
     if not use.store.jobs.resume(job_id) and job.finished:
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")

@@ -1,4 +1,4 @@
-"""/v1/models: the catalogue and what was tuned here. Checkpoints are found by name, but not listed."""
+"""/v1/models: the built-in and the tuned models. Checkpoints are found by name, but not listed."""
 
 from __future__ import annotations
 

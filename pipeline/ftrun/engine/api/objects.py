@@ -1,4 +1,4 @@
-"""The objects of the API as JSON, made of the store's records. The tests hold them to openai.types."""
+"""The API's objects as JSON, made from the store's values. Tests hold them to openai.types."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ftrun.engine.store.records import Stored
 
 
 def file_object(file: StoredFile) -> dict[str, Any]:
-    """Return a `file`; one that never expires has no `expires_at`, as null is no value of it."""
+    """Return a `file`; one that never expires has no `expires_at`, which can't be null."""
     expiry = {} if file.expires_at is None else {"expires_at": file.expires_at}
     return {
         "id": file.id,
@@ -36,7 +36,7 @@ def file_object(file: StoredFile) -> dict[str, Any]:
 
 
 def upload_object(upload: StoredUpload, file: StoredFile | None) -> dict[str, Any]:
-    """Return an `upload`, with its `file` once it is completed."""
+    """Return an `upload`, with its `file` once it is complete."""
     return {
         "id": upload.id,
         "object": "upload",
@@ -126,11 +126,13 @@ def tuned_model_object(model: StoredModel) -> dict[str, Any]:
 def list_object(
     read: Callable[[], Page[Stored]], make: Callable[[Stored], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the page of a list that `read` gives; ApiError if the request's `after` is unknown."""
+    """Return a page of a list, read by `read`; ApiError if the request's `after` is unknown."""
     try:
         page = read()
     except UnknownCursor as error:
-        raise ApiError(f"after: there is no '{error}' here.", code="invalid_value", param="after") from error
+        raise ApiError(
+            f"after: there is no '{error}' in this list.", code="invalid_value", param="after"
+        ) from error
     data = [make(record) for record in page.records]
     return {
         "object": "list",

@@ -1,4 +1,4 @@
-"""What the endpoints share: the store, the executor, the chat workers, the last request's time."""
+"""What the endpoints share: the store, the executor, the chat workers, the time of the last request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Services:
 
     @property
     def busy(self) -> bool:
-        """Say whether ending now would interrupt something."""
+        """Return whether stopping now would interrupt something."""
         return self.executor.busy or self.chats.busy
 
 

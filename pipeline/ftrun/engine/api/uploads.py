@@ -1,4 +1,4 @@
-"""/v1/uploads: create, parts, complete, cancel. Large files come this way, and after a break go on."""
+"""/v1/uploads: create, parts, complete, cancel. Uploads of large files can be resumed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JsonBody = Annotated[Body, Depends(json_body)]
 
 @router.post("")
 def create(use: Use, request: Request, body: JsonBody) -> JSONResponse:
-    """Begin an upload of so many bytes."""
+    """Begin an upload of a given size."""
 
     def act() -> dict[str, Any]:
         filename, purpose = body.required_text("filename"), body.required_text("purpose")
@@ -52,7 +52,7 @@ def create(use: Use, request: Request, body: JsonBody) -> JSONResponse:
 
 @router.post("/{upload_id}/parts")
 async def add_part(use: Use, request: Request, upload_id: str) -> JSONResponse:
-    """Take a part as multipart/form-data."""
+    """Store a part that is sent as multipart/form-data."""
     _pending(use, upload_id)
     async with request.form(max_files=1, max_fields=1) as form:
         data = form.get("data")
@@ -64,7 +64,7 @@ async def add_part(use: Use, request: Request, upload_id: str) -> JSONResponse:
 
 @router.post("/{upload_id}/complete")
 def complete(use: Use, upload_id: str, body: JsonBody) -> dict[str, Any]:
-    """Join the parts in the order given; a completed upload is answered with the file that it became."""
+    """Join the parts in the given order; a complete upload is answered with its file."""
     part_ids, md5 = body.take("part_ids"), body.text("md5")
     body.done()
     if not isinstance(part_ids, list) or not part_ids or not all(isinstance(one, str) for one in part_ids):
@@ -86,7 +86,7 @@ def complete(use: Use, upload_id: str, body: JsonBody) -> dict[str, Any]:
 
 @router.post("/{upload_id}/cancel")
 def cancel(use: Use, upload_id: str) -> dict[str, Any]:
-    """Give an upload up."""
+    """Cancel an upload."""
     _pending(use, upload_id)
     use.store.uploads.cancel(upload_id)
     return _object(use, _find(use, upload_id))
@@ -133,11 +133,11 @@ def _check_parts(use: Services, upload: StoredUpload, part_ids: list[str]) -> No
     known = use.store.uploads.parts(upload.id)
     strange = next((one for one in part_ids if one not in known), None)
     if strange is not None or len(set(part_ids)) != len(part_ids):
-        what = f"'{strange}' is no part of this upload" if strange else "a part stands there twice"
+        what = f"'{strange}' is not a part of this upload" if strange else "a part is listed twice"
         raise ApiError(f"part_ids: {what}.", code="invalid_parts", param="part_ids")
     total = sum(known[one].bytes for one in part_ids)
     if total != upload.bytes:
-        message = f"The parts have {total} bytes; the upload was announced with {upload.bytes}."
+        message = f"The parts have {total} bytes, but the upload was announced with {upload.bytes}."
         raise ApiError(message, code="size_mismatch", param="part_ids")
 
 

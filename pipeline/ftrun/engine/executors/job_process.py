@@ -1,7 +1,7 @@
 """The process of one job, started as `python -m ftrun.engine.executors.job_process HOME JOB_ID`.
 
-The kernel frees its lock when it dies, however it dies: that is how a server knows, even a later one.
-It never starts or watches other jobs.
+It holds a lock, which the kernel frees however it dies: this is how a server, even a later one, knows. It
+never starts or watches other jobs.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from ftrun.errors import FtrunError
 from ftrun.files import file_lock, make_folder
 from ftrun.protocol.spec import default_epochs
 
-LOCK_SECONDS = 2  # a server that looks whether the lock is free holds it for a moment
+LOCK_SECONDS = 2  # a server that checks whether the lock is free holds it for a moment
 
 
 def lock_of(folder: Path) -> FileLock:
-    """Return the lock that the process of the job in `folder` holds while it lives."""
+    """Return the lock that the process of the job in `folder` holds while it runs."""
     return file_lock(folder / "process.lock", mode=0o600)
 
 
 def run_job(home: Path, job_id: str) -> None:
-    """Train the job unless another process does or it has ended; every outcome is written to the store."""
+    """Train the job, unless another process does or it has ended; write every outcome to the store."""
     store = Store(home)
     try:
         with lock_of(store.jobs.folder(job_id)).acquire(timeout=LOCK_SECONDS):
@@ -40,29 +40,29 @@ def run_job(home: Path, job_id: str) -> None:
                 store.jobs.note(job_id, pid=os.getpid())
                 _train(store, job)
     except Timeout:
-        print(f"Another process has job {job_id}.", file=sys.stderr)
+        print(f"Another process is running job {job_id}.", file=sys.stderr)
     finally:
         store.close()
 
 
 def _train(store: Store, job: StoredJob) -> None:
-    """Call the backend and turn whatever comes back into the end of the job."""
+    """Call the backend, and end the job with whatever it returns or raises."""
     report = JobReport(store, job)
     try:
         report.succeeded(backend_for(job.model).train(_training_job(store, job), report))
     except Cancelled:
         store.jobs.cancel(job.id)
     except Paused:
-        store.jobs.rest(job.id)
+        store.jobs.settle_pause(job.id)
     except Rejected as error:
         store.jobs.fail(job.id, code=error.code, message=str(error), param=error.param)
     except FtrunError as error:
         message = " ".join(filter(None, (str(error), error.problem.hint)))
         store.jobs.fail(job.id, code=error.code, message=message)
-    except Exception as error:  # a bug or a full disk: the job must end with its reason, not hang
+    except Exception as error:  # a bug or a full disk: the job must fail with a reason, not hang
         traceback.print_exc()
         log = store.jobs.folder(job.id) / "job.log"
-        message = f"Training failed with {type(error).__name__}: {error}. The details are in {log}."
+        message = f"Training failed with {type(error).__name__}: {error}. Details are in {log}."
         store.jobs.fail(job.id, code="server_error", message=message)
 
 

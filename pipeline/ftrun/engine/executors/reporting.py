@@ -1,4 +1,4 @@
-"""What a job's process writes into the store while its backend trains: the backends' TrainingReport."""
+"""Write to the store how a job's training goes: the TrainingReport that its process gives to the backend."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ftrun.engine.backends import Cancelled, Paused, TrainingResult
 from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import MOVING, RESTING, UNFINISHED
 
-# OpenAI's five columns always, the newer ones where a value is known
+# OpenAI's five columns always, the newer ones if a value is known
 COLUMNS = ("train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy")
 NEWER_COLUMNS = ("train_mean_token_accuracy", "full_valid_loss", "full_valid_mean_token_accuracy")
 CHECKPOINT_METRICS = frozenset({*COLUMNS, *NEWER_COLUMNS} - {"train_accuracy"})
 
 
 class JobReport:
-    """Writes what a backend tells about one job; everything is committed when a call returns."""
+    """Record what a backend reports about a job; everything is committed when a call returns."""
 
     def __init__(self, store: Store, job: StoredJob) -> None:
         """Report on `job` to `store`."""
@@ -41,7 +41,7 @@ class JobReport:
             self._store.jobs.add_event(self._job.id, f"Training started: {total_steps} steps.")
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:
-        """Record a step; raises Cancelled when the job was asked to stop, Paused when to rest."""
+        """Record a step; raises Cancelled when the job was asked to stop, Paused when asked to pause."""
         data: dict[str, Any] = {"step": step, "total_steps": self._total, **metrics}
         if seconds_left is not None:
             data["seconds_left"] = round(seconds_left, 1)
@@ -52,7 +52,7 @@ class JobReport:
             self._store.jobs.add_event(self._job.id, f"Step {step}/{self._total}{loss}", data=data)
             if seconds_left is not None:
                 self._store.jobs.note(self._job.id, estimated_finish=int(time.time() + seconds_left))
-            # resumed before this process had noticed that it was to rest
+            # resumed before this process noticed that it was to pause
             self._store.jobs.move(self._job.id, "running", start=["validating_files", "queued"])
         if self._status in RESTING:
             raise Paused
@@ -70,7 +70,7 @@ class JobReport:
             self._store.jobs.add_event(self._job.id, f"Checkpoint {name} created.")
 
     def succeeded(self, result: TrainingResult) -> None:
-        """Publish model and result file and end the job, in one step: there is no half model."""
+        """Publish the model and the result file and end the job, in one transaction."""
         content = self._store.files.save(io.BytesIO(result_csv(self._store.jobs.steps(self._job.id))))
         with self._store.database.transaction():
             self._raise_if_ended()
@@ -103,7 +103,7 @@ class JobReport:
 
 
 def result_csv(steps: list[tuple[int, dict[str, float]]]) -> bytes:
-    """Return the result file of a job: one row a step, unknown values empty."""
+    """Return the result file of a job: one row per step, unknown values empty."""
     newer = [name for name in NEWER_COLUMNS if any(name in metrics for _, metrics in steps)]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

@@ -1,7 +1,7 @@
-"""What moves jobs on: validates their files, starts their processes in turn, notices those that died.
+"""Run jobs on this machine: validate their files, start their processes in turn, notice those that died.
 
-A thread of the server. It keeps nothing in memory that a later server would need: what it decides, it reads
-from the store and from the locks that living processes hold.
+It is a thread of the server. It keeps nothing in memory that a later server would need: it decides by the
+store and by the locks that running processes hold.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ from ftrun.files import make_folder, open_to_write
 MOST_RESTARTS = 3
 BUSY_SECONDS, IDLE_SECONDS = 0.1, 2.0
 IN_TURN: tuple[Status, ...] = ("running", "queued")
-GRACE_SECONDS = 5  # for a cancelled job to end by itself
+GRACE_SECONDS = 5  # that a cancelled job has to end by itself
 
 
 class Supervisor:
-    """Moves the jobs of one store on; there must be only one for a store."""
+    """Run the jobs of a store, each in its own process; a store must have only one supervisor."""
 
     def __init__(self, store: Store, *, slots: int = 1) -> None:
-        """Let `slots` jobs train at a time; the others wait in the queue."""
+        """Train up to `slots` jobs at a time; the others wait in the queue."""
         self._store, self._slots = store, slots
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Begin, with what an earlier server left."""
+        """Begin, with the jobs that an earlier server left."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End without touching the processes of jobs: they go on by themselves."""
+        """Stop without touching the processes of jobs, which keep running."""
         self._stopped.set()
         self._wake.set()
         self._thread.join(timeout=1)
 
     def wake(self) -> None:
-        """Look at the jobs at once: one was made or cancelled."""
+        """Look at the jobs at once: one was created, cancelled, paused or resumed."""
         self._wake.set()
 
     @property
     def busy(self) -> bool:
-        """Say whether a job is at work, or will be without anybody's doing."""
+        """Return whether a job is running, or will run without anyone doing anything."""
         return bool(self._store.jobs.with_status(*MOVING))
 
     def _run(self) -> None:
@@ -64,7 +64,7 @@ class Supervisor:
             self._wake.clear()
             try:
                 self._tick()
-            except Exception:  # a full disk or a bug in one round must not end the supervision of all jobs
+            except Exception:  # a full disk or a bug in one round must not stop all jobs
                 traceback.print_exc(file=sys.stderr)
             self._wake.wait(BUSY_SECONDS if self.busy or self._children else IDLE_SECONDS)
 
@@ -72,12 +72,12 @@ class Supervisor:
         for job in self._store.jobs.with_status("validating_files"):
             self._validate(job)
         self._forget_ended()
-        occupied = self._end_lingering() + self._let_rest()
+        occupied = self._end_lingering() + self._settle_paused()
         for job in self._store.jobs.with_status(*IN_TURN):
-            if self._lives(job):
+            if self._is_running(job):
                 occupied += 1
             elif self._store.jobs.require(job.id).status not in IN_TURN:
-                continue  # it ended, and its process after it, since the list was read
+                continue  # the job and then its process ended since the list was read
             elif job.attempts > MOST_RESTARTS:
                 self._give_up(job)
             elif occupied < self._slots:
@@ -85,7 +85,7 @@ class Supervisor:
                 occupied += 1
 
     def _validate(self, job: StoredJob) -> None:
-        """Read the job's files; queue it, or fail it with the line that is wrong."""
+        """Read the job's files; queue the job, or fail it with the line that is wrong."""
         try:
             for param, file_id in (
                 ("training_file", job.training_file),
@@ -106,7 +106,7 @@ class Supervisor:
         if job.attempts > 0:
             self._store.jobs.add_event(
                 job.id,
-                f"The job's process ended unexpectedly{self._how(job)}; starting it again from the last "
+                f"The job's process ended unexpectedly{self._how_it_ended(job)}; restarting it from the last "
                 f"checkpoint (restart {job.attempts} of {MOST_RESTARTS}).",
                 level="warn",
             )
@@ -126,23 +126,23 @@ class Supervisor:
     def _give_up(self, job: StoredJob) -> None:
         log = self._store.jobs.folder(job.id) / "job.log"
         message = (
-            f"The job's process ended unexpectedly {job.attempts} times{self._how(job)}. If it was killed "
-            f"for want of memory, a smaller batch_size helps. Its log is {log}."
+            f"The job's process ended unexpectedly {job.attempts} times{self._how_it_ended(job)}. If it ran "
+            f"out of memory, a smaller batch_size helps. Its log is {log}."
         )
         self._store.jobs.fail(job.id, code="process_died", message=message)
 
     def _forget_ended(self) -> None:
-        """Let go of children that have ended, of jobs that have ended."""
+        """Forget the child processes of jobs that have ended or are paused."""
         for job_id, child in list(self._children.items()):
             job = self._store.jobs.require(job_id)
             if child.poll() is not None and (job.finished or job.status == "paused"):
                 del self._children[job_id]
 
     def _end_lingering(self) -> int:
-        """Kill processes of cancelled jobs that do not end by themselves; return how many still live."""
+        """Kill processes of cancelled jobs that do not end by themselves; return how many still run."""
         living = 0
         for job in self._store.jobs.lingering():
-            if not self._lives(job):
+            if not self._is_running(job):
                 self._store.jobs.note(job.id, pid=None)
                 continue
             living += 1
@@ -150,18 +150,18 @@ class Supervisor:
                 _kill(job.pid)
         return living
 
-    def _let_rest(self) -> int:
-        """Call jobs paused whose process has ended; return how many that are pausing still live."""
+    def _settle_paused(self) -> int:
+        """Mark pausing jobs as paused when their process has ended; return how many still run."""
         living = 0
         for job in self._store.jobs.with_status("pausing"):
-            if self._lives(job):
+            if self._is_running(job):
                 living += 1
             else:
-                self._store.jobs.rest(job.id)
+                self._store.jobs.settle_pause(job.id)
         return living
 
-    def _lives(self, job: StoredJob) -> bool:
-        """Say whether the job has a process: a child of ours, or an earlier server's that holds its lock."""
+    def _is_running(self, job: StoredJob) -> bool:
+        """Return whether the job has a process: our child, or an earlier server's that holds its lock."""
         child = self._children.get(job.id)
         if child is not None:
             return child.poll() is None
@@ -174,7 +174,7 @@ class Supervisor:
         except Timeout:
             return True
 
-    def _how(self, job: StoredJob) -> str:
+    def _how_it_ended(self, job: StoredJob) -> str:
         """Return how a child of ours ended, in words."""
         child = self._children.get(job.id)
         code = child.poll() if child is not None else None
@@ -189,4 +189,4 @@ def _kill(pid: int | None) -> None:
         try:
             os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
-            return  # it ended just now
+            return  # it has just ended

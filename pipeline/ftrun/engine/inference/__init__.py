@@ -1,1 +1,1 @@
-"""Answering with base and tuned models."""
+"""Chat with base models and tuned models."""

@@ -1,4 +1,4 @@
-"""The server's side of chat: one worker process a base model, started on demand, ended after idling."""
+"""The server's side of chat: one worker process per base model, started on demand, stopped when idle."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ from ftrun.engine.child_process import start
 from ftrun.files import make_folder, open_to_write
 
 IDLE_SECONDS = 600.0
-MOST_WORKERS = 2  # loaded models take memory: beyond this the longest idle one is ended
+MOST_WORKERS = (
+    2  # loaded models take memory: above this the one that was idle for the longest time is stopped
+)
 CRASH_CODE = "chat_process_died"
 
 
 class ChatFailed(Exception):
-    """The answer could not be made; `status` is the API's."""
+    """There is no answer; `status` is the HTTP status."""
 
     def __init__(self, message: str, *, status: int, code: str | None, param: str | None) -> None:
-        """Keep the error in the API's words."""
+        """Keep the fields of the API's error."""
         super().__init__(message)
         self.status, self.code, self.param = status, code, param
 
 
 class Answer:
-    """An answer that is being made; iterate for its pieces, then read `usage`."""
+    """An answer that is being generated; iterate over its pieces, then read `usage`."""
 
     def __init__(self, worker: _ChatProcess) -> None:
-        """Wait for what `worker` sends."""
+        """Wait for the messages of `worker`."""
         self.id = uuid.uuid4().hex
         self.usage: Mapping[str, Any] = {}
         self._worker = worker
@@ -44,7 +46,7 @@ class Answer:
         self._ended = False
 
     def put(self, message: Mapping[str, Any]) -> None:
-        """Take a message of the worker."""
+        """Add a message from the worker."""
         self._messages.put(message)
 
     def next_piece(self) -> str | None:
@@ -64,13 +66,13 @@ class Answer:
             yield piece
 
     def close(self) -> None:
-        """Stop the worker if nobody waits for the rest."""
+        """Cancel the rest of the answer."""
         if not self._ended:
             self._worker.cancel(self.id)
 
 
 class _ChatProcess:
-    """One process and the thread that hands what it sends to the answers that wait for it."""
+    """A worker process, and the thread that passes its messages on to the answers that wait for them."""
 
     def __init__(self, model: str, folder: Path) -> None:
         self.used, self.dead = time.monotonic(), False
@@ -111,7 +113,10 @@ class _ChatProcess:
         pipe = self._process.stdin
         assert pipe is not None
         line = json.dumps(message).encode() + b"\n"
-        with self._lock, contextlib.suppress(BrokenPipeError, ValueError):  # `_read` tells those who wait
+        with (
+            self._lock,
+            contextlib.suppress(BrokenPipeError, ValueError),
+        ):  # `_read` ends the answers that wait
             pipe.write(line)
             pipe.flush()
 
@@ -152,10 +157,10 @@ class _ChatProcess:
 
 
 class ChatPool:
-    """The workers of a server."""
+    """The chat workers of a server."""
 
     def __init__(self, folder: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Keep logs in `folder`; end workers that have had nothing to do for `idle_seconds`."""
+        """Write logs to `folder`; stop workers that have been idle for `idle_seconds`."""
         self._folder, self._idle_seconds = folder, idle_seconds
         self._workers: dict[str, _ChatProcess] = {}
         self._lock = threading.Lock()
@@ -163,7 +168,7 @@ class ChatPool:
     def ask(
         self, model: str, messages: Sequence[Mapping[str, Any]], *, adapter: Path | None, sampling: Sampling
     ) -> Answer:
-        """Ask the base model `model`, with the fine-tuned part in `adapter` if given."""
+        """Ask the base model `model`, with the adapter in the folder `adapter` if given."""
         request = {
             "messages": list(messages),
             "adapter": None if adapter is None else str(adapter),
@@ -178,11 +183,11 @@ class ChatPool:
 
     @property
     def busy(self) -> bool:
-        """Say whether an answer is being made."""
+        """Return whether an answer is being generated."""
         return any(not worker.idle for worker in list(self._workers.values()))
 
     def end_idle(self) -> None:
-        """End the workers that have been idle for long; call it now and then."""
+        """Stop the workers that have been idle for too long; call it now and then."""
         oldest = time.monotonic() - self._idle_seconds
         with self._lock:
             for model, worker in list(self._workers.items()):

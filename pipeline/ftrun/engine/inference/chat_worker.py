@@ -1,8 +1,8 @@
 """The process that answers for one base model: `python -m ftrun.engine.inference.chat_worker MODEL`.
 
-JSON lines: {"id", "messages", "adapter", "sampling"} or {"cancel": id} come in on stdin;
-{"id", "piece"}, then {"id", "done": usage} or {"id", "error": {…}} go out on stdout, {"fatal": {…}} when the
-model can't be loaded. It ends when stdin is closed, and so never outlives its server.
+JSON lines: {"id", "messages", "adapter", "sampling"} or {"cancel": id} come in on stdin; {"id", "piece"},
+then {"id", "done": usage} or {"id", "error": {…}} go out on stdout, {"fatal": {…}} if the model can't be
+loaded. It ends when stdin is closed, so it never outlives its server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Send = Callable[[Mapping[str, Any]], None]
 
 
 class _Requests:
-    """What came in on stdin, read by a thread of its own so that a cancellation is seen in the middle."""
+    """The requests from stdin, read by a thread so that a cancellation is noticed during an answer."""
 
     def __init__(self, lines: IO[bytes]) -> None:
         self.waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -39,7 +39,7 @@ class _Requests:
                 self.cancelled.add(request["cancel"])
             else:
                 self.waiting.put(request)
-        os._exit(0)  # the server is gone: do not finish an answer that nobody reads
+        os._exit(0)  # the server has gone: don't finish an answer that nobody reads
 
 
 def main(model: str) -> int:
@@ -48,7 +48,7 @@ def main(model: str) -> int:
     requests = _Requests(sys.stdin.buffer)
     try:
         chat = backend_for(model).open_chat(model)
-    except Exception as error:  # whatever it is, the server must hear of it in words
+    except Exception as error:  # whatever it is, the server must get a message
         send({"fatal": _in_words(error)})
         return 1
     while True:
@@ -71,7 +71,7 @@ def _answer(chat: ChatModel, request: dict[str, Any], cancelled: set[str], send:
 
 
 def _in_words(error: Exception) -> dict[str, Any]:
-    """Return an error for the API: one that the caller can mend is a 400, the rest a 500."""
+    """Return an error for the API: a 400 if the caller can fix it, else a 500."""
     if isinstance(error, Rejected):
         return {"status": 400, "message": str(error), "code": error.code, "param": error.param}
     if isinstance(error, FtrunError):
@@ -83,7 +83,7 @@ def _in_words(error: Exception) -> dict[str, Any]:
 
 
 def _private_stdout() -> Send:
-    """Keep stdout for our lines: what libraries print goes to the log."""
+    """Reserve stdout for our messages: what libraries print goes to the log."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
 

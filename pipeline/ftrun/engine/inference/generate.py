@@ -1,4 +1,4 @@
-"""Answering: token by token with a key-value cache, greedy or sampled, as text in whole characters."""
+"""Generate answers: token by token with a key-value cache, greedy or sampled, in whole characters."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import Adapter, attach, attach_merged, load_adapter, merge
 
 MOST_ADAPTERS = 4  # kept in memory; reading one takes a fraction of a second
-# up to this size the adapter that answers is merged into a copy of the weights: two small products less in
-# every layer, a third to a half of a token's time. In bigger models they hardly show, and the copy would.
+# up to this size the adapter is merged into a copy of the weights: that saves two small products per layer,
+# a third to a half of a token's time. In larger models that hardly matters, but the copy does.
 MERGE_PARAMETERS = 1_000_000_000
-BROKEN = "\ufffd"  # how a tokenizer writes bytes that are no whole character yet
+BROKEN = "\ufffd"  # how a tokenizer writes bytes that are not a whole character yet
 
 
 class TorchChat:
-    """A loaded base model that answers with any of its adapters; not for several threads at once."""
+    """A loaded base model that answers with any of its adapters; use it from one thread at a time."""
 
     def __init__(self, model: LoadedModel) -> None:
         """Answer with `model`."""
@@ -53,28 +53,28 @@ class TorchChat:
         yield from _pieces(self._model.tokenizer, tokens, sampling.stop, usage)
 
     def _attach(self, folder: Path | None) -> None:
-        """Make the model answer with the adapter in `folder`; to the base model and back is free."""
+        """Make the model answer with the adapter in `folder`; switching to the base and back is free."""
         layers = self._model.layers
         if folder is None or not self._merges:
             attach(layers, self._adapter(folder) if folder else None)
             return
         if self._merged is None or self._merged[0] != folder:
-            self._merged = None  # before the new copy is made: one at a time
+            self._merged = None  # before the new copy is made, so that there is only one
             attach(layers, None)
             self._merged = folder, merge(layers, self._adapter(folder))
         attach_merged(layers, self._merged[1])
 
     def _adapter(self, folder: Path) -> Adapter:
-        """Return an adapter, from memory if it was used lately."""
+        """Return an adapter, from memory if it was used recently."""
         adapter = self._adapters.pop(folder, None) or load_adapter(folder, self._model.layers)
-        self._adapters[folder] = adapter  # the end of the dict is what was used last
+        self._adapters[folder] = adapter  # the last entry is the most recently used
         if len(self._adapters) > MOST_ADAPTERS:
             self._adapters.pop(next(iter(self._adapters)))
         return adapter
 
 
 class _Generation:
-    """Iterate to draw tokens; `ended` is true when the model itself ended its turn."""
+    """Iterate to generate tokens; `ended` is true once the model itself has ended its turn."""
 
     def __init__(self, model: LoadedModel, prompt: Sequence[int], sampling: Sampling, *, most: int) -> None:
         from transformers import DynamicCache
@@ -116,14 +116,14 @@ def pick(scores: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     shares = torch.softmax(scores / sampling.temperature, dim=-1)
     if sampling.top_p < 1:
         ordered, tokens = shares.sort(descending=True)
-        # the smallest set that holds top_p: what those before one hold decides, so the first stays
+        # the smallest set that reaches top_p: the sum before a token decides, so the first always stays
         ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0
         shares = torch.zeros_like(shares).scatter_(0, tokens, ordered)
     return int(torch.multinomial(shares, 1, generator=generator))
 
 
 def _pieces(tokenizer: Any, tokens: _Generation, stop: Sequence[str], usage: Usage) -> Iterator[str]:
-    """Yield text as it becomes certain: no half character, nothing that may become a stop text."""
+    """Yield text once it is certain: only whole characters, and nothing that may become a stop sequence."""
     ids: list[int] = []
     shown = 0
     for token in tokens:
@@ -151,7 +151,7 @@ def _first_stop(text: str, stop: Sequence[str]) -> int | None:
 
 
 def _held_back(text: str, stop: Sequence[str]) -> int:
-    """Return how many characters at the end of `text` may begin a stop text."""
+    """Return how many characters at the end of `text` may be the start of a stop sequence."""
     return max(
         (size for word in stop for size in range(1, len(word)) if text.endswith(word[:size])), default=0
     )

@@ -1,4 +1,4 @@
-"""The record that a user accepted a model's licence: a file in the cache. Standard library only."""
+"""Record in the cache that a user accepted a model's licence. Standard library only."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ VARIABLE = "FTRUN_ACCEPT_GEMMA_TERMS"
 
 
 def require_acceptance(model: str, *, accepted: bool = False) -> None:
-    """Raise DecisionError if `model` has terms that nobody accepted here.
+    """Raise DecisionError if `model` has terms that nobody has accepted on this machine.
 
-    `accepted` says that the user has just done so (`accept_license: true`, `--accept`): it is recorded.
+    `accepted` means that the user accepts them now (`accept_license: true`, `--accept`), which is recorded.
     """
     entry = find_model(model)
     if entry is None or is_accepted(entry):
@@ -27,14 +27,14 @@ def require_acceptance(model: str, *, accepted: bool = False) -> None:
         record_acceptance(entry)
         return
     raise DecisionError(
-        f"{entry.title} comes under terms of its own ({entry.license}). {entry.notice}",
+        f"{entry.title} has its own licence terms ({entry.license}). {entry.notice}",
         code="license_not_accepted",
         hint=f"To accept: `ftrun models --accept {entry.name}`, or `accept_license: true` in the target.",
     )
 
 
 def record_acceptance(model: BaseModel) -> Path:
-    """Record that the licence was accepted now; return the record's path."""
+    """Record that the licence is accepted; return the path of the record."""
     path = _record(model)
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(path, {"model": model.name, "license": model.license, "accepted_at": moment})
@@ -48,7 +48,7 @@ def is_accepted(model: BaseModel) -> bool:
     try:
         return bool(json.loads(_record(model).read_text(encoding="utf-8"))["model"] == model.name)
     except (OSError, ValueError, KeyError, TypeError):
-        return False  # an unreadable record is no consent
+        return False  # an unreadable record is not consent
 
 
 def _record(model: BaseModel) -> Path:

@@ -1,7 +1,7 @@
-"""A base model in memory: its layers ready for adapters, its tokenizer and template, its device.
+"""A base model in memory: layers that take adapters, tokenizer and chat template, device.
 
-The forward pass is split where it pays: `hidden` gives the last layer's states, `logits` turns those that are
-wanted into scores over the vocabulary, which is a good part of a small model's work.
+The forward pass has two parts: `hidden` returns the states of the last layer, and `logits` turns only those
+that are needed into scores over the vocabulary, which is a large part of a small model's work.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ftrun.engine.models.lora import LoraLinear, wrap_linear_layers
 from ftrun.engine.models.weights import model_folder, to_stderr
 from ftrun.errors import FtrunError, UserError
 
-UNKNOWN_CONTEXT = 2048  # tokens, where neither catalogue nor config names the model's own
-TOLERANCE = 1e-3  # of logits, relative: what two orders of summing may differ by
+UNKNOWN_CONTEXT = 2048  # tokens, if neither the catalogue nor the config has the model's limit
+TOLERANCE = 1e-3  # relative, of logits: two orders of summation may differ by this much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,9 @@ def _scores(causal: Any, states: Tensor) -> Tensor:
 
 
 def load_model(name: str, announce: Callable[[str], None] = to_stderr) -> LoadedModel:
-    """Load a base model, making its folder first where needed: float32 on a CPU, bfloat16 on CUDA.
+    """Load a base model, in float32 on a CPU and bfloat16 on CUDA; create its folder first if needed.
 
-    Raises FtrunError if it can't be had, loaded or trained here.
+    Raises FtrunError if it is not available or can't be loaded or trained here.
     """
     folder = model_folder(name, announce)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -83,7 +83,7 @@ def load_model(name: str, announce: Callable[[str], None] = to_stderr) -> Loaded
 
 @contextlib.contextmanager
 def _named(name: str, folder: Path) -> Iterator[None]:
-    """Say of whatever goes wrong with a folder's files that it is the model: libraries raise all kinds."""
+    """Turn any error about the folder's files into one about the model: libraries raise all kinds."""
     try:
         yield
     except (FtrunError, Rejected):
@@ -92,8 +92,8 @@ def _named(name: str, folder: Path) -> Iterator[None]:
         raise UserError(
             f"{name} can't be loaded from {folder}: {error or type(error).__name__}",
             code="model_not_loadable",
-            hint="Its files are damaged or incomplete, or it is no causal language model that Transformers"
-            " can load without code of its own. Download or save it again, or choose another model.",
+            hint="Its files are damaged or incomplete, or it is not a causal language model that Transformers"
+            " can load without extra code. Download or save it again, or choose another model.",
         ) from error
 
 
@@ -115,7 +115,7 @@ def _context(name: str, config: Any) -> int:
 
 
 def _check_head(causal: Any, name: str) -> None:
-    """Raise FtrunError if logits are more than head times states: `LoadedModel.logits` would be wrong."""
+    """Raise FtrunError if logits are not just head times states: `LoadedModel.logits` would be wrong."""
     ids = torch.arange(8, device=causal.device)[None]
     with torch.inference_mode():
         whole = causal(input_ids=ids, use_cache=False).logits.float()
@@ -125,7 +125,7 @@ def _check_head(causal: Any, name: str) -> None:
 
 
 def _keeps_examples_apart(causal: Any) -> bool:
-    """Return whether positions that start again keep attention within an example, in this architecture."""
+    """Return whether restarted positions keep attention within an example in this architecture."""
     one, two = torch.arange(1, 9, device=causal.device), torch.arange(11, 17, device=causal.device)
     ids = torch.cat([one, two])[None]
     positions = torch.cat([torch.arange(8), torch.arange(6)])[None].to(causal.device)

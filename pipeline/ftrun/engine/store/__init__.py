@@ -1,4 +1,4 @@
-"""What the engine remembers: one SQLite database and files in a folder. No HTTP and no training here."""
+"""What the engine keeps: an SQLite database, and files in a folder. No HTTP and no training here."""
 
 from ftrun.engine.places import store_id as store_id
 from ftrun.engine.store.records import (

@@ -1,4 +1,4 @@
-"""The SQLite connection and the versioned schema: nothing else in ftrun writes SQL definitions."""
+"""The SQLite connection and the versioned schema, which is defined only here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from ftrun.errors import DecisionError
 from ftrun.files import open_to_write, refuse_file
 
-# Version N is reached by the statements at N-1. Never edit an entry: add one.
+# The statements at N-1 upgrade to version N. Never change an entry: add one.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE files (
@@ -64,10 +64,10 @@ VERSION = len(MIGRATIONS)
 
 
 class Database:
-    """One connection that threads share; other processes have their own. Every commit is durable."""
+    """A connection that all threads share; other processes have their own. Every commit is durable."""
 
     def __init__(self, path: Path) -> None:
-        """Open the database at `path`, made or brought up to the newest version where needed."""
+        """Open the database at `path`; create it or upgrade it to the newest version if needed."""
         self.path = path
         self._lock = threading.RLock()
         for ending in ("", "-journal", "-wal", "-shm"):  # SQLite follows links
@@ -81,7 +81,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make the statements of the block one: all or none. Blocks may lie in one another."""
+        """Execute the statements of the block together, all or none. Blocks may be nested."""
         with self._lock:
             if self._connection.in_transaction:
                 yield

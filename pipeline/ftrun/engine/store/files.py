@@ -1,4 +1,4 @@
-"""Uploaded and result files: a row in the database, the content in a file, whole or not at all."""
+"""Uploaded files and result files: a row in the database, and content on the disk, whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ftrun.engine.store.records import StoredFile, from_row, new_id, now
 from ftrun.files import delete, make_folder, named_errors, open_to_write, rename, sync_folder
 
 PIECE = 1 << 20
-ORPHAN_SECONDS = 3600  # a content without a row and older than this was left by a crash
+ORPHAN_SECONDS = 3600  # content without a row that is older than this was left by a crash
 ALIVE = "(expires_at IS NULL OR expires_at > ?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A content that is on the disk already, but no file of the API yet."""
+    """Content that is on the disk, but not a file of the API yet."""
 
     id: str
     bytes: int
@@ -41,16 +41,16 @@ class Files:
     """The files of a store."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        """Keep contents in `folder`, which is made."""
+        """Keep the contents in `folder`, which is created."""
         self._database, self._folder = database, folder
         make_folder(folder, mode=0o700)
 
     def path(self, file_id: str) -> Path:
-        """Return where the content of a file lies."""
+        """Return the path of a file's content."""
         return self._folder / file_id
 
     def save(self, source: Readable) -> Content:
-        """Write the content of `source` to the disk, durably; `add` makes a file of it."""
+        """Write the content of `source` durably to the disk; `add` makes it a file."""
         file_id, hasher, size = new_id("file"), hashlib.sha256(), 0
         partial = self._folder / f".{file_id}.partial"
         try:
@@ -68,13 +68,13 @@ class Files:
         return Content(id=file_id, bytes=size, sha256=hasher.hexdigest())
 
     def drop(self, content: Content) -> None:
-        """Take back a content that became no file."""
+        """Delete content that did not become a file."""
         delete(self.path(content.id))
 
     def add(
         self, content: Content, *, filename: str, purpose: str, lifetime: int | None = None
     ) -> StoredFile:
-        """Make a file of a saved content; `lifetime` counts seconds."""
+        """Make saved content a file; `lifetime` in seconds."""
         created = now()
         self._database.write(
             "INSERT INTO files (id, filename, purpose, bytes, sha256, created_at, expires_at)"
@@ -120,7 +120,7 @@ class Files:
         delete(self.path(file_id))
 
     def sweep(self) -> None:
-        """Delete expired files, and contents that a crash left without a row."""
+        """Delete expired files, and content that a crash left without a row."""
         expired = self._database.rows(f"SELECT id FROM files WHERE NOT {ALIVE}", now())  # noqa: S608
         for row in expired:
             self.delete(row["id"])

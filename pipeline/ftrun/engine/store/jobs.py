@@ -1,6 +1,6 @@
-"""Jobs and what they leave behind: status changes, events, metrics and checkpoints.
+"""Jobs and their status changes, events, metrics and checkpoints.
 
-Every change of status names the states that it may start from, so that of two that race one wins.
+Every change of status names the states that it may start from, so that one of two concurrent changes wins.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Jobs:
     """The jobs of a store; each has a folder of its own."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        """Use the tables of `database`; the jobs' folders lie in `folder`."""
+        """Use the tables of `database`; `folder` contains the folders of the jobs."""
         self._database, self._folder = database, folder
 
     def folder(self, job_id: str) -> Path:
@@ -39,7 +39,7 @@ class Jobs:
         return self._folder / job_id
 
     def create(self, new: NewJob) -> StoredJob:
-        """Add a job whose files are still to be validated."""
+        """Add a job whose files have not been validated yet."""
         job_id = new_id("ftjob")
         self._database.write(
             "INSERT INTO jobs (id, created_at, status, model, training_file, validation_file,"
@@ -67,7 +67,7 @@ class Jobs:
         return None if row is None else from_row(StoredJob, row)
 
     def require(self, job_id: str) -> StoredJob:
-        """Return a job that is known to be there."""
+        """Return a job that must exist."""
         job = self.get(job_id)
         if job is None:
             raise LookupError(f"There is no job {job_id}.")
@@ -76,7 +76,7 @@ class Jobs:
     def page(
         self, *, metadata: Mapping[str, str], without_metadata: bool, limit: int, after: str | None
     ) -> Page[StoredJob]:
-        """Return a page of jobs, newest first, that carry all pairs of `metadata`."""
+        """Return a page of the jobs that have all pairs of `metadata`, newest first."""
         clauses = ["EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ? AND value = ?)"] * len(metadata)
         if without_metadata:
             clauses.append("metadata IS NULL")
@@ -93,12 +93,12 @@ class Jobs:
         return [from_row(StoredJob, row) for row in self._database.rows(query, *statuses)]
 
     def lingering(self) -> list[StoredJob]:
-        """Return finished jobs whose process has not been seen to end."""
+        """Return finished jobs whose process may still run."""
         query = "SELECT * FROM jobs WHERE pid IS NOT NULL AND finished_at IS NOT NULL"
         return [from_row(StoredJob, row) for row in self._database.rows(query)]
 
     def using(self, file_id: str) -> StoredJob | None:
-        """Return an unfinished job that reads the file, if there is one."""
+        """Return an unfinished job that uses the file, if there is one."""
         return next(
             (
                 job
@@ -109,7 +109,7 @@ class Jobs:
         )
 
     def move(self, job_id: str, to: Status, *, start: Sequence[Status] = UNFINISHED, **columns: Any) -> bool:
-        """Bring a job from one of the states `start` to `to`, with other columns; say whether it did."""
+        """Change a job's status from one of `start` to `to`, with other columns; return whether it did."""
         values = {**columns, "status": to}
         if to not in UNFINISHED:
             values |= {"finished_at": now(), "estimated_finish": None}
@@ -119,13 +119,13 @@ class Jobs:
         return self._database.write(query, *map(_column, values.values()), job_id, *start) == 1
 
     def note(self, job_id: str, **columns: Any) -> None:
-        """Change columns that are not the status."""
+        """Change columns other than the status."""
         sets = ", ".join(f"{name} = ?" for name in columns)
         query = f"UPDATE jobs SET {sets} WHERE id = ?"  # noqa: S608
         self._database.write(query, *map(_column, columns.values()), job_id)
 
     def fail(self, job_id: str, *, code: str, message: str, param: str | None = None) -> bool:
-        """End a job with a reason; a job that has ended stays as it is."""
+        """Fail a job with a reason; a job that has ended stays as it is."""
         with self._database.transaction():
             error = {"code": code, "message": message, "param": param}
             failed = self.move(job_id, "failed", error=error)
@@ -134,7 +134,7 @@ class Jobs:
         return failed
 
     def cancel(self, job_id: str) -> bool:
-        """End a job because somebody asked for it; its process notices at its next step."""
+        """Cancel a job; its process notices at its next step."""
         with self._database.transaction():
             cancelled = self.move(job_id, "cancelled")
             if cancelled:
@@ -142,26 +142,26 @@ class Jobs:
         return cancelled
 
     def pause(self, job_id: str) -> bool:
-        """Let a job rest: one that trains saves a checkpoint at its next step and ends its process."""
+        """Pause a job: one that is training writes a checkpoint at its next step, and its process ends."""
         with self._database.transaction():
             resting = self.move(job_id, "pausing", start=["running"])
             resting = resting or self.move(job_id, "paused", start=["validating_files", "queued"])
             if resting:
-                self.add_event(job_id, "The job is to be paused.")
+                self.add_event(job_id, "The job will be paused.")
         return resting
 
-    def rest(self, job_id: str) -> None:
-        """Say that a job that was to be paused has no process any more."""
+    def settle_pause(self, job_id: str) -> None:
+        """Mark a pausing job as paused, once it no longer has a process."""
         with self._database.transaction():
             if self.move(job_id, "paused", start=["pausing"], estimated_finish=None, pid=None):
-                self.add_event(job_id, "The job is paused; it keeps what it has trained.")
+                self.add_event(job_id, "The job is paused and keeps its progress.")
 
     def resume(self, job_id: str) -> bool:
-        """Let a job that rests go on from where it was, after another look at its files."""
+        """Resume a paused job from where it was, after validating its files again."""
         with self._database.transaction():
             resumed = self.move(job_id, "validating_files", start=RESTING, attempts=0)
             if resumed:
-                self.add_event(job_id, "The job is resumed.")
+                self.add_event(job_id, "The job was resumed.")
         return resumed
 
     def add_event(
@@ -172,7 +172,7 @@ class Jobs:
         level: Literal["info", "warn", "error"] = "info",
         data: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add an event; one with `data` is of the type `metrics`."""
+        """Add an event; with `data` its type is `metrics`."""
         self._database.write(
             "INSERT INTO events (id, job_id, created_at, level, message, type, data)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -198,7 +198,7 @@ class Jobs:
         )
 
     def add_step(self, job_id: str, step: int, metrics: Mapping[str, float]) -> None:
-        """Keep the metrics of a step; a restarted job replaces those of its first attempt."""
+        """Record the metrics of a step; a restarted job replaces those of its first attempt."""
         self._database.write(
             "INSERT OR REPLACE INTO metrics (job_id, step, metrics) VALUES (?, ?, ?)",
             job_id,
@@ -212,7 +212,7 @@ class Jobs:
         return [(row["step"], json.loads(row["metrics"])) for row in rows]
 
     def add_checkpoint(self, job_id: str, *, step: int, name: str, metrics: Mapping[str, float]) -> None:
-        """Add a checkpoint; a restarted job may say so again."""
+        """Add a checkpoint; a restarted job may add it again."""
         self._database.write(
             "INSERT INTO checkpoints (id, job_id, created_at, step, name, metrics) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (job_id, step) DO UPDATE SET metrics = excluded.metrics",
@@ -238,7 +238,7 @@ class Jobs:
 
 
 def tuned_name(model: str, suffix: str | None) -> str:
-    """Return a fresh name for a model tuned from `model`: `ft:<model>:local:<suffix>:<8 characters>`."""
+    """Return a new name for a model tuned from `model`: `ft:<model>:local:<suffix>:<8 characters>`."""
     base = Path(model).name if model.startswith("/") else model
     return f"ft:{base}:local:{suffix or ''}:{random_name(8)}"
 

@@ -1,4 +1,4 @@
-"""The fine-tuned models and checkpoints of a store: names that chat can use, and their folders."""
+"""The fine-tuned models and checkpoints: names that chat can use, and their folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Models:
         self._database = database
 
     def add(self, name: str, *, job_id: str, base: str, checkpoint: bool, folder: Path) -> None:
-        """Make `name` usable; a restarted job may say so again."""
+        """Add a model; a restarted job may add it again."""
         self._database.write(
             "INSERT INTO models (id, job_id, base, kind, folder, created_at) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET folder = excluded.folder",
@@ -40,9 +40,9 @@ class Models:
         return [from_row(StoredModel, row) for row in rows]
 
     def delete(self, model: StoredModel) -> None:
-        """Delete a model, and its folder if no other model loads from it."""
+        """Delete a model, and its folder if no other model uses it."""
         with self._database.transaction():
             self._database.write("DELETE FROM models WHERE id = ?", model.id)
             shared = self._database.row("SELECT 1 FROM models WHERE folder = ?", model.folder)
         if shared is None:
-            delete_folder(real(model.path))  # an older ftrun noted it with the links on its way
+            delete_folder(real(model.path))  # an older ftrun recorded it with unresolved links

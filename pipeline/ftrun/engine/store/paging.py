@@ -12,7 +12,7 @@ from ftrun.engine.store.records import Stored, from_row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[Stored]):
-    """Some rows, and whether more follow."""
+    """Some rows, and whether there are more."""
 
     records: Sequence[Stored]
     has_more: bool
@@ -33,9 +33,9 @@ def read_page(
     after: str | None = None,
     ascending: bool = False,
 ) -> Page[Stored]:
-    """Return at most `limit` rows of `table` that fulfil `where`, those behind the row `after`.
+    """Return up to `limit` rows of `table` that satisfy `where` and come after the row `after`.
 
-    `table` and `where` are ours, `values` may be foreign. Raises UnknownCursor.
+    `table` and `where` are our own text, `values` may come from a request. Raises UnknownCursor.
     """
     order, beyond = ("ASC", ">") if ascending else ("DESC", "<")
     cursor = _position(database, table, after)

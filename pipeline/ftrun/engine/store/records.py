@@ -40,7 +40,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredUpload:
-    """An upload in parts: `bytes` as announced, `lifetime` of its file in seconds, then `file_id`."""
+    """An upload in parts: `bytes` as announced, the `lifetime` of its file in seconds, later `file_id`."""
 
     seq: int
     id: str
@@ -55,7 +55,7 @@ class StoredUpload:
 
     @property
     def standing(self) -> str:
-        """Return the status as of now: a pending upload expires by itself."""
+        """Return the current status: a pending upload expires by itself."""
         late = self.status == "pending" and self.expires_at <= now()
         return "expired" if late else self.status
 
@@ -111,7 +111,7 @@ class StoredJob(NewJob):
 
     @property
     def finished(self) -> bool:
-        """Say whether nothing more can happen to the job."""
+        """Return whether the job has ended."""
         return self.status not in UNFINISHED
 
 
@@ -131,7 +131,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCheckpoint:
-    """A usable state of a model after `step` steps; its model is called `name`."""
+    """A usable state of a model after `step` steps; `name` is its name as a model."""
 
     seq: int
     id: str
@@ -144,7 +144,7 @@ class StoredCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredModel:
-    """A fine-tuned model or one of its checkpoints: what chat loads onto the base model `base`."""
+    """A fine-tuned model or one of its checkpoints: an adapter that chat adds to the base model `base`."""
 
     seq: int
     id: str
@@ -166,7 +166,7 @@ Stored = TypeVar(
 
 
 def from_row(kind: type[Stored], row: Row) -> Stored:
-    """Return the record of a database row."""
+    """Return a database row as a value of this kind."""
     values = {field.name: _value(field.name, row[field.name]) for field in fields(kind)}
     return kind(**values)
 
@@ -176,7 +176,7 @@ def _value(column: str, value: Any) -> Any:
 
 
 def new_id(prefix: str, length: int = 24) -> str:
-    """Return a fresh id such as `ftjob-…`."""
+    """Return a new id such as `ftjob-…`."""
     return f"{prefix}-{random_name(length)}"
 
 

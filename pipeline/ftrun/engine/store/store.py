@@ -1,4 +1,4 @@
-"""A store as a whole: its folder, its identity, its tables, and answers that are given only once."""
+"""A store as a whole: its folder, its identity, its tables, and idempotent answers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ KEY_SECONDS = 30 * 24 * 3600  # how long an idempotency key is remembered
 
 
 class KeyReused(Exception):
-    """An idempotency key came again with another request."""
+    """An idempotency key was used again with another request."""
 
 
 class Store:
-    """Everything that an engine remembers, in the folder `home`."""
+    """Everything that an engine keeps, in the folder `home`."""
 
     def __init__(self, home: Path) -> None:
-        """Open the store in `home`; a folder without one gets a new one."""
+        """Open the store in `home`; create it if there is none."""
         self.home = home
         private_folder(home)
         self.id = _identity(home)
@@ -44,8 +44,8 @@ class Store:
     ) -> tuple[dict[str, Any], bool]:
         """Return the answer of `act` and False, or for a known `key` the first answer and True.
 
-        Act and record are one transaction, so a second request waits for the first and gets its answer.
-        A refused request leaves nothing behind. Raises KeyReused if `request` is not that of the first time.
+        Acting and recording are one transaction, so a second request waits for the first and gets its answer.
+        A refused request leaves nothing behind. Raises KeyReused if `request` differs from the first one.
         """
         if key is None:
             with self.database.transaction():
@@ -69,7 +69,7 @@ class Store:
         return answer
 
     def sweep(self) -> None:
-        """Forget what is past its time: expired files, old idempotency keys, what crashes left."""
+        """Delete what has expired: uploads, files, old idempotency keys, and what crashes left."""
         self.uploads.sweep()
         self.files.sweep()
         self.database.write("DELETE FROM idempotency WHERE created_at < ?", now() - KEY_SECONDS)
@@ -80,7 +80,7 @@ class Store:
 
 
 def _identity(home: Path) -> str:
-    """Return the store's UUID; the first to come makes it."""
+    """Return the store's UUID; create it if there is none."""
     known = store_id(home)
     if known is not None:
         return known

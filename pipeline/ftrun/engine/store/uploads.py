@@ -1,4 +1,4 @@
-"""Uploads that arrive in parts: each part a content on the disk, joined to a file when all are there."""
+"""Uploads in parts: each part is saved on the disk, and all are joined to a file at the end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Uploads:
         self._database, self._files = database, files
 
     def create(self, *, filename: str, purpose: str, size: int, lifetime: int | None) -> StoredUpload:
-        """Begin an upload of `size` bytes; `lifetime` counts the seconds of the file that it becomes."""
+        """Begin an upload of `size` bytes; `lifetime` is that of its file, in seconds."""
         upload_id, created = new_id("upload"), now()
         self._database.write(
             "INSERT INTO uploads (id, filename, purpose, bytes, lifetime, created_at, expires_at, status)"
@@ -39,12 +39,12 @@ class Uploads:
         return record
 
     def get(self, upload_id: str) -> StoredUpload | None:
-        """Return an upload; one past its hour is expired."""
+        """Return an upload, if it exists."""
         row = self._database.row("SELECT * FROM uploads WHERE id = ?", upload_id)
         return None if row is None else from_row(StoredUpload, row)
 
     def add_part(self, upload_id: str, content: Content) -> StoredPart:
-        """Make a part of a saved content."""
+        """Make saved content a part of an upload."""
         self._database.write(
             "INSERT INTO upload_parts (id, upload_id, bytes, created_at) VALUES (?, ?, ?, ?)",
             content.id,
@@ -62,12 +62,12 @@ class Uploads:
         return {row["id"]: from_row(StoredPart, row) for row in rows}
 
     def join(self, part_ids: Sequence[str]) -> tuple[Content, str]:
-        """Write the parts in this order as one content and return it with its MD5 in hex."""
+        """Join the parts in this order; return the content and its MD5 in hex."""
         reader = _Joined(self._files, part_ids)
         return self._files.save(reader), reader.md5.hexdigest()
 
     def complete(self, upload: StoredUpload, content: Content) -> StoredFile:
-        """Make the joined content the upload's file, and drop its parts."""
+        """Make the joined content the upload's file, and delete its parts."""
         with self._database.transaction():
             file = self._files.add(
                 content, filename=upload.filename, purpose=upload.purpose, lifetime=upload.lifetime
@@ -76,11 +76,11 @@ class Uploads:
         return file
 
     def cancel(self, upload_id: str) -> None:
-        """Give an upload up and drop its parts."""
+        """Cancel an upload and delete its parts."""
         self._end(upload_id, "cancelled", None)
 
     def sweep(self) -> None:
-        """Forget the parts of uploads that are past their hour."""
+        """Expire pending uploads that are past their hour, and delete their parts."""
         rows = self._database.rows(
             "SELECT id FROM uploads WHERE status = 'pending' AND expires_at <= ?", now()
         )
@@ -98,7 +98,7 @@ class Uploads:
 
 
 class _Joined:
-    """Parts as one stream of bytes, hashed while it is read."""
+    """The parts as one stream of bytes, hashed while it is read."""
 
     def __init__(self, files: Files, part_ids: Sequence[str]) -> None:
         self._files, self._left = files, list(part_ids)

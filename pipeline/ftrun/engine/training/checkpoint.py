@@ -1,7 +1,8 @@
-"""The folders `step-N` of a job: an adapter that chat can load, and what training needs to go on.
+"""Checkpoints: the folders `step-N` of a job, with an adapter that chat can load and what training needs to
+resume.
 
-A folder is written under another name and renamed: it is whole or not there. Only the newest keeps the
-optimizer's state, which is twice the adapter's size.
+A folder is written under another name and renamed, so that it is complete or missing. Only the newest keeps
+the optimizer's state, which is twice the size of the adapter.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A whole checkpoint: after `step` steps, which ended an epoch."""
+    """A complete checkpoint after `step` steps."""
 
     step: int
     folder: Path
@@ -42,9 +43,9 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     parameters: Sequence[Tensor],
 ) -> Checkpoint:
-    """Write `folder/step-N` and drop the optimizer's state of earlier ones."""
+    """Write `folder/step-N`, and delete the optimizer's state of earlier ones."""
     final, temporary = folder / f"step-{step}", folder / f".step-{step}.making"
-    for left_over in (temporary, final):  # of a process that was killed
+    for left_over in (temporary, final):  # left by a process that was killed
         delete_folder(left_over)
     make_folder(temporary)
     save_adapter(temporary, layers, base=base)
@@ -60,7 +61,7 @@ def save_checkpoint(
 
 
 def last_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the newest whole checkpoint that training can go on from."""
+    """Return the newest complete checkpoint that training can resume from."""
     found = [path.parent for path in folder.glob(f"step-*/{OPTIMIZER}")]
     if not found:
         return None
@@ -72,7 +73,7 @@ def last_checkpoint(folder: Path) -> Checkpoint | None:
 def restore_optimizer(
     checkpoint: Checkpoint, optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]
 ) -> None:
-    """Give the optimizer the state that it had when `checkpoint` was written."""
+    """Restore the optimizer's state from `checkpoint`."""
     saved = load_file(checkpoint.folder / OPTIMIZER)
     for number, parameter in enumerate(parameters):
         optimizer.state[parameter] = {"step": torch.tensor(float(checkpoint.step))} | {

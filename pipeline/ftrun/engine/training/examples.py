@@ -1,7 +1,7 @@
-"""The training examples as tensors: read, encoded, cut at the context, and packed into rows.
+"""Training examples as tensors: read, encoded, cut at the context length, and packed into rows.
 
-A row holds whole examples one after the other, each with positions from 0, and no padding: attention is
-kept within an example by Transformers, which sees the positions start again.
+A row has whole examples one after the other, each with positions from 0, and no padding: Transformers keeps
+attention within an example because the positions restart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Encoded examples, and what had to be done to them, in words for the user."""
+    """Encoded examples, and warnings for the user about what was changed."""
 
     items: tuple[Encoded, ...]
     warnings: tuple[str, ...]
@@ -34,8 +34,8 @@ class Examples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedRow:
-    """Packed examples: `ids` and `positions` of shape (1, tokens); `predict` are the places whose next token
-    is learned, `targets` those tokens.
+    """Packed examples: `ids` and `positions` of shape (1, tokens), `predict` the indices whose next token is
+    learned, `targets` those tokens.
     """
 
     ids: torch.Tensor
@@ -45,7 +45,7 @@ class PackedRow:
 
 
 def load_examples(path: Path, encoder: ChatEncoder, *, context: int, param: str) -> Examples:
-    """Read and encode a file; examples beyond `context` tokens are cut at the end, with a warning."""
+    """Read and encode a file; examples longer than `context` tokens are cut at the end, with a warning."""
     items: list[Encoded] = []
     cut: list[int] = []
     for line, messages in enumerate_examples(path, param=param):
@@ -68,12 +68,12 @@ def _warnings(cut: Sequence[int], context: int, param: str) -> tuple[str, ...]:
     lines = ", ".join(map(str, cut[:10])) + (", …" if len(cut) > 10 else "")
     return (
         f"{len(cut)} example(s) of the {param} are longer than {context} tokens and were cut at the end "
-        f"(line {lines}); where nothing to learn is left, the example is not used.",
+        f"(line {lines}); an example with nothing left to learn is not used.",
     )
 
 
 def pack(examples: Sequence[Encoded], *, most_tokens: int) -> list[PackedRow]:
-    """Put whole examples into rows of at most `most_tokens`; a longer example has a row of its own."""
+    """Pack whole examples into rows of up to `most_tokens`; a longer example gets its own row."""
     rows: list[list[Encoded]] = []
     size = 0
     for example in examples:
@@ -90,7 +90,7 @@ def _row(examples: Sequence[Encoded]) -> PackedRow:
 
     ids = [token for example in examples for token in example.ids]
     positions = [place for example in examples for place in range(len(example.ids))]
-    # the first token of an example has nothing before it that could predict it
+    # nothing comes before the first token of an example to predict it from
     learned = [
         place > 0 and example.learned[place] for example in examples for place in range(len(example.ids))
     ]

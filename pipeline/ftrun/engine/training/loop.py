@@ -1,7 +1,7 @@
 """The training loop: epochs of packed batches, a step each, validation, checkpoints, resuming.
 
-Everything that a step depends on follows from the data, the seed and the step's number, and the optimizer's
-state is in the checkpoint: so a job that was killed goes on to the result that it would have had.
+A step depends only on the data, the seed and its number, and the optimizer's state is in the checkpoint. So a
+job that was killed resumes and ends with the result that it would have had.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from ftrun.engine.training.schedule import Schedule, make_schedule
 from ftrun.errors import FtrunError
 
 GRADIENT_NORM = 1.0  # larger gradients are scaled down to it
-CPU_ROW, GPU_ROW = 640, 8192  # tokens: where one more in a row saves no time but takes memory
-QUICK_LOOKS = 10  # times that a part of the validation file is looked at during a training
+CPU_ROW, GPU_ROW = 640, 8192  # tokens: a longer row saves no time but takes memory
+QUICK_LOOKS = 10  # how often a part of the validation file is evaluated during a training
 QUICK_EXAMPLES = 8
 
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
-    """Train a LoRA adapter for the job's base model; goes on from its last checkpoint, if any."""
+    """Train a LoRA adapter for the job's base model; resume from its last checkpoint, if any."""
     model = load_model(job.model, announce=report.event)
     training = _load(model, job, report)
     schedule = make_schedule(job.hyperparameters, examples=len(training.items), seed=job.seed)
     run = _Run(job=job, report=report, model=model, training=training, schedule=schedule)
     report.started(hyperparameters=schedule.hyperparameters, total_steps=schedule.total_steps)
-    last = run.to_the_end()
+    last = run.to_end()
     return TrainingResult(
         trained_tokens=schedule.n_epochs * training.tokens,
         hyperparameters=schedule.hyperparameters,
@@ -53,7 +53,7 @@ def _load(model: LoadedModel, job: TrainingJob, report: TrainingReport) -> Examp
 
 
 class _Throughput:
-    """Tokens and steps since this process began to train, and the time left that follows from them."""
+    """Tokens and steps since this process began to train, and the time left."""
 
     def __init__(self, steps_left: int) -> None:
         self.began, self.tokens, self.steps, self.steps_left = time.monotonic(), 0, 0, steps_left
@@ -67,7 +67,7 @@ class _Throughput:
 
 @dataclass(kw_only=True)
 class _Run:
-    """One process's part of a job."""
+    """The part of a job that one process trains."""
 
     job: TrainingJob
     report: TrainingReport
@@ -86,15 +86,15 @@ class _Run:
             self.report.event(warning, level="warn")
         return examples
 
-    def to_the_end(self) -> Checkpoint:
+    def to_end(self) -> Checkpoint:
         """Train what is left and return the last checkpoint."""
         checkpoint = last_checkpoint(self.job.work / "checkpoints")
         parameters = self._attach(checkpoint)
         optimizer = torch.optim.AdamW(parameters, weight_decay=0.0, fused=True)
         if checkpoint is not None:
             restore_optimizer(checkpoint, optimizer, parameters)
-            self.report.event(f"Going on from the checkpoint of step {checkpoint.step}.")
-            if checkpoint.step % self.schedule.steps_per_epoch == 0:  # else it was written to rest
+            self.report.event(f"Resuming from the checkpoint of step {checkpoint.step}.")
+            if checkpoint.step % self.schedule.steps_per_epoch == 0:  # otherwise it was written for a pause
                 self.report.checkpoint(checkpoint.step, checkpoint.folder, checkpoint.metrics)
         clock = _Throughput(self.schedule.total_steps - (checkpoint.step if checkpoint else 0))
         for step, batch in self._batches(after=checkpoint.step if checkpoint else 0):
@@ -120,7 +120,7 @@ class _Run:
         return attach(layers, load_adapter(start, layers), train=True)
 
     def _batches(self, *, after: int) -> Iterator[tuple[int, list[PackedRow]]]:
-        """Yield the steps' numbers and rows behind step `after`."""
+        """Yield the number and the rows of each step after `after`."""
         per_epoch = self.schedule.steps_per_epoch
         for epoch in range(after // per_epoch, self.schedule.n_epochs):
             for number, batch in enumerate(self.schedule.batches(epoch), start=epoch * per_epoch + 1):
@@ -145,7 +145,7 @@ class _Run:
             raise FtrunError(
                 f"The loss became {score.loss} at step {step}: the learning rate is too high for this data.",
                 code="diverged",
-                hint="Set train.hyperparameters.learning_rate_multiplier to a tenth of what it is.",
+                hint="Set train.hyperparameters.learning_rate_multiplier to a tenth of its value.",
             )
         torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
         optimizer.step()
@@ -153,7 +153,9 @@ class _Run:
         return score
 
     def _metrics(self, step: int, score: Score) -> dict[str, float]:
-        """Return the step's own metrics, with validation at an epoch's end and a quick look now and then."""
+        """Return the metrics of a step, with a full validation at an epoch's end and a quick one now and
+        then.
+        """
         metrics = {"train_loss": score.loss, "train_mean_token_accuracy": score.accuracy}
         if self.validation is None:
             return metrics
@@ -188,7 +190,7 @@ class _Run:
         optimizer: torch.optim.Optimizer,
         parameters: Sequence[Tensor],
     ) -> Checkpoint:
-        """Write what this job can go on from."""
+        """Write a checkpoint that this job can resume from."""
         return save_checkpoint(
             self.job.work / "checkpoints",
             step=step,

@@ -1,4 +1,4 @@
-"""The loss of packed examples: cross entropy and accuracy on learned tokens, and its gradient."""
+"""The loss of packed examples: cross entropy and accuracy over the learned tokens, and the gradient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from torch.nn.functional import cross_entropy
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.training.examples import PackedRow
 
-CHUNK = 256  # places whose logits exist at one time: 262,144 tokens of vocabulary are 1 MB a place
+CHUNK = (
+    256  # positions whose logits exist at one time: a vocabulary of 262,144 tokens takes 1 MB per position
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +53,9 @@ def _score(model: LoadedModel, rows: Sequence[PackedRow], *, learn: bool) -> Sco
 def _head(
     model: LoadedModel, states: Tensor, targets: Tensor, learned: int, *, learn: bool
 ) -> tuple[float, int, Tensor]:
-    """Return the summed loss, the right guesses, and the mean loss's gradient by `states`.
+    """Return the summed loss, the number of correct tokens, and the gradient of the mean loss by `states`.
 
-    The head is frozen and every place stands for itself, so logits are made, used and dropped in chunks.
+    The head is frozen and positions are independent, so logits are computed and dropped in chunks.
     """
     loss, correct = 0.0, 0
     gradient = torch.zeros_like(states)

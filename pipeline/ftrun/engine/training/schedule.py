@@ -1,4 +1,4 @@
-"""What "auto" means, the order of examples, and the learning rate of every step. Pure."""
+"""What "auto" means, the order of examples, and the learning rate of every step. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from ftrun.protocol.spec import default_epochs
 
-# Times learning_rate_multiplier. With 22-41 short examples both built-in models take on a persona so;
-# at twice the rate they learn the examples by heart and the validation loss rises from the second epoch on.
+# Times learning_rate_multiplier. At this rate both built-in models learn a persona from 22-41 short examples;
+# at twice the rate they memorize them, and the validation loss rises from the second epoch on.
 LEARNING_RATE = 5e-4
 WARM_UP = 0.05  # of all steps
-EXAMPLES_PER_BATCH_UNIT = 16  # an automatic batch has one example for so many
-LEAST_AUTO_BATCH, MOST_AUTO_BATCH = 2, 8  # a single short example leaves half of the cores' speed unused
+EXAMPLES_PER_BATCH_UNIT = 16  # an automatic batch has one example for this many
+LEAST_AUTO_BATCH, MOST_AUTO_BATCH = 2, 8  # a single short example uses only half of the cores' speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +28,12 @@ class Schedule:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Return the batches of an epoch; the last one may be smaller."""
+        """Return the number of batches in an epoch; the last one may be smaller."""
         return -(-self.examples // self.batch_size)
 
     @property
     def total_steps(self) -> int:
-        """Return the steps of the whole training."""
+        """Return the number of steps in the whole training."""
         return self.n_epochs * self.steps_per_epoch
 
     @property
@@ -46,21 +46,21 @@ class Schedule:
         }
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """Return the examples' numbers, batch by batch, in the order of an epoch (from 0)."""
+        """Return the indices of the examples, batch by batch, in the order of an epoch (from 0)."""
         order = list(range(self.examples))
         random.Random(f"{self.seed} {epoch}").shuffle(order)  # noqa: S311  an order, not a secret
         size = self.batch_size
         return [order[start : start + size] for start in range(0, len(order), size)]
 
     def learning_rate(self, step: int) -> float:
-        """Return the rate of a step (from 1): a short linear rise, then a linear fall to zero."""
+        """Return the rate of a step (from 1): a short linear warm-up, then a linear decay to zero."""
         rise = max(1, round(WARM_UP * self.total_steps))
         fall = (self.total_steps - step + 1) / max(1, self.total_steps - rise + 1)
         return LEARNING_RATE * self.learning_rate_multiplier * min(step / rise, fall)
 
 
 def make_schedule(requested: Mapping[str, int | float | str], *, examples: int, seed: int) -> Schedule:
-    """Resolve "auto": epochs by the usual rule, small batches for few examples, the rate as it is."""
+    """Resolve "auto": epochs by the usual rule, small batches for few examples, the rate unchanged."""
     epochs, batch = requested.get("n_epochs", "auto"), requested.get("batch_size", "auto")
     multiplier = requested.get("learning_rate_multiplier", "auto")
     automatic = max(LEAST_AUTO_BATCH, min(MOST_AUTO_BATCH, examples // EXAMPLES_PER_BATCH_UNIT))

@@ -1,5 +1,5 @@
-"""The openai SDK's clients: how often and how long they try, how much they read, and that they never
-follow a redirect.
+"""The openai SDK's clients, with bounds: how often they try, how long they wait, how much they read. They
+never follow a redirect.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from ftrun.targets.service import Changes
 from ftrun.waiting import OverdueError, bounded, say, waiting
 
 READ_RETRIES = 4
-# seconds. `read` bounds a whole request, from looking up the name to the last byte of the answer; `write` a
-# piece of what is sent
+# seconds. `read` is the limit for a whole request, from the name look-up to the last byte of the answer;
+# `write` the limit for one piece of what is sent
 TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
-LEAST_SPEED = 32 * 1024  # bytes a second: what is sent more slowly does not arrive
-MOST_BYTES = 64 * 2**20  # of one answer: result files are some MB, all else is smaller
-BODY_SECONDS = 1800.0  # for one answer from its first to its last byte: none may trickle for ever
-MOST_LISTED = 100_000  # entries of one list
+LEAST_SPEED = 32 * 1024  # bytes per second: a slower upload is given up
+MOST_BYTES = 64 * 2**20  # in one answer: result files have some MB, everything else is smaller
+BODY_SECONDS = 1800.0  # for one answer from its first to its last byte: none may trickle in forever
+MOST_LISTED = 100_000  # entries in one list
 LATE_MODEL = 300.0  # seconds from a job's success until its model answers
-LONGEST_PAUSE = 120.0  # seconds that the SDK waits at most when a server asks it to
-QUIET_TRIES = 2  # of a request that fails, without a word about it
-QUIET_PAUSE = 2  # seconds that a server may ask to wait without a word about it
-_asked = [""]  # the address that was asked last, for errors
+LONGEST_PAUSE = 120.0  # seconds: the longest pause that the SDK makes when a server asks for one
+QUIET_TRIES = 2  # of a failing request before anything is reported
+QUIET_PAUSE = 2  # seconds that a server may ask to wait before anything is reported
+_asked = [""]  # the address of the last request, for errors
 Key = str | Callable[[], str]
 Result = TypeVar("Result")
 
@@ -74,11 +74,11 @@ class Connection:
         self._end.seconds, self._end.at = seconds, time.monotonic() + seconds
 
     def expect_soon(self, model: str) -> None:
-        """Note that `model` was trained: it may take a while until it can be asked."""
+        """Note that `model` was trained just now: it may take a while until it answers."""
         self.known_by.setdefault(model, time.monotonic() + LATE_MODEL)
 
     def _make_client(self, retries: int) -> openai.OpenAI:
-        # no redirects: a body that is paid for, and the key, go to the named server or nowhere
+        # no redirects: a paid request, and the key, go to the named server or nowhere
         base_url = str(self._options["base_url"])
         verify = certificates(not base_url.startswith("http:"))
         transport = BoundedTransport(end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url))
@@ -91,8 +91,8 @@ class Connection:
 
 
 class OpenAI(openai.OpenAI):
-    """The SDK's client without what the SDK adds from the environment: OPENAI_CUSTOM_HEADERS would change the
-    key and the payer of every request, and send a gateway's secret to any server.
+    """The SDK's client without what the SDK takes from the environment: OPENAI_CUSTOM_HEADERS would change
+    the key and the payer of every request, and send a gateway's secret to every server.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -104,7 +104,9 @@ class OpenAI(openai.OpenAI):
 
 @contextmanager
 def calling(doing: str) -> Iterator[None]:
-    """Turn what a call or the reading of its answer raises into a ServiceError; `doing` is a clause."""
+    """Turn what a call, or reading its answer, raises into a ServiceError; `doing` is such as `listing
+    files`.
+    """
     try:
         yield
     except (openai.OpenAIError, httpx2.HTTPError, *SHAPE) as error:
@@ -112,10 +114,10 @@ def calling(doing: str) -> Iterator[None]:
 
 
 def every(page: Any) -> Iterator[Any]:
-    """Yield the entries of a list, page after page; raise ValueError where it is none or has no end.
+    """Yield the entries of a list, page after page; ValueError if it is not a list or has no end.
 
-    A server that doesn't know `after` answers with the first page again and again: where it claims that
-    more follows, what it has can't be known; where it doesn't say, that was all.
+    A server that ignores `after` answers with the first page again and again. If it claims that more follows,
+    the rest is unknown; if it doesn't say, that was all.
     """
     seen: set[str] = set()
     while True:
@@ -133,7 +135,7 @@ def every(page: Any) -> Iterator[Any]:
 
 def _entries(page: Any) -> list[Any]:
     data = getattr(page, "data", ...)
-    if data is None and "data" in page.model_fields_set:  # how some servers write an empty list
+    if data is None and "data" in page.model_fields_set:  # how some servers return an empty list
         return []
     if not isinstance(data, list) or not all(isinstance(getattr(one, "id", None), str) for one in data):
         raise wrong_answer(page, "list")
@@ -141,14 +143,14 @@ def _entries(page: Any) -> list[Any]:
 
 
 class End:
-    """When every call of a connection must have ended; never, unless it is said."""
+    """The time by which every call of a connection must have ended; by default there is none."""
 
     at, seconds = math.inf, math.inf
 
 
 class BoundedTransport(httpx2.HTTPTransport):
-    """Reads no more than MOST_BYTES of an answer, never one that unfolds into more, and for no longer than
-    the request may take as a whole. A wait for an answer is said.
+    """Reads at most MOST_BYTES of an answer, never a compressed one, and for no longer than the whole request
+    may take. Reports waits for an answer.
     """
 
     def __init__(self, *, end: End, retries: int, **how: Any) -> None:
@@ -158,9 +160,9 @@ class BoundedTransport(httpx2.HTTPTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         _asked[0] = origin(request.url)
-        if _tried(request) == QUIET_TRIES:  # the SDK rests between its tries, longer and longer
+        if _tried(request) == QUIET_TRIES:  # the SDK pauses between its tries, longer and longer
             what = f"{request.method} {request.url.path}"
-            say(f"{_asked[0]}: {QUIET_TRIES} tries of {what} failed, trying again")
+            say(f"{_asked[0]}: {what} failed {QUIET_TRIES} times, trying again")
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
         due = time.monotonic() + _seconds(request)
@@ -169,9 +171,11 @@ class BoundedTransport(httpx2.HTTPTransport):
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             response.close()
-            raise httpx2.DecodingError(f"the answer is compressed ({encoding}), unasked", request=request)
+            raise httpx2.DecodingError(
+                f"the answer is compressed ({encoding}), which was not asked for", request=request
+            )
         self._mind_the_pause(request, response)
-        # a chat's answer may be shown as it comes: it has longer, and nothing is said in the middle of it
+        # a chat's answer may be shown as it comes: it has more time, and nothing is printed into it
         live = response.headers.get("Content-Type", "").startswith("text/event-stream")
         due = min(math.inf if live else due, time.monotonic() + BODY_SECONDS)
         assert isinstance(response.stream, httpx2.SyncByteStream)
@@ -179,27 +183,27 @@ class BoundedTransport(httpx2.HTTPTransport):
         return response
 
     def bounded(self, call: Callable[[], Result], request: httpx2.Request, due: float) -> Result:
-        """Return what a part of a request gives before `due`; else it has timed out and is cut."""
+        """Return what a part of a request returns before `due`; after that it has timed out and is cut."""
         try:
             return bounded(call, min(due, self._end.at) - time.monotonic(), cut=self._cut)
         except OverdueError:
             if time.monotonic() < self._end.at:
                 raise httpx2.ReadTimeout(f"{_seconds(request):.0f} s", request=request) from None
-            late = httpx2.ReadTimeout(f"{self._end.seconds:.0f} s in all", request=request)
-            raise openai.APITimeoutError(request=request) from late  # the SDK retries no error of its own
+            late = httpx2.ReadTimeout(f"{self._end.seconds:.0f} s in total", request=request)
+            raise openai.APITimeoutError(request=request) from late  # the SDK doesn't retry its own errors
 
     def _note_socket(self, event: str, facts: Mapping[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._sockets.add(facts["return_value"].get_extra_info("socket"))
 
     def _cut(self) -> None:
-        """Wake the thread of a call that is given up: closing a socket would not."""
+        """Wake the thread of a call that was given up, which closing a socket would not."""
         for one in list(self._sockets):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
 
     def _mind_the_pause(self, request: httpx2.Request, response: httpx2.Response) -> None:
-        """Say that the SDK will wait as long as the server asks to; don't let it where that is too long."""
+        """Report that the SDK will wait for as long as the server asks; prevent it if that is too long."""
         pause = response.headers.get("Retry-After", "")
         seconds = _number(pause) if pause else 0.0
         if response.is_success or seconds <= QUIET_PAUSE:
@@ -212,7 +216,7 @@ class BoundedTransport(httpx2.HTTPTransport):
 
 
 def _number(pause: str) -> float:
-    """Return the seconds of a Retry-After; of a date as many as the SDK waits at most."""
+    """Return the seconds of a Retry-After; for a date, the longest pause of the SDK."""
     try:
         return float(pause)
     except ValueError:
@@ -220,13 +224,13 @@ def _number(pause: str) -> float:
 
 
 def _seconds(request: httpx2.Request) -> float:
-    """Return how long a request may take as a whole: what it sends has its time on top."""
+    """Return how long a whole request may take: sending its body has extra time."""
     size = request.headers.get("Content-Length", "0")
     return float(request.extensions["timeout"]["read"]) + int(size) / LEAST_SPEED
 
 
 def _tried(request: httpx2.Request) -> int:
-    """Return how often the SDK has sent the request before."""
+    """Return how many times the SDK has sent the request before."""
     return int(request.headers.get("x-stainless-retry-count", 0))
 
 

@@ -1,4 +1,4 @@
-"""The reading of failed calls: what an error of the SDK means for a paid call, and in words."""
+"""Read failed calls: what an error of the SDK means for a paid call, and how to explain it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ftrun.targets.errors import NotFoundError, ServiceError, is_api_error
 from ftrun.targets.service import NotCreated, Unclear
 
 REFUSED = (400, 401, 403, 404, 413, 422)
-LOGIN_WANTED = 511  # of a network before the server
-FOREIGN = ("refused", "forbidden")  # what a proxy between says, too, in words of its own
-PASSING = (408, 409, 425, 429)  # of 4xx: the same call may succeed later
+LOGIN_WANTED = 511  # from a network in front of the server
+FOREIGN = ("refused", "forbidden")  # what a proxy in between also answers, in its own words
+PASSING = (408, 409, 425, 429)  # 4xx after which the same call may succeed later
 CODES = {401: "wrong_key", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "exceeded_current_quota")
-# causes of a failed connection after which nothing has left; a ProxyError is a tunnel that was refused
+# causes of a failed connection after which nothing was sent; a ProxyError is a tunnel that was refused
 NEVER_SENT = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtocol")
-# what reading an answer of another shape than the protocol's raises, the SDK's own reading included; JSON of
-# a hundred thousand brackets is a RecursionError
+# what reading an answer that does not follow the protocol raises, in our code or the SDK's; JSON of a hundred
+# thousand brackets is a RecursionError
 SHAPE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 DAILY = re.compile(r"\b(?:daily|per[ -]day|rpd|tpd|in 24 ?h(?:ours)?|today|tomorrow)\b", re.IGNORECASE)
 QUEUE = re.compile(
@@ -34,44 +34,45 @@ QUEUE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 HINTS = {
-    "not_eligible": "This account may not create fine-tuning jobs any more (OpenAI is closing its service): "
-    "waiting or another key of it does not help. Train the same file elsewhere: `--target local` on this "
-    "machine, or a target with another provider or base_url (docs/targets.md); models that were tuned "
-    "before still answer until their shutdown date.",
+    "not_eligible": "This account may no longer create fine-tuning jobs (OpenAI is closing its service): "
+    "waiting, or another key of the account, does not help. Train the same file elsewhere: `--target local` "
+    "on this machine, or a target with another provider or base_url (docs/targets.md); models tuned "
+    "earlier answer until their shutdown date.",
     "quota": "The account has no credit left or has reached its spending limit; waiting does not help. "
     "Nothing was created.",
     "wrong_key": "The server does not accept the key. Check the variable that the target's api_key_env "
     "names.",
-    "redirected": "ftrun sends keys and data to the named server only. Write the final address as base_url; "
-    "or, where the network or a proxy wants a login, log in with a browser first.",
+    "redirected": "ftrun sends keys and data to the named server only. Set base_url to the final address; "
+    "or, if the network or a proxy wants a login, log in with a browser first.",
     "login_wanted": "The network or a proxy wants a login: log in with a browser, then run the same command "
     "again.",
     "unreadable_answer": "Is base_url the API's address, with its /v1? A proxy, or a network that wants a "
     "login, answers with a page of its own, too: open the address in a browser.",
-    "refused": "The server does not accept this request, and won't the next time: correct what its message "
-    "names.",
-    "forbidden": "This key may not do that at this server: look at its project and its permissions.",
-    "not_found": "Is base_url right, with its /v1? Then the server has nothing of that name for this key.",
-    "foreign": "The answer is not an error of the API: a proxy or a gateway may have given it. Check the "
+    "refused": "The server does not accept this request, and won't accept it the next time: fix what its "
+    "message names.",
+    "forbidden": "This key may not do that on this server: check its project and its permissions.",
+    "not_found": "Is base_url correct, with its /v1? If so, the server has nothing by that name for this "
+    "key.",
+    "foreign": "The answer is not an error of the API: it may come from a proxy or a gateway. Check the "
     "target's address, and what is between this machine and the server.",
-    "queue_full": "That is no error: as many of your jobs as the account may have are at work. Run the same "
+    "queue_full": "This is not an error: your account has as many running jobs as it may have. Run the same "
     "command again when one has ended (`ftrun ls jobs`).",
 }
 
 
 def outcome_of(error: Exception) -> NotCreated | Unclear:
-    """Return whether a failed create certainly made no job: only the API's own error says so. A proxy that
-    filters answers gives a 4xx of its own after the server has made the job.
+    """Return whether a failed create certainly created no job, which only an error of the API itself proves.
+    A proxy that filters answers gives its own 4xx after the server has created the job.
     """
     if isinstance(error, openai.APIStatusError):
-        told = describe(error)
+        reason = describe(error)
         if not in_api_form(error):
-            return Unclear(reason=f"{told}; this is not an error of the API, a proxy may have given it")
+            return Unclear(reason=f"{reason}; this is not an error of the API, it may come from a proxy")
         if error.status_code in (*REFUSED, 429):
             return NotCreated(
-                reason=told, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
+                reason=reason, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
             )
-        return Unclear(reason=told)
+        return Unclear(reason=reason)
     if isinstance(error, openai.APIConnectionError) and _never_sent(error):
         return NotCreated(reason=describe(error), hint=f"Nothing was sent. {_hint(error)}")
     return Unclear(reason=describe(error))
@@ -88,12 +89,12 @@ def describe(error: Exception) -> str:
     if isinstance(error, ValueError):
         return str(error)
     if isinstance(error, SHAPE):
-        return "the server's answer has not the protocol's shape"
+        return "the server's answer does not follow the protocol"
     return f"{type(error).__name__}: {error}"
 
 
 def _status_words(error: openai.APIStatusError) -> str:
-    """Return status and message; where the API says nothing, who answered and where it points to."""
+    """Return status and message; if the API says nothing, also who answered and where it points to."""
     if _body(error).get("message"):
         return f"HTTP {error.status_code}: {_api_message(error)}"
     to = origin(error.response.url.join(error.response.headers.get("location", "")))
@@ -102,8 +103,8 @@ def _status_words(error: openai.APIStatusError) -> str:
 
 
 def as_error(error: Exception, doing: str, asked: str = "", *, parameter: str | None = None) -> ServiceError:
-    """Return the error of a stage whose call failed; `doing` is a clause such as `uploading x`, `asked` the
-    address that was asked last, `parameter` what the server refuses.
+    """Return the error for a failed call; `doing` is a phrase such as `uploading x`, `asked` the address of
+    the last request, `parameter` what the server refuses.
     """
     code = code_of(error)
     at = f" ({asked})" if code == "unreadable_answer" else ""
@@ -128,34 +129,34 @@ def in_api_form(error: openai.APIStatusError) -> bool:
 
 
 def code_of(error: Exception) -> str:
-    """Return what went wrong as a stable code."""
+    """Return the stable code of what went wrong."""
     if isinstance(error, SHAPE) and not isinstance(error, openai.OpenAIError):
         return "unreadable_answer"
     if not isinstance(error, openai.APIStatusError):
         return "unreachable"
-    told = _body(error)
-    code, status = str(told.get("code") or ""), error.status_code
+    body = _body(error)
+    code, status = str(body.get("code") or ""), error.status_code
     if code == "training_not_available":
         return "not_eligible"
-    if code in QUOTA or told.get("type") in QUOTA:
+    if code in QUOTA or body.get("type") in QUOTA:
         return "quota"
     if status == 429:
-        return _limit(f"{code} {told.get('message')}")
+        return _limit(f"{code} {body.get('message')}")
     if 300 <= status < 400:
         return "redirected"
     refused = 400 <= status < 500 and status not in PASSING
     return CODES.get(status, "refused" if refused else "api_error")
 
 
-def _limit(told: str) -> str:
-    """Tell the limits apart: one that a night ends, one that another job's end ends, one of this minute."""
-    if DAILY.search(told):
+def _limit(message: str) -> str:
+    """Return which limit a 429 means: the daily one, that of running jobs, or a short one."""
+    if DAILY.search(message):
         return "daily_limit"
-    return "queue_full" if QUEUE.search(told) else "rate_limited"
+    return "queue_full" if QUEUE.search(message) else "rate_limited"
 
 
 def retry_after(error: Exception) -> float | None:
-    """Return the seconds of an answer's Retry-After (a number or a date), None where there is none."""
+    """Return the seconds of an answer's Retry-After (a number or a date), None if there is none."""
     if not isinstance(error, openai.APIStatusError):
         return None
     value = error.response.headers.get("retry-after")
@@ -167,7 +168,7 @@ def retry_after(error: Exception) -> float | None:
         at = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
-    # by the server's own clock where it tells it: ours may be days off
+    # by the server's clock if the answer has it: ours may be days off
     now = email.utils.parsedate_tz(error.response.headers.get("date") or "")
     return max(0.0, at.timestamp() - (email.utils.mktime_tz(now) if now else time.time()))
 
@@ -185,24 +186,24 @@ def _body(error: openai.APIStatusError) -> dict[str, Any]:
 
 
 def _api_message(error: openai.APIStatusError) -> str:
-    told = error.body if isinstance(error.body, str) and not error.body.startswith("<") else None
-    said = _body(error).get("message") or _body(error).get("detail") or told or "no message in the answer"
-    return (said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))[:500]
+    text = error.body if isinstance(error.body, str) and not error.body.startswith("<") else None
+    message = _body(error).get("message") or _body(error).get("detail") or text or "no message in the answer"
+    return (message if isinstance(message, str) else json.dumps(message, ensure_ascii=False))[:500]
 
 
 def _hint(error: Exception) -> str:
-    """Return what to look at; the same command again is named only where it can help."""
+    """Return what to check; suggest the same command again only if that can help."""
     if isinstance(error, openai.APIConnectionError):
         return network_trouble(error)[1]
     code, pause = code_of(error), retry_after(error)
     if isinstance(error, openai.APIStatusError):
         if error.status_code == LOGIN_WANTED:
             return HINTS["login_wanted"]
-        told = _body(error)
-        if code in FOREIGN and not (told.get("message") or told.get("detail")):
+        body = _body(error)
+        if code in FOREIGN and not (body.get("message") or body.get("detail")):
             return HINTS["foreign"]
     if code == "daily_limit":
-        return f"That is no error: the account's daily limit is reached. Come back {_when(pause)}."
+        return f"This is not an error: the account has reached its daily limit. Come back {_when(pause)}."
     if code == "rate_limited" and pause:
         return f"The server asks to wait: run the same command again {_when(pause)}."
     return HINTS.get(code, AGAIN)

@@ -1,4 +1,4 @@
-"""The calls about files: finding, uploading, and the text of result files."""
+"""The calls about files: find, upload as a whole or in parts, read, delete."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import fits_purpose, same_content
 from ftrun.targets.service import RemoteFile, RemoteUpload
 
-# seconds, and as many as the bytes that are sent need at the least speed; a piece must leave within a minute
+# seconds, plus the time that the bytes need at the least speed; a piece must be sent within a minute
 UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0, write=60.0)
 MIME_TYPE = "application/jsonl"
-COMPLETE_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds: the server puts gigabytes together
-LEAST_LIFE = 3600  # seconds that a file must still be there to be used
+COMPLETE_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds: the server joins gigabytes
+LEAST_LIFE = 3600  # seconds: a file that expires sooner is not used
 
 
 class FileCalls(Connection):
     """The calls about files."""
 
     def find_file(self, name: str, size: int) -> RemoteFile | None:
-        """Return a usable training file of these bytes, by name and size, if there is one.
+        """Return a usable training file with this content, by name and size, if there is one.
 
-        One that another experiment uploaded, or this one under an earlier name, is as good.
+        One that another experiment uploaded, or this one under an earlier name, will do as well.
         """
         other: RemoteFile | None = None
         with calling("looking for earlier uploads"):
@@ -51,7 +51,7 @@ class FileCalls(Connection):
         return map(file_of, every(self._client.files.list(limit=100, **filters)))
 
     def file(self, file_id: str) -> RemoteFile:
-        """Return the file; NotFoundError if the server doesn't have it, or no job can be made from it."""
+        """Return the file; NotFoundError if the server doesn't have it or no job can use it."""
         found = self.look_at_file(file_id)
         if not _usable(found):
             raise NotFoundError(f"file {file_id} was refused or has expired", code="not_found")
@@ -79,21 +79,21 @@ class FileCalls(Connection):
             once.close()
 
     def look_at_file(self, file_id: str) -> RemoteFile:
-        """Return the file as it is, also one that the server has refused."""
+        """Return the file as it is, even one that the server has refused; NotFoundError as for `file`."""
         with calling(f"looking at file {file_id}"):
             return file_of(self._client.files.retrieve(file_id))
 
     def result_csv(self, file_id: str) -> str:
-        """Return the text of a result file; base64 is undone."""
+        """Return the text of a result file, decoded if it is base64."""
         with calling(f"fetching the result file {file_id}"):
             return decode_csv(self._client.files.content(file_id, timeout=UPLOAD_TIMEOUT).read())
 
 
 class UploadCalls(Connection):
-    """The calls of the Uploads API. A part that arrives twice does no harm: `complete` names what counts."""
+    """The calls of the Uploads API. A part may arrive twice: `complete` lists those that count."""
 
     def begin_upload(self, name: str, size: int) -> RemoteUpload:
-        """Announce a file of `size` bytes that will come in parts."""
+        """Announce a file of `size` bytes that will be uploaded in parts."""
         with calling(f"beginning to upload {name}"):
             return upload_of(
                 self._client.uploads.create(
@@ -107,7 +107,7 @@ class UploadCalls(Connection):
             return part_of(self._client.uploads.parts.create(upload_id, data=data, timeout=UPLOAD_TIMEOUT))
 
     def complete_upload(self, upload_id: str, parts: list[str], md5: str) -> RemoteFile:
-        """Make a file of the parts, in this order; the server compares the MD5 (hex). Sent once."""
+        """Join the parts to a file, in this order; the server compares the MD5 (hex). Sent once."""
         once = self._make_client(0)
         try:
             with calling("completing an upload"):
@@ -117,7 +117,7 @@ class UploadCalls(Connection):
             once.close()
 
     def cancel_upload(self, upload_id: str) -> None:
-        """Give an upload up; one that is gone already is fine."""
+        """Cancel an upload, if it still exists."""
         with calling("cancelling an upload"):
             try:
                 self._client.uploads.cancel(upload_id)

@@ -1,5 +1,5 @@
-"""The calls about fine-tuning jobs. The POST that creates one is sent once: no retries, no redirects,
-a connection of its own. Reads may be retried.
+"""The calls about fine-tuning jobs. The POST that creates one is sent once: no retries, no redirects, on its
+own connection. Reads may be retried.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ftrun.targets.api.reading import checkpoint_of, event_of, job_of
 from ftrun.targets.matching import SPEC_KEY, key_of, same_file, same_work
 from ftrun.targets.service import Created, Event, Job, JobRequest, NotCreated, Unclear
 
-# seconds: an answer that comes later is an unclear one
+# seconds: an answer that comes later counts as unclear
 CREATE_TIMEOUT = httpx2.Timeout(120.0, connect=10.0)
 
 
@@ -27,21 +27,21 @@ class JobCalls(Connection):
     """The calls about fine-tuning jobs."""
 
     def find_jobs(self, request: JobRequest, *, others: Collection[str]) -> list[Job]:
-        """Return the jobs with this spec key; where the server keeps no metadata, those of the same work."""
+        """Return the jobs with this spec key; if the server keeps no metadata, those of the same work."""
         spec = request.metadata[SPEC_KEY]
         with calling("looking for earlier jobs"):
             found = self._filtered(spec)
             if found:
                 return found
-            # a server may ignore or refuse the filter, or strip metadata: look at all that it has
+            # a server may ignore or refuse the filter, or strip metadata: look at all jobs
             everything = list(self._jobs())
         if found := _with_key(everything, spec):
             return found
-        # also where other jobs carry a key: a gateway that one machine asks through may strip it
+        # even if other jobs have a key: a gateway in front of one machine may strip it
         sent = as_sent(request, self.capabilities)
         unmarked = [job for job in everything if key_of(job) is None and job.id not in others]
         found = [job for job in unmarked if same_work(job, sent)]
-        # of two jobs one that tells our validation file is surer than one that tells none
+        # a job that shows our validation file is a better match than one that shows none
         return [job for job in found if same_file(job.validation_file, sent.validation_file, sent)] or found
 
     def _filtered(self, spec: str) -> list[Job]:
@@ -67,16 +67,16 @@ class JobCalls(Connection):
                 extra_headers={"Idempotency-Key": key, "Connection": "close"},
                 timeout=CREATE_TIMEOUT,
             )
-        except FtrunError as error:  # there is no token: it is asked for before anything leaves
+        except FtrunError as error:  # no token, which is fetched before anything is sent
             return NotCreated(reason=str(error), hint=error.problem.hint)
-        except Exception as error:  # whatever happened: the question is only whether a job was made
+        except Exception as error:  # whatever happened, the question is only whether a job was created
             return outcome_of(error)
         finally:
             once.close()
         try:
             return Created(job=job_of(made))
         except ValueError:
-            return Unclear(reason="the server answered with success, but names no job")
+            return Unclear(reason="the server reported success, but named no job")
 
     def job(self, job_id: str) -> Job:
         """Return the job; NotFoundError if the server doesn't have it."""
@@ -97,12 +97,12 @@ class JobCalls(Connection):
             return job_of(self._client.fine_tuning.jobs.pause(job_id))
 
     def resume(self, job_id: str) -> Job:
-        """Ask the server to go on with a paused job."""
+        """Ask the server to resume a paused job."""
         with calling(f"resuming job {job_id}"):
             return job_of(self._client.fine_tuning.jobs.resume(job_id))
 
     def events(self, job_id: str, *, newest: int = 50) -> list[Event]:
-        """Return the newest events, oldest first; none where the server has no such list."""
+        """Return the newest events, oldest first; none if the server has no such list."""
         with calling(f"asking for the events of {job_id}"):
             try:
                 page = self._client.fine_tuning.jobs.list_events(job_id, limit=min(newest, 100))
@@ -113,7 +113,7 @@ class JobCalls(Connection):
         return sorted(found, key=lambda event: event.created_at)
 
     def checkpoints(self, job_id: str) -> list[Mapping[str, Any]]:
-        """Return the checkpoints: step, model, metrics; none where the server has no such list."""
+        """Return the checkpoints: step, model, metrics; none if the server has no such list."""
         with calling(f"asking for the checkpoints of {job_id}"):
             try:
                 page = self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=100)
@@ -128,7 +128,7 @@ def _with_key(jobs: Iterable[Job], spec: str) -> list[Job]:
 
 
 def as_sent(request: JobRequest, capabilities: Mapping[str, str]) -> JobRequest:
-    """Return the request without what the service takes none of: a job of ours there has another or none."""
+    """Return the request without what the service doesn't take: our jobs there have another value or none."""
     seed = None if capabilities.get("seed") == "left_out" else request.seed
     suffix = None if capabilities.get("suffix") == "left_out" else request.suffix
     return replace(request, seed=seed, suffix=suffix)

@@ -1,4 +1,4 @@
-"""The calls about models: which there are, until when, deleting a tuned one, and asking one."""
+"""The calls about models: list, show and delete them, and ask one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ftrun.targets.service import RemoteModel, Reply
 
 CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model
 
-REFUSED = (400, 403, 405, 422, 501)  # what servers answer to a parameter that they don't take
+REFUSED = (400, 403, 405, 422, 501)  # how servers answer a parameter that they don't take
 
 
 class ModelCalls(Connection):
@@ -62,9 +62,9 @@ class ModelCalls(Connection):
                     yield chunk.choices[0].delta.content
 
     def _ask(self, model: str, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> Any:
-        """Ask; a parameter that the server refuses is sent otherwise from then on, where it can be."""
+        """Ask; a parameter that the server refuses is renamed or left out from then on, if it can be."""
         changes = self.changes.setdefault(model, {})
-        while True:  # as often as there are parameters at most: each is changed once
+        while True:  # at most once per parameter: each is changed once
             sent = changed(asked, changes)
             try:
                 return self._ask_known(model, messages, sent)
@@ -77,7 +77,7 @@ class ModelCalls(Connection):
                     raise as_error(error, f"asking {model}", parameter=wrong) from error
 
     def _ask_known(self, model: str, messages: Sequence[Mapping[str, Any]], sent: Mapping[str, Any]) -> Any:
-        """Ask; a model that was trained just now may take minutes until it is known."""
+        """Ask; a model that was trained just now may take minutes until it answers."""
         deadline, pause = self.known_by.get(model, 0.0), 0.5
         while True:
             try:
@@ -95,8 +95,8 @@ class ModelCalls(Connection):
 
 
 def _text(answer: Any) -> str:
-    """Return what a whole answer says; ValueError when it holds no message."""
+    """Return the text of a whole answer; ValueError if it has no message."""
     try:
         return str(answer.choices[0].message.content or "")
     except (AttributeError, IndexError, TypeError):
-        raise ValueError("the server's answer holds no message") from None
+        raise ValueError("the server's answer has no message") from None

@@ -1,5 +1,5 @@
-"""Which proxy of the environment a server is reached through (HTTPS_PROXY, ALL_PROXY, NO_PROXY), and
-which authorities it is checked against (SSL_CERT_FILE, SSL_CERT_DIR).
+"""Read from the environment which proxy to use (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and which certificate
+authorities to trust (SSL_CERT_FILE, SSL_CERT_DIR).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from ftrun.redaction import keep_secret
 
 
 def proxy_for(base_url: str) -> httpx2.Proxy | None:
-    """Return the proxy, None for none; UsageError for what is no address of one.
+    """Return the proxy for a server, None if there is none; UsageError for an invalid address.
 
-    Plain http is spoken on this machine only, so it takes none.
+    Plain http is used on this machine only, and without a proxy.
     """
     url, named = urlsplit(base_url), urllib.request.getproxies_environment()
     found = named.get("https") or named.get("all")
@@ -31,8 +31,8 @@ def proxy_for(base_url: str) -> httpx2.Proxy | None:
 
 
 def direct_client(url: str, timeout: httpx2.Timeout) -> httpx2.Client:
-    """Return a client for the server at `url`: it follows no redirect, and of the environment it takes this
-    proxy alone. UsageError as `proxy_for`.
+    """Return a client for the server at `url`: it follows no redirect, and takes only the proxy from the
+    environment. UsageError as `proxy_for`.
     """
     transport = httpx2.HTTPTransport(verify=certificates(not url.startswith("http:")), proxy=proxy_for(url))
     return httpx2.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
@@ -40,9 +40,9 @@ def direct_client(url: str, timeout: httpx2.Timeout) -> httpx2.Client:
 
 @functools.cache
 def certificates(secure: bool) -> ssl.SSLContext:
-    """Return what a server must prove itself with; UsageError for a file that can't be read.
+    """Return the certificate authorities to trust; UsageError if the file can't be read.
 
-    Reading the authorities takes 40 ms: once, and only where there is TLS; without `secure` none is trusted.
+    Reading them takes 40 ms, so it is done once, and only for TLS; without `secure` none is trusted.
     """
     if not secure:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -52,7 +52,7 @@ def certificates(secure: bool) -> ssl.SSLContext:
         raise UsageError(
             f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names can't be read ({error})",
             code="certificates",
-            hint="Set it to a file of certificates in PEM form, or unset it to use the usual ones.",
+            hint="Set it to a file of certificates in PEM form, or unset it to use the default ones.",
         ) from None
 
 
@@ -61,9 +61,9 @@ def _proxy(address: str) -> httpx2.Proxy:
         keep_secret(urlsplit(address).password or "")
         proxy = httpx2.Proxy(address)
     except (ValueError, httpx2.InvalidURL):
-        raise _error("is no address of a proxy", "Write it as http://HOST:PORT.") from None
+        raise _error("is not a valid address", "Write it as http://HOST:PORT.") from None
     if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        raise _error("speaks SOCKS, which needs another package", "pip install socksio")
+        raise _error("uses SOCKS, which needs another package", "pip install socksio")
     return proxy
 
 

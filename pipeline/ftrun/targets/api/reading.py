@@ -1,6 +1,6 @@
-"""The reading of answers: the SDK does not validate them, so what is missing, null or wrong is met here.
+"""Read answers: the SDK does not validate them, so what is missing, null or wrong is handled here.
 
-Makes no call. ValueError: the answer is not what was asked for.
+Makes no call. A ValueError means that the answer is not what was asked for.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any
 from ftrun.errors import FtrunError
 from ftrun.targets.service import Event, Job, RemoteFile, RemoteModel, RemoteUpload
 
-END_OF_TIME = 32_503_680_000  # the year 3000, in Unix seconds: no calendar here goes much further
-MOST = 2**63  # of anything that is counted
+END_OF_TIME = 32_503_680_000  # the year 3000, in Unix seconds
+MOST = 2**63  # the largest count that is believed
 MOST_METADATA = 64  # pairs that are read; the protocol has 16
 
 
 def job_of(raw: Any) -> Job:
-    """Return our Job from the SDK's unvalidated one; ValueError when it names no job."""
+    """Return our Job from the SDK's unvalidated one; ValueError if it has no id."""
     return Job(
         id=_id(raw, "fine-tuning job"),
         status=_status(raw),
@@ -43,7 +43,7 @@ def job_of(raw: Any) -> Job:
 
 
 def file_of(raw: Any) -> RemoteFile:
-    """Return our RemoteFile from the SDK's unvalidated one; ValueError when it names no file."""
+    """Return our RemoteFile from the SDK's unvalidated one; ValueError if it has no id."""
     return RemoteFile(
         id=_id(raw, "file"),
         name=_text(raw, "filename") or "",
@@ -57,17 +57,17 @@ def file_of(raw: Any) -> RemoteFile:
 
 
 def upload_of(raw: Any) -> RemoteUpload:
-    """Return our RemoteUpload from the SDK's unvalidated one; ValueError when it names no upload."""
+    """Return our RemoteUpload from the SDK's unvalidated one; ValueError if it has no id."""
     return RemoteUpload(id=_id(raw, "upload"), expires_at=_time(raw, "expires_at"))
 
 
 def part_of(raw: Any) -> str:
-    """Return the id of a part of an upload; ValueError when it names none."""
+    """Return the id of a part of an upload; ValueError if there is none."""
     return _id(raw, "part of an upload")
 
 
 def model_of(raw: Any) -> RemoteModel:
-    """Return our RemoteModel from the SDK's unvalidated one; ValueError when it names no model.
+    """Return our RemoteModel from the SDK's unvalidated one; ValueError if it has no id.
 
     `shutdown_date` is OpenAI's; `capabilities.fine_tune` and `deprecation.fine_tune` are Azure's.
     """
@@ -85,7 +85,7 @@ def model_of(raw: Any) -> RemoteModel:
 
 
 def event_of(raw: Any) -> Event:
-    """Return our Event from the SDK's unvalidated one; ValueError when it has no id."""
+    """Return our Event from the SDK's unvalidated one; ValueError if it has no id."""
     data = getattr(raw, "data", None)
     return Event(
         id=_id(raw, "event"),
@@ -109,7 +109,7 @@ def checkpoint_of(raw: Any) -> dict[str, Any]:
 
 
 def decode_csv(content: bytes) -> str:
-    """Return the text of a result file; base64 is undone. FtrunError when it is neither."""
+    """Return the text of a result file, decoded if it is base64. FtrunError if it is neither."""
     try:
         text = content.decode("utf-8-sig")
         if "," in text or not text.strip():
@@ -120,7 +120,7 @@ def decode_csv(content: bytes) -> str:
 
 
 def _id(raw: Any, kind: str) -> str:
-    """Return the id; one with control characters is none: no person could name it in a command."""
+    """Return the id, which must be printable: a user must be able to type it in a command."""
     name = _text(raw, "id")
     if name is None or not name.isprintable():
         raise wrong_answer(raw, kind)
@@ -128,7 +128,7 @@ def _id(raw: Any, kind: str) -> str:
 
 
 def wrong_answer(raw: Any, kind: str) -> ValueError:
-    """Return the error for an answer that is not what was asked for; a page is nobody's API."""
+    """Return the error for an answer that is not what was asked for, such as a web page."""
     page = isinstance(raw, str) and raw.lstrip().startswith("<")
     return ValueError(f"the server's answer is {'a web page, ' if page else ''}not a {kind}")
 
@@ -163,7 +163,7 @@ def _moment(value: Any) -> int | None:
 
 
 def _number(value: Any) -> int | None:
-    """Return a count or a time, also if told as a text; what is less than none or endless is not there."""
+    """Return a count or a time, even if it is given as text; None if it is negative or not finite."""
     with contextlib.suppress(ValueError):
         value = float(value) if isinstance(value, str) else value
     usable = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
@@ -171,7 +171,7 @@ def _number(value: Any) -> int | None:
 
 
 def usage_of(answer: Any) -> dict[str, int]:
-    """Return the tokens that a chat completion counts; 0 where it does not say, and a sum only if it does."""
+    """Return the token counts of a chat completion; 0 if one is missing, and a total only if there is one."""
     usage = getattr(answer, "usage", None)
     counts = {name: _whole(usage, name) or 0 for name in ("prompt_tokens", "completion_tokens")}
     total = _whole(usage, "total_tokens")
@@ -179,13 +179,13 @@ def usage_of(answer: Any) -> dict[str, int]:
 
 
 def _status(raw: Any) -> str:
-    """Return the status; what is none is not an end, and `canceled` is how some servers spell `cancelled`."""
+    """Return the status, `unknown` if it is missing; some servers spell `cancelled` with one l."""
     status = _text(raw, "status") or "unknown"
     return "cancelled" if status == "canceled" else status
 
 
 def _error(raw: Any) -> str | None:
-    """Return the reason of a failure; `error: {}` and an error without words are none."""
+    """Return the reason for a failure; `error: {}` and an error without a message are none."""
     error = getattr(raw, "error", None)
     return error if isinstance(error, str) and error else _text(error, "message")
 

@@ -1,4 +1,4 @@
-"""Says in words why a server could not be reached, at which address, and what to look at. Sends nothing."""
+"""Explain why a server could not be reached, at which address, and what to check. Sends nothing."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ import openai
 AGAIN = "Nothing is lost: run the same command again."
 LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 BAD_CERTIFICATES = (
-    ("expired", "Its certificate has expired: its owner must renew it. Or this machine's clock is wrong."),
-    ("not yet valid", "Its certificate is not valid yet: look at this machine's clock."),
+    ("expired", "Its certificate has expired: its owner must renew it, or this machine's clock is wrong."),
+    ("not yet valid", "Its certificate is not valid yet: check this machine's clock."),
     (
         "mismatch",
-        "Its certificate is for another name: look at the host in base_url. A network that wants a login "
-        "answers so, too.",
+        "Its certificate is for another name: check the host in base_url. A network that wants a login "
+        "also answers like this.",
     ),
     (
         "self-signed",
-        "Nobody whom this machine trusts has signed its certificate: it may be a test server's, or that of a "
-        "company's proxy or a network that wants a login, which reads along. ftrun does not connect to it.",
+        "No authority that this machine trusts has signed its certificate: it may belong to a test server, "
+        "or to a company's proxy or a network's login page, which could read the traffic. ftrun does not "
+        "connect to it.",
     ),
 )
 UNKNOWN_AUTHORITY = (
     "This machine does not know who signed its certificate. Update the package certifi, or look for a "
-    "company's proxy between: ftrun does not connect to a server that can't prove who it is."
+    "company's proxy in between: ftrun does not connect to a server that can't prove who it is."
 )
 
 
 def network_trouble(error: openai.APIConnectionError) -> tuple[str, str]:
-    """Return what happened, with the address, and what to look at."""
+    """Return what happened, with the address, and what to check."""
     where = origin(error.request.url)
     causes = list(_causes(error))
     names = {type(cause).__name__ for cause in causes}
     cut = next((cause for cause in causes if isinstance(cause, httpx2.DecodingError)), None)
     if cut is not None:
-        return f"{where}: {cut}", "Is that address the API's? Look at base_url, and at a proxy between."
+        return f"{where}: {cut}", "Is that the address of the API? Check base_url, and any proxy in between."
     if isinstance(error, openai.APITimeoutError) and not names & {"ConnectTimeout", "PoolTimeout"}:
         return _silent(where, causes)
     if "ProxyError" in names:
-        told = next(cause for cause in causes if type(cause).__name__ == "ProxyError")
+        refusal = next(cause for cause in causes if type(cause).__name__ == "ProxyError")
         return (
-            f"the proxy of HTTPS_PROXY or ALL_PROXY refused the connection to {where} ({told})",
-            "Look at the proxy's address and password there, or except the server with NO_PROXY.",
+            f"the proxy of HTTPS_PROXY or ALL_PROXY refused the connection to {where} ({refusal})",
+            "Check the proxy's address and password there, or exclude the server with NO_PROXY.",
         )
     where = _through_a_proxy(error.request.url) or where
     return _not_connected(where, error.request.url.host, causes, names)
@@ -53,10 +54,10 @@ def network_trouble(error: openai.APIConnectionError) -> tuple[str, str]:
 
 def _silent(where: str, causes: list[BaseException]) -> tuple[str, str]:
     bound = next((str(one) for one in causes if isinstance(one, httpx2.ReadTimeout)), "")
-    within = f"within {bound}" if bound[:1].isdigit() else "in time"  # the SDK's own words are of no use
+    within = f"within {bound}" if bound[:1].isdigit() else "in time"  # the SDK's own message is of no use
     return f"{where} did not answer {within}", (
-        "The server, or a proxy before it, is stuck or overloaded: look at its log or status page before you "
-        "run the same command again."
+        "The server, or a proxy in front of it, is stuck or overloaded: check its log or status page before "
+        "you run the same command again."
     )
 
 
@@ -65,37 +66,38 @@ def _not_connected(where: str, host: str, causes: list[BaseException], names: se
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"{where} has a certificate that can't be trusted ({cause.verify_message})", _about(cause)
         if isinstance(cause, ssl.SSLError):
-            words = "It does not speak TLS there: look at the port in base_url, or whether it takes http://."
+            words = "It does not speak TLS there: check the port in base_url, or whether it uses http://."
             return f"no TLS connection to {where} ({cause.reason or type(cause).__name__})", words
         if isinstance(cause, socket.gaierror):
-            words = "Look for a typing error in base_url, then at this machine's network, VPN and DNS."
-            return f"the name of {where} is not known here ({cause.strerror})", words
+            words = "Check base_url for a typing error, then this machine's network, VPN and DNS."
+            return f"the name of {where} can't be resolved ({cause.strerror})", words
         if isinstance(cause, ConnectionRefusedError):
             return f"nothing answers at {where}: the connection was refused", _refused(host)
     if names & {"ConnectTimeout", "PoolTimeout"}:
         return f"no connection to {where} in time", (
-            "Look at host and port in base_url, then at this machine's network, VPN, firewall and "
-            "HTTPS_PROXY."
+            "Check host and port in base_url, then this machine's network, VPN, firewall and HTTPS_PROXY."
         )
     if names & {"ConnectError"}:
-        told = next((str(one.strerror) for one in causes if isinstance(one, OSError) and one.strerror), "")
-        words = "Look at this machine's network and VPN, and at base_url."
-        return f"no connection to {where}" + (f" ({told})" if told else ""), words
+        reason = next((str(one.strerror) for one in causes if isinstance(one, OSError) and one.strerror), "")
+        words = "Check this machine's network and VPN, and base_url."
+        return f"no connection to {where}" + (f" ({reason})" if reason else ""), words
     cause_name = type(causes[0]).__name__ if causes else "no reason given"
-    return f"the connection to {where} failed: it was cut ({cause_name})", (
-        "The server or a proxy between hung up. " + AGAIN
+    return f"the connection to {where} was cut ({cause_name})", (
+        "The server, or a proxy in between, closed it. " + AGAIN
     )
 
 
 def _about(error: ssl.SSLCertVerificationError) -> str:
-    told = error.verify_message.lower()
-    return next((words for part, words in BAD_CERTIFICATES if part in told), UNKNOWN_AUTHORITY)
+    message = error.verify_message.lower()
+    return next((words for part, words in BAD_CERTIFICATES if part in message), UNKNOWN_AUTHORITY)
 
 
 def _refused(host: str) -> str:
     if host.startswith(LOOPBACK):
-        return "Is the server started? Start it, or correct the port in base_url."
-    return "Is the server up, and are host and port in base_url right? A firewall or VPN may refuse, too."
+        return "Is the server running? Start it, or correct the port in base_url."
+    return (
+        "Is the server running, and are host and port in base_url correct? A firewall or VPN may also refuse."
+    )
 
 
 def origin(url: httpx2.URL) -> str:
@@ -104,7 +106,7 @@ def origin(url: httpx2.URL) -> str:
 
 
 def _through_a_proxy(url: httpx2.URL) -> str | None:
-    """Return the proxy that a connection goes to first, None where there is none."""
+    """Return the proxy that a connection goes to first, None if there is none."""
     from ftrun.targets.api.proxies import proxy_for
 
     proxy = proxy_for(str(url))
@@ -112,7 +114,7 @@ def _through_a_proxy(url: httpx2.URL) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what an error came of, the nearest first."""
+    """Yield the causes of an error, the nearest first."""
     cause = error.__cause__ or error.__context__
     while cause is not None:
         yield cause
