@@ -76,7 +76,7 @@ def test_plain_split_is_what_it_always_was() -> None:
 
 
 def test_many_rows_are_divided_as_if_sorted() -> None:
-    """Many ranks are divided in their order, equal ones included."""
+    """Sorting only the nearest of many ranks gives what sorting all of them gives, equal ones included."""
     ranks = [ranking(1)(str(number % 9000).encode()) for number in range(12_000)]
     order = sorted(range(len(ranks)), key=ranks.__getitem__)
     for validation, test in ((1, 1), (1200, 1200), (6000, 0), (0, 5000), (3000, 8999)):
