@@ -53,7 +53,7 @@ def divide(
     if grouped:
         _divide_groups(parts, ranks, strata, (validation, test))
         return parts
-    members: dict[int, Sequence[int]] = {0: range(len(ranks))} if strata is None else _members(strata)
+    members: Mapping[int, Sequence[int]] = {0: range(len(ranks))} if strata is None else _members(strata)
     sizes = {stratum: len(indices) for stratum, indices in members.items()}
     lows = allot(sizes, validation)
     highs = allot(sizes, test, taken=lows)
@@ -65,11 +65,11 @@ def divide(
     return parts
 
 
-def _members(strata: Sequence[int]) -> dict[int, Sequence[int]]:
+def _members(strata: Sequence[int]) -> Mapping[int, Sequence[int]]:
     members: dict[int, list[int]] = {}
     for index, stratum in enumerate(strata):
         members.setdefault(stratum, []).append(index)
-    return {**members}
+    return members
 
 
 def _lowest(ranks: Sequence[int], indices: Sequence[int], count: int, *, flip: int = 0) -> list[int]:
