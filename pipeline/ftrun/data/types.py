@@ -130,7 +130,7 @@ def take_mark(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mark | None
     return rest, Mark(str(found.get("id", "")), None if seed is None else str(seed))
 
 
-def row_digest(values: Mapping[str, Any]) -> str:
+def row_digest(values: Mapping[str, Any] | Sequence[Any]) -> str:
     """Return 32 hex digits that are equal for rows of equal values, whatever the order of their columns."""
     text = json.dumps(values, ensure_ascii=False, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -19,7 +19,7 @@ KEY = "sk-" + "a1B2c3D4e5F6g7H8i9J0"
 
 
 def problems(found: tuple[Problem, ...]) -> dict[str, Problem]:
-    """Return the problems by code; each code is told once."""
+    """Return the problems by code; each code is reported once."""
     assert len({one.code for one in found}) == len(found)
     return {one.code: one for one in found}
 
@@ -39,7 +39,7 @@ def test_like_flaws_are_told_once(make: Any, chats: Any) -> None:
 
 
 def test_flaws_without_number_stay_few(make: Any) -> None:
-    """Thousands of like flaws are one message with the right number."""
+    """Thousands of similar flaws give one message with the right number."""
     rows = "".join(chat(f"question {number}", f"answer {number}\n") for number in range(2500))
     (warning,) = data.examine(make({"a.jsonl": rows})).warnings
     assert warning.code == "outer_space"

@@ -156,7 +156,7 @@ def test_masks_are_stable_and_counted() -> None:
 
 
 def test_masks_leave_roles_ids_and_other_values() -> None:
-    """Only texts are changed: no id, no number, no truth value."""
+    """Only texts are changed: no id, number or boolean."""
     message = {"role": "tool", "tool_call_id": "09012345678", "content": "09012345678", "weight": 1}
     (masked,) = Masker({"phone": "mask"}).masked({"messages": [message]})["messages"]
     assert masked == {**message, "content": "[PHONE]"}

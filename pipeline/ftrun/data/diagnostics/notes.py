@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS
 from ftrun.protocol.faults import Fault
@@ -17,18 +17,11 @@ NumberedPlace = tuple[int, int]  # index into the files of the sources, line
 NamedPlace = tuple[str, int]  # file as messages show it, line
 
 
-class Note(NamedTuple):
-    """A fault and its place; None: the data as a whole."""
-
-    fault: Fault
-    place: NumberedPlace | None
-
-
 class Notes:
-    """A bounded list of notes, in the order in which they were added."""
+    """A bounded list of faults with their places (None: the data as a whole), in the order of adding."""
 
     def __init__(self) -> None:
-        self.kept: list[Note] = []
+        self.kept: list[tuple[Fault, NumberedPlace | None]] = []
         self.uncounted: Counter[str] = Counter()
         self._times: Counter[str] = Counter()
 
@@ -38,7 +31,7 @@ class Notes:
         if self._times[fault.code] > MOST_PROBLEMS:
             self.uncounted[fault.code] += 1
         else:
-            self.kept.append(Note(fault, place))
+            self.kept.append((fault, place))
 
     def add_uncounted(self, times: Mapping[str, int]) -> None:
         """Count faults by code of which nothing else is known."""
@@ -46,7 +39,7 @@ class Notes:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
-        kept = [[*note.fault, note.place] for note in self.kept]
+        kept = [[*fault, place] for fault, place in self.kept]
         return {"kept": kept, "uncounted": dict(self.uncounted)}
 
     @classmethod

@@ -34,12 +34,12 @@ RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 WIDE_DIGIT, WIDE_LETTER = re.compile("[０-９]{2,}"), re.compile("[Ａ-Ｚａ-ｚ]{2,}")
 # a single full-width digit is usual: ３行目, but 12行目
 HALF_DIGIT, HALF_LETTER = re.compile("[0-9]+"), re.compile("[A-Za-z]+")
-MOJIBAKE = (
-    (AS_CP932, "UTF-8 that was read as cp932", "cp932"),
-    (AS_LATIN, "UTF-8 that was read as Windows-1252", "cp1252"),
-    (EUC_AS_CP932, "EUC-JP that was read as cp932", "euc"),
-    (SJIS_AS_LATIN, "cp932 that was read as Windows-1252", "sjis"),
-    (LOST, "a conversion that lost characters", ""),
+MOJIBAKE = (  # pattern, what it looks like, and the wrong and the right encoding
+    (AS_CP932, "UTF-8 that was read as cp932", "cp932", "utf-8"),
+    (AS_LATIN, "UTF-8 that was read as Windows-1252", "cp1252", "utf-8"),
+    (EUC_AS_CP932, "EUC-JP that was read as cp932", "cp932", "euc_jp"),
+    (SJIS_AS_LATIN, "cp932 that was read as Windows-1252", "cp1252", "cp932"),
+    (LOST, "a conversion that lost characters", "", ""),
 )
 
 
@@ -79,35 +79,25 @@ def wide_forms(text: Text) -> Iterator[Fault]:
 
 
 def _mojibake(text: Text) -> Iterator[Fault]:
-    for pattern, kind, wrong in MOJIBAKE:
+    for pattern, kind, wrong, right in MOJIBAKE:
         found = pattern.search(text.text)
         if found:
-            was = original(text.text, wrong)
+            was = original(text.text, wrong, right)
             probably = f"; it probably was {was}" if was else ""
             message = f"{excerpt(text.text, found.start())} looks like {kind}{probably}"
             yield Fault("mojibake", message, text.field)
             return
 
 
-def original(text: str, wrong: str) -> str:
-    """Return what a damaged text probably was, empty if that is unknown."""
+def original(text: str, wrong: str, right: str = "utf-8") -> str:
+    """Return what a text decoded as `wrong` instead of `right` probably was, empty if that is unknown."""
     if not wrong:
         return ""
-    if wrong == "sjis":
-        found = _bytes(text, "cp1252").decode("cp932", "replace")
-    elif wrong == "euc":
-        found = _bytes(text, "cp932").decode("euc_jp", "replace")
+    if wrong == "cp1252":  # it leaves five bytes as they are
+        pieces = (one.encode("latin-1" if 0x80 <= ord(one) <= 0xFF else wrong, "ignore") for one in text)
+        raw = b"".join(pieces)
     else:
-        found = _bytes(text, wrong).decode("utf-8", "replace")
-    longest = max(found.split("\ufffd"), key=len)  # the rest was not damaged before
+        raw = text.encode(wrong, "ignore")
+    longest = max(raw.decode(right, "replace").split("\ufffd"), key=len)  # the rest was not damaged before
     kept = "".join(one for one in longest if one.isprintable()).strip()
     return f"“{kept[:30]}”" if kept and kept != text.strip()[:30] else ""
-
-
-def _bytes(text: str, encoding: str) -> bytes:
-    """Return the bytes that were read as `encoding`; Windows-1252 leaves five bytes as they are."""
-    if encoding == "cp932":
-        return text.encode("cp932", "ignore")
-    return b"".join(
-        bytes((ord(one),)) if 0x80 <= ord(one) <= 0xFF else one.encode(encoding, "ignore") for one in text
-    )

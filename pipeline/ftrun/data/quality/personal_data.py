@@ -34,6 +34,7 @@ POSTCODE = re.compile(
 )
 JAPANESE = re.compile(r"\(?0\d{1,4}[-) (.]{1,2}\d{1,4}[-) .]{1,2}\d{3,4}|0[5789]0\d{8}")
 LANDLINE = re.compile(r"0[1-9](?!20)\d{8}")  # without separators: many other numbers look like this
+MOBILE = re.compile("0[5789]0")
 AMERICAN = re.compile(r"(?:\([2-9]\d\d\) ?|[2-9]\d\d([-.]))[2-9]\d\d[-.]\d{4}")
 GROUPED_12 = re.compile(r"\d{4}([ -]?)\d{4}\1\d{4}")
 MOMENT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d")
@@ -77,7 +78,7 @@ FEW_DIGITS = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)(?=[0-9A-Z]*[0-9])[0-9A-Z]{16}(?![0-9A-Z])"
     r"|hf_(?=[A-Z]*[a-z])(?=[a-z]*[A-Z])[A-Za-z]{34}(?![A-Za-z0-9]))"
 )
-NAMES = tuple(name for name, _ in KEY_SHAPES)
+KEY_NAMES = tuple(name for name, _ in KEY_SHAPES)
 KNOWN = re.compile("|".join(f"((?<![A-Za-z0-9]){shape})" for _, shape in KEY_SHAPES))
 # with the rest of the key if it is there: a mask must not leave it
 PRIVATE_KEY = re.compile(
@@ -103,23 +104,21 @@ class SensitiveSpan(NamedTuple):
 
 
 def personal(text: str) -> Iterator[SensitiveSpan]:
-    """Yield the personal data of a text: emails, then numbers, then postcodes."""
+    """Yield the personal data of a text: emails, then numbers, then postcodes, which may be in a number."""
     plain = text if text.isascii() else text.translate(HALF)
     if "@" in plain:
         for found in EMAIL.finditer(plain):
-            yield SensitiveSpan("email", found.start(), found.end())
-    taken: list[SensitiveSpan] = []
-    numbers = NUMBER.finditer(plain) if SEVEN.search(plain) else ()
-    for found in numbers:
+            yield SensitiveSpan("email", *found.span())
+    if not SEVEN.search(plain):
+        return
+    for found in NUMBER.finditer(plain):
         number, start = found[0].rstrip(" .()-"), found.start()
         kind = _kind_of(number, plain[max(0, start - CALLED) : start])
         if kind:  # a bracket around the whole number is not part of it: its other half stays as well
             around = number.startswith("(") and ")" not in number
-            taken.append(SensitiveSpan(kind, start + around, start + len(number)))
-    yield from taken
-    for found in POSTCODE.finditer(plain) if numbers else ():
-        if not any(found.start() < one.end and one.start < found.end() for one in taken):
-            yield SensitiveSpan("postcode", found.start(), found.end())
+            yield SensitiveSpan(kind, start + around, start + len(number))
+    for found in POSTCODE.finditer(plain):
+        yield SensitiveSpan("postcode", *found.span())
 
 
 def _kind_of(number: str, before: str) -> str | None:
@@ -131,19 +130,14 @@ def _kind_of(number: str, before: str) -> str | None:
         return None if CALLED_ORDER.search(before) else "my_number"
     if LANDLINE.fullmatch(number):
         return "phone" if CALLED_PHONE.search(before) else None
-    return "phone" if _is_phone(number, digits) else None
-
-
-def _is_phone(number: str, digits: str) -> bool:
     if PUBLIC.fullmatch(digits):
-        return False
+        return None
     if number.startswith("+"):
         # from the shortest national number with its country code to the 15 digits that the ITU allows
-        return digits[0] != "0" and 9 <= len(digits) <= 15
+        return "phone" if digits[0] != "0" and 9 <= len(digits) <= 15 else None
     if JAPANESE.fullmatch(number):
-        mobile = re.match("0[5789]0", digits) is not None
-        return len(digits) == (11 if mobile else 10)
-    return AMERICAN.fullmatch(number) is not None
+        return "phone" if len(digits) == (11 if MOBILE.match(digits) else 10) else None
+    return "phone" if AMERICAN.fullmatch(number) else None
 
 
 def is_card(digits: str) -> bool:
@@ -166,30 +160,21 @@ def secrets(text: str) -> Iterator[tuple[SensitiveSpan, str]]:
         for found in PRIVATE_KEY.finditer(text):
             yield SensitiveSpan("secret", *found.span()), "private key"
     for run in KEY_RUN.finditer(text):
-        if _is_random(run[0]) or FEW_DIGITS.search(run[0]):
-            yield from _key(text, run.start(), run.end())
+        if not _is_random(run[0]) and not FEW_DIGITS.search(run[0]):
+            continue
+        key = KNOWN.search(text, run.start(), run.end())
+        if key:
+            yield SensitiveSpan("secret", *key.span()), KEY_NAMES[(key.lastindex or 1) - 1]
+        elif NAMED.search(text, max(0, run.start() - 40), run.start()):
+            yield SensitiveSpan("secret", *run.span()), "key or password"
     if "://" in text and "@" in text:
         for found in IN_ADDRESS.finditer(text):
-            yield SensitiveSpan("secret", found.start(1), found.end(1)), "password in an address"
-
-
-def _key(text: str, start: int, end: int) -> Iterator[tuple[SensitiveSpan, str]]:
-    """Yield the key in a run of random characters: known by its prefix or by what comes before it."""
-    found = KNOWN.search(text, start, end)
-    if found:
-        yield SensitiveSpan("secret", found.start(), found.end()), NAMES[(found.lastindex or 1) - 1]
-    elif NAMED.search(text, max(0, start - 40), start):
-        yield SensitiveSpan("secret", start, end), "key or password"
+            yield SensitiveSpan("secret", *found.span(1)), "password in an address"
 
 
 def _is_random(value: str) -> bool:
     """Return whether a value looks random: letters, digits and much entropy, unlike xxxx or words."""
     digits = sum(one.isdigit() for one in value)
     letters = sum(one.isalpha() for one in value)
-    return digits >= 2 and letters >= 2 and entropy(value) >= LEAST_ENTROPY
-
-
-def entropy(value: str) -> float:
-    """Return the Shannon entropy of a text in bits per character."""
-    size = len(value)
-    return -sum(times / size * math.log2(times / size) for times in Counter(value).values())
+    shares = (times / len(value) for times in Counter(value).values())
+    return digits >= 2 and letters >= 2 and -sum(one * math.log2(one) for one in shares) >= LEAST_ENTROPY

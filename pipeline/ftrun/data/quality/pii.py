@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
 from ftrun.data.quality.personal_data import KNOWN, SensitiveSpan, personal, secrets
@@ -15,14 +15,8 @@ Action = Literal["off", "warn", "block", "mask"]
 KINDS = ("email", "phone", "my_number", "card", "postcode", "secret")
 DEFAULTS: Mapping[str, Action] = {**dict.fromkeys(KINDS, "warn"), "secret": "block"}
 TOKENS = {kind: f"[{kind.upper()}]" for kind in KINDS}
-WORDS = {
-    "email": "e-mail address",
-    "phone": "phone number",
-    "my_number": "My Number",
-    "card": "card number",
-    "postcode": "postcode",
-    "secret": "secret",
-}
+NAMES = ("e-mail address", "phone number", "My Number", "card number", "postcode", "secret")
+WORDS = dict(zip(KINDS, NAMES, strict=True))
 AROUND, LONGEST_EXCERPT = 12, 40  # characters of an excerpt: before the place, and in all
 
 
@@ -74,19 +68,16 @@ def hidden(kind: str, value: str) -> str:
     return f"{value[:3]}…" if kind in ("phone", "postcode") else f"({len(value)} characters)"
 
 
-def redacted(text: str, kinds: Mapping[str, Any] | tuple[str, ...] = KINDS) -> str:
-    """Return `text` with every secret and all personal data of `kinds` replaced by their tokens."""
-    return _replaced(text, kinds, Counter())
-
-
-def _replaced(text: str, kinds: Mapping[str, Any] | tuple[str, ...], counts: Counter[str]) -> str:
+def redacted(text: str, kinds: Collection[str] = KINDS, counts: Counter[str] | None = None) -> str:
+    """Return `text` with the secrets and personal data of `kinds` replaced by their tokens; count them."""
     found = sorted((span for span, _ in spans(text) if span.kind in kinds), key=lambda one: one.start)
     parts, at = [], 0
     for span in found:
         parts += [text[at : span.start], TOKENS[span.kind]]
-        counts[span.kind] += 1
         at = span.end
-    return "".join((*parts, text[at:])) if found else text
+    if counts is not None:
+        counts.update(span.kind for span in found)
+    return "".join((*parts, text[at:]))
 
 
 def excerpt(text: str, start: int = 0) -> str:
@@ -101,7 +92,7 @@ def excerpt(text: str, start: int = 0) -> str:
 def mask(value: Any, kinds: tuple[str, ...], counts: Counter[str]) -> Any:
     """Return a row (or part of one) with the kinds in its texts replaced by tokens, adding to `counts`."""
     if isinstance(value, str):
-        return _replaced(value, kinds, counts)
+        return redacted(value, kinds, counts)
     if isinstance(value, Mapping):
         return {key: one if key in NO_TEXT else mask(one, kinds, counts) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 Share = int | float
 TRAIN, VALIDATION, TEST = range(3)  # indices into types.ROLES
+HIGHEST = (1 << 64) - 1
 
 
 def ranking(seed: int) -> Callable[[bytes], int]:
@@ -52,19 +53,33 @@ def divide(
     if grouped:
         _divide_groups(parts, ranks, strata, (validation, test))
         return parts
-    members: dict[int, list[int]] = {0: [*range(len(ranks))]} if strata is None else {}
-    for index, stratum in enumerate(strata or ()):
-        members.setdefault(stratum, []).append(index)
+    members: Mapping[int, Sequence[int]] = {0: range(len(ranks))} if strata is None else _members(strata)
     sizes = {stratum: len(indices) for stratum, indices in members.items()}
     lows = allot(sizes, validation)
     highs = allot(sizes, test, taken=lows)
     for stratum, indices in members.items():
-        ranked = sorted(indices, key=ranks.__getitem__)  # stable: of equal ranks the first comes first
-        for index in ranked[: lows[stratum]]:
+        for index in _lowest(ranks, indices, lows[stratum]):
             parts[index] = VALIDATION
-        for index in ranked[len(ranked) - highs[stratum] :]:
+        for index in _lowest(ranks, indices[::-1], highs[stratum], flip=HIGHEST):
             parts[index] = TEST
     return parts
+
+
+def _members(strata: Sequence[int]) -> Mapping[int, Sequence[int]]:
+    members: dict[int, list[int]] = {}
+    for index, stratum in enumerate(strata):
+        members.setdefault(stratum, []).append(index)
+    return members
+
+
+def _lowest(ranks: Sequence[int], indices: Sequence[int], count: int, *, flip: int = 0) -> list[int]:
+    """Return the `count` indices of the lowest ranks, of equal ones the first; with `flip` of the highest.
+
+    Ranks are hashes, so a share of the range holds about that share of them: sorting only these saves memory.
+    """
+    limit = HIGHEST * (count + count // 4 + 1000) // max(1, len(indices))
+    near = [index for index in indices if ranks[index] ^ flip <= limit]
+    return sorted(near if len(near) >= count else indices, key=lambda index: ranks[index] ^ flip)[:count]
 
 
 def allot(sizes: Mapping[int, int], wanted: int, *, taken: Mapping[int, int] | None = None) -> dict[int, int]:

@@ -5,8 +5,6 @@ Both come from columns of the row as it was read, before the prompt turns it int
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +13,7 @@ from ftrun.data.diagnostics.place import FilePlace
 from ftrun.data.readers.rows import Row
 from ftrun.data.readers.sources import Role
 from ftrun.data.split.division import ranking
+from ftrun.data.types import row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 
@@ -39,13 +38,14 @@ class SplitKeys:
         """
         columns = self._group_by if row.mark is None else ()
         values = self._values(row, "group_by", columns, role, place)
-        return self._rank(digest if all(value in (None, "") for value in values) else _digest(values))
+        has_group = any(value not in (None, "") for value in values)
+        return self._rank(bytes.fromhex(row_digest(values)) if has_group else digest)
 
     def stratum_of(self, row: Row, role: Role, place: FilePlace) -> int:
         """Return a number of 64 bits for the row's value."""
         columns = self._stratify_by if row.mark is None else ()
         values = self._values(row, "stratify_by", columns, role, place)
-        return int.from_bytes(_digest(values)[:8]) if values else NO_STRATUM
+        return int(row_digest(values)[:16], 16) if values else NO_STRATUM
 
     def _values(self, row: Row, key: str, columns: Sequence[str], role: Role, place: FilePlace) -> list[Any]:
         for column in columns if role == "data" else ():  # files of their own are not divided
@@ -69,8 +69,3 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, (list, dict)):
         return value
     return str(value).strip()
-
-
-def _digest(values: Sequence[Any]) -> bytes:
-    text = json.dumps(values, ensure_ascii=False, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
