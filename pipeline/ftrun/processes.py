@@ -20,23 +20,20 @@ MOST_WORKERS = 8  # who hands out and collects can't keep more of them busy
 
 
 class WorkerProcess:
-    """A process that runs `main` of `module`: `first` is sent to it at once, it inherits the descriptors."""
+    """A process that runs `main` of `module`, to which `first` is sent at once."""
 
-    def __init__(
-        self, first: Any, *descriptors: int, module: str = "ftrun.data.pipeline.worker_process"
-    ) -> None:
+    def __init__(self, module: str, first: Any) -> None:
         self.connection, theirs = Pipe()
-        inherited = (theirs.fileno(), *descriptors)
         code = f"{START}from {module} import main; main()"
         with theirs:
             # -P: no file of the user's folder is imported in a module's place. In a session of its own Ctrl-C
             # does not reach it: we end it
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code, *map(str, inherited)],
+                [sys.executable, "-P", "-c", code, str(theirs.fileno())],
                 env=without_secrets(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=inherited,
+                pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
         self.send(first)

@@ -123,7 +123,7 @@ class CappedProcess:
     def call(self, number: int, made: tuple[Any, ...], name: str, arguments: tuple[Any, ...]) -> Any:
         """Call the method `name` of the object `number`, which is made first where it isn't there."""
         if self._process is None:
-            self._process = WorkerProcess((self._seconds, self._credit), module=__name__)
+            self._process = WorkerProcess(__name__, (self._seconds, self._credit))
         try:
             how = () if number in self._there else made
             self._process.send((_folder(), number, how, name, arguments))

@@ -22,11 +22,10 @@ class Chat(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A training row, the chat that it is if it is nothing else, and itself as a line where that is known."""
+    """A training row, and the chat that it is if it is nothing else."""
 
     example: dict[str, Any]
     chat: Chat | None
-    line: bytes | None = None
 
 
 def chat_of(row: Mapping[str, Any]) -> Chat | None:

@@ -95,9 +95,9 @@ class ExampleMaker:
     def example_of(self, row: Row, place: FilePlace) -> Made | None:
         """Return the whole training row that a row becomes, None if it can't be used."""
         if self._as_they_are:
-            chat = row.made.chat if row.made else chat_of(row.values)
+            chat = chat_of(row.values)
             if chat is not None and is_taught(chat):  # what most rows are, in a tenth of the time
-                return row.made or Made({"messages": row.values["messages"]}, chat)
+                return Made({"messages": row.values["messages"]}, chat)
         values = converted(row.values) if self._convert and is_sharegpt(row.values) else row.values
         values = upgraded(values) if self._upgrade else values
         try:

@@ -17,7 +17,6 @@ from ftrun.cost.models import encoding_of, family, limit_of
 from ftrun.data.pipeline.corpus_checks import compare
 from ftrun.data.pipeline.counting import Counted, count
 from ftrun.data.pipeline.gathering import gather_written
-from ftrun.data.pipeline.hashes import data_hash
 from ftrun.data.pipeline.spool import Spool
 from ftrun.data.pipeline.weights import fold
 from ftrun.data.quality.checks import CHECKS_VERSION, check_options
@@ -25,7 +24,7 @@ from ftrun.data.readers.sources import Role
 from ftrun.data.types import ROLES, SOURCES, Origin, read_origin
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
-from ftrun.files import room_in, write_json
+from ftrun.files import room_in, sha256_file, write_json
 
 OWN_ROLE: dict[str, Role] = {"train": "data", "validation": "validation", "test": "test"}
 TALLY = "tally.json"
@@ -42,7 +41,7 @@ def read_tally(experiment: Experiment, folder: Path) -> Counted:
 
     DataError if the files are not there or damaged.
     """
-    hashes = {role: data_hash(path) for role, path in _present(folder)}
+    hashes = {role: sha256_file(path) for role, path in _present(folder)}
     if "train" not in hashes:
         hint = "Run `ftrun run CONFIG`."
         raise DataError(f"{folder} holds no prepared files", code="not_prepared", hint=hint)

