@@ -15,11 +15,11 @@ from typing import Any
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.examples.sharegpt import converted, is_sharegpt
+from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
 from ftrun.data.readers.gzip_files import told
 from ftrun.data.readers.rows import TEXT, numbered
-from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, ending_of
+from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, extension_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
@@ -54,9 +54,9 @@ def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> L
     `sheet` names that of a workbook; `query` is what an SQLite file is asked.
     """
     _check_place(path)
-    form = ENDINGS.get(ending_of(path))
-    if ending_of(path) in OTHER_TABLES:
-        raise _error(path, f"{ending_of(path)} files are not read", "other_table", CODES["other_table"].cure)
+    form = ENDINGS.get(extension_of(path))
+    if extension_of(path) in OTHER_TABLES:
+        raise _error(path, f"{extension_of(path)} files are not read", "other_table", CODES["other_table"].cure)
     if form is None:
         tabs = "If Excel saved it as text, there are tabs between its columns: name it .tsv. "
         others = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
@@ -95,7 +95,7 @@ def _check_place(path: Path) -> None:
 def _near(path: Path) -> str | None:
     if not path.parent.is_dir():
         return f"The folder {shown_path(path.parent)} does not exist either."
-    names = sorted(entry.name for entry in path.parent.iterdir() if ending_of(entry) in ENDINGS)
+    names = sorted(entry.name for entry in path.parent.iterdir() if extension_of(entry) in ENDINGS)
     return f"Data files in that folder: {', '.join(names[:10])}." if names else None
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
 from ftrun.data.diagnostics.notes import Notes
-from ftrun.data.examples.making import RowRenderer
-from ftrun.data.pipeline.reading import Announce, Portion, portions
+from ftrun.data.pipeline.reading import Announce, FilePart, portions
 from ftrun.data.pipeline.row_work import Batch, damaged_file
 from ftrun.data.pipeline.spool import Spool
 from ftrun.data.pipeline.workers import worked_on
@@ -129,7 +128,7 @@ class Gathered:
                 self.notes.add_uncounted({fault.code: 1})
 
     def locate(self, files: Sequence[str], places: Iterable[tuple[int, int]]) -> None:
-        """Say where the examples came from in truth: an index into `files` and a line for each."""
+        """Set the sources that the examples came from: an index into `files` and a line for each."""
         self.files = list(files)
         self._starts, self._file_at = [], []
         for index, (file, line) in enumerate(places):
@@ -183,13 +182,12 @@ def gather(
     spool: Spool,
     findings: Findings,
     announce: Announce | None = None,
-    renderer: RowRenderer | None = None,
 ) -> Gathered:
     """Read all sources into `spool`; what is wrong goes to `findings`, and the good rows are gathered."""
     files = usable_files(experiment, findings)
     large = sum(_size(file.path) for file in files) > LARGE
     read = portions(experiment, files, announce)
-    done = worked_on(experiment, read, renderer=renderer, large=large)
+    done = worked_on(experiment, read, large=large)
     gathered = _gathered(experiment, spool, findings, done)
     gathered.find_duplicates(drop=experiment.data.dedupe != "off")
     return gathered
@@ -211,7 +209,7 @@ def gather_written(experiment: Experiment, spool: Spool, paths: Mapping[Role, Pa
 
 
 def _gathered(
-    experiment: Experiment, spool: Spool, findings: Findings, done: Generator[tuple[Portion, Batch | None]]
+    experiment: Experiment, spool: Spool, findings: Findings, done: Generator[tuple[FilePart, Batch | None]]
 ) -> Gathered:
     """Return what came of all portions; what is wrong with them goes to `findings`."""
     facts = [bytearray() for _ in corpus_checks(experiment)]
@@ -223,7 +221,7 @@ def _gathered(
     return gathered
 
 
-def _take(gathered: Gathered, findings: Findings, portion: Portion, batch: Batch | None) -> None:
+def _take(gathered: Gathered, findings: Findings, portion: FilePart, batch: Batch | None) -> None:
     found = portion.findings
     if portion.opens is not None:
         gathered.open_file(portion.opens, portion.weight)

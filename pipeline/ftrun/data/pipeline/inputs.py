@@ -38,6 +38,20 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def severity_inputs(experiment: Experiment) -> dict[str, Any]:
+    """Return, as JSON values, what the experiment says about severities; nothing if it says nothing.
+
+    ConfigError if it names a check that does not exist.
+    """
+    given = {"checks": dict(experiment.data.checks), "pii": experiment.data.pii}
+    given = {name: value for name, value in given.items() if value}
+    if given:
+        from ftrun.data.pipeline.checking import severities  # its patterns cost milliseconds
+
+        severities(experiment)
+    return given
+
+
 def _masked(experiment: Experiment) -> dict[str, Any]:
     if not experiment.data.pii:
         return {}
@@ -98,7 +112,7 @@ def _rows_hash(sql: Sql) -> str:
 
     findings = Findings()
     place = FilePlace(f"${sql.url_env}", findings)
-    # a row counts whatever stands in it: if it can't be used, reading it says so
+    # a row counts whatever it contains: if it can't be used, reading it says so
     with suppress(UnusableFileError), snapshot(sql, place, needed=frozenset()) as taken:
         return taken.sha256()
     findings.raise_errors()

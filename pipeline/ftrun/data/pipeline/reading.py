@@ -5,6 +5,7 @@ What is found while reading travels with the portions, so that problems are repo
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ Announce = Callable[[str], None]
 ROWS, SIZE = 1000, 1 << 18  # of a portion: at most so many records, and about so many characters
 
 
-class Portion(NamedTuple):
+class FilePart(NamedTuple):
     """A part of the reading: `findings` come first, then what comes of `task`.
 
     `opens` is the name of a file that begins here, `ends` a file that is over; None: neither. `seen` is how
@@ -39,7 +40,7 @@ class Portion(NamedTuple):
 
 def portions(
     experiment: Experiment, files: Sequence[SourceFile], announce: Announce | None = None
-) -> Iterator[Portion]:
+) -> Iterator[FilePart]:
     """Yield all that is read, in order."""
     project, findings = experiment.project.resolve(), Findings()
     choices = Choices(experiment, files, findings)
@@ -51,13 +52,13 @@ def portions(
         if announce:
             announce(f"reading {place.name}")
         name = relative_name(file.path, project)
-        yield Portion(findings.drain(), opens=name, weight=file.source.weight)
+        yield FilePart(findings.drain(), opens=name, weight=file.source.weight)
         seen = choice.seen
         for task in _tasks(experiment, file, place, findings, choice):
-            yield Portion(findings.drain(), task)
-        yield Portion(findings.drain(), ends=place, seen=choice.seen - seen if choice.chooses else None)
+            yield FilePart(findings.drain(), task)
+        yield FilePart(findings.drain(), ends=place, seen=choice.seen - seen if choice.chooses else None)
     choices.finish()
-    yield Portion(findings.drain())
+    yield FilePart(findings.drain())
 
 
 def _tasks(
@@ -81,15 +82,13 @@ def _in_parts(records: Iterator[tuple[int, Any]]) -> Iterator[list[tuple[int, An
     """Yield the records in lists; they end where the file can't be read on."""
     part: list[tuple[int, Any]] = []
     size = 0
-    try:
+    with contextlib.suppress(UnusableFileError):  # its problem has been added
         for one in records:
             part.append(one)
             size += _size(one[1])
             if size > SIZE or len(part) == ROWS:
                 yield part
                 part, size = [], 0
-    except UnusableFileError:
-        pass  # its problem has been added
     if part:
         yield part
 

@@ -18,7 +18,7 @@ from ftrun.cost.tokens import count_made, text_counter, texts_of
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
 from ftrun.data.diagnostics.place import FilePlace
 from ftrun.data.examples.digest import DigestMaker
-from ftrun.data.examples.making import ExampleMaker, RowRenderer
+from ftrun.data.examples.making import ExampleMaker
 from ftrun.data.examples.masking import Masker
 from ftrun.data.quality.checks import corpus_checks, row_checks
 from ftrun.data.readers.json_rows import json_line
@@ -80,22 +80,13 @@ class Task(NamedTuple):
 
 
 class RowWork:
-    """Does the work on rows for one experiment. Renders with `renderer`, else with one of its own.
+    """Does the work on rows for one experiment. `written`: they are examples that were prepared before."""
 
-    `written`: the rows are examples that were prepared before.
-    """
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        *,
-        renderer: RowRenderer | None = None,
-        written: bool = False,
-    ) -> None:
+    def __init__(self, experiment: Experiment, *, written: bool = False) -> None:
         self._experiment = experiment
         self._findings = Findings()
         self._keys = None if written else SplitKeys(experiment, self._findings)
-        maker = ExampleMaker(experiment, self._findings, renderer)
+        maker = ExampleMaker(experiment, self._findings)
         self._example_of = _written_example if written else maker.example_of
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
@@ -108,7 +99,7 @@ class RowWork:
         """Return what came of the rows of a task."""
         place = FilePlace(task.name, self._findings)
         batch = Batch(role=task.file.role)
-        clock = _PhaseTimes(batch.seconds)
+        clock = PhaseClock(batch.seconds)
         rows = self._read(task, place)
         batch.rows = len(rows)
         clock.lap("read")
@@ -181,7 +172,7 @@ class RowWork:
         batch.facts = [check.facts(examples) for check in self._corpus_checks]
 
 
-class _PhaseTimes:
+class PhaseClock:
     """Adds the processor time between laps."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
@@ -215,7 +206,7 @@ def _missing(roles: tuple[str, ...]) -> int:
 
 
 def damaged_file(file: str | None, line: int | None) -> DataError:
-    """Return the error for a line of a prepared file that is no example any more."""
-    hint = "Make the file anew: ftrun run CONFIG --force prepare"
+    """Return the error for a line of a prepared file that is no longer an example."""
+    hint = "Make the file again: ftrun run CONFIG --force prepare"
     message = "this line of a prepared file is damaged"
     return DataError(message, code="damaged_file", hint=hint, file=file, line=line)

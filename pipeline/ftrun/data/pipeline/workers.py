@@ -1,6 +1,6 @@
-"""Who works on the rows: this process alone while they are few, worker processes when they are many.
+"""Work on the rows: in this process while they are few, in worker processes when they are many.
 
-The result is the same, and in the same order, in either case: tasks do not depend on who works on them.
+The results are the same, and in the same order, in either case.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from ftrun import untrusted
-from ftrun.data.examples.making import RowRenderer
-from ftrun.data.pipeline.reading import Portion
+from ftrun.data.pipeline.reading import FilePart
 from ftrun.data.pipeline.row_work import Batch, RowWork, Task
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
@@ -40,6 +39,7 @@ class WorkerPool:
     """
 
     def __init__(self, count: int, first: Callable[..., object] | None = None, *arguments: object) -> None:
+        others = multiprocessing.active_children()
         with _inherited_by_workers():
             self._pool = ProcessPoolExecutor(
                 count, multiprocessing.get_context("spawn"), _begin, (first, arguments)
@@ -50,7 +50,7 @@ class WorkerPool:
                     self._pool.submit(os.getpid)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        self._processes = multiprocessing.active_children()
+        self._processes = [one for one in multiprocessing.active_children() if one not in others]
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -68,7 +68,7 @@ class WorkerPool:
             raise self._ended() from error
 
     def result(self, future: Future[Result]) -> Result:
-        """Wait for a result; EndedError if a process has ended though nobody asked it to."""
+        """Wait for a result; EndedError if a process ended unexpectedly."""
         try:
             return future.result()
         except BrokenProcessPool as error:
@@ -112,49 +112,32 @@ def _end_with_parent() -> None:
 
 def worked_on(
     experiment: Experiment,
-    portions: Iterator[Portion],
+    portions: Iterator[FilePart],
     *,
-    renderer: RowRenderer | None = None,
     written: bool = False,
     large: bool = False,
-) -> Generator[tuple[Portion, Batch | None]]:
+) -> Generator[tuple[FilePart, Batch | None]]:
     """Yield each portion and what came of its task, in order. What a task raises is raised in its turn.
 
     `large`: there is much to do, so processes are started at once. `written`: see RowWork.
     """
-    count = worker_count() if renderer is None else 1  # a renderer that was given stays here
+    count = worker_count()
     alone = None if count < 2 else 0 if large else ALONE
-    if renderer is None and not written and not all_plain(experiment):
+    if not written and not all_plain(experiment):
         alone = 1  # here, each template is rendered by a call to another process
-    here = _Here(experiment, renderer, written)
+    here = functools.cache(functools.partial(RowWork, experiment, written=written))  # loads a vocabulary
     for portion in itertools.islice(portions, alone):
-        yield portion, here.do(portion.task)
+        yield portion, here().do(portion.task) if portion.task else None
     for portion in portions:  # none is left if they were done here
         rest = itertools.chain((portion,), portions)
         with WorkerPool(count, _begin_row_work, experiment, written) as pool:
             yield from _together(pool, rest, AHEAD * count, here)
 
 
-class _Here:
-    """Does tasks in this process."""
-
-    def __init__(self, experiment: Experiment, renderer: RowRenderer | None, written: bool) -> None:
-        self._experiment, self._renderer, self._written = experiment, renderer, written
-        self._work: RowWork | None = None
-
-    def do(self, task: Task | None) -> Batch | None:
-        """Return what came of a task; None for None."""
-        if task is None:
-            return None
-        if self._work is None:  # loads a vocabulary
-            self._work = RowWork(self._experiment, renderer=self._renderer, written=self._written)
-        return self._work.do(task)
-
-
 def _together(
-    pool: WorkerPool, portions: Iterator[Portion], ahead: int, here: _Here
-) -> Iterator[tuple[Portion, Batch | None]]:
-    given: deque[tuple[Portion, Future[Batch] | None]] = deque()
+    pool: WorkerPool, portions: Iterator[FilePart], ahead: int, here: Callable[[], RowWork]
+) -> Iterator[tuple[FilePart, Batch | None]]:
+    given: deque[tuple[FilePart, Future[Batch] | None]] = deque()
     try:
         for portion in portions:
             given.append((portion, pool.submit(_do, portion.task) if portion.task else None))
@@ -165,16 +148,16 @@ def _together(
     except EndedError as error:
         if error.status != -signal.SIGVTALRM:
             raise
-        for portion, _ in given:  # here, where it is only called, the template's error names it
-            here.do(portion.task)
-        names = [portion.task.name for portion, _ in given if portion.task]
+        left = [portion.task for portion, _ in given if portion.task]
+        for task in left:  # here, where it is only called, the template's error names it
+            here().do(task)
         message = "the templates take too long for the rows that they are for"
-        raise ConfigError(message, code="template_limit", file=names[0]) from error
+        raise ConfigError(message, code="template_limit", file=left[0].name) from error
 
 
 def _oldest(
-    pool: WorkerPool, given: deque[tuple[Portion, Future[Batch] | None]]
-) -> tuple[Portion, Batch | None]:
+    pool: WorkerPool, given: deque[tuple[FilePart, Future[Batch] | None]]
+) -> tuple[FilePart, Batch | None]:
     portion, future = given[0]
     batch = None if future is None else pool.result(future)
     given.popleft()

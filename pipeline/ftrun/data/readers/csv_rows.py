@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Records = Iterator[tuple[int, list[str]]]
 TITLE = (
     "If this first line is a title, delete all lines above the one with the column names; "
-    'a value that contains the separator stands in quotes: "a, b".'
+    'a value that contains the separator must be in quotes: "a, b".'
 )
 QUOTE = 'Put a value that contains the separator or a line break into quotes: "a, b".'
 LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
@@ -94,7 +94,7 @@ def _quotes(error: str) -> str:
         return "a quote that is opened in this record is never closed"
     if "field larger" in error:
         return f"a value is longer than {LONGEST_VALUE:,} characters; perhaps a quote is not closed"
-    return "a quoted value goes on after its closing quote"
+    return "a quoted value continues after its closing quote"
 
 
 def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> list[str]:
@@ -102,7 +102,7 @@ def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> l
     record = record[:named] if named > 1 else record
     times = Counter(record)
     problems = [
-        f"the column name {name!r} stands there {count} times" for name, count in times.items() if count > 1
+        f"the column name {name!r} occurs {count} times" for name, count in times.items() if count > 1
     ]
     if blank := [str(index) for index, name in enumerate(record, 1) if not name.strip()]:
         problems = [f"column {', '.join(blank)} of {len(record)} has no name"]

@@ -1,4 +1,4 @@
-"""Reading JSONL and JSON strictly: no duplicate keys, no NaN, no half characters, exact lines."""
+"""Reading JSONL and JSON strictly: no duplicate keys, no NaN, no lone surrogates, exact lines."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class StrictDecoder:
         )
 
     def decode_at(self, text: str, start: int) -> tuple[Any, int]:
-        """Return the value at `start` and where it ends; ValueError if it is no JSON."""
+        """Return the value at `start` and where it ends; ValueError if it is not JSON."""
         self.faults = []
         try:
             value, end = self._decoder.raw_decode(text, start)
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error
         if text.find("\\u", start, end) >= 0 and _has_half_character(value):
-            self.faults.append(("json_surrogate", "there is half a character (a lone surrogate)"))
+            self.faults.append(("json_surrogate", "there is a lone surrogate, half of a character"))
         return value, end
 
     def decode(self, text: str) -> Any:
-        """Return the only value of `text`; ValueError if it is no JSON."""
+        """Return the only value of `text`; ValueError if it is not JSON."""
         value, end = self.decode_at(text, len(text) - len(text.lstrip(SPACE)))
         if text[end:].strip(SPACE):
             raise json.JSONDecodeError("there is something after the object", text, end)
@@ -50,18 +50,16 @@ class StrictDecoder:
         if len(found) != len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            self.faults.append(("json_duplicate_key", f"the key {twice!r} stands twice in one object"))
+            self.faults.append(("json_duplicate_key", f"the key {twice!r} is duplicated in one object"))
         return found
 
     def _constant(self, name: str) -> None:
-        self.faults.append(("json_number", f"{name} is no JSON"))
+        self.faults.append(("json_number", f"{name} is not JSON"))
 
     def _float(self, digits: str) -> float:
         value = float(digits)
         if math.isinf(value):
-            self.faults.append(
-                ("json_number", f"{digits[:40]} is beyond every number that a program can hold")
-            )
+            self.faults.append(("json_number", f"{digits[:40]} is too large for a number"))
         return value
 
 
@@ -133,7 +131,7 @@ def _elements(text: str, position: int, place: FilePlace) -> Iterator[Numbered]:
             place.add("json_syntax", _words(error), where, column=getattr(error, "colno", None))
             raise UnusableFileError from error
     if elements > 1 and text.find("\n", before, position) < 0:
-        words = f"all {elements:,} rows stand in one line, so no place here tells which row is meant"
+        words = f"all {elements:,} rows are in one line, so line numbers do not identify a row"
         place.add("json_one_line", words, line)
     after = _skip(text, position + 1)
     if after < len(text):
@@ -220,7 +218,7 @@ def _skip(text: str, position: int) -> int:
 
 def _words(error: ValueError) -> str:
     words = getattr(error, "msg", str(error))
-    return f"this is no JSON: {words[:1].lower()}{words[1:]}"
+    return f"this is not JSON: {words[:1].lower()}{words[1:]}"
 
 
 def _has_half_character(value: Any) -> bool:

@@ -6,6 +6,7 @@ them any process can do it. Knows nothing of chats.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,9 +22,9 @@ from ftrun.data.readers.database import read_database
 from ftrun.data.readers.encodings import text_lines
 from ftrun.data.readers.gzip_files import told
 from ftrun.data.readers.json_rows import read_json, read_jsonl, row_of_line
-from ftrun.data.readers.selection import Choice, needs_ranks, row_rank
+from ftrun.data.readers.querying import read_sqlite
+from ftrun.data.readers.selection import Choice, needed_columns, needs_ranks, row_rank
 from ftrun.data.readers.sources import SourceFile
-from ftrun.data.readers.sqlite_rows import read_sqlite
 from ftrun.data.readers.workbook import read_workbook
 from ftrun.data.types import Mark, take_mark
 from ftrun.experiment.model import Experiment, Sample, Source
@@ -132,45 +133,38 @@ def rows_of(
 
 
 def read_rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice
 ) -> Iterator[Row]:
-    """Yield the good rows of one file that `choice` takes (None: all); what is wrong goes to `findings`.
+    """Yield the good rows of one file that `choice` takes; what is wrong goes to `findings`.
 
     Where the source says `group_by`, a row is a whole conversation.
     """
     rows = _rows(experiment, file, place, findings, choice)
     if not file.source.group_by:
         return rows
-    from ftrun.data.readers.grouping import grouped  # it needs Row
+    from ftrun.data.readers.conversations import grouped  # it needs Row
 
     return _drawn(grouped(experiment, file, rows, place, findings), choice)
 
 
-def _drawn(conversations: Iterator[Row], choice: Choice | None) -> Iterator[Row]:
+def _drawn(conversations: Iterator[Row], choice: Choice) -> Iterator[Row]:
     for row in conversations:
-        if choice is None or choice.draws(row.values):
+        if choice.draws(row.values):
             yield row
-        if choice is not None and choice.is_full:
+        if choice.is_full:
             return
 
 
 def _rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice
 ) -> Iterator[Row]:
-    rows = _good_rows(experiment, file, place, findings)
-    try:
-        if choice is None:
-            yield from rows
-            return
-        for portion in _portions(rows, choice.portion):
-            verdicts = choice.judge([row.values for row in portion])
-            for row, verdict in zip(portion, verdicts, strict=True):
-                if choice.takes(row.values, verdict, place, row.line):
-                    yield row
-                if choice.is_full:
-                    return  # what follows is nobody's business
-    except UnusableFileError:
-        return  # its problem has been added
+    for portion in _portions(_good_rows(experiment, file, place, findings), choice.portion):
+        verdicts = choice.judge([row.values for row in portion])
+        for row, verdict in zip(portion, verdicts, strict=True):
+            if choice.takes(row.values, verdict, place, row.line):
+                yield row
+            if choice.is_full:
+                return  # what follows is not needed
 
 
 def _good_rows(
@@ -181,21 +175,16 @@ def _good_rows(
 
 
 def _portions(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    """Yield the rows by `size`; those before an error of their file come before the error."""
+    """Yield the rows by `size`; they end where the file can't be read on."""
     portion: list[Row] = []
-    error: UnusableFileError | None = None
-    try:
+    with contextlib.suppress(UnusableFileError):  # its problem has been added
         for row in rows:
             portion.append(row)
             if len(portion) == size:
                 yield portion
                 portion = []
-    except UnusableFileError as unusable:
-        error = unusable
     if portion:
         yield portion
-    if error is not None:
-        raise error
 
 
 class Choices:
@@ -217,7 +206,7 @@ class Choices:
         return self._of[source.key]
 
     def _ranks(self, source: Source, sample: Sample) -> array[int]:
-        unheard = Findings()  # what is wrong is told when the rows are read again
+        unheard = Findings()  # problems are reported when the rows are read again
         before = Choice(self._experiment, replace(source, sample=None, limit=None), unheard)
         ranks = array("Q")
         for file in self._files:
@@ -234,11 +223,9 @@ class Choices:
 
 
 def needed_in(experiment: Experiment, file: SourceFile) -> Needed:
-    """Return the columns of a file that anything looks at; None: all of them."""
+    """Return the columns of a file that something uses; None: all of them."""
     if file.format in TEXT:  # every value of a text file is usable
         return None
-    from ftrun.data.readers.columns_read import needed_columns  # imports jinja2
-
     return needed_columns(experiment, file.source)
 
 
@@ -262,7 +249,10 @@ def _renamed(
     clashes = [new for new in columns if new in others]
     for new in clashes:
         place.add(
-            "column_clash", f"`columns` names {new!r} anew, but the file has such a column", line, once=True
+            "column_clash",
+            f"`columns` renames a column to {new!r}, but the file already has that column",
+            line,
+            once=True,
         )
     if missing or clashes:
         return None
