@@ -2,8 +2,8 @@
 
 A process can't stop everything that runs in it: `10 ** 10 ** 8` holds the interpreter until it is done. So
 such calls are made in a process of their own, or in a worker that is one already. A timer of the processor's
-time raises CapError in it, which knows the line; if the code never gets to handle it, the system soon kills the process.
-Memory is capped where the system can (not on macOS).
+time raises CapError in it, which knows the line; if the code never gets to handle it, the system soon kills
+the process. Memory is capped where the system can do it (not on macOS).
 """
 
 from __future__ import annotations

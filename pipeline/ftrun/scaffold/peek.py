@@ -55,8 +55,8 @@ def peek(path: Path, *, sheet: str | None = None, query: str | None = None) -> L
     """
     _check_place(path)
     form = ENDINGS.get(extension_of(path))
-    if extension_of(path) in OTHER_TABLES:
-        raise _error(path, f"{extension_of(path)} files are not read", "other_table", CODES["other_table"].cure)
+    if (extension := extension_of(path)) in OTHER_TABLES:
+        raise _error(path, f"{extension} files are not read", "other_table", CODES["other_table"].cure)
     if form is None:
         tabs = "If Excel saved it as text, there are tabs between its columns: name it .tsv. "
         others = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."

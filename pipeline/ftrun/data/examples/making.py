@@ -211,7 +211,7 @@ class ExampleMaker:
         self, render: Callable[..., Given], values: Mapping[str, Any], row: Row, place: FilePlace
     ) -> Given:
         try:
-            # without the place: the same fault of a template reads the same for each row, so it is reported once
+            # without the place: the same fault of a template reads the same for each row and is reported once
             return render(values)
         except DataError:
             return render(values, file=place.name, line=row.line)

@@ -93,7 +93,7 @@ def _gathered(
 def _leave_out_near(gathered: Gathered) -> None:
     """Leave out of the rows that are divided those that nearly repeat an earlier one that stays.
 
-    Held-out files of their own keep all their rows. content/near.py states time and memory.
+    Held-out files of their own keep all their rows. quality/minhash.py states time and memory.
     """
     from ftrun.data.quality.minhash import dropped, near_pairs
     from ftrun.data.quality.ngrams import compared

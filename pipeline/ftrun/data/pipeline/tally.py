@@ -38,7 +38,7 @@ def write_tally(experiment: Experiment, folder: Path, hashes: dict[str, str], co
 
 
 def read_tally(experiment: Experiment, folder: Path) -> Counts:
-    """Return the numbers of the prepared files of `folder`, counted again where the kept ones no longer apply.
+    """Return the numbers of the prepared files of `folder`, counted again if the kept ones don't apply.
 
     DataError if the files are not there or damaged.
     """

@@ -168,7 +168,7 @@ class Speakers:
 
 
 def conversation(members: Sequence[Row], speakers: Speakers) -> Row | None:
-    """Return one row for the rows of a conversation; None if there is nothing to learn in it or it has errors."""
+    """Return one row for the rows of a conversation; None if it has errors or nothing to learn."""
     common = _common(members)
     if speakers.by_templates:
         values = {**common, "rows": [dict(row.values) for row in members]}

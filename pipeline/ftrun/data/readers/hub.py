@@ -157,7 +157,7 @@ def _globbed(folder: Path, pattern: str) -> list[Path]:
 
 
 def _by_name(folder: Path, config: str | None) -> dict[str, list[Path]]:
-    """Return the splits that the names of files and folders give; all files are one split if they give none."""
+    """Return the splits that the names of files and folders give; if they give none, all files are one."""
     below = folder / config if config else folder
     files = sorted(path for path in below.rglob("*") if path.is_file() and _has_rows(path, below))
     splits: dict[str, list[Path]] = {}

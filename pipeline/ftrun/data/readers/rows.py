@@ -248,12 +248,8 @@ def _renamed(
     others = {name: value for name, value in values.items() if name not in columns.values()}
     clashes = [new for new in columns if new in others]
     for new in clashes:
-        place.add(
-            "column_clash",
-            f"`columns` renames a column to {new!r}, but the file already has that column",
-            line,
-            once=True,
-        )
+        message = f"`columns` renames a column to {new!r}, but the file already has that column"
+        place.add("column_clash", message, line, once=True)
     if missing or clashes:
         return None
     return {**others, **{new: values[old] for new, old in columns.items()}}
