@@ -21,10 +21,10 @@ from ftrun.files import damage_reported, real
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.data.examples.views import Turn
+    from ftrun.data.examples.views import ShownText
     from ftrun.data.pipeline.changes import Change, Changes
     from ftrun.data.pipeline.checking import CheckResult
-    from ftrun.data.pipeline.samples import Sample
+    from ftrun.data.pipeline.samples import PreparedExample
     from ftrun.experiment.model import Experiment
 
 USUAL = 5  # examples shown
@@ -91,7 +91,7 @@ def _chosen(
     split: SplitName | None,
     row: str | None,
     number: int,
-) -> list[Sample]:
+) -> list[PreparedExample]:
     """Return the chosen examples; DataError with the row's own error if it has one."""
     from ftrun.data.pipeline.samples import samples
 
@@ -120,14 +120,14 @@ def _chosen(
     raise UsageError(where, code="no_example", hint=hint)
 
 
-def _at(found: Iterator[Sample], place: str, line: int) -> Iterator[Sample]:
+def _at(found: Iterator[PreparedExample], place: str, line: int) -> Iterator[PreparedExample]:
     """Yield the examples of one row; `place` may leave folders out."""
     for sample in found:
         if sample.line == line and (sample.file == place or sample.file.endswith(f"/{place}")):
             yield sample
 
 
-def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> None:
+def _show(experiment: Experiment, found: Sequence[PreparedExample], as_json: bool) -> None:
     from ftrun.data.examples.views import Sizes, fields_of, tools_of, turns_of
 
     sizes = Sizes(experiment.target)
@@ -147,11 +147,11 @@ def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> Non
         print_json({"experiment": experiment.name, "target": experiment.target.name, "examples": shown})
 
 
-def _place(sample: Sample) -> dict[str, Any]:
+def _place(sample: PreparedExample) -> dict[str, Any]:
     return {"split": sample.split, "number": sample.number, "file": sample.file, "line": sample.line}
 
 
-def _content(sample: Sample) -> dict[str, Any]:
+def _content(sample: PreparedExample) -> dict[str, Any]:
     from ftrun.data.examples.views import turns_of
 
     return {"turns": [turn._asdict() for turn in turns_of(sample.shown)], "example": dict(sample.shown)}
@@ -216,12 +216,12 @@ def _diff_document(experiment: Experiment, before: Path | None, found: Changes) 
     }
 
 
-def heading(sample: Sample) -> str:
+def heading(sample: PreparedExample) -> str:
     """Return which example it is and where its row is."""
     return f"{sample.split} {sample.number} · {visible(sample.file)}:{sample.line}"
 
 
-def turn_lines(turns: Sequence[Turn]) -> Iterator[str]:
+def turn_lines(turns: Sequence[ShownText]) -> Iterator[str]:
     """Yield the whole conversation, with what the model learns marked."""
     for turn in turns:
         learned = " (to avoid)" if turn.role == "not preferred" else " (learned)"
@@ -232,13 +232,13 @@ def turn_lines(turns: Sequence[Turn]) -> Iterator[str]:
             yield f"    {line}"
 
 
-def short_lines(turns: Sequence[Turn]) -> Iterator[str]:
+def short_lines(turns: Sequence[ShownText]) -> Iterator[str]:
     """Yield the last question and the answer, one line each."""
     for turn in turns[-2:]:
         yield f"    {visible(turn.role)}: {one_line(turn.text)}"
 
 
-def changed_lines(before: Sequence[Turn], now: Sequence[Turn]) -> Iterator[str]:
+def changed_lines(before: Sequence[ShownText], now: Sequence[ShownText]) -> Iterator[str]:
     """Yield the turns that differ, one line each; a long common beginning is cut."""
     for index in range(max(len(before), len(now))):
         old, new = (turns[index] if index < len(turns) else None for turns in (before, now))

@@ -19,11 +19,10 @@ class Chat(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A row to train on; `chat` if it is a plain chat, `line` if its bytes in the file are known."""
+    """A training row, and the chat that it is if it is nothing else."""
 
     example: dict[str, Any]
     chat: Chat | None
-    line: bytes | None = None
 
 
 def chat_of(row: Mapping[str, Any]) -> Chat | None:

@@ -14,11 +14,11 @@ from typing import Any
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.examples.sharegpt import converted, is_sharegpt
+from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
-from ftrun.data.readers.gzip_files import told
+from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.rows import TEXT, numbered
-from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, ending_of
+from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, extension_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
@@ -84,7 +84,7 @@ def _format(path: Path) -> str:
         raise _error(path, "this is not a regular file", "not_a_file", "Name one data file.")
     if path.stat().st_size > LARGEST:
         raise _error(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
-    ending = ending_of(path)
+    ending = extension_of(path)
     if ending in OTHER_TABLES:
         raise _error(path, f"{ending} files are not supported", "other_table", CODES["other_table"].fix)
     if ending not in ENDINGS:
@@ -99,14 +99,14 @@ def _format(path: Path) -> str:
 def _neighbours(path: Path) -> str | None:
     if not path.parent.is_dir():
         return f"The folder {shown_path(path.parent)} does not exist either."
-    names = sorted(entry.name for entry in path.parent.iterdir() if ending_of(entry) in ENDINGS)
+    names = sorted(entry.name for entry in path.parent.iterdir() if extension_of(entry) in ENDINGS)
     return f"Data files in that folder: {', '.join(names[:10])}." if names else None
 
 
 def _encoding(path: Path) -> str | None:
     """Return the encoding that the experiment should name, None if it need not."""
     findings = Findings()
-    with contextlib.suppress(UnusableFileError), told(FilePlace(shown_path(path), findings)):
+    with contextlib.suppress(UnusableFileError), read_problems(FilePlace(shown_path(path), findings)):
         return find_encoding(path)
     findings.raise_errors()
     return None

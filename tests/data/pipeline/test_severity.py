@@ -11,8 +11,8 @@ import pytest
 
 from data.conftest import chat
 from ftrun import data
+from ftrun.data.pipeline.checking import severities
 from ftrun.data.pipeline.samples import samples
-from ftrun.data.pipeline.severity import severities
 from ftrun.errors import ConfigError, Problem
 
 KEY = "sk-" + "a1B2c3D4e5F6g7H8i9J0"

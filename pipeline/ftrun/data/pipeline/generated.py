@@ -1,6 +1,6 @@
 """The promise about generated rows: they are trained on or left out, and never held out.
 
-One that rewords a row is left out unless that row stands unchanged in the training part: a paraphrase of a
+One that rewords a row is left out unless that row is unchanged in the training split: a paraphrase of a
 held-out row would give its answer away.
 """
 
@@ -25,7 +25,7 @@ Place = tuple[str, int]  # file relative to the project, line
 def source_rows(experiment: Experiment) -> Iterator[tuple[str, Row]]:
     """Yield the good rows of `data.sources` with their files, relative to the project."""
     project = experiment.project.resolve()
-    findings = Findings()  # who prepared the data has told of them
+    findings = Findings()  # they were reported when the data were prepared
     files = usable_files(experiment, findings)
     choices = Choices(experiment, files, findings)
     for file in files:
@@ -43,19 +43,19 @@ def leave_out(experiment: Experiment, gathered: Gathered, parts: bytearray, find
     """
     for index in gathered.marks:
         if parts[index] != TRAIN:
-            message = "a generated row stands in a file of held-out rows"
+            message = "a generated row is in a file of held-out rows"
             file, line = gathered.place(index)
             findings.add("generated_held_out", message, once=True, file=file, line=line)
     wanted = {mark.seed for mark in gathered.marks.values() if mark.seed is not None}
     if not wanted:
         return parts
     found = _seeds(experiment, wanted)
-    standing = _parts_at({place for places in found.values() for place in places}, gathered, parts)
+    present = _parts_at({place for places in found.values() for place in places}, gathered, parts)
     held_out, gone = [], []
     for index, mark in gathered.marks.items():
         if mark.seed is None:
             continue
-        where = [standing[place] for place in found.get(mark.seed, ()) if place in standing]
+        where = [present[place] for place in found.get(mark.seed, ()) if place in present]
         if any(part != TRAIN for part in where):
             held_out.append(index)
         elif not where:

@@ -41,7 +41,7 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to go on for ever."""
+    """A stream that ends with an error after too many bytes."""
 
     def __init__(self, stream: gzip.GzipFile, most: int) -> None:
         self._stream, self._most = stream, most
@@ -67,7 +67,7 @@ class _Bounded(io.RawIOBase):
 
 
 @contextmanager
-def told(place: FilePlace) -> Iterator[None]:
+def read_problems(place: FilePlace) -> Iterator[None]:
     """Turn what can go wrong with the bytes of a file into a problem of it and UnusableFileError."""
     try:
         yield
