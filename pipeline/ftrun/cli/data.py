@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ from ftrun.cli.program import program
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
 from ftrun.files import real, told_damage
+from ftrun.protocol.spec import SPLITS, SplitName
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -30,7 +31,6 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 USUAL = 5
 MOST_JSON = 1000  # changes of a kind
 MARKS = {"added": "+", "removed": "-", "changed": "~", "moved": ">"}
-SplitName = Literal["train", "validation", "test"]
 
 
 @click.command(name="data")
@@ -38,9 +38,7 @@ SplitName = Literal["train", "validation", "test"]
 @click.option(
     "--show", type=click.IntRange(min=1), metavar="N", help=f"How many examples; {USUAL} if not said."
 )
-@click.option(
-    "--split", type=click.Choice(["train", "validation", "test"]), help="Which part; left out, train."
-)
+@click.option("--split", type=click.Choice(SPLITS), help="Which split; default: train.")
 @click.option("--row", metavar="N|FILE:LINE", help="One example: its number in the part, or its row's place.")
 @click.option("--diff", is_flag=True, help="What was added, removed, changed or moved since the last run.")
 def command(

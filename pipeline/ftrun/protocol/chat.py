@@ -18,7 +18,7 @@ class Chat(NamedTuple):
     texts: list[str]
 
 
-class Made(NamedTuple):
+class TrainingRow(NamedTuple):
     """A row to train on; `chat` if it is a plain chat, `line` if its bytes in the file are known."""
 
     example: dict[str, Any]
@@ -52,7 +52,7 @@ def is_sound(chat: Chat) -> bool:
     return _is_in_order(chat.roles) and all(chat.texts) and not any(map(str.isspace, chat.texts))
 
 
-def is_taught(chat: Chat) -> bool:
+def is_sound_example(chat: Chat) -> bool:
     """Return whether a plain chat surely has no fault and ends with an answer; False: check it in full."""
     return chat.roles[-1] == "assistant" and is_sound(chat)
 

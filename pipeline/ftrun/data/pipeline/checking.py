@@ -21,12 +21,12 @@ from ftrun.data.quality.overlap import recall_ids
 from ftrun.data.quality.pii import TOKENS, WORDS
 from ftrun.data.quality.places import told
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken
-from ftrun.data.types import ROLES, Prepared
+from ftrun.data.types import Prepared
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import Fault
-from ftrun.protocol.spec import FEWEST_EXAMPLES
+from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
 
 FEW_EXAMPLES = 50
 
@@ -95,7 +95,7 @@ def examine(
 
 def _nothing(findings: Findings) -> CheckResult:
     return CheckResult(
-        files=dict.fromkeys(ROLES),
+        files=dict.fromkeys(SPLITS),
         errors=findings.errors,
         warnings=findings.warnings,
         notes=findings.notes,
@@ -130,7 +130,7 @@ def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None
     _tell_notes(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
     limit = limit_of(experiment.target)
-    for role in ROLES:
+    for role in SPLITS:
         statistics = counted.files[role]
         if statistics and statistics.over_limit:
             number = _examples(statistics.over_limit, role)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.data.pipeline.row_work import damaged_file
-from ftrun.data.types import ROLES, SOURCES, Origin, place_line, read_origin
+from ftrun.data.types import SOURCES, Origin, place_line, read_origin
 from ftrun.experiment.places import shown_path
+from ftrun.protocol.spec import SPLITS
 
 DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
@@ -53,7 +54,7 @@ def samples(folder: Path, project: Path, *splits: str) -> Iterator[Sample]:
 
     Places are those of the sources, or of the prepared file where sources.jsonl is lost.
     """
-    for split in splits or ROLES:
+    for split in splits or SPLITS:
         yield from chosen(folder, project, split, None)
 
 

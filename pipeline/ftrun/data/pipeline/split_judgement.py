@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.pipeline.gathering import Gathered
 from ftrun.data.split.division import TRAIN
-from ftrun.data.types import ROLES
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
+from ftrun.protocol.spec import SPLITS
 
 FAR, FAR_ROWS = 0.5, 2  # from the size that was asked for: a share of it, and rows
 
@@ -39,7 +39,7 @@ def _judge_groups(
     asked: Mapping[str, int],
     findings: Findings,
 ) -> None:
-    empty = [part for part in ("train", *asked) if ROLES.index(part) not in roles]
+    empty = [part for part in ("train", *asked) if SPLITS.index(part) not in roles]
     if not empty:
         _judge_sizes(experiment, gathered, roles, asked, findings)
         return
@@ -60,7 +60,7 @@ def _judge_sizes(
     """Tell of parts that are far from their size, as few large groups make them."""
     got = Counter(part for part, role in zip(roles, gathered.roles, strict=True) if role == TRAIN)
     for part, wanted in asked.items():
-        number = got[ROLES.index(part)]
+        number = got[SPLITS.index(part)]
         if abs(number - wanted) > max(FAR * wanted, FAR_ROWS):
             message = f"{part} has {number} rows where {wanted} were asked for: groups are never divided"
             where = place_of(experiment, "data", "split", "group_by")
@@ -102,7 +102,7 @@ def _judge_strata(
     )
     values = {value for value, _ in pairs}
     for part in asked:
-        missing = sum((value, ROLES.index(part)) not in pairs for value in values)
+        missing = sum((value, SPLITS.index(part)) not in pairs for value in values)
         if missing:
             column = experiment.data.split.stratify_by if experiment.data.split else None
             message = f"{part} lacks {missing} of the {len(values)} values of {column!r}"

@@ -6,9 +6,9 @@ from ftrun.cost.tool_tokens import IMAGES
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.pipeline.gathering import Gathered
 from ftrun.data.split.division import TRAIN
-from ftrun.data.types import ROLES
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
+from ftrun.protocol.spec import SPLITS
 from ftrun.targets.training_rules import DEFAULT_CODE, MEGA, is_default, method_faults, rules_of
 
 
@@ -32,10 +32,10 @@ def judge_files(experiment: Experiment, gathered: Gathered, parts: bytearray, fi
     # which file a line goes to matters only where all of them together are too large
     if rules.file_bytes is None or gathered.spool.size <= rules.file_bytes:
         return
-    sizes = [0] * len(ROLES)
+    sizes = [0] * len(SPLITS)
     for part, line in zip(parts, gathered.spool.lines(), strict=True):
         sizes[part] += len(line)
-    for role, size in zip(ROLES, sizes, strict=True):
+    for role, size in zip(SPLITS, sizes, strict=True):
         if size > rules.file_bytes:
             words = f"the {role} file has {size / MEGA:,.0f} MB; {rules.provider} takes "
             findings.add("file_size", f"{words}{rules.file_bytes / MEGA:,.0f} MB", **where)

@@ -13,8 +13,9 @@ from typing import IO
 from ftrun.data.pipeline.gathering import Gathered
 from ftrun.data.pipeline.hashes import remember_hash
 from ftrun.data.split.division import TRAIN
-from ftrun.data.types import ROLES, SOURCES, Origin, Place, PreparedFile, origin_lines
+from ftrun.data.types import SOURCES, Origin, Place, PreparedFile, origin_lines
 from ftrun.files import atomic_writer, delete, sync_folder
+from ftrun.protocol.spec import SPLITS
 
 BLOCK = 1 << 20  # bytes written and hashed at a time
 
@@ -56,12 +57,12 @@ def write_files(
     folder: Path, gathered: Gathered, parts: bytearray, origin: Origin
 ) -> dict[str, PreparedFile]:
     """Write the file of each part and sources.jsonl into `folder`, and return the facts about the former."""
-    paths = {role: folder / f"{role}.jsonl" for role in ROLES}
-    present = [part for part in range(len(ROLES)) if part == TRAIN or part in parts]
+    paths = {role: folder / f"{role}.jsonl" for role in SPLITS}
+    present = [part for part in range(len(SPLITS)) if part == TRAIN or part in parts]
     with contextlib.ExitStack() as stack:
         hasher = stack.enter_context(ThreadPoolExecutor(1))
         writers = {
-            part: _Writer(stack.enter_context(atomic_writer(paths[ROLES[part]])), hasher) for part in present
+            part: _Writer(stack.enter_context(atomic_writer(paths[SPLITS[part]])), hasher) for part in present
         }
         sidecar = stack.enter_context(atomic_writer(folder / SOURCES))
         times = gathered.times or itertools.repeat(1)
@@ -71,11 +72,11 @@ def write_files(
         for writer in writers.values():
             writer.flush()
         sidecar.writelines(origin_lines(origin, _places(gathered, parts)))
-    for part, role in enumerate(ROLES):
+    for part, role in enumerate(SPLITS):
         if part not in writers:
             delete(paths[role])
     sync_folder(folder)
-    files = {ROLES[part]: writer.facts(paths[ROLES[part]]) for part, writer in writers.items()}
+    files = {SPLITS[part]: writer.facts(paths[SPLITS[part]]) for part, writer in writers.items()}
     for file in files.values():
         remember_hash(file.path, file.sha256)
     return files
@@ -84,8 +85,8 @@ def write_files(
 def _places(gathered: Gathered, parts: bytearray) -> Iterator[Place]:
     """Yield part and place of every written example, in the order of the sources."""
     if not gathered.times:
-        yield from ((ROLES[part], *place) for part, place in zip(parts, gathered.places(), strict=True))
+        yield from ((SPLITS[part], *place) for part, place in zip(parts, gathered.places(), strict=True))
         return
     for part, place, count in zip(parts, gathered.places(), gathered.times, strict=True):
         for _ in range(count):
-            yield ROLES[part], *place
+            yield SPLITS[part], *place

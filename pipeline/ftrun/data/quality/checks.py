@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ftrun.experiment.model import Experiment
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 
 Result = TypeVar("Result")
-RowCheck = Callable[[Sequence[Made]], Iterable[tuple[int, Fault]]]
+RowCheck = Callable[[Sequence[TrainingRow]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts, so that kept results are not taken for new
 CHECKS_VERSION = 7
 
@@ -33,7 +33,7 @@ class Corpus(Protocol):
 
     @property
     def parts(self) -> Sequence[int]:
-        """Return the part of each example: an index into prepared.ROLES."""
+        """Return the part of each example: an index into SPLITS."""
         ...
 
     def place(self, index: int) -> tuple[str, int]:
@@ -62,7 +62,7 @@ class CorpusCheck(Protocol):
         """Return whether `judge` begins work beside this process at once: its words are waited for last."""
         ...
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
+    def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return `size` bytes about each example, one after the other."""
         ...
 

@@ -12,7 +12,7 @@ from ftrun.data.quality.excerpt import excerpt
 from ftrun.data.quality.last_turn import last_turn, normal
 from ftrun.data.quality.places import also
 from ftrun.data.split.duplicates import buckets
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ class Contradictions:
         self._first: tuple[Any, Any] = ("", "")  # what the last example began with: mostly the system prompt
         self._checksum = _checksum([self._first])
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
+    def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return 8 bytes of the question, 4 of what stands before it, 4 of the answer; zeros without one."""
         return b"".join(map(self._fact, examples))
 
-    def _fact(self, made: Made) -> bytes:
+    def _fact(self, made: TrainingRow) -> bytes:
         chat = made.chat
         if chat is not None and chat.roles[-2:] == ASKED and chat.texts[-1]:
             *said, question, answer = chat.texts

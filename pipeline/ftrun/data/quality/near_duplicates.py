@@ -13,9 +13,9 @@ from ftrun.data.quality.ngrams import compared
 from ftrun.data.quality.places import also
 from ftrun.data.split.advice import HELD_OUT_TWICE
 from ftrun.data.split.division import TRAIN, VALIDATION
-from ftrun.data.types import ROLES
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Example, Fault
+from ftrun.protocol.spec import SPLITS
 from ftrun.protocol.texts import dialogue
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Near:
     size = 0
     begins_early = True
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
+    def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return nothing."""
         return b""
 
@@ -56,14 +56,14 @@ def _judged(corpus: Corpus, indices: list[int], search: Search) -> Iterator[tupl
     parts = [(corpus.parts[later], corpus.parts[earlier]) for later, earlier in pairs]
     same = [pair for pair, (one, other) in zip(pairs, parts, strict=True) if one == other == TRAIN]
     yield from _told("near_duplicates", same, corpus)
-    for earlier, part in itertools.combinations(range(len(ROLES)), 2):
+    for earlier, part in itertools.combinations(range(len(SPLITS)), 2):
         held = [pair for pair, of in zip(pairs, parts, strict=True) if set(of) == {earlier, part}]
         ordered = [_held_first(pair, corpus) for pair in held]
-        yield from _told("near_leak", ordered, corpus, ROLES[part], ROLES[earlier])
+        yield from _told("near_leak", ordered, corpus, SPLITS[part], SPLITS[earlier])
 
 
 def _looked_through(corpus: Corpus) -> list[int]:
-    left = [MOST_TRAINING if part == TRAIN else MOST_HELD_OUT for part in range(len(ROLES))]
+    left = [MOST_TRAINING if part == TRAIN else MOST_HELD_OUT for part in range(len(SPLITS))]
     indices = []
     for index, part in enumerate(corpus.parts):
         if left[part]:
@@ -97,7 +97,7 @@ def _told(
     whom = f"one of the {data} data" if other else "an earlier one"
     message = f"{what}{verb} {whom}: {excerpt(_said(examples[later]))} is like {file}:{line}"
     named = [*map(corpus.place, real[1:])]
-    hint = HELD_OUT_TWICE if other == ROLES[VALIDATION] else None
+    hint = HELD_OUT_TWICE if other == SPLITS[VALIDATION] else None
     yield later, Fault(code, message + also(corpus.place(later)[0], named, count - len(real)), hint=hint)
 
 

@@ -17,7 +17,7 @@ from ftrun.data.quality.sample import Seen
 from ftrun.data.quality.style import endings, refusals, styles
 from ftrun.data.quality.unsupported import unsupported
 from ftrun.data.split.division import TRAIN
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Sampled:
     size = 0
     begins_early = False
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
+    def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return nothing."""
         return b""
 

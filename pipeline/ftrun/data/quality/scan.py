@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text, contents, texts_of
 
@@ -55,7 +55,7 @@ class Scanner:
         self._exposed: tuple[Look, ...] = (exposed,)
         self._clean: str | None = None  # the text that the last flawless row began with
 
-    def scan_all(self, examples: Sequence[Made]) -> Iterator[tuple[int, Fault]]:
+    def scan_all(self, examples: Sequence[TrainingRow]) -> Iterator[tuple[int, Fault]]:
         """Yield what is wrong with the texts of each row, with its index."""
         texts = [one.chat.texts if one.chat else contents(one.example) for one in examples]
         for index, looks in self._looks(texts):

@@ -21,7 +21,7 @@ from ftrun.data.readers.json_fast import LineReader, plain_object
 from ftrun.data.readers.json_rows import StrictDecoder, decode_row
 from ftrun.data.readers.sources import SourceFile
 from ftrun.experiment.model import Source
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 
 SPAN = 1 << 18  # bytes, about: a worker holds twenty times as much while it works on a table's
 LINES = 2  # such spans of JSON lines take no more, and what is warmed up for counting lasts longer
@@ -48,7 +48,7 @@ class Span(NamedTuple):
 
 
 # line, row, and what it is as a training row where that is known
-Record = tuple[int, dict[str, object], Made | None]
+Record = tuple[int, dict[str, object], TrainingRow | None]
 
 
 class OddFileError(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from ftrun.protocol.chat import Chat, Made, chat_of
+from ftrun.protocol.chat import Chat, TrainingRow, chat_of
 
 OPENING = b'{"messages":['
 DEEPEST = 32  # levels of nesting; what goes deeper is read the strict way
@@ -23,7 +23,7 @@ def plain_object(line: bytes) -> dict[str, Any] | None:
     return read_line(line)[0]
 
 
-def read_line(line: bytes) -> tuple[dict[str, Any] | None, Made | None]:
+def read_line(line: bytes) -> tuple[dict[str, Any] | None, TrainingRow | None]:
     """Return what `plain_object` does and, if the object is a chat, what is known of it as a training row.
 
     orjson refuses NaN, half characters and wrong bytes. But it takes the last of two equal keys, and makes
@@ -39,7 +39,7 @@ def read_line(line: bytes) -> tuple[dict[str, Any] | None, Made | None]:
     if chat is not None:
         written = orjson.dumps(value)
         if _has_quotes_of(line, written):
-            return value, Made(value, chat, written)
+            return value, TrainingRow(value, chat, written)
     try:
         keys = _keys_in(value, 0)
     except _UnsureError:
@@ -59,7 +59,7 @@ class LineReader:
         self._shared = self._last  # that of the lines that begin with `_head`
         self._head = self._written = b""
 
-    def read(self, line: bytes) -> tuple[dict[str, Any] | None, Made | None]:
+    def read(self, line: bytes) -> tuple[dict[str, Any] | None, TrainingRow | None]:
         """Return what `read_line` does."""
         made = self._beyond_head(line) if self._head and line.startswith(self._head) else None
         if made is not None:
@@ -69,7 +69,7 @@ class LineReader:
             self._look_at(made.example["messages"][0], line)
         return value, made
 
-    def _beyond_head(self, line: bytes) -> Made | None:
+    def _beyond_head(self, line: bytes) -> TrainingRow | None:
         """Return what a line with the head is; None if the rest of it does not tell."""
         _, rest = read_line(OPENING + line[len(self._head) :])
         if rest is None or rest.chat is None or rest.line is None:
@@ -77,7 +77,7 @@ class LineReader:
         rest.example["messages"].insert(0, self._shared.copy())
         rest.chat.texts.insert(0, self._shared["content"])
         chat = Chat((self._shared["role"], *rest.chat.roles), rest.chat.texts)
-        return Made(rest.example, chat, self._written + rest.line[len(OPENING) :])
+        return TrainingRow(rest.example, chat, self._written + rest.line[len(OPENING) :])
 
     def _look_at(self, first: dict[str, Any], line: bytes) -> None:
         """Take the beginning of a line for the head if its first message is that of the line before."""

@@ -24,7 +24,7 @@ from ftrun.data.readers.workbook import read_workbook
 from ftrun.data.types import MARK, Mark, take_mark
 from ftrun.experiment.model import Experiment, Sample, Source
 from ftrun.experiment.places import place_of
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 
 TEXT = ("csv", "tsv", "jsonl", "json")
 
@@ -40,7 +40,7 @@ class Row(NamedTuple):
     values: Mapping[str, object]
     mark: Mark | None = None
     lines: tuple[int, ...] = ()
-    made: Made | None = None
+    made: TrainingRow | None = None
 
 
 def read_rows(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 Share = int | float
-TRAIN, VALIDATION, TEST = range(3)  # indices into prepared.ROLES
+TRAIN, VALIDATION, TEST = range(3)  # indices into SPLITS
 HIGHEST = (1 << 64) - 1
 FEW = 5000  # ranks that are quicker sorted
 
