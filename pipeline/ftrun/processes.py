@@ -1,4 +1,4 @@
-"""Starts a process of our own and talks to it. What it does there is the business of the module it runs."""
+"""Starts a process of our own and exchanges values with it; the module that it runs decides what it does."""
 
 from __future__ import annotations
 
@@ -16,27 +16,24 @@ from ftrun.errors import FtrunError
 from ftrun.redaction import without_secrets
 
 START = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); "
-MOST_WORKERS = 8  # who hands out and collects can't keep more of them busy
+MOST_WORKERS = 8  # one process can't keep more of them busy
 
 
 class WorkerProcess:
-    """A process that runs `main` of `module`: `first` is sent to it at once, it inherits the descriptors."""
+    """A process that runs `main` of `module`, to which `first` is sent at once."""
 
-    def __init__(
-        self, first: Any, *descriptors: int, module: str = "ftrun.data.pipeline.worker_process"
-    ) -> None:
+    def __init__(self, module: str, first: Any) -> None:
         self.connection, theirs = Pipe()
-        inherited = (theirs.fileno(), *descriptors)
         code = f"{START}from {module} import main; main()"
         with theirs:
             # -P: no file of the user's folder is imported in a module's place. In a session of its own Ctrl-C
             # does not reach it: we end it
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code, *map(str, inherited)],
+                [sys.executable, "-P", "-c", code, str(theirs.fileno())],
                 env=without_secrets(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=inherited,
+                pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
         self.send(first)
@@ -63,7 +60,7 @@ class WorkerProcess:
 
 
 class EndedError(FtrunError):
-    """A process of ours has ended though nobody asked it to; `status` is negative for a signal."""
+    """A process of ours ended unexpectedly; `status` is negative for a signal."""
 
     def __init__(self, status: int) -> None:
         super().__init__(
@@ -75,13 +72,13 @@ class EndedError(FtrunError):
 
 
 def answer(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a call gives, or the exception that it ends in, in a form that can be sent."""
+    """Return what a call gives, or the exception that it ends in, in a form that can be pickled."""
     try:
         return function(*arguments)
-    except Exception as error:  # whatever it is, the process that asked must hear of it
+    except Exception as error:  # of any kind: the process that asked must get it
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-        except Exception:  # an exception that can't travel: its words do
+        except Exception:  # an exception that can't be pickled is sent as text
             return RuntimeError("".join(traceback.format_exception(error)))
         error.add_note(traceback.format_exc())
         return error

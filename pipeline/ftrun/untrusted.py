@@ -1,9 +1,9 @@
-"""Runs what others wrote (templates, conditions, patterns, queries) in a process that can be killed.
+"""Runs what other people wrote (templates, conditions, patterns, queries) in a process that can be killed.
 
-Nothing in a process can stop everything in it: `10 ** 10 ** 8` holds the interpreter until it is done. So
+A process can't stop everything that runs in it: `10 ** 10 ** 8` holds the interpreter until it is done. So
 such calls are made in a process of their own, or in a worker that is one already. A timer of the processor's
-time raises CapError in it, which knows the line; where that isn't heard, the system soon ends the process.
-Memory is capped where the system can (not on macOS).
+time raises CapError in it, which knows the line; if the code never gets to handle it, the system soon kills
+the process. Memory is capped where the system can do it (not on macOS).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ftrun.processes import EndedError, WorkerProcess, answer
 SECONDS = 3.0  # of the processor: a process that was stopped, or waits, has taken none
 CREDIT = 0.02  # seconds that each call adds to what is left, so that slow calls can't add up without end
 GRACE = 0.5  # seconds until a process that did not hear its timer is killed
-AGAIN = 0.25  # seconds after which the timer is repeated: somebody may have caught the error
+AGAIN = 0.25  # seconds after which the timer is repeated: the code may have caught the error
 MEMORY = 500_000_000  # bytes beyond those that the process has before
 MEASURED = 64  # calls after which a process looks again how much memory it has
 MEMORY_USE = Path("/proc/self/statm")
@@ -34,7 +34,7 @@ class CapError(Exception):
     """A call takes more time or memory than it may; the message says which."""
 
 
-class Budget:
+class CallCaps:
     """What calls may take; a context around each of them, in a process that is expendable."""
 
     def __init__(self, seconds: float, credit: float = CREDIT) -> None:
@@ -65,7 +65,7 @@ class Budget:
         over, self._over = self._over, False
         if isinstance(error, MemoryError):
             raise CapError(_too_large()) from None
-        if over and error is None:  # somebody caught it
+        if over and error is None:  # the code caught it
             self.stop()
 
     def stop(self) -> None:
@@ -74,12 +74,12 @@ class Budget:
         raise CapError(_too_long(self._seconds))
 
 
-_within: Budget | None = None
+_within: CallCaps | None = None
 _expendable = False
 
 
 def be_expendable() -> None:
-    """Let calls be made in this process from now on, which may be killed for them."""
+    """Allow calls in this process from now on; it may be killed for them."""
     global _expendable
     _expendable = True
     signal.signal(signal.SIGPROF, _time_is_up)
@@ -100,7 +100,7 @@ def _too_large() -> str:
 
 
 def _memory_limit(hard: int) -> int:
-    """Return how much memory the process may have; on systems that don't say how much it has, any."""
+    """Return how much memory the process may have; no limit on systems that don't report its size."""
     if not MEMORY_USE.exists():
         return hard
     limit = int(MEMORY_USE.read_text().split()[0]) * resource.getpagesize() + MEMORY
@@ -123,13 +123,13 @@ class CappedProcess:
     def call(self, number: int, made: tuple[Any, ...], name: str, arguments: tuple[Any, ...]) -> Any:
         """Call the method `name` of the object `number`, which is made first where it isn't there."""
         if self._process is None:
-            self._process = WorkerProcess((self._seconds, self._credit), module=__name__)
+            self._process = WorkerProcess(__name__, (self._seconds, self._credit))
         try:
             how = () if number in self._there else made
             self._process.send((_folder(), number, how, name, arguments))
             self._there.add(number)
             if not self._process.connection.poll(self._patience):
-                raise CapError(f"there is no answer after {self._patience:g} seconds")
+                raise CapError(f"there was no answer after {self._patience:g} seconds")
             found = self._process.receive()
         except EndedError as error:
             self.end()
@@ -176,7 +176,7 @@ class Capped:
         Capped._count += 1
         self._number, self._process = Capped._count, process
         self._made = (factory, arguments)
-        self._local: tuple[Any, Budget] | None = None
+        self._local: tuple[Any, CallCaps] | None = None
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Return what the method `name` gives; what it raises is raised here."""
@@ -184,14 +184,14 @@ class Capped:
             return (self._process or shared).call(self._number, self._made, name, arguments)
         if self._local is None:
             factory, given = self._made
-            self._local = (factory(*given), Budget(SECONDS))
+            self._local = (factory(*given), CallCaps(SECONDS))
         found, budget = self._local
         with budget:
             return getattr(found, name)(*arguments)
 
 
 def main() -> None:
-    """Make the calls that the other side asks for, until it is gone."""
+    """Make the calls that the other process asks for, until that ends."""
     be_expendable()
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
     with connection, contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -205,7 +205,7 @@ class _Calls:
 
     def __init__(self, seconds: float, credit: float) -> None:
         self._seconds, self._credit = seconds, credit
-        self._objects: dict[int, tuple[Any, Budget]] = {}
+        self._objects: dict[int, tuple[Any, CallCaps]] = {}
 
     def make(
         self, folder: str, number: int, made: tuple[Any, ...], name: str, arguments: tuple[Any, ...]
@@ -215,7 +215,7 @@ class _Calls:
             os.chdir(folder)
         if made:
             factory, given = made
-            budget = Budget(self._seconds, self._credit)
+            budget = CallCaps(self._seconds, self._credit)
             with budget:
                 self._objects[number] = (factory(*given), budget)
         found, budget = self._objects[number]

@@ -16,9 +16,9 @@ SIZES = """\
 import resource, sys
 from pathlib import Path
 from ftrun import data
-from ftrun.data import crew
+from ftrun.data.pipeline import workers
 from ftrun.experiment import build_experiment, read_document
-crew.worker_count = lambda: 1
+workers.worker_count = lambda: 1
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 for name in sys.argv[1:]:
     data.examine(build_experiment(read_document(Path(name)), None))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ftrun import data
+from ftrun.data.pipeline.checking import severities
 from ftrun.data.pipeline.samples import samples
-from ftrun.data.pipeline.severity import severities
 from ftrun.errors import ConfigError, Problem
 
 from .conftest import chat

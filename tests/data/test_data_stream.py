@@ -1,11 +1,11 @@
-"""The pass over large data: in spans, by several processes, in little memory, always with the same result."""
+"""The pass over large data: in portions, by several processes, always with the same result."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftrun import data, processes
+from ftrun import data
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
 from ftrun.data.pipeline import gathering, reading, row_work, workers
 from ftrun.data.pipeline.spool import Spool
 from ftrun.data.quality import checks
-from ftrun.data.readers import file_spans
+from ftrun.data.readers.selection import Choice
 from ftrun.data.split.duplicates import leaked, repeated
 from ftrun.errors import DataError, FtrunError
 from ftrun.experiment.model import Experiment, Prompt, Split
@@ -41,8 +41,8 @@ def outcome(experiment: Experiment, folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every file be read in spans of a few records, the first look included."""
-    monkeypatch.setattr(file_spans, "SPAN", 80)
+    """Let every file be read in portions of a few records."""
+    monkeypatch.setattr(reading, "SIZE", 80)
 
 
 @pytest.fixture
@@ -94,29 +94,30 @@ CELLS = [
 
 @settings(max_examples=MANY)
 @given(st.lists(st.sampled_from(LINES), max_size=12), st.booleans())
-def test_chat_files_in_spans(make: Any, tmp_path: Path, divided: None, lines: list[str], ends: bool) -> None:
-    """A JSONL file gives the same read in spans and as a whole, whatever is wrong with it."""
+def test_chat_files_in_portions(make: Any, lines: list[str], ends: bool) -> None:
+    """A JSONL file gives the same read in portions and as a whole, whatever is wrong with it."""
     text = "\n".join([LINES[0], *lines]) + "\n" * ends
-    same_read_as_a_whole(make({"a.jsonl": text.encode("utf-8", "surrogateescape")}), tmp_path)
+    same_read_as_a_whole(make({"a.jsonl": text.encode("utf-8", "surrogateescape")}))
 
 
 @settings(max_examples=MANY)
 @given(st.lists(st.tuples(st.sampled_from(CELLS), st.sampled_from(CELLS)), max_size=12), st.booleans())
-def test_tables_in_spans(
-    make: Any, tmp_path: Path, columns: Prompt, divided: None, cells: list[tuple[str, str]], ends: bool
-) -> None:
-    """A CSV gives the same read in spans and as a whole, wherever its quotes and line breaks are."""
+def test_tables_in_portions(make: Any, columns: Prompt, cells: list[tuple[str, str]], ends: bool) -> None:
+    """A CSV gives the same read in portions and as a whole, wherever its quotes and line breaks are."""
     text = "\n".join(["q,a", *map(",".join, cells)]) + "\n" * ends
     experiment = make({"a.csv": text.encode("utf-8", "surrogateescape")}, prompt=columns)
-    same_read_as_a_whole(experiment, tmp_path)
+    same_read_as_a_whole(experiment)
 
 
-def same_read_as_a_whole(experiment: Experiment, folder: Path) -> None:
-    """Compare the outcome with that of reading without spans."""
-    in_spans = examined(experiment)
+def same_read_as_a_whole(experiment: Experiment) -> None:
+    """Compare the outcome with that of reading single records, and of rows made where the file is read."""
+    whole = examined(experiment)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "can_divide", lambda _: False)
-        assert examined(experiment) == in_spans
+        patch.setattr(reading, "SIZE", 0)
+        assert examined(experiment) == whole
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Choice, "chooses", True)
+        assert examined(experiment) == whole
 
 
 def examined(experiment: Experiment) -> Any:
@@ -173,7 +174,7 @@ def test_templates_are_rendered_by_the_processes(
 def test_a_wrong_byte_far_from_the_beginning(make: Any, chats: Any, tmp_path: Path) -> None:
     """What is no UTF-8 beyond the first look has its exact line, and so has what follows a stray quote."""
     good = chats(range(4000)).encode()
-    assert len(good) > file_spans.HEAD
+    assert len(good) > 1 << 18
     experiment = make({"a.jsonl": good + b'{"messages": "\x83\x65"}\n'})
     assert [(one.code, one.line) for one in data.examine(experiment).errors] == [("encoding", 4001)]
     rows = "".join(f'"question {n}",answer {n}\n' for n in range(20_000))
@@ -187,19 +188,19 @@ def test_a_killed_process_is_an_error_and_none_is_left(
 ) -> None:
     """If a worker process dies the run ends with an error, without waiting and without orphans."""
     started: list[int] = []
-    start = subprocess.Popen
+    active = multiprocessing.active_children
 
-    def noted(*arguments: Any, **options: Any) -> Any:
-        process = start(*arguments, **options)
-        started.append(process.pid)
-        if len(started) == 3:
-            os.kill(started[1], signal.SIGKILL)
-        return process
+    def killed() -> Any:
+        processes = active()
+        started.extend(int(process.pid or 0) for process in processes)
+        os.kill(started[1], signal.SIGKILL)
+        return processes
 
-    monkeypatch.setattr(processes.subprocess, "Popen", noted)
+    monkeypatch.setattr(multiprocessing, "active_children", killed)
     with pytest.raises(FtrunError) as caught:
         data.prepare(make({"a.jsonl": chats(range(300))}), tmp_path / "out")
     assert caught.value.code == "worker_ended"
+    assert len(started) == 3
     for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -211,7 +212,7 @@ def test_few_rows_start_no_process(make: Any, chats: Any, monkeypatch: pytest.Mo
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(processes.subprocess, "Popen", refuse)
+    monkeypatch.setattr(workers, "WorkerPool", refuse)
     assert not data.examine(make({"a.jsonl": chats(range(3000))})).errors
 
 
@@ -248,8 +249,8 @@ def test_content_checks_plug_in(
     """Checks of one example and of all are told with places, whether just read, kept or counted anew."""
     for module in (row_work, checks):
         monkeypatch.setattr(module, "row_checks", lambda _: (_letters,))
-    for name in ("row_work", "gather", "compare"):
-        monkeypatch.setattr(f"ftrun.data.{name}.corpus_checks", lambda _: (_Lengths(),))
+    for name in ("row_work", "gathering", "corpus_checks"):
+        monkeypatch.setattr(f"ftrun.data.pipeline.{name}.corpus_checks", lambda _: (_Lengths(),))
     experiment = make({"a.jsonl": chats([*range(60), 3, 1234])}, split=Split(test=5))
     data.prepare(experiment, tmp_path / "out")
     kept = data.check(experiment, tmp_path / "out").as_dict()

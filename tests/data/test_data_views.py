@@ -13,7 +13,7 @@ from ftrun import data
 from ftrun.cli import main
 from ftrun.cli.conversation import one_line, turn_lines
 from ftrun.data.examples.views import fields_of, tools_of, turns_of
-from ftrun.data.pipeline.browsable import browsable
+from ftrun.data.pipeline.samples import browsable
 
 CONFIG = """\
 version: 1

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from ftrun.text import visible
 
 if TYPE_CHECKING:
-    from ftrun.data.examples.views import Turn
-    from ftrun.data.pipeline.samples import Sample
+    from ftrun.data.examples.views import ShownText
+    from ftrun.data.pipeline.samples import PreparedExample
 
 LEARNED, NOT_LEARNED = "▶ ", "  "
 LONGEST = 70  # characters of a text in one line
 
 
-def heading(sample: Sample) -> str:
+def heading(sample: PreparedExample) -> str:
     """Return which example it is and where its row stands."""
     return f"{sample.split} {sample.number} · {visible(sample.file)}:{sample.line}"
 
 
-def turn_lines(turns: Sequence[Turn]) -> Iterator[str]:
+def turn_lines(turns: Sequence[ShownText]) -> Iterator[str]:
     """Yield the whole conversation."""
     for turn in turns:
         learned = " (to avoid)" if turn.role == "not preferred" else " (learned)"
@@ -31,13 +31,13 @@ def turn_lines(turns: Sequence[Turn]) -> Iterator[str]:
             yield f"    {line}"
 
 
-def short_lines(turns: Sequence[Turn]) -> Iterator[str]:
+def short_lines(turns: Sequence[ShownText]) -> Iterator[str]:
     """Yield the last question and the answer, a line each."""
     for turn in turns[-2:]:
         yield f"    {visible(turn.role)}: {one_line(turn.text)}"
 
 
-def changed_lines(before: Sequence[Turn], now: Sequence[Turn]) -> Iterator[str]:
+def changed_lines(before: Sequence[ShownText], now: Sequence[ShownText]) -> Iterator[str]:
     """Yield what differs, each text in a line, cut where both begin alike for long."""
     for index in range(max(len(before), len(now))):
         old, new = (turns[index] if index < len(turns) else None for turns in (before, now))

@@ -25,7 +25,7 @@ from ftrun.text import visible
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.data.pipeline.changes import Change, Changes
     from ftrun.data.pipeline.checking import CheckResult
-    from ftrun.data.pipeline.samples import Sample
+    from ftrun.data.pipeline.samples import PreparedExample
     from ftrun.experiment.model import Experiment
 
 USUAL = 5
@@ -85,7 +85,7 @@ def _chosen(
     split: SplitName | None,
     row: str | None,
     number: int,
-) -> list[Sample]:
+) -> list[PreparedExample]:
     """Return the examples that were asked for; DataError with the row's own error if it has one."""
     from ftrun.data.pipeline.samples import samples
 
@@ -114,14 +114,14 @@ def _chosen(
     raise UsageError(where, code="no_example", hint=hint)
 
 
-def _at(found: Iterator[Sample], place: str, line: int) -> Iterator[Sample]:
+def _at(found: Iterator[PreparedExample], place: str, line: int) -> Iterator[PreparedExample]:
     """Yield the examples of one row; `place` may leave folders out."""
     for sample in found:
         if sample.line == line and (sample.file == place or sample.file.endswith(f"/{place}")):
             yield sample
 
 
-def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> None:
+def _show(experiment: Experiment, found: Sequence[PreparedExample], as_json: bool) -> None:
     from ftrun.data.examples.views import Sizes, fields_of, tools_of, turns_of
 
     sizes = Sizes(experiment.target)
@@ -141,11 +141,11 @@ def _show(experiment: Experiment, found: Sequence[Sample], as_json: bool) -> Non
         print_json({"experiment": experiment.name, "target": experiment.target.name, "examples": shown})
 
 
-def _place(sample: Sample) -> dict[str, Any]:
+def _place(sample: PreparedExample) -> dict[str, Any]:
     return {"split": sample.split, "number": sample.number, "file": sample.file, "line": sample.line}
 
 
-def _told(sample: Sample) -> dict[str, Any]:
+def _told(sample: PreparedExample) -> dict[str, Any]:
     from ftrun.data.examples.views import turns_of
 
     return {"turns": [turn._asdict() for turn in turns_of(sample.shown)], "example": dict(sample.shown)}

@@ -1,4 +1,4 @@
-"""The values that the parts of `data` share: what preparing gives, and the mark of a generated row.
+"""The values that the parts of `data` share: the result of preparing, and the mark of a generated row.
 
 The facts about prepared files go into the state; sources.jsonl, which says where each example comes from,
 stays in the run's folder. The mark says what made a generated row; it is removed where a row is read, so
@@ -55,7 +55,7 @@ class Prepared:
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any], folder: Path) -> Prepared:
-        """Return what `to_dict` gave, for files that lie in `folder`."""
+        """Return what `to_dict` gave, for files in `folder`."""
         files = {
             role: PreparedFile(path=folder / f"{role}.jsonl", **file) for role, file in facts["files"].items()
         }
@@ -89,7 +89,7 @@ Place = tuple[str, int, int]  # role, index into Origin.files, line
 def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
     """Yield the lines of sources.jsonl: the head, then one a written example, in source order."""
     head = json.dumps(dataclasses.asdict(origin), ensure_ascii=False)
-    yield head.encode(errors="backslashreplace") + b"\n"  # a file's name may be no text
+    yield head.encode(errors="backslashreplace") + b"\n"  # a file's name may not be text
     yield from map(place_line, places)
 
 

@@ -19,11 +19,10 @@ class Chat(NamedTuple):
 
 
 class TrainingRow(NamedTuple):
-    """A row to train on; `chat` if it is a plain chat, `line` if its bytes in the file are known."""
+    """A row to train on, also as a plain chat if it is one."""
 
     example: dict[str, Any]
     chat: Chat | None
-    line: bytes | None = None
 
 
 def chat_of(row: Mapping[str, Any]) -> Chat | None:

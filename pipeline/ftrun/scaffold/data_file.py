@@ -14,11 +14,11 @@ from typing import Any
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.examples.sharegpt import converted, is_sharegpt
+from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
 from ftrun.data.readers.gzip_files import told
 from ftrun.data.readers.rows import TEXT, numbered
-from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, ending_of
+from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, extension_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
@@ -80,22 +80,22 @@ def _format(path: Path) -> str:
         raise unusable(path, "this is not a regular file", "not_a_file", "Name one data file.")
     if path.stat().st_size > LARGEST:
         raise unusable(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
-    ending = ending_of(path)
-    if ending in OTHER_TABLES:
-        raise unusable(path, f"{ending} files are not supported", "other_table", CODES["other_table"].cure)
-    if ending not in ENDINGS:
+    extension = extension_of(path)
+    if extension in OTHER_TABLES:
+        raise unusable(path, f"{extension} files are not supported", "other_table", CODES["other_table"].cure)
+    if extension not in ENDINGS:
         hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
         if path.suffix.lower() == ".txt":
             hint = f"If Excel saved it as text, tabs separate its columns: name it .tsv. {hint}"
         message = f"the extension {path.suffix or '(none)'!r} is not a known format"
         raise unusable(path, message, "unknown_format", hint)
-    return ENDINGS[ending]
+    return ENDINGS[extension]
 
 
 def _neighbours(path: Path) -> str | None:
     if not path.parent.is_dir():
         return f"The folder {shown_path(path.parent)} does not exist either."
-    names = sorted(entry.name for entry in path.parent.iterdir() if ending_of(entry) in ENDINGS)
+    names = sorted(entry.name for entry in path.parent.iterdir() if extension_of(entry) in ENDINGS)
     return f"Data files in that folder: {', '.join(names[:10])}." if names else None
 
 

@@ -124,6 +124,6 @@ def test_held_out_parts_are_compared_with_one_another(make: Any, tmp_path: Path)
     found = {one.code: one for one in result.warnings if one.code in ("leak", "near_leak", "contradiction")}
     places = {code: (Path(str(one.file)).name, one.line) for code, one in found.items()}
     assert places == {"near_leak": ("t.jsonl", 1), "leak": ("t.jsonl", 2), "contradiction": ("t.jsonl", 3)}
-    assert "1 test example also stands in the validation data" in found["leak"].message
+    assert "1 test example is also in the validation data" in found["leak"].message
     assert "one of the validation data" in found["near_leak"].message
     assert found["leak"].hint == found["near_leak"].hint == HELD_OUT_TWICE

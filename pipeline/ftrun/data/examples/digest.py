@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from ftrun.data.readers.json_fast import canonical_line
+from ftrun.data.readers.json_rows import canonical_line
 from ftrun.protocol.chat import Chat, chat_of
 
 SIZE = 16  # bytes

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace
-from ftrun.data.examples.legacy_functions import upgraded
-from ftrun.data.examples.null_keys import without_empty_keys
-from ftrun.data.examples.sharegpt import converted, is_sharegpt
+from ftrun.data.examples.other_forms import converted, is_sharegpt, upgraded, without_empty_keys
 from ftrun.data.readers.rows import Row
 from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment
@@ -32,7 +31,9 @@ from ftrun.protocol.rows import (
 from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
 from ftrun.targets.training_rules import DEFAULT_CODE, is_default, rule_faults, rules_of
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from ftrun.experiment.templates.rendering import Renderer
+
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
 ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
@@ -42,43 +43,13 @@ BLANK_CURE = "Fill it in, or delete the row; `where: ({} | trim) != ''` in the s
 TEMPLATES = ("user", "assistant", "messages", "preferred", "non_preferred")
 
 
-class RowRenderer(Protocol):
-    """What renders the prompt; `ftrun.experiment.templates.rendering.Renderer` is the real one."""
-
-    def render_row(
-        self, row: Mapping[str, Any], *, file: str | None = None, line: int | None = None
-    ) -> list[Message]:
-        """Return the messages of a row; a UserError with a place if it can't be rendered."""
-        ...
-
-    def render_system(
-        self, row: Mapping[str, Any] | None = None, *, file: str | None = None, line: int | None = None
-    ) -> str | None:
-        """Return the system prompt for a row, None if there is none."""
-        ...
-
-    def render_output(
-        self, key: str, row: Mapping[str, Any], *, file: str | None = None, line: int | None = None
-    ) -> str:
-        """Return what `prompt.preferred` or `prompt.non_preferred` (`key`) gives for a row."""
-        ...
-
-    def render_item(
-        self, row: Mapping[str, Any], *, file: str | None = None, line: int | None = None
-    ) -> dict[str, str]:
-        """Return the fields of `prompt.item` for a row."""
-        ...
-
-
 class ExampleMaker:
     """Turns rows into training rows; what is wrong goes to `findings`."""
 
-    def __init__(
-        self, experiment: Experiment, findings: Findings, renderer: RowRenderer | None = None
-    ) -> None:
+    def __init__(self, experiment: Experiment, findings: Findings) -> None:
         self._experiment = experiment
         self._findings = findings
-        self._renderer = renderer
+        self._renderer: Renderer | None = None
         self._prompt, self._method = experiment.prompt, experiment.train.method
         self._given = [key for key in TEMPLATES if getattr(self._prompt, key) is not None]
         split = experiment.data.split
@@ -94,9 +65,9 @@ class ExampleMaker:
     def example_of(self, row: Row, place: FilePlace) -> TrainingRow | None:
         """Return the whole training row that a row becomes, None if it can't be used."""
         if self._as_they_are:
-            chat = row.made.chat if row.made else chat_of(row.values)
+            chat = chat_of(row.values)
             if chat is not None and is_sound_example(chat):  # what most rows are, in a tenth of the time
-                return row.made or TrainingRow({"messages": row.values["messages"]}, chat)
+                return TrainingRow({"messages": row.values["messages"]}, chat)
         values = converted(row.values) if self._convert and is_sharegpt(row.values) else row.values
         values = upgraded(values) if self._upgrade else values
         try:
@@ -136,21 +107,21 @@ class ExampleMaker:
             usable = usable and fault.code == "ignored_key"
         made = training_row(values, self._method)
         if self._prompt.item:
-            made |= self._told(self._chosen().render_item, values, row, place)
+            made |= self._told(self._templates().render_item, values, row, place)
         return self._finished(made, values, row, place) if usable else None
 
     def _rendered(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> TrainingRow | None:
         if self._method != "dpo":
-            made: dict[str, Any] = {"messages": self._told(self._chosen().render_row, values, row, place)}
+            made: dict[str, Any] = {"messages": self._told(self._templates().render_row, values, row, place)}
             if self._prompt.item:
-                made |= self._told(self._chosen().render_item, values, row, place)
+                made |= self._told(self._templates().render_item, values, row, place)
             return self._finished(made, values, row, place)
         messages = values.get("messages")
         if not isinstance(messages, list):
-            messages = self._told(self._chosen().render_row, values, row, place)
+            messages = self._told(self._templates().render_row, values, row, place)
         outputs = {}
         for key, output in zip(("preferred", "non_preferred"), OUTPUTS, strict=True):
-            text = self._told(_output(self._chosen(), key), values, row, place)
+            text = self._told(functools.partial(self._templates().render_output, key), values, row, place)
             outputs[output] = [{"role": "assistant", "content": text}]
         return self._finished({"input": {"messages": messages}, **outputs}, values, row, place)
 
@@ -167,14 +138,17 @@ class ExampleMaker:
             return None
         if self._prompt.system is None or "messages" not in asked or _is_opened(asked["messages"], chat):
             return TrainingRow(made, chat)
-        system = {"role": "system", "content": self._told(self._chosen().render_system, values, row, place)}
+        system = {
+            "role": "system",
+            "content": self._told(self._templates().render_system, values, row, place),
+        }
         empty = list(message_faults([system]))
         self._tell(empty, row, place)
         asked["messages"] = [system, *asked["messages"]]
         return None if empty else TrainingRow(made, chat_of(made))
 
     def _is_usable(self, made: dict[str, Any], row: Row, place: FilePlace) -> bool:
-        """Return whether nothing but warnings can be said of a row; all of it is told."""
+        """Return whether a row has nothing but warnings; all of them are reported."""
         faults = list(row_faults(made, self._method))
         self._tell(faults, row, place)
         if any(fault.code not in WARNINGS for fault in faults):
@@ -236,12 +210,12 @@ class ExampleMaker:
         self, render: Callable[..., Given], values: Mapping[str, Any], row: Row, place: FilePlace
     ) -> Given:
         try:
-            # without the place: the same fault of a template reads the same for each row, so it is told once
+            # without the place: the same fault of a template reads the same for each row and is reported once
             return render(values)
         except DataError:
             return render(values, file=place.name, line=row.line)
 
-    def _chosen(self) -> RowRenderer:
+    def _templates(self) -> Renderer:
         if self._renderer is None:
             from ftrun.experiment.templates.rendering import Renderer  # imports jinja2
 
@@ -252,13 +226,6 @@ class ExampleMaker:
 def _is_opened(messages: list[Any], chat: Chat | None) -> bool:
     """Return whether a system message is among them, which are those of `chat` if it is one."""
     return has_system(messages) if chat is None else not set(SYSTEM_ROLES).isdisjoint(chat.roles)
-
-
-def _output(renderer: RowRenderer, key: str) -> Callable[..., str]:
-    def render(values: Mapping[str, Any], **where: Any) -> str:
-        return renderer.render_output(key, values, **where)
-
-    return render
 
 
 def _at_row(error: UserError, row: Row, place: FilePlace) -> ConfigError:

@@ -24,13 +24,13 @@ class Masker:
             return example
         joined = "\n".join(contents(example))
         raw = joined.encode("utf-8", "surrogatepass")
-        # digits in full width are no ASCII: only a closer look tells them
+        # full-width digits are not ASCII: only a closer look finds them
         if raw.isascii() and not may_expose(raw):
             return example
         replaced: dict[str, Any] = mask(example, self._kinds, self.counts)
         return replaced
 
     def drain(self) -> Counter[str]:
-        """Return what was replaced so far, by kind, and begin anew."""
+        """Return what was replaced so far, by kind, and start again."""
         counts, self.counts = self.counts, Counter()
         return counts

@@ -17,7 +17,7 @@ SHOWN = frozenset(("messages", "tools", *COMPLETION_KEYS, *PREFERENCE_KEYS))  # 
 LONGEST_ADDRESS = 100  # characters of an image's; data: holds all of it
 
 
-class Turn(NamedTuple):
+class ShownText(NamedTuple):
     """A text of an example: who says it, and whether it is learned (if not preferred: to be avoided)."""
 
     role: str
@@ -26,9 +26,9 @@ class Turn(NamedTuple):
     name: str | None = None
 
 
-def turns_of(example: Mapping[str, Any]) -> list[Turn]:
+def turns_of(example: Mapping[str, Any]) -> list[ShownText]:
     """Return the texts of an example; calls are written as `name(arguments)`, images as their address."""
-    return [Turn(_role(span), _text(span), span.trained, span.name) for span in trained_texts(example)]
+    return [ShownText(_role(span), _text(span), span.trained, span.name) for span in trained_texts(example)]
 
 
 def tools_of(example: Mapping[str, Any]) -> Iterator[str]:
@@ -38,7 +38,7 @@ def tools_of(example: Mapping[str, Any]) -> Iterator[str]:
 
 
 def fields_of(example: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield what stands beside the messages: what a grader is given, whether calls may be parallel."""
+    """Yield what the example has besides messages: the fields for a grader, whether calls may be parallel."""
     for key, value in {**asked_of(example), **example}.items():
         if key not in SHOWN:
             yield key, value

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ftrun.data.examples.digest import example_digest
-from ftrun.data.pipeline.samples import Sample, samples
+from ftrun.data.pipeline.samples import PreparedExample, samples
 from ftrun.files import canonical_json
 
 Kind = Literal["added", "removed", "changed", "moved"]
@@ -20,8 +20,8 @@ class Change(NamedTuple):
     """An example that is new, gone, another than before, or in another split. `before`: as it was."""
 
     kind: Kind
-    before: Sample | None
-    now: Sample | None
+    before: PreparedExample | None
+    now: PreparedExample | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class _Known(NamedTuple):
     place: bytes
 
 
-def _known(found: Iterable[Sample]) -> dict[bytes, _Known]:
+def _known(found: Iterable[PreparedExample]) -> dict[bytes, _Known]:
     known: dict[bytes, _Known] = {}
     for sample in found:
         example = dict(sample.example)
@@ -101,12 +101,12 @@ def _pairs(old: Mapping[bytes, _Known], new: Mapping[bytes, _Known]) -> dict[byt
     return pairs
 
 
-def _read(folder: Path, project: Path, wanted: set[bytes | None]) -> dict[bytes | None, Sample]:
+def _read(folder: Path, project: Path, wanted: set[bytes | None]) -> dict[bytes | None, PreparedExample]:
     """Return the wanted examples by their digest."""
     return {digest: sample for digest, sample in _digested(folder, project) if digest in wanted}
 
 
-def _digested(folder: Path, project: Path) -> Iterator[tuple[bytes, Sample]]:
+def _digested(folder: Path, project: Path) -> Iterator[tuple[bytes, PreparedExample]]:
     for sample in samples(folder, project):
         yield example_digest(dict(sample.example)), sample
 

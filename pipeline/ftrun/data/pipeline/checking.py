@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ftrun.cost.availability import target_problems
+from ftrun.cost import availability
 from ftrun.cost.models import limit_of
 from ftrun.cost.prices import price
 from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.pipeline.counting import Counted, FileStatistics
+from ftrun.data.diagnostics.codes import CODES
+from ftrun.data.diagnostics.findings import Findings, Severity
+from ftrun.data.pipeline.counting import Counts, FileStatistics
 from ftrun.data.pipeline.preparing import look_at
-from ftrun.data.pipeline.severity import severities
 from ftrun.data.pipeline.tally import read_tally
-from ftrun.data.quality.overlap import recall_ids
-from ftrun.data.quality.pii import TOKENS, WORDS
+from ftrun.data.quality import overlap
+from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
 from ftrun.data.quality.places import told
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken
 from ftrun.data.types import Prepared
-from ftrun.errors import Problem
+from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
 
 FEW_EXAMPLES = 50
+OF_ACTION: dict[str, Severity] = {"off": "off", "warn": "warning", "block": "error", "mask": "error"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ class CheckResult:
 
 
 def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
-    """Return what the prepared files (given as such, or by their folder) hold and what is wrong with them.
+    """Return what the prepared files (given as such, or by their folder) contain and what is wrong with them.
 
     DataError if they are not there or damaged.
     """
@@ -88,9 +91,24 @@ def examine(
         return _nothing(findings)
     _judge(experiment, counted, findings)
     for problem in target_problems(experiment):
-        file, line, column = problem.file, problem.line, problem.column
-        findings.add(problem.code, problem.message, file=file, line=line, column=column)
+        findings.keep(problem)
     return _result(experiment, counted, findings)
+
+
+def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
+    """Yield warnings about the target as of `day` (default: today): a model that shuts down, old prices."""
+    for problem in availability.target_problems(experiment, day):
+        problem.hint = CODES[problem.code].cure
+        yield problem
+
+
+def recalled(experiment: Experiment, folder: Path) -> frozenset[str]:
+    """Return the ids of the eval prompts that the training file in `folder` asks; none without the file."""
+    path = folder / "train.jsonl"
+    if not experiment.evaluation.prompts or not path.is_file():
+        return frozenset()
+    with path.open("rb") as lines:
+        return overlap.recalled(experiment.evaluation.prompts, map(json.loads, lines))
 
 
 def _nothing(findings: Findings) -> CheckResult:
@@ -105,7 +123,7 @@ def _nothing(findings: Findings) -> CheckResult:
     )
 
 
-def _result(experiment: Experiment, counted: Counted, findings: Findings) -> CheckResult:
+def _result(experiment: Experiment, counted: Counts, findings: Findings) -> CheckResult:
     train = counted.files["train"]
     examples, tokens, flags = (train.examples, train.billed_tokens, train.flags) if train else (0, 0, 0)
     return CheckResult(
@@ -116,7 +134,7 @@ def _result(experiment: Experiment, counted: Counted, findings: Findings) -> Che
         estimate={**price(experiment, examples=examples, train_tokens=tokens), **_exactness(flags)},
         rows=counted.origin.rows,
         duplicates=counted.origin.duplicates,
-        recall=recall_ids(counted.notes.kept),
+        recall=overlap.recall_ids(counted.notes.kept),
     )
 
 
@@ -125,7 +143,7 @@ def _exactness(flags: int) -> dict[str, Any]:
     return {"tools_exact": not flags & TOOLS, "tools_recipe": RECIPE, "images_exact": not flags & IMAGES}
 
 
-def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     _judge_size(experiment, counted, findings)  # first: what follows makes no row unusable
     _tell_notes(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
@@ -142,12 +160,12 @@ def _judge(experiment: Experiment, counted: Counted, findings: Findings) -> None
         file, line = counted.place(experiment.project, numbers)
         role, _, earlier = pair.partition(" ")
         whose, hint = ("training", None) if earlier == "train" else (earlier, HELD_OUT_TWICE)
-        message = f"{_examples(times, role)} also stand{'s' if times == 1 else ''} in the {whose} data"
+        message = f"{_examples(times, role)} {'is' if times == 1 else 'are'} also in the {whose} data"
         findings.add("leak", message + "; the first is here", file=file, line=line, hint=hint)
 
 
-def _tell_notes(experiment: Experiment, counted: Counted, findings: Findings) -> None:
-    """Tell what content checks noted: what they say of single texts once a code, the rest as it is."""
+def _tell_notes(experiment: Experiment, counted: Counts, findings: Findings) -> None:
+    """Report what content checks noted: once per code for single texts, the rest as it is."""
     place = partial(counted.place, experiment.project)
     texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
     for code, message, (file, line) in told(texts, counted.notes.uncounted, place):
@@ -173,7 +191,7 @@ def _of_text(fault: Fault) -> bool:
     return bool(fault.field) and fault.code != "recall"
 
 
-def _judge_size(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+def _judge_size(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     train = counted.examples("train")
     if train >= FEW_EXAMPLES or findings.failed:  # rows that have errors may be what is missing
         return
@@ -203,14 +221,14 @@ def _is_share(experiment: Experiment, role: str) -> bool:
     return split is not None and not isinstance(getattr(split, role), tuple)
 
 
-def _judge_duplicates(experiment: Experiment, counted: Counted, findings: Findings) -> None:
+def _judge_duplicates(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     origin = counted.origin
     if origin.first_near is not None:
         nearly = (
             "row nearly repeats an earlier one" if origin.near == 1 else "rows nearly repeat earlier ones"
         )
         file, line = counted.place(experiment.project, origin.first_near)
-        kept = "Nothing need be done; `dedupe: exact` would keep them."
+        kept = "No action needed; `dedupe: exact` would keep them."
         message = f"{origin.near} {nearly}: left out; the first is here"
         findings.add("near_duplicates", message, file=file, line=line, hint=kept)
     if origin.first_duplicate is None:
@@ -219,7 +237,7 @@ def _judge_duplicates(experiment: Experiment, counted: Counted, findings: Findin
     repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
     message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {dropped}; the first is here"
     file, line = counted.place(experiment.project, origin.first_duplicate)
-    hint = None if experiment.data.dedupe != "off" else "Say `dedupe: exact`, the default, to leave them out."
+    hint = None if experiment.data.dedupe != "off" else "Set `dedupe: exact`, the default, to leave them out."
     findings.add("duplicates", message, file=file, line=line, hint=hint)
 
 
@@ -229,3 +247,38 @@ def _examples(number: int, role: str) -> str:
 
 def _as_dict(problem: Problem) -> dict[str, Any]:
     return {name: getattr(problem, name) for name in ("code", "file", "line", "message", "hint")}
+
+
+def severities(experiment: Experiment) -> dict[str, Severity]:
+    """Return, by code, how bad findings are that are not taken as the table has them.
+
+    ConfigError with every code of `data.checks` that there is not, or that can't be set there.
+    """
+    problems = list(_problems(experiment))
+    if problems:
+        raise ConfigError(problems[0].message, problems=problems)
+    taken: dict[str, Severity] = {**experiment.data.checks}
+    done = actions(experiment.data.pii)
+    # what a mask did not catch must not be sent
+    return taken | {f"pii_{kind}": OF_ACTION[done[kind]] for kind in KINDS}
+
+
+def _problems(experiment: Experiment) -> Iterator[Problem]:
+    for code, severity in experiment.data.checks.items():
+        where = place_of(experiment, "data", "checks", code)
+        if code.startswith("pii_") and code in CODES:
+            kind = code.removeprefix("pii_")
+            hint = f"Set it in `data.pii: {{{kind}: off}}`: off, warn, block or mask."
+            yield Problem(f"{code} is not set in `data.checks`", code="checks", hint=hint, **where)
+        elif code not in CODES:
+            yield Problem(f"there is no check {code!r}", code="checks", hint=_near(code), **where)
+        elif CODES[code].severity == "error" and severity != "error":
+            message = f"{code} stays an error: what has it can't be trained on"
+            yield Problem(message, code="checks", hint=CODES[code].cure, **where)
+
+
+def _near(code: str) -> str:
+    import difflib  # only errors need it
+
+    near = difflib.get_close_matches(code, list(CODES), n=1)
+    return f"Did you mean {near[0]}?" if near else "Each finding ends with its code; docs/checks.md has all."

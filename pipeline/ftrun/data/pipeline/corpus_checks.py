@@ -1,15 +1,17 @@
-"""Running the checks that compare examples, once all of them are gathered and divided."""
+"""The checks that compare examples, once all of them are gathered and divided."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ftrun.data.pipeline.background import Beside
 from ftrun.data.pipeline.gathering import Gathered
+from ftrun.data.pipeline.workers import WorkerPool
 from ftrun.data.quality.checks import corpus_checks
 from ftrun.experiment.model import Experiment
+from ftrun.processes import worker_count
 from ftrun.protocol.faults import Fault
 
 Result = TypeVar("Result")
@@ -17,11 +19,11 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class GatheredCorpus:
-    """What a corpus check may ask of the gathered examples."""
+    """What a corpus check may ask of the gathered examples. `ending`: closed when the checks are over."""
 
     gathered: Gathered
     parts: bytearray
-    beside: Beside
+    ending: contextlib.ExitStack
 
     def place(self, index: int) -> tuple[str, int]:
         """Return file and line at which an example's row starts."""
@@ -32,22 +34,28 @@ class GatheredCorpus:
         return self.gathered.spool.examples(indices)
 
     def begin(self, function: Callable[..., Result], *arguments: object) -> Callable[[], Result]:
-        """Begin a call in another process, and return what waits for its result."""
-        return self.beside.begin(function, *arguments)
+        """Begin `function(*arguments)`, all of which can be pickled, in another process; return what waits
+        for its result. With one core it is called here, when its result is asked for.
+        """
+        if worker_count() < 2:
+            return lambda: function(*arguments)
+        pool = self.ending.enter_context(WorkerPool(1))
+        future = pool.submit(function, *arguments)
+        return lambda: pool.result(future)
 
 
 def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> None:
-    """Add to the notes what the checks of rows said, with their places, and what those of all rows say."""
+    """Add to the notes what the checks of rows found, with their places, and what those of all rows find."""
     for noted, fault in gathered.noted:
         gathered.notes.add(fault, gathered.place_of(noted))
     checks = corpus_checks(experiment)
-    said: dict[int, list[tuple[int | None, Fault]]] = {}
-    with Beside() as beside:
-        corpus = GatheredCorpus(gathered, parts, beside)
+    found: dict[int, list[tuple[int | None, Fault]]] = {}
+    with contextlib.ExitStack() as ending:
+        corpus = GatheredCorpus(gathered, parts, ending)
         facts = zip(checks, gathered.facts, strict=True)
         judged = [check.judge(memoryview(of_check), corpus) for check, of_check in facts]
         for number in sorted(range(len(checks)), key=lambda one: checks[one].begins_early):
-            said[number] = list(judged[number])
+            found[number] = list(judged[number])
     for number in range(len(checks)):
-        for index, fault in said[number]:
+        for index, fault in found[number]:
             gathered.notes.add(fault, None if index is None else gathered.place_of(index))

@@ -60,7 +60,7 @@ class FileStatistics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class Counts:
     """All numbers. `leaks`: how many of a part stand in an earlier one ("test validation"), and the first."""
 
     origin: Origin
@@ -89,7 +89,7 @@ class Counted:
         }
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Counted:
+    def from_dict(cls, value: Mapping[str, Any]) -> Counts:
         """Return what `as_dict` gave; TypeError, KeyError or ValueError if it is damaged."""
         return cls(
             origin=Origin.from_dict(value["origin"]),
@@ -105,7 +105,7 @@ def _statistics_from(value: Mapping[str, Any]) -> FileStatistics:
     return FileStatistics(**{**value, **bars})
 
 
-def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> Counted:
+def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> Counts:
     """Return the numbers of examples that are divided into `parts`; `limit` tokens are learned of each."""
     first_over_limit: dict[str, NumberedPlace] = {}
     for index in (index for index, tokens in enumerate(gathered.tokens) if tokens > limit):
@@ -115,7 +115,7 @@ def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> C
         pair = f"{SPLITS[parts[index]]} {SPLITS[earlier]}"
         times, first = leaks.get(pair, (0, gathered.place_of(index)))
         leaks[pair] = (times + 1, first)
-    return Counted(
+    return Counts(
         origin=origin,
         files={
             role: _statistics(gathered, parts, part, limit) if part in (TRAIN, *set(parts)) else None

@@ -5,23 +5,22 @@ Memory holds about fifty bytes an example, never its text.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from array import array
 from bisect import bisect_right
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
 from ftrun.data.diagnostics.notes import Notes
-from ftrun.data.examples.making import RowRenderer
-from ftrun.data.pipeline.reading import Announce, Reading, Step
-from ftrun.data.pipeline.row_work import Batch, Task, damaged_file
+from ftrun.data.pipeline.reading import Announce, FilePart, portions
+from ftrun.data.pipeline.row_work import Batch, damaged_file
 from ftrun.data.pipeline.spool import Spool
-from ftrun.data.pipeline.workers import Crew, Done
+from ftrun.data.pipeline.workers import worked_on
 from ftrun.data.quality.checks import corpus_checks
-from ftrun.data.readers.file_spans import OddFileError
 from ftrun.data.readers.sources import Role, SourceFile, usable_files
 from ftrun.data.split.division import TEST, TRAIN, VALIDATION
 from ftrun.data.split.duplicates import repeated
@@ -99,13 +98,13 @@ class Gathered:
         self.rows_before = self.rows
         self._begin(len(self), len(self.files) - 1)
 
-    def add(self, batch: Batch, spool_file: int) -> None:
+    def add(self, batch: Batch) -> None:
         """Take over what came of some rows of the newest file."""
         count = len(batch.lines)
         self._note(batch)
         self.marks |= {len(self) + index: mark for index, mark in batch.marks.items()}
         self.rows += batch.rows
-        self.spool.add(spool_file, batch.offset, count)
+        self.spool.add(batch.text)
         self.roles += bytes((OWN_PART[batch.role],)) * count
         self.line_of.extend(batch.lines)
         self.rank_of.extend(batch.ranks)
@@ -129,7 +128,7 @@ class Gathered:
                 self.notes.add_uncounted({fault.code: 1})
 
     def locate(self, files: Sequence[str], places: Iterable[tuple[int, int]]) -> None:
-        """Say where the examples came from in truth: an index into `files` and a line for each."""
+        """Set the sources that the examples came from: an index into `files` and a line for each."""
         self.files = list(files)
         self._starts, self._file_at = [], []
         for index, (file, line) in enumerate(places):
@@ -183,11 +182,13 @@ def gather(
     spool: Spool,
     findings: Findings,
     announce: Announce | None = None,
-    renderer: RowRenderer | None = None,
 ) -> Gathered:
     """Read all sources into `spool`; what is wrong goes to `findings`, and the good rows are gathered."""
     files = usable_files(experiment, findings)
-    gathered = _gather(_Pass(experiment, files, spool, findings, announce, renderer))
+    large = sum(_size(file.path) for file in files) > LARGE
+    read = portions(experiment, files, announce)
+    done = worked_on(experiment, read, large=large)
+    gathered = _gathered(experiment, spool, findings, done)
     gathered.find_duplicates(drop=experiment.data.dedupe != "off")
     return gathered
 
@@ -199,81 +200,43 @@ def gather_written(experiment: Experiment, spool: Spool, paths: Mapping[Role, Pa
     """
     files = [SourceFile(path=paths[role], source=WRITTEN, role=role, format="jsonl") for role in paths]
     findings = Findings()
-    gathered = _gather(_Pass(experiment, files, spool, findings, written=True))
+    large = sum(_size(file.path) for file in files) > LARGE
+    done = worked_on(experiment, portions(experiment, files), written=True, large=large)
+    gathered = _gathered(experiment, spool, findings, done)
     for error in findings.errors:
         raise damaged_file(error.file, error.line)
     return gathered
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """All that a pass over files needs. `written`: they are prepared files."""
-
-    experiment: Experiment
-    files: Sequence[SourceFile]
-    spool: Spool
-    findings: Findings
-    announce: Announce | None = None
-    renderer: RowRenderer | None = None
-    written: bool = False
-
-
-def _gather(all_of: _Pass) -> Gathered:
-    whole: set[int] = set()
-    while True:
-        try:
-            return _attempt(all_of, whole)
-        except OddFileError as error:  # seldom, and late: the beginning of each file has been looked at
-            whole |= set(range(len(all_of.files))) if whole else {error.index}
-            all_of.spool.forget()
-
-
-def _attempt(all_of: _Pass, whole: set[int]) -> Gathered:
-    experiment, findings = all_of.experiment, Findings()
+def _gathered(
+    experiment: Experiment, spool: Spool, findings: Findings, done: Generator[tuple[FilePart, Batch | None]]
+) -> Gathered:
+    """Return what came of all portions; what is wrong with them goes to `findings`."""
     facts = [bytearray() for _ in corpus_checks(experiment)]
-    gathered = Gathered(spool=all_of.spool, project=experiment.project, facts=facts)
-    reading = Reading(experiment, all_of.files, whole, None if whole else all_of.announce)
-    given: deque[Step] = deque()
-
-    def tasks() -> Iterator[Task | None]:
-        for step in reading.steps():
-            given.append(step)
-            yield step.task
-
-    crew = Crew(
-        experiment,
-        all_of.spool,
-        renderer=all_of.renderer,
-        written=all_of.written,
-        large=sum(_size(file.path) for file in all_of.files) > LARGE,
-    )
-    with crew:
-        try:
-            for done in crew.work(tasks()):
-                _take(gathered, findings, given.popleft(), done)
-        except OddFileError as error:
-            error.index = given[0].file if error.index < 0 else error.index
-            raise
-    all_of.findings.merge(findings)
+    gathered, found = Gathered(spool=spool, project=experiment.project, facts=facts), Findings()
+    with contextlib.closing(done):
+        for portion, batch in done:
+            _take(gathered, found, portion, batch)
+    findings.merge(found)
     return gathered
 
 
-def _take(gathered: Gathered, findings: Findings, step: Step, done: Done | None) -> None:
-    found = step.findings
-    if step.opens is not None:
-        gathered.open_file(step.opens, step.weight)
-    if done is not None:
-        found.merge(done.batch.findings)
-        found.sort_by_line()  # rows were read first and looked at then
-        gathered.add(done.batch, done.spool_file)
+def _take(gathered: Gathered, findings: Findings, portion: FilePart, batch: Batch | None) -> None:
+    found = portion.findings
+    if portion.opens is not None:
+        gathered.open_file(portion.opens, portion.weight)
+    if batch is not None:
+        found.merge(batch.findings)
+        found.sort_by_line()  # records were read first and looked at then
+        gathered.add(batch)
     findings.merge(found)
-    seen = gathered.rows - gathered.rows_before if step.seen is None else step.seen
-    if step.ends is not None and not seen and not findings.failed:
-        findings.add("no_rows", "the file has no rows", file=step.ends.name, line=1)
+    seen = gathered.rows - gathered.rows_before if portion.seen is None else portion.seen
+    if portion.ends is not None and not seen and not findings.failed:
+        findings.add("no_rows", "the file has no rows", file=portion.ends.name, line=1)
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # who reads it says so
+        return 0  # reading it reports why

@@ -1,6 +1,6 @@
 """The promise about generated rows: they are trained on or left out, and never held out.
 
-One that rewords a row is left out unless that row stands unchanged in the training part: a paraphrase of a
+One that rewords a row is left out unless that row is unchanged in the training split: a paraphrase of a
 held-out row would give its answer away.
 """
 
@@ -25,7 +25,7 @@ Place = tuple[str, int]  # file relative to the project, line
 def source_rows(experiment: Experiment) -> Iterator[tuple[str, Row]]:
     """Yield the good rows of `data.sources` with their files, relative to the project."""
     project = experiment.project.resolve()
-    findings = Findings()  # who prepared the data has told of them
+    findings = Findings()  # they were reported when the data were prepared
     files = usable_files(experiment, findings)
     choices = Choices(experiment, files, findings)
     for file in files:
@@ -43,7 +43,7 @@ def leave_out(experiment: Experiment, gathered: Gathered, parts: bytearray, find
     """
     for index in gathered.marks:
         if parts[index] != TRAIN:
-            message = "a generated row stands in a file of held-out rows"
+            message = "a generated row is in a file of held-out rows"
             file, line = gathered.place(index)
             findings.add("generated_held_out", message, once=True, file=file, line=line)
     wanted = {mark.seed for mark in gathered.marks.values() if mark.seed is not None}

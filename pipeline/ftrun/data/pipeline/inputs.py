@@ -9,12 +9,11 @@ from typing import Any
 
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.pipeline.hashes import data_hash
 from ftrun.data.readers.sources import SourceFile, source_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Source, Split, Sql, Template, TemplateTree
 from ftrun.experiment.places import shown_path
-from ftrun.files import digest
+from ftrun.files import digest, sha256_file
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 CELLS_VERSION = 2  # raise it when the same workbook would give other values
@@ -37,6 +36,20 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
         ),
         **_masked(experiment),
     }
+
+
+def severity_inputs(experiment: Experiment) -> dict[str, Any]:
+    """Return, as JSON values, what the experiment says about severities; nothing if it says nothing.
+
+    ConfigError if it names a check that does not exist.
+    """
+    given = {"checks": dict(experiment.data.checks), "pii": experiment.data.pii}
+    given = {name: value for name, value in given.items() if value}
+    if given:
+        from ftrun.data.pipeline.checking import severities  # its patterns cost milliseconds
+
+        severities(experiment)
+    return given
 
 
 def _masked(experiment: Experiment) -> dict[str, Any]:
@@ -87,8 +100,8 @@ def content_hash(file: SourceFile) -> str:
     try:
         log = file.path.with_name(f"{file.path.name}-wal")  # what SQLite has not yet put into the file
         if file.format == "sqlite" and log.is_file() and log.stat().st_size:
-            return digest([data_hash(file.path), data_hash(log)])
-        return data_hash(file.path)
+            return digest([sha256_file(file.path), sha256_file(log)])
+        return sha256_file(file.path)
     except OSError as error:
         message = f"the file can't be read: {error.strerror}"
         raise DataError(message, code="unreadable", file=shown_path(file.path)) from error
@@ -99,7 +112,7 @@ def _rows_hash(sql: Sql) -> str:
 
     findings = Findings()
     place = FilePlace(f"${sql.url_env}", findings)
-    # a row counts whatever stands in it: if it can't be used, reading it says so
+    # a row counts whatever it contains: if it can't be used, reading it says so
     with suppress(UnusableFileError), snapshot(sql, place, needed=frozenset()) as taken:
         return taken.sha256()
     findings.raise_errors()

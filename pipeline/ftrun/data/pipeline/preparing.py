@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from array import array
 from collections.abc import Callable
@@ -9,18 +10,15 @@ from pathlib import Path
 
 from ftrun.cost.models import limit_of
 from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.examples.making import RowRenderer
 from ftrun.data.pipeline.corpus_checks import compare
-from ftrun.data.pipeline.counting import Counted, count
+from ftrun.data.pipeline.counting import Counts, count
 from ftrun.data.pipeline.gathering import Gathered, gather
 from ftrun.data.pipeline.generated import leave_out
-from ftrun.data.pipeline.near_repeats import leave_out_near
-from ftrun.data.pipeline.split_judgement import judge_parts
+from ftrun.data.pipeline.judging import judge_files, judge_method, judge_parts
 from ftrun.data.pipeline.spool import Spool
 from ftrun.data.pipeline.tally import write_tally
-from ftrun.data.pipeline.training_limits import judge_files, judge_method
-from ftrun.data.pipeline.weights import weigh
 from ftrun.data.pipeline.writing import write_files
+from ftrun.data.readers.selection import copies
 from ftrun.data.split.advice import advice, sizes, taken
 from ftrun.data.split.division import TRAIN, divide
 from ftrun.data.types import Origin, Prepared
@@ -29,6 +27,7 @@ from ftrun.experiment.places import place_of
 from ftrun.files import make_folder, room_in
 from ftrun.targets.training_rules import DEFAULT_CODE
 
+DIGEST = 16  # bytes
 Announce = Callable[[str], None]
 
 
@@ -36,15 +35,13 @@ def prepare(
     experiment: Experiment,
     folder: Path,
     announce: Announce | None = None,
-    *,
-    renderer: RowRenderer | None = None,
 ) -> Prepared:
     """Write the prepared files into `folder`; DataError with every problem, and then nothing is written."""
     # a check may look at what the default target can't do; a run stops there
     findings = Findings({DEFAULT_CODE: "error"})
     make_folder(folder)
     with room_in(folder), Spool(folder) as spool:
-        gathered, parts = _gathered(experiment, spool, findings, announce, renderer)
+        gathered, parts = _gathered(experiment, spool, findings, announce)
         findings.raise_errors()
         origin = _origin(gathered, findings)
         prepared = _write(experiment, folder, gathered, parts, origin)
@@ -59,14 +56,14 @@ def look_at(
     announce: Announce | None = None,
     *,
     folder: Path | None = None,
-) -> Counted | None:
+) -> Counts | None:
     """Count the good rows, and write them if there is a `folder`; the rest goes to `findings`.
 
     None if no row is good.
     """
     place = Path(tempfile.gettempdir())
     with room_in(place), Spool(place) as spool:
-        gathered, parts = _gathered(experiment, spool, findings, announce, None)
+        gathered, parts = _gathered(experiment, spool, findings, announce)
         if not gathered:
             return None
         origin = _origin(gathered, findings)
@@ -80,18 +77,33 @@ def _gathered(
     spool: Spool,
     findings: Findings,
     announce: Announce | None,
-    renderer: RowRenderer | None,
 ) -> tuple[Gathered, bytearray]:
     """Return the good rows and the part of each."""
     judge_method(experiment, findings)
-    gathered = gather(experiment, spool, findings, announce, renderer)
+    gathered = gather(experiment, spool, findings, announce)
     if experiment.data.dedupe == "near":
-        leave_out_near(gathered)
+        _leave_out_near(gathered)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
-    parts = weigh(gathered, parts)
+    parts = _weighed(gathered, parts)
     judge_files(experiment, gathered, parts, findings)
     compare(experiment, gathered, parts)
     return gathered, parts
+
+
+def _leave_out_near(gathered: Gathered) -> None:
+    """Leave out of the rows that are divided those that nearly repeat an earlier one that stays.
+
+    Held-out files of their own keep all their rows. quality/minhash.py states time and memory.
+    """
+    from ftrun.data.quality.minhash import dropped, near_pairs
+    from ftrun.data.quality.ngrams import compared
+
+    indices = [index for index, role in enumerate(gathered.roles) if role == TRAIN]
+    gone = dropped(near_pairs(indices, lambda wanted: map(compared, gathered.spool.examples(wanted))))
+    if not gone:
+        return
+    gathered.near, gathered.first_near = len(gone), gathered.place_of(min(gone))
+    gathered.leave_out(bytearray(index in gone for index in range(len(gathered))))
 
 
 def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> bytearray:
@@ -125,6 +137,23 @@ def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> 
 def _chosen(values: array[int], indices: array[int]) -> array[int]:
     """Return the values at `indices`; none of none."""
     return values if len(values) in (0, len(indices)) else array("Q", (values[index] for index in indices))
+
+
+def _weighed(gathered: Gathered, parts: bytearray) -> bytearray:
+    """Note how often each example is written, leave out those that are not; return the parts of the rest."""
+    if all(weight == 1 for weight in gathered.weights):
+        return parts
+    times = bytearray(_times(gathered, index) if part == TRAIN else 1 for index, part in enumerate(parts))
+    unused = bytearray(count == 0 for count in times)
+    if any(unused):
+        gathered.leave_out(unused)
+    gathered.times = bytearray(count for count in times if count)
+    return bytearray(itertools.compress(parts, times))
+
+
+def _times(gathered: Gathered, index: int) -> int:
+    weight = gathered.weights[gathered.place_of(index)[0]]
+    return copies(weight, bytes(gathered.digests[index * DIGEST : (index + 1) * DIGEST]))
 
 
 def _write(

@@ -1,37 +1,35 @@
-"""The order in which files are read, and how rows are handed out: in spans, or read here in portions.
+"""The order in which files are read, and how their records are handed out in portions.
 
-Also what is found while reading here: it travels with the rows, so that all is told in the files' order.
+What is found while reading travels with the portions, so that problems are reported in the files' order.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Container, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
 from ftrun.data.pipeline.row_work import Task
-from ftrun.data.readers.file_spans import OddFileError, can_divide, divide_file
-from ftrun.data.readers.rows import Choices, read_rows
+from ftrun.data.readers.rows import Choices, needed_in, read_records, read_rows
 from ftrun.data.readers.selection import Choice
 from ftrun.data.readers.sources import SourceFile
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 
 Announce = Callable[[str], None]
-PORTION = 250  # rows handed out at a time
+ROWS, SIZE = 1000, 1 << 18  # of a portion: at most so many records, and about so many characters
 
 
-class Step(NamedTuple):
+class FilePart(NamedTuple):
     """A part of the reading: `findings` come first, then what comes of `task`.
 
     `opens` is the name of a file that begins here, `ends` a file that is over; None: neither. `seen` is how
-    many rows a file has that was read here, before any were left out.
+    many rows a file has among which some were chosen.
     """
 
-    file: int  # index into the files
     findings: Findings
     task: Task | None = None
     opens: str | None = None
@@ -40,56 +38,72 @@ class Step(NamedTuple):
     seen: int | None = None
 
 
-class Reading:
-    """The steps through all files. `whole`: the files (indices) that must not be read in spans."""
+def portions(
+    experiment: Experiment, files: Sequence[SourceFile], announce: Announce | None = None
+) -> Iterator[FilePart]:
+    """Yield all that is read, in order."""
+    project, findings = experiment.project.resolve(), Findings()
+    choices = Choices(experiment, files, findings)
+    for file in files:
+        choice = choices.of(file)
+        if choice.is_full:
+            continue
+        place = FilePlace(shown_path(file.path), findings)
+        if announce:
+            announce(f"reading {place.name}")
+        name = relative_name(file.path, project)
+        yield FilePart(findings.drain(), opens=name, weight=file.source.weight)
+        seen = choice.seen
+        for task in _tasks(experiment, file, place, findings, choice):
+            yield FilePart(findings.drain(), task)
+        yield FilePart(findings.drain(), ends=place, seen=choice.seen - seen if choice.chooses else None)
+    choices.finish()
+    yield FilePart(findings.drain())
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        files: Sequence[SourceFile],
-        whole: Container[int] = (),
-        announce: Announce | None = None,
-    ) -> None:
-        self._experiment, self._files, self._whole, self._announce = experiment, files, whole, announce
-        self._findings = Findings()
-        self._choices = Choices(experiment, files, self._findings)
 
-    def steps(self) -> Iterator[Step]:
-        """Yield all steps; OddFileError, with the file's index, if one can't be read in spans after all."""
-        project = self._experiment.project.resolve()
-        for index, file in enumerate(self._files):
-            in_spans = index not in self._whole and can_divide(file)
-            choice = None if in_spans else self._choices.of(file)
-            if choice is not None and choice.is_full:
-                continue
-            place = FilePlace(shown_path(file.path), self._findings)
-            if self._announce:
-                self._announce(f"reading {place.name}")
-            name, weight = relative_name(file.path, project), file.source.weight
-            yield Step(index, self._findings.drain(), opens=name, weight=weight)
-            seen = choice.seen if choice else 0
-            tasks = self._portions(file, place, choice) if choice else self._spans(index, file, place)
-            for task in tasks:
-                yield Step(index, self._findings.drain(), task)
-            yield Step(index, self._findings.drain(), ends=place, seen=choice.seen - seen if choice else None)
-        self._choices.finish()
-        yield Step(-1, self._findings.drain())
+def _tasks(
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice
+) -> Iterator[Task]:
+    """Yield the records of a file; where the source chooses among its rows, these are made here."""
+    if choice.chooses:
+        rows = read_rows(experiment, file, place, findings, choice)
+        for some in _in_parts((row.line, row) for row in rows):
+            yield Task(file, place.name, some)
+        return
+    try:
+        records, decode = read_records(file, place, needed_in(experiment, file))
+    except UnusableFileError:
+        return  # its problem has been added
+    for some in _in_parts(records):
+        yield Task(file, place.name, some, decode)
 
-    def _spans(self, index: int, file: SourceFile, place: FilePlace) -> Iterator[Task]:
-        try:
-            for span in divide_file(file):
-                yield Task(file, place.name, [], span)
-        except OddFileError as error:
-            error.index = index
-            raise
 
-    def _portions(self, file: SourceFile, place: FilePlace, choice: Choice) -> Iterator[Task]:
-        rows = read_rows(self._experiment, file, place, self._findings, choice)
-        while portion := list(itertools.islice(rows, PORTION)):
-            yield Task(file, place.name, portion)
+def _in_parts(records: Iterator[tuple[int, Any]]) -> Iterator[list[tuple[int, Any]]]:
+    """Yield the records in lists; they end where the file can't be read on."""
+    part: list[tuple[int, Any]] = []
+    size = 0
+    with contextlib.suppress(UnusableFileError):  # its problem has been added
+        for one in records:
+            part.append(one)
+            size += _size(one[1])
+            if size > SIZE or len(part) == ROWS:
+                yield part
+                part, size = [], 0
+    if part:
+        yield part
+
+
+def _size(record: Any) -> int:
+    """Return about how many characters a line, the values of a table or those of a row have."""
+    if isinstance(record, str):
+        return len(record)
+    if isinstance(record, list):
+        return sum(map(len, record))
+    values = record.values() if isinstance(record, dict) else record.values.values()
+    return sum(len(one) for one in values if isinstance(one, str))
 
 
 def relative_name(path: Path, project: Path) -> str:
-    """Return the name of a data file relative to the (resolved) project, whole if it lies elsewhere."""
+    """Return the name of a data file relative to the (resolved) project, whole if it is elsewhere."""
     resolved = path.parent.resolve() / path.name
     return str(resolved.relative_to(project)) if resolved.is_relative_to(project) else str(path)

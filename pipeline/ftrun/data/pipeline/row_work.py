@@ -1,6 +1,6 @@
-"""All that is done with a row where it is read: made an example, checked, counted, spooled.
+"""All that is done with single rows: decoded, made an example, checked, counted, written as a line.
 
-It knows nothing of other rows, so any process can do it; what needs all of them is done by who gathers.
+It needs no other rows, so any process can do it; `gathering` does what needs all of them.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ftrun.cost.models import encoding_of, family
 from ftrun.cost.tokens import count_rows, countable, text_counter
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
 from ftrun.data.diagnostics.place import FilePlace
 from ftrun.data.examples.digest import DigestMaker
-from ftrun.data.examples.making import ExampleMaker, RowRenderer
+from ftrun.data.examples.making import ExampleMaker
 from ftrun.data.examples.masking import Masker
 from ftrun.data.quality.checks import corpus_checks, row_checks
-from ftrun.data.readers.file_spans import Span
-from ftrun.data.readers.json_fast import json_line
-from ftrun.data.readers.rows import Row, read_span_rows
+from ftrun.data.readers.json_rows import json_line
+from ftrun.data.readers.rows import Decode, Row, rows_of
 from ftrun.data.readers.sources import Role, SourceFile
 from ftrun.data.split.keys import SplitKeys
 from ftrun.data.types import Mark
@@ -44,12 +43,12 @@ _large = functools.partial(array, "Q")
 class Batch:
     """What came of some rows of one file. Entry i of each array belongs to its i-th example.
 
-    The examples' lines stand in the spool from `offset` on. `noted` are faults that content checks found,
-    with i; of each code the first are kept and the rest is counted in `unnoted`.
+    `text` has the examples' lines. `noted` are faults that content checks found, with i; of each code the
+    first are kept and the rest is counted in `unnoted`.
     """
 
     role: Role
-    offset: int
+    text: bytes = b""
     rows: int = 0
     digests: bytearray = field(default_factory=bytearray)  # 16 bytes each
     lines: array[int] = field(default_factory=_small)
@@ -69,32 +68,25 @@ class Batch:
 
 
 class Task(NamedTuple):
-    """Rows of one file: as they are, or the span of the file that holds them. `name`: as messages name it."""
+    """Records of one file with their lines, and what decodes them; without it they are Rows already.
+
+    `name`: the file as messages name it.
+    """
 
     file: SourceFile
     name: str
-    rows: list[Row]
-    span: Span | None = None
+    records: list[tuple[int, Any]]
+    decode: Decode | None = None
 
 
 class RowWork:
-    """Does the work on rows for one experiment. Renders with `renderer`, else with one of its own.
+    """Does the work on rows for one experiment. `written`: they are examples that were prepared before."""
 
-    `written`: the rows are examples that were prepared before.
-    """
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        spool: IO[bytes],
-        *,
-        renderer: RowRenderer | None = None,
-        written: bool = False,
-    ) -> None:
+    def __init__(self, experiment: Experiment, *, written: bool = False) -> None:
         self._experiment = experiment
         self._findings = Findings()
         self._keys = None if written else SplitKeys(experiment, self._findings)
-        maker = ExampleMaker(experiment, self._findings, renderer)
+        maker = ExampleMaker(experiment, self._findings)
         self._example_of = _written_example if written else maker.example_of
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
@@ -102,13 +94,12 @@ class RowWork:
         self._row_checks = row_checks(experiment)
         self._corpus_checks = corpus_checks(experiment)
         self._digest = DigestMaker()
-        self._spool = spool
 
     def do(self, task: Task) -> Batch:
-        """Return what came of the rows of a task; OddFileError if its file must be read as a whole."""
+        """Return what came of the rows of a task."""
         place = FilePlace(task.name, self._findings)
-        batch = Batch(role=task.file.role, offset=self._spool.tell())
-        clock = _Clock(batch.seconds)
+        batch = Batch(role=task.file.role)
+        clock = PhaseClock(batch.seconds)
         rows = self._read(task, place)
         batch.rows = len(rows)
         clock.lap("read")
@@ -119,15 +110,16 @@ class RowWork:
         clock.lap("count")
         self._check_into(batch, examples)
         clock.lap("check")
-        self._write(batch, examples)
+        batch.text = b"".join(json_line(one.example) + b"\n" for one in examples)
         clock.lap("write")
         batch.findings = self._findings.drain()
         return batch
 
     def _read(self, task: Task, place: FilePlace) -> list[Row]:
-        if task.span is None:
-            return task.rows
-        return list(read_span_rows(self._experiment, task.file, task.span, place, self._findings))
+        if task.decode is None:
+            return [row for _, row in task.records]
+        rows = rows_of(self._experiment, task.file, task.records, task.decode, place, self._findings)
+        return list(rows)
 
     def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[TrainingRow]:
         examples: list[TrainingRow] = []
@@ -179,14 +171,8 @@ class RowWork:
         batch.noted.sort(key=lambda one: one[0])
         batch.facts = [check.facts(examples) for check in self._corpus_checks]
 
-    def _write(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
-        lines = [one.line or json_line(one.example) for one in examples]
-        lines.append(b"")  # ends the last one
-        self._spool.write(b"\n".join(lines))
-        self._spool.flush()
 
-
-class _Clock:
+class PhaseClock:
     """Adds the processor time between laps."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
@@ -199,8 +185,6 @@ class _Clock:
 
 
 def _written_example(row: Row, place: FilePlace) -> TrainingRow:
-    if row.made is not None:
-        return row.made
     example: dict[str, Any] = dict(row.values)
     try:
         countable(example)
@@ -222,7 +206,7 @@ def _missing(roles: tuple[str, ...]) -> int:
 
 
 def damaged_file(file: str | None, line: int | None) -> DataError:
-    """Return the error for a line of a prepared file that is no example any more."""
-    hint = "Make the file anew: ftrun run CONFIG --force prepare"
+    """Return the error for a line of a prepared file that is no longer an example."""
+    hint = "Make the file again: ftrun run CONFIG --force prepare"
     message = "this line of a prepared file is damaged"
     return DataError(message, code="damaged_file", hint=hint, file=file, line=line)

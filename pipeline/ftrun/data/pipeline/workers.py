@@ -1,167 +1,178 @@
-"""Who works on the rows: this process alone while they are few, worker processes beside it when many.
+"""Work on the rows: in this process while they are few, in worker processes when they are many.
 
-What comes out is the same, and in the same order, whoever did it: tasks do not depend on who works.
+The results are the same, and in the same order, in either case.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
+import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from multiprocessing.connection import wait
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
 
-from ftrun.data.examples.making import RowRenderer
+from ftrun import untrusted
+from ftrun.data.pipeline.reading import FilePart
 from ftrun.data.pipeline.row_work import Batch, RowWork, Task
-from ftrun.data.pipeline.spool import Spool
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.templates.plain import all_plain
-from ftrun.processes import EndedError, WorkerProcess, worker_count
+from ftrun.processes import EndedError, worker_count
+from ftrun.redaction import without_secrets
 
-ALONE = 24  # tasks after which it pays to start processes, which takes them a second
-AHEAD = 4  # results of each worker that may wait for an earlier one
-
-
-class Done(NamedTuple):
-    """What came of a task, and which file of the spool has its examples."""
-
-    batch: Batch
-    spool_file: int
+ALONE = 24  # portions after which it pays to start processes, which takes them a second
+AHEAD = 4  # portions of each worker that are handed out and not yet taken
+Result = TypeVar("Result")
 
 
-class _Worker:
-    """A worker process, and the task it is at."""
+class WorkerPool:
+    """Processes that call functions for this one. A context: on leaving it they all end at once.
 
-    def __init__(self, experiment: Experiment, written: bool, spool: Spool) -> None:
-        self._spool_file = spool.new_file()
-        descriptor = spool.files[self._spool_file].fileno()
-        self._process = WorkerProcess((experiment, written), descriptor)
-        self.connection, self.end = self._process.connection, self._process.end
-        self._number = -1
-        self._task: Task | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Return whether it has a task."""
-        return self._number >= 0
-
-    def give(self, number: int, task: Task) -> None:
-        """Let it begin with a task; it has none."""
-        self._number, self._task = number, task
-        self._process.send(task)
-
-    def take(self) -> tuple[int, Done | BaseException]:
-        """Return number and result of its task, as soon as it is done."""
-        number, self._number = self._number, -1
-        try:
-            answer = self._process.receive()
-        except EndedError as error:
-            if error.status != -signal.SIGVTALRM or self._task is None:
-                raise
-            return number, _KilledError(self._task)
-        return number, answer if isinstance(answer, BaseException) else Done(answer, self._spool_file)
-
-
-class _KilledError(Exception):
-    """A worker was killed for what a template of this task takes."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__()
-        self.task = task
-
-
-class Crew:
-    """Works on tasks and gives the results in their order. A context: on leaving it all processes end.
-
-    `large`: there is much to do, so processes are started at once.
+    `first(*arguments)` is called in each of them before anything else.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        spool: Spool,
-        *,
-        renderer: RowRenderer | None = None,
-        written: bool = False,
-        large: bool = False,
-    ) -> None:
-        self._experiment, self._spool, self._large = experiment, spool, large
-        self._renderer, self._written = renderer, written
-        self._workers: list[_Worker] = []
-        self._own: RowWork | None = None
+    def __init__(self, count: int, first: Callable[..., object] | None = None, *arguments: object) -> None:
+        others = multiprocessing.active_children()
+        with _inherited_by_workers():
+            self._pool = ProcessPoolExecutor(
+                count, multiprocessing.get_context("spawn"), _begin, (first, arguments)
+            )
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))  # Ctrl-C is for this process
+            try:
+                for _ in range(count):  # a process is started for each task while none is idle
+                    self._pool.submit(os.getpid)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        self._processes = [one for one in multiprocessing.active_children() if one not in others]
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers:
-            worker.end()
-        self._workers = []
+        for process in self._processes:
+            process.kill()
+        self._pool.shutdown(cancel_futures=True)
 
-    def work(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
-        """Yield what came of each task, in order; None for None. What a task raises is raised in its turn."""
-        rest = iter(tasks)
-        count = worker_count() if self._renderer is None else 1  # a renderer that was given stays here
-        alone = None if count < 2 else 0 if self._large else ALONE
-        if self._renderer is None and not self._written and not all_plain(self._experiment):
-            alone = 1  # here, each template is rendered by a call to another process
-        yield from self._alone(itertools.islice(rest, alone))
-        for task in rest:  # none is left if they were done alone
-            yield from self._together(itertools.chain((task,), rest), count)
-
-    def _alone(self, tasks: Iterable[Task | None]) -> Iterator[Done | None]:
-        for task in tasks:
-            yield None if task is None else Done(self._own_work().do(task), 0)
-
-    def _own_work(self) -> RowWork:
-        if self._own is None:  # loads a vocabulary
-            spool = self._spool.files[0]
-            self._own = RowWork(self._experiment, spool, renderer=self._renderer, written=self._written)
-        return self._own
-
-    def _together(self, tasks: Iterator[Task | None], count: int) -> Iterator[Done | None]:
-        self._workers = [_Worker(self._experiment, self._written, self._spool) for _ in range(count)]
-        given = shown = 0
-        done: dict[int, Done | BaseException | None] = {}
-        ready = deque[Any](itertools.islice(tasks, count))
-        while ready or done or any(worker.is_busy for worker in self._workers):
-            for worker in self._workers:
-                while ready and not worker.is_busy and given < shown + AHEAD * count:
-                    task = ready.popleft()
-                    if task is None:
-                        done[given] = None
-                    else:
-                        worker.give(given, task)
-                    given += 1
-            ready.extend(itertools.islice(tasks, count - len(ready)))  # so that no worker waits for them
-            while shown in done:
-                result = done.pop(shown)
-                if isinstance(result, _KilledError):
-                    raise self._cause(result.task)
-                if isinstance(result, BaseException):
-                    raise result
-                yield result
-                shown += 1
-            done.update(self._take())
-
-    def _take(self) -> Iterator[tuple[int, Done | BaseException]]:
-        """Wait for a worker that is done, if any is at work, and yield the results that are there."""
-        busy = {worker.connection.fileno(): worker for worker in self._workers if worker.is_busy}
-        for descriptor in wait(list(busy)) if busy else ():
-            assert isinstance(descriptor, int)
-            number, result = busy[descriptor].take()
-            if isinstance(result, _KilledError):
-                self._workers.remove(busy[descriptor])
-                busy[descriptor].end()
-            yield number, result
-
-    def _cause(self, task: Task) -> BaseException:
-        """Return the error that names the template for which a worker was killed: here it is only called."""
+    def submit(self, function: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """Begin `function(*arguments)`, all of which can be pickled."""
         try:
-            self._own_work().do(task)
-        except Exception as error:
-            return error
+            return self._pool.submit(function, *arguments)
+        except BrokenProcessPool as error:
+            raise self._ended() from error
+
+    def result(self, future: Future[Result]) -> Result:
+        """Wait for a result; EndedError if a process ended unexpectedly."""
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise self._ended() from error
+
+    def _ended(self) -> EndedError:
+        self._pool.shutdown()
+        codes = [process.exitcode or 0 for process in self._processes]
+        # the pool itself ends the others by SIGTERM
+        return EndedError(next((code for code in codes if code not in (0, -signal.SIGTERM)), 0))
+
+
+@contextlib.contextmanager
+def _inherited_by_workers() -> Iterator[None]:
+    """Let processes that are started in the block inherit no secrets, and import no file of the user's folder
+    in a module's place.
+    """
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update({**without_secrets(before), "PYTHONSAFEPATH": "1"})
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _begin(first: Callable[..., object] | None, arguments: tuple[object, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if first is not None:
+        first(*arguments)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, however it ended."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def worked_on(
+    experiment: Experiment,
+    portions: Iterator[FilePart],
+    *,
+    written: bool = False,
+    large: bool = False,
+) -> Generator[tuple[FilePart, Batch | None]]:
+    """Yield each portion and what came of its task, in order. What a task raises is raised in its turn.
+
+    `large`: there is much to do, so processes are started at once. `written`: see RowWork.
+    """
+    count = worker_count()
+    alone = None if count < 2 else 0 if large else ALONE
+    if not written and not all_plain(experiment):
+        alone = 1  # here, each template is rendered by a call to another process
+    here = functools.cache(functools.partial(RowWork, experiment, written=written))  # loads a vocabulary
+    for portion in itertools.islice(portions, alone):
+        yield portion, here().do(portion.task) if portion.task else None
+    for portion in portions:  # none is left if they were done here
+        rest = itertools.chain((portion,), portions)
+        with WorkerPool(count, _begin_row_work, experiment, written) as pool:
+            yield from _together(pool, rest, AHEAD * count, here)
+
+
+def _together(
+    pool: WorkerPool, portions: Iterator[FilePart], ahead: int, here: Callable[[], RowWork]
+) -> Iterator[tuple[FilePart, Batch | None]]:
+    given: deque[tuple[FilePart, Future[Batch] | None]] = deque()
+    try:
+        for portion in portions:
+            given.append((portion, pool.submit(_do, portion.task) if portion.task else None))
+            if len(given) >= ahead:
+                yield _oldest(pool, given)
+        while given:
+            yield _oldest(pool, given)
+    except EndedError as error:
+        if error.status != -signal.SIGVTALRM:
+            raise
+        left = [portion.task for portion, _ in given if portion.task]
+        for task in left:  # here, where it is only called, the template's error names it
+            here().do(task)
         message = "the templates take too long for the rows that they are for"
-        return ConfigError(message, code="template_limit", file=task.name)
+        raise ConfigError(message, code="template_limit", file=left[0].name) from error
+
+
+def _oldest(
+    pool: WorkerPool, given: deque[tuple[FilePart, Future[Batch] | None]]
+) -> tuple[FilePart, Batch | None]:
+    portion, future = given[0]
+    batch = None if future is None else pool.result(future)
+    given.popleft()
+    return portion, batch
+
+
+_row_work: Callable[[], RowWork]
+
+
+def _begin_row_work(experiment: Experiment, written: bool) -> None:
+    """Let this process work on rows; it makes what it needs for the first task, whose error can be raised."""
+    global _row_work
+    untrusted.be_expendable()
+    _row_work = functools.cache(functools.partial(RowWork, experiment, written=written))
+
+
+def _do(task: Task) -> Batch:
+    return _row_work().do(task)

@@ -1,4 +1,4 @@
-"""Writing the prepared files, whole or not at all; they are hashed in a thread beside it."""
+"""Writing the prepared files, whole or not at all, and hashing them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 from ftrun.data.pipeline.gathering import Gathered
-from ftrun.data.pipeline.hashes import remember_hash
 from ftrun.data.split.division import TRAIN
 from ftrun.data.types import SOURCES, Origin, Place, PreparedFile, origin_lines
 from ftrun.files import atomic_writer, delete, sync_folder
@@ -23,11 +21,10 @@ BLOCK = 1 << 20  # bytes written and hashed at a time
 class _Writer:
     """One prepared file while it is written."""
 
-    def __init__(self, file: IO[bytes], hasher: ThreadPoolExecutor) -> None:
-        self._file, self._hasher, self._hash = file, hasher, hashlib.sha256()
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._hash = file, hashlib.sha256()
         self._lines: list[bytes] = []
         self._size = 0
-        self._hashed: Future[None] | None = None
         self.bytes = self.examples = 0
 
     def write(self, line: bytes) -> None:
@@ -41,9 +38,7 @@ class _Writer:
         self.examples += len(self._lines)
         self.bytes += len(block)
         self._lines, self._size = [], 0
-        if self._hashed is not None:
-            self._hashed.result()  # one block waits at most
-        self._hashed = self._hasher.submit(self._hash.update, block)
+        self._hash.update(block)
         self._file.write(block)
 
     def facts(self, path: Path) -> PreparedFile:
@@ -60,10 +55,7 @@ def write_files(
     paths = {role: folder / f"{role}.jsonl" for role in SPLITS}
     present = [part for part in range(len(SPLITS)) if part == TRAIN or part in parts]
     with contextlib.ExitStack() as stack:
-        hasher = stack.enter_context(ThreadPoolExecutor(1))
-        writers = {
-            part: _Writer(stack.enter_context(atomic_writer(paths[SPLITS[part]])), hasher) for part in present
-        }
+        writers = {part: _Writer(stack.enter_context(atomic_writer(paths[SPLITS[part]]))) for part in present}
         sidecar = stack.enter_context(atomic_writer(folder / SOURCES))
         times = gathered.times or itertools.repeat(1)
         for part, line, count in zip(parts, gathered.spool.lines(), times, strict=False):
@@ -76,10 +68,7 @@ def write_files(
         if part not in writers:
             delete(paths[role])
     sync_folder(folder)
-    files = {SPLITS[part]: writer.facts(paths[SPLITS[part]]) for part, writer in writers.items()}
-    for file in files.values():
-        remember_hash(file.path, file.sha256)
-    return files
+    return {SPLITS[part]: writer.facts(paths[SPLITS[part]]) for part, writer in writers.items()}
 
 
 def _places(gathered: Gathered, parts: bytearray) -> Iterator[Place]:

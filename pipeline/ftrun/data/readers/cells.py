@@ -10,10 +10,13 @@ import decimal
 import math
 import uuid
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
+from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+
 MIDNIGHT = datetime.time()
-Needed = frozenset[str] | None  # columns that something looks at; None: all of them
+Needed = frozenset[str] | None  # columns that something uses; None: all of them
 
 
 class ValueFault(Exception):
@@ -43,7 +46,7 @@ def plain(value: Any) -> Any:
 
 
 def usable(value: Any) -> Any:
-    """Return `value` as JSON could hold it, None if it can't: for columns that nobody looks at."""
+    """Return `value` as JSON could hold it, None if it can't: for columns that nothing uses."""
     try:
         return plain(value)
     except ValueFault:
@@ -69,3 +72,11 @@ def _time(value: datetime.date | datetime.time | datetime.timedelta) -> str:
         at_midnight = value.time() == MIDNIGHT and value.tzinfo is None
         return value.date().isoformat() if at_midnight else value.isoformat(sep=" ")
     return str(value) if isinstance(value, datetime.timedelta) else value.isoformat()
+
+
+def require(package: str, purpose: str, place: FilePlace) -> None:
+    """Add the problem and raise UnusableFileError unless `package`, which `purpose` needs, is installed."""
+    if find_spec(package) is None:
+        message = f"{purpose} needs a package that is not installed: {package}"
+        place.add("extra_missing", message, None, once=True)
+        raise UnusableFileError

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed, ValueFault, plain, usable
-from ftrun.data.readers.extras import require
+from ftrun.data.readers.cells import Needed, ValueFault, plain, require, usable
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -64,7 +63,7 @@ def numbered(
     UnusableFileError if two columns have one name.
     """
     if twice := sorted({name for name in names if list(names).count(name) > 1}):
-        place.add("header", f"the column name {twice[0]!r} stands there twice", 1)
+        place.add("header", f"the column name {twice[0]!r} is duplicated", 1)
         raise UnusableFileError
     for number, values in enumerate(rows, 1):
         name = ""

@@ -15,52 +15,44 @@ from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
 if TYPE_CHECKING:
     from _csv import Reader  # what csv.reader returns; it has no public name
 
-Numbered = tuple[int, dict[str, object]]
+Records = Iterator[tuple[int, list[str]]]
 TITLE = (
     "If this first line is a title, delete all lines above the one with the column names; "
-    'a value that contains the separator stands in quotes: "a, b".'
+    'a value that contains the separator must be in quotes: "a, b".'
 )
 QUOTE = 'Put a value that contains the separator or a line break into quotes: "a, b".'
 LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
 
 
-def read_table(
-    lines: Iterable[str],
-    delimiter: str,
-    place: FilePlace,
-    *,
-    header: list[str] | None = None,
-    first_line: int = 1,
-) -> Iterator[Numbered]:
-    """Yield (line, row) of every good record; the bad ones are added to `place`.
+def read_table(lines: Iterable[str], delimiter: str, place: FilePlace) -> tuple[list[str], Records]:
+    """Return the column names, and an iterator over (line, values) of the records below them.
 
-    Records without any value are skipped, and values behind the last column left out if they are empty:
-    spreadsheets write both below and beside what they were used for.
-    With `header` the lines go on, from `first_line`, below a header that was read before.
+    UnusableFileError, with the problem added to `place`, if there is no header to use.
     """
     csv.field_size_limit(LONGEST_VALUE)
-    checked = lines if header else _no_json(lines, place)
-    reader = csv.reader(checked, delimiter=delimiter, strict=True)
-    for line, record in _records(reader, place, first_line):
-        if header is None:
-            header = _header(record, line, delimiter, place)
-        elif not any(record):
-            continue
-        elif len(record) < len(header) or any(record[len(header) :]):
-            place.add("ragged_row", _ragged(record, header), line, hint=_ragged_cure(record, header))
-        else:
-            yield line, dict(zip(header, record, strict=False))
-    if header is None:
-        place.add("empty_file", "the file is empty", 1)
-        raise UnusableFileError
-
-
-def read_header(lines: Iterable[str], delimiter: str, place: FilePlace) -> tuple[list[str], int]:
-    """Return the header and the number of lines up to its end; UnusableFileError if there is none."""
-    reader = csv.reader(_no_json(lines, place), delimiter=delimiter, strict=True)
-    for line, record in _records(reader, place, 1):
-        return _header(record, line, delimiter, place), reader.line_num
+    records = _records(csv.reader(_no_json(lines, place), delimiter=delimiter, strict=True), place)
+    for line, record in records:
+        return _header(record, line, delimiter, place), records
+    place.add("empty_file", "the file is empty", 1)
     raise UnusableFileError
+
+
+def row_of_record(
+    header: list[str], record: list[str], line: int, place: FilePlace
+) -> dict[str, object] | None:
+    """Return the row of a record; None if it has no values or, with a problem, not as many as columns.
+
+    Values after the last column are left out if they are empty: spreadsheets write them beside and below
+    what they were used for.
+    """
+    if len(record) == len(header):
+        return dict(zip(header, record, strict=True)) if any(record) else None
+    if not any(record):
+        return None
+    if len(record) < len(header) or any(record[len(header) :]):
+        place.add("ragged_row", _ragged(record, header), line, hint=_ragged_cure(record, header))
+        return None
+    return dict(zip(header, record, strict=False))
 
 
 def _no_json(lines: Iterable[str], place: FilePlace) -> Iterator[str]:
@@ -82,10 +74,10 @@ def _refuse_json(start: str, place: FilePlace) -> None:
         raise UnusableFileError
 
 
-def _records(reader: Reader, place: FilePlace, first_line: int) -> Iterator[tuple[int, list[str]]]:
+def _records(reader: Reader, place: FilePlace) -> Records:
     """Yield (first line, values) of every record that is not an empty line."""
     while True:
-        line = reader.line_num + first_line
+        line = reader.line_num + 1
         try:
             record = next(reader)
         except StopIteration:
@@ -102,7 +94,7 @@ def _quotes(error: str) -> str:
         return "a quote that is opened in this record is never closed"
     if "field larger" in error:
         return f"a value is longer than {LONGEST_VALUE:,} characters; perhaps a quote is not closed"
-    return "a quoted value goes on after its closing quote"
+    return "a quoted value continues after its closing quote"
 
 
 def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> list[str]:
@@ -110,7 +102,7 @@ def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> l
     record = record[:named] if named > 1 else record
     times = Counter(record)
     problems = [
-        f"the column name {name!r} stands there {count} times" for name, count in times.items() if count > 1
+        f"the column name {name!r} occurs {count} times" for name, count in times.items() if count > 1
     ]
     if blank := [str(index) for index, name in enumerate(record, 1) if not name.strip()]:
         problems = [f"column {', '.join(blank)} of {len(record)} has no name"]

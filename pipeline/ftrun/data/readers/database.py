@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed
+from ftrun.data.readers.cells import Needed, require
 from ftrun.data.readers.columnar import numbered
-from ftrun.data.readers.extras import require
 from ftrun.data.readers.querying import Bounds, query
 from ftrun.experiment.model import Sql
 from ftrun.files import canonical_json, room_in

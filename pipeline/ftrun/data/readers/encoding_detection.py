@@ -1,4 +1,4 @@
-"""Telling the encoding of Japanese text that has no byte mark: a name when sure, else a proposal.
+"""Finding the encoding of Japanese text without a byte order mark: a name when sure, else a proposal.
 
 Sure: the bytes decode without an error, and what comes out reads like Japanese (kana in runs, few rare kanji,
 nothing that another encoding leaves behind, no line of another encoding). Text without kana is never sure.
@@ -37,8 +37,8 @@ LEAST_PLAIN = 0.3  # of UTF-16: ASCII and kana
 ESCAPED = re.compile(rb"\x1b\$[@B]|\x1b\([BJI]")  # ISO-2022-JP; in every other respect it is ASCII
 
 
-class Reading(NamedTuple):
-    """What bytes say in one encoding: numbers of characters by kind."""
+class CharacterCounts(NamedTuple):
+    """What bytes say in one encoding: the numbers of characters by kind."""
 
     foreign: int  # beyond ASCII
     hiragana: int
@@ -91,13 +91,13 @@ def likely_encoding(sample: bytes) -> str | None:
 
 
 def other_encoding(sample: bytes) -> str | None:
-    """Return what the lines that are no UTF-8 are surely in, where others are; None if nothing is sure."""
+    """Return the encoding of the lines that are not UTF-8, where others are; None if unsure."""
     lines = sample.splitlines(keepends=True)
     others = [line for line in lines if line.isascii() or not _is_utf8(line)]
     return sure_encoding(b"".join(others)) if len(others) < len(lines) else None
 
 
-def _is_chinese(reading: Reading | None, sample: bytes) -> bool:
+def _is_chinese(reading: CharacterCounts | None, sample: bytes) -> bool:
     """Return whether what reads as EUC-JP is rather simplified Chinese: similar bytes, but without kana."""
     without = reading is not None and reading.foreign >= NO_KANA and reading.kana_in_runs == 0
     return without and _decoded(sample, "gb18030") is not None
@@ -110,11 +110,11 @@ def _decoded(sample: bytes, encoding: str) -> str | None:
         return None
 
 
-def _reading(sample: bytes, encoding: str) -> Reading | None:
+def _reading(sample: bytes, encoding: str) -> CharacterCounts | None:
     text = _decoded(sample, encoding)
     if text is None:
         return None
-    return Reading(
+    return CharacterCounts(
         foreign=_foreign(text),
         hiragana=_number(HIRAGANA, text),
         small_vowels=len(SMALL_VOWEL.findall(text)),
@@ -140,14 +140,14 @@ def _rare_kanji() -> re.Pattern[str]:
     return re.compile(f"[{''.join(sorted(set(map(chr, KANJI)) - usual))}]+")
 
 
-def _is_japanese(reading: Reading, fewest: int) -> bool:
+def _is_japanese(reading: CharacterCounts, fewest: int) -> bool:
     if reading.strange:
         return False
     enough = reading.kana_in_runs >= max(fewest, LEAST_KANA * reading.foreign)
     return enough and reading.rare <= MOST_RARE * reading.foreign
 
 
-def _is_euc(reading: Reading) -> bool:
+def _is_euc(reading: CharacterCounts) -> bool:
     usual = reading.small_vowels <= MOST_SMALL_VOWELS * reading.hiragana
     kana = reading.hiragana >= LEAST_EUC_HIRAGANA * reading.foreign
     return usual and kana and _is_japanese(reading, FEWEST_EUC_KANA)
@@ -176,7 +176,7 @@ def _is_euc_line(line: bytes) -> bool:
     return mostly_half_width and KANA.search(unix) is not None
 
 
-def _everyday(reading: Reading) -> float:
+def _everyday(reading: CharacterCounts) -> float:
     """Return the share of characters that everyday text has; half-width kana are what EUC-JP turns into."""
     if not reading.foreign:
         return 1.0

@@ -1,4 +1,4 @@
-"""Text encodings: a byte mark is believed, UTF-8 or a sure find is read, all else is asked for.
+"""Text encodings: a byte order mark is trusted, UTF-8 or a sure find is read, anything else must be named.
 
 Nothing is replaced: a byte that the encoding does not have is an error at its line.
 """
@@ -37,12 +37,12 @@ NOT_TEXT = (
     (b"PAR1", "a Parquet file"),
     (b"SQLite format 3", "an SQLite database"),
 )
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # decodes twice as fast as a megabyte at a time
 SAMPLE = 1 << 16
 
 
 def text_lines(path: Path, encoding: str | None, place: FilePlace) -> Iterator[str]:
-    """Yield the lines of a text file with their line ends (\\n, \\r\\n or \\r), without its byte mark.
+    """Yield the lines of a text file with their line ends (\\n, \\r\\n or \\r), without its byte order mark.
 
     None finds the encoding, with a note unless it is UTF-8. UnusableFileError, with the problem at its
     line, if the bytes are not that encoding, or if it can't be told for sure.
@@ -50,10 +50,10 @@ def text_lines(path: Path, encoding: str | None, place: FilePlace) -> Iterator[s
     with told(place):
         name = "utf-8"
         try:
-            name = _encoding(path, encoding, place)
+            name, plain = _encoding(path, encoding, place)
             # newline="": line ends inside a quoted value stay what they are
             with open_data(path) as raw, io.TextIOWrapper(raw, name, "strict", newline="") as text:
-                yield from _checked(text, path, encoding, place)
+                yield from text if plain else _checked(text, path, encoding, place)
         except UnicodeError as error:
             _report_wrong(path, name, place)
             raise UnusableFileError from error
@@ -70,8 +70,11 @@ def _checked(text: Iterator[str], path: Path, encoding: str | None, place: FileP
         yield line
 
 
-def _encoding(path: Path, asked: str | None, place: FilePlace) -> str:
-    """Return the encoding to read with: that of the byte mark, the one asked for, or the one found."""
+def _encoding(path: Path, asked: str | None, place: FilePlace) -> tuple[str, bool]:
+    """Return the encoding to read with, and whether the whole file is UTF-8 without a mark or a NUL.
+
+    It is that of the byte order mark, the one asked for, or the one found.
+    """
     with open_data(path) as raw:
         head = raw.read(64)
     for mark, kind in NOT_TEXT:
@@ -80,40 +83,40 @@ def _encoding(path: Path, asked: str | None, place: FilePlace) -> str:
             raise UnusableFileError
     marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
     if asked is None:
-        return marked or _found(path, place)
+        return (marked, False) if marked else _found(path, place)
     name = known_encoding(asked) or asked
     if marked is None and name in ("utf-16", "utf-32"):
-        hint = _hint(path, 0) or f"Say which half comes first: `encoding: {name}-le` or `{name}-be`."
-        place.add("encoding", f"the file has no {name} byte mark", 1, hint=hint)
+        hint = _hint(path, 0) or f"Name the byte order: `encoding: {name}-le` or `{name}-be`."
+        place.add("encoding", f"the file has no {name} byte order mark", 1, hint=hint)
         raise UnusableFileError
     if marked is None:
-        return name
+        return name, False
     if not name.startswith(marked.removesuffix("-sig")):
         message = (
             f"the file is marked as {marked.removesuffix('-sig')}, but the source says encoding {asked!r}"
         )
         place.add("encoding", message, 1, hint="Delete `encoding:` from the source.")
         raise UnusableFileError
-    return marked
+    return marked, False
 
 
-def _found(path: Path, place: FilePlace) -> str:
-    """Return UTF-8, or another encoding if the whole file leaves no doubt of it."""
+def _found(path: Path, place: FilePlace) -> tuple[str, bool]:
+    """Return UTF-8, or another encoding if the whole file leaves no doubt of it; and whether it is plain."""
     start = _not_plain(path)
     if start is None:
-        return "utf-8"
+        return "utf-8", True
     sample = _sample(path, start)
     if ESCAPED.search(sample):
         line = _first_line(path, start)
         place.add(
-            "encoding", "this is no UTF-8 text: it has escapes of ISO-2022-JP", line, hint=_hint(path, start)
+            "encoding", "this is not UTF-8 text: it has escapes of ISO-2022-JP", line, hint=_hint(path, start)
         )
         raise UnusableFileError
     name = sure_encoding(sample)
     if name is None or not _agrees_to_the_end(path, name):
-        return "utf-8"
-    place.add("encoding_found", f"read as {name}: it has no byte mark and is no UTF-8", 1)
-    return name
+        return "utf-8", False
+    place.add("encoding_found", f"read as {name}: it has no byte order mark and is not UTF-8", 1)
+    return name, False
 
 
 def find_encoding(path: Path) -> str | None:
@@ -127,7 +130,7 @@ def find_encoding(path: Path) -> str | None:
 
 
 def is_sure(path: Path, name: str) -> bool:
-    """Return whether a file that has no byte mark can be nothing but text in the encoding `name`."""
+    """Return whether a file that has no byte order mark can be nothing but text in the encoding `name`."""
     start = _not_plain(path)
     return (
         start is not None and sure_encoding(_sample(path, start)) == name and _agrees_to_the_end(path, name)
@@ -135,7 +138,7 @@ def is_sure(path: Path, name: str) -> bool:
 
 
 def _not_plain(path: Path) -> int | None:
-    """Return the offset of what is no UTF-8, a NUL or an escape; None if there is none of them."""
+    """Return the offset of the first byte that is not UTF-8, is NUL or begins an escape; None without one."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     offset = 0
     with open_data(path) as raw:
@@ -145,16 +148,17 @@ def _not_plain(path: Path) -> int | None:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 return max(0, offset + error.start - len(error.object) + len(chunk))
-            for unusual in (b"\0", b"\x1b$"):
-                if unusual in chunk:
-                    return offset + chunk.index(unusual)
+            if b"\0" in chunk or b"\x1b" in chunk:  # one byte is found much faster than two
+                for unusual in (b"\0", b"\x1b$"):
+                    if unusual in chunk:
+                        return offset + chunk.index(unusual)
             if not chunk:
                 return None
             offset += len(chunk)
 
 
 def _sample(path: Path, offset: int) -> bytes:
-    """Return what stands around `offset`, from the start of its line on."""
+    """Return the bytes around `offset`, from the start of its line on."""
     with open_data(path) as raw:
         raw.seek(max(0, offset - SAMPLE))
         before = raw.read(min(offset, SAMPLE))
@@ -181,7 +185,7 @@ def known_encoding(asked: str) -> str | None:
         found = codecs.lookup(asked)
     except (LookupError, ValueError):
         return None
-    # binary codecs such as base64 and escapes that can make half characters are no text encodings
+    # binary codecs such as base64 and escapes that can make lone surrogates are not text encodings
     usable = getattr(found, "_is_text_encoding", True) and found.name not in ESCAPES
     return found.name if usable else None
 
@@ -236,4 +240,4 @@ def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
         return None
     if likely == "utf-8" and _not_plain(path) is not None:
         return f"Up to here it is {tried}, from here on UTF-8: files were joined. Save each as UTF-8 before."
-    return f"It looks like {likely}: say `encoding: {likely}` in the source, or save the file as UTF-8."
+    return f"It looks like {likely}: set `encoding: {likely}` in the source, or save the file as UTF-8."

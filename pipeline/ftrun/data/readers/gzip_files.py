@@ -41,7 +41,7 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to go on for ever."""
+    """A stream that ends with an error after too many bytes."""
 
     def __init__(self, stream: gzip.GzipFile, most: int) -> None:
         self._stream, self._most = stream, most

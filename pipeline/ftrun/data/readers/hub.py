@@ -21,7 +21,7 @@ HUB = "https://huggingface.co"
 ENDINGS = ("parquet", "arrow", "jsonl", "ndjson", "json", "csv", "tsv")
 DATA_FILE = re.compile(rf".*\.(?:{'|'.join(ENDINGS)})(?:\.gz)?", re.IGNORECASE)
 NOT_ROWS = frozenset(("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"))
-# as they stand in names such as train-00000-of-00002.parquet, data/test.jsonl, validation/rows.csv
+# as they occur in names such as train-00000-of-00002.parquet, data/test.jsonl, validation/rows.csv
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "dev", "val"),
@@ -35,7 +35,7 @@ HINTS = {
 
 
 def dataset_files(folder: Path, dataset: Dataset) -> list[Path]:
-    """Return the files of the dataset's split in `folder`; DataError if it can't be told which."""
+    """Return the files of the dataset's split in `folder`; DataError if that is not clear."""
     splits = _saved(folder) or _of_card(folder, dataset.config) or _by_name(folder, dataset.config)
     if not splits:
         raise DataError("no files with rows (Parquet, Arrow, JSONL, JSON, CSV) are in it", code="dataset")
@@ -124,7 +124,7 @@ def _of_card(folder: Path, config: str | None) -> dict[str, list[Path]]:
     name = config or ("default" if "default" in named else next(iter(named)))
     if name not in named:
         message = f"there is no configuration {name!r}; it has: {', '.join(named)}"
-        raise DataError(message, code="dataset", hint="Mend `config:`.")
+        raise DataError(message, code="dataset", hint="Fix `config:`.")
     return dict(_listed(folder, named[name]))
 
 
@@ -157,7 +157,7 @@ def _globbed(folder: Path, pattern: str) -> list[Path]:
 
 
 def _by_name(folder: Path, config: str | None) -> dict[str, list[Path]]:
-    """Return the splits that the names of files and folders say; all files are one if they say none."""
+    """Return the splits that the names of files and folders give; if they give none, all files are one."""
     below = folder / config if config else folder
     files = sorted(path for path in below.rglob("*") if path.is_file() and _has_rows(path, below))
     splits: dict[str, list[Path]] = {}

@@ -1,12 +1,15 @@
-"""Reading JSONL and JSON strictly: no duplicate keys, no NaN, no half characters, exact lines."""
+"""Reading JSONL and JSON strictly: no duplicate keys, no NaN, no lone surrogates, exact lines."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import orjson
 
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
 
@@ -25,18 +28,18 @@ class StrictDecoder:
         )
 
     def decode_at(self, text: str, start: int) -> tuple[Any, int]:
-        """Return the value at `start` and where it ends; ValueError if it is no JSON."""
+        """Return the value at `start` and where it ends; ValueError if it is not JSON."""
         self.faults = []
         try:
             value, end = self._decoder.raw_decode(text, start)
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error
         if text.find("\\u", start, end) >= 0 and _has_half_character(value):
-            self.faults.append(("json_surrogate", "there is half a character (a lone surrogate)"))
+            self.faults.append(("json_surrogate", "there is a lone surrogate, half of a character"))
         return value, end
 
     def decode(self, text: str) -> Any:
-        """Return the only value of `text`; ValueError if it is no JSON."""
+        """Return the only value of `text`; ValueError if it is not JSON."""
         value, end = self.decode_at(text, len(text) - len(text.lstrip(SPACE)))
         if text[end:].strip(SPACE):
             raise json.JSONDecodeError("there is something after the object", text, end)
@@ -47,55 +50,51 @@ class StrictDecoder:
         if len(found) != len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            self.faults.append(("json_duplicate_key", f"the key {twice!r} stands twice in one object"))
+            self.faults.append(("json_duplicate_key", f"the key {twice!r} is duplicated in one object"))
         return found
 
     def _constant(self, name: str) -> None:
-        self.faults.append(("json_number", f"{name} is no JSON"))
+        self.faults.append(("json_number", f"{name} is not JSON"))
 
     def _float(self, digits: str) -> float:
         value = float(digits)
         if math.isinf(value):
-            self.faults.append(
-                ("json_number", f"{digits[:40]} is beyond every number that a program can hold")
-            )
+            self.faults.append(("json_number", f"{digits[:40]} is too large for a number"))
         return value
 
 
-def read_jsonl(lines: Iterator[str], place: FilePlace) -> Iterator[Numbered]:
-    """Yield (line, row) of every good line; the bad ones are added to `place`."""
-    decoder = StrictDecoder()
-    first = True
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        if first:
-            lines = _look_at_whole(line, lines, number, place)
-            yield from _rows_of(decoder, itertools.chain((line,), lines), number, place)
-            return
+def read_jsonl(lines: Iterator[str], place: FilePlace) -> Iterator[tuple[int, str]]:
+    """Return the numbers and texts of the lines that are not blank; `row_of_line` makes rows of them.
+
+    UnusableFileError, with the problem added to `place`, if the file is empty or not JSON lines.
+    """
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
+        if line.strip():
+            rest = _look_at_whole(line, lines, number, place)
+            return _not_blank(itertools.chain(((number, line),), enumerate(rest, number + 1)))
     place.add("empty_file", "the file is empty", 1)
     raise UnusableFileError
 
 
-def _rows_of(
-    decoder: StrictDecoder, lines: Iterator[str], start: int, place: FilePlace
-) -> Iterator[Numbered]:
-    for number, line in enumerate(lines, start):
-        if not line.strip():
-            continue
-        value = decode_row(decoder, line, number, place)
-        if value is not None:
-            yield number, value
+def _not_blank(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    return ((number, line) for number, line in lines if line.strip())
 
 
-def decode_row(decoder: StrictDecoder, line: str, number: int, place: FilePlace) -> dict[str, object] | None:
-    """Return the row that a line holds; None, with what is wrong added to `place`, if it is none."""
+def row_of_line(line: str, number: int, place: FilePlace) -> dict[str, object] | None:
+    """Return the row that a line holds; None, with what is wrong added to `place`, if there is none."""
+    decoder = _decoder()
     try:
         value = decoder.decode(line.rstrip("\r\n"))  # else a column could be that of the next line
     except ValueError as error:
         place.add("json_syntax", _words(error), number, column=getattr(error, "colno", None))
         return None
     return value if _is_good(value, decoder.faults, number, place) else None
+
+
+@functools.cache
+def _decoder() -> StrictDecoder:
+    return StrictDecoder()
 
 
 def read_json(lines: Iterator[str], place: FilePlace) -> Iterator[Numbered]:
@@ -132,7 +131,7 @@ def _elements(text: str, position: int, place: FilePlace) -> Iterator[Numbered]:
             place.add("json_syntax", _words(error), where, column=getattr(error, "colno", None))
             raise UnusableFileError from error
     if elements > 1 and text.find("\n", before, position) < 0:
-        words = f"all {elements:,} rows stand in one line, so no place here tells which row is meant"
+        words = f"all {elements:,} rows are in one line, so line numbers do not identify a row"
         place.add("json_one_line", words, line)
     after = _skip(text, position + 1)
     if after < len(text):
@@ -219,7 +218,7 @@ def _skip(text: str, position: int) -> int:
 
 def _words(error: ValueError) -> str:
     words = getattr(error, "msg", str(error))
-    return f"this is no JSON: {words[:1].lower()}{words[1:]}"
+    return f"this is not JSON: {words[:1].lower()}{words[1:]}"
 
 
 def _has_half_character(value: Any) -> bool:
@@ -235,3 +234,28 @@ def _kind(value: Any) -> str:
         return "null"
     kinds = {dict: "an object", list: "an array", str: "a text", bool: "true or false"}
     return kinds.get(type(value), "a number")
+
+
+def json_line(value: Any) -> bytes:
+    """Return `value` as JSON in one line, without its end; ValueError if it has a lone surrogate."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # an integer beyond 64 bits, a key that is not a text, great depth
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def canonical_line(value: Any) -> bytes:
+    """Return the one spelling of equal values: keys sorted, no spaces."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return text.encode(errors="surrogatepass")
+
+
+def json_value(line: bytes) -> Any:
+    """Return the value of a line that `json_line` wrote."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # too deep for it
+        return json.loads(line)

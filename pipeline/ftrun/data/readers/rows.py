@@ -1,127 +1,190 @@
-"""The way from source files to rows: format, renamed columns, limits. Knows nothing of chats."""
+"""How a file is read: its records, the rows they hold, and which of these the source chooses.
+
+`read_records` opens a file of any format, `rows_of` makes rows of its records: where nothing is chosen among
+them any process can do it. Knows nothing of chats.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
 from ftrun.data.readers.cells import Needed
 from ftrun.data.readers.columnar import read_arrow, read_parquet
-from ftrun.data.readers.csv_rows import read_table
+from ftrun.data.readers.csv_rows import read_table, row_of_record
 from ftrun.data.readers.database import read_database
 from ftrun.data.readers.encodings import text_lines
-from ftrun.data.readers.file_spans import Span, read_span
 from ftrun.data.readers.gzip_files import told
-from ftrun.data.readers.json_rows import read_json, read_jsonl
-from ftrun.data.readers.selection import Choice, needs_ranks, row_rank
+from ftrun.data.readers.json_rows import read_json, read_jsonl, row_of_line
+from ftrun.data.readers.querying import read_sqlite
+from ftrun.data.readers.selection import Choice, needed_columns, needs_ranks, row_rank
 from ftrun.data.readers.sources import SourceFile
-from ftrun.data.readers.sqlite_rows import read_sqlite
 from ftrun.data.readers.workbook import read_workbook
-from ftrun.data.types import MARK, Mark, take_mark
+from ftrun.data.types import Mark, take_mark
 from ftrun.experiment.model import Experiment, Sample, Source
 from ftrun.experiment.places import place_of
-from ftrun.protocol.chat import TrainingRow
 
 TEXT = ("csv", "tsv", "jsonl", "json")
+SEPARATORS = {"csv": ",", "tsv": "\t"}
+Decode = Callable[[Any, int, FilePlace], dict[str, object] | None]
 
 
 class Row(NamedTuple):
     """One row and the line (from 1) at which it starts; its number where there are no lines.
 
     `mark`: it was generated. `lines`: those of the messages, where it is a conversation of several rows.
-    `made`: what the values are as a training row, where that is known.
     """
 
     line: int
     values: Mapping[str, object]
     mark: Mark | None = None
     lines: tuple[int, ...] = ()
-    made: TrainingRow | None = None
+
+
+class Records(NamedTuple):
+    """The records of a file, as (line or row number, record), and what makes a row's values of one.
+
+    `decode(record, line, place)` gives None, with the problem added to the place, for a record that can't be
+    used. It can be pickled.
+    """
+
+    records: Iterator[tuple[int, Any]]
+    decode: Decode
+
+
+def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> Records:
+    """Open a file and return its records.
+
+    Columns that are not `needed` (None: all are) are null where their value can't be used.
+    UnusableFileError, with the problem added, here or in the midst of the records, if it can't be read on.
+    """
+    source, path = file.source, file.path
+    if file.format in TEXT:
+        lines = text_lines(path, source.encoding, place)
+        if file.format in SEPARATORS:
+            header, records = read_table(lines, SEPARATORS[file.format], place)
+            return Records(records, functools.partial(row_of_record, header))
+        return (
+            Records(read_jsonl(lines, place), row_of_line)
+            if file.format == "jsonl"
+            else Records(read_json(lines, place), _as_it_is)
+        )
+    match file.format:
+        case "parquet":
+            rows = read_parquet(path, place, needed)
+        case "arrow":
+            rows = read_arrow(path, place, needed)
+        case "xlsx":
+            rows = read_workbook(path, source.sheet, place, needed)
+        case "sqlite":
+            rows = read_sqlite(path, source.query, place, needed)
+        case _:
+            assert source.sql is not None
+            rows = read_database(source.sql, place, needed)
+    return Records(_unless_unreadable(rows, place), _as_it_is)
+
+
+def _as_it_is(values: dict[str, object], _line: int, _place: FilePlace) -> dict[str, object]:
+    return values
+
+
+def _unless_unreadable(
+    rows: Iterator[tuple[int, dict[str, object]]], place: FilePlace
+) -> Iterator[tuple[int, dict[str, object]]]:
+    with told(place):
+        yield from rows
+
+
+def numbered(
+    file: SourceFile, place: FilePlace, needed: Needed = None
+) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield (line or row number, values) of every good row as it is in the file.
+
+    Raises what `read_records` does.
+    """
+    records, decode = read_records(file, place, needed)
+    for line, record in records:
+        values = decode(record, line, place)
+        if values is not None:
+            yield line, values
+
+
+def rows_of(
+    experiment: Experiment,
+    file: SourceFile,
+    records: Iterable[tuple[int, Any]],
+    decode: Decode,
+    place: FilePlace,
+    findings: Findings,
+) -> Iterator[Row]:
+    """Yield the good rows that some records of a file hold, with their columns renamed."""
+    for line, record in records:
+        values = decode(record, line, place)
+        if values is not None and file.source.columns:
+            values = _renamed(experiment, file, values, place, line, findings)
+        if values is not None:
+            yield Row(line, *take_mark(values))
 
 
 def read_rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice
 ) -> Iterator[Row]:
-    """Yield the good rows of one file that `choice` takes (None: all); what is wrong goes to `findings`.
+    """Yield the good rows of one file that `choice` takes; what is wrong goes to `findings`.
 
     Where the source says `group_by`, a row is a whole conversation.
     """
     rows = _rows(experiment, file, place, findings, choice)
     if not file.source.group_by:
         return rows
-    from ftrun.data.readers.grouping import grouped  # it needs Row
+    from ftrun.data.readers.conversations import grouped  # it needs Row
 
     return _drawn(grouped(experiment, file, rows, place, findings), choice)
 
 
-def _drawn(conversations: Iterator[Row], choice: Choice | None) -> Iterator[Row]:
+def _drawn(conversations: Iterator[Row], choice: Choice) -> Iterator[Row]:
     for row in conversations:
-        if choice is None or choice.draws(row.values):
+        if choice.draws(row.values):
             yield row
-        if choice is not None and choice.is_full:
+        if choice.is_full:
             return
 
 
 def _rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice | None
+    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice
 ) -> Iterator[Row]:
-    rows = _good_rows(experiment, file, place, findings)
-    try:
-        if choice is None:
-            yield from rows
-            return
-        for portion in _portions(rows, choice.portion):
-            verdicts = choice.judge([row.values for row in portion])
-            for row, verdict in zip(portion, verdicts, strict=True):
-                if choice.takes(row.values, verdict, place, row.line):
-                    yield row
-                if choice.is_full:
-                    return  # what follows is nobody's business
-    except UnusableFileError:
-        return  # its problem has been added
+    for portion in _portions(_good_rows(experiment, file, place, findings), choice.portion):
+        verdicts = choice.judge([row.values for row in portion])
+        for row, verdict in zip(portion, verdicts, strict=True):
+            if choice.takes(row.values, verdict, place, row.line):
+                yield row
+            if choice.is_full:
+                return  # what follows is not needed
 
 
 def _good_rows(
     experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings
 ) -> Iterator[Row]:
-    for line, values in numbered(file, place, _needed(experiment, file)):
-        renamed = _renamed(experiment, file, values, place, line, findings)
-        if renamed is not None:
-            yield Row(line, *take_mark(renamed))
+    records, decode = read_records(file, place, needed_in(experiment, file))
+    yield from rows_of(experiment, file, records, decode, place, findings)
 
 
 def _portions(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    """Yield the rows by `size`; those before an error of their file come before the error."""
+    """Yield the rows by `size`; they end where the file can't be read on."""
     portion: list[Row] = []
-    error: UnusableFileError | None = None
-    try:
+    with contextlib.suppress(UnusableFileError):  # its problem has been added
         for row in rows:
             portion.append(row)
             if len(portion) == size:
                 yield portion
                 portion = []
-    except UnusableFileError as unusable:
-        error = unusable
     if portion:
         yield portion
-    if error is not None:
-        raise error
-
-
-def read_span_rows(
-    experiment: Experiment, file: SourceFile, span: Span, place: FilePlace, findings: Findings
-) -> Iterator[Row]:
-    """Yield the good rows of a span of a file; OddFileError if the file must be read as a whole."""
-    for line, values, made in read_span(span, place):
-        renamed = _renamed(experiment, file, values, place, line, findings) if file.source.columns else values
-        if renamed is values and MARK not in values:
-            yield Row(line, values, made=made)
-        elif renamed is not None:
-            yield Row(line, *take_mark(renamed))
 
 
 class Choices:
@@ -143,7 +206,7 @@ class Choices:
         return self._of[source.key]
 
     def _ranks(self, source: Source, sample: Sample) -> array[int]:
-        unheard = Findings()  # what is wrong is told when the rows are read again
+        unheard = Findings()  # problems are reported when the rows are read again
         before = Choice(self._experiment, replace(source, sample=None, limit=None), unheard)
         ranks = array("Q")
         for file in self._files:
@@ -159,51 +222,11 @@ class Choices:
             choice.finish()
 
 
-def _needed(experiment: Experiment, file: SourceFile) -> Needed:
+def needed_in(experiment: Experiment, file: SourceFile) -> Needed:
+    """Return the columns of a file that something uses; None: all of them."""
     if file.format in TEXT:  # every value of a text file is usable
         return None
-    from ftrun.data.readers.columns_read import needed_columns  # imports jinja2
-
     return needed_columns(experiment, file.source)
-
-
-def numbered(
-    file: SourceFile, place: FilePlace, needed: Needed = None
-) -> Iterator[tuple[int, dict[str, object]]]:
-    """Yield (line or row number, values) of every good row as it stands in the file.
-
-    Columns that are not `needed` (None: all are) are null where their value can't be used.
-    UnusableFileError, with the problem added, if the file can't be read on.
-    """
-    source, path = file.source, file.path
-    if file.format in TEXT:
-        yield from _read_text(file.format, text_lines(path, source.encoding, place), place)
-        return
-    with told(place):
-        match file.format:
-            case "parquet":
-                yield from read_parquet(path, place, needed)
-            case "arrow":
-                yield from read_arrow(path, place, needed)
-            case "xlsx":
-                yield from read_workbook(path, source.sheet, place, needed)
-            case "sqlite":
-                yield from read_sqlite(path, source.query, place, needed)
-            case _:
-                assert source.sql is not None
-                yield from read_database(source.sql, place, needed)
-
-
-def _read_text(form: str, lines: Iterator[str], place: FilePlace) -> Iterator[tuple[int, dict[str, object]]]:
-    match form:
-        case "csv":
-            return read_table(lines, ",", place)
-        case "tsv":
-            return read_table(lines, "\t", place)
-        case "jsonl":
-            return read_jsonl(lines, place)
-        case _:
-            return read_json(lines, place)
 
 
 def _renamed(
@@ -214,9 +237,7 @@ def _renamed(
     line: int,
     findings: Findings,
 ) -> dict[str, object] | None:
-    columns = file.source.columns
-    if not columns:
-        return values
+    columns = file.source.columns or {}
     missing = [old for old in columns.values() if old not in values]
     for old in missing:
         new = next(new for new, one in columns.items() if one == old)
@@ -227,9 +248,8 @@ def _renamed(
     others = {name: value for name, value in values.items() if name not in columns.values()}
     clashes = [new for new in columns if new in others]
     for new in clashes:
-        place.add(
-            "column_clash", f"`columns` names {new!r} anew, but the file has such a column", line, once=True
-        )
+        message = f"`columns` renames a column to {new!r}, but the file already has that column"
+        place.add("column_clash", message, line, once=True)
     if missing or clashes:
         return None
     return {**others, **{new: values[old] for new, old in columns.items()}}

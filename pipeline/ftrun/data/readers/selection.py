@@ -1,28 +1,36 @@
-"""Which rows of a source are used (`where`, `sample`, `limit`) and how often (`weight`)."""
+"""Which rows of a source are used (`where`, `sample`, `limit`), how often (`weight`), and which columns.
+
+What is wrong in columns that nothing uses stops nothing.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.readers.cells import Needed
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import place_of
+from ftrun.experiment.templates.plain import named_templates
 from ftrun.files import canonical_json
+from ftrun.protocol.spec import CHAT_KEYS, COMPLETION_KEYS, LEGACY_KEYS, PREFERENCE_KEYS
 
 if TYPE_CHECKING:
     from ftrun.experiment.templates.conditions import Condition, ConditionError
 
+MESSAGE_COLUMNS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
+READY = frozenset((*CHAT_KEYS, *COMPLETION_KEYS, *PREFERENCE_KEYS, *LEGACY_KEYS, "conversations", "system"))
 PORTION = 100  # rows that are judged together
 ALL = 1 << 64  # ranks lie below it
 
 
 def row_rank(values: Mapping[str, object], seed: int) -> int:
-    """Return the place of a row in the seeded order of a sample: 64 bits, the same wherever it stands."""
+    """Return the place of a row in the seeded order of a sample: 64 bits, the same wherever it is."""
     return _rank(canonical_json(values), f"sample {seed}")
 
 
@@ -76,6 +84,12 @@ class Choice:
         return self._left == 0
 
     @property
+    def chooses(self) -> bool:
+        """Return whether not every row of the source is used as it is."""
+        source = self._source
+        return bool(source.where or source.sample or source.group_by) or source.limit is not None
+
+    @property
     def portion(self) -> int:
         """Return how many rows are best judged together: what follows the last that is used is not read."""
         return PORTION if self._source.limit is None else 1
@@ -94,10 +108,10 @@ class Choice:
     def takes(
         self, values: Mapping[str, object], verdict: bool | ConditionError, place: FilePlace, line: int
     ) -> bool:
-        """Return whether a row is used; a condition that can't be told is added to the findings."""
+        """Return whether a row is used; a condition that fails is added to the findings."""
         self.seen += 1
         if verdict is not True:
-            self._add_untold(verdict, place, line)
+            self._add_failure(verdict, place, line)
             return False
         self._met += 1
         return bool(self._source.group_by) or self.draws(values)
@@ -112,7 +126,7 @@ class Choice:
         self._taken += 1
         return True
 
-    def _add_untold(self, verdict: bool | ConditionError, place: FilePlace, line: int) -> None:
+    def _add_failure(self, verdict: bool | ConditionError, place: FilePlace, line: int) -> None:
         if not isinstance(verdict, bool):
             where = place_of(self._experiment, *self._source.key, "where")
             told = ConfigError(f"where: {verdict}", code="where", hint=verdict.hint, **where)
@@ -153,3 +167,30 @@ def _condition(experiment: Experiment, source: Source) -> Condition | None:
     from ftrun.experiment.templates.conditions import Condition  # imports jinja2
 
     return Condition(source.where, experiment.file.parent)
+
+
+def needed_columns(experiment: Experiment, source: Source) -> Needed:
+    """Return the columns, as the file names them, that can matter; None if all of them can."""
+    if experiment.train.method == "reinforcement":
+        return None  # graders are shown the whole row
+    names: set[str] = {"messages", *source.group_by, source.order_by or ""}
+    split = experiment.data.split
+    if split is not None:
+        names |= {split.stratify_by or "", *split.group_by}
+    if not (experiment.prompt.user or experiment.prompt.messages):
+        names |= READY | {*(MESSAGE_COLUMNS if source.group_by else ())}
+    for text in _texts(experiment, source):
+        from ftrun.experiment.templates.columns import names_in  # imports jinja2
+
+        more = names_in(experiment, text)
+        if more is None or (source.group_by and "rows" in more):
+            return None
+        names |= more
+    return frozenset((source.columns or {}).get(name, name) for name in names)
+
+
+def _texts(experiment: Experiment, source: Source) -> Iterator[str]:
+    """Yield the templates of the prompt, and the condition of the source as one."""
+    yield from (template.text for _, template in named_templates(experiment))
+    if source.where is not None:
+        yield f"{{{{ ({source.where}\n) }}}}"

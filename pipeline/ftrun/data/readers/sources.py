@@ -75,7 +75,7 @@ def usable_files(
     for role, source in sources(experiment):
         if source.encoding is not None and not _is_encoding(source.encoding):
             where = place_of(experiment, *source.key, "encoding")
-            findings.add("unknown_encoding", f"{source.encoding!r} is no text encoding", **where)
+            findings.add("unknown_encoding", f"{source.encoding!r} is not a text encoding", **where)
             continue
         found = list(_readable(experiment, source, findings, download=download))
         _refuse_unused(experiment, source, {file_format for _, file_format in found}, findings)
@@ -85,7 +85,7 @@ def usable_files(
 
 
 def _refuse_unused(experiment: Experiment, source: Source, formats: set[str], findings: Findings) -> None:
-    """Tell of keys that none of the source's files has a use for: they were meant to have an effect."""
+    """Report keys that none of the source's files uses: they were meant to have an effect."""
     for key, used_by in USED_BY.items():
         if getattr(source, key) is not None and formats and not formats & used_by:
             message = f"`{key}` is for {KINDS[key]}, but the source is {' and '.join(sorted(formats))}"
@@ -169,7 +169,7 @@ def _matches(source: Source, where: dict[str, Any], findings: Findings) -> list[
             if paths := [path for path in paths if not (path.is_dir() or path.name.endswith(REVIEW_ENDING))]:
                 return paths
     except (OSError, ValueError) as error:
-        findings.add("missing_file", f"{source.path!r} is no usable path: {error}", **where)
+        findings.add("missing_file", f"{source.path!r} is not a usable path: {error}", **where)
         return []
     findings.add("missing_file", f"there is no file {source.path!r}", hint=_near(literal), **where)
     return []
@@ -181,7 +181,7 @@ def _near(path: Path) -> str:
     folder = path.parent
     while not folder.is_dir():
         if folder == folder.parent:
-            return "Mend `path`."
+            return "Fix `path`."
         folder = folder.parent
     if folder != path.parent and not glob.has_magic(str(path.parent)):
         beside = [entry.name for entry in path.parent.parent.glob("*/")]
@@ -198,17 +198,17 @@ def _near(path: Path) -> str:
 def _format(path: Path, source: Source, where: dict[str, Any], findings: Findings) -> str | None:
     if source.format is not None:
         return source.format
-    ending = ending_of(path)
+    ending = extension_of(path)
     if ending in OTHER_TABLES:
         findings.add("other_table", f"{path.name}: {ending} files are not read", **where)
     elif ending not in ENDINGS:
-        message = f"{path.name}: the ending {ending!r} does not say what the file is"
+        message = f"{path.name}: the extension {ending!r} does not name a known format"
         findings.add("unknown_format", message, hint=_format_hint(path), **where)
     return ENDINGS.get(ending)
 
 
 def _format_hint(path: Path) -> str | None:
-    """Return the cure for a file whose first bytes say what it is, whatever its name."""
+    """Return the fix for a file whose first bytes show its format, whatever its name."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         start = file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()
         if start.startswith(b'{"'):
@@ -218,8 +218,8 @@ def _format_hint(path: Path) -> str | None:
     return None
 
 
-def ending_of(path: Path) -> str:
-    """Return the ending that names the format, in lower case: that of rows.csv.gz is .csv."""
+def extension_of(path: Path) -> str:
+    """Return the extension that names the format, in lower case: that of rows.csv.gz is .csv."""
     name = path.with_suffix("") if path.suffix.lower() == PACKED else path
     return name.suffix.lower()
 
@@ -233,7 +233,7 @@ def _is_allowed(path: Path, experiment: Experiment, where: dict[str, Any], findi
     if not _is_inside(path, real, experiment, where, findings):
         return False
     if not real.is_file():
-        kind = "a folder" if real.is_dir() else "no regular file"
+        kind = "a folder" if real.is_dir() else "not a regular file"
         findings.add("not_a_file", f"{shown_path(path)} is {kind}", **where)
         return False
     return True
@@ -244,7 +244,7 @@ def _is_inside(
 ) -> bool:
     if real.is_relative_to(experiment.project.resolve()):
         return True
-    message = f"{source_name(path, real)} lies outside the folder of the project"
+    message = f"{source_name(path, real)} is outside the project folder"
     findings.add("outside_project", message, **where)
     return False
 

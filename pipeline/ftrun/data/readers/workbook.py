@@ -14,11 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed, ValueFault, plain
-from ftrun.data.readers.extras import require
-from ftrun.data.readers.sheet_xml import look_over
+from ftrun.data.readers.cells import Needed, ValueFault, plain, require
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
@@ -28,9 +27,13 @@ Cells = Sequence[Any]  # of openpyxl: cells with `value` and `data_type`
 BATCH = 500  # rows
 MOST_TIMES = 200  # what is unpacked, in file sizes
 ALWAYS_ALLOWED = 256_000_000  # bytes unpacked, whatever the ratio
-NAME_CURE = "Give the column a name in the row of the column names, or delete what stands in it."
+NAME_CURE = "Give the column a name in the row of the column names, or delete its cells."
 ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")  # how Excel writes control characters, and its own _
 OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
+
+CHUNK = 1 << 20
+WORTH_A_LOOK = (b"<f", b":f>", b"mergeCell")
+CELL = re.compile(r"([A-Z]+)([0-9]+)")
 
 
 def read_workbook(
@@ -49,13 +52,13 @@ def read_workbook(
                 name = _chosen(book, sheet, place)
             letters = None if needed is None else _letters(_batches(book, name, place), needed, place)
             with _told(place):
-                look_over(raw, book[name]._worksheet_path, place, letters)
+                _look_over(raw, book[name]._worksheet_path, place, letters)
             yield from _rows(_batches(book, name, place), place, needed)
 
 
 @contextmanager
 def _told(place: FilePlace) -> Iterator[None]:
-    """Turn what the library stumbles over into a problem; its remarks on styles are nobody's business."""
+    """Turn what the library stumbles over into a problem; its warnings about styles are ignored."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,7 +67,7 @@ def _told(place: FilePlace) -> Iterator[None]:
         raise
     except Exception as error:  # a broken file makes it raise anything
         words = str(error) or type(error).__name__
-        place.add("damaged", f"this is no Excel workbook that can be read: {words[:200]}", 1)
+        place.add("damaged", f"this is not a readable Excel workbook: {words[:200]}", 1)
         raise UnusableFileError from error
 
 
@@ -151,7 +154,7 @@ def _rows(sheet_rows: Iterator[Cells], place: FilePlace, needed: Needed) -> Iter
 def _header(cells: Cells, number: int, place: FilePlace) -> list[str | None]:
     names = [None if cell.value is None else _text(cell.value).strip() or None for cell in cells]
     for name in sorted({name for name in names if name and names.count(name) > 1}):
-        place.add("header", f"the column name {name!r} stands there {names.count(name)} times", number)
+        place.add("header", f"the column name {name!r} occurs {names.count(name)} times", number)
         raise UnusableFileError
     return names
 
@@ -161,7 +164,7 @@ def _refuse_title(header: Sequence[str | None], cells: Cells, number: int, place
     names = [name for name in header if name is not None]
     filled = sum(cell.value is not None for cell in cells)
     if len(names) == 1 < filled:
-        words = f"the first row with cells says only “{names[0][:40]}”, but row {number} has {filled} cells"
+        words = f"the first row with cells has only “{names[0][:40]}”, but row {number} has {filled} cells"
         hint = "If it is a title, delete all rows above the one with the column names."
         place.add("header", words, number, hint=hint)
         raise UnusableFileError
@@ -204,3 +207,62 @@ def _value(cell: Any) -> Any:
         value = ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
     # a workbook has no whole numbers: its 1 is 1.0
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _look_over(
+    workbook: IO[bytes], part: str, place: FilePlace, columns: frozenset[str] | None = None
+) -> None:
+    """Add a problem for each merged range and each formula without a value, which openpyxl does not report.
+
+    Only in `columns`, by their letters; None: in all.
+    """
+    with zipfile.ZipFile(workbook) as archive:
+        name = part.lstrip("/")
+        with archive.open(name) as xml:
+            if not _is_worth_a_look(xml):
+                return
+        with archive.open(name) as xml:
+            for _, element in ElementTree.iterparse(xml):  # noqa: S314 - expat bounds entities by itself
+                _look_at(element, place, columns)
+
+
+def _is_worth_a_look(xml: IO[bytes]) -> bool:
+    before = b""
+    while chunk := xml.read(CHUNK):
+        if any(mark in before + chunk for mark in WORTH_A_LOOK):
+            return True
+        before = chunk[-16:]
+    return False
+
+
+def _look_at(element: ElementTree.Element, place: FilePlace, columns: frozenset[str] | None) -> None:
+    match element.tag.rpartition("}")[2]:
+        case "c" if _lacks_value(element) and _touches(cell := element.get("r", "?"), columns):
+            message = f"the cell {cell} has a formula, but the file does not hold its value"
+            place.add("formula", message, _row(cell))
+        case "mergeCell" if _touches(cells := element.get("ref", "?"), columns):
+            place.add(
+                "merged_cells", f"the cells {cells} are merged: only the first has a value", _row(cells)
+            )
+        case "row":
+            element.clear()
+
+
+def _lacks_value(cell: ElementTree.Element) -> bool:
+    parts = {part.tag.rpartition("}")[2]: part for part in cell}
+    if "f" not in parts:
+        return False
+    value = parts.get("v")
+    # the value of a formula may be the empty text
+    return value is None or (not value.text and cell.get("t") != "str")
+
+
+def _touches(cells: str, columns: frozenset[str] | None) -> bool:
+    """Return whether a cell or a range such as A2:C9 has to do with one of the columns."""
+    ends = [(len(found[1]), found[1]) for found in CELL.finditer(cells)]
+    return columns is None or not ends or any(ends[0] <= (len(one), one) <= ends[-1] for one in columns)
+
+
+def _row(cell: str) -> int | None:
+    found = CELL.match(cell)
+    return int(found[2]) if found else None

@@ -1,16 +1,20 @@
-"""The judgement of a division that groups or stratifies: parts without a group, missing values."""
+"""What is wrong with the data as a whole: groups and values that a split can't divide well, and what the
+target's provider does not take (the method, the size of files, the number of images).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 
+from ftrun.cost.tool_tokens import IMAGES
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.pipeline.gathering import Gathered
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.spec import SPLITS
+from ftrun.targets.training_rules import DEFAULT_CODE, MEGA, is_default, method_faults, rules_of
 
 FAR, FAR_ROWS = 0.5, 2  # from the size that was asked for: a share of it, and rows
 
@@ -57,7 +61,7 @@ def _judge_sizes(
     asked: Mapping[str, int],
     findings: Findings,
 ) -> None:
-    """Tell of parts that are far from their size, as few large groups make them."""
+    """Report splits that are far from their size, as a few large groups make them."""
     got = Counter(part for part, role in zip(roles, gathered.roles, strict=True) if role == TRAIN)
     for part, wanted in asked.items():
         number = got[SPLITS.index(part)]
@@ -70,7 +74,7 @@ def _judge_sizes(
 def _judge_own_files(
     experiment: Experiment, gathered: Gathered, roles: bytearray, findings: Findings
 ) -> None:
-    """Tell of groups that stand in a held-out file of its own and in the training data."""
+    """Report groups that are in a held-out file of their own and in the training data."""
     own: dict[int, int] = {}  # group -> its first example
     for index, (rank, role) in enumerate(zip(gathered.rank_of, gathered.roles, strict=True)):
         if role != TRAIN:
@@ -82,7 +86,7 @@ def _judge_own_files(
     first = min(own[rank] for rank in trained)
     file, line = gathered.place(first)
     message = (
-        f"{len(trained)} group{' stands' if len(trained) == 1 else 's stand'} in a held-out file and in the "
+        f"{len(trained)} group{' is' if len(trained) == 1 else 's are'} in a held-out file and in the "
         "training data; the first is here"
     )
     findings.add("group_leak", message, file=file, line=line)
@@ -108,3 +112,32 @@ def _judge_strata(
             message = f"{part} lacks {missing} of the {len(values)} values of {column!r}"
             where = place_of(experiment, "data", "split", "stratify_by")
             findings.add("split_strata", message, once=True, **where)
+
+
+def judge_method(experiment: Experiment, findings: Findings) -> None:
+    """Add that the provider can't train by the experiment's method."""
+    for fault in method_faults(rules_of(experiment.target), experiment.train.method):
+        where = place_of(experiment, "train", "method")
+        code = DEFAULT_CODE if is_default(experiment) else fault.code
+        findings.add(code, fault.message, hint=fault.hint, **where)
+
+
+def judge_files(experiment: Experiment, gathered: Gathered, parts: bytearray, findings: Findings) -> None:
+    """Add files that the provider would refuse for their size or their number of images."""
+    rules, where = rules_of(experiment.target), place_of(experiment, "data", "sources")
+    if rules.most_image_examples is not None:
+        pairs = zip(gathered.flags, parts, strict=True)
+        images = sum(1 for flags, part in pairs if flags & IMAGES and part == TRAIN)
+        if images > rules.most_image_examples:
+            words = f"{images:,} training examples have images; {rules.provider} takes "
+            findings.add("provider_limit", f"{words}{rules.most_image_examples:,} in a file", **where)
+    # which file a line goes to matters only where all of them together are too large
+    if rules.file_bytes is None or gathered.spool.size <= rules.file_bytes:
+        return
+    sizes = [0] * len(SPLITS)
+    for part, line in zip(parts, gathered.spool.lines(), strict=True):
+        sizes[part] += len(line)
+    for role, size in zip(SPLITS, sizes, strict=True):
+        if size > rules.file_bytes:
+            words = f"the {role} file has {size / MEGA:,.0f} MB; {rules.provider} takes "
+            findings.add("file_size", f"{words}{rules.file_bytes / MEGA:,.0f} MB", **where)
