@@ -275,14 +275,14 @@ def test_published_counts_of_chats_and_functions() -> None:
 
 
 def test_every_code_is_documented() -> None:
-    """docs/checks.md explains each code once, with an example and the cure that ftrun prints."""
+    """docs/checks.md explains each code once, with an example and the fix that ftrun prints."""
     text = (ROOT / "docs/checks.md").read_text("utf-8")
     sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == set(CODES)
     for code, section in sections.items():
         assert section.strip().startswith(CODES[code].severity.capitalize() + ".")
         assert "- Example: " in section
-        assert f"- Cure: {CODES[code].cure}" in section
+        assert f"- Fix: {CODES[code].fix}" in section
 
 
 def test_importing_the_data_is_cheap() -> None:

@@ -20,7 +20,7 @@ KEY = "sk-" + "a1B2c3D4e5F6g7H8i9J0"
 
 
 def problems(found: tuple[Problem, ...]) -> dict[str, Problem]:
-    """Return the problems by code; each code is told once."""
+    """Return the problems by code; each code is reported once."""
     assert len({one.code for one in found}) == len(found)
     return {one.code: one for one in found}
 
@@ -40,7 +40,7 @@ def test_like_flaws_are_told_once(make: Any, chats: Any) -> None:
 
 
 def test_flaws_without_number_stay_few(make: Any) -> None:
-    """Thousands of like flaws are one message with the right number."""
+    """Thousands of similar flaws give one message with the right number."""
     rows = "".join(chat(f"question {number}", f"answer {number}\n") for number in range(2500))
     (warning,) = data.examine(make({"a.jsonl": rows})).warnings
     assert warning.code == "outer_space"
@@ -61,7 +61,7 @@ def test_checks_say_how_bad(make: Any, chats: Any) -> None:
 
 @pytest.mark.parametrize(
     ("code", "hint"),
-    [("placehodler", "placeholder"), ("pii_email", "data.pii"), ("json_syntax", "Mend the JSON")],
+    [("placehodler", "placeholder"), ("pii_email", "data.pii"), ("json_syntax", "Fix the JSON")],
 )
 def test_wrong_codes_are_refused_with_the_way_out(make: Any, code: str, hint: str) -> None:
     """Unknown codes, codes of personal data, and what makes a row unusable can't be set."""

@@ -76,7 +76,7 @@ def test_plain_split_is_what_it_always_was() -> None:
 
 
 def test_many_rows_are_divided_as_if_sorted() -> None:
-    """The short cut for many ranks gives what sorting all of them gives, equal ones included."""
+    """Many ranks are divided in their order, equal ones included."""
     ranks = [ranking(1)(str(number % 9000).encode()) for number in range(12_000)]
     order = sorted(range(len(ranks)), key=ranks.__getitem__)
     for validation, test in ((1, 1), (1200, 1200), (6000, 0), (0, 5000), (3000, 8999)):
@@ -98,7 +98,7 @@ def test_stratified_parts_have_the_proportions_of_the_whole(make: Any, columns: 
 
 
 def test_rows_of_a_group_stay_together(make: Any, columns: Any, tmp_path: Path) -> None:
-    """A customer is in one part only, in whichever file; who has none stands alone; added rows move few."""
+    """A customer is in one split only; rows without one stand alone; added rows move few."""
     rows = [(number, f"客{number // 5}" if number < 90 else "", "t") for number in range(100)]
     split = replace(HALVES, group_by=("customer",))
     chats = "".join(
@@ -143,7 +143,7 @@ def test_groups_and_strata_together(make: Any, columns: Any, tmp_path: Path) -> 
 
 
 def test_split_keys_that_are_not_there_are_told(make: Any, columns: Any) -> None:
-    """A column that no row has is an error at the key, with the nearest name as the cure."""
+    """A column that no row has is an error at the key, with the nearest name as the fix."""
     rows = table((number, "c", "t") for number in range(30))
     split = replace(HALVES, group_by=("custommer",))
     (error,) = data.examine(make({"a.csv": rows}, prompt=columns, split=split)).errors

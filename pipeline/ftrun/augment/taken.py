@@ -12,8 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ftrun.data.quality.minhash import FEWEST_GRAMS, NEAR
-from ftrun.data.quality.ngrams import grams, letters, likeness, numbers
+from ftrun.data.quality.similarity import FEWEST_GRAMS, NEAR, grams, letters, likeness, numbers
 
 MOST_NEAR = 20_000
 

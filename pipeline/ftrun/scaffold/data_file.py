@@ -82,7 +82,7 @@ def _format(path: Path) -> str:
         raise unusable(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
     extension = extension_of(path)
     if extension in OTHER_TABLES:
-        raise unusable(path, f"{extension} files are not supported", "other_table", CODES["other_table"].cure)
+        raise unusable(path, f"{extension} files are not supported", "other_table", CODES["other_table"].fix)
     if extension not in ENDINGS:
         hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
         if path.suffix.lower() == ".txt":

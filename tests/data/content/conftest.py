@@ -1,4 +1,4 @@
-"""A look at rows that tells what is said of them."""
+"""A fixture that checks rows and returns the findings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Look = Callable[..., dict[str, Problem]]
 
 @pytest.fixture
 def look(make: Any) -> Look:
-    """Return a function that gives what is told of rows, by code."""
+    """Return a function that returns the findings about rows, by code."""
 
     def found(rows: Iterable[dict[str, Any]], **given: Any) -> dict[str, Problem]:
         result = data.examine(make({"a.jsonl": lines(rows)}, **given))

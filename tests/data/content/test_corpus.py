@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - tables of texts stand in lines
-"""The data as a whole: what is told of them, what is not, and with which places."""
+"""The data as a whole: what is found, what isn't, and with which places."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .conftest import Look
 
 @pytest.mark.parametrize("pairs", [ENGLISH, JAPANESE, (*ENGLISH, *JAPANESE)])
 def test_clean_texts_give_nothing(look: Look, pairs: Any) -> None:
-    """Everyday questions and answers, of one language or of two, are nothing to warn of."""
+    """Everyday questions and answers, in one language or two, give no findings."""
     assert look(row(*pair) for pair in pairs) == {}
     assert look(row(*pair, system="Be kind.") for pair in pairs) == {}
 
 
 def test_varied_rows_give_nothing(look: Look) -> None:
-    """A hundred short rows that differ in one word are no near-duplicates."""
+    """A hundred short rows that differ in one word are not near-duplicates."""
     assert look(map(plain, range(100))) == {}
 
 
 def test_labels_are_no_imbalance(look: Look) -> None:
-    """A few short answers to many questions are labels; only if nearly all are the same it is told."""
+    """A few short answers to many questions are labels; it is only a finding if nearly all are the same."""
     text = [f"{ANIMALS[n % 15]}が{VERBS[n // 15 % 8]}のを見た" for n in range(100)]
     even = [row(said, ("良い", "悪い")[n % 2]) for n, said in enumerate(text)]
     assert look(even) == {}
@@ -38,7 +38,7 @@ def test_labels_are_no_imbalance(look: Look) -> None:
 
 
 def test_contradictions_name_both_places(look: Look) -> None:
-    """The same question in other words' case and space, answered differently; equal answers are fine."""
+    """The same question with different case and space, answered differently; equal answers are fine."""
     rows = [
         *map(plain, range(20)),
         row("Is the shop open?", "Yes, all day."),
@@ -62,13 +62,13 @@ def test_another_width_is_no_contradiction(look: Look) -> None:
 
 
 def test_another_system_prompt_is_no_contradiction(look: Look) -> None:
-    """What was said before makes another question of it."""
+    """What was said before makes it another question."""
     rows = [row("やあ", "こんにちは。", "丁寧に"), row("やあ", "おう。", "乱暴に")]
     assert "contradiction" not in look([*map(plain, range(20)), *rows])
 
 
 def test_eval_prompts_in_training_are_recall(make: Any, tmp_path: Path) -> None:
-    """Prompts that training asks, exactly or nearly, are noted by id and are no error."""
+    """Prompts that training asks, exactly or nearly, are noted by id and are not an error."""
     asked = "人間は死んだ後どうなりますか？"
     rows = [*map(plain, range(20)), row(asked.rstrip("？") + "?", "誰にも分かりません。"), row(LONG, "Yes.")]
     prompts = (
@@ -92,14 +92,14 @@ def test_eval_prompts_in_training_are_recall(make: Any, tmp_path: Path) -> None:
 
 
 def test_the_past_is_polite_too(look: Look) -> None:
-    """でした and ました are です・ます, whatever they end with."""
+    """でした and ました are です・ます, no matter what they end with."""
     rows = [row(f"{one}はどうでしたか？", f"{one}は元気でした。") for one in ANIMALS]
     rows += [row(f"{one}は来ますか？", f"はい、{one}も来ました。") for one in ANIMALS]
     assert "style_mix" not in look(rows)
 
 
 def test_phrases_need_no_full_stop(look: Look) -> None:
-    """Names and phrases beside whole sentences are no mix; sentences with and without their sign are."""
+    """Names and phrases among whole sentences are not a mix; sentences with and without end mark are."""
     rows = [row(f"{one}を見ましたか？", f"はい、庭で{one}を見ました。") for one in ANIMALS]
     phrases = [row(f"{one}がいるのは何時ですか？", f"午前九時から{one}が眠るまで") for one in ANIMALS]
     assert "ending_mix" not in look(rows + phrases)
@@ -162,7 +162,7 @@ def detail(number: int) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_each_flaw_of_the_whole_is_told(look: Look, code: str, rows: Iterable[dict[str, Any]]) -> None:
-    """The flaw is told once, and the other rows give no reason for more."""
+    """The flaw is reported once, and the other rows give no reason for more."""
     told = look([*map(plain, range(60)), *rows])
     assert code in told
     assert told.keys() <= {code, "language_mix"}

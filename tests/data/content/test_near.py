@@ -95,7 +95,7 @@ def test_dedupe_near_is_the_same_each_time(make: Any, tmp_path: Path) -> None:
 
 
 def test_near_leaks_are_told_for_the_held_out_part(make: Any, tmp_path: Path) -> None:
-    """A test row that nearly stands in the training data is located in the test file."""
+    """A test row that is nearly in the training data is located in the test file."""
     files = {
         "a.jsonl": lines([*map(plain, range(30)), row(LONG, "So it was.")]),
         "t.jsonl": lines([row(LONG + "!!", "so it was"), plain(77)]),
@@ -109,7 +109,7 @@ def test_near_leaks_are_told_for_the_held_out_part(make: Any, tmp_path: Path) ->
 
 
 def test_held_out_parts_are_compared_with_one_another(make: Any, tmp_path: Path) -> None:
-    """A test row that stands in validation, exactly or nearly, is a leak; another answer is a contradiction."""
+    """A test row that is in validation, exactly or nearly, is a leak; another answer is a contradiction."""
     files = {
         "a.jsonl": lines(map(plain, range(30))),
         "v.jsonl": lines([row(LONG, "So it was."), plain(77), plain(78)]),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ftrun.data.examples.masking import Masker
-from ftrun.data.quality.personal_data import is_my_number, luhn
+from ftrun.data.quality.personal_data import is_card, is_my_number
 from ftrun.data.quality.pii import KINDS, actions, hidden, redacted, spans
 from ftrun.data.quality.scan import Scanner
 
@@ -110,8 +110,8 @@ def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
 
 
 def test_check_digits() -> None:
-    """Luhn's and the individual number's digits are computed, and changing any digit breaks them."""
-    assert luhn("4242424242424242")
+    """Luhn's and the individual number's digits are verified, and changing any digit breaks them."""
+    assert is_card("4242424242424242")
     assert is_my_number("123456789018")
     for index in range(12):
         digits = list("123456789018")
@@ -156,7 +156,7 @@ def test_masks_are_stable_and_counted() -> None:
 
 
 def test_masks_leave_roles_ids_and_other_values() -> None:
-    """Only texts are changed: no id, no number, no truth value."""
+    """Only texts are changed: no id, number or boolean."""
     message = {"role": "tool", "tool_call_id": "09012345678", "content": "09012345678", "weight": 1}
     (masked,) = Masker({"phone": "mask"}).masked({"messages": [message]})["messages"]
     assert masked == {**message, "content": "[PHONE]"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ftrun.data.quality.characters import original
-from ftrun.data.quality.language import language
 from ftrun.data.quality.scan import Scanner
+from ftrun.data.quality.style import language
 from ftrun.protocol.chat import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
 
@@ -29,7 +29,7 @@ def codes(text: str) -> set[str]:
 
 @pytest.mark.parametrize("example", rows(), ids=lambda one: one["messages"][0]["content"])
 def test_clean_texts_give_nothing(example: dict[str, Any]) -> None:
-    """Dates, prices, versions, code, accents and emoji are no problem."""
+    """Dates, prices, versions, code, accents and emoji are fine."""
     assert SCANNER.scan(example) == []
 
 
@@ -65,7 +65,7 @@ def test_the_original_of_what_is_sound_is_not_invented() -> None:
 
 
 def test_a_key_is_no_word_of_a_language() -> None:
-    """An identifier of many letters makes no Latin text of a Japanese one."""
+    """An identifier with many letters doesn't make a Japanese text Latin."""
     assert language(f"キーは {'aBcD4eFgH5' * 5} です。") == "Japanese"
 
 
@@ -111,7 +111,7 @@ def test_flaws_are_found(text: str, code: str) -> None:
 
 
 def test_space_at_the_seam_of_a_completion_is_meant() -> None:
-    """Prompt and completion are one text, whose words are divided by just that space."""
+    """Prompt and completion are one text, and that space separates their words."""
     assert SCANNER.scan({"prompt": "Capital of France ->\n", "completion": " Paris\n"}) == []
 
 
@@ -182,7 +182,7 @@ def test_ids_images_and_roles_are_no_texts() -> None:
 
 
 def test_messages_hide_secrets_that_stand_beside() -> None:
-    """An excerpt of one flaw never shows a key or an address that stands next to it."""
+    """An excerpt of one flaw never shows a key or an address that is next to it."""
     key = "sk-" + "a1B2c3D4e5" * 4
     faults = SCANNER.scan(row("Why?", f"TODO: {key} taro@example.com \u200b"))
     assert {fault.code for fault in faults} == {
@@ -195,7 +195,7 @@ def test_messages_hide_secrets_that_stand_beside() -> None:
 
 
 def test_rows_that_are_looked_at_together_are_told_apart() -> None:
-    """Whatever stands in the rows beside it, a row has the faults that it has alone."""
+    """No matter what is in the other rows, a row has the faults that it has alone."""
     texts = [
         "Fine.", "call 090-1234-5678", "a@example.com", "sep\x1earated", "[1] and TODO: more", "1 2 3 4",
         "key sk-abcdefghij0123456789ABCDEFGHIJ0123456789", "abcdefghijklmnopqrstuvwxyz", "5678", "はい。",

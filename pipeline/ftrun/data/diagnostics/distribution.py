@@ -1,4 +1,4 @@
-"""The numbers that sum up many numbers: quantiles as numpy computes them, and a histogram."""
+"""Summaries of many numbers: quantiles as numpy computes them, and a histogram."""
 
 from __future__ import annotations
 
@@ -14,39 +14,26 @@ Bar = tuple[int, int, int]  # from, to (inclusive), how many
 
 
 def distribution(values: Iterable[int]) -> Distribution:
-    """Return sum, min, max, mean, median, p5, p10, p90 and p95; all 0 where there are no values."""
-    ladder = _Ladder(Counter(values))
-    if not ladder.size:
-        return dict.fromkeys(("sum", "min", "max", "mean", *(name for name, _ in QUANTILES)), 0)
-    total = sum(value * times for value, times in ladder.times.items())
-    result: Distribution = {
-        "sum": total,
-        "min": ladder.at(0),
-        "max": ladder.at(ladder.size - 1),
-        "mean": total / ladder.size,
-    }
-    return result | {name: ladder.quantile(share) for name, share in QUANTILES}
+    """Return sum, min, max, mean, median, p5, p10, p90 and p95; all 0 where there are no values.
 
+    Quantiles are interpolated linearly. Equal values are held once: millions of examples have a few
+    thousand lengths.
+    """
+    times = Counter(values)
+    if not times:
+        return dict.fromkeys(("sum", "min", "max", "mean", *dict(QUANTILES)), 0)
+    ordered = sorted(times)
+    ends = list(itertools.accumulate(times[value] for value in ordered))
+    size, total = ends[-1], sum(value * count for value, count in times.items())
 
-class _Ladder:
-    """Sorted values, repeated ones held once: millions of examples have a few thousand lengths."""
+    def quantile(share: float) -> float:
+        position = share * (size - 1)
+        whole = math.floor(position)
+        low, high = (ordered[bisect.bisect_right(ends, at)] for at in (whole, min(whole + 1, size - 1)))
+        return low + (high - low) * (position - whole)
 
-    def __init__(self, times: Counter[int]) -> None:
-        self.times = times
-        self._values = sorted(times)
-        self._ends = list(itertools.accumulate(times[value] for value in self._values))
-        self.size = self._ends[-1] if self._ends else 0
-
-    def at(self, position: int) -> int:
-        """Return the value at a position of the sorted sequence, from 0."""
-        return self._values[bisect.bisect_right(self._ends, position)]
-
-    def quantile(self, share: float) -> float:
-        """Return the quantile by linear interpolation between the two nearest values."""
-        position = share * (self.size - 1)
-        low = self.at(math.floor(position))
-        high = self.at(min(math.floor(position) + 1, self.size - 1))
-        return low + (high - low) * (position - math.floor(position))
+    result: Distribution = {"sum": total, "min": ordered[0], "max": ordered[-1], "mean": total / size}
+    return result | {name: quantile(share) for name, share in QUANTILES}
 
 
 def histogram(values: Iterable[int], bars: int = 8) -> tuple[Bar, ...]:

@@ -1,10 +1,11 @@
-"""What is found while data are read: problems with places, repeated ones merged, the rest counted.
+"""The problems that are found while data are read: repeated ones merged, too many of a kind counted only.
 
-It is also the one place that decides how bad a problem is: `Findings.severity_of`.
+`Findings.severity_of` is the only place that decides how serious a problem is.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.errors import DataError, Problem, UserError
 
-MOST_PROBLEMS = 1000  # kept of a code; more are counted only, so that a hopeless file needs no memory
+MOST_PROBLEMS = 1000  # kept per code; more are only counted, so that a hopeless file needs little memory
 Severity = Literal["off", "note", "warning", "error"]
 Key = tuple[Any, ...]
 
@@ -20,7 +21,7 @@ Key = tuple[Any, ...]
 class Findings:
     """Collects problems, so that the user sees all of them at once.
 
-    `severities` says for some codes how bad they are taken; the rest is as bad as the table CODES says.
+    `severities` overrides, by code, the severity that the table CODES gives.
     """
 
     def __init__(self, severities: Mapping[str, Severity] | None = None) -> None:
@@ -30,13 +31,11 @@ class Findings:
         self._first_row: dict[Key, tuple[str, int]] = {}
         self._of_code: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
-        self._failed_before = False  # what was drained had errors
+        self._failed_before = False  # the drained problems had errors
 
     def severity_of(self, code: str) -> Severity:
-        """Return how bad a problem with this code is; one that is not in the table is an error."""
-        if code in self._severities:
-            return self._severities[code]
-        return CODES[code].severity if code in CODES else "error"
+        """Return how serious a problem with this code is; an error if the code isn't in the table."""
+        return self._severities.get(code) or (CODES[code].severity if code in CODES else "error")
 
     def add(
         self,
@@ -49,47 +48,45 @@ class Findings:
         hint: str | None = None,
         once: bool = False,
     ) -> None:
-        """Add a problem of the table CODES; `once`: the same words are kept once, at their first place."""
-        problem = Problem(
-            message, code=code, file=file, line=line, column=column, hint=hint or CODES[code].cure
-        )
+        """Add a problem of the table CODES; `once`: keep the same message once, at its first place."""
+        fix = hint or CODES[code].fix
+        problem = Problem(message, code=code, file=file, line=line, column=column, hint=fix)
         self._keep(problem, (code, message) if once else (code, message, file, line, column), row=None)
 
     def add_uncounted(self, code: str, times: int) -> None:
-        """Add `times` more problems of a code, of which nothing else is known."""
+        """Add `times` more problems of a code about which nothing else is known."""
         self._left_out[code] += times
 
     def absorb(self, error: UserError, *, row: tuple[str, int] | None = None) -> None:
-        """Add the problems of `error`; `row` is file and line of the row that met them."""
+        """Add the problems of `error`; `row` is the file and line of the row that raised it."""
         for problem in error.problems:
             key = (problem.code, problem.message, problem.file, problem.line, problem.column)
             self._keep(problem, key, row)
 
     def keep(self, problem: Problem) -> None:
-        """Add a problem that was found and counted earlier, as it is."""
+        """Add a problem that was found and counted earlier, unchanged."""
         self._keep(problem, (problem.code, problem.message, problem.file, problem.line), row=None)
 
     def merge(self, later: Findings) -> None:
-        """Add what `later` found after us, as if it had been found here."""
+        """Add what `later` found, as if it had been found here next."""
         for key, problem in later._problems.items():
             self._keep(problem, key, later._first_row.get(key), later._times[key])
         self._left_out.update(later._left_out)
 
     def sort_by_line(self) -> None:
-        """Order problems by the lines of their rows; those of no row come first."""
-        self._problems = dict(sorted(self._problems.items(), key=lambda one: self._line(*one)))
+        """Order problems by the lines of their rows; those without a row come first."""
 
-    def _line(self, key: Key, problem: Problem) -> int:
-        row = self._first_row.get(key)
-        return (row[1] if row else problem.line) or 0
+        def line(item: tuple[Key, Problem]) -> int:
+            row = self._first_row.get(item[0])
+            return (row[1] if row else item[1].line) or 0
+
+        self._problems = dict(sorted(self._problems.items(), key=line))
 
     def drain(self) -> Findings:
-        """Return what has been found so far, and begin anew."""
-        self._failed_before = self.failed
-        drained, fresh = Findings(self._severities), Findings(self._severities)
-        for name in ("_problems", "_times", "_first_row", "_of_code", "_left_out"):
-            setattr(drained, name, getattr(self, name))
-            setattr(self, name, getattr(fresh, name))
+        """Return what has been found so far, and start empty again."""
+        failed, drained = self.failed, copy.copy(self)
+        self.__init__(self._severities)  # type: ignore[misc]
+        self._failed_before, drained._failed_before = failed, False
         return drained
 
     @property
@@ -104,12 +101,12 @@ class Findings:
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """Return what is no problem but should be known, in the order in which it was found."""
+        """Return what should be known but is not a problem, in the order in which it was found."""
         return self._of("note")
 
     @property
     def failed(self) -> bool:
-        """Return whether there is an error, or was one in what has been drained."""
+        """Return whether there is an error, or was one among the drained problems."""
         codes = (*self._of_code, *self._left_out)
         return self._failed_before or any(self.severity_of(code) == "error" for code in codes)
 
@@ -117,11 +114,16 @@ class Findings:
         """Raise DataError with all errors if there are any."""
         errors = self.errors
         if errors:
-            several = f"the data have {len(errors)} errors; nothing was written"
+            several = f"the data has {len(errors)} errors; nothing was written"
             raise DataError(errors[0].message if len(errors) == 1 else several, problems=errors)
 
     def _of(self, kind: str) -> tuple[Problem, ...]:
-        return tuple(problem for problem in self._all() if self.severity_of(problem.code) == kind)
+        problems = [self._counted(key, problem) for key, problem in self._problems.items()]
+        problems += [
+            Problem(f"and {times} more problems of this kind", code=code)
+            for code, times in self._left_out.items()
+        ]
+        return tuple(problem for problem in problems if self.severity_of(problem.code) == kind)
 
     def _keep(self, problem: Problem, key: Key, row: tuple[str, int] | None, times: int = 1) -> None:
         if key not in self._problems:
@@ -133,12 +135,6 @@ class Findings:
         self._times[key] += times
         if row is not None:
             self._first_row.setdefault(key, row)
-
-    def _all(self) -> list[Problem]:
-        found = [self._counted(key, problem) for key, problem in self._problems.items()]
-        for code, times in self._left_out.items():
-            found.append(Problem(f"and {times} more problems of this kind", code=code))
-        return found
 
     def _counted(self, key: Key, problem: Problem) -> Problem:
         times, row = self._times[key], self._first_row.get(key)

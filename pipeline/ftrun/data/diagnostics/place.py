@@ -1,4 +1,4 @@
-"""The place of a row while a file is read: who reads says what is wrong, this says where."""
+"""The file that is being read, as messages name it: readers report what is wrong, this adds where."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ftrun.data.diagnostics.findings import Findings
 
 
 class FilePlace:
-    """A data file as messages show it, and where its problems go."""
+    """A data file as messages name it, and where its problems go."""
 
     __slots__ = ("_findings", "name")
 
@@ -28,9 +28,9 @@ class FilePlace:
         self._findings.add(code, message, file=self.name, line=line, column=column, hint=hint, once=once)
 
     def merge(self, found: Findings) -> None:
-        """Add what was found about the file in another process."""
+        """Add what another process found in the file."""
         self._findings.merge(found)
 
 
 class UnusableFileError(Exception):
-    """The file can't be read on; its problem has been added."""
+    """The rest of the file can't be read; the problem has been added."""

@@ -16,12 +16,12 @@ from ftrun.cost.prices import price
 from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings, Severity
+from ftrun.data.diagnostics.notes import merged
 from ftrun.data.pipeline.counting import Counts, FileStatistics
 from ftrun.data.pipeline.preparing import look_at
 from ftrun.data.pipeline.tally import read_tally
 from ftrun.data.quality import overlap
 from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
-from ftrun.data.quality.places import told
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken
 from ftrun.data.types import Prepared
 from ftrun.errors import ConfigError, Problem
@@ -98,7 +98,7 @@ def examine(
 def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
     """Yield warnings about the target as of `day` (default: today): a model that shuts down, old prices."""
     for problem in availability.target_problems(experiment, day):
-        problem.hint = CODES[problem.code].cure
+        problem.hint = CODES[problem.code].fix
         yield problem
 
 
@@ -168,7 +168,7 @@ def _tell_notes(experiment: Experiment, counted: Counts, findings: Findings) -> 
     """Report what content checks noted: once per code for single texts, the rest as it is."""
     place = partial(counted.place, experiment.project)
     texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
-    for code, message, (file, line) in told(texts, counted.notes.uncounted, place):
+    for code, message, (file, line) in merged(texts, counted.notes.uncounted, place):
         findings.add(code, message, file=file, line=line)
     for fault, numbers in counted.notes.kept:
         if numbers is None:
@@ -274,7 +274,7 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
             yield Problem(f"there is no check {code!r}", code="checks", hint=_near(code), **where)
         elif CODES[code].severity == "error" and severity != "error":
             message = f"{code} stays an error: what has it can't be trained on"
-            yield Problem(message, code="checks", hint=CODES[code].cure, **where)
+            yield Problem(message, code="checks", hint=CODES[code].fix, **where)
 
 
 def _near(code: str) -> str:

@@ -93,10 +93,9 @@ def _gathered(
 def _leave_out_near(gathered: Gathered) -> None:
     """Leave out of the rows that are divided those that nearly repeat an earlier one that stays.
 
-    Held-out files of their own keep all their rows. quality/minhash.py states time and memory.
+    Held-out files of their own keep all their rows. quality/similarity.py states time and memory.
     """
-    from ftrun.data.quality.minhash import dropped, near_pairs
-    from ftrun.data.quality.ngrams import compared
+    from ftrun.data.quality.similarity import compared, dropped, near_pairs
 
     indices = [index for index, role in enumerate(gathered.roles) if role == TRAIN]
     gone = dropped(near_pairs(indices, lambda wanted: map(compared, gathered.spool.examples(wanted))))

@@ -1,20 +1,19 @@
-"""Balance: one answer, opening, topic or system prompt above all others, and answers out of measure."""
+"""Balance: one answer, opening or topic that dominates, mixed system prompts, answers of unusual length."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
-from ftrun.data.quality.excerpt import excerpt
-from ftrun.data.quality.last_turn import normal
-from ftrun.data.quality.sample import Seen, places, share
+from ftrun.data.quality.corpus import SampledExample, SampleFaults, normal, other_places, share
+from ftrun.data.quality.pii import excerpt
 from ftrun.protocol.faults import Fault
 
-Said = Iterator[tuple[Seen | None, Fault]]
-FEWEST = 20  # examples; of fewer nothing is said about shares
-FEW_LABELS = 0.1  # different answers an example, up to which they are labels
+FEWEST = 20  # examples for a statement about shares
+FEW_LABELS = 0.1  # different answers per example, up to which they are labels
 SAME_ANSWER, SAME_LABEL = 0.1, 0.8
 OPENING, ALL = (0.3, 0.9), 0.95
 FEWEST_OPENINGS = 10
@@ -34,35 +33,30 @@ OUTLIERS = 0.02
 ONE_SYSTEM = 0.8
 
 
-def same_answers(seen: Sequence[Seen]) -> Said:
-    """Yield a fault if one answer stands in too many rows; of labels one may have most, not nearly all."""
-    answers = Counter(normal(one.turn.answer) for one in seen)
-    if len(seen) < FEWEST:
+def same_answers(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if too many rows have the same answer; a label may be in most, but not nearly all."""
+    answers = Counter(normal(one.turn.answer) for one in sample)
+    if len(sample) < FEWEST:
         return
     most, times = answers.most_common(1)[0]
-    labels = len(answers) <= FEW_LABELS * len(seen)
-    if times > (SAME_LABEL if labels else SAME_ANSWER) * len(seen):
-        alike = [one for one in seen if normal(one.turn.answer) == most]
-        message = f"{share(times, len(seen))} answers are {excerpt(alike[0].turn.answer)}"
-        yield alike[0], Fault("same_answer", message + places(alike))
+    labels = len(answers) <= FEW_LABELS * len(sample)
+    if times > (SAME_LABEL if labels else SAME_ANSWER) * len(sample):
+        alike = [one for one in sample if normal(one.turn.answer) == most]
+        message = f"{share(times, len(sample))} answers are {excerpt(alike[0].turn.answer)}"
+        yield alike[0], Fault("same_answer", message + other_places(alike))
 
 
-def openings(seen: Sequence[Seen]) -> Said:
-    """Yield a fault if many answers begin alike, but not nearly all: that would be their form."""
-    by_opening: Counter[str] = Counter()
-    answers: dict[str, set[str]] = {}
-    for one in seen:
-        opening = _opening(one.turn.answer)
-        by_opening[opening] += 1
-        answers.setdefault(opening, set()).add(one.turn.answer)
-    if len(seen) < FEWEST:
+def openings(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if many answers begin alike; if nearly all do, it is their format."""
+    if len(sample) < FEWEST:
         return
-    most, times = by_opening.most_common(1)[0]
-    alike = OPENING[0] * len(seen) <= times <= OPENING[1] * len(seen)
-    if most and alike and times >= FEWEST_OPENINGS and len(answers[most]) > times / 2:
-        found = [one for one in seen if _opening(one.turn.answer) == most]
-        message = f"{share(times, len(seen))} answers begin with {excerpt(most)}"
-        yield found[0], Fault("same_opening", message + places(found))
+    most, times = Counter(_opening(one.turn.answer) for one in sample).most_common(1)[0]
+    found = [one for one in sample if _opening(one.turn.answer) == most]
+    alike = OPENING[0] * len(sample) <= times <= OPENING[1] * len(sample)
+    different = len({one.turn.answer for one in found})
+    if most and alike and times >= FEWEST_OPENINGS and different > times / 2:
+        message = f"{share(times, len(sample))} answers begin with {excerpt(most)}"
+        yield found[0], Fault("same_opening", message + other_places(found))
 
 
 def _opening(answer: str) -> str:
@@ -73,54 +67,54 @@ def _opening(answer: str) -> str:
     return head[:5] if len(head) > 8 else ""
 
 
-def topics(seen: Sequence[Seen]) -> Said:
-    """Yield a note if a word stands in most questions, but not in nearly all."""
-    if len(seen) < 2 * FEWEST:
+def topics(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a note if a word is in most questions, but not in nearly all."""
+    if len(sample) < 2 * FEWEST:
         return
     words: Counter[str] = Counter()
-    for one in seen:
+    for one in sample:
         found = {word.casefold() for word in WORDS.findall(one.turn.question[:2000])}
         words.update(found - COMMON)
     for word, times in words.most_common(1):
-        if TOPIC * len(seen) <= times <= ALL * len(seen):
-            yield (
-                None,
-                Fault("one_topic", f"{share(times, len(seen))} questions have the word {excerpt(word)}"),
-            )
+        if TOPIC * len(sample) <= times <= ALL * len(sample):
+            message = f"{share(times, len(sample))} questions have the word {excerpt(word)}"
+            yield None, Fault("one_topic", message)
 
 
-def lengths(seen: Sequence[Seen]) -> Said:
-    """Yield a fault for a few answers that are many times longer or shorter than the usual one."""
-    if len(seen) < FEWEST:
+def lengths(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if a few answers are many times longer or shorter than usual."""
+    if len(sample) < FEWEST:
         return
-    usual = statistics.median(len(one.turn.answer) for one in seen)
-    long: Callable[[int], bool] = lambda size: size >= max(LONG_ENOUGH, OUT_LONG * usual)  # noqa: E731
-    short: Callable[[int], bool] = lambda size: size * OUT_SHORT <= usual  # noqa: E731
-    for word, is_out in (("longer", long), ("shorter", short)):
-        found = [one for one in seen if is_out(len(one.turn.answer))]
-        if 0 < len(found) <= max(1, OUTLIERS * len(seen)):
+    sizes = [len(one.turn.answer) for one in sample]
+    usual = statistics.median(sizes)
+    longer = [size >= max(LONG_ENOUGH, OUT_LONG * usual) for size in sizes]
+    shorter = [size * OUT_SHORT <= usual for size in sizes]
+    for word, is_out in (("longer", longer), ("shorter", shorter)):
+        found = list(itertools.compress(sample, is_out))
+        if 0 < len(found) <= max(1, OUTLIERS * len(sample)):
             size = len(found[0].turn.answer)
             message = f"this answer has {size:,} characters, far {word} than the usual {usual:,.0f}"
-            yield found[0], Fault("length_outlier", message + places(found))
+            yield found[0], Fault("length_outlier", message + other_places(found))
 
 
-def systems(seen: Sequence[Seen]) -> Said:
+def systems(sample: Sequence[SampledExample]) -> SampleFaults:
     """Yield a fault if some rows have no system prompt, or another one than nearly all."""
-    prompts = Counter(one.turn.system for one in seen)
-    without = [one for one in seen if one.turn.system is None]
-    if without and len(without) < len(seen):
-        few = (
-            without if len(without) * 2 <= len(seen) else [one for one in seen if one.turn.system is not None]
-        )
-        has = "no" if few is without else "a"
-        message = f"{share(len(few), len(seen))} examples have {has} system prompt, the others "
-        message += ("have one" if few is without else "none") + places(few)
-        yield few[0], Fault("system_mix", message)
+    without = [one for one in sample if one.turn.system is None]
+    if 0 < len(without) < len(sample):
+        few, has, others = without, "no", "have one"
+        if len(without) * 2 > len(sample):
+            few, has, others = [one for one in sample if one.turn.system is not None], "a", "don't"
+        message = f"{share(len(few), len(sample))} examples have {has} system prompt, the others {others}"
+        yield few[0], Fault("system_mix", message + other_places(few))
         return
-    if len(prompts) < 2:
+    prompts = Counter(one.turn.system for one in sample)
+    if len(prompts) < 2 or len(sample) < FEWEST:
         return
     most, times = prompts.most_common(1)[0]
-    if ONE_SYSTEM * len(seen) <= times and len(seen) >= FEWEST:
-        few = [one for one in seen if one.turn.system != most]
-        message = f"{share(len(few), len(seen))} examples have another system prompt than the rest: "
-        yield few[0], Fault("system_mix", message + excerpt(str(few[0].turn.system)) + places(few))
+    if ONE_SYSTEM * len(sample) <= times:
+        few = [one for one in sample if one.turn.system != most]
+        message = f"{share(len(few), len(sample))} examples have another system prompt than the rest: "
+        yield few[0], Fault("system_mix", message + excerpt(str(few[0].turn.system)) + other_places(few))
+
+
+CHECKS = (systems, same_answers, openings, topics, lengths)

@@ -1,44 +1,40 @@
-"""Finding questions that are answered in different ways. Keeps 16 bytes an example."""
+"""Questions that are answered in different ways. Keeps 16 bytes per example."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
-from ftrun.data.quality.excerpt import excerpt
-from ftrun.data.quality.last_turn import last_turn, normal
-from ftrun.data.quality.places import also
+from ftrun.data.diagnostics.notes import further_places
+from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, last_turn, normal
+from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
 from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 
-if TYPE_CHECKING:
-    from ftrun.data.quality.checks import Corpus
-
 NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends
-MOST_SHOWN = 20  # pairs that are read again and compared word for word
+MOST_READ = 20  # pairs that are read again and compared word for word
 
 
-class Contradictions:
-    """Notes question, what was said before it, and answer of each example as hashes.
+class Contradictions(CorpusCheck):
+    """Notes the question, what was said before it, and the answer of each example as hashes.
 
-    Of all parts: a held-out answer that contradicts a learned one measures nothing, and with another seed
-    both may be learned.
+    This covers all splits: a held-out answer that contradicts a learned one measures nothing, and with
+    another seed both may be learned.
     """
 
     size = 16
-    begins_early = False
 
     def __init__(self) -> None:
-        self._first: tuple[Any, Any] = ("", "")  # what the last example began with: mostly the system prompt
+        self._first: tuple[Any, Any] = ("", "")  # how the last example began: mostly the system prompt
         self._checksum = _checksum([self._first])
 
     def facts(self, examples: Sequence[TrainingRow]) -> bytes:
-        """Return 8 bytes of the question, 4 of what stands before it, 4 of the answer; zeros without one."""
+        """Return 8 bytes of the question, 4 of what comes before it, 4 of the answer; zeros without one."""
         return b"".join(map(self._fact, examples))
 
     def _fact(self, made: TrainingRow) -> bytes:
@@ -62,32 +58,29 @@ class Contradictions:
             self._first, self._checksum = before[0], _checksum(before[:1])
         return _checksum(before[1:], self._checksum) if len(before) > 1 else self._checksum
 
-    def judge(self, facts: memoryview, corpus: Corpus) -> Iterator[tuple[int | None, Fault]]:
+    def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield one fault for all contradictions, at the first, with both places."""
         pairs = sorted(_pairs(facts))
-        shown = pairs[:MOST_SHOWN]
-        wanted = sorted({index for pair in shown for index in pair})
+        read = pairs[:MOST_READ]
+        wanted = sorted({index for pair in read for index in pair})
         turns = dict(zip(wanted, map(last_turn, corpus.examples(wanted)), strict=True))
         answers = {index: turn.answer if turn else "" for index, turn in turns.items()}
-        real = [pair for pair in shown if _evened(answers[pair[0]]) != _evened(answers[pair[1]])]
+        real = [pair for pair in read if _comparable(answers[pair[0]]) != _comparable(answers[pair[1]])]
         if not real:
             return
         (later, earlier), first = real[0], turns[real[0][0]]
-        assert first is not None
-        count = len(pairs) - len(shown) + len(real)
         file, line = corpus.place(earlier)
-        others = [corpus.place(index) for index, _ in real[1:4]]
         message = (
-            f"{excerpt(first.question)} is answered {excerpt(first.answer)} here and "
+            f"{excerpt(first.question if first else '')} is answered {excerpt(answers[later])} here and "
             f"{excerpt(answers[earlier])} at {file}:{line}"
         )
-        if count > 1:
-            message += also(corpus.place(later)[0], others, count - 1 - len(others))
-        yield later, Fault("contradiction", message)
+        others = [corpus.place(index) for index, _ in real[1:4]]
+        more = len(pairs) - len(read) + len(real) - 1 - len(others)
+        yield later, Fault("contradiction", message + further_places(corpus.place(later)[0], others, more))
 
 
 def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
-    """Yield (later, earlier) for every example whose answer is not that of the first like it."""
+    """Yield (later, earlier) for every example whose answer is not that of the first with its question."""
     for indices in buckets(facts):
         first: dict[bytes, int] = {}
         for index in indices:
@@ -99,8 +92,8 @@ def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
                 yield index, earlier
 
 
-def _evened(answer: str) -> str:
-    """Return an answer without differences that say nothing else: width, space, the two wave dashes."""
+def _comparable(answer: str) -> str:
+    """Return an answer without differences that don't matter: width, space, the two wave dashes."""
     return "".join(unicodedata.normalize("NFKC", normal(answer)).replace("〜", "~").split())
 
 

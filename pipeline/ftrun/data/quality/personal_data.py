@@ -1,14 +1,21 @@
-"""Finding personal data in a text: e-mail, phone, My Number, card, postcode. Each is more than a shape:
-check digits are computed, numbers of telephones have a telephone's length.
+"""Finding personal data and secrets in a text.
+
+Personal data: e-mail, phone, My Number, card, postcode. A shape is not enough: check digits are verified, and
+phone numbers must have the length of one. Secrets: by the prefixes of known services, or by name and entropy.
+
+What counts as a phone number is decided here, not by the phonenumbers library: its tables change every other
+week, and `data.pii: mask` must give the same files from the same data.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# 1:1, so that what is found has the same place in the text as it stands: full-width forms and dashes
+# character by character, so that a match has the same place in the original: full-width forms and dashes
 HALF = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 HALF |= dict.fromkeys(map(ord, "‐‑‒–—―−ー"), ord("-")) | {0x3000: ord(" ")}
 EMAIL = re.compile(
@@ -16,7 +23,7 @@ EMAIL = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?![\w-])",
     re.ASCII,
 )
-# digits in groups as people write them; what kind of number it is says its length
+# digits in groups as people write them; the kind of number decides on the length
 NUMBER = re.compile(
     r"(?<![\w.+/#-])(?<!\d:)(?:\+|\(|)\d(?:\d|[ .)(-]{1,2}(?=[\d(])){5,24}(?![\w/:]|[.-]\d)", re.ASCII
 )
@@ -26,22 +33,21 @@ POSTCODE = re.compile(
     r"|(?<![\d-])\d{3}-\d{4}(?=\s?(?:東京都|北海道|(?:京都|大阪)府|[一-龥]{2,3}県))"
 )
 JAPANESE = re.compile(r"\(?0\d{1,4}[-) (.]{1,2}\d{1,4}[-) .]{1,2}\d{3,4}|0[5789]0\d{8}")
-LANDLINE = re.compile(r"0[1-9](?!20)\d{8}")  # without separators: many other numbers look so
+LANDLINE = re.compile(r"0[1-9](?!20)\d{8}")  # without separators: many other numbers look like this
+MOBILE = re.compile("0[5789]0")
 AMERICAN = re.compile(r"(?:\([2-9]\d\d\) ?|[2-9]\d\d([-.]))[2-9]\d\d[-.]\d{4}")
 GROUPED_12 = re.compile(r"\d{4}([ -]?)\d{4}\1\d{4}")
 MOMENT = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d")
-# lines of companies, public on purpose: free or shared-cost numbers of Japan, free ones of North America
+# public company lines: free or shared-cost numbers of Japan, free ones of North America
 PUBLIC = re.compile(r"(?:0|81)(?:120\d{6}|570\d{6}|800\d{7})|1?8(?:00|33|44|55|66|77|88)[2-9]\d{6}")
-MY_NUMBER_WEIGHTS = (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)
-NUMBER_KINDS = ("card", "my_number", "phone")
-# how many digits the number of a card has, by how it begins
+# the length of a card number depends on how it begins
 CARDS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
     r"|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[68]\d)\d{11}|6(?:011|5\d\d|4[4-9]\d)\d{12}"
 )
-# a barcode of Japan looks like the 13 digits that cards had long ago
+# a Japanese barcode looks like the 13 digits that card numbers used to have
 BARCODE = re.compile(r"4[59]\d{11}")
-# what stands right before a number and says what it is
+# words right before a number that say what it is
 CALLED_PHONE = re.compile(
     r"(?:電話|連絡先|携帯|ファックス|℡|☎|(?i:tel|fax|phone))(?:番号)?[はが]?[ .:]{0,3}\Z"
 )
@@ -53,79 +59,122 @@ CALLED_ORDER = re.compile(
 CALLED = 16  # characters before a number that are looked at
 CARD_GROUPS = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
 
+KEY_SHAPES: tuple[tuple[str, str], ...] = (
+    ("OpenAI or Anthropic key", r"sk-(?:proj-|ant-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+    ("GitHub token", r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}"),
+    ("GitLab token", r"glpat-[A-Za-z0-9_-]{20,}"),
+    ("AWS access key", r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Z])"),
+    ("Google API key", r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}"),
+    ("Slack token", r"xox[abeoprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"),
+    ("Hugging Face token", r"hf_[A-Za-z0-9]{30,}"),
+    ("Stripe key", r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}"),
+    ("SendGrid key", r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("package registry token", r"npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}"),
+    ("Groq, xAI or NVIDIA key", r"(?:gsk_|xai-|nvapi-)[A-Za-z0-9_-]{30,}"),
+    ("JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+)
+# keys with few digits: one of six of AWS has fewer than two, those of Hugging Face may have none
+FEW_DIGITS = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)(?=[0-9A-Z]*[0-9])[0-9A-Z]{16}(?![0-9A-Z])"
+    r"|hf_(?=[A-Z]*[a-z])(?=[a-z]*[A-Z])[A-Za-z]{34}(?![A-Za-z0-9]))"
+)
+KEY_NAMES = tuple(name for name, _ in KEY_SHAPES)
+KNOWN = re.compile("|".join(f"((?<![A-Za-z0-9]){shape})" for _, shape in KEY_SHAPES))
+# with the rest of the key if it is there: a mask must not leave it
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:[\s\S]{0,20000}?-----END (?:[A-Z]+ )*PRIVATE KEY-----)?"
+)
+KEY_RUN = re.compile(r"[A-Za-z0-9+/_.~-]{16,}={0,2}")
+# what comes before a key: its name and at most a few signs
+NAMED = re.compile(
+    r"(?:api[_ -]?key|access[_ -]?key|secret(?:[_ -]?key)?|(?:auth|access|bearer)[_ -]?token|token"
+    r"|passw(?:or)?d|パスワード|APIキー|秘密鍵|Bearer)[\"']?\s*(?:は|is|[:=：]|\s)\s*[\"'「]?\Z",
+    re.IGNORECASE,
+)
+IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,15}://[^\s/:@]{1,64}:((?!\[SECRET)[^\s/:@]{4,128})@[A-Za-z0-9]")
+LEAST_ENTROPY = 3.5  # bits per character: words have less, random letters and digits more
 
-class Span(NamedTuple):
-    """Where something was found in a text, and what kind of data it is."""
+
+class SensitiveSpan(NamedTuple):
+    """A kind of personal data, or "secret", and where it is in a text."""
 
     kind: str
     start: int
     end: int
 
 
-def personal(text: str) -> Iterator[Span]:
-    """Yield the personal data of a text: emails, then numbers, then postcodes."""
+def personal(text: str) -> Iterator[SensitiveSpan]:
+    """Yield the personal data of a text: emails, then numbers, then postcodes, which may be in a number."""
     plain = text if text.isascii() else text.translate(HALF)
     if "@" in plain:
         for found in EMAIL.finditer(plain):
-            yield Span("email", found.start(), found.end())
-    taken: list[Span] = []
-    numbers = NUMBER.finditer(plain) if SEVEN.search(plain) else ()
-    for found in numbers:
+            yield SensitiveSpan("email", *found.span())
+    if not SEVEN.search(plain):
+        return
+    for found in NUMBER.finditer(plain):
         number, start = found[0].rstrip(" .()-"), found.start()
         kind = _kind_of(number, plain[max(0, start - CALLED) : start])
-        if kind:  # a bracket around the whole number is no part of it: its other half stays as well
+        if kind:  # a bracket around the whole number is not part of it: its other half stays as well
             around = number.startswith("(") and ")" not in number
-            taken.append(Span(kind, start + around, start + len(number)))
-    yield from taken
-    for found in POSTCODE.finditer(plain) if numbers else ():
-        if not any(found.start() < one.end and one.start < found.end() for one in taken):
-            yield Span("postcode", found.start(), found.end())
+            yield SensitiveSpan(kind, start + around, start + len(number))
+    for found in POSTCODE.finditer(plain):
+        yield SensitiveSpan("postcode", *found.span())
 
 
 def _kind_of(number: str, before: str) -> str | None:
-    """Return what kind of number this is, as written behind `before`, None if it is no personal one."""
+    """Return the kind of a number that follows the text `before`, None if it isn't a personal one."""
     digits = "".join(one for one in number if one.isdigit())
-    if CARD_GROUPS.fullmatch(number) and CARDS.fullmatch(digits) and luhn(digits):
-        return None if is_barcode(digits) else "card"
+    if CARD_GROUPS.fullmatch(number) and CARDS.fullmatch(digits) and is_card(digits):
+        return "card"
     if GROUPED_12.fullmatch(number) and is_my_number(digits) and not MOMENT.fullmatch(digits):
         return None if CALLED_ORDER.search(before) else "my_number"
     if LANDLINE.fullmatch(number):
         return "phone" if CALLED_PHONE.search(before) else None
-    return "phone" if _is_phone(number, digits) else None
-
-
-def _is_phone(number: str, digits: str) -> bool:
     if PUBLIC.fullmatch(digits):
-        return False
+        return None
     if number.startswith("+"):
-        # as many digits as the shortest national number with its country code has, at most the ITU's 15
-        return digits[0] != "0" and 9 <= len(digits) <= 15
+        # from the shortest national number with its country code to the 15 digits that the ITU allows
+        return "phone" if digits[0] != "0" and 9 <= len(digits) <= 15 else None
     if JAPANESE.fullmatch(number):
-        mobile = re.match("0[5789]0", digits) is not None
-        return len(digits) == (11 if mobile else 10)
-    return AMERICAN.fullmatch(number) is not None
+        return "phone" if len(digits) == (11 if MOBILE.match(digits) else 10) else None
+    return "phone" if AMERICAN.fullmatch(number) else None
 
 
-def luhn(digits: str) -> bool:
-    """Return whether the last digit is the check digit that Luhn's formula gives for the others."""
-    doubled = (int(one) * 2 for one in digits[-2::-2])
-    total = sum(int(one) for one in digits[-1::-2]) + sum(one - 9 if one > 9 else one for one in doubled)
-    return total % 10 == 0 and len(set(digits)) > 1
+def is_card(digits: str) -> bool:
+    """Return whether digits have a card's check digit (Luhn) and are not a Japanese barcode."""
+    from stdnum import ean, luhn  # takes 40 ms: only for what looks like a card
 
-
-def is_barcode(digits: str) -> bool:
-    """Return whether thirteen digits are a barcode of Japan: 45 or 49, and the check digit of EAN-13."""
-    weighed = sum(int(one) * (3 if index % 2 else 1) for index, one in enumerate(digits))
-    return BARCODE.fullmatch(digits) is not None and weighed % 10 == 0
+    return luhn.is_valid(digits) and not (BARCODE.fullmatch(digits) and ean.is_valid(digits))
 
 
 def is_my_number(digits: str) -> bool:
-    """Return whether twelve digits have the check digit of a Japanese individual number.
+    """Return whether digits, not all the same, are a valid Japanese individual number."""
+    from stdnum.jp import in_  # likewise
 
-    By the ministerial ordinance: weights 2 to 7 and 2 to 6 from the right, 11 less the remainder of the sum
-    by 11; a remainder of 0 or 1 gives 0.
-    """
-    if len(digits) != 12 or len(set(digits)) == 1:
-        return False
-    rest = sum(int(one) * weight for one, weight in zip(digits, MY_NUMBER_WEIGHTS, strict=False)) % 11
-    return int(digits[-1]) == (0 if rest <= 1 else 11 - rest)
+    return len(set(digits)) > 1 and in_.is_valid(digits)
+
+
+def secrets(text: str) -> Iterator[tuple[SensitiveSpan, str]]:
+    """Yield the secrets in a text, and what they are called."""
+    if "PRIVATE KEY" in text:
+        for found in PRIVATE_KEY.finditer(text):
+            yield SensitiveSpan("secret", *found.span()), "private key"
+    for run in KEY_RUN.finditer(text):
+        if not _is_random(run[0]) and not FEW_DIGITS.search(run[0]):
+            continue
+        key = KNOWN.search(text, run.start(), run.end())
+        if key:
+            yield SensitiveSpan("secret", *key.span()), KEY_NAMES[(key.lastindex or 1) - 1]
+        elif NAMED.search(text, max(0, run.start() - 40), run.start()):
+            yield SensitiveSpan("secret", *run.span()), "key or password"
+    if "://" in text and "@" in text:
+        for found in IN_ADDRESS.finditer(text):
+            yield SensitiveSpan("secret", *found.span(1)), "password in an address"
+
+
+def _is_random(value: str) -> bool:
+    """Return whether a value looks random: letters, digits and much entropy, unlike xxxx or words."""
+    digits = sum(one.isdigit() for one in value)
+    letters = sum(one.isalpha() for one in value)
+    shares = (times / len(value) for times in Counter(value).values())
+    return digits >= 2 and letters >= 2 and -sum(one * math.log2(one) for one in shares) >= LEAST_ENTROPY

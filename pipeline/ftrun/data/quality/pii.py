@@ -1,14 +1,13 @@
-"""What is done about personal data and secrets: warn, block, or mask by a stable token."""
+"""What happens to personal data and secrets: warn, block, or replace them by a stable token."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
-from ftrun.data.quality.personal_data import Span, personal
-from ftrun.data.quality.secret_keys import KNOWN, secrets
+from ftrun.data.quality.personal_data import KNOWN, SensitiveSpan, personal, secrets
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import NO_TEXT, Text
 
@@ -16,20 +15,15 @@ Action = Literal["off", "warn", "block", "mask"]
 KINDS = ("email", "phone", "my_number", "card", "postcode", "secret")
 DEFAULTS: Mapping[str, Action] = {**dict.fromkeys(KINDS, "warn"), "secret": "block"}
 TOKENS = {kind: f"[{kind.upper()}]" for kind in KINDS}
-WORDS = {
-    "email": "e-mail address",
-    "phone": "phone number",
-    "my_number": "My Number",
-    "card": "card number",
-    "postcode": "postcode",
-    "secret": "secret",
-}
+NAMES = ("e-mail address", "phone number", "My Number", "card number", "postcode", "secret")
+WORDS = dict(zip(KINDS, NAMES, strict=True))
+AROUND, LONGEST_EXCERPT = 12, 40  # characters of an excerpt: before the place, and in all
 
 
 def actions(given: Mapping[str, Any] | str | None) -> dict[str, Action]:
-    """Return what is done about each kind: `data.pii` over the defaults.
+    """Return the action for each kind: `data.pii` over the defaults.
 
-    One word is for all kinds, but `off` and `warn` leave secrets blocked: who means them names them.
+    One word is for all kinds, but `off` and `warn` leave secrets blocked unless `secret` is named.
     """
     if given is None:
         return dict(DEFAULTS)
@@ -40,13 +34,13 @@ def actions(given: Mapping[str, Any] | str | None) -> dict[str, Action]:
 
 
 def masked_kinds(pii: Mapping[str, str] | str | None) -> tuple[str, ...]:
-    """Return the kinds that are masked, sorted."""
+    """Return the masked kinds, sorted."""
     return tuple(sorted(kind for kind, action in actions(pii).items() if action == "mask"))
 
 
-def spans(text: str) -> Iterator[tuple[Span, str]]:
-    """Yield where personal data and secrets stand in a text, with the words for each; none overlap."""
-    taken: list[Span] = []
+def spans(text: str) -> Iterator[tuple[SensitiveSpan, str]]:
+    """Yield the personal data and secrets in a text, none overlapping, and what they are called."""
+    taken: list[SensitiveSpan] = []
     for span, name in secrets(text):
         taken.append(span)
         yield span, name
@@ -57,45 +51,48 @@ def spans(text: str) -> Iterator[tuple[Span, str]]:
 
 
 def exposed(text: Text) -> Iterator[Fault]:
-    """Yield the personal data and secrets of a text; their values are redacted."""
+    """Yield a fault for each personal data and secret in a text; the values are redacted."""
     for span, name in spans(text.text):
         shown = hidden(span.kind, text.text[span.start : span.end])
         article = "an" if name[0] in "aeioO" else "a"
-        yield Fault(f"pii_{span.kind}", f"{article} {name} stands in the text: {shown}", text.field)
+        yield Fault(f"pii_{span.kind}", f"{article} {name} is in the text: {shown}", text.field)
 
 
 def hidden(kind: str, value: str) -> str:
-    """Return a form of a found value that lets a person recognise it and nobody use it."""
+    """Return a form of a value that lets its owner recognize it, but nobody use it."""
     if kind == "email":
         return f"{value[0]}…@{re.split('[@＠]', value)[-1]}"
     if kind == "secret":
-        prefix = f"{value[:4]}… " if KNOWN.match(value) else ""  # a password's first letters help to guess it
+        prefix = f"{value[:4]}… " if KNOWN.match(value) else ""  # nothing of a password
         return f"{prefix}({len(value)} characters)"
     return f"{value[:3]}…" if kind in ("phone", "postcode") else f"({len(value)} characters)"
 
 
-def redacted(text: str, kinds: Mapping[str, Any] | tuple[str, ...] = KINDS) -> str:
-    """Return `text` with every secret and all personal data of `kinds` replaced by their tokens."""
-    return _replaced(text, kinds, Counter())
-
-
-def _replaced(text: str, kinds: Mapping[str, Any] | tuple[str, ...], counts: Counter[str]) -> str:
+def redacted(text: str, kinds: Collection[str] = KINDS, counts: Counter[str] | None = None) -> str:
+    """Return `text` with the secrets and personal data of `kinds` replaced by their tokens; count them."""
     found = sorted((span for span, _ in spans(text) if span.kind in kinds), key=lambda one: one.start)
     parts, at = [], 0
     for span in found:
         parts += [text[at : span.start], TOKENS[span.kind]]
-        counts[span.kind] += 1
         at = span.end
-    return "".join((*parts, text[at:])) if found else text
+    if counts is not None:
+        counts.update(span.kind for span in found)
+    return "".join((*parts, text[at:]))
+
+
+def excerpt(text: str, start: int = 0) -> str:
+    """Return some characters of `text` around `start` in quotes, with secrets and personal data hidden."""
+    shown = redacted(text)  # the whole text: a secret that is cut off would not be recognized
+    begin = max(0, start - AROUND) if shown == text else 0
+    part = " ".join(shown[begin : begin + LONGEST_EXCERPT].split())
+    head, tail = "…" if begin else "", "…" if begin + LONGEST_EXCERPT < len(shown) else ""
+    return f"“{head}{part}{tail}”"
 
 
 def mask(value: Any, kinds: tuple[str, ...], counts: Counter[str]) -> Any:
-    """Return a row (or part of one) with the kinds in its texts replaced by tokens; count what was replaced.
-
-    The same value is returned where there is nothing to replace.
-    """
+    """Return a row (or part of one) with the kinds in its texts replaced by tokens, adding to `counts`."""
     if isinstance(value, str):
-        return _replaced(value, kinds, counts)
+        return redacted(value, kinds, counts)
     if isinstance(value, Mapping):
         return {key: one if key in NO_TEXT else mask(one, kinds, counts) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

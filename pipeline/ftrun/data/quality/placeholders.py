@@ -1,11 +1,11 @@
-"""What was left in texts by mistake: placeholders, stand-ins for an answer, space around a text."""
+"""What was left in texts by mistake: placeholders, substitutes for an answer, space around a text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-from ftrun.data.quality.excerpt import excerpt
+from ftrun.data.quality.pii import excerpt
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.spec import COMPLETION_KEYS
 from ftrun.protocol.texts import Text
@@ -20,7 +20,7 @@ JAPANESE_WORD = (
     "お?名前|氏名|会社名|貴社名|商品名|日付|日時|住所|電話番号|担当者名?|顧客名|未定|要確認"
     "|ここに[^\\]】]{0,12}"
 )
-# a line of a program: braces in it are its own, and TODO is a remark of its author's
+# a line of a program: braces in it are code, and TODO is a comment of its author
 PROGRAM = re.compile(
     r"^[ \t]*(?:def \w+\(|class \w+[(:{]|import [\w{]|from [\w.]+ import|#!/|#include|@\w+[\w.]*\("
     r"|function \w*\(|(?:const|let|var|public|private|static|func|fn) \w|return\b[^.]*;?$"
@@ -30,7 +30,7 @@ PROGRAM = re.compile(
     re.MULTILINE,
 )
 IN_PROGRAMS = ("{", "$", "TODO", "FIXME", "TBD", "XXXX")
-# words in corner brackets are labels of forms and buttons, unless a sentence goes on with them
+# words in corner brackets are labels of forms and buttons, unless they are part of a sentence
 LABEL = "(?!欄|を?(?:ご?入力|ご?記入|選択|クリック|押)|に(?:ご?入力|ご?記入)|ボタン|タブ|フィールド|項目)"
 PLACEHOLDER = re.compile(
     r"(?=[{$\[<TFXLl〇○◯△✕＿［【])(?:\{\{[^{}\n]{1,60}\}\}|\{%[^{}\n]{1,60}%\}|\$\{[A-Za-z_][\w.]{0,40}\}"
@@ -41,14 +41,14 @@ PLACEHOLDER = re.compile(
     r"|\b(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)|\bXXXX+\b|(?i:\blorem ipsum\b)"
     "|[〇○◯]{2,}|[△✕]{2,}|＿{3,})"
 )
-BRACKETED = re.compile(f"[［【](?:{JAPANESE_WORD})[］】]")  # to be looked at: such brackets alone are usual
+BRACKETED = re.compile(f"[［【](?:{JAPANESE_WORD})[］】]")  # the brackets alone are usual
 BLANKS = frozenset((
     "", "-", "--", "---", "—", "–", "ー", "…", "...", ".", "。", "?", "？", "/", "x", "n/a", "na", "nan",
     "nil", "null", "none", "undefined", "#n/a", "#value!", "#ref!", "#name?", "#div/0!", "[]", "{}", "なし",
     "無し", "無回答", "未回答", "未入力", "空", "空欄", "該当なし", "特になし", "同上", "〃",
 ))  # fmt: skip
 LONGEST_BLANK = 12
-# of the blanks these are values where a value was asked for
+# the blanks that are values where a value was asked for
 VALUES = BLANKS & {"なし", "無し", "該当なし", "特になし", "none", "null", "nil", "n/a", "na", "[]", "{}"}
 VALUE_ASKED = re.compile(
     r"抜き出|抽出|取り出|分類|判定|判別|該当|有無|ラベル|カテゴリ|(?:なけれ|無けれ|なかった|ない場合|無い場合)"
@@ -58,52 +58,43 @@ VALUE_ASKED = re.compile(
 )
 
 
-def left_over(text: Text) -> Iterator[Fault]:
-    """Yield the placeholders of a text that stand outside of code."""
+def placeholders(text: Text) -> Iterator[Fault]:
+    """Yield the first placeholder of a text that is not in code."""
     bare = CODE.sub(lambda code: " " * len(code[0]), text.text) if "`" in text.text else text.text
-    found = next(_placeholders(bare), None)
-    if found:
-        message = f"a placeholder was left: {excerpt(text.text, found.start())}"
-        yield Fault("placeholder", message, text.field)
-
-
-def _placeholders(bare: str) -> Iterator[re.Match[str]]:
-    """Yield the placeholders of a text; where lines of a program stand in it, none that may be its own."""
     program: bool | None = None
     for found in PLACEHOLDER.finditer(bare):
         if found[0].startswith(IN_PROGRAMS):
             program = PROGRAM.search(bare) is not None if program is None else program
             if program:
                 continue
-        yield found
+        message = f"a placeholder was left: {excerpt(text.text, found.start())}"
+        yield Fault("placeholder", message, text.field)
+        return
 
 
-def need_look(texts: Iterable[str]) -> bool:
-    """Tell quickly whether `blank` or `spaced` could find something in any of some texts."""
+def may_be_blank(texts: Iterable[str]) -> bool:
+    """Return quickly whether `blank` or `spaced` could find something in any of these texts."""
     for text in texts:
         if text != text.strip() or (len(text) <= LONGEST_BLANK and text.casefold() in BLANKS):
             return True
     return False
 
 
-def is_blank(answer: str) -> bool:
-    """Return whether an answer is no answer but a stand-in for one, such as N/A or a dash."""
-    return len(answer) <= LONGEST_BLANK and answer.strip().casefold() in BLANKS
-
-
 def is_value(answer: str, prompt: str) -> bool:
-    """Return whether an answer such as なし is what a prompt asks for: to extract, to classify, or none."""
+    """Return whether an answer such as なし is what the prompt asks for: to extract, to classify, or none."""
     return answer.strip().casefold() in VALUES and VALUE_ASKED.search(prompt) is not None
 
 
 def blank(text: Text) -> Iterator[Fault]:
-    """Yield an assistant's text that only stands in for an answer."""
-    if text.role == "assistant" and text.field.endswith("content") and is_blank(text.text):
-        yield Fault("blank_answer", f"“{text.text.strip()}” is no answer", text.field)
+    """Yield an assistant's text that is not an answer but a substitute for one, such as N/A or a dash."""
+    if text.role == "assistant" and text.field.endswith("content") and len(text.text) <= LONGEST_BLANK:
+        answer = text.text.strip()
+        if answer.casefold() in BLANKS:
+            yield Fault("blank_answer", f"“{answer}” is not an answer", text.field)
 
 
 def spaced(text: Text) -> Iterator[Fault]:
-    """Yield a text that begins or ends with space or line breaks, which mark the seam of a completion."""
+    """Yield a text with outer space or line breaks, which are fine between prompt and completion."""
     if text.field not in COMPLETION_KEYS and text.text != text.text.strip() and text.text.strip():
         front = text.text[:1].isspace()
         message = f"space {'before' if front else 'after'} the text {excerpt(text.text.strip())}"

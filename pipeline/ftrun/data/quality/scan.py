@@ -1,8 +1,7 @@
-"""The scan of rows: a few quick looks at many together, and close ones at those where they tell.
+"""The scan of rows: a quick test of many together, then the checks of those rows that could have a fault.
 
-Clean rows cost one pass of `bytes.translate` over all of them and, where they are not all ASCII, one of a
-regular expression: what remains after every ordinary character is deleted says which checks could find
-anything.
+Clean rows cost one pass of `bytes.translate` over all of them and, if they are not all ASCII, one of a
+regular expression: what is left without the ordinary characters shows which checks could find anything.
 """
 
 from __future__ import annotations
@@ -13,12 +12,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
+from ftrun.data.quality.pii import exposed
+from ftrun.data.quality.placeholders import BRACKETED, blank, is_value, may_be_blank, placeholders, spaced
 from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text, contents, texts_of
 
-Look = Callable[[Text], Iterator[Fault]]
-# what no check is interested in: lower case, usual punctuation, and all bytes of other than ASCII characters
+TextCheck = Callable[[Text], Iterator[Fault]]
+# what no check is interested in: lower case, usual punctuation, all bytes of non-ASCII characters
 USUAL = b"abcdefghijklmnopqrstuvwxyz \n\t.,;:!?'\"-()/*#|=&~+%_\\^"
 ORDINARY = USUAL + bytes(range(128, 256))
 BETWEEN_ROWS, ALIKE = "\x1e", "\x1f"  # control characters, so they are in no clean text
@@ -26,111 +28,96 @@ MARK = BETWEEN_ROWS.encode()
 ASCII = bytes(range(128)).replace(MARK, b"")
 NAMING = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@"
 NO_DIGIT = bytes(byte for byte in range(256) if not 48 <= byte <= 57).replace(MARK, b"")
-# digits that stand together but for what people write between them
+# digits that are adjacent except for what people write between them
 DIGITS = bytes(48 if 48 <= byte <= 57 else min(byte, 32) for byte in range(256))
 BETWEEN = b" -().\n"
 KEY_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_.=-"
 KEYS = bytes(120 if byte in KEY_BYTES else min(byte, 32) for byte in range(256))
 SHORTEST_NUMBER, SHORTEST_KEY, FEWEST_DIGITS = b"0" * 7, b"x" * 16, 2
 # words as they remain
-LEFT = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"LOREM")
-TELLING = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
-LETTERS_ALONE = b"hf_"  # what keys begin with that need not have a digit
+PLACEHOLDER_WORDS = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"LOREM")
+PII_WORDS = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
+LETTERS_ONLY = b"hf_"  # the start of keys that may have no digit
 FILLER = "orem ipsum"  # with a small l or a large one
+SUSPICIOUS = re.compile(f"[{SUSPECTS}]")
+OUTSIDE: tuple[TextCheck, ...] = (blank, spaced)
+INSIDE: tuple[TextCheck, ...] = (damaged, wide_forms, placeholders)
+EXPOSED: tuple[TextCheck, ...] = (exposed,)
 
 
 class Scanner:
-    """Finds what is wrong with the texts of single rows, whatever rows came before."""
+    """Finds faults in the texts of single rows, independent of the rows before."""
 
     def __init__(self) -> None:
-        from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
-        from ftrun.data.quality.pii import exposed
-        from ftrun.data.quality.placeholders import BRACKETED, blank, left_over, need_look, spaced
-
-        self._suspect = re.compile(f"[{SUSPECTS}]").search
-        self._bracketed = BRACKETED.search
-        self._need_look = need_look
-        self._outside: tuple[Look, ...] = (blank, spaced)
-        self._inside: tuple[Look, ...] = (damaged, wide_forms, left_over)
-        self._exposed: tuple[Look, ...] = (exposed,)
-        self._clean: str | None = None  # the text that the last flawless row began with
+        self._clean: str | None = None  # the first text of the last row without a fault
 
     def scan_all(self, examples: Sequence[TrainingRow]) -> Iterator[tuple[int, Fault]]:
-        """Yield what is wrong with the texts of each row, with its index."""
+        """Yield the faults in the texts of each row, with its index: at most one of a kind for each text."""
         texts = [one.chat.texts if one.chat else contents(one.example) for one in examples]
-        for index, looks in self._looks(texts):
-            for fault in _faults(examples[index].example, looks):
+        for index, checks in self._checks(texts):
+            for fault in _faults(examples[index].example, checks):
                 yield index, fault
 
     def scan(self, row: Mapping[str, Any]) -> list[Fault]:
-        """Return what is wrong with the texts of a row: at most one fault of a kind for each of them."""
-        return [fault for _, looks in self._looks([contents(row)]) for fault in _faults(row, looks)]
+        """Return the faults in the texts of one row."""
+        return [fault for _, fault in self.scan_all([TrainingRow(dict(row), None)])]
 
-    def _looks(self, rows: Sequence[list[str]]) -> Iterator[tuple[int, tuple[Look, ...]]]:
+    def _checks(self, rows: Sequence[list[str]]) -> Iterator[tuple[int, tuple[TextCheck, ...]]]:
         """Yield the checks that could find something in the texts of a row, with its index."""
         # most rows begin with the same system prompt
         unknown = [texts[1:] if texts and texts[0] == self._clean else texts for texts in rows]
-        joined = list(map("\n".join, unknown))
-        odd, exposed = self._suspicious(joined)
+        odd, exposed = _suspicious(list(map("\n".join, unknown)))
         clean = None
         for index, texts in enumerate(unknown):
-            looks: tuple[Look, ...] = self._outside if self._need_look(texts) else ()
+            checks: tuple[TextCheck, ...] = OUTSIDE if may_be_blank(texts) else ()
             if index in odd:
-                looks += self._inside
+                checks += INSIDE
             if index in exposed:
-                looks += self._exposed
-            if looks:
-                yield index, looks
+                checks += EXPOSED
+            if checks:
+                yield index, checks
             elif rows[index]:
                 clean = rows[index][0]
         self._clean = clean if clean is not None else self._clean
 
-    def _suspicious(self, joined: Sequence[str]) -> tuple[set[int], set[int]]:
-        """Return in which rows something odd could stand, and in which an address, a number or a key."""
+
+def _suspicious(joined: Sequence[str]) -> tuple[set[int], set[int]]:
+    """Return the rows that may have something odd, and those with an address, a number or a key."""
+    text = BETWEEN_ROWS.join(joined)
+    if text.count(BETWEEN_ROWS) >= len(joined):  # a text has this character
+        joined = [one.replace(BETWEEN_ROWS, ALIKE) for one in joined]
         text = BETWEEN_ROWS.join(joined)
-        if text.count(BETWEEN_ROWS) >= len(joined):  # a text has this character: its like does as well there
-            joined = [one.replace(BETWEEN_ROWS, ALIKE) for one in joined]
-            text = BETWEEN_ROWS.join(joined)
-        raw = text.encode("utf-8", "surrogatepass")
-        foreign = set(self._foreign(raw, text, joined)) if len(raw) != len(text) else set()
-        rest = raw.translate(None, ORDINARY)
-        odd = foreign.union(_odd_rows(rest))
-        if "】" in text or "］" in text:
-            odd.update(index for index, one in enumerate(joined) if self._bracketed(one))
-        if FILLER in text:
-            odd.update(index for index, one in enumerate(joined) if FILLER in one)
-        return odd, foreign.union(_exposed_rows(raw, rest))
-
-    def _foreign(self, raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
-        """Yield the rows with a suspicious character that is not ASCII."""
-        if len(raw) <= len(text) + len(text) // 2:  # few are not ASCII: the others are left out quickly
-            text = raw.translate(None, ASCII).decode("utf-8", "surrogatepass")
-            joined = text.split(BETWEEN_ROWS) if len(joined) > 1 else (text,)
-        starts = list(itertools.accumulate((len(one) + 1 for one in joined), initial=0))
-        found = self._suspect(text)
-        while found:
-            index = bisect.bisect_right(starts, found.start()) - 1
-            yield index
-            found = self._suspect(text, starts[index + 1])
+    raw = text.encode("utf-8", "surrogatepass")
+    foreign = set(_foreign(raw, text, joined)) if len(raw) != len(text) else set()
+    rest = raw.translate(None, ORDINARY)
+    odd = foreign.union(_odd_rows(rest))
+    if "】" in text or "］" in text:
+        odd.update(index for index, one in enumerate(joined) if BRACKETED.search(one))
+    if FILLER in text:
+        odd.update(index for index, one in enumerate(joined) if FILLER in one)
+    return odd, foreign.union(_exposed_rows(raw, rest))
 
 
-def _faults(row: Mapping[str, Any], looks: tuple[Look, ...]) -> list[Fault]:
+def _foreign(raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
+    """Yield the rows with a suspicious character that is not ASCII."""
+    if len(raw) <= len(text) + len(text) // 2:  # few are not ASCII: drop the others quickly
+        text = raw.translate(None, ASCII).decode("utf-8", "surrogatepass")
+        joined = text.split(BETWEEN_ROWS) if len(joined) > 1 else (text,)
+    starts = list(itertools.accumulate((len(one) + 1 for one in joined), initial=0))
+    found = SUSPICIOUS.search(text)
+    while found:
+        index = bisect.bisect_right(starts, found.start()) - 1
+        yield index
+        found = SUSPICIOUS.search(text, starts[index + 1])
+
+
+def _faults(row: Mapping[str, Any], checks: tuple[TextCheck, ...]) -> list[Fault]:
     texts = texts_of(row)
-    found = [fault for text in texts for look in looks for fault in look(text)]
-    if any(fault.code == "blank_answer" for fault in found):
-        return list(_without_values(found, texts))
-    return found
-
-
-def _without_values(found: list[Fault], texts: list[Text]) -> Iterator[Fault]:
-    """Yield the faults but those of answers that say by a word that there is none, as they were asked to."""
-    from ftrun.data.quality.placeholders import is_value
-
-    prompt = "\n".join(text.text for text in texts if text.role != "assistant")
-    said = {text.field: text.text for text in texts}
-    for fault in found:
-        if fault.code != "blank_answer" or not is_value(said[fault.field], prompt):
-            yield fault
+    found = [(fault, text.text) for text in texts for check in checks for fault in check(text)]
+    if any(fault.code == "blank_answer" for fault, _ in found):  # perhaps the prompt asks for such a word
+        prompt = "\n".join(text.text for text in texts if text.role != "assistant")
+        found = [one for one in found if one[0].code != "blank_answer" or not is_value(one[1], prompt)]
+    return [fault for fault, _ in found]
 
 
 def _odd_rows(rest: bytes) -> Iterator[int]:
@@ -138,21 +125,21 @@ def _odd_rows(rest: bytes) -> Iterator[int]:
     signs = rest.translate(None, NAMING)
     if len(signs) > signs.count(MARK):
         yield from (index for index, one in enumerate(signs.split(MARK)) if one)
-    for word in LEFT:
+    for word in PLACEHOLDER_WORDS:
         yield from _rows_with(word, rest)
 
 
 def may_expose(raw: bytes) -> bool:
-    """Return whether an address, a long number or a key could stand in a text."""
+    """Return whether an address, a long number or a key could be in a text."""
     raw = raw.replace(MARK, ALIKE.encode())
     return any(True for _ in _exposed_rows(raw, raw.translate(None, ORDINARY)))
 
 
 def _exposed_rows(raw: bytes, rest: bytes) -> Iterator[int]:
-    """Yield the rows in which an address, a long number or a key could stand; `rest` remains of them."""
-    for word in TELLING:
+    """Yield the rows that could have an address, a long number or a key; `rest` is what remains of them."""
+    for word in PII_WORDS:
         yield from _rows_with(word, rest)
-    yield from _rows_with(LETTERS_ALONE, raw)
+    yield from _rows_with(LETTERS_ONLY, raw)
     digits = rest.translate(DIGITS, NO_DIGIT)
     if SHORTEST_NUMBER in digits:
         yield from _rows_with(SHORTEST_NUMBER, raw.translate(DIGITS, BETWEEN))

@@ -1,15 +1,15 @@
-"""How answers are said: refusals, polite and plain style mixed, sentences with and without their end."""
+"""How answers are written: refusals, mixed styles, end marks, languages, widths of digits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from ftrun.data.quality.excerpt import excerpt
-from ftrun.data.quality.sample import Seen, places, share
+from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
+from ftrun.data.quality.pii import excerpt
 from ftrun.protocol.faults import Fault
 
-Said = Iterator[tuple[Seen | None, Fault]]
 CANT = r"(?:can['’]?t|cannot|can not|am unable|['’]m unable|am not able|['’]m not able|won['’]t be able)"
 HELP = r"(?: to)? (?:help|assist|provide|answer|comply|fulfil|do that|create|give|share)"
 REFUSAL = re.compile(
@@ -17,7 +17,7 @@ REFUSAL = re.compile(
     rf"(?:as an ai|i ?{CANT})"
     rf"|(?:unfortunately,? )?(?:but )?i ?{CANT}{HELP}|as an ai(?: language)? (?:model|assistant))"
     r"|(?:申し訳(?:ありません|ございません)|すみません|恐れ入りますが|残念ながら)[^。\n]{0,40}"
-    # what a shop does not offer is an answer; that a question gets none is a refusal
+    # saying that a shop doesn't offer something is an answer; not answering a question is a refusal
     r"(?:お答え|お手伝い|回答|(?:情報を|ご)提供|(?:ご質問|ご要望|ご依頼|リクエスト)[^。\n]{0,6}対応|ご案内)"
     r"[^。\n]{0,8}(?:できません|できかねます|いたしかねます)"
     r"|(?:[^。\n]{0,12}[、は])?(?:AI|人工知能|言語モデル)(?:アシスタント|言語モデル|モデル)?"
@@ -39,39 +39,62 @@ ENDED, BARE = re.compile(r"[。．.!！?？…][」』”\")）]?$"), re.compile
 SENTENCE = re.compile(r"^(?=.{10})[^\n]*$")
 FEWEST_WORDS = 6
 FEWEST_ENDED, ENDED_SHARE = 5, 0.2
+SCRIPTS = (
+    ("Japanese", re.compile("[ぁ-んァ-ヺ]")),
+    ("Korean", re.compile("[가-힣]")),
+    ("Han", re.compile("[一-龥]")),
+    ("Cyrillic", re.compile("[А-яЁё]")),
+    ("Arabic", re.compile("[\u0621-\u064a]")),
+    ("Thai", re.compile("[\u0e01-\u0e2e]")),
+    ("Latin", re.compile("[A-Za-zÀ-ɏ]")),
+)
+LOOKED_AT = 600  # characters
+LATIN_LETTERS, LATIN_WORDS = 12, 3  # at least: names and terms are in every language
+LEAST_SHARE = 0.15  # of letters: an English text with a few Japanese words is English
+CODE_SIGNS = ("`", "{", "}", ";", "=", "<", ">", "def ", "return", "http")  # all code has one of them
+CODE = re.compile(r"```|`|[{};=<>]{2}|\bdef |\breturn\b|https?://")
+ASKED_FOR = re.compile(
+    r"翻訳|訳し|英訳|和訳|[英日中韓仏独]語|[露西]語|英文|和文|ローマ字|単語|意味"
+    r"|translat|\b(?:english|japanese|french|german|spanish|chinese|korean|russian|italian|latin|language)\b",
+    re.IGNORECASE,
+)
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{25,}")  # a key, a hash, an identifier
+FEWEST, RARE = 10, 0.2
+WIDE, HALF = re.compile("[０-９]{2,}"), re.compile("[0-9]{2,}")
 
 
-def refusals(seen: Sequence[Seen]) -> Said:
-    """Yield a fault if answers refuse: a model learns to refuse from few of them."""
-    found = [one for one in seen if REFUSAL.match(one.turn.answer)]
-    if len(found) >= max(FEWEST_REFUSALS, REFUSAL_SHARE * len(seen)):
-        message = f"{share(len(found), len(seen))} answers refuse: {excerpt(found[0].turn.answer)}"
-        yield found[0], Fault("refusals", message + places(found))
+def refusals(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if answers refuse: a few are enough for a model to learn it."""
+    found = [one for one in sample if REFUSAL.match(one.turn.answer)]
+    if len(found) >= max(FEWEST_REFUSALS, REFUSAL_SHARE * len(sample)):
+        message = f"{share(len(found), len(sample))} answers refuse: {excerpt(found[0].turn.answer)}"
+        yield found[0], Fault("refusals", message + other_places(found))
 
 
-def styles(seen: Sequence[Seen]) -> Said:
-    """Yield a fault if Japanese answers are partly in です・ます and partly in だ・である."""
-    polite = [one for one in seen if POLITE.search(one.turn.answer[-40:])]
-    plain = [one for one in seen if _is_plain(one.turn.answer[-40:])]
+def styles(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if some Japanese answers are in です・ます and others in だ・である."""
+    polite = [one for one in sample if POLITE.search(one.turn.answer[-40:])]
+    plain = [one for one in sample if _is_plain(one.turn.answer)]
     few, many = sorted((polite, plain), key=len)
     if len(few) >= max(FEWEST_STYLED, STYLED_SHARE * (len(polite) + len(plain))):
         message = f"{len(polite):,} answers are in です・ます and {len(plain):,} in だ・である: "
-        yield few[0], Fault("style_mix", message + _both(few[0], many[0]))
+        yield few[0], Fault("style_mix", message + _ends(few[0], many[0]))
 
 
-def _is_plain(end: str) -> bool:
+def _is_plain(answer: str) -> bool:
+    end = answer[-40:]
     return PLAIN.search(end) is not None and POLITE.search(end) is None  # でした ends with した
 
 
-def endings(seen: Sequence[Seen]) -> Said:
-    """Yield a fault if sentences partly end with a full stop and partly with none."""
-    one_line = [one for one in seen if SENTENCE.match(one.turn.answer.strip())]
+def endings(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if some answers of one sentence have an end mark and others don't."""
+    one_line = [one for one in sample if SENTENCE.match(one.turn.answer.strip())]
     ended = [one for one in one_line if ENDED.search(one.turn.answer.strip())]
     bare = [one for one in one_line if _is_unended(one.turn.answer.strip())]
     few, many = sorted((ended, bare), key=len)
     if len(few) >= max(FEWEST_ENDED, ENDED_SHARE * (len(ended) + len(bare))):
-        message = f"{len(ended):,} answers of one sentence end with its sign and {len(bare):,} without: "
-        yield few[0], Fault("ending_mix", message + _both(few[0], many[0]))
+        message = f"{len(ended):,} answers of one sentence have an end mark and {len(bare):,} don't: "
+        yield few[0], Fault("ending_mix", message + _ends(few[0], many[0]))
 
 
 def _is_unended(answer: str) -> bool:
@@ -80,13 +103,80 @@ def _is_unended(answer: str) -> bool:
         return False
     if answer.isascii():
         return len(answer.split()) >= FEWEST_WORDS
-    return POLITE.search(answer[-40:]) is not None or _is_plain(answer[-40:])
+    return POLITE.search(answer[-40:]) is not None or _is_plain(answer)
 
 
-def _both(here: Seen, there: Seen) -> str:
-    return f"{_tail(here)} here, {_tail(there)} at {there.file}:{there.line}"
+def _ends(here: SampledExample, there: SampledExample) -> str:
+    answers = (one.turn.answer.strip() for one in (here, there))
+    ends = [excerpt(one, len(one) - 8 if len(one) > 20 else 0) for one in answers]
+    return f"{ends[0]} here, {ends[1]} at {there.file}:{there.line}"
 
 
-def _tail(one: Seen) -> str:
-    answer = one.turn.answer.strip()
-    return excerpt(answer, len(answer) - 8) if len(answer) > 20 else excerpt(answer)
+def language(text: str) -> str | None:
+    """Return the language or script of a text, None if it is unknown."""
+    head = IDENTIFIER.sub("", text[:LOOKED_AT])
+    if any(sign in head for sign in CODE_SIGNS) and CODE.search(head):
+        return None
+    counts = dict.fromkeys(dict(SCRIPTS), 0)
+    for name, pattern in SCRIPTS[-1:] if head.isascii() else SCRIPTS:
+        counts[name] = len(pattern.findall(head))
+        if name == "Han" and _is_japanese(counts, len(head)):
+            return "Japanese"  # no matter how many Latin letters there are
+    if _is_japanese(counts, sum(counts.values())):
+        return "Japanese"
+    name = max(counts, key=lambda one: counts[one])
+    if name == "Latin":
+        return name if counts[name] >= LATIN_LETTERS and len(text.split()) >= LATIN_WORDS else None
+    return name if counts[name] > 1 else None
+
+
+def _is_japanese(counts: Mapping[str, int], letters: int) -> bool:
+    return bool(counts["Japanese"]) and counts["Japanese"] + counts["Han"] >= LEAST_SHARE * letters
+
+
+def languages(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if a few answers are in another language than their questions."""
+    pairs = [
+        (one, asked, answered)
+        for one in sample
+        if (asked := language(one.turn.question)) and (answered := language(one.turn.answer))
+    ]
+    others = [
+        (one, asked, answered)
+        for one, asked, answered in pairs
+        if asked != answered
+        and {asked, answered} != {"Japanese", "Han"}
+        and not ASKED_FOR.search(one.turn.prompt[-2000:])
+    ]
+    if len(pairs) < FEWEST or not 0 < len(others) <= RARE * len(pairs):
+        return  # if most are, it is intended
+    first, asked, answered = others[0]
+    message = (
+        f"{len(others):,} of {len(pairs):,} answers are in another language than their questions: "
+        f"{asked} {excerpt(first.turn.question)}, {answered} {excerpt(first.turn.answer)}"
+    )
+    yield first, Fault("language_mix", message + other_places([one for one, _, _ in others]))
+
+
+def widths(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault if some answers have full-width digits and others have half-width ones."""
+    kinds = Counter(width for one in sample if (width := _width(one.turn.answer)))
+    if len(kinds) < 2:
+        return
+    rare = min(kinds, key=lambda one: kinds[one])
+    found = [one for one in sample if _width(one.turn.answer) == rare]
+    first = found[0].turn.answer
+    digits = (WIDE if rare == "full" else HALF).search(first)
+    message = (
+        f"answers differ: {kinds['full']:,} with full-width digits, {kinds['half']:,} with half-width ones: "
+        f"{excerpt(first, digits.start() if digits else 0)}{other_places(found)}"
+    )
+    yield found[0], Fault("full_width", message)
+
+
+def _width(text: str) -> str | None:
+    wide, half = WIDE.search(text), HALF.search(text)
+    return None if bool(wide) == bool(half) else "full" if wide else "half"
+
+
+CHECKS = (refusals, styles, endings, languages, widths)

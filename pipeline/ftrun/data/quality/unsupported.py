@@ -1,6 +1,6 @@
 """Numbers, names and addresses in answers that nothing in their prompts supports.
 
-What stands in one answer alone can't be learned as a fact; what is learned is to make up the like.
+A detail that is in one answer only can't be learned as a fact; the model learns to make up such details.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from ftrun.data.quality.excerpt import excerpt
-from ftrun.data.quality.sample import Seen, places, share
+from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
+from ftrun.data.quality.pii import excerpt
 from ftrun.protocol.faults import Fault
 
-Said = Iterator[tuple[Seen | None, Fault]]
 ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"'」』）)、。]+", re.ASCII)
 NUMBER = re.compile(r"(?<![\w./:-])\d[\d,]*(?:\.\d+)?(?![\w/:.-]*\d)", re.ASCII)
 YEAR = re.compile(r"(?:1\d|20)\d\d")
@@ -26,43 +25,38 @@ NOBODY = re.compile(
 )
 LOOKED_AT = 4000  # characters of an answer
 FEWEST = 5  # rows
-SPECIFIC = 4  # digits that say something: 46,145 has five, 124,000,000 has three
+SPECIFIC = 4  # significant digits: 46,145 has five, 124,000,000 has three
 
 
-def unsupported(seen: Sequence[Seen]) -> Said:
-    """Yield a fault for each kind if many answers have such details of their own."""
-    for words, of, usual in DETAILS:
-        by_row = [(one, set(of(one))) for one in seen]
-        times = Counter(detail for _, all_of_row in by_row for detail in all_of_row)
-        found = [
-            (one, alone)
-            for one, all_of_row in by_row
-            if (alone := sorted(detail for detail in all_of_row if times[detail] == 1))
-        ]
-        if len(found) >= max(FEWEST, usual * len(seen)):
+def unsupported(sample: Sequence[SampledExample]) -> SampleFaults:
+    """Yield a fault for each kind of detail if many answers have some that no other answer has."""
+    for words, details_of, usual in DETAILS:
+        by_row = [(one, set(details_of(one))) for one in sample]
+        times = Counter(detail for _, details in by_row for detail in details)
+        unique = ((row, sorted(one for one in details if times[one] == 1)) for row, details in by_row)
+        found = [(row, details) for row, details in unique if details]
+        if len(found) >= max(FEWEST, usual * len(sample)):
             first, details = found[0]
             message = (
-                f"{share(len(found), len(seen))} answers have {words} that their prompts do not: "
-                f"{excerpt(details[0])}{places([one for one, _ in found])}"
+                f"{share(len(found), len(sample))} answers have {words} that their prompts do not: "
+                f"{excerpt(details[0])}{other_places([one for one, _ in found])}"
             )
             yield first, Fault("unsupported", message)
 
 
-def _addresses(one: Seen) -> Iterator[str]:
+def _addresses(one: SampledExample) -> Iterator[str]:
     prompt = one.turn.prompt
-    for found in ADDRESS.findall(one.turn.answer[:LOOKED_AT]):
-        if found not in prompt:
-            yield found
+    yield from (found for found in ADDRESS.findall(one.turn.answer[:LOOKED_AT]) if found not in prompt)
 
 
-def _numbers(one: Seen) -> Iterator[str]:
-    """Yield numbers that nobody has in mind by chance: no years, no round ones, none that was computed."""
+def _numbers(one: SampledExample) -> Iterator[str]:
+    """Yield numbers that must come from somewhere: no years, no round ones, none that may be a result."""
     answer = one.turn.answer[:LOOKED_AT]
     if not any(character.isdigit() for character in answer):
         return
     prompt = one.turn.prompt
     if len(NUMBER.findall(prompt)) >= 2:
-        return  # a result of these, perhaps
+        return  # perhaps a result of these
     for found in NUMBER.findall(ADDRESS.sub("", answer)):
         number = found.rstrip(",")
         digits = number.replace(",", "").replace(".", "").strip("0")
@@ -70,15 +64,15 @@ def _numbers(one: Seen) -> Iterator[str]:
             yield number
 
 
-def _names(one: Seen) -> Iterator[str]:
+def _names(one: SampledExample) -> Iterator[str]:
     prompt = one.turn.prompt.casefold()
     for name in NAME.findall(one.turn.answer[:LOOKED_AT]):
         if not NOBODY.search(name) and name.casefold() not in prompt:
             yield name
 
 
-# what is looked for, and up to which share of the answers it is usual
-DETAILS: tuple[tuple[str, Callable[[Seen], Iterator[str]], float], ...] = (
+# kinds of details, and the share of answers up to which they are usual
+DETAILS: tuple[tuple[str, Callable[[SampledExample], Iterator[str]], float], ...] = (
     ("addresses", _addresses, 0.1),
     ("numbers", _numbers, 0.25),
     ("names", _names, 0.2),

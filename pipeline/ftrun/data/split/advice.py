@@ -1,4 +1,4 @@
-"""What to tell somebody whose split leaves too few rows to train on: which numbers would work."""
+"""Advice for a split that leaves too few rows to train on: which sizes would work."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from ftrun.experiment.model import Share, Split
 from ftrun.protocol.spec import FEWEST_EXAMPLES
 
 SHARED = ("validation", "test")
-HELD_OUT_TWICE = "Delete it on one side: what validation helped to choose, the test then finds too good."
+HELD_OUT_TWICE = "Delete it from one split: else the test rates too highly what validation helped to choose."
 
 
 def sizes(split: Split | None, rows: int) -> dict[str, int]:
-    """Return how many of `rows` go to validation and test; nothing for parts with files of their own."""
+    """Return how many of `rows` go to validation and test; splits with files of their own are left out."""
     return {part: part_size(share, rows) for part, share in _shares(split).items()}
 
 
 def taken(split: Split, rows: int) -> str:
-    """Return in words where `rows` go."""
+    """Return a phrase that says where `rows` go."""
     return " and ".join(f"{number} to {part}" for part, number in sizes(split, rows).items())
 
 
 def advice(split: Split, rows: int) -> str:
-    """Return which sizes leave enough of `rows`, and how many rows what is asked for would need."""
+    """Return which sizes leave enough of `rows`, and how many rows the requested sizes need."""
     needed = f"what is asked for needs {_rows_needed(split)} rows"
     fitting = _fitting(split, rows)
     if not fitting:

@@ -1,4 +1,4 @@
-"""Finding equal examples by their digests, with a fixed number of bytes for each and no table of all."""
+"""Finding equal examples by their digests, in buckets: there is never a table of all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WIDTH = 16  # bytes of a digest
 
 
 def repeated(digests: bytes | bytearray, roles: Sequence[int]) -> bytearray:
-    """Return 1 for each example that repeats an earlier one of the same role, else 0."""
+    """Return 1 for each example that repeats an earlier one of the same split, else 0."""
     marks = bytearray(len(roles))
     for indices in _with_repeats(digests):
         seen: set[tuple[int, bytes]] = set()
@@ -22,7 +22,7 @@ def repeated(digests: bytes | bytearray, roles: Sequence[int]) -> bytearray:
 
 
 def leaked(digests: bytes | bytearray, parts: Sequence[int]) -> list[tuple[int, int]]:
-    """Return, in order, the examples that also stand in an earlier part, with the first such part."""
+    """Return, in order, the examples that are also in an earlier split, with the first such split."""
     leaks: list[tuple[int, int]] = []
     for indices in _with_repeats(digests):
         first: dict[bytes, int] = {}
@@ -35,7 +35,7 @@ def leaked(digests: bytes | bytearray, parts: Sequence[int]) -> list[tuple[int, 
 
 
 def _with_repeats(digests: bytes | bytearray) -> Iterator[array[int]]:
-    """Yield the buckets in which digests may be equal: mostly their first halves tell that none are."""
+    """Yield the buckets in which digests may be equal; mostly their first halves show that none are."""
     with memoryview(digests) as view, view.cast("Q") as halves:
         for indices in buckets(digests):
             if len({halves[2 * index] for index in indices}) < len(indices):
@@ -47,7 +47,7 @@ def _digest(digests: bytes | bytearray, index: int) -> bytes:
 
 
 def buckets(digests: bytes | bytearray | memoryview) -> list[array[int]]:
-    """Return the indices of examples by the first byte of their digests: few are compared at a time."""
+    """Return the indices of examples by the first byte of their digests, so that few are compared at once."""
     found = [array("I") for _ in range(256)]
     for index, byte in enumerate(digests[::WIDTH]):
         found[byte].append(index)

@@ -1,0 +1,181 @@
+"""How alike texts are, and which of many examples are nearly the same.
+
+Texts are compared by their character 4-grams. Near examples are found by MinHash: bands that are equal give
+candidates, which are then compared exactly. Grams that many examples have (a template, a persona's phrase) do
+not count. Two examples are near when question and answer together are alike by NEAR, each of them by
+NEAR_EACH, and the same numbers are in them.
+
+Per example 128 bytes are kept, 100 more while a band is searched, and the texts of the candidates. One core
+searches two to four thousand examples of a kilobyte per second; of a longer text the first and last 500
+characters of question and answer count. There is no randomness: the same data gives the same pairs.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from ftrun.data.quality.corpus import last_turn
+from ftrun.protocol.faults import Example
+from ftrun.protocol.spec import SYSTEM_ROLES
+from ftrun.protocol.texts import dialogue
+
+SIZE = 4  # characters of a gram: 8 bytes in UTF-16
+EDGE = 500  # characters of each end of a text that are compared
+NO_LETTER = re.compile(r"[\W_]+")
+DIGITS = re.compile(r"\d+")
+NEAR, NEAR_EACH = 0.8, 0.6
+FEWEST_GRAMS = 12  # that are not common: fewer say too little
+BINS, BANDS, ROWS = 64, 16, 4
+SHIFT = 58  # the six upper bits choose one of 64 bins
+MASK = (1 << 64) - 1
+FACTOR = 0x9E3779B97F4A7C15  # odd: a permutation of the numbers below 2 ** 64
+EMPTY = 1 << 64
+# an empty bin borrows from another one, in an order of its own
+DONORS = [[(bin_ * 37 + step * 27 + 11) % BINS for step in range(BINS)] for bin_ in range(BINS)]
+TEMPLATE = 400  # examples from which the common grams are learned
+COMMON, FEWEST_COMMON = 0.2, 5  # share of examples that have a common gram, and how many at least
+EARLIER = 4  # earlier examples with the same band that an example is compared with
+MOST_PAIRS = 2_000_000
+KEPT_SETS = 512  # of grams, while pairs are compared
+Texts = tuple[str, str]  # of an example, as `compared` returns them
+Read = Callable[[Iterable[int]], Iterator[Texts]]  # the texts of ascending indices
+
+
+def compared(example: Example) -> Texts:
+    """Return what is compared: everything said except system prompts and the last answer; and that answer."""
+    turn = last_turn(example)
+    if turn is None:
+        return letters("\n".join(text for role, text in dialogue(example) if role != "system")), ""
+    said = "\n".join(text for role, text in turn.before if role not in SYSTEM_ROLES)
+    return letters(f"{said}\n{turn.question}"), letters(turn.answer)
+
+
+def letters(text: str) -> str:
+    """Return the letters and digits of a text in one case; of a long text those of both its ends."""
+    if len(text) > 4 * EDGE:
+        text = text[: 2 * EDGE] + text[-2 * EDGE :]
+    bare = NO_LETTER.sub("", text.casefold())
+    return bare if len(bare) <= 2 * EDGE else bare[:EDGE] + bare[-EDGE:]
+
+
+def grams(text: str) -> set[int]:
+    """Return the 4-grams of a text of letters, each as the number that its UTF-16 code units make."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    view, found = memoryview(units), set[int]()
+    for offset in range(0, 2 * SIZE, 2):
+        end = offset + (len(units) - offset) // 8 * 8
+        if end > offset:
+            found.update(view[offset:end].cast("Q"))
+    return found
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers in a text, sorted: texts that differ only in these are different."""
+    return sorted(DIGITS.findall(text))
+
+
+def likeness(one: set[int], other: set[int]) -> float:
+    """Return the Jaccard index: the share of common elements in all; 1 for two empty sets."""
+    common = len(one & other)
+    return common / (len(one) + len(other) - common) if one or other else 1.0
+
+
+def near_among(indices: list[int], texts: list[Texts]) -> list[tuple[int, int]]:
+    """Return (later, earlier) of near examples whose texts are given, in order."""
+    text_of = dict(zip(indices, texts, strict=True))
+    return near_pairs(indices, lambda wanted: map(text_of.__getitem__, wanted))
+
+
+def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
+    """Return (later, earlier) of near examples among `indices` (ascending), in order."""
+    times: Counter[int] = Counter()
+    template = indices[:: max(1, len(indices) // TEMPLATE)]
+    for texts in read(template):
+        times.update(grams("".join(texts)))
+    least = max(FEWEST_COMMON, COMMON * len(template))
+    common = frozenset(gram for gram, seen in times.items() if seen >= least)
+    bands = [array("Q") for _ in range(BANDS)]
+    in_bands = array("I")
+    for index, texts in zip(indices, read(indices), strict=True):
+        own = grams("".join(texts)) - common
+        if len(own) >= FEWEST_GRAMS:
+            in_bands.append(index)
+            for band, key in zip(bands, _band_keys(own), strict=True):
+                band.append(key)
+    return _verified(_candidates(bands, in_bands), common, read)
+
+
+def _band_keys(found: set[int]) -> Iterator[int]:
+    """Yield the key of each band: equal for equal parts of the signature.
+
+    The signature has the least mixed gram of each bin; empty bins borrow (one-permutation MinHash).
+    """
+    bins = [EMPTY] * BINS
+    for gram in found:
+        mixed = gram * FACTOR & MASK
+        bin_ = mixed >> SHIFT
+        if mixed < bins[bin_]:
+            bins[bin_] = mixed
+    if EMPTY in bins:
+        bins = [
+            value if value != EMPTY else next(bins[one] for one in DONORS[bin_] if bins[one] != EMPTY)
+            for bin_, value in enumerate(bins)
+        ]
+    for start in range(0, BINS, ROWS):
+        yield hash(tuple(bins[start : start + ROWS])) & MASK
+
+
+def _candidates(bands: list[array[int]], in_bands: array[int]) -> list[tuple[int, int]]:
+    """Return the (later, earlier) that share a band, each with a few earlier ones."""
+    pairs: set[tuple[int, int]] = set()
+    for band in bands:
+        alike: dict[int, int | list[int]] = {}
+        for position, key in enumerate(band):
+            before = alike.setdefault(key, position)
+            if before == position:
+                continue
+            members = before if isinstance(before, list) else [before]
+            pairs.update((position, one) for one in members)
+            if len(members) < EARLIER:
+                alike[key] = [*members, position]
+        if len(pairs) > MOST_PAIRS:
+            break
+    return sorted((in_bands[later], in_bands[earlier]) for later, earlier in pairs)
+
+
+def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
+    wanted = sorted({index for pair in pairs for index in pair})
+    texts = dict(zip(wanted, read(wanted), strict=True))
+    numbers_of = {index: numbers("".join(texts[index])) for index in wanted}
+
+    @functools.lru_cache(maxsize=KEPT_SETS)
+    def own(index: int) -> set[int]:
+        return grams("".join(texts[index])) - common
+
+    def alike(one: str, other: str) -> bool:
+        sets = grams(one) - common, grams(other) - common
+        if min(map(len, sets)) < FEWEST_GRAMS:
+            return one == other  # a single word can change all of a short text
+        return likeness(*sets) >= NEAR_EACH
+
+    def near(later: int, earlier: int) -> bool:
+        return (
+            numbers_of[later] == numbers_of[earlier]  # first: it takes the least time
+            and likeness(own(later), own(earlier)) >= NEAR
+            and all(map(alike, texts[later], texts[earlier]))
+        )
+
+    return [pair for pair in pairs if near(*pair)]
+
+
+def dropped(pairs: Iterable[tuple[int, int]]) -> set[int]:
+    """Return the later ones of near pairs whose earlier one is kept."""
+    gone: set[int] = set()
+    for later, earlier in sorted(pairs):
+        if earlier not in gone:
+            gone.add(later)
+    return gone
