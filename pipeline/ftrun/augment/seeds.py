@@ -17,11 +17,11 @@ from ftrun.augment.shapes import Fields, Shape
 from ftrun.data.pipeline.generated import source_rows
 from ftrun.data.quality.pii import masked_kinds, redacted
 from ftrun.data.readers.rows import Row
-from ftrun.data.types import ROLES, SOURCES, read_origin, row_digest
+from ftrun.data.types import SOURCES, read_origin, row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.files import real
 from ftrun.protocol.rows import asked_of
-from ftrun.protocol.spec import CHAT_KEYS
+from ftrun.protocol.spec import CHAT_KEYS, SPLITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def _rank(experiment: Experiment, seed: Seed) -> bytes:
 
 
 def _examples(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in (folder / f"{role}.jsonl" for role in ROLES):
+    for path in (folder / f"{role}.jsonl" for role in SPLITS):
         if path.exists():
             with path.open("rb") as lines:
                 yield from map(json.loads, lines)

@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from ftrun.cli.output import print_json
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
 from ftrun.files import damage_reported, real
+from ftrun.protocol.spec import SPLITS, SplitName
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -32,7 +33,6 @@ MOST_JSON = 1000  # changes of a kind
 LEARNED, NOT_LEARNED = "▶ ", "  "
 LONGEST = 70  # characters of a text in one line
 MARKS = {"added": "+", "removed": "-", "changed": "~", "moved": ">"}
-SplitName = Literal["train", "validation", "test"]
 
 
 @click.command(name="data")
@@ -40,9 +40,7 @@ SplitName = Literal["train", "validation", "test"]
 @click.option(
     "--show", type=click.IntRange(min=1), metavar="N", help=f"How many examples (default: {USUAL})."
 )
-@click.option(
-    "--split", type=click.Choice(["train", "validation", "test"]), help="Which split (default: train)."
-)
+@click.option("--split", type=click.Choice(SPLITS), help="Which split (default: train).")
 @click.option(
     "--row", metavar="N|FILE:LINE", help="One example, by number in the split or by the place of its row."
 )

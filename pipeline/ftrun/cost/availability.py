@@ -32,43 +32,40 @@ def today() -> date:
 
 def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
     """Yield warnings about the experiment's target as of `day` (default: today), without hints."""
-    target = experiment.target
-    if not at_openai(target):
-        return
-    now = day or today()
-    where = place_of(experiment, "targets", target.name, "model")
-    for code, message in (*_closing(target, now), *_old_prices(target, now)):
-        yield Problem(message, code=code, **where)
+    if at_openai(experiment.target):
+        where = place_of(experiment, "targets", experiment.target.name, "model")
+        for code, message in _warnings(experiment.target, day or today()):
+            yield Problem(message, code=code, **where)
 
 
-def _closing(target: Target, now: date) -> Iterator[tuple[str, str]]:
+def _warnings(target: Target, now: date) -> Iterator[tuple[str, str]]:
     table = _table()
-    known = f"as known on {table['date']}"
-    shutdown = table["shutdown"].get(family(target.model))
-    days = (date.fromisoformat(shutdown) - now).days if shutdown else SOON + 1
+    model, known = target.model, f"as known on {table['date']}"
+    shutdown, jobs_until = table["shutdown"].get(family(model)), table["jobs_until"]
+    days = _days(now, shutdown) if shutdown else SOON + 1
+    left = _days(now, jobs_until)
     if days <= 0:
-        yield "model_shutdown", f"{target.model} was shut down on {shutdown}, with its fine-tunes ({known})"
-        return
-    if days <= SOON:
-        when = f"on {shutdown}, in {_days(days)}"
-        yield "model_shutdown", f"{target.model} will be shut down {when}, with its fine-tunes ({known})"
-    last = table["jobs_until"]
-    left = (date.fromisoformat(last) - now).days
-    if left <= 0:
-        yield "jobs_closed", f"OpenAI has taken no new fine-tuning jobs since {last} ({known})"
-    elif left <= SOON:
-        yield "jobs_closed", f"OpenAI takes no new fine-tuning jobs from {last}, in {_days(left)} ({known})"
-
-
-def _old_prices(target: Target, now: date) -> Iterator[tuple[str, str]]:
-    known = price_table()["date"]
-    age = (now - date.fromisoformat(known)).days
+        yield "model_shutdown", f"{model} was shut down on {shutdown}, with its fine-tunes ({known})"
+    elif days <= SOON:
+        when = f"on {shutdown}, in {_counted(days)}"
+        yield "model_shutdown", f"{model} will be shut down {when}, with its fine-tunes ({known})"
+    if days > 0 and left <= 0:
+        yield "jobs_closed", f"OpenAI has taken no new fine-tuning jobs since {jobs_until} ({known})"
+    elif days > 0 and left <= SOON:
+        when = f"from {jobs_until}, in {_counted(left)}"
+        yield "jobs_closed", f"OpenAI takes no new fine-tuning jobs {when} ({known})"
+    priced = price_table()["date"]
+    age = -_days(now, priced)
     if age > OLD and target.price is None and price_of(target) is not None:
-        yield "old_prices", f"the known price of {target.model} is from {known}, {_days(age)} ago"
+        yield "old_prices", f"the known price of {model} is from {priced}, {_counted(age)} ago"
 
 
-def _days(number: int) -> str:
-    return f"{number} day{'' if number == 1 else 's'}"
+def _days(now: date, day: str) -> int:
+    return (date.fromisoformat(day) - now).days
+
+
+def _counted(days: int) -> str:
+    return f"{days} day{'' if days == 1 else 's'}"
 
 
 @cache

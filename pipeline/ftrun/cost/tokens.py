@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ftrun.cost.tool_tokens import Countable
 from ftrun.errors import FtrunError
-from ftrun.protocol.chat import Chat, Made, chat_of
+from ftrun.protocol.chat import Chat, TrainingRow, chat_of
 from ftrun.protocol.faults import Example
 from ftrun.protocol.rows import asked_of, is_completion, messages_of
 
@@ -65,12 +65,12 @@ def _tiktoken_counter(encoding: str) -> CountTexts:
 
 def count_examples(examples: Iterable[Example], count: CountTexts, family: str | None = None) -> list[Tokens]:
     """Return the tokens of each example; the count of tools depends on the model's `family`."""
-    return count_made([Made(dict(example), chat_of(example)) for example in examples], count, family)
+    return count_rows([TrainingRow(dict(example), chat_of(example)) for example in examples], count, family)
 
 
-def count_made(rows: Iterable[Made], count: CountTexts, family: str | None = None) -> list[Tokens]:
+def count_rows(rows: Iterable[TrainingRow], count: CountTexts, family: str | None = None) -> list[Tokens]:
     """Return the tokens of each row. All texts go in one batch, and one that repeats is counted once."""
-    shapes = [row.chat or texts_of(row.example, family) for row in rows]
+    shapes = [row.chat or countable(row.example, family) for row in rows]
     roles = {shape.roles for shape in shapes if isinstance(shape, Chat)}
     texts = itertools.chain(*roles, itertools.chain.from_iterable(shape.texts for shape in shapes))
     unique = list(dict.fromkeys(texts))
@@ -89,7 +89,7 @@ def count_made(rows: Iterable[Made], count: CountTexts, family: str | None = Non
     return tokens
 
 
-def texts_of(example: Example, family: str | None = None) -> Countable:
+def countable(example: Example, family: str | None = None) -> Countable:
     """Return what is counted of an example; KeyError, TypeError or AttributeError if it is damaged."""
     if is_completion(example) and "messages" not in example:
         return Countable(0, [example["prompt"], example["completion"]], [1])

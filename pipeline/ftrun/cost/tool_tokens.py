@@ -10,33 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 RECIPE = "openai-cookbook"
 TOOLS, IMAGES = 4, 8  # bits of flags: what was estimated
 PER_CALL = 3  # an estimate: a call is framed about as a message is
 LOW_DETAIL = 85  # tokens of an image at detail low
 USUAL_IMAGE = 765  # of one of 1024 x 1024 pixels at detail high: the size is unknown before it is fetched
-
-
-class Numbers(NamedTuple):
-    """The recipe's fixed numbers for a family of models."""
-
-    function: int
-    properties: int = 3
-    property: int = 3
-    enum: int = -3
-    value: int = 3
-    end: int = 12
-
-
-FAMILIES: Mapping[str, Numbers] = {
-    "gpt-4o": Numbers(7),
-    "gpt-4o-mini": Numbers(7),
-    "gpt-4": Numbers(10),
-    "gpt-3.5-turbo": Numbers(10),
-}
-OTHERS = FAMILIES["gpt-4o"]
+# the recipe: tokens per function by family, and what is the same for all
+PER_FUNCTION = {"gpt-4o": 7, "gpt-4o-mini": 7, "gpt-4": 10, "gpt-3.5-turbo": 10}
+PER_FUNCTION_ELSE = 7
+PROPERTY_KEYS = {"type", "description", "enum"}  # that the recipe covers
+PER_PROPERTIES, PER_PROPERTY, PER_ENUM, PER_VALUE, END = 3, 3, -3, 3, 12
 
 
 @dataclass(slots=True)
@@ -53,43 +38,39 @@ class Countable:
 
     def add_tools(self, tools: Sequence[Mapping[str, Any]], family: str | None) -> None:
         """Add sound tools as models of a `family` (None: unknown) count them."""
-        numbers = FAMILIES.get(family or "", OTHERS)
-        exact = family in FAMILIES
-        self.fixed += numbers.end
+        exact = family in PER_FUNCTION
+        self.fixed += END + PER_FUNCTION.get(family or "", PER_FUNCTION_ELSE) * len(tools)
         for tool in tools:
             function = tool["function"]
             schema = function.get("parameters", {})
-            self.fixed += numbers.function
             self.texts.append(f"{function['name']}:{_sentence(function)}")
             exact = exact and "description" in function
             exact = exact and schema.keys() <= {"type", "properties", "required", "additionalProperties"}
-            self._add_properties(schema, numbers)
-        if not exact:
-            self.flags |= TOOLS
+            self._add_properties(schema)
+        self.flags |= 0 if exact else TOOLS
 
-    def _add_properties(self, schema: Any, numbers: Numbers) -> bool:
+    def _add_properties(self, schema: Any) -> bool:
         """Add the properties of a schema; return whether it has any."""
         found = schema.get("properties") if isinstance(schema, Mapping) else None
         if not isinstance(found, Mapping) or not found:
             return False
-        self.fixed += numbers.properties
+        self.fixed += PER_PROPERTIES
         for name, given in found.items():
             one = given if isinstance(given, Mapping) else {}
-            self._add_property(name, one, numbers)
+            self._add_property(name, one)
             for inner in (one, one.get("items")):
-                if self._add_properties(inner, numbers):  # an object in an object is beyond the recipe
+                if self._add_properties(inner):  # an object in an object is beyond the recipe
                     self.flags |= TOOLS
         return True
 
-    def _add_property(self, name: str, one: Mapping[str, Any], numbers: Numbers) -> None:
-        self.fixed += numbers.property
+    def _add_property(self, name: str, one: Mapping[str, Any]) -> None:
+        self.fixed += PER_PROPERTY
         if isinstance(one.get("enum"), list):
-            self.fixed += numbers.enum + numbers.value * len(one["enum"])
+            self.fixed += PER_ENUM + PER_VALUE * len(one["enum"])
             self.texts += map(str, one["enum"])
-        kind = one.get("type")
-        self.texts.append(f"{name}:{kind if isinstance(kind, str) else ''}:{_sentence(one)}")
-        described = isinstance(kind, str) and "description" in one
-        if not described or not one.keys() <= {"type", "description", "enum"}:
+        kind = one["type"] if isinstance(one.get("type"), str) else ""
+        self.texts.append(f"{name}:{kind}:{_sentence(one)}")
+        if not isinstance(one.get("type"), str) or not {"description"} <= one.keys() <= PROPERTY_KEYS:
             self.flags |= TOOLS
 
     def add_calls(self, calls: Sequence[Mapping[str, Any]]) -> None:

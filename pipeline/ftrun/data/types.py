@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROLES = ("train", "validation", "test")
 SOURCES = "sources.jsonl"
 MARK = "_ftrun"
 

@@ -18,8 +18,8 @@ class Chat(NamedTuple):
     texts: list[str]
 
 
-class Made(NamedTuple):
-    """A training row, and the chat that it is if it is nothing else."""
+class TrainingRow(NamedTuple):
+    """A row to train on, also as a plain chat if it is one."""
 
     example: dict[str, Any]
     chat: Chat | None
@@ -51,7 +51,7 @@ def is_sound(chat: Chat) -> bool:
     return _is_in_order(chat.roles) and all(chat.texts) and not any(map(str.isspace, chat.texts))
 
 
-def is_taught(chat: Chat) -> bool:
+def is_sound_example(chat: Chat) -> bool:
     """Return whether a plain chat surely has no fault and ends with an answer; False: check it in full."""
     return chat.roles[-1] == "assistant" and is_sound(chat)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.protocol.chat import chat_of, is_taught
+from ftrun.protocol.chat import chat_of, is_sound_example
 from ftrun.protocol.faults import Example, Fault, shown
 from ftrun.protocol.functions import Functions, functions_of
 from ftrun.protocol.messages import MALFORMED, ending_faults, message_faults
@@ -107,7 +107,7 @@ def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] =
 
 def _chat_faults(row: Example) -> Iterator[Fault]:
     chat = chat_of(row)
-    if chat is not None and is_taught(chat):
+    if chat is not None and is_sound_example(chat):
         return
     malformed = not row["messages"]
     for fault in _asked_faults(row, ""):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 Method = Literal["supervised", "dpo", "reinforcement"]
 SYSTEM_ROLES = ("system", "developer")
@@ -23,6 +23,8 @@ OUTPUTS = ("preferred_output", "non_preferred_output")
 PREFERENCE_KEYS = ("input", *OUTPUTS)
 LEGACY_KEYS = ("functions", "function_call")
 FEWEST_EXAMPLES = 10  # of a training file
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[str, ...] = get_args(SplitName)  # of the data; the API knows the first two
 
 
 def default_epochs(examples: int) -> int:

@@ -45,10 +45,6 @@ class DataFile:
     chat: bool
     sharegpt: bool
 
-    def error(self, message: str, code: str, hint: str) -> DataError:
-        """Return the error that the file can't be used."""
-        return _error(self.path, message, code, hint)
-
 
 def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = None) -> DataFile:
     """Read the file at `path`; DataError has everything that keeps it from being rows.
@@ -79,21 +75,21 @@ def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = 
 def _format(path: Path) -> str:
     """Return the format that the file's name says; DataError if it is not a file of rows."""
     if not path.exists():
-        raise _error(path, "there is no such file", "missing_file", _neighbours(path))
+        raise unusable(path, "there is no such file", "missing_file", _neighbours(path))
     if not path.is_file():
-        raise _error(path, "this is not a regular file", "not_a_file", "Name one data file.")
+        raise unusable(path, "this is not a regular file", "not_a_file", "Name one data file.")
     if path.stat().st_size > LARGEST:
-        raise _error(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
-    ending = extension_of(path)
-    if ending in OTHER_TABLES:
-        raise _error(path, f"{ending} files are not supported", "other_table", CODES["other_table"].fix)
-    if ending not in ENDINGS:
+        raise unusable(path, f"the file is larger than {LARGEST:,} bytes", "too_large", "Split it.")
+    extension = extension_of(path)
+    if extension in OTHER_TABLES:
+        raise unusable(path, f"{extension} files are not supported", "other_table", CODES["other_table"].fix)
+    if extension not in ENDINGS:
         hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
         if path.suffix.lower() == ".txt":
             hint = f"If Excel saved it as text, tabs separate its columns: name it .tsv. {hint}"
         message = f"the extension {path.suffix or '(none)'!r} is not a known format"
-        raise _error(path, message, "unknown_format", hint)
-    return ENDINGS[ending]
+        raise unusable(path, message, "unknown_format", hint)
+    return ENDINGS[extension]
 
 
 def _neighbours(path: Path) -> str | None:
@@ -120,9 +116,10 @@ def _rows(file: SourceFile) -> tuple[dict[str, Any], ...]:
         rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
     findings.raise_errors()
     if not rows:
-        raise _error(file.path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
+        raise unusable(file.path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
     return rows
 
 
-def _error(path: Path, message: str, code: str, hint: str | None) -> DataError:
+def unusable(path: Path, message: str, code: str, hint: str | None) -> DataError:
+    """Return the error that the file at `path` can't be used."""
     return DataError(message, code=code, hint=hint, file=shown_path(path))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ftrun.scaffold.propose import Proposal, Reference
+from ftrun.scaffold.propose import Proposal
 
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
 NOT_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
@@ -35,6 +35,12 @@ OPENAI = "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs m
 BEDROCK = """\
   # costs money: you are asked first; name your region, and a model that can be tuned there
   bedrock: {provider: bedrock, region: us-west-2, model: openai.gpt-oss-20b}"""
+EXACT = (
+    "    type: string_check",
+    "    name: right",
+    "    operation: eq # or like: the answer contains the reference",
+)
+SIMILAR = ("    type: text_similarity", "    name: alike", "    evaluation_metric: fuzzy_match")
 
 
 def draft_experiment(proposal: Proposal, *, name: str, data: str, prompt: str | None) -> str:
@@ -115,24 +121,13 @@ def _train(proposal: Proposal, name: str) -> Iterator[str]:
         yield "  method: dpo # learns to prefer one answer to the other"
     if proposal.reference is not None:
         yield "  method: reinforcement # the model answers by itself, the grader judges"
-        yield from _grader(proposal.reference)
+        yield "  grader:"
+        yield from EXACT if proposal.reference.exact else SIMILAR
+        yield '    input: "{{ sample.output_text }}"'
+        yield f'    reference: "{{{{ item.{proposal.reference.field} }}}}"'
     yield "  hyperparameters: {n_epochs: auto} # auto: chosen by the number of rows"
     yield "  seed: 42"
     yield f"  suffix: {scalar(name)}"
-
-
-def _grader(reference: Reference) -> Iterator[str]:
-    yield "  grader:"
-    if reference.exact:
-        yield "    type: string_check"
-        yield "    name: right"
-        yield "    operation: eq # or like: the answer contains the reference"
-    else:
-        yield "    type: text_similarity"
-        yield "    name: alike"
-        yield "    evaluation_metric: fuzzy_match"
-    yield '    input: "{{ sample.output_text }}"'
-    yield f'    reference: "{{{{ item.{reference.field} }}}}"'
 
 
 def _eval(proposal: Proposal) -> Iterator[str]:

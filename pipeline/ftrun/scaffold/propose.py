@@ -1,28 +1,28 @@
-"""Proposing an experiment for a data file that nobody described: its shape, method, split and questions."""
+"""Proposing an experiment for a data file that nobody described: shape, method, split, questions, notes."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from ftrun.errors import DataError
 from ftrun.protocol.spec import CHAT_KEYS, FEWEST_EXAMPLES, Method
 from ftrun.scaffold import names
-from ftrun.scaffold.chat_log import find_log, speaker_and_text
-from ftrun.scaffold.data_file import DataFile
+from ftrun.scaffold.data_file import DataFile, unusable
 from ftrun.scaffold.names import find_column
-from ftrun.scaffold.notes import notes
 from ftrun.scaffold.shapes import (
     Pair,
     Shape,
+    find_log,
     find_preferences,
     find_question_answer,
     is_ready_preference,
     messages_in,
     ready_rows,
+    speaker_and_text,
 )
 
 KANA = re.compile("[\u3040-\u30ff]")
@@ -30,6 +30,8 @@ FIELD = re.compile(r"[A-Za-z_]\w*")  # what a grader's template can name
 LONGEST_EXACT = 40  # characters: longer answers are hardly given word for word
 LONGEST_QUESTION = 200  # characters
 QUESTIONS = 3
+HEADED = ("csv", "tsv", "xlsx")  # formats whose first line names the columns
+LONGEST_NAME = 30  # characters; what is longer is hardly the name of a column
 
 
 class Reference(NamedTuple):
@@ -78,7 +80,7 @@ def propose(file: DataFile, *, user: str | None = None, assistant: str | None = 
         rows=len(distinct),
         validation=_validation(len(distinct)),
         questions=_questions([question for question, _ in distinct]),
-        notes=tuple(notes(file, shape, reference.field if reference else None, len(distinct))),
+        notes=tuple(_notes(file, shape, reference.field if reference else None, len(distinct))),
     )
 
 
@@ -108,7 +110,7 @@ def _unknown_column(file: DataFile, name: str) -> DataError:
     hint += f"Columns: {', '.join(file.columns)}."
     if file.chat:
         hint = "The rows are ready chats: leave out --user and --assistant."
-    return file.error(f"there is no column {name!r}", "missing_column", hint)
+    return unusable(file.path, f"there is no column {name!r}", "missing_column", hint)
 
 
 def _unclear(file: DataFile, message: str) -> DataError:
@@ -118,7 +120,7 @@ def _unclear(file: DataFile, message: str) -> DataError:
             f"It looks like a chat log: {said[0]!r} says who speaks, {said[1]!r} what. Add a column "
             "`conversation` that is the same in all rows of a conversation, and run init again."
         )
-    return file.error(message, "ambiguous_columns", hint)
+    return unusable(file.path, message, "ambiguous_columns", hint)
 
 
 def _reference(file: DataFile) -> Reference | None:
@@ -169,3 +171,63 @@ def _questions(asked: Sequence[str]) -> tuple[str, ...]:
     single = [text for text in short if "\n" not in text.strip()] or short
     wanted = min(QUESTIONS, len(single))
     return tuple(single[(2 * index + 1) * len(single) // (2 * wanted)].strip() for index in range(wanted))
+
+
+def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> Iterator[str]:
+    """Yield as sentences what was guessed about a file and what it lacks.
+
+    `reference` is the field that a grader compares answers with; `rows` counts the different ones.
+    """
+    roles = shape.source.get("roles")
+    if shape.guessed and roles:
+        asks, answers = roles["user"][0], roles["assistant"][0]
+        yield f"By who speaks first, {asks!r} asks and {answers!r} answers. If not, fix `roles`."
+    if shape.unknown:
+        names = ", ".join(shape.unknown[:5]) + (", …" if len(shape.unknown) > 5 else "")
+        yield f"The role of {names} is unknown: add them to `roles`, as user, assistant or system."
+    if reference is not None:
+        yield (
+            "The chats end with a question, so a grader will judge the answers: it compares them with "
+            f"{reference!r}. If that is wrong, fix `train.grader`."
+        )
+    elif file.chat and not any(
+        one.get("role") == "assistant" for row in file.rows for one in messages_in(row)
+    ):
+        yield (
+            "No message is from the assistant, so there is nothing to imitate. Rows for a grader need "
+            "`train: {method: reinforcement, grader: …}`."
+        )
+    if shape.guessed and shape.columns and not roles:
+        yield from _guessed_columns(file, str(shape.columns["user"]), str(shape.columns["assistant"]))
+    if file.unsure:
+        first = " ".join(str(value) for value in file.rows[0].values())[:40]
+        yield (
+            f"The file is not UTF-8, and its encoding is a guess: read as {file.encoding}, its first row is "
+            f"“{first}”. If that is not what it says, fix `encoding`."
+        )
+    elif file.encoding is not None:
+        yield f"The file is {file.encoding}, not UTF-8; the experiment says so."
+    if rows < FEWEST_EXAMPLES:
+        yield (
+            f"The file has {rows} different {'row' if rows == 1 else 'rows'}. Fine-tuning needs at least "
+            f"{FEWEST_EXAMPLES} (`ftrun check` says so, too), and 50 are a good start: add rows first."
+        )
+    elif rows <= FEWEST_EXAMPLES + 1:
+        yield "All rows are training data: there are too few to hold some back for validation."
+
+
+def _guessed_columns(file: DataFile, user: str, assistant: str) -> Iterator[str]:
+    yield (
+        f"The column names say nothing, so by their content {user!r} asks and {assistant!r} answers. "
+        "If that is wrong: --user COLUMN --assistant COLUMN."
+    )
+    title = next((name for name in (user, assistant) if _is_sentence(name)), None)
+    if title is not None and file.format in HEADED:
+        yield (
+            f"The first line is taken for the column names, but “{title[:40]}” reads like a row. "
+            "If it is one, add a line with names above it."
+        )
+
+
+def _is_sentence(name: str) -> bool:
+    return len(name) > LONGEST_NAME or name.rstrip().endswith((".", "?", "!", "。", "？", "！"))

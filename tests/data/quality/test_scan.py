@@ -9,7 +9,7 @@ import pytest
 from ftrun.data.quality.characters import original
 from ftrun.data.quality.scan import Scanner
 from ftrun.data.quality.style import language
-from ftrun.protocol.chat import Made, chat_of
+from ftrun.protocol.chat import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
 
 from .clean import row, rows
@@ -205,5 +205,5 @@ def test_rows_that_are_looked_at_together_are_told_apart() -> None:
     examples = [row("Why?", text) for text in texts]
     alone = [[(index, fault) for fault in Scanner().scan(one)] for index, one in enumerate(examples)]
     for last in range(1, len(examples) + 1):
-        together = Scanner().scan_all([Made(one, chat_of(one)) for one in examples[:last]])
+        together = Scanner().scan_all([TrainingRow(one, chat_of(one)) for one in examples[:last]])
         assert list(together) == [one for faults in alone[:last] for one in faults]

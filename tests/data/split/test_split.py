@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from ftrun import data
 from ftrun.data.split.advice import advice, sizes
 from ftrun.data.split.division import TEST, TRAIN, VALIDATION, allot, divide, part_size, ranking
-from ftrun.data.types import ROLES
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source, Split
+from ftrun.protocol.spec import SPLITS
 
 HALVES = Split(validation=0.2, test=0.2)
 
@@ -32,7 +32,7 @@ def table(rows: Iterable[tuple[int, str, str]]) -> str:
 def parts(folder: Path) -> dict[str, set[str]]:
     """Return the questions of each written part."""
     found = {}
-    for role in ROLES:
+    for role in SPLITS:
         path = folder / f"{role}.jsonl"
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
         found[role] = {json.loads(line)["messages"][0]["content"] for line in lines}

@@ -15,7 +15,7 @@ from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.experiment.rules.methods import item_fields
-from ftrun.protocol.chat import Chat, Made, chat_of, is_taught
+from ftrun.protocol.chat import Chat, TrainingRow, chat_of, is_sound_example
 from ftrun.protocol.faults import Fault, nearest, shown
 from ftrun.protocol.functions import functions_of
 from ftrun.protocol.messages import has_system, message_faults
@@ -34,7 +34,6 @@ from ftrun.targets.training_rules import DEFAULT_CODE, is_default, rule_faults, 
 if TYPE_CHECKING:
     from ftrun.experiment.templates.rendering import Renderer
 
-TrainingRow = dict[str, Any]
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
 ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
@@ -63,12 +62,12 @@ class ExampleMaker:
         self._takes_chats = self._method == "supervised" and not self._fields and self._rules.chats
         self._as_they_are = self._takes_chats and not any(added)
 
-    def example_of(self, row: Row, place: FilePlace) -> Made | None:
+    def example_of(self, row: Row, place: FilePlace) -> TrainingRow | None:
         """Return the whole training row that a row becomes, None if it can't be used."""
         if self._as_they_are:
             chat = chat_of(row.values)
-            if chat is not None and is_taught(chat):  # what most rows are, in a tenth of the time
-                return Made({"messages": row.values["messages"]}, chat)
+            if chat is not None and is_sound_example(chat):  # what most rows are, in a tenth of the time
+                return TrainingRow({"messages": row.values["messages"]}, chat)
         values = converted(row.values) if self._convert and is_sharegpt(row.values) else row.values
         values = upgraded(values) if self._upgrade else values
         try:
@@ -96,7 +95,7 @@ class ExampleMaker:
             self._findings.absorb(error, row=None if named else (place.name, row.line))
             return None
 
-    def _ready(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> Made | None:
+    def _ready(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> TrainingRow | None:
         for key in self._given:
             where = place_of(self._experiment, "prompt", key)
             message = f"prompt.{key}: the rows are ready for training, so this template has no use"
@@ -111,9 +110,9 @@ class ExampleMaker:
             made |= self._rendered_at(self._templates().render_item, values, row, place)
         return self._finished(made, values, row, place) if usable else None
 
-    def _rendered(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> Made | None:
+    def _rendered(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> TrainingRow | None:
         if self._method != "dpo":
-            made: TrainingRow = {
+            made: dict[str, Any] = {
                 "messages": self._rendered_at(self._templates().render_row, values, row, place)
             }
             if self._prompt.item:
@@ -131,18 +130,18 @@ class ExampleMaker:
         return self._finished({"input": {"messages": messages}, **outputs}, values, row, place)
 
     def _finished(
-        self, made: TrainingRow, values: Mapping[str, Any], row: Row, place: FilePlace
-    ) -> Made | None:
+        self, made: dict[str, Any], values: Mapping[str, Any], row: Row, place: FilePlace
+    ) -> TrainingRow | None:
         """Return the row with the experiment's tools and system prompt where it has none, if it is sound."""
         asked = made["input"] if isinstance(made.get("input"), dict) else made
         if self._prompt.tools is not None and not self._add_tools(asked):
             return None
         chat = chat_of(made)
-        flawless = chat is not None and self._takes_chats and is_taught(chat)  # as most rows are
+        flawless = chat is not None and self._takes_chats and is_sound_example(chat)  # as most rows are
         if not flawless and not self._is_usable(made, row, place):
             return None
         if self._prompt.system is None or "messages" not in asked or _is_opened(asked["messages"], chat):
-            return Made(made, chat)
+            return TrainingRow(made, chat)
         system = {
             "role": "system",
             "content": self._rendered_at(self._templates().render_system, values, row, place),
@@ -150,9 +149,9 @@ class ExampleMaker:
         empty = list(message_faults([system]))
         self._report(empty, row, place)
         asked["messages"] = [system, *asked["messages"]]
-        return None if empty else Made(made, chat_of(made))
+        return None if empty else TrainingRow(made, chat_of(made))
 
-    def _is_usable(self, made: TrainingRow, row: Row, place: FilePlace) -> bool:
+    def _is_usable(self, made: dict[str, Any], row: Row, place: FilePlace) -> bool:
         """Return whether a row has nothing but warnings; all of them are reported."""
         faults = list(row_faults(made, self._method))
         self._report(faults, row, place)
@@ -173,7 +172,7 @@ class ExampleMaker:
             asked.setdefault("parallel_tool_calls", parallel)
         return not functions.faults
 
-    def _allowed(self, made: TrainingRow, row: Row, place: FilePlace) -> bool:
+    def _allowed(self, made: dict[str, Any], row: Row, place: FilePlace) -> bool:
         """Return whether the target can train on a sound row; without a chosen target, warn instead."""
         refused = False
         for fault in rule_faults(made, self._rules):
@@ -183,7 +182,7 @@ class ExampleMaker:
             refused = refused or not warning
         return not refused
 
-    def _gradable(self, made: TrainingRow, row: Row, place: FilePlace) -> bool:
+    def _gradable(self, made: dict[str, Any], row: Row, place: FilePlace) -> bool:
         """Return whether the row has the fields that the grader asks for."""
         missing = sorted(self._fields - made.keys())
         for name in missing:

@@ -23,12 +23,12 @@ from ftrun.data.pipeline.tally import read_tally
 from ftrun.data.quality import overlap
 from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken
-from ftrun.data.types import ROLES, Prepared
+from ftrun.data.types import Prepared
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import Fault
-from ftrun.protocol.spec import FEWEST_EXAMPLES
+from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
 
 FEW_EXAMPLES = 50
 OF_ACTION: dict[str, Severity] = {"off": "off", "warn": "warning", "block": "error", "mask": "error"}
@@ -91,8 +91,7 @@ def examine(
         return _nothing(findings)
     _judge(experiment, counted, findings)
     for problem in target_problems(experiment):
-        file, line, column = problem.file, problem.line, problem.column
-        findings.add(problem.code, problem.message, file=file, line=line, column=column)
+        findings.keep(problem)
     return _result(experiment, counted, findings)
 
 
@@ -114,7 +113,7 @@ def recalled(experiment: Experiment, folder: Path) -> frozenset[str]:
 
 def _nothing(findings: Findings) -> CheckResult:
     return CheckResult(
-        files=dict.fromkeys(ROLES),
+        files=dict.fromkeys(SPLITS),
         errors=findings.errors,
         warnings=findings.warnings,
         notes=findings.notes,
@@ -149,7 +148,7 @@ def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     _tell_notes(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
     limit = limit_of(experiment.target)
-    for role in ROLES:
+    for role in SPLITS:
         statistics = counted.files[role]
         if statistics and statistics.over_limit:
             number = _examples(statistics.over_limit, role)

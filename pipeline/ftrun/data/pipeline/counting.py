@@ -21,8 +21,9 @@ from ftrun.data.pipeline.gathering import Gathered
 from ftrun.data.pipeline.row_work import NO_SYSTEM, NO_USER
 from ftrun.data.split.division import TRAIN
 from ftrun.data.split.duplicates import leaked
-from ftrun.data.types import ROLES, Origin
+from ftrun.data.types import Origin
 from ftrun.experiment.places import shown_path
+from ftrun.protocol.spec import SPLITS
 
 HISTOGRAMS = ("token_histogram", "message_histogram")
 Place = tuple[str, int]  # file and line
@@ -108,17 +109,17 @@ def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> C
     """Return the numbers of examples that are divided into `parts`; `limit` tokens are learned of each."""
     first_over_limit: dict[str, NumberedPlace] = {}
     for index in (index for index, tokens in enumerate(gathered.tokens) if tokens > limit):
-        first_over_limit.setdefault(ROLES[parts[index]], gathered.place_of(index))
+        first_over_limit.setdefault(SPLITS[parts[index]], gathered.place_of(index))
     leaks: dict[str, tuple[int, NumberedPlace]] = {}
     for index, earlier in leaked(gathered.digests, parts) if any(parts) else ():
-        pair = f"{ROLES[parts[index]]} {ROLES[earlier]}"
+        pair = f"{SPLITS[parts[index]]} {SPLITS[earlier]}"
         times, first = leaks.get(pair, (0, gathered.place_of(index)))
         leaks[pair] = (times + 1, first)
     return Counts(
         origin=origin,
         files={
             role: _statistics(gathered, parts, part, limit) if part in (TRAIN, *set(parts)) else None
-            for part, role in enumerate(ROLES)
+            for part, role in enumerate(SPLITS)
         },
         first_over_limit=first_over_limit,
         leaks=leaks,

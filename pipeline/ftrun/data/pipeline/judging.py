@@ -11,9 +11,9 @@ from ftrun.cost.tool_tokens import IMAGES
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.pipeline.gathering import Gathered
 from ftrun.data.split.division import TRAIN
-from ftrun.data.types import ROLES
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
+from ftrun.protocol.spec import SPLITS
 from ftrun.targets.training_rules import DEFAULT_CODE, MEGA, is_default, method_faults, rules_of
 
 FAR, FAR_ROWS = 0.5, 2  # from the size that was asked for: a share of it, and rows
@@ -43,7 +43,7 @@ def _judge_groups(
     asked: Mapping[str, int],
     findings: Findings,
 ) -> None:
-    empty = [part for part in ("train", *asked) if ROLES.index(part) not in roles]
+    empty = [part for part in ("train", *asked) if SPLITS.index(part) not in roles]
     if not empty:
         _judge_sizes(experiment, gathered, roles, asked, findings)
         return
@@ -64,7 +64,7 @@ def _judge_sizes(
     """Report splits that are far from their size, as a few large groups make them."""
     got = Counter(part for part, role in zip(roles, gathered.roles, strict=True) if role == TRAIN)
     for part, wanted in asked.items():
-        number = got[ROLES.index(part)]
+        number = got[SPLITS.index(part)]
         if abs(number - wanted) > max(FAR * wanted, FAR_ROWS):
             message = f"{part} has {number} rows where {wanted} were asked for: groups are never divided"
             where = place_of(experiment, "data", "split", "group_by")
@@ -106,7 +106,7 @@ def _judge_strata(
     )
     values = {value for value, _ in pairs}
     for part in asked:
-        missing = sum((value, ROLES.index(part)) not in pairs for value in values)
+        missing = sum((value, SPLITS.index(part)) not in pairs for value in values)
         if missing:
             column = experiment.data.split.stratify_by if experiment.data.split else None
             message = f"{part} lacks {missing} of the {len(values)} values of {column!r}"
@@ -134,10 +134,10 @@ def judge_files(experiment: Experiment, gathered: Gathered, parts: bytearray, fi
     # which file a line goes to matters only where all of them together are too large
     if rules.file_bytes is None or gathered.spool.size <= rules.file_bytes:
         return
-    sizes = [0] * len(ROLES)
+    sizes = [0] * len(SPLITS)
     for part, line in zip(parts, gathered.spool.lines(), strict=True):
         sizes[part] += len(line)
-    for role, size in zip(ROLES, sizes, strict=True):
+    for role, size in zip(SPLITS, sizes, strict=True):
         if size > rules.file_bytes:
             words = f"the {role} file has {size / MEGA:,.0f} MB; {rules.provider} takes "
             findings.add("file_size", f"{words}{rules.file_bytes / MEGA:,.0f} MB", **where)

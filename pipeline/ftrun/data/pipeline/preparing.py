@@ -106,7 +106,7 @@ def _leave_out_near(gathered: Gathered) -> None:
 
 
 def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> bytearray:
-    """Return the part of every gathered example, an index into ROLES."""
+    """Return the part of every gathered example, an index into SPLITS."""
     parts = bytearray(gathered.roles)
     split = experiment.data.split
     data = (index for index, role in enumerate(gathered.roles) if role == TRAIN)

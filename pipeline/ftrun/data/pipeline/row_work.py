@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ftrun.cost.models import encoding_of, family
-from ftrun.cost.tokens import count_made, text_counter, texts_of
+from ftrun.cost.tokens import count_rows, countable, text_counter
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
 from ftrun.data.diagnostics.place import FilePlace
 from ftrun.data.examples.digest import DigestMaker
@@ -28,7 +28,7 @@ from ftrun.data.split.keys import SplitKeys
 from ftrun.data.types import Mark
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
-from ftrun.protocol.chat import SEQUENCES, Made, chat_of
+from ftrun.protocol.chat import SEQUENCES, TrainingRow, chat_of
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.rows import messages_of
 
@@ -121,8 +121,8 @@ class RowWork:
         rows = rows_of(self._experiment, task.file, task.records, task.decode, place, self._findings)
         return list(rows)
 
-    def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[Made]:
-        examples: list[Made] = []
+    def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[TrainingRow]:
+        examples: list[TrainingRow] = []
         for row in rows:
             made = self._made(row, place)
             if made is not None:
@@ -135,13 +135,13 @@ class RowWork:
                 self._add_keys(batch, row, digest, place)
         return examples
 
-    def _made(self, row: Row, place: FilePlace) -> Made | None:
+    def _made(self, row: Row, place: FilePlace) -> TrainingRow | None:
         """Return the training row that a row becomes, None if it can't be used."""
         made = self._example_of(row, place)
         if made is None:
             return None
         masked = self._masker.masked(made.example)
-        return made if masked is made.example else Made(masked, chat_of(masked))
+        return made if masked is made.example else TrainingRow(masked, chat_of(masked))
 
     def _add_keys(self, batch: Batch, row: Row, digest: bytes, place: FilePlace) -> None:
         if self._keys is None:
@@ -150,8 +150,8 @@ class RowWork:
         if self._keys.stratified:
             batch.strata.append(self._keys.stratum_of(row, batch.role, place))
 
-    def _count_into(self, batch: Batch, examples: Sequence[Made]) -> None:
-        counted = count_made(examples, self._count, self._family)
+    def _count_into(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
+        counted = count_rows(examples, self._count, self._family)
         for one, (total, assistant, flags) in zip(examples, counted, strict=True):
             roles = one.chat.roles if one.chat else _roles_of(one.example)
             batch.tokens.append(total)
@@ -159,7 +159,7 @@ class RowWork:
             batch.messages.append(len(roles))
             batch.flags.append(flags | _missing(roles))
 
-    def _check_into(self, batch: Batch, examples: Sequence[Made]) -> None:
+    def _check_into(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
         noted: Counter[str] = Counter()
         for check in self._row_checks:
             for index, fault in check(examples):
@@ -184,14 +184,14 @@ class PhaseClock:
         self._last = now
 
 
-def _written_example(row: Row, place: FilePlace) -> Made:
+def _written_example(row: Row, place: FilePlace) -> TrainingRow:
     example: dict[str, Any] = dict(row.values)
     try:
-        texts_of(example)
+        countable(example)
         _ = [message["role"] for message in messages_of(example)]
     except (KeyError, TypeError, AttributeError) as error:
         raise damaged_file(place.name, row.line) from error
-    return Made(example, chat_of(example))
+    return TrainingRow(example, chat_of(example))
 
 
 def _roles_of(example: dict[str, Any]) -> tuple[str, ...]:

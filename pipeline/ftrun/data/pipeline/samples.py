@@ -15,9 +15,10 @@ from typing import Any
 
 from ftrun.data.examples.views import ShownText, Sizes, tools_of, turns_of
 from ftrun.data.pipeline.row_work import damaged_file
-from ftrun.data.types import ROLES, SOURCES, Origin, place_line, read_origin
+from ftrun.data.types import SOURCES, Origin, place_line, read_origin
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
+from ftrun.protocol.spec import SPLITS
 
 QUOTAS = {"train": 120, "validation": 40, "test": 40}
 LONGEST_TEXT = 4000  # characters of one text
@@ -60,7 +61,7 @@ def samples(folder: Path, project: Path, *splits: str) -> Iterator[PreparedExamp
 
     Places are those of the sources, or of the prepared file where sources.jsonl is lost.
     """
-    for split in splits or ROLES:
+    for split in splits or SPLITS:
         yield from chosen(folder, project, split, None)
 
 

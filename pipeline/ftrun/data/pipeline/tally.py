@@ -21,10 +21,11 @@ from ftrun.data.pipeline.gathering import Gathered, gather_written
 from ftrun.data.pipeline.spool import Spool
 from ftrun.data.quality.checks import CHECKS_VERSION, check_options
 from ftrun.data.readers.sources import Role
-from ftrun.data.types import ROLES, SOURCES, Origin, read_origin
+from ftrun.data.types import SOURCES, Origin, read_origin
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
 from ftrun.files import room_in, sha256_file, write_json
+from ftrun.protocol.spec import SPLITS
 
 OWN_ROLE: dict[str, Role] = {"train": "data", "validation": "validation", "test": "test"}
 TALLY = "tally.json"
@@ -66,7 +67,7 @@ def _key(experiment: Experiment, hashes: dict[str, str]) -> dict[str, Any]:
 
 
 def _present(folder: Path) -> Iterator[tuple[str, Path]]:
-    paths = ((role, folder / f"{role}.jsonl") for role in ROLES)
+    paths = ((role, folder / f"{role}.jsonl") for role in SPLITS)
     return ((role, path) for role, path in paths if path.is_file())
 
 
@@ -87,7 +88,7 @@ def _recount(experiment: Experiment, folder: Path) -> Counts:
 
 
 def _origin(folder: Path) -> tuple[Origin, dict[str, list[tuple[int, int]]]]:
-    origin, by_role = Origin(), {role: list[tuple[int, int]]() for role in ROLES}
+    origin, by_role = Origin(), {role: list[tuple[int, int]]() for role in SPLITS}
     damaged = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
     with contextlib.suppress(*damaged), (folder / SOURCES).open("rb") as file:
         origin, places = read_origin(file)

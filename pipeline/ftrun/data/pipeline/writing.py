@@ -11,8 +11,9 @@ from typing import IO
 
 from ftrun.data.pipeline.gathering import Gathered
 from ftrun.data.split.division import TRAIN
-from ftrun.data.types import ROLES, SOURCES, Origin, Place, PreparedFile, origin_lines
+from ftrun.data.types import SOURCES, Origin, Place, PreparedFile, origin_lines
 from ftrun.files import atomic_writer, delete, sync_folder
+from ftrun.protocol.spec import SPLITS
 
 BLOCK = 1 << 20  # bytes written and hashed at a time
 
@@ -51,10 +52,10 @@ def write_files(
     folder: Path, gathered: Gathered, parts: bytearray, origin: Origin
 ) -> dict[str, PreparedFile]:
     """Write the file of each part and sources.jsonl into `folder`, and return the facts about the former."""
-    paths = {role: folder / f"{role}.jsonl" for role in ROLES}
-    present = [part for part in range(len(ROLES)) if part == TRAIN or part in parts]
+    paths = {role: folder / f"{role}.jsonl" for role in SPLITS}
+    present = [part for part in range(len(SPLITS)) if part == TRAIN or part in parts]
     with contextlib.ExitStack() as stack:
-        writers = {part: _Writer(stack.enter_context(atomic_writer(paths[ROLES[part]]))) for part in present}
+        writers = {part: _Writer(stack.enter_context(atomic_writer(paths[SPLITS[part]]))) for part in present}
         sidecar = stack.enter_context(atomic_writer(folder / SOURCES))
         times = gathered.times or itertools.repeat(1)
         for part, line, count in zip(parts, gathered.spool.lines(), times, strict=False):
@@ -63,18 +64,18 @@ def write_files(
         for writer in writers.values():
             writer.flush()
         sidecar.writelines(origin_lines(origin, _places(gathered, parts)))
-    for part, role in enumerate(ROLES):
+    for part, role in enumerate(SPLITS):
         if part not in writers:
             delete(paths[role])
     sync_folder(folder)
-    return {ROLES[part]: writer.facts(paths[ROLES[part]]) for part, writer in writers.items()}
+    return {SPLITS[part]: writer.facts(paths[SPLITS[part]]) for part, writer in writers.items()}
 
 
 def _places(gathered: Gathered, parts: bytearray) -> Iterator[Place]:
     """Yield part and place of every written example, in the order of the sources."""
     if not gathered.times:
-        yield from ((ROLES[part], *place) for part, place in zip(parts, gathered.places(), strict=True))
+        yield from ((SPLITS[part], *place) for part, place in zip(parts, gathered.places(), strict=True))
         return
     for part, place, count in zip(parts, gathered.places(), gathered.times, strict=True):
         for _ in range(count):
-            yield ROLES[part], *place
+            yield SPLITS[part], *place

@@ -26,10 +26,10 @@ from ftrun.data.quality.overlap import EvalOverlap
 from ftrun.data.quality.scan import Scanner
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 
-RowCheck = Callable[[Sequence[Made]], Iterable[tuple[int, Fault]]]
+RowCheck = Callable[[Sequence[TrainingRow]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts: kept results are then not used
 CHECKS_VERSION = 8
 SAMPLE = 5000  # examples

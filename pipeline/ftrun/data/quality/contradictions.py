@@ -12,7 +12,7 @@ from ftrun.data.diagnostics.notes import further_places
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, last_turn, normal
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 
 NOTHING = bytes(16)
@@ -33,11 +33,11 @@ class Contradictions(CorpusCheck):
         self._first: tuple[Any, Any] = ("", "")  # how the last example began: mostly the system prompt
         self._checksum = _checksum([self._first])
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
+    def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return 8 bytes of the question, 4 of what comes before it, 4 of the answer; zeros without one."""
         return b"".join(map(self._fact, examples))
 
-    def _fact(self, made: Made) -> bytes:
+    def _fact(self, made: TrainingRow) -> bytes:
         chat = made.chat
         if chat is not None and chat.roles[-2:] == ASKED and chat.texts[-1]:
             *said, question, answer = chat.texts

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ftrun.data.diagnostics.notes import further_places
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.protocol.texts import dialogue
 
 Result = TypeVar("Result")
@@ -41,7 +42,7 @@ class CorpusCheck(ABC):
     size = 0  # bytes of a fact
     begins_early = False  # `judge` starts a background process at once: its faults are collected last
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
+    def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return `size` bytes about each example, one after the other."""
         return b""
 
@@ -65,7 +66,7 @@ class LastTurn(NamedTuple):
     @property
     def system(self) -> str | None:
         """Return the system prompt, None if there is none."""
-        return next((text for role, text in self.before if role in ("system", "developer")), None)
+        return next((text for role, text in self.before if role in SYSTEM_ROLES), None)
 
 
 class SampledExample(NamedTuple):

@@ -12,8 +12,8 @@ from ftrun.data.quality.pii import excerpt
 from ftrun.data.quality.similarity import compared, near_among
 from ftrun.data.split.advice import HELD_OUT_TWICE
 from ftrun.data.split.division import TRAIN, VALIDATION
-from ftrun.data.types import ROLES
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.spec import SPLITS
 from ftrun.protocol.texts import dialogue
 
 MOST_TRAINING, MOST_HELD_OUT = 5_000, 1_000  # examples searched; more would take longer than everything else
@@ -31,7 +31,7 @@ class NearDuplicates(CorpusCheck):
 
         The search starts at once, in a background process if it takes long.
         """
-        left = [MOST_TRAINING if part == TRAIN else MOST_HELD_OUT for part in range(len(ROLES))]
+        left = [MOST_TRAINING if part == TRAIN else MOST_HELD_OUT for part in range(len(SPLITS))]
         indices = []
         for index, part in enumerate(corpus.parts):
             if left[part]:
@@ -52,8 +52,8 @@ def _faults(corpus: Corpus, searched: int, search: Callable[[], list[tuple[int, 
         splits = corpus.parts[other], corpus.parts[held]
         by_split.setdefault(splits, []).append(pair if splits[0] == splits[1] else (held, other))
     yield from _fault("near_duplicates", by_split.get((TRAIN, TRAIN), []), corpus)
-    for splits in itertools.combinations(range(len(ROLES)), 2):
-        yield from _fault("near_leak", by_split.get(splits, []), corpus, ROLES[splits[1]], ROLES[splits[0]])
+    for splits in itertools.combinations(range(len(SPLITS)), 2):
+        yield from _fault("near_leak", by_split.get(splits, []), corpus, SPLITS[splits[1]], SPLITS[splits[0]])
 
 
 def _fault(
@@ -78,5 +78,5 @@ def _fault(
     question = next((text for role, text in dialogue(examples[later]) if role == "user"), "")
     message = f"{what} {whom}: {excerpt(question)} is like {file}:{line}"
     places = further_places(corpus.place(later)[0], [*map(corpus.place, real[1:])], count - len(real))
-    hint = HELD_OUT_TWICE if other == ROLES[VALIDATION] else None
+    hint = HELD_OUT_TWICE if other == SPLITS[VALIDATION] else None
     yield later, Fault(code, message + places, hint=hint)

@@ -9,7 +9,7 @@ from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, normal
 from ftrun.data.quality.similarity import GramIndex, grams, letters
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import EvalPrompt
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Example, Fault
 from ftrun.protocol.texts import dialogue
 
@@ -56,7 +56,7 @@ class EvalOverlap(CorpusCheck):
     def __init__(self, prompts: Sequence[EvalPrompt]) -> None:
         self._index = PromptIndex(prompts)
 
-    def facts(self, examples: Sequence[Made]) -> bytes:
+    def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return the number of the prompt that each asks, from 1; 0 for none."""
         numbers = (self._index.exact(one.example) for one in examples)
         return b"".join((0 if one is None else one + 1).to_bytes(self.size) for one in numbers)

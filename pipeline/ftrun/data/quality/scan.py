@@ -15,7 +15,7 @@ from typing import Any
 from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
 from ftrun.data.quality.pii import exposed
 from ftrun.data.quality.placeholders import BRACKETED, blank, is_value, may_be_blank, placeholders, spaced
-from ftrun.protocol.chat import Made
+from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text, contents, texts_of
 
@@ -51,7 +51,7 @@ class Scanner:
     def __init__(self) -> None:
         self._clean: str | None = None  # the first text of the last row without a fault
 
-    def scan_all(self, examples: Sequence[Made]) -> Iterator[tuple[int, Fault]]:
+    def scan_all(self, examples: Sequence[TrainingRow]) -> Iterator[tuple[int, Fault]]:
         """Yield the faults in the texts of each row, with its index: at most one of a kind for each text."""
         texts = [one.chat.texts if one.chat else contents(one.example) for one in examples]
         for index, checks in self._checks(texts):
@@ -60,7 +60,7 @@ class Scanner:
 
     def scan(self, row: Mapping[str, Any]) -> list[Fault]:
         """Return the faults in the texts of one row."""
-        return [fault for _, fault in self.scan_all([Made(dict(row), None)])]
+        return [fault for _, fault in self.scan_all([TrainingRow(dict(row), None)])]
 
     def _checks(self, rows: Sequence[list[str]]) -> Iterator[tuple[int, tuple[TextCheck, ...]]]:
         """Yield the checks that could find something in the texts of a row, with its index."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ftrun.data.quality.corpus import last_turn
 from ftrun.protocol.faults import Example
+from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.protocol.texts import dialogue
 
 SIZE = 4  # characters of a gram: 8 bytes in UTF-16
@@ -49,7 +50,7 @@ def compared(example: Example) -> Texts:
     turn = last_turn(example)
     if turn is None:
         return letters("\n".join(text for role, text in dialogue(example) if role != "system")), ""
-    said = "\n".join(text for role, text in turn.before if role not in ("system", "developer"))
+    said = "\n".join(text for role, text in turn.before if role not in SYSTEM_ROLES)
     return letters(f"{said}\n{turn.question}"), letters(turn.answer)
 
 
