@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from reliability import test_lost_answers, test_neighbours, test_open_calls, test_state_damage
 from reliability.conftest import CREATE, Runs, finished, make_project
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 Test = Callable[[Runs, Provider, Path], None]
 

@@ -12,9 +12,9 @@ import pytest
 
 from ftrun.files import digest
 from reliability.conftest import DETACHED, WORDS, Runs, finished, make_project
-from reliability.provider import Provider
 from reliability.test_hostile_users import change
 from reliability.test_open_calls import REPAIR, answers, creates
+from support.provider import Provider
 
 NEVER = 1000.0  # seconds until a list shows what was made
 

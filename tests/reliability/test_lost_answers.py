@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import CREATE, FULL, WORDS, Runs, finished, make_project, sound
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 HOW: tuple[Fault, ...] = ("lose", "half", "html", "empty")
 LATE = (0.0, 0.3, 1000.0)  # seconds until lists show the job; the settle window is 0.5

@@ -13,7 +13,8 @@ import pytest
 
 from ftrun.cli import main
 from support.engine_process import Engine
-from support.faulty_proxy import KEY, FaultyServer
+from support.faulty_proxy import FaultyServer
+from support.provider import KEY
 
 RUN = ("run", "configs/toy.yaml", "--target", "paid")
 
