@@ -47,6 +47,7 @@ lint: $(VENV)/.lint-ready ## check style and types
 	$(BIN)/ruff check pipeline tests benchmarks
 	$(BIN)/ruff format --check pipeline tests benchmarks
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 
 format: $(VENV)/.lint-ready ## put the code into the one format
 	$(BIN)/ruff check --fix pipeline tests benchmarks

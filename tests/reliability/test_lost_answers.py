@@ -108,7 +108,7 @@ def test_a_third_of_all_answers_fails(runs: Runs, tmp_path: Path) -> None:
             )
         ).start()
         place = make_project(tmp_path / str(seed), provider)
-        words = WORDS
+        words: tuple[str, ...] = WORDS
         for _attempt in range(12):
             run = runs(place, *words)
             sound(provider, place)

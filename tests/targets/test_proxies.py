@@ -17,7 +17,7 @@ from ftrun.targets.api.proxies import certificates, direct_client, proxy_for
 from ftrun.targets.errors.service_error import ServiceError
 from ftrun.targets.service import NotCreated
 from support.provider import KEY
-from targets.test_api import REQUEST
+from targets.conftest import REQUEST
 
 HOST = "https://provider.example/v1"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftrun import data, processes
+from ftrun import data
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
 from ftrun.data.pipeline import gathering, reading, row_work, workers
 from ftrun.data.pipeline.spool import Spool
@@ -196,7 +196,7 @@ def test_a_killed_process_is_an_error_and_none_is_left(
             os.kill(started[1], signal.SIGKILL)
         return process
 
-    monkeypatch.setattr(processes.subprocess, "Popen", noted)
+    monkeypatch.setattr("ftrun.processes.subprocess.Popen", noted)
     with pytest.raises(FtrunError) as caught:
         data.prepare(make({"a.jsonl": chats(range(300))}), tmp_path / "out")
     assert caught.value.code == "worker_ended"
@@ -211,7 +211,7 @@ def test_few_rows_start_no_process(make: Any, chats: Any, monkeypatch: pytest.Mo
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(processes.subprocess, "Popen", refuse)
+    monkeypatch.setattr("ftrun.processes.subprocess.Popen", refuse)
     assert not data.examine(make({"a.jsonl": chats(range(3000))})).errors
 
 
