@@ -17,7 +17,7 @@ NEWEST := .venv-newest
 export FTRUN_TEST_CACHE ?= $(HOME)/.cache/ftrun
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all test-newest lint format bench lock clean
+.PHONY: help setup run test test-all test-newest coverage lint format bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ test-newest: ## run the tests with the newest versions of everything, in a .venv
 	  sh .ci/install-torch '$(NEWEST)/bin/python'
 	$(NEWEST)/bin/python -m pip install -qq -e '.[data,local]' --group test
 	$(NEWEST)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+coverage: $(VENV)/.test-ready ## run the tests and say how much of the package they run in their own processes
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --cov --cov-report=term
 
 lint: $(VENV)/.lint-ready ## check style and types
 	$(BIN)/ruff check pipeline tests benchmarks
