@@ -18,7 +18,7 @@ PROSE := *.md docs benchmarks configs schemas pipeline Makefile .ci/run .ci/find
 export FTRUN_TEST_CACHE ?= $(HOME)/.cache/ftrun
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all test-newest lint format bench lock clean
+.PHONY: help setup run test test-all test-newest coverage lint format bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,10 +44,14 @@ test-newest: ## run the tests with the newest versions of everything, in .venv-n
 	$(NEWEST)/bin/python -m pip install -qq -e '.[data,local]' --group test
 	$(NEWEST)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
-lint: $(VENV)/.lint-ready ## check style, types and English (.ci/english lists words and phrases)
+coverage: $(VENV)/.test-ready ## run the tests and say how much of the package they run in their own processes
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --cov --cov-report=term
+
+lint: $(VENV)/.lint-ready ## check style, types, dependencies and English (.ci/english lists words and phrases)
 	$(BIN)/ruff check pipeline tests benchmarks .ci
 	$(BIN)/ruff format --check pipeline tests benchmarks .ci
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 	$(BIN)/deptry pipeline
 	$(BIN)/codespell -D .ci/english/words.txt -D - $(PROSE)
 	$(BIN)/python .ci/english/check.py

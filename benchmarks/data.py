@@ -126,8 +126,8 @@ def measured(command: list[str], folder: Path) -> Measured:
     """Run a command in `folder`, and all that it starts."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "pipeline"), "FTRUN_HOME": str(folder / "home")}
     before, start = _processor_seconds(), time.perf_counter()
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=pipe, stderr=pipe)
     watch = Watch(process.pid)
     watch.start()
     output, errors = process.communicate()
@@ -153,7 +153,7 @@ def notebook(path: Path) -> None:
     errors: Counter[str] = Counter()
     for example in dataset:
         errors.update(_format_errors(example))
-    numbers = defaultdict(list)
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
     for example in dataset:
         messages = example["messages"]
         numbers["no system"].append(not any(one["role"] == "system" for one in messages))

@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "pipeline"))
 import openai  # noqa: E402
 
 from reliability.conftest import WORDS, make_project  # noqa: E402
-from reliability.provider import KEY, Provider  # noqa: E402
+from support.provider import KEY, Provider  # noqa: E402
 from support.zygote import import_everything  # noqa: E402
 
 

@@ -68,7 +68,9 @@ def load(name: str, target: str | None = None) -> Experiment:
 
 def rows(experiment: Experiment) -> list[dict[str, Any]]:
     """Return the rows of the experiment's one data file."""
-    path = CONFIGS / experiment.data.sources[0].path
+    source = experiment.data.sources[0]
+    assert source.path is not None
+    path = CONFIGS / source.path
     with path.open(encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":
             return list(csv.DictReader(file))

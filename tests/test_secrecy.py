@@ -15,7 +15,7 @@ from ftrun.cli import main
 from ftrun.files import write_atomic, write_json
 from ftrun.state import State, StateStore
 from ftrun.targets.credentials import key_from
-from support.provider import CONFIG
+from support.paid_project import CONFIG
 from support.scripted_server import Answer, Asked, ScriptedServer
 
 CANARY = "fk-canary/0123+456789=abcdef"

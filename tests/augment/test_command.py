@@ -153,7 +153,12 @@ def test_an_answer_is_kept_when_a_later_one_fails(
 
 def test_killed_while_asking_nothing_is_asked_twice(paid: ScriptedServer, tmp_path: Path) -> None:
     """kill -9 after some answers: the next call continues after the last one."""
-    paid.script = lambda asked: (time.sleep(0.1), lines(asked))[1]
+
+    def slowly(asked: Asked) -> Answer:
+        time.sleep(0.1)
+        return lines(asked)
+
+    paid.script = slowly
     ftrun = Ftrun(tmp_path)
     process = ftrun.start("augment", "toy.yaml", "--yes")
     wait_until(lambda: len(paid.asked) >= 3 or process.poll() is not None)

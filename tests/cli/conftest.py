@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from support.azure_management import Management
-from support.paid_project import KEY, Paid, make_paid
-from support.provider import Provider
+from support.paid_project import Paid, make_paid, plain_provider
+from support.provider import KEY
 from support.scripted_server import Answer, Asked, ScriptedServer, refusal
 
 
@@ -21,7 +21,7 @@ def paid(
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
     monkeypatch.setenv("SOME_KEY", KEY)
     monkeypatch.chdir(tmp_path)
-    made = make_paid(tmp_path, capfd, Provider(models={"m": {}}))
+    made = make_paid(tmp_path, capfd, plain_provider())
     yield made
     made.server.close()
 
@@ -43,7 +43,7 @@ def azure(
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
     monkeypatch.setenv("SOME_KEY", KEY)
     monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", f"{KEY}-management")
-    provider = Provider(models={"m": {"capabilities": {"fine_tune": True}}})
+    provider = plain_provider(fine_tune=True)
 
     def hook(asked: Asked) -> Answer | None:
         if asked.path.endswith("/chat/completions") and asked.body["model"] not in management.up:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -279,7 +280,7 @@ def test_a_server_that_names_files_itself_is_not_sent_them_again(paid: Paid) -> 
 
     paid.provider.hook = hook
     paid.json(*RUN, "--until", "upload")
-    hook(Asked("GET", "", {}, None, {}))
+    hook(Asked("GET", "", {}, None, Message()))
     assert paid.json(*RUN)["training_file"] == "file-1"
     assert len(paid.provider.files) == 1
 

@@ -29,14 +29,12 @@ def answering(paid: Paid, usage: Any, text: str = "はい", trained: int = 100) 
     """Let the server answer with that usage, and its jobs have trained on so many tokens."""
 
     def hook(asked: Asked) -> Answer | None:
-        for job in paid.provider.jobs.values():
-            job["trained_tokens"] = trained
         if asked.path != "/chat/completions":
             return None
         choices = [{"index": 0, "message": {"role": "assistant", "content": text}}]
         return Answer({"id": "c", "choices": choices, "usage": usage})
 
-    paid.provider.hook = hook
+    paid.provider.hook, paid.provider.trained_tokens = hook, trained
 
 
 def chats(paid: Paid) -> int:

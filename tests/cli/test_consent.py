@@ -16,7 +16,8 @@ import pytest
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.targets import credentials
 from ftrun.targets.credentials import permit
-from support.paid_project import KEY, Paid
+from support.paid_project import Paid
+from support.provider import KEY
 from support.scripted_server import Answer, ScriptedServer
 
 FOREIGN = "https://gateway.example"

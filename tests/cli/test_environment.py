@@ -15,7 +15,8 @@ from ftrun.experiment.target import Deployment
 from ftrun.targets.azure import Deployments
 from ftrun.targets.credentials import remember
 from support.azure_management import Management
-from support.paid_project import KEY, Paid
+from support.paid_project import Paid
+from support.provider import KEY
 from support.scripted_server import Answer, ScriptedServer
 
 CANARY = "canary-0123456789abcdef"
@@ -69,6 +70,7 @@ def test_the_environment_adds_nothing_to_a_request(paid: Paid, elsewhere: Script
     paid.server.asked.clear()
     paid.provider.jobs.clear()
     paid.provider.files.clear()
+    paid.provider.files_made = 0
     netrc = paid.folder / ".netrc"
     netrc.write_text(f"machine 127.0.0.1 login me password {CANARY}\n", encoding="utf-8")
     netrc.chmod(0o600)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from support.paid_project import KEY, Paid
+from support.paid_project import Paid
+from support.provider import KEY
 from support.scripted_server import Answer, Asked, ScriptedServer, refusal
 
 

@@ -80,17 +80,7 @@ def test_slow_processing_has_an_end(paid: Paid, monkeypatch: pytest.MonkeyPatch)
 def test_a_refused_file_is_never_adopted(paid: Paid, listed: bool) -> None:
     """The error has the server's reason and the local file; each rerun uploads again, and heals with it."""
     slow = Slow(paid, 0.1, "error", status_details="line 3 has no messages")
-    provider_list = paid.provider._files
-
-    def late(asked: Asked, parts: list[str]) -> Answer:
-        """Show refused files in lists as if they were not; only a look at one tells."""
-        answer = provider_list(asked, parts)
-        if len(parts) == 1 and asked.method == "GET" and not listed:
-            rows = [{**row, "status": "uploaded"} for row in answer.body["data"]]
-            return Answer({**answer.body, "data": rows})
-        return answer
-
-    paid.provider._files = late  # type: ignore[method-assign]
+    paid.provider.listed_status = None if listed else "uploaded"
     for number in (1, 2):
         error = paid.json("run", paid.config, "--yes", code=1)["error"]
         assert error["code"] == "file_refused"

@@ -61,7 +61,13 @@ def test_a_plan_is_made_from_the_state(silent: Paid) -> None:
 def test_a_wait_is_said_of_a_run_too(silent: Paid, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run with --json keeps stdout to its document and says on stderr what it waits for."""
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    silent.provider.hook = lambda asked: time.sleep(0.3) if asked.method == "GET" else None  # type: ignore[func-returns-value]
+
+    def slowly(asked: Asked) -> Answer | None:
+        if asked.method == "GET":
+            time.sleep(0.3)
+        return None
+
+    silent.provider.hook = slowly
     document = silent.json("run", silent.config, "--yes")
     assert document["status"] == "done"
     assert f"waiting for {silent.server.base_url}/fine_tuning/jobs" in silent.error

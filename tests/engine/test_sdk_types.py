@@ -17,7 +17,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from openai.types.shared import ErrorObject
 from openai.types.uploads import UploadPart
 
-from engine.running import Engine, finish, rows, upload
+from support.engine_process import Engine, finish, rows, upload
 
 # what the API itself answers beyond the SDK's types
 BEYOND: Mapping[type, set[str]] = {

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from conftest import ROOT
-from engine.running import environment, rows
 from ftrun.engine.executors.supervisor import Supervisor
 from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import NewJob
+from support.engine_process import environment, rows
 
 
 class Slow(Supervisor):
@@ -81,7 +81,13 @@ def test_a_server_of_version_0_1_can_still_start_a_job(tmp_path: Path) -> None:
 def test_a_server_of_version_0_1_can_still_start_a_chat_worker() -> None:
     """It speaks the same lines over the same pipes."""
     request = {"id": "a", "messages": [{"role": "user", "content": "?"}], "adapter": None}
-    sampling = {"temperature": 0.0, "top_p": 1.0, "max_tokens": 9, "seed": None, "stop": []}
+    sampling: dict[str, object] = {
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "max_tokens": 9,
+        "seed": None,
+        "stop": [],
+    }
     command = [sys.executable, "-m", "ftrun.engine.chat_worker", "rehearsal"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()

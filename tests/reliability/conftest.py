@@ -19,7 +19,7 @@ import pytest
 
 from conftest import ROOT
 from ftrun.state.locks import user_file
-from reliability.provider import KEY, MODEL, PATIENCE, Provider
+from support.provider import KEY, MODEL, PATIENCE, Provider
 
 FULL = bool(os.environ.get("FTRUN_TEST_ALL"))
 CONFIG = f"""\
@@ -241,7 +241,7 @@ def finished(provider: Provider, place: Path, run: Run) -> None:
     """Hold a run that came to its end to the result of one that nobody disturbed."""
     assert KEY not in run.stdout + run.stderr
     document = run.document
-    assert document["status"] == "done", (document, run.stderr)
+    assert document["status"] == "done", (document.get("error"), document, run.stderr)
     assert [document["job_id"]] == [job["id"] for job in provider.live_jobs()]
     assert document["fine_tuned_model"] == provider.live_jobs()[0]["fine_tuned_model"]
     answers = (place / "runs/toy/paid/answers.jsonl").read_text(encoding="utf-8").splitlines()

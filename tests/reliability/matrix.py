@@ -18,7 +18,7 @@ from typing import get_args
 
 from conftest import ROOT
 from reliability.conftest import Runs, make_project, recover, sound
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 DOCUMENT = ROOT / "docs/reliability.md"
 MISSED = 3  # times that a kind of point that was missed is tried again

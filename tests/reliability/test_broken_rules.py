@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from reliability import test_lost_answers, test_neighbours, test_open_calls, test_state_damage
 from reliability.conftest import CREATE, Runs, finished, make_project
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 Test = Callable[[Runs, Provider, Path], None]
 
@@ -204,7 +204,7 @@ def test_a_broken_rule_is_noticed(rule: str, tmp_path: Path, provider: Provider)
     """The test passes with the program as it is, and fails with this one rule broken."""
     broken = RULES[rule]
     copy = tmp_path / "pipeline"
-    shutil.copytree(ROOT / "pipeline", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "pipeline", copy)  # with its bytecode: only what is broken is compiled again
     shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
     path = copy / "ftrun" / broken.file
     text = path.read_text(encoding="utf-8")

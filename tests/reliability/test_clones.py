@@ -12,9 +12,9 @@ import pytest
 
 from ftrun.files import digest
 from reliability.conftest import DETACHED, WORDS, Runs, finished, make_project
-from reliability.provider import Provider
 from reliability.test_hostile_users import change
 from reliability.test_open_calls import REPAIR, answers, creates
+from support.provider import Call, Fault, Provider
 
 NEVER = 1000.0  # seconds until a list shows what was made
 
@@ -115,7 +115,13 @@ def test_a_noted_job_that_the_target_does_not_show_yet_is_waited_for(
     shutil.rmtree(place / "runs")
     made, provider.jobs = provider.jobs, {}
     looked = threading.Event()
-    provider.plan = lambda call: looked.set() or "" if call.name == "GET /fine_tuning/jobs/ID" else ""
+
+    def plan(call: Call) -> Fault:
+        if call.name == "GET /fine_tuning/jobs/ID":
+            looked.set()
+        return ""
+
+    provider.plan = plan
     run = runs.start(place, env=locks)
     assert looked.wait(60)
     provider.jobs = made

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import CREATE, FULL, Runs, make_project, recover, sound
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 
 def witness(place: Path, call: Call) -> Fault:

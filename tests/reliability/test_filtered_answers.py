@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import CREATE, DETACHED, WORDS, Runs, finished
-from reliability.provider import Provider
 from reliability.test_clones import NEVER, locks  # noqa: F401  a fixture
 from reliability.test_open_calls import creates
+from support.provider import Provider
 
 PAGE = b"<html><title>403 Forbidden</title></html>"
 LOOK = "GET /fine_tuning/jobs/ID"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import CREATE, DETACHED, FOREVER, WORDS, Runs, finished, make_project
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 
 def change(place: Path, old: str, new: str) -> None:
@@ -269,7 +269,7 @@ def test_a_recorded_job_that_is_gone_can_be_replaced(runs: Runs, provider: Provi
     provider.looks = FOREVER
     assert runs(place, *DETACHED).wait() == 75
     provider.jobs["ftjob-9"] = {**provider.jobs.pop("ftjob-1"), "id": "ftjob-9"}
-    provider._born["ftjob-9"] = 0.0
+    provider.born["ftjob-9"] = 0.0
     assert runs(place).error_code == "unknown_job"
     adopted = runs(place, "adopt", "toy.yaml", "ftjob-9", "--target", "paid", "--json")
     assert adopted.document["job_id"] == "ftjob-9", adopted.stdout

@@ -13,7 +13,7 @@ import pytest
 
 from reliability.conftest import FULL, Runs, finished, make_project, recover, sound
 from reliability.matrix import CALL_DEATHS, DOCUMENT, die_at_calls, die_at_points, usual_points
-from reliability.provider import Fault, Provider
+from support.provider import Fault, Provider
 
 
 def test_an_undisturbed_run_is_what_the_others_are_held_to(

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Ftrun
 from reliability.conftest import WORDS, Runs, finished, make_project
-from reliability.provider import Provider
+from support.provider import Provider
 
 MINE = "mine\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import CREATE, FULL, WORDS, Runs, finished, make_project, sound
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 HOW: tuple[Fault, ...] = ("lose", "half", "html", "empty")
 LATE = (0.0, 0.3, 1000.0)  # seconds until lists show the job; the settle window is 0.5
@@ -108,7 +108,7 @@ def test_a_third_of_all_answers_fails(runs: Runs, tmp_path: Path) -> None:
             )
         ).start()
         place = make_project(tmp_path / str(seed), provider)
-        words = WORDS
+        words: tuple[str, ...] = WORDS
         for _attempt in range(12):
             run = runs(place, *words)
             sound(provider, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reliability.conftest import CREATE, FULL, WORDS, Runs, finished, make_project, sound
-from reliability.provider import PATIENCE, Provider
+from support.provider import PATIENCE, Provider
 
 
 def hold_first_create(provider: Provider) -> None:

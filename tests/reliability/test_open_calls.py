@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from reliability.conftest import CREATE, WORDS, Runs, finished
-from reliability.provider import Fault, Provider
 from reliability.test_hostile_users import change
+from support.provider import Fault, Provider
 
 REPAIR = ("state", "repair", "toy.yaml", "--target", "paid", "--json")
 

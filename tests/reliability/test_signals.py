@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reliability.conftest import DETACHED, WORDS, Runs, finished, recover, sound
-from reliability.provider import PATIENCE, Provider
+from support.provider import PATIENCE, Provider
 
 STAGES = {
     "upload": "GET /files",

@@ -10,7 +10,7 @@ import pytest
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.state.store import StateStore
 from reliability.conftest import CREATE, FULL, Runs, finished
-from reliability.provider import Provider
+from support.provider import Provider
 
 
 def creates(provider: Provider) -> int:

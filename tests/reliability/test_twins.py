@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reliability.conftest import CREATE, DETACHED, FOREVER, WORDS, Runs, make_project
-from reliability.provider import Call, Fault, Provider
+from support.provider import Call, Fault, Provider
 
 
 def test_a_job_that_was_adopted_again_keeps_its_cost_and_answers(
@@ -43,7 +43,7 @@ def test_a_twin_of_an_unclear_create_is_found_while_waiting(
     provider.plan = lambda call: "lose" if call.name == CREATE else ""
     assert runs(place).error_code == "unclear"
     provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
-    provider._born["ftjob-2"] = -10_000.0
+    provider.born["ftjob-2"] = -10_000.0
 
     def plan(call: Call) -> Fault:
         if call.name == "GET /fine_tuning/jobs/ID":
@@ -61,7 +61,7 @@ def test_who_has_chosen_one_of_two_is_not_asked_again(runs: Runs, provider: Prov
     provider.hidden = 1000.0
     assert runs(place).error_code == "unclear"
     provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
-    provider._born["ftjob-2"] = provider.hidden = 0.0
+    provider.born["ftjob-2"] = provider.hidden = 0.0
     assert runs(place).error_code == "duplicates"
     assert runs(place, "adopt", "toy.yaml", "ftjob-2", "--target", "paid", "--json").wait() == 0
     run = runs(place)
@@ -75,7 +75,7 @@ def test_a_twin_that_is_not_there_is_none(runs: Runs, provider: Provider, place:
     assert runs(place).error_code == "unclear"
     provider.plan, provider.looks = lambda call: "", FOREVER
     provider.jobs["ftjob-2"] = {**provider.jobs["ftjob-1"], "id": "ftjob-2"}
-    provider._born["ftjob-2"] = -10_000.0
+    provider.born["ftjob-2"] = -10_000.0
     assert runs(place, *DETACHED).document["job_id"] == "ftjob-2"
     provider.hidden = 0.0
     assert runs(place).error_code == "duplicates"

@@ -13,7 +13,8 @@ import pytest
 
 from ftrun.cli import main
 from support.engine_process import Engine
-from support.faulty_proxy import KEY, FaultyServer
+from support.faulty_proxy import FaultyServer
+from support.provider import KEY
 
 RUN = ("run", "configs/toy.yaml", "--target", "paid")
 
@@ -38,7 +39,7 @@ def provider(engine: Engine, project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     target = (
         f"  paid: {{provider: openai, model: rehearsal, "
         f"base_url: '{server.base_url}', api_key_env: PAID_KEY, "
-        "settle: 2s, poll: {min: 0.1, max: 0.5}, price: {train: 10, input: 1, output: 2}}\n"
+        "settle: 2s, poll: {min: 0.02, max: 0.1}, price: {train: 10, input: 1, output: 2}}\n"
     )
     config.write_text(text.replace("data:\n", f"{target}data:\n", 1))
     monkeypatch.setenv("PAID_KEY", KEY)

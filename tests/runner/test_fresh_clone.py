@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.paid_project import KEY, Paid, make_paid
-from support.provider import Provider
+from support.paid_project import Paid, make_paid, plain_provider
+from support.provider import KEY, Provider
 from support.scripted_server import Answer, Asked, refusal
 
 RUNS = Path("runs/toy/paid")
@@ -37,7 +37,7 @@ def paid(
     folder = tmp_path / "origin"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    made = make_paid(folder, capfd, Provider(models={"m": {}}))
+    made = make_paid(folder, capfd, plain_provider())
     text = made.config.read_text(encoding="utf-8").split("eval:")[0]
     text = text.replace("[{path: toy.csv}]", "[{path: toy.csv}], split: {test: 2, seed: 1}")
     made.config.write_text(text + QUESTIONS, encoding="utf-8")

@@ -27,32 +27,30 @@ LINE: dict[str, Any] = {
     "target": "t",
     "usd": 1.0,
 }
-WRONG: list[str] = [
-    json.dumps({**LINE, **wrong})
-    for wrong in (
-        {"usd": float("nan")},
-        {"usd": float("inf")},
-        {"usd": -1},
-        {"usd": True},
-        {"usd": "soon"},
-        {"usd": "1.0"},
-        {"usd": [1]},
-        {"usd": 10**400},
-        {"tokens": -5},
-        {"tokens": True},
-        {"at": "soon"},
-        {"at": "2026-11-28T10:00:00"},
-        {"at": 20261128},
-        {"at": None},
-        {"kind": "gift"},
-        {"standing": ["actual"]},
-        {"effect": {}},
-        {"effect": "\ud800"},
-        {"what": 0},
-        {"usd_in": "yen"},
-    )
-]
-WRONG += [
+ODD: tuple[dict[str, Any], ...] = (
+    {"usd": float("nan")},
+    {"usd": float("inf")},
+    {"usd": -1},
+    {"usd": True},
+    {"usd": "soon"},
+    {"usd": "1.0"},
+    {"usd": [1]},
+    {"usd": 10**400},
+    {"tokens": -5},
+    {"tokens": True},
+    {"at": "soon"},
+    {"at": "2026-11-28T10:00:00"},
+    {"at": 20261128},
+    {"at": None},
+    {"kind": "gift"},
+    {"standing": ["actual"]},
+    {"effect": {}},
+    {"effect": "\ud800"},
+    {"what": 0},
+    {"usd_in": "yen"},
+)
+WRONG = [
+    *(json.dumps({**LINE, **odd}) for odd in ODD),
     "[" * 100_000,
     "null",
     "[]",

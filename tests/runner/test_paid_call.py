@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runner.conftest import RUN, Inside
-from support.faulty_proxy import KEY, FaultyServer
+from support.faulty_proxy import FaultyServer
+from support.provider import KEY
 
 
 def test_without_consent_nothing_is_sent(inside: Inside, provider: FaultyServer) -> None:

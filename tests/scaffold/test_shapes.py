@@ -150,20 +150,20 @@ def test_preferences_are_trained_by_dpo(
     rows: list[dict[str, Any]] = []
     for question, answer in JAPANESE:
         other = f"知りません。{question}"
-        better, worse = ([{"role": "assistant", "content": text}] for text in (answer, other))
+        better = [{"role": "assistant", "content": answer}]
+        worse = [{"role": "assistant", "content": other}]
         asked = [{"role": "user", "content": question}]
-        rows.append(
-            {
-                "ready": {
-                    "input": {"messages": asked},
-                    "preferred_output": better,
-                    "non_preferred_output": worse,
-                },
-                "columns": {"質問": question, "良い回答": answer, "悪い回答": other},
-                "messages": {"prompt": asked, "chosen": better, "rejected": worse},
-                "no prompt": {"chosen": asked + better, "rejected": asked + worse},
-            }[shape]
-        )
+        written: dict[str, dict[str, Any]] = {
+            "ready": {
+                "input": {"messages": asked},
+                "preferred_output": better,
+                "non_preferred_output": worse,
+            },
+            "columns": {"質問": question, "良い回答": answer, "悪い回答": other},
+            "messages": {"prompt": asked, "chosen": better, "rejected": worse},
+            "no prompt": {"chosen": asked + better, "rejected": asked + worse},
+        }
+        rows.append(written[shape])
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (project / "pairs.jsonl").write_text(text, encoding="utf-8")
     document = init(capsys, "pairs.jsonl")

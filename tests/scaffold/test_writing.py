@@ -76,6 +76,7 @@ def test_data_in_the_project_stay_where_they_are(project: Path, capsys: pytest.C
     document = init(capsys, "input/質問 集.tsv", "--name", "faq")
     assert document["copied"] is None
     source = load(document["file"]).data.sources[0]
+    assert source.path is not None
     assert (source.base / source.path).resolve() == project / "input" / "質問 集.tsv"
 
 

@@ -21,7 +21,7 @@ from state.test_store import full_state
 DEEP: Any = [1]
 for _ in range(100):
     DEEP = [DEEP]
-ODD = (None, [], {}, 7, -1.5, True, "x", 10**400, DEEP, [None], {"a": [{}]})
+ODD: tuple[Any, ...] = (None, [], {}, 7, -1.5, True, "x", 10**400, DEEP, [None], {"a": [{}]})
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -50,13 +50,13 @@ def test_a_ledger_on_a_shelf_loses_no_line(tmp_path: Path) -> None:
     stores = [RemoteStore(tmp_path / name, shelf) for name in ("a", "b")]
     books = [Ledger(store.folder, experiment="toy", target="paid") for store in stores]
     books[0].note(Charge("job", "one", "estimated", usd=1.0))
-    stores[0].hand_in_ledger()
+    stores[0].share_ledger()
     stores[1].fetch_ledger()
     books[1].note(Charge("job", "two", "estimated", usd=2.0))
-    stores[1].hand_in_ledger()
+    stores[1].share_ledger()
     with books[0].path.open("ab") as torn:
         torn.write(b'{"at": "20')
-    stores[0].hand_in_ledger()
+    stores[0].share_ledger()
     assert spent(read_ledgers([tmp_path / "shared/ledger.jsonl"])).usd == 3.0
     assert spent(read_ledgers([books[0].path])).usd == 3.0
 

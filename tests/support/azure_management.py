@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.paid_project import KEY
+from support.provider import KEY
 from support.scripted_server import Answer, Asked, refusal
 
 PLACE = "/subscriptions/sub/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/acc/deployments/"

@@ -1,4 +1,4 @@
-"""Owns a real server between ftrun and the engine: it passes calls on, counts, and fails on demand."""
+"""A real server between ftrun and the engine: it passes calls on, counts, and fails on demand."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from support.provider import KEY
+
 HOP = {"connection", "content-length", "transfer-encoding", "host", "date", "server"}
-KEY = "fk-0123456789abcdef-canary"  # what clients must show; the engine's own token stays inside
+# clients must show KEY; the engine's own token stays inside
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Owns an experiment on a scripted provider, and running commands on it in this process."""
+"""An experiment on a provider in memory, and running commands on it in this process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,21 @@ from typing import Any
 import pytest
 
 from ftrun.cli import main
-from support.provider import CONFIG, Provider
+from support.provider import Provider, model
 from support.scripted_server import ScriptedServer
 
-KEY = "fk-0123456789abcdef-canary"
+CONFIG = """\
+version: 1
+name: toy
+targets:
+  paid: {{provider: openai, model: m, base_url: '{base_url}', api_key_env: SOME_KEY,
+    settle: 0.1s, poll: {{min: 0.01, max: 0.02}}, price: {{train: 1, input: 1, output: 1}}}}
+data: {{sources: [{{path: toy.csv}}]}}
+prompt: {{user: "{{{{ q }}}}", assistant: "{{{{ a }}}}"}}
+eval:
+  models: [tuned]
+  prompts: [{{id: one, user: 一番は？}}]
+"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +42,7 @@ class Paid:
         """Return the experiment file."""
         return self.folder / "toy.yaml"
 
-    def run(self, *words: str, code: int = 0) -> str:
+    def run(self, *words: str | Path, code: int = 0) -> str:
         """Run a command in this process, hold it to the exit code, return stdout; stderr is kept."""
         with pytest.raises(SystemExit) as end:
             main([str(word) for word in words])
@@ -40,7 +51,7 @@ class Paid:
         assert end.value.code == code, (end.value.code, said.out, said.err)
         return said.out
 
-    def json(self, *words: str, code: int = 0) -> dict[str, Any]:
+    def json(self, *words: str | Path, code: int = 0) -> dict[str, Any]:
         """Run a command with --json and return its document."""
         document = json.loads(self.run(*words, "--json", code=code))
         assert isinstance(document, dict)
@@ -58,3 +69,16 @@ def make_paid(folder: Path, capture: pytest.CaptureFixture[str], provider: Provi
     rows = "".join(f"質問{number},答え{number}\n" for number in range(12))
     (folder / "toy.csv").write_text("q,a\n" + rows, encoding="utf-8")
     return Paid(folder=folder, provider=provider, server=server, capture=capture)
+
+
+def plain_provider(**capabilities: bool) -> Provider:
+    """Return a provider that tells no more of jobs and answers than it must; its only model is `m`."""
+    models = {"m": model("m", **({"capabilities": capabilities} if capabilities else {}))}
+    return Provider(
+        models=models,
+        first_status="running",
+        ignore_filter=True,
+        results=b"",
+        trained_tokens=None,
+        usage=None,
+    )

@@ -1,4 +1,4 @@
-"""Owns a real server on loopback that answers as a test says, and remembers what it was asked."""
+"""A real server on loopback that answers as a test says, and remembers what it was asked."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -20,16 +21,20 @@ class Asked:
     path: str
     query: Mapping[str, str]
     body: Any
-    headers: Mapping[str, str]
+    headers: Message
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. `body`: JSON values, or bytes; an iterator is sent piece by piece without a length."""
+    """One answer. `body`: JSON values, or bytes; an iterator is sent piece by piece without a length.
+
+    `cut`: what is lost of it when the connection breaks: nothing, half of the body, or the whole answer.
+    """
 
     body: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: Literal["", "half", "whole"] = ""
 
 
 Script = Callable[[Asked], Answer]
@@ -44,6 +49,7 @@ class ScriptedServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -54,8 +60,7 @@ class ScriptedServer:
 
             do_GET = do_POST = do_DELETE = do_PUT = do_CONNECT = _answer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
@@ -80,12 +85,23 @@ class ScriptedServer:
             body = raw
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         path = parts.path.removeprefix("/v1")
-        asked = Asked(handler.command, path, query, body, dict(handler.headers.items()))
+        asked = Asked(handler.command, path, query, body, handler.headers)
         self.asked.append(asked)
         _send(handler, self.script(asked))
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that were killed."""
+
+
 def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    if answer.cut == "whole":
+        _break_off(handler)
+        return
     handler.send_response(answer.status)
     for name, value in answer.headers.items():
         handler.send_header(name, value)
@@ -101,7 +117,15 @@ def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
         handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(len(data)))
     handler.end_headers()
-    handler.wfile.write(data)
+    handler.wfile.write(data[: len(data) // 2] if answer.cut == "half" else data)
+    if answer.cut == "half":
+        handler.wfile.flush()
+        _break_off(handler)
+
+
+def _break_off(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.connection.close()
 
 
 def refusal(

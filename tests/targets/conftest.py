@@ -8,9 +8,9 @@ import pytest
 
 from ftrun.targets.api import ApiService
 from ftrun.targets.service import JobRequest
+from support.provider import KEY
 from support.scripted_server import Script, ScriptedServer
 
-KEY = "fk-0123456789abcdef-canary"
 Connect = Callable[[Script], tuple[ScriptedServer, ApiService]]
 JOB = {"id": "ftjob-1", "object": "fine_tuning.job", "status": "running", "model": "m", "training_file": "f"}
 REQUEST = JobRequest(

@@ -16,8 +16,8 @@ from ftrun.targets.api import ApiService
 from ftrun.targets.api.proxies import certificates, direct_client, proxy_for
 from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import NotCreated
-from targets.conftest import KEY
-from targets.test_api import REQUEST
+from support.provider import KEY
+from targets.conftest import REQUEST
 
 HOST = "https://provider.example/v1"
 

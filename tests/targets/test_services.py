@@ -160,7 +160,7 @@ def test_what_is_not_sent_is_said(tmp_path: Path) -> None:
     assert notes == ["t takes no suffix: the model's name will not have it"]
 
 
-MODELS = [
+MODELS: list[dict[str, Any]] = [
     {"id": "gpt-4.1-mini-2025-04-14", "shutdown_date": "2099-01-14"},
     {"id": "old", "shutdown_date": "2020-01-01"},
     {"id": "fixed", "capabilities": {"fine_tune": False}},

@@ -18,8 +18,9 @@ from ftrun import waiting
 from ftrun.targets.api import ApiService, connection, files
 from ftrun.targets.errors import ServiceError
 from ftrun.targets.service import Unclear
+from support.provider import KEY
 from support.scripted_server import Answer, refusal
-from targets.conftest import KEY, REQUEST, Connect
+from targets.conftest import REQUEST, Connect
 
 Talk = Callable[[socket.socket], None]
 Raw = Callable[[Talk], str]

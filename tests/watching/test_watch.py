@@ -85,7 +85,8 @@ def test_what_waiting_does_not_mend_ends_it(code: str) -> None:
 
 def test_retry_after_is_obeyed_also_beyond_two_minutes() -> None:
     """The server's wish is a floor: 900 s are 900 s."""
-    service, sleeps = Looking(raising(ServiceError("slow", code="rate_limited", retry_after=900.0), 2)), []
+    service = Looking(raising(ServiceError("slow", code="rate_limited", retry_after=900.0), 2))
+    sleeps: list[float] = []
     watch_of(service, sleeps).until_the_end()
     assert sleeps == [900.0]
 
@@ -185,7 +186,8 @@ def test_looking_for_ever_takes_no_memory() -> None:
 
 def test_waiting_costs_under_one_percent() -> None:
     """Processor time of looks at a usual pace, as a share of the time waited."""
-    service, rests = Looking(lambda number: job() if number < 200 else job(**DONE), lambda look: []), []
+    service = Looking(lambda number: job() if number < 200 else job(**DONE), lambda look: [])
+    rests: list[float] = []
     before = resource.getrusage(resource.RUSAGE_SELF)
     watch_of(service, rests).until_the_end()
     after = resource.getrusage(resource.RUSAGE_SELF)

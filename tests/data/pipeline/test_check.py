@@ -214,7 +214,8 @@ def test_what_was_counted_is_counted_anew_when_it_no_longer_holds(
     over = next(warning for warning in first.warnings if warning.code == "over_limit")
     assert (Path(str(over.file)).name, over.line) == ("a.jsonl", 62)
     old = data.check(replace(experiment, target=replace(MINI, model="gpt-4-0613")), folder)
-    assert old.files["train"].tokens["sum"] > first.files["train"].tokens["sum"]
+    more, fewer = old.files["train"], first.files["train"]
+    assert more is not None and fewer is not None and more.tokens["sum"] > fewer.tokens["sum"]
     (folder / "sources.jsonl").unlink()
     found = data.check(experiment, folder)
     assert found.files == first.files

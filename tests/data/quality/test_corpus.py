@@ -20,7 +20,7 @@ from .conftest import Look
 def test_clean_texts_give_nothing(look: Look, pairs: Any) -> None:
     """Everyday questions and answers, in one language or two, give no findings."""
     assert look(row(*pair) for pair in pairs) == {}
-    assert look(row(*pair, system="Be kind.") for pair in pairs) == {}
+    assert look(row(question, answer, system="Be kind.") for question, answer in pairs) == {}
 
 
 def test_varied_rows_give_nothing(look: Look) -> None:

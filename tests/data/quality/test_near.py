@@ -116,7 +116,7 @@ def test_held_out_parts_are_compared_with_one_another(make: Any, tmp_path: Path)
         "t.jsonl": lines([row(LONG + "!!", "so it was"), plain(77), row("犬はいつ走るのですか", "冬です。")]),
     }
     experiment = make(files, paths=["a.jsonl"])
-    held = {
+    held: dict[str, Any] = {
         part: (Source(path=f"{part[0]}.jsonl", base=tmp_path, key=("data", "split", part, 0)),)
         for part in ("validation", "test")
     }

@@ -51,9 +51,9 @@ def test_a_row_of_a_log_without_its_thread_is_told_at_its_line(make: Any) -> Non
     text = "".join(json.dumps(row) + "\n" for row in [*rows, lone])
     (error,) = data.examine(make({"a.jsonl": text}, source={"group_by": ("thread",)})).errors
     assert (error.code, error.line) == ("group_value", 25)
-    chosen = {"group_by": ("thread",), "where": "row['thread'] is defined"}
-    assert chosen["where"] in str(error.hint)
-    assert not data.examine(make({"a.jsonl": text}, source=chosen)).errors
+    where = "row['thread'] is defined"
+    assert where in str(error.hint)
+    assert not data.examine(make({"a.jsonl": text}, source={"group_by": ("thread",), "where": where})).errors
 
 
 def threads(number: int) -> str:

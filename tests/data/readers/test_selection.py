@@ -174,7 +174,8 @@ def test_weights_are_counted_in_tokens_and_money(make: Any, chats: Any, tmp_path
     weighted = replace(experiment, data=replace(experiment.data, sources=sources))
     prepared = data.prepare(weighted, tmp_path / "out")
     result = data.check(weighted, prepared)
-    assert result.files["train"].examples == prepared.files["train"].examples
+    counted, written = result.files["train"], prepared.files["train"]
+    assert counted is not None and written is not None and counted.examples == written.examples
     (tmp_path / "out/tally.json").unlink()
     again = data.check(weighted, prepared)
     assert again.as_dict() == result.as_dict()

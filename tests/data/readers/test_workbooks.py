@@ -114,7 +114,8 @@ def test_only_columns_that_something_looks_at_can_stop(
 def test_columns_that_divide_the_rows_can_stop(make: Any, book: Any, key: str, line: int) -> None:
     """The columns of `data.split` are needed as those of templates are."""
     odd_book(book)
-    split = Split(**{"validation": 0.5, key: "参照" if key == "stratify_by" else ("参照",)})
+    columns: dict[str, Any] = {key: "参照" if key == "stratify_by" else ("参照",)}
+    split = Split(validation=0.5, **columns)
     assert errors(make({}, paths=["a.xlsx"], split=split)) == [("value", line)]
 
 
