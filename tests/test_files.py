@@ -62,10 +62,7 @@ ELSEWHERE = {
     ("data/pipeline/spool.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/readers/conversations.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/readers/database.py", "tempfile.TemporaryFile"): NAMELESS,
-    (
-        "data/readers/hub.py",
-        "snapshot_download",
-    ): "into the Hub client's own cache, in the user's home",
+    ("data/readers/hub.py", "snapshot_download"): "into the Hub client's own cache, in the user's home",
     ("data/readers/querying.py", "sqlite3.connect"): "mode=ro",
     ("state/store.py", "os.open"): READS,
     ("engine/places.py", "chmod"): "the mode of the store's own folder, which the user names",
