@@ -193,7 +193,8 @@ def test_a_killed_process_is_an_error_and_none_is_left(
     def killed() -> Any:
         processes = active()
         started.extend(int(process.pid or 0) for process in processes)
-        os.kill(started[1], signal.SIGKILL)
+        if started:
+            os.kill(started[1], signal.SIGKILL)
         return processes
 
     monkeypatch.setattr(multiprocessing, "active_children", killed)

@@ -16,7 +16,7 @@ from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
 from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
-from ftrun.data.readers.gzip_files import told
+from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.rows import TEXT, numbered
 from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, extension_of
 from ftrun.errors import DataError
@@ -102,7 +102,7 @@ def _neighbours(path: Path) -> str | None:
 def _encoding(path: Path) -> str | None:
     """Return the encoding that the experiment should name, None if it need not."""
     findings = Findings()
-    with contextlib.suppress(UnusableFileError), told(FilePlace(shown_path(path), findings)):
+    with contextlib.suppress(UnusableFileError), read_problems(FilePlace(shown_path(path), findings)):
         return find_encoding(path)
     findings.raise_errors()
     return None

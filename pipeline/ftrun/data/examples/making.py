@@ -107,21 +107,25 @@ class ExampleMaker:
             usable = usable and fault.code == "ignored_key"
         made = training_row(values, self._method)
         if self._prompt.item:
-            made |= self._told(self._templates().render_item, values, row, place)
+            made |= self._rendered_at(self._templates().render_item, values, row, place)
         return self._finished(made, values, row, place) if usable else None
 
     def _rendered(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> TrainingRow | None:
         if self._method != "dpo":
-            made: dict[str, Any] = {"messages": self._told(self._templates().render_row, values, row, place)}
+            made: dict[str, Any] = {
+                "messages": self._rendered_at(self._templates().render_row, values, row, place)
+            }
             if self._prompt.item:
-                made |= self._told(self._templates().render_item, values, row, place)
+                made |= self._rendered_at(self._templates().render_item, values, row, place)
             return self._finished(made, values, row, place)
         messages = values.get("messages")
         if not isinstance(messages, list):
-            messages = self._told(self._templates().render_row, values, row, place)
+            messages = self._rendered_at(self._templates().render_row, values, row, place)
         outputs = {}
         for key, output in zip(("preferred", "non_preferred"), OUTPUTS, strict=True):
-            text = self._told(functools.partial(self._templates().render_output, key), values, row, place)
+            text = self._rendered_at(
+                functools.partial(self._templates().render_output, key), values, row, place
+            )
             outputs[output] = [{"role": "assistant", "content": text}]
         return self._finished({"input": {"messages": messages}, **outputs}, values, row, place)
 
@@ -140,17 +144,17 @@ class ExampleMaker:
             return TrainingRow(made, chat)
         system = {
             "role": "system",
-            "content": self._told(self._templates().render_system, values, row, place),
+            "content": self._rendered_at(self._templates().render_system, values, row, place),
         }
         empty = list(message_faults([system]))
-        self._tell(empty, row, place)
+        self._report(empty, row, place)
         asked["messages"] = [system, *asked["messages"]]
         return None if empty else TrainingRow(made, chat_of(made))
 
     def _is_usable(self, made: dict[str, Any], row: Row, place: FilePlace) -> bool:
         """Return whether a row has nothing but warnings; all of them are reported."""
         faults = list(row_faults(made, self._method))
-        self._tell(faults, row, place)
+        self._report(faults, row, place)
         if any(fault.code not in WARNINGS for fault in faults):
             return False
         return self._allowed(made, row, place) and self._gradable(made, row, place)
@@ -188,7 +192,7 @@ class ExampleMaker:
             place.add("grader_field", message, row.line, once=True)
         return not missing
 
-    def _tell(self, faults: list[Fault], row: Row, place: FilePlace) -> None:
+    def _report(self, faults: list[Fault], row: Row, place: FilePlace) -> None:
         for fault in faults:
             found = MESSAGE_INDEX.match(fault.field) if row.lines else None
             line = row.lines[int(found[1])] if found else row.line
@@ -206,7 +210,7 @@ class ExampleMaker:
                 return BLANK_CURE.format(column[1])
         return None
 
-    def _told(
+    def _rendered_at(
         self, render: Callable[..., Given], values: Mapping[str, Any], row: Row, place: FilePlace
     ) -> Given:
         try:

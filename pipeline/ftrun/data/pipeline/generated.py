@@ -50,12 +50,12 @@ def leave_out(experiment: Experiment, gathered: Gathered, parts: bytearray, find
     if not wanted:
         return parts
     found = _seeds(experiment, wanted)
-    standing = _parts_at({place for places in found.values() for place in places}, gathered, parts)
+    present = _parts_at({place for places in found.values() for place in places}, gathered, parts)
     held_out, gone = [], []
     for index, mark in gathered.marks.items():
         if mark.seed is None:
             continue
-        where = [standing[place] for place in found.get(mark.seed, ()) if place in standing]
+        where = [present[place] for place in found.get(mark.seed, ()) if place in present]
         if any(part != TRAIN for part in where):
             held_out.append(index)
         elif not where:

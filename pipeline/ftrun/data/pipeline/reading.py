@@ -20,7 +20,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 
 Announce = Callable[[str], None]
-ROWS, SIZE = 1000, 1 << 18  # of a portion: at most so many records, and about so many characters
+ROWS, SIZE = 1000, 1 << 17  # of a portion: at most so many records, and about so many characters
 
 
 class FilePart(NamedTuple):

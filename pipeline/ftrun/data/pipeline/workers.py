@@ -27,8 +27,8 @@ from ftrun.experiment.templates.plain import all_plain
 from ftrun.processes import EndedError, worker_count
 from ftrun.redaction import without_secrets
 
-ALONE = 24  # portions after which it pays to start processes, which takes them a second
-AHEAD = 4  # portions of each worker that are handed out and not yet taken
+ALONE = 48  # portions after which it pays to start processes, which takes them a second
+AHEAD = 3  # portions of each worker that are handed out and not yet taken
 Result = TypeVar("Result")
 
 

@@ -42,7 +42,7 @@ def row_of_record(
 ) -> dict[str, object] | None:
     """Return the row of a record; None if it has no values or, with a problem, not as many as columns.
 
-    Values after the last column are left out if they are empty: spreadsheets write them beside and below
+    Values after the last column are left out if they are empty: spreadsheets write them next to and below
     what they were used for.
     """
     if len(record) == len(header):

@@ -18,7 +18,7 @@ from ftrun.data.readers.encoding_detection import (
     other_encoding,
     sure_encoding,
 )
-from ftrun.data.readers.gzip_files import open_data, told
+from ftrun.data.readers.gzip_files import open_data, read_problems
 
 MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -45,9 +45,9 @@ def text_lines(path: Path, encoding: str | None, place: FilePlace) -> Iterator[s
     """Yield the lines of a text file with their line ends (\\n, \\r\\n or \\r), without its byte order mark.
 
     None finds the encoding, with a note unless it is UTF-8. UnusableFileError, with the problem at its
-    line, if the bytes are not that encoding, or if it can't be told for sure.
+    line, if the bytes are not that encoding, or if it is not certain.
     """
-    with told(place):
+    with read_problems(place):
         name = "utf-8"
         try:
             name, plain = _encoding(path, encoding, place)

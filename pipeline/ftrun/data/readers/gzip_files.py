@@ -67,7 +67,7 @@ class _Bounded(io.RawIOBase):
 
 
 @contextmanager
-def told(place: FilePlace) -> Iterator[None]:
+def read_problems(place: FilePlace) -> Iterator[None]:
     """Turn what can go wrong with the bytes of a file into a problem of it and UnusableFileError."""
     try:
         yield

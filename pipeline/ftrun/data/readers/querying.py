@@ -26,7 +26,7 @@ SIZE_A_SECOND = 10_000_000  # bytes of a file that allow one second more
 CREDIT = 0.1  # seconds that each portion of rows adds
 PATIENCE = 600.0  # seconds to wait for a server's next rows
 ROWS, VALUES, BYTES = 1000, 20_000, 4_000_000  # of a portion
-ROW_BYTES = 100  # what a row counts for beside its texts
+ROW_BYTES = 100  # what a row counts for besides its texts
 LARGEST = 2_000_000_000  # bytes that a server may give; what a file may give depends on its size
 SMALLEST, TIMES = 100_000_000, 10
 

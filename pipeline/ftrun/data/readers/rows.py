@@ -20,7 +20,7 @@ from ftrun.data.readers.columnar import read_arrow, read_parquet
 from ftrun.data.readers.csv_rows import read_table, row_of_record
 from ftrun.data.readers.database import read_database
 from ftrun.data.readers.encodings import text_lines
-from ftrun.data.readers.gzip_files import told
+from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.json_rows import read_json, read_jsonl, row_of_line
 from ftrun.data.readers.querying import read_sqlite
 from ftrun.data.readers.selection import Choice, needed_columns, needs_ranks, row_rank
@@ -97,7 +97,7 @@ def _as_it_is(values: dict[str, object], _line: int, _place: FilePlace) -> dict[
 def _unless_unreadable(
     rows: Iterator[tuple[int, dict[str, object]]], place: FilePlace
 ) -> Iterator[tuple[int, dict[str, object]]]:
-    with told(place):
+    with read_problems(place):
         yield from rows
 
 

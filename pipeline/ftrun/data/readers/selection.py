@@ -129,8 +129,8 @@ class Choice:
     def _add_failure(self, verdict: bool | ConditionError, place: FilePlace, line: int) -> None:
         if not isinstance(verdict, bool):
             where = place_of(self._experiment, *self._source.key, "where")
-            told = ConfigError(f"where: {verdict}", code="where", hint=verdict.hint, **where)
-            self._findings.absorb(told, row=(place.name, line))
+            failure = ConfigError(f"where: {verdict}", code="where", hint=verdict.hint, **where)
+            self._findings.absorb(failure, row=(place.name, line))
 
     def _is_sampled(self, values: Mapping[str, object]) -> bool:
         sample = self._source.sample

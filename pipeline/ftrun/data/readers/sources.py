@@ -184,8 +184,8 @@ def _near(path: Path) -> str:
             return "Fix `path`."
         folder = folder.parent
     if folder != path.parent and not glob.has_magic(str(path.parent)):
-        beside = [entry.name for entry in path.parent.parent.glob("*/")]
-        if similar := difflib.get_close_matches(path.parent.name, beside, n=1):
+        folders = [entry.name for entry in path.parent.parent.glob("*/")]
+        if similar := difflib.get_close_matches(path.parent.name, folders, n=1):
             return f"Did you mean the folder {shown_path(path.parent.with_name(similar[0]))}?"
         return f"The folder {shown_path(path.parent)} does not exist; {shown_path(folder)} does."
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))

@@ -45,19 +45,19 @@ def read_workbook(
     """
     require("openpyxl", "Excel", place)
     with path.open("rb") as raw:
-        with _told(place):
+        with _workbook_problems(place):
             book = _loaded(raw, path.stat().st_size, place)
         with closing(book):
-            with _told(place):
+            with _workbook_problems(place):
                 name = _chosen(book, sheet, place)
             letters = None if needed is None else _letters(_batches(book, name, place), needed, place)
-            with _told(place):
+            with _workbook_problems(place):
                 _look_over(raw, book[name]._worksheet_path, place, letters)
             yield from _rows(_batches(book, name, place), place, needed)
 
 
 @contextmanager
-def _told(place: FilePlace) -> Iterator[None]:
+def _workbook_problems(place: FilePlace) -> Iterator[None]:
     """Turn what the library stumbles over into a problem; its warnings about styles are ignored."""
     try:
         with warnings.catch_warnings():
@@ -114,7 +114,7 @@ def _batches(book: Workbook, name: str, place: FilePlace) -> Iterator[Cells]:
     sheet.reset_dimensions()
     rows = sheet.iter_rows()
     while True:
-        with _told(place):
+        with _workbook_problems(place):
             batch = list(itertools.islice(rows, BATCH))
         if not batch:
             return
