@@ -187,7 +187,7 @@ def test_group_in_a_held_out_file_is_a_warning(make: Any, columns: Any, tmp_path
     split = Split(validation=0.1, test=own, group_by=("customer",))
     experiment = replace(experiment, data=replace(experiment.data, split=split))
     found = [one for one in data.examine(experiment).warnings if one.code == "group_leak"]
-    assert [(one.line, one.message[:14]) for one in found] == [(3, "2 groups stand")]
+    assert [(one.line, one.message[:14]) for one in found] == [(3, "2 groups are i")]
 
 
 def test_split_that_leaves_nothing_says_what_would_work(make: Any, chats: Any, tmp_path: Path) -> None:
