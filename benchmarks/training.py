@@ -154,8 +154,8 @@ def run_side(side: str, folder: Path, seed: int) -> dict[str, float]:
     """Train one side and return its tokens per second and its loss over the training data."""
     adapter, seconds = SIDES[side](folder, seed)
     from ftrun.engine.models.base import load_model
-    from ftrun.engine.training.examples import load_examples, pack
     from ftrun.engine.models.lora import attach, load_adapter
+    from ftrun.engine.training.examples import load_examples, pack
     from ftrun.engine.training.loss import evaluate
 
     model = load_model(MODEL)
