@@ -128,6 +128,7 @@ class _Asking:
 
     def ask(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> CandidateReply:
         """Return the model's reply; how the model had to be asked is reported once."""
+        from ftrun.evaluation.answers import CandidateReply
         from ftrun.targets.refusals import explained, remarks
 
         context, costs = self._context, self._costs
