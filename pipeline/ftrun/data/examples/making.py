@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import FilePlace
 from ftrun.data.examples.other_forms import converted, is_sharegpt, upgraded, without_empty_keys
-from ftrun.data.readers.rows import Row
+from ftrun.data.types import Row
 from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
@@ -44,11 +43,10 @@ TEMPLATES = ("user", "assistant", "messages", "preferred", "non_preferred")
 
 
 class ExampleMaker:
-    """Turns rows into training rows; what is wrong goes to `findings`."""
+    """Turns rows into training rows; what is wrong is added to their place."""
 
-    def __init__(self, experiment: Experiment, findings: Findings) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._findings = findings
         self._renderer: Renderer | None = None
         self._prompt, self._method = experiment.prompt, experiment.train.method
         self._given = [key for key in TEMPLATES if getattr(self._prompt, key) is not None]
@@ -92,14 +90,14 @@ class ExampleMaker:
             if error.code == "template_limit":  # the next row would take as long
                 raise _at_row(error, row, place) from error
             named = _names_row(error, row, place)
-            self._findings.absorb(error, row=None if named else (place.name, row.line))
+            place.findings.absorb(error, row=None if named else (place.name, row.line))
             return None
 
     def _ready(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> TrainingRow | None:
         for key in self._given:
             where = place_of(self._experiment, "prompt", key)
             message = f"prompt.{key}: the rows are ready for training, so this template has no use"
-            self._findings.add("mixed_templates", message, once=True, **where)
+            place.findings.add("mixed_templates", message, once=True, **where)
         usable, values = not self._given, without_empty_keys(values)
         used = values if row.lines else self._split_columns  # a conversation's columns need no warning
         for fault in key_faults(values, self._method, used):
@@ -134,7 +132,7 @@ class ExampleMaker:
     ) -> TrainingRow | None:
         """Return the row with the experiment's tools and system prompt where it has none, if it is sound."""
         asked = made["input"] if isinstance(made.get("input"), dict) else made
-        if self._prompt.tools is not None and not self._add_tools(asked):
+        if self._prompt.tools is not None and not self._add_tools(asked, place):
             return None
         chat = chat_of(made)
         flawless = chat is not None and self._takes_chats and is_sound_example(chat)  # as most rows are
@@ -159,12 +157,12 @@ class ExampleMaker:
             return False
         return self._allowed(made, row, place) and self._gradable(made, row, place)
 
-    def _add_tools(self, asked: dict[str, Any]) -> bool:
-        """Put the experiment's tools into a row that has none; False if they are no tools."""
+    def _add_tools(self, asked: dict[str, Any], place: FilePlace) -> bool:
+        """Put the experiment's tools into a row that has none; False if they are not valid."""
         functions = functions_of(self._prompt.tools, "prompt.tools")
         where = place_of(self._experiment, "prompt", "tools")
         for fault in functions.faults:
-            self._findings.add(fault.code, fault.message, hint=fault.hint, once=True, **where)
+            place.findings.add(fault.code, fault.message, hint=fault.hint, once=True, **where)
         if asked.get("tools") is None:
             asked["tools"] = self._prompt.tools
         parallel = self._prompt.parallel_tool_calls

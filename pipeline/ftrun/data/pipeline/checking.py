@@ -17,9 +17,8 @@ from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings, Severity
 from ftrun.data.diagnostics.notes import merged
-from ftrun.data.pipeline.counting import Counts, FileStatistics
+from ftrun.data.pipeline.counting import Counts, FileStatistics, read_tally
 from ftrun.data.pipeline.preparing import look_at
-from ftrun.data.pipeline.tally import read_tally
 from ftrun.data.quality import overlap
 from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken

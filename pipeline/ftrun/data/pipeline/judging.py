@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ftrun.cost.tool_tokens import IMAGES
 from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.pipeline.gathering import Gathered
+from ftrun.data.pipeline.gathered import Gathered
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of

@@ -15,17 +15,16 @@ from typing import Any, NamedTuple
 
 from ftrun.cost.models import encoding_of, family
 from ftrun.cost.tokens import count_rows, countable, text_counter
-from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import MOST_PROBLEMS, FilePlace, Findings
 from ftrun.data.examples.digest import DigestMaker
 from ftrun.data.examples.making import ExampleMaker
 from ftrun.data.examples.masking import Masker
 from ftrun.data.quality.checks import corpus_checks, row_checks
 from ftrun.data.readers.json_rows import json_line
-from ftrun.data.readers.rows import Decode, Row, rows_of
+from ftrun.data.readers.rows import Decode, rows_of
 from ftrun.data.readers.sources import Role, SourceFile
 from ftrun.data.split.keys import SplitKeys
-from ftrun.data.types import Mark
+from ftrun.data.types import Mark, Row
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
 from ftrun.protocol.chat import SEQUENCES, TrainingRow, chat_of
@@ -52,8 +51,8 @@ class Batch:
     rows: int = 0
     digests: bytearray = field(default_factory=bytearray)  # 16 bytes each
     lines: array[int] = field(default_factory=_small)
-    ranks: array[int] = field(default_factory=_large)
-    strata: array[int] = field(default_factory=_large)  # empty unless stratified
+    rank_of: array[int] = field(default_factory=_large)
+    stratum_of: array[int] = field(default_factory=_large)  # empty unless stratified
     tokens: array[int] = field(default_factory=_small)
     assistant: array[int] = field(default_factory=_small)
     messages: array[int] = field(default_factory=_small)
@@ -79,14 +78,28 @@ class Task(NamedTuple):
     decode: Decode | None = None
 
 
+class FilePart(NamedTuple):
+    """A part of the reading: `findings` come first, then what comes of `task`.
+
+    `opens` is a file that begins here, `ends` the name of one that is over; None: neither. `seen` is how
+    many rows a file has from which some were chosen.
+    """
+
+    findings: Findings
+    task: Task | None = None
+    opens: SourceFile | None = None
+    ends: str | None = None
+    seen: int | None = None
+
+
 class RowWork:
     """Does the work on rows for one experiment. `written`: they are examples that were prepared before."""
 
     def __init__(self, experiment: Experiment, *, written: bool = False) -> None:
         self._experiment = experiment
         self._findings = Findings()
-        self._keys = None if written else SplitKeys(experiment, self._findings)
-        maker = ExampleMaker(experiment, self._findings)
+        self._keys = None if written else SplitKeys(experiment)
+        maker = ExampleMaker(experiment)
         self._example_of = _written_example if written else maker.example_of
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
@@ -118,7 +131,7 @@ class RowWork:
     def _read(self, task: Task, place: FilePlace) -> list[Row]:
         if task.decode is None:
             return [row for _, row in task.records]
-        rows = rows_of(self._experiment, task.file, task.records, task.decode, place, self._findings)
+        rows = rows_of(self._experiment, task.file, task.records, task.decode, place)
         return list(rows)
 
     def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[TrainingRow]:
@@ -146,9 +159,9 @@ class RowWork:
     def _add_keys(self, batch: Batch, row: Row, digest: bytes, place: FilePlace) -> None:
         if self._keys is None:
             return
-        batch.ranks.append(self._keys.rank_of(row, digest, batch.role, place))
+        batch.rank_of.append(self._keys.rank_of(row, digest, batch.role, place))
         if self._keys.stratified:
-            batch.strata.append(self._keys.stratum_of(row, batch.role, place))
+            batch.stratum_of.append(self._keys.stratum_of(row, batch.role, place))
 
     def _count_into(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
         counted = count_rows(examples, self._count, self._family)

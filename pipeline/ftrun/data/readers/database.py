@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
 from ftrun.data.readers.cells import Needed, require
 from ftrun.data.readers.columnar import numbered
 from ftrun.data.readers.querying import Bounds, query

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
 
 Numbered = tuple[int, dict[str, object]]
 LARGEST_LOOK = 64_000_000  # characters joined to recognise a pretty-printed file

@@ -13,8 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
 from ftrun.data.readers.cells import Needed
 from ftrun.data.readers.columnar import numbered
 from ftrun.untrusted import CapError, Capped, CappedProcess
@@ -56,7 +55,7 @@ def query(
     try:
         while True:
             portion: _Fetched = running.call("more")
-            place.merge(portion.findings)
+            place.findings.merge(portion.findings)
             yield from portion.rows
             size += portion.size
             if portion.failed:

@@ -31,8 +31,9 @@ ENDINGS = {
     ".sqlite3": "sqlite",
     ".db": "sqlite",
 }
+TEXT = frozenset(("csv", "tsv", "jsonl", "json"))
 USED_BY = {
-    "encoding": frozenset(("csv", "tsv", "jsonl", "json")),
+    "encoding": TEXT,
     "sheet": frozenset(("xlsx",)),
     "query": frozenset(("sqlite",)),
 }
