@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
 ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
-LIST_CURE = 'Write "messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}].'
-READY_CURE = "Fill it in, or delete the row."
-BLANK_CURE = "Fill it in, or delete the row; `where: ({} | trim) != ''` in the source leaves such rows out."
+LIST_FIX = 'Write "messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}].'
+READY_FIX = "Fill it in, or delete the row."
+BLANK_FIX = "Fill it in, or delete the row; `where: ({} | trim) != ''` on the source leaves such rows out."
 TEMPLATES = ("user", "assistant", "messages", "preferred", "non_preferred")
 
 
@@ -83,13 +83,13 @@ class ExampleMaker:
                 return None
             if "messages" in values and not self._given and not self._prompt.item:
                 words = f"`messages` is {shown(values['messages'])}, not a list of messages"
-                place.add("message_shape", words, row.line, hint=LIST_CURE)
+                place.add("message_shape", words, row.line, hint=LIST_FIX)
                 return None
             return self._rendered(values, row, place)
         except UserError as error:
             if error.code == "template_limit":  # the next row would take as long
                 raise _at_row(error, row, place) from error
-            named = _names_row(error, row, place)
+            named = (error.problem.file, error.problem.line) == (place.name, row.line)
             place.findings.absorb(error, row=None if named else (place.name, row.line))
             return None
 
@@ -194,18 +194,18 @@ class ExampleMaker:
         for fault in faults:
             found = MESSAGE_INDEX.match(fault.field) if row.lines else None
             line = row.lines[int(found[1])] if found else row.line
-            hint = fault.hint or (self._blank_cure(fault) if fault.code == "empty_content" else None)
+            hint = fault.hint or (self._blank_fix(fault) if fault.code == "empty_content" else None)
             place.add(fault.code, fault.message, line, hint=hint, once=fault.code in WARNINGS)
 
-    def _blank_cure(self, fault: Fault) -> str | None:
+    def _blank_fix(self, fault: Fault) -> str | None:
         """Return how to leave out rows where the column is empty that alone makes up the message."""
         if not self._given:
-            return READY_CURE
+            return READY_FIX
         for role in ("user", "assistant"):
             template = getattr(self._prompt, role)
             column = ONE_COLUMN.fullmatch(template.text) if template is not None else None
             if column and f"({role})" in fault.message:
-                return BLANK_CURE.format(column[1])
+                return BLANK_FIX.format(column[1])
         return None
 
     def _rendered_at(
@@ -233,7 +233,3 @@ def _is_opened(messages: list[Any], chat: Chat | None) -> bool:
 def _at_row(error: UserError, row: Row, place: FilePlace) -> ConfigError:
     where = {name: getattr(error.problem, name) for name in ("code", "hint", "file", "line", "column")}
     return ConfigError(f"{error} (row at {place.name}:{row.line})", **where)
-
-
-def _names_row(error: UserError, row: Row, place: FilePlace) -> bool:
-    return error.problem.file == place.name and error.problem.line == row.line

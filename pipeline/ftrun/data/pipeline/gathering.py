@@ -51,7 +51,7 @@ def gather(
                 before = gathered.rows
             if batch is not None:
                 part.findings.merge(batch.findings)
-                part.findings.sort_by_line()  # records were read first and looked at then
+                part.findings.sort_by_line()  # a portion is read whole before its rows are checked
                 gathered.add(batch)
             found.merge(part.findings)
             seen = gathered.rows - before if part.seen is None else part.seen
@@ -91,7 +91,7 @@ def _parts(
 
 
 def _size(numbered: tuple[int, Any]) -> int:
-    """Return about how many characters a line, the values of a table or those of a row have."""
+    """Return the rough size in characters: of a line, of the values of a table's record, or of a row's."""
     record = numbered[1]
     if isinstance(record, str):
         return len(record)

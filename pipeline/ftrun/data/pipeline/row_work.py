@@ -31,11 +31,8 @@ from ftrun.protocol.chat import SEQUENCES, TrainingRow, chat_of
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.rows import messages_of
 
-NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, beside those of Tokens.flags
-
-
-_small = functools.partial(array, "I")
-_large = functools.partial(array, "Q")
+NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, in addition to those of Tokens.flags
+_small, _large = (functools.partial(array, kind) for kind in "IQ")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,8 +78,8 @@ class Task(NamedTuple):
 class FilePart(NamedTuple):
     """A part of the reading: `findings` come first, then what comes of `task`.
 
-    `opens` is a file that begins here, `ends` the name of one that is over; None: neither. `seen` is how
-    many rows a file has from which some were chosen.
+    `opens` is a file that begins here, `ends` the name of one that is over; None: neither. `seen` is the
+    number of rows in a file from which some were chosen.
     """
 
     findings: Findings
@@ -113,7 +110,10 @@ class RowWork:
         place = FilePlace(task.name, self._findings)
         batch = Batch(role=task.file.role)
         clock = PhaseClock(batch.seconds)
-        rows = self._read(task, place)
+        if task.decode is None:
+            rows = [row for _, row in task.records]
+        else:
+            rows = list(rows_of(self._experiment, task.file, task.records, task.decode, place))
         batch.rows = len(rows)
         clock.lap("read")
         examples = self._make(batch, rows, place)
@@ -128,45 +128,30 @@ class RowWork:
         batch.findings = self._findings.drain()
         return batch
 
-    def _read(self, task: Task, place: FilePlace) -> list[Row]:
-        if task.decode is None:
-            return [row for _, row in task.records]
-        rows = rows_of(self._experiment, task.file, task.records, task.decode, place)
-        return list(rows)
-
     def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[TrainingRow]:
         examples: list[TrainingRow] = []
         for row in rows:
-            made = self._made(row, place)
+            made = self._example_of(row, place)
             if made is not None:
+                masked = self._masker.masked(made.example)
+                if masked is not made.example:
+                    made = TrainingRow(masked, chat_of(masked))
                 digest = self._digest(made.example, made.chat)
                 if row.mark is not None:
                     batch.marks[len(examples)] = row.mark
                 examples.append(made)
                 batch.lines.append(row.line)
                 batch.digests += digest
-                self._add_keys(batch, row, digest, place)
+                if self._keys is not None:
+                    batch.rank_of.append(self._keys.rank_of(row, digest, batch.role, place))
+                    if self._keys.stratified:
+                        batch.stratum_of.append(self._keys.stratum_of(row, batch.role, place))
         return examples
-
-    def _made(self, row: Row, place: FilePlace) -> TrainingRow | None:
-        """Return the training row that a row becomes, None if it can't be used."""
-        made = self._example_of(row, place)
-        if made is None:
-            return None
-        masked = self._masker.masked(made.example)
-        return made if masked is made.example else TrainingRow(masked, chat_of(masked))
-
-    def _add_keys(self, batch: Batch, row: Row, digest: bytes, place: FilePlace) -> None:
-        if self._keys is None:
-            return
-        batch.rank_of.append(self._keys.rank_of(row, digest, batch.role, place))
-        if self._keys.stratified:
-            batch.stratum_of.append(self._keys.stratum_of(row, batch.role, place))
 
     def _count_into(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
         counted = count_rows(examples, self._count, self._family)
         for one, (total, assistant, flags) in zip(examples, counted, strict=True):
-            roles = one.chat.roles if one.chat else _roles_of(one.example)
+            roles = one.chat.roles if one.chat else tuple(said["role"] for said in messages_of(one.example))
             batch.tokens.append(total)
             batch.assistant.append(assistant)
             batch.messages.append(len(roles))
@@ -205,10 +190,6 @@ def _written_example(row: Row, place: FilePlace) -> TrainingRow:
     except (KeyError, TypeError, AttributeError) as error:
         raise damaged_file(place.name, row.line) from error
     return TrainingRow(example, chat_of(example))
-
-
-def _roles_of(example: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(message["role"] for message in messages_of(example))
 
 
 @functools.lru_cache(SEQUENCES)

@@ -162,8 +162,8 @@ def _numbers(path: Path, quota: int, flagged: Sequence[int]) -> dict[int, list[s
             _keep(others, quota, (-zlib.crc32(raw), -number))  # a seeded choice needs no better hash
     tags: dict[int, list[str]] = {number: [] for number in flagged[: quota // 3]}
     if number > quota:  # where all are shown, the longest needs no tag
-        for name, kept in (("longest", longest), ("shortest", shortest)):
-            for _, negative in kept:
+        for name, found in (("longest", longest), ("shortest", shortest)):
+            for _, negative in found:
                 tags.setdefault(-negative, []).append(name)
     for _, negative in sorted(others, reverse=True):
         if len(tags) < quota:

@@ -16,6 +16,7 @@ from typing import Any
 from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
 
 MIDNIGHT = datetime.time()
+Numbered = tuple[int, dict[str, object]]  # line or row number, row
 Needed = frozenset[str] | None  # columns that something uses; None: all of them
 
 

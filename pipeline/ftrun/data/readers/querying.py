@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
-from ftrun.data.readers.cells import Needed
+from ftrun.data.readers.cells import Needed, Numbered
 from ftrun.data.readers.columnar import numbered
 from ftrun.untrusted import CapError, Capped, CappedProcess
 
-Numbered = tuple[int, dict[str, object]]
 Reader = Callable[..., Iterator[Numbered]]
 SECONDS = 10.0  # of the processor, until the first rows are there
 SIZE_A_SECOND = 10_000_000  # bytes of a file that allow one second more

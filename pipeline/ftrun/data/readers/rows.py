@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
-from ftrun.data.readers.cells import Needed
+from ftrun.data.readers.cells import Needed, Numbered
 from ftrun.data.readers.columnar import read_arrow, read_parquet
 from ftrun.data.readers.conversations import grouped
 from ftrun.data.readers.csv_rows import read_table, row_of_record
@@ -84,16 +84,12 @@ def _as_it_is(values: dict[str, object], _line: int, _place: FilePlace) -> dict[
     return values
 
 
-def _unless_unreadable(
-    rows: Iterator[tuple[int, dict[str, object]]], place: FilePlace
-) -> Iterator[tuple[int, dict[str, object]]]:
+def _unless_unreadable(rows: Iterator[Numbered], place: FilePlace) -> Iterator[Numbered]:
     with read_problems(place):
         yield from rows
 
 
-def numbered(
-    file: SourceFile, place: FilePlace, needed: Needed = None
-) -> Iterator[tuple[int, dict[str, object]]]:
+def numbered(file: SourceFile, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
     """Yield (line or row number, values) of every good row as it is in the file.
 
     Raises what `read_records` does.
