@@ -21,7 +21,7 @@ TITLE = (
     'a value that contains the separator must be in quotes: "a, b".'
 )
 QUOTE = 'Put a value that contains the separator or a line break into quotes: "a, b".'
-SEPARATORS = {
+OTHER_SEPARATORS = {
     ";": ("semicolons", "Save the file with commas between the values."),
     "\t": ("tabs", "Add `format: tsv` to the source."),
     ",": ("commas", "Add `format: csv` to the source."),
@@ -113,7 +113,7 @@ def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> l
         place.add("header", problem, line, hint=title)
     if problems:
         raise UnusableFileError
-    for other, (name, hint) in SEPARATORS.items():
+    for other, (name, hint) in OTHER_SEPARATORS.items():
         if len(record) == 1 and other != delimiter and other in record[0]:
             place.add("header", f"the columns are separated by {name}: {record[0]!r}", line, hint=hint)
             raise UnusableFileError
