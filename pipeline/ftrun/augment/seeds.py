@@ -16,8 +16,7 @@ from ftrun.augment.known_questions import KnownQuestions
 from ftrun.augment.shapes import Fields, Shape
 from ftrun.data.pipeline.generated import source_rows
 from ftrun.data.quality.pii import masked_kinds, redacted
-from ftrun.data.readers.rows import Row
-from ftrun.data.types import SOURCES, read_origin, row_digest
+from ftrun.data.types import SOURCES, Row, read_origin, row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.files import real
 from ftrun.protocol.rows import asked_of

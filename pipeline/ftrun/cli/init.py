@@ -136,7 +136,7 @@ def _document(
 ) -> dict[str, Any]:
     """Return the result of `--json`."""
     from ftrun.cli.command_lines import program
-    from ftrun.data.readers.rows import TEXT
+    from ftrun.data.readers.sources import TEXT
     from ftrun.experiment.places import shown_path
 
     config, file, shape = shown_path(target), proposal.file, proposal.shape

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.data.diagnostics.codes import CODES
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
 from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
 from ftrun.data.readers.gzip_files import read_problems
-from ftrun.data.readers.rows import TEXT, numbered
-from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, extension_of
+from ftrun.data.readers.rows import numbered
+from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, extension_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
