@@ -20,7 +20,7 @@ KEY = "a1B2c3D4e5F6g7H8i9J0"
 
 def kinds(text: str) -> list[str]:
     """Return the kinds found in a text, in order of their place."""
-    return [span.kind for span, _ in sorted(spans(text), key=lambda one: one[0].start)]
+    return [span.kind for span in sorted(spans(text), key=lambda one: one.start)]
 
 
 @pytest.mark.parametrize(
