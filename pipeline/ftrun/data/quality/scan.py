@@ -58,10 +58,6 @@ class Scanner:
             for fault in _faults(examples[index].example, checks):
                 yield index, fault
 
-    def scan(self, row: Mapping[str, Any]) -> list[Fault]:
-        """Return the faults in the texts of one row."""
-        return [fault for _, fault in self.scan_all([TrainingRow(dict(row), None)])]
-
     def _checks(self, rows: Sequence[list[str]]) -> Iterator[tuple[int, tuple[TextCheck, ...]]]:
         """Yield the checks that could find something in the texts of a row, with its index."""
         # most rows begin with the same system prompt
