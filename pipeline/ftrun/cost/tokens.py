@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from ftrun.cost.tool_tokens import Countable
 from ftrun.errors import FtrunError
-from ftrun.protocol.chat import Chat, TrainingRow, chat_of
 from ftrun.protocol.faults import Example
-from ftrun.protocol.rows import asked_of, is_completion, messages_of
+from ftrun.protocol.plain_chats import Chat, TrainingRow, chat_of
+from ftrun.protocol.training_rows import asked_of, is_completion, messages_of
 
 PER_MESSAGE = 3
 PER_NAME = 1

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ftrun.data.quality.scan import Scanner
-from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.plain_chats import TrainingRow
 
 ENGLISH = (
     ("How do I keep basil alive indoors?", "Give it a sunny sill, water it when the soil is dry, and pinch the tips."),

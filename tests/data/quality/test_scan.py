@@ -9,7 +9,7 @@ import pytest
 from ftrun.data.quality.characters import original
 from ftrun.data.quality.scan import Scanner
 from ftrun.data.quality.style import language
-from ftrun.protocol.chat import TrainingRow, chat_of
+from ftrun.protocol.plain_chats import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
 
 from .clean import row, rows, scanned

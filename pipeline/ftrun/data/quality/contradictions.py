@@ -11,8 +11,8 @@ from ftrun.data.diagnostics.notes import further_places
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, last_turn, normal
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
-from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.plain_chats import TrainingRow
 
 NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends

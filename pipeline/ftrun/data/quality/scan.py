@@ -15,8 +15,8 @@ from typing import Any
 from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
 from ftrun.data.quality.pii import exposed
 from ftrun.data.quality.placeholders import BRACKETED, blank, is_value, may_be_blank, placeholders, spaced
-from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.plain_chats import TrainingRow
 from ftrun.protocol.texts import Text, contents, texts_of
 
 TextCheck = Callable[[Text], Iterator[Fault]]
