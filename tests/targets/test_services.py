@@ -122,7 +122,10 @@ def test_a_service_brings_its_address_and_the_name_of_its_key(
         ("provider: nebius, model: m, endpoint: 'https://x'", "for `provider: azure`"),
         ("provider: nebius, model: m, base_url: 'https://x/v1'", "needs its own key"),
         ("provider: azure, model: m, endpoint: 'http://x'", "plain http"),
-        ("provider: local, model: rehearsal, headers: {a: b}", "only for services, not for `provider: local`"),
+        (
+            "provider: local, model: rehearsal, headers: {a: b}",
+            "only for services, not for `provider: local`",
+        ),
         ("provider: openai, model: m, extra_body: {model: x}", "has its own key in the experiment file"),
         ("provider: openai, model: m, hyperparameters: {n_epochs: 3}", "a hyperparameter of the protocol"),
         ("provider: openai, model: m, headers: {Authorization: x}", "sets this header itself"),
@@ -131,7 +134,10 @@ def test_a_service_brings_its_address_and_the_name_of_its_key(
         ("provider: openai, model: m, headers: {x-api-key: 'env:1x'}", "name of an environment variable"),
         ("provider: openai, model: m, capabilities: {suffix: maybe}", "left_out"),
         ("provider: azure, model: m, endpoint: 'https://x', deployment: {account: a}", "missing"),
-        ("provider: openai, model: m, deployment: {name: a, account: b}", "creates deployments on Azure only"),
+        (
+            "provider: openai, model: m, deployment: {name: a, account: b}",
+            "creates deployments on Azure only",
+        ),
     ],
 )
 def test_keys_of_another_service_are_refused(tmp_path: Path, target: str, words: str) -> None:

@@ -44,7 +44,7 @@ def _rendered(template: str, facts: Facts, **values: Any) -> str:
 def _foreign_texts(facts: Facts) -> Iterator[str]:
     yield facts.experiment.description or ""
     yield from answer_texts(facts.answers)
-    yield from (turn.text for example in facts.data.examples for turn in example.turns)
+    yield from (turn["text"] for example in facts.data.examples for turn in example["turns"])
 
 
 def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
@@ -58,9 +58,9 @@ def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
             (histogram(varied, "messages"), "Number of messages per training example."),
         ],
         "shown_of": sum(split.examples for split in data.splits.values()),
-        "example_splits": list(dict.fromkeys(one.split for one in data.examples)),
-        "example_roles": list(dict.fromkeys(turn.role for one in data.examples for turn in one.turns)),
-        "any_tagged": any(one.tags for one in data.examples),
+        "example_splits": list(dict.fromkeys(one["split"] for one in data.examples)),
+        "example_roles": list(dict.fromkeys(turn["role"] for one in data.examples for turn in one["turns"])),
+        "any_tagged": any(one.get("tags") for one in data.examples),
         "examples_json": island(data.examples, han),
         "script": Markup(script()),  # noqa: S704 - our own file
     }

@@ -158,8 +158,7 @@ def _data(facts: Facts) -> Iterator[str]:
     yield "## Data"
     rows = []
     for name, split in facts.data.splits.items():
-        tokens = split.tokens
-        values = (tokens.sum, tokens.min, tokens.median, tokens.p95, tokens.max) if tokens else (None,) * 5
+        values = map((split.tokens or {}).get, ("sum", "min", "median", "p95", "max"))
         rows.append([inline(name), number(split.examples), *map(number, values)])
     head = ["split", "examples", "tokens", "min", "median", "95 %", "max"]
     yield table(head, rows, numbers=True)
