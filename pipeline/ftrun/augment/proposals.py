@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ftrun.augment.asking import AugmentAnswer
 from ftrun.augment.entries import ReviewEntry, SourceRow, entry_id
 from ftrun.augment.known_questions import KnownQuestions
 from ftrun.augment.requests import AskedModel, Request
 from ftrun.augment.row_texts import Fields, RowTexts
-from ftrun.augment.seeds import Seed
 from ftrun.text import visible
 
 LONGEST = 8000  # characters of one text
@@ -87,7 +86,7 @@ def _entry(
         old=seed.fields,
         new=new,
         rest=row_texts.rest_of(seed.values),
-        origin=tuple(_origins(request.seeds)),
+        origin=tuple(SourceRow(file=one.file, line=one.line, digest=one.digest) for one in request.seeds),
         made={
             "target": who.target,
             "model": who.model,
@@ -97,11 +96,6 @@ def _entry(
             "run": answered.run,
         },
     )
-
-
-def _origins(seeds: Iterable[Seed]) -> Iterator[SourceRow]:
-    for seed in seeds:
-        yield SourceRow(file=seed.file, line=seed.line, digest=seed.digest)
 
 
 def paraphrases(answer: str, number: int, *, cut: bool = False) -> tuple[list[str], Counter[str]]:
