@@ -62,7 +62,8 @@ def command(
     copied = None if data.exists() and data.samefile(file) else data
     texts = _texts(proposal, name, target, data)
     content = file.read_bytes() if copied else b""
-    _refuse_overwriting({**_encoded(texts), **({copied: content} if copied else {})}, force)
+    contents = {path: text.encode() for path, text in texts.items()} | ({copied: content} if copied else {})
+    _refuse_overwriting(contents, force)
     if copied is not None:
         with atomic_writer(copied) as writer:
             writer.write(content)
@@ -108,10 +109,6 @@ def _texts(proposal: Proposal, name: str, target: Path, data: Path) -> dict[Path
     experiment = draft_experiment(proposal, name=name, data=relative, prompt=prompt)
     texts = {target.parent / prompt: PERSONAS[proposal.language]} if prompt else {}
     return {**texts, target: experiment}
-
-
-def _encoded(texts: Mapping[Path, str]) -> dict[Path, bytes]:
-    return {path: text.encode() for path, text in texts.items()}
 
 
 def _refuse_overwriting(wanted: Mapping[Path, bytes], force: bool) -> None:

@@ -14,11 +14,12 @@ from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.experiment.rules.methods import item_fields
-from ftrun.protocol.chat import Chat, TrainingRow, chat_of, is_sound_example
 from ftrun.protocol.faults import Fault, nearest, shown
 from ftrun.protocol.functions import functions_of
 from ftrun.protocol.messages import has_system, message_faults
-from ftrun.protocol.rows import (
+from ftrun.protocol.plain_chats import Chat, TrainingRow, chat_of, is_sound_example
+from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
+from ftrun.protocol.training_rows import (
     WARNINGS,
     is_completion,
     is_ready,
@@ -27,7 +28,6 @@ from ftrun.protocol.rows import (
     row_faults,
     training_row,
 )
-from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
 from ftrun.targets.training_rules import DEFAULT_CODE, is_default, rule_faults, rules_of
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from ftrun.data.split.keys import SplitKeys
 from ftrun.data.types import Mark, Row
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
-from ftrun.protocol.chat import SEQUENCES, TrainingRow, chat_of
 from ftrun.protocol.faults import Fault
-from ftrun.protocol.rows import messages_of
+from ftrun.protocol.plain_chats import SEQUENCES, TrainingRow, chat_of
+from ftrun.protocol.training_rows import messages_of
 
 NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, in addition to those of Tokens.flags
 _small, _large = (functools.partial(array, kind) for kind in "IQ")
