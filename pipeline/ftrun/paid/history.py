@@ -6,6 +6,7 @@ clone is fresh; nothing in it is ever asked or paid for again.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -94,16 +95,23 @@ def _fuller(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _keep_metrics(context: Context, folder: Path, *, same_job: bool) -> None:
-    """Archive the training curve, unless the archived one of this job has more steps."""
+    """Archive the training curve, unless the archived one of this job has measurements that it lacks."""
     kept, now = _bytes(folder / METRICS), _bytes(context.folder / METRICS)
-    if kept is None or _steps(now) >= (_steps(kept) if same_job else 1):
+    if kept is None or (_measured(now) >= _measured(kept) if same_job else _measured(now)):
         _write_changed(folder / METRICS, now)
 
 
-def _steps(metrics: bytes | None) -> int:
+def _measured(metrics: bytes | None) -> set[tuple[int, str]]:
+    """Return which values a training curve has: of which step, and of which series."""
     from ftrun.evaluation.metrics import parse_metrics
 
-    return len(parse_metrics((metrics or b"").decode("utf-8", "replace")))
+    rows = parse_metrics((metrics or b"").decode("utf-8", "replace"))
+    return {
+        (row.step, name)
+        for row in rows
+        for name, value in dataclasses.asdict(row).items()
+        if name != "step" and value is not None
+    }
 
 
 def archive_answers(context: Context, *, present: bool = False) -> bool:
@@ -179,9 +187,24 @@ def restore_wait(context: Context) -> Mapping[str, Any] | None:
         return None  # the server is asked instead
     if job is None or found.get("job_id") != job.job_id:
         return None
-    if _steps(metrics) or not _steps(_bytes(context.folder / METRICS)):
+    if _measured(metrics) or not _measured(_bytes(context.folder / METRICS)):
         _write_changed(context.folder / METRICS, metrics)
     return found
+
+
+def restore_fuller_curve(context: Context, found: str) -> bool:
+    """Restore this job's archived metrics where `found` is empty or lacks some of their measurements; return
+    whether they were restored.
+    """
+    now, archived = _measured(found.encode()), _measured(_bytes(archive_of(context) / METRICS))
+    return not (now and now >= archived) and restore_wait(context) is not None
+
+
+def with_earlier(context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what waiting for a job found and, of that which is now unknown, what was found earlier."""
+    earlier = (_mapping(_entry(archive_of(context)), "wait"), context.result("wait"))
+    archived, known = (one if one.get("job_id") == found["job_id"] else {} for one in earlier)
+    return _fuller(_fuller(archived, known), found)
 
 
 def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
