@@ -79,7 +79,7 @@ def test_without_questions_what_still_stands_is_removed(azure: Paid, management:
 def test_a_deployment_stays_known_where_the_target_needs_none_any_more(
     azure: Paid, management: Management
 ) -> None:
-    """A target that is said to need no deployments leaves none behind: it is named, and removed for the next."""
+    """A target that is said to need no deployments leaves none behind: it is named, and removed later."""
     hourly(azure)
     refuse_answers(azure)
     azure.json("run", azure.config, "--yes", code=1)

@@ -37,6 +37,7 @@ def paid(
     folder.mkdir()
     monkeypatch.chdir(folder)
     made = make_paid(folder, capfd, plain_provider())
+    made.provider.trained_tokens = 1000
     text = made.config.read_text(encoding="utf-8").split("eval:")[0]
     text = text.replace("[{path: toy.csv}]", "[{path: toy.csv}], split: {test: 2, seed: 1}")
     made.config.write_text(text + QUESTIONS, encoding="utf-8")
@@ -295,6 +296,25 @@ def test_what_the_server_no_longer_says_of_the_job_is_kept(clone: Clone) -> None
     assert clone.paid.json("history", str(clone.config))["models"] == before
     assert clone.lost("history") == []
     assert [line for line in clone.lost("report.md") if "its SHA-256" not in line] == []
+
+
+def test_adopting_the_job_that_is_known_forgets_nothing_of_it(clone: Clone) -> None:
+    """`ftrun adopt` with the job of this configuration keeps what it cost, and when it was trained."""
+    before = clone.paid.json("history", str(clone.config))["models"]
+    clone.paid.run("adopt", str(clone.config), "ftjob-1")
+    assert clone.paid.json("history", str(clone.config))["models"] == before
+    clone.run()
+    assert clone.asked == 0
+    assert clone.lost("history") == []
+
+
+def test_adopting_our_own_running_job_leaves_it_paid_for_by_us(paid: Paid) -> None:
+    """A job that was left running is settled at its end, and counts against the budget, adopted or not."""
+    paid.run("run", str(paid.config), "--yes", "--detach", code=75)
+    paid.run("adopt", str(paid.config), "ftjob-1")
+    paid.run("run", str(paid.config), "--yes")
+    jobs = [one for one in paid.json("ledger", str(paid.config))["entries"] if one["kind"] == "job"]
+    assert [(one["standing"], one["what"], one["tokens"]) for one in jobs] == [("actual", "ftjob-1", 1000)]
 
 
 def test_what_was_answered_before_a_failure_is_in_the_history(
