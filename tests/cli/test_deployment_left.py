@@ -94,6 +94,33 @@ def test_a_deployment_stays_known_where_the_target_needs_none_any_more(
     assert management.up == {} and management.deletes == [left]
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_state_that_forgets_a_deployment_is_refused(
+    azure: Paid, management: Management, gone: bool
+) -> None:
+    """An earlier state, as git may bring it back, or none: the backup knows what is up, and repair restores
+    it.
+    """
+    hourly(azure)
+    azure.json("run", azure.config, "--yes", "--until", "wait")
+    path = azure.folder / "runs/toy/paid/state.json"
+    before = path.read_bytes()
+    refuse_answers(azure)
+    azure.json("run", azure.config, "--yes", code=1)
+    (left,) = management.up
+    if gone:
+        path.unlink()
+    else:
+        path.write_bytes(before)
+    refused = azure.json("run", azure.config, "--yes", code=4)["error"]
+    assert refused["code"] == ("state_missing" if gone else "state_older")
+    assert f"deployment {left}, which may cost money by the hour" in refused["message"]
+    azure.json("state", "repair", azure.config)
+    azure.add(OTHER)
+    azure.json("run", azure.config, "--yes", code=1)
+    assert left in management.deletes and left not in management.up
+
+
 def test_the_ledger_has_the_hours_of_a_deployment(azure: Paid, management: Management) -> None:
     """Estimated before it is made, actual when it is gone; the month's budget counts it."""
     hourly(azure)

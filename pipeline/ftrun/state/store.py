@@ -91,7 +91,7 @@ class StateStore:
 
     def _refuse_forgetting(self, state: State | None) -> None:
         """Refuse a missing, earlier or other `state`, as git may leave it, where the backup knows of a paid
-        call without an answer, or of a job, that the state lacks.
+        call without an answer, of a deployment, or of a job, that the state lacks.
         """
         self.lost, raw = None, self.read(BACKUP) or b""
         if not any(mark in raw for mark in PAID):
@@ -106,12 +106,14 @@ class StateStore:
             what = "an unclear request to create a job, which may exist and cost money"
             if jobs:
                 what = ", ".join(f"job {one.job_id}" for one in jobs)
+            elif last.deployment is not None:
+                what = f"deployment {last.deployment['deployment']}, which may cost money by the hour"
             raise DecisionError(
                 f"{self.shown()} {why}, and its backup knows of {what}; no call was made",
                 code="state_missing" if state is None else "state_older",
                 file=self.shown(),
                 hint="`ftrun state repair CONFIG` restores what the backup knows; the next run then looks "
-                "for the job.",
+                "for it.",
             )
         self.lost = last if state is None else None
 
