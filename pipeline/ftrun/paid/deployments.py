@@ -81,7 +81,7 @@ def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) ->
         "deployment": name,
         "model": model,
         "sku": where.sku,
-        "since": _now(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "effect": effect,
     }
     result["resource"] = {part: value for part, value in asdict(where).items() if part in PLACE}
@@ -200,7 +200,3 @@ def _hours(facts: Mapping[str, Any]) -> list[datetime]:
     since = datetime.fromisoformat(facts["since"])
     begun = math.ceil((datetime.now(UTC) - since) / timedelta(hours=1))
     return [since + timedelta(hours=number) for number in range(max(1, begun))]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

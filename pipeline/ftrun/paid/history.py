@@ -15,7 +15,7 @@ from typing import Any
 from ftrun.experiment.places import shown_path
 from ftrun.files import write_atomic, write_json
 from ftrun.paid.job_spec import spec_key
-from ftrun.state import JobRecord, State
+from ftrun.state import State
 from ftrun.state.forms import check_result
 from ftrun.text import without_formulas
 from ftrun.workflow.context import Context
@@ -54,12 +54,14 @@ def archive(context: Context, *, answers: bool, reported: bool = False) -> None:
     same_job = _mapping(before, "wait").get("job_id") in (None, waited.result.get("job_id"))
     scores = evaluated(context, key) if answers else None
     answered = scores is not None and archive_answers(context, present=True)
+    checked = context.result("check")
+    learned_from = {name: checked.get(name) for name in ("examples", "train_tokens")}
     entry = {
         **before,
         "spec_key": key,
         "spec": job.spec,
         "wait": _fuller(_mapping(before, "wait"), waited.result) if same_job else waited.result,
-        "data": _fuller(_mapping(before, "data"), _data(context)),
+        "data": _fuller(_mapping(before, "data"), learned_from),
         "metrics": scores or _mapping(before, "metrics"),
     }
     if not before and (folder / ENTRY).exists():
@@ -81,12 +83,6 @@ def evaluated(context: Context, key: str) -> Mapping[str, Any] | None:
     if record.inputs.get("job") != shortened({"job": key})["job"]:
         return None
     return _mapping(record.result, "metrics")
-
-
-def _data(context: Context) -> dict[str, Any]:
-    """Return how much the model learned from."""
-    checked = context.result("check")
-    return {name: checked.get(name) for name in ("examples", "train_tokens")}
 
 
 def _fuller(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,16 +220,12 @@ def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
         yield {
             "spec_key": key,
             "current": key == current,
-            **_facts(job),
+            **{name: getattr(job, name) for name in JOB_FACTS},
             "usd": cost.usd if cost else None,
             "examples": _mapping(entry, "data").get("examples"),
             "metrics": _mapping(entry, "metrics"),
             "answers": str(kept / ANSWERS) if (kept / ANSWERS).exists() else None,
         }
-
-
-def _facts(job: JobRecord) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in JOB_FACTS}
 
 
 def _entry(folder: Path) -> Mapping[str, Any]:

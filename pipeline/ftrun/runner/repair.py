@@ -64,7 +64,8 @@ def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
                 raise
             older, wrong = error.code == "state_older", str(error)
         source, state = _restored(session, session.store.read("state.json") or b"", older=older)
-        kept = session.store.put_aside(_kept_name()) if session.store.exists() else None
+        aside = f"state.json.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}"
+        kept = session.store.put_aside(aside) if session.store.exists() else None
         if state is not None:
             session.store.save(state)
         with _context(session, emit) as context:
@@ -118,10 +119,6 @@ def merged(one: State, other: State) -> State:
         newer.attempts[base] = max(number, newer.attempts.get(base, 1))
     newer.serial = max(one.serial, other.serial)
     return newer
-
-
-def _kept_name() -> str:
-    return f"state.json.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}"
 
 
 @contextmanager

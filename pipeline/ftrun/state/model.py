@@ -19,7 +19,7 @@ PLAIN = ("experiment", "target", "file", "identity", "lineage", "serial")
 
 @dataclass(slots=True, kw_only=True)
 class StageRecord:
-    """What became of a stage: its fingerprint, its inputs in short form, and the facts that it found."""
+    """The outcome of a stage: its fingerprint, its inputs in short form, and the facts that it found."""
 
     status: Literal["done", "failed", "running", "pending"]
     fingerprint: str
@@ -166,7 +166,7 @@ class State:
         )
 
     def forget_remote(self) -> None:
-        """Drop everything that belongs to a store or account that is not there any more."""
+        """Drop everything that belongs to a store or account that no longer exists."""
         self.uploads, self.partial_uploads, self.upload_intents = {}, {}, {}
         self.jobs, self.intents, self.attempts = {}, {}, {}
         for name in ("upload", "train", "wait", "evaluate", "report"):

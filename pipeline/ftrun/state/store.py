@@ -12,7 +12,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from ftrun.errors import DecisionError
 from ftrun.files import digest, refuse_large, rename, write_atomic
@@ -79,7 +78,12 @@ class StateStore:
         it must not come back. DecisionError if somebody else wrote the file since it was read.
         """
         if self.read("state.json") != self._seen:
-            self._refuse_overtaken()
+            raise DecisionError(
+                f"{self.shown()} was changed by something else while this run was going on",
+                code="state_changed",
+                file=self.shown(),
+                hint="Run the same command again: it reads the new state, and finds its job at the target.",
+            )
         state.serial += 1
         data = state_bytes(state)
         if no_way_back:
@@ -116,14 +120,6 @@ class StateStore:
                 "for it.",
             )
         self.lost = last if state is None else None
-
-    def _refuse_overtaken(self) -> NoReturn:
-        raise DecisionError(
-            f"{self.shown()} was changed by something else while this run was going on",
-            code="state_changed",
-            file=self.shown(),
-            hint="Run the same command again: it reads what is there now, and finds its job at the target.",
-        )
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:
