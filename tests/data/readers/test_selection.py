@@ -57,7 +57,7 @@ def test_where_sees_renamed_columns_and_the_whole_row(make: Any) -> None:
     [
         ("yaer|int > 2000", "there is no column 'yaer'"),
         ("year > 2000", "not supported"),
-        ("topic", "it gives a text, not true or false"),
+        ("topic", "it evaluates to a text, not true or false"),
         ("range(10**9)|list|length > 1", "larger"),
         ("q.__class__.__mro__ and true", "unsafe"),
     ],
