@@ -23,8 +23,8 @@ sys.path.insert(0, str(ROOT / "pipeline"))
 import openai  # noqa: E402
 
 from reliability.conftest import WORDS, make_project  # noqa: E402
+from support.fork_server import import_everything  # noqa: E402
 from support.provider import KEY, Provider  # noqa: E402
-from support.zygote import import_everything  # noqa: E402
 
 
 def run_once(folder: Path) -> tuple[float, float, int]:

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.forked import Forked, can_be_forked, fork_server
+
 ROOT = Path(__file__).resolve().parents[1]
 FOREIGN = ("OPENAI_", "AZURE_", "ANTHROPIC_", "AWS_", "HF_", "FTRUN_", "XDG_")
 KEPT = ("FTRUN_TEST_CACHE", "FTRUN_TEST_ALL")
-os.environ.pop("PYTHONUNBUFFERED", None)  # users have none: what is printed waits in a buffer
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell starts what is in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or no run of a test would hear of Ctrl-C
 # the same examples each time, as long as they take: only `make test-all` goes on looking for others
@@ -73,7 +74,10 @@ def _end_engine(home: Path) -> None:
 
 
 class Ftrun:
-    """Runs the command line in a process of its own, as a user would."""
+    """Runs the command line in a process of its own, as a user would.
+
+    It is forked from one that has imported ftrun, unless it is to be `fresh`: an interpreter that starts.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -85,12 +89,22 @@ class Ftrun:
         timeout: float = 300,
         stdin: str | None = None,
         encoding: str | None = None,
+        fresh: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         """Run `ftrun WORDS` to its end and return exit code and output."""
+        environment = {**os.environ, **(env or {})}
+        if not fresh and not stdin and can_be_forked(environment):
+            run = fork_server().start(words, cwd=self.folder, env=environment, encoding=encoding)
+            try:
+                said = run.communicate(timeout)
+            except subprocess.TimeoutExpired:
+                run.kill()
+                raise
+            return subprocess.CompletedProcess(["ftrun", *words], run.wait(), *said)
         return subprocess.run(
             [sys.executable, "-m", "ftrun", *words],
             cwd=self.folder,
-            env={**os.environ, **(env or {})},
+            env=environment,
             capture_output=True,
             text=True,
             encoding=encoding,
@@ -99,17 +113,11 @@ class Ftrun:
             check=False,
         )
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, *words: str, env: Mapping[str, str] | None = None) -> Forked:
         """Start `ftrun WORDS` and return the process, in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "ftrun", *words],
-            cwd=self.folder,
-            env={**os.environ, **(env or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        environment = {**os.environ, **(env or {})}
+        assert can_be_forked(environment)
+        return fork_server().start(words, cwd=self.folder, env=environment, session=True)
 
     def json(self, *words: str, code: int = 0, **how: Any) -> dict[str, Any]:
         """Run `ftrun WORDS --json`, hold it to the exit code, and return the one document on stdout."""

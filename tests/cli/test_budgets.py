@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
+from support.forked import Forked
 from support.paid_project import Paid
 from support.scripted_server import Answer, Asked, refusal
 
@@ -189,7 +190,7 @@ def test_the_way_on_after_another_job_is_not_another_one(paid: Paid) -> None:
 def test_kills_do_not_make_the_budget_forget(paid: Paid, words: tuple[str, ...]) -> None:
     """A run that is killed while it waits for an answer has written what came: the budget still holds."""
     answering(paid, LONG, text="1. これは\n2. それは")
-    killed: list[subprocess.Popen[str]] = []
+    killed: list[Forked] = []
     script = paid.provider.hook
 
     def hook(asked: Asked) -> Answer | None:

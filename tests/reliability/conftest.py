@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
 from ftrun.state.locks import user_file
+from support.forked import Forked, ForkServer, fork_server
 from support.provider import KEY, MODEL, PATIENCE, Provider
 
 FULL = bool(os.environ.get("FTRUN_TEST_ALL"))
@@ -48,23 +45,26 @@ FOREVER = 10**6  # looks at a job
 class Run:
     """A run that was started: its process, and where it writes."""
 
-    pid: int
+    process: Forked
     folder: Path
+
+    @property
+    def pid(self) -> int:
+        """Return the process id."""
+        return self.process.pid
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for the end and return the exit code; the negative signal of a run that was killed."""
-        end = time.monotonic() + seconds
-        while not self.ended:
-            if time.monotonic() > end:
-                os.kill(self.pid, signal.SIGKILL)
-                raise AssertionError(f"the run did not end in {seconds} s: {self.stderr}")
-            time.sleep(0.005)
-        return int((self.folder / "code").read_text())
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"the run did not end in {seconds} s: {self.stderr}") from None
 
     @property
     def ended(self) -> bool:
         """Say whether it has come to its end, or was killed."""
-        return (self.folder / "code").exists()
+        return self.process.poll() is not None
 
     @property
     def stdout(self) -> str:
@@ -98,18 +98,9 @@ class Run:
 class Runs:
     """Starts runs from a process that has imported everything already."""
 
-    def __init__(self, folder: Path, pipeline: Path = ROOT / "pipeline") -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, server: ForkServer) -> None:
+        self._folder, self._server = folder, server
         self._started: list[Run] = []
-        path = os.pathsep.join((str(pipeline), str(ROOT / "tests")))
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "support.zygote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        assert self._zygote.stdout is not None and self._zygote.stdout.readline() == "ready\n"
 
     def start(
         self,
@@ -128,20 +119,24 @@ class Runs:
         """
         folder = self._folder / str(len(self._started))
         folder.mkdir()
-        order = {
-            "cwd": str(cwd),
-            "words": words or WORDS,
-            "env": {**os.environ, "PAID_KEY": KEY, **(env or {})},
-            "folder": str(folder),
-            "at": at,
-            "errno": errno,
-            "clock": clock,
-            "out": str(out) if out else None,
-        }
-        assert self._zygote.stdin is not None and self._zygote.stdout is not None
-        self._zygote.stdin.write(json.dumps(order) + "\n")
-        self._zygote.stdin.flush()
-        self._started.append(Run(pid=int(self._zygote.stdout.readline()), folder=folder))
+        with contextlib.ExitStack() as files:
+            stdout, stderr = (
+                files.enter_context((out or folder / name).open("a")).fileno()
+                for name in ("stdout", "stderr")
+            )
+            process = self._server.start(
+                words or WORDS,
+                cwd=cwd,
+                env={**os.environ, "PAID_KEY": KEY, **(env or {})},
+                session=True,
+                points=folder / "points",
+                at=at,
+                errno=errno,
+                clock=clock,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        self._started.append(Run(process=process, folder=folder))
         return self._started[-1]
 
     def __call__(self, cwd: Path, *words: str, **how: Any) -> Run:
@@ -151,18 +146,11 @@ class Runs:
         return run
 
     def close(self) -> None:
-        """End the process that forks, and the runs that nobody waited for: they write where nothing may be
-        left when the test is over.
-        """
+        """End the runs that nobody waited for: they write where nothing may be left when the test is over."""
         for run in self._started:
             if not run.ended:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(run.pid, signal.SIGKILL)
+                run.process.kill()
                 run.wait()
-        assert self._zygote.stdin is not None and self._zygote.stdout is not None
-        self._zygote.stdin.close()
-        self._zygote.wait()
-        self._zygote.stdout.close()
 
 
 @pytest.fixture
@@ -178,7 +166,7 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """Return the way to start runs."""
-    found = Runs(tmp_path_factory.mktemp("runs"))
+    found = Runs(tmp_path_factory.mktemp("runs"), fork_server())
     yield found
     found.close()
 

@@ -18,6 +18,7 @@ from typing import get_args
 
 from conftest import ROOT
 from reliability.conftest import Runs, make_project, recover, sound
+from support.forked import fork_server
 from support.provider import Call, Fault, Provider
 
 DOCUMENT = ROOT / "docs/reliability.md"
@@ -110,7 +111,7 @@ def main() -> None:
         os.environ["HOME"] = name
         folder = Path(name)
         (folder / "runs").mkdir()
-        runs = Runs(folder / "runs")
+        runs = Runs(folder / "runs", fork_server())
         lines = table(
             "died at (file, folder or connection)", die_at_points(runs, folder / "points", step=step)
         )

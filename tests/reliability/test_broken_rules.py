@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 from reliability import test_lost_answers, test_neighbours, test_open_calls, test_state_damage
 from reliability.conftest import CREATE, Runs, finished, make_project
+from support.forked import ForkServer
 from support.provider import Call, Fault, Provider
 
 Test = Callable[[Runs, Provider, Path], None]
@@ -211,12 +212,14 @@ def test_a_broken_rule_is_noticed(rule: str, tmp_path: Path, provider: Provider)
     assert text.count(broken.right) == 1, "the rule is not written there any more: fix this table"
     path.write_text(text.replace(broken.right, broken.wrong), encoding="utf-8")
     (tmp_path / "runs").mkdir()
-    runs = Runs(tmp_path / "runs", copy)
+    server = ForkServer(copy)
+    runs = Runs(tmp_path / "runs", server)
     try:
         with pytest.raises(AssertionError):
             broken.notices(runs, provider, make_project(tmp_path / "project", provider))
     finally:
         runs.close()
+        server.close()
 
 
 @pytest.mark.parametrize(

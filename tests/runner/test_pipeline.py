@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ import pytest
 
 from conftest import Ftrun
 from support.engine_process import PATIENCE, wait_until
+from support.forked import Forked
 
 CONFIG = "configs/toy.yaml"
 SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.15"}
-VERY_SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "1"}  # for who must come in time on a busy machine
+VERY_SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.4"}  # for who must come in time on a busy machine
 
 
-def job_of(project: Path, process: subprocess.Popen[str]) -> str:
+def job_of(project: Path, process: Forked) -> str:
     """Wait until the run has created its job, and return the job's id."""
     state = project / "runs/toy/local/state.json"
 

@@ -1,12 +1,10 @@
-"""Owns a real engine in a process of its own, as tests want it: started, killed, started again."""
+"""A real engine in a process of its own, as tests want it: started, killed, started again."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +13,8 @@ from typing import Any, Literal
 
 import openai
 from openai.types.fine_tuning import FineTuningJob
+
+from support.forked import Forked, fork_server
 
 PIPELINE = Path(__file__).resolve().parents[2] / "pipeline"
 FINISHED = ("succeeded", "failed", "cancelled")
@@ -35,15 +35,15 @@ class Engine:
     base_url: str = ""
     token: str = ""
     store: str = ""
-    process: subprocess.Popen[str] | None = None
+    process: Forked | None = None
 
     def start(self) -> Engine:
         """Start the process and wait until it is ready."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ftrun", "serve", "--json", "--home", str(self.home)],
-            stdout=subprocess.PIPE,
-            text=True,
+        self.process = fork_server().start(
+            ["serve", "--json", "--home", str(self.home)],
+            cwd=Path.cwd(),
             env=environment(**self.variables),
+            stderr=2,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

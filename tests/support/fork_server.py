@@ -1,20 +1,28 @@
-"""Owns a process that has imported ftrun and forks it: a run starts at once, and can be killed at a point.
+"""A process that has imported ftrun and forks it: a run starts at once, and can be killed at a point.
 
-Started as a program it reads one JSON object a line and forks a keeper for each, which forks the run, tells
-its process id, waits for it and writes down how it ended. `at` is the N-th thing that touches files or the
-network: there the run is killed with SIGKILL, or the system answers with the error `errno`. `clock` shifts
-its wall clock.
+It is a run like any other: a process of its own with its own environment, folder and streams, which ends as
+Python ends. Started as a program it reads orders from the socket that is its standard input, each with the
+descriptors for its report, stdin, stdout and stderr. For each it forks a keeper, which forks the run; the run
+reports its process id, the keeper how it ended. `at` is the N-th thing that touches files or the network:
+there the run is killed with SIGKILL, or the system answers with the error `errno`. `clock` shifts its wall
+clock.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
+import pkgutil
 import re
+import runpy
 import signal
+import socket
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +31,46 @@ PACKAGES = (
     *("cli", "data", "evaluation", "experiment", "paid", "report", "runner", "stages", "state", "targets"),
     *("watching", "workflow"),
 )
+MODULES = ("ftrun.engine.launch", "ftrun.engine.server")  # those that train import PyTorch, which has threads
 EVENTS = frozenset(("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "socket.connect"))
+HEAD = 8  # bytes with the length of an order
 
 
 def main() -> None:
-    """Fork a run for each line of the standard input, until it ends."""
+    """Fork a run for each order until there are no more; return in the process that is to run it."""
     import_everything()
+    gc.freeze()
+    control = socket.socket(fileno=os.dup(0))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    print("ready", flush=True)
-    for line in sys.stdin:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
+    control.sendall(b"\n")
+    while True:
+        head, (report, *streams) = _receive(control)
+        order = json.loads(head)
         if os.fork() == 0:
-            _keep(json.loads(line))
+            control.close()
+            if _keep(report, streams):
+                _run(order, report, streams)
+        for descriptor in (report, *streams):
+            os.close(descriptor)
+
+
+def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
+    """Return an order and its descriptors; exit where there are no more."""
+    head, descriptors, _, _ = socket.recv_fds(control, HEAD, 4)
+    if not head:
+        os._exit(0)
+    order = b""
+    while len(order) < int.from_bytes(head, "big"):
+        order += control.recv(int.from_bytes(head, "big") - len(order))
+    return order, descriptors
 
 
 def import_everything() -> None:
-    import importlib
-    import pkgutil
-
+    """Import what runs import, and what takes long to build."""
     import ftrun
 
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *MODULES):
         importlib.import_module(name)
     for package in PACKAGES:
         where = [f"{folder}/{package}" for folder in ftrun.__path__]
@@ -53,55 +81,57 @@ def import_everything() -> None:
     text_counter("o200k_base", 1)(["a"])  # its table takes a second to load; threads don't survive a fork
 
 
-def _keep(order: Mapping[str, Any]) -> None:
-    """Fork the run, tell its process id, and write its exit code when it has ended."""
+def _keep(report: int, streams: Sequence[int]) -> bool:
+    """Fork the run, return True in it; here report its exit code when it has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
-        _run(order)
-    os.write(1, f"{pid}\n".encode())
+        return True
+    for descriptor in (0, 1, *streams):
+        os.close(descriptor)
     _, status = os.waitpid(pid, 0)
-    code = Path(order["folder"]) / "code"
-    code.with_suffix(".tmp").write_text(str(os.waitstatus_to_exitcode(status)))
-    code.with_suffix(".tmp").replace(code)
+    os.write(report, f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
-def _run(order: Mapping[str, Any]) -> None:
-    os.setsid()
-    folder = Path(order["folder"])
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        path = order.get("out") or folder / name
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def _run(order: Mapping[str, Any], report: int, streams: Sequence[int]) -> None:
+    """Be `python -m ftrun WORDS`, as if it had just been started."""
+    if order["session"]:
+        os.setsid()
+    os.write(report, f"{os.getpid()}\n".encode())
+    os.close(report)
+    for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
-        # as Python starts: a stream that was opened on a file asks a pipe for its position, in vain
-        setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the process
+        os.close(descriptor)
+    _open_streams()
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
-    for name in ("SIGINT", "SIGTERM", "SIGPIPE"):
-        signal.signal(
-            getattr(signal, name), signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
-        )
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as Python starts
-    if order.get("clock"):
+    time.tzset()
+    tempfile.tempdir = None
+    sys.path[0] = order["cwd"]
+    sys.argv = ["ftrun", *order["words"]]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if order["clock"]:
         _shift_clock(order["clock"])
-    points = _Points(order)
-    sys.addaudithook(points)
-    _count_fsync(points)
-    code = 3
-    try:
-        from ftrun.cli import main as ftrun_main
+    if order["points"]:
+        points = _Points(order)
+        sys.addaudithook(points)
+        _count_fsync(points)
+    runpy.run_module("ftrun", run_name="__main__", alter_sys=True)
+    sys.exit()
 
-        ftrun_main(order["words"])
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+
+def _open_streams() -> None:
+    """Open the streams anew, as Python does: an old one would ask a pipe for its position, in vain."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        old = getattr(sys, name)
+        new = os.fdopen(
+            number, "w" if number else "r", encoding=old.encoding, errors=old.errors, closefd=False
+        )
+        new.reconfigure(line_buffering=name == "stderr")
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
 
 
 class _Points:
@@ -111,7 +141,7 @@ class _Points:
         self._inside = order["cwd"], str(order["env"].get("HOME", "/nowhere"))
         self._at, self._errno = order.get("at"), order.get("errno")
         self._count = 0
-        self._log = os.open(Path(order["folder"]) / "points", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._log = os.open(order["points"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         name = self._name(event, args)
