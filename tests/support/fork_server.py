@@ -26,7 +26,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("openai", "jinja2", "jsonschema", "rich", "filelock")
+LIBRARIES = (
+    *("jinja2", "jsonschema", "rich", "filelock", "h11", "httpcore2", "openai", "openai.lib.streaming.chat"),
+    *("openai.resources.chat.completions", "openai.resources.files", "openai.resources.fine_tuning.jobs"),
+    "openai.resources.models",
+)
 PACKAGES = (
     *("cli", "data", "evaluation", "experiment", "paid", "report", "runner", "stages", "state", "targets"),
     *("watching", "workflow"),
