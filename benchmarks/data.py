@@ -279,14 +279,15 @@ def _compare_sums(ours: str, theirs: str) -> None:
 def phases(config: Path) -> None:
     """Print where the processor time of the pass over the data goes."""
     from ftrun.data.diagnostics.findings import Findings
+    from ftrun.data.pipeline.gathered import Spool
     from ftrun.data.pipeline.gathering import gather
-    from ftrun.data.pipeline.spool import Spool
+    from ftrun.data.readers.sources import source_files
     from ftrun.experiment import build_experiment, read_document
 
     experiment = build_experiment(read_document(config, ()), None)
     start = time.process_time()
     with Spool(config.parent) as spool:
-        gathered = gather(experiment, spool, Findings())
+        gathered = gather(experiment, source_files(experiment), spool, Findings())
     seconds = {**gathered.seconds, "hand out and collect": time.process_time() - start}
     whole = sum(seconds.values())
     print("  where the processor time of reading goes (loading the vocabularies is part of `count`):")

@@ -29,7 +29,7 @@ RUN_AS = {  # README commands that are run in another form here: a real model ta
     "review configs/hiroyuki.yaml": "review configs/hiroyuki.yaml --list",
 }
 STOPS = {  # README commands that need a key or a budget: exit code and a part of the message without one
-    "augment configs/hiroyuki.yaml --with openai": (4, "Add --yes, or a `budget"),
+    "augment configs/hiroyuki.yaml --with openai": (4, "Add --yes, or set a `budget"),
     "configs/hiroyuki.yaml --target openai": (2, "OPENAI_API_KEY is not set"),
 }
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -10,7 +10,7 @@ import pytest
 
 from ftrun.augment.entries import ReviewEntry, SourceRow
 from ftrun.augment.review_file import ReviewFile, yaml_line
-from ftrun.augment.shapes import shape_of
+from ftrun.augment.row_texts import row_texts_of
 from ftrun.data.types import MARK
 from ftrun.errors import DataError, DecisionError, UsageError
 from ftrun.experiment.model import Experiment
@@ -37,7 +37,7 @@ def entry(
 
 def review_of(experiment: Experiment) -> ReviewFile:
     """Return the review file of an experiment."""
-    return ReviewFile(experiment, shape_of(experiment), experiment.project / "runs" / "toy")
+    return ReviewFile(experiment, row_texts_of(experiment), experiment.project / "runs" / "toy")
 
 
 @pytest.fixture
@@ -156,6 +156,6 @@ def test_no_link_is_taken_for_one_of_the_files(build: Build, tmp_path: Path, nam
         path = tmp_path / name
         path.symlink_to(target)
         with pytest.raises(DecisionError, match="symbolic link") as caught:
-            ReviewFile(experiment, shape_of(experiment), tmp_path / "runs")
+            ReviewFile(experiment, row_texts_of(experiment), tmp_path / "runs")
         assert caught.value.problem.file == str(path)
         path.unlink()

@@ -76,6 +76,51 @@ def test_without_questions_what_still_stands_is_removed(azure: Paid, management:
     assert management.up == {}
 
 
+def test_a_deployment_stays_known_where_the_target_needs_none_any_more(
+    azure: Paid, management: Management
+) -> None:
+    """A target that is said to need no deployments leaves none behind: it is named, and removed later."""
+    hourly(azure)
+    refuse_answers(azure)
+    azure.json("run", azure.config, "--yes", code=1)
+    (left,) = management.up
+    text = azure.config.read_text(encoding="utf-8")
+    text = text.replace("provider: azure,", "provider: azure, capabilities: {deployment: none},")
+    azure.config.write_text(text, encoding="utf-8")
+    azure.json("run", azure.config, "--yes", code=1)
+    assert f"deployment {left} stays up" in azure.error
+    azure.add(OTHER)
+    azure.json("run", azure.config, "--yes", code=1)
+    assert management.up == {} and management.deletes == [left]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_state_that_forgets_a_deployment_is_refused(
+    azure: Paid, management: Management, gone: bool
+) -> None:
+    """An earlier state, as git may bring it back, or none: the backup knows what is up, and repair restores
+    it.
+    """
+    hourly(azure)
+    azure.json("run", azure.config, "--yes", "--until", "wait")
+    path = azure.folder / "runs/toy/paid/state.json"
+    before = path.read_bytes()
+    refuse_answers(azure)
+    azure.json("run", azure.config, "--yes", code=1)
+    (left,) = management.up
+    if gone:
+        path.unlink()
+    else:
+        path.write_bytes(before)
+    refused = azure.json("run", azure.config, "--yes", code=4)["error"]
+    assert refused["code"] == ("state_missing" if gone else "state_older")
+    assert f"deployment {left}, which may cost money by the hour" in refused["message"]
+    azure.json("state", "repair", azure.config)
+    azure.add(OTHER)
+    azure.json("run", azure.config, "--yes", code=1)
+    assert left in management.deletes and left not in management.up
+
+
 def test_the_ledger_has_the_hours_of_a_deployment(azure: Paid, management: Management) -> None:
     """Estimated before it is made, actual when it is gone; the month's budget counts it."""
     hourly(azure)

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import FilePlace, Findings
 from ftrun.data.readers.json_rows import canonical_line, json_line, json_value, row_of_line
 
 

@@ -20,7 +20,7 @@ from support.engine_process import Engine, finish, rows, upload, wait_until
     [
         ({"model": "gpt-5"}, "model", "smollm2-135m-instruct"),
         ({"training_file": "file-none"}, "training_file", "no file"),
-        ({"method": {"type": "dpo"}}, "method.type", "not in this version"),
+        ({"method": {"type": "dpo"}}, "method.type", "not supported yet"),
         ({"hyperparameters": {"n_epochs": 51}}, "hyperparameters.n_epochs", "1 to 50"),
         ({"hyperparameters": {"n_epochs": True}}, "hyperparameters.n_epochs", "1 to 50"),
         ({"hyperparameters": {"batch_size": 0}}, "hyperparameters.batch_size", "1 to 256"),

@@ -110,6 +110,6 @@ def test_of_two_twins_the_one_that_is_left_is_taken(runs: Runs, provider: Provid
     run = runs(places[1])
     assert (run.wait(), run.error_code) == (4, "duplicates")
     said = run.document["error"]
-    assert "ftjob-2 cancelled" in said["message"] and "takes ftjob-1" in said["hint"]
+    assert "ftjob-2 cancelled" in said["message"] and "adopts ftjob-1" in said["hint"]
     run = runs(places[1])
     assert (run.wait(), run.document["job_id"], len(provider.jobs)) == (0, "ftjob-1", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -14,7 +15,7 @@ from ftrun.report.verdict import ranked, verdict
 
 def test_facts_survive_json(facts: Facts) -> None:
     """Facts written as JSON and read again are equal, nested values included."""
-    again = Facts.from_json(json.loads(json.dumps(facts.to_json())))
+    again = Facts.from_json(json.loads(json.dumps(dataclasses.asdict(facts))))
     assert again == facts
     assert isinstance(again.answers[0], Record)
     assert isinstance(again.data.splits["train"], SplitFacts)

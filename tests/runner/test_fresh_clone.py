@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from support.paid_project import Paid, make_paid, plain_provider
-from support.provider import KEY, Provider
+from support.provider import KEY, RESULTS
 from support.scripted_server import Answer, Asked, refusal
 
 RUNS = Path("runs/toy/paid")
@@ -24,7 +24,6 @@ eval:
     - {id: two, user: 二番は？}
 """
 THIRD = "    - {id: three, user: 三番は？}\n"
-CURVE = "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1,2.5,0.4,,\n2,1.5,0.5,,\n"
 
 
 @pytest.fixture
@@ -38,23 +37,12 @@ def paid(
     folder.mkdir()
     monkeypatch.chdir(folder)
     made = make_paid(folder, capfd, plain_provider())
+    made.provider.trained_tokens = 1000
     text = made.config.read_text(encoding="utf-8").split("eval:")[0]
     text = text.replace("[{path: toy.csv}]", "[{path: toy.csv}], split: {test: 2, seed: 1}")
     made.config.write_text(text + QUESTIONS, encoding="utf-8")
-    made.provider.hook = with_curve(made.provider)
     yield made
     made.server.close()
-
-
-def with_curve(provider: Provider) -> Callable[[Asked], Answer | None]:
-    """Return a hook that gives jobs a result file, and the file."""
-
-    def hook(asked: Asked) -> Answer | None:
-        for job in provider.jobs.values():
-            job["result_files"] = ["file-result"]
-        return Answer(CURVE.encode()) if asked.path == "/files/file-result/content" else None
-
-    return hook
 
 
 @dataclass(slots=True, kw_only=True)
@@ -265,7 +253,7 @@ def test_an_answer_that_is_nowhere_is_said_to_be_missing(clone: Clone) -> None:
 def test_a_training_curve_that_the_server_has_no_more_is_kept(clone: Clone) -> None:
     """Asked for its result file again, a server that lost it takes no curve from run, history or report."""
     clone.paid.provider.hook = lambda asked: (
-        refusal(404, "no such file") if asked.path.startswith("/files/file-result") else None
+        refusal(404, "no such file") if asked.path.startswith("/files/result-") else None
     )
     said = clone.run("--force", "wait")
     assert "the archived curve is used" in said
@@ -273,22 +261,77 @@ def test_a_training_curve_that_the_server_has_no_more_is_kept(clone: Clone) -> N
     assert clone.lost("history") == []
 
 
+@pytest.mark.parametrize(
+    "curve",
+    [
+        "step,train_loss,train_accuracy,valid_loss\n1,2.5,0.4,\n2,1.5,0.5,\n",  # as many steps, less of each
+        "step,train_loss,train_accuracy,valid_loss\n7,2.5,0.4,2\n8,1.5,0.5,2\n9,1.2,0.5,2\n",  # other steps
+        "step,train_loss\n",
+    ],
+)
+def test_a_training_curve_is_not_replaced_by_one_that_lacks_what_it_has(clone: Clone, curve: str) -> None:
+    """Asked for its result file again, a server that has less of it by now, or other steps, takes nothing."""
+    clone.paid.provider.results = curve.encode()
+    said = clone.run("--force", "wait")
+    assert "now has less than was archived; the archived curve is used" in said
+    assert (clone.folder / RUNS / "metrics.csv").read_bytes() == RESULTS.encode()
+    assert clone.lost("history") == []
+    assert [line for line in clone.lost("report.md") if "its SHA-256" not in line] == []
+
+
+def test_a_fuller_training_curve_replaces_the_archived_one(clone: Clone) -> None:
+    """A result file with all that is archived and more, as from a server that was late, is taken."""
+    clone.paid.provider.results = RESULTS.encode() + b"3,0.9,0.8,1.4,0.7\n"
+    clone.run("--force", "wait")
+    assert clone.kept("metrics.csv").read_bytes() == clone.paid.provider.results
+    assert (clone.folder / RUNS / "metrics.csv").read_bytes() == clone.paid.provider.results
+
+
+def test_what_the_server_no_longer_says_of_the_job_is_kept(clone: Clone) -> None:
+    """Asked again, a server that forgot times, tokens and values of the job takes them from nobody."""
+    (job,) = clone.paid.provider.jobs.values()
+    job.update(hyperparameters={}, finished_at=None, trained_tokens=None)
+    before = clone.paid.json("history", str(clone.config))["models"]
+    clone.run("--force", "wait")
+    assert clone.paid.json("history", str(clone.config))["models"] == before
+    assert clone.lost("history") == []
+    assert [line for line in clone.lost("report.md") if "its SHA-256" not in line] == []
+
+
+def test_adopting_the_job_that_is_known_forgets_nothing_of_it(clone: Clone) -> None:
+    """`ftrun adopt` with the job of this configuration keeps what it cost, and when it was trained."""
+    before = clone.paid.json("history", str(clone.config))["models"]
+    clone.paid.run("adopt", str(clone.config), "ftjob-1")
+    assert clone.paid.json("history", str(clone.config))["models"] == before
+    clone.run()
+    assert clone.asked == 0
+    assert clone.lost("history") == []
+
+
+def test_adopting_our_own_running_job_leaves_it_paid_for_by_us(paid: Paid) -> None:
+    """A job that was left running is settled at its end, and counts against the budget, adopted or not."""
+    paid.run("run", str(paid.config), "--yes", "--detach", code=75)
+    paid.run("adopt", str(paid.config), "ftjob-1")
+    paid.run("run", str(paid.config), "--yes")
+    jobs = [one for one in paid.json("ledger", str(paid.config))["entries"] if one["kind"] == "job"]
+    assert [(one["standing"], one["what"], one["tokens"]) for one in jobs] == [("actual", "ftjob-1", 1000)]
+
+
 def test_what_was_answered_before_a_failure_is_in_the_history(
     paid: Paid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that ends among the questions has kept the answers that it paid for: a clone asks the rest."""
-    curve = paid.provider.hook
 
     def hook(asked: Asked) -> Answer | None:
         if asked.path.endswith("/chat/completions") and questions(paid) > 1:
             return refusal(400, "no more")
-        return curve(asked)
+        return None
 
     paid.provider.hook = hook
     paid.run("run", str(paid.config), "--yes", code=1)
     clone = cloned(paid, monkeypatch)
     assert len(records(clone.kept())) == 1
-    paid.provider.hook = curve
+    paid.provider.hook = lambda asked: None
     clone.run()
     assert clone.asked == 3
 

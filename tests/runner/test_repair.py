@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ftrun.runner.repair import merged
-from ftrun.state import JobRecord, State, StateStore
+from ftrun.state import JobRecord, StageRecord, State, StateStore
 from ftrun.state.store import state_bytes
 from runner.conftest import RUN, Inside
 from support.faulty_proxy import FaultyServer
@@ -102,6 +102,25 @@ def test_a_merge_keeps_what_either_side_knows(tmp_path: Path) -> None:
     both = merged(one, other)
     assert {key: job.status for key, job in both.jobs.items()} == {"a": "succeeded", "b": "queued"}
     assert (both.attempts, both.serial) == ({"base": 3}, 5)
+
+
+def deployed(serial: int, **result: object) -> State:
+    """Return a state whose `deploy` stage found this; without any facts it never ran."""
+    state = State(experiment="x", target="t", file="f", identity={}, serial=serial)
+    if result:
+        facts = {"deployment": "d", "sku": "standard", **result}
+        state.stages["deploy"] = StageRecord(status="done", fingerprint="f", result=facts)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("newer", "up"),
+    [({}, "1"), ({"effect": "0", "removed": True}, "1"), ({"effect": "1", "removed": True}, None)],
+)
+def test_a_merge_forgets_no_deployment(newer: dict[str, object], up: str | None) -> None:
+    """One that only the older side knows is kept, as it costs money, unless the newer side removed it."""
+    both = merged(deployed(3, effect="1"), deployed(5, **newer))
+    assert (both.deployment or {}).get("effect") == up
 
 
 def test_a_merge_conflict_is_repaired_from_both_sides(

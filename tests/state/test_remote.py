@@ -97,7 +97,7 @@ def test_a_run_whose_lock_was_taken_away_writes_nothing_more(tmp_path: Path) -> 
     store = RemoteStore(tmp_path / "a", FolderStorage(tmp_path / "shared"))
     with store.locked(wait=False):
         assert store.unlock(store.holder()["id"])
-        with pytest.raises(DecisionError, match="taken away"):
+        with pytest.raises(DecisionError, match="was removed while this run"):
             store.save(state())
     assert store.load() is None
 

@@ -78,7 +78,6 @@ def plain_provider(**capabilities: bool) -> Provider:
         models=models,
         first_status="running",
         ignore_filter=True,
-        results=b"",
         trained_tokens=None,
         usage=None,
     )

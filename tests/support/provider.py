@@ -129,7 +129,7 @@ class Provider:
         self.jobs[job_id] = {
             "id": job_id,
             "object": "fine_tuning.job",
-            "created_at": int(time.time()),
+            "created_at": int(time.time()) + len(self.jobs),  # later than those before it
             "status": "running",
             "fine_tuned_model": None,
             "finished_at": None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ftrun.experiment import services
+from ftrun.experiment import providers
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "targets.md"
 
@@ -12,7 +12,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "targets.md"
 def services_table() -> str:
     """Return the services as a Markdown table."""
     lines = ["| provider | service | address | key | otherwise | differs |", "|---|---|---|---|---|---|"]
-    for name, entry in services.table()["services"].items():
+    for name, entry in providers.table()["services"].items():
         address = entry.get("base_url") or "`endpoint` + /openai/v1"
         otherwise = ", ".join(f"{key}: {value}" for key, value in entry.get("capabilities", {}).items())
         cells = (
@@ -30,7 +30,7 @@ def services_table() -> str:
 def capabilities_table() -> str:
     """Return the capabilities as a Markdown table."""
     lines = ["| key | usual | otherwise | which means |", "|---|---|---|---|"]
-    for name, about in services.table()["protocol"].items():
+    for name, about in providers.table()["protocol"].items():
         usual, other = about["values"]
         lines.append(f"| `{name}` | {usual} | {other} | {about['meaning']} |")
     return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import ROOT
 from ftrun.errors import ConfigError, UsageError
-from ftrun.experiment import build_experiment, read_document, services
+from ftrun.experiment import build_experiment, providers, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.targets.api.jobs import create_arguments
 from ftrun.targets.azure import INFERENCE, token_for
@@ -45,7 +45,7 @@ def build(folder: Path, target: str, more: str = "") -> Experiment:
 
 def test_the_protocol_is_sent_whole() -> None:
     """To a server of the protocol everything goes as it is asked for."""
-    asked = create_arguments(REQUEST, services.capabilities("openai", {}))
+    asked = create_arguments(REQUEST, providers.capabilities("openai", {}))
     assert asked == {
         "model": "m",
         "training_file": "file-1",
@@ -64,7 +64,7 @@ def test_the_protocol_is_sent_whole() -> None:
 
 def test_what_a_service_does_not_take_is_left_out() -> None:
     """`auto` where it is no value, `method` where it is not known, a suffix where it is refused."""
-    nebius = create_arguments(REQUEST, services.capabilities("nebius", {}))
+    nebius = create_arguments(REQUEST, providers.capabilities("nebius", {}))
     assert nebius["hyperparameters"] == {"n_epochs": 3, "learning_rate": 1e-5, "lora": True}
     assert "method" not in nebius
     bare = {"suffix": "left_out", "seed": "left_out", "metadata": "left_out"}
@@ -120,18 +120,24 @@ def test_a_service_brings_its_address_and_the_name_of_its_key(
         ("provider: azure, model: m", "needs `endpoint`"),
         ("provider: bedrock, model: m", "needs `region`"),
         ("provider: nebius, model: m, endpoint: 'https://x'", "for `provider: azure`"),
-        ("provider: nebius, model: m, base_url: 'https://x/v1'", "a key of its own"),
+        ("provider: nebius, model: m, base_url: 'https://x/v1'", "needs its own key"),
         ("provider: azure, model: m, endpoint: 'http://x'", "plain http"),
-        ("provider: local, model: rehearsal, headers: {a: b}", "a local target has no such key"),
-        ("provider: openai, model: m, extra_body: {model: x}", "a key of its own in the experiment"),
-        ("provider: openai, model: m, hyperparameters: {n_epochs: 3}", "the protocol's"),
+        (
+            "provider: local, model: rehearsal, headers: {a: b}",
+            "only for services, not for `provider: local`",
+        ),
+        ("provider: openai, model: m, extra_body: {model: x}", "has its own key in the experiment file"),
+        ("provider: openai, model: m, hyperparameters: {n_epochs: 3}", "a hyperparameter of the protocol"),
         ("provider: openai, model: m, headers: {Authorization: x}", "sets this header itself"),
-        ("provider: openai, model: m, headers: {OpenAI-Project: p}", "targets.t.project: the state knows it"),
-        ("provider: openai, model: m, headers: {x-api-key: plain-secret}", "secrets never do"),
+        ("provider: openai, model: m, headers: {OpenAI-Project: p}", "set `targets.t.project` instead"),
+        ("provider: openai, model: m, headers: {x-api-key: plain-secret}", "secrets never belong in it"),
         ("provider: openai, model: m, headers: {x-api-key: 'env:1x'}", "name of an environment variable"),
         ("provider: openai, model: m, capabilities: {suffix: maybe}", "left_out"),
         ("provider: azure, model: m, endpoint: 'https://x', deployment: {account: a}", "missing"),
-        ("provider: openai, model: m, deployment: {name: a, account: b}", "only Azure's deployments"),
+        (
+            "provider: openai, model: m, deployment: {name: a, account: b}",
+            "creates deployments on Azure only",
+        ),
     ],
 )
 def test_keys_of_another_service_are_refused(tmp_path: Path, target: str, words: str) -> None:
@@ -229,12 +235,12 @@ def test_an_entra_token_comes_from_its_variable(monkeypatch: pytest.MonkeyPatch)
 def test_the_schema_knows_every_service_and_capability() -> None:
     """Table and schema can't drift apart."""
     schema: Any = json.loads((ROOT / "schemas/experiment.schema.json").read_text(encoding="utf-8"))
-    providers = schema["$defs"]["target"]["properties"]["provider"]["enum"]
-    assert set(providers) == {"local", *services.table()["services"]}
+    named = schema["$defs"]["target"]["properties"]["provider"]["enum"]
+    assert set(named) == {"local", *providers.table()["services"]}
     capabilities = schema["$defs"]["capabilities"]["properties"]
-    known = {name: about["values"] for name, about in services.table()["protocol"].items()}
+    known = {name: about["values"] for name, about in providers.table()["protocol"].items()}
     assert {name: about["enum"] for name, about in capabilities.items()} == known
-    for entry in services.table()["services"].values():
+    for entry in providers.table()["services"].values():
         assert set(entry.get("capabilities", {}).items()) <= {
             (name, value) for name, values in known.items() for value in values
         }

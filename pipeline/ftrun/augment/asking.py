@@ -1,4 +1,4 @@
-"""Ask for more rows: estimate the cost, send the missing requests, keep each answer at once.
+"""Ask for more rows: send the missing requests, keep each answer at once.
 
 Each answer is a durable line of augment.answers.jsonl before the next request is sent, so none is repeated.
 """
@@ -17,11 +17,7 @@ from typing import Any
 from ftrun import data
 from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.requests import Message, Request
-from ftrun.cost.models import encoding_of
-from ftrun.cost.prices import LONGEST_ANSWER, MILLION, price_of, unknown_price
-from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.errors import DecisionError
-from ftrun.experiment.model import Experiment
 from ftrun.experiment.target import Target
 from ftrun.files import append_durably
 from ftrun.targets import Reply
@@ -65,28 +61,6 @@ class AugmentAnswers:
         line["text"] = answered.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         append_durably(self._path, json.dumps(line, ensure_ascii=False).encode() + b"\n")
         self.answers[answered.key] = answered
-
-
-def estimate(
-    experiment: Experiment, target: Target, asked: Sequence[Request], spent: float
-) -> dict[str, Any]:
-    """Return what `asked` costs at most at `target`, with what was `spent` before, as JSON values."""
-    known = price_of(target)
-    rows = [{"messages": list(request.messages)} for request in asked]
-    tokens = sum(one.total for one in count_examples(rows, text_counter(encoding_of(target).name)))
-    longest = sum(int(request.sampling.get("max_tokens", LONGEST_ANSWER)) for request in asked)
-    usd = None
-    if known is not None:
-        usd = round((tokens * known.input + longest * known.output) / MILLION, 6)
-    return {
-        "requests": len(asked),
-        "prompt_tokens": tokens,
-        "answer_tokens": longest,
-        "usd": usd,
-        "spent_usd": round(spent, 6),
-        "yen_per_usd": experiment.budget.yen_per_usd,
-        "unknown": unknown_price(target),
-    }
 
 
 def new_run() -> tuple[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from ftrun.augment.shapes import Fields, Shape
+from ftrun.augment.row_texts import Fields, RowTexts
 from ftrun.data.types import Mark, marked
 from ftrun.files import digest
 
@@ -79,12 +79,12 @@ class ReviewEntry:
                 raise ValueError("`old` and `new` hold texts by name")
         return entry
 
-    def row(self, shape: Shape) -> dict[str, Any]:
+    def row(self, row_texts: RowTexts) -> dict[str, Any]:
         """Return the row for the training file, with its mark."""
         # without its origin it is unknown whether the row that it rewords is held out: it stays out
         origin = self.origin[0].digest if self.origin else ""
         seed = origin if self.kind == "paraphrase" else None
-        return marked(shape.row(self.rest, self.new), Mark(self.id, seed))
+        return marked(row_texts.row(self.rest, self.new), Mark(self.id, seed))
 
 
 def entry_id(*parts: Any) -> str:

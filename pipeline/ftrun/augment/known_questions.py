@@ -62,11 +62,8 @@ class KnownQuestions:
         return near
 
 
-def _plain(text: str) -> str:
-    """Return the letters and digits of `text` in one width and case."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in folded if unicodedata.category(character)[0] in "LNMS")
-
-
 def _key(text: str) -> bytes:
-    return hashlib.blake2b((_plain(text) or text).encode(errors="surrogatepass"), digest_size=8).digest()
+    """Return a hash of the letters and digits of `text` in one width and case."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    plain = "".join(character for character in folded if unicodedata.category(character)[0] in "LNMS")
+    return hashlib.blake2b((plain or text).encode(errors="surrogatepass"), digest_size=8).digest()

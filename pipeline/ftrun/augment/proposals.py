@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ftrun.augment.asking import AugmentAnswer
 from ftrun.augment.entries import ReviewEntry, SourceRow, entry_id
 from ftrun.augment.known_questions import KnownQuestions
 from ftrun.augment.requests import AskedModel, Request
-from ftrun.augment.seeds import Seed
-from ftrun.augment.shapes import Fields, Shape
+from ftrun.augment.row_texts import Fields, RowTexts
 from ftrun.text import visible
 
 LONGEST = 8000  # characters of one text
@@ -30,7 +29,7 @@ def proposals(
     asked: Sequence[Request],
     answers: Mapping[str, AugmentAnswer],
     *,
-    shape: Shape,
+    row_texts: RowTexts,
     kind: str,
     who: AskedModel,
     questions: KnownQuestions,
@@ -42,30 +41,30 @@ def proposals(
     """
     known = {entry.id for entry in reviewed}
     for entry in reviewed:
-        questions.know(entry.new.get(shape.question, ""))
+        questions.know(entry.new.get(row_texts.question, ""))
     found: list[ReviewEntry] = []
     left_out: Counter[str] = Counter()
     for request in asked:
         answered = answers.get(request.key)
         if answered is None:
             continue
-        rows, refused = _rows(request, answered, shape, kind)
+        rows, refused = _rows(request, answered, row_texts, kind)
         left_out += refused
         for new in rows:
-            entry = _entry(request, answered, new, shape, kind, who)
+            entry = _entry(request, answered, new, row_texts, kind, who)
             if entry.id in known:
                 continue
-            if questions.add(new[shape.question]):
+            if questions.add(new[row_texts.question]):
                 found.append(entry)
             else:
                 left_out[KNOWN] += 1
-    near = questions.near([entry.new[shape.question] for entry in found])
+    near = questions.near([entry.new[row_texts.question] for entry in found])
     left_out[NEARLY] += len(near)
     return [entry for index, entry in enumerate(found) if index not in near], +left_out
 
 
 def _rows(
-    request: Request, answered: AugmentAnswer, shape: Shape, kind: str
+    request: Request, answered: AugmentAnswer, row_texts: RowTexts, kind: str
 ) -> tuple[list[Fields], Counter[str]]:
     longest = request.sampling.get("max_tokens")
     cut = isinstance(longest, int) and answered.usage.get("completion_tokens", 0) >= longest
@@ -73,11 +72,11 @@ def _rows(
     if kind == "new":
         return cases(answered.text, request.number, tuple(seed.fields), cut=cut)
     wordings, refused = paraphrases(answered.text, request.number, cut=cut)
-    return [{**seed.fields, shape.question: one} for one in wordings], refused
+    return [{**seed.fields, row_texts.question: one} for one in wordings], refused
 
 
 def _entry(
-    request: Request, answered: AugmentAnswer, new: Fields, shape: Shape, kind: str, who: AskedModel
+    request: Request, answered: AugmentAnswer, new: Fields, row_texts: RowTexts, kind: str, who: AskedModel
 ) -> ReviewEntry:
     seed = request.seeds[0]
     return ReviewEntry(
@@ -86,8 +85,8 @@ def _entry(
         kind=kind,
         old=seed.fields,
         new=new,
-        rest=shape.rest_of(seed.values),
-        origin=tuple(_origins(request.seeds)),
+        rest=row_texts.rest_of(seed.values),
+        origin=tuple(SourceRow(file=one.file, line=one.line, digest=one.digest) for one in request.seeds),
         made={
             "target": who.target,
             "model": who.model,
@@ -97,11 +96,6 @@ def _entry(
             "run": answered.run,
         },
     )
-
-
-def _origins(seeds: Iterable[Seed]) -> Iterator[SourceRow]:
-    for seed in seeds:
-        yield SourceRow(file=seed.file, line=seed.line, digest=seed.digest)
 
 
 def paraphrases(answer: str, number: int, *, cut: bool = False) -> tuple[list[str], Counter[str]]:

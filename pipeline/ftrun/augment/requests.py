@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from ftrun.augment.row_texts import RowTexts
 from ftrun.augment.seeds import Seed
-from ftrun.augment.shapes import Shape
 from ftrun.experiment.model import Augment, Experiment, Template
 from ftrun.files import digest
 
@@ -53,7 +53,9 @@ def seeds_needed(augment: Augment) -> int:
     return requests if augment.kind == "paraphrase" else requests * SHOWN
 
 
-def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked: AskedModel) -> list[Request]:
+def requests(
+    experiment: Experiment, row_texts: RowTexts, seeds: Sequence[Seed], asked: AskedModel
+) -> list[Request]:
     """Return the requests; the same rows and configuration give the same ones."""
     augment = experiment.data.augment
     template = augment.prompt or _default(augment.kind, seeds)
@@ -61,7 +63,7 @@ def requests(experiment: Experiment, shape: Shape, seeds: Sequence[Seed], asked:
     for index, shown in enumerate(_shown(augment, seeds)):
         number = min(augment.per_row, left)
         left -= number
-        messages = _messages(experiment, template, shape, shown, number)
+        messages = _messages(experiment, template, row_texts, shown, number)
         # each has its own seed: two requests that show the same rows should differ
         sampling = {"seed": (augment.seed + index) % 2**31, **augment.sampling}
         made.append(_request(template, messages, sampling, shown, number, asked))
@@ -99,15 +101,15 @@ def _shown(augment: Augment, seeds: Sequence[Seed]) -> Iterator[tuple[Seed, ...]
 
 
 def _messages(
-    experiment: Experiment, template: Template, shape: Shape, shown: tuple[Seed, ...], number: int
+    experiment: Experiment, template: Template, row_texts: RowTexts, shown: tuple[Seed, ...], number: int
 ) -> tuple[Message, ...]:
     from ftrun.experiment.templates.rendering import render_alone  # imports jinja2
 
     names: dict[str, Any] = {**experiment.prompt.vars, "number": number}
     if experiment.data.augment.kind == "paraphrase":
         fields = shown[0].fields
-        asked = fields[shape.question]
-        answer = "\n".join(fields[name] for name in shape.answers)
+        asked = fields[row_texts.question]
+        answer = "\n".join(fields[name] for name in row_texts.answers)
         names |= {"question": asked, "answer": answer, "row": shown[0].values}
     else:
         asked = "\n".join(json.dumps(seed.fields, ensure_ascii=False) for seed in shown)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ftrun.augment.entries import ReviewEntry, Status
-from ftrun.augment.shapes import Fields, Shape
+from ftrun.augment.row_texts import Fields, RowTexts
 from ftrun.data.readers.sources import REVIEW_ENDING
 from ftrun.errors import DataError, DecisionError, UsageError
 from ftrun.experiment.model import Experiment
@@ -27,11 +27,11 @@ LOCK_SECONDS = 10.0
 class ReviewFile:
     """The proposed rows of one experiment, and the file that its approved rows go into."""
 
-    def __init__(self, experiment: Experiment, shape: Shape, locks: Path) -> None:
+    def __init__(self, experiment: Experiment, row_texts: RowTexts, locks: Path) -> None:
         self.training = training_path(experiment)
         self.path = self.training.with_name(self.training.name.removesuffix(".jsonl") + REVIEW_ENDING)
         refuse_file(self.path)
-        self._shape, self._lock = shape, locks / "review.lock"
+        self._row_texts, self._lock = row_texts, locks / "review.lock"
 
     def entries(self) -> list[ReviewEntry]:
         """Return the entries; DataError names the line of one that can't be read."""
@@ -104,7 +104,7 @@ class ReviewFile:
 
     def judged(self, entry: ReviewEntry, status: Status) -> ReviewEntry:
         """Return the entry with a status; DataError where a row to be approved lacks a text."""
-        if status == "approved" and (missing := self._shape.missing(entry.new)):
+        if status == "approved" and (missing := self._row_texts.missing(entry.new)):
             raise DataError(
                 f"{entry.id} has no {' and no '.join(missing)} yet, so it can't be approved",
                 code="no_answer",
@@ -134,7 +134,7 @@ class ReviewFile:
         yield before, after
 
     def _write_approved(self, entries: Sequence[ReviewEntry]) -> None:
-        rows = [entry.row(self._shape) for entry in entries if entry.status == "approved"]
+        rows = [entry.row(self._row_texts) for entry in entries if entry.status == "approved"]
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         if not rows:
             delete(self.training)

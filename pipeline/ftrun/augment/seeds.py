@@ -13,15 +13,14 @@ from typing import Any
 
 from ftrun import data
 from ftrun.augment.known_questions import KnownQuestions
-from ftrun.augment.shapes import Fields, Shape
+from ftrun.augment.row_texts import Fields, RowTexts
 from ftrun.data.pipeline.generated import source_rows
 from ftrun.data.quality.pii import masked_kinds, redacted
-from ftrun.data.readers.rows import Row
-from ftrun.data.types import SOURCES, read_origin, row_digest
+from ftrun.data.types import SOURCES, Row, read_origin, row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.files import real
-from ftrun.protocol.rows import asked_of
 from ftrun.protocol.spec import CHAT_KEYS, SPLITS
+from ftrun.protocol.training_rows import asked_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,9 @@ class Seed:
     fields: Fields
 
 
-def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[list[Seed], KnownQuestions]:
+def training_seeds(
+    experiment: Experiment, row_texts: RowTexts, most: int
+) -> tuple[list[Seed], KnownQuestions]:
     """Return at most `most` rows of the training split in a seeded order, and every known question.
 
     Held-out rows and eval prompts are among the questions and never among the seeds; neither are generated
@@ -50,7 +51,7 @@ def training_seeds(experiment: Experiment, shape: Shape, most: int) -> tuple[lis
         for example in _examples(folder):
             questions.know_asked(asked_of(example).get("messages", ()))
         trained = _training_places(folder)
-    seeds = _seeds(experiment, shape, trained, masked_kinds(experiment.data.pii))
+    seeds = _seeds(experiment, row_texts, trained, masked_kinds(experiment.data.pii))
     chosen = heapq.nsmallest(most, ((_rank(experiment, one), one.digest, one) for one in seeds), key=_first)
     return [one for _, _, one in chosen], questions
 
@@ -78,12 +79,12 @@ def _training_places(folder: Path) -> set[tuple[str, int]]:
 
 
 def _seeds(
-    experiment: Experiment, shape: Shape, trained: set[tuple[str, int]], masked: tuple[str, ...]
+    experiment: Experiment, row_texts: RowTexts, trained: set[tuple[str, int]], masked: tuple[str, ...]
 ) -> Iterator[Seed]:
     for file, row in source_rows(experiment):
         if row.mark is None and (file, row.line) in trained:
             values = _own(row, masked)
-            if fields := shape.fields_of(values):
+            if fields := row_texts.fields_of(values):
                 digest = row_digest(row.values)
                 yield Seed(file=file, line=row.line, digest=digest, values=values, fields=fields)
 

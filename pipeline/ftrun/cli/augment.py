@@ -46,14 +46,14 @@ def command(
 ) -> int:
     """Ask a model for paraphrases of training rows or for new ones. Approve them with `ftrun review`."""
     from ftrun.augment.review_file import ReviewFile
-    from ftrun.augment.shapes import shape_of
+    from ftrun.augment.row_texts import row_texts_of
     from ftrun.runner import open_session
 
     if from_failures and who is not None:
         raise UsageError("--from-failures asks no model: leave --with out", code="usage")
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    shape = shape_of(session.experiment)
-    review = ReviewFile(session.experiment, shape, session.folder.parent)
+    row_texts = row_texts_of(session.experiment)
+    review = ReviewFile(session.experiment, row_texts, session.folder.parent)
     if from_failures:
         document = _take_failures(session, review)
     else:
@@ -114,11 +114,11 @@ def _ask(
 
 def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
     from ftrun.augment.asking import new_run
-    from ftrun.augment.failures import entries_of, failed_cases
-    from ftrun.augment.shapes import shape_of
+    from ftrun.augment.failed_cases import entries_of, failed_cases
+    from ftrun.augment.row_texts import row_texts_of
 
     records = failed_cases(_answered_in(session))
-    found, left_out = entries_of(session.experiment, shape_of(session.experiment), records, *new_run())
+    found, left_out = entries_of(session.experiment, row_texts_of(session.experiment), records, *new_run())
     added = review.add(found)
     unfit = {"doesn't fit into the columns of a row": len(left_out)} if left_out else {}
     return {"kind": "failure", "failed": len(records), "proposed": len(added), "left_out": unfit}

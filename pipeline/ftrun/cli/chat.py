@@ -78,10 +78,12 @@ class Talk:
     """A conversation with one or several models, each with its own history."""
 
     def __init__(self, session: Session, service: Service, models: dict[str, str]) -> None:
+        from ftrun.paid.questions import system_prompt
+
         self.service, self.models = service, models
         self.experiment, self.noted = session.experiment, set[str]()
         self.sampling = dict(session.experiment.evaluation.sampling)
-        system = _system(session)
+        system = system_prompt(session.experiment, session.folder)
         start: Messages = [{"role": "system", "content": system}] if system else []
         self.histories: dict[str, Messages] = {name: list(start) for name in models}
 
@@ -116,12 +118,6 @@ class Talk:
                 click.echo(f"\nwarning: {note}", err=True)
                 self.noted.add(note)
         history.append({"role": "assistant", "content": "".join(said)})
-
-
-def _system(session: Session) -> str | None:
-    from ftrun.paid.questions import system_prompt
-
-    return system_prompt(session.experiment, session.folder)
 
 
 def _converse(talk: Talk) -> None:

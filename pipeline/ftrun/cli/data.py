@@ -58,6 +58,7 @@ def command(
 ) -> int:
     """Show examples as the model will see them, or what changed since the last run. Changes nothing."""
     from ftrun.data import examine
+    from ftrun.runner.session import runs_folder
 
     if diff and (row or split):
         raise UsageError("--diff compares everything: leave out --row and --split", code="usage")
@@ -68,7 +69,7 @@ def command(
         if not (folder / "train.jsonl").exists():
             raise DataError("no row can be used", problems=result.errors)
         if diff:
-            kept = _runs(experiment, config, runs_dir)
+            kept = runs_folder(config, runs_dir) / experiment.name / experiment.target.name
             with damage_reported(kept):
                 _diff(experiment, folder, kept, show, as_json)
         else:
@@ -153,12 +154,6 @@ def _content(sample: PreparedExample) -> dict[str, Any]:
     from ftrun.data.examples.views import turns_of
 
     return {"turns": [turn._asdict() for turn in turns_of(sample.shown)], "example": dict(sample.shown)}
-
-
-def _runs(experiment: Experiment, config: Path, given: Path | None) -> Path:
-    from ftrun.runner.session import runs_folder
-
-    return runs_folder(config, given) / experiment.name / experiment.target.name
 
 
 def _diff(experiment: Experiment, now: Path, before: Path, show: int | None, as_json: bool) -> None:

@@ -46,36 +46,27 @@ def command(
         if follow:
             _follow(service, job_id, as_json)
         else:
-            _show_all(service.events(job_id, newest=MOST), as_json)
+            events = service.events(job_id, newest=MOST)
+            if as_json:
+                print_json({"events": [_as_dict(event) for event in events]})
+            for event in () if as_json else events:
+                _show(event, as_json=False)
     return 0
-
-
-def _show_all(events: list[Event], as_json: bool) -> None:
-    if as_json:
-        print_json({"events": [_as_dict(event) for event in events]})
-        return
-    for event in events:
-        _show(event, as_json=False)
 
 
 def _follow(service: Service, job_id: str, as_json: bool) -> None:
     """Print new events until the job ends; each as a JSON line with --json."""
     seen: set[str] = set()
     while True:
-        ended = _ended(service, job_id)
+        job = service.job(job_id)  # before its events: none of an ended job's are missed
         events = service.events(job_id, newest=MOST)
         for event in events:
             if event.id not in seen:
                 _show(event, as_json=as_json)
         seen = {event.id for event in events}
-        if ended:
+        if job.succeeded or job.dead:
             return
         time.sleep(PAUSE)
-
-
-def _ended(service: Service, job_id: str) -> bool:
-    job = service.job(job_id)
-    return job.succeeded or job.dead
 
 
 def _show(event: Event, *, as_json: bool) -> None:

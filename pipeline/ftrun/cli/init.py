@@ -62,7 +62,8 @@ def command(
     copied = None if data.exists() and data.samefile(file) else data
     texts = _texts(proposal, name, target, data)
     content = file.read_bytes() if copied else b""
-    _refuse_overwriting({**_encoded(texts), **({copied: content} if copied else {})}, force)
+    contents = {path: text.encode() for path, text in texts.items()} | ({copied: content} if copied else {})
+    _refuse_overwriting(contents, force)
     if copied is not None:
         with atomic_writer(copied) as writer:
             writer.write(content)
@@ -110,10 +111,6 @@ def _texts(proposal: Proposal, name: str, target: Path, data: Path) -> dict[Path
     return {**texts, target: experiment}
 
 
-def _encoded(texts: Mapping[Path, str]) -> dict[Path, bytes]:
-    return {path: text.encode() for path, text in texts.items()}
-
-
 def _refuse_overwriting(wanted: Mapping[Path, bytes], force: bool) -> None:
     """Raise DecisionError if one of the files exists with another content."""
     from ftrun.experiment.places import shown_path
@@ -136,7 +133,7 @@ def _document(
 ) -> dict[str, Any]:
     """Return the result of `--json`."""
     from ftrun.cli.command_lines import program
-    from ftrun.data.readers.rows import TEXT
+    from ftrun.data.readers.sources import TEXT
     from ftrun.experiment.places import shown_path
 
     config, file, shape = shown_path(target), proposal.file, proposal.shape

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,13 +75,10 @@ def _sums(found: list[LedgerLine]) -> dict[str, Any]:
     groups = sorted({(one.experiment, one.target, one.month) for one in found})
     totals = []
     for name, target, month in groups:
-        total = spent(_of(found, name, target, month))
+        own = [one for one in found if (one.experiment, one.target, one.month) == (name, target, month)]
+        total = spent(own)
         totals.append({"experiment": name, "target": target, "month": month, **asdict(total)})
     return {"totals": totals, **asdict(spent(found))}
-
-
-def _of(found: Iterable[LedgerLine], name: str, target: str, month: str) -> list[LedgerLine]:
-    return [one for one in found if (one.experiment, one.target, one.month) == (name, target, month)]
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -45,11 +45,11 @@ def command(
 ) -> int:
     """Approve or reject proposed rows: on a page in your browser, or with --approve and --reject."""
     from ftrun.augment.review_file import ReviewFile
-    from ftrun.augment.shapes import shape_of
+    from ftrun.augment.row_texts import row_texts_of
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    review = ReviewFile(session.experiment, shape_of(session.experiment), session.folder.parent)
+    review = ReviewFile(session.experiment, row_texts_of(session.experiment), session.folder.parent)
     _decide(review, approve, reject)
     review.write_training_file()  # also after somebody edited the review file by hand
     entries = review.entries()
@@ -79,7 +79,7 @@ def _decide(review: ReviewFile, approve: Sequence[str], reject: Sequence[str]) -
 def _serve(session: Session, review: ReviewFile, port: int, *, browser: bool) -> None:
     import webbrowser
 
-    from ftrun.augment.page import ReviewServer
+    from ftrun.augment.review_server import ReviewServer
 
     with _server(ReviewServer, review, _facts(session, review), port) as server:
         print(f"Review page: {server.url}\nPress Ctrl-C, or End on the page, to stop.", flush=True)

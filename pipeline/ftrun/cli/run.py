@@ -118,6 +118,7 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
     stages = session.state.stages
     upload = stages["upload"].result if "upload" in stages else {}
     waited = stages["wait"].result if "wait" in stages else {}
+    evaluated = stages["evaluate"].result if "evaluate" in stages else {}
     report = session.folder / "report.html"
     document: dict[str, Any] = {
         "experiment": session.experiment.name,
@@ -128,16 +129,11 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
         "validation_file": upload.get("validation"),
         "fine_tuned_model": waited.get("fine_tuned_model"),
         "stages": outcome.stages,
-        "metrics": _metrics(session),
+        "metrics": dict(evaluated.get("metrics", {})),
         "gates": [],
         "report": str(report) if report.exists() else None,
     }
     return {**document, **failure_document(error)} if error else document
-
-
-def _metrics(session: Session) -> dict[str, Any]:
-    record = session.state.stages.get("evaluate")
-    return dict(record.result.get("metrics", {})) if record else {}
 
 
 def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
@@ -147,15 +143,11 @@ def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None)
     if outcome.idle:
         print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
     elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
-        _print_answers(session)
+        from ftrun.evaluation.cache import read_records
+        from ftrun.evaluation.table import print_answers
+
+        print_answers(read_records(session.folder / "answers.jsonl"))
     _print_next(session)
-
-
-def _print_answers(session: Session) -> None:
-    from ftrun.evaluation.cache import read_records
-    from ftrun.evaluation.table import print_answers
-
-    print_answers(read_records(session.folder / "answers.jsonl"))
 
 
 def _print_next(session: Session) -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ftrun.cost.models import family
 from ftrun.cost.prices import at_openai, price_of, price_table
@@ -39,7 +37,7 @@ def target_problems(experiment: Experiment, day: date | None = None) -> Iterator
 
 
 def _warnings(target: Target, now: date) -> Iterator[tuple[str, str]]:
-    table = _table()
+    table = json.loads(TABLE.read_text("utf-8"))
     model, known = target.model, f"as known on {table['date']}"
     shutdown, jobs_until = table["shutdown"].get(family(model)), table["jobs_until"]
     days = _days(now, shutdown) if shutdown else SOON + 1
@@ -66,9 +64,3 @@ def _days(now: date, day: str) -> int:
 
 def _counted(days: int) -> str:
     return f"{days} day{'' if days == 1 else 's'}"
-
-
-@cache
-def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
-    return table

@@ -35,13 +35,10 @@ def family(model: str) -> str:
 def encoding_of(target: Target) -> Encoding:
     """Return the encoding of the target's model; o200k_base, not exact, if it is unknown."""
     name = base_model(target.model)
-    if target.provider == "local" or "/" in name:
-        return Encoding("o200k_base", False)
-    if O200K.match(name):
-        return Encoding("o200k_base", True)
-    if CL100K.match(name):
+    known = target.provider != "local" and "/" not in name
+    if known and not O200K.match(name) and CL100K.match(name):
         return Encoding("cl100k_base", True)
-    return Encoding("o200k_base", False)
+    return Encoding("o200k_base", known and O200K.match(name) is not None)
 
 
 def limit_of(target: Target) -> int:

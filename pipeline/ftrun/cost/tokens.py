@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from ftrun.cost.tool_tokens import Countable
 from ftrun.errors import FtrunError
-from ftrun.protocol.chat import Chat, TrainingRow, chat_of
 from ftrun.protocol.faults import Example
-from ftrun.protocol.rows import asked_of, is_completion, messages_of
+from ftrun.protocol.plain_chats import Chat, TrainingRow, chat_of
+from ftrun.protocol.training_rows import asked_of, is_completion, messages_of
 
 PER_MESSAGE = 3
 PER_NAME = 1
@@ -36,18 +36,10 @@ def text_counter(encoding: str, threads: int = 0) -> CountTexts:
     """
     try:
         import toktok  # its extension module holds the vocabularies: only when they are needed
+
+        return lambda texts: list(toktok.batch_count(texts, encoding, threads))
     except ImportError:
-        return _tiktoken_counter(encoding)
-
-    def count(texts: Sequence[str]) -> list[int]:
-        return list(toktok.batch_count(texts, encoding, threads))
-
-    return count
-
-
-def _tiktoken_counter(encoding: str) -> CountTexts:
-    import tiktoken
-
+        import tiktoken
     try:
         codec = tiktoken.get_encoding(encoding)
     except Exception as error:  # whatever its download raises: requests, OSError, a wrong hash
@@ -56,11 +48,7 @@ def _tiktoken_counter(encoding: str) -> CountTexts:
             code="no_vocabulary",
             hint="Install toktok-rs, which contains it, or go online once so that tiktoken can download it.",
         ) from error
-
-    def count(texts: Sequence[str]) -> list[int]:
-        return [len(codec.encode(text, disallowed_special=())) for text in texts]
-
-    return count
+    return lambda texts: [len(codec.encode(text, disallowed_special=())) for text in texts]
 
 
 def count_examples(examples: Iterable[Example], count: CountTexts, family: str | None = None) -> list[Tokens]:

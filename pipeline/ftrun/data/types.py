@@ -1,4 +1,4 @@
-"""The values that the parts of `data` share: the result of preparing, and the mark of a generated row.
+"""The values that the parts of `data` share: rows and their marks, and the result of preparing.
 
 The facts about prepared files go into the state; sources.jsonl, which says where each example comes from,
 stays in the run's folder. The mark says what made a generated row; it is removed where a row is read, so
@@ -7,6 +7,7 @@ templates, checks and training files never see it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -15,8 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ftrun.protocol.spec import SPLITS
+
 SOURCES = "sources.jsonl"
 MARK = "_ftrun"
+DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ Place = tuple[str, int, int]  # role, index into Origin.files, line
 
 
 def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
-    """Yield the lines of sources.jsonl: the head, then one a written example, in source order."""
+    """Yield the lines of sources.jsonl: the head, then one per written example, in source order."""
     head = json.dumps(dataclasses.asdict(origin), ensure_ascii=False)
     yield head.encode(errors="backslashreplace") + b"\n"  # a file's name may not be text
     yield from map(place_line, places)
@@ -97,6 +101,16 @@ def place_line(place: Place) -> bytes:
     """Return the line about one written example."""
     role, file, line = place
     return f'["{role}", {file}, {line}]\n'.encode()
+
+
+def read_places(folder: Path) -> tuple[Origin, dict[str, list[tuple[int, int]]]]:
+    """Return the head of sources.jsonl and, by role, file and line of each example; less if it is damaged."""
+    origin, by_role = Origin(), {role: list[tuple[int, int]]() for role in SPLITS}
+    with contextlib.suppress(*DAMAGED), (folder / SOURCES).open("rb") as file:
+        origin, places = read_origin(file)
+        for role, index, line in places:
+            by_role[role].append((index, line))
+    return origin, by_role
 
 
 def read_origin(lines: Iterator[bytes]) -> tuple[Origin, Iterator[Place]]:
@@ -110,6 +124,18 @@ class Mark(NamedTuple):
 
     id: str
     seed: str | None
+
+
+class Row(NamedTuple):
+    """One row and the line (from 1) at which it starts; its number where there are no lines.
+
+    `mark`: it was generated. `lines`: those of the messages, where it is a conversation of several rows.
+    """
+
+    line: int
+    values: Mapping[str, object]
+    mark: Mark | None = None
+    lines: tuple[int, ...] = ()
 
 
 def marked(values: Mapping[str, Any], mark: Mark) -> dict[str, Any]:

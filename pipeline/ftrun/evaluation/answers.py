@@ -217,7 +217,8 @@ def _reply_of(record: Record) -> CandidateReply:
 
 
 def _record(question: Question, candidate: Candidate, reply: CandidateReply, key: str) -> Record:
-    answer = _encodable(reply.text)
+    # lone surrogates are replaced: a cut answer may end in the middle of an emoji
+    answer = reply.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     judgement = judge(question.expect, answer)
     return Record(
         prompt_id=question.id,
@@ -234,8 +235,3 @@ def _record(question: Question, candidate: Candidate, reply: CandidateReply, key
         recall=question.recall,
         changes=dict(reply.changes),
     )
-
-
-def _encodable(text: str) -> str:
-    """Return `text` with lone surrogates replaced: a cut answer may end in the middle of an emoji."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

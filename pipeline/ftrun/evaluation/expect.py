@@ -61,18 +61,6 @@ def _none_of(alternatives: Sequence[Mapping[str, Any]], answer: str) -> Iterator
     yield f"none of these holds: {'; '.join(lacks)}"
 
 
-def _contains(text: str, answer: str) -> str:
-    return "" if text in answer else f"does not contain “{text}”"
-
-
-def _not_contains(text: str, answer: str) -> str:
-    return f"contains “{text}”" if text in answer else ""
-
-
-def _equals(text: str, answer: str) -> str:
-    return "" if text.strip() == answer.strip() else f"is not “{text.strip()}”"
-
-
 def _regex(pattern: str, answer: str) -> str:
     try:
         found = _patterns(pattern).call("search", pattern, answer)
@@ -92,8 +80,8 @@ def _patterns(_pattern: str) -> Capped:
 
 
 CONDITIONS: Mapping[str, Callable[[str, str], str]] = {
-    "contains": _contains,
-    "not_contains": _not_contains,
-    "equals": _equals,
+    "contains": lambda text, answer: "" if text in answer else f"does not contain “{text}”",
+    "not_contains": lambda text, answer: f"contains “{text}”" if text in answer else "",
+    "equals": lambda text, answer: "" if text.strip() == answer.strip() else f"is not “{text.strip()}”",
     "regex": _regex,
 }

@@ -56,10 +56,8 @@ class Curve:
 
     def at(self, step: int) -> float:
         """Return the value at the last measured step up to `step`."""
-        return next((value for s, value in reversed(self._points()) if s <= step), self.values[0])
-
-    def _points(self) -> list[tuple[int, float]]:
-        return list(zip(self.steps, self.values, strict=True))
+        points = list(zip(self.steps, self.values, strict=True))
+        return next((value for s, value in reversed(points) if s <= step), self.values[0])
 
 
 def explain(rows: Sequence[MetricRow]) -> Fit:

@@ -50,7 +50,13 @@ class Scores:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document of scores.json: {"candidates": {name: {…}}, "flips": [{prompt_id, change}]}."""
-        candidates = {name: _without_nothing(asdict(score)) for name, score in self.candidates.items()}
+        candidates = {
+            # missing parts are left out; without judged questions, `pass_rate` stays as null
+            name: {
+                key: value for key, value in asdict(score).items() if value is not None or key == "pass_rate"
+            }
+            for name, score in self.candidates.items()
+        }
         return {"candidates": candidates, "flips": [asdict(flip) for flip in self.flips]}
 
     @classmethod
@@ -86,11 +92,6 @@ def _count(records: Sequence[Record]) -> CandidateScore:
         recall=recall if known else None,
         unseen=rest if known else None,
     )
-
-
-def _without_nothing(score: dict[str, Any]) -> dict[str, Any]:
-    """Leave out missing parts; without judged questions, `pass_rate` stays as null."""
-    return {name: value for name, value in score.items() if value is not None or name == "pass_rate"}
 
 
 def _part(records: Sequence[Record]) -> PartScore:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ftrun.experiment import services
+from ftrun.experiment import providers
 from ftrun.experiment.nodes import one_spelling
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -105,11 +105,11 @@ def _service(provider: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return address, key's variable and capabilities; OpenAI's own address and variable stay None."""
     if provider == "local":
         return {}
-    own = None if provider == "openai" else services.service(provider)["api_key_env"]
+    own = None if provider == "openai" else providers.service(provider)["api_key_env"]
     return {
-        "base_url": services.base_url(provider, raw),
+        "base_url": providers.base_url(provider, raw),
         "api_key_env": raw.get("api_key_env", own),
-        "capabilities": services.capabilities(provider, raw.get("capabilities", {})),
+        "capabilities": providers.capabilities(provider, raw.get("capabilities", {})),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ftrun
@@ -58,17 +58,13 @@ def validate(document: Document) -> None:
         for path, node in walk(document.root)
         if _is_later(path, node.value)
     ]
-    problems = _sorted(found)
-    if not problems:
+    if not found:
         return
+    unique = {(str(problem), problem.code): problem for problem in found}.values()
+    problems = sorted(unique, key=lambda one: (one.file or "", one.line or 0, one.column or 0))
     count = len(problems)
     summary = problems[0].message if count == 1 else f"The experiment file has {count} problems."
     raise ConfigError(summary, problems=problems)
-
-
-def _sorted(problems: Iterable[Problem]) -> list[Problem]:
-    unique = {(str(problem), problem.code): problem for problem in problems}
-    return sorted(unique.values(), key=lambda one: (one.file or "", one.line or 0, one.column or 0))
 
 
 def _schema_problems(document: Document) -> Iterator[tuple[KeyPath, Problem]]:

@@ -130,7 +130,7 @@ def _new_intent(context: Context, key: str, old: Intent | None, seen: list[str],
 
 
 def _is_open(old: Intent, resends: int) -> bool:
-    """Return whether nobody knows what became of the call before this one: it is sent once more."""
+    """Return whether the outcome of the call before this one is unknown: it is sent once more."""
     return resends > old.resends
 
 

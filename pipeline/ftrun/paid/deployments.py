@@ -17,6 +17,7 @@ from ftrun.errors import DecisionError
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Deployment
 from ftrun.state import StageRecord
+from ftrun.state.model import DEPLOY
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import fingerprint, shortened
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # a run with nothing to do reads no ledger and manages no dep
     from ftrun.state.ledger import Standing
     from ftrun.targets.azure import Deployments
 
-STAGE = "deploy"
+STAGE = DEPLOY
 FREE = "developertier"  # no hourly fee; ends after a day by itself
 PLACE = ("subscription", "resource_group", "account", "management_url")
 
@@ -59,10 +60,7 @@ def is_needed(context: Context) -> bool:
 
 def running(context: Context) -> dict[str, Any] | None:
     """Return the facts of the deployment that ftrun created, or was about to, and that nobody removed."""
-    record = context.state.stages.get(STAGE)
-    if record is None or record.result.get("sku") is None or record.result.get("removed"):
-        return None
-    return record.result
+    return context.state.deployment
 
 
 def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) ->
         "deployment": name,
         "model": model,
         "sku": where.sku,
-        "since": _now(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "effect": effect,
     }
     result["resource"] = {part: value for part, value in asdict(where).items() if part in PLACE}
@@ -91,7 +89,7 @@ def begin(context: Context, inputs: Mapping[str, Any], name: str, model: str) ->
     context.state.stages[STAGE] = StageRecord(
         status="running", fingerprint=fingerprint(inputs), inputs=shortened(inputs), result=result
     )
-    context.save()
+    context.save(no_way_back=True)
     return result
 
 
@@ -202,7 +200,3 @@ def _hours(facts: Mapping[str, Any]) -> list[datetime]:
     since = datetime.fromisoformat(facts["since"])
     begun = math.ceil((datetime.now(UTC) - since) / timedelta(hours=1))
     return [since + timedelta(hours=number) for number in range(max(1, begun))]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

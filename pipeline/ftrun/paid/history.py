@@ -6,6 +6,7 @@ clone is fresh; nothing in it is ever asked or paid for again.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from ftrun.experiment.places import shown_path
 from ftrun.files import write_atomic, write_json
 from ftrun.paid.job_spec import spec_key
-from ftrun.state import JobRecord, State
+from ftrun.state import State
 from ftrun.state.forms import check_result
 from ftrun.text import without_formulas
 from ftrun.workflow.context import Context
@@ -53,12 +54,14 @@ def archive(context: Context, *, answers: bool, reported: bool = False) -> None:
     same_job = _mapping(before, "wait").get("job_id") in (None, waited.result.get("job_id"))
     scores = evaluated(context, key) if answers else None
     answered = scores is not None and archive_answers(context, present=True)
+    checked = context.result("check")
+    learned_from = {name: checked.get(name) for name in ("examples", "train_tokens")}
     entry = {
         **before,
         "spec_key": key,
         "spec": job.spec,
         "wait": _fuller(_mapping(before, "wait"), waited.result) if same_job else waited.result,
-        "data": _fuller(_mapping(before, "data"), _data(context)),
+        "data": _fuller(_mapping(before, "data"), learned_from),
         "metrics": scores or _mapping(before, "metrics"),
     }
     if not before and (folder / ENTRY).exists():
@@ -82,28 +85,29 @@ def evaluated(context: Context, key: str) -> Mapping[str, Any] | None:
     return _mapping(record.result, "metrics")
 
 
-def _data(context: Context) -> dict[str, Any]:
-    """Return how much the model learned from."""
-    checked = context.result("check")
-    return {name: checked.get(name) for name in ("examples", "train_tokens")}
-
-
 def _fuller(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is known now, and what was known before of that which is now unknown or empty."""
     return {**before, **{name: value for name, value in now.items() if before.get(name) is None or value}}
 
 
 def _keep_metrics(context: Context, folder: Path, *, same_job: bool) -> None:
-    """Archive the training curve, unless the archived one of this job has more steps."""
+    """Archive the training curve, unless the archived one of this job has measurements that it lacks."""
     kept, now = _bytes(folder / METRICS), _bytes(context.folder / METRICS)
-    if kept is None or _steps(now) >= (_steps(kept) if same_job else 1):
+    if kept is None or (_measured(now) >= _measured(kept) if same_job else _measured(now)):
         _write_changed(folder / METRICS, now)
 
 
-def _steps(metrics: bytes | None) -> int:
+def _measured(metrics: bytes | None) -> set[tuple[int, str]]:
+    """Return which values a training curve has: of which step, and of which series."""
     from ftrun.evaluation.metrics import parse_metrics
 
-    return len(parse_metrics((metrics or b"").decode("utf-8", "replace")))
+    rows = parse_metrics((metrics or b"").decode("utf-8", "replace"))
+    return {
+        (row.step, name)
+        for row in rows
+        for name, value in dataclasses.asdict(row).items()
+        if name != "step" and value is not None
+    }
 
 
 def archive_answers(context: Context, *, present: bool = False) -> bool:
@@ -179,9 +183,24 @@ def restore_wait(context: Context) -> Mapping[str, Any] | None:
         return None  # the server is asked instead
     if job is None or found.get("job_id") != job.job_id:
         return None
-    if _steps(metrics) or not _steps(_bytes(context.folder / METRICS)):
+    if _measured(metrics) or not _measured(_bytes(context.folder / METRICS)):
         _write_changed(context.folder / METRICS, metrics)
     return found
+
+
+def restore_fuller_curve(context: Context, found: str) -> bool:
+    """Restore this job's archived metrics where `found` is empty or lacks some of their measurements; return
+    whether they were restored.
+    """
+    now, archived = _measured(found.encode()), _measured(_bytes(archive_of(context) / METRICS))
+    return not (now and now >= archived) and restore_wait(context) is not None
+
+
+def with_earlier(context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what waiting for a job found and, of that which is now unknown, what was found earlier."""
+    earlier = (_mapping(_entry(archive_of(context)), "wait"), context.result("wait"))
+    archived, known = (one if one.get("job_id") == found["job_id"] else {} for one in earlier)
+    return _fuller(_fuller(archived, known), found)
 
 
 def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
@@ -201,16 +220,12 @@ def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
         yield {
             "spec_key": key,
             "current": key == current,
-            **_facts(job),
+            **{name: getattr(job, name) for name in JOB_FACTS},
             "usd": cost.usd if cost else None,
             "examples": _mapping(entry, "data").get("examples"),
             "metrics": _mapping(entry, "metrics"),
             "answers": str(kept / ANSWERS) if (kept / ANSWERS).exists() else None,
         }
-
-
-def _facts(job: JobRecord) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in JOB_FACTS}
 
 
 def _entry(folder: Path) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ OUTPUTS = ("answers.jsonl", "scores.json")
 def evaluation_inputs(context: Context) -> dict[str, Any]:
     """Return which model is asked, by whom, what, and how it is sampled."""
     evaluation, prompt = context.experiment.evaluation, context.experiment.prompt
-    own = _template(prompt.system) or [
+    own = (prompt.system.text if prompt.system else None) or [
         one.content.text
         for one in prompt.messages or ()
         if one.role == "system" and isinstance(one.content, Template)
@@ -45,10 +45,6 @@ def evaluation_inputs(context: Context) -> dict[str, Any]:
         "sampling": dict(evaluation.sampling),
         "system prompt": [own, dict(prompt.vars), prompt.dependencies] if own else context.sha("train"),
     }
-
-
-def _template(template: Template | None) -> str | None:
-    return template.text if template else None
 
 
 def evaluation_outputs(context: Context) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ def check_month(context: Context, usd: float | None) -> None:
 
 
 def settle(context: Context, charge: Charge) -> None:
-    """Write what became of an effect."""
+    """Write what an effect cost, as far as it is known."""
     if context.local:
         return
     with _locked(context.folder.parent):

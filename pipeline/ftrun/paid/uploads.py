@@ -28,7 +28,7 @@ from ftrun.paid.peers import (
 )
 from ftrun.paid.sending import LocalFile, send_file
 from ftrun.paid.spending import settle
-from ftrun.state import Intent, Upload
+from ftrun.state import Upload
 from ftrun.state.ledger import Charge
 from ftrun.state.locks import held_by_user
 from ftrun.targets import TRANSIENT, RemoteFile
@@ -65,7 +65,8 @@ def _found_or_sent(context: Context, local: LocalFile, *, again: bool) -> Remote
     file = None if again else _there(context, local)
     if file is None:
         file = _send(context, local)
-        leave_note(context, file_lock(context, local.sha), _intent(context, local), made=file.id)
+        intent = context.state.upload_intents.get(local.sha)
+        leave_note(context, file_lock(context, local.sha), intent, made=file.id)
         settle(context, Charge("upload", file.id, "actual", usd=0.0, what=file.id))
     else:
         context.emit("note", text=f"{local.name} exists already as {file.id}: adopted")
@@ -79,10 +80,6 @@ def _refuse(context: Context, local: LocalFile, file: RemoteFile) -> FtrunError:
     context.save()
     take_back_note(context, file_lock(context, local.sha))
     return refused_error(context, file, local.path)
-
-
-def _intent(context: Context, local: LocalFile) -> Intent | None:
-    return context.state.upload_intents.get(local.sha)
 
 
 def _record(context: Context, local: LocalFile, file: RemoteFile) -> None:

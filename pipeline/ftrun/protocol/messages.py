@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ftrun.protocol.chat import chat_in, is_sound
 from ftrun.protocol.faults import Fault, did_you_mean, shown
 from ftrun.protocol.functions import Functions
+from ftrun.protocol.plain_chats import chat_in, is_sound
 from ftrun.protocol.spec import LEGACY_ROLE, MESSAGE_KEYS, ROLES, SYSTEM_ROLES
 from ftrun.protocol.tool_calls import call_faults
 

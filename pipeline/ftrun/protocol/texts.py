@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ftrun.protocol.chat import chat_of
 from ftrun.protocol.faults import Example
-from ftrun.protocol.rows import is_completion, parts_of
+from ftrun.protocol.plain_chats import chat_of
+from ftrun.protocol.training_rows import is_completion, parts_of
 
 NO_TEXT = frozenset(("role", "type", "weight", "id", "tool_call_id", "detail", "image_url", "tools"))
 

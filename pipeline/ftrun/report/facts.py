@@ -8,7 +8,7 @@ are left out; a missing one without a default is a TypeError.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -46,31 +46,12 @@ class JobFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
-    """A distribution per example; quantiles are interpolated linearly."""
-
-    sum: float
-    min: float
-    max: float
-    mean: float
-    median: float
-    p5: float
-    p10: float
-    p90: float
-    p95: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitFacts:
-    """One of train, validation and test, as `check --json` has it."""
+    """One of train, validation and test: its number of examples, and the distributions per example."""
 
     examples: int
-    messages: Distribution | None = None
-    tokens: Distribution | None = None
-    assistant_tokens: Distribution | None = None
-    missing_system: int = 0
-    missing_user: int = 0
-    over_limit: int = 0
+    tokens: Mapping[str, float] | None = None
+    assistant_tokens: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,31 +61,6 @@ class Bin:
     low: int
     high: int
     count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnFacts:
-    """A text of an example; `cut` characters of it are left out at the end."""
-
-    role: str
-    text: str
-    trained: bool = False
-    cut: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExampleFacts:
-    """An example to browse. `tags` say why it was chosen: codes of a check, longest, shortest."""
-
-    split: str
-    number: int
-    file: str
-    line: int
-    tokens: int
-    trained_tokens: int
-    turns: tuple[TurnFacts, ...]
-    tools: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +77,17 @@ class ProblemFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataFacts:
-    """The data: splits by name, rows dropped as duplicates, findings, counts of training examples."""
+    """The data: splits by name, rows dropped as duplicates, findings, counts of training examples.
+
+    `examples` are those to browse, as `data.browsable` yields them.
+    """
 
     splits: Mapping[str, SplitFacts] = field(default_factory=dict)
     duplicates: int = 0
     problems: tuple[ProblemFacts, ...] = ()
     histogram: tuple[Bin, ...] = ()
     message_histogram: tuple[Bin, ...] = ()
-    examples: tuple[ExampleFacts, ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
     encoding: str | None = None
     exact: bool = True
 
@@ -145,7 +104,6 @@ class CostFacts:
     train_usd: float | None = None
     eval_usd: float | None = None
     yen_per_usd: float | None = None
-    examples: int | None = None
     train_tokens: int | None = None
     n_epochs: int | None = None
     billable_tokens: int | None = None
@@ -185,13 +143,9 @@ class Facts:
     scores: Scores = field(default_factory=Scores)
     warnings: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts as JSON values."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Facts:
-        """Return the facts of a document that `to_json` returned, or one of the same shape."""
+        """Return the facts of a document with these keys; values that are already typed stay as they are."""
         facts = _typed(cls, document)
         assert isinstance(facts, cls)
         return facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -36,15 +36,10 @@ def data_page(facts: Facts, *, headline: str, tone: str) -> str:
 
 
 def _rendered(template: str, facts: Facts, **values: Any) -> str:
-    han = language_of_han(_foreign_texts(facts))
-    scripted = bool(facts.data.examples)
-    return rendered(template, han, scripted=scripted, facts=facts, **_data_values(facts, han), **values)
-
-
-def _foreign_texts(facts: Facts) -> Iterator[str]:
-    yield facts.experiment.description or ""
-    yield from answer_texts(facts.answers)
-    yield from (turn.text for example in facts.data.examples for turn in example.turns)
+    examples = facts.data.examples
+    texts = (turn["text"] for example in examples for turn in example["turns"])
+    han = language_of_han((facts.experiment.description or "", *answer_texts(facts.answers), *texts))
+    return rendered(template, han, scripted=bool(examples), facts=facts, **_data_values(facts, han), **values)
 
 
 def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
@@ -58,9 +53,9 @@ def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
             (histogram(varied, "messages"), "Number of messages per training example."),
         ],
         "shown_of": sum(split.examples for split in data.splits.values()),
-        "example_splits": list(dict.fromkeys(one.split for one in data.examples)),
-        "example_roles": list(dict.fromkeys(turn.role for one in data.examples for turn in one.turns)),
-        "any_tagged": any(one.tags for one in data.examples),
+        "example_splits": list(dict.fromkeys(one["split"] for one in data.examples)),
+        "example_roles": list(dict.fromkeys(turn["role"] for one in data.examples for turn in one["turns"])),
+        "any_tagged": any(one.get("tags") for one in data.examples),
         "examples_json": island(data.examples, han),
         "script": Markup(script()),  # noqa: S704 - our own file
     }

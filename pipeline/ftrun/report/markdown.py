@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
 from ftrun.redaction import hide
-from ftrun.report.facts import Facts, ProblemFacts
+from ftrun.report.facts import Facts
 from ftrun.report.verdict import REHEARSAL, AnsweredQuestion, common_system, ranked, side_by_side, verdict
 from ftrun.report.words import (
     NOTHING,
@@ -158,21 +158,18 @@ def _data(facts: Facts) -> Iterator[str]:
     yield "## Data"
     rows = []
     for name, split in facts.data.splits.items():
-        tokens = split.tokens
-        values = (tokens.sum, tokens.min, tokens.median, tokens.p95, tokens.max) if tokens else (None,) * 5
+        values = map((split.tokens or {}).get, ("sum", "min", "median", "p95", "max"))
         rows.append([inline(name), number(split.examples), *map(number, values)])
     head = ["split", "examples", "tokens", "min", "median", "95 %", "max"]
     yield table(head, rows, numbers=True)
     if facts.data.duplicates:
         yield f"{counted(facts.data.duplicates, 'duplicate')} left out."
     if facts.data.problems:
-        yield "\n".join(f"- {inline(_with_place(problem))}" for problem in facts.data.problems)
-
-
-def _with_place(problem: ProblemFacts) -> str:
-    """Return a problem with its place."""
-    line = "" if problem.line is None else f":{problem.line}"
-    return f"{problem.file}{line}: {problem.message}" if problem.file else problem.message
+        lines = []
+        for one in facts.data.problems:
+            place = f"{one.file}{'' if one.line is None else f':{one.line}'}: " if one.file else ""
+            lines.append(f"- {inline(place + one.message)}")
+        yield "\n".join(lines)
 
 
 def _cost(facts: Facts) -> Iterator[str]:

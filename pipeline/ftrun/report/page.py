@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,7 +19,6 @@ from markupsafe import Markup, escape
 from ftrun.evaluation.answers import Record
 from ftrun.redaction import hide, hide_in
 from ftrun.report import words
-from ftrun.report.facts import ExampleFacts
 from ftrun.text import visible
 
 WORDS = (
@@ -77,7 +76,7 @@ def script() -> str:
     return _text("browser.js")
 
 
-def island(examples: Sequence[ExampleFacts], han: str | None) -> Markup:
+def island(examples: Sequence[Mapping[str, Any]], han: str | None) -> Markup:
     """Return the examples as JSON for a page: control characters shown, markup escaped.
 
     `han` is the language of texts in Han characters alone.
@@ -87,27 +86,17 @@ def island(examples: Sequence[ExampleFacts], han: str | None) -> Markup:
     return Markup(text)  # noqa: S704 - nothing of it can end the element
 
 
-def _example(example: ExampleFacts, han: str | None) -> dict[str, Any]:
-    return {
-        "split": example.split,
-        "number": example.number,
-        "file": visible(example.file),
-        "line": example.line,
-        "tokens": example.tokens,
-        "trained_tokens": example.trained_tokens,
-        "tools": visible(", ".join(example.tools)),
-        "tags": list(example.tags),
-        "turns": [
-            {
-                "role": visible(turn.role),
-                "text": visible(turn.text, keep_newlines=True),
-                "trained": turn.trained,
-                "cut": turn.cut,
-                "lang": words.language(turn.text, han),
-            }
-            for turn in example.turns
-        ],
-    }
+def _example(example: Mapping[str, Any], han: str | None) -> dict[str, Any]:
+    turns = [
+        {
+            key: visible(one, keep_newlines=key == "text") if type(one) is str else one
+            for key, one in turn.items()
+        }
+        | {"lang": words.language(turn["text"], han)}
+        for turn in example["turns"]
+    ]
+    tools = visible(", ".join(example.get("tools", ())))
+    return {"tags": [], **example, "file": visible(example["file"]), "tools": tools, "turns": turns}
 
 
 def _text(name: str) -> str:

@@ -14,7 +14,7 @@ from ftrun.paid.ownership import is_ours
 from ftrun.paid.sending import local_file
 from ftrun.runner.apply import Outcome, locked_context, run_offline_stages
 from ftrun.runner.session import Session
-from ftrun.state import Upload
+from ftrun.state import JobRecord, Upload
 from ftrun.targets import Job, RemoteFile
 from ftrun.targets.errors import NotFoundError, get_or_none
 from ftrun.targets.matching import differences, is_of, key_of, other_model, same_content
@@ -43,7 +43,7 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
                 name, size = file.name or local.name, file.bytes or local.size
                 context.state.uploads[sha] = Upload(file_id=file.id, name=name, bytes=size)
         twins = [one.id for one in find(context, context.service(), key) if one.id != job.id]
-        record = record_job(context, key, job, adopted=True)
+        record = _recorded(context, key, job)
         record.seen = [*record.seen, *twins]  # a person has chosen: they are not asked about again
         context.save()
     return {
@@ -54,6 +54,16 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
         "fine_tuned_model": record.fine_tuned_model,
         "spec": key,
     }
+
+
+def _recorded(context: Context, key: str, job: Job) -> JobRecord:
+    """Record the job. If the state has it already, what is known of it stays, such as that we paid for it."""
+    known = context.state.jobs.get(key)
+    if known is None or known.job_id != job.id:
+        return record_job(context, key, job, adopted=True)
+    known.status, known.duplicates = job.status, []
+    known.fine_tuned_model = job.fine_tuned_model or known.fine_tuned_model
+    return known
 
 
 def _job(context: Context, job_id: str) -> Job:

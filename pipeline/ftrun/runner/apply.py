@@ -14,7 +14,7 @@ from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.plan import Decided, Plan, costs_money, decide_one, is_done, make_plan
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
-from ftrun.stages import stages_of
+from ftrun.stages import STAGES, stages_of
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
 from ftrun.targets import Service, agree, identity_of, reachable
@@ -100,14 +100,13 @@ def _apply_locked(session: Session, context: Context, outcome: Outcome) -> None:
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
         context.emit("note", text=note)
-    stages = stages_of(context)
-    for stage in stages:
+    for stage in STAGES:  # of all: what earlier runs left may be of a stage that no longer applies
         stage.before(context)
     _approve(plan, context)
     try:
         _run_rest(context, plan, outcome)
     finally:
-        for stage in stages:
+        for stage in STAGES:
             stage.after(context)
     if (plan.paid or context.spent) and not context.local:
         from ftrun.paid.budgets import check_run

@@ -15,8 +15,8 @@ from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.proposals import proposals
 from ftrun.augment.requests import AskedModel, Message, Request, requests, seeds_needed
 from ftrun.augment.review_file import ReviewFile
+from ftrun.augment.row_texts import row_texts_of
 from ftrun.augment.seeds import training_seeds
-from ftrun.augment.shapes import shape_of
 from ftrun.cost.consent import consent
 from ftrun.cost.prices import price_requests
 from ftrun.errors import UsageError
@@ -50,13 +50,13 @@ class Augmentation:
         self._experiment, self._other, self._who, self._review = session.experiment, other, who, review
         self._priced = replace(other.experiment.target, model=who.model)  # who is asked is paid
         self._note, self._tell, self._noted = note, tell, set[str]()
-        self._shape = shape_of(session.experiment)
+        self._row_texts = row_texts_of(session.experiment)
         wanted = seeds_needed(session.experiment.data.augment)
-        seeds, self._questions = training_seeds(session.experiment, self._shape, wanted)
+        seeds, self._questions = training_seeds(session.experiment, self._row_texts, wanted)
         if not seeds:
             hint = "Rows must have a question and an answer as text."
             raise UsageError("no row of the training split can be rephrased", code="no_seeds", hint=hint)
-        self._requests: list[Request] = requests(session.experiment, self._shape, seeds, who)
+        self._requests: list[Request] = requests(session.experiment, self._row_texts, seeds, who)
         self._context = context_of(other, lambda kind, **data: note(str(data.get("text"))))
 
     def run(self, *, yes: bool, ask: Callable[[str], bool] | None) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class Augmentation:
         found, left_out = proposals(
             self._requests,
             kept.answers,
-            shape=self._shape,
+            row_texts=self._row_texts,
             kind=self._experiment.data.augment.kind,
             who=self._who,
             questions=self._questions,

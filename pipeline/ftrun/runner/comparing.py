@@ -40,7 +40,9 @@ def compare(entries: Sequence[TrainedModel]) -> Comparison:
     answers = [_answers(entry) for entry in entries]
     shared, notes = _shared(answers)
     judged, ruled = _judged_alike(shared)
-    shown = [_of(judged, name) for name in _letters(entries)]
+    shown = [
+        [record for record in judged if record.candidate == letter(index)] for index in range(len(entries))
+    ]
     values = [_settings(entry, one) for entry, one in zip(entries, answers, strict=True)]
     found = settings(values)
     differing = {one.name for one in found if one.differs}
@@ -51,13 +53,16 @@ def compare(entries: Sequence[TrainedModel]) -> Comparison:
         answers=tuple(judged if one_system else map(_shown_without_system, judged)),
         pairs=tuple(_pairs(shown)),
         notes=tuple(
-            dict.fromkeys((*_session_notes(entries), *_training_notes(entries, differing), *notes, *ruled))
+            dict.fromkeys(
+                (
+                    *(note for entry in entries for note in entry.session.notes),
+                    *_training_notes(entries, differing),
+                    *notes,
+                    *ruled,
+                )
+            )
         ),
     )
-
-
-def _letters(entries: Sequence[TrainedModel]) -> list[str]:
-    return [letter(index) for index in range(len(entries))]
 
 
 def _answers(entry: TrainedModel) -> Answers:
@@ -130,10 +135,6 @@ def _judged_alike(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record],
 def _judged(record: Record, expect: Mapping[str, Any] | None) -> Record:
     verdict = judge(expect, record.answer)
     return dataclasses.replace(record, expect=expect, passed=verdict.passed, failures=tuple(verdict.failures))
-
-
-def _of(records: Iterable[Record], name: str) -> list[Record]:
-    return [record for record in records if record.candidate == name]
 
 
 def _pairs(shown: Sequence[Sequence[Record]]) -> Iterator[PairFacts]:
@@ -214,11 +215,6 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _session_notes(entries: Sequence[TrainedModel]) -> Iterator[str]:
-    for entry in entries:
-        yield from entry.session.notes
 
 
 def _training_notes(entries: Sequence[TrainedModel], differing: set[str]) -> Iterator[str]:

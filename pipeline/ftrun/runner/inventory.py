@@ -158,7 +158,7 @@ def _maker(job: Job) -> str | None:
 
 
 def unowned(files: Iterable[InventoryEntry], jobs: Iterable[Job], known: Owners) -> Iterator[InventoryEntry]:
-    """Yield the files that an experiment of this project uploaded and that nothing uses any more.
+    """Yield the files that an experiment of this project uploaded and that nothing uses any longer.
 
     Files of other projects and people are not ours. Files that a running job reads, or that a run is
     uploading right now, are in use.

@@ -18,6 +18,7 @@ from ftrun.runner.apply import Outcome, context_of, run_offline_stages, run_stag
 from ftrun.runner.session import Session
 from ftrun.stages import stages_of
 from ftrun.state import Intent, State
+from ftrun.state.model import DEPLOY
 from ftrun.state.store import BACKUP, parse_state
 from ftrun.targets import Service, get_or_none, reachable
 from ftrun.targets.matching import is_another
@@ -63,7 +64,8 @@ def repair(session: Session, *, wait: bool, emit: Any) -> dict[str, Any]:
                 raise
             older, wrong = error.code == "state_older", str(error)
         source, state = _restored(session, session.store.read("state.json") or b"", older=older)
-        kept = session.store.put_aside(_kept_name()) if session.store.exists() else None
+        aside = f"state.json.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}"
+        kept = session.store.put_aside(aside) if session.store.exists() else None
         if state is not None:
             session.store.save(state)
         with _context(session, emit) as context:
@@ -98,7 +100,9 @@ def _sides(raw: bytes, path: str) -> tuple[State, State] | None:
 
 
 def merged(one: State, other: State) -> State:
-    """Return the newer of two states with what only the other one knows: uploads, jobs, intents, attempts."""
+    """Return the newer of two states with what only the other one knows: uploads, jobs, intents, attempts,
+    and a deployment.
+    """
     newer, older = (one, other) if one.serial >= other.serial else (other, one)
     for key, job in older.jobs.items():
         kept = newer.jobs.get(key, job)
@@ -107,14 +111,14 @@ def merged(one: State, other: State) -> State:
     for name in ("uploads", "jobs", "intents", "upload_intents"):
         setattr(newer, name, {**getattr(older, name), **getattr(newer, name)})
     newer.intents = {key: intent for key, intent in newer.intents.items() if key not in newer.jobs}
+    deployed, here = older.deployment, newer.stages.get(DEPLOY)
+    same = deployed is not None and here is not None and here.result.get("effect") == deployed.get("effect")
+    if deployed is not None and newer.deployment is None and not same:
+        newer.stages[DEPLOY] = older.stages[DEPLOY]  # it costs money until somebody removes it
     for base, number in older.attempts.items():
         newer.attempts[base] = max(number, newer.attempts.get(base, 1))
     newer.serial = max(one.serial, other.serial)
     return newer
-
-
-def _kept_name() -> str:
-    return f"state.json.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:4]}"
 
 
 @contextmanager

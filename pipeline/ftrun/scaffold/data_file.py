@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.data.diagnostics.codes import CODES
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
 from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
 from ftrun.data.readers.gzip_files import read_problems
-from ftrun.data.readers.rows import TEXT, numbered
-from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, SourceFile, extension_of
+from ftrun.data.readers.rows import numbered
+from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, extension_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
@@ -51,10 +50,18 @@ def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = 
 
     `sheet` names the sheet of a workbook; `query` is what to ask an SQLite file.
     """
-    form = _format(path)
-    encoding = _encoding(path) if form in TEXT else None
-    source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)
-    rows = _rows(SourceFile(path=path, source=source, role="data", format=form))
+    form, findings = _format(path), Findings()
+    place = FilePlace(shown_path(path), findings)
+    encoding: str | None = None
+    rows: tuple[dict[str, Any], ...] = ()
+    with contextlib.suppress(UnusableFileError), read_problems(place):  # the findings say why
+        encoding = find_encoding(path) if form in TEXT else None
+        source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)
+        file = SourceFile(path=path, source=source, role="data", format=form)
+        rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
+    findings.raise_errors()
+    if not rows:
+        raise unusable(path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
     sharegpt = all(map(is_sharegpt, rows))
     columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
     rows = tuple(map(converted, rows)) if sharegpt else rows
@@ -97,27 +104,6 @@ def _neighbours(path: Path) -> str | None:
         return f"The folder {shown_path(path.parent)} does not exist either."
     names = sorted(entry.name for entry in path.parent.iterdir() if extension_of(entry) in ENDINGS)
     return f"Data files in that folder: {', '.join(names[:10])}." if names else None
-
-
-def _encoding(path: Path) -> str | None:
-    """Return the encoding that the experiment should name, None if it need not."""
-    findings = Findings()
-    with contextlib.suppress(UnusableFileError), read_problems(FilePlace(shown_path(path), findings)):
-        return find_encoding(path)
-    findings.raise_errors()
-    return None
-
-
-def _rows(file: SourceFile) -> tuple[dict[str, Any], ...]:
-    findings = Findings()
-    place = FilePlace(shown_path(file.path), findings)
-    rows: tuple[dict[str, Any], ...] = ()
-    with contextlib.suppress(UnusableFileError):  # the findings say why
-        rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
-    findings.raise_errors()
-    if not rows:
-        raise unusable(file.path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
-    return rows
 
 
 def unusable(path: Path, message: str, code: str, hint: str | None) -> DataError:

@@ -47,13 +47,8 @@ def draft_experiment(proposal: Proposal, *, name: str, data: str, prompt: str | 
     """Return the text of the experiment file; `data` and `prompt` are paths relative to it."""
     head = f"version: 1\nname: {scalar(name)}\n"
     head += f"description: Drafted by `ftrun init` from {proposal.rows} rows."
-    parts = (
-        _targets(proposal),
-        _data(proposal, data),
-        _prompt(proposal, prompt),
-        _train(proposal, name),
-        _eval(proposal),
-    )
+    sections = _targets(proposal), _data(proposal, data), _prompt(proposal, prompt), _train(proposal, name)
+    parts = (*sections, _eval(proposal))
     return "\n".join(text + "\n" for text in (head, *("\n".join(part) for part in parts)) if text)
 
 
@@ -66,18 +61,15 @@ def scalar(text: str) -> str:
 
 
 def _targets(proposal: Proposal) -> Iterator[str]:
+    graded = proposal.method == "reinforcement"
     if proposal.remote is None:
-        yield "target: local # another one: --target openai"
-        yield "targets:"
+        yield "target: local # another one: --target openai\ntargets:"
         yield LOCAL
         if proposal.language == "ja":
             yield LOCAL_JA
-        yield OPENAI
-        return
-    graded = proposal.method == "reinforcement"
-    why = f"the engine on this machine can't train on {proposal.remote} yet"
-    yield f"target: {'bedrock' if graded else 'openai'} # {why}"
-    yield "targets:"
+    else:
+        why = f"the engine on this machine can't train on {proposal.remote} yet"
+        yield f"target: {'bedrock' if graded else 'openai'} # {why}\ntargets:"
     yield BEDROCK if graded else OPENAI
 
 
@@ -122,9 +114,9 @@ def _train(proposal: Proposal, name: str) -> Iterator[str]:
     if proposal.reference is not None:
         yield "  method: reinforcement # the model answers by itself, the grader judges"
         yield "  grader:"
-        yield from EXACT if proposal.reference.exact else SIMILAR
+        yield from EXACT if proposal.exact else SIMILAR
         yield '    input: "{{ sample.output_text }}"'
-        yield f'    reference: "{{{{ item.{proposal.reference.field} }}}}"'
+        yield f'    reference: "{{{{ item.{proposal.reference} }}}}"'
     yield "  hyperparameters: {n_epochs: auto} # auto: chosen by the number of rows"
     yield "  seed: 42"
     yield f"  suffix: {scalar(name)}"

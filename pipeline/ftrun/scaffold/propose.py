@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ftrun.errors import DataError
 from ftrun.protocol.spec import CHAT_KEYS, FEWEST_EXAMPLES, Method
@@ -14,7 +14,6 @@ from ftrun.scaffold import names
 from ftrun.scaffold.data_file import DataFile, unusable
 from ftrun.scaffold.names import find_column
 from ftrun.scaffold.shapes import (
-    Pair,
     Shape,
     find_log,
     find_preferences,
@@ -34,25 +33,20 @@ HEADED = ("csv", "tsv", "xlsx")  # formats whose first line names the columns
 LONGEST_NAME = 30  # characters; what is longer is hardly the name of a column
 
 
-class Reference(NamedTuple):
-    """The field of each row that a grader compares answers with; `exact`: short enough for equality."""
-
-    field: str
-    exact: bool
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What an experiment on this file should say.
 
-    `reference` is set for rows for a grader. `remote` says why the engine on this machine can't train on the
-    rows, None if it can. `validation` is a share, a count, or None for no split.
+    `reference` is the field of each row that a grader compares answers with, None without a grader; `exact`:
+    its values are short enough for equality. `remote` says what in the rows the engine on this machine can't
+    train on, None if it can. `validation` is a share, a count, or None for no split.
     """
 
     file: DataFile
     shape: Shape
     method: Method
-    reference: Reference | None
+    reference: str | None
+    exact: bool
     remote: str | None
     language: Literal["ja", "en"]
     rows: int
@@ -64,10 +58,11 @@ class Proposal:
 def propose(file: DataFile, *, user: str | None = None, assistant: str | None = None) -> Proposal:
     """Return what to make of a file; `user` and `assistant` name columns that the caller knows.
 
-    DataError lists the columns if they can't be told apart.
+    DataError lists the columns if it is unclear which of them to use.
     """
     shape = _shape(file, user, assistant)
     distinct = list(dict.fromkeys(shape.pairs))
+    japanese = sum(bool(KANA.search("".join(pair))) for pair in shape.pairs)
     reference = _reference(file)
     method: Method = "reinforcement" if reference else shape.method
     return Proposal(
@@ -75,12 +70,13 @@ def propose(file: DataFile, *, user: str | None = None, assistant: str | None = 
         shape=shape,
         method=method,
         reference=reference,
+        exact=reference is not None and all(len(str(row[reference])) <= LONGEST_EXACT for row in file.rows),
         remote=_remote(file, method),
-        language="ja" if _is_japanese(shape.pairs) else "en",
+        language="ja" if 2 * japanese >= len(shape.pairs) else "en",
         rows=len(distinct),
         validation=_validation(len(distinct)),
         questions=_questions([question for question, _ in distinct]),
-        notes=tuple(_notes(file, shape, reference.field if reference else None, len(distinct))),
+        notes=tuple(_notes(file, shape, reference, len(distinct))),
     )
 
 
@@ -123,17 +119,14 @@ def _unclear(file: DataFile, message: str) -> DataError:
     return unusable(file.path, message, "ambiguous_columns", hint)
 
 
-def _reference(file: DataFile) -> Reference | None:
-    """Return what a grader can compare with, if the chats end with a question and one field is clear."""
+def _reference(file: DataFile) -> str | None:
+    """Return the field that a grader can compare with, if the chats end with a question and it is clear."""
     chats = [messages_in(row) for row in file.rows]
     if not all(messages and messages[-1].get("role") == "user" for messages in chats):
         return None
     fields = [name for name in file.columns if name not in CHAT_KEYS and FIELD.fullmatch(name)]
     fields = [name for name in fields if all(_is_answer(row.get(name)) for row in file.rows)]
-    field = find_column(fields, names.REFERENCE) or (fields[0] if len(fields) == 1 else None)
-    if field is None:
-        return None
-    return Reference(field, all(len(str(row[field])) <= LONGEST_EXACT for row in file.rows))
+    return find_column(fields, names.REFERENCE) or (fields[0] if len(fields) == 1 else None)
 
 
 def _is_answer(value: object) -> bool:
@@ -152,10 +145,6 @@ def _remote(file: DataFile, method: Method) -> str | None:
         if any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts):
             return "images"
     return None
-
-
-def _is_japanese(pairs: Sequence[Pair]) -> bool:
-    return 2 * sum(bool(KANA.search("".join(pair))) for pair in pairs) >= len(pairs)
 
 
 def _validation(rows: int) -> float | int | None:
@@ -221,13 +210,10 @@ def _guessed_columns(file: DataFile, user: str, assistant: str) -> Iterator[str]
         f"The column names say nothing, so by their content {user!r} asks and {assistant!r} answers. "
         "If that is wrong: --user COLUMN --assistant COLUMN."
     )
-    title = next((name for name in (user, assistant) if _is_sentence(name)), None)
-    if title is not None and file.format in HEADED:
-        yield (
-            f"The first line is taken for the column names, but “{title[:40]}” reads like a row. "
-            "If it is one, add a line with names above it."
-        )
-
-
-def _is_sentence(name: str) -> bool:
-    return len(name) > LONGEST_NAME or name.rstrip().endswith((".", "?", "!", "。", "？", "！"))
+    for name in (user, assistant) if file.format in HEADED else ():
+        if len(name) > LONGEST_NAME or name.rstrip().endswith((".", "?", "!", "。", "？", "！")):
+            yield (
+                f"The first line is taken for the column names, but “{name[:40]}” reads like a row. "
+                "If it is one, add a line with names above it."
+            )
+            return

@@ -48,19 +48,13 @@ class Shape:
 def ready_rows(file: DataFile) -> Shape:
     """Return the shape of rows that need no templates: chats, else preferences as the API takes them."""
     asked = [messages_in(row if file.chat else row["input"]) for row in file.rows]
-    texts = [
-        [
-            one["content"]
-            for one in messages
-            if one.get("role") == "user" and isinstance(one.get("content"), str)
-        ]
-        for messages in asked
-    ]
+    said = [[one.get("content") for one in messages if one.get("role") == "user"] for messages in asked]
+    first = [next((text for text in texts if isinstance(text, str)), "") for texts in said]
     whole = [repr(row.get("messages", "") if file.chat else row) for row in file.rows]
     chats = "ShareGPT conversations, which become chats" if file.sharegpt else "ready chats"
     return Shape(
         words=chats if file.chat else "ready preferences",
-        pairs=[(said[0] if said else "", row) for said, row in zip(texts, whole, strict=True)],
+        pairs=list(zip(first, whole, strict=True)),
         method="supervised" if file.chat else "dpo",
         needs_system=not all(any(one.get("role") in SYSTEM_ROLES for one in messages) for messages in asked),
     )
@@ -87,7 +81,7 @@ def find_log(file: DataFile) -> Shape | None:
         return None
     if {"role", "content"} & ({*file.columns} - {role, content}):
         return None  # other columns have the names that these two must get
-    turns = [(str(row.get(conversation)), _speaker(row, role)) for row in file.rows]
+    turns = [(str(row.get(conversation)), str(row.get(role) or "").strip()) for row in file.rows]
     speakers = list(dict.fromkeys(speaker for _, speaker in turns if speaker))
     if not 2 <= len(speakers) <= MOST_SPEAKERS or len(dict(turns)) == len(turns):
         return None
@@ -122,13 +116,11 @@ def speaker_and_text(file: DataFile) -> tuple[str, str] | None:
     return None if role is None or content is None else (role, content)
 
 
-def _speaker(row: Row, column: str) -> str:
-    return str(row.get(column) or "").strip()
-
-
 def _roles(speakers: Sequence[str], turns: Sequence[Pair]) -> tuple[dict[str, str], bool]:
     """Return the role of each known speaker, and whether it was guessed; of two, one is not the other."""
-    role_of = {one: role for one in speakers if (role := _role_of(one)) is not None}
+    known = {name: role for role, spelled in names.SPEAKERS.items() for name in spelled.split()}
+    known |= {role: role for role in ROLES}
+    role_of = {one: known[plain_name(one)] for one in speakers if plain_name(one) in known}
     rest = [one for one in speakers if one not in role_of]
     missing = {"user", "assistant"} - set(role_of.values())
     if len(rest) == 2 and len(missing) == 2:
@@ -138,13 +130,6 @@ def _roles(speakers: Sequence[str], turns: Sequence[Pair]) -> tuple[dict[str, st
     if len(rest) == 1 and len(missing) == 1:
         role_of[rest[0]] = missing.pop()
     return role_of, False
-
-
-def _role_of(speaker: str) -> str | None:
-    plain = plain_name(speaker)
-    if plain in ROLES:
-        return plain
-    return next((role for role, known in names.SPEAKERS.items() if plain in known.split()), None)
 
 
 def find_preferences(file: DataFile) -> Shape | None:
@@ -199,7 +184,7 @@ def _at(row: Row, column: str, path: str) -> str:
 
 
 def find_question_answer(file: DataFile, user: str | None, assistant: str | None) -> Shape | None:
-    """Return the columns of question and answer, by name or content; None if they can't be told apart."""
+    """Return the columns of question and answer, by name or content; None if that is unclear."""
     asks = user or find_column(file.columns, names.USER, assistant)
     answers = assistant or find_column(file.columns, names.ASSISTANT, asks)
     if asks is None or answers is None:
@@ -258,14 +243,12 @@ def _text_length(file: DataFile, column: str) -> float:
 
 def _renamed(columns: Mapping[str, str], file: DataFile) -> dict[str, str]:
     """Return new and old name of the columns that a template can't name."""
-    unusable = {new: old for new, old in columns.items() if not _is_name(old)}
-    return {new if new not in file.columns else f"{new}_text": old for new, old in unusable.items()}
-
-
-def _is_name(text: str) -> bool:
-    # Python reads a full-width name in its normal spelling, so such a name gets a new one
-    normal = unicodedata.normalize("NFKC", text) == text
-    return normal and text.isidentifier() and text not in JINJA_WORDS.split()
+    return {
+        new if new not in file.columns else f"{new}_text": old
+        for new, old in columns.items()
+        # Python reads a full-width name in its normal spelling, so such a name gets a new one
+        if unicodedata.normalize("NFKC", old) != old or not old.isidentifier() or old in JINJA_WORDS.split()
+    }
 
 
 def _name(column: str, renamed: Mapping[str, str]) -> str:

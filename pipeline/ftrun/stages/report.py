@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,8 @@ def gather(context: Context) -> Facts:
     from ftrun.report.provenance import provenance
 
     experiment = context.experiment
-    rows = parse_metrics(_text(context.folder / "metrics.csv"))
+    metrics, checked = context.folder / "metrics.csv", context.result("check")
+    rows = parse_metrics(metrics.read_text(encoding="utf-8") if metrics.exists() else "")
     records = read_records(context.folder / "answers.jsonl")
     return Facts.from_json(
         {
@@ -107,7 +108,9 @@ def gather(context: Context) -> Facts:
             "status": "done",
             "job": _job(context),
             "data": _data(context),
-            "cost": _cost(context),
+            "cost": data.price(
+                experiment, examples=checked["examples"], train_tokens=checked["train_tokens"]
+            ),
             "metrics": rows,
             "checkpoints": [int(point["step"]) for point in context.result("wait").get("checkpoints", [])],
             "fit": explain(rows) if rows else None,
@@ -139,10 +142,6 @@ def _changes(records: Sequence[Record]) -> list[str]:
 
     notes = [note for record in records for note in change_notes(record.model, record.changes)]
     return list(dict.fromkeys(notes))
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -183,8 +182,3 @@ def _data(context: Context) -> dict[str, Any]:
         "encoding": estimate.get("encoding"),
         "exact": estimate.get("exact", True),
     }
-
-
-def _cost(context: Context) -> Mapping[str, Any]:
-    counted = context.result("check")
-    return data.price(context.experiment, examples=counted["examples"], train_tokens=counted["train_tokens"])

@@ -1,4 +1,4 @@
-"""A deployment that nobody needs any more is removed, so that it costs nothing; `keep` lets it stay."""
+"""A deployment is removed when its questions are answered, so that it costs nothing; `keep` lets it stay."""
 
 from __future__ import annotations
 

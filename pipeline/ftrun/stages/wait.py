@@ -7,7 +7,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, PendingError
 from ftrun.files import write_atomic
-from ftrun.paid.history import archive, restore_wait, warn_damaged
+from ftrun.paid.history import archive, restore_fuller_curve, restore_wait, warn_damaged, with_earlier
 from ftrun.paid.job_spec import spec_key
 from ftrun.state import JobRecord
 from ftrun.targets import Job, NotFoundError, Service
@@ -85,7 +85,7 @@ class WaitStage(Stage):
         if not model:
             raise _failure(context, job, stopped)
         _fetch_metrics(context, job)
-        return {
+        found = {
             "job_id": job.id,
             "spec": spec_key(context),
             "fine_tuned_model": model,
@@ -97,6 +97,7 @@ class WaitStage(Stage):
             "checkpoints": checkpoints,
             **({"stopped_early": stopped} if stopped else {}),
         }
+        return with_earlier(context, found)
 
     def keep(self, context: Context, *, skipped: bool) -> None:
         """Archive what training found; first restore the metrics that a fresh clone lacks, or that a run for
@@ -166,8 +167,10 @@ def _best_checkpoint(checkpoints: list[dict[str, Any]]) -> str | None:
 def _record(context: Context, record: JobRecord, job: Job, model: str | None, stopped: str | None) -> None:
     record.status = STOPPED if stopped and model else job.status
     record.fine_tuned_model, record.error = model, stopped or job.error
-    record.hyperparameters = dict(job.hyperparameters)
-    record.finished_at, record.trained_tokens = job.finished_at, job.trained_tokens
+    # asked again, a server may know less than it did
+    record.hyperparameters = dict(job.hyperparameters) or record.hyperparameters
+    record.finished_at = job.finished_at or record.finished_at
+    record.trained_tokens = job.trained_tokens or record.trained_tokens
     context.save()
 
 
@@ -208,20 +211,24 @@ def _last_error(context: Context, job: Job) -> str | None:
 
 
 def _fetch_metrics(context: Context, job: Job) -> None:
-    """Write the job's metrics; a model that is paid for is asked questions also when they are lost."""
-    from ftrun.evaluation.metrics import parse_metrics
-
-    found = NO_METRICS
+    """Write the job's metrics; a model that is paid for is asked questions also when they are lost. What the
+    server had once is not replaced by less.
+    """
+    found, lost = NO_METRICS, None
     if job.result_files:
         try:
             found = context.service().result_csv(job.result_files[0])
         except FtrunError as error:
             if error.code not in LOST:
                 raise
-            again = context.command("run", "--force", "wait")
-            archived = restore_wait(context) is not None
-            curve = "the archived curve is used" if archived else "there is no training curve"
-            context.emit("warning", message=f"{error}; {curve}. To ask again: {again}")
-    if not parse_metrics(found) and restore_wait(context) is not None:
-        return  # what the server had once is not replaced by nothing
-    write_atomic(context.folder / "metrics.csv", without_formulas(found))
+            lost = error
+    archived = restore_fuller_curve(context, found)
+    if not archived:
+        write_atomic(context.folder / "metrics.csv", without_formulas(found))
+    if lost is not None:
+        again = context.command("run", "--force", "wait")
+        curve = "the archived curve is used" if archived else "there is no training curve"
+        context.emit("warning", message=f"{lost}; {curve}. To ask again: {again}")
+    elif archived and found != NO_METRICS:
+        message = f"the result file of {job.id} now has less than was archived; the archived curve is used"
+        context.emit("warning", message=message)

@@ -13,12 +13,13 @@ from ftrun.state.forms import check, check_result
 
 VERSION = 2
 ENDED = ("succeeded", "stopped", "failed", "cancelled")
+DEPLOY = "deploy"  # the stage whose record is a deployment that costs money by the hour
 PLAIN = ("experiment", "target", "file", "identity", "lineage", "serial")
 
 
 @dataclass(slots=True, kw_only=True)
 class StageRecord:
-    """What became of a stage: its fingerprint, its inputs in short form, and the facts that it found."""
+    """The outcome of a stage: its fingerprint, its inputs in short form, and the facts that it found."""
 
     status: Literal["done", "failed", "running", "pending"]
     fingerprint: str
@@ -119,12 +120,22 @@ class State:
     intents: dict[str, Intent] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def deployment(self) -> dict[str, Any] | None:
+        """Return the facts of the deployment that ftrun created, or was about to, and that nobody removed."""
+        record = self.stages.get(DEPLOY)
+        if record is None or record.result.get("sku") is None or record.result.get("removed"):
+            return None
+        return record.result
+
     def forgotten_by(self, other: State | None) -> bool:
-        """Return whether `other` knows nothing of a paid call that may have left and has no answer here, or
-        of a job. Where there is no `other`, a job is looked for by its id.
+        """Return whether `other` knows nothing of a paid call that may have left and has no answer here, of a
+        deployment, or of a job. Where there is no `other`, a job is looked for by its id.
         """
         if self.identity.get("provider") == "local":
             return False
+        if self.deployment is not None and (other is None or DEPLOY not in other.stages):
+            return True
         known = {**other.jobs, **other.intents} if other is not None else self.jobs
         sending = [key for key, one in self.intents.items() if one.phase == "sending"]
         return any(key not in known for key in (*sending, *self.jobs))
@@ -155,7 +166,7 @@ class State:
         )
 
     def forget_remote(self) -> None:
-        """Drop everything that belongs to a store or account that is not there any more."""
+        """Drop everything that belongs to a store or account that no longer exists."""
         self.uploads, self.partial_uploads, self.upload_intents = {}, {}, {}
         self.jobs, self.intents, self.attempts = {}, {}, {}
         for name in ("upload", "train", "wait", "evaluate", "report"):

@@ -1,5 +1,5 @@
-"""The notes that runs of one user leave for each other, in the folder of the locks that they share: what
-became of a call that creates a job or a file.
+"""The notes that runs of one user leave for each other, in the folder of the locks that they share:
+whether a call created a job or a file.
 
 A state may be deleted, be in another clone or come from git, and a provider's list may be late; a note
 outlives that. It is written before the call is sent, under the call's lock, and holds no secret and no data.

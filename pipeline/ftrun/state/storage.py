@@ -122,7 +122,7 @@ class BucketStorage:
             _bounded(lambda: self._files.pipe_file(self.shown(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Put an object unless there is one; after a lost answer, look whether it was put."""
+        """Put an object unless there is one; after a lost answer, check whether it was put."""
         with self._asking(name):
             try:
                 _bounded(lambda: self._files.pipe_file(self.shown(name), data, mode="create"))

@@ -12,7 +12,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from ftrun.errors import DecisionError
 from ftrun.files import digest, refuse_large, rename, write_atomic
@@ -79,7 +78,12 @@ class StateStore:
         it must not come back. DecisionError if somebody else wrote the file since it was read.
         """
         if self.read("state.json") != self._seen:
-            self._refuse_overtaken()
+            raise DecisionError(
+                f"{self.shown()} was changed by something else while this run was going on",
+                code="state_changed",
+                file=self.shown(),
+                hint="Run the same command again: it reads the new state, and finds its job at the target.",
+            )
         state.serial += 1
         data = state_bytes(state)
         if no_way_back:
@@ -91,7 +95,7 @@ class StateStore:
 
     def _refuse_forgetting(self, state: State | None) -> None:
         """Refuse a missing, earlier or other `state`, as git may leave it, where the backup knows of a paid
-        call without an answer, or of a job, that the state lacks.
+        call without an answer, of a deployment, or of a job, that the state lacks.
         """
         self.lost, raw = None, self.read(BACKUP) or b""
         if not any(mark in raw for mark in PAID):
@@ -106,22 +110,16 @@ class StateStore:
             what = "an unclear request to create a job, which may exist and cost money"
             if jobs:
                 what = ", ".join(f"job {one.job_id}" for one in jobs)
+            elif last.deployment is not None:
+                what = f"deployment {last.deployment['deployment']}, which may cost money by the hour"
             raise DecisionError(
                 f"{self.shown()} {why}, and its backup knows of {what}; no call was made",
                 code="state_missing" if state is None else "state_older",
                 file=self.shown(),
                 hint="`ftrun state repair CONFIG` restores what the backup knows; the next run then looks "
-                "for the job.",
+                "for it.",
             )
         self.lost = last if state is None else None
-
-    def _refuse_overtaken(self) -> NoReturn:
-        raise DecisionError(
-            f"{self.shown()} was changed by something else while this run was going on",
-            code="state_changed",
-            file=self.shown(),
-            hint="Run the same command again: it reads what is there now, and finds its job at the target.",
-        )
 
     @contextmanager
     def locked(self, *, wait: bool) -> Iterator[None]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ftrun.errors import DecisionError, FtrunError, UsageError, UserError
-from ftrun.experiment import services
+from ftrun.experiment import providers
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.nodes import KeyPath
 from ftrun.experiment.places import shown_path
@@ -70,7 +70,7 @@ def permit(variable: str, url: str) -> None:
     DecisionError if the user has not agreed to it.
     """
     shown, host = shown_server(url), urlsplit(url).hostname or ""
-    own = services.own_hosts(variable)
+    own = providers.own_hosts(variable)
     if own is not None and any(_fits(host, pattern) for pattern in own):
         return
     if own is not None and not is_loopback(url):
@@ -111,7 +111,7 @@ def _sent(target: Target) -> Iterator[tuple[str, str, KeyPath]]:
     if target.provider == "local":
         return
     place: KeyPath = ("targets", target.name)
-    url = target.base_url or services.service("openai")["base_url"]
+    url = target.base_url or providers.service("openai")["base_url"]
     if target.auth == "entra":
         yield INFERENCE_VARIABLE, url, (*place, "auth")
     named = {"api_key_env": target.api_key_env or "OPENAI_API_KEY"} if target.auth == "key" else {}

@@ -1,8 +1,8 @@
 """Compare what a server says about a job or a file with what was requested.
 
 A spec key in the metadata decides. Without one, everything that the server says about the job is compared.
-What it leaves out, rounds or spells differently is no evidence against a job; a different value is. Makes no
-call.
+What it leaves out, rounds or spells differently does not speak against a job; a different value does. Makes
+no call.
 """
 
 from __future__ import annotations

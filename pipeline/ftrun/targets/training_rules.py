@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from ftrun.cost.models import base_model, family
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.target import Target
-from ftrun.protocol.chat import chat_of, is_sound
 from ftrun.protocol.faults import Example, Fault
-from ftrun.protocol.rows import asked_of, is_completion, messages_of, parts_of
+from ftrun.protocol.plain_chats import chat_of, is_sound
+from ftrun.protocol.training_rows import asked_of, is_completion, messages_of, parts_of
 
 MEGA = 1_000_000
 OPENAI_HOSTS = re.compile(r"(?:[a-z]{2}\.)?api\.openai\.com")

@@ -13,9 +13,9 @@ from ftrun import data
 from ftrun.errors import DataError
 from ftrun.experiment.model import MessageTemplate, Prompt, Template, Train
 from ftrun.experiment.target import Target
-from ftrun.protocol.rows import row_faults
 from ftrun.protocol.spec import Method
 from ftrun.protocol.texts import trained_texts
+from ftrun.protocol.training_rows import row_faults
 from ftrun.targets.training_rules import method_faults, rule_faults, rules_of
 
 from .test_tools import PNG, WEATHER, call, result

@@ -11,7 +11,7 @@ import pytest
 from ftrun import data
 from ftrun.errors import DataError
 from ftrun.experiment.model import Prompt, Template
-from ftrun.protocol.rows import row_faults
+from ftrun.protocol.training_rows import row_faults
 
 USER = {"role": "user", "content": "q"}
 ANSWER = {"role": "assistant", "content": "a"}

@@ -10,7 +10,7 @@ import pytest
 
 from ftrun import data
 from ftrun.protocol.functions import functions_of
-from ftrun.protocol.rows import row_faults
+from ftrun.protocol.training_rows import row_faults
 
 USER = {"role": "user", "content": "天気は？"}
 ANSWER = {"role": "assistant", "content": "晴れ、20度です。"}

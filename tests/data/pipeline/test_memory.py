@@ -10,7 +10,8 @@ from typing import Any
 
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.pipeline import gathering
-from ftrun.data.pipeline.spool import Spool
+from ftrun.data.pipeline.gathered import Spool
+from ftrun.data.readers.sources import usable_files
 
 SIZES = """\
 import resource, sys
@@ -46,5 +47,5 @@ def test_gathering_counts_processor_time(make: Any, chats: Any) -> None:
     findings = Findings()
     experiment = make({"a.jsonl": chats(range(20))})
     with Spool(experiment.project) as spool:
-        seconds = gathering.gather(experiment, spool, findings).seconds
+        seconds = gathering.gather(experiment, usable_files(experiment, findings), spool, findings).seconds
     assert set(seconds) == {"read", "make", "count", "check", "write"}

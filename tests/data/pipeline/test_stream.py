@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from ftrun import data
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
-from ftrun.data.pipeline import gathering, reading, row_work, workers
-from ftrun.data.pipeline.spool import Spool
+from ftrun.data.pipeline import gathering, row_work, workers
+from ftrun.data.pipeline.gathered import Spool
 from ftrun.data.quality import checks
 from ftrun.data.readers.selection import Choice
+from ftrun.data.readers.sources import usable_files
 from ftrun.data.split.duplicates import leaked, repeated
 from ftrun.errors import DataError, FtrunError
 from ftrun.experiment.model import Experiment, Prompt, Split
@@ -42,7 +43,7 @@ def outcome(experiment: Experiment, folder: Path) -> dict[str, Any]:
 @pytest.fixture
 def divided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every file be read in portions of a few records."""
-    monkeypatch.setattr(reading, "SIZE", 80)
+    monkeypatch.setattr(gathering, "SIZE", 80)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def same_read_as_a_whole(experiment: Experiment) -> None:
     """Compare the outcome with that of reading single records, and of rows made where the file is read."""
     whole = examined(experiment)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "SIZE", 0)
+        patch.setattr(gathering, "SIZE", 0)
         assert examined(experiment) == whole
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Choice, "chooses", True)
@@ -123,7 +124,8 @@ def same_read_as_a_whole(experiment: Experiment) -> None:
 def examined(experiment: Experiment) -> Any:
     """Return the check's document and every example with its place."""
     with Spool(experiment.project) as spool:
-        gathered = gathering.gather(experiment, spool, Findings())
+        gathered = gathering.gather(experiment, usable_files(experiment, Findings()), spool, Findings())
+        gathered.find_duplicates(drop=True)
         examples = list(zip(spool.lines(), map(gathered.place_of, range(len(gathered))), strict=True))
     return data.examine(experiment).as_dict(), examples
 

@@ -7,6 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from ftrun.data.quality.scan import Scanner
+from ftrun.protocol.faults import Fault
+from ftrun.protocol.plain_chats import TrainingRow
+
 ENGLISH = (
     ("How do I keep basil alive indoors?", "Give it a sunny sill, water it when the soil is dry, and pinch the tips."),
     ("When does the library open?", "It opens at 9:30 on weekdays and at 10:00 on Saturdays."),
@@ -108,3 +112,8 @@ def plain(number: int) -> dict[str, Any]:
     """Return one of 120 short Japanese rows with nothing in common but their language."""
     animal, verb = ANIMALS[number % 15], VERBS[number // 15 % 8]
     return row(f"{animal}はいつ{verb}のですか", f"{animal}がよく{verb}のは、{VERBS[number % 8]}季節です。")
+
+
+def scanned(example: dict[str, Any], scanner: Scanner | None = None) -> list[Fault]:
+    """Return what a scanner finds in one row; without `scanner` by one that has seen nothing before."""
+    return [fault for _, fault in (scanner or Scanner()).scan_all([TrainingRow(example, None)])]

@@ -11,16 +11,15 @@ import pytest
 from ftrun.data.examples.masking import Masker
 from ftrun.data.quality.personal_data import is_card, is_my_number
 from ftrun.data.quality.pii import KINDS, actions, hidden, redacted, spans
-from ftrun.data.quality.scan import Scanner
 
-from .clean import row, rows
+from .clean import row, rows, scanned
 
 KEY = "a1B2c3D4e5F6g7H8i9J0"
 
 
 def kinds(text: str) -> list[str]:
     """Return the kinds found in a text, in order of their place."""
-    return [span.kind for span, _ in sorted(spans(text), key=lambda one: one[0].start)]
+    return [span.kind for span in sorted(spans(text), key=lambda one: one.start)]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def kinds(text: str) -> list[str]:
 def test_each_kind_is_found(text: str, kind: str) -> None:
     """It is found once, also by the quick look at a whole row, and a mask leaves nothing of it."""
     assert kinds(text) == [kind]
-    assert f"pii_{kind}" in {fault.code for fault in Scanner().scan(row("?", text))}
+    assert f"pii_{kind}" in {fault.code for fault in scanned(row("?", text))}
     assert f"[{kind.upper()}]" in redacted(text)
     assert kinds(redacted(text)) == []
 

@@ -9,17 +9,17 @@ import pytest
 from ftrun.data.quality.characters import original
 from ftrun.data.quality.scan import Scanner
 from ftrun.data.quality.style import language
-from ftrun.protocol.chat import TrainingRow, chat_of
+from ftrun.protocol.plain_chats import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
 
-from .clean import row, rows
+from .clean import row, rows, scanned
 
 SCANNER = Scanner()
 
 
 def found(text: str) -> list[tuple[str, str]]:
     """Return (code, field) of what is wrong with an answer."""
-    return [(fault.code, fault.field) for fault in SCANNER.scan(row("Why?", text))]
+    return [(fault.code, fault.field) for fault in scanned(row("Why?", text), SCANNER)]
 
 
 def codes(text: str) -> set[str]:
@@ -30,7 +30,7 @@ def codes(text: str) -> set[str]:
 @pytest.mark.parametrize("example", rows(), ids=lambda one: one["messages"][0]["content"])
 def test_clean_texts_give_nothing(example: dict[str, Any]) -> None:
     """Dates, prices, versions, code, accents and emoji are fine."""
-    assert SCANNER.scan(example) == []
+    assert scanned(example, SCANNER) == []
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_clean_texts_give_nothing(example: dict[str, Any]) -> None:
 )
 def test_mojibake_is_named_with_what_it_was(text: str, was: str) -> None:
     """Text that was read in a wrong encoding is recognised, and the message says what it probably was."""
-    faults = [fault for fault in SCANNER.scan(row("Why?", text)) if fault.code == "mojibake"]
+    faults = [fault for fault in scanned(row("Why?", text), SCANNER) if fault.code == "mojibake"]
     assert len(faults) == 1
     assert faults[0].field == "messages[1].content"
     assert was[:4] in faults[0].message
@@ -112,7 +112,7 @@ def test_flaws_are_found(text: str, code: str) -> None:
 
 def test_space_at_the_seam_of_a_completion_is_meant() -> None:
     """Prompt and completion are one text, and that space separates their words."""
-    assert SCANNER.scan({"prompt": "Capital of France ->\n", "completion": " Paris\n"}) == []
+    assert scanned({"prompt": "Capital of France ->\n", "completion": " Paris\n"}, SCANNER) == []
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_space_at_the_seam_of_a_completion_is_meant() -> None:
 )
 def test_none_is_an_answer_where_a_value_is_asked_for(question: str, answer: str, is_blank: bool) -> None:
     """What was to be extracted or classified may be nothing; errors of a spreadsheet are none anywhere."""
-    faults = SCANNER.scan(row(question, answer))
+    faults = scanned(row(question, answer), SCANNER)
     assert ("blank_answer" in {fault.code for fault in faults}) is is_blank
 
 
@@ -164,7 +164,7 @@ def test_marks_of_direction_are_right_in_right_to_left_text() -> None:
 )  # fmt: skip
 def test_every_shape_of_row_is_walked(example: dict[str, Any]) -> None:
     """Preferences, parts, calls of tools and further keys are texts too; the field is its path."""
-    (fault,) = SCANNER.scan(example)
+    (fault,) = scanned(example, SCANNER)
     assert fault.code == "placeholder"
     assert fault.field in {
         "preferred_output[0].content",
@@ -184,7 +184,7 @@ def test_ids_images_and_roles_are_no_texts() -> None:
 def test_messages_hide_secrets_that_stand_beside() -> None:
     """An excerpt of one flaw never shows a key or an address that is next to it."""
     key = "sk-" + "a1B2c3D4e5" * 4
-    faults = SCANNER.scan(row("Why?", f"TODO: {key} taro@example.com \u200b"))
+    faults = scanned(row("Why?", f"TODO: {key} taro@example.com \u200b"), SCANNER)
     assert {fault.code for fault in faults} == {
         "placeholder", "pii_secret", "pii_email", "control_character"
     }  # fmt: skip
@@ -203,7 +203,7 @@ def test_rows_that_are_looked_at_together_are_told_apart() -> None:
         "bell\x07",
     ]  # fmt: skip
     examples = [row("Why?", text) for text in texts]
-    alone = [[(index, fault) for fault in Scanner().scan(one)] for index, one in enumerate(examples)]
+    alone = [[(index, fault) for fault in scanned(one)] for index, one in enumerate(examples)]
     for last in range(1, len(examples) + 1):
         together = Scanner().scan_all([TrainingRow(one, chat_of(one)) for one in examples[:last]])
         assert list(together) == [one for faults in alone[:last] for one in faults]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
-from ftrun.data.readers.rows import Choices, Row, read_rows
+from ftrun.data.diagnostics.findings import FilePlace, Findings
+from ftrun.data.readers.rows import Choices, read_rows
 from ftrun.data.readers.sources import usable_files
+from ftrun.data.types import Row
 from ftrun.experiment.model import Experiment, Prompt, Template
 
 WHOLE = Prompt(user=Template(text="{{ row | tojson }}"))  # every column matters
@@ -22,7 +22,7 @@ def read(experiment: Experiment) -> tuple[Rows, Findings]:
     files = usable_files(experiment, findings)
     for file in files:
         choice = Choices(experiment, files, findings).of(file)
-        found += read_rows(experiment, file, FilePlace(file.path.name, findings), findings, choice)
+        found += read_rows(experiment, file, FilePlace(file.path.name, findings), choice)
     return [(row.line, dict(row.values)) for row in found], findings
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import FilePlace, Findings
 from ftrun.data.readers.rows import Choices, read_rows
 from ftrun.data.readers.sources import source_files
 from ftrun.errors import DataError
@@ -23,7 +22,7 @@ def read(experiment: Experiment) -> tuple[list[tuple[int, Any]], Findings]:
     findings = Findings()
     file = source_files(experiment)[0]
     choice = Choices(experiment, [file], findings).of(file)
-    rows = read_rows(experiment, file, FilePlace(str(file.path), findings), findings, choice)
+    rows = read_rows(experiment, file, FilePlace(str(file.path), findings), choice)
     return [(row.line, dict(row.values)) for row in rows], findings
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import FilePlace, Findings
 from ftrun.data.readers.rows import Choices, read_rows
 from ftrun.data.readers.selection import copies, row_rank
 from ftrun.data.readers.sources import usable_files
@@ -34,7 +33,7 @@ def chosen(experiment: Experiment) -> list[str]:
         choice = choices.of(file)
         place = FilePlace(file.path.name, findings)
         if not choice.is_full:
-            found += [str(row.values["q"]) for row in read_rows(experiment, file, place, findings, choice)]
+            found += [str(row.values["q"]) for row in read_rows(experiment, file, place, choice)]
     findings.raise_errors()
     return found
 
@@ -57,13 +56,13 @@ def test_where_sees_renamed_columns_and_the_whole_row(make: Any) -> None:
     [
         ("yaer|int > 2000", "there is no column 'yaer'"),
         ("year > 2000", "not supported"),
-        ("topic", "it gives a text, not true or false"),
+        ("topic", "it evaluates to a text, not true or false"),
         ("range(10**9)|list|length > 1", "larger"),
         ("q.__class__.__mro__ and true", "unsafe"),
     ],
 )
-def test_a_condition_that_cannot_be_told(make: Any, where: str, words: str) -> None:
-    """The problem stands at the condition, once for all rows, with the first row's place."""
+def test_a_condition_that_cannot_be_decided(make: Any, where: str, words: str) -> None:
+    """The problem is reported at the condition, once for all rows, with the first row's place."""
     experiment = of(make, where=where)
     with pytest.raises(DataError) as caught:
         chosen(experiment)

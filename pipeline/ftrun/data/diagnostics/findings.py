@@ -147,3 +147,30 @@ class Findings:
         head, newline, excerpt = problem.message.partition("\n")
         note = f" ({', '.join(notes)})" if notes else ""
         return Problem(f"{head}{note}{newline}{excerpt}", **where)
+
+
+class FilePlace:
+    """A data file as messages name it, and the findings that its problems go to."""
+
+    __slots__ = ("findings", "name")
+
+    def __init__(self, name: str, findings: Findings) -> None:
+        self.name = name
+        self.findings = findings
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        line: int | None,
+        *,
+        column: int | None = None,
+        hint: str | None = None,
+        once: bool = False,
+    ) -> None:
+        """Add a problem at `line` (from 1, where the record starts)."""
+        self.findings.add(code, message, file=self.name, line=line, column=column, hint=hint, once=once)
+
+
+class UnusableFileError(Exception):
+    """The rest of the file can't be read; the problem has been added."""

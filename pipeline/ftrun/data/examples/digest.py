@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftrun.data.readers.json_rows import canonical_line
-from ftrun.protocol.chat import Chat, chat_of
+from ftrun.protocol.plain_chats import Chat, chat_of
 
 SIZE = 16  # bytes
 

@@ -7,19 +7,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import FilePlace
 from ftrun.data.examples.other_forms import converted, is_sharegpt, upgraded, without_empty_keys
-from ftrun.data.readers.rows import Row
+from ftrun.data.types import Row
 from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.experiment.rules.methods import item_fields
-from ftrun.protocol.chat import Chat, TrainingRow, chat_of, is_sound_example
 from ftrun.protocol.faults import Fault, nearest, shown
 from ftrun.protocol.functions import functions_of
 from ftrun.protocol.messages import has_system, message_faults
-from ftrun.protocol.rows import (
+from ftrun.protocol.plain_chats import Chat, TrainingRow, chat_of, is_sound_example
+from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
+from ftrun.protocol.training_rows import (
     WARNINGS,
     is_completion,
     is_ready,
@@ -28,7 +28,6 @@ from ftrun.protocol.rows import (
     row_faults,
     training_row,
 )
-from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
 from ftrun.targets.training_rules import DEFAULT_CODE, is_default, rule_faults, rules_of
 
 if TYPE_CHECKING:
@@ -37,18 +36,17 @@ if TYPE_CHECKING:
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
 ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
-LIST_CURE = 'Write "messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}].'
-READY_CURE = "Fill it in, or delete the row."
-BLANK_CURE = "Fill it in, or delete the row; `where: ({} | trim) != ''` in the source leaves such rows out."
+LIST_FIX = 'Write "messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}].'
+READY_FIX = "Fill it in, or delete the row."
+BLANK_FIX = "Fill it in, or delete the row; `where: ({} | trim) != ''` on the source leaves such rows out."
 TEMPLATES = ("user", "assistant", "messages", "preferred", "non_preferred")
 
 
 class ExampleMaker:
-    """Turns rows into training rows; what is wrong goes to `findings`."""
+    """Turns rows into training rows; what is wrong is added to their place."""
 
-    def __init__(self, experiment: Experiment, findings: Findings) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._findings = findings
         self._renderer: Renderer | None = None
         self._prompt, self._method = experiment.prompt, experiment.train.method
         self._given = [key for key in TEMPLATES if getattr(self._prompt, key) is not None]
@@ -85,21 +83,21 @@ class ExampleMaker:
                 return None
             if "messages" in values and not self._given and not self._prompt.item:
                 words = f"`messages` is {shown(values['messages'])}, not a list of messages"
-                place.add("message_shape", words, row.line, hint=LIST_CURE)
+                place.add("message_shape", words, row.line, hint=LIST_FIX)
                 return None
             return self._rendered(values, row, place)
         except UserError as error:
             if error.code == "template_limit":  # the next row would take as long
                 raise _at_row(error, row, place) from error
-            named = _names_row(error, row, place)
-            self._findings.absorb(error, row=None if named else (place.name, row.line))
+            named = (error.problem.file, error.problem.line) == (place.name, row.line)
+            place.findings.absorb(error, row=None if named else (place.name, row.line))
             return None
 
     def _ready(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> TrainingRow | None:
         for key in self._given:
             where = place_of(self._experiment, "prompt", key)
             message = f"prompt.{key}: the rows are ready for training, so this template has no use"
-            self._findings.add("mixed_templates", message, once=True, **where)
+            place.findings.add("mixed_templates", message, once=True, **where)
         usable, values = not self._given, without_empty_keys(values)
         used = values if row.lines else self._split_columns  # a conversation's columns need no warning
         for fault in key_faults(values, self._method, used):
@@ -134,7 +132,7 @@ class ExampleMaker:
     ) -> TrainingRow | None:
         """Return the row with the experiment's tools and system prompt where it has none, if it is sound."""
         asked = made["input"] if isinstance(made.get("input"), dict) else made
-        if self._prompt.tools is not None and not self._add_tools(asked):
+        if self._prompt.tools is not None and not self._add_tools(asked, place):
             return None
         chat = chat_of(made)
         flawless = chat is not None and self._takes_chats and is_sound_example(chat)  # as most rows are
@@ -159,12 +157,12 @@ class ExampleMaker:
             return False
         return self._allowed(made, row, place) and self._gradable(made, row, place)
 
-    def _add_tools(self, asked: dict[str, Any]) -> bool:
-        """Put the experiment's tools into a row that has none; False if they are no tools."""
+    def _add_tools(self, asked: dict[str, Any], place: FilePlace) -> bool:
+        """Put the experiment's tools into a row that has none; False if they are not valid."""
         functions = functions_of(self._prompt.tools, "prompt.tools")
         where = place_of(self._experiment, "prompt", "tools")
         for fault in functions.faults:
-            self._findings.add(fault.code, fault.message, hint=fault.hint, once=True, **where)
+            place.findings.add(fault.code, fault.message, hint=fault.hint, once=True, **where)
         if asked.get("tools") is None:
             asked["tools"] = self._prompt.tools
         parallel = self._prompt.parallel_tool_calls
@@ -196,18 +194,18 @@ class ExampleMaker:
         for fault in faults:
             found = MESSAGE_INDEX.match(fault.field) if row.lines else None
             line = row.lines[int(found[1])] if found else row.line
-            hint = fault.hint or (self._blank_cure(fault) if fault.code == "empty_content" else None)
+            hint = fault.hint or (self._blank_fix(fault) if fault.code == "empty_content" else None)
             place.add(fault.code, fault.message, line, hint=hint, once=fault.code in WARNINGS)
 
-    def _blank_cure(self, fault: Fault) -> str | None:
+    def _blank_fix(self, fault: Fault) -> str | None:
         """Return how to leave out rows where the column is empty that alone makes up the message."""
         if not self._given:
-            return READY_CURE
+            return READY_FIX
         for role in ("user", "assistant"):
             template = getattr(self._prompt, role)
             column = ONE_COLUMN.fullmatch(template.text) if template is not None else None
             if column and f"({role})" in fault.message:
-                return BLANK_CURE.format(column[1])
+                return BLANK_FIX.format(column[1])
         return None
 
     def _rendered_at(
@@ -235,7 +233,3 @@ def _is_opened(messages: list[Any], chat: Chat | None) -> bool:
 def _at_row(error: UserError, row: Row, place: FilePlace) -> ConfigError:
     where = {name: getattr(error.problem, name) for name in ("code", "hint", "file", "line", "column")}
     return ConfigError(f"{error} (row at {place.name}:{row.line})", **where)
-
-
-def _names_row(error: UserError, row: Row, place: FilePlace) -> bool:
-    return error.problem.file == place.name and error.problem.line == row.line

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from ftrun.cost.models import encoding_of, family
 from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.experiment.target import Target
-from ftrun.protocol.rows import asked_of
 from ftrun.protocol.spec import COMPLETION_KEYS, PREFERENCE_KEYS
 from ftrun.protocol.texts import TrainedText, trained_texts
+from ftrun.protocol.training_rows import asked_of
 
 ANSWERS = {"preferred_output": "preferred", "non_preferred_output": "not preferred"}
 SHOWN = frozenset(("messages", "tools", *COMPLETION_KEYS, *PREFERENCE_KEYS))  # as turns, or by name

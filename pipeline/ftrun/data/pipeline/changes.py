@@ -62,7 +62,7 @@ def changes(before: Path, now: Path, project: Path, most: int) -> Changes:
 
 
 class _Known(NamedTuple):
-    """What is kept of an example: its split, a hash of its question, a hash of its place."""
+    """What is remembered of an example: its split, a hash of its question, a hash of its place."""
 
     split: str
     question: bytes

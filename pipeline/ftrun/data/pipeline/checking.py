@@ -17,20 +17,20 @@ from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings, Severity
 from ftrun.data.diagnostics.notes import merged
-from ftrun.data.pipeline.counting import Counts, FileStatistics
+from ftrun.data.pipeline.counting import Counts, FileStatistics, read_tally
 from ftrun.data.pipeline.preparing import look_at
-from ftrun.data.pipeline.tally import read_tally
 from ftrun.data.quality import overlap
 from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
-from ftrun.data.split.advice import HELD_OUT_TWICE, advice, taken
-from ftrun.data.types import Prepared
+from ftrun.data.split.advice import HELD_OUT_TWICE, advice, sizes, taken
+from ftrun.data.types import Origin, Prepared
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
-from ftrun.protocol.faults import Fault
+from ftrun.protocol.faults import Fault, nearest
 from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
 
 FEW_EXAMPLES = 50
+ALL_CODES = "Each finding ends with its code; docs/checks.md has all."
 OF_ACTION: dict[str, Severity] = {"off": "off", "warn": "warning", "block": "error", "mask": "error"}
 
 
@@ -72,7 +72,7 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
     for warning in counted.origin.warnings:
         findings.keep(Problem(**warning))
     _judge(experiment, counted, findings)
-    return _result(experiment, counted, findings)
+    return _result(counted, findings, _estimate(experiment, counted))
 
 
 def examine(
@@ -88,11 +88,11 @@ def examine(
     findings = Findings(severities(experiment))
     counted = look_at(experiment, findings, announce, folder=folder)
     if counted is None:
-        return _nothing(findings)
+        return _result(Counts(origin=Origin(), files=dict.fromkeys(SPLITS)), findings, None)
     _judge(experiment, counted, findings)
     for problem in target_problems(experiment):
         findings.keep(problem)
-    return _result(experiment, counted, findings)
+    return _result(counted, findings, _estimate(experiment, counted))
 
 
 def target_problems(experiment: Experiment, day: date | None = None) -> Iterator[Problem]:
@@ -111,41 +111,30 @@ def recalled(experiment: Experiment, folder: Path) -> frozenset[str]:
         return overlap.recalled(experiment.evaluation.prompts, map(json.loads, lines))
 
 
-def _nothing(findings: Findings) -> CheckResult:
-    return CheckResult(
-        files=dict.fromkeys(SPLITS),
-        errors=findings.errors,
-        warnings=findings.warnings,
-        notes=findings.notes,
-        estimate=None,
-        rows=0,
-        duplicates=0,
-    )
-
-
-def _result(experiment: Experiment, counted: Counts, findings: Findings) -> CheckResult:
-    train = counted.files["train"]
-    examples, tokens, flags = (train.examples, train.billed_tokens, train.flags) if train else (0, 0, 0)
+def _result(counted: Counts, findings: Findings, estimate: dict[str, Any] | None) -> CheckResult:
     return CheckResult(
         files=counted.files,
         errors=findings.errors,
         warnings=findings.warnings,
         notes=findings.notes,
-        estimate={**price(experiment, examples=examples, train_tokens=tokens), **_exactness(flags)},
+        estimate=estimate,
         rows=counted.origin.rows,
         duplicates=counted.origin.duplicates,
         recall=overlap.recall_ids(counted.notes.kept),
     )
 
 
-def _exactness(flags: int) -> dict[str, Any]:
-    """Return whether tools and images are counted exactly, and by which recipe tools are."""
-    return {"tools_exact": not flags & TOOLS, "tools_recipe": RECIPE, "images_exact": not flags & IMAGES}
+def _estimate(experiment: Experiment, counted: Counts) -> dict[str, Any]:
+    """Return what training costs, whether tools and images are counted exactly, and the recipe for tools."""
+    train = counted.files["train"]
+    examples, tokens, flags = (train.examples, train.billed_tokens, train.flags) if train else (0, 0, 0)
+    exactness = {"tools_exact": not flags & TOOLS, "tools_recipe": RECIPE, "images_exact": not flags & IMAGES}
+    return {**price(experiment, examples=examples, train_tokens=tokens), **exactness}
 
 
 def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     _judge_size(experiment, counted, findings)  # first: what follows makes no row unusable
-    _tell_notes(experiment, counted, findings)
+    _report_notes(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
     limit = limit_of(experiment.target)
     for role in SPLITS:
@@ -164,7 +153,7 @@ def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:
         findings.add("leak", message + "; the first is here", file=file, line=line, hint=hint)
 
 
-def _tell_notes(experiment: Experiment, counted: Counts, findings: Findings) -> None:
+def _report_notes(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     """Report what content checks noted: once per code for single texts, the rest as it is."""
     place = partial(counted.place, experiment.project)
     texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
@@ -195,13 +184,13 @@ def _judge_size(experiment: Experiment, counted: Counts, findings: Findings) -> 
     train = counted.examples("train")
     if train >= FEW_EXAMPLES or findings.failed:  # rows that have errors may be what is missing
         return
-    held_out = sum(counted.examples(role) for role in ("validation", "test") if _is_share(experiment, role))
+    split = experiment.data.split
+    held_out = sum(counted.examples(part) for part in sizes(split, counted.origin.rows))
     code = "few_examples" if train >= FEWEST_EXAMPLES else "too_few_examples"
     words = f"there {'is' if train == 1 else 'are'} only {_examples(train, 'training')}"
     if code == "few_examples":
         findings.add(code, words, **place_of(experiment, "data", "sources", 0, "path"))
         return
-    split = experiment.data.split
     if split is not None and held_out and train + held_out >= FEWEST_EXAMPLES:
         rows = train + held_out
         message = (
@@ -216,29 +205,23 @@ def _judge_size(experiment: Experiment, counted: Counts, findings: Findings) -> 
     findings.add(code, message, **place_of(experiment, "data", "sources", 0, "path"))
 
 
-def _is_share(experiment: Experiment, role: str) -> bool:
-    split = experiment.data.split
-    return split is not None and not isinstance(getattr(split, role), tuple)
-
-
 def _judge_duplicates(experiment: Experiment, counted: Counts, findings: Findings) -> None:
-    origin = counted.origin
+    origin, dropped = counted.origin, experiment.data.dedupe != "off"
     if origin.first_near is not None:
         nearly = (
             "row nearly repeats an earlier one" if origin.near == 1 else "rows nearly repeat earlier ones"
         )
         file, line = counted.place(experiment.project, origin.first_near)
-        kept = "No action needed; `dedupe: exact` would keep them."
         message = f"{origin.near} {nearly}: left out; the first is here"
-        findings.add("near_duplicates", message, file=file, line=line, hint=kept)
-    if origin.first_duplicate is None:
-        return
-    dropped = "left out" if experiment.data.dedupe != "off" else "kept (`dedupe: off`)"
-    repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
-    message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {dropped}; the first is here"
-    file, line = counted.place(experiment.project, origin.first_duplicate)
-    hint = None if experiment.data.dedupe != "off" else "Set `dedupe: exact`, the default, to leave them out."
-    findings.add("duplicates", message, file=file, line=line, hint=hint)
+        hint = "No action needed; `dedupe: exact` would keep them."
+        findings.add("near_duplicates", message, file=file, line=line, hint=hint)
+    if origin.first_duplicate is not None:
+        repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
+        done = "left out" if dropped else "kept (`dedupe: off`)"
+        message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {done}; the first is here"
+        file, line = counted.place(experiment.project, origin.first_duplicate)
+        fix = None if dropped else "Set `dedupe: exact`, the default, to leave them out."
+        findings.add("duplicates", message, file=file, line=line, hint=fix)
 
 
 def _examples(number: int, role: str) -> str:
@@ -271,14 +254,13 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
             hint = f"Set it in `data.pii: {{{kind}: off}}`: off, warn, block or mask."
             yield Problem(f"{code} is not set in `data.checks`", code="checks", hint=hint, **where)
         elif code not in CODES:
-            yield Problem(f"there is no check {code!r}", code="checks", hint=_near(code), **where)
+            near = nearest(code, CODES)
+            hint = (
+                f"Did you mean {near}?"
+                if near
+                else "Each finding ends with its code; docs/checks.md has all."
+            )
+            yield Problem(f"there is no check {code!r}", code="checks", hint=hint, **where)
         elif CODES[code].severity == "error" and severity != "error":
             message = f"{code} stays an error: what has it can't be trained on"
             yield Problem(message, code="checks", hint=CODES[code].fix, **where)
-
-
-def _near(code: str) -> str:
-    import difflib  # only errors need it
-
-    near = difflib.get_close_matches(code, list(CODES), n=1)
-    return f"Did you mean {near[0]}?" if near else "Each finding ends with its code; docs/checks.md has all."

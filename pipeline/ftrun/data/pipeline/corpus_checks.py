@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ftrun.data.pipeline.gathering import Gathered
+from ftrun.data.pipeline.gathered import Gathered
 from ftrun.data.pipeline.workers import WorkerPool
 from ftrun.data.quality.checks import corpus_checks
 from ftrun.experiment.model import Experiment

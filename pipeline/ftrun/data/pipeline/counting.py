@@ -1,30 +1,48 @@
 """The numbers of the prepared files: examples, messages, tokens, leaks, and the notes of content checks.
 
-They come from arrays with a few numbers an example; nothing here reads a file.
+They are stored as tally.json next to the files that they apply to. If they no longer apply (another model,
+changed files, a lost file), the prepared files are counted again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
+import json
 import operator
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ftrun.cost.models import encoding_of, family, limit_of
 from ftrun.cost.tool_tokens import IMAGES, TOOLS
 from ftrun.data.diagnostics.distribution import Bar, distribution, histogram
+from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.diagnostics.notes import Notes, NumberedPlace
-from ftrun.data.pipeline.gathering import Gathered
-from ftrun.data.pipeline.row_work import NO_SYSTEM, NO_USER
+from ftrun.data.pipeline.corpus_checks import compare
+from ftrun.data.pipeline.gathered import Gathered, Spool
+from ftrun.data.pipeline.gathering import gather
+from ftrun.data.pipeline.row_work import NO_SYSTEM, NO_USER, damaged_file
+from ftrun.data.quality.checks import CHECKS_VERSION, check_options
+from ftrun.data.readers.sources import Role, SourceFile
 from ftrun.data.split.division import TRAIN
 from ftrun.data.split.duplicates import leaked
-from ftrun.data.types import Origin
+from ftrun.data.types import Origin, read_places
+from ftrun.errors import DataError
+from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import shown_path
+from ftrun.files import room_in, sha256_file, write_json
 from ftrun.protocol.spec import SPLITS
 
+OWN_ROLE: dict[str, Role] = {"train": "data", "validation": "validation", "test": "test"}
+WRITTEN = Source(path="", base=Path(), key=())
+TALLY = "tally.json"
+MOST = 255  # copies of an example; the schema allows a weight of 100
+COUNT_VERSION = 3  # raise it when the same files would give other numbers
 HISTOGRAMS = ("token_histogram", "message_histogram")
 Place = tuple[str, int]  # file and line
 
@@ -41,7 +59,7 @@ class FileStatistics:
     missing_user: int
     over_limit: int
     billed_tokens: int
-    flags: int  # what of the tokens is an estimate
+    flags: int  # TOOLS | IMAGES: whose tokens are estimated
     token_histogram: tuple[Bar, ...]
     message_histogram: tuple[Bar, ...]
 
@@ -61,7 +79,7 @@ class FileStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """All numbers. `leaks`: how many of a part stand in an earlier one ("test validation"), and the first."""
+    """All numbers. `leaks`: how many of a split are also in an earlier one, and the first of them."""
 
     origin: Origin
     files: Mapping[str, FileStatistics | None]
@@ -148,3 +166,74 @@ def _statistics(gathered: Gathered, parts: bytearray, part: int, limit: int) -> 
         token_histogram=histogram(chosen(gathered.tokens)),
         message_histogram=histogram(chosen(gathered.messages)),
     )
+
+
+def write_tally(experiment: Experiment, folder: Path, hashes: dict[str, str], counted: Counts) -> None:
+    """Store the numbers of the prepared files that have these SHA-256."""
+    write_json(folder / TALLY, {"holds for": _key(experiment, hashes), **counted.as_dict()})
+
+
+def read_tally(experiment: Experiment, folder: Path) -> Counts:
+    """Return the numbers of the prepared files of `folder`, counted again if the stored ones don't apply.
+
+    DataError if the files are not there or damaged.
+    """
+    paths = {role: folder / f"{role}.jsonl" for role in SPLITS}
+    hashes = {role: sha256_file(path) for role, path in paths.items() if path.is_file()}
+    if "train" not in hashes:
+        hint = "Run `ftrun run CONFIG`."
+        raise DataError(f"{folder} has no prepared files", code="not_prepared", hint=hint)
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        stored = json.loads((folder / TALLY).read_bytes())
+        if stored["holds for"] == _key(experiment, hashes):
+            return Counts.from_dict(stored)
+    return _recount(experiment, folder, tuple(hashes))
+
+
+def _key(experiment: Experiment, hashes: dict[str, str]) -> dict[str, Any]:
+    return {
+        "count version": COUNT_VERSION,
+        "checks version": CHECKS_VERSION,
+        "check options": check_options(experiment),
+        "encoding": encoding_of(experiment.target).name,
+        "family": family(experiment.target.model),
+        "limit": limit_of(experiment.target),
+        "sha256": hashes,
+    }
+
+
+def _recount(experiment: Experiment, folder: Path, roles: Sequence[str]) -> Counts:
+    origin, places = read_places(folder)
+    spooled, findings = Path(tempfile.gettempdir()), Findings()
+    files = [
+        SourceFile(path=folder / f"{role}.jsonl", source=WRITTEN, role=OWN_ROLE[role], format="jsonl")
+        for role in roles
+    ]
+    with room_in(spooled), Spool(spooled) as spool:
+        gathered = gather(experiment, files, spool, findings, written=True)
+        for error in findings.errors:
+            raise damaged_file(error.file, error.line)
+        located = [place for role in roles for place in places[role]]
+        if len(located) == len(gathered):
+            gathered.locate(origin.files, located)
+            _fold(gathered)
+        else:  # without sources.jsonl the places are those of the prepared files
+            origin = dataclasses.replace(origin, files=gathered.files, first_duplicate=None)
+        compare(experiment, gathered, gathered.roles)
+        return count(gathered, gathered.roles, origin, limit_of(experiment.target))
+
+
+def _fold(gathered: Gathered) -> None:
+    """Take examples of one place that follow one another, as a weight writes them, for one."""
+    places = itertools.pairwise(gathered.place_of(index) for index in range(len(gathered)))
+    again = bytearray(itertools.chain((0,), (one == next_one for one, next_one in places)))
+    if not any(again):
+        return
+    times = bytearray()
+    for repeats in again:
+        if repeats and times[-1] < MOST:
+            times[-1] += 1
+        elif not repeats:
+            times.append(1)
+    gathered.leave_out(again)
+    gathered.times = times

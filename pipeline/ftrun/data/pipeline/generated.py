@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
-from ftrun.data.pipeline.gathering import Gathered
-from ftrun.data.pipeline.reading import relative_name
-from ftrun.data.readers.rows import Choices, Row, read_rows
+from ftrun.data.diagnostics.findings import FilePlace, Findings
+from ftrun.data.pipeline.gathered import Gathered
+from ftrun.data.pipeline.gathering import relative_name
+from ftrun.data.readers.rows import Choices, read_rows
 from ftrun.data.readers.sources import usable_files
 from ftrun.data.split.division import TRAIN
-from ftrun.data.types import row_digest
+from ftrun.data.types import Row, row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 
@@ -32,14 +31,14 @@ def source_rows(experiment: Experiment) -> Iterator[tuple[str, Row]]:
         if file.role == "data" and not choices.of(file).is_full:
             name = relative_name(file.path, project)
             place = FilePlace(shown_path(file.path), findings)
-            for row in read_rows(experiment, file, place, findings, choices.of(file)):
+            for row in read_rows(experiment, file, place, choices.of(file)):
                 yield name, row
 
 
 def leave_out(experiment: Experiment, gathered: Gathered, parts: bytearray, findings: Findings) -> bytearray:
     """Forget the generated rows whose seed is not trained on, with a warning; return the parts of the rest.
 
-    One that stands in a held-out file of its own is an error.
+    One in a held-out file of its own is an error.
     """
     for index in gathered.marks:
         if parts[index] != TRAIN:

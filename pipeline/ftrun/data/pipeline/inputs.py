@@ -7,8 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
 from ftrun.data.readers.sources import SourceFile, source_files
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Source, Split, Sql, Template, TemplateTree

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ftrun.cost.tool_tokens import IMAGES
 from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.pipeline.gathering import Gathered
+from ftrun.data.pipeline.gathered import Gathered
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
@@ -33,7 +33,7 @@ def judge_parts(
         _judge_groups(experiment, gathered, roles, asked, findings)
         _judge_own_files(experiment, gathered, roles, findings)
     if split.stratify_by:
-        _judge_strata(experiment, gathered, roles, asked, findings)
+        _judge_strata(experiment, gathered, roles, asked, findings, split.stratify_by)
 
 
 def _judge_groups(
@@ -43,31 +43,20 @@ def _judge_groups(
     asked: Mapping[str, int],
     findings: Findings,
 ) -> None:
+    """Report splits without a group, and those far from their size, as a few large groups make them."""
+    where = place_of(experiment, "data", "split", "group_by")
     empty = [part for part in ("train", *asked) if SPLITS.index(part) not in roles]
-    if not empty:
-        _judge_sizes(experiment, gathered, roles, asked, findings)
+    if empty:
+        mine = {rank for rank, role in zip(gathered.rank_of, gathered.roles, strict=True) if role == TRAIN}
+        groups = f"{len(mine)} group{'' if len(mine) == 1 else 's'}"
+        message = f"the rows form only {groups}: none is left for {' and '.join(empty)}"
+        findings.add("split_groups", message, **where)
         return
-    mine = {rank for rank, role in zip(gathered.rank_of, gathered.roles, strict=True) if role == TRAIN}
-    message = f"the rows form only {len(mine)} group{'' if len(mine) == 1 else 's'}: none is left for " + (
-        " and ".join(empty)
-    )
-    findings.add("split_groups", message, **place_of(experiment, "data", "split", "group_by"))
-
-
-def _judge_sizes(
-    experiment: Experiment,
-    gathered: Gathered,
-    roles: bytearray,
-    asked: Mapping[str, int],
-    findings: Findings,
-) -> None:
-    """Report splits that are far from their size, as a few large groups make them."""
     got = Counter(part for part, role in zip(roles, gathered.roles, strict=True) if role == TRAIN)
     for part, wanted in asked.items():
         number = got[SPLITS.index(part)]
         if abs(number - wanted) > max(FAR * wanted, FAR_ROWS):
             message = f"{part} has {number} rows where {wanted} were asked for: groups are never divided"
-            where = place_of(experiment, "data", "split", "group_by")
             findings.add("split_share", message, once=True, **where)
 
 
@@ -98,6 +87,7 @@ def _judge_strata(
     roles: bytearray,
     asked: Mapping[str, int],
     findings: Findings,
+    column: str,
 ) -> None:
     pairs = Counter(
         (own, part)
@@ -108,7 +98,6 @@ def _judge_strata(
     for part in asked:
         missing = sum((value, SPLITS.index(part)) not in pairs for value in values)
         if missing:
-            column = experiment.data.split.stratify_by if experiment.data.split else None
             message = f"{part} lacks {missing} of the {len(values)} values of {column!r}"
             where = place_of(experiment, "data", "split", "stratify_by")
             findings.add("split_strata", message, once=True, **where)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import itertools
 import tempfile
 from array import array
-from collections.abc import Callable
 from pathlib import Path
 
 from ftrun.cost.models import limit_of
 from ftrun.data.diagnostics.findings import Findings
 from ftrun.data.pipeline.corpus_checks import compare
-from ftrun.data.pipeline.counting import Counts, count
-from ftrun.data.pipeline.gathering import Gathered, gather
+from ftrun.data.pipeline.counting import Counts, count, write_tally
+from ftrun.data.pipeline.gathered import Gathered, Spool
+from ftrun.data.pipeline.gathering import Announce, gather
 from ftrun.data.pipeline.generated import leave_out
 from ftrun.data.pipeline.judging import judge_files, judge_method, judge_parts
-from ftrun.data.pipeline.spool import Spool
-from ftrun.data.pipeline.tally import write_tally
 from ftrun.data.pipeline.writing import write_files
 from ftrun.data.readers.selection import copies
+from ftrun.data.readers.sources import usable_files
 from ftrun.data.split.advice import advice, sizes, taken
 from ftrun.data.split.division import TRAIN, divide
 from ftrun.data.types import Origin, Prepared
@@ -28,26 +27,27 @@ from ftrun.files import make_folder, room_in
 from ftrun.targets.training_rules import DEFAULT_CODE
 
 DIGEST = 16  # bytes
-Announce = Callable[[str], None]
 
 
-def prepare(
-    experiment: Experiment,
-    folder: Path,
-    announce: Announce | None = None,
-) -> Prepared:
+def prepare(experiment: Experiment, folder: Path, announce: Announce | None = None) -> Prepared:
     """Write the prepared files into `folder`; DataError with every problem, and then nothing is written."""
-    # a check may look at what the default target can't do; a run stops there
+    # a check accepts what the default target can't do; a run stops there
     findings = Findings({DEFAULT_CODE: "error"})
     make_folder(folder)
     with room_in(folder), Spool(folder) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce)
         findings.raise_errors()
         origin = _origin(gathered, findings)
-        prepared = _write(experiment, folder, gathered, parts, origin)
+        files = write_files(folder, gathered, parts, origin)
     counted = count(gathered, parts, origin, limit_of(experiment.target))
-    write_tally(experiment, folder, {role: file.sha256 for role, file in prepared.files.items()}, counted)
-    return prepared
+    write_tally(experiment, folder, {role: file.sha256 for role, file in files.items()}, counted)
+    return Prepared(
+        folder=folder,
+        files=files,
+        rows=gathered.rows,
+        duplicates=gathered.duplicates,
+        dropped=(gathered.duplicates if experiment.data.dedupe != "off" else 0) + gathered.near,
+    )
 
 
 def look_at(
@@ -61,14 +61,14 @@ def look_at(
 
     None if no row is good.
     """
-    place = Path(tempfile.gettempdir())
-    with room_in(place), Spool(place) as spool:
+    spooled = Path(tempfile.gettempdir())
+    with room_in(spooled), Spool(spooled) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce)
         if not gathered:
             return None
         origin = _origin(gathered, findings)
         if folder is not None:
-            _write(experiment, folder, gathered, parts, origin)
+            write_files(folder, gathered, parts, origin)
     return count(gathered, parts, origin, limit_of(experiment.target))
 
 
@@ -80,11 +80,12 @@ def _gathered(
 ) -> tuple[Gathered, bytearray]:
     """Return the good rows and the part of each."""
     judge_method(experiment, findings)
-    gathered = gather(experiment, spool, findings, announce)
+    gathered = gather(experiment, usable_files(experiment, findings), spool, findings, announce)
+    gathered.find_duplicates(drop=experiment.data.dedupe != "off")
     if experiment.data.dedupe == "near":
         _leave_out_near(gathered)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
-    parts = _weighed(gathered, parts)
+    parts = _weighted(gathered, parts)
     judge_files(experiment, gathered, parts, findings)
     compare(experiment, gathered, parts)
     return gathered, parts
@@ -119,12 +120,12 @@ def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> 
         where = place_of(experiment, "data", "split")
         findings.add("split_too_large", message, hint=advice(split, len(mine)), **where)
         return parts
-    ranks, strata = (_chosen(values, mine) for values in (gathered.rank_of, gathered.stratum_of))
+    strata = array("Q", (gathered.stratum_of[index] for index in mine)) if gathered.stratum_of else None
     divided = divide(
-        ranks,
+        array("Q", (gathered.rank_of[index] for index in mine)),
         asked.get("validation", 0),
         asked.get("test", 0),
-        strata=strata or None,
+        strata=strata,
         grouped=bool(split.group_by),
     )
     for index, part in zip(mine, divided, strict=True):
@@ -133,38 +134,19 @@ def _divided(experiment: Experiment, gathered: Gathered, findings: Findings) -> 
     return parts
 
 
-def _chosen(values: array[int], indices: array[int]) -> array[int]:
-    """Return the values at `indices`; none of none."""
-    return values if len(values) in (0, len(indices)) else array("Q", (values[index] for index in indices))
-
-
-def _weighed(gathered: Gathered, parts: bytearray) -> bytearray:
+def _weighted(gathered: Gathered, parts: bytearray) -> bytearray:
     """Note how often each example is written, leave out those that are not; return the parts of the rest."""
     if all(weight == 1 for weight in gathered.weights):
         return parts
-    times = bytearray(_times(gathered, index) if part == TRAIN else 1 for index, part in enumerate(parts))
+    times = bytearray(b"\1") * len(parts)
+    for index in (index for index, part in enumerate(parts) if part == TRAIN):
+        weight = gathered.weights[gathered.place_of(index)[0]]
+        times[index] = copies(weight, bytes(gathered.digests[index * DIGEST : (index + 1) * DIGEST]))
     unused = bytearray(count == 0 for count in times)
     if any(unused):
         gathered.leave_out(unused)
     gathered.times = bytearray(count for count in times if count)
     return bytearray(itertools.compress(parts, times))
-
-
-def _times(gathered: Gathered, index: int) -> int:
-    weight = gathered.weights[gathered.place_of(index)[0]]
-    return copies(weight, bytes(gathered.digests[index * DIGEST : (index + 1) * DIGEST]))
-
-
-def _write(
-    experiment: Experiment, folder: Path, gathered: Gathered, parts: bytearray, origin: Origin
-) -> Prepared:
-    return Prepared(
-        folder=folder,
-        files=write_files(folder, gathered, parts, origin),
-        rows=gathered.rows,
-        duplicates=gathered.duplicates,
-        dropped=(gathered.duplicates if experiment.data.dedupe != "off" else 0) + gathered.near,
-    )
 
 
 def _origin(gathered: Gathered, findings: Findings) -> Origin:

@@ -15,28 +15,24 @@ from typing import Any, NamedTuple
 
 from ftrun.cost.models import encoding_of, family
 from ftrun.cost.tokens import count_rows, countable, text_counter
-from ftrun.data.diagnostics.findings import MOST_PROBLEMS, Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import MOST_PROBLEMS, FilePlace, Findings
 from ftrun.data.examples.digest import DigestMaker
 from ftrun.data.examples.making import ExampleMaker
 from ftrun.data.examples.masking import Masker
 from ftrun.data.quality.checks import corpus_checks, row_checks
 from ftrun.data.readers.json_rows import json_line
-from ftrun.data.readers.rows import Decode, Row, rows_of
+from ftrun.data.readers.rows import Decode, rows_of
 from ftrun.data.readers.sources import Role, SourceFile
 from ftrun.data.split.keys import SplitKeys
-from ftrun.data.types import Mark
+from ftrun.data.types import Mark, Row
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment
-from ftrun.protocol.chat import SEQUENCES, TrainingRow, chat_of
 from ftrun.protocol.faults import Fault
-from ftrun.protocol.rows import messages_of
+from ftrun.protocol.plain_chats import SEQUENCES, TrainingRow, chat_of
+from ftrun.protocol.training_rows import messages_of
 
-NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, beside those of Tokens.flags
-
-
-_small = functools.partial(array, "I")
-_large = functools.partial(array, "Q")
+NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, in addition to those of Tokens.flags
+_small, _large = (functools.partial(array, kind) for kind in "IQ")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,8 +48,8 @@ class Batch:
     rows: int = 0
     digests: bytearray = field(default_factory=bytearray)  # 16 bytes each
     lines: array[int] = field(default_factory=_small)
-    ranks: array[int] = field(default_factory=_large)
-    strata: array[int] = field(default_factory=_large)  # empty unless stratified
+    rank_of: array[int] = field(default_factory=_large)
+    stratum_of: array[int] = field(default_factory=_large)  # empty unless stratified
     tokens: array[int] = field(default_factory=_small)
     assistant: array[int] = field(default_factory=_small)
     messages: array[int] = field(default_factory=_small)
@@ -79,14 +75,28 @@ class Task(NamedTuple):
     decode: Decode | None = None
 
 
+class FilePart(NamedTuple):
+    """A part of the reading: `findings` come first, then what comes of `task`.
+
+    `opens` is a file that begins here, `ends` the name of one that is over; None: neither. `seen` is the
+    number of rows in a file from which some were chosen.
+    """
+
+    findings: Findings
+    task: Task | None = None
+    opens: SourceFile | None = None
+    ends: str | None = None
+    seen: int | None = None
+
+
 class RowWork:
     """Does the work on rows for one experiment. `written`: they are examples that were prepared before."""
 
     def __init__(self, experiment: Experiment, *, written: bool = False) -> None:
         self._experiment = experiment
         self._findings = Findings()
-        self._keys = None if written else SplitKeys(experiment, self._findings)
-        maker = ExampleMaker(experiment, self._findings)
+        self._keys = None if written else SplitKeys(experiment)
+        maker = ExampleMaker(experiment)
         self._example_of = _written_example if written else maker.example_of
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
@@ -100,7 +110,10 @@ class RowWork:
         place = FilePlace(task.name, self._findings)
         batch = Batch(role=task.file.role)
         clock = PhaseClock(batch.seconds)
-        rows = self._read(task, place)
+        if task.decode is None:
+            rows = [row for _, row in task.records]
+        else:
+            rows = list(rows_of(self._experiment, task.file, task.records, task.decode, place))
         batch.rows = len(rows)
         clock.lap("read")
         examples = self._make(batch, rows, place)
@@ -115,45 +128,30 @@ class RowWork:
         batch.findings = self._findings.drain()
         return batch
 
-    def _read(self, task: Task, place: FilePlace) -> list[Row]:
-        if task.decode is None:
-            return [row for _, row in task.records]
-        rows = rows_of(self._experiment, task.file, task.records, task.decode, place, self._findings)
-        return list(rows)
-
     def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[TrainingRow]:
         examples: list[TrainingRow] = []
         for row in rows:
-            made = self._made(row, place)
+            made = self._example_of(row, place)
             if made is not None:
+                masked = self._masker.masked(made.example)
+                if masked is not made.example:
+                    made = TrainingRow(masked, chat_of(masked))
                 digest = self._digest(made.example, made.chat)
                 if row.mark is not None:
                     batch.marks[len(examples)] = row.mark
                 examples.append(made)
                 batch.lines.append(row.line)
                 batch.digests += digest
-                self._add_keys(batch, row, digest, place)
+                if self._keys is not None:
+                    batch.rank_of.append(self._keys.rank_of(row, digest, batch.role, place))
+                    if self._keys.stratified:
+                        batch.stratum_of.append(self._keys.stratum_of(row, batch.role, place))
         return examples
-
-    def _made(self, row: Row, place: FilePlace) -> TrainingRow | None:
-        """Return the training row that a row becomes, None if it can't be used."""
-        made = self._example_of(row, place)
-        if made is None:
-            return None
-        masked = self._masker.masked(made.example)
-        return made if masked is made.example else TrainingRow(masked, chat_of(masked))
-
-    def _add_keys(self, batch: Batch, row: Row, digest: bytes, place: FilePlace) -> None:
-        if self._keys is None:
-            return
-        batch.ranks.append(self._keys.rank_of(row, digest, batch.role, place))
-        if self._keys.stratified:
-            batch.strata.append(self._keys.stratum_of(row, batch.role, place))
 
     def _count_into(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
         counted = count_rows(examples, self._count, self._family)
         for one, (total, assistant, flags) in zip(examples, counted, strict=True):
-            roles = one.chat.roles if one.chat else _roles_of(one.example)
+            roles = one.chat.roles if one.chat else tuple(said["role"] for said in messages_of(one.example))
             batch.tokens.append(total)
             batch.assistant.append(assistant)
             batch.messages.append(len(roles))
@@ -192,10 +190,6 @@ def _written_example(row: Row, place: FilePlace) -> TrainingRow:
     except (KeyError, TypeError, AttributeError) as error:
         raise damaged_file(place.name, row.line) from error
     return TrainingRow(example, chat_of(example))
-
-
-def _roles_of(example: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(message["role"] for message in messages_of(example))
 
 
 @functools.lru_cache(SEQUENCES)

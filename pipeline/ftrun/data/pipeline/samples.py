@@ -15,7 +15,7 @@ from typing import Any
 
 from ftrun.data.examples.views import ShownText, Sizes, tools_of, turns_of
 from ftrun.data.pipeline.row_work import damaged_file
-from ftrun.data.types import SOURCES, Origin, place_line, read_origin
+from ftrun.data.types import DAMAGED, SOURCES, Origin, place_line, read_origin
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.protocol.spec import SPLITS
@@ -23,7 +23,6 @@ from ftrun.protocol.spec import SPLITS
 QUOTAS = {"train": 120, "validation": 40, "test": 40}
 LONGEST_TEXT = 4000  # characters of one text
 MOST_CHARACTERS = 1_000_000  # of all texts
-DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ def chosen(
 
 
 def numbers_at(folder: Path, project: Path, split: str, places: Iterable[tuple[str, int]]) -> Iterator[int]:
-    """Yield the numbers of the examples whose rows stand at `places` (file as messages show it, line)."""
+    """Yield the numbers of the examples whose rows are at `places` (file as messages show it, line)."""
     indices = {shown_path(project / name): index for index, name in enumerate(_origin(folder).files)}
     wanted = {place_line((split, indices[file], line)) for file, line in places if file in indices}
     for number, line in enumerate(_place_lines(folder, split) if wanted else (), 1):
@@ -162,9 +161,9 @@ def _numbers(path: Path, quota: int, flagged: Sequence[int]) -> dict[int, list[s
             _keep(shortest, quota // 24, (-size, -number))
             _keep(others, quota, (-zlib.crc32(raw), -number))  # a seeded choice needs no better hash
     tags: dict[int, list[str]] = {number: [] for number in flagged[: quota // 3]}
-    if number > quota:  # where all are shown, the longest is no news
-        for name, kept in (("longest", longest), ("shortest", shortest)):
-            for _, negative in kept:
+    if number > quota:  # where all are shown, the longest needs no tag
+        for name, found in (("longest", longest), ("shortest", shortest)):
+            for _, negative in found:
                 tags.setdefault(-negative, []).append(name)
     for _, negative in sorted(others, reverse=True):
         if len(tags) < quota:

@@ -19,8 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from ftrun import untrusted
-from ftrun.data.pipeline.reading import FilePart
-from ftrun.data.pipeline.row_work import Batch, RowWork, Task
+from ftrun.data.pipeline.row_work import Batch, FilePart, RowWork, Task
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.templates.plain import all_plain

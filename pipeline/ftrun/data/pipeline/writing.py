@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ftrun.data.pipeline.gathering import Gathered
+from ftrun.data.pipeline.gathered import Gathered
 from ftrun.data.split.division import TRAIN
 from ftrun.data.types import SOURCES, Origin, Place, PreparedFile, origin_lines
 from ftrun.files import atomic_writer, delete, sync_folder

@@ -45,27 +45,26 @@ MOJIBAKE = (  # pattern, what it looks like, and the wrong and the right encodin
 
 def damaged(text: Text) -> Iterator[Fault]:
     """Yield the damaged and hidden characters of a text, one of each kind."""
-    if not text.text.isascii():
-        yield from _mojibake(text)
+    for pattern, kind, wrong, right in () if text.text.isascii() else MOJIBAKE:
+        if found := pattern.search(text.text):
+            was = original(text.text, wrong, right)
+            probably = f"; it probably was {was}" if was else ""
+            message = f"{excerpt(text.text, found.start())} looks like {kind}{probably}"
+            yield Fault("mojibake", message, text.field)
+            break
     at = text.text.find("\r")
     if at >= 0:
         breaks = "CR LF" if text.text[at : at + 2] == "\r\n" else "CR"
         yield Fault("carriage_return", f"a line ends with {breaks} in {excerpt(text.text, at)}", text.field)
-    found = CONTROLS.search(text.text)
-    if found:
-        yield _hidden("control_character", text, found)
-    found = OVERRIDES.search(text.text)
-    if found is None and not RIGHT_TO_LEFT.search(text.text):
-        found = MARKS.search(text.text)
-    if found:
-        yield _hidden("bidi_character", text, found)
-
-
-def _hidden(code: str, text: Text, found: re.Match[str]) -> Fault:
-    character = found[0]
-    name = unicodedata.name(character, "")
-    known = f"U+{ord(character):04X}{f' ({name.lower()})' if name else ''}"
-    return Fault(code, f"{known} is in {excerpt(text.text, found.start())}", text.field)
+    marks = None if RIGHT_TO_LEFT.search(text.text) else MARKS.search(text.text)
+    for code, found in (
+        ("control_character", CONTROLS.search(text.text)),
+        ("bidi_character", OVERRIDES.search(text.text) or marks),
+    ):
+        if found:
+            name = unicodedata.name(found[0], "").lower()
+            known = f"U+{ord(found[0]):04X}{f' ({name})' if name else ''}"
+            yield Fault(code, f"{known} is in {excerpt(text.text, found.start())}", text.field)
 
 
 def wide_forms(text: Text) -> Iterator[Fault]:
@@ -76,17 +75,6 @@ def wide_forms(text: Text) -> Iterator[Fault]:
         if found and other:
             message = f"the text has full-width {kind} ({found[0]}) and half-width ones ({other[0]})"
             yield Fault("full_width", message, text.field)
-
-
-def _mojibake(text: Text) -> Iterator[Fault]:
-    for pattern, kind, wrong, right in MOJIBAKE:
-        found = pattern.search(text.text)
-        if found:
-            was = original(text.text, wrong, right)
-            probably = f"; it probably was {was}" if was else ""
-            message = f"{excerpt(text.text, found.start())} looks like {kind}{probably}"
-            yield Fault("mojibake", message, text.field)
-            return
 
 
 def original(text: str, wrong: str, right: str = "utf-8") -> str:

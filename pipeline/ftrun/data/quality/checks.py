@@ -26,8 +26,8 @@ from ftrun.data.quality.overlap import EvalOverlap
 from ftrun.data.quality.scan import Scanner
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
-from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.plain_chats import TrainingRow
 
 RowCheck = Callable[[Sequence[TrainingRow]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts: kept results are then not used

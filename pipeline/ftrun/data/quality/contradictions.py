@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Any
 from zlib import crc32
 
 from ftrun.data.diagnostics.notes import further_places
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, last_turn, normal
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
-from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.plain_chats import TrainingRow
 
 NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends
@@ -29,34 +28,9 @@ class Contradictions(CorpusCheck):
 
     size = 16
 
-    def __init__(self) -> None:
-        self._first: tuple[Any, Any] = ("", "")  # how the last example began: mostly the system prompt
-        self._checksum = _checksum([self._first])
-
     def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return 8 bytes of the question, 4 of what comes before it, 4 of the answer; zeros without one."""
-        return b"".join(map(self._fact, examples))
-
-    def _fact(self, made: TrainingRow) -> bytes:
-        chat = made.chat
-        if chat is not None and chat.roles[-2:] == ASKED and chat.texts[-1]:
-            *said, question, answer = chat.texts
-            before = [*zip(chat.roles, said, strict=False)]
-        else:
-            turn = last_turn(made.example)
-            if turn is None:
-                return NOTHING
-            question, answer, before = turn.question, turn.answer, [*turn.before]
-        asked = blake2b(normal(question).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        taught = crc32(answer.strip().encode("utf-8", "surrogatepass"))
-        return asked + self._context(before).to_bytes(4) + taught.to_bytes(4)
-
-    def _context(self, before: list[tuple[Any, Any]]) -> int:
-        if not before:
-            return 0
-        if before[0] != self._first:
-            self._first, self._checksum = before[0], _checksum(before[:1])
-        return _checksum(before[1:], self._checksum) if len(before) > 1 else self._checksum
+        return b"".join(map(_fact, examples))
 
     def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield one fault for all contradictions, at the first, with both places."""
@@ -79,6 +53,21 @@ class Contradictions(CorpusCheck):
         yield later, Fault("contradiction", message + further_places(corpus.place(later)[0], others, more))
 
 
+def _fact(row: TrainingRow) -> bytes:
+    if row.chat is not None and row.chat.roles[-2:] == ASKED and row.chat.texts[-1]:
+        *said, question, answer = row.chat.texts
+        before: Iterable[tuple[str, str]] = zip(row.chat.roles, said, strict=False)
+    else:
+        turn = last_turn(row.example)
+        if turn is None:
+            return NOTHING
+        question, answer, before = turn.question, turn.answer, turn.before
+    context = "".join([f"{role}\x1f{text}\x1e" for role, text in before])
+    asked = blake2b(normal(question).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    checksums = (crc32(text.encode("utf-8", "surrogatepass")) for text in (context, answer.strip()))
+    return asked + b"".join(one.to_bytes(4) for one in checksums)
+
+
 def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
     """Yield (later, earlier) for every example whose answer is not that of the first with its question."""
     for indices in buckets(facts):
@@ -95,8 +84,3 @@ def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
 def _comparable(answer: str) -> str:
     """Return an answer without differences that don't matter: width, space, the two wave dashes."""
     return "".join(unicodedata.normalize("NFKC", normal(answer)).replace("〜", "~").split())
-
-
-def _checksum(said: list[tuple[Any, Any]], start: int = 0) -> int:
-    joined = "".join([f"{role}\x1f{text}\x1e" for role, text in said])
-    return crc32(joined.encode("utf-8", "surrogatepass"), start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable
 
 from ftrun.data.diagnostics.notes import further_places
@@ -18,6 +17,7 @@ from ftrun.protocol.texts import dialogue
 
 MOST_TRAINING, MOST_HELD_OUT = 5_000, 1_000  # examples searched; more would take longer than everything else
 MOST_SHOWN = 3
+DATA = ("training", *SPLITS[1:])  # what the splits are called
 FEW = 3_000  # examples that are searched sooner than a process starts
 
 
@@ -51,17 +51,13 @@ def _faults(corpus: Corpus, searched: int, search: Callable[[], list[tuple[int, 
         held, other = sorted(pair, key=lambda index: corpus.parts[index], reverse=True)
         splits = corpus.parts[other], corpus.parts[held]
         by_split.setdefault(splits, []).append(pair if splits[0] == splits[1] else (held, other))
-    yield from _fault("near_duplicates", by_split.get((TRAIN, TRAIN), []), corpus)
-    for splits in itertools.combinations(range(len(SPLITS)), 2):
-        yield from _fault("near_leak", by_split.get(splits, []), corpus, SPLITS[splits[1]], SPLITS[splits[0]])
+    for (other, held), pairs in sorted(by_split.items()):
+        if other != held or held == TRAIN:
+            yield from _fault(pairs, corpus, other, held)
 
 
-def _fault(
-    code: str, pairs: list[tuple[int, int]], corpus: Corpus, role: str = "", other: str = ""
-) -> CorpusFaults:
-    first_of: dict[int, int] = {}
-    for later, earlier in pairs:
-        first_of.setdefault(later, earlier)
+def _fault(pairs: list[tuple[int, int]], corpus: Corpus, other: int, held: int) -> CorpusFaults:
+    first_of = dict(reversed(pairs))  # the first pair of each wins
     shown = sorted(first_of)[:MOST_SHOWN]
     wanted = sorted({index for one in shown for index in (one, first_of[one])})
     examples = dict(zip(wanted, corpus.examples(wanted), strict=True))
@@ -71,12 +67,12 @@ def _fault(
         return
     later, count = real[0], len(first_of) - len(shown) + len(real)
     file, line = corpus.place(first_of[later])
-    what = f"{count:,} {f'{role} ' if role else ''}example"
+    what, whom = "example", "an earlier one"
+    if other != held:
+        what, whom = f"{SPLITS[held]} example", f"one of the {DATA[other]} data"
     what += " nearly repeats" if count == 1 else "s nearly repeat"
-    data = "training" if other == "train" else other
-    whom = f"one of the {data} data" if other else "an earlier one"
     question = next((text for role, text in dialogue(examples[later]) if role == "user"), "")
-    message = f"{what} {whom}: {excerpt(question)} is like {file}:{line}"
+    message = f"{count:,} {what} {whom}: {excerpt(question)} is like {file}:{line}"
     places = further_places(corpus.place(later)[0], [*map(corpus.place, real[1:])], count - len(real))
-    hint = HELD_OUT_TWICE if other == SPLITS[VALIDATION] else None
-    yield later, Fault(code, message + places, hint=hint)
+    hint = HELD_OUT_TWICE if other == VALIDATION else None
+    yield later, Fault("near_duplicates" if other == held else "near_leak", message + places, hint=hint)

@@ -9,8 +9,8 @@ from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, normal
 from ftrun.data.quality.similarity import GramIndex, grams, letters
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import EvalPrompt
-from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Example, Fault
+from ftrun.protocol.plain_chats import TrainingRow
 from ftrun.protocol.texts import dialogue
 
 NEAR = 0.8

@@ -78,7 +78,6 @@ FEW_DIGITS = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)(?=[0-9A-Z]*[0-9])[0-9A-Z]{16}(?![0-9A-Z])"
     r"|hf_(?=[A-Z]*[a-z])(?=[a-z]*[A-Z])[A-Za-z]{34}(?![A-Za-z0-9]))"
 )
-KEY_NAMES = tuple(name for name, _ in KEY_SHAPES)
 KNOWN = re.compile("|".join(f"((?<![A-Za-z0-9]){shape})" for _, shape in KEY_SHAPES))
 # with the rest of the key if it is there: a mask must not leave it
 PRIVATE_KEY = re.compile(
@@ -96,11 +95,12 @@ LEAST_ENTROPY = 3.5  # bits per character: words have less, random letters and d
 
 
 class SensitiveSpan(NamedTuple):
-    """A kind of personal data, or "secret", and where it is in a text."""
+    """A kind of personal data, or "secret", and where it is in a text; `name` says which secret."""
 
     kind: str
     start: int
     end: int
+    name: str = ""
 
 
 def personal(text: str) -> Iterator[SensitiveSpan]:
@@ -154,22 +154,22 @@ def is_my_number(digits: str) -> bool:
     return len(set(digits)) > 1 and in_.is_valid(digits)
 
 
-def secrets(text: str) -> Iterator[tuple[SensitiveSpan, str]]:
-    """Yield the secrets in a text, and what they are called."""
+def secrets(text: str) -> Iterator[SensitiveSpan]:
+    """Yield the secrets in a text."""
     if "PRIVATE KEY" in text:
         for found in PRIVATE_KEY.finditer(text):
-            yield SensitiveSpan("secret", *found.span()), "private key"
+            yield SensitiveSpan("secret", *found.span(), "private key")
     for run in KEY_RUN.finditer(text):
         if not _is_random(run[0]) and not FEW_DIGITS.search(run[0]):
             continue
         key = KNOWN.search(text, run.start(), run.end())
         if key:
-            yield SensitiveSpan("secret", *key.span()), KEY_NAMES[(key.lastindex or 1) - 1]
+            yield SensitiveSpan("secret", *key.span(), KEY_SHAPES[(key.lastindex or 1) - 1][0])
         elif NAMED.search(text, max(0, run.start() - 40), run.start()):
-            yield SensitiveSpan("secret", *run.span()), "key or password"
+            yield SensitiveSpan("secret", *run.span(), "key or password")
     if "://" in text and "@" in text:
         for found in IN_ADDRESS.finditer(text):
-            yield SensitiveSpan("secret", *found.span(1)), "password in an address"
+            yield SensitiveSpan("secret", *found.span(1), "password in an address")
 
 
 def _is_random(value: str) -> bool:

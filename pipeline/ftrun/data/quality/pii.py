@@ -12,11 +12,17 @@ from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import NO_TEXT, Text
 
 Action = Literal["off", "warn", "block", "mask"]
-KINDS = ("email", "phone", "my_number", "card", "postcode", "secret")
+WORDS = {
+    "email": "e-mail address",
+    "phone": "phone number",
+    "my_number": "My Number",
+    "card": "card number",
+    "postcode": "postcode",
+    "secret": "secret",
+}
+KINDS = tuple(WORDS)
 DEFAULTS: Mapping[str, Action] = {**dict.fromkeys(KINDS, "warn"), "secret": "block"}
 TOKENS = {kind: f"[{kind.upper()}]" for kind in KINDS}
-NAMES = ("e-mail address", "phone number", "My Number", "card number", "postcode", "secret")
-WORDS = dict(zip(KINDS, NAMES, strict=True))
 AROUND, LONGEST_EXCERPT = 12, 40  # characters of an excerpt: before the place, and in all
 
 
@@ -38,22 +44,20 @@ def masked_kinds(pii: Mapping[str, str] | str | None) -> tuple[str, ...]:
     return tuple(sorted(kind for kind, action in actions(pii).items() if action == "mask"))
 
 
-def spans(text: str) -> Iterator[tuple[SensitiveSpan, str]]:
-    """Yield the personal data and secrets in a text, none overlapping, and what they are called."""
-    taken: list[SensitiveSpan] = []
-    for span, name in secrets(text):
-        taken.append(span)
-        yield span, name
+def spans(text: str) -> list[SensitiveSpan]:
+    """Return the secrets in a text, then the personal data; none overlaps another."""
+    found = list(secrets(text))
     for span in personal(text):
-        if not any(span.start < one.end and one.start < span.end for one in taken):
-            taken.append(span)
-            yield span, WORDS[span.kind]
+        if not any(span.start < one.end and one.start < span.end for one in found):
+            found.append(span)
+    return found
 
 
 def exposed(text: Text) -> Iterator[Fault]:
     """Yield a fault for each personal data and secret in a text; the values are redacted."""
-    for span, name in spans(text.text):
+    for span in spans(text.text):
         shown = hidden(span.kind, text.text[span.start : span.end])
+        name = span.name or WORDS[span.kind]
         article = "an" if name[0] in "aeioO" else "a"
         yield Fault(f"pii_{span.kind}", f"{article} {name} is in the text: {shown}", text.field)
 
@@ -70,7 +74,7 @@ def hidden(kind: str, value: str) -> str:
 
 def redacted(text: str, kinds: Collection[str] = KINDS, counts: Counter[str] | None = None) -> str:
     """Return `text` with the secrets and personal data of `kinds` replaced by their tokens; count them."""
-    found = sorted((span for span, _ in spans(text) if span.kind in kinds), key=lambda one: one.start)
+    found = sorted((span for span in spans(text) if span.kind in kinds), key=lambda one: one.start)
     parts, at = [], 0
     for span in found:
         parts += [text[at : span.start], TOKENS[span.kind]]

@@ -15,8 +15,8 @@ from typing import Any
 from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
 from ftrun.data.quality.pii import exposed
 from ftrun.data.quality.placeholders import BRACKETED, blank, is_value, may_be_blank, placeholders, spaced
-from ftrun.protocol.chat import TrainingRow
 from ftrun.protocol.faults import Fault
+from ftrun.protocol.plain_chats import TrainingRow
 from ftrun.protocol.texts import Text, contents, texts_of
 
 TextCheck = Callable[[Text], Iterator[Fault]]
@@ -57,10 +57,6 @@ class Scanner:
         for index, checks in self._checks(texts):
             for fault in _faults(examples[index].example, checks):
                 yield index, fault
-
-    def scan(self, row: Mapping[str, Any]) -> list[Fault]:
-        """Return the faults in the texts of one row."""
-        return [fault for _, fault in self.scan_all([TrainingRow(dict(row), None)])]
 
     def _checks(self, rows: Sequence[list[str]]) -> Iterator[tuple[int, tuple[TextCheck, ...]]]:
         """Yield the checks that could find something in the texts of a row, with its index."""

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
 
 MIDNIGHT = datetime.time()
+Numbered = tuple[int, dict[str, object]]  # line or row number, row
 Needed = frozenset[str] | None  # columns that something uses; None: all of them
 
 

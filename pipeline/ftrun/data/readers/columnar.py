@@ -10,13 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed, ValueFault, plain, require, usable
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
+from ftrun.data.readers.cells import Needed, Numbered, ValueFault, plain, require, usable
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
-Numbered = tuple[int, dict[str, object]]
 ROWS = 1000  # converted at a time
 
 

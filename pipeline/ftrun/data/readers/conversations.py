@@ -14,11 +14,10 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
-from ftrun.data.readers.rows import Row
+from ftrun.data.diagnostics.findings import FilePlace
 from ftrun.data.readers.selection import MESSAGE_COLUMNS
 from ftrun.data.readers.sources import SourceFile
+from ftrun.data.types import Row
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import place_of
 from ftrun.files import room_in
@@ -29,19 +28,17 @@ LOOSE = ("jsonl", "json")  # formats in which each row has columns of its own
 NUMBER = re.compile(r"(\d+)")
 
 
-def grouped(
-    experiment: Experiment, file: SourceFile, rows: Iterator[Row], place: FilePlace, findings: Findings
-) -> Iterator[Row]:
-    """Yield a row for each conversation, in the order of their first rows; what is wrong goes to `findings`.
+def grouped(experiment: Experiment, file: SourceFile, rows: Iterator[Row], place: FilePlace) -> Iterator[Row]:
+    """Yield a row for each conversation, in the order of their first rows.
 
     With templates for messages the row has the columns that are the same throughout, and the list `rows`;
     else it has `messages`, made from the columns `role` and `content`.
     """
-    speakers = Speakers(experiment, file.source, place, findings)
+    speakers = Speakers(experiment, file.source, place)
     with room_in(tempfile.gettempdir()), tempfile.TemporaryFile() as spool:
         waiting = _Waiting(spool)
         for row in rows:
-            key = _key(experiment, file, row, place, findings)
+            key = _key(experiment, file, row, place)
             if key is not None:
                 waiting.add(key, row)
         for members in waiting.groups():
@@ -80,9 +77,7 @@ class _Waiting:
             yield members
 
 
-def _key(
-    experiment: Experiment, file: SourceFile, row: Row, place: FilePlace, findings: Findings
-) -> bytes | None:
+def _key(experiment: Experiment, file: SourceFile, row: Row, place: FilePlace) -> bytes | None:
     """Return what the rows of a conversation have in common; None if the row lacks it."""
     source = file.source
     wanted = {"group_by": source.group_by, "order_by": (source.order_by,) if source.order_by else ()}
@@ -90,13 +85,14 @@ def _key(
     for key, name in missing:
         near = nearest(name, [str(one) for one in row.values])
         if near is None and file.format in LOOSE:
-            cure = f"Fill it in, or leave such rows out: `where: row['{name}'] is defined` in the source."
+            fix = f"Fill it in, or leave such rows out: `where: row['{name}'] is defined` on the source."
             words = f"the row has no {name!r}, which `{key}` names"
-            place.add("group_value", words, row.line, hint=cure, once=True)
+            place.add("group_value", words, row.line, hint=fix, once=True)
             continue
         words = f"{key}: {place.name} has no column {name!r}; it has: {', '.join(map(str, row.values))}"
         hint = f"Did you mean {near!r}?" if near else None
-        findings.add("group_column", words, hint=hint, once=True, **place_of(experiment, *source.key, key))
+        where = place_of(experiment, *source.key, key)
+        place.findings.add("group_column", words, hint=hint, once=True, **where)
     if missing:
         return None
     blank = [name for names in wanted.values() for name in names if _is_blank(row.values[name])]
@@ -138,12 +134,12 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 class Speakers:
     """Knows the roles of a source's rows, and whether its conversations are made from columns at all."""
 
-    def __init__(self, experiment: Experiment, source: Source, place: FilePlace, findings: Findings) -> None:
+    def __init__(self, experiment: Experiment, source: Source, place: FilePlace) -> None:
         prompt = experiment.prompt
         self.by_templates = bool(prompt.user or prompt.assistant or prompt.messages)
         self.learns = experiment.train.method == "supervised"
         self.place = place
-        self._findings, self._where = findings, place_of(experiment, *source.key, "group_by")
+        self._where = place_of(experiment, *source.key, "group_by")
         given = (source.roles or {}).items()
         self._role_of = {name.strip(): role for role, names in given for name in names}
 
@@ -152,7 +148,7 @@ class Speakers:
         value = str(row.values["role"]).strip()
         role = self._role_of.get(value) or (value.lower() if value.lower() in ROLES else None)
         if role is None:
-            hint = f"Set the role in the source: roles: {{user: {value or '...'}}}, or assistant: …"
+            hint = f"Set the role on the source: roles: {{user: {value or '...'}}}, or assistant: …"
             words = f"the role is {value!r}, which is none of {', '.join(ROLES)}"
             self.place.add("group_role", words, row.line, hint=hint, once=True)
         return role
@@ -163,7 +159,7 @@ class Speakers:
         if missing:
             words = f"grouped rows need the column{'s' if len(missing) > 1 else ''} {' and '.join(missing)}"
             words += f"; {self.place.name} has: {', '.join(map(str, row.values))}"
-            self._findings.add("group_messages", words, once=True, **self._where)
+            self.place.findings.add("group_messages", words, once=True, **self._where)
         return not missing
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
 
 if TYPE_CHECKING:
     from _csv import Reader  # what csv.reader returns; it has no public name
@@ -21,6 +21,11 @@ TITLE = (
     'a value that contains the separator must be in quotes: "a, b".'
 )
 QUOTE = 'Put a value that contains the separator or a line break into quotes: "a, b".'
+OTHER_SEPARATORS = {
+    ";": ("semicolons", "Save the file with commas between the values."),
+    "\t": ("tabs", "Add `format: tsv` to the source."),
+    ",": ("commas", "Add `format: csv` to the source."),
+}
 LONGEST_VALUE = 16_000_000  # characters; csv's own limit of 131,072 is below a long conversation
 
 
@@ -50,7 +55,7 @@ def row_of_record(
     if not any(record):
         return None
     if len(record) < len(header) or any(record[len(header) :]):
-        place.add("ragged_row", _ragged(record, header), line, hint=_ragged_cure(record, header))
+        _add_ragged(record, header, line, place)
         return None
     return dict(zip(header, record, strict=False))
 
@@ -59,11 +64,7 @@ def _no_json(lines: Iterable[str], place: FilePlace) -> Iterator[str]:
     """Return the lines; UnusableFileError if the first one is that of a JSON file under another name."""
     rest = iter(lines)
     first = next(rest, "")
-    _refuse_json(first.strip(), place)
-    return itertools.chain((first,) if first else (), rest)
-
-
-def _refuse_json(start: str, place: FilePlace) -> None:
+    start = first.strip()
     kind = "json" if start == "[" or start.startswith("[{") else ""
     if start.startswith("{"):
         with contextlib.suppress(ValueError, RecursionError):
@@ -72,6 +73,7 @@ def _refuse_json(start: str, place: FilePlace) -> None:
         hint = f"Add `format: {kind}` to the source, or name the file .{kind}."
         place.add("json_in_table", "the file holds JSON objects, not columns", 1, hint=hint)
         raise UnusableFileError
+    return itertools.chain((first,) if first else (), rest)
 
 
 def _records(reader: Reader, place: FilePlace) -> Records:
@@ -111,24 +113,17 @@ def _header(record: list[str], line: int, delimiter: str, place: FilePlace) -> l
         place.add("header", problem, line, hint=title)
     if problems:
         raise UnusableFileError
-    for other, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+    for other, (name, hint) in OTHER_SEPARATORS.items():
         if len(record) == 1 and other != delimiter and other in record[0]:
-            way = {"\t": "Add `format: tsv` to the source.", ",": "Add `format: csv` to the source."}.get(
-                other
-            )
-            hint = way or "Save the file with commas between the values."
             place.add("header", f"the columns are separated by {name}: {record[0]!r}", line, hint=hint)
             raise UnusableFileError
     return record
 
 
-def _ragged_cure(record: list[str], header: list[str]) -> str | None:
-    if len(header) == 1:
-        return TITLE
-    return f"{QUOTE} If column {len(header) + 1} has no name, give it one." if record[len(header) :] else None
-
-
-def _ragged(record: list[str], header: list[str]) -> str:
+def _add_ragged(record: list[str], header: list[str], line: int, place: FilePlace) -> None:
     values = "1 value" if len(record) == 1 else f"{len(record)} values"
     names = "1 column" if len(header) == 1 else f"{len(header)} columns"
-    return f"the record has {values}, but the header names {names}"
+    hint = TITLE if len(header) == 1 else None
+    if len(record) > len(header) > 1:
+        hint = f"{QUOTE} If column {len(header) + 1} has no name, give it one."
+    place.add("ragged_row", f"the record has {values}, but the header names {names}", line, hint=hint)

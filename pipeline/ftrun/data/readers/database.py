@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed, require
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
+from ftrun.data.readers.cells import Needed, Numbered, require
 from ftrun.data.readers.columnar import numbered
 from ftrun.data.readers.querying import Bounds, query
 from ftrun.experiment.model import Sql
@@ -28,7 +28,6 @@ from ftrun.waiting import waiting
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-Numbered = tuple[int, dict[str, object]]
 ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 HIDDEN = "***"
 READ_ONLY = {  # what makes a connection of a dialect refuse to write; PostgreSQL has an option of the driver

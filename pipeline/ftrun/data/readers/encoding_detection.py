@@ -30,7 +30,7 @@ LEAST_KANA = 0.2  # of the characters beyond ASCII
 LEAST_EUC_HIRAGANA = 0.15
 MOST_RARE = 0.1
 MOST_SMALL_VOWELS = 0.05  # of the hiragana
-NO_KANA = 30  # characters beyond ASCII: so many are no Japanese without any kana
+NO_KANA = 30  # characters beyond ASCII: so many without any kana are not Japanese
 SPARSE = 100  # a block with fewer characters beyond ASCII than this is not judged by its shares
 FIRST_LEVEL = (0x889F, 0x9872)  # the kanji in general use: JIS level 1, by its codes in Shift_JIS
 LEAST_PLAIN = 0.3  # of UTF-16: ASCII and kana
@@ -68,7 +68,7 @@ def agrees(block: bytes, encoding: str) -> bool:
     """Return whether a later block of the same file reads as well as the first one did."""
     if encoding.startswith("utf-16"):
         return _reads_as_utf16(block, encoding)
-    text = _decoded(block, encoding)  # only what need be looked at: large files have many blocks
+    text = _decoded(block, encoding)  # only what must be checked: large files have many blocks
     if text is None or STRANGE.search(text) or LEFT_BEHIND.search(text):
         return False
     foreign = _foreign(text)

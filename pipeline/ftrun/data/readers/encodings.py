@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
 from ftrun.data.readers.encoding_detection import (
     ESCAPED,
     agrees,
@@ -92,10 +92,8 @@ def _encoding(path: Path, asked: str | None, place: FilePlace) -> tuple[str, boo
     if marked is None:
         return name, False
     if not name.startswith(marked.removesuffix("-sig")):
-        message = (
-            f"the file is marked as {marked.removesuffix('-sig')}, but the source says encoding {asked!r}"
-        )
-        place.add("encoding", message, 1, hint="Delete `encoding:` from the source.")
+        words = f"the file is marked as {marked.removesuffix('-sig')}, but the source says encoding {asked!r}"
+        place.add("encoding", words, 1, hint="Delete `encoding:` from the source.")
         raise UnusableFileError
     return marked, False
 
@@ -107,10 +105,10 @@ def _found(path: Path, place: FilePlace) -> tuple[str, bool]:
         return "utf-8", True
     sample = _sample(path, start)
     if ESCAPED.search(sample):
-        line = _first_line(path, start)
-        place.add(
-            "encoding", "this is not UTF-8 text: it has escapes of ISO-2022-JP", line, hint=_hint(path, start)
-        )
+        with open_data(path) as raw:
+            line = 1 + raw.read(start).count(b"\n")
+        words = "this is not UTF-8 text: it has escapes of ISO-2022-JP"
+        place.add("encoding", words, line, hint=_hint(path, start))
         raise UnusableFileError
     name = sure_encoding(sample)
     if name is None or not _agrees_to_the_end(path, name):
@@ -196,10 +194,8 @@ def _report_wrong(path: Path, encoding: str, place: FilePlace) -> None:
     with open_data(path) as raw:
         raw.seek(offset)
         byte = raw.read(1)
-    message = f"this is not {name} text" + (
-        f" (byte 0x{byte.hex()})" if byte else " (it ends in mid-character)"
-    )
-    place.add("encoding", message, line, hint=_hint(path, offset, tried=name))
+    why = f"byte 0x{byte.hex()}" if byte else "it ends in mid-character"
+    place.add("encoding", f"this is not {name} text ({why})", line, hint=_hint(path, offset, tried=name))
 
 
 def _first_wrong(path: Path, encoding: str) -> tuple[int, int]:
@@ -226,11 +222,6 @@ def _breaks(text: str, after_return: bool) -> int:
     return text.count("\n") + text.count("\r") - both
 
 
-def _first_line(path: Path, offset: int) -> int:
-    with open_data(path) as raw:
-        return 1 + raw.read(offset).count(b"\n")
-
-
 def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
     sample = _sample(path, offset)
     likely = likely_encoding(sample)
@@ -240,4 +231,4 @@ def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
         return None
     if likely == "utf-8" and _not_plain(path) is not None:
         return f"Up to here it is {tried}, from here on UTF-8: files were joined. Save each as UTF-8 before."
-    return f"It looks like {likely}: set `encoding: {likely}` in the source, or save the file as UTF-8."
+    return f"It looks like {likely}: set `encoding: {likely}` on the source, or save the file as UTF-8."

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
 
 MAGIC = b"\x1f\x8b"
 MOST_TIMES = 200  # what is unpacked, in file sizes: text shrinks to a tenth, made-up bombs to a thousandth

@@ -74,7 +74,7 @@ def _snapshot(dataset: Dataset) -> Path:
     where: dict[str, Any] = {
         "repo_type": "dataset",
         "revision": dataset.revision,
-        "cache_dir": _cache(),
+        "cache_dir": user_folder("FTRUN_CACHE", "XDG_CACHE_HOME", ".cache") / "datasets",
         "allow_patterns": [*patterns, "README.md"],
     }
     try:
@@ -83,10 +83,6 @@ def _snapshot(dataset: Dataset) -> Path:
         endpoint = os.environ.get("HF_ENDPOINT")
         with waiting(f"the dataset {dataset.id} from {endpoint or HUB}"):
             return Path(huggingface_hub.snapshot_download(dataset.id, endpoint=endpoint, **where))
-
-
-def _cache() -> Path:
-    return user_folder("FTRUN_CACHE", "XDG_CACHE_HOME", ".cache") / "datasets"
 
 
 def _saved(folder: Path) -> dict[str, list[Path]]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
+from ftrun.data.readers.cells import Numbered
 
-Numbered = tuple[int, dict[str, object]]
 LARGEST_LOOK = 64_000_000  # characters joined to recognise a pretty-printed file
 SPACE = " \t\r\n"
 
@@ -34,7 +35,7 @@ class StrictDecoder:
             value, end = self._decoder.raw_decode(text, start)
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error
-        if text.find("\\u", start, end) >= 0 and _has_half_character(value):
+        if text.find("\\u", start, end) >= 0 and _has_lone_surrogate(value):
             self.faults.append(("json_surrogate", "there is a lone surrogate, half of a character"))
         return value, end
 
@@ -71,14 +72,11 @@ def read_jsonl(lines: Iterator[str], place: FilePlace) -> Iterator[tuple[int, st
     numbered = enumerate(lines, 1)
     for number, line in numbered:
         if line.strip():
-            rest = _look_at_whole(line, lines, number, place)
-            return _not_blank(itertools.chain(((number, line),), enumerate(rest, number + 1)))
+            rest = _refuse_whole(line, lines, number, place)
+            rows = itertools.chain(((number, line),), enumerate(rest, number + 1))
+            return ((number, line) for number, line in rows if line.strip())
     place.add("empty_file", "the file is empty", 1)
     raise UnusableFileError
-
-
-def _not_blank(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    return ((number, line) for number, line in lines if line.strip())
 
 
 def row_of_line(line: str, number: int, place: FilePlace) -> dict[str, object] | None:
@@ -144,38 +142,34 @@ def _is_good(value: Any, faults: list[tuple[str, str]], line: int, place: FilePl
         place.add(code, message, line)
     if isinstance(value, dict):
         return not faults
-    code, hint = "json_row", None
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        code, hint = "json_array_in_jsonl", None
-    place.add(code, f"the row is {_kind(value)}, not an object", line, hint=hint)
+    is_array = isinstance(value, list) and value and isinstance(value[0], dict)
+    code = "json_array_in_jsonl" if is_array else "json_row"
+    place.add(code, f"the row is {_kind(value)}, not an object", line)
     return False
 
 
-def _look_at_whole(first: str, rest: Iterator[str], number: int, place: FilePlace) -> Iterator[str]:
+def _refuse_whole(first: str, rest: Iterator[str], number: int, place: FilePlace) -> Iterator[str]:
     """Return `rest`; raise UnusableFileError if the file is an array or pretty-printed, not JSON lines."""
     decoder = StrictDecoder()
-    try:
+    with contextlib.suppress(ValueError):
         decoder.decode(first)
-    except ValueError:
-        pass
-    else:
         return rest
     if not first.lstrip().startswith(("{", "[")):
         return rest
-    kept: list[str] = []
+    joined: list[str] = []
     size = 0
     for line in rest:
-        kept.append(line)
+        joined.append(line)
         size += len(line)
         if size > LARGEST_LOOK:
             break
-    text = first + "".join(kept)
+    text = first + "".join(joined)
     try:
         value, end = decoder.decode_at(text, _skip(text, 0))
     except ValueError:
-        return itertools.chain(kept, rest)
+        return itertools.chain(joined, rest)
     if end <= len(first.rstrip()):
-        return itertools.chain(kept, rest)
+        return itertools.chain(joined, rest)
     if isinstance(value, list):
         place.add("json_array_in_jsonl", "the file holds one JSON array, not an object in each line", number)
     else:
@@ -221,7 +215,7 @@ def _words(error: ValueError) -> str:
     return f"this is not JSON: {words[:1].lower()}{words[1:]}"
 
 
-def _has_half_character(value: Any) -> bool:
+def _has_lone_surrogate(value: Any) -> bool:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:

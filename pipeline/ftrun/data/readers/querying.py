@@ -13,13 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
+from ftrun.data.readers.cells import Needed, Numbered
 from ftrun.data.readers.columnar import numbered
 from ftrun.untrusted import CapError, Capped, CappedProcess
 
-Numbered = tuple[int, dict[str, object]]
 Reader = Callable[..., Iterator[Numbered]]
 SECONDS = 10.0  # of the processor, until the first rows are there
 SIZE_A_SECOND = 10_000_000  # bytes of a file that allow one second more
@@ -56,7 +54,7 @@ def query(
     try:
         while True:
             portion: _Fetched = running.call("more")
-            place.merge(portion.findings)
+            place.findings.merge(portion.findings)
             yield from portion.rows
             size += portion.size
             if portion.failed:

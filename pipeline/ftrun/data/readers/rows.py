@@ -8,43 +8,33 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
+from ftrun.data.readers.cells import Needed, Numbered
 from ftrun.data.readers.columnar import read_arrow, read_parquet
+from ftrun.data.readers.conversations import grouped
 from ftrun.data.readers.csv_rows import read_table, row_of_record
 from ftrun.data.readers.database import read_database
 from ftrun.data.readers.encodings import text_lines
 from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.json_rows import read_json, read_jsonl, row_of_line
 from ftrun.data.readers.querying import read_sqlite
-from ftrun.data.readers.selection import Choice, needed_columns, needs_ranks, row_rank
-from ftrun.data.readers.sources import SourceFile
+from ftrun.data.readers.selection import Choice, needed_columns, row_rank
+from ftrun.data.readers.sources import TEXT, SourceFile
 from ftrun.data.readers.workbook import read_workbook
-from ftrun.data.types import Mark, take_mark
-from ftrun.experiment.model import Experiment, RowSample, Source
+from ftrun.data.types import Row, take_mark
+from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import place_of
+from ftrun.protocol.faults import nearest
 
-TEXT = ("csv", "tsv", "jsonl", "json")
 SEPARATORS = {"csv": ",", "tsv": "\t"}
+Item = TypeVar("Item")
 Decode = Callable[[Any, int, FilePlace], dict[str, object] | None]
-
-
-class Row(NamedTuple):
-    """One row and the line (from 1) at which it starts; its number where there are no lines.
-
-    `mark`: it was generated. `lines`: those of the messages, where it is a conversation of several rows.
-    """
-
-    line: int
-    values: Mapping[str, object]
-    mark: Mark | None = None
-    lines: tuple[int, ...] = ()
 
 
 class Records(NamedTuple):
@@ -94,16 +84,12 @@ def _as_it_is(values: dict[str, object], _line: int, _place: FilePlace) -> dict[
     return values
 
 
-def _unless_unreadable(
-    rows: Iterator[tuple[int, dict[str, object]]], place: FilePlace
-) -> Iterator[tuple[int, dict[str, object]]]:
+def _unless_unreadable(rows: Iterator[Numbered], place: FilePlace) -> Iterator[Numbered]:
     with read_problems(place):
         yield from rows
 
 
-def numbered(
-    file: SourceFile, place: FilePlace, needed: Needed = None
-) -> Iterator[tuple[int, dict[str, object]]]:
+def numbered(file: SourceFile, place: FilePlace, needed: Needed = None) -> Iterator[Numbered]:
     """Yield (line or row number, values) of every good row as it is in the file.
 
     Raises what `read_records` does.
@@ -121,68 +107,55 @@ def rows_of(
     records: Iterable[tuple[int, Any]],
     decode: Decode,
     place: FilePlace,
-    findings: Findings,
 ) -> Iterator[Row]:
     """Yield the good rows that some records of a file hold, with their columns renamed."""
     for line, record in records:
         values = decode(record, line, place)
         if values is not None and file.source.columns:
-            values = _renamed(experiment, file, values, place, line, findings)
+            values = _renamed(experiment, file.source, values, place, line)
         if values is not None:
             yield Row(line, *take_mark(values))
 
 
-def read_rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice
-) -> Iterator[Row]:
-    """Yield the good rows of one file that `choice` takes; what is wrong goes to `findings`.
+def read_rows(experiment: Experiment, file: SourceFile, place: FilePlace, choice: Choice) -> Iterator[Row]:
+    """Yield the rows of one file that `choice` takes, up to where it can't be read on.
 
     Where the source says `group_by`, a row is a whole conversation.
     """
-    rows = _rows(experiment, file, place, findings, choice)
-    if not file.source.group_by:
-        return rows
-    from ftrun.data.readers.conversations import grouped  # it needs Row
-
-    return _drawn(grouped(experiment, file, rows, place, findings), choice)
-
-
-def _drawn(conversations: Iterator[Row], choice: Choice) -> Iterator[Row]:
-    for row in conversations:
+    rows = _rows_that_meet(choice, _good_rows(experiment, file, place), place)
+    for row in grouped(experiment, file, rows, place) if file.source.group_by else rows:
         if choice.draws(row.values):
             yield row
         if choice.is_full:
-            return
+            return  # what follows is not needed
 
 
-def _rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings, choice: Choice
-) -> Iterator[Row]:
-    for portion in _portions(_good_rows(experiment, file, place, findings), choice.portion):
+def _good_rows(experiment: Experiment, file: SourceFile, place: FilePlace) -> Iterator[Row]:
+    records, decode = read_records(file, place, needed_columns(experiment, file))
+    yield from rows_of(experiment, file, records, decode, place)
+
+
+def _rows_that_meet(choice: Choice, rows: Iterator[Row], place: FilePlace) -> Iterator[Row]:
+    for portion in in_portions(rows, choice.portion):
         verdicts = choice.judge([row.values for row in portion])
         for row, verdict in zip(portion, verdicts, strict=True):
-            if choice.takes(row.values, verdict, place, row.line):
+            if choice.meets(verdict, place, row.line):
                 yield row
-            if choice.is_full:
-                return  # what follows is not needed
 
 
-def _good_rows(
-    experiment: Experiment, file: SourceFile, place: FilePlace, findings: Findings
-) -> Iterator[Row]:
-    records, decode = read_records(file, place, needed_in(experiment, file))
-    yield from rows_of(experiment, file, records, decode, place, findings)
-
-
-def _portions(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    """Yield the rows by `size`; they end where the file can't be read on."""
-    portion: list[Row] = []
+def in_portions(
+    items: Iterator[Item], most: int, size: float = math.inf, size_of: Callable[[Item], int] = lambda _: 0
+) -> Iterator[list[Item]]:
+    """Yield lists of up to `most` items, or of just over `size`, up to where the file can't be read on."""
+    portion: list[Item] = []
+    total = 0
     with contextlib.suppress(UnusableFileError):  # its problem has been added
-        for row in rows:
-            portion.append(row)
-            if len(portion) == size:
+        for one in items:
+            portion.append(one)
+            total += size_of(one)
+            if len(portion) == most or total > size:
                 yield portion
-                portion = []
+                portion, total = [], 0
     if portion:
         yield portion
 
@@ -201,19 +174,19 @@ class Choices:
         """
         source = file.source
         if source.key not in self._of:
-            ranks = self._ranks(source, source.sample) if needs_ranks(source) and source.sample else None
-            self._of[source.key] = Choice(self._experiment, source, self._findings, ranks)
+            self._of[source.key] = Choice(self._experiment, source, self._findings, self._ranks(source))
         return self._of[source.key]
 
-    def _ranks(self, source: Source, sample: RowSample) -> array[int]:
+    def _ranks(self, source: Source) -> array[int]:
+        ranks = array("Q")
+        if source.sample is None or source.sample.size < 1:
+            return ranks
         unheard = Findings()  # problems are reported when the rows are read again
         before = Choice(self._experiment, replace(source, sample=None, limit=None), unheard)
-        ranks = array("Q")
         for file in self._files:
             if file.source.key == source.key:
-                place = FilePlace(file.path.name, unheard)
-                rows = read_rows(self._experiment, file, place, unheard, before)
-                ranks.extend(row_rank(row.values, sample.seed) for row in rows)
+                rows = read_rows(self._experiment, file, FilePlace(file.path.name, unheard), before)
+                ranks.extend(row_rank(row.values, source.sample.seed) for row in rows)
         return ranks
 
     def finish(self) -> None:
@@ -222,29 +195,17 @@ class Choices:
             choice.finish()
 
 
-def needed_in(experiment: Experiment, file: SourceFile) -> Needed:
-    """Return the columns of a file that something uses; None: all of them."""
-    if file.format in TEXT:  # every value of a text file is usable
-        return None
-    return needed_columns(experiment, file.source)
-
-
 def _renamed(
-    experiment: Experiment,
-    file: SourceFile,
-    values: dict[str, object],
-    place: FilePlace,
-    line: int,
-    findings: Findings,
+    experiment: Experiment, source: Source, values: dict[str, object], place: FilePlace, line: int
 ) -> dict[str, object] | None:
-    columns = file.source.columns or {}
-    missing = [old for old in columns.values() if old not in values]
-    for old in missing:
-        new = next(new for new, one in columns.items() if one == old)
-        where = place_of(experiment, *file.source.key, "columns", new)
-        findings.add(
-            "missing_column", _missing(old, place.name, values), hint=_near(old, values), once=True, **where
-        )
+    columns = source.columns or {}
+    missing = {new: old for new, old in columns.items() if old not in values}
+    for new, old in missing.items():
+        words = f"{place.name} has no column {old!r}; it has: {', '.join(map(str, values))}"
+        near = nearest(old, map(str, values))
+        hint = f"Did you mean {near!r}?" if near else None
+        where = place_of(experiment, *source.key, "columns", new)
+        place.findings.add("missing_column", words, hint=hint, once=True, **where)
     others = {name: value for name, value in values.items() if name not in columns.values()}
     clashes = [new for new in columns if new in others]
     for new in clashes:
@@ -253,14 +214,3 @@ def _renamed(
     if missing or clashes:
         return None
     return {**others, **{new: values[old] for new, old in columns.items()}}
-
-
-def _missing(old: str, file: str, values: Mapping[str, object]) -> str:
-    return f"{file} has no column {old!r}; it has: {', '.join(map(str, values))}"
-
-
-def _near(name: str, values: Mapping[str, object]) -> str | None:
-    import difflib  # only errors need it
-
-    near = difflib.get_close_matches(name, list(values), n=1)
-    return f"Did you mean {near[0]!r}?" if near else None

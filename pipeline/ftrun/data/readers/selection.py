@@ -6,15 +6,15 @@ What is wrong in columns that nothing uses stops nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
+from ftrun.data.diagnostics.findings import FilePlace, Findings
 from ftrun.data.readers.cells import Needed
+from ftrun.data.readers.sources import TEXT, SourceFile
 from ftrun.errors import ConfigError
-from ftrun.experiment.model import Experiment, Source
+from ftrun.experiment.model import Experiment, RowSample, Source
 from ftrun.experiment.places import place_of
 from ftrun.experiment.templates.plain import named_templates
 from ftrun.files import canonical_json
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MESSAGE_COLUMNS = ("role", "content", "name", "weight", "tool_calls", "tool_call_id")
 READY = frozenset((*CHAT_KEYS, *COMPLETION_KEYS, *PREFERENCE_KEYS, *LEGACY_KEYS, "conversations", "system"))
 PORTION = 100  # rows that are judged together
-ALL = 1 << 64  # ranks lie below it
+ALL = 1 << 64  # more than any rank
 
 
 def row_rank(values: Mapping[str, object], seed: int) -> int:
@@ -45,38 +45,23 @@ def _rank(content: bytes, key: str) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8, key=key.encode()).digest())
 
 
-def share_bound(share: float) -> int:
-    """Return the rank below which the rows of a share lie."""
-    return int(Fraction(str(share)) * ALL)
-
-
 class Choice:
     """Decides row by row, over all files of one source. Not for several threads at once.
 
     Where rows become conversations, `where` chooses rows, and `sample` and `limit` whole conversations.
-    A sample of so many rows needs the ranks of all rows first: `ranks` (see `needs_ranks`).
+    A sample of so many rows needs the `ranks` of all rows.
     """
 
     def __init__(
-        self, experiment: Experiment, source: Source, findings: Findings, ranks: Iterable[int] | None = None
+        self, experiment: Experiment, source: Source, findings: Findings, ranks: Iterable[int] = ()
     ) -> None:
         self._experiment, self._source, self._findings = experiment, source, findings
         self._condition = _condition(experiment, source)
         self._left = source.limit
-        self._bound, self._ties = self._sample_bound(ranks)
+        self._bound, self._ties = _sample_bound(source.sample, ranks)
         self.seen = 0  # rows that were offered
         self._met = 0  # of them those that meet the condition
         self._offered = self._taken = 0  # rows or conversations to draw from, and drawn
-
-    def _sample_bound(self, ranks: Iterable[int] | None) -> tuple[int, int]:
-        """Return the rank below which rows are taken, and how many are taken that have this very rank."""
-        sample = self._source.sample
-        if sample is None or (sample.size >= 1 and ranks is None):
-            return ALL, 0
-        if sample.size < 1:
-            return share_bound(sample.size), 0
-        lowest = sorted(ranks or ())[: int(sample.size)]
-        return (lowest[-1], lowest.count(lowest[-1])) if lowest else (ALL, 0)
 
     @property
     def is_full(self) -> bool:
@@ -105,16 +90,15 @@ class Choice:
             where = place_of(self._experiment, *self._source.key, "where")
             raise ConfigError(str(error), code=error.code, hint=hint, **where) from error
 
-    def takes(
-        self, values: Mapping[str, object], verdict: bool | ConditionError, place: FilePlace, line: int
-    ) -> bool:
-        """Return whether a row is used; a condition that fails is added to the findings."""
+    def meets(self, verdict: bool | ConditionError, place: FilePlace, line: int) -> bool:
+        """Return whether a row meets the condition; one that fails is added to the findings."""
         self.seen += 1
-        if verdict is not True:
-            self._add_failure(verdict, place, line)
-            return False
-        self._met += 1
-        return bool(self._source.group_by) or self.draws(values)
+        self._met += verdict is True
+        if not isinstance(verdict, bool):
+            where = place_of(self._experiment, *self._source.key, "where")
+            failure = ConfigError(f"where: {verdict}", code="where", hint=verdict.hint, **where)
+            self._findings.absorb(failure, row=(place.name, line))
+        return verdict is True
 
     def draws(self, values: Mapping[str, object]) -> bool:
         """Return whether a row that meets the condition, or a conversation of such rows, is used."""
@@ -125,12 +109,6 @@ class Choice:
             self._left -= 1
         self._taken += 1
         return True
-
-    def _add_failure(self, verdict: bool | ConditionError, place: FilePlace, line: int) -> None:
-        if not isinstance(verdict, bool):
-            where = place_of(self._experiment, *self._source.key, "where")
-            failure = ConfigError(f"where: {verdict}", code="where", hint=verdict.hint, **where)
-            self._findings.absorb(failure, row=(place.name, line))
 
     def _is_sampled(self, values: Mapping[str, object]) -> bool:
         sample = self._source.sample
@@ -156,9 +134,14 @@ class Choice:
         self._findings.add("nothing_chosen", message, **place_of(self._experiment, *self._source.key, key))
 
 
-def needs_ranks(source: Source) -> bool:
-    """Return whether a sample takes so many rows that all must be seen before the first is chosen."""
-    return source.sample is not None and source.sample.size >= 1
+def _sample_bound(sample: RowSample | None, ranks: Iterable[int]) -> tuple[int, int]:
+    """Return the rank below which rows are taken, and how many are taken that have this very rank."""
+    if sample is None:
+        return ALL, 0
+    if sample.size < 1:
+        return int(Fraction(str(sample.size)) * ALL), 0
+    lowest = sorted(ranks)[: int(sample.size)]
+    return (lowest[-1], lowest.count(lowest[-1])) if lowest else (ALL, 0)
 
 
 def _condition(experiment: Experiment, source: Source) -> Condition | None:
@@ -169,17 +152,21 @@ def _condition(experiment: Experiment, source: Source) -> Condition | None:
     return Condition(source.where, experiment.file.parent)
 
 
-def needed_columns(experiment: Experiment, source: Source) -> Needed:
+def needed_columns(experiment: Experiment, file: SourceFile) -> Needed:
     """Return the columns, as the file names them, that can matter; None if all of them can."""
+    if file.format in TEXT:  # every value of a text file is usable
+        return None
     if experiment.train.method == "reinforcement":
         return None  # graders are shown the whole row
+    source, split = file.source, experiment.data.split
     names: set[str] = {"messages", *source.group_by, source.order_by or ""}
-    split = experiment.data.split
     if split is not None:
         names |= {split.stratify_by or "", *split.group_by}
     if not (experiment.prompt.user or experiment.prompt.messages):
         names |= READY | {*(MESSAGE_COLUMNS if source.group_by else ())}
-    for text in _texts(experiment, source):
+    texts = [template.text for _, template in named_templates(experiment)]
+    texts += [f"{{{{ ({source.where}\n) }}}}"] if source.where is not None else []
+    for text in texts:
         from ftrun.experiment.templates.syntax import names_in  # imports jinja2
 
         more = names_in(experiment, text)
@@ -187,10 +174,3 @@ def needed_columns(experiment: Experiment, source: Source) -> Needed:
             return None
         names |= more
     return frozenset((source.columns or {}).get(name, name) for name in names)
-
-
-def _texts(experiment: Experiment, source: Source) -> Iterator[str]:
-    """Yield the templates of the prompt, and the condition of the source as one."""
-    yield from (template.text for _, template in named_templates(experiment))
-    if source.where is not None:
-        yield f"{{{{ ({source.where}\n) }}}}"

@@ -31,8 +31,9 @@ ENDINGS = {
     ".sqlite3": "sqlite",
     ".db": "sqlite",
 }
+TEXT = frozenset(("csv", "tsv", "jsonl", "json"))
 USED_BY = {
-    "encoding": frozenset(("csv", "tsv", "jsonl", "json")),
+    "encoding": TEXT,
     "sheet": frozenset(("xlsx",)),
     "query": frozenset(("sqlite",)),
 }
@@ -198,13 +199,13 @@ def _near(path: Path) -> str:
 def _format(path: Path, source: Source, where: dict[str, Any], findings: Findings) -> str | None:
     if source.format is not None:
         return source.format
-    ending = extension_of(path)
-    if ending in OTHER_TABLES:
-        findings.add("other_table", f"{path.name}: {ending} files are not read", **where)
-    elif ending not in ENDINGS:
-        message = f"{path.name}: the extension {ending!r} does not name a known format"
+    extension = extension_of(path)
+    if extension in OTHER_TABLES:
+        findings.add("other_table", f"{path.name}: {extension} files are not read", **where)
+    elif extension not in ENDINGS:
+        message = f"{path.name}: the extension {extension!r} does not name a known format"
         findings.add("unknown_format", message, hint=_format_hint(path), **where)
-    return ENDINGS.get(ending)
+    return ENDINGS.get(extension)
 
 
 def _format_hint(path: Path) -> str | None:

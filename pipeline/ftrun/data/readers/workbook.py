@@ -16,23 +16,22 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from ftrun.data.diagnostics.place import FilePlace, UnusableFileError
-from ftrun.data.readers.cells import Needed, ValueFault, plain, require
+from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
+from ftrun.data.readers.cells import Needed, Numbered, ValueFault, plain, require
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
 
-Numbered = tuple[int, dict[str, object]]
 Cells = Sequence[Any]  # of openpyxl: cells with `value` and `data_type`
 BATCH = 500  # rows
 MOST_TIMES = 200  # what is unpacked, in file sizes
 ALWAYS_ALLOWED = 256_000_000  # bytes unpacked, whatever the ratio
-NAME_CURE = "Give the column a name in the row of the column names, or delete its cells."
+NAME_FIX = "Give the column a name in the row of the column names, or delete its cells."
 ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")  # how Excel writes control characters, and its own _
 OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
 
 CHUNK = 1 << 20
-WORTH_A_LOOK = (b"<f", b":f>", b"mergeCell")
+MARKS = (b"<f", b":f>", b"mergeCell")
 CELL = re.compile(r"([A-Z]+)([0-9]+)")
 
 
@@ -52,7 +51,7 @@ def read_workbook(
                 name = _chosen(book, sheet, place)
             letters = None if needed is None else _letters(_batches(book, name, place), needed, place)
             with _workbook_problems(place):
-                _look_over(raw, book[name]._worksheet_path, place, letters)
+                _add_cell_problems(raw, book[name]._worksheet_path, place, letters)
             yield from _rows(_batches(book, name, place), place, needed)
 
 
@@ -188,7 +187,7 @@ def _values(
         try:
             if name is None:
                 words = f"the column {cell.column_letter} has cells, but no name above them"
-                place.add("value", words, number, hint=NAME_CURE, once=True)
+                place.add("value", words, number, hint=NAME_FIX, once=True)
                 good = False
                 continue
             row[name] = _value(cell)
@@ -209,7 +208,7 @@ def _value(cell: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _look_over(
+def _add_cell_problems(
     workbook: IO[bytes], part: str, place: FilePlace, columns: frozenset[str] | None = None
 ) -> None:
     """Add a problem for each merged range and each formula without a value, which openpyxl does not report.
@@ -219,23 +218,23 @@ def _look_over(
     with zipfile.ZipFile(workbook) as archive:
         name = part.lstrip("/")
         with archive.open(name) as xml:
-            if not _is_worth_a_look(xml):
+            if not _has_marks(xml):
                 return
         with archive.open(name) as xml:
             for _, element in ElementTree.iterparse(xml):  # noqa: S314 - expat bounds entities by itself
-                _look_at(element, place, columns)
+                _add_cell_problem(element, place, columns)
 
 
-def _is_worth_a_look(xml: IO[bytes]) -> bool:
+def _has_marks(xml: IO[bytes]) -> bool:
     before = b""
     while chunk := xml.read(CHUNK):
-        if any(mark in before + chunk for mark in WORTH_A_LOOK):
+        if any(mark in before + chunk for mark in MARKS):
             return True
         before = chunk[-16:]
     return False
 
 
-def _look_at(element: ElementTree.Element, place: FilePlace, columns: frozenset[str] | None) -> None:
+def _add_cell_problem(element: ElementTree.Element, place: FilePlace, columns: frozenset[str] | None) -> None:
     match element.tag.rpartition("}")[2]:
         case "c" if _lacks_value(element) and _touches(cell := element.get("r", "?"), columns):
             message = f"the cell {cell} has a formula, but the file does not hold its value"

@@ -8,24 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ftrun.data.diagnostics.findings import Findings
-from ftrun.data.diagnostics.place import FilePlace
-from ftrun.data.readers.rows import Row
+from ftrun.data.diagnostics.findings import FilePlace
 from ftrun.data.readers.sources import Role
 from ftrun.data.split.division import ranking
-from ftrun.data.types import row_digest
+from ftrun.data.types import Row, row_digest
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
+from ftrun.protocol.faults import nearest
 
 NO_STRATUM = 0
 
 
 class SplitKeys:
-    """Gives each row its keys; adds missing columns to `findings`."""
+    """Gives each row its keys; missing columns are problems."""
 
-    def __init__(self, experiment: Experiment, findings: Findings) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         split = experiment.data.split
-        self._experiment, self._findings = experiment, findings
+        self._experiment = experiment
         self._rank = ranking(split.seed if split else 0)
         self._group_by = split.group_by if split else ()
         self._stratify_by = (split.stratify_by,) if split and split.stratify_by else ()
@@ -50,18 +49,15 @@ class SplitKeys:
     def _values(self, row: Row, key: str, columns: Sequence[str], role: Role, place: FilePlace) -> list[Any]:
         for column in columns if role == "data" else ():  # files of their own are not divided
             if column not in row.values:
-                self._add_missing(column, key, row, place)
+                names = [str(name) for name in row.values]
+                words = (
+                    f"data.split.{key}: a row of {place.name} has no {column!r}; it has: {', '.join(names)}"
+                )
+                near = nearest(column, names)
+                hint = f"Did you mean {near!r}?" if near else None
+                where = place_of(self._experiment, "data", "split", key)
+                place.findings.add("split_column", words, hint=hint, once=True, **where)
         return [_plain(row.values.get(column)) for column in columns]
-
-    def _add_missing(self, column: str, key: str, row: Row, place: FilePlace) -> None:
-        import difflib  # only errors need it
-
-        names = [str(name) for name in row.values]
-        message = f"data.split.{key}: a row of {place.name} has no {column!r}; it has: {', '.join(names)}"
-        near = difflib.get_close_matches(column, names, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else None
-        where = place_of(self._experiment, "data", "split", key)
-        self._findings.add("split_column", message, hint=hint, once=True, **where)
 
 
 def _plain(value: object) -> object:

@@ -130,7 +130,7 @@ def _pieces(tokenizer: Any, tokens: _Generation, stop: Sequence[str], usage: Usa
         ids.append(token)
         usage.completion_tokens = len(ids)
         text = tokenizer.decode(ids, skip_special_tokens=True)
-        end = _first_stop(text, stop)
+        end = min((text.index(word) for word in stop if word in text), default=None)
         if end is not None:
             usage.finish_reason = "stop"
             if end > shown:
@@ -144,10 +144,6 @@ def _pieces(tokenizer: Any, tokens: _Generation, stop: Sequence[str], usage: Usa
     rest = tokenizer.decode(ids, skip_special_tokens=True)[shown:]
     if rest:
         yield rest
-
-
-def _first_stop(text: str, stop: Sequence[str]) -> int | None:
-    return min((text.index(word) for word in stop if word in text), default=None)
 
 
 def _held_back(text: str, stop: Sequence[str]) -> int:

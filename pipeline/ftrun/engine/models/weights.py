@@ -213,12 +213,8 @@ def _from_hub(model: str, announce: Announce) -> Path:
     ) as error:  # the hub's client raises its own errors, and those of its HTTP library and the system
         raise FtrunError(
             f"{model} could not be downloaded from the Hugging Face Hub ({type(error).__name__}): "
-            f"{_first_line(error)}",
+            f"{(str(error).strip().splitlines() or [''])[0]}",
             code="hub_failed",
             hint="Check the id and the connection, or use a local folder (./path) or a built-in model "
             f"({', '.join(model_names())}).",
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -126,9 +125,6 @@ class Files:
             self.delete(row["id"])
         statement = "SELECT id FROM files UNION SELECT id FROM upload_parts"
         known = {row["id"] for row in self._database.rows(statement)}
-        for path in self._orphans(known):
-            delete(path)
-
-    def _orphans(self, known: set[str]) -> Sequence[Path]:
         oldest = time.time() - ORPHAN_SECONDS
-        return [p for p in self._folder.iterdir() if p.name not in known and p.stat().st_mtime < oldest]
+        for path in [p for p in self._folder.iterdir() if p.name not in known and p.stat().st_mtime < oldest]:
+            delete(path)

@@ -90,7 +90,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredJob(NewJob):
-    """A fine-tuning job as the store keeps it: what was asked for, and what became of it.
+    """A fine-tuning job as the store keeps it: what was asked for, and how it went.
 
     `model_name` is the name that its model will have, `pid` the id of its process while one runs.
     """

@@ -164,13 +164,13 @@ class _Run:
             quick = evaluate(self.model, self._pack(self.validation.items[:QUICK_EXAMPLES]))
             metrics |= {"valid_loss": quick.loss, "valid_mean_token_accuracy": quick.accuracy}
         if ends_epoch:
-            full = quick if len(self.validation.items) <= QUICK_EXAMPLES else self._full_validation()
+            full = (
+                quick
+                if len(self.validation.items) <= QUICK_EXAMPLES
+                else evaluate(self.model, self._pack(self.validation.items))
+            )
             metrics |= {"full_valid_loss": full.loss, "full_valid_mean_token_accuracy": full.accuracy}
         return metrics
-
-    def _full_validation(self) -> Score:
-        assert self.validation is not None
-        return evaluate(self.model, self._pack(self.validation.items))
 
     def _save(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ftrun.errors import Problem
-from ftrun.experiment import services
+from ftrun.experiment import providers
 from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, get_in
 from ftrun.experiment.places import shown_value
@@ -45,7 +45,7 @@ def check_services(document: Document) -> Iterator[Problem]:
                 if key in target:
                     message = "this key is only for services, not for `provider: local`"
                     yield _wrong(document, (*path, key), message)
-        elif provider in services.table()["services"]:
+        elif provider in providers.table()["services"]:
             yield from _service_problems(document, path, target, str(provider))
 
 
@@ -62,7 +62,7 @@ def _service_problems(
     for key, owner in OF_ONE.items():
         if key in target and provider != owner:
             yield _wrong(document, (*path, key), f"this key is for `provider: {owner}`")
-    for key in services.service(provider).get("needs", ()):
+    for key in providers.service(provider).get("needs", ()):
         if key not in target and "base_url" not in target:
             yield document.problem(path, f"`provider: {provider}` needs `{key}`", code="missing_key")
     yield from _request_problems(document, path, target)

@@ -66,7 +66,8 @@ class _Compiled:
         except MissingError as error:
             return _missing(error, row)
         except Exception as error:  # an expression can raise anything, and is at fault
-            return str(error) or type(error).__name__, _hint(error)
+            texts = "Values of text files are text: write `year|int >= 2025` to compare as numbers."
+            return str(error) or type(error).__name__, texts if isinstance(error, TypeError) else None
         hint = f"Compare it: `({self._text}) != ''`, or with the value that is meant."
         return f"it evaluates to {_kind(value)}, not true or false", hint
 
@@ -97,9 +98,3 @@ def _kind(value: Any) -> str:
     if isinstance(value, str):
         return "a text"
     return "a number" if isinstance(value, (int, float)) else "a list or mapping"
-
-
-def _hint(error: Exception) -> str | None:
-    if isinstance(error, TypeError):
-        return "Values of text files are text: write `year|int >= 2025` to compare as numbers."
-    return None

@@ -61,7 +61,8 @@ class Renderer:
         if self._prompt.user is None and self._prompt.assistant is None:
             message = "the rows are not chats, and the experiment has no templates for them"
             hint = f"{NO_TEMPLATES[self._method]} Columns: {', '.join(map(str, row))}."
-            raise ConfigError(message, code="no_templates", hint=hint, file=_shown(file), line=line)
+            where = None if file is None else shown_path(Path(file))
+            raise ConfigError(message, code="no_templates", hint=hint, file=where, line=line)
         place = _row_place(file, line)
         return [
             {"role": role, "content": self._render(f"prompt.{role}", names, place)} for role in self._roles
@@ -224,10 +225,6 @@ def template_filename(template: Template, key: str) -> str:
 
 def _row_place(file: str | Path | None, line: int | None) -> RowPlace | None:
     return None if file is None or line is None else (shown_path(Path(file)), line)
-
-
-def _shown(file: str | Path | None) -> str | None:
-    return None if file is None else shown_path(Path(file))
 
 
 def _explain(

@@ -68,7 +68,9 @@ class _Check:
                 self._checked.add(name)
                 yield from self._faults(key, _included(self._environment, name))
         except TemplateNotFound as error:
-            words, code, line = str(error.message), "template_file", _line_of(template.text, str(error.name))
+            words, code = str(error.message), "template_file"
+            lines = enumerate(LINE_BREAK.split(template.text), 1)
+            line = next((number for number, text in lines if str(error.name) in text), 1)
         except TemplateError as error:
             words, line = str(error.message), getattr(error, "lineno", 1)
         except (RecursionError, SyntaxError, MemoryError) as error:
@@ -95,11 +97,6 @@ def _included(environment: ExperimentEnvironment, name: str) -> Template:
     path = Path(str(filename))
     text = decode(read_bytes(path, limit=LARGEST_TEMPLATE), path)
     return Template(text=text, file=path, place=(path, 1, 1))
-
-
-def _line_of(text: str, word: str) -> int:
-    lines = LINE_BREAK.split(text)
-    return next((number for number, line in enumerate(lines, 1) if word in line), 1)
 
 
 def columns_of(experiment: Experiment, template: Template) -> tuple[str, ...]:

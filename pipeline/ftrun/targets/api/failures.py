@@ -73,7 +73,7 @@ def outcome_of(error: Exception) -> NotCreated | Unclear:
                 reason=reason, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
             )
         return Unclear(reason=reason)
-    if isinstance(error, openai.APIConnectionError) and _never_sent(error):
+    if isinstance(error, openai.APIConnectionError) and type(error.__cause__).__name__ in NEVER_SENT:
         return NotCreated(reason=describe(error), hint=f"Nothing was sent. {_hint(error)}")
     return Unclear(reason=describe(error))
 
@@ -171,10 +171,6 @@ def retry_after(error: Exception) -> float | None:
     # by the server's clock if the answer has it: ours may be days off
     now = email.utils.parsedate_tz(error.response.headers.get("date") or "")
     return max(0.0, at.timestamp() - (email.utils.mktime_tz(now) if now else time.time()))
-
-
-def _never_sent(error: openai.APIConnectionError) -> bool:
-    return type(error.__cause__).__name__ in NEVER_SENT
 
 
 def _body(error: openai.APIStatusError) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.augment.entries import ReviewEntry, entry_id
-from ftrun.augment.shapes import ANSWER, QUESTION, Fields, Shape
+from ftrun.augment.row_texts import ANSWER, QUESTION, Fields, RowTexts
 from ftrun.errors import UsageError
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.cache import ANSWERS, read_records
@@ -29,12 +29,12 @@ def failed_cases(folder: Path) -> list[Record]:
 
 
 def entries_of(
-    experiment: Experiment, shape: Shape, records: Sequence[Record], time: str, run: str
+    experiment: Experiment, row_texts: RowTexts, records: Sequence[Record], time: str, run: str
 ) -> tuple[list[ReviewEntry], list[str]]:
     """Return an entry for each failed case, and the ids of those that the columns can't represent."""
     found, left_out = [], []
     for record in records:
-        made = _row(experiment, shape, record)
+        made = _row(experiment, row_texts, record)
         if made is None:
             left_out.append(record.prompt_id)
             continue
@@ -55,41 +55,41 @@ def entries_of(
 
 
 def _row(
-    experiment: Experiment, shape: Shape, record: Record
+    experiment: Experiment, row_texts: RowTexts, record: Record
 ) -> tuple[Fields, Fields, dict[str, Any]] | None:
     """Return the texts with the wrong answer, those without one, and the rest of a row."""
-    if shape.chat:
+    if row_texts.chat:
         messages = [dict(message) for message in record.messages]
         asked = {QUESTION: str(messages[-1]["content"])}
         rest = {"messages": [*messages, {"role": "assistant", "content": ""}]}
         return {**asked, ANSWER: record.answer}, {**asked, ANSWER: ""}, rest
     turns = [message for message in record.messages if message["role"] != "system"]
-    question = _column(experiment, shape, str(turns[-1]["content"])) if len(turns) == 1 else None
+    question = _column(experiment, row_texts, str(turns[-1]["content"])) if len(turns) == 1 else None
     if question is None:
         return None
-    empty = dict.fromkeys(shape.names, "") | {shape.question: question}
-    wrong = {**empty, shape.answers[0]: record.answer} if shape.answers else dict(empty)
+    empty = dict.fromkeys(row_texts.names, "") | {row_texts.question: question}
+    wrong = {**empty, row_texts.answers[0]: record.answer} if row_texts.answers else dict(empty)
     return wrong, empty, {}
 
 
-def _column(experiment: Experiment, shape: Shape, text: str) -> str | None:
+def _column(experiment: Experiment, row_texts: RowTexts, text: str) -> str | None:
     """Return the column of the question from which the user template renders `text`, or None."""
     template = experiment.prompt.user
     if template is None:  # several templates make up the conversation
         return None
-    before, found, after = _rendered(experiment, shape, template, PLACE).partition(PLACE)
+    before, found, after = _rendered(experiment, row_texts, template, PLACE).partition(PLACE)
     middle = text[len(before) : len(text) - len(after)]
     whole = found and text.startswith(before) and text.endswith(after)
     # a template may change its column, so rendering it again is the test
-    if whole and middle and _rendered(experiment, shape, template, middle) == text:
+    if whole and middle and _rendered(experiment, row_texts, template, middle) == text:
         return middle
     return None
 
 
-def _rendered(experiment: Experiment, shape: Shape, template: Template, question: str) -> str:
+def _rendered(experiment: Experiment, row_texts: RowTexts, template: Template, question: str) -> str:
     from ftrun.experiment.templates.rendering import render_alone
 
-    names: dict[str, Any] = dict.fromkeys(shape.names, "") | {shape.question: question}
+    names: dict[str, Any] = dict.fromkeys(row_texts.names, "") | {row_texts.question: question}
     return render_alone(
         experiment, template, "prompt.user", {**names, **experiment.prompt.vars, "row": names}
     )

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ftrun.augment.entries import ReviewEntry, SourceRow
-from ftrun.augment.page import LARGEST_BODY, ReviewServer, refusal
 from ftrun.augment.review_file import ReviewFile
-from ftrun.augment.shapes import shape_of
+from ftrun.augment.review_server import LARGEST_BODY, ReviewServer, refusal
+from ftrun.augment.row_texts import row_texts_of
 from support.browser import Browser
 
 from .conftest import Build
@@ -43,7 +43,7 @@ def entry(name: str, text: str, answer: str = "はい。") -> ReviewEntry:
 def server(build: Build) -> Iterator[ReviewServer]:
     """Yield the page's server over three rows, one of them without an answer."""
     experiment = build()
-    review = ReviewFile(experiment, shape_of(experiment), experiment.project / "runs/toy")
+    review = ReviewFile(experiment, row_texts_of(experiment), experiment.project / "runs/toy")
     review.add([entry("one", "質問"), entry("two", PAYLOAD), entry("three", "失敗", answer="")])
     facts = {"experiment": "toy", "training_file": "toy.augmented.jsonl", "source_line": "- {path: x}"}
     server = ReviewServer(review, facts)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.protocol.chat import chat_of, is_sound_example
 from ftrun.protocol.faults import Example, Fault, shown
 from ftrun.protocol.functions import Functions, functions_of
 from ftrun.protocol.messages import MALFORMED, ending_faults, message_faults
+from ftrun.protocol.plain_chats import chat_of, is_sound_example
 from ftrun.protocol.spec import CHAT_KEYS, COMPLETION_KEYS, LEGACY_KEYS, OUTPUTS, PREFERENCE_KEYS, Method
 
 WARNINGS = frozenset(("ignored_key", "late_system"))

@@ -1,6 +1,6 @@
 """The table of services that speak the protocol: addresses, key variables, differences.
 
-The table is data (services.json); docs/targets.md shows it, and a target's `capabilities` override it.
+The table is data (providers.json); docs/targets.md shows it, and a target's `capabilities` override it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).with_name("services.json")
+TABLE = Path(__file__).with_name("providers.json")
 
 
 @cache

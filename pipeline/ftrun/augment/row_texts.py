@@ -19,7 +19,7 @@ QUESTION, ANSWER = "question", "answer"  # what the texts of a ready chat are ca
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class RowTexts:
     """The texts of a row: `question` is reworded, `answers` are learned; `names` are all, in order."""
 
     question: str
@@ -57,11 +57,11 @@ class Shape:
         return [name for name in (self.question, *self.answers) if not fields.get(name, "").strip()]
 
 
-def shape_of(experiment: Experiment) -> Shape:
-    """Return the shape of the experiment's rows; ConfigError if it is unclear which text is the question."""
+def row_texts_of(experiment: Experiment) -> RowTexts:
+    """Return which texts the rows have; ConfigError if it is unclear which text is the question."""
     turns = list(_templates(experiment.prompt))
     if not turns:
-        return Shape(question=QUESTION, answers=(ANSWER,), names=(QUESTION, ANSWER), chat=True)
+        return RowTexts(question=QUESTION, answers=(ANSWER,), names=(QUESTION, ANSWER), chat=True)
     from ftrun.experiment.templates.syntax import columns_of  # imports jinja2
 
     asked = [name for role, one in turns if role == "user" for name in columns_of(experiment, one)]
@@ -69,7 +69,7 @@ def shape_of(experiment: Experiment) -> Shape:
     answers = [name for name in dict.fromkeys(answers) if name not in asked]
     question = _question(experiment, list(dict.fromkeys(asked)))
     names = tuple(dict.fromkeys((question, *asked, *answers)))
-    return Shape(question=question, answers=tuple(answers), names=names)
+    return RowTexts(question=question, answers=tuple(answers), names=names)
 
 
 def _question(experiment: Experiment, asked: list[str]) -> str:

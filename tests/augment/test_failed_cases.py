@@ -1,4 +1,4 @@
-"""Failed eval cases become rows that wait for an answer, in the shape of the experiment's rows."""
+"""Failed eval cases become rows that wait for an answer, in the form of the experiment's rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ftrun.augment.failures import entries_of, failed_cases
-from ftrun.augment.shapes import shape_of
+from ftrun.augment.failed_cases import entries_of, failed_cases
+from ftrun.augment.row_texts import row_texts_of
 from ftrun.errors import UsageError
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.cache import write_records
@@ -44,7 +44,7 @@ def test_only_failures_of_the_tuned_model_count(tmp_path: Path) -> None:
 def test_a_failure_shows_the_wrong_answer_and_waits_for_a_right_one(build: Build) -> None:
     """The wrong answer is on the old side with the reason; the new answer is empty."""
     experiment = build()
-    [entry], _ = entries_of(experiment, shape_of(experiment), [record("a", "開いてる？")], "now", "run")
+    [entry], _ = entries_of(experiment, row_texts_of(experiment), [record("a", "開いてる？")], "now", "run")
     assert (entry.old, entry.new) == ({"q": "開いてる？", "a": "だめ"}, {"q": "開いてる？", "a": ""})
     assert entry.note == "does not contain “よい”"
     assert entry.made["prompt_id"] == "a"
@@ -53,19 +53,21 @@ def test_a_failure_shows_the_wrong_answer_and_waits_for_a_right_one(build: Build
 def test_the_way_back_through_a_template_is_found_or_the_case_left_out(build: Build) -> None:
     """`Q: {{ q }}` gives the column of `Q: text`; a question that no column makes is told."""
     experiment = build(CONFIG.replace('"{{ q }}"', '"Q: {{ q }}!"'))
-    shape = shape_of(experiment)
-    found, left_out = entries_of(experiment, shape, [record("a", "Q: x!"), record("b", "x")], "now", "run")
+    row_texts = row_texts_of(experiment)
+    found, left_out = entries_of(
+        experiment, row_texts, [record("a", "Q: x!"), record("b", "x")], "now", "run"
+    )
     assert [entry.new["q"] for entry in found] == ["x"]
     assert left_out == ["b"]
     upper = build(CONFIG.replace('"{{ q }}"', '"{{ q | upper }}"'))
-    found, left_out = entries_of(upper, shape, [record("a", "ABC"), record("b", "abc")], "now", "run")
+    found, left_out = entries_of(upper, row_texts, [record("a", "ABC"), record("b", "abc")], "now", "run")
     assert (found[0].new["q"], left_out) == ("ABC", ["b"])
 
 
 def test_a_failure_of_chat_rows_is_a_whole_chat(build: Build) -> None:
     """The conversation as it was asked, with room for the answer."""
     experiment = build(CONFIG.replace('prompt: {user: "{{ q }}", assistant: "{{ a }}"}\n', ""))
-    shape = shape_of(experiment)
-    [entry], _ = entries_of(experiment, shape, [record("a", "開いてる？")], "now", "run")
-    row = shape.row(entry.rest, {**entry.new, "answer": "はい。"})
+    row_texts = row_texts_of(experiment)
+    [entry], _ = entries_of(experiment, row_texts, [record("a", "開いてる？")], "now", "run")
+    row = row_texts.row(entry.rest, {**entry.new, "answer": "はい。"})
     assert [one["content"] for one in row["messages"]] == ["短く", "開いてる？", "はい。"]

@@ -1,0 +1,204 @@
+"""The gathered examples: their lines in a temporary file, and a few numbers about each in memory.
+
+Memory holds about fifty bytes per example, never its text.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftrun.data.diagnostics.findings import MOST_PROBLEMS
+from ftrun.data.diagnostics.notes import Notes
+from ftrun.data.pipeline.row_work import Batch
+from ftrun.data.readers.json_rows import json_value
+from ftrun.data.readers.sources import Role
+from ftrun.data.split.division import TEST, TRAIN, VALIDATION
+from ftrun.data.split.duplicates import repeated
+from ftrun.data.types import Mark
+from ftrun.experiment.places import shown_path
+from ftrun.protocol.faults import Fault
+
+NUMBERS = ("line_of", "rank_of", "stratum_of", "tokens", "assistant", "messages")
+OWN_PART: dict[Role, int] = {"data": TRAIN, "validation": VALIDATION, "test": TEST}
+
+
+class Spool:
+    """Lines in a file without a name. A context: on leaving it the file is gone. Read after all is added."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._dropped = bytearray()
+        self.size = 0  # bytes of all lines, also of those that were left out
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, text: bytes) -> None:
+        """Add lines, each with its line break."""
+        self._file.write(text)
+        self.size += len(text)
+
+    def drop(self, marks: bytearray) -> None:
+        """Leave out those of the lines still there that are marked."""
+        left = iter(marks)
+        earlier = self._dropped
+        self._dropped = bytearray(one or next(left) for one in earlier) if earlier else marks
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines that are left, each with its line break."""
+        self._file.seek(0)
+        if not self._dropped:
+            return iter(self._file)
+        return (line for line, dropped in zip(self._file, self._dropped, strict=True) if not dropped)
+
+    def examples(self, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Yield the examples at ascending `indices` of the lines that are left."""
+        lines = self.lines()
+        position = 0
+        for index in indices:
+            yield json_value(next(itertools.islice(lines, index - position, None)))
+            position = index + 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Gathered:
+    """The examples of all sources in their order; entry i of each array belongs to line i of the spool."""
+
+    spool: Spool
+    project: Path
+    files: list[str] = field(default_factory=list)  # relative to the project
+    weights: list[float] = field(default_factory=list)  # of the files' sources
+    times: bytearray = field(default_factory=bytearray)  # each example is written; empty: once
+    roles: bytearray = field(default_factory=bytearray)  # the part of its file; TRAIN: it is divided
+    digests: bytearray = field(default_factory=bytearray)  # 16 bytes each
+    line_of: array[int] = field(default_factory=lambda: array("I"))
+    rank_of: array[int] = field(default_factory=lambda: array("Q"))
+    stratum_of: array[int] = field(default_factory=lambda: array("Q"))  # empty unless stratified
+    tokens: array[int] = field(default_factory=lambda: array("I"))
+    assistant: array[int] = field(default_factory=lambda: array("I"))
+    messages: array[int] = field(default_factory=lambda: array("I"))
+    flags: bytearray = field(default_factory=bytearray)  # NO_SYSTEM | NO_USER
+    facts: list[bytearray] = field(default_factory=list)  # one for each corpus check
+    noted: list[tuple[int, Fault]] = field(default_factory=list)  # of content checks, by example
+    notes: Notes = field(default_factory=Notes)
+    marks: dict[int, Mark] = field(default_factory=dict)  # of generated examples
+    masked: Counter[str] = field(default_factory=Counter)  # what was replaced in texts, by kind
+    rows: int = 0
+    duplicates: int = 0
+    first_duplicate: tuple[int, int] | None = None
+    near: int = 0  # rows left out as they nearly repeat earlier ones
+    first_near: tuple[int, int] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
+    _times: Counter[str] = field(default_factory=Counter)  # of what is noted, by code
+    _starts: list[int] = field(default_factory=list)  # where examples of another file begin, and of which
+    _file_at: list[int] = field(default_factory=list)
+    _shown: dict[str, str] = field(default_factory=dict)  # names of files as messages show them
+
+    def __len__(self) -> int:
+        return len(self.roles)
+
+    def place_of(self, index: int) -> tuple[int, int]:
+        """Return the index into `files` and the line of an example."""
+        return self._file_at[bisect_right(self._starts, index) - 1], self.line_of[index]
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Yield the index into `files` and the line of every example."""
+        ends = [*self._starts[1:], len(self)]
+        for file, start, end in zip(self._file_at, self._starts, ends, strict=True):
+            yield from zip(itertools.repeat(file), self.line_of[start:end], strict=False)
+
+    def place(self, index: int) -> tuple[str, int]:
+        """Return file and line of an example as messages show them."""
+        file, line = self.place_of(index)
+        name = self.files[file]
+        if name not in self._shown:
+            self._shown[name] = shown_path(self.project / name)
+        return self._shown[name], line
+
+    def open_file(self, name: str, weight: float = 1) -> None:
+        """Begin with the examples of another file."""
+        self.files.append(name)
+        self.weights.append(weight)
+        self._begin(len(self), len(self.files) - 1)
+
+    def add(self, batch: Batch) -> None:
+        """Take over what came of some rows of the newest file."""
+        for index, fault in batch.noted:
+            self._times[fault.code] += 1
+            if self._times[fault.code] <= MOST_PROBLEMS:
+                self.noted.append((len(self) + index, fault))
+            else:
+                self.notes.add_uncounted({fault.code: 1})
+        self.marks |= {len(self) + index: mark for index, mark in batch.marks.items()}
+        self.rows += batch.rows
+        self.spool.add(batch.text)
+        self.roles += bytes((OWN_PART[batch.role],)) * len(batch.lines)
+        self.line_of.extend(batch.lines)
+        for name in ("digests", "rank_of", "stratum_of", "tokens", "assistant", "messages", "flags"):
+            getattr(self, name).extend(getattr(batch, name))
+        for all_facts, facts in zip(self.facts, batch.facts, strict=True):
+            all_facts += facts
+        self.notes.add_uncounted(batch.unnoted)
+        self.masked.update(batch.masked)
+        for phase, seconds in batch.seconds.items():
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
+
+    def locate(self, files: Sequence[str], places: Iterable[tuple[int, int]]) -> None:
+        """Set the sources that the examples came from: an index into `files` and a line for each."""
+        self.files = list(files)
+        self._starts, self._file_at = [], []
+        for index, (file, line) in enumerate(places):
+            self.line_of[index] = line
+            if not self._file_at or self._file_at[-1] != file:
+                self._begin(index, file)
+
+    def _begin(self, index: int, file: int) -> None:
+        self._starts.append(index)
+        self._file_at.append(file)
+
+    def find_duplicates(self, *, drop: bool) -> None:
+        """Count the examples that repeat earlier ones of their role, and leave them out if `drop`."""
+        marks = repeated(self.digests, self.roles)
+        self.duplicates = sum(marks)
+        if not self.duplicates:
+            return
+        self.first_duplicate = self.place_of(marks.index(1))
+        if drop:
+            self.leave_out(marks)
+
+    def leave_out(self, marks: bytearray) -> None:
+        """Forget the examples that are marked."""
+        kept = bytes(marks).translate(bytes((1, 0)) + bytes(254))
+        self.spool.drop(marks)
+        self._starts = [start - sum(marks[:start]) for start in self._starts]
+        for name in NUMBERS:
+            numbers = getattr(self, name)
+            setattr(self, name, array(numbers.typecode, itertools.compress(numbers, kept)))
+        self.roles, self.flags = (
+            bytearray(itertools.compress(one, kept)) for one in (self.roles, self.flags)
+        )
+        before = list(itertools.accumulate(marks, initial=0)) if self.marks or self.noted else ()
+        self.noted = [(index - before[index], fault) for index, fault in self.noted if kept[index]]
+        self.marks = {index - before[index]: mark for index, mark in self.marks.items() if kept[index]}
+        self.digests = _kept_records(self.digests, kept)
+        self.facts = [_kept_records(facts, kept) for facts in self.facts]
+
+
+def _kept_records(records: bytearray, kept: Sequence[int]) -> bytearray:
+    """Return the records of equal size that are `kept`."""
+    size = len(records) // len(kept)
+    result = bytearray()
+    for index in itertools.compress(range(len(kept)), kept):
+        result += records[index * size : (index + 1) * size]
+    return result
