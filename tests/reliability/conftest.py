@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,7 @@ class Runs:
     def __init__(self, folder: Path, server: ForkServer) -> None:
         self._folder, self._server = folder, server
         self._started: list[Run] = []
+        self._numbers = itertools.count()
 
     def start(
         self,
@@ -117,7 +120,7 @@ class Runs:
         `clock` is added to its wall clock, in seconds; `out` takes what it prints. The provider's key is in
         its environment.
         """
-        folder = self._folder / str(len(self._started))
+        folder = self._folder / str(next(self._numbers))
         folder.mkdir()
         with contextlib.ExitStack() as files:
             stdout, stderr = (
@@ -136,8 +139,9 @@ class Runs:
                 stdout=stdout,
                 stderr=stderr,
             )
-        self._started.append(Run(process=process, folder=folder))
-        return self._started[-1]
+        run = Run(process=process, folder=folder)
+        self._started.append(run)
+        return run
 
     def __call__(self, cwd: Path, *words: str, **how: Any) -> Run:
         """Run `ftrun WORDS` to its end."""
@@ -195,6 +199,13 @@ def make_project(folder: Path, provider: Provider, *, settle: str = "0.5s") -> P
 def place(tmp_path: Path, provider: Provider) -> Path:
     """Return a project whose target is the provider."""
     return make_project(tmp_path / "project", provider)
+
+
+def at_once(one: Callable[[Provider, Path], None], places: Sequence[tuple[Provider, Path]]) -> None:
+    """Do something in each project, in several at once: most of it is waiting."""
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(one, *place) for place in places]:
+            done.result()
 
 
 def sound(provider: Provider, place: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reliability.conftest import FULL, Runs, finished, make_project, recover, sound
+from reliability.conftest import FULL, Runs, at_once, finished, make_project, recover, sound
 from reliability.matrix import CALL_DEATHS, DOCUMENT, die_at_calls, die_at_points, usual_points
 from support.provider import Fault, Provider
 
@@ -48,10 +48,9 @@ def test_the_published_matrix_has_every_point(runs: Runs, tmp_path: Path, provid
 
 def test_killed_again_and_again_at_random(runs: Runs, tmp_path: Path) -> None:
     """Runs killed one to five times at random moments end with one job and a sound state."""
-    for seed in range(500 if FULL else 8):
-        chance = random.Random(seed)
-        provider = Provider().start()
-        place = make_project(tmp_path / str(seed), provider)
+
+    def kill_and_go_on(provider: Provider, place: Path) -> None:
+        chance = random.Random(int(place.name))
         for _ in range(chance.randint(1, 5)):
             run = runs.start(place)
             time.sleep(chance.uniform(0.0, 0.8))
@@ -61,3 +60,8 @@ def test_killed_again_and_again_at_random(runs: Runs, tmp_path: Path) -> None:
             sound(provider, place)
         recover(runs, provider, place)
         provider.close()
+
+    for first in range(0, 500 if FULL else 8, 4):
+        providers = [Provider().start() for _ in range(4)]
+        places = [make_project(tmp_path / str(first + n), one) for n, one in enumerate(providers)]
+        at_once(kill_and_go_on, list(zip(providers, places, strict=True)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reliability.conftest import CREATE, FULL, WORDS, Runs, finished, make_project, sound
+from reliability.conftest import CREATE, FULL, WORDS, Runs, at_once, finished, make_project, sound
 from support.provider import Call, Fault, Provider
 
 HOW: tuple[Fault, ...] = ("lose", "half", "html", "empty")
@@ -99,15 +99,14 @@ def test_an_upload_whose_answer_is_lost_is_not_repeated(runs: Runs, provider: Pr
 
 def test_a_third_of_all_answers_fails(runs: Runs, tmp_path: Path) -> None:
     """With 30 % of all answers refused, cut, late or lost, a few runs do it all, once, without haste."""
-    for seed in range(60 if FULL else 4):
+
+    def prepare(seed: int) -> tuple[Provider, Path]:
         chance = random.Random(seed)
         kinds: tuple[Fault, ...] = ("429", "500", "503", "drop", "lose", "slow", "half")
-        provider = Provider(
-            plan=lambda call, chance=chance, kinds=kinds: (  # type: ignore[misc]
-                chance.choice(kinds) if chance.random() < 0.3 else ""
-            )
-        ).start()
-        place = make_project(tmp_path / str(seed), provider)
+        provider = Provider(plan=lambda call: chance.choice(kinds) if chance.random() < 0.3 else "").start()
+        return provider, make_project(tmp_path / str(seed), provider)
+
+    def go_on(provider: Provider, place: Path) -> None:
         words: tuple[str, ...] = WORDS
         for _attempt in range(12):
             run = runs(place, *words)
@@ -121,3 +120,5 @@ def test_a_third_of_all_answers_fails(runs: Runs, tmp_path: Path) -> None:
         finished(provider, place, run)
         assert len(provider.calls) < 400, "it asks in a hurry"
         provider.close()
+
+    at_once(go_on, [prepare(seed) for seed in range(60 if FULL else 4)])

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +60,7 @@ def test_two_clones_on_one_machine_share_a_lock(
     """Two clones that start at the same time make one job: one waits for the other and adopts it."""
     clone = tmp_path_factory.mktemp("clone") / "project"
     shutil.copytree(project, clone)
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-m", "ftrun", *TRAIN, "--wait", "--json"],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for folder in (project, clone)
-    ]
+    runs = [Ftrun(folder).start(*TRAIN, "--wait", "--json") for folder in (project, clone)]
     ended = [run.communicate(timeout=PATIENCE) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], ended
     assert len({json.loads(out)["job_id"] for out, _err in ended}) == 1

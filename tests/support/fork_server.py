@@ -10,6 +10,7 @@ clock.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -26,7 +27,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("openai", "jinja2", "jsonschema", "rich", "filelock")
+LIBRARIES = (
+    *("jinja2", "jsonschema", "rich", "filelock", "h11", "httpcore2", "openai", "openai.lib.streaming.chat"),
+    *("openai.resources.chat.completions", "openai.resources.files", "openai.resources.fine_tuning.jobs"),
+    "openai.resources.models",
+)
 PACKAGES = (
     *("cli", "data", "evaluation", "experiment", "paid", "report", "runner", "stages", "state", "targets"),
     *("watching", "workflow"),
@@ -41,7 +46,6 @@ def main() -> None:
     import_everything()
     gc.freeze()
     control = socket.socket(fileno=os.dup(0))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
     control.sendall(b"\n")
     while True:
@@ -53,6 +57,9 @@ def main() -> None:
                 _run(order, report, streams)
         for descriptor in (report, *streams):
             os.close(descriptor)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # so that what they took is counted
+                pass
 
 
 def _receive(control: socket.socket) -> tuple[bytes, list[int]]:
@@ -83,7 +90,6 @@ def import_everything() -> None:
 
 def _keep(report: int, streams: Sequence[int]) -> bool:
     """Fork the run, return True in it; here report its exit code when it has ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         return True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
+
+from conftest import Ftrun
 
 CONFIG = """\
 version: 1
@@ -19,9 +20,7 @@ prompt: {user: "{{ 質問 }}", assistant: "{{ 回答 }}"}
 
 def ftrun(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run ftrun in `folder`."""
-    return subprocess.run(
-        [sys.executable, "-m", "ftrun", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return Ftrun(folder)(*words)
 
 
 def test_command_from_cp932_to_a_clean_file(tmp_path: Path) -> None:

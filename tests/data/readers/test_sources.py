@@ -131,6 +131,7 @@ def test_dataset_of_the_hub_without_a_network(
 ) -> None:
     """What can't be downloaded is told with the way out, and the inputs need no network at all."""
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
     experiment = of_dataset(make, id="someone/faq", revision="0" * 40, split="train")
     (problem,) = read(experiment)[1].errors
     assert problem.code == "dataset"
