@@ -22,7 +22,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 
 Announce = Callable[[str], None]
-ROWS, SIZE = 1000, 1 << 17  # of a portion: at most so many records, and about so many characters
+ROWS, SIZE = 1000, 1 << 18  # of a portion: at most so many records, and about so many characters (see _size)
 LARGE = 16_000_000  # bytes: reading them takes longer than starting processes
 
 
@@ -91,14 +91,14 @@ def _parts(
 
 
 def _size(numbered: tuple[int, Any]) -> int:
-    """Return the rough size in characters: of a line, of the values of a table's record, or of a row's."""
+    """Return the size of a record in characters; separate values count double, as they take more memory."""
     record = numbered[1]
     if isinstance(record, str):
         return len(record)
     if isinstance(record, list):
-        return sum(map(len, record))
+        return 2 * sum(map(len, record))
     values = record.values() if isinstance(record, dict) else record.values.values()
-    return sum(len(one) for one in values if isinstance(one, str))
+    return 2 * sum(len(one) for one in values if isinstance(one, str))
 
 
 def relative_name(path: Path, project: Path) -> str:
