@@ -178,7 +178,7 @@ def test_check_tells_problems_by_code(tmp_path: Path, call: Call) -> None:
     assert text.splitlines()[1] == "20 errors, 0 warnings: fix the errors before training."
     assert text.count("the content is empty [empty_content]") == 3
     assert "… and 17 more: rows.csv:35, rows.csv:36" in text
-    assert "`where: (a | trim) != ''` in the source" in text
+    assert "`where: (a | trim) != ''` on the source" in text
     assert text.splitlines()[-1].startswith("Fix this and check again: ")
 
 
