@@ -59,7 +59,7 @@ ELSEWHERE = {
     ("cli/plan.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/output.py", "tempfile.mkstemp"): "a new file with a random name, opened by O_EXCL",
     ("cli/main.py", "os.open"): "the null device, in place of a stream that nobody reads",
-    ("data/pipeline/spool.py", "tempfile.TemporaryFile"): NAMELESS,
+    ("data/pipeline/gathered.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/readers/conversations.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/readers/database.py", "tempfile.TemporaryFile"): NAMELESS,
     ("data/readers/hub.py", "snapshot_download"): "into the Hub client's own cache, in the user's home",
