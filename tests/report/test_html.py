@@ -106,6 +106,16 @@ def test_examples_bring_one_script_that_the_policy_names(facts_document: dict[st
     assert json.loads(scripts[0][1])[0]["turns"][0]["text"].startswith("</script><!--")
 
 
+def test_the_name_of_a_speaker_is_in_the_examples(facts_document: dict[str, Any]) -> None:
+    """A message's `name` is shown next to its role, with control characters visible."""
+    turn = {"role": "user", "name": "Taro\x1b", "text": "Hi", "trained": False, "cut": 0}
+    example = {"split": "train", "number": 1, "file": "a.csv", "line": 2, "tokens": 3, "trained_tokens": 0}
+    facts_document["data"]["examples"] = [{**example, "tags": [], "tools": [], "turns": [turn]}]
+    found = re.search(r'id="examples-json">(.*?)</script>', html_report(Facts.from_json(facts_document)))
+    assert found is not None
+    assert json.loads(found[1])[0]["turns"][0]["name"] == r"Taro\x1b"
+
+
 def test_numbers_of_a_rehearsal_are_marked(facts_document: dict[str, Any]) -> None:
     """Nobody takes made-up losses for a measurement."""
     facts_document["target"]["model"] = "rehearsal"

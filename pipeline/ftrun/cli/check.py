@@ -144,7 +144,7 @@ def verdict(result: CheckResult) -> str:
     found = f"{errors} error{'' if errors == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}"
     if errors:
         return f"{found}: fix the errors before training."
-    return f"{found}: ready to run." if warnings else "No problem found: ready to run."
+    return f"{found}: ready to run." if warnings else "No problems found: ready to run."
 
 
 def _summary(role: str, statistics: FileStatistics) -> str:

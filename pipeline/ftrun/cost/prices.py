@@ -153,17 +153,14 @@ def billed_tokens(
     missing or impossible, the tokens of what was sent and answered as counted here.
     """
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    asked, said, total = (_possible(reported.get(name)) for name in names)
+    counts = [reported.get(name) for name in names]
+    # 0 for what can't be a count
+    asked, said, total = (one if isinstance(one, int) and 0 < one <= MOST_TOKENS else 0 for one in counts)
     if target.provider != "local":
         asked = asked or sum(_chat_tokens(target, [messages]))
         said = max(said, total - asked)  # some servers count reasoning tokens in the total alone
         said = said or (text_counter(encoding_of(target).name)([text])[0] if text else 0)
     return {"prompt_tokens": asked, "completion_tokens": said}
-
-
-def _possible(count: Any) -> int:
-    """Return a count of tokens; 0 for what can't be one."""
-    return count if isinstance(count, int) and 0 < count <= MOST_TOKENS else 0
 
 
 def _chat_tokens(target: Target, chats: Iterable[Messages]) -> list[int]:

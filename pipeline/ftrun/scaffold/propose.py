@@ -125,12 +125,10 @@ def _reference(file: DataFile) -> str | None:
     if not all(messages and messages[-1].get("role") == "user" for messages in chats):
         return None
     fields = [name for name in file.columns if name not in CHAT_KEYS and FIELD.fullmatch(name)]
-    fields = [name for name in fields if all(_is_answer(row.get(name)) for row in file.rows)]
+    values = {name: [row.get(name) for row in file.rows] for name in fields}
+    fields = [name for name in fields if all(isinstance(one, str | int | float) for one in values[name])]
+    fields = [name for name in fields if all(str(one).strip() for one in values[name])]
     return find_column(fields, names.REFERENCE) or (fields[0] if len(fields) == 1 else None)
-
-
-def _is_answer(value: object) -> bool:
-    return isinstance(value, (int, float)) or (isinstance(value, str) and value.strip() != "")
 
 
 def _remote(file: DataFile, method: Method) -> str | None:
