@@ -167,3 +167,19 @@ def test_links_lead_to_files(name: str) -> None:
     """Every relative link of a document leads to a file of the repository."""
     links = re.findall(r"\]\(([^)#:]+)\)", read(name))
     assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_the_map_names_what_there_is(name: str) -> None:
+    """Every module, file and folder that the map names in backticks exists."""
+    paths = set(re.findall(r"`([a-z_.]+/[\w./]*\w)/?`", read(name))) - {"cli/NAME.py"}
+    modules = {
+        re.sub(r"\.(?!py$|json$|md$|toml$|jsonl$)\w+$", "", path) for path in paths
+    }  # a function at the end
+    homes = [ROOT, ROOT / "pipeline/ftrun", *(ROOT / "pipeline/ftrun/data", ROOT / "tests")]
+    missing = {
+        path
+        for path in modules
+        if not any((home / path).exists() or (home / f"{path}.py").exists() for home in homes)
+    }
+    assert paths and not missing

@@ -9,6 +9,11 @@ from ftrun.errors import UserError
 from ftrun.files import real
 
 
+def state_folder() -> Path:
+    """Return the folder for what ftrun remembers of a user across projects: consent, locks, valid files."""
+    return user_folder(None, "XDG_STATE_HOME", ".local/state")
+
+
 def user_folder(own: str | None, standard: str, default: str) -> Path:
     """Return the folder that the variable `own` names (None: there is no such variable), else `ftrun` in the
     folder that the variable `standard` names, else `ftrun` in `default` below the home folder.

@@ -241,6 +241,7 @@ def test_the_schema_knows_every_service_and_capability() -> None:
     known = {name: about["values"] for name, about in providers.table()["protocol"].items()}
     assert {name: about["enum"] for name, about in capabilities.items()} == known
     for entry in providers.table()["services"].values():
+        assert entry["api_key_env"] in providers.table()["own_keys"]  # else the key may go anywhere
         assert set(entry.get("capabilities", {}).items()) <= {
             (name, value) for name, values in known.items() for value in values
         }

@@ -22,8 +22,8 @@ import time
 import uuid
 
 from ftrun.errors import DecisionError, FtrunError
-from ftrun.paid.finding import await_listing, find_with, refuse_duplicates, request_of
-from ftrun.paid.job_spec import attempt_of, spec
+from ftrun.paid.finding import await_listing, find_with, refuse_duplicates
+from ftrun.paid.job_spec import attempt_of, request_of, spec
 from ftrun.paid.ownership import why_another
 from ftrun.paid.peers import (
     job_lock,

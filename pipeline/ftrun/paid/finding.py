@@ -8,42 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import ftrun
 from ftrun.errors import FtrunError
-from ftrun.paid.job_spec import attempt_of, spec
+from ftrun.paid.job_spec import attempt_of, request_of
 from ftrun.paid.peers import noted_job, open_call
 from ftrun.paid.unresolved import duplicates_error, left_error, unclear_error
 from ftrun.state import Intent
-from ftrun.targets import TRANSIENT, Job, JobRequest, Service
+from ftrun.targets import TRANSIENT, Job, Service
 from ftrun.targets.matching import key_of
 from ftrun.waiting import waiting
 from ftrun.workflow.context import Context
 
 LONGEST_PAUSE = 10.0  # seconds between two looks
-
-
-def request_of(context: Context, key: str) -> JobRequest:
-    """Return the request for the job with this spec key."""
-    wanted, uploads = spec(context), context.state.uploads
-
-    def file_id(sha: str) -> str:
-        return uploads[sha].file_id if sha in uploads else ""
-
-    validation = wanted["validation data"]
-    return JobRequest(
-        model=wanted.get("continue from") or wanted["model"],
-        training_file=file_id(wanted["training data"]),
-        validation_file=file_id(validation) if validation else None,
-        hyperparameters=wanted["hyperparameters"],
-        seed=wanted["seed"],
-        suffix=wanted["suffix"],
-        extra_body=wanted.get("extra body", {}),
-        own_hyperparameters=wanted.get("service hyperparameters", {}),
-        metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
-        method=wanted["method"],
-        grader=wanted.get("grader"),
-        file_names={upload.file_id: upload.name for upload in uploads.values()},
-    )
 
 
 def find(context: Context, service: Service, key: str) -> list[Job]:

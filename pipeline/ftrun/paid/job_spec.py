@@ -8,11 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import ftrun
 from ftrun.errors import ConfigError
 from ftrun.experiment.places import shown_path
 from ftrun.files import digest
 from ftrun.state import State
-from ftrun.targets import same_account
+from ftrun.targets import JobRequest, same_account
 from ftrun.workflow.context import Context
 
 SPEC_VERSION = 1
@@ -141,3 +142,27 @@ def _problem(context: Context, message: str, hint: str | None = None) -> ConfigE
     )
     where: dict[str, Any] = {"file": shown_path(file), "line": line, "column": column}
     return ConfigError(f"train.continue_from: {message}", code="continue_from", hint=hint, **where)
+
+
+def request_of(context: Context, key: str) -> JobRequest:
+    """Return the request for the job with this spec key."""
+    wanted, uploads = spec(context), context.state.uploads
+
+    def file_id(sha: str) -> str:
+        return uploads[sha].file_id if sha in uploads else ""
+
+    validation = wanted["validation data"]
+    return JobRequest(
+        model=wanted.get("continue from") or wanted["model"],
+        training_file=file_id(wanted["training data"]),
+        validation_file=file_id(validation) if validation else None,
+        hyperparameters=wanted["hyperparameters"],
+        seed=wanted["seed"],
+        suffix=wanted["suffix"],
+        extra_body=wanted.get("extra body", {}),
+        own_hyperparameters=wanted.get("service hyperparameters", {}),
+        metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
+        method=wanted["method"],
+        grader=wanted.get("grader"),
+        file_names={upload.file_id: upload.name for upload in uploads.values()},
+    )

@@ -20,6 +20,12 @@ class Text(NamedTuple):
     text: str
 
 
+def is_answer(text: Text) -> bool:
+    """Return whether the model should say this text: an assistant's content, a part of it, or a completion."""
+    content = text.role == "assistant" and text.field.rpartition(".")[2] in ("content", "text")
+    return content or text.field == "completion"
+
+
 class TrainedText(NamedTuple):
     """A text of a row: its path, who says it (role and name), and whether it is trained on.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.paid.creation import record_job
-from ftrun.paid.finding import find, request_of
-from ftrun.paid.job_spec import ROLES, spec_key
+from ftrun.paid.finding import find
+from ftrun.paid.job_spec import ROLES, request_of, spec_key
 from ftrun.paid.ownership import is_ours
 from ftrun.paid.sending import local_file
 from ftrun.runner.apply import Outcome, locked_context, run_offline_stages

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ftrun.errors import FtrunError
 from ftrun.files import write_json
-from ftrun.user_dirs import user_folder
+from ftrun.user_dirs import state_folder
 
 MOST_DIGESTS = 200
 
@@ -38,4 +38,4 @@ def _digests() -> list[str]:
 
 
 def _file() -> Path:
-    return user_folder(None, "XDG_STATE_HOME", ".local/state") / "validated.json"
+    return state_folder() / "validated.json"

@@ -26,7 +26,7 @@ from ftrun.experiment.target import Target
 from ftrun.files import append_durably
 from ftrun.redaction import keep_secret
 from ftrun.targets.addresses import PORTS, is_loopback, server_of
-from ftrun.user_dirs import user_folder
+from ftrun.user_dirs import state_folder
 
 NAME = "consent.jsonl"
 INFERENCE_VARIABLE = "AZURE_OPENAI_AD_TOKEN"  # also stands for a token of azure-identity
@@ -132,7 +132,7 @@ def _fits(host: str, pattern: str) -> bool:
 
 
 def _file() -> Path:
-    return user_folder(None, "XDG_STATE_HOME", ".local/state") / NAME
+    return state_folder() / NAME
 
 
 def _kept() -> Iterator[tuple[str, str]]:

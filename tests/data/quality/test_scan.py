@@ -110,6 +110,20 @@ def test_flaws_are_found(text: str, code: str) -> None:
     assert (code, "messages[1].content") in found(text)
 
 
+def test_a_blank_answer_is_found_in_every_shape_of_a_row() -> None:
+    """A content in parts and a completion are answers as a plain content is; a question is not."""
+    part = {"role": "assistant", "content": [{"type": "text", "text": "N/A"}]}
+    asked = {"role": "user", "content": [{"type": "text", "text": "N/A"}]}
+    told = [
+        scanned({"messages": [asked, part]}, SCANNER),
+        scanned({"prompt": "N/A", "completion": "N/A"}, SCANNER),
+    ]
+    assert [(fault.code, fault.field) for faults in told for fault in faults] == [
+        ("blank_answer", "messages[1].content[0].text"),
+        ("blank_answer", "completion"),
+    ]
+
+
 def test_space_at_the_seam_of_a_completion_is_meant() -> None:
     """Prompt and completion are one text, and that space separates their words."""
     assert scanned({"prompt": "Capital of France ->\n", "completion": " Paris\n"}, SCANNER) == []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ftrun.data.quality.pii import excerpt
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.spec import COMPLETION_KEYS
-from ftrun.protocol.texts import Text
+from ftrun.protocol.texts import Text, is_answer
 
 CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 WORD = (
@@ -87,7 +87,7 @@ def is_value(answer: str, prompt: str) -> bool:
 
 def blank(text: Text) -> Iterator[Fault]:
     """Yield an assistant's text that is not an answer but a substitute for one, such as N/A or a dash."""
-    if text.role == "assistant" and text.field.endswith("content") and len(text.text) <= LONGEST_BLANK:
+    if len(text.text) <= LONGEST_BLANK and is_answer(text):
         answer = text.text.strip()
         if answer.casefold() in BLANKS:
             yield Fault("blank_answer", f"“{answer}” is not an answer", text.field)

@@ -40,8 +40,11 @@ PII_WORDS = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
 LETTERS_ONLY = b"hf_"  # the start of keys that may have no digit
 FILLER = "orem ipsum"  # with a small l or a large one
 SUSPICIOUS = re.compile(f"[{SUSPECTS}]")
+# what a text is as a whole, and its ends; may_be_blank lets it through
 OUTSIDE: tuple[TextCheck, ...] = (blank, spaced)
+# odd characters and words; the first set of _suspicious lets them through
 INSIDE: tuple[TextCheck, ...] = (damaged, wide_forms, placeholders)
+# addresses, numbers, keys; the second set of _suspicious lets them through
 EXPOSED: tuple[TextCheck, ...] = (exposed,)
 
 

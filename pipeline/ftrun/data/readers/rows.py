@@ -57,14 +57,14 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
     source, path = file.source, file.path
     if file.format in TEXT:
         lines = text_lines(path, source.encoding, place)
-        if file.format in SEPARATORS:
-            header, records = read_table(lines, SEPARATORS[file.format], place)
-            return Records(records, functools.partial(row_of_record, header))
-        return (
-            Records(read_jsonl(lines, place), row_of_line)
-            if file.format == "jsonl"
-            else Records(read_json(lines, place), _as_it_is)
-        )
+        match file.format:
+            case "csv" | "tsv":
+                header, records = read_table(lines, SEPARATORS[file.format], place)
+                return Records(records, functools.partial(row_of_record, header))
+            case "jsonl":
+                return Records(read_jsonl(lines, place), row_of_line)
+            case "json":
+                return Records(read_json(lines, place), _as_it_is)
     match file.format:
         case "parquet":
             rows = read_parquet(path, place, needed)
@@ -74,9 +74,11 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
             rows = read_workbook(path, source.sheet, place, needed)
         case "sqlite":
             rows = read_sqlite(path, source.query, place, needed)
-        case _:
+        case "sql":
             assert source.sql is not None
             rows = read_database(source.sql, place, needed)
+        case other:
+            raise ValueError(f"no reader for the format {other!r}")
     return Records(_unless_unreadable(rows, place), _as_it_is)
 
 
