@@ -3,7 +3,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/hiroyuki.yaml
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 4
 # this exact version of PyTorch has CPU-only builds; a range would install gigabytes of CUDA
 TORCH_VERSION := 2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu

@@ -91,12 +91,12 @@ def _parts(
 
 
 def _size(numbered: tuple[int, Any]) -> int:
-    """Return the size of a record in characters; separate values count double, as they take more memory."""
+    """Return the size of a record in characters; separate values count more, as they take more memory."""
     record = numbered[1]
     if isinstance(record, str):
         return len(record)
     if isinstance(record, list):
-        return 2 * sum(map(len, record))
+        return 4 * sum(map(len, record))
     values = record.values() if isinstance(record, dict) else record.values.values()
     return 2 * sum(len(one) for one in values if isinstance(one, str))
 
