@@ -21,7 +21,7 @@ class Text(NamedTuple):
 
 
 def is_answer(text: Text) -> bool:
-    """Return whether the model should say this text: an assistant's content, a part of it, or a completion."""
+    """Return whether the model should say this: an assistant's content, a part of it, or a completion."""
     content = text.role == "assistant" and text.field.rpartition(".")[2] in ("content", "text")
     return content or text.field == "completion"
 
