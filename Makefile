@@ -90,7 +90,7 @@ $(VENV)/.test-ready: $(VENV)/.ready $(PINNED)/test.txt
 	@$(INSTALL) -r $(PINNED)/test.txt
 	@touch $@
 
-$(VENV)/.lint-ready: $(VENV)/.ready $(PINNED)/lint.txt
+$(VENV)/.lint-ready: $(VENV)/.test-ready $(PINNED)/lint.txt
 	@$(INSTALL) -r $(PINNED)/lint.txt
 	@touch $@
 
