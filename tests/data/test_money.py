@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
+from ftrun.cost import prices
 from ftrun.cost.amounts import cost_words, money
 from ftrun.cost.availability import target_problems
 from ftrun.cost.models import encoding_of
@@ -44,7 +45,7 @@ def test_other_models_are_counted_as_an_estimate(name: str) -> None:
 def test_training_that_is_billed_by_the_hour_has_no_price(make: Any) -> None:
     """No number is made up for o4-mini, and the reason is said."""
     experiment = make({}, target=replace(MINI, model="o4-mini-2025-04-16"))
-    estimate = data.price(experiment, examples=50, train_tokens=5000)
+    estimate = prices.price(experiment, examples=50, train_tokens=5000)
     assert estimate["usd"] is None and "billed by the hour (US$100)" in estimate["unknown"]
     assert "by the hour" in cost_words(estimate)
 
@@ -53,14 +54,14 @@ def test_reinforcement_at_openai_has_no_price_in_tokens(make: Any) -> None:
     """It is billed by time: the price of a token would be too low by far, and a budget could not be kept."""
     experiment = make({}, target=MINI)
     graded = replace(experiment, train=replace(experiment.train, method="reinforcement"))
-    estimate = data.price(graded, examples=50, train_tokens=5000)
+    estimate = prices.price(graded, examples=50, train_tokens=5000)
     assert (estimate["usd"], estimate["train_usd"]) == (None, None)
     assert "by the hour" in estimate["unknown"]
-    assert data.train_usd(graded, 5000) is None
-    done = data.price(graded, examples=50, train_tokens=5000, train=False)
+    assert prices.train_usd(graded, 5000) is None
+    done = prices.price(graded, examples=50, train_tokens=5000, train=False)
     assert (done["usd"], done["unknown"]) == (0.0, None)
     own = replace(graded, target=replace(MINI, price=Price(train=1.0, input=1.0, output=1.0)))
-    assert data.price(own, examples=50, train_tokens=1_000_000)["train_usd"] == 3.0
+    assert prices.price(own, examples=50, train_tokens=1_000_000)["train_usd"] == 3.0
 
 
 def test_each_candidate_is_priced_as_the_model_it_is(make: Any) -> None:
@@ -70,7 +71,7 @@ def test_each_candidate_is_priced_as_the_model_it_is(make: Any) -> None:
     def eval_usd(*models: str) -> float | None:
         evaluation = Evaluation(models=models, prompts=prompts, sampling={"max_tokens": 1000})
         experiment = make({}, target=MINI, evaluation=evaluation)
-        found: float | None = data.price(experiment, examples=50, train_tokens=5000)["eval_usd"]
+        found: float | None = prices.price(experiment, examples=50, train_tokens=5000)["eval_usd"]
         return found
 
     own, large, both = (
@@ -86,14 +87,14 @@ def test_each_candidate_is_priced_as_the_model_it_is(make: Any) -> None:
 def test_yen_stand_beside_dollars(make: Any) -> None:
     """With a rate every amount is also in yen, and the total is in the document."""
     experiment = replace(make({}, target=MINI), budget=Budget(yen_per_usd=150))
-    estimate = data.price(experiment, examples=1000, train_tokens=1_000_000)
+    estimate = prices.price(experiment, examples=1000, train_tokens=1_000_000)
     assert (estimate["usd"], estimate["yen"], estimate["price_date"]) == (
         15.0,
         2250.0,
         price_table()["date"],
     )
     assert "US$15.00 (¥2,250)" in cost_words(estimate)
-    assert data.price(make({}, target=MINI), examples=9, train_tokens=9)["yen"] is None
+    assert prices.price(make({}, target=MINI), examples=9, train_tokens=9)["yen"] is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_other_servers_close_nothing(make: Any) -> None:
 
 def test_a_million_tokens_cost_dollars_not_thousands(make: Any) -> None:
     """The unit is dollars a million tokens: 150,000 of them on 4.1-mini are 75 cents."""
-    estimate = data.price(make({}, target=MINI), examples=50, train_tokens=50_000)
+    estimate = prices.price(make({}, target=MINI), examples=50, train_tokens=50_000)
     assert estimate["usd"] == 0.75
 
 
@@ -152,7 +153,9 @@ def test_answers_without_a_limit_are_priced_at_full_length(make: Any) -> None:
 
     def cost(**sampling: int) -> float:
         asked = Evaluation(models=("tuned",), prompts=(EvalPrompt(id="a", user="?"),), sampling=sampling)
-        usd = data.price(make({}, target=MINI, evaluation=asked), examples=50, train_tokens=5000)["eval_usd"]
+        usd = prices.price(make({}, target=MINI, evaluation=asked), examples=50, train_tokens=5000)[
+            "eval_usd"
+        ]
         assert isinstance(usd, float)
         return usd
 

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ftrun import data
 from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.requests import Message, Request
+from ftrun.cost import prices
 from ftrun.errors import DecisionError
 from ftrun.experiment.target import Target
 from ftrun.files import append_durably
@@ -94,12 +94,12 @@ def ask_all(
     for number, request in enumerate(missing, 1):
         on_request(number, len(missing))
         said = ask(request.messages, request.sampling)
-        usage = data.billed_tokens(target, request.messages, said.text, said.usage)
+        usage = prices.billed_tokens(target, request.messages, said.text, said.usage)
         answered = AugmentAnswer(
             key=request.key,
             text=said.text,
             usage=usage,
-            usd=data.answers_usd(target, usage["prompt_tokens"], usage["completion_tokens"]),
+            usd=prices.answers_usd(target, usage["prompt_tokens"], usage["completion_tokens"]),
             time=new_run()[0],
             run=run,
         )

@@ -1,4 +1,4 @@
-"""The data: sources become rows, rows chat examples, examples the files of a split; checked and priced.
+"""The data: sources become rows, rows chat examples, examples the files of a split; then checked.
 
 The names below are what the rest of ftrun uses. Each is imported when it is first asked for: a run that has
 nothing to do needs the fewest of them.
@@ -10,7 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ftrun.cost.prices import answers_usd, billed_tokens, price, request_usd, train_usd
     from ftrun.data.pipeline.checking import check, examine, recalled, target_problems
     from ftrun.data.pipeline.inputs import content_hash, prepare_inputs, severity_inputs
     from ftrun.data.pipeline.preparing import prepare
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from ftrun.data.readers.sources import source_files
 
 MODULES = {
-    "ftrun.cost.prices": ("answers_usd", "billed_tokens", "price", "request_usd", "train_usd"),
     "ftrun.data.pipeline.checking": ("check", "examine", "recalled", "target_problems"),
     "ftrun.data.pipeline.inputs": ("content_hash", "prepare_inputs", "severity_inputs"),
     "ftrun.data.pipeline.preparing": ("prepare",),
@@ -27,21 +25,16 @@ MODULES = {
 }
 
 __all__ = [
-    "answers_usd",
-    "billed_tokens",
     "browsable",
     "check",
     "content_hash",
     "examine",
     "prepare",
     "prepare_inputs",
-    "price",
     "recalled",
-    "request_usd",
     "severity_inputs",
     "source_files",
     "target_problems",
-    "train_usd",
 ]
 
 

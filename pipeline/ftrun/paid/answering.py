@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from ftrun import data
+from ftrun.cost import prices
 from ftrun.experiment.target import Target
 from ftrun.paid.budgets import check_next, run_limits
 from ftrun.paid.history import archive_of, models_of_others
@@ -43,7 +43,7 @@ class AnswerCosts:
         check_next(
             self._limits,
             usage_usd(self._context, self._usage),
-            data.request_usd(priced_as(self._context, model), messages, longest),
+            prices.request_usd(priced_as(self._context, model), messages, longest),
             rate=experiment.budget.yen_per_usd,
             done=f"{self.answered} of {self.missing} answers came",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
@@ -51,7 +51,7 @@ class AnswerCosts:
 
     def count(self, model: str, messages: Sequence[Mapping[str, Any]], said: Reply) -> dict[str, int]:
         """Return the tokens that an answer is billed for, counted at once: what follows may fail."""
-        usage = data.billed_tokens(priced_as(self._context, model), messages, said.text, said.usage)
+        usage = prices.billed_tokens(priced_as(self._context, model), messages, said.text, said.usage)
         self._usage.update({(model, kind): number for kind, number in usage.items()})
         return usage
 
@@ -94,7 +94,7 @@ def unfinished_usd(context: Context) -> float:
         if record.model in others:
             continue
         target = priced_as(context, record.model)
-        billed = data.billed_tokens(target, record.messages, record.answer, record.usage)
+        billed = prices.billed_tokens(target, record.messages, record.answer, record.usage)
         usage.update({(record.model, kind): number for kind, number in billed.items()})
     kept = min(most, usage_usd(context, usage) or 0.0)
     return kept if others else max(kept, known)  # of several models, the ledger doesn't say whose it was

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftrun import data
+from ftrun.cost import prices
 from ftrun.cost.amounts import money
 from ftrun.errors import DecisionError
 from ftrun.paid.job_spec import spec_key
@@ -102,7 +102,7 @@ def _training_usd(context: Context, tokens: int | None) -> float:
     """Return what training cost; the estimate where the server doesn't say how many tokens it trained on."""
     if tokens is None:
         counted = {name: context.result("check").get(name, 0) for name in ("examples", "train_tokens")}
-        return data.price(context.experiment, **counted, evaluate=False)["train_usd"] or 0.0
+        return prices.price(context.experiment, **counted, evaluate=False)["train_usd"] or 0.0
     return train_usd(context, tokens) or 0.0
 
 
@@ -159,7 +159,7 @@ def estimate(
     counted = context.result("check")
     if "train_tokens" not in counted:
         return None
-    found = data.price(
+    found = prices.price(
         context.experiment,
         examples=counted["examples"],
         train_tokens=counted["train_tokens"],

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ftrun import data
+from ftrun.cost import prices
 from ftrun.cost.amounts import money
 from ftrun.errors import DecisionError
 from ftrun.experiment.model import Experiment
@@ -190,7 +190,7 @@ def _write(context: Context, charge: Charge) -> None:
 
 def train_usd(context: Context, tokens: int | None) -> float | None:
     """Return what training on so many tokens cost; None where tokens or price are unknown."""
-    return None if tokens is None else data.train_usd(context.experiment, tokens)
+    return None if tokens is None else prices.train_usd(context.experiment, tokens)
 
 
 def usage_usd(context: Context, usage: Counter[tuple[str, str]]) -> float | None:
@@ -199,5 +199,5 @@ def usage_usd(context: Context, usage: Counter[tuple[str, str]]) -> float | None
     for model in {model for model, _ in usage}:
         asked = replace(context.experiment.target, model=model)
         prompt, completion = (usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
-        costs.append(data.answers_usd(asked, prompt, completion))
+        costs.append(prices.answers_usd(asked, prompt, completion))
     return None if None in costs else sum(cost or 0.0 for cost in costs)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from ftrun import data
 from ftrun.augment.asking import AugmentAnswers, ask_all, unanswered
 from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.proposals import proposals
@@ -17,6 +16,7 @@ from ftrun.augment.requests import AskedModel, Message, Request, requests, seeds
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.row_texts import row_texts_of
 from ftrun.augment.seeds import training_seeds
+from ftrun.cost import prices
 from ftrun.cost.consent import consent
 from ftrun.cost.prices import price_requests
 from ftrun.errors import UsageError
@@ -186,7 +186,7 @@ class Augmentation:
             check_next(
                 limits,
                 paid,
-                data.request_usd(self._priced, request.messages, request.sampling.get("max_tokens")),
+                prices.request_usd(self._priced, request.messages, request.sampling.get("max_tokens")),
                 rate=self._experiment.budget.yen_per_usd,
                 done=done,
                 way="`data.augment.sampling.max_tokens` and fewer `max_rows` make it cheaper.",

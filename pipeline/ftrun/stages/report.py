@@ -86,6 +86,7 @@ def _lacking(context: Context) -> Iterator[str]:
 
 def gather(context: Context) -> Facts:
     """Return everything that the report says, from the state and the files of the run."""
+    from ftrun.cost.prices import price
     from ftrun.evaluation.cache import read_records
     from ftrun.evaluation.fit import explain
     from ftrun.evaluation.metrics import parse_metrics
@@ -108,9 +109,7 @@ def gather(context: Context) -> Facts:
             "status": "done",
             "job": _job(context),
             "data": _data(context),
-            "cost": data.price(
-                experiment, examples=checked["examples"], train_tokens=checked["train_tokens"]
-            ),
+            "cost": price(experiment, examples=checked["examples"], train_tokens=checked["train_tokens"]),
             "metrics": rows,
             "checkpoints": [int(point["step"]) for point in context.result("wait").get("checkpoints", [])],
             "fit": explain(rows) if rows else None,

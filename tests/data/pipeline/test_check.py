@@ -13,6 +13,7 @@ import pytest
 
 from conftest import ROOT
 from ftrun import data
+from ftrun.cost import prices
 from ftrun.cost.models import encoding_of, limit_of
 from ftrun.cost.prices import price_table
 from ftrun.cost.tokens import count_examples, text_counter
@@ -117,26 +118,26 @@ def test_price_of_a_million_tokens(make: Any) -> None:
         train=Train(hyperparameters={"n_epochs": 2}),
         evaluation=Evaluation(prompts=prompts, sampling={"max_tokens": 1000}),
     )
-    estimate = data.price(experiment, examples=1000, train_tokens=1_000_000)
+    estimate = prices.price(experiment, examples=1000, train_tokens=1_000_000)
     assert (estimate["n_epochs"], estimate["billable_tokens"]) == (2, 2_000_000)
     assert estimate["train_usd"] == 10.0
     # two candidates: 4,000 tokens out at 3.2, and each question with a usual example (1,000) for its prompt
     assert estimate["eval_usd"] == pytest.approx((4 * 1000 * 3.2 + 2 * (1000 + 2 * 8) * 0.8) / 1e6, rel=0.01)
     assert estimate["usd"] == pytest.approx(10.0 + estimate["eval_usd"])
-    done = data.price(experiment, examples=1000, train_tokens=1_000_000, train=False, evaluate=False)
+    done = prices.price(experiment, examples=1000, train_tokens=1_000_000, train=False, evaluate=False)
     assert done["usd"] == 0
 
 
 def test_price_elsewhere(make: Any) -> None:
     """Local costs nothing; another server's price is unknown unless the target says it."""
     local = make({})
-    assert data.price(local, examples=50, train_tokens=5000)["usd"] == 0
+    assert prices.price(local, examples=50, train_tokens=5000)["usd"] == 0
     other = replace(MINI, base_url="https://example.invalid/v1", api_key_env="K")
-    assert data.price(replace(local, target=other), examples=50, train_tokens=5000)["usd"] is None
+    assert prices.price(replace(local, target=other), examples=50, train_tokens=5000)["usd"] is None
     priced = replace(other, price=Price(train=1, input=1, output=1))
-    assert data.price(replace(local, target=priced), examples=50, train_tokens=10**6)["usd"] == 3.0
+    assert prices.price(replace(local, target=priced), examples=50, train_tokens=10**6)["usd"] == 3.0
     unknown = replace(MINI, model="gpt-9")
-    assert data.price(replace(local, target=unknown), examples=50, train_tokens=5000)["usd"] is None
+    assert prices.price(replace(local, target=unknown), examples=50, train_tokens=5000)["usd"] is None
 
 
 def test_check_document(make: Any, chats: Any, tmp_path: Path) -> None:
