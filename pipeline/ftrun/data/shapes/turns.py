@@ -1,6 +1,6 @@
 """Lists of turns, as datasets write conversations, and the messages that they become.
 
-A turn names its speaker (`{"from": "human", "value": "…"}`, `{"role": "user", "text": "…"}`), has a key for each
+A turn names its speaker (`{"from": "human", "value": "…"}`), has a key for each speaker
 (`{"user": "…", "assistant": "…"}`), is a pair (`["…", "…"]`) or a text, whose speakers alternate.
 """
 
