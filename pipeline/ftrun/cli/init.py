@@ -102,12 +102,12 @@ def _data_path(file: Path, target: Path) -> Path:
 
 def _texts(proposal: Proposal, name: str, target: Path, data: Path) -> dict[Path, str]:
     """Return what to write, the experiment last: a folder left half written has no broken experiment."""
-    from ftrun.scaffold.draft import PERSONAS, draft_experiment
+    from ftrun.scaffold.draft import draft_experiment, persona
 
     prompt = f"prompts/{name}.j2" if proposal.shape.needs_system else None
     relative = Path(os.path.relpath(data, target.parent.resolve())).as_posix()
     experiment = draft_experiment(proposal, name=name, data=relative, prompt=prompt)
-    texts = {target.parent / prompt: PERSONAS[proposal.language]} if prompt else {}
+    texts = {target.parent / prompt: persona(proposal)} if prompt else {}
     return {**texts, target: experiment}
 
 

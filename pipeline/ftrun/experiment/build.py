@@ -148,6 +148,7 @@ def _sources(document: Document, path: KeyPath, raw: list[Mapping[str, Any]]) ->
             sql=Sql(**one["sql"]) if "sql" in one else None,
             dataset=Dataset(**one["dataset"]) if "dataset" in one else None,
             columns=one.get("columns"),
+            shape=one.get("shape"),
             where=one.get("where"),
             sample=_sample(one.get("sample")),
             limit=None if one.get("limit") is None else int(one["limit"]),

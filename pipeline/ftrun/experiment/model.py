@@ -76,13 +76,14 @@ class Source:
     sql: Sql | None = None
     dataset: Dataset | None = None
     columns: Mapping[str, str] | None = None
+    shape: str | None = None
     where: str | None = None
     sample: RowSample | None = None
     limit: int | None = None
     weight: float = 1.0
     group_by: tuple[str, ...] = ()
     order_by: str | None = None
-    roles: Mapping[str, tuple[str, ...]] | None = None  # role of the API: what the column `role` says
+    roles: Mapping[str, tuple[str, ...]] | None = None  # role of the API: what the file calls it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from typing import Any
 
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
-from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
 from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.rows import numbered
@@ -21,6 +20,7 @@ from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, 
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
+from ftrun.scaffold.row_shapes import Reading, read_shapes
 
 LARGEST = 512_000_000  # bytes; what a provider takes
 
@@ -30,7 +30,7 @@ class DataFile:
     """A data file and its rows.
 
     `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
-    says that the rows are chats, `sharegpt` that they had to be converted.
+    says that the rows are chats, `reading` how they were converted and which of them were left out.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class DataFile:
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
     chat: bool
-    sharegpt: bool
+    reading: Reading
 
 
 def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = None) -> DataFile:
@@ -62,9 +62,9 @@ def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = 
     findings.raise_errors()
     if not rows:
         raise unusable(path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
-    sharegpt = all(map(is_sharegpt, rows))
+    reading = read_shapes(rows)
+    rows = reading.rows
     columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
-    rows = tuple(map(converted, rows)) if sharegpt else rows
     return DataFile(
         path=path,
         format=form,
@@ -75,7 +75,7 @@ def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = 
         columns=columns,
         rows=rows,
         chat=isinstance(rows[0].get("messages"), list),
-        sharegpt=sharegpt,
+        reading=reading,
     )
 
 

@@ -22,10 +22,17 @@ PERSONAS = {
     "en": "{# Comes before every example: say in a sentence or two who is speaking. -#}\n"
     "You are an assistant who answers briefly and clearly.\n",
 }
+LABELS = {
+    "ja": "{# すべての例の先頭に付く文です。 -#}\n"
+    "文章を分類してください。次のどれか一つだけを答えてください: {labels}\n",
+    "en": "{# Comes before every example. -#}\nClassify the text. Answer with exactly one of: {labels}\n",
+}
 SOURCE_COMMENTS = {
     "columns": "new name: name in the file",
     "group_by": "rows that share it are one conversation",
     "roles": "who speaks in the file",
+    "shape": "what the rows are; docs/experiment-file.md shows what becomes of them",
+    "where": "only rows for which this is true are used",
 }
 LOCAL = "  local: {provider: local, model: smollm2-135m-instruct} # this machine: no key, no cost"
 LOCAL_JA = """\
@@ -50,6 +57,14 @@ def draft_experiment(proposal: Proposal, *, name: str, data: str, prompt: str | 
     sections = _targets(proposal), _data(proposal, data), _prompt(proposal, prompt), _train(proposal, name)
     parts = (*sections, _eval(proposal))
     return "\n".join(text + "\n" for text in (head, *("\n".join(part) for part in parts)) if text)
+
+
+def persona(proposal: Proposal) -> str:
+    """Return the text of the file with the system prompt; it lists the labels of texts that have some."""
+    labels = ", ".join(proposal.shape.labels)
+    if not labels or "{" in labels:
+        return PERSONAS[proposal.language]
+    return LABELS[proposal.language].replace("{labels}", labels)
 
 
 def scalar(text: str) -> str:
@@ -78,13 +93,14 @@ def _data(proposal: Proposal, path: str) -> Iterator[str]:
     yield "data:"
     yield "  sources:"
     yield f"    - path: {scalar(path)} # relative to this file"
-    keys = {"encoding": file.encoding, "sheet": file.sheet, "query": file.query}
-    for key, value in {**keys, "columns": shape.renamed or None, **shape.source}.items():
+    reading = file.reading
+    keys: dict[str, Any] = {"encoding": file.encoding, "sheet": file.sheet, "query": file.query}
+    keys |= {"columns": {**shape.renamed, **reading.renamed} or None, "shape": reading.shape}
+    keys |= {"where": reading.where, "roles": reading.roles}
+    for key, value in {**keys, **shape.source}.items():
         if value is not None:
             comment = f" # {SOURCE_COMMENTS[key]}" if key in SOURCE_COMMENTS else ""
             yield f"      {key}: {_flow(value)}{comment}"
-    if file.sharegpt:
-        yield "  sharegpt: convert # `conversations` become `messages`"
     if proposal.validation is not None:
         yield f"  split: {{validation: {proposal.validation}, seed: 42}} # held back to see overfitting"
 
@@ -129,5 +145,7 @@ def _eval(proposal: Proposal) -> Iterator[str]:
     yield "  # Questions from your data, most of them trained on: put questions here that are not in it,"
     yield "  # and say what a right answer contains, e.g. expect: {contains: …}"
     yield "  prompts:"
+    label_of = {text.strip(): label for text, label in proposal.shape.pairs} if proposal.shape.labels else {}
     for number, question in enumerate(proposal.questions, 1):
-        yield f"    - {{id: from-data-{number}, user: {scalar(question)}}}"
+        expect = f", expect: {{equals: {scalar(label_of[question])}}}" if question in label_of else ""
+        yield f"    - {{id: from-data-{number}, user: {scalar(question)}{expect}}}"

@@ -15,6 +15,7 @@ from ftrun.scaffold.data_file import DataFile, unusable
 from ftrun.scaffold.names import find_column
 from ftrun.scaffold.shapes import (
     Shape,
+    find_classified,
     find_log,
     find_preferences,
     find_question_answer,
@@ -93,7 +94,7 @@ def _shape(file: DataFile, user: str | None, assistant: str | None) -> Shape:
     if not given:
         asks = find_column(file.columns, names.USER)
         both = asks is not None and find_column(file.columns, names.ASSISTANT, asks) is not None
-        found = (None if both else find_log(file)) or find_preferences(file)
+        found = (None if both else find_log(file)) or find_preferences(file) or find_classified(file)
     found = found or find_question_answer(file, user, assistant)
     if found is None:
         raise _unclear(file, "it is unclear which columns are the question and the answer")
@@ -165,6 +166,12 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
 
     `reference` is the field that a grader compares answers with; `rows` counts the different ones.
     """
+    yield from file.reading.notes
+    if shape.labels and all(one.isdecimal() for one in shape.labels):
+        yield (
+            "The labels are numbers. Names teach more: put them into `prompt.assistant`, "
+            "such as {{ ['bad', 'good'][label | int] }}, and into the system prompt."
+        )
     roles = shape.source.get("roles")
     if shape.guessed and roles:
         asks, answers = roles["user"][0], roles["assistant"][0]

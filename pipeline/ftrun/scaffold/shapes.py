@@ -6,13 +6,14 @@ import statistics
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ftrun.protocol.spec import ROLES, SYSTEM_ROLES, Method
 from ftrun.scaffold import names
 from ftrun.scaffold.data_file import DataFile
 from ftrun.scaffold.names import find_column, plain_name
+from ftrun.scaffold.row_shapes import WORDS, find_labelled
 
 Row = Mapping[str, Any]
 Pair = tuple[str, str]  # question and answer of an example; of a chat, its first question and all of it
@@ -30,7 +31,8 @@ class Shape:
 
     `words` describe them. `columns` are named by what they hold (None: the rows are ready), `renamed` has new
     and old names. `source` has keys of the source, `templates` those of `prompt`. `guessed`: the names of
-    columns or speakers did not say so. `unknown`: speakers of a log without a role.
+    columns or speakers did not say so. `unknown`: speakers of a log without a role. `labels`: all answers,
+    where texts are classified.
     """
 
     words: str
@@ -43,17 +45,20 @@ class Shape:
     needs_system: bool = True
     guessed: bool = False
     unknown: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 def ready_rows(file: DataFile) -> Shape:
     """Return the shape of rows that need no templates: chats, else preferences as the API takes them."""
     asked = [messages_in(row if file.chat else row["input"]) for row in file.rows]
     said = [[one.get("content") for one in messages if one.get("role") == "user"] for messages in asked]
+    if file.reading.shape == "alpaca":
+        said = [texts[-1:] for texts in said]  # what comes before it is history
     first = [next((text for text in texts if isinstance(text, str)), "") for texts in said]
     whole = [repr(row.get("messages", "") if file.chat else row) for row in file.rows]
-    chats = "ShareGPT conversations, which become chats" if file.sharegpt else "ready chats"
+    ready = "ready chats" if file.chat else "ready preferences"
     return Shape(
-        words=chats if file.chat else "ready preferences",
+        words=WORDS.get(file.reading.shape or "", ready),
         pairs=list(zip(first, whole, strict=True)),
         method="supervised" if file.chat else "dpo",
         needs_system=not all(any(one.get("role") in SYSTEM_ROLES for one in messages) for messages in asked),
@@ -196,6 +201,19 @@ def find_question_answer(file: DataFile, user: str | None, assistant: str | None
     context = find_column(file.columns, "input", asks) if user is None else None
     alpaca = plain_name(asks) == "instruction" and context != answers
     return _question_answer(file, asks, answers, context if alpaca else None)
+
+
+def find_classified(file: DataFile) -> Shape | None:
+    """Return which columns hold texts and their labels; None if the file is no such table."""
+    found = find_labelled(file.columns, file.rows)
+    if found is None or find_column(file.columns, names.ASSISTANT, found.label, found.text) is not None:
+        return None
+    shown = ", ".join(found.labels[:5]) + (", …" if len(found.labels) > 5 else "")
+    return replace(
+        _question_answer(file, found.text, found.label),
+        words=f"{found.label!r} classifies {found.text!r}: {shown}",
+        labels=found.labels,
+    )
 
 
 def _question_answer(

@@ -72,7 +72,9 @@ CODES: dict[str, Code] = {
     # chat examples
     "mixed_templates": _error("Ready-made chats use `prompt.system` only; delete the other templates."),
     "legacy_functions": _error("Set `data.legacy_functions: upgrade` to make them tools, or fix the rows."),
-    "sharegpt": _error("Set `data.sharegpt: convert`, which turns them into chats."),
+    "sharegpt": _error("Add `shape: chat` to the source, which turns them into chats."),
+    "other_shape": _error("Add the `shape` of the rows to the source, which converts them."),
+    "shape": _error("Fix the row, or delete it; or fix `shape` of the source."),
     "empty_messages": _error("Give the row at least a user message and an assistant message."),
     "message_shape": _error('Write a message as {"role": "user", "content": "..."}.'),
     "role": _error("Use system, developer, user, assistant or tool."),

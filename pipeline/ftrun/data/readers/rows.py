@@ -10,7 +10,7 @@ import contextlib
 import functools
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,6 +27,8 @@ from ftrun.data.readers.querying import read_sqlite
 from ftrun.data.readers.selection import Choice, needed_columns, row_rank
 from ftrun.data.readers.sources import TEXT, SourceFile
 from ftrun.data.readers.workbook import read_workbook
+from ftrun.data.shapes.rows import shaped
+from ftrun.data.shapes.values import ShapeFault
 from ftrun.data.types import Row, take_mark
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import place_of
@@ -110,13 +112,29 @@ def rows_of(
     decode: Decode,
     place: FilePlace,
 ) -> Iterator[Row]:
-    """Yield the good rows that some records of a file hold, with their columns renamed."""
+    """Yield the good rows that some records of a file hold, with columns renamed and shapes converted."""
     for line, record in records:
         values = decode(record, line, place)
         if values is not None and file.source.columns:
             values = _renamed(experiment, file.source, values, place, line)
-        if values is not None:
-            yield Row(line, *take_mark(values))
+        if values is None:
+            continue
+        row = Row(line, *take_mark(values))
+        shape = file.source.shape
+        made = _shaped(row, shape, file.source.roles, place) if shape is not None else row
+        if made is not None:
+            yield made
+
+
+def _shaped(
+    row: Row, shape: str, roles: Mapping[str, tuple[str, ...]] | None, place: FilePlace
+) -> Row | None:
+    try:
+        values, places = shaped(row.values, shape, roles)
+    except ShapeFault as fault:
+        place.add("shape", fault.message, row.line, hint=fault.hint)
+        return None
+    return row._replace(values=values, places=places)
 
 
 def read_rows(experiment: Experiment, file: SourceFile, place: FilePlace, choice: Choice) -> Iterator[Row]:

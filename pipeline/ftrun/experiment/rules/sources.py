@@ -60,8 +60,12 @@ def _sources(document: Document) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
 
 
 def _group_problems(document: Document, path: KeyPath, source: Mapping[str, Any]) -> Iterator[Problem]:
+    if "shape" in source and "group_by" in source:
+        message = "`shape` is for rows that are whole conversations, `group_by` for rows that are messages"
+        hint = "Delete one of the two."
+        yield document.problem((*path, "shape"), message, code="wrong_key", hint=hint, at_key=True)
     for key in ("order_by", "roles") if "group_by" not in source else ():
-        if key in source:
+        if key in source and not (key == "roles" and "shape" in source):
             message = "this is only for rows that `group_by` turns into conversations"
             hint = "Add `group_by: COLUMN`, the column that names the conversation."
             yield document.problem((*path, key), message, code="wrong_key", hint=hint, at_key=True)
