@@ -74,6 +74,11 @@ def _file(file: SourceFile) -> dict[str, Any]:
     # absent where not given: what was prepared before there were these keys is still what it was
     more = {
         "cells version": CELLS_VERSION if file.format == "xlsx" else None,
+        "separator": source.separator,
+        "header row": source.header_row,
+        "records": source.records,
+        "pause": source.pause,
+        "turns": source.turns,
         "sheet": source.sheet,
         "query": source.query or (source.sql.query if source.sql else None),
         "where": source.where,

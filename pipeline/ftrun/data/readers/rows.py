@@ -59,7 +59,13 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
         lines = text_lines(path, source.encoding, place)
         match file.format:
             case "csv" | "tsv":
-                header, records = read_table(lines, SEPARATORS[file.format], place)
+                header, records = read_table(
+                    lines,
+                    SEPARATORS[file.format],
+                    place,
+                    separator=separator_of(source),
+                    header_row=source.header_row,
+                )
                 return Records(records, functools.partial(row_of_record, header))
             case "jsonl":
                 return Records(read_jsonl(lines, place), row_of_line)
@@ -71,7 +77,7 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
         case "arrow":
             rows = read_arrow(path, place, needed)
         case "xlsx":
-            rows = read_workbook(path, source.sheet, place, needed)
+            rows = read_workbook(path, source.sheet, place, needed, header_row=source.header_row)
         case "sqlite":
             rows = read_sqlite(path, source.query, place, needed)
         case "sql":
@@ -80,6 +86,11 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
         case other:
             raise ValueError(f"no reader for the format {other!r}")
     return Records(_unless_unreadable(rows, place), _as_it_is)
+
+
+def separator_of(source: Source) -> str | None:
+    """Return the character that the source names as separator, if it names one."""
+    return "\t" if source.separator == "tab" else source.separator
 
 
 def _as_it_is(values: dict[str, object], _line: int, _place: FilePlace) -> dict[str, object]:

@@ -31,13 +31,28 @@ ENDINGS = {
     ".sqlite3": "sqlite",
     ".db": "sqlite",
 }
-TEXT = frozenset(("csv", "tsv", "jsonl", "json"))
+EXPORTS = ("line", "whatsapp", "telegram", "discord", "slack")  # of chats
+TEXT = frozenset(("csv", "tsv", "jsonl", "json", *EXPORTS))
 USED_BY = {
     "encoding": TEXT,
+    "separator": frozenset(("csv", "tsv")),
+    "header_row": frozenset(("csv", "tsv", "xlsx")),
+    "records": frozenset(("json",)),
+    "pause": frozenset(EXPORTS),
+    "turns": frozenset(EXPORTS),
     "sheet": frozenset(("xlsx",)),
     "query": frozenset(("sqlite",)),
 }
-KINDS = {"encoding": "text files", "sheet": "Excel workbooks", "query": "SQLite files"}
+KINDS = {
+    "encoding": "text files",
+    "separator": "CSV and TSV files",
+    "header_row": "CSV, TSV and Excel files",
+    "records": "JSON files",
+    "pause": "chat exports",
+    "turns": "chat exports",
+    "sheet": "Excel workbooks",
+    "query": "SQLite files",
+}
 OTHER_TABLES = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 PACKED = ".gz"
 REVIEW_ENDING = ".review.jsonl"  # rows that nobody has approved: a glob never takes them for data

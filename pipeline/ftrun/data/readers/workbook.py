@@ -36,11 +36,11 @@ CELL = re.compile(r"([A-Z]+)([0-9]+)")
 
 
 def read_workbook(
-    path: Path, sheet: str | None, place: FilePlace, needed: Needed = None
+    path: Path, sheet: str | None, place: FilePlace, needed: Needed = None, *, header_row: int | None = None
 ) -> Iterator[Numbered]:
     """Yield (sheet row, row) of every row of `sheet`; None: of the only sheet that shows something.
 
-    What is wrong in columns that are not `needed` stops nothing.
+    `header_row` is the row with the column names; None: the first one with cells. What is wrong in columns that are not `needed` stops nothing.
     """
     require("openpyxl", "Excel", place)
     with path.open("rb") as raw:
@@ -49,10 +49,13 @@ def read_workbook(
         with closing(book):
             with _workbook_problems(place):
                 name = _chosen(book, sheet, place)
-            letters = None if needed is None else _letters(_batches(book, name, place), needed, place)
+            first = header_row or 1
+            letters = None
+            if needed is not None:
+                letters = _letters(_batches(book, name, place), needed, place, first)
             with _workbook_problems(place):
-                _add_cell_problems(raw, book[name]._worksheet_path, place, letters)
-            yield from _rows(_batches(book, name, place), place, needed)
+                _add_cell_problems(raw, book[name]._worksheet_path, place, letters, above=header_row)
+            yield from _rows(_batches(book, name, place), place, needed, first)
 
 
 @contextmanager
@@ -120,22 +123,24 @@ def _batches(book: Workbook, name: str, place: FilePlace) -> Iterator[Cells]:
         yield from batch
 
 
-def _letters(sheet_rows: Iterator[Cells], needed: frozenset[str], place: FilePlace) -> frozenset[str]:
+def _letters(
+    sheet_rows: Iterator[Cells], needed: frozenset[str], place: FilePlace, first: int
+) -> frozenset[str]:
     """Return the letters of the columns whose names are `needed`."""
     from openpyxl.utils import get_column_letter
 
     for number, cells in enumerate(sheet_rows, 1):
-        if any(cell.value is not None for cell in cells):
+        if number >= first and any(cell.value is not None for cell in cells):
             names = enumerate(_header(cells, number, place), 1)
             return frozenset(get_column_letter(index) for index, name in names if name in needed)
     return frozenset()
 
 
-def _rows(sheet_rows: Iterator[Cells], place: FilePlace, needed: Needed) -> Iterator[Numbered]:
+def _rows(sheet_rows: Iterator[Cells], place: FilePlace, needed: Needed, first: int) -> Iterator[Numbered]:
     header: list[str | None] | None = None
     known: bool | None = None  # whether the header was held against a row
     for number, cells in enumerate(sheet_rows, 1):
-        if all(cell.value is None for cell in cells):
+        if number < first or all(cell.value is None for cell in cells):
             continue
         if header is None:
             header = _header(cells, number, place)
@@ -164,7 +169,10 @@ def _refuse_title(header: Sequence[str | None], cells: Cells, number: int, place
     filled = sum(cell.value is not None for cell in cells)
     if len(names) == 1 < filled:
         words = f"the first row with cells has only “{names[0][:40]}”, but row {number} has {filled} cells"
-        hint = "If it is a title, delete all rows above the one with the column names."
+        hint = (
+            f"If it is a title, and row {number} has the names: `header_row: {number}` on the source (for "
+            f"`ftrun init`: --header-row {number})."
+        )
         place.add("header", words, number, hint=hint)
         raise UnusableFileError
     return True
@@ -185,6 +193,8 @@ def _values(
         if cell.value is None or (name is None and needed is not None):
             continue
         try:
+            if name is None and _is_row_number(header, index, cell.value):
+                continue
             if name is None:
                 words = f"the column {cell.column_letter} has cells, but no name above them"
                 place.add("value", words, number, hint=NAME_FIX, once=True)
@@ -198,6 +208,12 @@ def _values(
     return row if good else None
 
 
+def _is_row_number(header: Sequence[str | None], index: int, value: Any) -> bool:
+    """Return whether a value is that of an index, which data frames write first and without a name."""
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return whole and not any(header[: index + 1])
+
+
 def _value(cell: Any) -> Any:
     if cell.data_type == "e":
         raise ValueFault(f"shows the error {cell.value}")
@@ -209,11 +225,16 @@ def _value(cell: Any) -> Any:
 
 
 def _add_cell_problems(
-    workbook: IO[bytes], part: str, place: FilePlace, columns: frozenset[str] | None = None
+    workbook: IO[bytes],
+    part: str,
+    place: FilePlace,
+    columns: frozenset[str] | None = None,
+    *,
+    above: int | None = None,
 ) -> None:
     """Add a problem for each merged range and each formula without a value, which openpyxl does not report.
 
-    Only in `columns`, by their letters; None: in all.
+    Only in `columns`, by their letters (None: in all), and from the row `above` on.
     """
     with zipfile.ZipFile(workbook) as archive:
         name = part.lstrip("/")
@@ -222,7 +243,7 @@ def _add_cell_problems(
                 return
         with archive.open(name) as xml:
             for _, element in ElementTree.iterparse(xml):  # noqa: S314 - expat bounds entities by itself
-                _add_cell_problem(element, place, columns)
+                _add_cell_problem(element, place, columns, above or 1)
 
 
 def _has_marks(xml: IO[bytes]) -> bool:
@@ -234,7 +255,12 @@ def _has_marks(xml: IO[bytes]) -> bool:
     return False
 
 
-def _add_cell_problem(element: ElementTree.Element, place: FilePlace, columns: frozenset[str] | None) -> None:
+def _add_cell_problem(
+    element: ElementTree.Element, place: FilePlace, columns: frozenset[str] | None, first: int
+) -> None:
+    where = element.get("r") if element.tag.endswith("}c") else element.get("ref")
+    if (_row(where or "") or first) < first:
+        return  # above the header: a title is often merged
     match element.tag.rpartition("}")[2]:
         case "c" if _lacks_value(element) and _touches(cell := element.get("r", "?"), columns):
             message = f"the cell {cell} has a formula, but the file does not hold its value"
