@@ -67,7 +67,11 @@ CODES: dict[str, Code] = {
         "To get line numbers in messages, indent it: python3 -m json.tool --no-ensure-ascii OLD.json NEW.json"
     ),
     "json_array_in_jsonl": _error("Add `format: json` to the source, or name the file .json."),
-    "json_pretty_printed": _error("Write each object on one line: jq -c . OLD.jsonl > NEW.jsonl"),
+    "json_pretty_printed": _error(
+        'Write each object on one line: python3 -X utf8 -c "import json, re, sys; '
+        "[print(json.dumps(json.loads(one), ensure_ascii=False)) for one in "
+        "re.split(r'(?<=})\\s*\\n\\s*(?={)', sys.stdin.read())]\" < OLD.jsonl > NEW.jsonl"
+    ),
     "jsonl_in_json": _error("Add `format: jsonl` to the source, or name the file .jsonl."),
     # conversations of several rows
     "group_column": _error("Name a column of the file in `group_by` and `order_by`."),

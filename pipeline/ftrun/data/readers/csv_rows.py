@@ -92,7 +92,7 @@ def _option(mark: str) -> str:
 
 
 def below(lines: Iterable[str], header_row: int | None) -> tuple[int, str | None, Iterator[str]]:
-    """Return how many lines come before the header, the separator that `sep=` in the first names, the rest."""
+    """Return how many lines come before the header, the separator that `sep=` names there, and the rest."""
     rest = iter(lines)
     above = list(itertools.islice(rest, max(1, (header_row or 1) - 1)))
     said = separator_line(above[0]) if above else None
@@ -166,7 +166,7 @@ def _quotes(error: str) -> str:
 
 
 def _header(record: list[str], line: int, look: Look, place: FilePlace, *, chosen: bool) -> list[str]:
-    """Return the names of the columns, "" for those that are not used; `chosen`: the source names the line."""
+    """Return the columns' names, "" for those that are not used; `chosen`: the source names the line."""
     names = [name if name.strip() else "" for name in trimmed(record)]
     if look.titled and not chosen and look.header > line:
         words = f"line {look.header} has the names of the columns; what is above it is not part of the table"
@@ -195,8 +195,8 @@ def _header(record: list[str], line: int, look: Look, place: FilePlace, *, chose
 def header_row_hint(line: int) -> str:
     """Return what to do about lines above the header."""
     return (
-        f"Set `header_row: {line}` on the source (for `ftrun init`: --header-row {line}), or delete the lines "
-        "above it."
+        f"If that is a title, set `header_row: {line}` on the source (for `ftrun init`: --header-row {line}), or "
+        "delete those lines."
     )
 
 

@@ -21,6 +21,7 @@ from ftrun.data.readers.conversations import grouped
 from ftrun.data.readers.csv_rows import read_table, row_of_record
 from ftrun.data.readers.database import read_database
 from ftrun.data.readers.encodings import text_lines
+from ftrun.data.readers.exports.reading import read_export
 from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.json_rows import read_json, read_jsonl, row_of_line
 from ftrun.data.readers.querying import read_sqlite
@@ -70,7 +71,9 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
             case "jsonl":
                 return Records(read_jsonl(lines, place), row_of_line)
             case "json":
-                return Records(read_json(lines, place), _as_it_is)
+                return Records(read_json(lines, place, source.records), _as_it_is)
+            case service:
+                return Records(read_export(service, lines, source, place), _as_it_is)
     match file.format:
         case "parquet":
             rows = read_parquet(path, place, needed)

@@ -40,7 +40,8 @@ def read_workbook(
 ) -> Iterator[Numbered]:
     """Yield (sheet row, row) of every row of `sheet`; None: of the only sheet that shows something.
 
-    `header_row` is the row with the column names; None: the first one with cells. What is wrong in columns that are not `needed` stops nothing.
+    `header_row` is the row with the column names; None: the first one with cells.
+    What is wrong in columns that are not `needed` stops nothing.
     """
     require("openpyxl", "Excel", place)
     with path.open("rb") as raw:

@@ -1,1 +1,1 @@
-"""Looking at the first part of a file: what separates a table's columns, where its header is, what is wrong."""
+"""Looking at a file: what separates a table's columns, where its header is, what holds the rows, what is wrong."""

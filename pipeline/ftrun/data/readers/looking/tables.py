@@ -1,4 +1,4 @@
-"""Looking at the first lines of a table: what separates its columns, which line names them, which are numbers.
+"""Looking at the first lines of a table: what separates its columns, and which line names them.
 
 A table that commas (in a .tsv: tabs) divide evenly is read with these, whatever else would do.
 """
@@ -55,7 +55,13 @@ def separator_line(line: str) -> str | None:
 
 
 def look_at(
-    lines: Sequence[str], usual: str, *, whole: bool, start: int = 1, fixed: bool = False, thorough: bool = False
+    lines: Sequence[str],
+    usual: str,
+    *,
+    whole: bool,
+    start: int = 1,
+    fixed: bool = False,
+    thorough: bool = False,
 ) -> Look:
     """Return how the table that begins with `lines` is written; `usual` is the separator if it does.
 
@@ -76,7 +82,9 @@ def look_at(
     return _look(records, list(titles) or (near or wide or [usual])[:1], titles=titles)
 
 
-def _look(records: Mapping[str, list[Record]], good: Sequence[str], *, titles: Mapping[str, int] | None = None) -> Look:
+def _look(
+    records: Mapping[str, list[Record]], good: Sequence[str], *, titles: Mapping[str, int] | None = None
+) -> Look:
     chosen, titles = records[good[0]], titles or {}
     return Look(
         separator=good[0],
@@ -120,7 +128,7 @@ def trimmed(record: Sequence[str]) -> list[str]:
 
 
 def _fit(records: Sequence[Record]) -> tuple[int, float]:
-    """Return how many columns the first record names, and the share of the others that have as many values."""
+    """Return how many columns the first record names, and which share of the others has as many values."""
     if not records or records[0][1] is None:
         return 0, 0.0
     names = trimmed(records[0][1])
