@@ -195,8 +195,8 @@ def _header(record: list[str], line: int, look: Look, place: FilePlace, *, chose
 def header_row_hint(line: int) -> str:
     """Return what to do about lines above the header."""
     return (
-        f"If that is a title, set `header_row: {line}` on the source (for `ftrun init`: --header-row {line}), or "
-        "delete those lines."
+        f"If that is a title, set `header_row: {line}` on the source (for `ftrun init`: "
+        f"--header-row {line}), or delete those lines."
     )
 
 

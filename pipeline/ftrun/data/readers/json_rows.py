@@ -170,7 +170,7 @@ def only_object(text: str, place: FilePlace) -> dict[str, Any]:
 def _keys(
     value: dict[str, Any], records: str | None, line: int, place: FilePlace
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the keys that lead to the list of rows, and those that lead to the row in each of its entries."""
+    """Return the keys that lead to the list of rows, and those that lead to the row in its entries."""
     lists = row_lists(value)
     if records is not None:
         found = list_at(value, records)
@@ -223,7 +223,7 @@ def _add_syntax(error: ValueError, text: str, line: int, place: FilePlace) -> No
 def elements(
     text: str, position: int, place: FilePlace, inside: Sequence[str] | None = None
 ) -> Iterator[Numbered]:
-    """Yield the rows of the array at `position`; `inside` an object, the keys that lead to the row of an entry."""
+    """Yield the rows of the array at `position`; `inside` are the keys that lead to the row of an entry."""
     decoder, line, counted, elements = StrictDecoder(), 1, 0, 0
     position = skip_space(text, position + 1)
     closed, before = text.startswith("]", position), position
@@ -266,7 +266,7 @@ def _is_good(value: Any, faults: list[tuple[str, str]], line: int, place: FilePl
 def _row_hint(value: Any) -> str | None:
     """Return what to do about a row that is a list or a text in a way that people write."""
     if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
-        return "It was made JSON twice: write the object itself, json.dumps(row) and not json.dumps(json.dumps(row))."
+        return "It was made JSON twice: write json.dumps(row), not json.dumps(json.dumps(row))."
     if isinstance(value, list) and value and not any(isinstance(one, dict | list) for one in value):
         return 'Name what the list holds: {"question": "...", "answer": "..."}.'
     return None

@@ -1,1 +1,1 @@
-"""Looking at a file: what separates a table's columns, where its header is, what holds the rows, what is wrong."""
+"""Looking at a file: what separates its columns, where its header is, what holds its rows, what is wrong."""

@@ -21,7 +21,7 @@ def is_messages(value: Any) -> bool:
 
 
 def row_of(value: Any) -> Any:
-    """Return the row that a list of messages is (`messages`, or ShareGPT's `conversations`), else the value."""
+    """Return the row that a list of messages is, of the API's (`messages`) or ShareGPT's; else the value."""
     if is_messages(value):
         return {"messages": value}
     return {"conversations": value} if _is_list_with(value, TURN_KEYS) else value
