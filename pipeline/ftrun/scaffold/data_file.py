@@ -7,6 +7,7 @@ and then named in the experiment.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileErr
 from ftrun.data.examples.other_forms import converted, is_sharegpt
 from ftrun.data.readers.encodings import find_encoding, is_sure
 from ftrun.data.readers.gzip_files import read_problems
+from ftrun.data.readers.looking.content import format_of
 from ftrun.data.readers.rows import numbered
 from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, extension_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
+from ftrun.scaffold.reading import Reading, reading_of
 
 LARGEST = 512_000_000  # bytes; what a provider takes
 
@@ -29,7 +32,7 @@ LARGEST = 512_000_000  # bytes; what a provider takes
 class DataFile:
     """A data file and its rows.
 
-    `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
+    `source_keys` are what else the source must say, and `remarks` say so. `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
     says that the rows are chats, `sharegpt` that they had to be converted.
     """
 
@@ -39,24 +42,38 @@ class DataFile:
     unsure: bool
     sheet: str | None
     query: str | None
+    source_keys: Mapping[str, str | int]
+    remarks: tuple[str, ...]
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
     chat: bool
     sharegpt: bool
 
 
-def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = None) -> DataFile:
+def read_data_file(
+    path: Path,
+    *,
+    sheet: str | None = None,
+    query: str | None = None,
+    asked: Mapping[str, str | int] | None = None,
+) -> DataFile:
     """Read the file at `path`; DataError has everything that keeps it from being rows.
 
-    `sheet` names the sheet of a workbook; `query` is what to ask an SQLite file.
+    `sheet` names the sheet of a workbook; `query` is what to ask an SQLite file; `asked` are other keys of
+    the source that the caller knows.
     """
     form, findings = _format(path), Findings()
     place = FilePlace(shown_path(path), findings)
     encoding: str | None = None
     rows: tuple[dict[str, Any], ...] = ()
+    reading = Reading(format=form)
     with contextlib.suppress(UnusableFileError), read_problems(place):  # the findings say why
         encoding = find_encoding(path) if form in TEXT else None
-        source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)
+        reading = reading_of(path, form, encoding, sheet, asked or {}, place)
+        form = reading.format
+        keys: dict[str, Any] = {"encoding": encoding, "sheet": sheet, "query": query, **reading.keys}
+        keys["format"] = None
+        source = Source(path=path.name, base=path.parent, key=(), **keys)
         file = SourceFile(path=path, source=source, role="data", format=form)
         rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
     findings.raise_errors()
@@ -72,6 +89,8 @@ def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = 
         unsure=encoding is not None and not is_sure(path, encoding),
         sheet=sheet,
         query=query,
+        source_keys=reading.keys,
+        remarks=reading.remarks,
         columns=columns,
         rows=rows,
         chat=isinstance(rows[0].get("messages"), list),
@@ -91,9 +110,9 @@ def _format(path: Path) -> str:
     if extension in OTHER_TABLES:
         raise unusable(path, f"{extension} files are not supported", "other_table", CODES["other_table"].fix)
     if extension not in ENDINGS:
+        if found := format_of(path):
+            return found
         hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
-        if path.suffix.lower() == ".txt":
-            hint = f"If Excel saved it as text, tabs separate its columns: name it .tsv. {hint}"
         message = f"the extension {path.suffix or '(none)'!r} is not a known format"
         raise unusable(path, message, "unknown_format", hint)
     return ENDINGS[extension]

@@ -23,6 +23,8 @@ PERSONAS = {
     "You are an assistant who answers briefly and clearly.\n",
 }
 SOURCE_COMMENTS = {
+    "pause": "a longer silence begins a new conversation",
+    "turns": "a conversation has no more turns than this",
     "columns": "new name: name in the file",
     "group_by": "rows that share it are one conversation",
     "roles": "who speaks in the file",
@@ -78,7 +80,7 @@ def _data(proposal: Proposal, path: str) -> Iterator[str]:
     yield "data:"
     yield "  sources:"
     yield f"    - path: {scalar(path)} # relative to this file"
-    keys = {"encoding": file.encoding, "sheet": file.sheet, "query": file.query}
+    keys = {**file.source_keys, "encoding": file.encoding, "sheet": file.sheet, "query": file.query}
     for key, value in {**keys, "columns": shape.renamed or None, **shape.source}.items():
         if value is not None:
             comment = f" # {SOURCE_COMMENTS[key]}" if key in SOURCE_COMMENTS else ""
@@ -90,9 +92,11 @@ def _data(proposal: Proposal, path: str) -> Iterator[str]:
 
 
 def _flow(value: Any) -> str:
-    """Return texts, and lists and mappings of them, as YAML in one line."""
+    """Return texts, whole numbers, and lists and mappings of them, as YAML in one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, int):
+        return str(value)
     return scalar(value) if isinstance(value, str) else f"[{', '.join(map(scalar, value))}]"
 
 

@@ -33,7 +33,7 @@ from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import nearest
 
-SEPARATORS = {"csv": ",", "tsv": "\t"}
+USUAL = {"csv": ",", "tsv": "\t"}
 Item = TypeVar("Item")
 Decode = Callable[[Any, int, FilePlace], dict[str, object] | None]
 
@@ -62,7 +62,7 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
             case "csv" | "tsv":
                 header, records = read_table(
                     lines,
-                    SEPARATORS[file.format],
+                    USUAL[file.format],
                     place,
                     separator=separator_of(source),
                     header_row=source.header_row,

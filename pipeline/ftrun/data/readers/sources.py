@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -224,14 +222,15 @@ def _format(path: Path, source: Source, where: dict[str, Any], findings: Finding
 
 
 def _format_hint(path: Path) -> str | None:
-    """Return the fix for a file whose first bytes show its format, whatever its name."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        start = file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()
-        if start.startswith(b'{"'):
-            return "It looks like JSON lines: add `format: jsonl` to the source, or name the file .jsonl."
-        if start[:1] == b"[":
-            return "It looks like a JSON array: add `format: json` to the source, or name the file .json."
-    return None
+    """Return the fix for a file whose content shows its format, whatever its name."""
+    from ftrun.data.readers.looking.content import TITLES, format_of  # only errors need it
+
+    found = format_of(path)
+    if found is None:
+        return None
+    if found in EXPORTS:
+        return f"The content is a chat export of {TITLES[found]}: set `format: {found}` on the source."
+    return f"The content is {TITLES[found]}: name the file .{found}, or set `format: {found}` on the source."
 
 
 def extension_of(path: Path) -> str:

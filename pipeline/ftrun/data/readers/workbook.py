@@ -6,6 +6,7 @@ is hidden, by a filter for instance, is read like the rest.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import warnings
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
 from ftrun.data.readers.cells import Needed, Numbered, ValueFault, plain, require
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Cells = Sequence[Any]  # of openpyxl: cells with `value` and `data_type`
 BATCH = 500  # rows
+MOST_TITLES = 10  # rows above the one with the column names
 MOST_TIMES = 200  # what is unpacked, in file sizes
 ALWAYS_ALLOWED = 256_000_000  # bytes unpacked, whatever the ratio
 NAME_FIX = "Give the column a name in the row of the column names, or delete its cells."
@@ -177,6 +179,22 @@ def _refuse_title(header: Sequence[str | None], cells: Cells, number: int, place
         place.add("header", words, number, hint=hint)
         raise UnusableFileError
     return True
+
+
+def title_above(path: Path, sheet: str | None) -> int | None:
+    """Return the row with the column names if there is a title above it; None if not, or if it is unclear."""
+    place = FilePlace(path.name, Findings())
+    with contextlib.suppress(UnusableFileError), path.open("rb") as raw, _workbook_problems(place):
+        require("openpyxl", "Excel", place)
+        with closing(_loaded(raw, path.stat().st_size, place)) as book:
+            rows = _batches(book, _chosen(book, sheet, place), place)
+            titled = False
+            for number, cells in enumerate(itertools.islice(rows, MOST_TITLES), 1):
+                filled = sum(cell.value is not None for cell in cells)
+                if filled > 1:
+                    return number if titled else None
+                titled = titled or filled == 1
+    return None
 
 
 def _text(value: Any) -> str:
