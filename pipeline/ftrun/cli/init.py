@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from ftrun.files import atomic_writer, output_path, refuse_file, write_atomic
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.scaffold.chat_exports import UnclearPersonaError
     from ftrun.scaffold.propose import Proposal
 
 NAME = re.compile(r"[a-z0-9._-]{1,64}")
@@ -31,6 +33,12 @@ NAME = re.compile(r"[a-z0-9._-]{1,64}")
 @click.option("--assistant", metavar="COL", help="The column with the answers.")
 @click.option("--sheet", help="The sheet of an Excel workbook that has several.")
 @click.option("--query", metavar="SELECT", help="The query for an SQLite file.")
+@click.option(
+    "--separator", metavar="MARK", help="What separates the columns of a table: a character or tab."
+)
+@click.option("--header-row", type=click.IntRange(min=1), help="The line with the column names, from 1.")
+@click.option("--records", metavar="KEY", help="The key of a JSON object that holds the rows.")
+@click.option("--persona", metavar="NAME", help="Who in a chat export the model should learn to be.")
 @click.option("--force", is_flag=True, help="Overwrite existing files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def command(
@@ -41,6 +49,10 @@ def command(
     assistant: str | None,
     sheet: str | None,
     query: str | None,
+    separator: str | None,
+    header_row: int | None,
+    records: str | None,
+    persona: str | None,
     force: bool,
     as_json: bool,
 ) -> int:
@@ -48,10 +60,18 @@ def command(
 
     Proposes columns, a persona prompt and questions; a file outside the project is copied into it.
     """
+    from ftrun.scaffold.chat_exports import UnclearPersonaError
     from ftrun.scaffold.data_file import read_data_file
     from ftrun.scaffold.propose import propose
 
-    proposal = propose(read_data_file(file, sheet=sheet, query=query), user=user, assistant=assistant)
+    keys = {"separator": separator, "header_row": header_row, "records": records}
+    asked = {key: value for key, value in keys.items() if value is not None}
+    data_file = read_data_file(file, sheet=sheet, query=query, asked=asked)
+    try:
+        proposal = propose(data_file, user=user, assistant=assistant, persona=persona)
+    except UnclearPersonaError as error:
+        persona = _ask_persona(error, as_json=as_json)
+        proposal = propose(data_file, user=user, assistant=assistant, persona=persona)
     name = _name(name, out, file)
     target = output_path(out or Path("configs", f"{name}.yaml"))
     if target.suffix not in (".yaml", ".yml"):
@@ -75,6 +95,17 @@ def command(
     else:
         _print(document, proposal)
     return 0
+
+
+def _ask_persona(error: UnclearPersonaError, *, as_json: bool) -> str:
+    """Return the speaker that a person chooses; without a terminal, raise the error, which has the commands."""
+    if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise error
+    speakers = {str(number): name for number, name in enumerate(error.speakers, 1)}
+    for number, name in speakers.items():
+        print(f"  {number}  {visible(name)}", file=sys.stderr)
+    words = "Who should the model learn to be?"
+    return speakers[click.prompt(words, type=click.Choice(list(speakers)), show_choices=False, err=True)]
 
 
 def _name(asked: str | None, out: Path | None, file: Path) -> str:

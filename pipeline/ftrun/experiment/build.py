@@ -143,6 +143,11 @@ def _sources(document: Document, path: KeyPath, raw: list[Mapping[str, Any]]) ->
             key=(*path, index),
             format=one.get("format"),
             encoding=one.get("encoding"),
+            separator=one.get("separator"),
+            header_row=None if one.get("header_row") is None else int(one["header_row"]),
+            records=one.get("records"),
+            pause=one.get("pause"),
+            turns=None if one.get("turns") is None else int(one["turns"]),
             sheet=one.get("sheet"),
             query=one.get("query"),
             sql=Sql(**one["sql"]) if "sql" in one else None,
@@ -292,5 +297,6 @@ def _eval_prompt(raw: Mapping[str, Any]) -> EvalPrompt:
         system=raw.get("system"),
         own_system="system" in raw,
         messages=None if messages is None else tuple(messages),
+        reference=raw.get("reference"),
         expect=raw.get("expect"),
     )

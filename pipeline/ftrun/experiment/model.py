@@ -71,6 +71,11 @@ class Source:
     key: tuple[str | int, ...]
     format: str | None = None
     encoding: str | None = None
+    separator: str | None = None
+    header_row: int | None = None
+    records: str | None = None
+    pause: str | None = None
+    turns: int | None = None
     sheet: str | None = None
     query: str | None = None
     sql: Sql | None = None
@@ -222,6 +227,7 @@ class EvalPrompt:
     system: str | None = None
     own_system: bool = False
     messages: tuple[Mapping[str, Any], ...] | None = None
+    reference: str | None = None
     expect: Any = None
 
 

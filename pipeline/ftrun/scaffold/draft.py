@@ -28,6 +28,8 @@ LABELS = {
     "en": "{# Comes before every example. -#}\nClassify the text. Answer with exactly one of: {labels}\n",
 }
 SOURCE_COMMENTS = {
+    "pause": "a longer silence begins a new conversation",
+    "turns": "a conversation has no more turns than this",
     "columns": "new name: name in the file",
     "group_by": "rows that share it are one conversation",
     "roles": "who speaks in the file",
@@ -94,7 +96,7 @@ def _data(proposal: Proposal, path: str) -> Iterator[str]:
     yield "  sources:"
     yield f"    - path: {scalar(path)} # relative to this file"
     reading = file.reading
-    keys: dict[str, Any] = {"encoding": file.encoding, "sheet": file.sheet, "query": file.query}
+    keys: dict[str, Any] = {**file.source_keys, "encoding": file.encoding, "sheet": file.sheet, "query": file.query}
     keys |= {"columns": {**shape.renamed, **reading.renamed} or None, "shape": reading.shape}
     keys |= {"where": reading.where, "roles": reading.roles}
     for key, value in {**keys, **shape.source}.items():
@@ -106,9 +108,11 @@ def _data(proposal: Proposal, path: str) -> Iterator[str]:
 
 
 def _flow(value: Any) -> str:
-    """Return texts, and lists and mappings of them, as YAML in one line."""
+    """Return texts, whole numbers, and lists and mappings of them, as YAML in one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, int):
+        return str(value)
     return scalar(value) if isinstance(value, str) else f"[{', '.join(map(scalar, value))}]"
 
 

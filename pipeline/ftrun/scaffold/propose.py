@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ftrun.data.readers.sources import EXPORTS
 from ftrun.errors import DataError
 from ftrun.protocol.spec import CHAT_KEYS, FEWEST_EXAMPLES, Method
 from ftrun.scaffold import names
+from ftrun.scaffold.chat_exports import export_notes, export_shape
 from ftrun.scaffold.data_file import DataFile, unusable
 from ftrun.scaffold.names import find_column
 from ftrun.scaffold.shapes import (
@@ -56,12 +58,16 @@ class Proposal:
     notes: tuple[str, ...]
 
 
-def propose(file: DataFile, *, user: str | None = None, assistant: str | None = None) -> Proposal:
+def propose(
+    file: DataFile, *, user: str | None = None, assistant: str | None = None, persona: str | None = None
+) -> Proposal:
     """Return what to make of a file; `user` and `assistant` name columns that the caller knows.
+
+    `persona` is the speaker of a chat export that the model should learn to be.
 
     DataError lists the columns if it is unclear which of them to use.
     """
-    shape = _shape(file, user, assistant)
+    shape = export_shape(file, persona) if file.format in EXPORTS else _shape(file, user, assistant)
     distinct = list(dict.fromkeys(shape.pairs))
     japanese = sum(bool(KANA.search("".join(pair))) for pair in shape.pairs)
     reference = _reference(file)
@@ -166,13 +172,16 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
 
     `reference` is the field that a grader compares answers with; `rows` counts the different ones.
     """
+    yield from file.remarks
     yield from file.reading.notes
     if shape.labels and all(one.isdecimal() for one in shape.labels):
         yield (
             "The labels are numbers. Names teach more: put them into `prompt.assistant`, "
             "such as {{ ['bad', 'good'][label | int] }}, and into the system prompt."
         )
-    roles = shape.source.get("roles")
+    if file.format in EXPORTS:
+        yield from export_notes(file, shape)
+    roles = None if file.format in EXPORTS else shape.source.get("roles")
     if shape.guessed and roles:
         asks, answers = roles["user"][0], roles["assistant"][0]
         yield f"By who speaks first, {asks!r} asks and {answers!r} answers. If not, fix `roles`."
@@ -191,7 +200,7 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
             "No message is from the assistant, so there is nothing to imitate. Rows for a grader need "
             "`train: {method: reinforcement, grader: …}`."
         )
-    if shape.guessed and shape.columns and not roles:
+    if shape.guessed and shape.columns and not roles and file.format not in EXPORTS:
         yield from _guessed_columns(file, str(shape.columns["user"]), str(shape.columns["assistant"]))
     if file.unsure:
         first = " ".join(str(value) for value in file.rows[0].values())[:40]

@@ -41,6 +41,7 @@ NOT_TEXT = (
 )
 JAPANESE = ("cp932", "euc_jp")  # sure only where `sure_encoding` says so
 MOST_CANDIDATES = 4
+MOST_SHOWN = 90  # characters of a line
 FEWEST_UTF8 = 3  # characters of a line
 CHUNK = 1 << 16  # decodes twice as fast as a megabyte at a time
 SAMPLE = 1 << 16
@@ -141,10 +142,12 @@ def encoding_candidates(path: Path) -> tuple[str, ...]:
     return tuple(one for one in _likely(sample) if one != "utf-8")
 
 
-def is_sure(path: Path, name: str) -> bool:
-    """Return whether a file that has no byte order mark can be nothing but text in the encoding `name`."""
-    start = _not_plain(path)
-    return start is not None and _sure(_sample(path, start)) == name and _agrees_to_the_end(path, name)
+def first_lines(path: Path, encoding: str, most: int = 3) -> list[str]:
+    """Return the first lines that are not plain ASCII as `encoding` reads them, cut where they are long."""
+    with open_data(path) as raw:
+        text = raw.read(SAMPLE).decode(encoding, "replace")
+    lines = [line for line in text.splitlines() if not line.isascii()] or text.splitlines()
+    return [line[:MOST_SHOWN] for line in lines[:most]]
 
 
 def _sure(sample: bytes) -> str | None:

@@ -13,7 +13,17 @@ from ftrun.experiment.places import shown_value
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 KINDS = ("path", "sql", "dataset")
-OF_FILES = ("format", "encoding", "sheet", "query")  # keys that need `path`
+OF_FILES = (
+    "format",
+    "encoding",
+    "separator",
+    "header_row",
+    "records",
+    "pause",
+    "turns",
+    "sheet",
+    "query",
+)  # keys that need `path`
 COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", re.DOTALL)
 READING = re.compile(r"\s*\(*\s*(?:select|with|values)\b", re.IGNORECASE)
 ONE_EQUAL = re.compile(r"(?<![=<>!])=(?!=)")
