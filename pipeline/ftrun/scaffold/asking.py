@@ -23,7 +23,9 @@ ENDS = re.compile(
     r"(?:ไหม|มั้ย|หรือไม่|อย่างไร|ยังไง|เมื่อไหร่|เมื่อไร|ที่ไหน|อะไร|เท่าไหร่|เท่าไร|กี่โมง|ใคร|ทำไม)(?:ครับ|คะ|ค่ะ)?|"
     r"(?<!\w)(?:mı|mi|mu|mü|không|gì|đâu|nào))[\s.。!！]*$"
 )
-INSIDE = re.compile("什么|什麼|怎么|怎麼|如何|哪里|哪裡|哪儿|为什么|為什麼|多少|幾點|几点|어떻게|무엇|언제|어디|nerede|nasıl|ne zaman|ở đâu|thế nào")
+INSIDE = re.compile(
+    "什么|什麼|怎么|怎麼|如何|哪里|哪裡|哪儿|为什么|為什麼|多少|幾點|几点|어떻게|무엇|언제|어디|nerede|nasıl|ne zaman|ở đâu|thế nào"
+)
 WORDED = 0.6  # what a question without a question mark counts
 
 

@@ -21,7 +21,9 @@ CLEAR = 2  # times as long as the next column: then the longest column is taken
 MOST_CANDIDATES = 3
 SHOWN, LONGEST_SHOWN = 3, 60  # rows of each candidate, characters of each
 WEAK = frozenset(("q", "a"))  # names that say something only if both are there
-OTHER = " ".join((names.SYSTEM, names.CONTEXT, names.PICTURES, "history 履歴 历史 歷史 category カテゴリ 分類 类别"))
+OTHER = " ".join(
+    (names.SYSTEM, names.CONTEXT, names.PICTURES, "history 履歴 历史 歷史 category カテゴリ 分類 类别")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,7 +126,10 @@ def _encoding(path: Path, asked: str | None) -> str | None:
         shown = first_lines(path, name)
         ways.append(Way(options=("--encoding", name), shown=(f"{name}:", *(f"  {line}" for line in shown))))
     raise UnclearError.of(
-        path, f"the file is not UTF-8, and its encoding is not sure: {', '.join(candidates)}", "encoding", ways
+        path,
+        f"the file is not UTF-8, and its encoding is not sure: {', '.join(candidates)}",
+        "encoding",
+        ways,
     )
 
 
