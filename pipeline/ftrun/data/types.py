@@ -130,12 +130,14 @@ class Row(NamedTuple):
     """One row and the line (from 1) at which it starts; its number where there are no lines.
 
     `mark`: it was generated. `lines`: those of the messages, where it is a conversation of several rows.
+    `places`: by the path of a message that a `shape` made, its place in the row of the file.
     """
 
     line: int
     values: Mapping[str, object]
     mark: Mark | None = None
     lines: tuple[int, ...] = ()
+    places: Mapping[str, str] | None = None
 
 
 def marked(values: Mapping[str, Any], mark: Mark) -> dict[str, Any]:

@@ -23,12 +23,16 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question, and what a correct answer fulfils. `recall`: it is in the training data too."""
+    """A question, a right answer if one is known, and what a correct answer fulfils.
+
+    `recall`: it is in the training data too.
+    """
 
     id: str
     messages: tuple[Message, ...]
     expect: Mapping[str, Any] | None = None
     recall: bool = False
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +78,15 @@ class Record:
     failures: tuple[str, ...] = ()
     recall: bool = False
     changes: Mapping[str, str | None] = field(default_factory=dict)
+    reference: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
         values = asdict(self)
         if not self.changes:  # lines without any have no key, for earlier versions too
             del values["changes"]
+        if self.reference is None:
+            del values["reference"]
         return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
 
     @classmethod
@@ -106,6 +113,7 @@ class Record:
             all(isinstance(text, str) for text in (*texts, *roles))
             and all(value is None or isinstance(value, bool) for value in (self.passed, self.recall))
             and isinstance(self.usage, Mapping)
+            and isinstance(self.reference, str | None)
             and (self.expect is None or isinstance(self.expect, Mapping))
             and math.isfinite(self.seconds)
         )
@@ -136,6 +144,7 @@ def questions(
             messages=_messages(prompt, system),
             expect=prompt.expect,
             recall=prompt.id in recall,
+            reference=prompt.reference,
         )
         for prompt in prompts
     )
@@ -234,4 +243,5 @@ def _record(question: Question, candidate: Candidate, reply: CandidateReply, key
         failures=judgement.failures,
         recall=question.recall,
         changes=dict(reply.changes),
+        reference=question.reference,
     )

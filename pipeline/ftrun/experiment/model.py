@@ -71,18 +71,24 @@ class Source:
     key: tuple[str | int, ...]
     format: str | None = None
     encoding: str | None = None
+    separator: str | None = None
+    header_row: int | None = None
+    records: str | None = None
+    pause: str | None = None
+    turns: int | None = None
     sheet: str | None = None
     query: str | None = None
     sql: Sql | None = None
     dataset: Dataset | None = None
     columns: Mapping[str, str] | None = None
+    shape: str | None = None
     where: str | None = None
     sample: RowSample | None = None
     limit: int | None = None
     weight: float = 1.0
     group_by: tuple[str, ...] = ()
     order_by: str | None = None
-    roles: Mapping[str, tuple[str, ...]] | None = None  # role of the API: what the column `role` says
+    roles: Mapping[str, tuple[str, ...]] | None = None  # role of the API: what the file calls it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +227,7 @@ class EvalPrompt:
     system: str | None = None
     own_system: bool = False
     messages: tuple[Mapping[str, Any], ...] | None = None
+    reference: str | None = None
     expect: Any = None
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun.errors import UserError
-from ftrun.experiment.model import Experiment, Template
+from ftrun.experiment.model import EvalPrompt, Experiment, Template
 from ftrun.files import damage_reported
 from ftrun.paid.history import archive_of
 from ftrun.paid.job_spec import spec_key
@@ -40,11 +40,19 @@ def evaluation_inputs(context: Context) -> dict[str, Any]:
     return {
         "evaluation version": VERSION,
         "job": spec_key(context),
-        "eval prompts": [dataclasses.asdict(one) for one in evaluation.prompts],
+        "eval prompts": [_asked(one) for one in evaluation.prompts],
         "rivals": list(evaluation.models),
         "sampling": dict(evaluation.sampling),
         "system prompt": [own, dict(prompt.vars), prompt.dependencies] if own else context.sha("train"),
     }
+
+
+def _asked(prompt: EvalPrompt) -> dict[str, Any]:
+    """Return a question as an input; a reference is one only where there is one."""
+    values = dataclasses.asdict(prompt)
+    if prompt.reference is None:
+        del values["reference"]
+    return values
 
 
 def evaluation_outputs(context: Context) -> tuple[str, ...]:

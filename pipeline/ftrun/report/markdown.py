@@ -116,7 +116,8 @@ def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str |
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
     flip = [f"**{asked.flip} by fine-tuning**"] if asked.flip else []
     recall = ["*recall: this question is in the training data*"] if asked.recall else []
-    head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *recall, *flip])
+    reference = [f"reference: {inline(asked.reference)}"] if asked.reference else []
+    head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *reference, *recall, *flip])
     return [head, *(_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates)]
 
 

@@ -41,6 +41,7 @@ class AnsweredQuestion:
     answers: tuple[Record, ...]
     flip: str | None
     recall: bool = False
+    reference: str | None = None
 
 
 def verdict(facts: Facts) -> Verdict:
@@ -125,6 +126,7 @@ def _asked(name: str, answers: list[Record], flip: str | None) -> AnsweredQuesti
         answers=tuple(answers),
         flip=flip,
         recall=answers[0].recall,
+        reference=answers[0].reference,
     )
 
 

@@ -7,20 +7,25 @@ and then named in the experiment.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
-from ftrun.data.examples.other_forms import converted, is_sharegpt
-from ftrun.data.readers.encodings import find_encoding, is_sure
+from ftrun.data.readers.encodings import encoding_candidates, first_lines, known_encoding
 from ftrun.data.readers.gzip_files import read_problems
+from ftrun.data.readers.looking.content import format_of
 from ftrun.data.readers.rows import numbered
 from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, extension_of
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
+from ftrun.scaffold.reading import Reading as SourceReading
+from ftrun.scaffold.reading import reading_of
+from ftrun.scaffold.row_shapes import Reading, read_shapes
+from ftrun.scaffold.unclear import UnclearError, Way
 
 LARGEST = 512_000_000  # bytes; what a provider takes
 
@@ -29,53 +34,102 @@ LARGEST = 512_000_000  # bytes; what a provider takes
 class DataFile:
     """A data file and its rows.
 
-    `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
-    says that the rows are chats, `sharegpt` that they had to be converted.
+    `source_keys` are what else the source must say, and `remarks` say so. `encoding` is None for UTF-8 or a
+    byte order mark. `lines` are those of the rows, none if rows were left out. `chat` says that the rows are chats, `reading` how they were converted and which of them
+    were left out.
     """
 
     path: Path
     format: str
     encoding: str | None
-    unsure: bool
     sheet: str | None
     query: str | None
+    source_keys: Mapping[str, str | int]
+    remarks: tuple[str, ...]
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
+    lines: tuple[int, ...]
     chat: bool
-    sharegpt: bool
+    reading: Reading
 
 
-def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = None) -> DataFile:
+def read_data_file(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    sheet: str | None = None,
+    query: str | None = None,
+    asked: Mapping[str, str | int] | None = None,
+) -> DataFile:
     """Read the file at `path`; DataError has everything that keeps it from being rows.
 
-    `sheet` names the sheet of a workbook; `query` is what to ask an SQLite file.
+    `encoding` is what a person says it is in; UnclearError if nobody does and it is not sure. `sheet` names the
+    sheet of a workbook; `query` is what to ask an SQLite file; `asked` are other keys of the source that the
+    caller knows.
     """
     form, findings = _format(path), Findings()
     place = FilePlace(shown_path(path), findings)
-    encoding: str | None = None
+    numbers: tuple[int, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
+    how = SourceReading(format=form)
     with contextlib.suppress(UnusableFileError), read_problems(place):  # the findings say why
-        encoding = find_encoding(path) if form in TEXT else None
-        source = Source(path=path.name, base=path.parent, key=(), encoding=encoding, sheet=sheet, query=query)
+        if form in TEXT:
+            encoding = _encoding(path, encoding)
+        elif encoding is not None:
+            hint = "Leave out --encoding: only text files have one."
+            raise unusable(path, f"--encoding {encoding}: this is not a text file", "source_key", hint)
+        how = reading_of(path, form, encoding, sheet, asked or {}, place)
+        form = how.format
+        keys: dict[str, Any] = {"encoding": encoding, "sheet": sheet, "query": query, **how.keys}
+        keys["format"] = None
+        source = Source(path=path.name, base=path.parent, key=(), **keys)
         file = SourceFile(path=path, source=source, role="data", format=form)
-        rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
+        found = list(numbered(file, place, needed=frozenset()))
+        numbers, rows = tuple(line for line, _ in found), tuple(values for _, values in found)
     findings.raise_errors()
     if not rows:
         raise unusable(path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
-    sharegpt = all(map(is_sharegpt, rows))
+    reading = read_shapes(rows)
+    whole = len(reading.rows) == len(rows)
+    rows = reading.rows
     columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
-    rows = tuple(map(converted, rows)) if sharegpt else rows
     return DataFile(
         path=path,
         format=form,
         encoding=encoding,
-        unsure=encoding is not None and not is_sure(path, encoding),
         sheet=sheet,
         query=query,
+        source_keys=how.keys,
+        remarks=how.remarks,
         columns=columns,
         rows=rows,
+        lines=numbers if whole else (),
         chat=isinstance(rows[0].get("messages"), list),
-        sharegpt=sharegpt,
+        reading=reading,
+    )
+
+
+def _encoding(path: Path, asked: str | None) -> str | None:
+    """Return what the source must say; UnclearError with the candidates if that is not sure."""
+    if asked is not None:
+        name = known_encoding(asked)
+        if name is None:
+            raise unusable(
+                path, f"--encoding {asked}: unknown", "unknown_encoding", CODES["unknown_encoding"].fix
+            )
+        return None if name == "utf-8" else asked
+    candidates = encoding_candidates(path)
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    ways = []
+    for name in candidates:
+        shown = first_lines(path, name)
+        ways.append(Way(options=("--encoding", name), shown=(f"{name}:", *(f"  {line}" for line in shown))))
+    raise UnclearError.of(
+        path,
+        f"the file is not UTF-8, and its encoding is not sure: {', '.join(candidates)}",
+        "encoding",
+        ways,
     )
 
 
@@ -91,9 +145,9 @@ def _format(path: Path) -> str:
     if extension in OTHER_TABLES:
         raise unusable(path, f"{extension} files are not supported", "other_table", CODES["other_table"].fix)
     if extension not in ENDINGS:
+        if found := format_of(path):
+            return found
         hint = f"Save it as one of {', '.join(sorted(ENDINGS))}, and name it so."
-        if path.suffix.lower() == ".txt":
-            hint = f"If Excel saved it as text, tabs separate its columns: name it .tsv. {hint}"
         message = f"the extension {path.suffix or '(none)'!r} is not a known format"
         raise unusable(path, message, "unknown_format", hint)
     return ENDINGS[extension]

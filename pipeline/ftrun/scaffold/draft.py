@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from ftrun.scaffold.language import TITLES, other_target
 from ftrun.scaffold.propose import Proposal
+from ftrun.scaffold.trial import Trial
 
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
 NOT_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
@@ -22,15 +25,24 @@ PERSONAS = {
     "en": "{# Comes before every example: say in a sentence or two who is speaking. -#}\n"
     "You are an assistant who answers briefly and clearly.\n",
 }
+LABELS = {
+    "ja": "{# すべての例の先頭に付く文です。 -#}\n"
+    "文章を分類してください。次のどれか一つだけを答えてください: {labels}\n",
+    "en": "{# Comes before every example. -#}\nClassify the text. Answer with exactly one of: {labels}\n",
+}
 SOURCE_COMMENTS = {
+    "pause": "a longer silence begins a new conversation",
+    "turns": "a conversation has no more turns than this",
     "columns": "new name: name in the file",
     "group_by": "rows that share it are one conversation",
     "roles": "who speaks in the file",
+    "shape": "what the rows are; docs/experiment-file.md shows what becomes of them",
+    "where": "only rows for which this is true are used",
 }
 LOCAL = "  local: {provider: local, model: smollm2-135m-instruct} # this machine: no key, no cost"
-LOCAL_JA = """\
-  # knows Japanese; read its terms, then: ftrun models --accept gemma-3-270m
-  local-ja: {provider: local, model: gemma-3-270m}"""
+LOCAL_OTHER = """\
+  # knows {language}; read its terms, then: ftrun models --accept gemma-3-270m
+  {name}: {{provider: local, model: gemma-3-270m}}"""
 OPENAI = "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs money: you are asked first"
 BEDROCK = """\
   # costs money: you are asked first; name your region, and a model that can be tuned there
@@ -43,13 +55,30 @@ EXACT = (
 SIMILAR = ("    type: text_similarity", "    name: alike", "    evaluation_metric: fuzzy_match")
 
 
-def draft_experiment(proposal: Proposal, *, name: str, data: str, prompt: str | None) -> str:
-    """Return the text of the experiment file; `data` and `prompt` are paths relative to it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths:
+    """Where a draft's files are, relative to it (or absolute): the data, the held-out files, the system prompt."""
+
+    data: str
+    prompt: str | None = None
+    held_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def draft_experiment(proposal: Proposal, *, name: str, paths: Paths, trial: Trial) -> str:
+    """Return the text of the experiment file; `trial` has what it should ask."""
     head = f"version: 1\nname: {scalar(name)}\n"
     head += f"description: Drafted by `ftrun init` from {proposal.rows} rows."
-    sections = _targets(proposal), _data(proposal, data), _prompt(proposal, prompt), _train(proposal, name)
-    parts = (*sections, _eval(proposal))
+    sections = _targets(proposal), _data(proposal, paths), _prompt(proposal, paths.prompt)
+    parts = (*sections, _train(proposal, name), _eval(proposal, trial))
     return "\n".join(text + "\n" for text in (head, *("\n".join(part) for part in parts)) if text)
+
+
+def persona(proposal: Proposal) -> str:
+    """Return the text of the file with the system prompt; it lists the labels of texts that have some."""
+    labels = ", ".join(proposal.shape.labels)
+    if not labels or "{" in labels:
+        return PERSONAS[proposal.language]
+    return LABELS[proposal.language].replace("{labels}", labels)
 
 
 def scalar(text: str) -> str:
@@ -65,34 +94,55 @@ def _targets(proposal: Proposal) -> Iterator[str]:
     if proposal.remote is None:
         yield "target: local # another one: --target openai\ntargets:"
         yield LOCAL
-        if proposal.language == "ja":
-            yield LOCAL_JA
+        if proposal.spoken not in (None, "en"):
+            yield LOCAL_OTHER.format(language=TITLES[proposal.spoken], name=other_target(proposal.spoken))
     else:
         why = f"the engine on this machine can't train on {proposal.remote} yet"
         yield f"target: {'bedrock' if graded else 'openai'} # {why}\ntargets:"
     yield BEDROCK if graded else OPENAI
 
 
-def _data(proposal: Proposal, path: str) -> Iterator[str]:
-    file, shape = proposal.file, proposal.shape
+def _data(proposal: Proposal, paths: Paths) -> Iterator[str]:
     yield "data:"
     yield "  sources:"
-    yield f"    - path: {scalar(path)} # relative to this file"
-    keys = {"encoding": file.encoding, "sheet": file.sheet, "query": file.query}
-    for key, value in {**keys, "columns": shape.renamed or None, **shape.source}.items():
-        if value is not None:
-            comment = f" # {SOURCE_COMMENTS[key]}" if key in SOURCE_COMMENTS else ""
-            yield f"      {key}: {_flow(value)}{comment}"
-    if file.sharegpt:
-        yield "  sharegpt: convert # `conversations` become `messages`"
-    if proposal.validation is not None:
+    yield f"    - path: {scalar(paths.data)} # relative to this file"
+    for key, value in _source_keys(proposal).items():
+        comment = f" # {SOURCE_COMMENTS[key]}" if key in SOURCE_COMMENTS else ""
+        yield f"      {key}: {_flow(value)}{comment}"
+    if paths.held_out:
+        yield "  split: # files of their own"
+        if "validation" not in paths.held_out and proposal.validation is not None:
+            yield f"    validation: {proposal.validation}"
+        for role, files in paths.held_out.items():
+            yield f"    {role}:"
+            for one in files:
+                yield f"      - {_flow({'path': one, **_source_keys(proposal)})}"
+        yield "    seed: 42"
+    elif proposal.validation is not None:
         yield f"  split: {{validation: {proposal.validation}, seed: 42}} # held back to see overfitting"
 
 
+def _source_keys(proposal: Proposal) -> dict[str, Any]:
+    """Return what the sources say beside their path."""
+    file, shape = proposal.file, proposal.shape
+    reading = file.reading
+    keys: dict[str, Any] = {
+        **file.source_keys,
+        "encoding": file.encoding,
+        "sheet": file.sheet,
+        "query": file.query,
+    }
+    keys |= {"columns": {**shape.renamed, **reading.renamed} or None, "shape": reading.shape}
+    keys |= {"where": reading.where, "roles": reading.roles}
+    return {key: value for key, value in {**keys, **shape.source}.items() if value is not None}
+
+
 def _flow(value: Any) -> str:
-    """Return texts, and lists and mappings of them, as YAML in one line."""
+    """Return texts, whole numbers, and lists and mappings of them, as YAML in one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, int):
+        return str(value)
     return scalar(value) if isinstance(value, str) else f"[{', '.join(map(scalar, value))}]"
 
 
@@ -122,12 +172,24 @@ def _train(proposal: Proposal, name: str) -> Iterator[str]:
     yield f"  suffix: {scalar(name)}"
 
 
-def _eval(proposal: Proposal) -> Iterator[str]:
-    if not proposal.questions:
+def _eval(proposal: Proposal, trial: Trial) -> Iterator[str]:
+    if not trial.questions:
         return
     yield "eval: # asked of the tuned model and of the base model"
-    yield "  # Questions from your data, most of them trained on: put questions here that are not in it,"
+    yield "  # Questions from your data: held-out ones were not trained on, taught ones were. Add your own,"
     yield "  # and say what a right answer contains, e.g. expect: {contains: …}"
+    yield f"  sampling: {{max_tokens: {trial.max_tokens}}} # by the lengths of the answers in the data"
     yield "  prompts:"
-    for number, question in enumerate(proposal.questions, 1):
-        yield f"    - {{id: from-data-{number}, user: {scalar(question)}}}"
+    for one in trial.questions:
+        yield f"    - id: {one.id}"
+        if one.own_system:
+            yield f"      system: {'null' if one.system is None else scalar(one.system)}"
+        if one.user is not None:
+            yield f"      user: {scalar(one.user)}"
+        else:
+            yield "      messages:"
+            yield from (f"        - {_flow(message)}" for message in one.messages)
+        if one.reference is not None:
+            yield f"      reference: {scalar(one.reference)}"
+        if proposal.shape.labels and one.reference is not None:
+            yield f"      expect: {{equals: {scalar(one.reference)}}}"

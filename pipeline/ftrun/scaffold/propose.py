@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from ftrun.data.readers.sources import EXPORTS
 from ftrun.errors import DataError
-from ftrun.protocol.spec import CHAT_KEYS, FEWEST_EXAMPLES, Method
+from ftrun.protocol.spec import CHAT_KEYS, FEWEST_EXAMPLES, LEGACY_KEYS, PREFERENCE_KEYS, Method
 from ftrun.scaffold import names
-from ftrun.scaffold.data_file import DataFile, unusable
-from ftrun.scaffold.names import find_column
+from ftrun.scaffold.chat_exports import export_notes, export_shape
+from ftrun.scaffold.data_file import DataFile, read_data_file, unusable
+from ftrun.scaffold.language import TITLES, language_of, other_target
+from ftrun.scaffold.names import find_column, plain_name
 from ftrun.scaffold.shapes import (
     Shape,
+    find_classified,
     find_log,
     find_preferences,
     find_question_answer,
@@ -23,12 +28,12 @@ from ftrun.scaffold.shapes import (
     ready_rows,
     speaker_and_text,
 )
+from ftrun.scaffold.siblings import Siblings, siblings_of
 
 KANA = re.compile("[\u3040-\u30ff]")
 FIELD = re.compile(r"[A-Za-z_]\w*")  # what a grader's template can name
 LONGEST_EXACT = 40  # characters: longer answers are hardly given word for word
-LONGEST_QUESTION = 200  # characters
-QUESTIONS = 3
+MOST_NAMED = 12  # columns or files in a note
 HEADED = ("csv", "tsv", "xlsx")  # formats whose first line names the columns
 LONGEST_NAME = 30  # characters; what is longer is hardly the name of a column
 
@@ -39,7 +44,8 @@ class Proposal:
 
     `reference` is the field of each row that a grader compares answers with, None without a grader; `exact`:
     its values are short enough for equality. `remote` says what in the rows the engine on this machine can't
-    train on, None if it can. `validation` is a share, a count, or None for no split.
+    train on, None if it can. `validation` is a share, a count, or None for no split. `spoken` is the language of
+    the rows, `unused` are columns, `held_out` files beside it.
     """
 
     file: DataFile
@@ -51,32 +57,50 @@ class Proposal:
     language: Literal["ja", "en"]
     rows: int
     validation: float | int | None
-    questions: tuple[str, ...]
+    spoken: str | None
+    unused: tuple[str, ...]
+    held_out: Mapping[str, tuple[Path, ...]]
     notes: tuple[str, ...]
 
 
-def propose(file: DataFile, *, user: str | None = None, assistant: str | None = None) -> Proposal:
+def propose(
+    file: DataFile, *, user: str | None = None, assistant: str | None = None, persona: str | None = None
+) -> Proposal:
     """Return what to make of a file; `user` and `assistant` name columns that the caller knows.
+
+    `persona` is the speaker of a chat export that the model should learn to be.
 
     DataError lists the columns if it is unclear which of them to use.
     """
-    shape = _shape(file, user, assistant)
+    shape = export_shape(file, persona) if file.format in EXPORTS else _shape(file, user, assistant)
     distinct = list(dict.fromkeys(shape.pairs))
     japanese = sum(bool(KANA.search("".join(pair))) for pair in shape.pairs)
     reference = _reference(file)
     method: Method = "reinforcement" if reference else shape.method
+    remote = _remote(file, method)
+    unused = _unused(file, shape, reference)
+    spoken = language_of(["\n".join(pair) for pair in shape.pairs])
+    beside = siblings_of(file.path)
+    held_out = _held_out(file, shape, beside)
     return Proposal(
         file=file,
         shape=shape,
         method=method,
         reference=reference,
         exact=reference is not None and all(len(str(row[reference])) <= LONGEST_EXACT for row in file.rows),
-        remote=_remote(file, method),
+        remote=remote,
         language="ja" if 2 * japanese >= len(shape.pairs) else "en",
         rows=len(distinct),
         validation=_validation(len(distinct)),
-        questions=_questions([question for question, _ in distinct]),
-        notes=tuple(_notes(file, shape, reference, len(distinct))),
+        spoken=spoken,
+        unused=unused,
+        held_out=held_out,
+        notes=(
+            *_notes(file, shape, reference, len(distinct)),
+            *_unused_notes(unused),
+            *_sibling_notes(beside, held_out),
+            *_language_notes(spoken, remote=remote),
+        ),
     )
 
 
@@ -93,7 +117,7 @@ def _shape(file: DataFile, user: str | None, assistant: str | None) -> Shape:
     if not given:
         asks = find_column(file.columns, names.USER)
         both = asks is not None and find_column(file.columns, names.ASSISTANT, asks) is not None
-        found = (None if both else find_log(file)) or find_preferences(file)
+        found = (None if both else find_log(file)) or find_preferences(file) or find_classified(file)
     found = found or find_question_answer(file, user, assistant)
     if found is None:
         raise _unclear(file, "it is unclear which columns are the question and the answer")
@@ -152,12 +176,72 @@ def _validation(rows: int) -> float | int | None:
     return min(2, rows - FEWEST_EXAMPLES) if rows > FEWEST_EXAMPLES + 1 else None
 
 
-def _questions(asked: Sequence[str]) -> tuple[str, ...]:
-    """Return questions from all over the data, short ones of a single line."""
-    short = [text for text in dict.fromkeys(asked) if 0 < len(text.strip()) <= LONGEST_QUESTION]
-    single = [text for text in short if "\n" not in text.strip()] or short
-    wanted = min(QUESTIONS, len(single))
-    return tuple(single[(2 * index + 1) * len(single) // (2 * wanted)].strip() for index in range(wanted))
+def _unused(file: DataFile, shape: Shape, reference: str | None) -> tuple[str, ...]:
+    """Return the columns that the experiment doesn't use."""
+    if file.format in EXPORTS or reference is not None:
+        return ()
+    used = {*CHAT_KEYS, *PREFERENCE_KEYS, *LEGACY_KEYS} if shape.columns is None else set()
+    used |= {str(column) for column in (shape.columns or {}).values()}
+    used |= {str(shape.source.get(key)) for key in ("group_by", "order_by")}
+    where = str(shape.source.get("where") or file.reading.where or "")
+    said = set(re.findall(r"\w+", where)) | set(re.findall(r"'([^']+)'", where))
+    return tuple(name for name in file.columns if name not in used and name not in said)
+
+
+def _unused_notes(unused: Sequence[str]) -> Iterator[str]:
+    if not unused:
+        return
+    pictures = [name for name in unused if plain_name(name) in map(plain_name, names.PICTURES.split())]
+    shown = ", ".join(map(repr, unused[:MOST_NAMED])) + (", …" if len(unused) > MOST_NAMED else "")
+    yield f"Not used: {shown}. To use a column, name it in a template of `prompt`: {{{{ column }}}}."
+    if pictures:
+        yield f"The pictures of {pictures[0]!r} are not used: models here learn texts alone."
+
+
+def _held_out(file: DataFile, shape: Shape, beside: Siblings) -> dict[str, tuple[Path, ...]]:
+    """Return the files beside this one whose rows are held out; those that can be read as it is."""
+    needed = {str(column) for column in (shape.columns or {}).values() if column}
+    found = {}
+    for role, paths in (("validation", beside.validation), ("test", beside.test)):
+        usable = tuple(path for path in paths if _reads_alike(path, file, needed))
+        if usable:
+            found[role] = usable
+    return found
+
+
+def _reads_alike(path: Path, file: DataFile, needed: set[str]) -> bool:
+    try:
+        other = read_data_file(
+            path, encoding=file.encoding, sheet=file.sheet, query=file.query, asked=file.source_keys
+        )
+    except DataError:
+        return False
+    same = other.chat == file.chat and other.reading.shape == file.reading.shape
+    return same and needed <= set(other.columns) and other.format == file.format
+
+
+def _sibling_notes(beside: Siblings, held_out: Mapping[str, tuple[Path, ...]]) -> Iterator[str]:
+    for role, paths in held_out.items():
+        listed = ", ".join(path.name for path in paths)
+        yield f"Beside the file: {listed}. The experiment holds these rows out (`split.{role}`)."
+    for path in (*beside.validation, *beside.test):
+        if not any(path in paths for paths in held_out.values()):
+            yield f"{path.name} is beside the file, but not used: its rows are not like those of the file."
+    if beside.more:
+        yield (
+            f"Other parts of these data are not used: {', '.join(path.name for path in beside.more[:MOST_NAMED])}. "
+            "A `path` such as train-*.jsonl takes all of them."
+        )
+
+
+def _language_notes(spoken: str | None, *, remote: str | None) -> Iterator[str]:
+    if remote is not None or spoken in (None, "en"):
+        return
+    language, target = TITLES[spoken], other_target(spoken)
+    yield (
+        f"The data are in {language}, which smollm2-135m-instruct hardly knows. gemma-3-270m knows it: read its "
+        f"terms, then `ftrun models --accept gemma-3-270m`, and run with --target {target}."
+    )
 
 
 def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> Iterator[str]:
@@ -165,7 +249,17 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
 
     `reference` is the field that a grader compares answers with; `rows` counts the different ones.
     """
-    roles = shape.source.get("roles")
+    yield from file.remarks
+    yield from file.reading.notes
+    yield from shape.notes
+    if shape.labels and all(one.isdecimal() for one in shape.labels):
+        yield (
+            "The labels are numbers. Names teach more: put them into `prompt.assistant`, "
+            "such as {{ ['bad', 'good'][label | int] }}, and into the system prompt."
+        )
+    if file.format in EXPORTS:
+        yield from export_notes(file, shape)
+    roles = None if file.format in EXPORTS else shape.source.get("roles")
     if shape.guessed and roles:
         asks, answers = roles["user"][0], roles["assistant"][0]
         yield f"By who speaks first, {asks!r} asks and {answers!r} answers. If not, fix `roles`."
@@ -184,15 +278,9 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
             "No message is from the assistant, so there is nothing to imitate. Rows for a grader need "
             "`train: {method: reinforcement, grader: …}`."
         )
-    if shape.guessed and shape.columns and not roles:
+    if shape.guessed and shape.columns and not roles and file.format not in EXPORTS:
         yield from _guessed_columns(file, str(shape.columns["user"]), str(shape.columns["assistant"]))
-    if file.unsure:
-        first = " ".join(str(value) for value in file.rows[0].values())[:40]
-        yield (
-            f"The file is not UTF-8, and its encoding is a guess: read as {file.encoding}, its first row is "
-            f"“{first}”. If that is not what it says, fix `encoding`."
-        )
-    elif file.encoding is not None:
+    if file.encoding is not None:
         yield f"The file is {file.encoding}, not UTF-8; the experiment says so."
     if rows < FEWEST_EXAMPLES:
         yield (

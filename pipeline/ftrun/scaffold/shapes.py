@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ftrun.protocol.spec import ROLES, SYSTEM_ROLES, Method
 from ftrun.scaffold import names
+from ftrun.scaffold.columns import Columns
 from ftrun.scaffold.data_file import DataFile
 from ftrun.scaffold.names import find_column, plain_name
+from ftrun.scaffold.row_shapes import WORDS, find_labelled
 
 Row = Mapping[str, Any]
 Pair = tuple[str, str]  # question and answer of an example; of a chat, its first question and all of it
@@ -21,7 +22,8 @@ JINJA_WORDS = (
     "range dict lipsum cycler joiner namespace varargs kwargs"
 )
 MOST_SPEAKERS = 20  # different ones; more are names of people, not roles
-CLEAR = 2  # times as long as the next column: then the longest columns are taken
+LONGEST_DEFAULT = 200  # characters of a system prompt that rows without one get
+MOST_LINES = 10  # shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,8 @@ class Shape:
 
     `words` describe them. `columns` are named by what they hold (None: the rows are ready), `renamed` has new
     and old names. `source` has keys of the source, `templates` those of `prompt`. `guessed`: the names of
-    columns or speakers did not say so. `unknown`: speakers of a log without a role.
+    columns or speakers did not say so. `unknown`: speakers of a log without a role. `labels`: all answers,
+    where texts are classified. `notes` say what was left out.
     """
 
     words: str
@@ -43,17 +46,21 @@ class Shape:
     needs_system: bool = True
     guessed: bool = False
     unknown: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def ready_rows(file: DataFile) -> Shape:
     """Return the shape of rows that need no templates: chats, else preferences as the API takes them."""
     asked = [messages_in(row if file.chat else row["input"]) for row in file.rows]
     said = [[one.get("content") for one in messages if one.get("role") == "user"] for messages in asked]
+    if file.reading.shape == "alpaca":
+        said = [texts[-1:] for texts in said]  # what comes before it is history
     first = [next((text for text in texts if isinstance(text, str)), "") for texts in said]
     whole = [repr(row.get("messages", "") if file.chat else row) for row in file.rows]
-    chats = "ShareGPT conversations, which become chats" if file.sharegpt else "ready chats"
+    ready = "ready chats" if file.chat else "ready preferences"
     return Shape(
-        words=chats if file.chat else "ready preferences",
+        words=WORDS.get(file.reading.shape or "", ready),
         pairs=list(zip(first, whole, strict=True)),
         method="supervised" if file.chat else "dpo",
         needs_system=not all(any(one.get("role") in SYSTEM_ROLES for one in messages) for messages in asked),
@@ -184,61 +191,120 @@ def _at(row: Row, column: str, path: str) -> str:
 
 
 def find_question_answer(file: DataFile, user: str | None, assistant: str | None) -> Shape | None:
-    """Return the columns of question and answer, by name or content; None if that is unclear."""
-    asks = user or find_column(file.columns, names.USER, assistant)
-    answers = assistant or find_column(file.columns, names.ASSISTANT, asks)
-    if asks is None or answers is None:
-        longest = _longest_columns(file, 1 if asks or answers else 2, asks, answers)
-        if not longest:
-            return None
-        return _question_answer(file, asks or longest[0], answers or longest[-1], guessed=True)
+    """Return the columns of question and answer, by name or content; None if there are none.
+
+    UnclearError if a person must choose.
+    """
+    chosen = Columns(file.path, file.columns, file.rows).choose(user, assistant)
+    if chosen is None:
+        return None
+    asks, answers = chosen.user, chosen.assistant
     # Alpaca's rows have a question in two columns
-    context = find_column(file.columns, "input", asks) if user is None else None
-    alpaca = plain_name(asks) == "instruction" and context != answers
-    return _question_answer(file, asks, answers, context if alpaca else None)
+    alpaca = plain_name(asks) == "instruction" and user is None
+    context = find_column(file.columns, "input", asks, answers) if alpaca else None
+    context = context or _texts_called(file, names.CONTEXT, asks, answers)
+    system = _texts_called(file, names.SYSTEM, asks, answers, context)
+    return _question_answer(file, asks, answers, context, system, guessed=chosen.guessed)
+
+
+def _texts_called(file: DataFile, wanted: str, *taken: str | None) -> str | None:
+    """Return a column with one of these names whose values are texts, or empty."""
+    found = find_column(file.columns, wanted, *taken)
+    values = [row.get(found) for row in file.rows] if found is not None else []
+    texts = all(value is None or isinstance(value, str) for value in values)
+    return found if texts and any(map(_is_filled, values)) else None
+
+
+def _is_filled(value: Any) -> bool:
+    return value is not None and bool(str(value).strip())
+
+
+def find_classified(file: DataFile) -> Shape | None:
+    """Return which columns hold texts and their labels; None if the file is no such table."""
+    found = find_labelled(file.columns, file.rows)
+    if found is None or find_column(file.columns, names.ASSISTANT, found.label, found.text) is not None:
+        return None
+    shown = ", ".join(found.labels[:5]) + (", …" if len(found.labels) > 5 else "")
+    return replace(
+        _question_answer(file, found.text, found.label),
+        words=f"{found.label!r} classifies {found.text!r}: {shown}",
+        labels=found.labels,
+    )
 
 
 def _question_answer(
-    file: DataFile, user: str, assistant: str, context: str | None = None, *, guessed: bool = False
+    file: DataFile,
+    user: str,
+    assistant: str,
+    context: str | None = None,
+    system: str | None = None,
+    *,
+    guessed: bool = False,
 ) -> Shape:
     columns = {"user": user, "assistant": assistant}
-    renamed = _renamed({**columns, "context": context} if context else columns, file)
+    more = {name: column for name, column in (("context", context), ("system", system)) if column}
+    renamed = _renamed({**columns, **more}, file)
     templates = {key: f"{{{{ {_name(column, renamed)} }}}}" for key, column in columns.items()}
+    if system:
+        templates = {"system": _system_template(file, system, _name(system, renamed)), **templates}
     if context:
-        more = _name(context, renamed)
-        templates["user"] += f"{{% if {more} is defined and {more} %}}\n\n{{{{ {more} }}}}{{% endif %}}"
+        name = _name(context, renamed)
+        templates["user"] += f"{{% if {name} is defined and {name} %}}\n\n{{{{ {name} }}}}{{% endif %}}"
     asked = (user, context) if context else (user,)
+    filled = [_is_filled(row.get(user)) and _is_filled(row.get(assistant)) for row in file.rows]
+    blank = None if all(filled) or not any(filled) else _filled_where(file, columns, renamed)
+    where = f"({file.reading.where}) and ({blank})" if blank and file.reading.where else blank
     return Shape(
         words=f"{user!r} asks, {assistant!r} answers",
         pairs=[
             ("\n\n".join(filter(None, (_at(row, one, "") for one in asked))), _at(row, assistant, ""))
-            for row in file.rows
+            for row, usable in zip(file.rows, filled, strict=True)
+            if usable or blank is None
         ],
-        columns=columns,
+        columns={**columns, **more},
         renamed=renamed,
+        source={"where": where} if where else {},
         templates=templates,
+        needs_system=system is None,
         guessed=guessed,
+        notes=tuple(_left_out(file, filled)) if blank else (),
     )
 
 
-def _longest_columns(file: DataFile, needed: int, *taken: str | None) -> list[str]:
-    """Return the columns with the longest texts in the order of the file; none if that is unclear."""
-    lengths = {name: _text_length(file, name) for name in file.columns if name not in taken}
-    texts = sorted((name for name in lengths if lengths[name]), key=lambda name: -lengths[name])
-    if len(texts) < needed:
-        return []
-    if len(texts) > needed and lengths[texts[needed - 1]] < CLEAR * lengths[texts[needed]]:
-        return []
-    return sorted(texts[:needed], key=file.columns.index)
-
-
-def _text_length(file: DataFile, column: str) -> float:
-    """Return the mean length of a column of texts; 0 for numbers, dates, labels and what is not text."""
+def _system_template(file: DataFile, column: str, name: str) -> str:
+    """Return the template of a system prompt that each row brings; rows without one get a usual one."""
     values = [row.get(column) for row in file.rows]
-    texts = [value for value in values if isinstance(value, str) and sum(map(str.isalpha, value)) > 1]
-    if len(texts) < 0.8 * len(values) or len(set(texts)) < 0.5 * len(texts):
-        return 0.0
-    return statistics.fmean(map(len, texts))
+    if all(map(_is_filled, values)):
+        return f"{{{{ {name} }}}}"
+    usual = Counter(str(value) for value in values if _is_filled(value)).most_common(1)[0][0]
+    if "'" in usual or "\\" in usual or "\n" in usual or len(usual) > LONGEST_DEFAULT:
+        usual = "You are an assistant who answers briefly and clearly."
+    return f"{{{{ {name} | default('{usual}', true) }}}}"
+
+
+def _filled_where(file: DataFile, columns: Mapping[str, str], renamed: Mapping[str, str]) -> str:
+    """Return the condition that leaves out rows whose question or answer is empty."""
+    parts = []
+    for column in columns.values():
+        values = [row.get(column) for row in file.rows]
+        if all(map(_is_filled, values)):
+            continue
+        name = _name(column, renamed)
+        parts.append(
+            f"{name} | default('', true) | trim != ''"
+            if all(value is None or isinstance(value, str) for value in values)
+            else f"{name} is defined and {name} is not none and {name} | string | trim != ''"
+        )
+    return " and ".join(parts)
+
+
+def _left_out(file: DataFile, filled: Sequence[bool]) -> Iterator[str]:
+    """Yield which rows the condition leaves out."""
+    number = filled.count(False)
+    yield f"{number} {'row' if number == 1 else 'rows'} without a question or an answer left out (`where`)."
+    if file.lines:
+        lines = [str(line) for line, one in zip(file.lines, filled, strict=True) if not one]
+        yield f"Left out: lines {', '.join(lines[:MOST_LINES])}{', …' if len(lines) > MOST_LINES else ''}."
 
 
 def _renamed(columns: Mapping[str, str], file: DataFile) -> dict[str, str]:

@@ -37,6 +37,9 @@ CODES: dict[str, Code] = {
     "no_rows": _error("Add at least ten rows."),
     # tables, and the choice of rows and columns
     "header": _error("Give every column a unique name in the first line."),
+    "separator": _error("Set `separator` on the source: the character between the values, or `tab`."),
+    "separator_found": _note("No action needed; `separator:` on the source would make it explicit."),
+    "index_column": _note("No action needed; give the column a name if it is to be used."),
     "json_in_table": _error("Add `format: jsonl` (or `json`) to the source, or rename the file."),
     "ragged_row": _error('Quote a value that contains the separator or a line break: "a, b".'),
     "csv_quotes": _error('Double a quote inside a quoted value: "He said ""no""."'),
@@ -56,11 +59,19 @@ CODES: dict[str, Code] = {
     "json_number": _error("Write null or a number; JSON has no NaN and no Infinity."),
     "json_surrogate": _error(r"Delete the lone surrogate, or write the whole pair: \ud83d\ude00."),
     "json_row": _error('Write each row as an object: {"messages": [...]} or {"question": "...", ...}.'),
+    "records": _error("Fix `records` of the source: the key whose list holds the rows."),
+    "records_found": _note("No action needed; `records:` on the source would make it explicit."),
+    "chat_export": _error("Export the chat again as text or JSON, and leave the file as it is."),
+    "chat_left_out": _note("No action needed: pictures, calls and the service's own lines have no text."),
     "json_one_line": _note(
         "To get line numbers in messages, indent it: python3 -m json.tool --no-ensure-ascii OLD.json NEW.json"
     ),
     "json_array_in_jsonl": _error("Add `format: json` to the source, or name the file .json."),
-    "json_pretty_printed": _error("Write each object on one line: jq -c . OLD.jsonl > NEW.jsonl"),
+    "json_pretty_printed": _error(
+        'Write each object on one line: python3 -X utf8 -c "import json, re, sys; '
+        "[print(json.dumps(json.loads(one), ensure_ascii=False)) for one in "
+        "re.split(r'(?<=})\\s*\\n\\s*(?={)', sys.stdin.read())]\" < OLD.jsonl > NEW.jsonl"
+    ),
     "jsonl_in_json": _error("Add `format: jsonl` to the source, or name the file .jsonl."),
     # conversations of several rows
     "group_column": _error("Name a column of the file in `group_by` and `order_by`."),
@@ -72,7 +83,9 @@ CODES: dict[str, Code] = {
     # chat examples
     "mixed_templates": _error("Ready-made chats use `prompt.system` only; delete the other templates."),
     "legacy_functions": _error("Set `data.legacy_functions: upgrade` to make them tools, or fix the rows."),
-    "sharegpt": _error("Set `data.sharegpt: convert`, which turns them into chats."),
+    "sharegpt": _error("Add `shape: chat` to the source, which turns them into chats."),
+    "other_shape": _error("Add the `shape` of the rows to the source, which converts them."),
+    "shape": _error("Fix the row, or delete it; or fix `shape` of the source."),
     "empty_messages": _error("Give the row at least a user message and an assistant message."),
     "message_shape": _error('Write a message as {"role": "user", "content": "..."}.'),
     "role": _error("Use system, developer, user, assistant or tool."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ftrun.data.diagnostics.findings import FilePlace
 from ftrun.data.examples.other_forms import converted, is_sharegpt, upgraded, without_empty_keys
+from ftrun.data.shapes.recognising import described
 from ftrun.data.types import Row
 from ftrun.errors import ConfigError, DataError, UserError
 from ftrun.experiment.model import Experiment
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
+MESSAGE_PATH = re.compile(r"(?:input\.)?messages\[\d+\]|(?:non_)?preferred_output\[\d+\]")
 ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
 LIST_FIX = 'Write "messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}].'
 READY_FIX = "Fill it in, or delete the row."
@@ -73,9 +75,7 @@ class ExampleMaker:
                 return self._ready(values, row, place)
             if not self._given and self._method == "supervised" and is_completion(values):
                 return self._ready(values, row, place)
-            if is_sharegpt(values) and not self._given:
-                words = "the row has `conversations`, as ShareGPT writes them, not `messages`"
-                place.add("sharegpt", words, row.line, once=True)
+            if not self._given and self._is_of_a_shape(values, row, place):
                 return None
             other = None if self._given else other_method(values, self._method)
             if other is not None:
@@ -136,7 +136,7 @@ class ExampleMaker:
             return None
         chat = chat_of(made)
         flawless = chat is not None and self._takes_chats and is_sound_example(chat)  # as most rows are
-        if not flawless and not self._is_usable(made, row, place):
+        if not flawless and not self._is_usable(made, values, row, place):
             return None
         if self._prompt.system is None or "messages" not in asked or _is_opened(asked["messages"], chat):
             return TrainingRow(made, chat)
@@ -149,11 +149,14 @@ class ExampleMaker:
         asked["messages"] = [system, *asked["messages"]]
         return None if empty else TrainingRow(made, chat_of(made))
 
-    def _is_usable(self, made: dict[str, Any], row: Row, place: FilePlace) -> bool:
+    def _is_usable(self, made: dict[str, Any], values: Mapping[str, Any], row: Row, place: FilePlace) -> bool:
         """Return whether a row has nothing but warnings; all of them are reported."""
         faults = list(row_faults(made, self._method))
+        wrong = any(fault.code not in WARNINGS for fault in faults)
+        if wrong and not self._given and self._is_of_a_shape(values, row, place):
+            return False
         self._report(faults, row, place)
-        if any(fault.code not in WARNINGS for fault in faults):
+        if wrong:
             return False
         return self._allowed(made, row, place) and self._gradable(made, row, place)
 
@@ -190,12 +193,22 @@ class ExampleMaker:
             place.add("grader_field", message, row.line, once=True)
         return not missing
 
+    def _is_of_a_shape(self, values: Mapping[str, Any], row: Row, place: FilePlace) -> bool:
+        """Return whether a row of a source without `shape` has one; a problem then says which, once."""
+        if row.places is not None or row.lines:
+            return False
+        found = described(values, self._method)
+        if found is not None:
+            place.add(found.code, found.message, row.line, hint=found.hint, once=True)
+        return found is not None
+
     def _report(self, faults: list[Fault], row: Row, place: FilePlace) -> None:
         for fault in faults:
             found = MESSAGE_INDEX.match(fault.field) if row.lines else None
             line = row.lines[int(found[1])] if found else row.line
             hint = fault.hint or (self._blank_fix(fault) if fault.code == "empty_content" else None)
-            place.add(fault.code, fault.message, line, hint=hint, once=fault.code in WARNINGS)
+            words = fault.message if row.places is None else _in_the_file(fault.message, row.places)
+            place.add(fault.code, words, line, hint=hint, once=fault.code in WARNINGS)
 
     def _blank_fix(self, fault: Fault) -> str | None:
         """Return how to leave out rows where the column is empty that alone makes up the message."""
@@ -223,6 +236,11 @@ class ExampleMaker:
 
             self._renderer = Renderer(self._experiment)
         return self._renderer
+
+
+def _in_the_file(words: str, places: Mapping[str, str]) -> str:
+    """Return a message about a converted row with the places of its messages in the row of the file."""
+    return MESSAGE_PATH.sub(lambda found: places.get(found[0], found[0]), words)
 
 
 def _is_opened(messages: list[Any], chat: Chat | None) -> bool:

@@ -16,6 +16,7 @@ from ftrun.files import digest, sha256_file
 
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 CELLS_VERSION = 2  # raise it when the same workbook would give other values
+SHAPES_VERSION = 1  # raise it when a row of a shape would become another one
 MASK_VERSION = 4  # raise it when other finds would be masked
 
 
@@ -74,6 +75,13 @@ def _file(file: SourceFile) -> dict[str, Any]:
     # absent where not given: what was prepared before there were these keys is still what it was
     more = {
         "cells version": CELLS_VERSION if file.format == "xlsx" else None,
+        "shape": source.shape,
+        "shapes version": SHAPES_VERSION if source.shape else None,
+        "separator": source.separator,
+        "header row": source.header_row,
+        "records": source.records,
+        "pause": source.pause,
+        "turns": source.turns,
         "sheet": source.sheet,
         "query": source.query or (source.sql.query if source.sql else None),
         "where": source.where,

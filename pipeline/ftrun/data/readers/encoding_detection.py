@@ -33,7 +33,11 @@ MOST_SMALL_VOWELS = 0.05  # of the hiragana
 NO_KANA = 30  # characters beyond ASCII: so many without any kana are not Japanese
 SPARSE = 100  # a block with fewer characters beyond ASCII than this is not judged by its shares
 FIRST_LEVEL = (0x889F, 0x9872)  # the kanji in general use: JIS level 1, by its codes in Shift_JIS
-LEAST_PLAIN = 0.3  # of UTF-16: ASCII and kana
+LEAST_PLAIN = 0.9  # of UTF-16: ASCII and everyday scripts
+EVERYDAY = (  # Latin to Arabic, Devanagari, Thai, punctuation, kana, kanji, hangul, full-width forms
+    *("\xa0\u024f", "\u0300\u06ff", "\u0900\u097f", "\u0e00\u0e7f", "\u2010\u2122", "\u3000\u30ff"),
+    *("\u4e00\u9fff", "\uac00\ud7a3", "\uff01\uffee", "\ud800\udfff", "\U0001f300\U0001faff"),
+)
 ESCAPED = re.compile(rb"\x1b\$[@B]|\x1b\([BJI]")  # ISO-2022-JP; in every other respect it is ASCII
 
 
@@ -186,14 +190,20 @@ def _everyday(reading: CharacterCounts) -> float:
 def _sure_utf16(sample: bytes) -> str | None:
     whole = sample[: len(sample) // 2 * 2]
     for name, zeros, others in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
-        one_sided = whole[zeros::2].count(0) > 1 and not whole[others::2].count(0)
+        # 一 (U+4E00) and its like have a zero in the other byte
+        one_sided = whole[zeros::2].count(0) > 1 + 2 * whole[others::2].count(0)
         text = _decoded(whole, name) if one_sided else None
         if text is None or "\n" not in text or not _reads_as_utf16(whole, name):
             continue
-        plain = sum(character < "\x7f" or "\u3041" <= character <= "\u30fc" for character in text)
         other = "utf-16-be" if name == "utf-16-le" else "utf-16-le"
+        plain = sum(map(_is_plain, text))
         return name if plain >= LEAST_PLAIN * len(text) and not _reads_as_utf16(whole, other) else None
     return None
+
+
+def _is_plain(character: str) -> bool:
+    """Return whether a character is of everyday text in an everyday script."""
+    return character < "\x7f" or any(first <= character <= last for first, last in EVERYDAY)
 
 
 def _reads_as_utf16(block: bytes, encoding: str) -> bool:
@@ -208,5 +218,5 @@ def _reads_as_utf16(block: bytes, encoding: str) -> bool:
 def _likely_utf16(sample: bytes) -> str | None:
     odd, even = sample[1::2].count(0), sample[0::2].count(0)
     name = "utf-16-le" if odd > even else "utf-16-be"
-    likely = max(odd, even) > max(1, 8 * min(odd, even), len(sample) // 200)
+    likely = max(odd, even) > max(1, 2 * min(odd, even), len(sample) // 200)
     return name if likely and _decoded(sample, name) is not None else None

@@ -6,6 +6,7 @@ Nothing is replaced: a byte that the encoding does not have is an error at its l
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from ftrun.data.readers.encoding_detection import (
     sure_encoding,
 )
 from ftrun.data.readers.gzip_files import open_data, read_problems
+from ftrun.data.readers.plausibility import readings, stays_plausible, sure_reading
 
 MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -37,6 +39,10 @@ NOT_TEXT = (
     (b"PAR1", "a Parquet file"),
     (b"SQLite format 3", "an SQLite database"),
 )
+JAPANESE = ("cp932", "euc_jp")  # sure only where `sure_encoding` says so
+MOST_CANDIDATES = 4
+MOST_SHOWN = 90  # characters of a line
+FEWEST_UTF8 = 3  # characters of a line
 CHUNK = 1 << 16  # decodes twice as fast as a megabyte at a time
 SAMPLE = 1 << 16
 
@@ -110,29 +116,76 @@ def _found(path: Path, place: FilePlace) -> tuple[str, bool]:
         words = "this is not UTF-8 text: it has escapes of ISO-2022-JP"
         place.add("encoding", words, line, hint=_hint(path, start))
         raise UnusableFileError
-    name = sure_encoding(sample)
+    name = _sure(sample)
     if name is None or not _agrees_to_the_end(path, name):
         return "utf-8", False
     place.add("encoding_found", f"read as {name}: it has no byte order mark and is not UTF-8", 1)
     return name, False
 
 
-def find_encoding(path: Path) -> str | None:
-    """Return what `encoding:` of a source should say; None where it may be left out."""
+def encoding_candidates(path: Path) -> tuple[str, ...]:
+    """Return what `encoding:` of a source may say, the likeliest first; nothing where it may be left out.
+
+    It is one alone if the whole file leaves no doubt of it.
+    """
     with open_data(path) as raw:
         head = raw.read(64)
     if any(head.startswith(mark) for mark, _ in MARKS):
-        return None
+        return ()
     start = _not_plain(path)
-    return None if start is None else likely_encoding(_sample(path, start))
+    if start is None:
+        return ()
+    sample = _sample(path, start)
+    name = _sure(sample)
+    if name is not None and _agrees_to_the_end(path, name):
+        return (name,)
+    return tuple(one for one in _likely(sample) if one != "utf-8")
 
 
-def is_sure(path: Path, name: str) -> bool:
-    """Return whether a file that has no byte order mark can be nothing but text in the encoding `name`."""
-    start = _not_plain(path)
-    return (
-        start is not None and sure_encoding(_sample(path, start)) == name and _agrees_to_the_end(path, name)
-    )
+def first_lines(path: Path, encoding: str, most: int = 3) -> list[str]:
+    """Return the first lines that are not plain ASCII as `encoding` reads them, cut where they are long."""
+    with open_data(path) as raw:
+        text = raw.read(SAMPLE).decode(encoding, "replace")
+    lines = [line for line in text.splitlines() if not line.isascii()] or text.splitlines()
+    return [line[:MOST_SHOWN] for line in lines[:most]]
+
+
+def _sure(sample: bytes) -> str | None:
+    """Return the encoding of bytes that are not UTF-8 if they can be in no other, else None."""
+    name = sure_encoding(sample)
+    if name is not None or b"\0" in sample or ESCAPED.search(sample) or _is_partly_utf8(sample):
+        return name
+    name = sure_reading(sample)
+    return None if name in JAPANESE else name
+
+
+def _likely(sample: bytes) -> list[str]:
+    """Return the encodings that bytes may be in, the likeliest first."""
+    likely = likely_encoding(sample)
+    joined = likely is None and other_encoding(sample) is not None
+    if joined or likely in ("iso2022_jp", "utf-8") or b"\0" in sample or _is_mostly_utf8(sample):
+        return [likely] if likely else []
+    found = [one.encoding for one in readings(sample)]
+    if likely is not None:
+        found.insert(1 if found and found[0] != likely else 0, likely)
+    return list(dict.fromkeys(found))[:MOST_CANDIDATES]
+
+
+def _is_partly_utf8(sample: bytes) -> bool:
+    """Return whether a line is UTF-8 with so many characters that they can't be there by chance."""
+    for line in sample.splitlines():
+        with contextlib.suppress(UnicodeDecodeError):
+            if sum(one >= "\x80" for one in line.decode()) >= FEWEST_UTF8:
+                return True
+    return _is_mostly_utf8(sample)
+
+
+def _is_mostly_utf8(sample: bytes) -> bool:
+    """Return whether more of the bytes beyond ASCII are characters of UTF-8 than are not: damage, or files joined."""
+    text = sample.decode("utf-8", "surrogateescape")
+    beyond = [one for one in text if one >= "\x80"]
+    wrong = sum("\udc80" <= one <= "\udcff" for one in beyond)
+    return len(beyond) > 2 * wrong
 
 
 def _not_plain(path: Path) -> int | None:
@@ -172,7 +225,8 @@ def _agrees_to_the_end(path: Path, name: str) -> bool:
         return True  # NULs at every other byte were the proof; reading is strict
     with open_data(path) as raw:
         while block := raw.read(SAMPLE):
-            if not agrees(block + raw.readline(), name):
+            block += raw.readline()
+            if not (agrees if name in JAPANESE else stays_plausible)(block, name):
                 return False
     return True
 
@@ -224,11 +278,13 @@ def _breaks(text: str, after_return: bool) -> int:
 
 def _hint(path: Path, offset: int, tried: str = "utf-8") -> str | None:
     sample = _sample(path, offset)
-    likely = likely_encoding(sample)
-    if likely is None and tried == "utf-8" and (other := other_encoding(sample)):
+    candidates = _likely(sample)
+    if not candidates and tried == "utf-8" and (other := other_encoding(sample)):
         return f"Some lines are UTF-8, others {other}: files were joined. Save each as UTF-8 before."
-    if likely is None or likely == tried:
+    if not candidates or candidates[0] == tried:
         return None
+    likely, *others = candidates
     if likely == "utf-8" and _not_plain(path) is not None:
         return f"Up to here it is {tried}, from here on UTF-8: files were joined. Save each as UTF-8 before."
-    return f"It looks like {likely}: set `encoding: {likely}` on the source, or save the file as UTF-8."
+    hint = f"It looks like {likely}: set `encoding: {likely}` on the source, or save the file as UTF-8."
+    return f"{hint} If that reads wrong, try {', '.join(others)}." if others else hint

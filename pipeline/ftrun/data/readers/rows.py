@@ -10,7 +10,7 @@ import contextlib
 import functools
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,18 +21,21 @@ from ftrun.data.readers.conversations import grouped
 from ftrun.data.readers.csv_rows import read_table, row_of_record
 from ftrun.data.readers.database import read_database
 from ftrun.data.readers.encodings import text_lines
+from ftrun.data.readers.exports.reading import read_export
 from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.json_rows import read_json, read_jsonl, row_of_line
 from ftrun.data.readers.querying import read_sqlite
 from ftrun.data.readers.selection import Choice, needed_columns, row_rank
 from ftrun.data.readers.sources import TEXT, SourceFile
 from ftrun.data.readers.workbook import read_workbook
+from ftrun.data.shapes.rows import shaped
+from ftrun.data.shapes.values import ShapeFault
 from ftrun.data.types import Row, take_mark
 from ftrun.experiment.model import Experiment, Source
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import nearest
 
-SEPARATORS = {"csv": ",", "tsv": "\t"}
+USUAL = {"csv": ",", "tsv": "\t"}
 Item = TypeVar("Item")
 Decode = Callable[[Any, int, FilePlace], dict[str, object] | None]
 
@@ -59,19 +62,27 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
         lines = text_lines(path, source.encoding, place)
         match file.format:
             case "csv" | "tsv":
-                header, records = read_table(lines, SEPARATORS[file.format], place)
+                header, records = read_table(
+                    lines,
+                    USUAL[file.format],
+                    place,
+                    separator=separator_of(source),
+                    header_row=source.header_row,
+                )
                 return Records(records, functools.partial(row_of_record, header))
             case "jsonl":
                 return Records(read_jsonl(lines, place), row_of_line)
             case "json":
-                return Records(read_json(lines, place), _as_it_is)
+                return Records(read_json(lines, place, source.records), _as_it_is)
+            case service:
+                return Records(read_export(service, lines, source, place), _as_it_is)
     match file.format:
         case "parquet":
             rows = read_parquet(path, place, needed)
         case "arrow":
             rows = read_arrow(path, place, needed)
         case "xlsx":
-            rows = read_workbook(path, source.sheet, place, needed)
+            rows = read_workbook(path, source.sheet, place, needed, header_row=source.header_row)
         case "sqlite":
             rows = read_sqlite(path, source.query, place, needed)
         case "sql":
@@ -80,6 +91,11 @@ def read_records(file: SourceFile, place: FilePlace, needed: Needed = None) -> R
         case other:
             raise ValueError(f"no reader for the format {other!r}")
     return Records(_unless_unreadable(rows, place), _as_it_is)
+
+
+def separator_of(source: Source) -> str | None:
+    """Return the character that the source names as separator, if it names one."""
+    return "\t" if source.separator == "tab" else source.separator
 
 
 def _as_it_is(values: dict[str, object], _line: int, _place: FilePlace) -> dict[str, object]:
@@ -110,13 +126,29 @@ def rows_of(
     decode: Decode,
     place: FilePlace,
 ) -> Iterator[Row]:
-    """Yield the good rows that some records of a file hold, with their columns renamed."""
+    """Yield the good rows that some records of a file hold, with columns renamed and shapes converted."""
     for line, record in records:
         values = decode(record, line, place)
         if values is not None and file.source.columns:
             values = _renamed(experiment, file.source, values, place, line)
-        if values is not None:
-            yield Row(line, *take_mark(values))
+        if values is None:
+            continue
+        row = Row(line, *take_mark(values))
+        shape = file.source.shape
+        made = _shaped(row, shape, file.source.roles, place) if shape is not None else row
+        if made is not None:
+            yield made
+
+
+def _shaped(
+    row: Row, shape: str, roles: Mapping[str, tuple[str, ...]] | None, place: FilePlace
+) -> Row | None:
+    try:
+        values, places = shaped(row.values, shape, roles)
+    except ShapeFault as fault:
+        place.add("shape", fault.message, row.line, hint=fault.hint)
+        return None
+    return row._replace(values=values, places=places)
 
 
 def read_rows(experiment: Experiment, file: SourceFile, place: FilePlace, choice: Choice) -> Iterator[Row]:

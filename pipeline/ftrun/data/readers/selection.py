@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ftrun.data.diagnostics.findings import FilePlace, Findings
 from ftrun.data.readers.cells import Needed
 from ftrun.data.readers.sources import TEXT, SourceFile
+from ftrun.data.shapes.rows import COLUMNS
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment, RowSample, Source
 from ftrun.experiment.places import place_of
@@ -164,6 +165,8 @@ def needed_columns(experiment: Experiment, file: SourceFile) -> Needed:
         names |= {split.stratify_by or "", *split.group_by}
     if not (experiment.prompt.user or experiment.prompt.messages):
         names |= READY | {*(MESSAGE_COLUMNS if source.group_by else ())}
+    if source.shape is not None:
+        names |= READY | COLUMNS
     texts = [template.text for _, template in named_templates(experiment)]
     texts += [f"{{{{ ({source.where}\n) }}}}"] if source.where is not None else []
     for text in texts:

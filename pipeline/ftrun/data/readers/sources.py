@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,13 +29,28 @@ ENDINGS = {
     ".sqlite3": "sqlite",
     ".db": "sqlite",
 }
-TEXT = frozenset(("csv", "tsv", "jsonl", "json"))
+EXPORTS = ("line", "whatsapp", "telegram", "discord", "slack")  # of chats
+TEXT = frozenset(("csv", "tsv", "jsonl", "json", *EXPORTS))
 USED_BY = {
     "encoding": TEXT,
+    "separator": frozenset(("csv", "tsv")),
+    "header_row": frozenset(("csv", "tsv", "xlsx")),
+    "records": frozenset(("json",)),
+    "pause": frozenset(EXPORTS),
+    "turns": frozenset(EXPORTS),
     "sheet": frozenset(("xlsx",)),
     "query": frozenset(("sqlite",)),
 }
-KINDS = {"encoding": "text files", "sheet": "Excel workbooks", "query": "SQLite files"}
+KINDS = {
+    "encoding": "text files",
+    "separator": "CSV and TSV files",
+    "header_row": "CSV, TSV and Excel files",
+    "records": "JSON files",
+    "pause": "chat exports",
+    "turns": "chat exports",
+    "sheet": "Excel workbooks",
+    "query": "SQLite files",
+}
 OTHER_TABLES = frozenset((".xls", ".xlsb", ".ods", ".numbers"))
 PACKED = ".gz"
 REVIEW_ENDING = ".review.jsonl"  # rows that nobody has approved: a glob never takes them for data
@@ -209,14 +222,15 @@ def _format(path: Path, source: Source, where: dict[str, Any], findings: Finding
 
 
 def _format_hint(path: Path) -> str | None:
-    """Return the fix for a file whose first bytes show its format, whatever its name."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        start = file.read(64).removeprefix(codecs.BOM_UTF8).lstrip()
-        if start.startswith(b'{"'):
-            return "It looks like JSON lines: add `format: jsonl` to the source, or name the file .jsonl."
-        if start[:1] == b"[":
-            return "It looks like a JSON array: add `format: json` to the source, or name the file .json."
-    return None
+    """Return the fix for a file whose content shows its format, whatever its name."""
+    from ftrun.data.readers.looking.content import TITLES, format_of  # only errors need it
+
+    found = format_of(path)
+    if found is None:
+        return None
+    if found in EXPORTS:
+        return f"The content is a chat export of {TITLES[found]}: set `format: {found}` on the source."
+    return f"The content is {TITLES[found]}: name the file .{found}, or set `format: {found}` on the source."
 
 
 def extension_of(path: Path) -> str:

@@ -6,6 +6,7 @@ is hidden, by a filter for instance, is read like the rest.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import warnings
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
 from ftrun.data.readers.cells import Needed, Numbered, ValueFault, plain, require
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Cells = Sequence[Any]  # of openpyxl: cells with `value` and `data_type`
 BATCH = 500  # rows
+MOST_TITLES = 10  # rows above the one with the column names
 MOST_TIMES = 200  # what is unpacked, in file sizes
 ALWAYS_ALLOWED = 256_000_000  # bytes unpacked, whatever the ratio
 NAME_FIX = "Give the column a name in the row of the column names, or delete its cells."
@@ -36,10 +38,11 @@ CELL = re.compile(r"([A-Z]+)([0-9]+)")
 
 
 def read_workbook(
-    path: Path, sheet: str | None, place: FilePlace, needed: Needed = None
+    path: Path, sheet: str | None, place: FilePlace, needed: Needed = None, *, header_row: int | None = None
 ) -> Iterator[Numbered]:
     """Yield (sheet row, row) of every row of `sheet`; None: of the only sheet that shows something.
 
+    `header_row` is the row with the column names; None: the first one with cells.
     What is wrong in columns that are not `needed` stops nothing.
     """
     require("openpyxl", "Excel", place)
@@ -49,10 +52,13 @@ def read_workbook(
         with closing(book):
             with _workbook_problems(place):
                 name = _chosen(book, sheet, place)
-            letters = None if needed is None else _letters(_batches(book, name, place), needed, place)
+            first = header_row or 1
+            letters = None
+            if needed is not None:
+                letters = _letters(_batches(book, name, place), needed, place, first)
             with _workbook_problems(place):
-                _add_cell_problems(raw, book[name]._worksheet_path, place, letters)
-            yield from _rows(_batches(book, name, place), place, needed)
+                _add_cell_problems(raw, book[name]._worksheet_path, place, letters, above=header_row)
+            yield from _rows(_batches(book, name, place), place, needed, first)
 
 
 @contextmanager
@@ -120,22 +126,24 @@ def _batches(book: Workbook, name: str, place: FilePlace) -> Iterator[Cells]:
         yield from batch
 
 
-def _letters(sheet_rows: Iterator[Cells], needed: frozenset[str], place: FilePlace) -> frozenset[str]:
+def _letters(
+    sheet_rows: Iterator[Cells], needed: frozenset[str], place: FilePlace, first: int
+) -> frozenset[str]:
     """Return the letters of the columns whose names are `needed`."""
     from openpyxl.utils import get_column_letter
 
     for number, cells in enumerate(sheet_rows, 1):
-        if any(cell.value is not None for cell in cells):
+        if number >= first and any(cell.value is not None for cell in cells):
             names = enumerate(_header(cells, number, place), 1)
             return frozenset(get_column_letter(index) for index, name in names if name in needed)
     return frozenset()
 
 
-def _rows(sheet_rows: Iterator[Cells], place: FilePlace, needed: Needed) -> Iterator[Numbered]:
+def _rows(sheet_rows: Iterator[Cells], place: FilePlace, needed: Needed, first: int) -> Iterator[Numbered]:
     header: list[str | None] | None = None
     known: bool | None = None  # whether the header was held against a row
     for number, cells in enumerate(sheet_rows, 1):
-        if all(cell.value is None for cell in cells):
+        if number < first or all(cell.value is None for cell in cells):
             continue
         if header is None:
             header = _header(cells, number, place)
@@ -164,10 +172,29 @@ def _refuse_title(header: Sequence[str | None], cells: Cells, number: int, place
     filled = sum(cell.value is not None for cell in cells)
     if len(names) == 1 < filled:
         words = f"the first row with cells has only “{names[0][:40]}”, but row {number} has {filled} cells"
-        hint = "If it is a title, delete all rows above the one with the column names."
+        hint = (
+            f"If it is a title, and row {number} has the names: `header_row: {number}` on the source (for "
+            f"`ftrun init`: --header-row {number})."
+        )
         place.add("header", words, number, hint=hint)
         raise UnusableFileError
     return True
+
+
+def title_above(path: Path, sheet: str | None) -> int | None:
+    """Return the row with the column names if there is a title above it; None if not, or if it is unclear."""
+    place = FilePlace(path.name, Findings())
+    with contextlib.suppress(UnusableFileError), path.open("rb") as raw, _workbook_problems(place):
+        require("openpyxl", "Excel", place)
+        with closing(_loaded(raw, path.stat().st_size, place)) as book:
+            rows = _batches(book, _chosen(book, sheet, place), place)
+            titled = False
+            for number, cells in enumerate(itertools.islice(rows, MOST_TITLES), 1):
+                filled = sum(cell.value is not None for cell in cells)
+                if filled > 1:
+                    return number if titled else None
+                titled = titled or filled == 1
+    return None
 
 
 def _text(value: Any) -> str:
@@ -185,6 +212,8 @@ def _values(
         if cell.value is None or (name is None and needed is not None):
             continue
         try:
+            if name is None and _is_row_number(header, index, cell.value):
+                continue
             if name is None:
                 words = f"the column {cell.column_letter} has cells, but no name above them"
                 place.add("value", words, number, hint=NAME_FIX, once=True)
@@ -198,6 +227,12 @@ def _values(
     return row if good else None
 
 
+def _is_row_number(header: Sequence[str | None], index: int, value: Any) -> bool:
+    """Return whether a value is that of an index, which data frames write first and without a name."""
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return whole and not any(header[: index + 1])
+
+
 def _value(cell: Any) -> Any:
     if cell.data_type == "e":
         raise ValueFault(f"shows the error {cell.value}")
@@ -209,11 +244,16 @@ def _value(cell: Any) -> Any:
 
 
 def _add_cell_problems(
-    workbook: IO[bytes], part: str, place: FilePlace, columns: frozenset[str] | None = None
+    workbook: IO[bytes],
+    part: str,
+    place: FilePlace,
+    columns: frozenset[str] | None = None,
+    *,
+    above: int | None = None,
 ) -> None:
     """Add a problem for each merged range and each formula without a value, which openpyxl does not report.
 
-    Only in `columns`, by their letters; None: in all.
+    Only in `columns`, by their letters (None: in all), and from the row `above` on.
     """
     with zipfile.ZipFile(workbook) as archive:
         name = part.lstrip("/")
@@ -222,7 +262,7 @@ def _add_cell_problems(
                 return
         with archive.open(name) as xml:
             for _, element in ElementTree.iterparse(xml):  # noqa: S314 - expat bounds entities by itself
-                _add_cell_problem(element, place, columns)
+                _add_cell_problem(element, place, columns, above or 1)
 
 
 def _has_marks(xml: IO[bytes]) -> bool:
@@ -234,7 +274,12 @@ def _has_marks(xml: IO[bytes]) -> bool:
     return False
 
 
-def _add_cell_problem(element: ElementTree.Element, place: FilePlace, columns: frozenset[str] | None) -> None:
+def _add_cell_problem(
+    element: ElementTree.Element, place: FilePlace, columns: frozenset[str] | None, first: int
+) -> None:
+    where = element.get("r") if element.tag.endswith("}c") else element.get("ref")
+    if (_row(where or "") or first) < first:
+        return  # above the header: a title is often merged
     match element.tag.rpartition("}")[2]:
         case "c" if _lacks_value(element) and _touches(cell := element.get("r", "?"), columns):
             message = f"the cell {cell} has a formula, but the file does not hold its value"

@@ -13,7 +13,17 @@ from ftrun.experiment.places import shown_value
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 KINDS = ("path", "sql", "dataset")
-OF_FILES = ("format", "encoding", "sheet", "query")  # keys that need `path`
+OF_FILES = (
+    "format",
+    "encoding",
+    "separator",
+    "header_row",
+    "records",
+    "pause",
+    "turns",
+    "sheet",
+    "query",
+)  # keys that need `path`
 COMMENT_OR_TEXT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", re.DOTALL)
 READING = re.compile(r"\s*\(*\s*(?:select|with|values)\b", re.IGNORECASE)
 ONE_EQUAL = re.compile(r"(?<![=<>!])=(?!=)")
@@ -60,8 +70,12 @@ def _sources(document: Document) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
 
 
 def _group_problems(document: Document, path: KeyPath, source: Mapping[str, Any]) -> Iterator[Problem]:
+    if "shape" in source and "group_by" in source:
+        message = "`shape` is for rows that are whole conversations, `group_by` for rows that are messages"
+        hint = "Delete one of the two."
+        yield document.problem((*path, "shape"), message, code="wrong_key", hint=hint, at_key=True)
     for key in ("order_by", "roles") if "group_by" not in source else ():
-        if key in source:
+        if key in source and not (key == "roles" and "shape" in source):
             message = "this is only for rows that `group_by` turns into conversations"
             hint = "Add `group_by: COLUMN`, the column that names the conversation."
             yield document.problem((*path, key), message, code="wrong_key", hint=hint, at_key=True)
