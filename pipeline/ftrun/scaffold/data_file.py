@@ -20,7 +20,7 @@ from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, 
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
-from ftrun.scaffold.row_shapes import Reading, read_shapes
+from ftrun.scaffold.row_shapes import Reading, read_shapes, refusal
 
 LARGEST = 512_000_000  # bytes; what a provider takes
 
@@ -62,6 +62,8 @@ def read_data_file(path: Path, *, sheet: str | None = None, query: str | None = 
     findings.raise_errors()
     if not rows:
         raise unusable(path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
+    if (refused := refusal(rows)) is not None:
+        raise unusable(path, refused[0], "other_shape", refused[1])
     reading = read_shapes(rows)
     rows = reading.rows
     columns = tuple(dict.fromkeys(str(name) for row in rows for name in row))
