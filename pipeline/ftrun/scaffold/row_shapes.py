@@ -39,7 +39,7 @@ NOT_BLANK = (
     " | map(attribute='content') | map('default', '', true) | map('trim') | select('eq', '') | list == []"
 )
 PAIRS = ({"premise", "hypothesis"}, {"text", "textpair"}, {"sentencea", "sentenceb"}, {"texta", "textb"})
-LONG = 20  # characters of the mean text: then it is unclear which of two columns is labelled
+LONG = 20  # characters of a mean text: beside another one of them it is unclear which is labelled
 MOST_LABELS, LONGEST_LABEL = 30, 40
 
 
@@ -261,8 +261,11 @@ def find_labelled(columns: Sequence[str], rows: Sequence[Row]) -> Labelled | Non
         if (values := [str(row[name]) for row in rows])
     }
     compared = tuple(name for name in lengths if name == text or _is_pair(name, text))
-    others = [name for name in lengths if name not in compared and lengths[name] >= LONG]
-    if text not in lengths or len(compared) > 2 or others:
+    if text not in lengths:
+        return None
+    long = min(LONG, lengths[text] / 2)
+    others = [name for name in lengths if name not in compared and lengths[name] >= long]
+    if len(compared) > 2 or others:
         return None
     return Labelled(texts=compared, label=label, labels=tuple(name for name, _ in counts.most_common()))
 
