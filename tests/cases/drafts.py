@@ -35,7 +35,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[str, str]:
 
 
 def drafted(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> tuple[str, list[list[str]]]:
-    """Draft an experiment from the file; return its text, and what users and assistant say in each example."""
+    """Draft an experiment from the file; return its text, and what is said in each of its examples."""
     document = init(capsys, str(path), *words)
     config = Path(document["file"])
     return config.read_text(encoding="utf-8"), examples(config)

@@ -212,7 +212,8 @@ def test_line_leaves_out_what_is_no_text(capsys: pytest.CaptureFixture[str]) -> 
     """Stickers, photos, calls and lines of LINE itself are left out; texts of several lines are whole."""
     text = (
         "[LINE] 花子とのトーク履歴\n保存日時：2025/11/01 10:00\n\n2025/11/01(土)\n"
-        '10:00\t花子\t[スタンプ]\n10:01\t花子\t"今日は\n\n忙しい？"\n10:01\t花子\t[写真]\n10:01\t花子\t☎ 不在着信\n'
+        '10:00\t花子\t[スタンプ]\n10:01\t花子\t"今日は\n\n忙しい？"\n10:01\t花子\t[写真]\n'
+        "10:01\t花子\t☎ 不在着信\n"
         '10:02\t太郎\t"はい"と言います\n10:03\t太郎がグループに参加しました。\n10:04\t太郎\t[笑]\n'
         "2025/11/02(日)\n9:00\t花子\tおはよう\n9:01\t太郎\t☎ 通話時間 0:34\n9:02\t太郎\tおはよう。\n"
     )
@@ -285,7 +286,7 @@ def test_a_bot_is_the_assistant(capsys: pytest.CaptureFixture[str]) -> None:
 def test_who_answers_is_asked_where_it_is_unclear(
     capsys: pytest.CaptureFixture[str], case: str, speakers: list[str]
 ) -> None:
-    """One long conversation does not say who the assistant is: the tip has a command for each, and both work."""
+    """One long conversation doesn't say who the assistant is: the tip has a command for each, which works."""
     file = CASES / "24-chat-exports" / case
     message, hint = refusal(capsys, str(file))
     assert all(one in message for one in speakers)

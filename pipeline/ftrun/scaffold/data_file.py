@@ -32,8 +32,9 @@ LARGEST = 512_000_000  # bytes; what a provider takes
 class DataFile:
     """A data file and its rows.
 
-    `source_keys` are what else the source must say, and `remarks` say so. `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
-    says that the rows are chats, `sharegpt` that they had to be converted.
+    `encoding` is None for UTF-8 or a byte order mark, `unsure` if other encodings would do as well. `chat`
+    says that the rows are chats, `sharegpt` that they had to be converted. `source_keys` are what else the
+    source must say so that the file is read, and `remarks` name them for people.
     """
 
     path: Path
