@@ -157,7 +157,7 @@ def _chosen(
 
 
 def _ask_persona(error: UnclearPersonaError, *, as_json: bool) -> str:
-    """Return the speaker that a person chooses; without a terminal, raise the error, which has the commands."""
+    """Return the speaker that a person chooses; without a terminal, raise the error with its commands."""
     if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise error
     speakers = {str(number): name for number, name in enumerate(error.speakers, 1)}

@@ -86,7 +86,7 @@ def _messages(file: DataFile) -> list[Said]:
 
 
 def _cut(said: Sequence[Said], roles: Mapping[str, tuple[str, ...]]) -> tuple[int | None, list[Row]]:
-    """Return after how many turns a conversation ends, so that there are some, and the rows that this gives."""
+    """Return after how many turns a conversation ends so that there are some, and the rows of it."""
     for turns in (None, *LENGTHS):
         source = Source(base=Path(), key=(), roles=roles, turns=turns)
         rows = [row for _, row in turns_of(said, source)]
@@ -96,7 +96,7 @@ def _cut(said: Sequence[Said], roles: Mapping[str, tuple[str, ...]]) -> tuple[in
 
 
 def _answers(said: Sequence[Said], speakers: Sequence[str], rows: Sequence[Row]) -> str | None:
-    """Return who answers: the only bot, the only one called so, or one of two whom the other addresses."""
+    """Return who answers: the only bot, the only one called so, or that of two whom the other addresses."""
     bots = {one.speaker for one in said if one.bot}
     known = [one for one in speakers if plain_name(one) in names.SPEAKERS["assistant"].split()]
     if len(bots) == 1 or len(known) == 1:

@@ -34,9 +34,10 @@ LARGEST = 512_000_000  # bytes; what a provider takes
 class DataFile:
     """A data file and its rows.
 
-    `source_keys` are what else the source must say, and `remarks` say so. `encoding` is None for UTF-8 or a
-    byte order mark. `lines` are those of the rows, none if rows were left out. `chat` says that the rows are chats, `reading` how they were converted and which of them
-    were left out.
+    `source_keys` are what else the source must say so that the file is read, and `remarks` name them for
+    people. `encoding` is None for UTF-8 or a byte order mark. `lines` are those of the rows, none if rows were
+    left out. `chat` says that the rows are chats, `reading` how they were converted and which of them were
+    left out.
     """
 
     path: Path

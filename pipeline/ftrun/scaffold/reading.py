@@ -47,7 +47,9 @@ def reading_of(
     if form == "json":
         form, keys = _json_keys(path, encoding, asked)
     if form in ("csv", "tsv"):
-        keys = _table_keys(path, form, encoding, asked, place)
+        keys, names = _table_keys(path, form, encoding, asked, place)
+        if names and not names[0].strip() and any(names):
+            remarks.append("The first column has no name and numbers the rows, so it is not used.")
     elif form == "xlsx":
         row = asked.get("header_row") or title_above(path, sheet)
         keys = {"header_row": row} if row else {}
@@ -93,7 +95,8 @@ def _json_keys(path: Path, encoding: str | None, asked: Keys) -> tuple[str, dict
 
 def _table_keys(
     path: Path, form: str, encoding: str | None, asked: Keys, place: FilePlace
-) -> dict[str, str | int]:
+) -> tuple[dict[str, str | int], list[str]]:
+    """Return the keys that say how a table is read, and the names in its header."""
     given = str(asked["separator"]) if "separator" in asked else None
     mark = "\t" if given == "tab" else given
     lines = text_lines(path, encoding, FilePlace(path.name, Findings()))
@@ -112,4 +115,5 @@ def _table_keys(
         keys["header_row"] = asked["header_row"]
     elif look.titled:
         keys["header_row"] = look.header
-    return keys
+    header = next((record for line, record in look.records if line == look.header), None)
+    return keys, header or []

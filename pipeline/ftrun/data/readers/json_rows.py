@@ -157,8 +157,8 @@ def only_object(text: str, place: FilePlace) -> dict[str, Any]:
         hint = None if whole else CODES["json_pretty_printed"].fix
         words = "the file holds one object after the other, not an array"
         place.add("jsonl_in_json", words, line, hint=hint)
-    elif (after := skip_space(text, end)) < len(text):
-        place.add("json_syntax", "there is something after the object", 1 + text.count("\n", 0, after))
+    elif skip_space(text, end) < len(text):
+        _add_syntax(json.JSONDecodeError("there is something after the object", text, end), text, line, place)
     elif not isinstance(value, dict):
         hint = "Write an array of objects: [{...}, {...}]."
         place.add("json_row", f"the file holds {_kind(value)}, not an array of rows", line, hint=hint)

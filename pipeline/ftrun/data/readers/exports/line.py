@@ -30,6 +30,8 @@ def is_line(lines: Sequence[str]) -> bool:
     some = [line.rstrip("\r\n") for line in lines if line.strip()]
     if some and HEAD.match(some[0]):
         return True
+    if len(some) > 1 and DAY.fullmatch(some[0]) and SPACED.fullmatch(some[1]):
+        return True
     days = [index for index, line in enumerate(some[:20]) if DAY.fullmatch(line)]
     after = (some[index + 1] for index in days if index + 1 < len(some))
     return any((found := MESSAGE.fullmatch(line)) and "\t" in found[2] for line in after)

@@ -51,11 +51,11 @@ def cause_of(error: ValueError, text: str, *, row: bool) -> Cause:
     offset = getattr(error, "pos", 0)
     words = getattr(error, "msg", str(error))
     before = text[:offset].rstrip(SPACE)
-    for look in (_foreign, _mixed, _comma, _comment, _string, _bare):
+    for look in (_foreign, _mixed, _comma, _comment, _string if row else _character, _bare):
         found = look(text, min(offset, len(text)), before, words)
         if found is not None:
             return found if row else found._replace(hint=_for_whole_file(found.hint))
-    if offset >= len(text.rstrip(SPACE)) and text.strip(SPACE):
+    if (words.startswith("Unterminated") or offset >= len(text.rstrip(SPACE))) and text.strip(SPACE):
         last = max(0, len(text.rstrip(SPACE)) - 1)
         if row:
             words = "the object does not end: it is cut short, or spread over several lines"
@@ -147,12 +147,17 @@ def _comment(text: str, offset: int, before: str, words: str) -> Cause | None:
 
 
 def _string(text: str, offset: int, before: str, words: str) -> Cause | None:
-    """Recognise what may not be inside a text."""
+    """Recognise a text that a line does not close, and what may not be inside a text."""
     if words.startswith("Unterminated string"):
         words = "the text that begins here does not end in this line"
         return Cause(
             words, offset, r"Write a line break inside a text as \n, and close the text with a quote."
         )
+    return _character(text, offset, before, words)
+
+
+def _character(text: str, offset: int, before: str, words: str) -> Cause | None:
+    """Recognise what may not be inside a text."""
     if words.startswith("Invalid control character"):
         here = text[offset : offset + 1]
         name, escape = {"\n": ("line break", r"\n"), "\r": ("line break", r"\n"), "\t": ("tab", r"\t")}.get(

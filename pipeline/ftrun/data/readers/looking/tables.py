@@ -96,8 +96,11 @@ def _look(
 
 
 def _titles(records: Mapping[str, list[Record]]) -> dict[str, int]:
+    """Return the line of the header below a title, by separator."""
     lines = {mark: _title(found) for mark, found in records.items()}
-    return {mark: line for mark, line in lines.items() if line is not None}
+    known = {mark: line for mark, line in lines.items() if line is not None}
+    # by a separator that is only in the texts, the first row would be the header
+    return {mark: line for mark, line in known.items() if line == min(known.values())}
 
 
 def _records(lines: Sequence[str], separator: str, start: int, *, whole: bool) -> list[Record]:
@@ -174,3 +177,9 @@ def is_index(values: Sequence[str]) -> bool:
         return True
     counts = all(after > before or after == numbers[0] for before, after in itertools.pairwise(numbers))
     return counts and 4 * different >= len(numbers)
+
+
+def is_outer_index(values: Sequence[str]) -> bool:
+    """Return whether values are the outer level of an index: whole numbers that repeat, and count up."""
+    whole = all(INDEX.fullmatch(value) for value in values)
+    return whole and all(float(before) <= float(after) for before, after in itertools.pairwise(values))
