@@ -102,7 +102,7 @@ def _leave_out_near(gathered: Gathered) -> None:
     gone = dropped(near_pairs(indices, lambda wanted: map(compared, gathered.spool.examples(wanted))))
     if not gone:
         return
-    gathered.near, gathered.first_near = len(gone), gathered.place_of(min(gone))
+    gathered.near, gathered.near_places = len(gone), gathered.places_of(sorted(gone))
     gathered.leave_out(bytearray(index in gone for index in range(len(gathered))))
 
 
@@ -154,9 +154,11 @@ def _origin(gathered: Gathered, findings: Findings) -> Origin:
         files=gathered.files,
         rows=gathered.rows,
         duplicates=gathered.duplicates,
-        first_duplicate=gathered.first_duplicate,
+        duplicate_places=gathered.duplicate_places,
         near=gathered.near,
-        first_near=gathered.first_near,
-        warnings=[one.as_dict() for one in (*findings.warnings, *findings.notes)],
+        near_places=gathered.near_places,
+        warnings=[
+            {**one.as_dict(), "places": one.places} for one in (*findings.warnings, *findings.notes)
+        ],
         masked=dict(gathered.masked),
     )

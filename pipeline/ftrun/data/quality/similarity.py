@@ -3,7 +3,8 @@
 Texts are compared by their character 4-grams. Near examples are found by MinHash: bands that are equal give
 candidates, which are then compared exactly. Grams that many examples have (a template, a persona's phrase) do
 not count. Two examples are near when question and answer together are alike by NEAR, each of them by
-NEAR_EACH, and the same numbers are in them.
+NEAR_EACH, the same numbers are in them, and the words in which they differ say nothing else (`sameness`): rows
+of one template that differ in what they ask about are different.
 
 Per example 128 bytes are kept, 100 more while a band is searched, and the texts of the candidates. One core
 searches two to four thousand examples of a kilobyte per second; of a longer text the first and last 500
@@ -14,11 +15,13 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ftrun.data.quality.corpus import last_turn
+from ftrun.data.quality.corpus import last_turn, unsaid
+from ftrun.data.wording.sameness import CUT, Sameness, sameness
 from ftrun.protocol.faults import Example
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.protocol.texts import dialogue
@@ -46,20 +49,34 @@ Read = Callable[[Iterable[int]], Iterator[Texts]]  # the texts of ascending indi
 
 
 def compared(example: Example) -> Texts:
-    """Return what is compared: everything said except system prompts and the last answer; and that answer."""
+    """Return what is compared: everything said except system prompts and the last answer; and that answer.
+
+    Of long texts both ends; what is no text (images, calls) is represented by a hash.
+    """
     turn = last_turn(example)
     if turn is None:
-        return letters("\n".join(text for role, text in dialogue(example) if role != "system")), ""
-    said = "\n".join(text for role, text in turn.before if role not in SYSTEM_ROLES)
-    return letters(f"{said}\n{turn.question}"), letters(turn.answer)
+        said = [text for role, text in dialogue(example) if role != "system"]
+        return ends("\n".join([*said, *unsaid(example)])), ""
+    before = [text for role, text in turn.before if role not in SYSTEM_ROLES]
+    return ends("\n".join([*before, *unsaid(example), turn.question])), ends(turn.answer)
+
+
+def ends(text: str) -> str:
+    """Return a text, or both ends of a long one with a sign between them."""
+    return text if len(text) <= 4 * EDGE else f"{text[: 2 * EDGE]}{CUT}{text[-2 * EDGE :]}"
 
 
 def letters(text: str) -> str:
-    """Return the letters and digits of a text in one case; of a long text those of both its ends."""
+    """Return the letters and digits of a text in one case and width; of a long text those of both its ends."""
     if len(text) > 4 * EDGE:
         text = text[: 2 * EDGE] + text[-2 * EDGE :]
-    bare = NO_LETTER.sub("", text.casefold())
+    bare = NO_LETTER.sub("", unicodedata.normalize("NFKC", text).casefold())
     return bare if len(bare) <= 2 * EDGE else bare[:EDGE] + bare[-EDGE:]
+
+
+def all_letters(texts: Texts) -> str:
+    """Return the letters of a question and its answer."""
+    return "".join(map(letters, texts))
 
 
 def grams(text: str) -> set[int]:
@@ -119,13 +136,13 @@ def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
     times: Counter[int] = Counter()
     template = indices[:: max(1, len(indices) // TEMPLATE)]
     for texts in read(template):
-        times.update(grams("".join(texts)))
+        times.update(grams(all_letters(texts)))
     least = max(FEWEST_COMMON, COMMON * len(template))
     common = frozenset(gram for gram, seen in times.items() if seen >= least)
     bands = [array("Q") for _ in range(BANDS)]
     in_bands = array("I")
     for index, texts in zip(indices, read(indices), strict=True):
-        own = grams("".join(texts)) - common
+        own = grams(all_letters(texts)) - common
         if len(own) >= FEWEST_GRAMS:
             in_bands.append(index)
             for band, key in zip(bands, _band_keys(own), strict=True):
@@ -174,11 +191,12 @@ def _candidates(bands: list[array[int]], in_bands: array[int]) -> list[tuple[int
 def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
     wanted = sorted({index for pair in pairs for index in pair})
     texts = dict(zip(wanted, read(wanted), strict=True))
-    numbers_of = {index: numbers("".join(texts[index])) for index in wanted}
+    bare = {index: (letters(question), letters(answer)) for index, (question, answer) in texts.items()}
+    numbers_of = {index: numbers("".join(bare[index])) for index in wanted}
 
     @functools.lru_cache(maxsize=KEPT_SETS)
     def own(index: int) -> set[int]:
-        return grams("".join(texts[index])) - common
+        return grams("".join(bare[index])) - common
 
     def alike(one: str, other: str) -> bool:
         sets = grams(one) - common, grams(other) - common
@@ -190,10 +208,33 @@ def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) 
         return (
             numbers_of[later] == numbers_of[earlier]  # first: it takes the least time
             and likeness(own(later), own(earlier)) >= NEAR
-            and all(map(alike, texts[later], texts[earlier]))
+            and all(map(alike, bare[later], bare[earlier]))
         )
 
-    return [pair for pair in pairs if near(*pair)]
+    return _the_same_again([pair for pair in pairs if near(*pair)], texts)
+
+
+def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) -> list[tuple[int, int]]:
+    """Return those of similar pairs that say the same.
+
+    Another ordinary word in a long question is only another wording if the answer is the same, and no third
+    row has yet another one: then it is what the rows of a template differ in.
+    """
+    same, reworded = set[tuple[int, int]](), list[tuple[int, int]]()
+    for later, earlier in pairs:
+        asked, answered = map(sameness, texts[later], texts[earlier])
+        if asked is Sameness.SAME and answered is not Sameness.DIFFERENT:
+            same.add((later, earlier))
+        elif asked is Sameness.REWORDED and answered is Sameness.SAME:
+            reworded.append((later, earlier))
+    wordings = Counter(index for pair in reworded for index in pair)
+    alone = {pair for pair in reworded if max(map(wordings.__getitem__, pair)) == 1 and _is_whole(texts[pair[0]][1])}
+    return [pair for pair in pairs if pair in same or pair in alone]
+
+
+def _is_whole(answer: str) -> bool:
+    """Return whether an answer is no label, which many different questions have."""
+    return len(grams(letters(answer))) >= FEWEST_GRAMS
 
 
 def dropped(pairs: Iterable[tuple[int, int]]) -> set[int]:
