@@ -70,7 +70,8 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
     findings = Findings(severities(experiment))
     counted = read_tally(experiment, prepared.folder if isinstance(prepared, Prepared) else prepared)
     for warning in counted.origin.warnings:
-        findings.keep(Problem(**warning))
+        places = [(file, line) for file, line in warning.get("places", ())]
+        findings.keep(Problem(**{**warning, "places": places}))
     _judge(experiment, counted, findings)
     return _result(counted, findings, _estimate(experiment, counted))
 

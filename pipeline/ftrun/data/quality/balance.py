@@ -16,7 +16,7 @@ from ftrun.protocol.faults import Fault
 
 FEWEST = 20  # examples for a statement about shares
 FEW_LABELS = 0.1  # different answers per example, up to which they are labels
-SAME_ANSWER, SAME_LABEL = 0.1, 0.8
+SAME_ANSWER, SAME_LABEL, FEWEST_SAME = 0.1, 0.8, 4
 OPENING, ALL = (0.3, 0.9), 0.95
 FEWEST_OPENINGS = 10
 TOPIC = 0.6
@@ -63,7 +63,7 @@ def same_answers(sample: Sequence[SampledExample]) -> SampleFaults:
     answers = Counter(normal(one.turn.answer) for one in sample)
     most, times = answers.most_common(1)[0]
     labels = len(answers) <= FEW_LABELS * len(sample) or are_labels(sample)
-    if times <= (SAME_LABEL if labels else SAME_ANSWER) * len(sample):
+    if times < FEWEST_SAME or times <= (SAME_LABEL if labels else SAME_ANSWER) * len(sample):
         return
     alike = [one for one in sample if normal(one.turn.answer) == most]
     if not labels and all(_is_given(one) for one in alike):

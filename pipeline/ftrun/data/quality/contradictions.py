@@ -33,7 +33,7 @@ OPEN = re.compile(
     r"|recommend|describe|tell me|give me|say something|surprise|random|continue|complete|explain|summari[sz]e|should i|could i"
     r"|can i cook|how (?:do|can|should|to|would)|what (?:can|should|could|do you)|why|translate)\b"
     r"|^\W*(?:hi|hello|hey|good (?:morning|evening|night|afternoon)|thanks|thank you|bye|goodbye|how are you|what'?s up|ok|continue)\b"
-    r"|冗談|ジョーク|詩|俳句|短歌|物語|話して|語って|歌詞|書いて|作って|考えて|提案|おすすめ|お勧め|アイデア|例を|例文|言い換え|自己紹介|なぞなぞ"
+    r"|冗談|ジョーク|詩|俳句|短歌|物語|話を?し|話を?聞か|語って|歌詞|書いて|作って|考えて|提案|おすすめ|お勧め|アイデア|例を|例文|言い換え|自己紹介|なぞなぞ"
     r"|^\W*(?:こんにち[はわ]|こんばん[はわ]|おはよう|やあ|ありがとう|さようなら|もしもし|元気)|どう(?:すれば|したら|やって|思)|なぜ|どうして|説明|要約|訳して|翻訳"
     r"|笑话|诗|故事|写|建议|推荐|例子|怎么|为什么|如何|你好|早上好|谢谢|翻译|介绍|농담|시를|이야기|추천|써\s?줘|작성|안녕|어떻게|왜|감사"
     r"|анекдот|шутк|стих|истори|напиши|придумай|посоветуй|предложи|расскажи|привет|здравствуй|спасибо|как |почему|переведи"

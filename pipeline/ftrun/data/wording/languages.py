@@ -92,7 +92,7 @@ OF_WORD = {
     word: tuple(name for name, known in FUNCTION_WORDS.items() if word in known)
     for word in frozenset[str]().union(*FUNCTION_WORDS.values())
 }
-FEWEST_WORDS = 3
+FEWEST_WORDS, MANY_WORDS = 3, 12
 SURE, SURE_SHARE = 1.5, 0.2  # words that only this language has, and the share of function words in all
 AHEAD = 1.9  # times as many as of the next language
 
@@ -136,7 +136,8 @@ def _latin(head: str) -> str | None:
         scores[name] += any(letter in head for letter in letters)
     second, most = sorted(scores.values())[-2:]
     if known < SURE_SHARE * len(words) or most < SURE or most < AHEAD * second:
-        return "Latin" if known and not _names(head) else None  # names of things have a word here and there
+        said = known or len(words) >= MANY_WORDS
+        return "Latin" if said and not _names(head) else None  # names of things have a word here and there
     return max(scores, key=lambda one: scores[one])
 
 

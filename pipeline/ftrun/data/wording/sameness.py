@@ -28,9 +28,16 @@ class Sameness(StrEnum):
 
 CUT = "\x1f"  # where the middle of a long text was left out
 SPACELESS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
-TOKEN = re.compile(rf"[{SPACELESS}]|[^\W\d_{SPACELESS}]+(?:['’][^\W\d_{SPACELESS}]+)*|\d+(?:[.,]\d+)*|[+*/=<>%^]")
+# vowel signs and the like, which Python doesn't count among the letters
+MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963"
+    "\u0980-\u0983\u09bc-\u09cd\u0a3c-\u0a4d\u0abc-\u0acd\u0b3c-\u0b4d\u0bbe-\u0bcd\u0c3e-\u0c4d\u0cbc-\u0ccd\u0d3e-\u0d4d"
+)
+LETTER = rf"(?:[^\W\d_{SPACELESS}]|[{MARKS}])"
+TOKEN = re.compile(rf"[{SPACELESS}]|{LETTER}+(?:['’]{LETTER}+)*|\d+(?:[.,]\d+)*|[+*/=<>%^]")
 HAS_SPACELESS = re.compile(f"[{SPACELESS}]")
 NUMBER = re.compile(r"\d+")
+ACCENTS = re.compile("[\u0300-\u036f]")
 KANA, KATAKANA = re.compile("[ぁ-ゖ]+"), re.compile("[ァ-ヺー]")
 SIGNS = frozenset("+*/=<>%^")
 QUOTED = re.compile(r"[\"“”„«»「」『』`‘]([^\"“”„«»「」『』`’]{1,60})[\"“”„«»「」『』`’]|(?<!\w)'([^'\n]{1,60})'(?!\w)")
@@ -234,6 +241,8 @@ def _are_variants(one: str, other: str, exact: Exact) -> bool:
     """Return whether two words are one with a typo, or two forms of one."""
     if one in exact.firm or other in exact.firm:
         return False
+    if _bare(one) == _bare(other) or _stem(one) == _stem(other):
+        return True
     if one in exact.names or other in exact.names:
         return min(len(one), len(other)) >= NAME_TYPO_FROM and _is_typo(one, other)
     if one in NUMBER_WORDS or other in NUMBER_WORDS or one in SIGNS or other in SIGNS:
@@ -245,6 +254,11 @@ def _are_variants(one: str, other: str, exact: Exact) -> bool:
     if shared >= STEM and max(map(len, rest)) <= ENDING and min(map(len, rest)) < ENDING and shared * 3 >= 2 * min(len(one), len(other)):
         return not all(rest) or max(map(len, rest)) < ENDING
     return min(len(one), len(other)) >= TYPO_FROM - 1 and _is_typo(one, other) or _are_swapped(one, other)
+
+
+def _bare(word: str) -> str:
+    """Return a word without accents, which many people don't type."""
+    return ACCENTS.sub("", unicodedata.normalize("NFD", word))
 
 
 def _is_typo(one: str, other: str) -> bool:
