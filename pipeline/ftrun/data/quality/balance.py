@@ -114,7 +114,7 @@ def topics(sample: Sequence[SampledExample]) -> SampleFaults:
     for one in sample:
         found = {word.casefold() for word in WORDS.findall(one.turn.question[:2000])}
         words.update(found - COMMON - OF_WORD.keys())
-    for word, times in words.most_common(1):
+    for word, times in sorted(words.items(), key=lambda one: (-one[1], one[0]))[:1]:
         if TOPIC * len(sample) <= times <= ALL * len(sample):
             having = [one for one in sample if word in one.turn.question[:2000].casefold()]
             if not _is_instruction(word, having):

@@ -48,30 +48,36 @@ Texts = tuple[str, str]  # of an example, as `compared` returns them
 Read = Callable[[Iterable[int]], Iterator[Texts]]  # the texts of ascending indices
 
 
-def compared(example: Example) -> Texts:
+def compared(example: Example, *, shown: bool = True) -> Texts:
     """Return what is compared: everything said except system prompts and the last answer; and that answer.
 
-    Of long texts both ends; what is no text (images, calls) is represented by a hash.
+    Of long texts both ends. With `shown`, what is no text (images, calls) is represented by a hash.
     """
-    turn = last_turn(example)
+    turn, other = last_turn(example), unsaid(example) if shown else []
     if turn is None:
         said = [text for role, text in dialogue(example) if role != "system"]
-        return ends("\n".join([*said, *unsaid(example)])), ""
+        return ends("\n".join([*said, *other])), ""
     before = [text for role, text in turn.before if role not in SYSTEM_ROLES]
-    return ends("\n".join([*before, *unsaid(example), turn.question])), ends(turn.answer)
+    return ends("\n".join([*before, *other, turn.question])), ends(turn.answer)
 
 
 def ends(text: str) -> str:
     """Return a text, or both ends of a long one with a sign between them."""
-    return text if len(text) <= 4 * EDGE else f"{text[: 2 * EDGE]}{CUT}{text[-2 * EDGE :]}"
+    return _cut(text, CUT)
 
 
 def letters(text: str) -> str:
     """Return the letters and digits of a text in one case and width; of a long text those of both its ends."""
-    if len(text) > 4 * EDGE:
-        text = text[: 2 * EDGE] + text[-2 * EDGE :]
-    bare = NO_LETTER.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return _bare(unicodedata.normalize("NFKC", _cut(text, "")))
+
+
+def _bare(text: str) -> str:
+    bare = NO_LETTER.sub("", _cut(text, "").casefold())
     return bare if len(bare) <= 2 * EDGE else bare[:EDGE] + bare[-EDGE:]
+
+
+def _cut(text: str, sign: str) -> str:
+    return text if len(text) <= 4 * EDGE else f"{text[: 2 * EDGE]}{sign}{text[-2 * EDGE :]}"
 
 
 def all_letters(texts: Texts) -> str:
@@ -131,8 +137,17 @@ def near_among(indices: list[int], texts: list[Texts]) -> list[tuple[int, int]]:
     return near_pairs(indices, lambda wanted: map(text_of.__getitem__, wanted))
 
 
-def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
-    """Return (later, earlier) of near examples among `indices` (ascending), in order."""
+def letters_alone(example: Example) -> Texts:
+    """Return what the first way of comparing compared: letters without regard to width, images or calls."""
+    question, answer = compared(example, shown=False)
+    return _bare(question.replace(CUT, "")), _bare(answer.replace(CUT, ""))
+
+
+def near_pairs(indices: list[int], read: Read, *, by_letters: bool = False) -> list[tuple[int, int]]:
+    """Return (later, earlier) of near examples among `indices` (ascending), in order.
+
+    `by_letters`: as the first way did, of what `letters_alone` returns; it took rows of one template for near.
+    """
     times: Counter[int] = Counter()
     template = indices[:: max(1, len(indices) // TEMPLATE)]
     for texts in read(template):
@@ -147,7 +162,7 @@ def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
             in_bands.append(index)
             for band, key in zip(bands, _band_keys(own), strict=True):
                 band.append(key)
-    return _verified(_candidates(bands, in_bands), common, read)
+    return _verified(_candidates(bands, in_bands), common, read, by_letters)
 
 
 def _band_keys(found: set[int]) -> Iterator[int]:
@@ -188,10 +203,13 @@ def _candidates(bands: list[array[int]], in_bands: array[int]) -> list[tuple[int
     return sorted((in_bands[later], in_bands[earlier]) for later, earlier in pairs)
 
 
-def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
+def _verified(
+    pairs: list[tuple[int, int]], common: frozenset[int], read: Read, by_letters: bool
+) -> list[tuple[int, int]]:
     wanted = sorted({index for pair in pairs for index in pair})
     texts = dict(zip(wanted, read(wanted), strict=True))
-    bare = {index: (letters(question), letters(answer)) for index, (question, answer) in texts.items()}
+    plain = str if by_letters else letters
+    bare = {index: (plain(question), plain(answer)) for index, (question, answer) in texts.items()}
     numbers_of = {index: numbers("".join(bare[index])) for index in wanted}
 
     @functools.lru_cache(maxsize=KEPT_SETS)
@@ -201,7 +219,8 @@ def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) 
     def alike(one: str, other: str) -> bool:
         sets = grams(one) - common, grams(other) - common
         if min(map(len, sets)) < FEWEST_GRAMS:
-            return True  # a single word can change all of a short text: `sameness` decides
+            # a single word can change all of a short text: `sameness` decides
+            return not by_letters or one == other
         return likeness(*sets) >= NEAR_EACH
 
     def near(later: int, earlier: int) -> bool:
@@ -211,7 +230,8 @@ def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) 
             and all(map(alike, bare[later], bare[earlier]))
         )
 
-    return _the_same_again([pair for pair in pairs if near(*pair)], texts)
+    similar = [pair for pair in pairs if near(*pair)]
+    return similar if by_letters else _the_same_again(similar, texts)
 
 
 def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) -> list[tuple[int, int]]:
