@@ -17,14 +17,19 @@ This module prints nothing and imports nothing of ftrun.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+Place = tuple[str, int | None]  # file, line
 
 
 class Problem:
-    """One thing that is wrong, and where. Lines and columns count from 1."""
+    """One thing that is wrong, and where. Lines and columns count from 1.
 
-    __slots__ = ("code", "column", "file", "hint", "line", "message")
+    `places`: file and line of everything that has it, where that is known; the first is `file` and `line`.
+    """
+
+    __slots__ = ("code", "column", "file", "hint", "line", "message", "places")
 
     def __init__(
         self,
@@ -35,9 +40,11 @@ class Problem:
         line: int | None = None,
         column: int | None = None,
         hint: str | None = None,
+        places: Iterable[Place] = (),
     ) -> None:
         self.message, self.code, self.hint = message, code, hint
         self.file, self.line, self.column = file, line, column
+        self.places: tuple[Place, ...] = tuple(places) or (() if file is None else ((file, line),))
 
     @property
     def place(self) -> str:

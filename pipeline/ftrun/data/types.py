@@ -74,17 +74,21 @@ class Origin:
     files: Sequence[str] = ()
     rows: int = 0
     duplicates: int = 0
-    first_duplicate: tuple[int, int] | None = None  # index into `files`, line
+    duplicate_places: Sequence[tuple[int, int]] = ()  # index into `files`, line
     near: int = 0  # rows left out as they nearly repeat earlier ones
-    first_near: tuple[int, int] | None = None
+    near_places: Sequence[tuple[int, int]] = ()
     warnings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     masked: Mapping[str, int] = field(default_factory=dict)  # how many were replaced, by kind
 
     @classmethod
     def from_dict(cls, head: Mapping[str, Any]) -> Origin:
         """Return the head that was written; TypeError, KeyError or ValueError if it is damaged."""
-        firsts = {name: head[name] for name in ("first_duplicate", "first_near") if head.get(name)}
-        return cls(**{**head, **{name: (first[0], first[1]) for name, first in firsts.items()}})
+        head = {**head}
+        for name in ("duplicate", "near"):
+            first = head.pop(f"first_{name}", None)  # as older versions wrote it
+            places = head.get(f"{name}_places") or ([first] if first else ())
+            head[f"{name}_places"] = tuple((file, line) for file, line in places)
+        return cls(**head)
 
 
 Place = tuple[str, int, int]  # role, index into Origin.files, line

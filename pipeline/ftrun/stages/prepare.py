@@ -7,6 +7,7 @@ from typing import Any
 
 from ftrun import data
 from ftrun.workflow.context import Context
+from ftrun.workflow.decision import fingerprint
 from ftrun.workflow.stage import Stage
 
 
@@ -31,9 +32,26 @@ class PrepareStage(Stage):
 
     def run(self, context: Context) -> dict[str, Any]:
         """Write the files."""
-        return data.prepare(context.experiment, context.folder).to_dict()
+        return self._files(context, context.folder)
 
     def preview(self, context: Context, folder: Path) -> dict[str, Any]:
         """Write the files into `folder`."""
         context.prepared = folder
-        return data.prepare(context.experiment, folder).to_dict()
+        return self._files(context, folder)
+
+    def _files(self, context: Context, folder: Path) -> dict[str, Any]:
+        """Write the files; where older versions left out other near-duplicates, as they did, so that what was
+        trained on stands.
+        """
+        prepared = data.prepare(context.experiment, folder)
+        made = context.state.stages.get(self.name)
+        if context.experiment.data.dedupe != "near" or made is None or self.forced(context):
+            return prepared.to_dict()
+        known = made.result.get("files")
+        same = made.fingerprint == fingerprint(self.inputs(context))
+        if not same or prepared.to_dict()["files"] == known:
+            return prepared.to_dict()
+        older = data.prepare(context.experiment, folder, near_by_letters=True)
+        if older.to_dict()["files"] != known:
+            older = data.prepare(context.experiment, folder)
+        return older.to_dict()

@@ -242,8 +242,8 @@ class _Lengths:
         (example,) = corpus.examples([longest])
         text = example["messages"][0]["content"]
         assert len(lengths) == len(corpus.parts)
-        yield longest, Fault("empty_content", f"longest: {text} {Path(corpus.place(longest)[0]).name}")
-        yield None, Fault("few_examples", "all of it")
+        yield [longest], Fault("empty_content", f"longest: {text} {Path(corpus.place(longest)[0]).name}")
+        yield [], Fault("few_examples", "all of it")
 
 
 def test_content_checks_plug_in(

@@ -144,7 +144,7 @@ CODES: dict[str, Code] = {
     "pii_postcode": _warning("Delete it, or set `data.pii: {postcode: mask}`; `off` if it may be learned."),
     "pii_secret": _error("Revoke the key, then delete it here or set `data.pii: {secret: mask}`."),
     "refusals": _warning("Write answers, or delete the rows: a few refusals teach a model to refuse a lot."),
-    "unsupported": _warning("Add it to the prompt, or remove it: the model learns to make up such details."),
+    "unsupported": _note("Add it to the prompt, or remove it: the model learns to make up such details."),
     "style_mix": _warning("Write all answers in one style: the one that the model should use."),
     "ending_mix": _warning("End all answers the same way: the model learns from it where a text ends."),
     "language_mix": _warning("Answer in the language of the question, or ask for the other one there."),

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ftrun.data.diagnostics.codes import CODES
-from ftrun.errors import DataError, Problem, UserError
+from ftrun.errors import DataError, Place, Problem, UserError
 
 MOST_PROBLEMS = 1000  # kept per code; more are only counted, so that a hopeless file needs little memory
+MOST_LISTED = 100_000  # places of one problem
 Severity = Literal["off", "note", "warning", "error"]
 Key = tuple[Any, ...]
 
@@ -31,6 +33,8 @@ class Findings:
         self._first_row: dict[Key, tuple[str, int]] = {}
         self._of_code: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
+        self._places: dict[Key, list[Place]] = {}
+        self._places_left_out: dict[str, list[Place]] = {}
         self._failed_before = False  # the drained problems had errors
 
     def severity_of(self, code: str) -> Severity:
@@ -47,15 +51,17 @@ class Findings:
         column: int | None = None,
         hint: str | None = None,
         once: bool = False,
+        places: Iterable[Place] = (),
     ) -> None:
-        """Add a problem of the table CODES; `once`: keep the same message once, at its first place."""
-        fix = hint or CODES[code].fix
-        problem = Problem(message, code=code, file=file, line=line, column=column, hint=fix)
-        self._keep(problem, (code, message) if once else (code, message, file, line, column), row=None)
+        """Add a problem of the table CODES; `once`: keep the same message once, at its first place.
 
-    def add_uncounted(self, code: str, times: int) -> None:
-        """Add `times` more problems of a code about which nothing else is known."""
-        self._left_out[code] += times
+        `places`: all of them, the first included, where there are more.
+        """
+        fix = hint or CODES[code].fix
+        problem = Problem(
+            message, code=code, file=file, line=line, column=column, hint=fix, places=places
+        )
+        self._keep(problem, (code, message) if once else (code, message, file, line, column), row=None)
 
     def absorb(self, error: UserError, *, row: tuple[str, int] | None = None) -> None:
         """Add the problems of `error`; `row` is the file and line of the row that raised it."""
@@ -70,8 +76,10 @@ class Findings:
     def merge(self, later: Findings) -> None:
         """Add what `later` found, as if it had been found here next."""
         for key, problem in later._problems.items():
-            self._keep(problem, key, later._first_row.get(key), later._times[key])
+            self._keep(problem, key, later._first_row.get(key), later._times[key], later._places[key])
         self._left_out.update(later._left_out)
+        for code, places in later._places_left_out.items():
+            _extend(self._places_left_out.setdefault(code, []), places)
 
     def sort_by_line(self) -> None:
         """Order problems by the lines of their rows; those without a row come first."""
@@ -120,19 +128,31 @@ class Findings:
     def _of(self, kind: str) -> tuple[Problem, ...]:
         problems = [self._counted(key, problem) for key, problem in self._problems.items()]
         problems += [
-            Problem(f"and {times} more problems of this kind", code=code)
+            Problem(
+                f"and {times} more problems of this kind", code=code, places=self._places_left_out[code]
+            )
             for code, times in self._left_out.items()
         ]
         return tuple(problem for problem in problems if self.severity_of(problem.code) == kind)
 
-    def _keep(self, problem: Problem, key: Key, row: tuple[str, int] | None, times: int = 1) -> None:
+    def _keep(
+        self,
+        problem: Problem,
+        key: Key,
+        row: tuple[str, int] | None,
+        times: int = 1,
+        places: Iterable[Place] = (),
+    ) -> None:
+        places = places or ([row] if row else problem.places)
         if key not in self._problems:
             if self._of_code[problem.code] >= MOST_PROBLEMS:
                 self._left_out[problem.code] += times
+                _extend(self._places_left_out.setdefault(problem.code, []), places)
                 return
             self._of_code[problem.code] += 1
             self._problems[key] = problem
         self._times[key] += times
+        _extend(self._places.setdefault(key, []), places)
         if row is not None:
             self._first_row.setdefault(key, row)
 
@@ -146,7 +166,13 @@ class Findings:
             notes.append(f"{'the first' if times > 1 else 'row'} at {row[0]}:{row[1]}")
         head, newline, excerpt = problem.message.partition("\n")
         note = f" ({', '.join(notes)})" if notes else ""
-        return Problem(f"{head}{note}{newline}{excerpt}", **where)
+        places = dict.fromkeys(self._places[key])
+        return Problem(f"{head}{note}{newline}{excerpt}", **where, places=places)
+
+
+def _extend(places: list[Place], more: Iterable[Place]) -> None:
+    """Add places as long as there is room."""
+    places.extend(itertools.islice(more, MOST_LISTED - len(places)))
 
 
 class FilePlace:

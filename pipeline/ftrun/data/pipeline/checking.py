@@ -17,7 +17,7 @@ from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings, Severity
 from ftrun.data.diagnostics.notes import merged
-from ftrun.data.pipeline.counting import Counts, FileStatistics, read_tally
+from ftrun.data.pipeline.counting import Counts, FileStatistics, Places, read_tally
 from ftrun.data.pipeline.preparing import look_at
 from ftrun.data.quality import overlap
 from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
@@ -70,7 +70,8 @@ def check(experiment: Experiment, prepared: Prepared | Path) -> CheckResult:
     findings = Findings(severities(experiment))
     counted = read_tally(experiment, prepared.folder if isinstance(prepared, Prepared) else prepared)
     for warning in counted.origin.warnings:
-        findings.keep(Problem(**warning))
+        places = [(file, line) for file, line in warning.get("places", ())]
+        findings.keep(Problem(**{**warning, "places": places}))
     _judge(experiment, counted, findings)
     return _result(counted, findings, _estimate(experiment, counted))
 
@@ -143,28 +144,32 @@ def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:
             number = _examples(statistics.over_limit, role)
             verb = "has" if statistics.over_limit == 1 else "have"
             message = f"{number} {verb} over {limit:,} tokens; the first is here"
-            file, line = counted.place(experiment.project, counted.first_over_limit[role])
-            findings.add("over_limit", message, file=file, line=line)
+            findings.add("over_limit", message, **_where(experiment, counted, counted.over_limit[role]))
     for pair, (times, numbers) in counted.leaks.items():
-        file, line = counted.place(experiment.project, numbers)
         role, _, earlier = pair.partition(" ")
         whose, hint = ("training", None) if earlier == "train" else (earlier, HELD_OUT_TWICE)
         message = f"{_examples(times, role)} {'is' if times == 1 else 'are'} also in the {whose} data"
-        findings.add("leak", message + "; the first is here", file=file, line=line, hint=hint)
+        where = _where(experiment, counted, numbers)
+        findings.add("leak", f"{message}; the first is here", hint=hint, **where)
+
+
+def _where(experiment: Experiment, counted: Counts, numbers: Places) -> dict[str, Any]:
+    """Return the places of a finding as `Findings.add` takes them."""
+    places = [counted.place(experiment.project, one) for one in numbers]
+    return {"file": places[0][0], "line": places[0][1], "places": places}
 
 
 def _report_notes(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     """Report what content checks noted: once per code for single texts, the rest as it is."""
     place = partial(counted.place, experiment.project)
-    texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
-    for code, message, (file, line) in merged(texts, counted.notes.uncounted, place):
-        findings.add(code, message, file=file, line=line)
+    texts = [note for note in counted.notes.kept if note.places and _of_text(note.fault)]
+    for code, message, places in merged(texts, counted.notes, place):
+        file, line = places[0]
+        findings.add(code, message, file=file, line=line, places=places)
     for fault, numbers in counted.notes.kept:
-        if numbers is None:
-            where = place_of(experiment, "data", "sources", 0, "path")
-        else:
-            where = dict(zip(("file", "line"), place(numbers), strict=True))
         if not _of_text(fault):
+            whole = place_of(experiment, "data", "sources", 0, "path")
+            where = _where(experiment, counted, numbers) if numbers else whole
             message = f"{fault.field}: {fault.message}" if fault.field else fault.message
             findings.add(fault.code, message, hint=fault.hint, **where)
     replaced = [
@@ -207,21 +212,21 @@ def _judge_size(experiment: Experiment, counted: Counts, findings: Findings) -> 
 
 def _judge_duplicates(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     origin, dropped = counted.origin, experiment.data.dedupe != "off"
-    if origin.first_near is not None:
+    if origin.near_places:
         nearly = (
             "row nearly repeats an earlier one" if origin.near == 1 else "rows nearly repeat earlier ones"
         )
-        file, line = counted.place(experiment.project, origin.first_near)
         message = f"{origin.near} {nearly}: left out; the first is here"
         hint = "No action needed; `dedupe: exact` would keep them."
-        findings.add("near_duplicates", message, file=file, line=line, hint=hint)
-    if origin.first_duplicate is not None:
+        where = _where(experiment, counted, origin.near_places)
+        findings.add("near_duplicates", message, hint=hint, **where)
+    if origin.duplicate_places:
         repeat = "row repeats an earlier one" if origin.duplicates == 1 else "rows repeat earlier ones"
         done = "left out" if dropped else "kept (`dedupe: off`)"
         message = f"{origin.duplicates} {repeat} exactly (of {origin.rows}): {done}; the first is here"
-        file, line = counted.place(experiment.project, origin.first_duplicate)
         fix = None if dropped else "Set `dedupe: exact`, the default, to leave them out."
-        findings.add("duplicates", message, file=file, line=line, hint=fix)
+        where = _where(experiment, counted, origin.duplicate_places)
+        findings.add("duplicates", message, hint=fix, **where)
 
 
 def _examples(number: int, role: str) -> str:
@@ -229,7 +234,8 @@ def _examples(number: int, role: str) -> str:
 
 
 def _as_dict(problem: Problem) -> dict[str, Any]:
-    return {name: getattr(problem, name) for name in ("code", "file", "line", "message", "hint")}
+    shown = {name: getattr(problem, name) for name in ("code", "file", "line", "message", "hint")}
+    return {**shown, "places": [{"file": file, "line": line} for file, line in problem.places]}
 
 
 def severities(experiment: Experiment) -> dict[str, Severity]:

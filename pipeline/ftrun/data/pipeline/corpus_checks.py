@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,9 +47,9 @@ class GatheredCorpus:
 def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> None:
     """Add to the notes what the checks of rows found, with their places, and what those of all rows find."""
     for noted, fault in gathered.noted:
-        gathered.notes.add(fault, gathered.place_of(noted))
+        gathered.notes.add(fault, [gathered.place_of(noted)])
     checks = corpus_checks(experiment)
-    found: dict[int, list[tuple[int | None, Fault]]] = {}
+    found: dict[int, list[tuple[Sequence[int], Fault]]] = {}
     with contextlib.ExitStack() as ending:
         corpus = GatheredCorpus(gathered, parts, ending)
         facts = zip(checks, gathered.facts, strict=True)
@@ -57,5 +57,5 @@ def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> Non
         for number in sorted(range(len(checks)), key=lambda one: checks[one].begins_early):
             found[number] = list(judged[number])
     for number in range(len(checks)):
-        for index, fault in found[number]:
-            gathered.notes.add(fault, None if index is None else gathered.place_of(index))
+        for indices, fault in found[number]:
+            gathered.notes.add(fault, gathered.places_of(indices))

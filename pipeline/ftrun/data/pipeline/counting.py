@@ -42,9 +42,10 @@ OWN_ROLE: dict[str, Role] = {"train": "data", "validation": "validation", "test"
 WRITTEN = Source(path="", base=Path(), key=())
 TALLY = "tally.json"
 MOST = 255  # copies of an example; the schema allows a weight of 100
-COUNT_VERSION = 3  # raise it when the same files would give other numbers
+COUNT_VERSION = 4  # raise it when the same files would give other numbers
 HISTOGRAMS = ("token_histogram", "message_histogram")
 Place = tuple[str, int]  # file and line
+Places = Sequence[NumberedPlace]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,12 @@ class FileStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """All numbers. `leaks`: how many of a split are also in an earlier one, and the first of them."""
+    """All numbers. `leaks`: how many of a split are also in an earlier one, and where they are."""
 
     origin: Origin
     files: Mapping[str, FileStatistics | None]
-    first_over_limit: Mapping[str, NumberedPlace] = field(default_factory=dict)
-    leaks: Mapping[str, tuple[int, NumberedPlace]] = field(default_factory=dict)
+    over_limit: Mapping[str, Places] = field(default_factory=dict)
+    leaks: Mapping[str, tuple[int, Places]] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
 
     def examples(self, role: str) -> int:
@@ -101,7 +102,7 @@ class Counts:
         return {
             "origin": dataclasses.asdict(self.origin),
             "files": {role: one and dataclasses.asdict(one) for role, one in self.files.items()},
-            "first_over_limit": dict(self.first_over_limit),
+            "over_limit": dict(self.over_limit),
             "leaks": dict(self.leaks),
             "notes": self.notes.as_dict(),
         }
@@ -112,10 +113,14 @@ class Counts:
         return cls(
             origin=Origin.from_dict(value["origin"]),
             files={role: one and _statistics_from(one) for role, one in value["files"].items()},
-            first_over_limit={role: (file, line) for role, (file, line) in value["first_over_limit"].items()},
-            leaks={pair: (times, (file, line)) for pair, (times, (file, line)) in value["leaks"].items()},
+            over_limit={role: _places_from(places) for role, places in value["over_limit"].items()},
+            leaks={pair: (times, _places_from(places)) for pair, (times, places) in value["leaks"].items()},
             notes=Notes.from_dict(value["notes"]),
         )
+
+
+def _places_from(value: Iterable[Any]) -> Places:
+    return [(file, line) for file, line in value]
 
 
 def _statistics_from(value: Mapping[str, Any]) -> FileStatistics:
@@ -125,22 +130,20 @@ def _statistics_from(value: Mapping[str, Any]) -> FileStatistics:
 
 def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> Counts:
     """Return the numbers of examples that are divided into `parts`; `limit` tokens are learned of each."""
-    first_over_limit: dict[str, NumberedPlace] = {}
+    over_limit: dict[str, list[int]] = {}
     for index in (index for index, tokens in enumerate(gathered.tokens) if tokens > limit):
-        first_over_limit.setdefault(SPLITS[parts[index]], gathered.place_of(index))
-    leaks: dict[str, tuple[int, NumberedPlace]] = {}
+        over_limit.setdefault(SPLITS[parts[index]], []).append(index)
+    leaks: dict[str, list[int]] = {}
     for index, earlier in leaked(gathered.digests, parts) if any(parts) else ():
-        pair = f"{SPLITS[parts[index]]} {SPLITS[earlier]}"
-        times, first = leaks.get(pair, (0, gathered.place_of(index)))
-        leaks[pair] = (times + 1, first)
+        leaks.setdefault(f"{SPLITS[parts[index]]} {SPLITS[earlier]}", []).append(index)
     return Counts(
         origin=origin,
         files={
             role: _statistics(gathered, parts, part, limit) if part in (TRAIN, *set(parts)) else None
             for part, role in enumerate(SPLITS)
         },
-        first_over_limit=first_over_limit,
-        leaks=leaks,
+        over_limit={role: gathered.places_of(indices) for role, indices in over_limit.items()},
+        leaks={pair: (len(indices), gathered.places_of(indices)) for pair, indices in leaks.items()},
         notes=gathered.notes,
     )
 
@@ -218,7 +221,7 @@ def _recount(experiment: Experiment, folder: Path, roles: Sequence[str]) -> Coun
             gathered.locate(origin.files, located)
             _fold(gathered)
         else:  # without sources.jsonl the places are those of the prepared files
-            origin = dataclasses.replace(origin, files=gathered.files, first_duplicate=None)
+            origin = dataclasses.replace(origin, files=gathered.files, duplicate_places=())
         compare(experiment, gathered, gathered.roles)
         return count(gathered, gathered.roles, origin, limit_of(experiment.target))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftrun.data.diagnostics.findings import MOST_PROBLEMS
+from ftrun.data.diagnostics.findings import MOST_LISTED, MOST_PROBLEMS
 from ftrun.data.diagnostics.notes import Notes
 from ftrun.data.pipeline.row_work import Batch
 from ftrun.data.readers.json_rows import json_value
@@ -96,9 +96,9 @@ class Gathered:
     masked: Counter[str] = field(default_factory=Counter)  # what was replaced in texts, by kind
     rows: int = 0
     duplicates: int = 0
-    first_duplicate: tuple[int, int] | None = None
+    duplicate_places: list[tuple[int, int]] = field(default_factory=list)
     near: int = 0  # rows left out as they nearly repeat earlier ones
-    first_near: tuple[int, int] | None = None
+    near_places: list[tuple[int, int]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
     _times: Counter[str] = field(default_factory=Counter)  # of what is noted, by code
     _starts: list[int] = field(default_factory=list)  # where examples of another file begin, and of which
@@ -111,6 +111,10 @@ class Gathered:
     def place_of(self, index: int) -> tuple[int, int]:
         """Return the index into `files` and the line of an example."""
         return self._file_at[bisect_right(self._starts, index) - 1], self.line_of[index]
+
+    def places_of(self, indices: Iterable[int]) -> list[tuple[int, int]]:
+        """Return the places of examples, at most as many as a finding lists."""
+        return list(map(self.place_of, itertools.islice(indices, MOST_LISTED)))
 
     def places(self) -> Iterator[tuple[int, int]]:
         """Yield the index into `files` and the line of every example."""
@@ -139,7 +143,7 @@ class Gathered:
             if self._times[fault.code] <= MOST_PROBLEMS:
                 self.noted.append((len(self) + index, fault))
             else:
-                self.notes.add_uncounted({fault.code: 1})
+                self._count_only(fault.code, [index], batch.lines)
         self.marks |= {len(self) + index: mark for index, mark in batch.marks.items()}
         self.rows += batch.rows
         self.spool.add(batch.text)
@@ -149,10 +153,16 @@ class Gathered:
             getattr(self, name).extend(getattr(batch, name))
         for all_facts, facts in zip(self.facts, batch.facts, strict=True):
             all_facts += facts
-        self.notes.add_uncounted(batch.unnoted)
+        for code, indices in batch.unnoted.items():
+            self._count_only(code, indices, batch.lines)
         self.masked.update(batch.masked)
         for phase, seconds in batch.seconds.items():
             self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
+
+    def _count_only(self, code: str, indices: Sequence[int], lines: Sequence[int]) -> None:
+        """Count faults of rows of the newest file."""
+        file = len(self.files) - 1
+        self.notes.add_uncounted(code, len(indices), [(file, lines[index]) for index in indices])
 
     def locate(self, files: Sequence[str], places: Iterable[tuple[int, int]]) -> None:
         """Set the sources that the examples came from: an index into `files` and a line for each."""
@@ -173,7 +183,7 @@ class Gathered:
         self.duplicates = sum(marks)
         if not self.duplicates:
             return
-        self.first_duplicate = self.place_of(marks.index(1))
+        self.duplicate_places = self.places_of(itertools.compress(range(len(self)), marks))
         if drop:
             self.leave_out(marks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ftrun.cost.models import limit_of
@@ -29,13 +30,22 @@ from ftrun.targets.training_rules import DEFAULT_CODE
 DIGEST = 16  # bytes
 
 
-def prepare(experiment: Experiment, folder: Path, announce: Announce | None = None) -> Prepared:
-    """Write the prepared files into `folder`; DataError with every problem, and then nothing is written."""
+def prepare(
+    experiment: Experiment,
+    folder: Path,
+    announce: Announce | None = None,
+    *,
+    near_by_letters: bool = False,
+) -> Prepared:
+    """Write the prepared files into `folder`; DataError with every problem, and then nothing is written.
+
+    `near_by_letters`: leave out near-duplicates as older versions did, to make the files of theirs again.
+    """
     # a check accepts what the default target can't do; a run stops there
     findings = Findings({DEFAULT_CODE: "error"})
     make_folder(folder)
     with room_in(folder), Spool(folder) as spool:
-        gathered, parts = _gathered(experiment, spool, findings, announce)
+        gathered, parts = _gathered(experiment, spool, findings, announce, near_by_letters=near_by_letters)
         findings.raise_errors()
         origin = _origin(gathered, findings)
         files = write_files(folder, gathered, parts, origin)
@@ -77,13 +87,15 @@ def _gathered(
     spool: Spool,
     findings: Findings,
     announce: Announce | None,
+    *,
+    near_by_letters: bool = False,
 ) -> tuple[Gathered, bytearray]:
     """Return the good rows and the part of each."""
     judge_method(experiment, findings)
     gathered = gather(experiment, usable_files(experiment, findings), spool, findings, announce)
     gathered.find_duplicates(drop=experiment.data.dedupe != "off")
     if experiment.data.dedupe == "near":
-        _leave_out_near(gathered)
+        _leave_out_near(gathered, by_letters=near_by_letters)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
     parts = _weighted(gathered, parts)
     judge_files(experiment, gathered, parts, findings)
@@ -91,18 +103,23 @@ def _gathered(
     return gathered, parts
 
 
-def _leave_out_near(gathered: Gathered) -> None:
+def _leave_out_near(gathered: Gathered, *, by_letters: bool) -> None:
     """Leave out of the rows that are divided those that nearly repeat an earlier one that stays.
 
     Held-out files of their own keep all their rows. quality/similarity.py states time and memory.
     """
-    from ftrun.data.quality.similarity import compared, dropped, near_pairs
+    from ftrun.data.quality.similarity import compared, dropped, letters_alone, near_pairs
 
     indices = [index for index, role in enumerate(gathered.roles) if role == TRAIN]
-    gone = dropped(near_pairs(indices, lambda wanted: map(compared, gathered.spool.examples(wanted))))
+    texts = letters_alone if by_letters else compared
+
+    def read(wanted: Iterable[int]) -> Iterator[tuple[str, str]]:
+        return map(texts, gathered.spool.examples(wanted))
+
+    gone = dropped(near_pairs(indices, read, by_letters=by_letters))
     if not gone:
         return
-    gathered.near, gathered.first_near = len(gone), gathered.place_of(min(gone))
+    gathered.near, gathered.near_places = len(gone), gathered.places_of(sorted(gone))
     gathered.leave_out(bytearray(index in gone for index in range(len(gathered))))
 
 
@@ -154,9 +171,11 @@ def _origin(gathered: Gathered, findings: Findings) -> Origin:
         files=gathered.files,
         rows=gathered.rows,
         duplicates=gathered.duplicates,
-        first_duplicate=gathered.first_duplicate,
+        duplicate_places=gathered.duplicate_places,
         near=gathered.near,
-        first_near=gathered.first_near,
-        warnings=[one.as_dict() for one in (*findings.warnings, *findings.notes)],
+        near_places=gathered.near_places,
+        warnings=[
+            {**one.as_dict(), "places": one.places} for one in (*findings.warnings, *findings.notes)
+        ],
         masked=dict(gathered.masked),
     )

@@ -40,7 +40,7 @@ class Batch:
     """What came of some rows of one file. Entry i of each array belongs to its i-th example.
 
     `text` has the examples' lines. `noted` are faults that content checks found, with i; of each code the
-    first are kept and the rest is counted in `unnoted`.
+    first are kept, and of the rest only i, in `unnoted`.
     """
 
     role: Role
@@ -57,7 +57,7 @@ class Batch:
     marks: dict[int, Mark] = field(default_factory=dict)  # of generated rows
     facts: list[bytes] = field(default_factory=list)  # one for each corpus check
     noted: list[tuple[int, Fault]] = field(default_factory=list)
-    unnoted: Counter[str] = field(default_factory=Counter)
+    unnoted: dict[str, list[int]] = field(default_factory=dict)
     masked: Counter[str] = field(default_factory=Counter)  # what was replaced, by kind
     findings: Findings = field(default_factory=Findings)
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
@@ -165,7 +165,7 @@ class RowWork:
                 if noted[fault.code] <= MOST_PROBLEMS:
                     batch.noted.append((index, fault))
                 else:
-                    batch.unnoted[fault.code] += 1
+                    batch.unnoted.setdefault(fault.code, []).append(index)
         batch.noted.sort(key=lambda one: one[0])
         batch.facts = [check.facts(examples) for check in self._corpus_checks]
 

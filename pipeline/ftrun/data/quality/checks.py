@@ -31,7 +31,7 @@ from ftrun.protocol.plain_chats import TrainingRow
 
 RowCheck = Callable[[Sequence[TrainingRow]], Iterable[tuple[int, Fault]]]
 # raise it when the same examples would get other faults or facts: kept results are then not used
-CHECKS_VERSION = 8
+CHECKS_VERSION = 9
 SAMPLE = 5000  # examples
 SEED = 20
 
@@ -71,5 +71,5 @@ class SampleChecks(CorpusCheck):
         turns = zip(indices, map(last_turn, corpus.examples(indices)), strict=True)
         sample = [SampledExample(index, *corpus.place(index), turn) for index, turn in turns if turn]
         for check in (*balance.CHECKS, *style.CHECKS, unsupported.unsupported):
-            for one, fault in check(sample):
-                yield (None if one is None else one.number), fault
+            for found, fault in check(sample):
+                yield [one.number for one in found], fault

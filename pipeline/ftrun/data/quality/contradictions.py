@@ -1,26 +1,55 @@
-"""Questions that are answered in different ways. Keeps 16 bytes per example."""
+"""Questions that are answered in ways that can't both be right. Keeps 16 bytes per example.
+
+Several good answers to one question are a common design, so only those count that conflict: yes and no, other
+numbers or names in the same sentence, other labels, or statements of fact that share nothing.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from zlib import crc32
 
 from ftrun.data.diagnostics.notes import further_places
-from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, last_turn, normal
+from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, LastTurn, last_turn, normal, unsaid
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
+from ftrun.data.wording.conflicts import conflict
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 
 NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends
-MOST_READ = 20  # pairs that are read again and compared word for word
+MOST_READ = 5_000  # pairs that are read again and compared word for word
+MOST_SHOWN = 3
+# there are many good answers to these
+OPEN = re.compile(
+    r"\b(?:jokes?|poems?|haikus?|stor(?:y|ies)|songs?|riddles?|quotes?|facts?|ideas?|examples?|tips?|names?|slogans?|captions?"
+    r"|tweets?|sentences?|paraphrases?|rephrase|reword|rewrite|write|compose|create|generate|invent|imagine|brainstorm|suggest"
+    r"|recommend|describe|tell me|give me|say something|surprise|random|continue|complete|explain|summari[sz]e|should i|could i"
+    r"|can i cook|how (?:do|can|should|to|would)|what (?:can|should|could|do you)|why|translate)\b"
+    r"|^\W*(?:hi|hello|hey|good (?:morning|evening|night|afternoon)|thanks|thank you|bye|goodbye|how are you|what'?s up|ok|continue)\b"
+    r"|冗談|ジョーク|詩|俳句|短歌|物語|話を?し|話を?聞か|語って|歌詞|書いて|作って|考えて|提案|おすすめ|お勧め|アイデア|例を|例文|言い換え|自己紹介|なぞなぞ"
+    r"|^\W*(?:こんにち[はわ]|こんばん[はわ]|おはよう|やあ|ありがとう|さようなら|もしもし|元気)|どう(?:すれば|したら|やって|思)|なぜ|どうして|説明|要約|訳して|翻訳"
+    r"|笑话|诗|故事|写|建议|推荐|例子|怎么|为什么|如何|你好|早上好|谢谢|翻译|介绍|농담|시를|이야기|추천|써\s?줘|작성|안녕|어떻게|왜|감사"
+    r"|анекдот|шутк|стих|истори|напиши|придумай|посоветуй|предложи|расскажи|привет|здравствуй|спасибо|как |почему|переведи"
+    r"|chiste|broma|poema|cuento|escrib|sugier|recomiend|hola|buenos d[ií]as|gracias|cómo|por qué|cuéntame|blague|poème|histoire"
+    r"|écris|propose|conseil|bonjour|salut|merci|comment|pourquoi|raconte|witz|gedicht|geschichte|schreib|schlag|empfiehl|hallo"
+    r"|guten (?:tag|morgen)|danke|^wie (?:kann|mache|geht)|warum|erzähl|barzelletta|scrivi|consigli|ciao|buongiorno|grazie|come |perché"
+    r"|raccont|piada|escrev|sugir|recomend|olá|obrigad|como |por que|conte|चुटकुला|कविता|कहानी|लिख|सुझाव|नमस्ते|कैसे|क्यों|धन्यवाद"
+    r"|نكتة|قصيدة|قصة|اكتب|اقترح|مرحبا|كيف|لماذا|شكرا|בדיחה|שיר|סיפור|כתוב|המלץ|שלום|איך|למה|תודה|ανέκδοτο|ποίημα|ιστορία|γράψε|πρότεινε"
+    r"|γεια|πώς|γιατί|ευχαριστώ|เล่า|แต่ง|เขียน|แนะนำ|สวัสดี|อย่างไร|ยังไง|ทำไม|ขอบคุณ",
+    re.IGNORECASE,
+)
+BY_DESIGN, FEWEST_QUESTIONS = 3, 5  # answers to one question, and questions with so many, that are no accident
 
 
 class Contradictions(CorpusCheck):
-    """Notes the question, what was said before it, and the answer of each example as hashes.
+    """Notes the question, what was said and shown before it, and the answer of each example as hashes.
 
     This covers all splits: a held-out answer that contradicts a learned one measures nothing, and with
     another seed both may be learned.
@@ -34,35 +63,47 @@ class Contradictions(CorpusCheck):
 
     def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield one fault for all contradictions, at the first, with both places."""
-        pairs = sorted(_pairs(facts))
-        read = pairs[:MOST_READ]
-        wanted = sorted({index for pair in read for index in pair})
+        pairs = sorted(_pairs(facts))[:MOST_READ]
+        wanted = sorted({index for pair in pairs for index in pair})
         turns = dict(zip(wanted, map(last_turn, corpus.examples(wanted)), strict=True))
-        answers = {index: turn.answer if turn else "" for index, turn in turns.items()}
-        real = [pair for pair in read if _comparable(answers[pair[0]]) != _comparable(answers[pair[1]])]
+        answered = Counter(earlier for _, earlier in pairs)
+        design = sum(times >= BY_DESIGN - 1 for times in answered.values()) >= FEWEST_QUESTIONS
+        real = [
+            (later, earlier)
+            for later, earlier in pairs
+            if _conflict(turns[later], turns[earlier], loose=not design and answered[earlier] < BY_DESIGN - 1)
+        ]
         if not real:
             return
-        (later, earlier), first = real[0], turns[real[0][0]]
+        later, earlier = real[0]
+        here, there = turns[later], turns[earlier]
+        assert here is not None
+        assert there is not None
         file, line = corpus.place(earlier)
         message = (
-            f"{excerpt(first.question if first else '')} is answered {excerpt(answers[later])} here and "
-            f"{excerpt(answers[earlier])} at {file}:{line}"
+            f"{excerpt(here.question)} is answered {excerpt(here.answer)} here and "
+            f"{excerpt(there.answer)} at {file}:{line}"
         )
-        others = [corpus.place(index) for index, _ in real[1:4]]
-        more = len(pairs) - len(read) + len(real) - 1 - len(others)
-        yield later, Fault("contradiction", message + further_places(corpus.place(later)[0], others, more))
+        others = [corpus.place(index) for index, _ in real[1 : MOST_SHOWN + 1]]
+        more = len(real) - 1 - len(others)
+        places = further_places(corpus.place(later)[0], others, more)
+        yield [index for index, _ in real], Fault("contradiction", message + places)
 
 
 def _fact(row: TrainingRow) -> bytes:
     if row.chat is not None and row.chat.roles[-2:] == ASKED and row.chat.texts[-1]:
         *said, question, answer = row.chat.texts
         before: Iterable[tuple[str, str]] = zip(row.chat.roles, said, strict=False)
+        other: list[str] = []
     else:
         turn = last_turn(row.example)
         if turn is None:
             return NOTHING
         question, answer, before = turn.question, turn.answer, turn.before
-    context = "".join([f"{role}\x1f{text}\x1e" for role, text in before])
+        other = unsaid(row.example)
+    if row.example.get("tools"):
+        other = [*other, json.dumps(row.example["tools"], sort_keys=True, default=str)]
+    context = "".join([*(f"{role}\x1f{text}\x1e" for role, text in before), *other])
     asked = blake2b(normal(question).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     checksums = (crc32(text.encode("utf-8", "surrogatepass")) for text in (context, answer.strip()))
     return asked + b"".join(one.to_bytes(4) for one in checksums)
@@ -79,6 +120,14 @@ def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
             earlier = first.setdefault(fact[:12], index)
             if facts[earlier * 16 + 12 : earlier * 16 + 16] != fact[12:]:
                 yield index, earlier
+
+
+def _conflict(one: LastTurn | None, other: LastTurn | None, *, loose: bool) -> bool:
+    """Return whether two answers to the same question conflict; `loose`: also if they just share nothing."""
+    if one is None or other is None or _comparable(one.answer) == _comparable(other.answer):
+        return False
+    is_open = OPEN.search(one.question) is not None
+    return conflict(one.question, one.answer, other.answer, labels=not is_open, loose=loose and not is_open)
 
 
 def _comparable(answer: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ftrun.data.diagnostics.notes import further_places
@@ -13,7 +15,7 @@ from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.protocol.texts import dialogue
 
 Result = TypeVar("Result")
-CorpusFaults = Iterator[tuple[int | None, Fault]]
+CorpusFaults = Iterator[tuple[Sequence[int], Fault]]  # the examples that have it, the one to name first
 MOST_PLACES = 3  # named after the first
 ENDINGS = " ?？。.!！"
 LONG = 400  # characters from which only case and outer space are normalized
@@ -48,7 +50,7 @@ class CorpusCheck(ABC):
 
     @abstractmethod
     def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
-        """Yield faults with the index of the example that they name; None: the data as a whole."""
+        """Yield faults with the indices of the examples that have them; none: the data as a whole."""
 
 
 class LastTurn(NamedTuple):
@@ -78,7 +80,7 @@ class SampledExample(NamedTuple):
     turn: LastTurn
 
 
-SampleFaults = Iterator[tuple[SampledExample | None, Fault]]
+SampleFaults = Iterator[tuple[Sequence[SampledExample], Fault]]  # those that have it, the one to name first
 
 
 def last_turn(example: Mapping[str, Any]) -> LastTurn | None:
@@ -90,6 +92,21 @@ def last_turn(example: Mapping[str, Any]) -> LastTurn | None:
         if said[index][0] == "user":
             return LastTurn(said[index][1], said[-1][1], (*said[:index], *said[index + 1 : -1]))
     return None
+
+
+def unsaid(example: Mapping[str, Any]) -> list[str]:
+    """Return a hash of the images and calls before the answer, if there are any: other ones ask another thing."""
+    messages = example.get("messages") or (example.get("input") or {}).get("messages") or ()
+    found: list[Any] = []
+    for message in messages:
+        content = message.get("content")
+        parts = content if isinstance(content, (list, tuple)) else ()
+        found += [part for part in parts if isinstance(part, Mapping) and part.get("type") != "text"]
+        found += message.get("tool_calls") or ()
+    if not found:
+        return []
+    text = json.dumps(found, sort_keys=True, default=str)
+    return [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()]
 
 
 def normal(text: str) -> str:

@@ -45,7 +45,7 @@ class NearDuplicates(CorpusCheck):
 def _faults(corpus: Corpus, searched: int, search: Callable[[], list[tuple[int, int]]]) -> CorpusFaults:
     if searched < len(corpus.parts):
         message = f"searched {searched:,} of {len(corpus.parts):,} examples for near-duplicates"
-        yield None, Fault("near_unsearched", message)
+        yield (), Fault("near_unsearched", message)
     by_split: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for pair in search():
         held, other = sorted(pair, key=lambda index: corpus.parts[index], reverse=True)
@@ -75,4 +75,5 @@ def _fault(pairs: list[tuple[int, int]], corpus: Corpus, other: int, held: int) 
     message = f"{count:,} {what} {whom}: {excerpt(question)} is like {file}:{line}"
     places = further_places(corpus.place(later)[0], [*map(corpus.place, real[1:])], count - len(real))
     hint = HELD_OUT_TWICE if other == VALIDATION else None
-    yield later, Fault("near_duplicates" if other == held else "near_leak", message + places, hint=hint)
+    found = [one for one in sorted(first_of) if one in real or one not in shown]
+    yield found, Fault("near_duplicates" if other == held else "near_leak", message + places, hint=hint)

@@ -64,21 +64,23 @@ class EvalOverlap(CorpusCheck):
     def judge(self, facts: memoryview, corpus: Corpus) -> CorpusFaults:
         """Yield a note for each eval prompt that is in the training data, at its first place."""
         training = [index for index, part in enumerate(corpus.parts) if part == TRAIN]
-        first: dict[int, int] = {}
+        asking: dict[int, list[int]] = {}
         nearly: set[int] = set()
         for index in training:
             number = int.from_bytes(facts[2 * index : 2 * index + 2])
             if number:
-                first.setdefault(number - 1, index)
+                asking.setdefault(number - 1, []).append(index)
         read = training[:MOST_READ]
         for index, example in zip(read, corpus.examples(read), strict=True):
             for number in self._index.near(example):
-                if first.setdefault(number, index) == index and self._index.exact(example) != number:
+                if number not in asking:
                     nearly.add(number)
-        for number, index in sorted(first.items()):
+                if self._index.exact(example) != number:
+                    asking.setdefault(number, []).append(index)
+        for number, indices in sorted(asking.items()):
             known = "nearly this question" if number in nearly else "this question"
             message = f"{known} is in the training data: its answers are recall"
-            yield index, Fault("recall", message, f"{FIELD}.{self._index.ids[number]}")
+            yield indices, Fault("recall", message, f"{FIELD}.{self._index.ids[number]}")
 
 
 def recall_ids(notes: Iterable[tuple[Fault, Any]]) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 Texts are compared by their character 4-grams. Near examples are found by MinHash: bands that are equal give
 candidates, which are then compared exactly. Grams that many examples have (a template, a persona's phrase) do
 not count. Two examples are near when question and answer together are alike by NEAR, each of them by
-NEAR_EACH, and the same numbers are in them.
+NEAR_EACH, the same numbers are in them, and the words in which they differ say nothing else (`sameness`): rows
+of one template that differ in what they ask about are different.
 
 Per example 128 bytes are kept, 100 more while a band is searched, and the texts of the candidates. One core
 searches two to four thousand examples of a kilobyte per second; of a longer text the first and last 500
@@ -14,11 +15,13 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ftrun.data.quality.corpus import last_turn
+from ftrun.data.quality.corpus import last_turn, unsaid
+from ftrun.data.wording.sameness import CUT, Sameness, sameness
 from ftrun.protocol.faults import Example
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.protocol.texts import dialogue
@@ -45,21 +48,41 @@ Texts = tuple[str, str]  # of an example, as `compared` returns them
 Read = Callable[[Iterable[int]], Iterator[Texts]]  # the texts of ascending indices
 
 
-def compared(example: Example) -> Texts:
-    """Return what is compared: everything said except system prompts and the last answer; and that answer."""
-    turn = last_turn(example)
+def compared(example: Example, *, shown: bool = True) -> Texts:
+    """Return what is compared: everything said except system prompts and the last answer; and that answer.
+
+    Of long texts both ends. With `shown`, what is no text (images, calls) is represented by a hash.
+    """
+    turn, other = last_turn(example), unsaid(example) if shown else []
     if turn is None:
-        return letters("\n".join(text for role, text in dialogue(example) if role != "system")), ""
-    said = "\n".join(text for role, text in turn.before if role not in SYSTEM_ROLES)
-    return letters(f"{said}\n{turn.question}"), letters(turn.answer)
+        said = [text for role, text in dialogue(example) if role != "system"]
+        return ends("\n".join([*said, *other])), ""
+    before = [text for role, text in turn.before if role not in SYSTEM_ROLES]
+    return ends("\n".join([*before, *other, turn.question])), ends(turn.answer)
+
+
+def ends(text: str) -> str:
+    """Return a text, or both ends of a long one with a sign between them."""
+    return _cut(text, CUT)
 
 
 def letters(text: str) -> str:
-    """Return the letters and digits of a text in one case; of a long text those of both its ends."""
-    if len(text) > 4 * EDGE:
-        text = text[: 2 * EDGE] + text[-2 * EDGE :]
-    bare = NO_LETTER.sub("", text.casefold())
+    """Return the letters and digits of a text in one case and width; of a long text those of both its ends."""
+    return _bare(unicodedata.normalize("NFKC", _cut(text, "")))
+
+
+def _bare(text: str) -> str:
+    bare = NO_LETTER.sub("", _cut(text, "").casefold())
     return bare if len(bare) <= 2 * EDGE else bare[:EDGE] + bare[-EDGE:]
+
+
+def _cut(text: str, sign: str) -> str:
+    return text if len(text) <= 4 * EDGE else f"{text[: 2 * EDGE]}{sign}{text[-2 * EDGE :]}"
+
+
+def all_letters(texts: Texts) -> str:
+    """Return the letters of a question and its answer."""
+    return "".join(map(letters, texts))
 
 
 def grams(text: str) -> set[int]:
@@ -114,23 +137,32 @@ def near_among(indices: list[int], texts: list[Texts]) -> list[tuple[int, int]]:
     return near_pairs(indices, lambda wanted: map(text_of.__getitem__, wanted))
 
 
-def near_pairs(indices: list[int], read: Read) -> list[tuple[int, int]]:
-    """Return (later, earlier) of near examples among `indices` (ascending), in order."""
+def letters_alone(example: Example) -> Texts:
+    """Return what the first way of comparing compared: letters without regard to width, images or calls."""
+    question, answer = compared(example, shown=False)
+    return _bare(question.replace(CUT, "")), _bare(answer.replace(CUT, ""))
+
+
+def near_pairs(indices: list[int], read: Read, *, by_letters: bool = False) -> list[tuple[int, int]]:
+    """Return (later, earlier) of near examples among `indices` (ascending), in order.
+
+    `by_letters`: as the first way did, of what `letters_alone` returns; it took rows of one template for near.
+    """
     times: Counter[int] = Counter()
     template = indices[:: max(1, len(indices) // TEMPLATE)]
     for texts in read(template):
-        times.update(grams("".join(texts)))
+        times.update(grams(all_letters(texts)))
     least = max(FEWEST_COMMON, COMMON * len(template))
     common = frozenset(gram for gram, seen in times.items() if seen >= least)
     bands = [array("Q") for _ in range(BANDS)]
     in_bands = array("I")
     for index, texts in zip(indices, read(indices), strict=True):
-        own = grams("".join(texts)) - common
+        own = grams(all_letters(texts)) - common
         if len(own) >= FEWEST_GRAMS:
             in_bands.append(index)
             for band, key in zip(bands, _band_keys(own), strict=True):
                 band.append(key)
-    return _verified(_candidates(bands, in_bands), common, read)
+    return _verified(_candidates(bands, in_bands), common, read, by_letters)
 
 
 def _band_keys(found: set[int]) -> Iterator[int]:
@@ -171,29 +203,58 @@ def _candidates(bands: list[array[int]], in_bands: array[int]) -> list[tuple[int
     return sorted((in_bands[later], in_bands[earlier]) for later, earlier in pairs)
 
 
-def _verified(pairs: list[tuple[int, int]], common: frozenset[int], read: Read) -> list[tuple[int, int]]:
+def _verified(
+    pairs: list[tuple[int, int]], common: frozenset[int], read: Read, by_letters: bool
+) -> list[tuple[int, int]]:
     wanted = sorted({index for pair in pairs for index in pair})
     texts = dict(zip(wanted, read(wanted), strict=True))
-    numbers_of = {index: numbers("".join(texts[index])) for index in wanted}
+    plain = str if by_letters else letters
+    bare = {index: (plain(question), plain(answer)) for index, (question, answer) in texts.items()}
+    numbers_of = {index: numbers("".join(bare[index])) for index in wanted}
 
     @functools.lru_cache(maxsize=KEPT_SETS)
     def own(index: int) -> set[int]:
-        return grams("".join(texts[index])) - common
+        return grams("".join(bare[index])) - common
 
     def alike(one: str, other: str) -> bool:
         sets = grams(one) - common, grams(other) - common
         if min(map(len, sets)) < FEWEST_GRAMS:
-            return one == other  # a single word can change all of a short text
+            # a single word can change all of a short text: `sameness` decides
+            return not by_letters or one == other
         return likeness(*sets) >= NEAR_EACH
 
     def near(later: int, earlier: int) -> bool:
         return (
             numbers_of[later] == numbers_of[earlier]  # first: it takes the least time
             and likeness(own(later), own(earlier)) >= NEAR
-            and all(map(alike, texts[later], texts[earlier]))
+            and all(map(alike, bare[later], bare[earlier]))
         )
 
-    return [pair for pair in pairs if near(*pair)]
+    similar = [pair for pair in pairs if near(*pair)]
+    return similar if by_letters else _the_same_again(similar, texts)
+
+
+def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) -> list[tuple[int, int]]:
+    """Return those of similar pairs that say the same.
+
+    Another ordinary word in a long question is only another wording if the answer is the same, and no third
+    row has yet another one: then it is what the rows of a template differ in.
+    """
+    same, reworded = set[tuple[int, int]](), list[tuple[int, int]]()
+    for later, earlier in pairs:
+        asked, answered = map(sameness, texts[later], texts[earlier])
+        if asked is Sameness.SAME and answered is not Sameness.DIFFERENT:
+            same.add((later, earlier))
+        elif asked is Sameness.REWORDED and answered is Sameness.SAME:
+            reworded.append((later, earlier))
+    wordings = Counter(index for pair in reworded for index in pair)
+    alone = {pair for pair in reworded if max(map(wordings.__getitem__, pair)) == 1 and _is_whole(texts[pair[0]][1])}
+    return [pair for pair in pairs if pair in same or pair in alone]
+
+
+def _is_whole(answer: str) -> bool:
+    """Return whether an answer is no label, which many different questions have."""
+    return len(grams(letters(answer))) >= FEWEST_GRAMS
 
 
 def dropped(pairs: Iterable[tuple[int, int]]) -> set[int]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
+from ftrun.data.quality.intended import LONGEST_LABEL, is_explained, is_structured
+from ftrun.data.wording.languages import differ, language_of
 from ftrun.data.quality.pii import excerpt
 from ftrun.protocol.faults import Fault
 
@@ -38,27 +40,27 @@ FEWEST_STYLED, STYLED_SHARE = 3, 0.1
 ENDED, BARE = re.compile(r"[。．.!！?？…][」』”\")）]?$"), re.compile(r"[A-Za-zぁ-んァ-ヶ一-龥]$")
 SENTENCE = re.compile(r"^(?=.{10})[^\n]*$")
 FEWEST_WORDS = 6
+FEW_TIMES = 3  # an answer that comes more often, and is short, is a label or a set phrase
+OF_STYLES = re.compile("敬語|丁寧語|丁寧に|です・?ます|だ・?である|常体|敬体|口調|文体|活用|タメ口|ため口|くだけた|見出し|要約|書き換え|言い換え")
 FEWEST_ENDED, ENDED_SHARE = 5, 0.2
-SCRIPTS = (
-    ("Japanese", re.compile("[ぁ-んァ-ヺ]")),
-    ("Korean", re.compile("[가-힣]")),
-    ("Han", re.compile("[一-龥]")),
-    ("Cyrillic", re.compile("[А-яЁё]")),
-    ("Arabic", re.compile("[\u0621-\u064a]")),
-    ("Thai", re.compile("[\u0e01-\u0e2e]")),
-    ("Latin", re.compile("[A-Za-zÀ-ɏ]")),
-)
-LOOKED_AT = 600  # characters
-LATIN_LETTERS, LATIN_WORDS = 12, 3  # at least: names and terms are in every language
-LEAST_SHARE = 0.15  # of letters: an English text with a few Japanese words is English
-CODE_SIGNS = ("`", "{", "}", ";", "=", "<", ">", "def ", "return", "http")  # all code has one of them
-CODE = re.compile(r"```|`|[{};=<>]{2}|\bdef |\breturn\b|https?://")
-ASKED_FOR = re.compile(
-    r"翻訳|訳し|英訳|和訳|[英日中韓仏独]語|[露西]語|英文|和文|ローマ字|単語|意味"
-    r"|translat|\b(?:english|japanese|french|german|spanish|chinese|korean|russian|italian|latin|language)\b",
+OF_LANGUAGES = re.compile(
+    r"翻訳|訳し|英訳|和訳|訳せ|[英日中韓仏独]語|[露西]語|英文|和文|ローマ字|単語|意味|読み方|発音"
+    r"|翻[译譯]|[译譯]成|[译譯]为|英[语語文]|中文|日[语語文]|法[语語文]|德[语語文]|韩[语語文]|俄[语語文]|单词|怎么说|怎麼說"
+    r"|번역|영어|일본어|중국어|한국어|프랑스어|독일어|스페인어|단어"
+    r"|перев[её][дс]|перевод|английск|японск|французск|немецк|русск|по-англ|слов[оа]\b"
+    r"|μετ[αά]φρ|αγγλικ|γαλλικ|γερμανικ|ελληνικ|ιαπωνικ|תרגמ?|אנגלית|עברית|צרפתית|מילה"
+    r"|ترجم|الإنجليزية|بالإنجليزية|الفرنسية|العربية|كلمة|انگلیسی|अनुवाद|अंग्रेज़ी|अंग्रेजी|इंग्लिश|हिंदी|हिन्दी"
+    r"|แปล|ภาษาอังกฤษ|ภาษาไทย|ภาษาญี่ปุ่น|คำว่า"
+    r"|translat|transliterat|romaji|romani[sz]|pronounc|\bhow do (?:you|i|we) say\b|\bsay\b.{1,40}\bin [A-Z]"
+    r"|\b(?:english|japanese|french|german|spanish|chinese|mandarin|korean|russian|italian|latin|greek|hebrew|hindi"
+    r"|arabic|thai|turkish|polish|dutch|swedish|vietnamese|indonesian|portuguese|ukrainian|language|phrase)\b"
+    r"|tradu[cçz]|tradui|traduire|übersetz|vertaal|przetłumacz|çevir|översätt|dịch|terjemah"
+    r"|\b(?:ingl[eé]s[ae]?|anglais|englisch\w*|engels|engelska|angielsk\w*|ingilizce|inggris|tiếng anh|inglese"
+    r"|español|espagnol|spanisch\w*|castellano|francés|français|französisch\w*|francese|alemán|allemand|deutsch\w*"
+    r"|tedesco|italiano|italien|italienisch\w*|português|portugais|japonés|japonais|japanisch\w*|idioma|langue|sprache"
+    r"|lingua)\b",
     re.IGNORECASE,
 )
-IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{25,}")  # a key, a hash, an identifier
 FEWEST, RARE = 10, 0.2
 WIDE, HALF = re.compile("[０-９]{2,}"), re.compile("[0-9]{2,}")
 
@@ -68,17 +70,31 @@ def refusals(sample: Sequence[SampledExample]) -> SampleFaults:
     found = [one for one in sample if REFUSAL.match(one.turn.answer)]
     if len(found) >= max(FEWEST_REFUSALS, REFUSAL_SHARE * len(sample)):
         message = f"{share(len(found), len(sample))} answers refuse: {excerpt(found[0].turn.answer)}"
-        yield found[0], Fault("refusals", message + other_places(found))
+        yield found, Fault("refusals", message + other_places(found))
 
 
 def styles(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a fault if some Japanese answers are in です・ます and others in だ・である."""
-    polite = [one for one in sample if POLITE.search(one.turn.answer[-40:])]
-    plain = [one for one in sample if _is_plain(one.turn.answer)]
+    """Yield a fault if some Japanese answers are in です・ます and others in だ・である, and no prompt says why."""
+    said = [one for one in _said(sample) if not OF_STYLES.search(one.turn.question[-1000:])]
+    polite = [one for one in said if POLITE.search(one.turn.answer[-40:])]
+    plain = [one for one in said if _is_plain(one.turn.answer)]
     few, many = sorted((polite, plain), key=len)
-    if len(few) >= max(FEWEST_STYLED, STYLED_SHARE * (len(polite) + len(plain))):
+    if len(few) < max(FEWEST_STYLED, STYLED_SHARE * (len(polite) + len(plain))):
+        return
+    if not is_explained(few, many) and not is_explained(many, few):
         message = f"{len(polite):,} answers are in です・ます and {len(plain):,} in だ・である: "
-        yield few[0], Fault("style_mix", message + _ends(few[0], many[0]))
+        yield few, Fault("style_mix", message + _ends(few[0], many[0]))
+
+
+def _said(sample: Sequence[SampledExample]) -> list[SampledExample]:
+    """Return the examples whose answers are told in sentences: no labels, lists, JSON or code."""
+    times = Counter(one.turn.answer for one in sample)
+    return [
+        one
+        for one in sample
+        if not is_structured(one.turn.answer)
+        and (times[one.turn.answer] <= FEW_TIMES or len(one.turn.answer) > LONGEST_LABEL)
+    ]
 
 
 def _is_plain(answer: str) -> bool:
@@ -87,14 +103,16 @@ def _is_plain(answer: str) -> bool:
 
 
 def endings(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a fault if some answers of one sentence have an end mark and others don't."""
-    one_line = [one for one in sample if SENTENCE.match(one.turn.answer.strip())]
+    """Yield a fault if some answers of one sentence have an end mark and others don't, and no prompt says why."""
+    one_line = [one for one in _said(sample) if SENTENCE.match(one.turn.answer.strip())]
     ended = [one for one in one_line if ENDED.search(one.turn.answer.strip())]
     bare = [one for one in one_line if _is_unended(one.turn.answer.strip())]
     few, many = sorted((ended, bare), key=len)
-    if len(few) >= max(FEWEST_ENDED, ENDED_SHARE * (len(ended) + len(bare))):
+    if len(few) < max(FEWEST_ENDED, ENDED_SHARE * (len(ended) + len(bare))):
+        return
+    if not is_explained(few, many) and not is_explained(many, few):
         message = f"{len(ended):,} answers of one sentence have an end mark and {len(bare):,} don't: "
-        yield few[0], Fault("ending_mix", message + _ends(few[0], many[0]))
+        yield few, Fault("ending_mix", message + _ends(few[0], many[0]))
 
 
 def _is_unended(answer: str) -> bool:
@@ -112,50 +130,26 @@ def _ends(here: SampledExample, there: SampledExample) -> str:
     return f"{ends[0]} here, {ends[1]} at {there.file}:{there.line}"
 
 
-def language(text: str) -> str | None:
-    """Return the language or script of a text, None if it is unknown."""
-    head = IDENTIFIER.sub("", text[:LOOKED_AT])
-    if any(sign in head for sign in CODE_SIGNS) and CODE.search(head):
-        return None
-    counts = dict.fromkeys(dict(SCRIPTS), 0)
-    for name, pattern in SCRIPTS[-1:] if head.isascii() else SCRIPTS:
-        counts[name] = len(pattern.findall(head))
-        if name == "Han" and _is_japanese(counts, len(head)):
-            return "Japanese"  # no matter how many Latin letters there are
-    if _is_japanese(counts, sum(counts.values())):
-        return "Japanese"
-    name = max(counts, key=lambda one: counts[one])
-    if name == "Latin":
-        return name if counts[name] >= LATIN_LETTERS and len(text.split()) >= LATIN_WORDS else None
-    return name if counts[name] > 1 else None
-
-
-def _is_japanese(counts: Mapping[str, int], letters: int) -> bool:
-    return bool(counts["Japanese"]) and counts["Japanese"] + counts["Han"] >= LEAST_SHARE * letters
-
-
 def languages(sample: Sequence[SampledExample]) -> SampleFaults:
     """Yield a fault if a few answers are in another language than their questions."""
     pairs = [
         (one, asked, answered)
         for one in sample
-        if (asked := language(one.turn.question)) and (answered := language(one.turn.answer))
+        if (asked := language_of(one.turn.question)) and (answered := language_of(one.turn.answer))
     ]
     others = [
         (one, asked, answered)
         for one, asked, answered in pairs
-        if asked != answered
-        and {asked, answered} != {"Japanese", "Han"}
-        and not ASKED_FOR.search(one.turn.prompt[-2000:])
+        if differ(asked, answered) and not OF_LANGUAGES.search(one.turn.prompt[-2000:])
     ]
     if len(pairs) < FEWEST or not 0 < len(others) <= RARE * len(pairs):
         return  # if most are, it is intended
-    first, asked, answered = others[0]
+    (first, asked, answered), found = others[0], [one for one, _, _ in others]
     message = (
         f"{len(others):,} of {len(pairs):,} answers are in another language than their questions: "
         f"{asked} {excerpt(first.turn.question)}, {answered} {excerpt(first.turn.answer)}"
     )
-    yield first, Fault("language_mix", message + other_places([one for one, _, _ in others]))
+    yield found, Fault("language_mix", message + other_places(found))
 
 
 def widths(sample: Sequence[SampledExample]) -> SampleFaults:
@@ -171,7 +165,7 @@ def widths(sample: Sequence[SampledExample]) -> SampleFaults:
         f"answers differ: {kinds['full']:,} with full-width digits, {kinds['half']:,} with half-width ones: "
         f"{excerpt(first, digits.start() if digits else 0)}{other_places(found)}"
     )
-    yield found[0], Fault("full_width", message)
+    yield found, Fault("full_width", message)
 
 
 def _width(text: str) -> str | None:
