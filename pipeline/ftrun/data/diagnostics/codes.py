@@ -117,6 +117,12 @@ CODES: dict[str, Code] = {
     "file_size": _error("Leave rows out: `limit` or `where` on the sources; or shorten the rows."),
     # texts
     "mojibake": _warning("Export the file again as UTF-8, or set its true encoding: `encoding: cp932`."),
+    "html": _warning("Set `data.clean: [html]`, which leaves the text that a browser shows."),
+    "tabs": _warning("Set `data.clean: [tabs]`, which makes each run of tabs a space."),
+    "image_token": _warning(
+        "Add images as parts (`image_url`), or leave such rows out: pictures are not used."
+    ),
+    "old_separators": _warning("Set `data.clean: [separators]`: chat models know where a text ends."),
     "control_character": _warning("Delete the character: nobody sees it, but the model learns it."),
     "carriage_return": _warning("Use LF alone: `{{ answer.splitlines() | join('\\n') }}` in the prompt."),
     "bidi_character": _warning("Delete the character, unless the text is written from right to left."),

@@ -1,7 +1,7 @@
-"""Finding personal data and secrets in a text.
+"""Finding personal data in a text: e-mail, phone, My Number, card, postcode.
 
-Personal data: e-mail, phone, My Number, card, postcode. A shape is not enough: check digits are verified, and
-phone numbers must have the length of one. Secrets: by the prefixes of known services, or by name and entropy.
+A shape is not enough: check digits are verified, phone numbers must have the length of one, and the words
+around a number tell an order from a person.
 
 What counts as a phone number is decided here, not by the phonenumbers library: its tables change every other
 week, and `data.pii: mask` must give the same files from the same data.
@@ -9,9 +9,7 @@ week, and `data.pii: mask` must give the same files from the same data.
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -51,47 +49,35 @@ BARCODE = re.compile(r"4[59]\d{11}")
 CALLED_PHONE = re.compile(
     r"(?:電話|連絡先|携帯|ファックス|℡|☎|(?i:tel|fax|phone))(?:番号)?[はが]?[ .:]{0,3}\Z"
 )
-CALLED_ORDER = re.compile(
-    r"(?:注文|受付|伝票|送り状|追跡|荷物|お?問い?合わ?せ|会員|顧客|契約|予約|管理|製造|商品|口座|法人|シリアル)"
-    r"(?:の?番号|ナンバー|コード|(?i:id|no))[はが]?[\s.:「]{0,3}\Z"
-    r"|(?:ゆうパック|(?i:\bid|order|tracking|invoice|serial))(?: (?i:number|no\.?|id))?[\"' :=#]{0,4}\Z"
+# words before a number, or in brackets after it, that say it is nobody's: orders, parcels, devices, amounts
+OF_A_THING = (
+    "注文|受付|伝票|送り状|追跡|荷物|お?問い?合わ?せ番号|会員|顧客|契約|予約|管理|製造|商品|口座|法人|(?<!個人)番号|シリアル|請求|領収"
+    "|発注|納品|見積|整理番号|型番|品番|製品|資産|学籍|社員|バ[ー-]コ[ー-]ド|ゆうパック|宅急便|単号|单号|订单|快递|运单|发票|编号"
+    "|주문|운송장|송장|접수|일련번호|заказ|посылк|накладн|трек|сч[её]т|номер заявки|طلب|شحن|הזמנה|משלוח|आदेश|पार्सल"
+    "|pedido|encomenda|fatura|factura|facture|commande|colis|suivi|env[ií]o|Bestell|Sendung|Rechnung|Auftrag|Paket"
+    "|Kundennummer|Artikel|Ordine|spedizione"
 )
-CALLED = 16  # characters before a number that are looked at
-CARD_GROUPS = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
-
-KEY_SHAPES: tuple[tuple[str, str], ...] = (
-    ("OpenAI or Anthropic key", r"sk-(?:proj-|ant-|svcacct-|admin-|or-v1-)?[A-Za-z0-9_-]{20,}"),
-    ("GitHub token", r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}"),
-    ("GitLab token", r"glpat-[A-Za-z0-9_-]{20,}"),
-    ("AWS access key", r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Z])"),
-    ("Google API key", r"AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}"),
-    ("Slack token", r"xox[abeoprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"),
-    ("Hugging Face token", r"hf_[A-Za-z0-9]{30,}"),
-    ("Stripe key", r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}"),
-    ("SendGrid key", r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    ("package registry token", r"npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}"),
-    ("Groq, xAI or NVIDIA key", r"(?:gsk_|xai-|nvapi-)[A-Za-z0-9_-]{30,}"),
-    ("JSON web token", r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+OF_A_THING_ASCII = (
+    r"\b(?:id|order|tracking|track|parcel|package|shipment|consignment|invoice|receipt|serial|ticket|case|reference|ref"
+    r"|transaction|booking|reservation|account|customer|member|membership|model|part|item|product|sku|ean|jan|upc|gtin|isbn"
+    r"|issn|imei|imsi|iccid|meid|barcode|timestamp|epoch|build|version|phone|tel)\b"
 )
-# keys with few digits: one of six of AWS has fewer than two, those of Hugging Face may have none
-FEW_DIGITS = re.compile(
-    r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA)(?=[0-9A-Z]*[0-9])[0-9A-Z]{16}(?![0-9A-Z])"
-    r"|hf_(?=[A-Z]*[a-z])(?=[a-z]*[A-Z])[A-Za-z]{34}(?![A-Za-z0-9]))"
-)
-KNOWN = re.compile("|".join(f"((?<![A-Za-z0-9]){shape})" for _, shape in KEY_SHAPES))
-# with the rest of the key if it is there: a mask must not leave it
-PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:[\s\S]{0,20000}?-----END (?:[A-Z]+ )*PRIVATE KEY-----)?"
-)
-KEY_RUN = re.compile(r"[A-Za-z0-9+/_.~-]{16,}={0,2}")
-# what comes before a key: its name and at most a few signs
-NAMED = re.compile(
-    r"(?:api[_ -]?key|access[_ -]?key|secret(?:[_ -]?key)?|(?:auth|access|bearer)[_ -]?token|token"
-    r"|passw(?:or)?d|パスワード|APIキー|秘密鍵|Bearer)[\"']?\s*(?:は|is|[:=：]|\s)\s*[\"'「]?\Z",
+CALLED_THING = re.compile(
+    f"(?:{OF_A_THING}|{OF_A_THING_ASCII})(?:[^\n.!?。！？;]|\\.(?=\\S)|(?<=no)\\.|(?<=nr)\\.){{0,16}}\\Z",
     re.IGNORECASE,
 )
-IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+]{1,15}://[^\s/:@]{1,64}:((?!\[SECRET)[^\s/:@]{4,128})@[A-Za-z0-9]")
-LEAST_ENTROPY = 3.5  # bits per character: words have less, random letters and digits more
+THING_BEHIND = re.compile(f"\\A\\s?[（(][^）)\\n]{{0,8}}(?:{OF_A_THING}|{OF_A_THING_ASCII})", re.IGNORECASE)
+COUNTED = re.compile(
+    "\\A\\s?(?:[個粒円件人年本枚回票通]|バイト|ドル|ユーロ|ウォン|원|元|개|[€$£¥%]|bytes?\\b|euros?\\b)"
+)
+# HALF makes a long vowel a dash
+CALLED_MY_NUMBER = re.compile("マイナンバ[ー-]|個人番号|my ?number|individual number|社会保障", re.IGNORECASE)
+CALLED_CARD = re.compile(
+    "カ[ー-]ド|(?i:\\bcards?\\b|\\b(?:visa|mastercard|amex|jcb|diners)\\b|karte|carte|tarjeta|cart[ãa]o|карт|信用卡|银行卡|카드)"
+)
+JAPANESE_TEXT = re.compile("[ぁ-ヶ]")
+CALLED, BEHIND = 40, 16  # characters before and after a number that are looked at
+CARD_GROUPS = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
 
 
 class SensitiveSpan(NamedTuple):
@@ -113,21 +99,23 @@ def personal(text: str) -> Iterator[SensitiveSpan]:
         return
     for found in NUMBER.finditer(plain):
         number, start = found[0].rstrip(" .()-"), found.start()
-        kind = _kind_of(number, plain[max(0, start - CALLED) : start])
+        end = start + len(number)
+        kind = _kind_of(number, plain[max(0, start - CALLED) : start], plain[end : end + BEHIND], plain)
         if kind:  # a bracket around the whole number is not part of it: its other half stays as well
             around = number.startswith("(") and ")" not in number
-            yield SensitiveSpan(kind, start + around, start + len(number))
+            yield SensitiveSpan(kind, start + around, end)
     for found in POSTCODE.finditer(plain):
         yield SensitiveSpan("postcode", *found.span())
 
 
-def _kind_of(number: str, before: str) -> str | None:
-    """Return the kind of a number that follows the text `before`, None if it isn't a personal one."""
+def _kind_of(number: str, before: str, after: str, text: str) -> str | None:
+    """Return the kind of a number of `text` between `before` and `after`, None if it isn't a personal one."""
     digits = "".join(one for one in number if one.isdigit())
     if CARD_GROUPS.fullmatch(number) and CARDS.fullmatch(digits) and is_card(digits):
-        return "card"
+        thing = _is_of_a_thing(before, after) and not CALLED_CARD.search(before)
+        return None if thing else "card"
     if GROUPED_12.fullmatch(number) and is_my_number(digits) and not MOMENT.fullmatch(digits):
-        return None if CALLED_ORDER.search(before) else "my_number"
+        return "my_number" if _says_my_number(before, after, text) else None
     if LANDLINE.fullmatch(number):
         return "phone" if CALLED_PHONE.search(before) else None
     if PUBLIC.fullmatch(digits):
@@ -138,6 +126,20 @@ def _kind_of(number: str, before: str) -> str | None:
     if JAPANESE.fullmatch(number):
         return "phone" if len(digits) == (11 if MOBILE.match(digits) else 10) else None
     return "phone" if AMERICAN.fullmatch(number) else None
+
+
+def _is_of_a_thing(before: str, after: str) -> bool:
+    """Return whether the words around a number say that it counts or names a thing."""
+    behind = THING_BEHIND.match(after) or COUNTED.match(after)
+    return behind is not None or CALLED_THING.search(before) is not None
+
+
+def _says_my_number(before: str, after: str, text: str) -> bool:
+    """Return whether a number with the right check digit, as one of eleven has it, is a person's."""
+    if CALLED_MY_NUMBER.search(text):
+        return not _is_of_a_thing(before, after) or CALLED_MY_NUMBER.search(before) is not None
+    bare = not any(one.isalpha() for one in text)
+    return not _is_of_a_thing(before, after) and (bare or JAPANESE_TEXT.search(text) is not None)
 
 
 def is_card(digits: str) -> bool:
@@ -152,29 +154,3 @@ def is_my_number(digits: str) -> bool:
     from stdnum.jp import in_  # likewise
 
     return len(set(digits)) > 1 and in_.is_valid(digits)
-
-
-def secrets(text: str) -> Iterator[SensitiveSpan]:
-    """Yield the secrets in a text."""
-    if "PRIVATE KEY" in text:
-        for found in PRIVATE_KEY.finditer(text):
-            yield SensitiveSpan("secret", *found.span(), "private key")
-    for run in KEY_RUN.finditer(text):
-        if not _is_random(run[0]) and not FEW_DIGITS.search(run[0]):
-            continue
-        key = KNOWN.search(text, run.start(), run.end())
-        if key:
-            yield SensitiveSpan("secret", *key.span(), KEY_SHAPES[(key.lastindex or 1) - 1][0])
-        elif NAMED.search(text, max(0, run.start() - 40), run.start()):
-            yield SensitiveSpan("secret", *run.span(), "key or password")
-    if "://" in text and "@" in text:
-        for found in IN_ADDRESS.finditer(text):
-            yield SensitiveSpan("secret", *found.span(1), "password in an address")
-
-
-def _is_random(value: str) -> bool:
-    """Return whether a value looks random: letters, digits and much entropy, unlike xxxx or words."""
-    digits = sum(one.isdigit() for one in value)
-    letters = sum(one.isalpha() for one in value)
-    shares = (times / len(value) for times in Counter(value).values())
-    return digits >= 2 and letters >= 2 and -sum(one * math.log2(one) for one in shares) >= LEAST_ENTROPY
