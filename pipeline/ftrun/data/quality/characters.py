@@ -64,12 +64,21 @@ def _looks_like(text: str, found: Damage) -> str:
     return f"{shown} looks like {what}"
 
 
+def without_hidden(text: str) -> str:
+    """Return a text without the characters that nobody sees, except where they do something for it."""
+    unseen = RIGHT_TO_LEFT.search(text) is not None
+    kept = CONTROLS.sub(lambda found: found[0] if _parts_words(text, found) else "", text)
+    return OVERRIDES.sub("", kept) if unseen else EMBEDDINGS.sub("", MARKS.sub("", kept))
+
+
+def _parts_words(text: str, found: re.Match[str]) -> bool:
+    """Return whether a character that was found is a space that some scripts don't show."""
+    return found[0] == "\u200b" and UNSPACED.match(text, found.start()) is not None
+
+
 def _hidden(text: str) -> re.Match[str] | None:
     """Return the first control character that does nothing for the text."""
-    found = CONTROLS.search(text)
-    if found and found[0] == "\u200b" and UNSPACED.search(text):
-        return CONTROLS.search(UNSPACED.sub(" ", text))
-    return found
+    return next((one for one in CONTROLS.finditer(text) if not _parts_words(text, one)), None)
 
 
 def _direction(text: str) -> re.Match[str] | None:

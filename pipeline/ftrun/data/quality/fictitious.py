@@ -1,6 +1,7 @@
-"""Data that is nobody's: addresses, numbers and keys of examples, templates and manuals.
+# ruff: noqa: E501 - words of many languages, those of one kind in a line
+"""What is nobody's: addresses, numbers and keys of examples, templates and manuals, and numbers of things.
 
-A mask replaces them as well, since a token does no harm there; but nobody needs to be warned of them.
+A mask replaces them as well, so that it gives the same files as ever; but nobody needs to be warned of them.
 """
 
 from __future__ import annotations
@@ -58,6 +59,34 @@ WEAK = frozenset((
     "secretpassword", "s3cr3t", "p4ssw0rd", "passw0rd", "p@ssw0rd",
 ))  # fmt: skip
 EXAMPLE_HOST = re.compile(r"@(?:[\w.-]+\.)?example\.(?:com|org|net)")
+# words before a number, or in brackets after it, that say it is nobody's: orders, parcels, devices, amounts
+OF_A_THING = (
+    "注文|受付|伝票|送り状|追跡|荷物|お?問い?合わ?せ番号|会員|顧客|契約|予約|管理|製造|商品|口座|法人|(?<!個人)番号|シリアル|請求|領収"
+    "|発注|納品|見積|整理番号|型番|品番|製品|資産|学籍|社員|バ[ー-]コ[ー-]ド|ゆうパック|宅急便|単号|单号|订单|快递|运单|发票|编号"
+    "|주문|운송장|송장|접수|일련번호|заказ|посылк|накладн|трек|сч[её]т|номер заявки|طلب|شحن|הזמנה|משלוח|आदेश|पार्सल"
+    "|pedido|encomenda|fatura|factura|facture|commande|colis|suivi|env[ií]o|Bestell|Sendung|Rechnung|Auftrag|Paket"
+    "|Kundennummer|Artikel|Ordine|spedizione"
+)
+OF_A_THING_ASCII = (
+    r"\b(?:id|order|tracking|track|parcel|package|shipment|consignment|invoice|receipt|serial|ticket|case|reference|ref"
+    r"|transaction|booking|reservation|account|customer|member|membership|model|part|item|product|sku|ean|jan|upc|gtin|isbn"
+    r"|issn|imei|imsi|iccid|meid|barcode|timestamp|epoch|build|version|phone|tel)\b"
+)
+CALLED_THING = re.compile(
+    f"(?:{OF_A_THING}|{OF_A_THING_ASCII})(?:[^\n.!?。！？;]|\\.(?=\\S)|(?<=no)\\.|(?<=nr)\\.){{0,16}}\\Z",
+    re.IGNORECASE,
+)
+THING_BEHIND = re.compile(f"\\A\\s?[（(][^）)\\n]{{0,8}}(?:{OF_A_THING}|{OF_A_THING_ASCII})", re.IGNORECASE)
+COUNTED = re.compile(
+    "\\A\\s?(?:[個粒円件人年本枚回票通]|バイト|ドル|ユーロ|ウォン|원|元|개|[€$£¥%]|bytes?\\b|euros?\\b)"
+)
+# HALF makes a long vowel a dash
+CALLED_MY_NUMBER = re.compile("マイナンバ[ー-]|個人番号|my ?number|individual number|社会保障", re.IGNORECASE)
+CALLED_CARD = re.compile(
+    "カ[ー-]ド|(?i:\\bcards?\\b|\\b(?:visa|mastercard|amex|jcb|diners)\\b|karte|carte|tarjeta|cart[ãa]o|карт|信用卡|银行卡|카드)"
+)
+JAPANESE_TEXT = re.compile("[ぁ-ヶ]")
+CALLED, BEHIND = 40, 16  # characters before and after a number that are looked at
 SHORTEST_RUN = 4  # letters or digits in the order of the alphabet
 
 
@@ -70,6 +99,12 @@ def is_fictitious(text: str, span: SensitiveSpan) -> bool:
     if span.kind == "email":
         return _is_example_email(plain.lower(), text[max(0, span.start - 48) : span.start])
     digits = "".join(one for one in plain if one.isdigit())
+    if span.kind in ("card", "my_number"):
+        whole = text.translate(HALF)
+        before, after = whole[max(0, span.start - CALLED) : span.start], whole[span.end : span.end + BEHIND]
+        theirs = _says_card(before, after) if span.kind == "card" else _says_my_number(before, after, whole)
+        if not theirs:
+            return True
     shapes = {"card": TEST_CARDS, "phone": TEST_PHONES, "postcode": TEST_POSTCODE}
     return span.kind in shapes and shapes[span.kind].fullmatch(digits) is not None
 
@@ -111,10 +146,29 @@ def _is_example_secret(text: str, span: SensitiveSpan, value: str) -> bool:
 def _in_order(value: str) -> int:
     """Return how many characters of a value are in runs such as abcdef or 1234, which nobody draws by lot."""
     count, run = 0, 1
-    for one, other in zip(value, (*value[1:], "")):
+    for one, other in zip(value, (*value[1:], ""), strict=True):
         if other and (ord(other) == ord(one) + 1 or one + other in ("90", "za")):
             run += 1
             continue
         count += run if run >= SHORTEST_RUN else 0
         run = 1
     return count
+
+
+def _is_of_a_thing(before: str, after: str) -> bool:
+    """Return whether the words around a number say that it counts or names a thing."""
+    behind = THING_BEHIND.match(after) or COUNTED.match(after)
+    return behind is not None or CALLED_THING.search(before) is not None
+
+
+def _says_card(before: str, after: str) -> bool:
+    """Return whether a number with the length and the check digit of a card is one."""
+    return not _is_of_a_thing(before, after) or CALLED_CARD.search(before) is not None
+
+
+def _says_my_number(before: str, after: str, text: str) -> bool:
+    """Return whether a number with the right check digit, as one of eleven has it, is a person's."""
+    if CALLED_MY_NUMBER.search(text):
+        return not _is_of_a_thing(before, after) or CALLED_MY_NUMBER.search(before) is not None
+    bare = not any(one.isalpha() for one in text)
+    return not _is_of_a_thing(before, after) and (bare or JAPANESE_TEXT.search(text) is not None)

@@ -49,34 +49,12 @@ BARCODE = re.compile(r"4[59]\d{11}")
 CALLED_PHONE = re.compile(
     r"(?:電話|連絡先|携帯|ファックス|℡|☎|(?i:tel|fax|phone))(?:番号)?[はが]?[ .:]{0,3}\Z"
 )
-# words before a number, or in brackets after it, that say it is nobody's: orders, parcels, devices, amounts
-OF_A_THING = (
-    "注文|受付|伝票|送り状|追跡|荷物|お?問い?合わ?せ番号|会員|顧客|契約|予約|管理|製造|商品|口座|法人|(?<!個人)番号|シリアル|請求|領収"
-    "|発注|納品|見積|整理番号|型番|品番|製品|資産|学籍|社員|バ[ー-]コ[ー-]ド|ゆうパック|宅急便|単号|单号|订单|快递|运单|发票|编号"
-    "|주문|운송장|송장|접수|일련번호|заказ|посылк|накладн|трек|сч[её]т|номер заявки|طلب|شحن|הזמנה|משלוח|आदेश|पार्सल"
-    "|pedido|encomenda|fatura|factura|facture|commande|colis|suivi|env[ií]o|Bestell|Sendung|Rechnung|Auftrag|Paket"
-    "|Kundennummer|Artikel|Ordine|spedizione"
+CALLED_ORDER = re.compile(
+    r"(?:注文|受付|伝票|送り状|追跡|荷物|お?問い?合わ?せ|会員|顧客|契約|予約|管理|製造|商品|口座|法人|シリアル)"
+    r"(?:の?番号|ナンバー|コード|(?i:id|no))[はが]?[\s.:「]{0,3}\Z"
+    r"|(?:ゆうパック|(?i:\bid|order|tracking|invoice|serial))(?: (?i:number|no\.?|id))?[\"' :=#]{0,4}\Z"
 )
-OF_A_THING_ASCII = (
-    r"\b(?:id|order|tracking|track|parcel|package|shipment|consignment|invoice|receipt|serial|ticket|case|reference|ref"
-    r"|transaction|booking|reservation|account|customer|member|membership|model|part|item|product|sku|ean|jan|upc|gtin|isbn"
-    r"|issn|imei|imsi|iccid|meid|barcode|timestamp|epoch|build|version|phone|tel)\b"
-)
-CALLED_THING = re.compile(
-    f"(?:{OF_A_THING}|{OF_A_THING_ASCII})(?:[^\n.!?。！？;]|\\.(?=\\S)|(?<=no)\\.|(?<=nr)\\.){{0,16}}\\Z",
-    re.IGNORECASE,
-)
-THING_BEHIND = re.compile(f"\\A\\s?[（(][^）)\\n]{{0,8}}(?:{OF_A_THING}|{OF_A_THING_ASCII})", re.IGNORECASE)
-COUNTED = re.compile(
-    "\\A\\s?(?:[個粒円件人年本枚回票通]|バイト|ドル|ユーロ|ウォン|원|元|개|[€$£¥%]|bytes?\\b|euros?\\b)"
-)
-# HALF makes a long vowel a dash
-CALLED_MY_NUMBER = re.compile("マイナンバ[ー-]|個人番号|my ?number|individual number|社会保障", re.IGNORECASE)
-CALLED_CARD = re.compile(
-    "カ[ー-]ド|(?i:\\bcards?\\b|\\b(?:visa|mastercard|amex|jcb|diners)\\b|karte|carte|tarjeta|cart[ãa]o|карт|信用卡|银行卡|카드)"
-)
-JAPANESE_TEXT = re.compile("[ぁ-ヶ]")
-CALLED, BEHIND = 40, 16  # characters before and after a number that are looked at
+CALLED = 16  # characters before a number that are looked at
 CARD_GROUPS = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{4,5}")
 
 
@@ -99,23 +77,21 @@ def personal(text: str) -> Iterator[SensitiveSpan]:
         return
     for found in NUMBER.finditer(plain):
         number, start = found[0].rstrip(" .()-"), found.start()
-        end = start + len(number)
-        kind = _kind_of(number, plain[max(0, start - CALLED) : start], plain[end : end + BEHIND], plain)
+        kind = _kind_of(number, plain[max(0, start - CALLED) : start])
         if kind:  # a bracket around the whole number is not part of it: its other half stays as well
             around = number.startswith("(") and ")" not in number
-            yield SensitiveSpan(kind, start + around, end)
+            yield SensitiveSpan(kind, start + around, start + len(number))
     for found in POSTCODE.finditer(plain):
         yield SensitiveSpan("postcode", *found.span())
 
 
-def _kind_of(number: str, before: str, after: str, text: str) -> str | None:
-    """Return the kind of a number of `text` between `before` and `after`, None if it isn't a personal one."""
+def _kind_of(number: str, before: str) -> str | None:
+    """Return the kind of a number that follows the text `before`, None if it isn't a personal one."""
     digits = "".join(one for one in number if one.isdigit())
     if CARD_GROUPS.fullmatch(number) and CARDS.fullmatch(digits) and is_card(digits):
-        thing = _is_of_a_thing(before, after) and not CALLED_CARD.search(before)
-        return None if thing else "card"
+        return "card"
     if GROUPED_12.fullmatch(number) and is_my_number(digits) and not MOMENT.fullmatch(digits):
-        return "my_number" if _says_my_number(before, after, text) else None
+        return None if CALLED_ORDER.search(before) else "my_number"
     if LANDLINE.fullmatch(number):
         return "phone" if CALLED_PHONE.search(before) else None
     if PUBLIC.fullmatch(digits):
@@ -126,20 +102,6 @@ def _kind_of(number: str, before: str, after: str, text: str) -> str | None:
     if JAPANESE.fullmatch(number):
         return "phone" if len(digits) == (11 if MOBILE.match(digits) else 10) else None
     return "phone" if AMERICAN.fullmatch(number) else None
-
-
-def _is_of_a_thing(before: str, after: str) -> bool:
-    """Return whether the words around a number say that it counts or names a thing."""
-    behind = THING_BEHIND.match(after) or COUNTED.match(after)
-    return behind is not None or CALLED_THING.search(before) is not None
-
-
-def _says_my_number(before: str, after: str, text: str) -> bool:
-    """Return whether a number with the right check digit, as one of eleven has it, is a person's."""
-    if CALLED_MY_NUMBER.search(text):
-        return not _is_of_a_thing(before, after) or CALLED_MY_NUMBER.search(before) is not None
-    bare = not any(one.isalpha() for one in text)
-    return not _is_of_a_thing(before, after) and (bare or JAPANESE_TEXT.search(text) is not None)
 
 
 def is_card(digits: str) -> bool:

@@ -89,7 +89,7 @@ def redacted(text: str, kinds: Collection[str] = KINDS, counts: Counter[str] | N
 
 
 def excerpt(text: str, start: int = 0, *, around: int = AROUND, longest: int = LONGEST_EXCERPT) -> str:
-    """Return `longest` characters of `text` around `start` in quotes; secrets and personal data are hidden."""
+    """Return some characters of `text` around `start` in quotes, with secrets and personal data hidden."""
     shown = redacted(text)  # the whole text: a secret that is cut off would not be recognized
     if shown != text:  # the place moves with what is replaced before it
         start = len(redacted(text[:start]))

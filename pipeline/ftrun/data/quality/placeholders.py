@@ -53,8 +53,10 @@ PLACEHOLDER = re.compile(
     r"|(?<![A-Za-z0-9{$}^_\\/>&?=.\"'])\{[a-z][a-z0-9_]{1,30}\}(?![}/])"
     rf"|{NOT_CLICKED}\[(?:(?i:{WORD})|{JAPANESE_WORD})\](?![(\[]){LABEL}"
     rf"|[［【](?:{JAPANESE_WORD})[］】](?=様|さん|殿|御中|の(?!欄|項目|見出し)|が|は(?!必須|任意)|です|と申し|、)"
-    r"|<(?:(?i:your|insert|enter|customer|company)[ _-][A-Za-z _-]{1,24}|(?i:placeholder)|INSERT|NAME|DATE|TODO)>"
-    r"|(?:(?<=\n)|(?<![^\s])(?<![A-Za-zÀ-ÿ,;] ))(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)|(?<=: )(?:TODO|TBD)(?=\s*$)"
+    r"|<(?:(?i:your|insert|enter|customer|company)[ _-][A-Za-z _-]{1,24}"
+    r"|(?i:placeholder)|INSERT|NAME|DATE|TODO)>"
+    r"|(?:(?<=\n)|(?<![^\s])(?<![A-Za-zÀ-ÿ,;] ))(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)"
+    r"|(?<=: )(?:TODO|TBD)(?=\s*$)"
     r"|(?<![A-Za-z0-9])(?:XXXX+(?![A-Za-z0-9])|X{2,}(?=円|様|株式会社|さん))|(?i:\blorem ipsum\b)"
     f"|{CIRCLES}|＿{{3,}})"
 )

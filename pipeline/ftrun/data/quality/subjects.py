@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - words of many languages, those of one subject in a line
 """What a row is about, where that makes right what would be a flaw elsewhere: tags in an answer about HTML.
 
 The question (and what the system prompt asks for) decides; for a few kinds the words of the answer do as well.
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ftrun.data.quality.personal_data import CALLED_CARD, CALLED_MY_NUMBER, OF_A_THING
+from ftrun.data.quality.fictitious import CALLED_CARD, CALLED_MY_NUMBER, OF_A_THING
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text, is_answer
 
@@ -105,7 +106,7 @@ def is_excused(fault: Fault, text: Text, prompt: str) -> bool:
 
 
 def prompt_of(texts: list[Text], own: Text) -> str:
-    """Return what says the subject of a text: for an answer all that isn't the assistant's, else itself too."""
+    """Return what says the subject of a text: of an answer what it answers, of others themselves."""
     if is_answer(own):
         return "\n".join(text.text for text in texts if text.role != "assistant" and text is not own)
     system = (text.text for text in texts if text.role in ("system", "developer") and text is not own)

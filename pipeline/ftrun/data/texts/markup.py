@@ -1,4 +1,4 @@
-"""What other programs left in texts: tags and entities of HTML, tabs of tables, signs for pictures, old marks."""
+"""What other programs left in texts: HTML, tabs of tables, signs for pictures, marks of an older tool."""
 
 from __future__ import annotations
 
@@ -51,6 +51,15 @@ def without_markup(text: str) -> str:
     text = BLOCK_END.sub("\n", UNSEEN.sub("", text))
     text = html.unescape(TAG.sub("", text)).replace("\xa0", " ")
     return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def without_tabs(text: str) -> str:
+    """Return a text with a space where tabs are between its words."""
+    return re.sub(
+        r"(?<=[^\s])[ ]*\t[ \t]*(?=[^\s])",
+        " ",
+        re.sub(r"^[ ]*\t[ \t]*|[ \t]*\t[ ]*$", "", text, flags=re.MULTILINE),
+    )
 
 
 def old_marks(prompt: str, answer: str) -> tuple[str, ...]:

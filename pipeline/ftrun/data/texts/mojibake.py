@@ -112,7 +112,7 @@ def _what(wrong: str, right: str) -> str:
 
 
 def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
-    """Return the damage if a text is UTF-8 that was read as `wrong`, after the characters that it explains."""
+    """Return the damage if a text is UTF-8 that was read as `wrong`, after how much it explains."""
     found = _telling(wrong).search(text)
     if found is None:
         return None
@@ -125,7 +125,7 @@ def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
 
 
 def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
-    """Return the damage of a text whose characters had several bytes: all of it is turned back, or a piece."""
+    """Return the damage of a text whose characters had several bytes; all is turned back, or a piece."""
     try:
         whole = text.encode(wrong).decode(right)
     except UnicodeError:
