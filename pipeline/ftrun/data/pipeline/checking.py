@@ -19,6 +19,7 @@ from ftrun.data.diagnostics.findings import Findings, Severity
 from ftrun.data.diagnostics.notes import merged
 from ftrun.data.pipeline.counting import Counts, FileStatistics, read_tally
 from ftrun.data.pipeline.preparing import look_at
+from ftrun.data.pipeline.tips import text_tip
 from ftrun.data.quality import overlap
 from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, sizes, taken
@@ -158,7 +159,8 @@ def _report_notes(experiment: Experiment, counted: Counts, findings: Findings) -
     place = partial(counted.place, experiment.project)
     texts = [(fault, numbers) for fault, numbers in counted.notes.kept if numbers and _of_text(fault)]
     for code, message, (file, line) in merged(texts, counted.notes.uncounted, place):
-        findings.add(code, message, file=file, line=line)
+        tip = text_tip(experiment, code, [fault for fault, _ in texts if fault.code == code])
+        findings.add(code, message, file=file, line=line, hint=tip)
     for fault, numbers in counted.notes.kept:
         if numbers is None:
             where = place_of(experiment, "data", "sources", 0, "path")

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from ftrun.data.quality.pii import excerpt
-from ftrun.data.texts.mojibake import TELLING, Damage, damage
+from ftrun.data.texts.mojibake import TELLING, Damage, damage, mended
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text
 
@@ -40,7 +40,8 @@ def damaged(text: Text) -> Iterator[Fault]:
     """Yield the damaged and hidden characters of a text, one of each kind."""
     found, sound = damage(text.text), text.text
     if found is not None:
-        yield Fault("mojibake", _looks_like(text.text, found), text.field)
+        known = f"{found.wrong} {'lost' if damage(mended(text.text)) else 'mended'}"  # for the tip
+        yield Fault("mojibake", _looks_like(text.text, found), text.field, known)
         sound = found.mended or sound  # what the damage made of a character is not hidden in the text
     at = text.text.find("\r")
     if at >= 0:

@@ -68,6 +68,7 @@ class Damage(NamedTuple):
 
     start: int
     what: str
+    wrong: str = ""  # the encoding that was used, as Python calls it
     mended: str = ""
     part: str = ""
     at: int = 0
@@ -92,7 +93,7 @@ def damage(text: str) -> Damage | None:
     found = C1_QUOTE.search(text)
     if found:
         whole = C1_QUOTE.sub(lambda one: one[0].encode("latin-1").decode("cp1252"), text)
-        return Damage(found.start(), _what("latin-1", "cp1252"), whole, at=found.start())
+        return Damage(found.start(), _what("latin-1", "cp1252"), "latin-1", whole, at=found.start())
     found = LOST.search(text)
     return Damage(found.start(), "a conversion that lost characters") if found else None
 
@@ -120,8 +121,9 @@ def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
     if turned == text:
         return None
     latin = wrong == "cp1252" and re.search("[\x80-\x9f]", text) and not re.search("[\u0152-\u2122]", text)
-    what = _what("latin-1" if latin else wrong, "utf-8")
-    return len(text) - len(turned), Damage(start, what, turned, at=len(_turned_back(text[:start], wrong)))
+    read = "latin-1" if latin else wrong
+    at = len(_turned_back(text[:start], wrong))
+    return len(text) - len(turned), Damage(start, _what(read, "utf-8"), read, turned, at=at)
 
 
 def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
@@ -130,7 +132,8 @@ def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
         whole = text.encode(wrong).decode(right)
     except UnicodeError:
         whole = ""
-    return Damage(start, _what(wrong, right), whole, "" if whole else _longest_piece(text, wrong, right))
+    part = "" if whole else _longest_piece(text, wrong, right)
+    return Damage(start, _what(wrong, right), wrong, whole, part)
 
 
 def _turned_back(text: str, wrong: str) -> str:
