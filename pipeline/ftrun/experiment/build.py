@@ -110,6 +110,7 @@ def _data(document: Document) -> Data:
         dedupe=raw.get("dedupe", "exact"),
         legacy_functions=raw.get("legacy_functions", "refuse"),
         sharegpt=raw.get("sharegpt", "refuse"),
+        clean=tuple(raw.get("clean") or ()),
         checks=raw.get("checks") or {},
         pii=raw.get("pii"),
         augment=_augment(document, raw.get("augment", {})),

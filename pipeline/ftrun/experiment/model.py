@@ -135,6 +135,7 @@ class Data:
     dedupe: Literal["off", "exact", "near"] = "exact"
     legacy_functions: Literal["refuse", "upgrade"] = "refuse"
     sharegpt: Literal["refuse", "convert"] = "refuse"
+    clean: tuple[str, ...] = ()  # rules that texts are cleaned by
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
     pii: Mapping[str, str] | str | None = None  # an action by kind, or one for all kinds
     augment: Augment = field(default_factory=Augment)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ftrun.data.quality.characters import original
-from ftrun.data.wording.languages import language_of
 from ftrun.data.quality.scan import Scanner
+from ftrun.data.texts.mojibake import damage, mended
+from ftrun.data.wording.languages import language_of
 from ftrun.protocol.plain_chats import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
 
@@ -57,11 +57,10 @@ def test_mojibake_is_named_with_what_it_was(text: str, was: str) -> None:
 
 def test_the_original_of_what_is_sound_is_not_invented() -> None:
     """Nothing is proposed where the way back leads nowhere, nor for what is sound behind what is damaged."""
-    assert original("�", "") == ""
-    assert (
-        original("こんにちは".encode().decode("cp932", "replace") + "、私は店員です。", "cp932")
-        == "“こんにちは”"
-    )
+    assert mended("�") == "�"
+    found = damage("こんにちは".encode().decode("cp932", "replace") + "、私は店員です。")
+    assert found is not None
+    assert (found.part, found.mended) == ("こんにちは", "")
 
 
 def test_a_key_is_no_word_of_a_language() -> None:
@@ -198,7 +197,7 @@ def test_ids_images_and_roles_are_no_texts() -> None:
 def test_messages_hide_secrets_that_stand_beside() -> None:
     """An excerpt of one flaw never shows a key or an address that is next to it."""
     key = "sk-" + "a1B2c3D4e5" * 4
-    faults = scanned(row("Why?", f"TODO: {key} taro@example.com \u200b"), SCANNER)
+    faults = scanned(row("Why?", f"TODO: {key} taro@minato-pool.jp \u200b"), SCANNER)
     assert {fault.code for fault in faults} == {
         "placeholder", "pii_secret", "pii_email", "control_character"
     }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ftrun.data.diagnostics.findings import FilePlace
 from ftrun.data.examples.other_forms import converted, is_sharegpt, upgraded, without_empty_keys
+from ftrun.data.examples.own_fields import column_of
 from ftrun.data.shapes.recognising import described
 from ftrun.data.types import Row
 from ftrun.errors import ConfigError, DataError, UserError
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 Given = TypeVar("Given")
 MESSAGE_INDEX = re.compile(r"messages\[(\d+)\]")
 MESSAGE_PATH = re.compile(r"(?:input\.)?messages\[\d+\]|(?:non_)?preferred_output\[\d+\]")
-ONE_COLUMN = re.compile(r"\s*\{\{-?\s*(\w+)\s*-?\}\}\s*")
 LIST_FIX = 'Write "messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}].'
 READY_FIX = "Fill it in, or delete the row."
 BLANK_FIX = "Fill it in, or delete the row; `where: ({} | trim) != ''` on the source leaves such rows out."
@@ -215,10 +215,9 @@ class ExampleMaker:
         if not self._given:
             return READY_FIX
         for role in ("user", "assistant"):
-            template = getattr(self._prompt, role)
-            column = ONE_COLUMN.fullmatch(template.text) if template is not None else None
+            column = column_of(getattr(self._prompt, role))
             if column and f"({role})" in fault.message:
-                return BLANK_FIX.format(column[1])
+                return BLANK_FIX.format(column if column.isidentifier() else f"row[{column!r}]")
         return None
 
     def _rendered_at(

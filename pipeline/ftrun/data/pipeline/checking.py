@@ -19,6 +19,7 @@ from ftrun.data.diagnostics.findings import Findings, Severity
 from ftrun.data.diagnostics.notes import merged
 from ftrun.data.pipeline.counting import Counts, FileStatistics, Places, read_tally
 from ftrun.data.pipeline.preparing import look_at
+from ftrun.data.pipeline.tips import text_tip
 from ftrun.data.quality import overlap
 from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, sizes, taken
@@ -165,7 +166,8 @@ def _report_notes(experiment: Experiment, counted: Counts, findings: Findings) -
     texts = [note for note in counted.notes.kept if note.places and _of_text(note.fault)]
     for code, message, places in merged(texts, counted.notes, place):
         file, line = places[0]
-        findings.add(code, message, file=file, line=line, places=places)
+        tip = text_tip(experiment, code, [note.fault for note in texts if note.fault.code == code])
+        findings.add(code, message, file=file, line=line, hint=tip, places=places)
     for fault, numbers in counted.notes.kept:
         if not _of_text(fault):
             whole = place_of(experiment, "data", "sources", 0, "path")

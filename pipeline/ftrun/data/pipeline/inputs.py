@@ -17,6 +17,7 @@ from ftrun.files import digest, sha256_file
 PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 CELLS_VERSION = 2  # raise it when the same workbook would give other values
 SHAPES_VERSION = 1  # raise it when a row of a shape would become another one
+CLEAN_VERSION = 1  # raise it when a rule of `data.clean` would give other texts
 MASK_VERSION = 4  # raise it when other finds would be masked
 
 
@@ -33,6 +34,8 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
             method=None if method == "supervised" else method,
             sharegpt="convert" if experiment.data.sharegpt == "convert" else None,
             legacy_functions="upgrade" if experiment.data.legacy_functions == "upgrade" else None,
+            clean=sorted(experiment.data.clean) or None,
+            **{"clean version": CLEAN_VERSION if experiment.data.clean else None},
         ),
         **_masked(experiment),
     }

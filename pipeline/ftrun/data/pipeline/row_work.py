@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 from ftrun.cost.models import encoding_of, family
 from ftrun.cost.tokens import count_rows, countable, text_counter
 from ftrun.data.diagnostics.findings import MOST_PROBLEMS, FilePlace, Findings
+from ftrun.data.examples.cleaning import Cleaner
 from ftrun.data.examples.digest import DigestMaker
 from ftrun.data.examples.making import ExampleMaker
 from ftrun.data.examples.masking import Masker
+from ftrun.data.examples.own_fields import opens_with_system, own_field
 from ftrun.data.quality.checks import corpus_checks, row_checks
 from ftrun.data.readers.json_rows import json_line
 from ftrun.data.readers.rows import Decode, rows_of
@@ -100,6 +102,8 @@ class RowWork:
         self._example_of = _written_example if written else maker.example_of
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
+        self._cleaner = Cleaner(() if written else experiment.data.clean)
+        self._has_system = experiment.prompt.system is not None or bool(experiment.prompt.messages)
         self._masker = Masker(None if written else experiment.data.pii)
         self._row_checks = row_checks(experiment)
         self._corpus_checks = corpus_checks(experiment)
@@ -116,23 +120,27 @@ class RowWork:
             rows = list(rows_of(self._experiment, task.file, task.records, task.decode, place))
         batch.rows = len(rows)
         clock.lap("read")
-        examples = self._make(batch, rows, place)
+        examples, used = self._make(batch, rows, place)
         batch.masked = self._masker.drain()
         clock.lap("make")
         self._count_into(batch, examples)
         clock.lap("count")
-        self._check_into(batch, examples)
+        self._check_into(batch, examples, used)
         clock.lap("check")
         batch.text = b"".join(json_line(one.example) + b"\n" for one in examples)
         clock.lap("write")
         batch.findings = self._findings.drain()
         return batch
 
-    def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[TrainingRow]:
+    def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> tuple[list[TrainingRow], list[Row]]:
+        """Return the examples, and the row of each."""
         examples: list[TrainingRow] = []
+        used: list[Row] = []
         for row in rows:
             made = self._example_of(row, place)
             if made is not None:
+                given = not self._has_system or opens_with_system(row.values)
+                made = self._cleaner.cleaned(made, own_system=given)
                 masked = self._masker.masked(made.example)
                 if masked is not made.example:
                     made = TrainingRow(masked, chat_of(masked))
@@ -140,13 +148,14 @@ class RowWork:
                 if row.mark is not None:
                     batch.marks[len(examples)] = row.mark
                 examples.append(made)
+                used.append(row)
                 batch.lines.append(row.line)
                 batch.digests += digest
                 if self._keys is not None:
                     batch.rank_of.append(self._keys.rank_of(row, digest, batch.role, place))
                     if self._keys.stratified:
                         batch.stratum_of.append(self._keys.stratum_of(row, batch.role, place))
-        return examples
+        return examples, used
 
     def _count_into(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
         counted = count_rows(examples, self._count, self._family)
@@ -157,17 +166,23 @@ class RowWork:
             batch.messages.append(len(roles))
             batch.flags.append(flags | _missing(roles))
 
-    def _check_into(self, batch: Batch, examples: Sequence[TrainingRow]) -> None:
+    def _check_into(self, batch: Batch, examples: Sequence[TrainingRow], used: Sequence[Row]) -> None:
         noted: Counter[str] = Counter()
         for check in self._row_checks:
             for index, fault in check(examples):
                 noted[fault.code] += 1
                 if noted[fault.code] <= MOST_PROBLEMS:
-                    batch.noted.append((index, fault))
+                    batch.noted.append((index, self._at_home(fault, used[index], examples[index])))
                 else:
                     batch.unnoted.setdefault(fault.code, []).append(index)
         batch.noted.sort(key=lambda one: one[0])
         batch.facts = [check.facts(examples) for check in self._corpus_checks]
+
+    def _at_home(self, fault: Fault, row: Row, made: TrainingRow) -> Fault:
+        """Return a fault with the field of the user's row instead of the example's."""
+        if self._keys is None or not fault.field:
+            return fault
+        return fault._replace(field=own_field(self._experiment, row.values, made.example, fault.field))
 
 
 class PhaseClock:

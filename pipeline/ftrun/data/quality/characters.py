@@ -7,85 +7,116 @@ import unicodedata
 from collections.abc import Iterator
 
 from ftrun.data.quality.pii import excerpt
+from ftrun.data.texts.mojibake import TELLING, Damage, damage, mended
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text
 
 # every non-ASCII character that some check of this package must look at more closely
 SUSPECTS = (
-    "\x80-\x9f\u00ad\u00c2\u00c3\u00e2\u00e3\u00ef\u0192\u201a\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069"
-    "\ufeff\ufffd\ue000-\uf8ff､０-９Ａ-Ｚａ-ｚ＠〇○◯△×✕＿｛＜縺繧繝郢髮蟄"
+    f"{TELLING}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff"
+    "０-９Ａ-Ｚａ-ｚ＠〇○◯△×✕＿｛＜－"
 )
-LOST = re.compile("\ufffd|ï¿½")
-# UTF-8 read as cp932: the first bytes of kana become these; two of them are not a coincidence
-AS_CP932 = re.compile("[縺繧繝][^\\s]{0,3}[縺繧繝]|郢[ｧ-ﾟァ-ヶ]|髮[\ufffd蟄]")
-# UTF-8 read as Latin-1 or Windows-1252: a lead byte and what continuation bytes become there
-TAIL = "\x80-\xbf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122"
-AS_LATIN = re.compile(f"Ã[{TAIL}]|Â[\xa0-\xbf]|â€[{TAIL}]?|ã[{TAIL}]{{2}}|[æçèéä][{TAIL}]{{2}}")
-# cp932 read as Windows-1252: hiragana and katakana begin with these
-SJIS_AS_LATIN = re.compile("(?:‚[^\\s\\w'\"]|ƒ[^\\s\\w]|‚[\xa0-\xf1]|ƒ[@-~\x80-\x96]){2}")
-# EUC-JP read as cp932: kana become a half-width comma or dot and a kana; but ｱ､ｲ､ｳ､ｴ is a list
-EUC_AS_CP932 = re.compile("(?<![ｦ-ﾝ])(?:[､･][｡-ﾟ]){3}")
 CONTROLS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u2028\u2029\u2060-\u2064\ufeff\ue000-\uf8ff]"
 )
-OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
+OVERRIDES, EMBEDDINGS = re.compile("[\u202d\u202e]"), re.compile("[\u202a-\u202e\u2066-\u2069]")
 MARKS = re.compile("[\u200e\u200f]")
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
-WIDE_DIGIT, WIDE_LETTER = re.compile("[０-９]{2,}"), re.compile("[Ａ-Ｚａ-ｚ]{2,}")
-# a single full-width digit is usual: ３行目, but 12行目
-HALF_DIGIT, HALF_LETTER = re.compile("[0-9]+"), re.compile("[A-Za-z]+")
-MOJIBAKE = (  # pattern, what it looks like, and the wrong and the right encoding
-    (AS_CP932, "UTF-8 that was read as cp932", "cp932", "utf-8"),
-    (AS_LATIN, "UTF-8 that was read as Windows-1252", "cp1252", "utf-8"),
-    (EUC_AS_CP932, "EUC-JP that was read as cp932", "cp932", "euc_jp"),
-    (SJIS_AS_LATIN, "cp932 that was read as Windows-1252", "cp1252", "cp932"),
-    (LOST, "a conversion that lost characters", "", ""),
+# scripts without spaces between words, where an invisible one says where a line may end
+UNSPACED = re.compile(
+    "(?<=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b|\u200b(?=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])"
 )
+WIDE_DIGIT, HALF_DIGIT = re.compile("[０-９]{2,}"), re.compile("[0-9]+")
+# a single full-width digit is usual: ３行目, but 12行目; names and laughter are: ＮＨＫ, ｗｗｗ
+WIDE_LETTER, HALF_LETTER = re.compile("[Ａ-Ｚａ-ｚ]{2,}"), re.compile("[A-Za-z]+")
+WIDE_CODE, HALF_CODE = (
+    re.compile("[Ａ-Ｚａ-ｚ]{2,}[－‐]?[０-９]+"),
+    re.compile("(?<![A-Za-z])[A-Za-z]+-?[0-9]+"),
+)
+AROUND, LONGEST = 24, 72  # characters of the passage that shows what a damaged text was
 
 
 def damaged(text: Text) -> Iterator[Fault]:
     """Yield the damaged and hidden characters of a text, one of each kind."""
-    for pattern, kind, wrong, right in () if text.text.isascii() else MOJIBAKE:
-        if found := pattern.search(text.text):
-            was = original(text.text, wrong, right)
-            probably = f"; it probably was {was}" if was else ""
-            message = f"{excerpt(text.text, found.start())} looks like {kind}{probably}"
-            yield Fault("mojibake", message, text.field)
-            break
+    found, sound = damage(text.text), text.text
+    if found is not None:
+        known = f"{found.wrong} {'lost' if damage(mended(text.text)) else 'mended'}"  # for the tip
+        yield Fault("mojibake", _looks_like(text.text, found), text.field, known)
+        sound = found.mended or sound  # what the damage made of a character is not hidden in the text
     at = text.text.find("\r")
     if at >= 0:
         breaks = "CR LF" if text.text[at : at + 2] == "\r\n" else "CR"
         yield Fault("carriage_return", f"a line ends with {breaks} in {excerpt(text.text, at)}", text.field)
-    marks = None if RIGHT_TO_LEFT.search(text.text) else MARKS.search(text.text)
-    for code, found in (
-        ("control_character", CONTROLS.search(text.text)),
-        ("bidi_character", OVERRIDES.search(text.text) or marks),
-    ):
-        if found:
-            name = unicodedata.name(found[0], "").lower()
-            known = f"U+{ord(found[0]):04X}{f' ({name})' if name else ''}"
-            yield Fault(code, f"{known} is in {excerpt(text.text, found.start())}", text.field)
+    for code, odd in (("control_character", _hidden(sound)), ("bidi_character", _direction(sound))):
+        if odd:
+            name = unicodedata.name(odd[0], "").lower()
+            known = f"U+{ord(odd[0]):04X}{f' ({name})' if name else ''}"
+            yield Fault(code, f"{known} is in {excerpt(sound, odd.start())}", text.field)
+
+
+def _looks_like(text: str, found: Damage) -> str:
+    """Return what a damaged passage looks like, and how it reads once it is mended."""
+    shown, what = excerpt(text, found.start), found.what
+    if found.mended:
+        was = excerpt(found.mended, found.at, around=AROUND, longest=LONGEST)
+        return f"{shown} looks like {what}; it probably was {was}"
+    if found.part:
+        return f"{shown} looks like {what}; it probably was {excerpt(found.part)}"
+    return f"{shown} looks like {what}"
+
+
+def without_hidden(text: str) -> str:
+    """Return a text without the characters that nobody sees, except where they do something for it."""
+    unseen = RIGHT_TO_LEFT.search(text) is not None
+    kept = CONTROLS.sub(lambda found: found[0] if _parts_words(text, found) else "", text)
+    return OVERRIDES.sub("", kept) if unseen else EMBEDDINGS.sub("", MARKS.sub("", kept))
+
+
+def _parts_words(text: str, found: re.Match[str]) -> bool:
+    """Return whether a character that was found is a space that some scripts don't show."""
+    return found[0] == "\u200b" and UNSPACED.match(text, found.start()) is not None
+
+
+def _hidden(text: str) -> re.Match[str] | None:
+    """Return the first control character that does nothing for the text."""
+    return next((one for one in CONTROLS.finditer(text) if not _parts_words(text, one)), None)
+
+
+def _direction(text: str) -> re.Match[str] | None:
+    """Return the first character that only sets a direction: in right-to-left text few are suspicious."""
+    if RIGHT_TO_LEFT.search(text):
+        return OVERRIDES.search(text)
+    return EMBEDDINGS.search(text) or MARKS.search(text)
 
 
 def wide_forms(text: Text) -> Iterator[Fault]:
-    """Yield full-width digits or letters in a text that also has half-width ones."""
-    for kind, wide, half in (("digits", WIDE_DIGIT, HALF_DIGIT), ("letters", WIDE_LETTER, HALF_LETTER)):
-        found = wide.search(text.text)
-        other = half.search(text.text) if found else None
-        if found and other:
-            message = f"the text has full-width {kind} ({found[0]}) and half-width ones ({other[0]})"
-            yield Fault("full_width", message, text.field)
+    """Yield full-width digits, words or codes in a text that also has such in half width."""
+    wide = WIDE_DIGIT.search(text.text)
+    half = HALF_DIGIT.search(text.text) if wide else None
+    if wide and half:
+        yield _both_widths("digits", wide[0], half[0], text.field)
+    pair = _same_word(text.text) or _codes(text.text)
+    if pair:
+        yield _both_widths("letters", *pair, text.field)
 
 
-def original(text: str, wrong: str, right: str = "utf-8") -> str:
-    """Return what a text decoded as `wrong` instead of `right` probably was, empty if that is unknown."""
-    if not wrong:
-        return ""
-    if wrong == "cp1252":  # it leaves five bytes as they are
-        pieces = (one.encode("latin-1" if 0x80 <= ord(one) <= 0xFF else wrong, "ignore") for one in text)
-        raw = b"".join(pieces)
-    else:
-        raw = text.encode(wrong, "ignore")
-    longest = max(raw.decode(right, "replace").split("\ufffd"), key=len)  # the rest was not damaged before
-    kept = "".join(one for one in longest if one.isprintable()).strip()
-    return f"“{kept[:30]}”" if kept and kept != text.strip()[:30] else ""
+def _both_widths(kind: str, wide: str, half: str, field: str) -> Fault:
+    message = f"the text has full-width {kind} ({wide}) and half-width ones ({half})"
+    return Fault("full_width", message, field)
+
+
+def _same_word(text: str) -> tuple[str, str] | None:
+    """Return a word that a text has in both widths."""
+    words = {one[0].casefold(): one[0] for one in HALF_LETTER.finditer(text)}
+    for wide in WIDE_LETTER.finditer(text):
+        half = words.get(unicodedata.normalize("NFKC", wide[0]).casefold())
+        if half:
+            return wide[0], half
+    return None
+
+
+def _codes(text: str) -> tuple[str, str] | None:
+    """Return codes of letters and digits of both widths."""
+    wide = WIDE_CODE.search(text)
+    half = HALF_CODE.search(text) if wide else None
+    return (wide[0], half[0]) if wide and half else None

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal
 
-from ftrun.data.quality.personal_data import KNOWN, SensitiveSpan, personal, secrets
+from ftrun.data.quality.credentials import KNOWN, secrets
+from ftrun.data.quality.fictitious import is_fictitious
+from ftrun.data.quality.personal_data import SensitiveSpan, personal
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import NO_TEXT, Text
 
@@ -54,8 +56,10 @@ def spans(text: str) -> list[SensitiveSpan]:
 
 
 def exposed(text: Text) -> Iterator[Fault]:
-    """Yield a fault for each personal data and secret in a text; the values are redacted."""
+    """Yield a fault for each personal data and secret in a text that may be somebody's; they are redacted."""
     for span in spans(text.text):
+        if is_fictitious(text.text, span):
+            continue
         shown = hidden(span.kind, text.text[span.start : span.end])
         name = span.name or WORDS[span.kind]
         article = "an" if name[0] in "aeioO" else "a"
@@ -84,12 +88,14 @@ def redacted(text: str, kinds: Collection[str] = KINDS, counts: Counter[str] | N
     return "".join((*parts, text[at:]))
 
 
-def excerpt(text: str, start: int = 0) -> str:
+def excerpt(text: str, start: int = 0, *, around: int = AROUND, longest: int = LONGEST_EXCERPT) -> str:
     """Return some characters of `text` around `start` in quotes, with secrets and personal data hidden."""
     shown = redacted(text)  # the whole text: a secret that is cut off would not be recognized
-    begin = max(0, start - AROUND) if shown == text else 0
-    part = " ".join(shown[begin : begin + LONGEST_EXCERPT].split())
-    head, tail = "…" if begin else "", "…" if begin + LONGEST_EXCERPT < len(shown) else ""
+    if shown != text:  # the place moves with what is replaced before it
+        start = len(redacted(text[:start]))
+    begin = max(0, min(start, len(shown)) - around)
+    part = " ".join(shown[begin : begin + longest].split())
+    head, tail = "…" if begin else "", "…" if begin + longest < len(shown) else ""
     return f"“{head}{part}{tail}”"
 
 

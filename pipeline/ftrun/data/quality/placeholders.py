@@ -31,40 +31,63 @@ PROGRAM = re.compile(
 )
 IN_PROGRAMS = ("{", "$", "TODO", "FIXME", "TBD", "XXXX")
 # words in corner brackets are labels of forms and buttons, unless they are part of a sentence
-LABEL = "(?!欄|を?(?:ご?入力|ご?記入|選択|クリック|押)|に(?:ご?入力|ご?記入)|ボタン|タブ|フィールド|項目)"
+LABEL = (
+    "(?!欄|を?(?:ご?入力|ご?記入|選択|クリック|押)|に(?:ご?入力|ご?記入)|ボタン|タブ|フィールド|項目"
+    r"| (?:in the (?:menu|form|list)|button|field|tab|box|column)\b)"
+)
+NOT_CLICKED = "".join(f"(?<!{one} )" for one in ("lick", "elect", "ress", "hoose", "Tap", "tap", "pen"))
+# what follows a circle or a cross that stands for a name or a number
+OF_A_NAME = (
+    "様|さま|さん|氏|殿|先生|御中|君|株式会社|有限会社|会社|社(?!会)|店|市|県|駅|円|時|月|日(?!本)|年|課|部(?!分)|大学|学校|高校|病院"
+    "|町|区|番地|会議室|ビル|号室|銀行|支店|センター|担当|部長|課長"
+)
+NUMERAL = "一二三四五六七八九十百千万億0-9０-９〇×✕△✗"
+QUOTED = re.compile("「[^」\\n]{0,40}」|『[^』\\n]{0,40}』|'[^'\\n]{1,12}'|‘[^’\\n]{1,12}’")
+CIRCLES = (
+    f"(?<![{NUMERAL}])(?:[〇○◯]{{2,}}|[△✕]{{2,}})(?=の?(?:{OF_A_NAME}))|株式会社[〇○◯△]{{2,}}"
+    "|[〇○◯]{1,2}月[〇○◯]{1,2}日|[〇○◯]{2,}(?=です|と申)"
+)
 PLACEHOLDER = re.compile(
-    r"(?=[{$\[<TFXLl〇○◯△✕＿［【])(?:\{\{[^{}\n]{1,60}\}\}|\{%[^{}\n]{1,60}%\}|\$\{[A-Za-z_][\w.]{0,40}\}"
-    r"|(?<![\w{$])\{[a-z][a-z0-9_]{1,30}\}(?!\})"
-    rf"|\[(?:(?i:{WORD})|{JAPANESE_WORD})\](?!\(){LABEL}"
-    rf"|[［【](?:{JAPANESE_WORD})[］】](?=様|さん|殿|御中|の(?!欄|項目)|が|は(?!必須|任意)|です|と申し|、)"
-    r"|<(?:(?i:your|insert|enter|placeholder|customer|company)[ _-]?[A-Za-z _-]{0,24}|NAME|DATE|TODO)>"
-    r"|\b(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)|\bXXXX+\b|(?i:\blorem ipsum\b)"
-    "|[〇○◯]{2,}|[△✕]{2,}|＿{3,})"
+    r"(?=[{$\[<TFXLl〇○◯△✕＿［【株])(?:(?<!\$)(?<!\{)\{\{[^{}\n]{1,60}\}\}(?!\})|\{%[^{}\n]{1,60}%\}"
+    r"|(?<![=:/\"'])(?<!: )\$\{(?!(?:HOME|PATH|USER|PWD|SHELL|LANG)\})[A-Za-z_][\w.]{0,40}\}"
+    r"|(?<![A-Za-z0-9{$}^_\\/>&?=.\"'])\{[a-z][a-z0-9_]{1,30}\}(?![}/])"
+    rf"|{NOT_CLICKED}\[(?:(?i:{WORD})|{JAPANESE_WORD})\](?![(\[]){LABEL}"
+    rf"|[［【](?:{JAPANESE_WORD})[］】](?=様|さん|殿|御中|の(?!欄|項目|見出し)|が|は(?!必須|任意)|です|と申し|、)"
+    r"|<(?:(?i:your|insert|enter|customer|company)[ _-][A-Za-z _-]{1,24}"
+    r"|(?i:placeholder)|INSERT|NAME|DATE|TODO)>"
+    r"|(?:(?<=\n)|(?<![^\s])(?<![A-Za-zÀ-ÿ,;] ))(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)"
+    r"|(?<=: )(?:TODO|TBD)(?=\s*$)"
+    r"|(?<![A-Za-z0-9])(?:XXXX+(?![A-Za-z0-9])|X{2,}(?=円|様|株式会社|さん))|(?i:\blorem ipsum\b)"
+    f"|{CIRCLES}|＿{{3,}})"
 )
 BRACKETED = re.compile(f"[［【](?:{JAPANESE_WORD})[］】]")  # the brackets alone are usual
 BLANKS = frozenset((
     "", "-", "--", "---", "—", "–", "ー", "…", "...", ".", "。", "?", "？", "/", "x", "n/a", "na", "nan",
     "nil", "null", "none", "undefined", "#n/a", "#value!", "#ref!", "#name?", "#div/0!", "[]", "{}", "なし",
-    "無し", "無回答", "未回答", "未入力", "空", "空欄", "該当なし", "特になし", "同上", "〃",
+    "無し", "－", "無回答", "未回答", "未入力", "空", "空欄", "該当なし", "特になし", "同上", "〃",
 ))  # fmt: skip
 LONGEST_BLANK = 12
-# the blanks that are values where a value was asked for
-VALUES = BLANKS & {"なし", "無し", "該当なし", "特になし", "none", "null", "nil", "n/a", "na", "[]", "{}"}
-VALUE_ASKED = re.compile(
-    r"抜き出|抽出|取り出|分類|判定|判別|該当|有無|ラベル|カテゴリ|(?:なけれ|無けれ|なかった|ない場合|無い場合)"
-    r"|json|\bextract|\bclassif|\blabel|\bcategor|\botherwise\b"
-    r"|\bif (?:there (?:is|are) )?(?:none|nothing|no )",
-    re.IGNORECASE,
-)
+
+
+def without_code(text: str) -> str:
+    """Return a text with blanks in the place of its code."""
+    return CODE.sub(lambda code: " " * len(code[0]), text) if "`" in text else text
+
+
+def is_program(text: str) -> bool:
+    """Return whether a line of a text is one of a program."""
+    return PROGRAM.search(text) is not None
 
 
 def placeholders(text: Text) -> Iterator[Fault]:
     """Yield the first placeholder of a text that is not in code."""
-    bare = CODE.sub(lambda code: " " * len(code[0]), text.text) if "`" in text.text else text.text
+    bare = without_code(text.text)
+    if not bare.isascii():  # 「〇〇」 names the sign, or what a sentence is made of
+        bare = QUOTED.sub(lambda quoted: " " * len(quoted[0]), bare)
     program: bool | None = None
     for found in PLACEHOLDER.finditer(bare):
         if found[0].startswith(IN_PROGRAMS):
-            program = PROGRAM.search(bare) is not None if program is None else program
+            program = is_program(bare) if program is None else program
             if program:
                 continue
         message = f"a placeholder was left: {excerpt(text.text, found.start())}"
@@ -78,11 +101,6 @@ def may_be_blank(texts: Iterable[str]) -> bool:
         if text != text.strip() or (len(text) <= LONGEST_BLANK and text.casefold() in BLANKS):
             return True
     return False
-
-
-def is_value(answer: str, prompt: str) -> bool:
-    """Return whether an answer such as なし is what the prompt asks for: to extract, to classify, or none."""
-    return answer.strip().casefold() in VALUES and VALUE_ASKED.search(prompt) is not None
 
 
 def blank(text: Text) -> Iterator[Fault]:

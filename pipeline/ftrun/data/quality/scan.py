@@ -14,7 +14,10 @@ from typing import Any
 
 from ftrun.data.quality.characters import SUSPECTS, damaged, wide_forms
 from ftrun.data.quality.pii import exposed
-from ftrun.data.quality.placeholders import BRACKETED, blank, is_value, may_be_blank, placeholders, spaced
+from ftrun.data.quality.placeholders import BRACKETED, blank, may_be_blank, placeholders, spaced
+from ftrun.data.quality.remains import html_left, may_have_marks, media_signs, separators, tab_runs
+from ftrun.data.quality.subjects import EXCUSABLE, is_excused, prompt_of
+from ftrun.data.texts.markup import ENTITY
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 from ftrun.protocol.texts import Text, contents, texts_of
@@ -43,7 +46,7 @@ SUSPICIOUS = re.compile(f"[{SUSPECTS}]")
 # what a text is as a whole, and its ends; may_be_blank lets it through
 OUTSIDE: tuple[TextCheck, ...] = (blank, spaced)
 # odd characters and words; the first set of _suspicious lets them through
-INSIDE: tuple[TextCheck, ...] = (damaged, wide_forms, placeholders)
+INSIDE: tuple[TextCheck, ...] = (damaged, wide_forms, placeholders, html_left, media_signs, tab_runs)
 # addresses, numbers, keys; the second set of _suspicious lets them through
 EXPOSED: tuple[TextCheck, ...] = (exposed,)
 
@@ -68,7 +71,7 @@ class Scanner:
         odd, exposed = _suspicious(list(map("\n".join, unknown)))
         clean = None
         for index, texts in enumerate(unknown):
-            checks: tuple[TextCheck, ...] = OUTSIDE if may_be_blank(texts) else ()
+            checks: tuple[TextCheck, ...] = OUTSIDE if may_be_blank(texts) or may_have_marks(texts) else ()
             if index in odd:
                 checks += INSIDE
             if index in exposed:
@@ -92,6 +95,10 @@ def _suspicious(joined: Sequence[str]) -> tuple[set[int], set[int]]:
     odd = foreign.union(_odd_rows(rest))
     if "】" in text or "］" in text:
         odd.update(index for index, one in enumerate(joined) if BRACKETED.search(one))
+    if "\t" in text:
+        odd.update(index for index, one in enumerate(joined) if "\t" in one)
+    if "&" in text and ENTITY.search(text):
+        odd.update(index for index, one in enumerate(joined) if ENTITY.search(one))
     if FILLER in text:
         odd.update(index for index, one in enumerate(joined) if FILLER in one)
     return odd, foreign.union(_exposed_rows(raw, rest))
@@ -111,12 +118,18 @@ def _foreign(raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
 
 
 def _faults(row: Mapping[str, Any], checks: tuple[TextCheck, ...]) -> list[Fault]:
+    """Return the faults of a row, without those that are none in a row on its subject."""
     texts = texts_of(row)
-    found = [(fault, text.text) for text in texts for check in checks for fault in check(text)]
-    if any(fault.code == "blank_answer" for fault, _ in found):  # perhaps the prompt asks for such a word
-        prompt = "\n".join(text.text for text in texts if text.role != "assistant")
-        found = [one for one in found if one[0].code != "blank_answer" or not is_value(one[1], prompt)]
-    return [fault for fault, _ in found]
+    found = [(fault, text) for text in texts for check in checks for fault in check(text)]
+    marks = list(separators(row))
+    if marks:
+        found = [one for one in found if one[0].code not in ("outer_space", "placeholder")]
+    kept = [
+        fault
+        for fault, text in found
+        if fault.code not in EXCUSABLE or not is_excused(fault, text, prompt_of(texts, text))
+    ]
+    return [*kept, *marks]
 
 
 def _odd_rows(rest: bytes) -> Iterator[int]:

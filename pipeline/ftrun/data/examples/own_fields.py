@@ -1,0 +1,81 @@
+"""Where a text of an example is in the user's row: the column or the message that it came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ftrun.experiment.model import Experiment, Template
+from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
+
+MESSAGE = re.compile(r"(input\.)?messages\[(\d+)\](.*)", re.DOTALL)
+ONE_COLUMN = re.compile(
+    r"\s*\{\{-?\s*(?:(?!row\b)([^\W\d]\w*)|row\[(?:'([^']+)'|\"([^\"]+)\")\]|row\.([^\W\d]\w*))\s*(?:\|\s*trim\s*)?-?\}\}\s*"
+)
+
+
+def column_of(template: Template | None) -> str | None:
+    """Return the name of the column that alone makes up a template, None if it is more than that."""
+    found = ONE_COLUMN.fullmatch(template.text) if template is not None else None
+    return next(filter(None, found.groups()), None) if found else None
+
+
+def has_own_messages(values: Mapping[str, Any]) -> bool:
+    """Return whether a row is a chat already."""
+    return own_messages(values) is not None
+
+
+def own_messages(values: Mapping[str, Any]) -> tuple[str, Sequence[Any]] | None:
+    """Return the key and the list of a row's own messages, None if it has none."""
+    given = values.get("input")
+    if isinstance(given, Mapping) and isinstance(given.get("messages"), list):
+        return "input.messages", given["messages"]
+    for key in ("messages", "conversations"):
+        if isinstance(values.get(key), list):
+            return key, values[key]
+    return None
+
+
+def opens_with_system(values: Mapping[str, Any]) -> bool:
+    """Return whether a row's own messages have a system prompt."""
+    own = own_messages(values)
+    roles = (one.get("role", one.get("from")) for one in (own[1] if own else ()) if isinstance(one, Mapping))
+    return any(role in SYSTEM_ROLES for role in roles)
+
+
+def own_field(experiment: Experiment, values: Mapping[str, Any], made: Mapping[str, Any], field: str) -> str:
+    """Return what a field of the example `made` is called in its row: a column, a template, a message."""
+    own, found = own_messages(values), MESSAGE.fullmatch(field)
+    if own is None:
+        return _template_field(experiment, made, field, found)
+    if found is None:
+        return field
+    asked = made.get("input", made)
+    number = int(found[2]) - (len(asked.get("messages", ())) - len(own[1]))
+    if number < 0:
+        return "prompt.system" if experiment.prompt.system is not None else "system"
+    if own[0] == "conversations":
+        return f"conversations[{number}].value"
+    return f"{found[1] or ''}messages[{number}]{found[3]}"
+
+
+def _template_field(
+    experiment: Experiment, made: Mapping[str, Any], field: str, found: re.Match[str] | None
+) -> str:
+    """Return the column, or the template, that a field of a rendered example came from."""
+    prompt = experiment.prompt
+    name = dict(zip(OUTPUTS, ("preferred", "non_preferred"), strict=True)).get(field.partition("[")[0])
+    if found is not None:
+        if prompt.messages is not None:
+            return f"prompt.messages[{found[2]}]"
+        messages = made.get("input", made).get("messages", ())
+        name = str(messages[int(found[2])].get("role"))
+    template = (
+        getattr(prompt, name)
+        if name in ("system", "user", "assistant", *OUTPUTS, "preferred", "non_preferred")
+        else None
+    )
+    if template is None:
+        return field
+    return column_of(template) or f"prompt.{name}"

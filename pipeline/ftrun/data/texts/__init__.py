@@ -1,0 +1,1 @@
+"""What single texts may contain that is mended the same way everywhere: damaged encodings, markup, marks."""
