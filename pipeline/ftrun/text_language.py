@@ -47,8 +47,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "es": "de la que el en y a los se del las un por con no una su para es al lo como más pero sus le ya "
         "o porque esta sí qué cómo dónde cuándo puedo hay está mi muy también hasta desde cuál hola usted "
         "tiene puede son este tengo abre horas gracias",
-        "pt": "de a o que e do da em um para é com não uma os no se na por mais as dos como mas foi ao ele das "
-        "à seu sua ou quando muito nos já eu também só pelo pela até isso ela entre você qual onde posso "
+        "pt": "de a o que e do da em um para é com não uma os no se na por mais as dos como mas foi ao ele "
+        "das à seu sua ou quando muito nos já eu também só pelo pela até isso ela entre você qual onde posso "
         "está são tem meu minha obrigado olá fica abre às",
         "fr": "de la le et les des en un du une que est pour qui dans a par plus pas au sur ne se ce il sont "
         "avec vous nous je à comment quel quelle où quand puis mon votre oui ou mais c'est peut être elle "
@@ -62,16 +62,16 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "nl": "de en van het een in is dat op te zijn voor met die niet aan er om ook als dan maar bij wordt "
         "door uit nog naar heb hoe waar wanneer kan ik je u wij mijn uw deze dit wat geen wel bent kunt "
         "hebben graag onze",
-        "sv": "och i att det som en på är av för med till den har de inte om ett men var jag hur när vad kan "
-        "du vi från så ska här din min eller är finns måste vill",
-        "da": "og i at det er en til af på for med den der de ikke som et har om jeg hvor hvordan hvornår kan "
-        "du vi fra så skal her din min eller være hvad ud når mit også blev efter",
-        "no": "og i å det er en til av på for med den der de ikke som et har om jeg hvor hvordan når kan du vi "
-        "fra så skal her din min eller være hva deg meg etter ble også bare",
+        "sv": "och i att det som en på är av för med till den har de inte om ett men var jag hur när vad "
+        "kan du vi från så ska här din min eller är finns måste vill",
+        "da": "og i at det er en til af på for med den der de ikke som et har om jeg hvor hvordan hvornår "
+        "kan du vi fra så skal her din min eller være hvad ud når mit også blev efter",
+        "no": "og i å det er en til av på for med den der de ikke som et har om jeg hvor hvordan når kan du "
+        "vi fra så skal her din min eller være hva deg meg etter ble også bare",
         "fi": "ja on ei se että hän oli ovat mutta kun niin tai myös jos voi mitä missä milloin miten minun "
         "sen olen sinun ole kuin joka ne tämä kanssa sitten kyllä voin mikä pitää ennen jälkeen",
-        "pl": "i w na z do nie się to że jest o jak po co za od czy ale dla są tak jego może gdzie kiedy mogę "
-        "przez jestem być oraz tylko pan pani można które który już był ile mam proszę mój moje",
+        "pl": "i w na z do nie się to że jest o jak po co za od czy ale dla są tak jego może gdzie kiedy "
+        "mogę przez jestem być oraz tylko pan pani można które który już był ile mam proszę mój moje",
         "cs": "a v na se je to že s z do o i jak k ale pro jsem by za po jste kde kdy co mohu nebo může jsou "
         "při od není tak které který už bylo jaký kolik můj prosím být lze až dobrý",
         "sk": "a v na sa je to že s z do o aj ako k ale pre som by za po ste kde kedy čo môžem alebo môže sú "
@@ -84,9 +84,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "kell én ön mi ki fel még minden nagyon között után igen milyen szeretnék kérem",
         "ro": "și în de la cu nu un o pe care este că din mai se pentru sunt ce a fi prin al dar sau unde "
         "când cum pot eu dumneavoastră va fost ale lui după până dacă este am să aveți vă",
-        "tr": "ve bir bu da de için ile ne çok daha mi mı mu mü var yok gibi ama en kadar sonra olarak nerede "
-        "nasıl zaman ben siz değil olan her ya veya evet hayır olur misiniz istiyorum lütfen kaç hangi "
-        "saat saatte açılır",
+        "tr": "ve bir bu da de için ile ne çok daha mi mı mu mü var yok gibi ama en kadar sonra olarak "
+        "nerede nasıl zaman ben siz değil olan her ya veya evet hayır olur misiniz istiyorum lütfen kaç "
+        "hangi saat saatte açılır",
         "id": "yang dan di itu dengan untuk tidak ini dari dalam akan pada juga saya ke karena ada mereka "
         "apa bisa bagaimana kapan di mana atau anda kami sudah dapat adalah oleh jam berapa apakah silakan "
         "kita lebih hanya pukul setiap tolong terima kasih",
@@ -157,7 +157,9 @@ KANA_SHARE = 0.03  # of Han letters and kana: less than that is Chinese that quo
 FEWEST_HITS, HIT_SHARE = 1.6, 0.1  # common words, weighted; of all words
 LEAD = 1.15  # over the next language
 ALIKE = ({"da", "no"}, {"cs", "sk"}, {"hr", "sl"}, {"ru", "uk", "bg", "sr"})  # no lead is asked for
-LETTER_WEIGHT = 0.25
+LETTER_WEIGHT = 0.5
+# of a letter: Han letters and syllables say more, names and terms in Latin are in every language
+WEIGHTS: Mapping[str, float] = {"zh": 4.0, "ja": 4.0, "ko": 2.0, "Latin": 0.6}
 
 
 class _Tables(NamedTuple):
@@ -188,18 +190,11 @@ def main_language(texts: Iterable[str]) -> str | None:
     if kana and kana >= KANA_SHARE * (han + kana):
         scripts["ja"] += han
         del scripts["zh"]
-    # a Han letter is about a word's worth, and so is a syllable; names and terms in Latin are in every language
-    weights = {script: _weight(script, number) for script, number in scripts.items()}
+    weights = {script: number * WEIGHTS.get(script, 1.0) for script, number in scripts.items()}
     script = max(weights, key=lambda one: weights[one])
     if script not in SHARED:
         return script if scripts[script] > 1 else None
     return _of_a_shared_script(script, found, words[script])
-
-
-def _weight(script: str, letters: int) -> float:
-    return letters * (
-        4.0 if script in ("zh", "ja") else 2.0 if script == "ko" else 0.6 if script == "Latin" else 1.0
-    )
 
 
 def _count(text: str, scripts: Counter[str], found: Counter[str], words: Counter[str]) -> None:
@@ -239,7 +234,7 @@ def _loaded() -> _Tables:
             for script, lists in WORDS.items()
         }
         letters = {
-            script: _shared_out({one: LETTERS.get(one, "") for one in lists}, LETTER_WEIGHT * 2)
+            script: _shared_out({one: LETTERS.get(one, "") for one in lists}, LETTER_WEIGHT)
             for script, lists in WORDS.items()
         }
         ranges = {**{name: letters for name, (letters, _) in SHARED.items()}, **SCRIPTS}

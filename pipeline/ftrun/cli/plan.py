@@ -86,6 +86,7 @@ def plan_of(
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
+        notes += _language_note(context)
         try:
             return _ask(context, remote, notes)
         finally:
@@ -110,6 +111,13 @@ def target_notes(experiment: Experiment) -> list[str]:
     from ftrun.data import target_problems
 
     return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment)]
+
+
+def _language_note(context: Context) -> list[str]:
+    """Return a note if the local model hardly knows the language of the data."""
+    from ftrun.targets.local import language_note
+
+    return language_note(context.experiment, context.result("check").get("language"))
 
 
 def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:

@@ -77,11 +77,10 @@ class _Greeting:
     def __call__(self, kind: str, **data: Any) -> None:
         if kind == "begin" and not self.reporter.quiet:
             from ftrun.cli.plan import target_notes
-            from ftrun.targets.local import language_note
 
             experiment = self.session.experiment
             self.reporter.line(f"{experiment.name} on {experiment.target.name} ({experiment.target.model})")
-            for note in [*self.session.notes, *language_note(experiment), *target_notes(experiment)]:
+            for note in [*self.session.notes, *target_notes(experiment)]:
                 self.reporter.line(f"note: {note}")
         self.reporter(kind, **data)
 

@@ -54,7 +54,8 @@ def _examine(context: Context) -> dict[str, Any]:
     """Return the document of `check --json`, with the report's histograms."""
     result = data.check(context.experiment, context.prepared or context.folder)
     train = result.files.get("train")
-    return {**result.as_dict(), **(train.histograms() if train else {})}
+    language = {} if result.language is None else {"language": result.language}
+    return {**result.as_dict(), **(train.histograms() if train else {}), **language}
 
 
 def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +70,7 @@ def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
         "examples": estimate["examples"],
         "train_tokens": estimate["train_tokens"],
         "warnings": len(found["warnings"]),
+        **({"language": found["language"]} if "language" in found else {}),
     }
 
 

@@ -28,6 +28,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import Fault, nearest
 from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
+from ftrun.targets.local import language_advice
 
 FEW_EXAMPLES = 50
 ALL_CODES = "Each finding ends with its code; docs/checks.md has all."
@@ -38,7 +39,8 @@ OF_ACTION: dict[str, Severity] = {"off": "off", "warn": "warning", "block": "err
 class CheckResult:
     """What a check found. `files` has None for a role without a file, `estimate` is None without rows.
 
-    `recall`: the ids of the eval prompts that the training data ask, exactly or nearly.
+    `recall`: the ids of the eval prompts that the training data ask, exactly or nearly. `language`: that of
+    the training data (ISO 639-1), None if it is not clear.
     """
 
     files: Mapping[str, FileStatistics | None]
@@ -49,6 +51,7 @@ class CheckResult:
     rows: int
     duplicates: int
     recall: tuple[str, ...] = ()
+    language: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document of `check --json`."""
@@ -121,6 +124,7 @@ def _result(counted: Counts, findings: Findings, estimate: dict[str, Any] | None
         rows=counted.origin.rows,
         duplicates=counted.origin.duplicates,
         recall=overlap.recall_ids(counted.notes.kept),
+        language=counted.language,
     )
 
 
@@ -136,6 +140,10 @@ def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     _judge_size(experiment, counted, findings)  # first: what follows makes no row unusable
     _report_notes(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
+    advice = language_advice(experiment, counted.language)
+    if advice is not None:
+        where = place_of(experiment, "targets", experiment.target.name, "model")
+        findings.add("model_language", advice[0], hint=advice[1], **where)
     limit = limit_of(experiment.target)
     for role in SPLITS:
         statistics = counted.files[role]

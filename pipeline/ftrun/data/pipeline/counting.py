@@ -79,13 +79,16 @@ class FileStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """All numbers. `leaks`: how many of a split are also in an earlier one, and the first of them."""
+    """All numbers. `leaks`: how many of a split are also in an earlier one, and the first of them.
+    `language`: that of the training data (ISO 639-1), None if it is not clear.
+    """
 
     origin: Origin
     files: Mapping[str, FileStatistics | None]
     first_over_limit: Mapping[str, NumberedPlace] = field(default_factory=dict)
     leaks: Mapping[str, tuple[int, NumberedPlace]] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
+    language: str | None = None
 
     def examples(self, role: str) -> int:
         """Return the number of examples of a role."""
@@ -104,6 +107,7 @@ class Counts:
             "first_over_limit": dict(self.first_over_limit),
             "leaks": dict(self.leaks),
             "notes": self.notes.as_dict(),
+            "language": self.language,
         }
 
     @classmethod
@@ -115,6 +119,7 @@ class Counts:
             first_over_limit={role: (file, line) for role, (file, line) in value["first_over_limit"].items()},
             leaks={pair: (times, (file, line)) for pair, (times, (file, line)) in value["leaks"].items()},
             notes=Notes.from_dict(value["notes"]),
+            language=value["language"],
         )
 
 
@@ -142,6 +147,7 @@ def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> C
         first_over_limit=first_over_limit,
         leaks=leaks,
         notes=gathered.notes,
+        language=gathered.language,
     )
 
 
