@@ -38,11 +38,15 @@ class CheckStage(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """Write check.json and report the warnings; DataError has every error found."""
         found = _examine(context)
+        from ftrun.targets.local import language_note  # a run with nothing to do needs no catalogue
+
         write_json(context.folder / "check.json", found)
         for warning in found["warnings"]:
             context.emit("warning", **warning)
         for note in found["notes"]:
             context.emit("note", text=str(_problem(note)))
+        for text in language_note(context.experiment, found.get("language")):
+            context.emit("note", text=text)
         return _facts(found)
 
     def preview(self, context: Context, folder: Path) -> dict[str, Any]:

@@ -114,7 +114,6 @@ CODES: dict[str, Code] = {
     "unsupported_by_default": _warning("Name a target that supports it in `targets`; a run would stop here."),
     "ignored_by_target": _warning("No action needed; it hardly changes what is learned."),
     "provider_limit": _error("Stay below the provider's limit."),
-    "model_language": _note("Use a target whose model knows the language of the data (`--target`)."),
     "file_size": _error("Leave rows out: `limit` or `where` on the sources; or shorten the rows."),
     # texts
     "mojibake": _warning("Export the file again as UTF-8, or set its true encoding: `encoding: cp932`."),

@@ -28,7 +28,6 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import Fault, nearest
 from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
-from ftrun.targets.local import language_advice
 
 FEW_EXAMPLES = 50
 ALL_CODES = "Each finding ends with its code; docs/checks.md has all."
@@ -140,10 +139,6 @@ def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:
     _judge_size(experiment, counted, findings)  # first: what follows makes no row unusable
     _report_notes(experiment, counted, findings)
     _judge_duplicates(experiment, counted, findings)
-    advice = language_advice(experiment, counted.language)
-    if advice is not None:
-        where = place_of(experiment, "targets", experiment.target.name, "model")
-        findings.add("model_language", advice[0], hint=advice[1], **where)
     limit = limit_of(experiment.target)
     for role in SPLITS:
         statistics = counted.files[role]

@@ -50,7 +50,9 @@ class GatheredCorpus:
 
 
 def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> None:
-    """Note the language; add to the notes what the checks of rows found, with their places, and what those of all rows find."""
+    """Add to the notes what the checks of rows found, with their places, and what those of all rows find;
+    note the language of the training data.
+    """
     gathered.language = _language(gathered, parts)
     for noted, fault in gathered.noted:
         gathered.notes.add(fault, gathered.place_of(noted))
