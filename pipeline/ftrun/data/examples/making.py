@@ -59,9 +59,11 @@ class ExampleMaker:
         added = (self._prompt.system, self._prompt.tools, self._prompt.item, self._given)
         self._takes_chats = self._method == "supervised" and not self._fields and self._rules.chats
         self._as_they_are = self._takes_chats and not any(added)
+        self.put_in_front = False  # whether the last row was a ready chat that got the system prompt
 
     def example_of(self, row: Row, place: FilePlace) -> TrainingRow | None:
         """Return the whole training row that a row becomes, None if it can't be used."""
+        self.put_in_front = False
         if self._as_they_are:
             chat = chat_of(row.values)
             if chat is not None and is_sound_example(chat):  # what most rows are, in a tenth of the time
@@ -147,6 +149,7 @@ class ExampleMaker:
         empty = list(message_faults([system]))
         self._report(empty, row, place)
         asked["messages"] = [system, *asked["messages"]]
+        self.put_in_front = not self._given
         return None if empty else TrainingRow(made, chat_of(made))
 
     def _is_usable(self, made: dict[str, Any], row: Row, place: FilePlace) -> bool:

@@ -6,6 +6,7 @@ It needs no other rows, so any process can do it; `gathering` does what needs al
 from __future__ import annotations
 
 import functools
+import re
 import time
 from array import array
 from collections import Counter
@@ -32,6 +33,7 @@ from ftrun.protocol.plain_chats import SEQUENCES, TrainingRow, chat_of
 from ftrun.protocol.training_rows import messages_of
 
 NO_SYSTEM, NO_USER = 1, 2  # bits of Batch.flags, in addition to those of Tokens.flags
+MESSAGE_INDEX = re.compile(r"(\bmessages)\[(\d+)\]")
 _small, _large = (functools.partial(array, kind) for kind in "IQ")
 
 
@@ -96,8 +98,9 @@ class RowWork:
         self._experiment = experiment
         self._findings = Findings()
         self._keys = None if written else SplitKeys(experiment)
-        maker = ExampleMaker(experiment)
-        self._example_of = _written_example if written else maker.example_of
+        self._maker = ExampleMaker(experiment)
+        self._example_of = _written_example if written else self._maker.example_of
+        self._shifted = set[int]()  # examples of the present task that got a system message in front
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
         self._masker = Masker(None if written else experiment.data.pii)
@@ -130,6 +133,7 @@ class RowWork:
 
     def _make(self, batch: Batch, rows: list[Row], place: FilePlace) -> list[TrainingRow]:
         examples: list[TrainingRow] = []
+        self._shifted.clear()
         for row in rows:
             made = self._example_of(row, place)
             if made is not None:
@@ -139,6 +143,8 @@ class RowWork:
                 digest = self._digest(made.example, made.chat)
                 if row.mark is not None:
                     batch.marks[len(examples)] = row.mark
+                if self._maker.put_in_front:
+                    self._shifted.add(len(examples))
                 examples.append(made)
                 batch.lines.append(row.line)
                 batch.digests += digest
@@ -163,11 +169,22 @@ class RowWork:
             for index, fault in check(examples):
                 noted[fault.code] += 1
                 if noted[fault.code] <= MOST_PROBLEMS:
-                    batch.noted.append((index, fault))
+                    own = _in_the_row(fault) if index in self._shifted else fault
+                    batch.noted.append((index, own))
                 else:
                     batch.unnoted[fault.code] += 1
         batch.noted.sort(key=lambda one: one[0])
         batch.facts = [check.facts(examples) for check in self._corpus_checks]
+
+
+def _in_the_row(fault: Fault) -> Fault:
+    """Return a fault of a chat that got a system message in front, with the message's index in its row."""
+    found = MESSAGE_INDEX.search(fault.field)
+    if found is None:
+        return fault
+    if found[2] == "0":
+        return fault._replace(field="prompt.system")
+    return fault._replace(field=MESSAGE_INDEX.sub(rf"\g<1>[{int(found[2]) - 1}]", fault.field, count=1))
 
 
 class PhaseClock:
