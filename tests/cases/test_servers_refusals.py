@@ -1,4 +1,4 @@
-"""A server that refuses to create a job: the tip that is printed names what to change, and works when followed."""
+"""A server that refuses to create a job: the tip names what to change, and works when followed."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_every_refusal_has_its_own_tip(paid: Paid, status: int, body: Any, code:
 
 
 def test_an_answer_that_only_looks_like_a_refusal_stays_unclear(paid: Paid) -> None:
-    """A server whose errors have a form of their own may have created the job: a person decides, with the tip."""
+    """A server whose errors have a form of their own may have created the job: a person decides."""
     body = {"detail": [{"type": "extra_forbidden", "loc": ["body", "metadata"], "msg": "Extra inputs"}]}
     refuse(paid, has("metadata"), body, 422)
     error = paid.json("run", paid.config, "--yes", code=4)["error"]

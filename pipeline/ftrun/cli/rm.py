@@ -89,7 +89,7 @@ def _find(service: Service, thing: str, known: Owners) -> InventoryEntry | None:
     job = None if thing.startswith(("file-", "ft:")) else _job(service, thing)
     if job is not None:
         return _model_of(job, service, known)
-    file = None if thing.startswith("ft:") else get_or_none(service.file, thing)
+    file = None if thing.startswith("ft:") else get_or_none(service.look_at_file, thing)
     if file is not None:
         return file_entry(file, known)
     model = get_or_none(service.model, thing)

@@ -27,7 +27,7 @@ from ftrun.paid.peers import (
     take_back_note,
     take_over_notes,
 )
-from ftrun.paid.refused_jobs import row_of, with_place
+from ftrun.paid.refused_jobs import row_of
 from ftrun.paid.sending import LocalFile, send_file
 from ftrun.paid.spending import settle
 from ftrun.state import Upload
@@ -84,7 +84,10 @@ def _refuse(context: Context, local: LocalFile, file: RemoteFile) -> FtrunError:
     error = refused_error(context, file, local.path)
     split = next((role for role in ROLES if context.sha(role) == local.sha), None)
     row = row_of(context, file.status_details or "", split)
-    return error if row is None else with_place(error, row, context)
+    if row is not None:
+        where = f"{row.file}:{row.line}{row.message}"
+        error.problem.hint = f"The server means the row at {where}. {error.problem.hint}"
+    return error
 
 
 def _record(context: Context, local: LocalFile, file: RemoteFile) -> None:
