@@ -45,14 +45,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateReply:
-    """What came back: the text, the tokens billed, how long it took in seconds, and which sampling
-    parameters the server refuses, with what was sent instead (None: nothing).
+    """What came back: the text, the tokens billed, how long it took in seconds, which sampling parameters
+    the server refuses, with what was sent instead (None: nothing), and who refused to answer, if anyone did.
     """
 
     text: str
     usage: Mapping[str, Any]
     seconds: float
     changes: Mapping[str, str | None] = field(default_factory=dict)
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +75,15 @@ class Record:
     failures: tuple[str, ...] = ()
     recall: bool = False
     changes: Mapping[str, str | None] = field(default_factory=dict)
+    refusal: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
         values = asdict(self)
         if not self.changes:  # lines without any have no key, for earlier versions too
             del values["changes"]
+        if self.refusal is None:
+            del values["refusal"]
         return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
 
     @classmethod
@@ -107,6 +111,7 @@ class Record:
             and all(value is None or isinstance(value, bool) for value in (self.passed, self.recall))
             and isinstance(self.usage, Mapping)
             and (self.expect is None or isinstance(self.expect, Mapping))
+            and (self.refusal is None or isinstance(self.refusal, str))
             and math.isfinite(self.seconds)
         )
 
@@ -212,7 +217,11 @@ def collect(
 
 def _reply_of(record: Record) -> CandidateReply:
     return CandidateReply(
-        text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes
+        text=record.answer,
+        usage=record.usage,
+        seconds=record.seconds,
+        changes=record.changes,
+        refusal=record.refusal,
     )
 
 
@@ -234,4 +243,5 @@ def _record(question: Question, candidate: Candidate, reply: CandidateReply, key
         failures=judgement.failures,
         recall=question.recall,
         changes=dict(reply.changes),
+        refusal=reply.refusal,
     )

@@ -143,7 +143,9 @@ class _Asking:
                 context.emit("warning", message=note)
                 self._noted.add(note)
         usage = costs.count(model, messages, said)
-        return CandidateReply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
+        return CandidateReply(
+            text=said.text, usage=usage, seconds=said.seconds, changes=changes, refusal=said.refusal
+        )
 
     def keep(self, record: Record) -> None:
         """Keep an answer that just came."""

@@ -175,12 +175,16 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit."""
+    """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit.
+
+    `refusal`: who refused to answer, `model` (the text is what it says instead) or `content_filter`.
+    """
 
     text: str
     usage: Mapping[str, int]
     seconds: float
     cut: bool = False
+    refusal: str | None = None
 
 
 class Service(Protocol):
