@@ -33,7 +33,7 @@ LAYERS = (
     "user_dirs processes",
     "files",
     "redaction waiting",
-    "text",
+    "text text_language",
     "errors",
 )
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}

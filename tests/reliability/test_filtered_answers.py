@@ -42,7 +42,7 @@ def test_a_refusal_of_the_api_closes_the_call(runs: Runs, provider: Provider, pl
     provider.plan = lambda call: "429" if call.name == CREATE else ""
     provider.filtered[CREATE] = (403, b'{"error": {"message": "not allowed", "type": "x", "code": null}}')
     run = runs(place)
-    assert (run.wait(), run.error_code) == (1, "not_created")
+    assert (run.wait(), run.error_code) == (4, "forbidden")
     state = json.loads((place / "runs/toy/paid/state.json").read_text(encoding="utf-8"))
     assert state["intents"] == {} and not provider.jobs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def command(
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     models = models_of(session, candidates)
-    with service_of(session) as service:
+    with service_of(session) as service, _telling_if_gone(session, service, models["tuned"]):
         talk = Talk(session, service, models)
         if as_json:
             print_json({"answers": talk.answers(message or sys.stdin.read().strip())})
@@ -53,14 +54,36 @@ def command(
     return 0
 
 
+@contextmanager
+def _telling_if_gone(session: Session, service: Service, tuned: str) -> Iterator[None]:
+    """Let the error of a tuned model that the server no longer has say so, with the way out."""
+    from ftrun.paid.removed_models import missing_error
+    from ftrun.runner import context_of
+    from ftrun.targets import NotFoundError
+
+    try:
+        yield
+    except NotFoundError as error:
+        gone = missing_error(context_of(session), service, tuned)
+        if gone is None:
+            raise
+        raise gone from error
+
+
 def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
-    """Return the name and model id of each model to ask; UsageError if nothing has been trained yet."""
-    from ftrun.runner import no_model
+    """Return the name and model id of each model to ask; UsageError if nothing has been trained yet,
+    DecisionError if the model was deleted.
+    """
+    from ftrun.paid.removed_models import removed_at, removed_error
+    from ftrun.runner import context_of, no_model
 
     record = session.state.stages.get("wait")
     tuned = record.result.get("fine_tuned_model") if record and record.status == "done" else None
     if tuned is None:
         raise no_model(session)
+    at = removed_at(session.folder, str(record.result.get("spec")) if record else "", tuned)
+    if at is not None:
+        raise removed_error(context_of(session), tuned, at)
     base = session.experiment.target.model
     deployed = session.state.stages.get("deploy")
     if deployed is not None and deployed.result.get("model") == tuned:

@@ -50,13 +50,20 @@ def command(
     page: Path | None,
 ) -> int:
     """Check the data: errors with file:line, tokens, splits, leaks, cost. Changes nothing."""
+    from ftrun.targets.local import language_note
+
     experiment, notes = open_experiment(config, target, overrides)
     announce = None if as_json or not sys.stderr.isatty() else _announce
     result = _examine(experiment, announce, page)
+    about_language = language_note(experiment, result.language)
     if as_json:
-        print_json(document(result))
+        print_json(document(result, about_language[:1]))
         return 2 if result.errors else 0
-    for line in (*report_lines(experiment, result), "", *(f"note: {note}" for note in notes)):
+    for line in (
+        *report_lines(experiment, result),
+        "",
+        *(f"note: {note}" for note in (*notes, *about_language)),
+    ):
         print(line)
     if page is not None:
         print(f"Page: {shown_path(page)}")
@@ -108,9 +115,12 @@ def open_experiment(
     return dataclasses.replace(some, target=built_in), [note]
 
 
-def document(result: CheckResult) -> dict[str, Any]:
-    """Return what `--json` prints; `error` is the first error, if there is one."""
-    shown = result.as_dict()
+def document(result: CheckResult, about_language: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what `--json` prints; `error` is the first error, if there is one. `language` is that of the
+    training data, with a note if the local model was not made for it.
+    """
+    language = {"code": result.language, "note": next(iter(about_language), None)}
+    shown = {**result.as_dict(), "language": language if result.language else None}
     return {**shown, "error": result.errors[0].as_dict()} if result.errors else shown
 
 

@@ -27,10 +27,14 @@ def command(
 ) -> int:
     """List every model of an experiment on a target with its settings, cost and scores, oldest first."""
     from ftrun.paid.history import history
+    from ftrun.paid.removed_models import removed_at
     from ftrun.runner import open_session
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
-    found = list(history(session.state, session.folder))
+    found = [
+        {**one, "removed": removed_at(session.folder, one["spec_key"], one["fine_tuned_model"])}
+        for one in history(session.state, session.folder)
+    ]
     experiment = session.experiment
     if as_json:
         print_json({"experiment": experiment.name, "target": experiment.target.name, "models": found})
@@ -57,6 +61,8 @@ def _print(one: Mapping[str, Any]) -> None:
     print(f"{mark} {at}  #{one['spec_key'][:8]}  {visible(one['job_id'])}  {visible(one['status'])}{cost}")
     if one["fine_tuned_model"]:
         print(f"    model   {visible(one['fine_tuned_model'])}")
+    if one["removed"]:
+        print(f"    deleted at the target (known since {one['removed'][:10]}); its answers are kept")
     spec = ", ".join(f"{name} {one['spec'][name]}" for name in SHOWN if one["spec"].get(name) is not None)
     if spec:
         print(f"    asked   {visible(spec)}")

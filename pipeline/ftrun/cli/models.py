@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftrun.cli.confirmation import confirm
 from ftrun.cli.options import json_option
 from ftrun.cli.output import print_json
-from ftrun.errors import UsageError
+from ftrun.errors import FtrunError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.engine.models.catalogue import BaseModel
@@ -18,9 +20,10 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 
 @click.command(name="models")
 @click.option("--fetch", metavar="NAME", help="Download and convert a model now instead of in the first run.")
-@click.option("--accept", metavar="NAME", help="Accept the terms of a model that has terms of its own.")
+@click.option("--accept", metavar="NAME", help="Show the terms of a model that has its own, and accept them.")
+@click.option("--yes", is_flag=True, help="Accept without being asked: you have read the terms.")
 @json_option
-def command(fetch: str | None, accept: str | None, as_json: bool) -> int:
+def command(fetch: str | None, accept: str | None, yes: bool, as_json: bool) -> int:
     """List the models that a local target can fine-tune, and which of them are in the cache.
 
     A target's `model` may also be a local folder with safetensors or a Hugging Face id (owner/name).
@@ -28,7 +31,7 @@ def command(fetch: str | None, accept: str | None, as_json: bool) -> int:
     from ftrun.engine.models.catalogue import CATALOGUE
 
     if accept is not None:
-        _accept(_named(accept))
+        _accept(_named(accept), yes=yes, as_json=as_json)
     if fetch is not None:
         _fetch(_named(fetch))
     models = [_document(model) for model in CATALOGUE]
@@ -49,20 +52,41 @@ def _named(name: str) -> BaseModel:
     return model
 
 
-def _accept(model: BaseModel) -> None:
-    from ftrun.engine.models.acceptance import record_acceptance
-    from ftrun.engine.models.weights import terms_file
+def _accept(model: BaseModel, *, yes: bool, as_json: bool) -> None:
+    """Show the model's terms and record that the user accepts them; DecisionError if nobody does."""
+    from ftrun.engine.models.acceptance import is_accepted, record_acceptance
 
     if not model.needs_acceptance:
         print(f"{model.title} ({model.license}) has no terms to accept.", file=sys.stderr)
         return
-    print(model.notice, file=sys.stderr)
-    if model.terms is not None:
-        print(f"Terms: {terms_file(model)}", file=sys.stderr)
+    for line in _terms(model):
+        print(line, file=sys.stderr)
+    if is_accepted(model):
+        print("You have accepted them before.", file=sys.stderr)
+        return
+    confirm(f"Do you accept these terms for {model.title}?", yes=yes, as_json=as_json)
     print(
         f"Recorded as accepted in {record_acceptance(model)}; delete that file to withdraw.",
         file=sys.stderr,
     )
+
+
+def _terms(model: BaseModel) -> Iterator[str]:
+    """Yield what a user should know of a model's terms: name, licence, summary, and where the full text "
+    "is."""
+    from ftrun.engine.models.weights import terms_file
+
+    yield f"{model.title}, licence: {model.license}"
+    yield model.notice
+    if model.summary:
+        yield "In short, in our words; only the full text counts:"
+        yield from (f"  - {point}" for point in model.summary)
+    yield from (f"Full text: {address}" for address in model.terms_addresses)
+    if model.terms is not None:
+        try:
+            yield f"A copy came with the weights: {terms_file(model)}"
+        except FtrunError as error:
+            yield f"The copy that comes with the weights can't be fetched now: {error}"
 
 
 def _fetch(model: BaseModel) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,7 @@ def plan_of(
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
+        notes += [*_language_note(context), *_removed_note(context, remote)]
         try:
             return _ask(context, remote, notes)
         finally:
@@ -110,6 +112,29 @@ def target_notes(experiment: Experiment) -> list[str]:
     from ftrun.data import target_problems
 
     return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment)]
+
+
+def _language_note(context: Context) -> list[str]:
+    """Return a note if the local model hardly knows the language of the data."""
+    from ftrun.targets.local import language_note
+
+    return language_note(context.experiment, context.result("check").get("language"))
+
+
+def _removed_note(context: Context, remote: Service | None) -> list[str]:
+    """Return a note if the trained model was deleted at the target, as far as that is known or said there."""
+    from ftrun.paid.questions import tuned_model
+    from ftrun.paid.removed_models import is_missing, removed_note, removed_now
+    from ftrun.targets import TRANSIENT
+
+    removed, model = removed_now(context), tuned_model(context)
+    try:
+        if removed is None and model is not None and remote is not None and is_missing(remote, model):
+            removed = model, datetime.now(UTC).date().isoformat()
+    except FtrunError as error:
+        if error.code not in TRANSIENT:
+            raise
+    return [] if removed is None else [removed_note(context, *removed)]
 
 
 def _ask(context: Context, remote: Service | None, notes: list[str]) -> Plan:

@@ -45,11 +45,22 @@ def command(
             _warn_of_a_run(entry)
         _ask(entry, yes, as_json)
         (service.delete_file if entry.kind == "file" else service.delete_model)(entry.id)
+        if entry.kind == "model":
+            _remember(session, entry.id)
     if as_json:
         print_json({"deleted": entry.id, "kind": entry.kind, "owner": entry.owner})
     else:
         print(f"Deleted the {entry.kind} {entry.id}.")
     return 0
+
+
+def _remember(session: Session, model: str) -> None:
+    """Remember, for every experiment of the project that trained the model, that it was deleted."""
+    from ftrun.paid.removed_models import mark_removed, mark_removed_everywhere
+    from ftrun.targets import identity_of
+
+    mark_removed(session.state, session.folder, model)  # the state may be stored elsewhere
+    mark_removed_everywhere(session.folder.parent.parent, identity_of(session.experiment.target), model)
 
 
 def _remove_deployment(session: Session, thing: str, yes: bool, as_json: bool) -> bool:
@@ -89,7 +100,7 @@ def _find(service: Service, thing: str, known: Owners) -> InventoryEntry | None:
     job = None if thing.startswith(("file-", "ft:")) else _job(service, thing)
     if job is not None:
         return _model_of(job, service, known)
-    file = None if thing.startswith("ft:") else get_or_none(service.file, thing)
+    file = None if thing.startswith("ft:") else get_or_none(service.look_at_file, thing)
     if file is not None:
         return file_entry(file, known)
     model = get_or_none(service.model, thing)

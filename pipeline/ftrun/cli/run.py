@@ -77,11 +77,10 @@ class _Greeting:
     def __call__(self, kind: str, **data: Any) -> None:
         if kind == "begin" and not self.reporter.quiet:
             from ftrun.cli.plan import target_notes
-            from ftrun.targets.local import language_note
 
             experiment = self.session.experiment
             self.reporter.line(f"{experiment.name} on {experiment.target.name} ({experiment.target.model})")
-            for note in [*self.session.notes, *language_note(experiment), *target_notes(experiment)]:
+            for note in [*self.session.notes, *target_notes(experiment)]:
                 self.reporter.line(f"note: {note}")
         self.reporter(kind, **data)
 
@@ -141,6 +140,7 @@ def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None)
         print_problems(error)
         return
     if outcome.idle:
+        _print_removed(session)
         print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
     elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
         from ftrun.evaluation.cache import read_records
@@ -148,6 +148,17 @@ def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None)
 
         print_answers(read_records(session.folder / "answers.jsonl"))
     _print_next(session)
+
+
+def _print_removed(session: Session) -> None:
+    """Say so if the model that is done was deleted since."""
+    from ftrun.paid.removed_models import removed_note, removed_now
+    from ftrun.runner import context_of
+
+    context = context_of(session)
+    removed = removed_now(context)
+    if removed is not None:
+        print(f"note: {removed_note(context, *removed)}")
 
 
 def _print_next(session: Session) -> None:

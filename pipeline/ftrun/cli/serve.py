@@ -20,10 +20,11 @@ from ftrun.files import real
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port (default: any free port).")
 @click.option("--token-env", metavar="NAME", help="Read the token from this variable (default: a new token).")
 @click.option("--home", type=click.Path(path_type=Path), help="The store's folder (default: $FTRUN_HOME).")
+@click.option("--show", is_flag=True, help="Print address and token of the engine that is running.")
 @click.option("--stop", is_flag=True, help="Stop the engine of this home. Jobs in training keep running.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 def command(
-    host: str, port: int, token_env: str | None, home: Path | None, stop: bool, as_json: bool
+    host: str, port: int, token_env: str | None, home: Path | None, show: bool, stop: bool, as_json: bool
 ) -> None:
     """Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.
 
@@ -32,8 +33,13 @@ def command(
     from ftrun.engine.places import engine_home
 
     folder = real(home) if home is not None else engine_home()
+    if show and stop:
+        raise UsageError("Use --show or --stop, not both.", code="usage")
     if stop:
         _stop(folder, as_json)
+        return
+    if show:
+        _show(folder, as_json)
         return
     from ftrun.engine.extras import require_engine
 
@@ -53,6 +59,27 @@ def _stop(home: Path, as_json: bool) -> None:
         print(json_text({"stopped": stopped, "home": str(home)}))
     else:
         print("The engine has stopped." if stopped else f"No engine is running for {home}.")
+
+
+def _show(home: Path, as_json: bool) -> None:
+    """Print how to reach the engine in the background; UsageError if none is running."""
+    from ftrun.engine.launch import running_engine
+
+    endpoint = running_engine(home)
+    if endpoint is None:
+        raise UsageError(
+            f"No engine is running for {home}.",
+            code="no_engine",
+            hint="Start one with `ftrun serve`; a run on a `local` target starts one in the background, too.",
+        )
+    if as_json:
+        names = ("base_url", "token", "pid", "store")
+        print(json.dumps({name: getattr(endpoint, name) for name in names}), flush=True)
+        return
+    print(
+        f"  export OPENAI_BASE_URL={endpoint.base_url}\n  export OPENAI_API_KEY={endpoint.token}", flush=True
+    )
+    print("Any client of OpenAI's API can use it now. The token is a secret.", file=sys.stderr)
 
 
 def _token(variable: str | None) -> str | None:

@@ -46,7 +46,16 @@ def status_of(session: Session) -> dict[str, Any]:
         "job_id": job_id,
         "job_status": job_status,
         "fine_tuned_model": model,
+        "model_removed": _removed(session, model),
     }
+
+
+def _removed(session: Session, model: str | None) -> str | None:
+    """Return when the model was deleted at the target or found missing, None if it wasn't."""
+    from ftrun.paid.removed_models import removed_at
+
+    keys = [key for key, job in session.state.jobs.items() if model and job.fine_tuned_model == model]
+    return next((at for key in keys if (at := removed_at(session.folder, key, model))), None)
 
 
 def _stages(session: Session, job_status: str | None) -> dict[str, dict[str, Any]]:
@@ -112,3 +121,9 @@ def _print(document: dict[str, Any], session: Session) -> None:
         print(f"job   {document['job_id']}: {document['job_status'] or 'unknown'}")
     if document["fine_tuned_model"]:
         print(f"model {document['fine_tuned_model']}")
+    if document["model_removed"]:
+        from ftrun.paid.removed_models import removed_note
+        from ftrun.runner import context_of
+
+        model, at = document["fine_tuned_model"], document["model_removed"]
+        print(f"note: {removed_note(context_of(session), model, at)}")

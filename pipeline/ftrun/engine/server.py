@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import sys
@@ -195,7 +196,9 @@ def _occupied(home: Path) -> DecisionError:
     return DecisionError(
         f"An engine of {home} is already running at {endpoint.base_url} (process {endpoint.pid}).",
         code="engine_running",
-        hint="Use it, stop it with `ftrun serve --stop`, or choose another --home",
+        hint=f"`ftrun serve --show --home {shlex.quote(str(home))}` prints its address and token, for any "
+        "client "
+        "of OpenAI's API; `--stop` instead of `--show` ends it. Or choose another --home.",
     )
 
 

@@ -49,14 +49,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateReply:
-    """What came back: the text, the tokens billed, how long it took in seconds, and which sampling
-    parameters the server refuses, with what was sent instead (None: nothing).
+    """What came back: the text, the tokens billed, how long it took in seconds, which sampling parameters
+    the server refuses, with what was sent instead (None: nothing), and who refused to answer, if anyone did.
     """
 
     text: str
     usage: Mapping[str, Any]
     seconds: float
     changes: Mapping[str, str | None] = field(default_factory=dict)
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ class Record:
     recall: bool = False
     changes: Mapping[str, str | None] = field(default_factory=dict)
     reference: str | None = None
+    refusal: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
@@ -87,6 +89,8 @@ class Record:
             del values["changes"]
         if self.reference is None:
             del values["reference"]
+        if self.refusal is None:
+            del values["refusal"]
         return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
 
     @classmethod
@@ -115,6 +119,7 @@ class Record:
             and isinstance(self.usage, Mapping)
             and isinstance(self.reference, str | None)
             and (self.expect is None or isinstance(self.expect, Mapping))
+            and (self.refusal is None or isinstance(self.refusal, str))
             and math.isfinite(self.seconds)
         )
 
@@ -221,7 +226,11 @@ def collect(
 
 def _reply_of(record: Record) -> CandidateReply:
     return CandidateReply(
-        text=record.answer, usage=record.usage, seconds=record.seconds, changes=record.changes
+        text=record.answer,
+        usage=record.usage,
+        seconds=record.seconds,
+        changes=record.changes,
+        refusal=record.refusal,
     )
 
 
@@ -244,4 +253,5 @@ def _record(question: Question, candidate: Candidate, reply: CandidateReply, key
         recall=question.recall,
         changes=dict(reply.changes),
         reference=question.reference,
+        refusal=reply.refusal,
     )

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import ExitStack
 
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.paid.finding import await_listing, find_with, refuse_duplicates
@@ -33,6 +34,7 @@ from ftrun.paid.peers import (
     take_back_note,
     take_over_notes,
 )
+from ftrun.paid.refused_jobs import FILES_BUSY, refusal_error
 from ftrun.paid.spending import announce, settle
 from ftrun.paid.unresolved import the_one, unclear_error
 from ftrun.state import Intent, JobRecord
@@ -40,6 +42,8 @@ from ftrun.state.ledger import Charge
 from ftrun.state.locks import held_by_user
 from ftrun.targets import Created, Job, NotCreated, Unclear
 from ftrun.targets.matching import key_of
+from ftrun.waiting import waiting
+from ftrun.watching.processing import wait_for_files
 from ftrun.workflow.context import Context
 
 STAGE = "train"  # the stage that pays for the job
@@ -72,7 +76,29 @@ def _look_or_create(context: Context, key: str) -> tuple[Job, bool]:
     ):
         return the_one(context, found), True
     before, resends = ([], 0) if intent is None else (intent.seen, intent.resends)
-    return _create(context, key, intent, seen=[*before, *(job.id for job in alike)], resends=resends)
+    return _create_when_ready(context, key, intent, [*before, *(job.id for job in alike)], resends)
+
+
+def _create_when_ready(
+    context: Context, key: str, old: Intent | None, seen: list[str], resends: int
+) -> tuple[Job, bool]:
+    """Create the job; a server that refuses it only until it has processed the files, which creates nothing,
+    is asked again.
+    """
+    started: float | None = None
+    with ExitStack() as wait:
+        while True:
+            try:
+                return _create(context, key, old, seen=seen, resends=resends)
+            except FtrunError as error:
+                if error.code != FILES_BUSY:
+                    raise
+                if started is None:
+                    started = time.monotonic()
+                    context.emit("note", text=f"{error}; waiting until it has")
+                    wait.enter_context(waiting(f"{context.where} to process the files"))
+            wait_for_files(context, started)
+            old = context.state.intents.get(key)
 
 
 def is_unclear(context: Context, intent: Intent | None) -> bool:
@@ -106,7 +132,7 @@ def _create(
     if isinstance(outcome, NotCreated):
         _close(context, key, old, resends)
         settle(context, Charge("job", intent.id, "void", usd=0.0))
-        raise outcome.as_error()
+        raise refusal_error(context, outcome)
     intent.reason = outcome.reason
     context.save()
     return _resolve(context, key, intent)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.state import Intent
 from ftrun.targets import Job
+from ftrun.targets.job_refusals import advice
 from ftrun.workflow.context import Context
 
 
@@ -15,13 +16,15 @@ def unclear_error(context: Context, intent: Intent | None, failed: FtrunError | 
     `failed`: the target could not even be asked.
     """
     reason = intent.reason if intent and intent.reason else "an earlier run ended before there was an answer"
+    found = advice(context.experiment, reason)
+    fix = f" If the server's answer was a refusal: {found.hint}" if found is not None else ""
     reason += f"; {failed}" if failed is not None else ""
     return DecisionError(
         f"it is unknown whether a job was created ({reason}); it may exist and cost money",
         code="unclear",
         hint="Check the provider's list of jobs. If the job is listed: "
         f"`{context.command('adopt', after=('JOB_ID',))}`. "
-        f"If it is not: `{context.command('run', '--confirm-not-created')}`.",
+        f"If it is not: `{context.command('run', '--confirm-not-created')}`.{fix}",
     )
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from ftrun.errors import FtrunError
+from ftrun.paid.job_spec import ROLES
 from ftrun.paid.peers import (
     file_lock,
     is_open_upload,
@@ -26,6 +27,7 @@ from ftrun.paid.peers import (
     take_back_note,
     take_over_notes,
 )
+from ftrun.paid.refused_jobs import row_of
 from ftrun.paid.sending import LocalFile, send_file
 from ftrun.paid.spending import settle
 from ftrun.state import Upload
@@ -79,7 +81,13 @@ def _refuse(context: Context, local: LocalFile, file: RemoteFile) -> FtrunError:
     context.state.uploads.pop(local.sha, None)
     context.save()
     take_back_note(context, file_lock(context, local.sha))
-    return refused_error(context, file, local.path)
+    error = refused_error(context, file, local.path)
+    split = next((role for role in ROLES if context.sha(role) == local.sha), None)
+    row = row_of(context, file.status_details or "", split)
+    if row is not None:
+        where = f"{row.file}:{row.line}{row.message}"
+        error.problem.hint = f"The server means the row at {where}. {error.problem.hint}"
+    return error
 
 
 def _record(context: Context, local: LocalFile, file: RemoteFile) -> None:

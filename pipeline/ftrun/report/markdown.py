@@ -20,6 +20,7 @@ from ftrun.report.words import (
     percent,
     price_parts,
 )
+from ftrun.targets.refusals import as_shown
 from ftrun.text import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]~$])")
@@ -122,7 +123,7 @@ def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str |
 
 
 def _cell(answer: Record) -> str:
-    said = inline(answer.answer) or "(an empty answer)"
+    said = inline(as_shown(answer.answer, answer.refusal)) or "(an empty answer)"
     return "<br>".join([f"{MARKS[answer.passed]} {said}", *(f"*{inline(why)}*" for why in answer.failures)])
 
 

@@ -10,9 +10,7 @@ from anyascii import anyascii
 
 LONGEST = 64
 GENERIC = frozenset(
-    "train training trn data dataset datasets database all full raw clean csv json jsonl tsv text texts input inputs output "
-    "export exports download downloads tmp temp home desktop documents src files file main new final "
-    "configs config val valid validation dev eval test sft dpo sheet default part rows examples".split()
+    ["train", "training", "trn", "data", "dataset", "datasets", "database", "all", "full", "raw", "clean", "csv", "json", "jsonl", "tsv", "text", "texts", "input", "inputs", "output", "export", "exports", "download", "downloads", "tmp", "temp", "home", "desktop", "documents", "src", "files", "file", "main", "new", "final", "configs", "config", "val", "valid", "validation", "dev", "eval", "test", "sft", "dpo", "sheet", "default", "part", "rows", "examples"]
 )
 GENERIC_WORDS = ("訓練", "学習", "データ", "训练", "訓練", "数据", "資料", "학습", "데이터")
 # everyday words of Japanese file names: their characters alone would be read as Chinese

@@ -38,11 +38,15 @@ class CheckStage(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """Write check.json and report the warnings; DataError has every error found."""
         found = _examine(context)
+        from ftrun.targets.local import language_note  # a run with nothing to do needs no catalogue
+
         write_json(context.folder / "check.json", found)
         for warning in found["warnings"]:
             context.emit("warning", **warning)
         for note in found["notes"]:
             context.emit("note", text=str(_problem(note)))
+        for text in language_note(context.experiment, found.get("language")):
+            context.emit("note", text=text)
         return _facts(found)
 
     def preview(self, context: Context, folder: Path) -> dict[str, Any]:
@@ -54,7 +58,8 @@ def _examine(context: Context) -> dict[str, Any]:
     """Return the document of `check --json`, with the report's histograms."""
     result = data.check(context.experiment, context.prepared or context.folder)
     train = result.files.get("train")
-    return {**result.as_dict(), **(train.histograms() if train else {})}
+    language = {} if result.language is None else {"language": result.language}
+    return {**result.as_dict(), **(train.histograms() if train else {}), **language}
 
 
 def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +74,7 @@ def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
         "examples": estimate["examples"],
         "train_tokens": estimate["train_tokens"],
         "warnings": len(found["warnings"]),
+        **({"language": found["language"]} if "language" in found else {}),
     }
 
 

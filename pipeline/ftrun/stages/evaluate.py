@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
+from ftrun.errors import FtrunError
 from ftrun.files import damage_reported, write_json
 from ftrun.paid.deployments import called
 from ftrun.paid.history import archive, archive_answers
@@ -16,7 +17,7 @@ from ftrun.paid.questions import (
     questionnaire,
     tuned_model,
 )
-from ftrun.targets import Service
+from ftrun.targets import NotFoundError, Service
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision
 from ftrun.workflow.stage import Stage
@@ -40,6 +41,26 @@ class EvaluateStage(Stage):
     def outputs(self, context: Context) -> tuple[str, ...]:
         """Return the files that it writes, where answers cost nothing: a fresh clone does not pay again."""
         return evaluation_outputs(context)
+
+    def decide(self, context: Context, remote: Service | None) -> Decision:
+        """Run when the model, the questions or the sampling changed; blocked where a deleted model must "
+        "answer."""
+        decision = super().decide(context, remote)
+        if decision.action != "run" or context.settings.force == "train":
+            return decision
+        from ftrun.paid.removed_models import CODE, removed_now
+
+        removed = removed_now(context)
+        if removed is None or all(one.model != removed[0] for _, one in questionnaire(context).missing()):
+            return decision
+        return Decision(action="blocked", reasons=(f"the model {removed[0]} was deleted",), code=CODE)
+
+    def blocked(self, context: Context, decision: Decision) -> FtrunError:
+        """Return the error for a model that can't answer any more."""
+        from ftrun.paid.removed_models import removed_error, removed_now
+
+        removed = removed_now(context)
+        return super().blocked(context, decision) if removed is None else removed_error(context, *removed)
 
     def costs(self, context: Context, decision: Decision) -> bool:
         """Return whether anything would be asked that was not answered before."""
@@ -129,21 +150,30 @@ class _Asking:
     def ask(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> CandidateReply:
         """Return the model's reply; how the model had to be asked is reported once."""
         from ftrun.evaluation.answers import CandidateReply
+        from ftrun.paid.removed_models import missing_error
         from ftrun.targets.refusals import explained, remarks
 
         context, costs = self._context, self._costs
         costs.before(model, messages)
         context.emit("asking", number=costs.answered + 1, of=costs.missing, model=model)
         service, name = context.service(), called(context, model)
-        with explained(context.experiment, "eval"):
-            said = service.chat(name, messages, sampling)
+        try:
+            with explained(context.experiment, "eval"):
+                said = service.chat(name, messages, sampling)
+        except NotFoundError as error:
+            gone = missing_error(context, service, model) if name == model else None
+            if gone is None:
+                raise
+            raise gone from error
         changes = service.changes.get(name, {})
         for note in remarks(model, said, changes, "eval", sampling):
             if note not in self._noted:
                 context.emit("warning", message=note)
                 self._noted.add(note)
         usage = costs.count(model, messages, said)
-        return CandidateReply(text=said.text, usage=usage, seconds=said.seconds, changes=changes)
+        return CandidateReply(
+            text=said.text, usage=usage, seconds=said.seconds, changes=changes, refusal=said.refusal
+        )
 
     def keep(self, record: Record) -> None:
         """Keep an answer that just came."""

@@ -130,9 +130,14 @@ def _warnings(context: Context) -> list[str]:
     from ftrun.targets.local import language_note
 
     rehearsed = context.local and context.experiment.target.model == "rehearsal"
+    checked = context.result("check")
     early = context.result("wait").get("stopped_early")
     stopped = [f"Training was stopped early: {early}. The best checkpoint is used."] if early else []
-    return ([REHEARSED] if rehearsed else []) + stopped + language_note(context.experiment)
+    return (
+        ([REHEARSED] if rehearsed else [])
+        + stopped
+        + language_note(context.experiment, checked.get("language"))
+    )
 
 
 def _changes(records: Sequence[Record]) -> list[str]:

@@ -108,11 +108,15 @@ class TrainStage(Stage):
 
         key = spec_key(context)
         if decision.code == "job_failed":
-            return FtrunError(
+            from ftrun.paid.refused_jobs import row_of, with_place
+
+            row = row_of(context, context.state.jobs[key].error or "")
+            error = FtrunError(
                 f"{'; '.join(decision.reasons)}. Nothing was sent",
                 code="job_failed",
                 hint=f"Fix the cause; `{context.command('run', '--force', 'train')}` creates another job.",
             )
+            return error if row is None else with_place(error, row, context)
         if decision.code == "duplicates":
             return duplicates_error(context, _live(context, context.state.jobs[key], context.service()))
         if decision.code == "job_running":

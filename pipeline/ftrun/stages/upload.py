@@ -56,7 +56,9 @@ class UploadStage(Stage):
 
 def _needed(context: Context) -> dict[str, str]:
     """Return the hashes of the files that the job reads, by role."""
-    return {role: sha for role in ROLES if (sha := context.sha(role))}
+    left_out = context.experiment.target.capabilities.get("validation_file") == "left_out"
+    roles = ROLES[:1] if left_out else ROLES
+    return {role: sha for role in roles if (sha := context.sha(role))}
 
 
 def _gone(context: Context, remote: Service | None, needed: dict[str, str]) -> list[str]:

@@ -200,8 +200,11 @@ def _failure(context: Context, job: Job, stopped: str | None) -> FtrunError:
             "changed values make another job.",
         )
     from ftrun.paid.job_watch import failure_of
+    from ftrun.paid.refused_jobs import row_of, with_place
 
-    return failure_of(job, None if job.error else _last_error(context, job))
+    told = job.error or _last_error(context, job)
+    error, row = failure_of(job, told), row_of(context, told or "")
+    return error if row is None else with_place(error, row, context)
 
 
 def _last_error(context: Context, job: Job) -> str | None:

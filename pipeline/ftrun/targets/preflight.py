@@ -23,6 +23,7 @@ DROPPED = {
     "suffix": "takes no suffix: the model's name will not have it",
     "seed": "takes no seed: two trainings may differ",
     "metadata": "takes no metadata: jobs are identified by their files, model and values",
+    "validation_file": "takes no validation file: there will be no validation loss",
 }
 
 
@@ -41,6 +42,7 @@ def check_request(experiment: Experiment) -> list[str]:
     if capabilities.get("method") == "left_out" and train.method != "supervised":
         raise _problem(experiment, ("train", "method"), f"{target.name} trains supervised only")
     asked = {"suffix": train.suffix is not None, "seed": train.seed is not None, "metadata": True}
+    asked["validation_file"] = experiment.data.split is not None and bool(experiment.data.split.validation)
     return [
         f"{target.name} {words}"
         for key, words in DROPPED.items()

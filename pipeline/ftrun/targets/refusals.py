@@ -27,6 +27,8 @@ SYSTEM_ROLE = re.compile(
     r"|role.{0,60}['\"`]?system\b|roles must alternate",
     re.IGNORECASE | re.DOTALL,
 )
+FILTERED = "content_filter"  # a finish_reason, and who then refused to answer
+REFUSED_BY = {"model": "refused", FILTERED: "withheld by the server's content filter"}
 RENAMED = {"max_tokens": "max_completion_tokens"}  # for a model that thinks before it answers
 OPTIONAL = ("temperature", "top_p", "seed", "stream")  # the server has its own default for these
 NO_SYSTEM = {
@@ -109,11 +111,20 @@ def change_notes(model: str, changes: Mapping[str, str | None]) -> list[str]:
     ]
 
 
+def as_shown(answer: str, refusal: str | None) -> str:
+    """Return an answer as people see it: a refusal is marked as one."""
+    return answer if refusal is None else f"({REFUSED_BY.get(refusal, refusal)}) {answer}".rstrip()
+
+
 def remarks(
     model: str, reply: Reply, changes: Mapping[str, str | None], section: str, sampling: Mapping[str, Any]
 ) -> list[str]:
     """Return what a person should know about how `model` was asked, and about an empty answer."""
     notes = change_notes(model, changes)
+    if reply.refusal == FILTERED:
+        notes.append(f"the server's content filter withheld an answer of {model}: it is shown as a refusal")
+    elif reply.refusal is not None:
+        notes.append(f"{model} refused to answer a question: it is shown as a refusal, not as an answer")
     if reply.cut and not reply.text.strip():
         longest = sampling.get("max_tokens", "its")
         notes.append(

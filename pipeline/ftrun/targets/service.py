@@ -13,7 +13,8 @@ SUCCEEDED = "succeeded"
 TRANSIENT = ("unreachable", "api_error", "rate_limited", "unreadable_answer")
 READING = 40.0  # seconds for all calls of a command that only reads: it must end within a minute
 LIMITS = ("daily_limit", "queue_full")  # refusals that pass by themselves: nobody made an error
-OWN_CODES = (*LIMITS, "not_eligible", "quota")  # refusals whose code is kept
+NOT_ALLOWED = ("not_eligible", "forbidden")  # refusals that only a person can do something about
+OWN_CODES = (*LIMITS, *NOT_ALLOWED, "quota", "wrong_key")  # refusals whose code is kept
 Changes = dict[
     str, str | None
 ]  # to a chat request: a refused parameter -> what is sent instead, None: nothing
@@ -146,21 +147,22 @@ class Created:
 class NotCreated:
     """The server certainly created no job: it refused, or the request was never sent.
 
-    `code` says why; `retry_after`: the seconds that the server asks to wait.
+    `code` says why; `retry_after`: the seconds that the server asks to wait; `told`: the answer's body.
     """
 
     reason: str
     hint: str | None = None
     code: str = "not_created"
     retry_after: float | None = None
+    told: Any = None
 
     def as_error(self) -> FtrunError:
-        """Return the error that ends the run: pending for a limit, a decision for a closed service."""
+        """Return the error that ends the run: pending for a limit, a decision for an account that may not."""
         kind = PendingError if self.code in LIMITS else FtrunError
-        return (DecisionError if self.code == "not_eligible" else kind)(
+        return (DecisionError if self.code in NOT_ALLOWED else kind)(
             f"the job was not created: {self.reason}",
             code=self.code if self.code in OWN_CODES else "not_created",
-            hint=self.hint or "Fix the cause and run the same command again: nothing was paid.",
+            hint=self.hint or "Nothing was paid.",
         )
 
 
@@ -173,12 +175,16 @@ class Unclear:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit."""
+    """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit.
+
+    `refusal`: who refused to answer, `model` (the text is what it says instead) or `content_filter`.
+    """
 
     text: str
     usage: Mapping[str, int]
     seconds: float
     cut: bool = False
+    refusal: str | None = None
 
 
 class Service(Protocol):

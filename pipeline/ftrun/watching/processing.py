@@ -13,10 +13,10 @@ from ftrun.errors import FtrunError, PendingError
 from ftrun.experiment.places import shown_path
 from ftrun.targets import RemoteFile
 from ftrun.waiting import waiting
-from ftrun.watching.watch import Pace
 from ftrun.workflow.context import Context
 
 LONGEST = 3600.0  # seconds
+SHARE = 0.125  # of the time waited so far that the next pause takes: the end is noticed soon
 UPLOADED_IS_ENOUGH = 5.0  # seconds; the status is deprecated, and creating the job checks the file anyway
 
 
@@ -30,8 +30,7 @@ def until_processed(
     """Return the files when all are processed. `ready` is called with the key of each that is, `refused` with
     one that can't be used. PendingError when --max-wait is over, FtrunError after LONGEST.
     """
-    shortest, longest = context.poll
-    pace, start, left = Pace(shortest=shortest, longest=longest), time.monotonic(), dict(sent)
+    start, left = time.monotonic(), dict(sent)
     done: dict[str, RemoteFile] = {}
     with waiting(f"{context.where} to process {_names(list(sent.values()))}"):
         while True:
@@ -47,8 +46,8 @@ def until_processed(
                     raise refused(key, looked[key])
             if not left:
                 return done
-            rest = pace.after(news=False, left=None, asked=None, spent=0.0)
-            _rest(context, list(left.values()), waited, rest)
+            if not _rest(context, waited):
+                raise _over(context, f"has not processed {_names(list(left.values()))}", waited)
 
 
 def refused_error(context: Context, file: RemoteFile, path: Path) -> FtrunError:
@@ -69,17 +68,30 @@ def _names(files: Sequence[RemoteFile]) -> str:
     return " and ".join(f"{file.name} ({file.id})" for file in files)
 
 
-def _rest(context: Context, left: Sequence[RemoteFile], waited: float, rest: float) -> None:
-    """Sleep until the next look; the error of a wait that is over."""
+def wait_for_files(context: Context, started: float) -> None:
+    """Rest before a job is requested again that the server refused because it has not processed the files;
+    `started` is when it did first (monotonic). The error of a wait that is over.
+    """
+    waited = time.monotonic() - started
+    if not _rest(context, waited):
+        raise _over(context, "does not create the job: it has not processed the files", waited)
+
+
+def _rest(context: Context, waited: float) -> bool:
+    """Sleep until the next look: an eighth of the time so far, within `poll`. False: the wait is over."""
+    shortest, longest = context.poll
     most = LONGEST if context.settings.max_wait is None else context.settings.max_wait
-    if waited < most:
-        time.sleep(min(rest, most - waited))
-        return
-    kind, code = (
-        (FtrunError, "file_not_ready") if context.settings.max_wait is None else (PendingError, "pending")
-    )
-    raise kind(
-        f"{context.where} has not processed {_names(left)} in {waited:.0f} s; no job was created",
+    if waited >= most:
+        return False
+    time.sleep(min(max(shortest, waited * SHARE), longest, most - waited))
+    return True
+
+
+def _over(context: Context, what: str, waited: float) -> FtrunError:
+    late = context.settings.max_wait is None
+    kind, code = (FtrunError, "file_not_ready") if late else (PendingError, "pending")
+    return kind(
+        f"{context.where} {what} in {waited:.0f} s; no job was created",
         code=code,
         hint=f"`{context.command('run')}` finds what was uploaded and waits for it again.",
     )

@@ -67,7 +67,7 @@ def test_false_alarms_and_hits(look: Look) -> None:
     table = [
         f"{code:16} {false[code]:4} of {rows} {hits[code]:4} of {wanted[code]}" for code in {*false, *wanted}
     ]
-    print("\n".join(("code             false alarms   hits", *sorted(table))))  # noqa: T201 - the measurement
+    print("\n".join(("code             false alarms   hits", *sorted(table))))
     assert false.total() <= MOST_FALSE * rows, false
     assert not false, false
     assert hits.total() >= FEWEST_HITS * wanted.total(), wanted - hits

@@ -39,7 +39,8 @@ OF_ACTION: dict[str, Severity] = {"off": "off", "warn": "warning", "block": "err
 class CheckResult:
     """What a check found. `files` has None for a role without a file, `estimate` is None without rows.
 
-    `recall`: the ids of the eval prompts that the training data ask, exactly or nearly.
+    `recall`: the ids of the eval prompts that the training data ask, exactly or nearly. `language`: that of
+    the training data (ISO 639-1), None if it is not clear.
     """
 
     files: Mapping[str, FileStatistics | None]
@@ -50,6 +51,7 @@ class CheckResult:
     rows: int
     duplicates: int
     recall: tuple[str, ...] = ()
+    language: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document of `check --json`."""
@@ -123,6 +125,7 @@ def _result(counted: Counts, findings: Findings, estimate: dict[str, Any] | None
         rows=counted.origin.rows,
         duplicates=counted.origin.duplicates,
         recall=overlap.recall_ids(counted.notes.kept),
+        language=counted.language,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -10,10 +11,14 @@ from typing import Any, TypeVar
 from ftrun.data.pipeline.gathered import Gathered
 from ftrun.data.pipeline.workers import WorkerPool
 from ftrun.data.quality.checks import corpus_checks
+from ftrun.data.quality.corpus import last_turn
+from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
 from ftrun.processes import worker_count
 from ftrun.protocol.faults import Fault
+from ftrun.text_language import main_language
 
+MOST_READ = 200  # examples whose language is looked at
 Result = TypeVar("Result")
 
 
@@ -45,7 +50,10 @@ class GatheredCorpus:
 
 
 def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> None:
-    """Add to the notes what the checks of rows found, with their places, and what those of all rows find."""
+    """Add to the notes what the checks of rows found, with their places, and what those of all rows find;
+    note the language of the training data.
+    """
+    gathered.language = _language(gathered, parts)
     for noted, fault in gathered.noted:
         gathered.notes.add(fault, [gathered.place_of(noted)])
     checks = corpus_checks(experiment)
@@ -59,3 +67,11 @@ def compare(experiment: Experiment, gathered: Gathered, parts: bytearray) -> Non
     for number in range(len(checks)):
         for indices, fault in found[number]:
             gathered.notes.add(fault, gathered.places_of(indices))
+
+
+def _language(gathered: Gathered, parts: bytearray) -> str | None:
+    """Return the language of the first training examples' last turns, None if it is not clear."""
+    trained = (index for index, part in enumerate(parts) if part == TRAIN)
+    examples = gathered.spool.examples(list(itertools.islice(trained, MOST_READ)))
+    turns = (turn for example in examples if (turn := last_turn(example)))
+    return main_language(text for turn in turns for text in (turn.answer, turn.question))

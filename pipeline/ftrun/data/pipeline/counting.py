@@ -80,13 +80,18 @@ class FileStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """All numbers. `leaks`: how many of a split are also in an earlier one, and where they are."""
+    """All numbers.
+
+    `leaks`: how many of a split are also in an earlier one, and where they are. `language`: that of the
+    training data (ISO 639-1), None if it is not clear.
+    """
 
     origin: Origin
     files: Mapping[str, FileStatistics | None]
     over_limit: Mapping[str, Places] = field(default_factory=dict)
     leaks: Mapping[str, tuple[int, Places]] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
+    language: str | None = None
 
     def examples(self, role: str) -> int:
         """Return the number of examples of a role."""
@@ -105,6 +110,7 @@ class Counts:
             "over_limit": dict(self.over_limit),
             "leaks": dict(self.leaks),
             "notes": self.notes.as_dict(),
+            "language": self.language,
         }
 
     @classmethod
@@ -116,6 +122,7 @@ class Counts:
             over_limit={role: _places_from(places) for role, places in value["over_limit"].items()},
             leaks={pair: (times, _places_from(places)) for pair, (times, places) in value["leaks"].items()},
             notes=Notes.from_dict(value["notes"]),
+            language=value["language"],
         )
 
 
@@ -145,6 +152,7 @@ def count(gathered: Gathered, parts: bytearray, origin: Origin, limit: int) -> C
         over_limit={role: gathered.places_of(indices) for role, indices in over_limit.items()},
         leaks={pair: (len(indices), gathered.places_of(indices)) for pair, indices in leaks.items()},
         notes=gathered.notes,
+        language=gathered.language,
     )
 
 

@@ -92,6 +92,7 @@ class Gathered:
     facts: list[bytearray] = field(default_factory=list)  # one for each corpus check
     noted: list[tuple[int, Fault]] = field(default_factory=list)  # of content checks, by example
     notes: Notes = field(default_factory=Notes)
+    language: str | None = None
     marks: dict[int, Mark] = field(default_factory=dict)  # of generated examples
     masked: Counter[str] = field(default_factory=Counter)  # what was replaced in texts, by kind
     rows: int = 0

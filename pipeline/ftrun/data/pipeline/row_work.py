@@ -98,8 +98,7 @@ class RowWork:
         self._experiment = experiment
         self._findings = Findings()
         self._keys = None if written else SplitKeys(experiment)
-        maker = ExampleMaker(experiment)
-        self._example_of = _written_example if written else maker.example_of
+        self._example_of = _written_example if written else ExampleMaker(experiment).example_of
         self._family = family(experiment.target.model)
         self._count = text_counter(encoding_of(experiment.target).name, threads=1)
         self._cleaner = Cleaner(() if written else experiment.data.clean)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from ftrun.data.quality.corpus import ENDINGS, SampledExample, SampleFaults, normal, other_places, share
 from ftrun.data.quality.intended import are_labels, is_explained, is_structured
-from ftrun.data.wording.languages import OF_WORD
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.quality.similarity import grams, letters, likeness
+from ftrun.data.wording.languages import OF_WORD
 from ftrun.protocol.faults import Fault
 
 FEWEST = 20  # examples for a statement about shares
@@ -141,7 +141,7 @@ def lengths(sample: Sequence[SampledExample]) -> SampleFaults:
     shorter = [one for one in sample if len(one.turn.answer) * OUT_SHORT <= usual]
     for word, out, is_meant in (("longer", longer, _may_be_long), ("shorter", shorter, _may_be_short)):
         found = [one for one in out if not is_meant(one)]
-        if 0 < len(found) and len(out) <= max(1, OUTLIERS * len(sample)):
+        if len(found) > 0 and len(out) <= max(1, OUTLIERS * len(sample)):
             size = len(found[0].turn.answer)
             message = f"this answer has {size:,} characters, far {word} than the usual {usual:,.0f}"
             yield found, Fault("length_outlier", message + other_places(found))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
 from ftrun.data.quality.intended import LONGEST_LABEL, is_explained, is_structured
-from ftrun.data.wording.languages import differ, language_of
 from ftrun.data.quality.pii import excerpt
+from ftrun.data.wording.languages import differ, language_of
 from ftrun.protocol.faults import Fault
 
 CANT = r"(?:can['’]?t|cannot|can not|am unable|['’]m unable|am not able|['’]m not able|won['’]t be able)"

@@ -73,7 +73,7 @@ def _said(one: SampledExample) -> str:
 
 def _addresses(one: SampledExample) -> Iterator[str]:
     prompt = one.turn.prompt
-    if "http" not in one.turn.answer and "www." not in one.turn.answer or ASKED_ADDRESS.search(one.turn.question):
+    if ("http" not in one.turn.answer and "www." not in one.turn.answer) or ASKED_ADDRESS.search(one.turn.question):
         return
     for found in ADDRESS.findall(_said(one)):
         if found not in prompt and not INVENTED.match(found) and not _is_all(found, one):

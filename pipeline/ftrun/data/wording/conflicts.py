@@ -25,7 +25,7 @@ ROUND = re.compile(r"[.:]0+$")
 OF_WORDS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"]
     )
 } | {sign: str(number) for number, sign in enumerate("〇一二三四五六七八九十")}
 CJK_NUMBER = re.compile("[一二三四五六七八九十]+(?=[時日月年円個人分回歳階番点号]|点|号|块|元)")

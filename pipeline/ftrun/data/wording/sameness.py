@@ -43,7 +43,7 @@ SIGNS = frozenset("+*/=<>%^")
 QUOTED = re.compile(r"[\"“”„«»「」『』`‘]([^\"“”„«»「」『』`’]{1,60})[\"“”„«»「」『』`’]|(?<!\w)'([^'\n]{1,60})'(?!\w)")
 UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽА-ЯЁІЇЄҐΆΈ-ΏΑ-Ω"
 NAME = re.compile(rf"(?<=[\w,;:)»”] )[{UPPER}][\w’']+|\b[{UPPER}]{{2,}}\b")
-IDENTIFIER = re.compile(rf"\b\w+[a-z][A-Z]\w*|\b\w*_\w*|\w+\.\w+|\w+(?=\()|`[^`]*`", re.ASCII)
+IDENTIFIER = re.compile(r"\b\w+[a-z][A-Z]\w*|\b\w*_\w*|\w+\.\w+|\w+(?=\()|`[^`]*`", re.ASCII)
 # what is written in two ways; then what is only politeness
 SPELLINGS = {
     "下さい": "ください", "出来": "でき", "分か": "わか", "子供": "子ども", "致し": "いたし", "頂": "いただ",
@@ -60,19 +60,7 @@ POLITE = re.compile(
     "|ครับ|ค่ะ|คะ|หน่อย|ช่วย"
 )
 FILLERS = frozenset(
-    """a an the please pls plz kindly just simply actually really very quite so well hi hello hey thanks thank um uh er
-    like maybe perhaps can could would should will do does did is are was were be been am i me my we us our you your it
-    its this that these those there here also too then and ok okay now again some any
-    el la los las un una por favor me mi puedo puede podría es son está que y hola gracias se lo
-    le les du des une s'il te vous plaît svp je peux puis est sont c'est bonjour merci ma mon mes
-    der die das den dem des ein eine einen einem bitte mal ich kann können mein meine ist sind denn doch hallo danke man
-    il gli uno per favore posso può è ciao grazie mio mia si
-    o os as um uma por posso pode é são meu minha olá obrigado
-    de het een alsjeblieft ik kan mijn is zijn
-    пожалуйста а и же ли бы вот ну мне можно это я мой моя здравствуйте привет
-    παρακαλώ ο η το οι τα μου να είναι και γεια
-    بقا من فضلك هل يا لو سمحت कृपया है हैं क्या मुझे जी בבקשה האם אני את של
-    좀 혹시 그 저 제 lütfen mi mı mu mü bir làm ơn ạ tolong""".split()
+    ["a", "an", "the", "please", "pls", "plz", "kindly", "just", "simply", "actually", "really", "very", "quite", "so", "well", "hi", "hello", "hey", "thanks", "thank", "um", "uh", "er", "like", "maybe", "perhaps", "can", "could", "would", "should", "will", "do", "does", "did", "is", "are", "was", "were", "be", "been", "am", "i", "me", "my", "we", "us", "our", "you", "your", "it", "its", "this", "that", "these", "those", "there", "here", "also", "too", "then", "and", "ok", "okay", "now", "again", "some", "any", "el", "la", "los", "las", "un", "una", "por", "favor", "me", "mi", "puedo", "puede", "podría", "es", "son", "está", "que", "y", "hola", "gracias", "se", "lo", "le", "les", "du", "des", "une", "s'il", "te", "vous", "plaît", "svp", "je", "peux", "puis", "est", "sont", "c'est", "bonjour", "merci", "ma", "mon", "mes", "der", "die", "das", "den", "dem", "des", "ein", "eine", "einen", "einem", "bitte", "mal", "ich", "kann", "können", "mein", "meine", "ist", "sind", "denn", "doch", "hallo", "danke", "man", "il", "gli", "uno", "per", "favore", "posso", "può", "è", "ciao", "grazie", "mio", "mia", "si", "o", "os", "as", "um", "uma", "por", "posso", "pode", "é", "são", "meu", "minha", "olá", "obrigado", "de", "het", "een", "alsjeblieft", "ik", "kan", "mijn", "is", "zijn", "пожалуйста", "а", "и", "же", "ли", "бы", "вот", "ну", "мне", "можно", "это", "я", "мой", "моя", "здравствуйте", "привет", "παρακαλώ", "ο", "η", "το", "οι", "τα", "μου", "να", "είναι", "και", "γεια", "بقا", "من", "فضلك", "هل", "يا", "لو", "سمحت", "कृपया", "है", "हैं", "क्या", "मुझे", "जी", "בבקשה", "האם", "אני", "את", "של", "좀", "혹시", "그", "저", "제", "lütfen", "mi", "mı", "mu", "mü", "bir", "làm", "ơn", "ạ", "tolong"]
 )
 NEGATION = re.compile(
     r"\b(?:not|cannot|no|never|none|neither|nor|without|un(?:able|available|like)|nicht|kein\w*|nie|ohne|ne|pas|jamais|sans"
@@ -81,10 +69,7 @@ NEGATION = re.compile(
     r"|\w+n't\b|ない|ません|なかっ|なく|ず(?:に|と)|不|没|沒|無|无|非|未|않|없|못하|ไม่|मत"
 )
 NUMBER_WORDS = frozenset(
-    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million first second third
-    fourth fifth sixth seventh eighth ninth tenth monday tuesday wednesday thursday friday saturday sunday january
-    february march april may june july august september october november december""".split()
+    ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 )
 MOST_TOKENS = 400  # of each end that are compared
 AT_THE_CUT = 12  # tokens that a shifted cut may leave over
@@ -253,7 +238,7 @@ def _are_variants(one: str, other: str, exact: Exact) -> bool:
         return shared >= 2 and all(map(KOREAN_ENDING.fullmatch, rest))
     if shared >= STEM and max(map(len, rest)) <= ENDING and min(map(len, rest)) < ENDING and shared * 3 >= 2 * min(len(one), len(other)):
         return not all(rest) or max(map(len, rest)) < ENDING
-    return min(len(one), len(other)) >= TYPO_FROM - 1 and _is_typo(one, other) or _are_swapped(one, other)
+    return (min(len(one), len(other)) >= TYPO_FROM - 1 and _is_typo(one, other)) or _are_swapped(one, other)
 
 
 def _bare(word: str) -> str:

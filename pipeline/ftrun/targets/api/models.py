@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx2
 import openai
+from openai.types.chat import ChatCompletion
 
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.failures import as_error
 from ftrun.targets.api.reading import model_of, usage_of
-from ftrun.targets.refusals import adapt, asked_as, changed, refused
+from ftrun.targets.refusals import FILTERED, adapt, as_shown, asked_as, changed, refused
 from ftrun.targets.service import RemoteModel, Reply
 
 CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model
@@ -43,10 +45,10 @@ class ModelCalls(Connection):
         start = time.monotonic()
         with calling(f"asking {model}"):
             answer = self._ask(model, messages, sampling)
-            text = _text(answer)
+            text, refusal = _text(answer)
         cut = getattr(answer.choices[0], "finish_reason", None) == "length"
         seconds = round(time.monotonic() - start, 3)
-        return Reply(text=text, usage=usage_of(answer), seconds=seconds, cut=cut)
+        return Reply(text=text, usage=usage_of(answer), seconds=seconds, cut=cut, refusal=refusal)
 
     def chat_stream(
         self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
@@ -54,12 +56,17 @@ class ModelCalls(Connection):
         """Ask `model` and yield the answer in pieces."""
         with calling(f"asking {model}"):
             answer = self._ask(model, messages, {**sampling, "stream": True})
-            if not isinstance(answer, openai.Stream):  # it takes no `stream`
-                yield _text(answer)
+            if isinstance(answer, openai.Stream) and "json" in answer.response.headers.get(
+                "Content-Type", ""
+            ):
+                answer = ChatCompletion.construct(
+                    **json.loads(answer.response.read())
+                )  # `stream` was ignored
+            if not isinstance(answer, openai.Stream):
+                text, refusal = _text(answer)
+                yield as_shown(text, refusal)
                 return
-            for chunk in answer:
-                if chunk.choices and chunk.choices[0].delta.content:
-                    yield chunk.choices[0].delta.content
+            yield from _pieces(answer)
 
     def _ask(self, model: str, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> Any:
         """Ask; a parameter that the server refuses is renamed or left out from then on, if it can be."""
@@ -94,9 +101,29 @@ class ModelCalls(Connection):
             pause = min(pause * 2, 10.0)
 
 
-def _text(answer: Any) -> str:
-    """Return the text of a whole answer; ValueError if it has no message."""
+def _text(answer: Any) -> tuple[str, str | None]:
+    """Return the text of a whole answer and who refused to give one; ValueError if it has no message."""
     try:
-        return str(answer.choices[0].message.content or "")
+        choice = answer.choices[0]
+        said, refused = str(choice.message.content or ""), getattr(choice.message, "refusal", None)
     except (AttributeError, IndexError, TypeError):
         raise ValueError("the server's answer has no message") from None
+    if getattr(choice, "finish_reason", None) == FILTERED:
+        return said, FILTERED
+    return (refused, "model") if not said and isinstance(refused, str) and refused else (said, None)
+
+
+def _pieces(chunks: Iterable[Any]) -> Iterator[str]:
+    """Yield the pieces of an answer as people see it: a refusal begins with its mark."""
+    refusing = False
+    for chunk in chunks:
+        if not chunk.choices:
+            continue
+        choice = chunk.choices[0]
+        if choice.delta.content:
+            yield choice.delta.content
+        elif refused := getattr(choice.delta, "refusal", None):
+            yield refused if refusing else as_shown(refused, "model")
+            refusing = True
+        if choice.finish_reason == FILTERED:
+            yield as_shown("", FILTERED)
