@@ -49,7 +49,7 @@ def command(
         elif message is not None:
             talk.ask(message)
         else:
-            _converse(talk)
+            _converse_until_interrupted(talk)
     return 0
 
 
@@ -118,6 +118,18 @@ class Talk:
                 click.echo(f"\nwarning: {note}", err=True)
                 self.noted.add(note)
         history.append({"role": "assistant", "content": "".join(said)})
+
+
+def _converse_until_interrupted(talk: Talk) -> None:
+    """Talk; on a terminal Ctrl-C ends the chat as Ctrl-D does, elsewhere it is an interrupt as in any command."""
+    terminal = sys.stdin.isatty()
+    try:
+        _converse(talk)
+    except KeyboardInterrupt:
+        if not terminal:
+            raise
+    if terminal:
+        print("\nThe chat has ended.", file=sys.stderr)
 
 
 def _converse(talk: Talk) -> None:

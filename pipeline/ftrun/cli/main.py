@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.exceptions import NoSuchCommand
 
 import ftrun
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.output import report_failure
-from ftrun.errors import InterruptError
+from ftrun.errors import InterruptError, UsageError
 from ftrun.redaction import safe_output
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
@@ -79,9 +80,40 @@ class Commands(click.Group):
                 raise click.UsageError(
                     f"`ftrun {name}` is not supported yet (version {ftrun.__version__}).", ctx
                 )
+            if name == "help":
+                return None, _help_of(ctx, args[1:]), []
             if name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_file():
+                _refuse_late_command(ctx, args)
                 return "run", self.get_command(ctx, "run"), args
+            if not name.startswith("-"):
+                raise NoSuchCommand(name, ctx=ctx)
         return super().resolve_command(ctx, args)
+
+
+def _help_of(ctx: click.Context, words: list[str]) -> click.Command:
+    """Return a command that prints the help of the command that `words` name, or of ftrun."""
+
+    def show() -> None:
+        shown: click.Command = ctx.command
+        context = ctx
+        for word in words:
+            found = shown.get_command(context, word) if isinstance(shown, click.Group) else None
+            if found is None:
+                raise NoSuchCommand(word, ctx=context)
+            shown, context = found, click.Context(found, info_name=word, parent=context)
+        click.echo(shown.get_help(context))
+
+    return click.Command("help", callback=show)
+
+
+def _refuse_late_command(ctx: click.Context, args: list[str]) -> None:
+    """Say how to write it if a command comes after its experiment file."""
+    late = next((word for word in args[1:2] if word in COMMANDS), None)
+    if late is not None:
+        import shlex
+
+        line = shlex.join([late, args[0], *args[2:]])
+        raise UsageError("the command comes before the experiment file", code="usage", hint=f"ftrun {line}")
 
 
 @click.command(

@@ -96,7 +96,7 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
     if any(one.phase == "sending" for one in session.state.intents.values()):
         fate = "A job may just have been created; the next run looks for it."
     return InterruptError(
-        f"interrupted. {fate}", code="interrupted", hint=f"To resume: {command_line(session)}"
+        f"Interrupted. {fate}", code="interrupted", hint=f"To resume: {command_line(session)}"
     )
 
 
