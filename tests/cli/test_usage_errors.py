@@ -1,4 +1,4 @@
-"""A command line that can't be understood is answered with what was probably meant; a stop is not an error."""
+"""A misspelt command line is answered with what was probably meant; a stop is not an error."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Talk:
 
 
 def _converse_until_interrupted(talk: Talk) -> None:
-    """Talk; on a terminal Ctrl-C ends the chat as Ctrl-D does, elsewhere it is an interrupt as in any command."""
+    """Talk; on a terminal Ctrl-C ends the chat as Ctrl-D does, elsewhere it is an interrupt as usual."""
     terminal = sys.stdin.isatty()
     try:
         _converse(talk)

@@ -1,4 +1,4 @@
-"""What to say about a command line that can't be understood: the usual word, the nearest name, the next step."""
+"""What to say about a command line that can't be understood: the nearest name, and the next step."""
 
 from __future__ import annotations
 

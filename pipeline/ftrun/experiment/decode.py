@@ -101,7 +101,7 @@ def _encoding_hint(content: bytes) -> str:
 
 
 def _near(path: Path) -> str | None:
-    """Return which file was probably meant: of this folder, of a folder with nearly this name, of configs/."""
+    """Return which file was probably meant: here, in a folder with nearly this name, or in configs/."""
     import difflib  # only errors need it
 
     folder = path.parent
