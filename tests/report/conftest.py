@@ -140,7 +140,13 @@ def document() -> dict[str, Any]:
         },
         "metrics": metrics(),
         "checkpoints": [
-            {"step": step, "model": f"ft:x:ckpt-step-{step}", "epoch": step / 21, "valid_loss": value, "best": best}
+            {
+                "step": step,
+                "model": f"ft:x:ckpt-step-{step}",
+                "epoch": step / 21,
+                "valid_loss": value,
+                "best": best,
+            }
             for step, value, best in ((21, 1.71, False), (42, 1.62, True), (63, 1.78, False))
         ],
         "fit": {

@@ -54,7 +54,7 @@ def checkpoints_of(
 
 
 def _losses(points: Sequence[Mapping[str, Any]], rows: Sequence[MetricRow], name: str) -> dict[int, float]:
-    """Return the loss `name` by the step of a checkpoint: as the checkpoint has it, else as the metrics do."""
+    """Return the loss `name` by the step of a checkpoint: as the server says, else as the metrics do."""
     measured = {row.step: getattr(row, name) for row in rows}
     found: dict[int, float] = {}
     for point in points:

@@ -148,8 +148,9 @@ def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int | Non
     ratio = _ratio(train, valid)
     if rose and train.values[-1] <= train.at(since):
         sentence = (
-            f"Overfitting from step {since}, the best by validation loss, which then rose from {_loss(low)} to "
-            f"{_loss(end)} while the training loss fell to {_loss(train.values[-1])}{_reading(ratio)}; {FEWER}."
+            f"Overfitting from step {since}, the best by validation loss, which then rose from {_loss(low)} "
+            f"to {_loss(end)} while the training loss fell to {_loss(train.values[-1])}{_reading(ratio)}; "
+            f"{FEWER}."
         )
         return "overfitting", sentence, since
     if ratio >= SEVERE and end - train.values[-1] > SMALLEST_GAP:
