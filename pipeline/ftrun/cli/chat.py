@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
     from ftrun.targets import Service
 
+STUCK = 300  # characters that a loop may fill before the rest of it is left out
 Messages = list[dict[str, Any]]
 
 
@@ -99,9 +100,12 @@ class Talk:
         for name in self.models:
             label = f"{name}> " if len(self.models) > 1 else ""
             print(label, end="", flush=True)
+            shown = ""
             for piece in self._pieces(name, text):
-                print(visible(piece, keep_newlines=True), end="", flush=True)
-            print()
+                if not _is_stuck(shown):
+                    shown += piece
+                    print(visible(piece, keep_newlines=True), end="", flush=True)
+            print("… (repeats itself; the rest is not shown)" if _is_stuck(shown) else "")
 
     def _pieces(self, name: str, text: str) -> Iterator[str]:
         from ftrun.targets.refusals import change_notes, explained
@@ -118,6 +122,16 @@ class Talk:
                 click.echo(f"\nwarning: {note}", err=True)
                 self.noted.add(note)
         history.append({"role": "assistant", "content": "".join(said)})
+
+
+def _is_stuck(text: str) -> bool:
+    """Return whether an answer only repeats itself by now."""
+    from ftrun.evaluation.shown_answers import loop_of
+
+    if len(text) < STUCK:
+        return False
+    loop = loop_of(text)
+    return loop is not None and len(text) - loop.start >= STUCK
 
 
 def _converse_until_interrupted(talk: Talk) -> None:

@@ -60,7 +60,7 @@ def _print(comparison: Comparison, written: list[Path]) -> None:
         print(line)
     if comparison.answers:
         print()
-        print_answers(comparison.answers)
+        print_answers(comparison.answers, reported=False)
     for pair in comparison.pairs:
         print(pair.sentence)
     for note in comparison.notes:
