@@ -44,6 +44,7 @@ COMMANDS = {
     "models": "List the models that can be fine-tuned on this machine.",
     "serve": "Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.",
     "schema": "Print the JSON Schema of the experiment file.",
+    "explain": "Explain the code of a finding, an error or an exit: what it means, and the fix.",
     "doctor": "Check this machine and say how to fix what is wrong.",
 }
 # commands that a later version brings
