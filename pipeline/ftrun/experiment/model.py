@@ -180,6 +180,7 @@ class Notify:
 
     bell: bool = False
     desktop: bool = False
+    email: str | None = None
     webhook_env: str | None = None
 
 
