@@ -10,7 +10,7 @@ from email.message import EmailMessage
 
 
 class MailServer:
-    """Speaks SMTP without TLS. `refuse`: a verb (AUTH, RCPT, DATA) and the answer to it; `silent`: says nothing."""
+    """Speaks SMTP without TLS. `refuse`: a verb (AUTH, RCPT …) and the answer to it; `silent`: no answer."""
 
     def __init__(self, *, refuse: dict[str, str] | None = None, silent: bool = False) -> None:
         self.refuse, self.silent = refuse or {}, silent

@@ -1,4 +1,4 @@
-"""Notify the user that a run has ended: a bell, a desktop message, a mail, a webhook. Failures are only reported."""
+"""Notify the user that a run has ended: bell, desktop message, mail, webhook. Failures are only reported."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def command(
 
 
 def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
-    """Send the experiment's notifications if the run waited for its job and has ended, or needs a decision."""
+    """Send the experiment's notifications if the run waited and has ended, or needs a decision."""
     waited = outcome.stages.get("wait", {}).get("action") == "wait"
     if isinstance(error, (PendingError, InterruptError)) or not (waited or isinstance(error, DecisionError)):
         return
