@@ -90,7 +90,7 @@ def test_help_is_not_an_error(words: list[str], capsys: pytest.CaptureFixture[st
 
 def test_leaving_a_job_to_itself_is_not_an_error(ftrun: Ftrun, monkeypatch: pytest.MonkeyPatch) -> None:
     """--detach ends with 75 and says that the job runs, how to look at it and how to continue: both work."""
-    slow = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.05"}
+    slow = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.4"}
     left = ftrun("run", CONFIG, "--detach", env=slow)
     assert left.returncode == 75
     assert re.search(r"^Job ftjob-\w+ keeps running\.$", left.stderr, re.MULTILINE), left.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from ftrun.cli.completion import complete_code
 from ftrun.cli.options import json_option
 from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
@@ -37,7 +38,7 @@ class Explanation:
 
 
 @click.command(name="explain")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=complete_code)
 @json_option
 def command(code: str | None, as_json: bool) -> int:
     """Explain CODE: a finding of `ftrun check`, an error's code, or an exit code. Without CODE, list all."""

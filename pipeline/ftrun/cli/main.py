@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.exceptions import NoSuchCommand
@@ -16,6 +17,9 @@ from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.output import report_failure
 from ftrun.errors import InterruptError, UsageError
 from ftrun.redaction import safe_output
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {
@@ -71,12 +75,26 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands, with their help, and the experiments that begin like this."""
+        from click.shell_completion import CompletionItem
+
+        from ftrun.cli.completion import config_items
+
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        found = [
+            CompletionItem(name, help=words)
+            for name, words in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *config_items(incomplete), *options]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take a first argument that looks like a file, and is not a command, as the CONFIG of `run`."""
         name = args[0]
-        if name not in COMMANDS:
+        if name not in COMMANDS and not ctx.resilient_parsing:  # which is for completion: no error then
             if name in LATER:
                 raise click.UsageError(
                     f"`ftrun {name}` is not supported yet (version {ftrun.__version__}).", ctx
@@ -88,6 +106,8 @@ class Commands(click.Group):
                 return "run", self.get_command(ctx, "run"), args
             if not name.startswith("-"):
                 raise NoSuchCommand(name, ctx=ctx)
+        if ctx.resilient_parsing and name.endswith((".yaml", ".yml")):
+            return "run", self.get_command(ctx, "run"), args
         return super().resolve_command(ctx, args)
 
 
