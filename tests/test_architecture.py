@@ -30,7 +30,7 @@ LAYERS = (
     "protocol",
     "experiment",
     "untrusted",
-    "user_dirs processes",
+    "user_dirs processes installation",
     "files",
     "redaction waiting",
     "text text_language",

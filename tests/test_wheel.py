@@ -94,3 +94,9 @@ def test_an_installed_wheel_checks_an_experiment_outside_the_checkout(
     assert '"$schema"' in run(program, "schema", cwd=project)
     assert "12" in run(program, "check", "configs/toy.yaml", cwd=project)  # 14 rows less 2 for validation
     assert "prepare" in run(program, "plan", "configs/toy.yaml", cwd=project)
+    assert "Fix: " in run(program, "explain", "few_examples", cwd=project)
+    done = subprocess.run([program, "doctor"], cwd=project, capture_output=True, text=True, check=False)
+    tip = next(line for line in done.stdout.splitlines() if "tip:" in line and "fastapi" in line)
+    # an environment without pip: it is put there first, and ftrun, which is on no index, is not asked for
+    assert f"{place}/bin/python" in tip and "'uvicorn>=" in tip and "ftrun[" not in done.stdout
+    assert "make " not in done.stdout

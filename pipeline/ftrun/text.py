@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import unicodedata
+from collections.abc import Mapping
 
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -65,6 +66,27 @@ def _shown(character: str, keep_newlines: bool) -> str:
     if character in BIDI or unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
         return character.encode("unicode_escape").decode()
     return character
+
+
+def readable(value: object) -> str:
+    """Return a value of JSON as people write it: `n_epochs 2, batch_size auto`, without braces and quotes."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        pairs = (f"{name} {_inside(one)}" for name, one in value.items() if one is not None)
+        return ", ".join(pairs) or "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_inside, value)) or "-"
+    return str(value)
+
+
+def _inside(value: object) -> str:
+    """Return a value within another one; in parentheses if it has several parts."""
+    return f"({readable(value)})" if isinstance(value, (Mapping, list, tuple)) else readable(value)
 
 
 def display_width(text: str) -> int:

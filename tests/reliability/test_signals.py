@@ -125,4 +125,4 @@ def test_an_interrupt_in_the_middle_of_an_import_ends_with_130(tmp_path: Path) -
     command = [sys.executable, "-m", "in_a_string"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert ended.returncode == 130, ended.stderr
-    assert ended.stderr == b"ERROR: Interrupted.\n"
+    assert ended.stderr == b"Interrupted.\n"

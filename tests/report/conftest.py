@@ -139,7 +139,16 @@ def document() -> dict[str, Any]:
             "billable_tokens": 16128,
         },
         "metrics": metrics(),
-        "checkpoints": [21, 42, 63],
+        "checkpoints": [
+            {
+                "step": step,
+                "model": f"ft:x:ckpt-step-{step}",
+                "epoch": step / 21,
+                "valid_loss": value,
+                "best": best,
+            }
+            for step, value, best in ((21, 1.71, False), (42, 1.62, True), (63, 1.78, False))
+        ],
         "fit": {
             "verdict": "overfitting",
             "sentence": "Overfitting from step 42: the validation loss rose from 1.62 to 1.78 while "

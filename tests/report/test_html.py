@@ -171,7 +171,7 @@ def test_the_same_facts_give_the_same_bytes(facts: Facts, tmp_path: Path) -> Non
 def test_any_number_of_steps_can_be_drawn(facts_document: dict[str, Any], steps: int) -> None:
     """No curve for less than two steps; a long training does not make a huge file."""
     facts_document["metrics"] = [{"step": i + 1, "train_loss": 2 / (i + 1)} for i in range(steps)]
-    facts_document["checkpoints"] = list(range(1, steps + 1, 10))
+    facts_document["checkpoints"] = [{"step": step} for step in range(1, steps + 1, 10)]
     html = html_report(Facts.from_json(facts_document))
     assert ('aria-label="Loss by training step' in html) == (steps >= 2)
     assert len(html) < 400_000

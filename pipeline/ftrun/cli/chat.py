@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner import Session
     from ftrun.targets import Service
 
+STUCK = 300  # characters that a loop may fill before the rest of it is left out
 Messages = list[dict[str, Any]]
 
 
@@ -50,7 +51,7 @@ def command(
         elif message is not None:
             talk.ask(message)
         else:
-            _converse(talk)
+            _converse_until_interrupted(talk)
     return 0
 
 
@@ -122,9 +123,12 @@ class Talk:
         for name in self.models:
             label = f"{name}> " if len(self.models) > 1 else ""
             print(label, end="", flush=True)
+            shown = ""
             for piece in self._pieces(name, text):
-                print(visible(piece, keep_newlines=True), end="", flush=True)
-            print()
+                if not _is_stuck(shown):
+                    shown += piece
+                    print(visible(piece, keep_newlines=True), end="", flush=True)
+            print("… (repeats itself; the rest is not shown)" if _is_stuck(shown) else "")
 
     def _pieces(self, name: str, text: str) -> Iterator[str]:
         from ftrun.targets.refusals import change_notes, explained
@@ -141,6 +145,28 @@ class Talk:
                 click.echo(f"\nwarning: {note}", err=True)
                 self.noted.add(note)
         history.append({"role": "assistant", "content": "".join(said)})
+
+
+def _is_stuck(text: str) -> bool:
+    """Return whether an answer only repeats itself by now."""
+    from ftrun.evaluation.shown_answers import loop_of
+
+    if len(text) < STUCK:
+        return False
+    loop = loop_of(text)
+    return loop is not None and len(text) - loop.start >= STUCK
+
+
+def _converse_until_interrupted(talk: Talk) -> None:
+    """Talk; on a terminal Ctrl-C ends the chat as Ctrl-D does, elsewhere it is an interrupt as usual."""
+    terminal = sys.stdin.isatty()
+    try:
+        _converse(talk)
+    except KeyboardInterrupt:
+        if not terminal:
+            raise
+    if terminal:
+        print("\nThe chat has ended.", file=sys.stderr)
 
 
 def _converse(talk: Talk) -> None:

@@ -88,6 +88,9 @@ def _examine(experiment: Experiment, announce: Any, page: Path | None) -> CheckR
 def _next(config: Path, target: str | None, result: CheckResult) -> Iterator[str]:
     """Yield the next commands."""
     words = shlex.join([shown_path(config), *(["--target", target] if target else [])])
+    found = next(iter((*result.errors, *result.warnings)), None)
+    if found is not None:
+        yield f"What a finding means, with an example: {program()} explain {found.code}"
     if result.errors:
         yield f"Fix this and check again: {program()} check {words}"
     else:

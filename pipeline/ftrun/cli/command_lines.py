@@ -18,14 +18,14 @@ def program() -> str:
     """Return `ftrun`, or the path or Python call that works where ftrun is not on the PATH."""
     called = Path(sys.argv[0])
     if called.name == "__main__.py":
-        return f"{sys.executable} -m ftrun"
+        return f"{shlex.quote(sys.executable)} -m ftrun"
     # shutil.which would load three compressors at each start
     paths = (Path(folder) / "ftrun" for folder in os.get_exec_path())
     found = next((path for path in paths if os.access(path, os.X_OK)), None)
     if found is not None and called.exists() and found.samefile(called):
         return "ftrun"
     shown = os.path.relpath(called)
-    return shown if not shown.startswith("..") else str(called)
+    return shlex.quote(shown if not shown.startswith("..") else str(called))
 
 
 def command_line(session: Session, command: str = "", *, target: str | None = None) -> str:

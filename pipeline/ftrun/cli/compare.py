@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ftrun.cli.completion import config_items
 from ftrun.cli.options import json_option, runs_dir_option
 from ftrun.cli.output import print_json
 from ftrun.files import output_path
@@ -20,7 +21,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(name="compare")
-@click.argument("entries", nargs=-1, required=True, metavar="CONFIG[@TARGET][#MODEL]...")
+@click.argument(
+    "entries",
+    nargs=-1,
+    required=True,
+    metavar="CONFIG[@TARGET][#MODEL]...",
+    shell_complete=lambda ctx, param, incomplete: config_items(incomplete),
+)
 @click.option("--html", "page", type=FILE, metavar="FILE", help="Also write a page.")
 @click.option("--markdown", type=FILE, metavar="FILE", help="Also write Markdown.")
 @runs_dir_option
@@ -60,7 +67,7 @@ def _print(comparison: Comparison, written: list[Path]) -> None:
         print(line)
     if comparison.answers:
         print()
-        print_answers(comparison.answers)
+        print_answers(comparison.answers, reported=False)
     for pair in comparison.pairs:
         print(pair.sentence)
     for note in comparison.notes:

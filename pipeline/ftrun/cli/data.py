@@ -96,6 +96,7 @@ def _chosen(
 
     if row is None:
         return list(itertools.islice(samples(folder, experiment.project, split or "train"), number))
+    place, line, where = "", "", ""
     if row.isdecimal():
         listed = samples(folder, experiment.project, split or "train")
         found = list(itertools.islice(listed, max(0, int(row) - 1), int(row)))
@@ -106,17 +107,31 @@ def _chosen(
             hint = "Write --row 7, or the file and line of a row: --row data/x.csv:7."
             raise UsageError(f"--row {row}: neither a number nor FILE:LINE", code="usage", hint=hint)
         found = list(_at(samples(folder, experiment.project, *([split] if split else [])), place, int(line)))
-        where = f"no example came from {row}"
     if found:
         return found
     own = [one for one in result.errors if f"{one.file}:{one.line}" == row]
     if own:
         raise DataError(own[0].message, problems=own)
-    hint = (
-        "Use the first line of the row. Rows left out by `where`, `sample`, `limit` or `dedupe` "
-        "have no example."
-    )
-    raise UsageError(where, code="no_example", hint=hint)
+    if row.isdecimal():
+        raise UsageError(where, code="no_example", hint="Numbers count from 1 within a split.")
+    raise _left_out(experiment, folder, split, place, int(line))
+
+
+def _left_out(
+    experiment: Experiment, folder: Path, split: SplitName | None, place: str, line: int
+) -> UsageError:
+    """Return the error that says where the example of a row is, or which rule left the row out."""
+    from ftrun.data.pipeline.left_out import why_left_out
+    from ftrun.data.pipeline.samples import samples
+
+    elsewhere = next(_at(samples(folder, experiment.project), place, line), None)
+    if elsewhere is not None:
+        message = f"no example of {split} came from {place}:{line}: it is in {elsewhere.split}"
+        return UsageError(
+            message, code="no_example", hint=f"Leave --split out, or: --split {elsewhere.split}"
+        )
+    problem = why_left_out(experiment, place, line)
+    return UsageError(problem.message, problems=[problem])
 
 
 def _at(found: Iterator[PreparedExample], place: str, line: int) -> Iterator[PreparedExample]:

@@ -19,8 +19,10 @@ from ftrun.cli.output import print_json
 from ftrun.engine.extras import ENGINE, LOCAL
 from ftrun.engine.places import cache_home, engine_home
 from ftrun.errors import FtrunError
+from ftrun.installation import install_extra, install_packages
 
 NEEDED_GB = 2.0  # the built-in model: its download, its conversion and a few fine-tuned ones
+TORCH = "torch>=2.6,<3"
 EXTRAS = {"engine": ENGINE, "local": LOCAL}
 
 
@@ -77,7 +79,7 @@ def _extra(name: str, packages: tuple[str, ...]) -> Finding:
         name=f"extra {name}",
         ok=not missing,
         message=there if not missing else f"missing: {', '.join(missing)}",
-        hint=f"pip install 'ftrun[{name}]'" + ("  (or: make setup)" if Path("Makefile").exists() else ""),
+        hint=install_extra(name),
     )
 
 
@@ -133,7 +135,7 @@ def _accelerator() -> Finding:
         name="accelerator",
         ok=not (driver and cpu_build),
         message="NVIDIA driver found" if driver else f"none found: training uses {os.cpu_count()} CPU cores",
-        hint="PyTorch is installed as a CPU-only build: make setup TORCH='torch>=2.6,<3'",
+        hint=f"PyTorch is a CPU-only build. For the GPU: {install_packages([TORCH], '--force-reinstall')}",
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftrun.cli.completion import ConfigPath
 from ftrun.cli.options import json_option, runs_dir_option
 from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
@@ -23,7 +24,7 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 @click.command(name="ledger")
-@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.argument("config", type=ConfigPath(), required=False)
 @click.option("--month", metavar="YYYY-MM", help="Only this month (UTC).")
 @runs_dir_option
 @json_option

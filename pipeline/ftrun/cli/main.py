@@ -7,14 +7,19 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from click.exceptions import NoSuchCommand
 
 import ftrun
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.output import report_failure
-from ftrun.errors import InterruptError
+from ftrun.errors import InterruptError, UsageError
 from ftrun.redaction import safe_output
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {
@@ -43,6 +48,7 @@ COMMANDS = {
     "models": "List the models that can be fine-tuned on this machine.",
     "serve": "Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.",
     "schema": "Print the JSON Schema of the experiment file.",
+    "explain": "Explain the code of a finding, an error or an exit: what it means, and the fix.",
     "doctor": "Check this machine and say how to fix what is wrong.",
 }
 # commands that a later version brings
@@ -69,19 +75,66 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands, with their help, and the experiments that begin like this."""
+        from click.shell_completion import CompletionItem
+
+        from ftrun.cli.completion import config_items
+
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        found = [
+            CompletionItem(name, help=words)
+            for name, words in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *config_items(incomplete), *options]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take a first argument that looks like a file, and is not a command, as the CONFIG of `run`."""
         name = args[0]
-        if name not in COMMANDS:
+        if name not in COMMANDS and not ctx.resilient_parsing:  # which is for completion: no error then
             if name in LATER:
                 raise click.UsageError(
                     f"`ftrun {name}` is not supported yet (version {ftrun.__version__}).", ctx
                 )
+            if name == "help":
+                return None, _help_of(ctx, args[1:]), []
             if name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_file():
+                _refuse_late_command(ctx, args)
                 return "run", self.get_command(ctx, "run"), args
+            if not name.startswith("-"):
+                raise NoSuchCommand(name, ctx=ctx)
+        if ctx.resilient_parsing and name.endswith((".yaml", ".yml")):
+            return "run", self.get_command(ctx, "run"), args
         return super().resolve_command(ctx, args)
+
+
+def _help_of(ctx: click.Context, words: list[str]) -> click.Command:
+    """Return a command that prints the help of the command that `words` name, or of ftrun."""
+
+    def show() -> None:
+        shown: click.Command = ctx.command
+        context = ctx
+        for word in words:
+            found = shown.get_command(context, word) if isinstance(shown, click.Group) else None
+            if found is None:
+                raise NoSuchCommand(word, ctx=context)
+            shown, context = found, click.Context(found, info_name=word, parent=context)
+        click.echo(shown.get_help(context))
+
+    return click.Command("help", callback=show)
+
+
+def _refuse_late_command(ctx: click.Context, args: list[str]) -> None:
+    """Say how to write it if a command comes after its experiment file."""
+    late = next((word for word in args[1:2] if word in COMMANDS), None)
+    if late is not None:
+        import shlex
+
+        line = shlex.join([late, args[0], *args[2:]])
+        raise UsageError("the command comes before the experiment file", code="usage", hint=f"ftrun {line}")
 
 
 @click.command(

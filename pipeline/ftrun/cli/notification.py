@@ -1,4 +1,4 @@
-"""Notify the user that a run has ended: a bell, a desktop message, a webhook. Failures are only reported."""
+"""Notify the user that a run has ended: bell, desktop message, mail, webhook. Failures are only reported."""
 
 from __future__ import annotations
 
@@ -26,6 +26,21 @@ APPLE = (
 )
 
 
+def notify_decision(experiment: Experiment, document: dict[str, Any]) -> list[str]:
+    """Send a mail that a run where nobody can be asked needs a decision; return what failed."""
+    if experiment.notify.email is None or sys.stdin.isatty():
+        return []
+    document = hide_in(document)
+    problem = _mail(experiment.notify.email, _sentence(document), document)
+    return [problem] if problem else []
+
+
+def _mail(recipient: str, text: str, document: dict[str, Any]) -> str | None:
+    from ftrun.cli.mail import send_mail  # only where a mail is sent
+
+    return send_mail(recipient, text, document)
+
+
 def notify(experiment: Experiment, document: dict[str, Any]) -> list[str]:
     """Send the notifications of the experiment and return what failed; `document` is that of `run --json`."""
     how, problems, document = experiment.notify, [], hide_in(document)
@@ -35,6 +50,8 @@ def notify(experiment: Experiment, document: dict[str, Any]) -> list[str]:
         sys.stderr.flush()
     if how.desktop:
         problems.append(_desktop(f"ftrun {experiment.name}", text))
+    if how.email is not None:
+        problems.append(_mail(how.email, text, document))
     if how.webhook_env is not None:
         problems.append(_webhook(how.webhook_env, _payload(document, text)))
     return [problem for problem in problems if problem]

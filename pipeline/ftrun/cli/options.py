@@ -9,10 +9,17 @@ from typing import Any
 
 import click
 
+from ftrun.cli.completion import ConfigPath, complete_target
+
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 Decorated = Callable[..., Any]
 
-target_option = click.option("--target", metavar="T", help="Use this target instead of the file's `target`.")
+target_option = click.option(
+    "--target",
+    metavar="T",
+    shell_complete=complete_target,
+    help="Use this target instead of the file's `target`.",
+)
 runs_dir_option = click.option(
     "--runs-dir", type=click.Path(path_type=Path), help="The runs/ folder, if it is not in the project."
 )
@@ -49,7 +56,7 @@ max_wait_option = click.option(
 
 def experiment_options(command: Decorated) -> Decorated:
     """Add CONFIG, --target, --set, --runs-dir and --json."""
-    config = click.argument("config", type=click.Path(path_type=Path))
+    config = click.argument("config", type=ConfigPath())
     overrides = click.option(
         "--set", "overrides", metavar="K=V", multiple=True, help="Override any key of the file."
     )
@@ -58,5 +65,5 @@ def experiment_options(command: Decorated) -> Decorated:
 
 def remote_options(command: Decorated) -> Decorated:
     """Add an optional CONFIG, --target, --runs-dir and --json."""
-    config = click.argument("config", type=click.Path(path_type=Path), required=False)
+    config = click.argument("config", type=ConfigPath(), required=False)
     return config(target_option(runs_dir_option(json_option(command))))

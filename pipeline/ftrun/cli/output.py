@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ftrun.errors import FtrunError, InterruptError, Problem, UsageError
+from ftrun.errors import FtrunError, InterruptError, PendingError, Problem, UsageError
 from ftrun.files import FULL
 from ftrun.redaction import hide
 from ftrun.text import visible
@@ -29,6 +29,9 @@ def report_failure(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, BrokenPipeError):
         return 1
     if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and "--json" not in words:
+        print(error.format_message(), file=sys.stderr)
         return error.exit_code
     expected = _expected(error)
     if expected is None:
@@ -71,10 +74,12 @@ def _expected(error: BaseException) -> FtrunError | None:
         return error
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return InterruptError("Interrupted.", code="interrupted")
+    if isinstance(error, click.UsageError):
+        from ftrun.cli.usage_errors import explained
+
+        return explained(error)
     if isinstance(error, click.ClickException):
-        context = getattr(error, "ctx", None)
-        hint = f"Try `{context.command_path} --help`." if context else None
-        return UsageError(error.format_message(), code="usage", hint=hint)
+        return UsageError(error.format_message(), code="usage")
     if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         return FtrunError(
             f"{error.strerror}: {error.filename or 'what is printed'}",
@@ -86,20 +91,24 @@ def _expected(error: BaseException) -> FtrunError | None:
 
 
 def print_problems(error: FtrunError) -> None:
-    """Write every problem of `error` to stderr, with its place and how to fix it."""
+    """Write every problem of `error` to stderr, with its place and how to fix it.
+
+    What the user asked for, such as to leave a job to itself or to stop, is not called an error.
+    """
+    label = "" if isinstance(error, (PendingError, InterruptError)) else "ERROR: "
     shown = error.problems[:MOST_PROBLEMS]
     if str(error) != shown[0].message:
         print(visible(str(error)), file=sys.stderr)
     before: str | None = None
     for problem in shown:
-        _print_problem(problem, with_hint=problem.hint != before)
+        _print_problem(problem, label=label, with_hint=problem.hint != before)
         before = problem.hint
     if len(error.problems) > len(shown):
         print(f"… and {len(error.problems) - len(shown)} more (all of them with --json)", file=sys.stderr)
 
 
-def _print_problem(problem: Problem, *, with_hint: bool) -> None:
-    print(f"ERROR: {visible(str(problem), keep_newlines=True)}", file=sys.stderr)
+def _print_problem(problem: Problem, *, label: str, with_hint: bool) -> None:
+    print(f"{label}{visible(str(problem), keep_newlines=True)}", file=sys.stderr)
     if problem.hint and with_hint:
         print(f"  tip: {visible(problem.hint, keep_newlines=True)}", file=sys.stderr)
 

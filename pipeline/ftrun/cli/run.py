@@ -58,13 +58,14 @@ def command(
 
 
 def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
-    """Send the experiment's notifications if the run waited for its job and has ended."""
+    """Send the experiment's notifications if the run waited and has ended, or needs a decision."""
     waited = outcome.stages.get("wait", {}).get("action") == "wait"
-    if not waited or isinstance(error, (PendingError, InterruptError)):
+    if isinstance(error, (PendingError, InterruptError)) or not (waited or isinstance(error, DecisionError)):
         return
-    from ftrun.cli.notification import notify
+    from ftrun.cli.notification import notify, notify_decision
 
-    for problem in notify(session.experiment, _document(session, outcome, error)):
+    tell = notify if waited else notify_decision
+    for problem in tell(session.experiment, _document(session, outcome, error)):
         print(f"warning: {problem}", file=sys.stderr)
 
 
@@ -95,7 +96,7 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
     if any(one.phase == "sending" for one in session.state.intents.values()):
         fate = "A job may just have been created; the next run looks for it."
     return InterruptError(
-        f"interrupted. {fate}", code="interrupted", hint=f"To resume: {command_line(session)}"
+        f"Interrupted. {fate}", code="interrupted", hint=f"To resume: {command_line(session)}"
     )
 
 

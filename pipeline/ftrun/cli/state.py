@@ -12,7 +12,7 @@ from ftrun.cli.options import experiment_options, lock_option
 from ftrun.cli.output import print_json
 from ftrun.cli.reporter import Reporter
 from ftrun.errors import UsageError
-from ftrun.text import visible
+from ftrun.text import readable, visible
 
 
 @click.group(name="state")
@@ -133,7 +133,8 @@ def unlock(
 def _print(state: dict[str, Any], path: str) -> None:
     print(f"{path}: serial {state['serial']}, lineage {state['lineage']}")
     for name, value in state["identity"].items():
-        print(f"  {name:<13} {visible(str(value))}")
+        if value is not None:
+            print(f"  {name:<13} {visible(readable(value))}")
     for upload in state["uploads"].values():
         print(f"  file          {visible(upload['file_id'])}  {visible(upload['name'])}")
     for job in state["jobs"].values():

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 from ftrun.engine.backends import REHEARSAL
 from ftrun.errors import FtrunError
+from ftrun.installation import install_extra
 
 ENGINE = ("fastapi", "uvicorn", "python_multipart")
 LOCAL = ("torch", "transformers", "safetensors", "gguf")
@@ -25,8 +26,9 @@ def require_backend(model: str) -> None:
 def _require(packages: tuple[str, ...], *, extra: str, purpose: str) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
+        listed = ", ".join(missing)
         raise FtrunError(
-            f"{purpose} needs packages that are not installed: {', '.join(missing)}.",
+            f"{purpose} needs packages that are not installed: {listed} (the extra ftrun[{extra}]).",
             code="extra_missing",
-            hint=f"Install them: pip install 'ftrun[{extra}]'",
+            hint=f"Install them: {install_extra(extra)}",
         )

@@ -1,4 +1,5 @@
-"""The one plain sentence on how a model fits: learning, underfitting, or overfitting from a step on.
+"""The one plain sentence on how a model fits: learning, underfitting, or overfitting from a step on, which is
+the one with the lowest validation loss.
 
 Losses of single batches are noisy, so curves are smoothed and a rise counts only when it is larger than the
 noise explains. If the data can't show it (no validation file, too few steps), the sentence says so instead
@@ -29,7 +30,8 @@ FitVerdict = Literal["learning", "underfitting", "overfitting", "unknown"]
 class Fit:
     """The verdict, its sentence, and the values at the end of training (smoothed as the sentence has them).
 
-    `since_step` is the step from which it overfits. None: not measured, or not the case.
+    `since_step` is the step from which it overfits: the one with the lowest validation loss. None: not
+    measured, not the case, or the validation loss was lowest at the end.
     """
 
     verdict: FitVerdict
@@ -138,7 +140,7 @@ def _stuck(train: Curve, change: str) -> str:
     return f"Underfitting: the training loss barely changed ({change}); {MORE}."
 
 
-def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int] | None:
+def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int | None] | None:
     """Return the verdict if the validation loss rose while the training loss fell, or is far above it."""
     low, end = valid.values[valid.lowest], valid.values[-1]
     since = valid.steps[valid.lowest]
@@ -146,17 +148,20 @@ def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int] | No
     ratio = _ratio(train, valid)
     if rose and train.values[-1] <= train.at(since):
         sentence = (
-            f"Overfitting from step {since}: the validation loss rose from {_loss(low)} to {_loss(end)} "
-            f"while the training loss fell to {_loss(train.values[-1])}{_reading(ratio)}; {FEWER}."
+            f"Overfitting from step {since}, the best by validation loss, which then rose from {_loss(low)} "
+            f"to {_loss(end)} while the training loss fell to {_loss(train.values[-1])}{_reading(ratio)}; "
+            f"{FEWER}."
         )
         return "overfitting", sentence, since
     if ratio >= SEVERE and end - train.values[-1] > SMALLEST_GAP:
-        since = _apart_since(train, valid)
-        sentence = (
-            f"Overfitting from step {since}: at the end the validation loss ({_loss(end)}) is {ratio:.1f} "
-            f"times the training loss ({_loss(train.values[-1])}): the examples are memorized; {FEWER}."
+        memorized = (
+            f"at the end the validation loss ({_loss(end)}) is {ratio:.1f} times the training loss "
+            f"({_loss(train.values[-1])}): the examples are memorized; {FEWER}."
         )
-        return "overfitting", sentence, since
+        if since == valid.steps[-1]:
+            return "overfitting", f"Overfitting: {memorized}", None
+        best = f"step {since}, the best by validation loss ({_loss(low)})"
+        return "overfitting", f"Overfitting from {best}: {memorized}", since
     return None
 
 
@@ -186,16 +191,6 @@ def _reading(ratio: float) -> str:
         return ""
     judged = "healthy" if ratio < HEALTHY else "severe" if ratio >= SEVERE else "a noticeable gap"
     return f" (validation/training {ratio:.2f}, {judged})"
-
-
-def _apart_since(train: Curve, valid: Curve) -> int:
-    """Return the step from which on the validation loss stays at `SEVERE` times the training loss."""
-    since = valid.steps[-1]
-    for step, value in zip(reversed(valid.steps), reversed(valid.values), strict=True):
-        if value < SEVERE * train.at(step):
-            break
-        since = step
-    return since
 
 
 def _loss(value: float) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.scores import Scores, score
+from ftrun.evaluation.shown_answers import shortened
 from ftrun.text import visible
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ MARKS = {True: "✓", False: "✗", None: "·"}
 COLOURS = {True: "green", False: "red", None: "dim"}
 
 
-def print_answers(records: Sequence[Record], stream: TextIO | None = None) -> None:
+def print_answers(records: Sequence[Record], stream: TextIO | None = None, *, reported: bool = True) -> None:
     """Print all candidates' answers side by side, with verdicts, pass rates and flips.
 
+    Long answers are cut; `reported` says that a report has them.
     On a terminal that is wide enough it is a table (without colours if NO_COLOR is set), else blocks
     without escape sequences.
     """
@@ -34,13 +36,13 @@ def print_answers(records: Sequence[Record], stream: TextIO | None = None) -> No
     width = min(shutil.get_terminal_size().columns, WIDEST)
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     if stream.isatty() and width >= NARROWEST:
-        stream.write(answers_table(records, width=width, colour=colour))
+        stream.write(answers_table(records, width=width, colour=colour, reported=reported))
     else:
-        stream.write(answers_blocks(records))
+        stream.write(answers_blocks(records, reported=reported))
     stream.flush()
 
 
-def answers_table(records: Sequence[Record], *, width: int, colour: bool) -> str:
+def answers_table(records: Sequence[Record], *, width: int, colour: bool, reported: bool = True) -> str:
     """Return the answers as a table of `width` columns, a row per question and a column per candidate."""
     from rich.console import Console  # rich takes 0.1 s to import, and only this needs it
 
@@ -54,12 +56,12 @@ def answers_table(records: Sequence[Record], *, width: int, colour: bool) -> str
         legacy_windows=False,
     )
     with console.capture() as captured:
-        console.print(_table(records))
+        console.print(_table(records, reported))
         console.print("\n".join(summary(score(records))), markup=False)
     return captured.get()
 
 
-def _table(records: Sequence[Record]) -> Table:
+def _table(records: Sequence[Record], reported: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -70,7 +72,9 @@ def _table(records: Sequence[Record]) -> Table:
         table.add_column(visible(candidate), ratio=3, overflow="fold")
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):
         answers = {record.candidate: record for record in records if record.prompt_id == prompt_id}
-        cells = [_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates]
+        cells = [
+            _cell(answers[candidate], reported) if candidate in answers else "" for candidate in candidates
+        ]
         table.add_row(_question_cell(next(iter(answers.values()))), *cells)
     return table
 
@@ -86,15 +90,17 @@ def _label(record: Record) -> str:
     return " (recall)" if record.recall else ""
 
 
-def _cell(record: Record) -> Any:
+def _cell(record: Record, reported: bool) -> Any:
     from rich.text import Text
 
     mark = (f"{MARKS[record.passed]} ", COLOURS[record.passed])
+    shown, cut = shortened(record.answer.strip(), reported=reported)
+    notes = [(f"\n({note})", "dim") for note in (cut,) if note]
     reasons = [(f"\n{visible(reason)}", "dim") for reason in record.failures]
-    return Text.assemble(mark, visible(record.answer.strip(), keep_newlines=True) or "(empty)", *reasons)
+    return Text.assemble(mark, visible(shown, keep_newlines=True) or "(empty)", *notes, *reasons)
 
 
-def answers_blocks(records: Sequence[Record]) -> str:
+def answers_blocks(records: Sequence[Record], *, reported: bool = True) -> str:
     """Return the answers as plain text: a block per question, no escape sequences."""
     lines: list[str] = []
     for prompt_id in dict.fromkeys(record.prompt_id for record in records):
@@ -102,7 +108,8 @@ def answers_blocks(records: Sequence[Record]) -> str:
         lines += [f"[{visible(prompt_id)}{_label(answers[0])}] {_indented(question_text(answers[0]), 4)}"]
         for record in answers:
             head = f"  {MARKS[record.passed]} {visible(record.candidate)}: "
-            lines += [head + _indented(record.answer.strip(), 6)]
+            shown, cut = shortened(record.answer.strip(), reported=reported)
+            lines += [head + _indented(shown, 6), *(f"      ({note})" for note in (cut,) if note)]
             lines += [f"      ({visible(reason)})" for reason in record.failures]
         lines += [""]
     return "\n".join([*lines, *summary(score(records))]) + "\n"

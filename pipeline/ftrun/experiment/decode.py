@@ -13,6 +13,7 @@ from ftrun.experiment.places import LINE_BREAK, shown_path
 # control characters, and the line breaks of Unicode, which editors count differently
 REFUSED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
+OWN_ENDINGS = (".yaml", ".yml", ".j2")
 # no experiment file has one of these; a .json could be one
 DATA_ENDINGS = (
     ".csv",
@@ -100,12 +101,25 @@ def _encoding_hint(content: bytes) -> str:
 
 
 def _near(path: Path) -> str | None:
+    """Return which file was probably meant: here, in a folder with nearly this name, or in configs/."""
     import difflib  # only errors need it
 
-    if not path.parent.is_dir():
-        return f"The folder {shown_path(path.parent)} does not exist either."
-    names = [entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml", ".j2")]
+    folder = path.parent
+    if not folder.is_dir():
+        wanted = folder.absolute()
+        others = (
+            [one.name for one in wanted.parent.iterdir() if one.is_dir()] if wanted.parent.is_dir() else []
+        )
+        similar = difflib.get_close_matches(wanted.name, others, n=1, cutoff=0.7)
+        meant = wanted.parent / similar[0] / path.name if similar else None
+        if meant is not None and meant.is_file():
+            return f"Did you mean {shown_path(meant)}?"
+        return f"The folder {shown_path(folder)} does not exist either."
+    names = [entry.name for entry in folder.iterdir() if entry.suffix in OWN_ENDINGS]
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
+    for other in (folder / f"{path.name}.yaml", folder / "configs" / path.name, folder.parent / path.name):
+        if not near and other.is_file():
+            return f"Did you mean {shown_path(other)}?"
     if near:
-        return f"Did you mean {shown_path(path.parent / near[0])}?"
+        return f"Did you mean {shown_path(folder / near[0])}?"
     return f"The folder has: {', '.join(sorted(names)[:10])}." if names else None

@@ -187,6 +187,7 @@ class Notify:
 
     bell: bool = False
     desktop: bool = False
+    email: str | None = None
     webhook_env: str | None = None
 
 

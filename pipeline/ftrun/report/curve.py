@@ -60,7 +60,7 @@ def loss_curve(facts: Facts) -> Markup | None:
     since = facts.fit.since_step if facts.fit else None
     body = [
         *_axes(scale),
-        *_checkpoints(facts.checkpoints, scale),
+        *_checkpoints([one.step for one in facts.checkpoints], scale),
         *_since(since, scale),
         *(_line(one, scale) for one in series),
         *(mark for one in series if one.css != "raw" for mark in _dots(one, scale)),

@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.checkpoints import Checkpoint
 from ftrun.evaluation.fit import Fit
 from ftrun.evaluation.metrics import MetricRow
 from ftrun.evaluation.scores import Scores
@@ -127,7 +128,7 @@ class ProvenanceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a report says. `checkpoints` are steps; `warnings` come first."""
+    """What a report says. `warnings` come first."""
 
     experiment: ExperimentFacts
     target: Target
@@ -137,7 +138,7 @@ class Facts:
     data: DataFacts = field(default_factory=DataFacts)
     cost: CostFacts = field(default_factory=CostFacts)
     metrics: tuple[MetricRow, ...] = ()
-    checkpoints: tuple[int, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
     fit: Fit | None = None
     answers: tuple[Record, ...] = ()
     scores: Scores = field(default_factory=Scores)

@@ -152,6 +152,14 @@ def _training(facts: Facts) -> Iterator[str]:
     if settings:
         cells = [[code(name), inline(requested), inline(used)] for name, requested, used in settings]
         yield table(["hyperparameter", "requested", "used"], cells, numbers=True)
+    if facts.checkpoints:
+        yield table(["checkpoint", "step", "epoch", "validation loss"], [*_checkpoints(facts)], numbers=True)
+
+
+def _checkpoints(facts: Facts) -> Iterator[list[str]]:
+    for one in facts.checkpoints:
+        measured = f"**{loss(one.valid_loss)} (best)**" if one.best else loss(one.valid_loss)
+        yield [code(one.model) if one.model else NOTHING, str(one.step), number(one.epoch), measured]
 
 
 def _data(facts: Facts) -> Iterator[str]:

@@ -88,6 +88,7 @@ def gather(context: Context) -> Facts:
     """Return everything that the report says, from the state and the files of the run."""
     from ftrun.cost.prices import price
     from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.checkpoints import checkpoints_of
     from ftrun.evaluation.fit import explain
     from ftrun.evaluation.metrics import parse_metrics
     from ftrun.evaluation.scores import Scores
@@ -96,6 +97,7 @@ def gather(context: Context) -> Facts:
 
     experiment = context.experiment
     metrics, checked = context.folder / "metrics.csv", context.result("check")
+    ended = context.result("wait")
     rows = parse_metrics(metrics.read_text(encoding="utf-8") if metrics.exists() else "")
     records = read_records(context.folder / "answers.jsonl")
     return Facts.from_json(
@@ -111,14 +113,16 @@ def gather(context: Context) -> Facts:
             "data": _data(context),
             "cost": price(experiment, examples=checked["examples"], train_tokens=checked["train_tokens"]),
             "metrics": rows,
-            "checkpoints": [int(point["step"]) for point in context.result("wait").get("checkpoints", [])],
+            "checkpoints": checkpoints_of(
+                ended.get("checkpoints", []), rows, ended.get("hyperparameters", {}).get("n_epochs")
+            ),
             "fit": explain(rows) if rows else None,
             "answers": records,
             "scores": Scores.from_dict(_document(context.folder / "scores.json")),
             "provenance": provenance(
                 experiment,
                 store=context.state.identity.get("store"),
-                ended=context.result("wait").get("finished_at"),
+                ended=ended.get("finished_at"),
             ),
             "warnings": [*_warnings(context), *_changes(records)],
         }

@@ -61,8 +61,11 @@ class WaitStage(Stage):
         if self.decide(context, None).action == "skip":
             return
         job = context.state.jobs[spec_key(context)].job_id
+        look, wait = context.command("status"), context.command("run")
         raise PendingError(
-            f"job {job} keeps running", code="pending", hint="Run the same command to resume from here."
+            f"Job {job} keeps running.",
+            code="pending",
+            hint=f"To look at it: `{look}`. To wait for it and evaluate the model: `{wait}`.",
         )
 
     def run(self, context: Context) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.files import delete, make_folder, named_errors, open_to_write, real, sync_folder, write_atomic
+from ftrun.installation import install_extra
 from ftrun.waiting import OverdueError, bounded, waiting
 
 SCHEMES = ("file", "s3")
@@ -99,7 +100,7 @@ class BucketStorage:
             raise UsageError(
                 f"a state at {url} needs the extra `remote`",
                 code="no_extra",
-                hint="python -m pip install 'ftrun[remote]'",
+                hint=install_extra("remote"),
             ) from None
         self._url = url
         self._files: Any = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True)

@@ -15,6 +15,7 @@ import httpx2
 
 from ftrun.errors import FtrunError, UsageError
 from ftrun.experiment.target import Deployment
+from ftrun.installation import install_extra
 from ftrun.redaction import hide, keep_secret
 from ftrun.targets.api.proxies import direct_client
 from ftrun.targets.credentials import INFERENCE_VARIABLE, MANAGEMENT_VARIABLE, key_from, permit
@@ -170,7 +171,7 @@ def token_for(target: str, variable: str, scope: str) -> Callable[[], str]:
             f"target {target!r} needs a token of Microsoft Entra ID, and {variable} is not set",
             code="no_key",
             hint=f"export {variable}=$(az account get-access-token --scope {scope} --query accessToken "
-            "--output tsv), or install azure-identity: pip install 'ftrun[azure]'",
+            f"--output tsv), or install azure-identity (the extra ftrun[azure]): {install_extra('azure')}",
         ) from None
     provider = get_bearer_token_provider(DefaultAzureCredential(), scope)
     return lambda: _fresh(provider)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ftrun.errors import DecisionError, UsageError
@@ -64,7 +65,7 @@ def connect(experiment: Experiment, announce: Announce) -> Service:
         from ftrun.targets.local import connect_local
 
         return connect_local(experiment, announce)
-    return _connect_remote(target, announce)
+    return _connect_remote(experiment, announce)
 
 
 def reachable(experiment: Experiment, why: Announce = lambda _text: None) -> Service | None:
@@ -76,7 +77,7 @@ def reachable(experiment: Experiment, why: Announce = lambda _text: None) -> Ser
 
         return running_service()
     try:
-        return _connect_remote(experiment.target, lambda _text: None)
+        return _connect_remote(experiment, lambda _text: None)
     except (
         UsageError,
         DecisionError,
@@ -85,8 +86,10 @@ def reachable(experiment: Experiment, why: Announce = lambda _text: None) -> Ser
         return None
 
 
-def _connect_remote(target: Target, announce: Announce) -> Service:
+def _connect_remote(experiment: Experiment, announce: Announce) -> Service:
     from ftrun.targets.api import ApiService
+
+    target, project = experiment.target, experiment.project
 
     for variable, instead in IGNORED.items():
         if os.environ.get(variable):
@@ -94,23 +97,27 @@ def _connect_remote(target: Target, announce: Announce) -> Service:
     identity, base_url = identity_of(target), target.base_url or OPENAI
     return ApiService(
         base_url=base_url,
-        key=_key(target, base_url),
+        key=_key(target, base_url, project),
         organization=identity["organization"],
         project=identity["project"],
-        headers={name: _header(value, target.name, base_url) for name, value in target.headers.items()},
+        headers={
+            name: _header(value, target.name, base_url, project) for name, value in target.headers.items()
+        },
         capabilities=target.capabilities,
     )
 
 
-def _key(target: Target, url: str) -> str | Callable[[], str]:
+def _key(target: Target, url: str, project: Path) -> str | Callable[[], str]:
     if target.auth == "entra":
         from ftrun.targets.azure import INFERENCE, token_for
 
         permit(INFERENCE[0], url)
         return token_for(target.name, *INFERENCE)
-    return key_for(url, target.api_key_env or "OPENAI_API_KEY", target.name)
+    return key_for(url, target.api_key_env or "OPENAI_API_KEY", target.name, project)
 
 
-def _header(value: str, target: str, url: str) -> str:
+def _header(value: str, target: str, url: str, project: Path) -> str:
     """Return a header's value; `env:NAME` stands for the value of that variable."""
-    return key_for(url, value.removeprefix("env:"), target) if value.startswith("env:") else value
+    if not value.startswith("env:"):
+        return value
+    return key_for(url, value.removeprefix("env:"), target, project)

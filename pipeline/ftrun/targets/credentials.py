@@ -26,6 +26,7 @@ from ftrun.experiment.target import Target
 from ftrun.files import append_durably
 from ftrun.redaction import keep_secret
 from ftrun.targets.addresses import PORTS, is_loopback, server_of
+from ftrun.targets.dotenv import loading_hint
 from ftrun.user_dirs import state_folder
 
 NAME = "consent.jsonl"
@@ -160,11 +161,15 @@ def remember(variable: str, url: str) -> None:
         _agreed_here.add((variable, server))
 
 
-def key_from(variable: str, target: str) -> str:
-    """Return the key that the environment variable holds; UsageError if that can't be a key."""
+def key_from(variable: str, target: str, project: Path | None = None) -> str:
+    """Return the key that the environment variable holds; UsageError if that can't be a key.
+
+    Where it is not set, but a .env file here or in the `project` has it, the hint says how to load that.
+    """
     value = os.environ.get(variable)
     hint = f"export {variable}=…  (or use the embedded engine: --target local)"
     if not value:
+        hint = loading_hint(variable, project) or hint
         raise UsageError(
             f"target {target!r} needs a key, and the environment variable {variable} is not set",
             code="no_key",
@@ -179,9 +184,9 @@ def key_from(variable: str, target: str) -> str:
     return value
 
 
-def key_for(url: str, variable: str, target: str) -> str:
+def key_for(url: str, variable: str, target: str, project: Path | None = None) -> str:
     """Return the key as `key_from` does, if it may be sent to the server at `url`; raise as `permit`."""
-    key = key_from(variable, target)
+    key = key_from(variable, target, project)
     permit(variable, url)
     return key
 

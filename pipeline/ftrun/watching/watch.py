@@ -25,6 +25,7 @@ LONGEST_RETRY_AFTER = 3600.0  # seconds; a server that asks for more is left unt
 SHARE = 100  # a look that took 14 ms of processor time is followed by at least 1.4 s of rest
 LONGEST_FOR_COST = 10.0  # seconds of such a rest
 RESUME = "`ftrun resume` with this experiment resumes it"
+AGAIN = "Run the same command to resume waiting."
 QUIET = 600.0  # seconds between two notes that a server is still unreachable
 
 
@@ -191,14 +192,17 @@ class Watch:
             rest = min(rest, self.max_wait - waited)
             if rest <= 0:
                 hint = RESUME if self._status == "paused" else None
-                raise self._pending(f"job {self.job_id} is {self._status or 'unknown'}", hint)
+                status = self._status or "unknown"
+                raise PendingError(
+                    f"Job {self.job_id} keeps running (status: {status}).", code="pending", hint=hint or AGAIN
+                )
         self.sleep(rest)
 
     def _pending(self, why: str, hint: str | None) -> PendingError:
         return PendingError(
             f"{why}: job {self.job_id} keeps running",
             code="pending",
-            hint=hint or "Run the same command to resume waiting.",
+            hint=hint or AGAIN,
         )
 
 

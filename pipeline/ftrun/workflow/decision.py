@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from ftrun.workflow.context import Context
 
 Action = Literal["run", "skip", "adopt", "wait", "blocked"]
 HASH = re.compile('"[0-9a-f]{16,}"')
+OLD_NAMES = {"rivals": "candidates"}  # of inputs; the state keeps the old ones
 SHORT = 60  # bytes of canonical JSON; the state holds the hash of longer values
 
 
@@ -66,8 +68,12 @@ def changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
 
 def _change(name: str, old: str | None, new: str | None) -> str:
     if old is None or new is None or not (_says_something(old) and _says_something(new)):
-        return f"{name} changed"
-    return f"{name}: {old} → {new}"
+        return f"{OLD_NAMES.get(name, name)} changed"
+    return f"{name}: {_shown(old)} → {_shown(new)}"
+
+
+def _shown(short: str) -> str:
+    return "not set" if short == "null" else str(json.loads(short)) if short.startswith('"') else short
 
 
 def _says_something(short: str) -> bool:

@@ -24,7 +24,7 @@ CODES: dict[str, Code] = {
     "source_key": _error("Delete the key, or name the file that it is meant for."),
     "other_table": _error("Open it, save it as .xlsx or CSV, and name that file."),
     "not_text": _error("Give the file the right extension, or set its format on the source: `format: xlsx`."),
-    "extra_missing": _error("Install the packages that read it: pip install 'ftrun[data]'"),
+    "extra_missing": _error("Install the packages that read it, with the command in the tip."),
     "damaged": _error("Save or download the file again."),
     "dataset": _error("Fix `dataset` of the source."),
     "unreadable": _error("Fix the file's permissions."),

@@ -31,7 +31,7 @@ from ftrun.protocol.faults import Fault, nearest
 from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
 
 FEW_EXAMPLES = 50
-ALL_CODES = "Each finding ends with its code; docs/checks.md has all."
+ALL_CODES = "Each finding ends with its code; `ftrun explain` lists all."
 OF_ACTION: dict[str, Severity] = {"off": "off", "warn": "warning", "block": "error", "mask": "error"}
 
 
@@ -269,7 +269,7 @@ def _problems(experiment: Experiment) -> Iterator[Problem]:
             hint = (
                 f"Did you mean {near}?"
                 if near
-                else "Each finding ends with its code; docs/checks.md has all."
+                else "Each finding ends with its code; `ftrun explain` lists all."
             )
             yield Problem(f"there is no check {code!r}", code="checks", hint=hint, **where)
         elif CODES[code].severity == "error" and severity != "error":

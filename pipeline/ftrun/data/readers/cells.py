@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
+from ftrun.installation import install_extra
 
 MIDNIGHT = datetime.time()
 Numbered = tuple[int, dict[str, object]]  # line or row number, row
@@ -79,5 +80,6 @@ def require(package: str, purpose: str, place: FilePlace) -> None:
     """Add the problem and raise UnusableFileError unless `package`, which `purpose` needs, is installed."""
     if find_spec(package) is None:
         message = f"{purpose} needs a package that is not installed: {package}"
-        place.add("extra_missing", message, None, once=True)
+        hint = f"Install the packages that read it: {install_extra('data')}"
+        place.add("extra_missing", message, None, hint=hint, once=True)
         raise UnusableFileError

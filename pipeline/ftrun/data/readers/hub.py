@@ -14,6 +14,7 @@ from typing import Any
 
 from ftrun.errors import DataError
 from ftrun.experiment.model import Dataset
+from ftrun.installation import install_extra
 from ftrun.user_dirs import user_folder
 from ftrun.waiting import waiting
 
@@ -55,7 +56,8 @@ def hub_folder(dataset: Dataset) -> Path:
 
     if find_spec("huggingface_hub") is None:
         message = "a dataset of the hub needs a package that is not installed: huggingface_hub"
-        raise DataError(message, code="extra_missing")
+        hint = f"Install the packages that read it: {install_extra('data')}"
+        raise DataError(message, code="extra_missing", hint=hint)
     try:
         return _snapshot(dataset)
     except Exception as error:  # the hub's client raises its own, its HTTP client's and the system's errors

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from ftrun.errors import UsageError
+from ftrun.installation import install_packages
 from ftrun.redaction import keep_secret
 
 
@@ -63,7 +64,7 @@ def _proxy(address: str) -> httpx2.Proxy:
     except (ValueError, httpx2.InvalidURL):
         raise _error("is not a valid address", "Write it as http://HOST:PORT.") from None
     if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        raise _error("uses SOCKS, which needs another package", "pip install socksio")
+        raise _error("uses SOCKS, which needs another package", install_packages(["socksio"]))
     return proxy
 
 
