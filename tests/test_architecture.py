@@ -33,6 +33,7 @@ LAYERS = (
     "user_dirs processes",
     "files",
     "redaction waiting",
+    "language",
     "text",
     "errors",
 )

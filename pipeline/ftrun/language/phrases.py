@@ -1,0 +1,203 @@
+"""Translate what is printed: a message, or a line that is put together from labels, places, cells and messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ftrun.language.catalogue import WORD, catalogue, entries
+from ftrun.language.templates import PLACEHOLDER, QUOTES, Template, Templates, is_recognizable, unescaped
+from ftrun.text import display_width
+
+LONGEST = 8_000  # characters: what is longer is data
+DEEPEST = 6  # messages in messages
+SURE = 12  # characters: a whole line with less text of our own may be somebody's sentence
+_WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_SPACE = re.compile(r"^(\s*)(.*?)(\s*)$", re.DOTALL)
+_COUNT = re.compile(r"^([\d,.]+) ([A-Za-z][A-Za-z -]*?)(s?)$")
+_QUESTION = re.compile(r"^(.*\S)( \[[yYnN]/[yYnN]\]:?)$", re.DOTALL)
+_LABEL = re.compile(r"^([A-Za-z][a-z]+|ERROR|Error): (.+)$", re.DOTALL)
+_MARK = re.compile(r"^([^\w\s`'\"“(\[{<$@/.,;:-]|[-*#>]+)(\s+)(.+)$", re.DOTALL)
+_PLACE = re.compile(r"^(\S.*?:\d+(?::\d+)?)(: )(.+)$", re.DOTALL)
+_IN_BRACKETS = re.compile(r"^\((.+)\)$")
+_SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
+_CELLS = re.compile(r"( {2,}|\t)")
+_SEPARATORS = (" · ", "; ", ", ", ": ")
+
+
+class Phrases:
+    """The phrases of a language."""
+
+    def __init__(self, found: list[tuple[str, str, str]]) -> None:
+        self._words = {message: translation for context, message, translation in found if context == WORD}
+        self._messages = {message: translation for context, message, translation in found if context != WORD}
+        known = [pair for pair in self._messages.items() if is_recognizable(pair[0])]
+        self._exact = {unescaped(one): unescaped(other) for one, other in known}
+        self._templates = Templates(Template(*pair) for pair in known if PLACEHOLDER.search(pair[0]))
+
+    @classmethod
+    def load(cls, language: str) -> Phrases:
+        """Return the phrases of a language's catalogue."""
+        return cls([one for one in entries(catalogue(language)) if one[2]])
+
+    def template(self, message: str) -> str:
+        """Return the translation of a message with its placeholders in it."""
+        return self._messages.get(message) or self._words.get(message) or message
+
+    def shown(self, text: str) -> str:
+        """Return printed text in this language: whole, or line by line."""
+        if len(text) > LONGEST or not text.strip() or text.lstrip()[0] in '{["':
+            return text
+        start, core, end = _spaces(text)
+        whole = self._message(core, 0)
+        if whole is not None:
+            return f"{start}{whole}{end}"
+        return "".join(self._line(line) for line in text.splitlines(keepends=True))
+
+    def _line(self, line: str) -> str:
+        start, core, end = _spaces(line)
+        return f"{start}{self._part(core, 0) or core}{end}"
+
+    def _message(self, text: str, depth: int) -> str | None:
+        """Return the translation of a whole message; None if no template knows it."""
+        exact = self._exact.get(text) or self._counted(text)
+        if exact is not None:
+            return exact
+        found = self._templates.match(text)
+        if found is None:
+            return None
+        template, values = found
+        if depth == 0 and template.weight < SURE:
+            return None
+        shown = [
+            value if template.is_quoted(index) else self._value(value, depth + 1)
+            for index, value in enumerate(values)
+        ]
+        return template.filled(shown)
+
+    def _counted(self, text: str) -> str | None:
+        """Return the translation of a number with its noun, such as `3 rows`."""
+        found = _COUNT.match(text)
+        known = self._messages.get(f"{{n}} {found[2]}{{s}}") if found else None
+        return None if found is None or known is None else known.replace("{n}", found[1])
+
+    def _value(self, value: str, depth: int) -> str:
+        """Return what stands at a placeholder: a message, a word, a number with its noun, or a name."""
+        start, core, end = _spaces(value)
+        if not core or core[0] in QUOTES or depth > DEEPEST or _WIDE.search(core[:1]):
+            return value
+        done = self._word(core) or self._part(core, depth)
+        return value if done is None else f"{start}{done}{end}"
+
+    def _word(self, text: str) -> str | None:
+        return self._words.get(text)
+
+    def _part(self, text: str, depth: int) -> str | None:
+        """Return text in this language as far as it is known; None if nothing of it is."""
+        if depth > DEEPEST or not text:
+            return None
+        done = self._message(text, depth)
+        if done is not None:
+            return done
+        for split in (self._framed, self._cells, self._sentences, self._separated, self._glued):
+            done = split(text, depth)
+            if done is not None:
+                return done
+        return None
+
+    def _framed(self, text: str, depth: int) -> str | None:
+        """Translate what has a label, a mark, a place or brackets around it."""
+        question = _QUESTION.match(text)
+        if question:
+            inner = self._part(question[1], depth + 1)
+            return None if inner is None else f"{inner}{question[2]}"
+        label = _LABEL.match(text)
+        if label and label[1] in self._words:
+            return f"{self._words[label[1]]}: {self._part(label[2], depth + 1) or label[2]}"
+        for pattern in (_MARK, _PLACE):
+            found = pattern.match(text)
+            inner = self._part(found[3], depth + 1) if found else None
+            if found and inner is not None:
+                return f"{found[1]}{found[2]}{inner}"
+        brackets = _IN_BRACKETS.match(text)
+        inner = self._part(brackets[1], depth + 1) if brackets else None
+        return None if inner is None else f"（{inner}）"
+
+    def _cells(self, text: str, depth: int) -> str | None:
+        """Translate the cells of a line whose columns are set apart by spaces; the columns stay aligned."""
+        parts = _CELLS.split(text)
+        if len(parts) == 1:
+            return None
+        cells, spaces = parts[::2], [*parts[1::2], ""]
+        shown = [self._word(cell) or self._part(cell, depth + 1) or cell for cell in cells]
+        if shown == cells:
+            return None
+        return "".join(map(_padded, cells, shown, spaces))
+
+    def _sentences(self, text: str, depth: int) -> str | None:
+        """Translate a text sentence by sentence, the longest known run of sentences first."""
+        parts = _SENTENCE.split(text)
+        if len(parts) == 1:
+            return None
+        done: list[str] = []
+        index, changed = 0, False
+        while index < len(parts):
+            for end in range(len(parts), index, -1):
+                run = " ".join(parts[index:end])
+                shown = self._message(run, depth) if end - index < len(parts) else None
+                if shown is None and end == index + 1:
+                    shown = self._part(run, depth + 1)
+                if shown is not None:
+                    break
+            changed |= shown is not None
+            done.append(run if shown is None else shown)
+            index = end
+        return _joined(done) if changed else None
+
+    def _separated(self, text: str, depth: int) -> str | None:
+        for separator in _SEPARATORS:
+            parts = text.split(separator)
+            if len(parts) == 1:
+                continue
+            shown = _each(parts, lambda part: self._word(part) or self._part(part, depth + 1))
+            if shown is not None:
+                return separator.join(shown)
+        return None
+
+    def _glued(self, text: str, depth: int) -> str | None:
+        """Translate two messages that follow each other without a separator."""
+        if len(text) > 300:
+            return None
+        for found in re.finditer(" ", text):
+            first = self._message(text[: found.start()], depth + 1)
+            second = self._message(text[found.end() :], depth + 1) if first is not None else None
+            if first is not None and second is not None:
+                return f"{first} {second}"
+        return None
+
+
+def _each(parts: list[str], translate: Callable[[str], str | None]) -> list[str] | None:
+    shown = [translate(part) for part in parts]
+    if not any(shown):
+        return None
+    return [part if one is None else one for part, one in zip(parts, shown, strict=True)]
+
+
+def _spaces(text: str) -> tuple[str, str, str]:
+    found = _SPACE.match(text)
+    assert found is not None
+    return found[1], found[2], found[3]
+
+
+def _padded(cell: str, shown: str, space: str) -> str:
+    if not space or space == "\t" or shown == cell:
+        return f"{shown}{space}"
+    return shown + " " * max(2, len(space) + display_width(cell) - display_width(shown))
+
+
+def _joined(sentences: list[str]) -> str:
+    """Return the sentences in a row; after a Japanese full stop comes no space."""
+    text = ""
+    for one in sentences:
+        text += one if not text or text.endswith(("。", "？", "！")) else f" {one}"
+    return text
