@@ -25,6 +25,7 @@ msgstr ""
 "Content-Type: text/plain; charset=UTF-8\\n"
 "Language: {language}\\n"
 """
+GRAMMAR = ("article", "verb")  # placeholders that only English needs
 _CONTINUED = re.compile(r'"\n"')
 
 
@@ -78,7 +79,7 @@ def _lost(message: str, translation: str) -> str | None:
     """Return which placeholders differ; choices such as `s` may be left out."""
     wanted = {name for name in PLACEHOLDER.findall(message.replace("{{", "").replace("}}", ""))}
     there = {name for name in PLACEHOLDER.findall(translation.replace("{{", "").replace("}}", ""))}
-    needed = {name for name in wanted if not alternatives(name)}
+    needed = {name for name in wanted if not alternatives(name) and name not in GRAMMAR}
     wrong = (needed - there) | (there - wanted)
     return f"the placeholders {', '.join(sorted(wrong))} differ" if wrong else None
 
