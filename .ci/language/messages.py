@@ -23,7 +23,7 @@ WORD = re.compile(r"[A-Za-z]{2,}|\ba\b")
 # what is not meant for people: queries, patterns, markup, addresses, code
 NOT_TEXT = re.compile(
     r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|ALTER|BEGIN|DROP|WITH|WHERE|ORDER BY)\b"
-    r"|\\[sdwbS]|\(\?|^<|</|^\s*(import|from|def|class) |default-src|; charset=|^Bearer |/\*"
+    r"|\\[sdwbS]|\(\?|^<|</|^\s*(import|from|def|class) |\{\{%|default-src|; charset=|^Bearer |/\*"
 )
 NOT_MESSAGES = {"compile", "search", "match", "sub", "fullmatch", "findall", "execute", "executemany", "debug"}
 ALTERNATIVE = re.compile(r"[A-Za-z']*")
@@ -32,9 +32,10 @@ ALTERNATIVE = re.compile(r"[A-Za-z']*")
 def messages() -> dict[str, list[str]]:
     """Return every message with the places (files) where it stands, in the order of the files."""
     found: dict[str, list[str]] = {}
-    ignored = set(_ignored())
+    ignored = set(_lines("ignored.txt"))
+    starts = tuple(one[:-1] for one in ignored if one.endswith("…"))
     for place, text in (*_of_python(), *_of_pages(), *_of_click()):
-        if text in ignored or f"{place}: *" in ignored:
+        if text in ignored or f"{place}: *" in ignored or (starts and text.startswith(starts)):
             continue
         places = found.setdefault(text, [])
         if place not in places:
@@ -46,10 +47,6 @@ def _lines(name: str) -> Iterator[str]:
     for line in (HERE / name).read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             yield line.replace("\\n", "\n")
-
-
-def _ignored() -> Iterator[str]:
-    yield from _lines("ignored.txt")
 
 
 def _of_click() -> Iterator[tuple[str, str]]:
