@@ -1,6 +1,6 @@
 """Find the messages of the source: what `extract.py` writes to the catalogue.
 
-A message is a string constant or an f-string with at least two words, wherever it stands, and the words that
+A message is a string constant with two words, or an f-string with one, wherever it stands, and the words that
 `counted` counts. Of an f-string each `{expression}` becomes `{name}`; a choice between two words, such as
 `{'' if n == 1 else 's'}`, becomes `{s}` or `{is_or_are}`. The help of commands, the text of page templates and
 the messages of click (`click.txt`) are messages too.
@@ -75,9 +75,11 @@ class _Reader(ast.NodeVisitor):
         self.found: list[str] = []
 
     def add(self, text: str) -> None:
+        """Keep a text with two words, or with a word and a placeholder."""
         text = text.strip()
         plain = re.sub(r"\{\w*\}", " ", text)
-        if len(WORD.findall(plain)) >= 2 and " " in text and not NOT_TEXT.search(text):
+        needed = 2 if plain == text else 1
+        if len(WORD.findall(plain)) >= needed and " " in text and not NOT_TEXT.search(text):
             self.found.append(text)
 
     def visit_Module(self, node: ast.Module) -> None:

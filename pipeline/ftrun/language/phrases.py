@@ -11,7 +11,7 @@ from ftrun.text import display_width
 
 LONGEST = 8_000  # characters: what is longer is data
 DEEPEST = 6  # messages in messages
-SURE = 12  # characters: a whole line with less text of our own may be somebody's sentence
+SURE = 10  # characters: a whole line with less text of our own may be somebody's sentence
 _WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _SPACE = re.compile(r"^(\s*)(.*?)(\s*)$", re.DOTALL)
 _COUNT = re.compile(r"^([\d,.]+) ([A-Za-z][A-Za-z -]*?)(s?)$")
@@ -19,10 +19,13 @@ _QUESTION = re.compile(r"^(.*\S)( \[[yYnN]/[yYnN]\]:?)$", re.DOTALL)
 _LABEL = re.compile(r"^([A-Za-z][a-z]+|ERROR|Error): (.+)$", re.DOTALL)
 _MARK = re.compile(r"^([^\w\s`'\"“(\[{<$@/.,;:-]|[-*#>]+)(\s+)(.+)$", re.DOTALL)
 _PLACE = re.compile(r"^(\S.*?:\d+(?::\d+)?)(: )(.+)$", re.DOTALL)
+_CODE = re.compile(r"^(.+\S) (\[[a-z_]+\])$", re.DOTALL)
+_FOLLOWS = re.compile(r"(?=, |; | \(|: )")
 _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
 _CELLS = re.compile(r"( {2,}|\t)")
-_SEPARATORS = (" · ", "; ", ", ", ": ")
+_SEPARATORS = (" · ", "; ", ", ", ": ", " and ")
+LONG = 24  # characters: a template with more of its own may begin with any value
 
 
 class Phrases:
@@ -31,9 +34,12 @@ class Phrases:
     def __init__(self, found: list[tuple[str, str, str]]) -> None:
         self._words = {message: translation for context, message, translation in found if context == WORD}
         self._messages = {message: translation for context, message, translation in found if context != WORD}
-        known = [pair for pair in self._messages.items() if is_recognizable(pair[0])]
-        self._exact = {unescaped(one): unescaped(other) for one, other in known}
-        self._templates = Templates(Template(*pair) for pair in known if PLACEHOLDER.search(pair[0]))
+        self._exact = {
+            unescaped(one): unescaped(other) for one, other in self._messages.items() if is_recognizable(one)
+        }
+        self._templates = Templates(
+            Template(*pair) for pair in self._messages.items() if PLACEHOLDER.search(pair[0])
+        )
 
     @classmethod
     def load(cls, language: str) -> Phrases:
@@ -49,17 +55,21 @@ class Phrases:
         if len(text) > LONGEST or not text.strip() or text.lstrip()[0] in '{["':
             return text
         start, core, end = _spaces(text)
-        whole = self._message(core, 0)
+        whole = self._message(core, 0, only_begun=True)
         if whole is not None:
             return f"{start}{whole}{end}"
         return "".join(self._line(line) for line in text.splitlines(keepends=True))
 
     def _line(self, line: str) -> str:
         start, core, end = _spaces(line)
-        return f"{start}{self._part(core, 0) or core}{end}"
+        label = self._word(core) if core.endswith(":") else None
+        return f"{start}{label or self._part(core, 0) or core}{end}"
 
-    def _message(self, text: str, depth: int) -> str | None:
-        """Return the translation of a whole message; None if no template knows it."""
+    def _message(self, text: str, depth: int, *, only_begun: bool = False) -> str | None:
+        """Return the translation of a whole message; None if no template knows it.
+
+        `only_begun`: of a template that begins with text of its own, not with a value.
+        """
         exact = self._exact.get(text) or self._counted(text)
         if exact is not None:
             return exact
@@ -67,7 +77,7 @@ class Phrases:
         if found is None:
             return None
         template, values = found
-        if depth == 0 and template.weight < SURE:
+        if not self._is_sure(template, values, depth, only_begun=only_begun):
             return None
         shown = [
             value if template.is_quoted(index) else self._value(value, depth + 1)
@@ -75,11 +85,27 @@ class Phrases:
         ]
         return template.filled(shown)
 
+    def _is_sure(self, template: Template, values: list[str], depth: int, *, only_begun: bool) -> bool:
+        """Return whether a text is really of this template, and not somebody's sentence or a longer line."""
+        begun, weak = bool(template.literals[0].strip()), not is_recognizable(template.message)
+        if not begun and (only_begun or (template.weight < LONG and ": " in values[0])):
+            return False
+        if depth == 0 and not begun and template.weight < SURE:
+            return False
+        if weak and any("  " in value or value != value.strip() for value in values):
+            return False
+        return not weak or (depth > 0 and begun) or not any(" " in value for value in values)
+
     def _counted(self, text: str) -> str | None:
         """Return the translation of a number with its noun, such as `3 rows`."""
         found = _COUNT.match(text)
-        known = self._messages.get(f"{{n}} {found[2]}{{s}}") if found else None
-        return None if found is None or known is None else known.replace("{n}", found[1])
+        if found is None:
+            return None
+        known = self._messages.get(f"{{n}} {found[2]}{{s}}")
+        noun = self._words.get(found[2]) or self._words.get(f"{found[2]}s")
+        if known is None and noun is not None:
+            known = f"{noun} {{n}} 件"
+        return None if known is None else known.replace("{n}", found[1])
 
     def _value(self, value: str, depth: int) -> str:
         """Return what stands at a placeholder: a message, a word, a number with its noun, or a name."""
@@ -90,16 +116,26 @@ class Phrases:
         return value if done is None else f"{start}{done}{end}"
 
     def _word(self, text: str) -> str | None:
+        if text.endswith(":") and text[:-1] in self._words:
+            return f"{self._words[text[:-1]]}:"
         return self._words.get(text)
 
     def _part(self, text: str, depth: int) -> str | None:
         """Return text in this language as far as it is known; None if nothing of it is."""
         if depth > DEEPEST or not text:
             return None
-        done = self._message(text, depth)
+        done = self._message(text, depth, only_begun=True)
         if done is not None:
             return done
-        for split in (self._framed, self._cells, self._sentences, self._separated, self._glued):
+        for split in (
+            self._framed,
+            self._message,
+            self._cells,
+            self._sentences,
+            self._followed,
+            self._separated,
+            self._glued,
+        ):
             done = split(text, depth)
             if done is not None:
                 return done
@@ -114,6 +150,10 @@ class Phrases:
         label = _LABEL.match(text)
         if label and label[1] in self._words:
             return f"{self._words[label[1]]}: {self._part(label[2], depth + 1) or label[2]}"
+        code = _CODE.match(text)
+        if code:
+            inner = self._part(code[1], depth + 1)
+            return None if inner is None else f"{inner} {code[2]}"
         for pattern in (_MARK, _PLACE):
             found = pattern.match(text)
             inner = self._part(found[3], depth + 1) if found else None
@@ -154,6 +194,19 @@ class Phrases:
             index = end
         return _joined(done) if changed else None
 
+    def _followed(self, text: str, depth: int) -> str | None:
+        """Translate text that is followed by a message which begins with a comma, a semicolon or a bracket."""
+        for found in _FOLLOWS.finditer(text):
+            end = self._exact.get(text[found.start() :].strip())
+            if end is None and found.start():
+                match = self._templates.match(text[found.start() :].strip())
+                if match is not None and match[0].literals[0][:1] in (",", ";", "(", ":"):
+                    end = self._message(text[found.start() :].strip(), depth + 1)
+            if end is not None and found.start():
+                start = text[: found.start()]
+                return f"{self._value(start, depth + 1)}{end}"
+        return None
+
     def _separated(self, text: str, depth: int) -> str | None:
         for separator in _SEPARATORS:
             parts = text.split(separator)
@@ -161,8 +214,14 @@ class Phrases:
                 continue
             shown = _each(parts, lambda part: self._word(part) or self._part(part, depth + 1))
             if shown is not None:
-                return separator.join(shown)
+                return self._between(separator, all_known=not set(shown) & set(parts)).join(shown)
         return None
+
+    def _between(self, separator: str, *, all_known: bool) -> str:
+        """Return the separator as this language writes it."""
+        if separator == " and ":
+            return self._words.get("and", separator)
+        return self._words.get(separator, separator) if all_known else separator
 
     def _glued(self, text: str, depth: int) -> str | None:
         """Translate two messages that follow each other without a separator."""

@@ -9,6 +9,7 @@ from functools import cached_property
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _PART = re.compile(r"(\{\{|\}\}|\{\w+\})")
 _WORDS = re.compile(r"\w+")
+_FURTHER = re.compile(r"; | \(|, | for ")  # begins what may follow a value directly
 _LETTERS = re.compile(r"[A-Za-z]{2,}|\ba\b")
 QUOTES = "`'\"“”‘’「」『』"
 
@@ -47,7 +48,8 @@ class Template:
                 self.literals.append("")
             else:
                 self.literals[-1] += part
-        self.weight = sum(map(len, self.literals))
+        choices = (alternatives(name) or ("",) for name in self.names)
+        self.weight = sum(map(len, self.literals)) + sum(max(map(len, words)) for words in choices)
 
     def anchor(self) -> str | None:
         """Return the longest word that every message of this template has; None if there is none."""
@@ -76,11 +78,13 @@ class Template:
     def values(self, text: str) -> list[str] | None:
         """Return what stands at the placeholders of `text`; None if it isn't of this template."""
         first, last = self.literals[0], self.literals[-1]
-        if not text.startswith(first) or not text.endswith(last) or len(text) < self.weight:
+        if not text.startswith(first) or not text.endswith(last):
             return None
         if self._pattern is not None:
             found = self._pattern.fullmatch(text)
-            return None if found is None else list(found.groups())
+            return None if found is None else self._divided(list(found.groups()))
+        if len(text) < self.weight:
+            return None
         place, end, values = len(first), len(text) - len(last), []
         for literal in self.literals[1:-1]:
             next_place = text.find(literal, place, end)
@@ -88,7 +92,17 @@ class Template:
                 return None
             values.append(text[place:next_place])
             place = next_place + len(literal)
-        return [*values, text[place:end]]
+        return self._divided([*values, text[place:end]])
+
+    def _divided(self, values: list[str]) -> list[str]:
+        """Divide what stands at placeholders that follow each other directly: all of it is in the last one."""
+        for index in range(len(values) - 1):
+            together = values[index] == "" == self.literals[index + 1] and not alternatives(self.names[index])
+            if together and values[index + 1]:
+                cut = _FURTHER.search(values[index + 1], 1)
+                place = cut.start() if cut else len(values[index + 1])
+                values[index], values[index + 1] = values[index + 1][:place], values[index + 1][place:]
+        return values
 
     def is_quoted(self, index: int) -> bool:
         """Return whether the placeholder stands between quotes or inside a word: its value is a name then."""
