@@ -58,6 +58,9 @@ def _of_pages() -> Iterator[tuple[str, str]]:
     for file in sorted((*PACKAGE.rglob("*.html.j2"), *PACKAGE.rglob("page.html"))):
         for text in pages.texts(file.read_text(encoding="utf-8")):
             yield file.relative_to(ROOT).as_posix(), text
+    for file in sorted(PACKAGE.rglob("*.js")):
+        for text in pages.script_texts(file.read_text(encoding="utf-8")):
+            yield file.relative_to(ROOT).as_posix(), text
 
 
 def _of_python() -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
-"""Translate the source of a page's template: the text between its tags, and the attributes that are read out."""
+"""Translate the source of a page: the text between a template's tags, what is read out, a script's messages."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,8 @@ _BETWEEN = re.compile(
 _INLINE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _READ_OUT = re.compile(r'\b(aria-label|title|placeholder)="([^"{}]*[A-Za-z]{2}[^"{}]*)"')
 _NAMES = re.compile(r"[A-Za-z_]\w*")
+_SAID = re.compile(r'\bT\("((?:[^"\\]|\\.)+)"')  # a script's message
+NO_PHRASES = "const PHRASES = {};"
 _WORD = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -65,3 +68,18 @@ def _name(expression: str) -> str:
     called = re.match(r"\s*([a-z_]+)\(", expression)
     name = called[1] if called else words[-1] if words else "value"
     return name.lower() if name != "s" else "value"
+
+
+def script_texts(source: str) -> list[str]:
+    """Return the messages of a script: the first arguments of `T`."""
+    return [json.loads(f'"{found[1]}"') for found in _SAID.finditer(source)]
+
+
+def translated_script(source: str, translate: Callable[[str], str]) -> str:
+    """Return the script with the translations of its messages."""
+    pairs = {text: translate(text) for text in script_texts(source)}
+    known = {text: translation for text, translation in pairs.items() if translation != text}
+    if not known:
+        return source
+    table = json.dumps(known, ensure_ascii=False).replace("</", "<\\/")
+    return source.replace(NO_PHRASES, f"const PHRASES = {table};")

@@ -127,7 +127,7 @@ class ProvenanceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a report says. `checkpoints` are steps; `warnings` come first."""
+    """What a report says, and in which language. `checkpoints` are steps; `warnings` come first."""
 
     experiment: ExperimentFacts
     target: Target
@@ -142,6 +142,7 @@ class Facts:
     answers: tuple[Record, ...] = ()
     scores: Scores = field(default_factory=Scores)
     warnings: tuple[str, ...] = ()
+    language: str = "en"
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Facts:
