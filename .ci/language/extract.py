@@ -1,8 +1,8 @@
 """Bring the catalogues up to date with the source, and say what they lack.
 
-    python .ci/language/extract.py            say what is missing, left over or wrong (exit 1)
-    python .ci/language/extract.py --write    add new messages without translation, delete what is left over
-    python .ci/language/extract.py --take FILE   also take translations from FILE: lines of `message<TAB>translation`
+python .ci/language/extract.py            say what is missing, left over or wrong (exit 1)
+python .ci/language/extract.py --write    add new messages without translation, delete what is left over
+python .ci/language/extract.py --take FILE   also take translations from FILE: lines of `message<TAB>translation`
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def catalogue_path(language: str) -> Path:
 def read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return the messages and the words of a catalogue, however an editor has broken its lines."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    head, _, body = text.partition("\n\n")
+    body = text.partition("\n\n")[2]
     found = entries(_CONTINUED.sub("", body).replace('msgid ""\n"', 'msgid "'))
     return (
         {message: translation for context, message, translation in found if context != WORD},
@@ -51,9 +51,7 @@ def written(language: str, known: dict[str, str], words: dict[str, str]) -> str:
     for message, places in messages().items():
         flag = "#, python-brace-format\n" if PLACEHOLDER.search(message) else ""
         place = " ".join(one.removeprefix("pipeline/ftrun/") for one in places[:3])
-        parts.append(
-            f"#: {place}\n{flag}msgid {quoted(message)}\nmsgstr {quoted(known.get(message, ''))}\n"
-        )
+        parts.append(f"#: {place}\n{flag}msgid {quoted(message)}\nmsgstr {quoted(known.get(message, ''))}\n")
     for word in sorted(words):
         parts.append(f'msgctxt "{WORD}"\nmsgid {quoted(word)}\nmsgstr {quoted(words[word])}\n')
     return "\n".join(parts)
@@ -77,8 +75,8 @@ def faults(language: str) -> Iterator[str]:
 
 def _lost(message: str, translation: str) -> str | None:
     """Return which placeholders differ; choices such as `s` may be left out."""
-    wanted = {name for name in PLACEHOLDER.findall(message.replace("{{", "").replace("}}", ""))}
-    there = {name for name in PLACEHOLDER.findall(translation.replace("{{", "").replace("}}", ""))}
+    wanted = set(PLACEHOLDER.findall(message.replace("{{", "").replace("}}", "")))
+    there = set(PLACEHOLDER.findall(translation.replace("{{", "").replace("}}", "")))
     needed = {name for name in wanted if not alternatives(name) and name not in GRAMMAR}
     wrong = (needed - there) | (there - wanted)
     return f"the placeholders {', '.join(sorted(wrong))} differ" if wrong else None

@@ -1,9 +1,9 @@
 """Find the messages of the source: what `extract.py` writes to the catalogue.
 
-A message is a string constant with two words, or an f-string with one, wherever it stands, and the words that
-`counted` counts. Of an f-string each `{expression}` becomes `{name}`; a choice between two words, such as
-`{'' if n == 1 else 's'}`, becomes `{s}` or `{is_or_are}`. The help of commands, the text of page templates and
-the messages of click (`click.txt`) are messages too.
+A message is a string constant with two words, or an f-string with one, wherever it stands, and the words
+that `counted` counts. Of an f-string each `{expression}` becomes `{name}`; a choice between two words, such
+as `{'' if n == 1 else 's'}`, becomes `{s}` or `{is_or_are}`. The help of commands, the text of page templates
+and scripts, and the messages of click (`click.txt`) are messages too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ NOT_TEXT = re.compile(
     r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|PRAGMA|ALTER|BEGIN|DROP|WITH|WHERE|ORDER BY)\b"
     r"|\\[sdwbS]|\(\?|^<|</|^\s*(import|from|def|class) |\{\{%|default-src|; charset=|^Bearer |/\*"
 )
-NOT_MESSAGES = {"compile", "search", "match", "sub", "fullmatch", "findall", "execute", "executemany", "debug"}
+NOT_MESSAGES = {
+    "compile",
+    "search",
+    "match",
+    "sub",
+    "fullmatch",
+    "findall",
+    "execute",
+    "executemany",
+    "debug",
+}
 ALTERNATIVE = re.compile(r"[A-Za-z']*")
 
 
@@ -79,7 +89,7 @@ class _Reader(ast.NodeVisitor):
 
     def add(self, text: str) -> None:
         """Keep a text with two words, or with a word and a placeholder."""
-        text = text.strip()
+        text = re.sub(r"</?title>", "", text).strip()
         plain = re.sub(r"\{\w*\}", " ", text)
         needed = 2 if plain == text else 1
         if len(WORD.findall(plain)) >= needed and " " in text and not NOT_TEXT.search(text):
@@ -100,7 +110,7 @@ class _Reader(ast.NodeVisitor):
             self.visit(one)
         self._body(node.body)
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]  # noqa: N815
+    visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]
 
     def _body(self, body: list[ast.stmt]) -> None:
         for one in body:
@@ -187,11 +197,18 @@ def _name(node: ast.expr) -> str:
         name = node.attr
     elif isinstance(node, ast.Call):
         name = _name(node.func)
-        if name in ("visible", "str", "shown", "inline", "code", "sorted", "join", "repr", "quoted") and node.args:
+        if (
+            name in ("visible", "str", "shown", "inline", "code", "sorted", "join", "repr", "quoted")
+            and node.args
+        ):
             name = _name(node.args[0])
     elif isinstance(node, ast.Subscript):
         inner = node.slice
-        name = inner.value if isinstance(inner, ast.Constant) and isinstance(inner.value, str) else _name(node.value)
+        name = (
+            inner.value
+            if isinstance(inner, ast.Constant) and isinstance(inner.value, str)
+            else _name(node.value)
+        )
     else:
         name = "value"
     name = re.sub(r"\W", "_", name).strip("_").lower()

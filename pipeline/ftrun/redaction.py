@@ -119,11 +119,12 @@ class _Stream:
     Everything else is passed on to the stream.
     """
 
-    def __init__(self, stream: TextIO, translate: Callable[[str], str]) -> None:
+    def __init__(self, stream: TextIO, translate: Callable[[str], str] | None) -> None:
         self._stream, self._translate = stream, translate
 
     def write(self, text: str) -> int:
-        self._stream.write(escape_controls(self._translate(hide(text))))
+        shown = hide(text)
+        self._stream.write(escape_controls(self._translate(shown) if self._translate else shown))
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
@@ -135,7 +136,7 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def safe_output(translate: Callable[[str], str] = str) -> Iterator[None]:
+def safe_output(translate: Callable[[str], str] | None = None) -> Iterator[None]:
     """Let stdout and stderr hide secrets, translate messages and escape control characters in this block.
 
     What their encoding lacks is written as an escape such as `\\u2713`: printing must not end a run.

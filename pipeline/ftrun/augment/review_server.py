@@ -143,7 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, make())
         except FtrunError as error:
             status = 409 if isinstance(error, DecisionError) else 400
-            self._json(status, {"error": localized(str(error)), "hint": localized(error.problem.hint or "") or None})
+            self._json(
+                status, {"error": localized(str(error)), "hint": localized(error.problem.hint or "") or None}
+            )
         except OSError as error:  # a full disk, a file without permission: the person must know
             self._json(500, {"error": localized(f"nothing was saved: {error.strerror}: {error.filename}")})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
@@ -12,7 +12,7 @@ from ftrun.text import display_width
 
 
 class LocalizedHelp(click.HelpFormatter):
-    """Writes help as click does; in a language without spaces, lines are broken between any two characters."""
+    """Writes help as click does; lines of a language without spaces are broken between any two characters."""
 
     def __init__(
         self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None
@@ -45,10 +45,11 @@ class LocalizedHelp(click.HelpFormatter):
                 self.write(f"{'':>{self.current_indent}}{line}\n")
         return None
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write options or commands with their help."""
         if self._language == ENGLISH:
             return super().write_dl(rows, col_max, col_spacing)
+        rows = list(rows)
         column = min(max((display_width(name) for name, _ in rows), default=0), col_max) + col_spacing
         for name, text in rows:
             start = f"{'':>{self.current_indent}}{name}"
@@ -80,7 +81,7 @@ def wrapped(text: str, room: int) -> list[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Return the pieces between which a line may be broken: words with the space after them, wide characters."""
+    """Return the pieces between which a line may be broken: words with their space, wide characters."""
     pieces: list[str] = []
     for character in text:
         joins = pieces and display_width(character) < 2 and not pieces[-1].endswith(" ")

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 import ftrun
-from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.help_text import LocalizedHelp
+from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.output import report_failure
 from ftrun.errors import InterruptError
 from ftrun.language import ENGLISH, localized, screen_language
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _open_closed()
     click.Context.formatter_class = LocalizedHelp
     english = "--json" in words or screen_language() == ENGLISH  # what programs read stays English
-    with safe_output(str if english else localized):
+    with safe_output(None if english else localized):
         try:
             code = _code_of(words)
         except OSError:  # while a failure was printed: the reader has gone, or the disk is full

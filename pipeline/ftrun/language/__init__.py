@@ -1,4 +1,4 @@
-"""Show messages in the user's language. English is their canonical form: what is stored or sent stays English.
+"""Show messages in the user's language. English is their canonical form: it is what is stored and sent.
 
 A finished message is recognized by the catalogue's templates (`ja.po`) when it is printed. What no template
 knows is shown as it is.
@@ -29,6 +29,11 @@ def localized(text: str, language: str | None = None) -> str:
     """Return a finished English message in `language` (default: the screen's); unknown text as it is."""
     language = language or screen_language()
     return text if language == ENGLISH else phrases_of(language).shown(text)
+
+
+def localized_part(text: str, language: str) -> str:
+    """Return a part of a text of our own, such as a cell of a table, in a language."""
+    return text if language == ENGLISH else phrases_of(language).part(text)
 
 
 def phrase(message: str, language: str) -> str:

@@ -1,4 +1,4 @@
-"""Translate the source of a page: the text between a template's tags, what is read out, a script's messages."""
+"""Translate the source of a page: the text between tags, what is read out, the messages of a script."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _BETWEEN = re.compile(
 _INLINE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _READ_OUT = re.compile(r'\b(aria-label|title|placeholder)="([^"{}]*[A-Za-z]{2}[^"{}]*)"')
 _NAMES = re.compile(r"[A-Za-z_]\w*")
+_CONSTANT = re.compile(r'"([^"]*)"')
 _SAID = re.compile(r'\bT\("((?:[^"\\]|\\.)+)"')  # a script's message
 NO_PHRASES = "const PHRASES = {};"
 _WORD = re.compile(r"[A-Za-z]{2,}")
@@ -22,8 +23,15 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 def texts(source: str) -> Iterator[str]:
     """Yield the messages of a template: `{name}` stands for an expression."""
     found: list[str] = []
-    translated(source, lambda message: found.append(message) or message)
+
+    def keep(message: str) -> str:
+        found.append(message)
+        return message
+
+    translated(source, keep)
     yield from found
+    for expression in _INLINE.finditer(source):
+        yield from (text.strip() for text in _CONSTANT.findall(expression[1]) if text.strip().count(" "))
 
 
 def translated(source: str, translate: Callable[[str], str]) -> str:

@@ -1,4 +1,4 @@
-"""Translate what is printed: a message, or a line that is put together from labels, places, cells and messages."""
+"""Translate what is printed: a message, or a line made of labels, places, cells and messages."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ _QUESTION = re.compile(r"^(.*\S)( \[[yYnN]/[yYnN]\]:?)$", re.DOTALL)
 _LABEL = re.compile(r"^([A-Za-z][a-z]+|ERROR|Error): (.+)$", re.DOTALL)
 _MARK = re.compile(r"^([^\w\s`'\"“(\[{<$@/.,;:-]|[-*#>]+)(\s+)(.+)$", re.DOTALL)
 _PLACE = re.compile(r"^(\S.*?:\d+(?::\d+)?)(: )(.+)$", re.DOTALL)
+_NUMBER = re.compile(r"^([A-Za-z][a-z ]*[a-z]) ([\d.,%–]+)$")
 _CODE = re.compile(r"^(.+\S) (\[[a-z_]+\])$", re.DOTALL)
 _FOLLOWS = re.compile(r"(?=, |; | \(|: )")
 _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
 _CELLS = re.compile(r"( {2,}|\t)")
-_SEPARATORS = (" · ", "; ", ", ", ": ", " and ")
+_SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
+NUMBERS = ("n", "number", "len", "count", "passed", "judged")  # placeholders that stand for numbers
 LONG = 24  # characters: a template with more of its own may begin with any value
 
 
@@ -60,6 +62,10 @@ class Phrases:
             return f"{start}{whole}{end}"
         return "".join(self._line(line) for line in text.splitlines(keepends=True))
 
+    def part(self, text: str) -> str:
+        """Return a part of a text of our own, such as a cell: a word, a number with its noun, a message."""
+        return self._value(text, 1)
+
     def _line(self, line: str) -> str:
         start, core, end = _spaces(line)
         label = self._word(core) if core.endswith(":") else None
@@ -73,28 +79,17 @@ class Phrases:
         exact = self._exact.get(text) or self._counted(text)
         if exact is not None:
             return exact
-        found = self._templates.match(text)
+        found = self._templates.match(
+            text, lambda one, values: _is_sure(one, values, depth, only_begun=only_begun)
+        )
         if found is None:
             return None
         template, values = found
-        if not self._is_sure(template, values, depth, only_begun=only_begun):
-            return None
         shown = [
             value if template.is_quoted(index) else self._value(value, depth + 1)
             for index, value in enumerate(values)
         ]
         return template.filled(shown)
-
-    def _is_sure(self, template: Template, values: list[str], depth: int, *, only_begun: bool) -> bool:
-        """Return whether a text is really of this template, and not somebody's sentence or a longer line."""
-        begun, weak = bool(template.literals[0].strip()), not is_recognizable(template.message)
-        if not begun and (only_begun or (template.weight < LONG and ": " in values[0])):
-            return False
-        if depth == 0 and not begun and template.weight < SURE:
-            return False
-        if weak and any("  " in value or value != value.strip() for value in values):
-            return False
-        return not weak or (depth > 0 and begun) or not any(" " in value for value in values)
 
     def _counted(self, text: str) -> str | None:
         """Return the translation of a number with its noun, such as `3 rows`."""
@@ -108,12 +103,14 @@ class Phrases:
         return None if known is None else known.replace("{n}", found[1])
 
     def _value(self, value: str, depth: int) -> str:
-        """Return what stands at a placeholder: a message, a word, a number with its noun, or a name."""
+        """Return the value of a placeholder: a message, a word, a number with its noun, or a name."""
         start, core, end = _spaces(value)
         if not core or core[0] in QUOTES or depth > DEEPEST or _WIDE.search(core[:1]):
             return value
         done = self._word(core) or self._part(core, depth)
-        return value if done is None else f"{start}{done}{end}"
+        if done is None:
+            return value
+        return f"{'' if start == ' ' else start}{done}{end}"  # Japanese needs no space between two phrases
 
     def _word(self, text: str) -> str | None:
         if text.endswith(":") and text[:-1] in self._words:
@@ -195,17 +192,19 @@ class Phrases:
         return _joined(done) if changed else None
 
     def _followed(self, text: str, depth: int) -> str | None:
-        """Translate text that is followed by a message which begins with a comma, a semicolon or a bracket."""
+        """Translate text and a message behind it that begins with a comma, a semicolon or a bracket."""
         for found in _FOLLOWS.finditer(text):
             end = self._exact.get(text[found.start() :].strip())
             if end is None and found.start():
-                match = self._templates.match(text[found.start() :].strip())
-                if match is not None and match[0].literals[0][:1] in (",", ";", "(", ":"):
-                    end = self._message(text[found.start() :].strip(), depth + 1)
+                end = self._continued(text[found.start() :].strip(), depth)
             if end is not None and found.start():
                 start = text[: found.start()]
                 return f"{self._value(start, depth + 1)}{end}"
         return None
+
+    def _continued(self, text: str, depth: int) -> str | None:
+        found = self._templates.match(text, lambda one, _values: one.literals[0][:1] in (",", ";", "(", ":"))
+        return None if found is None else self._message(text, depth + 1)
 
     def _separated(self, text: str, depth: int) -> str | None:
         for separator in _SEPARATORS:
@@ -227,12 +226,39 @@ class Phrases:
         """Translate two messages that follow each other without a separator."""
         if len(text) > 300:
             return None
+        number = _NUMBER.match(text)
+        name = number and (self._word(number[1]) or self._exact.get(number[1]))
+        if number and name:
+            return f"{name} {number[2]}"
         for found in re.finditer(" ", text):
             first = self._message(text[: found.start()], depth + 1)
             second = self._message(text[found.end() :], depth + 1) if first is not None else None
             if first is not None and second is not None:
                 return f"{first} {second}"
         return None
+
+
+def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: bool) -> bool:
+    """Return whether a text is really of this template, and not somebody's sentence or a longer line."""
+    begun = bool(template.literals[0].strip())
+    if only_begun and (not begun or template.is_weak):
+        return False
+    if not begun and template.weight < LONG and ": " in values[0]:
+        return False
+    if depth == 0 and not begun and template.weight < SURE:
+        return False
+    if not template.is_weak:
+        return True
+    if any("  " in value or value != value.strip() for value in values):
+        return False
+    if any(
+        name in NUMBERS and not value[:1].isdigit()
+        for name, value in zip(template.names, values, strict=True)
+    ):
+        return False
+    if depth > 0 and template.literals[0].rstrip()[-1:] in (*QUOTES, ":"):
+        return True
+    return all(value.count(" ") <= (depth > 0 and begun) for value in values)
 
 
 def _each(parts: list[str], translate: Callable[[str], str | None]) -> list[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -25,7 +25,7 @@ def is_recognizable(message: str) -> bool:
 
 
 def alternatives(name: str) -> tuple[str, ...] | None:
-    """Return the words that a placeholder such as `s` or `is_or_are` stands for; None: it stands for anything."""
+    """Return the words that a placeholder such as `s` or `is_or_are` stands for; None: anything."""
     if name == "s":
         return ("", "s")
     return tuple(name.split("_or_", 1)) if "_or_" in name else None
@@ -64,6 +64,11 @@ class Template:
         return max(found, key=len, default=None)
 
     @cached_property
+    def is_weak(self) -> bool:
+        """Return whether it has too few words of its own to be recognized everywhere."""
+        return not is_recognizable(self.message)
+
+    @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
         """Return the pattern of a template with choices; the others are matched without one."""
         kinds = [alternatives(name) for name in self.names]
@@ -76,7 +81,7 @@ class Template:
         return re.compile("".join(parts), re.DOTALL)
 
     def values(self, text: str) -> list[str] | None:
-        """Return what stands at the placeholders of `text`; None if it isn't of this template."""
+        """Return what `text` has for the placeholders; None if it isn't of this template."""
         first, last = self.literals[0], self.literals[-1]
         if not text.startswith(first) or not text.endswith(last):
             return None
@@ -95,7 +100,7 @@ class Template:
         return self._divided([*values, text[place:end]])
 
     def _divided(self, values: list[str]) -> list[str]:
-        """Divide what stands at placeholders that follow each other directly: all of it is in the last one."""
+        """Divide the value of placeholders that follow each other directly: the last one has all of it."""
         for index in range(len(values) - 1):
             together = values[index] == "" == self.literals[index + 1] and not alternatives(self.names[index])
             if together and values[index + 1]:
@@ -107,7 +112,7 @@ class Template:
     def is_quoted(self, index: int) -> bool:
         """Return whether the placeholder stands between quotes or inside a word: its value is a name then."""
         before, after = self.literals[index][-1:], self.literals[index + 1][:1]
-        return before in QUOTES and before != "" or (before + after).replace(" ", "")[:1] in tuple("/.[#@")
+        return (before in QUOTES and before != "") or (before + after).replace(" ", "")[:1] in tuple("/.[#@")
 
     def filled(self, values: list[str]) -> str:
         """Return the translation with these values."""
@@ -127,19 +132,21 @@ class Templates:
         for one in templates:
             self._by_word.setdefault(one.anchor(), []).append(one)
 
-    def match(self, text: str) -> tuple[Template, list[str]] | None:
-        """Return the template with the most text of its own that fits, and its values."""
+    def match(
+        self, text: str, accept: Callable[[Template, list[str]], bool] = lambda *_: True
+    ) -> tuple[Template, list[str]] | None:
+        """Return the template with the most text of its own that fits and is accepted, and its values."""
         best: tuple[Template, list[str]] | None = None
         for word in (*{*_WORDS.findall(text)}, None):
             for one in self._by_word.get(word, ()):
                 if best is not None and not _better(one, best[0]):
                     continue
                 values = one.values(text)
-                if values is not None:
+                if values is not None and accept(one, values):
                     best = one, values
         return best
 
 
 def _better(one: Template, other: Template) -> bool:
-    """Return whether a template says more by itself; of equals the first by its text, so that it never varies."""
+    """Return whether a template says more by itself; of equals the last in the alphabet."""
     return (one.weight, -len(one.names), one.message) > (other.weight, -len(other.names), other.message)

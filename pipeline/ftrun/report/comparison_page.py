@@ -9,7 +9,7 @@ from pathlib import Path
 import ftrun
 from ftrun.cost.amounts import money
 from ftrun.files import write_atomic
-from ftrun.language import ENGLISH, localized, phrase
+from ftrun.language import ENGLISH, localized, localized_part, phrase
 from ftrun.report.comparison import Comparison, EntryFacts, tone
 from ftrun.report.localizing import answers_in, data_language, question_texts
 from ftrun.report.markdown import answers_blocks, code, inline, table
@@ -68,7 +68,7 @@ def _in(comparison: Comparison, language: str) -> Comparison:
 def _rows(comparison: Comparison, language: str) -> list[tuple[str, list[str]]]:
     """Return the rows of the table of models."""
     return [
-        (phrase(name, language), [localized(value(entry), language) for entry in comparison.entries])
+        (phrase(name, language), [localized_part(value(entry), language) for entry in comparison.entries])
         for name, value in ROWS
     ]
 
@@ -85,7 +85,9 @@ def _blocks(comparison: Comparison, language: str) -> Iterator[str]:
         rows = [[inline(one.name), *map(_value, one.values)] for one in comparison.differing]
         yield table(["", *letters], rows)
     yield phrase("## The models", language)
-    yield table(["", *letters], [[name, *map(inline, values)] for name, values in _rows(comparison, language)])
+    yield table(
+        ["", *letters], [[name, *map(inline, values)] for name, values in _rows(comparison, language)]
+    )
     same = [one for one in comparison.same if one.values[0] is not None]
     if same:
         names = ", ".join(f"{inline(one.name)} {_value(one.values[0])}" for one in same)

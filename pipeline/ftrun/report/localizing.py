@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ftrun.evaluation.answers import Record
-from ftrun.language import ENGLISH, localized
+from ftrun.language import ENGLISH, localized, localized_part
 from ftrun.report.facts import Facts, ProblemFacts
 from ftrun.report.words import language as language_of
 
@@ -41,7 +41,9 @@ def in_language(facts: Facts) -> Facts:
     return replace(
         facts,
         warnings=tuple(localized(one, facts.language) for one in facts.warnings),
-        data=replace(facts.data, problems=tuple(_problem(one, facts.language) for one in facts.data.problems)),
+        data=replace(
+            facts.data, problems=tuple(_problem(one, facts.language) for one in facts.data.problems)
+        ),
         answers=answers_in(facts.answers, facts.language),
     )
 
@@ -62,7 +64,7 @@ def drawing_in(drawing: Markup | None, language: str) -> Markup | None:
         return drawing
     text = str(drawing)
     for pattern in (_SVG_TEXT, _SVG_LABEL):
-        text = pattern.sub(lambda found: localized(found[0], language), text)
+        text = pattern.sub(lambda found: localized_part(found[0], language), text)
     return Markup(text)  # noqa: S704 - numbers and words of our own alone
 
 

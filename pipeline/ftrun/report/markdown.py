@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
-from ftrun.language import localized, phrase
+from ftrun.language import localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
@@ -73,7 +73,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool =
 
 def _said(language: str) -> Say:
     """Return the function that puts our own words into a language."""
-    return lambda text: localized(known, language) if (known := phrase(text, language)) == text else known
+    return lambda text: (
+        localized_part(known, language) if (known := phrase(text, language)) == text else known
+    )
 
 
 def _head(facts: Facts) -> Iterator[str]:
@@ -131,9 +133,7 @@ def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str |
     flip = [f"**{say(f'{asked.flip} by fine-tuning')}**"] if asked.flip else []
     recall = [f"*{say('recall: this question is in the training data')}*"] if asked.recall else []
     head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *recall, *flip])
-    cells = (
-        _cell(answers[candidate], say) if candidate in answers else "" for candidate in candidates
-    )
+    cells = (_cell(answers[candidate], say) if candidate in answers else "" for candidate in candidates)
     return [head, *cells]
 
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ftrun.evaluation.answers import Record
-from ftrun.language import ENGLISH, localized, phrase
+from ftrun.language import ENGLISH, localized, localized_part, phrase
 from ftrun.language.pages import translated, translated_script
 from ftrun.redaction import hide, hide_in
 from ftrun.report import words
@@ -51,8 +51,8 @@ def rendered(
         return text if language == ENGLISH else translated(text, lambda one: phrase(one, language))
 
     def shown(value: Any) -> Any:
-        """Mask secrets, as once escaped, a key with a `<` would not be recognized, and translate our words."""
-        return localized(hide(value), language) if type(value) is str else value
+        """Translate, and mask secrets: once escaped, a key with a `<` would not be recognized."""
+        return localized_part(hide(value), language) if type(value) is str else value
 
     environment = Environment(
         autoescape=True,
