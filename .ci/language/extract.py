@@ -2,7 +2,7 @@
 
 python .ci/language/extract.py            say what is missing, left over or wrong (exit 1)
 python .ci/language/extract.py --write    add new messages without translation, delete what is left over
-python .ci/language/extract.py --take FILE   also take translations from FILE: lines of `message<TAB>translation`
+python .ci/language/extract.py --take FILE   the same, with lines of FILE: message<TAB>translation
 """
 
 from __future__ import annotations

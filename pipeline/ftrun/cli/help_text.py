@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-from ftrun.language import ENGLISH, localized, phrase, screen_language
+from ftrun.language import ENGLISH, begun, localized, phrase, screen_language
 from ftrun.text import display_width
 
 
@@ -63,7 +63,7 @@ class LocalizedHelp(click.HelpFormatter):
         return None
 
     def _translated(self, text: str) -> str:
-        return localized(text, self._language)
+        return localized(begun(text, self._language), self._language)
 
 
 def wrapped(text: str, room: int) -> list[str]:

@@ -36,6 +36,11 @@ def localized_part(text: str, language: str) -> str:
     return text if language == ENGLISH else phrases_of(language).part(text)
 
 
+def begun(text: str, language: str) -> str:
+    """Return the whole message of one that was cut to `text`."""
+    return text if language == ENGLISH else phrases_of(language).begun(text)
+
+
 def phrase(message: str, language: str) -> str:
     """Return the translation of a message with `{name}` placeholders, which stay in it."""
     return message if language == ENGLISH else phrases_of(language).template(message)

@@ -62,6 +62,13 @@ class Phrases:
             return f"{start}{whole}{end}"
         return "".join(self._line(line) for line in text.splitlines(keepends=True))
 
+    def begun(self, text: str) -> str:
+        """Return the message that begins as this one, which was cut, does."""
+        start = text.removesuffix("...")
+        if text in self._exact or len(start) < LONG:
+            return text
+        return next((one for one in self._exact if one.startswith(start)), text)
+
     def part(self, text: str) -> str:
         """Return a part of a text of our own, such as a cell: a word, a number with its noun, a message."""
         return self._value(text, 1)
@@ -212,6 +219,8 @@ class Phrases:
             if len(parts) == 1:
                 continue
             shown = _each(parts, lambda part: self._word(part) or self._part(part, depth + 1))
+            if shown is None and separator == " and " and depth > 0 and not any(" " in one for one in parts):
+                shown = parts  # a list of names
             if shown is not None:
                 return self._between(separator, all_known=not set(shown) & set(parts)).join(shown)
         return None
