@@ -26,7 +26,7 @@ _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
 _CELLS = re.compile(r"( {2,}|\t)")
 _SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
-NUMBERS = ("n", "number", "len", "count", "passed", "judged")  # placeholders that stand for numbers
+NUMBERS = ("n", "number", "rows", "len", "count", "passed", "judged")  # placeholders that stand for numbers
 LONG = 24  # characters: a template with more of its own may begin with any value
 
 
@@ -256,18 +256,22 @@ def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: b
         return False
     if depth == 0 and not begun and template.weight < SURE:
         return False
-    if not template.is_weak:
-        return True
+    return not template.is_weak or _is_sure_if_weak(template, values, depth)
+
+
+def _is_sure_if_weak(template: Template, values: list[str], depth: int) -> bool:
+    """Return the same of a template with one word: its values then are short, or a number is where one must be."""
     if any("  " in value or value != value.strip() for value in values):
         return False
-    if any(
-        name in NUMBERS and not value[:1].isdigit()
-        for name, value in zip(template.names, values, strict=True)
-    ):
+    numbers = [value[:1].isdigit() for name, value in zip(template.names, values, strict=True) if name in NUMBERS]
+    if numbers and not all(numbers):
         return False
-    if depth > 0 and template.literals[0].rstrip()[-1:] in (*QUOTES, ":"):
+    if (depth > 0 and template.literals[0].rstrip()[-1:] in (*QUOTES, ":")) or (
+        numbers and template.weight >= SURE
+    ):
         return True
-    return all(value.count(" ") <= (depth > 0 and begun) for value in values)
+    most = 1 if depth > 0 and template.literals[0].strip() else 0
+    return all(value.count(" ") <= most for value in values)
 
 
 def _each(parts: list[str], translate: Callable[[str], str | None]) -> list[str] | None:

@@ -118,10 +118,11 @@ class Template:
         """Return the translation with these values."""
         known = dict(zip(self.names, values, strict=True))
         parts = _PART.split(self.translation)
-        return "".join(
+        text = "".join(
             part[0] if part in ("{{", "}}") else known.get(part[1:-1], part) if part[:1] == "{" else part
             for part in parts
         )
+        return text.replace("） ", "）")
 
 
 class Templates:
