@@ -47,7 +47,7 @@ test-newest: ## run the tests with the newest versions of everything, in .venv-n
 coverage: $(VENV)/.test-ready ## run the tests and say how much of the package they run in their own processes
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup --cov --cov-report=term
 
-lint: $(VENV)/.lint-ready ## check style, types, dependencies and English (.ci/english lists words and phrases)
+lint: $(VENV)/.lint-ready ## check style, types, dependencies, English and translations
 	$(BIN)/ruff check pipeline tests benchmarks .ci
 	$(BIN)/ruff format --check pipeline tests benchmarks .ci
 	$(BIN)/mypy
@@ -55,6 +55,7 @@ lint: $(VENV)/.lint-ready ## check style, types, dependencies and English (.ci/e
 	$(BIN)/deptry pipeline
 	$(BIN)/codespell -D .ci/english/words.txt -D - $(PROSE)
 	$(BIN)/python .ci/english/check.py
+	$(BIN)/python .ci/language/extract.py
 
 format: $(VENV)/.lint-ready ## format the code
 	$(BIN)/ruff check --fix pipeline tests benchmarks .ci

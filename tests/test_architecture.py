@@ -33,6 +33,7 @@ LAYERS = (
     "user_dirs processes installation",
     "files",
     "redaction waiting",
+    "language",
     "text text_language",
     "errors",
 )

@@ -11,7 +11,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TextIO
 from urllib.parse import quote
 
@@ -114,16 +114,17 @@ def hide_in_bytes(data: bytes) -> bytes:
 
 
 class _Stream:
-    """A text stream that hides secrets and escapes control characters in what is written to it.
+    """A text stream that hides secrets, translates messages and escapes control characters.
 
     Everything else is passed on to the stream.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, translate: Callable[[str], str] | None) -> None:
+        self._stream, self._translate = stream, translate
 
     def write(self, text: str) -> int:
-        self._stream.write(escape_controls(hide(text)))
+        shown = hide(text)
+        self._stream.write(escape_controls(self._translate(shown) if self._translate else shown))
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
@@ -135,8 +136,8 @@ class _Stream:
 
 
 @contextlib.contextmanager
-def safe_output() -> Iterator[None]:
-    """Let stdout and stderr hide secrets and escape control characters while the block runs.
+def safe_output(translate: Callable[[str], str] | None = None) -> Iterator[None]:
+    """Let stdout and stderr hide secrets, translate messages and escape control characters in this block.
 
     What their encoding lacks is written as an escape such as `\\u2713`: printing must not end a run.
     """
@@ -145,7 +146,7 @@ def safe_output() -> Iterator[None]:
         if isinstance(stream, io.TextIOWrapper):
             with contextlib.suppress(OSError):  # its position can't be read: leave it as it is
                 stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = _Stream(sys.stdout), _Stream(sys.stderr)
+    sys.stdout, sys.stderr = _Stream(sys.stdout, translate), _Stream(sys.stderr, translate)
     try:
         yield
     finally:

@@ -1,4 +1,6 @@
 "use strict";
+const PHRASES = {};
+const T = (text, values = {}) => (PHRASES[text] ?? text).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 // Whatever comes from rows or models goes into textContent or value: it never becomes markup.
 const $ = (id) => document.getElementById(id);
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
@@ -18,7 +20,7 @@ async function call(path, body) {
   try {
     answer = await fetch(path, how);
   } catch {
-    throw new Error("ftrun review is no longer running. Start it again; your decisions are saved.");
+    throw new Error(T("ftrun review is no longer running. Start it again; your decisions are saved."));
   }
   const found = await answer.json();
   if (!answer.ok) throw new Error([found.error, found.hint].filter(Boolean).join(" "));
@@ -67,7 +69,7 @@ function row(name, entry) {
   area.value = entry.new[name];
   area.name = name;
   area.dir = "auto";
-  area.setAttribute("aria-label", `new ${name}`);
+  area.setAttribute("aria-label", T("new {name}", { name }));
   const mark = () => area.classList.toggle("changed", area.value !== (entry.old[name] ?? ""));
   area.addEventListener("input", mark);
   mark();
@@ -78,24 +80,24 @@ function row(name, entry) {
 
 function draw() {
   const entry = entries[at], list = shown();
-  $("title").textContent = `Review: ${facts.experiment}`;
+  $("title").textContent = T("Review: {experiment}", { experiment: facts.experiment });
   const decided = entries.length - waiting();
-  $("counts").textContent = `${waiting()} pending, ${decided} decided`;
+  $("counts").textContent = T("{pending} pending, {decided} decided", { pending: waiting(), decided });
   const done = !entry || (!waiting() && !$("all").checked);
   $("entry").hidden = done;
   $("done").hidden = !done;
   if (done) {
     const approved = entries.filter((one) => one.status === "approved").length;
     $("how").textContent = !approved ? "" : facts.source_line
-      ? `${approved} approved rows are in ${facts.training_file}. To train on them, add this to data.sources: ${facts.source_line}`
-      : `${approved} approved rows are in ${facts.training_file}, which is a source: the next run trains on them.`;
+      ? T("{approved} approved rows are in {file}. To train on them, add this to data.sources: {line}", { approved, file: facts.training_file, line: facts.source_line })
+      : T("{approved} approved rows are in {file}, which is a source: the next run trains on them.", { approved, file: facts.training_file });
     return;
   }
   const origin = (entry.origin ?? []).map((one) => `${one.file}:${one.line}`).join(", ");
   const made = entry.made ?? {};
-  const parts = [`${list.indexOf(entry) + 1} of ${list.length}`, entry.status, entry.kind, entry.id, origin && `from ${origin}`];
-  show($("about"), [...parts, made.model && `by ${made.model}`, made.time].filter(Boolean).join(" · "));
-  $("left").textContent = entry.kind === "failure" ? "what the tuned model said" : entry.kind === "new" ? "one of the rows shown to the model" : "old";
+  const parts = [T("{at} of {count}", { at: list.indexOf(entry) + 1, count: list.length }), entry.status, entry.kind, entry.id, origin && T("from {origin}", { origin })];
+  show($("about"), [...parts, made.model && T("by {model}", { model: made.model }), made.time].filter(Boolean).join(" · "));
+  $("left").textContent = entry.kind === "failure" ? T("what the tuned model said") : entry.kind === "new" ? T("one of the rows shown to the model") : T("old");
   show($("note"), entry.note ?? "");
   $("note").hidden = !entry.note;
   $("texts").replaceChildren(...Object.keys(entry.new).map((name) => row(name, entry)));
@@ -141,7 +143,7 @@ for (const [id, act] of Object.entries({ approve: KEYS.a, reject: KEYS.r, undo: 
 $("all").addEventListener("change", draw);
 $("close").addEventListener("click", async () => {
   try { await call("/api/close", {}); } catch (error) { return say(error.message); }
-  document.querySelector("main").textContent = "Review ended. You can close this page.";
+  document.querySelector("main").textContent = T("Review ended. You can close this page.");
 });
 
 async function load() {

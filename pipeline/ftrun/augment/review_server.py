@@ -22,6 +22,8 @@ from urllib.parse import unquote
 from ftrun.augment.entries import STATUSES, counts
 from ftrun.augment.review_file import ReviewFile, as_json
 from ftrun.errors import DecisionError, FtrunError, UsageError
+from ftrun.language import localized, phrase, screen_language
+from ftrun.language.pages import translated, translated_script
 
 LARGEST_BODY = 1_000_000  # bytes
 ENTRIES = "/api/entries"
@@ -37,7 +39,7 @@ class ReviewServer(ThreadingHTTPServer):
         self.review, self.facts = review, facts
         self.token = secrets.token_urlsafe(32)
         self.failure: BaseException | None = None
-        self.page, self.policy = _page()
+        self.page, self.policy = _page(screen_language())
 
     @property
     def url(self) -> str:
@@ -141,9 +143,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, make())
         except FtrunError as error:
             status = 409 if isinstance(error, DecisionError) else 400
-            self._json(status, {"error": str(error), "hint": error.problem.hint})
+            self._json(
+                status, {"error": localized(str(error)), "hint": localized(error.problem.hint or "") or None}
+            )
         except OSError as error:  # a full disk, a file without permission: the person must know
-            self._json(500, {"error": f"nothing was saved: {error.strerror}: {error.filename}"})
+            self._json(500, {"error": localized(f"nothing was saved: {error.strerror}: {error.filename}")})
 
     def _json(self, status: int, value: Any) -> None:
         self._send(status, json.dumps(value, ensure_ascii=False).encode(), "application/json")
@@ -168,12 +172,15 @@ class _Handler(BaseHTTPRequestHandler):
         return "ftrun"
 
 
-def _page() -> tuple[bytes, str]:
-    """Return the page, and the policy that allows only its own style and script."""
+def _page(language: str) -> tuple[bytes, str]:
+    """Return the page in a language, and the policy that allows only its own style and script."""
     folder = files("ftrun.augment")
     html, style, script = (
         (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
     )
+    html = html.replace('<html lang="en">', f'<html lang="{language}">')
+    html = translated(html, lambda one: phrase(one, language))
+    script = translated_script(script, lambda one: phrase(one, language))
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; connect-src 'self'; "
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

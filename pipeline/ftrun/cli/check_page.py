@@ -14,6 +14,7 @@ from ftrun.data.pipeline.checking import CheckResult
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.files import write_atomic
+from ftrun.language import screen_language
 from ftrun.report import Facts
 
 MOST_PROBLEMS = 500  # on the page
@@ -40,6 +41,7 @@ def _facts(experiment: Experiment, result: CheckResult, folder: Path) -> Facts:
             },
             "target": experiment.target,
             "status": "checked",
+            "language": screen_language(),
             "provenance": {
                 "ftrun": ftrun.__version__,
                 "python": platform.python_version(),

@@ -13,9 +13,11 @@ import click
 from click.exceptions import NoSuchCommand
 
 import ftrun
+from ftrun.cli.help_text import LocalizedHelp
 from ftrun.cli.interrupts import heed_signals
 from ftrun.cli.output import report_failure
 from ftrun.errors import InterruptError, UsageError
+from ftrun.language import ENGLISH, localized, screen_language
 from ftrun.redaction import safe_output
 
 if TYPE_CHECKING:
@@ -155,7 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with a documented code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed()
-    with safe_output():
+    click.Context.formatter_class = LocalizedHelp
+    english = "--json" in words or screen_language() == ENGLISH  # what programs read stays English
+    with safe_output(None if english else localized):
         try:
             code = _code_of(words)
         except OSError:  # while a failure was printed: the reader has gone, or the disk is full

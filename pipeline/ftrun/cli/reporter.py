@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from ftrun.cost.amounts import cost_words
+from ftrun.language import localized
 from ftrun.text import display_width, visible
 from ftrun.waiting import report_waits_to
 
@@ -49,8 +50,9 @@ class Reporter:
     def _progress(self, text: str) -> None:
         """Show what changes constantly: in a live line on a terminal, else every few seconds."""
         if self.live:
+            text = localized(visible(text))
             self._clear()
-            sys.stderr.write(visible(text))
+            sys.stderr.write(text)
             sys.stderr.flush()
             self._width = display_width(text)
         elif time.monotonic() - self._last_plain > PLAIN_INTERVAL:

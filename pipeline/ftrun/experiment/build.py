@@ -19,6 +19,7 @@ from ftrun.experiment.model import (
     MessageTemplate,
     Notify,
     Prompt,
+    Report,
     RowSample,
     Share,
     Source,
@@ -60,6 +61,7 @@ def build(document: Document, target: str | None) -> Experiment:
         budget=_budget(data.get("budget") or {}),
         evaluation=_evaluation(data.get("eval", {})),
         notify=Notify(**data.get("notify") or {}),
+        report=Report(**data.get("report") or {}),
         places=document.places,
     )
 

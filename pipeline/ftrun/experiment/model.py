@@ -192,6 +192,13 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How the report is written; `language` None: the data's language."""
+
+    language: Literal["en", "ja"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
     """The fine-tuning job; the names are the API's. `continue_from` is a tuned model's id, or the file
     of another experiment.
@@ -265,4 +272,5 @@ class Experiment:
     state: str | None
     evaluation: Evaluation
     notify: Notify
+    report: Report = Report()
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]

@@ -1,6 +1,8 @@
 // The example browser: reads the JSON in the page, filters it, shows one example at a time.
 // Every text reaches the page through textContent, so nothing of it is ever markup.
 "use strict";
+const PHRASES = {};
+const T = (text, values = {}) => (PHRASES[text] ?? text).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
 (() => {
   const examples = JSON.parse(document.getElementById("examples-json").textContent);
   const root = document.getElementById("browser");
@@ -47,13 +49,13 @@
     const who = make("p", "who");
     who.append(make("span", "", turn.name ? `${turn.role} ${turn.name}` : turn.role));
     const avoided = turn.role === "not preferred";
-    if (turn.trained) who.append(make("span", avoided ? "tag" : "tag good", avoided ? "learned to avoid" : "learned"));
+    if (turn.trained) who.append(make("span", avoided ? "tag" : "tag good", avoided ? T("learned to avoid") : T("learned")));
     const said = make("div", "said");
     said.dir = "auto";
     if (turn.lang) said.lang = turn.lang;
     put(said, turn.text, words);
     element.append(who, said);
-    if (turn.cut) element.append(make("p", "soft", `… and ${turn.cut.toLocaleString("en")} more characters`));
+    if (turn.cut) element.append(make("p", "soft", T("… and {n} more characters", { n: turn.cut.toLocaleString("en") })));
     return element;
   };
 
@@ -61,14 +63,14 @@
     const example = found[at];
     previous.disabled = at <= 0;
     next.disabled = at >= found.length - 1;
-    where.textContent = example ? `${at + 1} of ${found.length}` : "no example matches";
+    where.textContent = example ? T("{at} of {count}", { at: at + 1, count: found.length }) : T("no example matches");
     card.replaceChildren();
     if (!example) return;
     const head = make("p", "id");
     head.append(make("span", "", `${example.split} ${example.number}`));
     head.append(make("code", "", `${example.file}:${example.line}`));
-    head.append(make("span", "", `${example.tokens.toLocaleString("en")} tokens, ${example.trained_tokens.toLocaleString("en")} learned`));
-    if (example.tools) head.append(make("span", "", `tools: ${example.tools}`));
+    head.append(make("span", "", T("{tokens} tokens, {learned} learned", { tokens: example.tokens.toLocaleString("en"), learned: example.trained_tokens.toLocaleString("en") })));
+    if (example.tools) head.append(make("span", "", T("tools: {tools}", { tools: example.tools })));
     for (const tag of example.tags) head.append(make("span", "tag", tag));
     const words = form.elements.words.value.trim().toLowerCase();
     card.append(head, ...example.turns.map((turn) => turnElement(turn, words)));

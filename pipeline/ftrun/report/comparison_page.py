@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import ftrun
 from ftrun.cost.amounts import money
 from ftrun.files import write_atomic
+from ftrun.language import ENGLISH, localized, localized_part, phrase
 from ftrun.report.comparison import Comparison, EntryFacts, tone
+from ftrun.report.localizing import answers_in, data_language, question_texts
 from ftrun.report.markdown import answers_blocks, code, inline, table
 from ftrun.report.page import answer_texts, language_of_han, rendered
 from ftrun.report.verdict import common_system, side_by_side
@@ -29,13 +32,16 @@ def write_markdown(comparison: Comparison, path: Path) -> None:
 
 def html_comparison(comparison: Comparison) -> str:
     """Return the page. It loads nothing and has no script."""
+    language = data_language(question_texts(comparison.answers))
+    comparison = _in(comparison, language)
     asked = side_by_side(comparison.answers)
     return rendered(
         "comparison.html.j2",
         language_of_han(answer_texts(comparison.answers)),
+        language=language,
         found=comparison,
         tone=tone(comparison),
-        rows=[(name, [value(entry) for entry in comparison.entries]) for name, value in ROWS],
+        rows=_rows(comparison, language),
         asked=asked,
         common_system=common_system(asked),
         version=ftrun.__version__,
@@ -44,29 +50,50 @@ def html_comparison(comparison: Comparison) -> str:
 
 def markdown_comparison(comparison: Comparison) -> str:
     """Return it as GitHub-flavoured Markdown."""
-    return "\n\n".join(_blocks(comparison)) + "\n"
+    language = data_language(question_texts(comparison.answers))
+    return "\n\n".join(_blocks(_in(comparison, language), language)) + "\n"
 
 
-def _blocks(comparison: Comparison) -> Iterator[str]:
+def _in(comparison: Comparison, language: str) -> Comparison:
+    """Return the comparison with our own notes in a language."""
+    if language == ENGLISH:
+        return comparison
+    return replace(
+        comparison,
+        notes=tuple(localized(note, language) for note in comparison.notes),
+        answers=answers_in(comparison.answers, language),
+    )
+
+
+def _rows(comparison: Comparison, language: str) -> list[tuple[str, list[str]]]:
+    """Return the rows of the table of models."""
+    return [
+        (phrase(name, language), [localized_part(value(entry), language) for entry in comparison.entries])
+        for name, value in ROWS
+    ]
+
+
+def _blocks(comparison: Comparison, language: str) -> Iterator[str]:
     letters = [entry.letter for entry in comparison.entries]
-    yield f"# {TITLE}"
+    yield f"# {phrase(TITLE, language)}"
     yield "\n".join(f"- **{entry.letter}** {code(entry.entry)}" for entry in comparison.entries)
     if comparison.notes:
         yield "\n".join(f"> ⚠️ {inline(note)}  " for note in comparison.notes)
-    yield from (f"**{inline(pair.sentence)}**" for pair in comparison.pairs)
+    yield from (f"**{inline(localized(pair.sentence, language))}**" for pair in comparison.pairs)
     if comparison.differing:
-        yield "## What differs"
+        yield phrase("## What differs", language)
         rows = [[inline(one.name), *map(_value, one.values)] for one in comparison.differing]
         yield table(["", *letters], rows)
-    yield "## The models"
+    yield phrase("## The models", language)
     yield table(
-        ["", *letters], [[name, *(inline(value(one)) for one in comparison.entries)] for name, value in ROWS]
+        ["", *letters], [[name, *map(inline, values)] for name, values in _rows(comparison, language)]
     )
     same = [one for one in comparison.same if one.values[0] is not None]
     if same:
-        yield "The same: " + ", ".join(f"{inline(one.name)} {_value(one.values[0])}" for one in same)
+        names = ", ".join(f"{inline(one.name)} {_value(one.values[0])}" for one in same)
+        yield f"{phrase('The same:', language)} {names}"
     if comparison.answers:
-        yield from answers_blocks(comparison.answers, side_by_side(comparison.answers))
+        yield from answers_blocks(comparison.answers, side_by_side(comparison.answers), language)
 
 
 def _value(value: str | None) -> str:

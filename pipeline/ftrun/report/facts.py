@@ -128,7 +128,7 @@ class ProvenanceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a report says. `warnings` come first."""
+    """What a report says, and in which language. `checkpoints` are steps; `warnings` come first."""
 
     experiment: ExperimentFacts
     target: Target
@@ -143,6 +143,7 @@ class Facts:
     answers: tuple[Record, ...] = ()
     scores: Scores = field(default_factory=Scores)
     warnings: tuple[str, ...] = ()
+    language: str = "en"
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Facts:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
+from ftrun.language import localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
-from ftrun.report.verdict import REHEARSAL, AnsweredQuestion, common_system, ranked, side_by_side, verdict
+from ftrun.report.localizing import in_language
+from ftrun.report.verdict import REHEARSAL, AnsweredQuestion, common_system, ranked, side_by_side, verdict_in
 from ftrun.report.words import (
     NOTHING,
     counted,
@@ -25,11 +27,13 @@ from ftrun.text import visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]~$])")
 _START = re.compile(r"^([-+=#:]|\d+(?=[.)]))")  # would begin a heading or a list
+Say = Callable[[str], str]
 MARKS = {True: "✅", False: "❌", None: "▫️"}
 
 
 def markdown_report(facts: Facts) -> str:
     """Return the report as GitHub-flavoured Markdown."""
+    facts = in_language(facts)
     blocks = [
         *_head(facts),
         *_answers(facts),
@@ -68,8 +72,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool =
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
+def _said(language: str) -> Say:
+    """Return the function that puts our own words into a language."""
+    return lambda text: (
+        localized_part(known, language) if (known := phrase(text, language)) == text else known
+    )
+
+
 def _head(facts: Facts) -> Iterator[str]:
-    found = verdict(facts)
+    found = verdict_in(facts)
     yield f"# {inline(facts.experiment.name)}"
     if facts.experiment.description:
         yield inline(facts.experiment.description)
@@ -84,8 +95,9 @@ def _head(facts: Facts) -> Iterator[str]:
 def _answers(facts: Facts) -> Iterator[str]:
     if not facts.answers:
         return
-    yield from answers_blocks(facts.answers, side_by_side(facts.answers, facts.scores.flips))
+    yield from answers_blocks(facts.answers, side_by_side(facts.answers, facts.scores.flips), facts.language)
     if facts.scores.candidates:
+        say = _said(facts.language)
         head = ["candidate", "asked", "judged", "passed", "pass rate"]
         rows = [
             [inline(name), str(one.asked), str(one.judged), str(one.passed), percent(one.pass_rate)]
@@ -95,35 +107,40 @@ def _answers(facts: Facts) -> Iterator[str]:
         if all(unseen and recall for unseen, recall in parts):
             head += ["unseen", "recall"]
             for row, pair in zip(rows, parts, strict=True):
-                row += [f"{part.passed} of {part.judged}" for part in pair if part]
-        yield table(head, rows, numbers=True)
+                row += [say(f"{part.passed} of {part.judged}") for part in pair if part]
+        yield table([*map(say, head)], rows, numbers=True)
 
 
-def answers_blocks(answers: Sequence[Record], asked: tuple[AnsweredQuestion, ...]) -> Iterator[str]:
+def answers_blocks(
+    answers: Sequence[Record], asked: tuple[AnsweredQuestion, ...], language: str
+) -> Iterator[str]:
     """Yield the section with a row per question and a column per candidate."""
-    yield "## Answers side by side"
+    say = _said(language)
+    yield say("## Answers side by side")
     system = common_system(asked)
     if system:
-        yield f"System prompt of every question: {inline(system)}"
+        yield f"{say('System prompt of every question')}: {inline(system)}"
     candidates = list(dict.fromkeys(answer.candidate for answer in answers))
     yield table(
-        ["question", *map(inline, candidates)], [_asked_row(one, candidates, system) for one in asked]
+        [say("question"), *map(inline, candidates)],
+        [_asked_row(one, candidates, system, say) for one in asked],
     )
 
 
-def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str | None) -> list[str]:
+def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str | None, say: Say) -> list[str]:
     answers = {answer.candidate: answer for answer in asked.answers}
     own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
-    flip = [f"**{asked.flip} by fine-tuning**"] if asked.flip else []
-    recall = ["*recall: this question is in the training data*"] if asked.recall else []
-    reference = [f"reference: {inline(asked.reference)}"] if asked.reference else []
+    flip = [f"**{say(f'{asked.flip} by fine-tuning')}**"] if asked.flip else []
+    recall = [f"*{say('recall: this question is in the training data')}*"] if asked.recall else []
+    reference = [f"{say('reference')}: {inline(asked.reference)}"] if asked.reference else []
     head = "<br>".join([code(asked.id), *own, *turns, inline(asked.question), *reference, *recall, *flip])
-    return [head, *(_cell(answers[candidate]) if candidate in answers else "" for candidate in candidates)]
+    cells = (_cell(answers[candidate], say) if candidate in answers else "" for candidate in candidates)
+    return [head, *cells]
 
 
-def _cell(answer: Record) -> str:
-    said = inline(as_shown(answer.answer, answer.refusal)) or "(an empty answer)"
+def _cell(answer: Record, say: Say) -> str:
+    said = inline(as_shown(answer.answer, answer.refusal)) or say("(an empty answer)")
     return "<br>".join([f"{MARKS[answer.passed]} {said}", *(f"*{inline(why)}*" for why in answer.failures)])
 
 
@@ -131,49 +148,52 @@ def _training(facts: Facts) -> Iterator[str]:
     job, fit = facts.job, facts.fit
     if job is None:
         return
-    yield "## Training"
+    say = _said(facts.language)
+    yield f"## {say('Training')}"
     rows = [
-        ["job", code(job.id) + (f" ({inline(job.status)})" if job.status else "")],
+        ["job", code(job.id) + (f" ({inline(say(job.status))})" if job.status else "")],
         ["base model", code(job.model)],
         ["fine-tuned model", code(job.fine_tuned_model) if job.fine_tuned_model else NOTHING],
         ["target", f"{inline(facts.target.name)} ({inline(facts.target.provider)})"],
         ["seed", str(job.seed) if job.seed is not None else NOTHING],
         ["created", moment(job.created_at)],
         ["finished", moment(job.finished_at)],
-        ["took", duration(job.seconds)],
+        ["took", say(duration(job.seconds))],
         ["trained tokens", number(job.trained_tokens) if facts.target.model != REHEARSAL else "0"],
     ]
     if fit and facts.target.model != REHEARSAL:
-        rows.append(["loss", f"training {loss(fit.train_loss)}, validation {loss(fit.valid_loss)}"])
+        rows.append(["loss", say(f"training {loss(fit.train_loss)}, validation {loss(fit.valid_loss)}")])
         accuracy = f"training {percent(fit.train_accuracy)}, validation {percent(fit.valid_accuracy)}"
-        rows.append(["token accuracy", accuracy])
-    yield table(["", ""], [row for row in rows if row[1] != NOTHING])
+        rows.append(["token accuracy", say(accuracy)])
+    yield table(["", ""], [[say(name), value] for name, value in rows if value != NOTHING])
     settings = hyperparameters(job.requested, job.resolved)
     if settings:
         cells = [[code(name), inline(requested), inline(used)] for name, requested, used in settings]
-        yield table(["hyperparameter", "requested", "used"], cells, numbers=True)
+        yield table([*map(say, ("hyperparameter", "requested", "used"))], cells, numbers=True)
     if facts.checkpoints:
-        yield table(["checkpoint", "step", "epoch", "validation loss"], [*_checkpoints(facts)], numbers=True)
+        titles = [*map(say, ("checkpoint", "step", "epoch", "validation loss"))]
+        yield table(titles, [*_checkpoints(facts, say)], numbers=True)
 
 
-def _checkpoints(facts: Facts) -> Iterator[list[str]]:
+def _checkpoints(facts: Facts, say: Say) -> Iterator[list[str]]:
     for one in facts.checkpoints:
-        measured = f"**{loss(one.valid_loss)} (best)**" if one.best else loss(one.valid_loss)
+        measured = f"**{loss(one.valid_loss)} ({say('best')})**" if one.best else loss(one.valid_loss)
         yield [code(one.model) if one.model else NOTHING, str(one.step), number(one.epoch), measured]
 
 
 def _data(facts: Facts) -> Iterator[str]:
     if not facts.data.splits:
         return
-    yield "## Data"
+    say = _said(facts.language)
+    yield f"## {say('Data')}"
     rows = []
     for name, split in facts.data.splits.items():
         values = map((split.tokens or {}).get, ("sum", "min", "median", "p95", "max"))
         rows.append([inline(name), number(split.examples), *map(number, values)])
     head = ["split", "examples", "tokens", "min", "median", "95 %", "max"]
-    yield table(head, rows, numbers=True)
+    yield table([*map(say, head)], rows, numbers=True)
     if facts.data.duplicates:
-        yield f"{counted(facts.data.duplicates, 'duplicate')} left out."
+        yield say(f"{counted(facts.data.duplicates, 'duplicate')} left out.")
     if facts.data.problems:
         lines = []
         for one in facts.data.problems:
@@ -184,24 +204,25 @@ def _data(facts: Facts) -> Iterator[str]:
 
 def _cost(facts: Facts) -> Iterator[str]:
     cost = facts.cost
-    yield "## Cost"
+    say = _said(facts.language)
+    yield f"## {say('Cost')}"
     billed = ""
     if cost.billable_tokens is not None:
-        billed = f" {number(cost.billable_tokens)} tokens that a provider would bill."
-    yield f"{price_parts(cost)}{billed}"
+        billed = f" {say(f'{number(cost.billable_tokens)} tokens that a provider would bill.')}"
+    yield f"{say(price_parts(cost))}{billed}"
 
 
 def _provenance(facts: Facts) -> Iterator[str]:
-    origin = facts.provenance
+    origin, say = facts.provenance, _said(facts.language)
     rows = [["experiment file", code(facts.experiment.file)]]
     if origin.config_sha256:
         rows.append(["its SHA-256", code(origin.config_sha256)])
     rows += [[inline(file), code(sha)] for file, sha in origin.data.items()]
     if origin.git_commit:
-        dirty = " with uncommitted changes" if origin.git_dirty else ""
+        dirty = f" {say('with uncommitted changes')}" if origin.git_dirty else ""
         rows.append(["git commit", code(origin.git_commit) + dirty])
     rows.append(["ftrun", inline(origin.ftrun)])
-    rows.append(["Python", f"{inline(origin.python)} on {inline(origin.platform)}"])
+    rows.append(["Python", say(f"{inline(origin.python)} on {inline(origin.platform)}")])
     if origin.libraries:
         named = ", ".join(f"{name} {version}" for name, version in origin.libraries.items())
         rows.append(["libraries", inline(named)])
@@ -209,5 +230,5 @@ def _provenance(facts: Facts) -> Iterator[str]:
         rows.append(["engine's store", code(origin.store)])
     if origin.time:
         rows.append(["trained", inline(origin.time)])
-    yield "## Provenance"
-    yield table(["", ""], rows)
+    yield f"## {say('Provenance')}"
+    yield table(["", ""], [[say(name), value] for name, value in rows])

@@ -17,6 +17,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ftrun.evaluation.answers import Record
+from ftrun.language import ENGLISH, localized, localized_part, phrase
+from ftrun.language.pages import translated, translated_script
 from ftrun.redaction import hide, hide_in
 from ftrun.report import words
 from ftrun.text import visible
@@ -36,25 +38,37 @@ WORDS = (
 ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
 
-def rendered(template: str, han: str | None, *, scripted: bool = False, **values: Any) -> str:
-    """Return the page; `scripted`: it has the script of the example browser.
+def rendered(
+    template: str, han: str | None, *, language: str = ENGLISH, scripted: bool = False, **values: Any
+) -> str:
+    """Return the page in `language`; `scripted`: it has the script of the example browser.
 
     `han` is the language of texts in Han characters alone.
     """
+
+    def source(name: str) -> str:
+        text = _text(name).replace('<html lang="en">', f'<html lang="{language}">')
+        return text if language == ENGLISH else translated(text, lambda one: phrase(one, language))
+
+    def shown(value: Any) -> Any:
+        """Translate, and mask secrets: once escaped, a key with a `<` would not be recognized."""
+        return localized_part(hide(value), language) if type(value) is str else value
+
     environment = Environment(
         autoescape=True,
-        finalize=_hidden,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(_text),
+        loader=FunctionLoader(source),
     )
     environment.globals.update({name: getattr(words, name) for name in WORDS})
     environment.filters["foreign"] = _Foreign(han)
+    environment.filters["ours"] = lambda text: localized(text, language)
     style = _text("report.css")
     return environment.get_template(template).render(
         style=Markup(style),  # noqa: S704 - our own file
-        policy=_policy(style, scripted=scripted),
+        policy=_policy(style, script(language) if scripted else None),
         **values,
     )
 
@@ -71,9 +85,9 @@ def answer_texts(answers: Iterable[Record]) -> Iterator[str]:
         yield from (str(message.get("content", "")) for message in answer.messages)
 
 
-def script() -> str:
+def script(language: str = ENGLISH) -> str:
     """Return the browser's script."""
-    return _text("browser.js")
+    return translated_script(_text("browser.js"), lambda one: phrase(one, language))
 
 
 def island(examples: Sequence[Mapping[str, Any]], han: str | None) -> Markup:
@@ -108,18 +122,13 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _policy(style: str, *, scripted: bool) -> str:
+def _policy(style: str, script_text: str | None) -> str:
     """Return the content security policy: nothing but what the page contains."""
-    scripts = f"; script-src {_source(script())}" if scripted else ""
+    scripts = "" if script_text is None else f"; script-src {_source(script_text)}"
     return (
         f"default-src 'none'; style-src {_source(style)}{scripts}; img-src data:; base-uri 'none'; "
         "form-action 'none'"
     )
-
-
-def _hidden(value: Any) -> Any:
-    """Return a value with its secrets masked: once escaped, a key with a `<` would not be recognized."""
-    return hide(value) if type(value) is str else value
 
 
 class _Foreign:

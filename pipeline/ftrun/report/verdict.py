@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.scores import CandidateScore, Flip
+from ftrun.language import localized
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.facts import Facts
 from ftrun.report.words import counted
@@ -50,6 +51,17 @@ def verdict(facts: Facts) -> Verdict:
     rehearsal = facts.target.model == REHEARSAL
     fit = facts.fit.sentence if facts.fit and not rehearsal else None
     return Verdict(tone=tone, headline=headline, trained=_trained(facts), fit=fit, rehearsal=rehearsal)
+
+
+def verdict_in(facts: Facts) -> Verdict:
+    """Return the verdict in the report's language."""
+    found, language = verdict(facts), facts.language
+    return replace(
+        found,
+        headline=localized(found.headline, language),
+        trained=localized(found.trained, language),
+        fit=None if found.fit is None else localized(found.fit, language),
+    )
 
 
 def _headline(facts: Facts) -> tuple[Literal["good", "bad", "neutral"], str]:

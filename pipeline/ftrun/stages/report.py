@@ -39,6 +39,7 @@ class ReportStage(Stage):
             "evaluation": evaluated.fingerprint if evaluated else None,
             "data": [context.sha(role) for role in ("train", "validation", "test")],
             "description": [experiment.name, experiment.description],
+            **({"language": experiment.report.language} if experiment.report.language else {}),
         }
 
     def outputs(self, context: Context) -> tuple[str, ...]:
@@ -93,6 +94,7 @@ def gather(context: Context) -> Facts:
     from ftrun.evaluation.metrics import parse_metrics
     from ftrun.evaluation.scores import Scores
     from ftrun.report import Facts
+    from ftrun.report.localizing import data_language, learned_texts, question_texts
     from ftrun.report.provenance import provenance
 
     experiment = context.experiment
@@ -100,6 +102,8 @@ def gather(context: Context) -> Facts:
     ended = context.result("wait")
     rows = parse_metrics(metrics.read_text(encoding="utf-8") if metrics.exists() else "")
     records = read_records(context.folder / "answers.jsonl")
+    found = _data(context)
+    texts = learned_texts(found["examples"]) or question_texts(records)
     return Facts.from_json(
         {
             "experiment": {
@@ -110,7 +114,7 @@ def gather(context: Context) -> Facts:
             "target": experiment.target,
             "status": "done",
             "job": _job(context),
-            "data": _data(context),
+            "data": found,
             "cost": price(experiment, examples=checked["examples"], train_tokens=checked["train_tokens"]),
             "metrics": rows,
             "checkpoints": checkpoints_of(
@@ -125,6 +129,7 @@ def gather(context: Context) -> Facts:
                 ended=ended.get("finished_at"),
             ),
             "warnings": [*_warnings(context), *_changes(records)],
+            "language": experiment.report.language or data_language(texts),
         }
     )
 
