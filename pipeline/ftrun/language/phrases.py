@@ -263,7 +263,9 @@ def _is_sure_if_weak(template: Template, values: list[str], depth: int) -> bool:
     """Return the same of a template with one word: its values then are short, or a number is where one must be."""
     if any("  " in value or value != value.strip() for value in values):
         return False
-    numbers = [value[:1].isdigit() for name, value in zip(template.names, values, strict=True) if name in NUMBERS]
+    numbers = [
+        value[:1].isdigit() for name, value in zip(template.names, values, strict=True) if name in NUMBERS
+    ]
     if numbers and not all(numbers):
         return False
     if (depth > 0 and template.literals[0].rstrip()[-1:] in (*QUOTES, ":")) or (

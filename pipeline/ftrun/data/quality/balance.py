@@ -45,7 +45,10 @@ ASKED_SHORT = re.compile(
     r"\b(?:one word|single word|short|brief\w*|yes or no|only|just)\b|一言|ひとこと|短く|簡潔|だけ|のみ|一个字|只|简短",
     re.IGNORECASE,
 )
-WHOLE = re.compile(r"\d|[。．.!！?？…।॥؟)）」』\"”]$|^(?:yes|no|true|false|ok|none|はい|いいえ|是|否|네|아니요|да|нет|sí|oui|non|ja|nein)$", re.I)
+WHOLE = re.compile(
+    r"\d|[。．.!！?？…।॥؟)）」』\"”]$|^(?:yes|no|true|false|ok|none|はい|いいえ|是|否|네|아니요|да|нет|sí|oui|non|ja|nein)$",
+    re.I,
+)
 NOTHING = re.compile(
     r"\W*(?:none|null|nil|nothing|n/?a|unknown|no|false|0|other|なし|無し|無|該当なし|特になし|不明|ない|无|無|没有|없음|нет"
     r"|aucun\w*|keine?\w*|ningun\w*|ninguno|nessun\w*|nada)?\W*",
@@ -93,7 +96,9 @@ def openings(sample: Sequence[SampledExample]) -> SampleFaults:
     if not alike or times < FEWEST_OPENINGS or different <= times / 2:
         return
     others = [one for one in said if _opening(one.turn.answer) != most]
-    if not is_explained(found, others) and not all(most.casefold() in one.turn.prompt.casefold() for one in found):
+    if not is_explained(found, others) and not all(
+        most.casefold() in one.turn.prompt.casefold() for one in found
+    ):
         message = f"{share(times, len(sample))} answers begin with {excerpt(most)}"
         yield found, Fault("same_opening", message + other_places(found))
 

@@ -45,7 +45,10 @@ OPEN = re.compile(
     r"|γεια|πώς|γιατί|ευχαριστώ|เล่า|แต่ง|เขียน|แนะนำ|สวัสดี|อย่างไร|ยังไง|ทำไม|ขอบคุณ",
     re.IGNORECASE,
 )
-BY_DESIGN, FEWEST_QUESTIONS = 3, 5  # answers to one question, and questions with so many, that are no accident
+BY_DESIGN, FEWEST_QUESTIONS = (
+    3,
+    5,
+)  # answers to one question, and questions with so many, that are no accident
 
 
 class Contradictions(CorpusCheck):

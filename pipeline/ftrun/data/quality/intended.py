@@ -41,7 +41,9 @@ def is_explained(found: Sequence[SampledExample], others: Sequence[SampledExampl
     """Return whether the prompts tell `found` and `others` apart: by system prompt, or by how they begin."""
     if not found or not others:
         return False
-    return any(_told_apart(list(map(key, found)), list(map(key, others))) for key in (_system, _opening, _end))
+    return any(
+        _told_apart(list(map(key, found)), list(map(key, others))) for key in (_system, _opening, _end)
+    )
 
 
 def _told_apart(found: list[str], others: list[str]) -> bool:

@@ -248,7 +248,11 @@ def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) ->
         elif asked is Sameness.REWORDED and answered is Sameness.SAME:
             reworded.append((later, earlier))
     wordings = Counter(index for pair in reworded for index in pair)
-    alone = {pair for pair in reworded if max(map(wordings.__getitem__, pair)) == 1 and _is_whole(texts[pair[0]][1])}
+    alone = {
+        pair
+        for pair in reworded
+        if max(map(wordings.__getitem__, pair)) == 1 and _is_whole(texts[pair[0]][1])
+    }
     return [pair for pair in pairs if pair in same or pair in alone]
 
 

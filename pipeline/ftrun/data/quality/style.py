@@ -41,7 +41,9 @@ ENDED, BARE = re.compile(r"[。．.!！?？…][」』”\")）]?$"), re.compile
 SENTENCE = re.compile(r"^(?=.{10})[^\n]*$")
 FEWEST_WORDS = 6
 FEW_TIMES = 3  # an answer that comes more often, and is short, is a label or a set phrase
-OF_STYLES = re.compile("敬語|丁寧語|丁寧に|です・?ます|だ・?である|常体|敬体|口調|文体|活用|タメ口|ため口|くだけた|見出し|要約|書き換え|言い換え")
+OF_STYLES = re.compile(
+    "敬語|丁寧語|丁寧に|です・?ます|だ・?である|常体|敬体|口調|文体|活用|タメ口|ため口|くだけた|見出し|要約|書き換え|言い換え"
+)
 FEWEST_ENDED, ENDED_SHARE = 5, 0.2
 OF_LANGUAGES = re.compile(
     r"翻訳|訳し|英訳|和訳|訳せ|[英日中韓仏独]語|[露西]語|英文|和文|ローマ字|単語|意味|読み方|発音"

@@ -34,7 +34,9 @@ ASKED_ADDRESS = re.compile(
     r"|docs)\b|リンク|サイト|ホームページ|出典|アドレス|链接|网址|网站|링크|사이트|ссылк|сайт|enlace|lien|página",
     re.IGNORECASE,
 )
-INVENTED = re.compile(r"(?:https?://|www\.)(?:[\w-]+\.)*(?:example\.(?:com|org|net)|localhost|127\.0\.0\.1)\b")
+INVENTED = re.compile(
+    r"(?:https?://|www\.)(?:[\w-]+\.)*(?:example\.(?:com|org|net)|localhost|127\.0\.0\.1)\b"
+)
 DIGITS = re.compile(r"[\d.,]+")
 IDENTIFIER, ONE_FRAME = 7, 0.5  # characters, and the share of answers that are alike but for digits
 LOOKED_AT = 4000  # characters of an answer
@@ -73,7 +75,9 @@ def _said(one: SampledExample) -> str:
 
 def _addresses(one: SampledExample) -> Iterator[str]:
     prompt = one.turn.prompt
-    if ("http" not in one.turn.answer and "www." not in one.turn.answer) or ASKED_ADDRESS.search(one.turn.question):
+    if ("http" not in one.turn.answer and "www." not in one.turn.answer) or ASKED_ADDRESS.search(
+        one.turn.question
+    ):
         return
     for found in ADDRESS.findall(_said(one)):
         if found not in prompt and not INVENTED.match(found) and not _is_all(found, one):

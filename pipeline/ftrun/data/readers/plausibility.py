@@ -31,7 +31,20 @@ WORD = 2.5  # bits that an everyday word saves
 MARGIN = 15.0  # bits
 RARE_ENCODING = 15.0  # bits that a reading in an encoding of old systems is longer
 USUAL = frozenset(
-    ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "koi8_r", "koi8_u"]
+    [
+        "cp1250",
+        "cp1251",
+        "cp1252",
+        "cp1253",
+        "cp1254",
+        "cp1255",
+        "cp1256",
+        "cp1257",
+        "cp1258",
+        "cp874",
+        "koi8_r",
+        "koi8_u",
+    ]
 )
 MARGIN_PER_BYTE = 0.12
 MOST_PER_LETTER = {True: 7.5, False: 6.6}  # bits: of a language in Latin letters, of another

@@ -25,7 +25,25 @@ ROUND = re.compile(r"[.:]0+$")
 OF_WORDS = {
     word: str(number)
     for number, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen"]
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+        ]
     )
 } | {sign: str(number) for number, sign in enumerate("〇一二三四五六七八九十")}
 CJK_NUMBER = re.compile("[一二三四五六七八九十]+(?=[時日月年円個人分回歳階番点号]|点|号|块|元)")
@@ -78,7 +96,11 @@ def _values(answer: str) -> frozenset[str]:
     found = (one.rstrip(".,:").replace(",", "") for one in VALUE.findall(plain))
     numbers = {ROUND.sub("", UNIT.sub(r"\1", one)) for one in found}
     words = WORD.findall(plain)
-    said = {OF_WORDS.get(word, word) for word in words if word in NUMBER_WORDS and word not in ("one", "may", "first", "second")}
+    said = {
+        OF_WORDS.get(word, word)
+        for word in words
+        if word in NUMBER_WORDS and word not in ("one", "may", "first", "second")
+    }
     signs = {OF_WORDS.get(one, one) for one in CJK_NUMBER.findall(plain)}
     return frozenset(numbers | said | signs)
 
