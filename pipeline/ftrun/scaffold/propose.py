@@ -235,7 +235,7 @@ def _sibling_notes(beside: Siblings, held_out: Mapping[str, tuple[Path, ...]]) -
 
 
 def _language_notes(spoken: str | None, *, remote: str | None) -> Iterator[str]:
-    if remote is not None or spoken in (None, "en"):
+    if remote is not None or spoken is None or spoken in ("en", "ja"):  # plan and check say it of Japanese
         return
     language, target = TITLES[spoken], other_target(spoken)
     yield (

@@ -52,6 +52,7 @@ CODES: dict[str, Code] = {
     "where": _error("Fix `where` of the source: an expression that is true or false for every row."),
     "nothing_chosen": _error("Fix `where` and `sample` of the source."),
     "missing_column": _error("Fix `columns` of the source: new_name: name_in_the_file."),
+    "unused_column": _note("No action needed; to use a column, name it in a template of `prompt`."),
     "column_clash": _error("Choose another new name in `columns` of the source."),
     # JSON and JSONL
     "json_syntax": _error("Fix the JSON; every line of a .jsonl file is one complete object."),
