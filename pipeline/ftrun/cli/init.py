@@ -135,7 +135,7 @@ def _option(key: str, value: str | int) -> tuple[str, str]:
 def _chosen(
     error: UnclearError, file: Path, given: list[str], *, as_json: bool
 ) -> dict[str, str | int | None]:
-    """Return the options of the way that a person chooses; without a terminal, raise all of them as commands."""
+    """Return the options of the way that a person chooses; without a terminal, raise all as commands."""
     from ftrun.cli.command_lines import program
 
     if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -157,7 +157,7 @@ def _chosen(
 
 
 def _ask_persona(error: UnclearPersonaError, *, as_json: bool) -> str:
-    """Return the speaker that a person chooses; without a terminal, raise the error, which has the commands."""
+    """Return the speaker that a person chooses; without a terminal, raise the error with the commands."""
     if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise error
     speakers = {str(number): name for number, name in enumerate(error.speakers, 1)}

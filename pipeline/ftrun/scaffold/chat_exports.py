@@ -86,7 +86,7 @@ def _messages(file: DataFile) -> list[Said]:
 
 
 def _cut(said: Sequence[Said], roles: Mapping[str, tuple[str, ...]]) -> tuple[int | None, list[Row]]:
-    """Return after how many turns a conversation ends, so that there are some, and the rows that this gives."""
+    """Return after how many turns a conversation ends, so that there are some, and the rows this gives."""
     for turns in (None, *LENGTHS):
         source = Source(base=Path(), key=(), roles=roles, turns=turns)
         rows = [row for _, row in turns_of(said, source)]

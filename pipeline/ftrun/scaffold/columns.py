@@ -1,4 +1,4 @@
-"""Deciding which column of a table asks and which answers: by names, then by what is in them, else a person."""
+"""Deciding which column of a table asks and which answers: by names, by what is in them, or by a person."""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class DataFile:
     """A data file and its rows.
 
     `source_keys` are what else the source must say, and `remarks` say so. `encoding` is None for UTF-8 or a
-    byte order mark. `lines` are those of the rows, none if rows were left out. `chat` says that the rows are chats, `reading` how they were converted and which of them
-    were left out.
+    byte order mark. `lines` are those of the rows, none if rows were left out. `chat` says that the rows are
+    chats, `reading` how they were converted and which of them were left out.
     """
 
     path: Path
@@ -63,9 +63,9 @@ def read_data_file(
 ) -> DataFile:
     """Read the file at `path`; DataError has everything that keeps it from being rows.
 
-    `encoding` is what a person says it is in; UnclearError if nobody does and it is not sure. `sheet` names the
-    sheet of a workbook; `query` is what to ask an SQLite file; `asked` are other keys of the source that the
-    caller knows.
+    `encoding` is what a person says it is in; UnclearError if nobody does and it is not sure. `sheet` names
+    the sheet of a workbook; `query` is what to ask an SQLite file; `asked` are other keys of the source that
+    the caller knows.
     """
     form, findings = _format(path), Findings()
     place = FilePlace(shown_path(path), findings)

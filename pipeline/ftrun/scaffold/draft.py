@@ -57,7 +57,7 @@ SIMILAR = ("    type: text_similarity", "    name: alike", "    evaluation_metri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Where a draft's files are, relative to it (or absolute): the data, the held-out files, the system prompt."""
+    """Where a draft's files are, absolute or relative to it: data, held-out files, the system prompt."""
 
     data: str
     prompt: str | None = None

@@ -173,7 +173,7 @@ def _columns_of(file: SourceFile) -> list[str]:
     with contextlib.suppress(UnusableFileError, OSError):
         rows = numbered(file, FilePlace(file.path.name, Findings()), needed=frozenset())
         for _, values in itertools.islice(rows, LOOKED_AT):
-            if "messages" in values or "input" in values and isinstance(values["input"], dict):
+            if "messages" in values or ("input" in values and isinstance(values["input"], dict)):
                 return []
             found |= dict.fromkeys(map(str, values))
     return [name for name in found if name and name != MARK]

@@ -1,8 +1,8 @@
 """Which encoding bytes are in, by how much their reading in each is like text of a language.
 
 Each reading has a length in bits: frequent letters of a language are short, others long, and what no text has
-(a capital after a small letter, a sign within a word) is longer still. The shortest is the most plausible. It is
-sure if it is shorter by far than every reading that says something else, and short enough for text at all.
+(a capital after a small letter, a sign within a word) is longer still. The shortest is the most plausible. It
+is sure if it is shorter by far than every reading that says something else, and short enough for text at all.
 What repeats counts once: a hundred rows of one sentence are no better evidence than one.
 """
 
@@ -31,7 +31,20 @@ WORD = 2.5  # bits that an everyday word saves
 MARGIN = 15.0  # bits
 RARE_ENCODING = 15.0  # bits that a reading in an encoding of old systems is longer
 USUAL = frozenset(
-    "cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 koi8_r koi8_u".split()
+    [
+        "cp1250",
+        "cp1251",
+        "cp1252",
+        "cp1253",
+        "cp1254",
+        "cp1255",
+        "cp1256",
+        "cp1257",
+        "cp1258",
+        "cp874",
+        "koi8_r",
+        "koi8_u",
+    ]
 )
 MARGIN_PER_BYTE = 0.12
 MOST_PER_LETTER = {True: 7.5, False: 6.6}  # bits: of a language in Latin letters, of another
@@ -43,7 +56,7 @@ SCRIPT_BREAK = re.compile("[lUo](?=[aA])|[aA](?=[lUo])")
 
 
 class Reading(NamedTuple):
-    """What bytes say in an encoding: how long that is in bits, in which language, and whether it is like text."""
+    """What bytes say in an encoding, how long that is in bits, in which language; `usual`: like text."""
 
     encoding: str
     bits: float
@@ -55,8 +68,8 @@ class Reading(NamedTuple):
 def readings(sample: bytes) -> list[Reading]:
     """Return what `sample` says in each encoding that can read it, the most plausible first.
 
-    Of encodings in which it says the same only the first of the table is returned. `sample` begins at a line's
-    start, is not UTF-8, has no NUL, and may end within a character.
+    Of encodings in which it says the same only the first of the table is returned. `sample` begins at a
+    line's start, is not UTF-8, has no NUL, and may end within a character.
     """
     words = _different(sample)
     found: dict[str, Reading] = {}
@@ -165,7 +178,7 @@ def _unusual(character: str) -> float:
 
 @functools.cache
 def _class_of(character: str) -> str:
-    """Return what a character is within a word: a letter of ASCII (a, A) or not (l, U, o), a sign, or a gap."""
+    """Return what a character is within a word: a letter of ASCII (a, A) or not (l, U, o), a sign, a gap."""
     if character < "\x80":
         return ("A" if character.isupper() else "a") if character.isalpha() else " "
     kind = unicodedata.category(character)
