@@ -203,7 +203,7 @@ def _sure_utf16(sample: bytes) -> str | None:
 
 def _is_plain(character: str) -> bool:
     """Return whether a character is of everyday text in an everyday script."""
-    return character < "\x7f" or any(first <= character <= last for first, last in EVERYDAY)
+    return character < "\x7f" or any(pair[0] <= character <= pair[1] for pair in EVERYDAY)
 
 
 def _reads_as_utf16(block: bytes, encoding: str) -> bool:
