@@ -22,8 +22,8 @@ ANSWERS = ("assistant", "gpt", "answer", "output", "response", "completion", "re
            "ai", "回答", "アシスタント")  # fmt: skip
 TRAINED = ("weight", "train", "trainable", "loss")  # whether an answer is learned
 MARKS = (  # of speakers in a text: how it begins, and what marks each turn
-    (re.compile(r"\s*###\s*(?:Human|User|System)\s*:"), r"\s*###\s*(Human|Assistant|User|System)\s*:"),
-    (re.compile(r"\s*<\|im_start\|>"), r"\s*<\|im_start\|>[ \t]*(\w+)[ \t]*\n"),
+    (re.compile(r"\s*###\s*(?:Human|User|System)\s*:"), r"###\s*(Human|Assistant|User|System)\s*:"),
+    (re.compile(r"\s*<\|im_start\|>"), r"<\|im_start\|>[ \t]*(\w+)[ \t]*\n"),
     (
         re.compile(r"\s*(?:Human|User|System):(?s:.*)\n\nAssistant:"),
         r"(?:\A\s*|\n\n)(Human|Assistant|User|System):",
