@@ -114,7 +114,7 @@ def test_conversations_of_sharegpt_are_converted(project: Path, capsys: pytest.C
     ]
     (project / "share.json").write_text(json.dumps(rows, indent=1))
     experiment = load(init(capsys, "share.json")["file"])
-    assert experiment.data.sharegpt == "convert"
+    assert experiment.data.sources[0].shape == "chat"
     result = data.examine(experiment)
     assert (len(result.errors), result.as_dict()["files"]["train"]["examples"]) == (0, 27)
 

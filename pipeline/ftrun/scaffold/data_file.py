@@ -24,7 +24,7 @@ from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
 from ftrun.scaffold.reading import Reading as SourceReading
 from ftrun.scaffold.reading import reading_of
-from ftrun.scaffold.row_shapes import Reading, read_shapes
+from ftrun.scaffold.row_shapes import Reading, read_shapes, refusal
 from ftrun.scaffold.unclear import UnclearError, Way
 
 LARGEST = 512_000_000  # bytes; what a provider takes
@@ -89,6 +89,8 @@ def read_data_file(
     findings.raise_errors()
     if not rows:
         raise unusable(path, "there are no rows", "empty_file", "Add a line of column names, and rows.")
+    if (refused := refusal(rows)) is not None:
+        raise unusable(path, refused[0], "other_shape", refused[1])
     reading = read_shapes(rows)
     whole = len(reading.rows) == len(rows)
     rows = reading.rows

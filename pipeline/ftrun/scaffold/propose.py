@@ -251,10 +251,12 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
     yield from file.remarks
     yield from file.reading.notes
     yield from shape.notes
-    if shape.labels and all(one.isdecimal() for one in shape.labels):
+    if shape.columns and sorted(shape.labels) == [str(number) for number in range(len(shape.labels))] != []:
+        label = shape.columns["assistant"]
+        names_of = ", ".join(f"'name of {number}'" for number in range(len(shape.labels)))
         yield (
-            "The labels are numbers. Names teach more: put them into `prompt.assistant`, "
-            "such as {{ ['bad', 'good'][label | int] }}, and into the system prompt."
+            f"The labels of {label!r} are numbers, and names teach more: set `assistant` to "
+            f'"{{{{ [{names_of}][row[{label!r}] | int] }}}}", and write the names into the system prompt.'
         )
     if file.format in EXPORTS:
         yield from export_notes(file, shape)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftrun.data.shapes.recognising import shape_of
+from ftrun.data.shapes.recognising import shape_of, useless
 from ftrun.data.shapes.rows import TURNS, shaped
 from ftrun.data.shapes.turns import is_talk, speaker_key, turns_in
 from ftrun.data.shapes.values import ShapeFault, role_of
-from ftrun.scaffold.names import find_column, plain_name
+from ftrun.scaffold.names import PREFERRED, REJECTED, find_column, plain_name
 
 Row = dict[str, Any]
 MOST_LOOKED_AT = 500  # rows, to find their shape
@@ -28,12 +28,18 @@ VERDICT = "label ktotag desirable isdesirable thumbsup upvoted isgood 良い"
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
 LABEL = (
     "label labels category sentiment class classification intent topic emotion polarity target tag "
-    "ラベル カテゴリ カテゴリー 分類 感情 区分 種別 タグ 意図 極性"
+    "rating stars ラベル カテゴリ カテゴリー 分類 感情 区分 種別 タグ 意図 極性 評価 星"
 )
 TEXT = (
-    "text sentence review comment content document tweet headline title utterance message query question "
-    "description 文 文章 本文 テキスト レビュー コメント 口コミ 内容 発話"
+    "text sentence review comment content document tweet utterance message body query question premise "
+    "description headline title 文 文章 本文 テキスト レビュー コメント 口コミ 内容 発話"
 )
+NOT_BLANK = (
+    "messages | rejectattr('role', 'eq', 'tool') | rejectattr('tool_calls', 'defined')"
+    " | map(attribute='content') | map('default', '', true) | map('trim') | select('eq', '') | list == []"
+)
+PAIRS = ({"premise", "hypothesis"}, {"text", "textpair"}, {"sentencea", "sentenceb"}, {"texta", "textb"})
+LONG = 20  # characters of a mean text: beside another one of them it is unclear which is labelled
 MOST_LABELS, LONGEST_LABEL = 30, 40
 
 
@@ -53,7 +59,21 @@ def read_shapes(rows: Sequence[Row]) -> Reading:
     """Return how to read rows of a file; as they are, if they have no shape that must be converted."""
     found = _shape(rows) or _named_otherwise(rows)
     converted = found or Reading(rows=tuple(rows))
-    return _taught(_callable(converted))
+    return _taught(_filled(_callable(converted)))
+
+
+def refusal(rows: Sequence[Row]) -> tuple[str, str] | None:
+    """Return why no experiment can use the rows and what to do; None if there is no known reason."""
+    first = useless(rows[0])
+    if first is not None and all(useless(row) for row in rows):
+        return first
+    parents = [str(parent) for row in rows if (parent := row.get("parent_id"))]
+    if any("parent_id" in row and "role" in row for row in rows) and len(set(parents)) < len(parents):
+        return (
+            "the rows are a tree: several messages answer the same one (`parent_id`)",
+            'Write each conversation as a row, {"messages": [...]}, from its last message up by `parent_id`.',
+        )
+    return None
 
 
 def _shape(rows: Sequence[Row]) -> Reading | None:
@@ -96,6 +116,8 @@ def _converted(
 def _named_otherwise(rows: Sequence[Row]) -> Reading | None:
     """Return how to read turns in a column of another name, or of speakers with names of their own."""
     columns = dict.fromkeys(name for row in rows for name in row)
+    if find_column(columns, PREFERRED) is not None and find_column(columns, REJECTED) is not None:
+        return None
     talks = [name for name in columns if all(is_talk(row.get(name)) for row in rows)]
     if not talks:
         lists = [name for name in columns if all(isinstance(row.get(name), list) for row in rows)]
@@ -110,7 +132,7 @@ def _named_otherwise(rows: Sequence[Row]) -> Reading | None:
     firsts = [speakers for row in rows if (speakers := list(_unknown_speakers(row[column])))]
     names = list(dict.fromkeys(name for speakers in firsts for name in speakers))
     if not names:
-        return _converted(rows, "chat", renamed)
+        return _converted(rows, "chat", renamed) if renamed else None
     if len(names) != 2:
         return None
     asks = Counter(speakers[0] for speakers in firsts).most_common(1)[0][0]
@@ -139,6 +161,27 @@ def _callable(reading: Reading) -> Reading:
     where = "tools is defined or not (messages | selectattr('tool_calls', 'defined') | list)"
     rows = tuple(row for row in reading.rows if row.get("tools") or not _calls(row))
     return _replaced(reading, rows, where, note)
+
+
+def _filled(reading: Reading) -> Reading:
+    """Leave out chats with a blank message."""
+    blank = [_is_blank(row) for row in reading.rows]
+    if reading.where is not None or not any(blank) or all(blank):
+        return reading
+    note = f"{sum(blank)} of {len(reading.rows)} rows have a blank message, so `where` leaves them out."
+    rows = tuple(row for row, one in zip(reading.rows, blank, strict=True) if not one)
+    return _replaced(reading, rows, NOT_BLANK, note)
+
+
+def _is_blank(row: Row) -> bool:
+    messages = row.get("messages")
+    return isinstance(messages, list) and any(
+        isinstance(one, dict)
+        and one.get("role") != "tool"
+        and "tool_calls" not in one
+        and (one.get("content") is None or not str(one["content"]).strip())
+        for one in messages
+    )
 
 
 def _calls(row: Row) -> bool:
@@ -191,9 +234,9 @@ def _replaced(reading: Reading, rows: tuple[Row, ...], where: str, note: str) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """The columns of texts and of their labels, and the labels, the most frequent first."""
+    """The columns of texts (two, where these are compared) and of their labels, the most frequent first."""
 
-    text: str
+    texts: tuple[str, ...]
     label: str
     labels: tuple[str, ...]
 
@@ -211,6 +254,23 @@ def find_labelled(columns: Sequence[str], rows: Sequence[Row]) -> Labelled | Non
     short = all(len(one) <= LONGEST_LABEL and "\n" not in one for one in counts)
     if not short or not 2 <= len(counts) <= min(MOST_LABELS, len(rows) // 2):
         return None
-    if not all(isinstance(row.get(text), str) for row in rows):
+    lengths = {
+        name: sum(map(len, values)) / len(values)
+        for name in columns
+        if name != label and all(isinstance(row.get(name), str) for row in rows)
+        if (values := [str(row[name]) for row in rows])
+    }
+    compared = tuple(name for name in lengths if name == text or _is_pair(name, text))
+    if text not in lengths:
         return None
-    return Labelled(text=text, label=label, labels=tuple(name for name, _ in counts.most_common()))
+    long = min(LONG, lengths[text] / 2)
+    others = [name for name in lengths if name not in compared and lengths[name] >= long]
+    if len(compared) > 2 or others:
+        return None
+    return Labelled(texts=compared, label=label, labels=tuple(name for name, _ in counts.most_common()))
+
+
+def _is_pair(name: str, other: str) -> bool:
+    """Return whether two columns hold texts that are compared, such as sentence1 and sentence2."""
+    plain = {plain_name(name), plain_name(other)}
+    return (len(plain) == 1 and name != other) or plain in PAIRS

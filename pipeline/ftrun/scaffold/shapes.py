@@ -187,7 +187,7 @@ def _at(row: Row, column: str, path: str) -> str:
     value = row.get(column)
     if path and value is not None:
         value = value[0 if path.startswith("[0]") else -1].get("content")
-    return str(value or "")
+    return "" if value is None else str(value)  # 0 is a value
 
 
 def find_question_answer(file: DataFile, user: str | None, assistant: str | None) -> Shape | None:
@@ -222,12 +222,13 @@ def _is_filled(value: Any) -> bool:
 def find_classified(file: DataFile) -> Shape | None:
     """Return which columns hold texts and their labels; None if the file is no such table."""
     found = find_labelled(file.columns, file.rows)
-    if found is None or find_column(file.columns, names.ASSISTANT, found.label, found.text) is not None:
+    if found is None or find_column(file.columns, names.ASSISTANT, found.label, *found.texts) is not None:
         return None
     shown = ", ".join(found.labels[:5]) + (", …" if len(found.labels) > 5 else "")
+    texts = " and ".join(map(repr, found.texts))
     return replace(
-        _question_answer(file, found.text, found.label),
-        words=f"{found.label!r} classifies {found.text!r}: {shown}",
+        _question_answer(file, found.texts[0], found.label, *found.texts[1:]),
+        words=f"{found.label!r} classifies {texts}: {shown}",
         labels=found.labels,
     )
 

@@ -134,21 +134,30 @@ def rows_of(
         if values is None:
             continue
         row = Row(line, *take_mark(values))
-        shape = file.source.shape
-        made = _shaped(row, shape, file.source.roles, place) if shape is not None else row
+        made = _shaped(experiment, file.source, row, place) if file.source.shape is not None else row
         if made is not None:
             yield made
 
 
-def _shaped(
-    row: Row, shape: str, roles: Mapping[str, tuple[str, ...]] | None, place: FilePlace
-) -> Row | None:
+def _shaped(experiment: Experiment, source: Source, row: Row, place: FilePlace) -> Row | None:
+    assert source.shape is not None
     try:
-        values, places = shaped(row.values, shape, roles)
+        values, places = shaped(row.values, source.shape, source.roles)
     except ShapeFault as fault:
         place.add("shape", fault.message, row.line, hint=fault.hint)
         return None
+    kept = _up_to_answer(values.get("messages", ())) if experiment.train.method == "supervised" else None
+    if kept is not None:
+        words = "what follows the last answer of a conversation is left out"
+        place.add("group_end", words, row.line, once=True)
+        values = {**values, "messages": kept}
     return row._replace(values=values, places=places)
+
+
+def _up_to_answer(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
+    """Return messages up to the last answer; None if nothing follows it, or there is none."""
+    answers = [index for index, one in enumerate(messages) if one["role"] == "assistant"]
+    return list(messages[: answers[-1] + 1]) if answers and answers[-1] + 1 < len(messages) else None
 
 
 def read_rows(experiment: Experiment, file: SourceFile, place: FilePlace, choice: Choice) -> Iterator[Row]:

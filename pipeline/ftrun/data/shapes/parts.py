@@ -10,6 +10,7 @@ from ftrun.protocol.faults import shown
 
 TEXTS = ("text", "input_text", "output_text", None)
 PART_FIX = 'Write a part as {"type": "text", "text": "..."}, or an image as {"type": "image_url", ...}.'
+RESULTS = ("functionResponse", "function_response")
 MEDIA = ("inlineData", "inline_data", "fileData", "file_data")
 
 
@@ -35,7 +36,7 @@ def parts_of(content: Any, place: str) -> tuple[Any, list[Any], list[Any]]:
             kept.append(part)
         elif (call := _inner(part, "functionCall", "function_call")) is not None:
             calls.append(call)
-        elif (result := _inner(part, "functionResponse", "function_response")) is not None:
+        elif (result := _inner(part, *RESULTS)) is not None:
             results.append(result.get("response", result))
         else:
             media = isinstance(part, Mapping) and any(key in part for key in MEDIA)
@@ -45,6 +46,15 @@ def parts_of(content: Any, place: str) -> tuple[Any, list[Any], list[Any]]:
             raise ShapeFault(f"{place} has a part that can't be used: {shown(part)}", fix)
     whole = kept if len(texts) < len(kept) else "".join(texts)
     return whole, calls, results
+
+
+def is_parts(content: Any) -> bool:
+    """Return whether a content is a list of texts with a type, or of Gemini's results, and not a value."""
+    return isinstance(content, list) and all(
+        isinstance(part, Mapping)
+        and (("type" in part and _text(part) is not None) or _inner(part, *RESULTS) is not None)
+        for part in content
+    )
 
 
 def text_of(value: Any) -> Any:

@@ -10,19 +10,33 @@ from ftrun.data.shapes.rows import (
     ASKED,
     BETTER,
     HISTORY,
+    QUESTIONS_ONLY,
     TEXTS,
     TURNS,
     WORSE,
     Shaped,
     batch_parts,
+    question_key,
     shaped,
     turns_key,
 )
 from ftrun.data.shapes.tools import calls_of
 from ftrun.data.shapes.turns import is_talk, turns_in
-from ftrun.data.shapes.values import ShapeFault, as_text, decoded, first_of
+from ftrun.data.shapes.values import ShapeFault, as_text, decoded, first_of, role_of
 from ftrun.protocol.faults import Fault
 
+TREES = (
+    "each row is a tree of messages (`replies`)",
+    'Write each conversation as a row: {"messages": [...]}.',
+)
+REQUESTS_ONLY = (
+    "the rows are requests of a batch without their responses",
+    'Join them by `custom_id`, as rows {"body": {...}, "response": {...}}.',
+)
+RESPONSES_ONLY = (
+    "the rows are responses of a batch without their requests",
+    'Join them by `custom_id`, as rows {"body": {...}, "response": {...}}.',
+)
 TAGS = ("<tool_call>", "<tools>", "<tool_response>")
 
 
@@ -51,7 +65,7 @@ def _candidates(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         return  # a preference of the API
     better, worse = first_of(row, BETTER), first_of(row, WORSE)
     if better is not None and worse is not None:
-        asked = first_of(row, (*TURNS, *ASKED))
+        asked = first_of(row, (*HISTORY, *TURNS, *ASKED))
         if any(is_talk(row[name]) for name in (better, worse, asked) if name is not None):
             yield "preferences", better
         return
@@ -63,10 +77,32 @@ def _candidates(row: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     if history is not None and first_of(row, ("instruction", *ASKED)) and first_of(row, ANSWER):
         yield "alpaca", history
         return
+    if turns_key(row) is None and (key := question_key(row)) is not None:
+        yield "chat", key
     key = turns_key(row)
     if key is not None and (turns_in(row[key]) or key in TEXTS):
         text = as_text(row[key])
         yield ("hermes" if any(tag in text for tag in TAGS) else "chat"), key
+
+
+def useless(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return why nothing can be learned from a row of a known kind, and what to do; None if it is not one."""
+    turns, references = row.get("turns"), row.get("reference")
+    if "question_id" in row and isinstance(turns, list) and all(isinstance(one, str) for one in turns):
+        if isinstance(references, list) and len(references) == len(turns):
+            return None
+        return QUESTIONS_ONLY
+    if isinstance(row.get("replies", decoded(row.get("prompt"))), (list, Mapping)) and _has_replies(row):
+        return TREES
+    request, response = batch_parts(row)
+    if request is not None and response is None and "custom_id" in row:
+        return REQUESTS_ONLY
+    return RESPONSES_ONLY if response is not None and request is None and "custom_id" in row else None
+
+
+def _has_replies(row: Mapping[str, Any]) -> bool:
+    prompt = row.get("prompt")
+    return "replies" in row or (isinstance(prompt, Mapping) and "replies" in prompt)
 
 
 def is_history(value: Any) -> bool:
@@ -116,11 +152,14 @@ def described(row: Mapping[str, Any], method: str) -> Fault | None:
     if isinstance(row.get("conversations"), list) and "messages" not in row:
         words = "the row has `conversations`, as ShareGPT writes them, not `messages`"
         found = shape_of(row)
-        shape = "chat" if found is None else found.shape
-        return Fault("sharegpt", words, hint=_tip(shape, method))
+        if found is not None and (found.shape != "chat" or not _is_plain(row["conversations"])):
+            return Fault("sharegpt", words, hint=_tip(found.shape, method))
+        hint = "Add `shape: chat` to the source, or set `data.sharegpt: convert`: both make chats of them."
+        return Fault("sharegpt", words, hint=hint)
     found = shape_of(row)
     if found is None:
-        return None
+        reason = useless(row)
+        return None if reason is None else Fault("other_shape", reason[0], hint=reason[1])
     if found.shape != "chat":
         words = WORDS[found.shape].format(column=found.column)
         return Fault("other_shape", words, hint=_tip(found.shape, method))
@@ -130,6 +169,16 @@ def described(row: Mapping[str, Any], method: str) -> Fault | None:
             return Fault("other_shape", f"`{name}` is a text that holds JSON, not a list", hint=hint)
     words = f"`{found.column}` is a conversation in another form than the API's `messages`"
     return Fault("other_shape", words, hint=_tip(found.shape, method))
+
+
+def _is_plain(turns: Any) -> bool:
+    """Return whether turns have nothing but texts of people and models."""
+    return all(
+        isinstance(one, Mapping)
+        and isinstance(one.get("from"), str)
+        and role_of(one["from"]) in ("system", "user", "assistant")
+        for one in turns
+    )
 
 
 def _tip(shape: str, method: str) -> str:

@@ -29,6 +29,10 @@ BETTER, WORSE = (
 BODIES = ("body", "request", "response", "contents")
 COLUMNS = frozenset((*TURNS, *ASKED, *HISTORY, *ANSWER, *TEXTS, *SYSTEM, *TOOLS, *BETTER, *WORSE, *BODIES,
                      "context", "parallel_tool_calls"))  # fmt: skip
+QUESTIONS_ONLY = (
+    "`turns` has questions only, as MT-Bench does, so there is no answer to learn",
+    "Ask them in `eval.prompts`, or add the answers.",
+)
 LIST_FIX = "Rename the column that holds the turns: `columns: {messages: COLUMN}` on the source."
 ANSWER_FIX = "Delete the row, or make `chosen` and `rejected` differ in their last message only."
 
@@ -46,12 +50,12 @@ def shaped(values: Mapping[str, Any], shape: str, roles: Roles = None) -> Shaped
 
 
 def _chat(row: Mapping[str, Any], roles: Roles, *, tags: bool = False) -> Shaped:
-    key = turns_key(row)
+    key = turns_key(row) or question_key(row)
     if key is None:
         raise ShapeFault(f"no column holds a list of turns; the row has {', '.join(map(str, row))}", LIST_FIX)
     talk, used = Talk(roles, tags=tags), [key]
     _open(talk, row, used)
-    _add_turns(talk, row, key)
+    _add_asked(talk, row, key)
     if not talk.messages or talk.messages[-1]["role"] != "assistant":
         used += [_answered(talk, row, used)]
     return _finished(talk, row, used)
@@ -87,11 +91,19 @@ def _preferences(row: Mapping[str, Any], roles: Roles) -> Shaped:
         )
     talk, used = Talk(roles), [better, worse]
     _open(talk, row, used)
+    history = next((name for name in HISTORY if name in row), None)
+    if history is not None:
+        used.append(history)
+        if decoded(row[history]):
+            talk.add_all(row[history], history)
     asked = first_of(row, [name for name in (*TURNS, *ASKED) if name not in used])
     if asked is not None:
         used.append(asked)
         _add_asked(talk, row, asked)
-    answers = [_conversation(row[name], name, roles) for name in (better, worse)]
+    values = [row[name] for name in (better, worse)]
+    if asked is not None and isinstance(row[asked], str) and is_talk(row[asked]):
+        values = [value.strip() if isinstance(value, str) else value for value in values]
+    answers = [_conversation(one, name, roles) for one, name in zip(values, (better, worse), strict=True)]
     shared = _shared(*(one.messages for one in answers))
     if len(talk.messages) > 1 and talk.messages[-1] == answers[0].messages[-1]:
         del talk.messages[-1], talk.places[-1]  # UltraFeedback: `messages` repeats the chosen answer
@@ -225,6 +237,14 @@ def turns_key(row: Mapping[str, Any]) -> str | None:
     return next((name for name in TURNS if name in row), None)
 
 
+def question_key(row: Mapping[str, Any]) -> str | None:
+    """Return the column with a question as a text, where the answer is a list of messages."""
+    answer = first_of(row, ANSWER)
+    if answer is None or isinstance(row[answer], str) or not is_talk(row[answer]):
+        return None
+    return first_of(row, [name for name in ASKED if name != answer and isinstance(row.get(name), str)])
+
+
 def _open(talk: Talk, row: Mapping[str, Any], used: list[str]) -> None:
     """Take the system prompt and the tools of a row."""
     system = first_of(
@@ -246,8 +266,7 @@ def _add_turns(talk: Talk, row: Mapping[str, Any], key: str) -> None:
     if key == "turns" and turns and "question_id" in row and all(isinstance(one, str) for one in turns):
         references = decoded(row.get("reference"))
         if not isinstance(references, list) or len(references) != len(turns):
-            message = "`turns` has questions only, as MT-Bench does, so there is no answer to learn"
-            raise ShapeFault(message, "Ask them in `eval.prompts`, or add the answers.")
+            raise ShapeFault(*QUESTIONS_ONLY)
         turns = [list(pair) for pair in zip(turns, references, strict=True)]
         talk.add_all(turns, key)
         return
@@ -258,7 +277,7 @@ def _add_turns(talk: Talk, row: Mapping[str, Any], key: str) -> None:
 
 
 def _add_asked(talk: Talk, row: Mapping[str, Any], key: str) -> None:
-    if is_talk(row[key]):
+    if is_talk(row[key]) or key not in ASKED:
         _add_turns(talk, row, key)
     else:
         talk.say("user", text_of(row[key]), key)
@@ -271,6 +290,8 @@ def _answered(talk: Talk, row: Mapping[str, Any], used: list[str]) -> str:
     if name is None:
         return next((name for name in names if name in row and name not in used), "")
     value = row[name]
+    if isinstance(value, str) and isinstance(row.get(used[0]), str):
+        value = value.strip()  # it followed the mark of who answers
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = value[0]  # OpenAI's evals list every right answer
     if is_talk(value):

@@ -13,7 +13,9 @@ TOOLS = re.compile(r"<tools>(.*?)</tools>", re.DOTALL)
 CALL = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.DOTALL)
 MENTION = re.compile(r"<(tools|tool_call)>(?:\s|\.\.\.)*</\1>")  # of the tags, without anything in them
 RESPONSE = re.compile(r"<tool_response>(.*?)(?:</tool_response>|\Z)", re.DOTALL)
-SENTENCE = re.compile(r"(?<=[.!?。！？:])\s+|\n+")
+SCHEMA = re.compile(r"\{[^\n]*FunctionCall[^\n]*\}")
+CUT = "\x00"
+SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 OF_TAGS = re.compile(  # what Hermes' system prompt says of its tags: with `tools` the server does that
     r"</?tools?>|</?tool_call|</?tool_response|pydantic|FunctionCall|function signatures|"
     r"^Here are the available tools",
@@ -21,6 +23,7 @@ OF_TAGS = re.compile(  # what Hermes' system prompt says of its tags: with `tool
 )
 ARGUMENTS = ("arguments", "parameters", "args", "input")
 TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "dict": "object"}
+KNOWN = ("object", "array", "string", "integer", "number", "boolean", "null")
 LISTS = ("list", "tuple", "set")
 TOOLS_FIX = "Write a list of functions, or that list as JSON text."
 CALL_FIX = 'Write a call as {"name": "...", "arguments": {...}}, or several of them as a list.'
@@ -35,7 +38,28 @@ def tools_of(value: Any, place: str) -> list[Any]:
         found = [found]
     if not isinstance(found, list):
         raise ShapeFault(f"{place} is {shown(value)}, not a list of functions", TOOLS_FIX)
-    return [_tool(decoded(one)) for one in found]
+    return [_tool(one) for tool in found for one in _declared(decoded(tool))]
+
+
+def _declared(tool: Any) -> list[Any]:
+    """Return the functions of a tool as Gemini writes it, whose types have upper case; else the tool."""
+    inner = (
+        tool.get("functionDeclarations", tool.get("function_declarations"))
+        if isinstance(tool, dict)
+        else None
+    )
+    return [_lower(one) for one in inner] if isinstance(inner, list) else [tool]
+
+
+def _lower(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_lower(one) for one in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    return {
+        key: value.lower() if key == "type" and isinstance(value, str) else _lower(value)
+        for key, value in schema.items()
+    }
 
 
 def _tool(tool: Any) -> Any:
@@ -78,7 +102,8 @@ def _property(one: Mapping[str, Any]) -> dict[str, Any]:
     name = one["type"].split(",")[0].strip()
     name = re.sub(r"^Optional\[(.*)\]$", r"\1", name)
     word = re.split(r"[\[\s]", name)[0].lower()
-    return {**found, "type": "array" if word in LISTS else TYPES.get(word, word)}
+    kind = "array" if word in LISTS else TYPES.get(word, word)
+    return {**found, "type": kind} if kind in KNOWN else {key: found[key] for key in found if key != "type"}
 
 
 def calls_of(value: Any, place: str) -> list[tuple[str | None, str, str]]:
@@ -146,6 +171,13 @@ def tagged_tools(text: str, place: str) -> tuple[str, list[Any]]:
         tools += found
     if not tools and "tool_call>" not in text:
         return original, []
-    rest = CALL.sub("\n", TOOLS.sub("\n", text))
-    kept = [one.strip() for one in SENTENCE.split(rest) if one.strip() and not OF_TAGS.search(one)]
+    for block in (TOOLS, CALL, SCHEMA):
+        text = block.sub(f"\n{CUT}\n", text)
+    kept: list[str] = []
+    for one in filter(None, map(str.strip, SENTENCE.split(text))):
+        cut = one == CUT or OF_TAGS.search(one) is not None
+        if cut and kept and kept[-1].endswith((":", "：")):
+            kept.pop()  # it introduced what is cut
+        if not cut:
+            kept.append(one)
     return " ".join(kept), tools_of(tools, place) if tools else []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.data.shapes.parts import parts_of, text_of
+from ftrun.data.shapes.parts import is_parts, parts_of, text_of
 from ftrun.data.shapes.tools import calls_of, tagged_calls, tagged_responses, tagged_tools, tools_of
 from ftrun.data.shapes.values import ShapeFault, as_text, decoded, plain, role_of
 from ftrun.protocol.faults import shown
@@ -21,9 +21,9 @@ ASKS = ("user", "human", "question", "input", "prompt", "query", "instruction", 
 ANSWERS = ("assistant", "gpt", "answer", "output", "response", "completion", "reply", "bot", "model", "a",
            "ai", "回答", "アシスタント")  # fmt: skip
 TRAINED = ("weight", "train", "trainable", "loss")  # whether an answer is learned
-MARKS = (  # of speakers in a text: how it begins, and what stands before each turn
-    (re.compile(r"\s*###\s*(?:Human|User|System)\s*:"), r"\s*###\s*(Human|Assistant|User|System)\s*:"),
-    (re.compile(r"\s*<\|im_start\|>"), r"\s*<\|im_start\|>[ \t]*(\w+)[ \t]*\n"),
+MARKS = (  # of speakers in a text: how it begins, and what marks each turn
+    (re.compile(r"\s*###\s*(?:Human|User|System)\s*:"), r"###\s*(Human|Assistant|User|System)\s*:"),
+    (re.compile(r"\s*<\|im_start\|>"), r"<\|im_start\|>[ \t]*(\w+)[ \t]*\n"),
     (
         re.compile(r"\s*(?:Human|User|System):(?s:.*)\n\nAssistant:"),
         r"(?:\A\s*|\n\n)(Human|Assistant|User|System):",
@@ -127,11 +127,14 @@ class Talk:
 
     def _spoken(self, turn: Mapping[str, Any], role: str, place: str) -> None:
         content = next((turn[key] for key in SAID if turn.get(key) is not None), None)
-        content, calls, results = parts_of(content, place)
-        calls += _made_calls(turn, place)
         if role == "call":
             self._call(calls_of(content, place), place)
-        elif role == "tool" or (results and not calls):
+            return
+        if role == "tool" and not is_parts(content):
+            content = as_text(content)
+        content, calls, results = parts_of(content, place)
+        calls += _made_calls(turn, place)
+        if role == "tool" or (results and not calls):
             for result in results or [content]:
                 self._result(turn, result, place)
         else:
