@@ -103,8 +103,9 @@ def _table_keys(
     above, said, rest = below(lines, int(asked["header_row"]) if "header_row" in asked else None)
     sample, whole = first_lines(rest)
     fixed = mark or said
+    usual = USUAL[form] if extension_of(path) in ENDINGS else "\t"  # as which Excel saves text
     look = look_at(
-        sample, fixed or USUAL[form], whole=whole, start=above + 1, fixed=fixed is not None, thorough=True
+        sample, fixed or usual, whole=whole, start=above + 1, fixed=fixed is not None, thorough=True
     )
     if look.unclear:
         refuse_unclear(look, place)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 LINES, CHARACTERS = 300, 300_000  # of the look: whichever is reached first ends it
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel reads and writes in a first line
+LONGEST_NAME = 60  # characters of a column's name below a title
 MOST_TITLES = 10  # lines above the header
 NEARLY = 0.8  # of the records fit the header: the others are mistakes
 INDEX = re.compile(r"\s*\d{1,18}(?:\.0)?\s*")
@@ -76,7 +77,9 @@ def look_at(
     fits = {mark: _fit(found) for mark, found in records.items()}
     wide = [mark for mark, (width, _) in fits.items() if width > 1]
     if even := [mark for mark in wide if fits[mark][1] == 1 and len(records[mark]) > 1]:
-        return _look(records, even)
+        most = max(fits[mark][0] for mark in even)
+        settled = usual == "\t" and fits[usual][0] == most  # texts have commas, but no tabs
+        return _look(records, [usual] if usual in even and settled else even)
     titles = _titles(records) if thorough or (width, share) != (1, 1) else {}
     near = [mark for mark in wide if fits[mark][1] >= NEARLY]
     return _look(records, list(titles) or (near or wide or [usual])[:1], titles=titles)
@@ -152,11 +155,19 @@ def _title(records: Sequence[Record]) -> int | None:
         inside = names[1:] if names and not names[0].strip() else names  # an index has no name
         if above > max(1, len(names) - 2) or not 1 < len(names) == len({*names}):
             continue
-        if any(not name.strip() or INDEX.fullmatch(name) for name in inside):
+        if not all(_is_name(name) for name in inside):
             continue
         if all(_fits(one, len(names)) for _, one in records[index + 1 :]):
             return line
     return None
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a text can be a column's name: a row taken for the header has sentences and numbers."""
+    plain = text.strip()
+    ends_sentence = len(plain) > 1 and plain[-1] in ".!?。！？؟।"
+    divided = any(mark in plain for mark in ";\t|")
+    return 0 < len(plain) <= LONGEST_NAME and not (INDEX.fullmatch(plain) or ends_sentence or divided)
 
 
 def nameless(header: Sequence[str]) -> list[int]:
