@@ -41,7 +41,7 @@ def reading_of(
     named = ENDINGS.get(extension_of(path))
     content = format_of(path, encoding) if form in TEXT else None
     if content is not None and not (content == "csv" and named == "tsv"):
-        form = content if named not in ("json", "jsonl") or content != "csv" else form
+        form = content
     keys: dict[str, str | int] = {}
     remarks: list[str] = []
     if form == "json":
