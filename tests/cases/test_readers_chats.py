@@ -69,6 +69,7 @@ LINES = {
     "ko": line(
         talk(), "[LINE] Ana님과의 대화\n저장한 날짜 : 2025/11/30 10:00\n", "%Y.%m.%d 화요일", "오전 %H:%M"
     ),
+    "th": line(talk(), "[LINE] ประวัติการแชทกับ Ana\nบันทึกเมื่อ 1/12/2568 10:00 น.\n", "ส. %d/%m/2568", "%H:%M"),
     "pc": line(talk(), "", "%Y.%m.%d Tuesday", "%H:%M").replace("\t", " ").lstrip(),
 }
 
@@ -94,6 +95,8 @@ WHATSAPPS = {
     "android-fr": "%d/%m/%Y à %H:%M - {name}: ",
     "android-ja": "%Y/%m/%d, %H:%M - {name}: ",
     "android-ko": "%Y. %m. %d. 오전 %I:%M - {name}: ",
+    "android-fi": "%d.%m.%Y klo %H.%M - {name}: ",
+    "android-de": "%d.%m.%Y, %H:%M Uhr - {name}: ",
     "android-it": "%d/%m/%y, %H.%M - {name}: ",
 }
 
@@ -318,6 +321,19 @@ def test_an_export_in_a_hand_written_file_is_named(capsys: pytest.CaptureFixture
         assert done.returncode == 2
         assert words in done.stdout + done.stderr
         assert "`format: " in done.stdout + done.stderr
+
+
+def test_a_folder_of_slack_runs_by_its_days(capsys: pytest.CaptureFixture[str]) -> None:
+    """A channel's folder, with a file for each day, is drafted as a pattern and read whole."""
+    folder = Path("一般 general")
+    folder.mkdir()
+    for day, (asks, tells) in enumerate(zip(talk()[::2], talk()[1::2], strict=True), 1):
+        (folder / f"2025-11-{day:02}.json").write_text(json.dumps(slack([asks, tells])), encoding="utf-8")
+    draft, said = drafted(capsys, folder, "--name", "general")
+    assert "general/[0-9]*.json" in draft
+    assert said == WANTED
+    (folder / "2025-11-01.json").write_text("[]", encoding="utf-8")
+    assert init(capsys, str(folder), code=2)["error"]["code"] == "not_a_file"
 
 
 def test_pauses_and_turns_cut() -> None:

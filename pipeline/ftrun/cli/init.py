@@ -80,6 +80,9 @@ def command(
         )
     data = _data_path(file, target)
     copied = None if data.exists() and data.samefile(file) else data
+    if copied and file.is_dir():
+        hint = f"Copy the folder {file.name} into the project first."
+        raise UsageError("the folder is outside the project", code="outside_project", hint=hint)
     texts = _texts(proposal, name, target, data)
     content = file.read_bytes() if copied else b""
     contents = {path: text.encode() for path, text in texts.items()} | ({copied: content} if copied else {})

@@ -23,7 +23,7 @@ from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, 
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
-from ftrun.scaffold.reading import Reading, reading_of
+from ftrun.scaffold.reading import Reading, day_files, reading_of
 
 LARGEST = 512_000_000  # bytes; what a provider takes
 
@@ -63,20 +63,22 @@ def read_data_file(
     `sheet` names the sheet of a workbook; `query` is what to ask an SQLite file; `asked` are other keys of
     the source that the caller knows.
     """
-    form, findings = _format(path), Findings()
+    days = day_files(path)
+    form, findings = _format(days[0] if days else path), Findings()
     place = FilePlace(shown_path(path), findings)
     encoding: str | None = None
     rows: tuple[dict[str, Any], ...] = ()
     reading = Reading(format=form)
     with contextlib.suppress(UnusableFileError), read_problems(place):  # the findings say why
-        encoding = find_encoding(path) if form in TEXT else None
-        reading = reading_of(path, form, encoding, sheet, asked or {}, place)
+        first = days[0] if days else path
+        encoding = find_encoding(first) if form in TEXT else None
+        reading = reading_of(first, form, encoding, sheet, asked or {}, place)
         form = reading.format
         keys: dict[str, Any] = {"encoding": encoding, "sheet": sheet, "query": query, **reading.keys}
         keys["format"] = None
         source = Source(path=path.name, base=path.parent, key=(), **keys)
-        file = SourceFile(path=path, source=source, role="data", format=form)
-        rows = tuple(values for _, values in numbered(file, place, needed=frozenset()))
+        files = [SourceFile(path=one, source=source, role="data", format=form) for one in days or [path]]
+        rows = tuple(row for file in files for _, row in numbered(file, place, needed=frozenset()))
     findings.raise_errors()
     if not rows:
         raise unusable(path, "there are no rows", "empty_file", "Add a line of column names, and rows.")

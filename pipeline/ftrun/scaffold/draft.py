@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ftrun.scaffold.propose import Proposal
+from ftrun.scaffold.reading import DAYS
 
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
 NOT_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
@@ -79,6 +80,7 @@ def _data(proposal: Proposal, path: str) -> Iterator[str]:
     file, shape = proposal.file, proposal.shape
     yield "data:"
     yield "  sources:"
+    path = f"{path}/{DAYS}" if file.path.is_dir() else path
     yield f"    - path: {scalar(path)} # relative to this file"
     keys = {**file.source_keys, "encoding": file.encoding, "sheet": file.sheet, "query": file.query}
     for key, value in {**keys, "columns": shape.renamed or None, **shape.source}.items():

@@ -19,6 +19,7 @@ from ftrun.data.readers.rows import USUAL
 from ftrun.data.readers.sources import ENDINGS, TEXT, extension_of
 from ftrun.data.readers.workbook import title_above
 
+DAYS = "[0-9]*.json"  # what Slack names after the day
 Keys = Mapping[str, str | int]
 
 
@@ -59,6 +60,13 @@ def reading_of(
         remarks.append(f"The content is {what}, so the experiment says `format: {form}`.")
     remarks += _remarks(keys, asked)
     return Reading(format=form, keys=keys, remarks=tuple(remarks))
+
+
+def day_files(path: Path) -> list[Path]:
+    """Return the files of a folder that Slack exported, one for each day; none for anything else."""
+    days = sorted(path.glob(DAYS)) if path.is_dir() else []
+    exports = [_json_keys(day, None, {})[0] for day in days[:1]]
+    return days if exports == ["slack"] else []
 
 
 def _remarks(keys: Keys, asked: Keys) -> list[str]:

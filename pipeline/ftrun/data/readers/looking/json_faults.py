@@ -79,10 +79,10 @@ def _for_whole_file(hint: str | None) -> str | None:
 def _start(text: str, offset: int, before: str, words: str) -> Cause | None:
     """Recognise a line, or a file, that does not even begin as JSON does."""
     here = text[offset : offset + 1]
-    if before or here == "<":
-        hint = "It looks like a web page: download the file itself." if here == "<" else None
-        return Cause("here is no JSON", offset, hint) if here == "<" and not before else None
-    return Cause("it does not begin with { or [", offset) if here.isalnum() else None
+    if before or not (here.isalnum() or here == "<"):
+        return None
+    hint = "It looks like a web page: download the file itself." if here == "<" else None
+    return Cause("it does not begin with { or [", offset, hint)
 
 
 def _foreign(text: str, offset: int, before: str, words: str) -> Cause | None:
