@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import Ftrun
+from ftrun.cli import main
 from ftrun.data.diagnostics.findings import FilePlace, Findings
 from ftrun.data.readers.exports.turns import Said, turns_of
 from ftrun.data.readers.rows import numbered
@@ -299,6 +302,24 @@ def test_who_answers_is_asked_where_it_is_unclear(
         assert f"assistant: [{speaker}]" in draft.replace('"', "")
         assert "turns: 2" in draft
     assert init(capsys, str(file), "--persona", "nobody", code=2)["error"]["code"] == "persona"
+
+
+def test_who_answers_is_asked_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal the speakers are listed, and the number of one makes it the assistant."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("2\n"))
+    monkeypatch.setattr("sys.stderr", Terminal())
+    with pytest.raises(SystemExit) as exit_:
+        main(["init", str(CASES / "24-chat-exports" / "line.txt")])
+    assert exit_.value.code == 0
+    assert "Who should the model learn to be?" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert 'assistant: ["太郎"]' in Path("configs/line.yaml").read_text(encoding="utf-8")
 
 
 def test_whatsapp_case(capsys: pytest.CaptureFixture[str]) -> None:
