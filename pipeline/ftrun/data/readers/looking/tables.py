@@ -71,7 +71,8 @@ def look_at(
     """
     records = {usual: _records(lines, usual, start, whole=whole)}
     width, share = _fit(records[usual])
-    if fixed or (width > 1 and share == 1 and not thorough):
+    alone = len(records[usual]) == 1 and width > 1  # a header without rows
+    if fixed or alone or (width > 1 and share == 1 and not thorough):
         return _look(records, (usual,), titles=_titles(records) if width < 2 or share < 1 else {})
     records |= {mark: _records(lines, mark, start, whole=whole) for mark in SEPARATORS if mark != usual}
     fits = {mark: _fit(found) for mark, found in records.items()}
@@ -80,9 +81,18 @@ def look_at(
         most = max(fits[mark][0] for mark in even)
         settled = usual == "\t" and fits[usual][0] == most  # texts have commas, but no tabs
         return _look(records, [usual] if usual in even and settled else even)
-    titles = _titles(records) if thorough or (width, share) != (1, 1) else {}
+    if not thorough and _reads(records[usual], usual):
+        return _look(records, [usual])
+    titles = _titles(records)
     near = [mark for mark in wide if fits[mark][1] >= NEARLY]
     return _look(records, list(titles) or (near or wide or [usual])[:1], titles=titles)
+
+
+def _reads(records: Sequence[Record], usual: str) -> bool:
+    """Return whether all records have one value, and the name above them has no separator but pipes."""
+    names = [name for name in (records[0][1] or []) if name.strip()] if records else []
+    single = len(names) == 1 and not any(mark in names[0] for mark in ",;\t" if mark != usual)
+    return single and _fit(records) == (1, 1)
 
 
 def _look(
