@@ -77,6 +77,9 @@ def command(
             f"--out {target.name}: it must end in .yaml", code="usage", hint=f"--out {target.name}.yaml"
         )
     data = _data_path(file, target, name)
+    if file.is_dir() and not data.exists():
+        hint = f"Copy the folder {file.name} into the project first."
+        raise UsageError("the folder is outside the project", code="outside_project", hint=hint)
     held_out = {
         role: [_data_path(path, target, name) for path in paths] for role, paths in proposal.held_out.items()
     }
@@ -157,7 +160,7 @@ def _chosen(
 
 
 def _ask_persona(error: UnclearPersonaError, *, as_json: bool) -> str:
-    """Return the speaker that a person chooses; without a terminal, raise the error with the commands."""
+    """Return the speaker that a person chooses; without a terminal, raise the error with its commands."""
     if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise error
     speakers = {str(number): name for number, name in enumerate(error.speakers, 1)}
@@ -211,7 +214,7 @@ def _copies(
     for role, paths in proposal.held_out.items():
         pairs += zip(paths, held_out[role], strict=True)
     for source, path in pairs:
-        if not (path.exists() and path.samefile(source)):
+        if not source.is_dir() and not (path.exists() and path.samefile(source)):
             yield path, source.read_bytes()
 
 

@@ -34,7 +34,7 @@ def siblings_of(file: Path) -> Siblings:
     path = file.resolve()
     role, rest = _role_of(path)
     found: dict[str, list[Path]] = {"validation": [], "test": [], "train": []}
-    if role in ("validation", "test"):
+    if role in ("validation", "test") or path.is_dir():
         return Siblings()
     for other in sorted(path.parent.iterdir()):
         if other == path or not other.is_file() or other.suffixes != path.suffixes:

@@ -18,6 +18,7 @@ from ftrun.data.readers.looking.tables import (
     Look,
     first_lines,
     is_index,
+    is_outer_index,
     look_at,
     nameless,
     separator_line,
@@ -207,7 +208,8 @@ def _is_unused(index: int, names: Sequence[str], line: int, look: Look) -> bool:
     if not any(value.strip() for value in values):
         return bool(values)
     # data frames write their index first, with several columns if it has several levels
-    return not any(names[: index + 1]) and is_index(values)
+    inner = names[index + 1 : index + 2] != [""]
+    return not any(names[: index + 1]) and (is_index(values) if inner else is_outer_index(values))
 
 
 def _refuse_other_separator(names: Sequence[str], line: int, separator: str, place: FilePlace) -> None:

@@ -18,8 +18,10 @@ from ftrun.data.readers.cells import Numbered
 from ftrun.data.readers.exports.recognising import export_in
 from ftrun.data.readers.looking.json_faults import cause_of
 from ftrun.data.readers.looking.json_objects import (
+    BY_NAME,
     PANDAS,
     is_by_column,
+    is_by_name,
     is_row,
     list_at,
     position_at,
@@ -157,8 +159,8 @@ def only_object(text: str, place: FilePlace) -> dict[str, Any]:
         hint = None if whole else CODES["json_pretty_printed"].fix
         words = "the file holds one object after the other, not an array"
         place.add("jsonl_in_json", words, line, hint=hint)
-    elif (after := skip_space(text, end)) < len(text):
-        place.add("json_syntax", "there is something after the object", 1 + text.count("\n", 0, after))
+    elif skip_space(text, end) < len(text):
+        _add_syntax(json.JSONDecodeError("there is something after the object", text, end), text, line, place)
     elif not isinstance(value, dict):
         hint = "Write an array of objects: [{...}, {...}]."
         place.add("json_row", f"the file holds {_kind(value)}, not an array of rows", line, hint=hint)
@@ -206,6 +208,8 @@ def _keys(
         )
     elif is_by_column(value):
         hint = PANDAS
+    elif is_by_name(value):
+        hint = BY_NAME
     place.add("json_row", words, line, hint=hint)
     raise UnusableFileError
 

@@ -11,7 +11,7 @@ from ftrun.data.readers.exports.turns import Said
 
 HEAD = re.compile(r"\ufeff?\[LINE\]")
 DAY = re.compile(
-    r"\ufeff?(?:\w{2,12}\.?,\s*)?(\d{1,4}[/.-]\s?\d{1,2}[/.-]\s?\d{1,4}\.?)\s*(?:[(（]\w{1,4}[)）]|\w{2,12}|\w曜日)?\s*"
+    r"\ufeff?(?:[^\W\d]\S{0,12}\s+)?(\d{1,4}[/.-]\s?\d{1,2}[/.-]\s?\d{1,4}\.?)\s*(?:[(（]\w{1,4}[)）]|\w{2,12}|\w曜日)?\s*"
 )
 MESSAGE = re.compile(rf"({TIME})\t(.*)", re.DOTALL)
 SPACED = re.compile(rf"({TIME}) (\S+) (.+)", re.DOTALL)  # as the program for computers saves it
@@ -29,6 +29,8 @@ def is_line(lines: Sequence[str]) -> bool:
     """Return whether a file that begins with these lines is one that LINE saved."""
     some = [line.rstrip("\r\n") for line in lines if line.strip()]
     if some and HEAD.match(some[0]):
+        return True
+    if len(some) > 1 and DAY.fullmatch(some[0]) and SPACED.fullmatch(some[1]):
         return True
     days = [index for index, line in enumerate(some[:20]) if DAY.fullmatch(line)]
     after = (some[index + 1] for index in days if index + 1 < len(some))
