@@ -22,10 +22,11 @@ from ftrun.data.readers.languages import LANGUAGES, Language
 BETWEEN = re.compile(rb"[\x00-\x3f]+")  # bytes that are no part of a character of two bytes
 LONGEST = 20_000  # bytes of different words that are looked at
 DECAY = 3.7  # how fast letters get rare: the last of an alphabet has e ** -3.7 of the first one's share
-CAPITAL = 1.0  # bits that a capital is longer than its small letter
+CAPITAL = 0.3  # bits that a capital is longer than its small letter
 PUNCTUATION = dict.fromkeys("’‘“”„‚«»–—…•·№°§©®™€£¥´\u00a0\u200b\u200c\u200d\u200e\u200f،؛؟", 6.0)
 CJK_PUNCTUATION = dict.fromkeys("，。、！？：；（）「」『』“”《》【】…—・～·ー‘’％　〜", 6.5)
 OTHER_LETTER, OTHER_SIGN, NO_TEXT = 15.0, 13.0, 22.0
+ALL_CAPITALS = 10.0  # bits of a text that is mostly capitals
 CASE, WITHIN, MIXED = 7.0, 7.0, 5.0  # bits of a capital, a sign, another script within a word
 WORD = 2.5  # bits that an everyday word saves
 MARGIN = 15.0  # bits
@@ -52,6 +53,7 @@ MOST_PER_CHARACTER = {"gb18030": 13.0, "big5hkscs": 13.0, "cp949": 10.0, "cp932"
 CLASS = {"Lu": "U", "Lt": "U", "Ll": "l", "Lo": "o", "Lm": "o", "Mn": "o", "Mc": "o"}
 CASE_BREAK = re.compile("(?<=[la])U|(?<=l)A")
 SIGN_WITHIN = re.compile("(?<=[laUAo])s(?=[laUAo])")
+FINAL_WITHIN = re.compile(r"[ςךםןףץ](?=[^\W\d_])")  # letters that end words
 SCRIPT_BREAK = re.compile("[lUo](?=[aA])|[aA](?=[lUo])")
 
 
@@ -132,6 +134,8 @@ def _best(text: str, encoding: str) -> Reading:
     counts = Counter(character for character in text if character >= "\x80")
     classes = "".join(map(_class_of, text))
     breaks = CASE * len(CASE_BREAK.findall(classes)) + WITHIN * len(SIGN_WITHIN.findall(classes))
+    breaks += CASE * len(FINAL_WITHIN.findall(text))
+    breaks += ALL_CAPITALS if classes.count("U") > classes.count("l") else 0
     mixed = MIXED * len(SCRIPT_BREAK.findall(classes))
     words = set(re.findall(r"[^\W\d_]+", text.lower()))
     best = None
