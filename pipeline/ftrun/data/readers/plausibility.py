@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ftrun.data.readers.languages import LANGUAGES, Language
 
-BETWEEN = re.compile(rb"[\x00-\x3f]+")  # bytes that are no part of a character of two bytes
+BETWEEN = re.compile(rb"[\x00-\x3f]+")  # bytes outside characters of two bytes
 LONGEST = 20_000  # bytes of different words that are looked at
 DECAY = 3.7  # how fast letters get rare: the last of an alphabet has e ** -3.7 of the first one's share
 CAPITAL = 0.3  # bits that a capital is longer than its small letter
