@@ -64,6 +64,9 @@ def command(
     from ftrun.scaffold.data_file import read_data_file
     from ftrun.scaffold.propose import propose
 
+    if separator is not None and (separator == '"' or (len(separator) != 1 and separator != "tab")):
+        hint = "Write one character, such as ';', or tab."
+        raise UsageError(f"--separator {separator}: this is not one character", code="usage", hint=hint)
     keys = {"separator": separator, "header_row": header_row, "records": records}
     asked = {key: value for key, value in keys.items() if value is not None}
     data_file = read_data_file(file, sheet=sheet, query=query, asked=asked)
