@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -314,11 +313,12 @@ def test_who_answers_is_asked_on_a_terminal(
             return True
 
     monkeypatch.setattr("sys.stdin", Terminal("2\n"))
-    monkeypatch.setattr("sys.stderr", Terminal())
+    shown = Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
     with pytest.raises(SystemExit) as exit_:
         main(["init", str(CASES / "24-chat-exports" / "line.txt")])
     assert exit_.value.code == 0
-    assert "Who should the model learn to be?" in sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "Who should the model learn to be?" in shown.getvalue()
     assert 'assistant: ["太郎"]' in Path("configs/line.yaml").read_text(encoding="utf-8")
 
 

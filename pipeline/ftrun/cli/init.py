@@ -64,6 +64,9 @@ def command(
 
     Proposes columns, a persona prompt and questions; a file outside the project is copied into it.
     """
+    if separator is not None and (separator == '"' or (len(separator) != 1 and separator != "tab")):
+        hint = "Write one character, such as ';', or tab."
+        raise UsageError(f"--separator {separator}: this is not one character", code="usage", hint=hint)
     options: dict[str, str | int | None] = {"user": user, "assistant": assistant, "encoding": encoding}
     options |= {"sheet": sheet, "query": query, "separator": separator, "header_row": header_row}
     options |= {"records": records, "persona": persona}

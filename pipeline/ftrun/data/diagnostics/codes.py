@@ -40,6 +40,7 @@ CODES: dict[str, Code] = {
     "separator": _error("Set `separator` on the source: the character between the values, or `tab`."),
     "separator_found": _note("No action needed; `separator:` on the source would make it explicit."),
     "index_column": _note("No action needed; give the column a name if it is to be used."),
+    "nameless_column": _note("No action needed; give the column a name if it is to be used."),
     "json_in_table": _error("Add `format: jsonl` (or `json`) to the source, or rename the file."),
     "ragged_row": _error('Quote a value that contains the separator or a line break: "a, b".'),
     "csv_quotes": _error('Double a quote inside a quoted value: "He said ""no""."'),
