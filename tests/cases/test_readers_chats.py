@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
+from ftrun.cli import main
 from ftrun.data.diagnostics.findings import FilePlace, Findings
 from ftrun.data.readers.exports.turns import Said, turns_of
 from ftrun.data.readers.rows import numbered
@@ -69,6 +71,7 @@ LINES = {
     "ko": line(
         talk(), "[LINE] Ana님과의 대화\n저장한 날짜 : 2025/11/30 10:00\n", "%Y.%m.%d 화요일", "오전 %H:%M"
     ),
+    "th": line(talk(), "[LINE] ประวัติการแชทกับ Ana\nบันทึกเมื่อ 1/12/2568 10:00 น.\n", "ส. %d/%m/2568", "%H:%M"),
     "pc": line(talk(), "", "%Y.%m.%d Tuesday", "%H:%M").replace("\t", " ").lstrip(),
 }
 
@@ -94,6 +97,8 @@ WHATSAPPS = {
     "android-fr": "%d/%m/%Y à %H:%M - {name}: ",
     "android-ja": "%Y/%m/%d, %H:%M - {name}: ",
     "android-ko": "%Y. %m. %d. 오전 %I:%M - {name}: ",
+    "android-fi": "%d.%m.%Y klo %H.%M - {name}: ",
+    "android-de": "%d.%m.%Y, %H:%M Uhr - {name}: ",
     "android-it": "%d/%m/%y, %H.%M - {name}: ",
 }
 
@@ -298,6 +303,25 @@ def test_who_answers_is_asked_where_it_is_unclear(
     assert init(capsys, str(file), "--persona", "nobody", code=2)["error"]["code"] == "persona"
 
 
+def test_who_answers_is_asked_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal the speakers are listed, and the number of one makes it the assistant."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("2\n"))
+    shown = Terminal()
+    monkeypatch.setattr("sys.stderr", shown)
+    with pytest.raises(SystemExit) as exit_:
+        main(["init", str(CASES / "24-chat-exports" / "line.txt")])
+    assert exit_.value.code == 0
+    assert "Who should the model learn to be?" in shown.getvalue()
+    assert 'assistant: ["太郎"]' in Path("configs/line.yaml").read_text(encoding="utf-8")
+
+
 def test_whatsapp_case(capsys: pytest.CaptureFixture[str]) -> None:
     """The export in which Ana opens every day is drafted with Luis as the assistant, and says so."""
     notes = init(capsys, str(CASES / "24-chat-exports" / "wa.txt"))["notes"]
@@ -318,6 +342,19 @@ def test_an_export_in_a_hand_written_file_is_named(capsys: pytest.CaptureFixture
         assert done.returncode == 2
         assert words in done.stdout + done.stderr
         assert "`format: " in done.stdout + done.stderr
+
+
+def test_a_folder_of_slack_runs_by_its_days(capsys: pytest.CaptureFixture[str]) -> None:
+    """A channel's folder, with a file for each day, is drafted as a pattern and read whole."""
+    folder = Path("一般 general")
+    folder.mkdir()
+    for day, (asks, tells) in enumerate(zip(talk()[::2], talk()[1::2], strict=True), 1):
+        (folder / f"2025-11-{day:02}.json").write_text(json.dumps(slack([asks, tells])), encoding="utf-8")
+    draft, said = drafted(capsys, folder, "--name", "general")
+    assert "general/[0-9]*.json" in draft
+    assert said == WANTED
+    (folder / "2025-11-01.json").write_text("[]", encoding="utf-8")
+    assert init(capsys, str(folder), code=2)["error"]["code"] == "not_a_file"
 
 
 def test_pauses_and_turns_cut() -> None:

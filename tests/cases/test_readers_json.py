@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from conftest import Ftrun
 from ftrun.cli import main
 
 from .drafts import CASES, TALK, drafted, init, pairs, refusal
@@ -255,13 +254,3 @@ def test_refused_cases(capsys: pytest.CaptureFixture[str], case: str, words: str
 def test_read_cases(capsys: pytest.CaptureFixture[str], case: str) -> None:
     """The files that users reported are drafted and read whole."""
     assert len(drafted(capsys, CASES / case)[1]) == 12
-
-
-def test_lines_of_messages_run_on_a_rehearsal(project: Path, ftrun: Ftrun) -> None:
-    """Lists of messages in a .txt go from the file to a tuned model without an edit."""
-    rows = "".join(json.dumps(chat) + "\n" for chat in CHATS)
-    Path("train.txt").write_text(rows, encoding="utf-8")
-    document = ftrun.json("init", "train.txt")
-    rehearse = ("--set", "targets.local.model=rehearsal")
-    assert not ftrun.json("check", document["file"], *rehearse)["errors"]
-    assert ftrun.json("run", document["file"], *rehearse)["status"] == "done"

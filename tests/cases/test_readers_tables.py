@@ -11,6 +11,8 @@ import openpyxl
 import pytest
 
 from conftest import Ftrun
+from ftrun.errors import ConfigError
+from ftrun.experiment import build_experiment, read_document
 
 from .drafts import CASES, drafted, init, pairs, refusal
 
@@ -153,6 +155,17 @@ def test_the_cases_run_on_a_rehearsal(project: Path, ftrun: Ftrun) -> None:
     rehearse = ("--set", "targets.local.model=rehearsal")
     assert not ftrun.json("check", document["file"], *rehearse)["errors"]
     assert ftrun.json("run", document["file"], *rehearse)["status"] == "done"
+
+
+@pytest.mark.parametrize("mark", [";;", '"', "", "\\t"])
+def test_a_separator_is_one_character(capsys: pytest.CaptureFixture[str], mark: str) -> None:
+    """Anything but one character or `tab` is a usage error, on the command line and in the file."""
+    Path("a.csv").write_text(table([HEAD, *COMMAS], ";"), encoding="utf-8")
+    assert init(capsys, "a.csv", "--separator", mark, code=2)["error"]["code"] == "usage"
+    text = f"version: 1\nname: a\ndata: {{sources: [{{path: a.csv, separator: '{mark}'}}]}}\n"
+    Path("a.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError):
+        build_experiment(read_document(Path("a.yaml")))
 
 
 @pytest.mark.parametrize(("case", "count"), [("15-pandas-index", 12), ("16-semicolon", 13)])

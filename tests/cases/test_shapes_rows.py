@@ -14,10 +14,8 @@ from pyarrow import parquet
 
 from conftest import Ftrun
 from ftrun import data
+from ftrun.cli import main
 from ftrun.experiment import build_experiment, read_document
-from ftrun.scaffold.data_file import read_data_file
-from ftrun.scaffold.draft import draft_experiment
-from ftrun.scaffold.propose import propose
 
 CASES = Path(__file__).parent
 HOURS = {
@@ -95,20 +93,28 @@ EXPECTED: dict[str, tuple[int, Any]] = {  # examples, and the one of the first r
 }
 
 
-def drafted(file: Path, folder: Path) -> tuple[list[dict[str, Any]], set[str]]:
-    """Return the examples, without a persona, that a draft for `file` gives, and the codes of its errors."""
-    proposal = propose(read_data_file(file))
-    config = folder / "draft.yaml"
-    config.write_text(
-        draft_experiment(proposal, name="draft", data=str(file.relative_to(folder)), prompt=None)
-    )
-    experiment = build_experiment(read_document(config))
+def drafted(file: Path, capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the examples, without a persona, that `ftrun init` makes of a file, and what it said."""
+    with pytest.raises(SystemExit) as exit_:
+        main(["init", file.name, "--name", "draft", "--json"])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert exit_.value.code == 0, document
+    experiment = build_experiment(read_document(Path(document["file"])))
     codes = {problem.code for problem in data.examine(experiment).errors} - {"too_few_examples"}
-    if codes:
-        return [], codes
-    prepared = data.prepare(experiment, folder / "out")
+    assert not codes, codes
+    prepared = data.prepare(experiment, file.parent / "out")
     lines = [line for one in prepared.files.values() for line in one.path.read_text().splitlines()]
-    return [json.loads(line) for line in lines], codes
+    examples = [json.loads(line) for line in lines]
+    for example in examples if any(name.endswith(".j2") for name in document["written"]) else ():
+        asked = example.get("input", example)
+        assert asked["messages"].pop(0)["role"] == "system"
+    return examples, document
+
+
+LEFT_OUT = {
+    "10-kto-label/kto.jsonl": "6 rows whose 'label' is true are taught",
+    "12-sharegpt-tools/glaive.json": "1 of 12 rows call a function",
+}
 
 
 def into(folder: Path, name: str) -> Path:
@@ -118,20 +124,29 @@ def into(folder: Path, name: str) -> Path:
     return copy
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder that is the current one."""
+    here = tmp_path / "新しい 実験"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return here
+
+
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_file_becomes_the_right_rows(name: str, tmp_path: Path) -> None:
+def test_a_file_becomes_the_right_rows(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What init drafts has no error in any row, and the rows are those that were meant."""
-    examples, codes = drafted(into(tmp_path, name), tmp_path)
+    examples, document = drafted(into(folder, name), capsys)
     count, first = EXPECTED[name]
-    assert (len(examples), codes) == (count, set())
+    assert len(examples) == count
     assert first in examples
+    if said_of := LEFT_OUT.get(name):
+        assert any(said_of in note for note in document["notes"])
 
 
 @pytest.mark.parametrize("name", ["09-history-system/lf_history.json", "21-request-list/yandex.jsonl"])
-def test_init_check_run_needs_no_edit(name: str, ftrun: Ftrun) -> None:
+def test_init_check_run_needs_no_edit(name: str, folder: Path) -> None:
     """From the file to a trained rehearsal by three commands, in a folder with a space and Japanese."""
-    folder = ftrun.folder / "新しい 実験"
-    folder.mkdir()
     here = Ftrun(folder)
     config = here.json("init", into(folder, name).name, "--name", "case")["file"]
     rehearse = ("--set", "targets.local.model=rehearsal")
@@ -139,21 +154,7 @@ def test_init_check_run_needs_no_edit(name: str, ftrun: Ftrun) -> None:
     assert here.json("run", config, *rehearse)["status"] == "done"
 
 
-def test_rows_that_are_not_taught_are_said(tmp_path: Path) -> None:
-    """KTO's bad answers, and rows that call functions without declaring them, are left out by `where`."""
-    kto = propose(read_data_file(into(tmp_path, "10-kto-label/kto.jsonl")))
-    assert kto.file.reading.where == "label"
-    assert any("6 rows whose 'label' is true are taught" in note for note in kto.notes)
-    glaive = propose(read_data_file(into(tmp_path, "12-sharegpt-tools/glaive.json")))
-    assert any("1 of 12 rows call a function" in note for note in glaive.notes)
-
-
 WORDS = ["駅", "港", "橋", "川", "丘", "森", "町", "村", "海", "島", "湖", "山"]
-
-
-def rows_of(make: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a dozen different rows."""
-    return [make(word) for word in WORDS]
 
 
 def turns(word: str) -> list[dict[str, Any]]:
@@ -184,7 +185,11 @@ SHAPES: dict[str, Callable[[str], dict[str, Any]]] = {
         "会話": [{"speaker": "客", "text": f"{word}はどこ？"}, {"speaker": "店", "text": f"{word}は北です。"}]
     },
 }  # fmt: skip
-FORMATS = ("jsonl", "json", "csv", "parquet")
+FORMATS = ("jsonl", "csv", "json", "parquet")
+# each shape in two of the formats: what a format does to lists is the same for all shapes
+FILES = [
+    (name, FORMATS[(number + more) % len(FORMATS)]) for number, name in enumerate(SHAPES) for more in (0, 1)
+]
 
 
 def write(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
@@ -210,13 +215,13 @@ def write(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("extension", FORMATS)
-@pytest.mark.parametrize("name", SHAPES)
-def test_every_shape_in_every_format(name: str, extension: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "extension"), FILES)
+def test_shapes_in_any_format(
+    name: str, extension: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The same rows give the same examples, whatever file they are in."""
-    file = write(rows_of(SHAPES[name]), tmp_path / f"会話 データ.{extension}")
-    examples, codes = drafted(file, tmp_path)
+    file = write([SHAPES[name](word) for word in WORDS], folder / f"会話 データ.{extension}")
+    examples, _ = drafted(file, capsys)
     taught = [word for word in WORDS if not (name.startswith("kto") and word in "駅港")]
-    assert codes == set()
     by_text = {one["messages"][0]["content"]: one for one in examples}
     assert by_text == {f"{word}はどこ？": {"messages": chat(word)} for word in taught}

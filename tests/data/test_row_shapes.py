@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conftest import ROOT
 from ftrun import data
 from ftrun.data.shapes.recognising import described, shape_of
-from ftrun.data.shapes.rows import shaped
+from ftrun.data.shapes.rows import COLUMNS, SHAPES, shaped
 from ftrun.data.shapes.values import ShapeFault
 from ftrun.experiment.model import Train
 from ftrun.experiment.target import Target
@@ -325,6 +328,31 @@ def test_what_can_not_be_converted_is_named(shape: str, row: Any, words: str) ->
         shaped(row, shape)
     assert words in raised.value.message
     assert raised.value.hint
+
+
+NAMES = st.sampled_from(
+    (*sorted(COLUMNS), "role", "from", "value", "content", "name", "function", "arguments")
+)
+TEXTS = st.sampled_from(
+    ("", "user", "gpt", "function_call", "tool", "[]", "[[", "{'name': 'a'}", "<tool_call>{}</tool_call>")
+)
+VALUES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150)
+@given(row=st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
+def test_no_row_breaks_the_conversion(row: Any) -> None:
+    """Whatever a row holds, it is converted or has a fault."""
+    shape_of(row)
+    described(row, "supervised")
+    for shape in SHAPES:
+        with contextlib.suppress(ShapeFault):
+            made = shaped(row, shape).values
+            assert all(isinstance(one["role"], str) for one in made.get("messages", ()))
 
 
 def test_errors_are_at_the_row_and_name_its_turn(make: Any) -> None:

@@ -87,8 +87,14 @@ def test_columns_are_known_by_a_name_in_theirs(
 @pytest.mark.parametrize(
     ("file", "name"),
     [
-        ("対応履歴_2026.csv", "experiment-2026"),
-        ("質問.csv", "experiment"),
+        ("対応履歴_2026.csv", "taio-rireki-2026"),
+        ("質問.csv", "shitsumon"),
+        ("お客様対応履歴.csv", "okyakusama-taio-rireki"),
+        ("고객문의.csv", "gogaegmunui"),
+        ("Вопросы клиентов.csv", "voprosy-klientov"),
+        ("train.csv", "project"),
+        ("訓練データ.csv", "project"),
+        ("train-00000-of-00002.csv", "project"),
         ("_FAQ 1.csv", "faq-1"),
         ("faq.csv.gz", "faq"),
     ],
@@ -96,7 +102,7 @@ def test_columns_are_known_by_a_name_in_theirs(
 def test_the_name_is_made_of_the_files(
     project: Path, capsys: pytest.CaptureFixture[str], file: str, name: str
 ) -> None:
-    """What a name may not have is left out, as are what is left over at its ends and the endings of files."""
+    """It is readable ASCII in any script; a file that is only called train has the name of its folder."""
     write_csv(project / "x.csv", ["question", "answer"], ENGLISH)
     raw = (project / "x.csv").read_bytes()
     (project / file).write_bytes(gzip.compress(raw) if file.endswith(".gz") else raw)
@@ -150,10 +156,15 @@ def test_shift_jis_is_recognised(project: Path, capsys: pytest.CaptureFixture[st
     assert experiment.evaluation.prompts[0].user in dict(JAPANESE)
 
 
-def test_a_guessed_encoding_is_told_with_what_it_gives(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where nothing proves the encoding the note shows the first row, so that a person can tell."""
-    text = "q,a\n" + "".join(f"où {number},là-bas {number} été\n" for number in range(12))
-    (project / "faq.csv").write_bytes(text.encode("cp1252"))
-    assert "“où 0 là-bas 0 été”" in init(capsys, "faq.csv")["notes"][-1]
+def test_an_encoding_that_is_not_sure_is_asked_for(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing proves the encoding nothing is written, and the command for each candidate works."""
+    text = "q,a\n" + "".join(f"Gdzie jest {number}?,obok wejścia {number}\n" for number in range(12))
+    (project / "faq.csv").write_bytes(text.encode("cp1250"))
+    error = init(capsys, "faq.csv", code=2)["error"]
+    assert error["code"] == "encoding"
+    assert error["hint"].splitlines()[0].endswith("init faq.csv --encoding cp1250")
+    assert not (project / "configs").exists()
+    document = init(capsys, "faq.csv", "--encoding", "cp1250")
+    assert document["encoding"] == "cp1250"
+    prompts = load(document["file"]).evaluation.prompts
+    assert all(prompt.reference and "wejścia" in prompt.reference for prompt in prompts)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ftrun import data
 from ftrun.cli import main
 
 from .drafting import ENGLISH, JAPANESE, init, load, write_csv
@@ -27,12 +28,20 @@ def test_the_split_leaves_enough_to_train(
 
 
 def test_questions_come_from_the_data(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The eval prompts are questions of the data, none invented, and the file says so."""
+    """Three are held out and three taught, each with the answer in the data, and the file says so."""
     write_csv(project / "faq.csv", ["question", "answer"], ENGLISH)
     file = init(capsys, "faq.csv")["file"]
-    asked = [prompt.user for prompt in load(file).evaluation.prompts]
-    assert len(set(asked)) == 3
-    assert set(asked) <= set(dict(ENGLISH))
+    prompts = load(file).evaluation.prompts
+    assert [prompt.id for prompt in prompts] == [
+        *(f"held-out-{number}" for number in (1, 2, 3)),
+        *(f"taught-{number}" for number in (1, 2, 3)),
+    ]
+    assert {prompt.user: prompt.reference for prompt in prompts}.items() <= dict(ENGLISH).items()
+    experiment = load(file)
+    data.prepare(experiment, project / "made")
+    for prompt in prompts:
+        name = "validation" if prompt.id.startswith("held-out") else "train"
+        assert str(prompt.user) in (project / "made" / f"{name}.jsonl").read_text(encoding="utf-8")
     assert "Questions from your data" in Path(file).read_text(encoding="utf-8")
 
 

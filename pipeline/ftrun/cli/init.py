@@ -64,6 +64,9 @@ def command(
 
     Proposes columns, a persona prompt and questions; a file outside the project is copied into it.
     """
+    if separator is not None and (separator == '"' or (len(separator) != 1 and separator != "tab")):
+        hint = "Write one character, such as ';', or tab."
+        raise UsageError(f"--separator {separator}: this is not one character", code="usage", hint=hint)
     options: dict[str, str | int | None] = {"user": user, "assistant": assistant, "encoding": encoding}
     options |= {"sheet": sheet, "query": query, "separator": separator, "header_row": header_row}
     options |= {"records": records, "persona": persona}
@@ -77,6 +80,9 @@ def command(
             f"--out {target.name}: it must end in .yaml", code="usage", hint=f"--out {target.name}.yaml"
         )
     data = _data_path(file, target, name)
+    if file.is_dir() and not data.exists():
+        hint = f"Copy the folder {file.name} into the project first."
+        raise UsageError("the folder is outside the project", code="outside_project", hint=hint)
     held_out = {
         role: [_data_path(path, target, name) for path in paths] for role, paths in proposal.held_out.items()
     }
@@ -135,7 +141,7 @@ def _option(key: str, value: str | int) -> tuple[str, str]:
 def _chosen(
     error: UnclearError, file: Path, given: list[str], *, as_json: bool
 ) -> dict[str, str | int | None]:
-    """Return the options of the way that a person chooses; without a terminal, raise all of them as commands."""
+    """Return the options of the way that a person chooses; without a terminal, raise all as commands."""
     from ftrun.cli.command_lines import program
 
     if as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -211,7 +217,7 @@ def _copies(
     for role, paths in proposal.held_out.items():
         pairs += zip(paths, held_out[role], strict=True)
     for source, path in pairs:
-        if not (path.exists() and path.samefile(source)):
+        if not source.is_dir() and not (path.exists() and path.samefile(source)):
             yield path, source.read_bytes()
 
 

@@ -24,13 +24,14 @@ ENDS = re.compile(
     r"(?<!\w)(?:mı|mi|mu|mü|không|gì|đâu|nào))[\s.。!！]*$"
 )
 INSIDE = re.compile(
-    "什么|什麼|怎么|怎麼|如何|哪里|哪裡|哪儿|为什么|為什麼|多少|幾點|几点|어떻게|무엇|언제|어디|nerede|nasıl|ne zaman|ở đâu|thế nào"
+    "什么|什麼|怎么|怎麼|如何|哪里|哪裡|哪儿|为什么|為什麼|多少|幾點|几点|어떻게|무엇|언제|어디|"
+    "nerede|nasıl|ne zaman|ở đâu|thế nào"
 )
 WORDED = 0.6  # what a question without a question mark counts
 
 
 def asks(text: str) -> float:
-    """Return how much a text is a question: 1 with a question mark at the end of a sentence, 0 if it is none."""
+    """Return how much a text is a question: 1 with a question mark at its end, 0 if it is none."""
     end = text.rstrip(" \t\r\n\"'”’」』)）")
     if MARKS.search(end[-1:]) or "¿" in text:
         return 1.0

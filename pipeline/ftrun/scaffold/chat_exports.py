@@ -19,6 +19,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.scaffold import names
 from ftrun.scaffold.data_file import DataFile, unusable
 from ftrun.scaffold.names import plain_name
+from ftrun.scaffold.reading import day_files
 from ftrun.scaffold.shapes import Pair, Shape
 
 FEW = 20  # conversations: fewer are cut after some turns
@@ -42,7 +43,7 @@ def export_shape(file: DataFile, persona: str | None) -> Shape:
     if persona is not None and persona not in speakers:
         hint = f"In the export: {', '.join(speakers)}."
         raise unusable(file.path, f"nobody is called {persona!r}", "persona", hint)
-    guess = None if persona is not None else _answers(said, speakers, file.rows)
+    guess = None if persona is not None else _answers(said, speakers)
     who = persona or guess
     if who is None or len(speakers) < 2:
         raise _unclear(file, speakers)
@@ -82,7 +83,11 @@ def export_notes(file: DataFile, shape: Shape) -> Iterator[str]:
 
 def _messages(file: DataFile) -> list[Said]:
     place = FilePlace(shown_path(file.path), Findings())
-    return list(messages_of(file.format, text_lines(file.path, file.encoding, place), place))
+    return [
+        said
+        for path in day_files(file.path) or [file.path]
+        for said in messages_of(file.format, text_lines(path, file.encoding, place), place)
+    ]
 
 
 def _cut(said: Sequence[Said], roles: Mapping[str, tuple[str, ...]]) -> tuple[int | None, list[Row]]:
@@ -95,7 +100,7 @@ def _cut(said: Sequence[Said], roles: Mapping[str, tuple[str, ...]]) -> tuple[in
     return turns, list(rows)
 
 
-def _answers(said: Sequence[Said], speakers: Sequence[str], rows: Sequence[Row]) -> str | None:
+def _answers(said: Sequence[Said], speakers: Sequence[str]) -> str | None:
     """Return who answers: the only bot, the only one called so, or that of two whom the other addresses."""
     bots = {one.speaker for one in said if one.bot}
     known = [one for one in speakers if plain_name(one) in names.SPEAKERS["assistant"].split()]
@@ -103,6 +108,7 @@ def _answers(said: Sequence[Said], speakers: Sequence[str], rows: Sequence[Row])
         return next(iter(bots)) if len(bots) == 1 else known[0]
     if len(speakers) != 2:
         return None
+    rows = [row for _, row in turns_of(said, Source(base=Path(), key=()))]
     opened = Counter({str(row["conversation"]): row["speaker"] for row in reversed(rows)}.values())
     opener, times = opened.most_common(1)[0]
     if opened.total() >= SURE and times >= OPENED * opened.total():

@@ -1,4 +1,4 @@
-"""Deciding which column of a table asks and which answers: by names, then by what is in them, else a person."""
+"""Deciding which column of a table asks and which answers: by names, by what is in them, or by a person."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ class Columns:
             return None
         best = self._best(pairs)
         if best is None:
-            raise self._unclear(pairs)
+            likely = [pair for pair in pairs if self._clearly_asks(pair[0], pairs)]
+            raise self._unclear(likely or pairs)
         return Chosen(user=best[0], assistant=best[1], guessed=True)
 
     def _named(self, wanted: str, taken: str | None) -> str | None:
@@ -111,6 +112,10 @@ class Columns:
             return None
         found = self._clearly_longest(ordered[1:])
         return None if found is None else (ordered[0], found)
+
+    def _clearly_asks(self, name: str, pairs: Sequence[tuple[str, str]]) -> bool:
+        others = [self._asking(user) for user, _ in pairs if user != name]
+        return self._asking(name) >= max(LEAST_ASKING, max(others, default=0) + LEAST_MORE)
 
     def _clearly_longest(self, columns: Sequence[str]) -> str | None:
         ordered = sorted(columns, key=self._length, reverse=True)

@@ -23,7 +23,7 @@ from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path
 from ftrun.scaffold.reading import Reading as SourceReading
-from ftrun.scaffold.reading import reading_of
+from ftrun.scaffold.reading import day_files, reading_of
 from ftrun.scaffold.row_shapes import Reading, read_shapes, refusal
 from ftrun.scaffold.unclear import UnclearError, Way
 
@@ -34,10 +34,9 @@ LARGEST = 512_000_000  # bytes; what a provider takes
 class DataFile:
     """A data file and its rows.
 
-    `source_keys` are what else the source must say so that the file is read, and `remarks` name them for
-    people. `encoding` is None for UTF-8 or a byte order mark. `lines` are those of the rows, none if rows were
-    left out. `chat` says that the rows are chats, `reading` how they were converted and which of them were
-    left out.
+    `source_keys` are what else the source must say, and `remarks` say so. `encoding` is None for UTF-8 or a
+    byte order mark. `lines` are those of the rows, none if rows were left out. `chat` says that the rows are
+    chats, `reading` how they were converted and which of them were left out.
     """
 
     path: Path
@@ -64,28 +63,30 @@ def read_data_file(
 ) -> DataFile:
     """Read the file at `path`; DataError has everything that keeps it from being rows.
 
-    `encoding` is what a person says it is in; UnclearError if nobody does and it is not sure. `sheet` names the
-    sheet of a workbook; `query` is what to ask an SQLite file; `asked` are other keys of the source that the
-    caller knows.
+    `encoding` is what a person says it is in; UnclearError if nobody does and it is not sure. `sheet` names
+    the sheet of a workbook; `query` is what to ask an SQLite file; `asked` are other keys of the source that
+    the caller knows.
     """
-    form, findings = _format(path), Findings()
+    days = day_files(path)
+    form, findings = _format(days[0] if days else path), Findings()
     place = FilePlace(shown_path(path), findings)
     numbers: tuple[int, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
     how = SourceReading(format=form)
     with contextlib.suppress(UnusableFileError), read_problems(place):  # the findings say why
+        first = days[0] if days else path
         if form in TEXT:
-            encoding = _encoding(path, encoding)
+            encoding = _encoding(first, encoding)
         elif encoding is not None:
             hint = "Leave out --encoding: only text files have one."
             raise unusable(path, f"--encoding {encoding}: this is not a text file", "source_key", hint)
-        how = reading_of(path, form, encoding, sheet, asked or {}, place)
+        how = reading_of(first, form, encoding, sheet, asked or {}, place)
         form = how.format
         keys: dict[str, Any] = {"encoding": encoding, "sheet": sheet, "query": query, **how.keys}
         keys["format"] = None
         source = Source(path=path.name, base=path.parent, key=(), **keys)
-        file = SourceFile(path=path, source=source, role="data", format=form)
-        found = list(numbered(file, place, needed=frozenset()))
+        files = [SourceFile(path=one, source=source, role="data", format=form) for one in days or [path]]
+        found = [row for file in files for row in numbered(file, place, needed=frozenset())]
         numbers, rows = tuple(line for line, _ in found), tuple(values for _, values in found)
     findings.raise_errors()
     if not rows:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ftrun.scaffold.language import TITLES, other_target
 from ftrun.scaffold.propose import Proposal
+from ftrun.scaffold.reading import DAYS
 from ftrun.scaffold.trial import Trial
 
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
@@ -57,7 +58,7 @@ SIMILAR = ("    type: text_similarity", "    name: alike", "    evaluation_metri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paths:
-    """Where a draft's files are, relative to it (or absolute): the data, the held-out files, the system prompt."""
+    """Where a draft's files are, absolute or relative to it: data, held-out files, the system prompt."""
 
     data: str
     prompt: str | None = None
@@ -105,7 +106,8 @@ def _targets(proposal: Proposal) -> Iterator[str]:
 def _data(proposal: Proposal, paths: Paths) -> Iterator[str]:
     yield "data:"
     yield "  sources:"
-    yield f"    - path: {scalar(paths.data)} # relative to this file"
+    path = f"{paths.data}/{DAYS}" if proposal.file.path.is_dir() else paths.data
+    yield f"    - path: {scalar(path)} # relative to this file"
     for key, value in _source_keys(proposal).items():
         comment = f" # {SOURCE_COMMENTS[key]}" if key in SOURCE_COMMENTS else ""
         yield f"      {key}: {_flow(value)}{comment}"

@@ -38,7 +38,7 @@ ACCENT = 0.5  # what a letter of the language counts, beside an everyday word
 
 
 def language_of(texts: Sequence[str]) -> str | None:
-    """Return the code of the language that most of the texts are in; None if that can't be told."""
+    """Return the code of the language that most of the texts are in; None if unknown."""
     text = "\n".join(texts[:: max(1, len(texts) // MOST_LOOKED_AT)]).casefold()
     letters = sum(map(str.isalpha, text))
     if not letters:

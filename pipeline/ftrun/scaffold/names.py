@@ -49,7 +49,10 @@ CONTEXT = (
     "context kontekst контекст документ πλαίσιο bağlam سياق السياق הקשר متن संदर्भ บริบท ngữcảnh konteks "
     "sammanhang souvislost"
 )
-PICTURES = "image images imagepath imageurl picture pictures photo photos 画像 写真 图片 圖片 이미지 imagen imagens bild"
+PICTURES = (
+    "image images imagepath imageurl picture pictures photo photos 画像 写真 图片 圖片 이미지 "
+    "imagen imagens bild"
+)
 PREFERRED = (
     "chosen preferred preferredoutput preferredanswer winner better good "
     "良い回答 良い答え 良い 好ましい回答 望ましい回答 採用回答 採用 正解例"
@@ -106,7 +109,7 @@ def find_column(columns: Iterable[str], names: str, *taken: str | None) -> str |
 
 
 def plain_name(name: str) -> str:
-    """Return `name` without case, width, accents, spaces and punctuation: `Ｑ．` and `q` are the same name."""
+    """Return `name` without case, width, accents, spaces and punctuation: `Ｑ．` and `q` are the same."""
     text = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", name).casefold())
     text = unicodedata.normalize("NFC", ACCENTS.sub("", text))
     return "".join(character for character in text if character.isalpha() or character == "ー")

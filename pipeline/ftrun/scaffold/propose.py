@@ -44,8 +44,8 @@ class Proposal:
 
     `reference` is the field of each row that a grader compares answers with, None without a grader; `exact`:
     its values are short enough for equality. `remote` says what in the rows the engine on this machine can't
-    train on, None if it can. `validation` is a share, a count, or None for no split. `spoken` is the language of
-    the rows, `unused` are columns, `held_out` files beside it.
+    train on, None if it can. `validation` is a share, a count, or None for no split. `spoken` is the language
+    of the rows, `unused` are columns, `held_out` files beside it.
     """
 
     file: DataFile
@@ -228,18 +228,17 @@ def _sibling_notes(beside: Siblings, held_out: Mapping[str, tuple[Path, ...]]) -
         if not any(path in paths for paths in held_out.values()):
             yield f"{path.name} is beside the file, but not used: its rows are not like those of the file."
     if beside.more:
-        yield (
-            f"Other parts of these data are not used: {', '.join(path.name for path in beside.more[:MOST_NAMED])}. "
-            "A `path` such as train-*.jsonl takes all of them."
-        )
+        more = ", ".join(path.name for path in beside.more[:MOST_NAMED])
+        yield f"Other parts of these data are not used: {more}. A `path` such as train-*.jsonl takes all."
 
 
 def _language_notes(spoken: str | None, *, remote: str | None) -> Iterator[str]:
-    if remote is not None or spoken in (None, "en"):
+    if remote is not None or spoken is None or spoken in ("en", "ja"):  # plan and check say it of Japanese
         return
     language, target = TITLES[spoken], other_target(spoken)
     yield (
-        f"The data are in {language}, which smollm2-135m-instruct hardly knows. gemma-3-270m knows it: read its "
+        f"The data are in {language}, which smollm2-135m-instruct hardly knows. gemma-3-270m knows "
+        f"it: read its "
         f"terms, then `ftrun models --accept gemma-3-270m`, and run with --target {target}."
     )
 

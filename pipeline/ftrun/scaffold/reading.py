@@ -19,6 +19,7 @@ from ftrun.data.readers.rows import USUAL
 from ftrun.data.readers.sources import ENDINGS, TEXT, extension_of
 from ftrun.data.readers.workbook import title_above
 
+DAYS = "[0-9]*.json"  # what Slack names after the day
 Keys = Mapping[str, str | int]
 
 
@@ -41,7 +42,7 @@ def reading_of(
     named = ENDINGS.get(extension_of(path))
     content = format_of(path, encoding) if form in TEXT else None
     if content is not None and not (content == "csv" and named == "tsv"):
-        form = content if named not in ("json", "jsonl") or content != "csv" else form
+        form = content
     keys: dict[str, str | int] = {}
     remarks: list[str] = []
     if form == "json":
@@ -59,6 +60,13 @@ def reading_of(
         remarks.append(f"The content is {what}, so the experiment says `format: {form}`.")
     remarks += _remarks(keys, asked)
     return Reading(format=form, keys=keys, remarks=tuple(remarks))
+
+
+def day_files(path: Path) -> list[Path]:
+    """Return the files of a folder that Slack exported, one for each day; none for anything else."""
+    days = sorted(path.glob(DAYS)) if path.is_dir() else []
+    exports = [_json_keys(day, None, {})[0] for day in days[:1]]
+    return days if exports == ["slack"] else []
 
 
 def _remarks(keys: Keys, asked: Keys) -> list[str]:
@@ -103,8 +111,9 @@ def _table_keys(
     above, said, rest = below(lines, int(asked["header_row"]) if "header_row" in asked else None)
     sample, whole = first_lines(rest)
     fixed = mark or said
+    usual = USUAL[form] if extension_of(path) in ENDINGS else "\t"  # as which Excel saves text
     look = look_at(
-        sample, fixed or USUAL[form], whole=whole, start=above + 1, fixed=fixed is not None, thorough=True
+        sample, fixed or usual, whole=whole, start=above + 1, fixed=fixed is not None, thorough=True
     )
     if look.unclear:
         refuse_unclear(look, place)

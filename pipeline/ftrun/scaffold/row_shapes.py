@@ -67,7 +67,7 @@ def refusal(rows: Sequence[Row]) -> tuple[str, str] | None:
     first = useless(rows[0])
     if first is not None and all(useless(row) for row in rows):
         return first
-    parents = [parent for row in rows if (parent := row.get("parent_id"))]
+    parents = [str(parent) for row in rows if (parent := row.get("parent_id"))]
     if any("parent_id" in row and "role" in row for row in rows) and len(set(parents)) < len(parents):
         return (
             "the rows are a tree: several messages answer the same one (`parent_id`)",

@@ -7,9 +7,13 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-TRAIN = "train training trn 訓練データ 学習データ 訓練用 学習用 訓練 学習 训练集 训练 訓練集 학습 훈련 entrenamiento entraînement treino"
+TRAIN = (
+    "train training trn 訓練データ 学習データ 訓練用 学習用 訓練 学習 训练集 训练 訓練集 학습 "
+    "훈련 entrenamiento entraînement treino"
+)
 VALIDATION = (
-    "validation valid val dev eval evaluation devel 検証データ 検証用 検証 評価データ 評価 验证集 验证 驗證集 驗證 검증 "
+    "validation valid val dev eval evaluation devel 検証データ 検証用 検証 評価データ 評価 验证集 "
+    "验证 驗證集 驗證 검증 "
     "validación validacao"
 )
 TEST = "test testing tst テストデータ テスト用 テスト 测试集 测试 測試集 測試 테스트 시험 prueba teste"
@@ -30,7 +34,7 @@ def siblings_of(file: Path) -> Siblings:
     path = file.resolve()
     role, rest = _role_of(path)
     found: dict[str, list[Path]] = {"validation": [], "test": [], "train": []}
-    if role in ("validation", "test"):
+    if role in ("validation", "test") or path.is_dir():
         return Siblings()
     for other in sorted(path.parent.iterdir()):
         if other == path or not other.is_file() or other.suffixes != path.suffixes:

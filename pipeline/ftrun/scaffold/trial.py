@@ -1,4 +1,4 @@
-"""Trying a draft before it is written: the check of `ftrun check` over all rows, and what it divides them into."""
+"""Trying a draft before it is written: the check of `ftrun check` over all rows, and questions from them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Messages = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalQuestion:
-    """A question of the data: `user`, or whole `messages`. `system` is its own system prompt if `own_system`."""
+    """A question of the data: `user`, or whole `messages`; `system` is its own prompt if `own_system`."""
 
     id: str
     user: str | None
@@ -117,7 +117,7 @@ def _questions(
 
 
 def _is_askable(messages: Messages, answer: str | None) -> bool:
-    """Return whether a conversation is of texts alone, ends with a question, and its answer isn't too long."""
+    """Return whether a conversation is of texts alone, ends with a question, its answer not too long."""
     texts = all(
         isinstance(one.get("content"), str)
         and one.get("role") in ("system", "developer", "user", "assistant")

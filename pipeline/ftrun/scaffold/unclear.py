@@ -1,4 +1,4 @@
-"""What only a person can decide while an experiment is drafted: a question, with the options for each answer."""
+"""What only a person can decide while an experiment is drafted: a question, and options for each answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Way:
 
 
 class UnclearError(DataError):
-    """A person must choose one of `ways`. The command line asks or, without a terminal, prints all commands."""
+    """A person must choose one of `ways`: the command line asks or, without a terminal, prints commands."""
 
     ways: tuple[Way, ...] = ()
 

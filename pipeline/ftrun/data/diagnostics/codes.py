@@ -40,6 +40,7 @@ CODES: dict[str, Code] = {
     "separator": _error("Set `separator` on the source: the character between the values, or `tab`."),
     "separator_found": _note("No action needed; `separator:` on the source would make it explicit."),
     "index_column": _note("No action needed; give the column a name if it is to be used."),
+    "nameless_column": _note("No action needed; give the column a name if it is to be used."),
     "json_in_table": _error("Add `format: jsonl` (or `json`) to the source, or rename the file."),
     "ragged_row": _error('Quote a value that contains the separator or a line break: "a, b".'),
     "csv_quotes": _error('Double a quote inside a quoted value: "He said ""no""."'),
@@ -52,6 +53,7 @@ CODES: dict[str, Code] = {
     "where": _error("Fix `where` of the source: an expression that is true or false for every row."),
     "nothing_chosen": _error("Fix `where` and `sample` of the source."),
     "missing_column": _error("Fix `columns` of the source: new_name: name_in_the_file."),
+    "unused_column": _note("No action needed; to use a column, name it in a template of `prompt`."),
     "column_clash": _error("Choose another new name in `columns` of the source."),
     # JSON and JSONL
     "json_syntax": _error("Fix the JSON; every line of a .jsonl file is one complete object."),

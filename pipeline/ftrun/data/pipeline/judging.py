@@ -1,21 +1,30 @@
 """What is wrong with the data as a whole: groups and values that a split can't divide well, and what the
-target's provider does not take (the method, the size of files, the number of images).
+target's provider does not take (the method, the size of files, the number of images); columns without a use.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ftrun.cost.tool_tokens import IMAGES
-from ftrun.data.diagnostics.findings import Findings
+from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
 from ftrun.data.pipeline.gathered import Gathered
+from ftrun.data.readers.rows import numbered
+from ftrun.data.readers.selection import used_columns
+from ftrun.data.readers.sources import EXPORTS, SourceFile
 from ftrun.data.split.division import TRAIN
+from ftrun.data.types import MARK
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.places import place_of
+from ftrun.experiment.places import place_of, shown_path
 from ftrun.protocol.spec import SPLITS
 from ftrun.targets.training_rules import DEFAULT_CODE, MEGA, is_default, method_faults, rules_of
 
+LOOKED_AT = 50  # rows of a file, for the columns that it has
+LARGEST_JSON = 16_000_000  # bytes: a larger one, which is read whole, isn't read once more
+MOST_NAMED = 12  # columns
 FAR, FAR_ROWS = 0.5, 2  # from the size that was asked for: a share of it, and rows
 
 
@@ -130,3 +139,41 @@ def judge_files(experiment: Experiment, gathered: Gathered, parts: bytearray, fi
         if size > rules.file_bytes:
             words = f"the {role} file has {size / MEGA:,.0f} MB; {rules.provider} takes "
             findings.add("file_size", f"{words}{rules.file_bytes / MEGA:,.0f} MB", **where)
+
+
+def note_unused_columns(experiment: Experiment, files: Sequence[SourceFile], findings: Findings) -> None:
+    """Add a note for each source with such columns, at the first file that has them.
+
+    Ready chats have none: what is wrong with their keys is another finding.
+    """
+    if experiment.train.method == "reinforcement":
+        return
+    seen: set[tuple[str | int, ...]] = set()
+    templates = experiment.prompt.user is not None or experiment.prompt.messages is not None
+    for file in files:
+        source = file.source
+        if source.key in seen or file.format in ("sql", *EXPORTS) or source.shape is not None:
+            continue
+        if not templates and not source.group_by:
+            continue
+        used = used_columns(experiment, source)
+        unused = [] if used is None else [name for name in _columns_of(file) if name not in used]
+        if unused:
+            seen.add(source.key)
+            shown = ", ".join(map(repr, unused[:MOST_NAMED])) + (", …" if len(unused) > MOST_NAMED else "")
+            message = f"{len(unused)} of the columns are not used: {shown}"
+            findings.add("unused_column", message, file=shown_path(file.path), line=1)
+
+
+def _columns_of(file: SourceFile) -> list[str]:
+    """Return the columns of a file's first rows; none of ready rows, or if it can't be read."""
+    if file.format == "json" and file.path.stat().st_size > LARGEST_JSON:
+        return []
+    found: dict[str, None] = {}
+    with contextlib.suppress(UnusableFileError, OSError):
+        rows = numbered(file, FilePlace(file.path.name, Findings()), needed=frozenset())
+        for _, values in itertools.islice(rows, LOOKED_AT):
+            if "messages" in values or ("input" in values and isinstance(values["input"], dict)):
+                return []
+            found |= dict.fromkeys(map(str, values))
+    return [name for name in found if name and name != MARK]

@@ -15,7 +15,7 @@ from ftrun.data.pipeline.counting import Counts, count, write_tally
 from ftrun.data.pipeline.gathered import Gathered, Spool
 from ftrun.data.pipeline.gathering import Announce, gather
 from ftrun.data.pipeline.generated import leave_out
-from ftrun.data.pipeline.judging import judge_files, judge_method, judge_parts
+from ftrun.data.pipeline.judging import judge_files, judge_method, judge_parts, note_unused_columns
 from ftrun.data.pipeline.writing import write_files
 from ftrun.data.readers.selection import copies
 from ftrun.data.readers.sources import usable_files
@@ -92,7 +92,9 @@ def _gathered(
 ) -> tuple[Gathered, bytearray]:
     """Return the good rows and the part of each."""
     judge_method(experiment, findings)
-    gathered = gather(experiment, usable_files(experiment, findings), spool, findings, announce)
+    files = usable_files(experiment, findings)
+    gathered = gather(experiment, files, spool, findings, announce)
+    note_unused_columns(experiment, files, findings)
     gathered.find_duplicates(drop=experiment.data.dedupe != "off")
     if experiment.data.dedupe == "near":
         _leave_out_near(gathered, by_letters=near_by_letters)

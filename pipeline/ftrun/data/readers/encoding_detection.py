@@ -189,10 +189,9 @@ def _everyday(reading: CharacterCounts) -> float:
 
 def _sure_utf16(sample: bytes) -> str | None:
     whole = sample[: len(sample) // 2 * 2]
-    for name, zeros, others in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
-        # 一 (U+4E00) and its like have a zero in the other byte
-        one_sided = whole[zeros::2].count(0) > 1 + 2 * whole[others::2].count(0)
-        text = _decoded(whole, name) if one_sided else None
+    for name, zeros in (("utf-16-le", 1), ("utf-16-be", 0)):
+        # no rule for the other byte: 一 (U+4E00) and its like have a zero there
+        text = _decoded(whole, name) if whole[zeros::2].count(0) > 1 else None
         if text is None or "\n" not in text or not _reads_as_utf16(whole, name):
             continue
         other = "utf-16-be" if name == "utf-16-le" else "utf-16-le"
@@ -203,7 +202,7 @@ def _sure_utf16(sample: bytes) -> str | None:
 
 def _is_plain(character: str) -> bool:
     """Return whether a character is of everyday text in an everyday script."""
-    return character < "\x7f" or any(first <= character <= last for first, last in EVERYDAY)
+    return character < "\x7f" or any(pair[0] <= character <= pair[1] for pair in EVERYDAY)
 
 
 def _reads_as_utf16(block: bytes, encoding: str) -> bool:

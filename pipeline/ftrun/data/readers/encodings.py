@@ -181,7 +181,7 @@ def _is_partly_utf8(sample: bytes) -> bool:
 
 
 def _is_mostly_utf8(sample: bytes) -> bool:
-    """Return whether more of the bytes beyond ASCII are characters of UTF-8 than are not: damage, or files joined."""
+    """Return whether most of what is beyond ASCII is UTF-8: the rest is damage, or another file."""
     text = sample.decode("utf-8", "surrogateescape")
     beyond = [one for one in text if one >= "\x80"]
     wrong = sum("\udc80" <= one <= "\udcff" for one in beyond)

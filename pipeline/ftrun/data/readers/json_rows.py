@@ -18,8 +18,10 @@ from ftrun.data.readers.cells import Numbered
 from ftrun.data.readers.exports.recognising import export_in
 from ftrun.data.readers.looking.json_faults import cause_of
 from ftrun.data.readers.looking.json_objects import (
+    BY_NAME,
     PANDAS,
     is_by_column,
+    is_by_name,
     is_row,
     list_at,
     position_at,
@@ -206,6 +208,8 @@ def _keys(
         )
     elif is_by_column(value):
         hint = PANDAS
+    elif is_by_name(value):
+        hint = BY_NAME
     place.add("json_row", words, line, hint=hint)
     raise UnusableFileError
 

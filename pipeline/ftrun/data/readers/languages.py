@@ -1,6 +1,6 @@
-"""Languages as text of them looks: letters from frequent to rare, everyday words, and encodings it is saved in.
+"""Languages as text of them looks: letters from frequent to rare, everyday words, and encodings.
 
-What tells the encoding of a file, and the language of its rows, from one another. Letters are those beyond ASCII.
+What tells the encoding of a file, and the language of its rows. Letters are those beyond ASCII.
 """
 
 from __future__ import annotations
@@ -36,42 +36,48 @@ LANGUAGES = (
         "en",
         WESTERN,
         "éèïêçöüñàáâôóíäå",
-        "the is of and to in it you that for are on with be this have from or by not can what how do we your my "
+        "the is of and to in it you that for are on with be this have from or by not can what how do "
+        "we your my "
         "at will if there does which when where would",
     ),
     _latin(
         "fr",
         WESTERN,
         "éèàêçùôâîûëïœüöÿæ",
-        "le la les de des du un une et est en que qui dans pour pas sur au vous nous ce il je ne plus par avec "
+        "le la les de des du un une et est en que qui dans pour pas sur au vous nous ce il je ne "
+        "plus par avec "
         "ou mais sont votre à être cette comment où quel quelle",
     ),
     _latin(
         "es",
         WESTERN,
         "óíáéñúü¿¡ºªç",
-        "el la los las de del un una y es en que por para no se con su al lo como más está qué cómo a mi puedo "
+        "el la los las de del un una y es en que por para no se con su al lo como más está qué cómo "
+        "a mi puedo "
         "son hay dónde cuándo cuál",
     ),
     _latin(
         "pt",
         WESTERN,
         "ãçéáõíóêúâôàüºª",
-        "o a os as de do da dos das um uma e é em que por para não se com no na ao como mais são está você qual "
+        "o a os as de do da dos das um uma e é em que por para não se com no na ao como mais são "
+        "está você qual "
         "meu onde quando posso",
     ),
     _latin(
         "de",
         WESTERN,
         "üäößÜÄÖéàèê",
-        "der die das und ist in zu den von mit sie nicht ein eine auf für im dem des wie ich es bei auch oder "
+        "der die das und ist in zu den von mit sie nicht ein eine auf für im dem des wie ich es bei "
+        "auch oder "
         "kann wird was wir wo werden sich haben wann",
     ),
     _latin(
         "it",
         WESTERN,
         "èàùòéìóîÈ",
-        "il la le gli di del della e è in che per non un una si con da al come sono nel più o i lo posso quando "
+        "il la le gli di del della e è in che per non un una si con da al come sono nel più o i lo "
+        "posso quando "
         "dove mio qual alla",
     ),
     _latin(
@@ -102,7 +108,8 @@ LANGUAGES = (
         "fi",
         WESTERN,
         "äöÄÖåšžé",
-        "ja on ei se että en oli hän mutta ovat kun niin tai jos voi mitä missä miten minun sinun myös milloin",
+        "ja on ei se että en oli hän mutta ovat kun niin tai jos voi mitä missä miten minun sinun "
+        "myös milloin",
     ),
     _latin(
         "is", WESTERN, "áíéðóþöúýæÁÞÍÓÖ", "og að í á er sem um til það ekki við með fyrir hvað hvar ég þú en"
@@ -123,21 +130,24 @@ LANGUAGES = (
         "pl",
         CENTRAL,
         "łęóąśżćźńŁŚŻÓĆ",
-        "w i na z do się nie jest to że o jak za po od czy ale dla są co ma przez może oraz gdzie kiedy która "
+        "w i na z do się nie jest to że o jak za po od czy ale dla są co ma przez może oraz gdzie "
+        "kiedy która "
         "mój proszę można",
     ),
     _latin(
         "cs",
         CENTRAL,
         "íáéěřýčžšůúňťďóČŽŠŘÚ",
-        "a je se v na že to s z do o jsou jak pro za ale by si po co když kde má tak ve kdy můžete jsem pokud "
+        "a je se v na že to s z do o jsou jak pro za ale by si po co když kde má tak ve kdy můžete "
+        "jsem pokud "
         "mohu lze",
     ),
     _latin(
         "sk",
         CENTRAL,
         "áíéúčýžšľťôňóďäŕĺČŽŠ",
-        "a je sa v na že to s z do o sú ako pre za ale by si po čo keď kde má tak vo kedy môžete som ak môžem",
+        "a je sa v na že to s z do o sú ako pre za ale by si po čo keď kde má tak vo kedy môžete som "
+        "ak môžem",
     ),
     _latin(
         "hu",

@@ -1,8 +1,8 @@
 """Which encoding bytes are in, by how much their reading in each is like text of a language.
 
 Each reading has a length in bits: frequent letters of a language are short, others long, and what no text has
-(a capital after a small letter, a sign within a word) is longer still. The shortest is the most plausible. It is
-sure if it is shorter by far than every reading that says something else, and short enough for text at all.
+(a capital after a small letter, a sign within a word) is longer still. The shortest is the most plausible. It
+is sure if it is shorter by far than every reading that says something else, and short enough for text at all.
 What repeats counts once: a hundred rows of one sentence are no better evidence than one.
 """
 
@@ -19,13 +19,14 @@ from typing import NamedTuple
 
 from ftrun.data.readers.languages import LANGUAGES, Language
 
-BETWEEN = re.compile(rb"[\x00-\x3f]+")  # bytes that are no part of a character of two bytes
+BETWEEN = re.compile(rb"[\x00-\x3f]+")  # bytes outside characters of two bytes
 LONGEST = 20_000  # bytes of different words that are looked at
 DECAY = 3.7  # how fast letters get rare: the last of an alphabet has e ** -3.7 of the first one's share
-CAPITAL = 1.0  # bits that a capital is longer than its small letter
+CAPITAL = 0.3  # bits that a capital is longer than its small letter
 PUNCTUATION = dict.fromkeys("’‘“”„‚«»–—…•·№°§©®™€£¥´\u00a0\u200b\u200c\u200d\u200e\u200f،؛؟", 6.0)
 CJK_PUNCTUATION = dict.fromkeys("，。、！？：；（）「」『』“”《》【】…—・～·ー‘’％　〜", 6.5)
 OTHER_LETTER, OTHER_SIGN, NO_TEXT = 15.0, 13.0, 22.0
+ALL_CAPITALS = 10.0  # bits of a text that is mostly capitals
 CASE, WITHIN, MIXED = 7.0, 7.0, 5.0  # bits of a capital, a sign, another script within a word
 WORD = 2.5  # bits that an everyday word saves
 MARGIN = 15.0  # bits
@@ -52,11 +53,12 @@ MOST_PER_CHARACTER = {"gb18030": 13.0, "big5hkscs": 13.0, "cp949": 10.0, "cp932"
 CLASS = {"Lu": "U", "Lt": "U", "Ll": "l", "Lo": "o", "Lm": "o", "Mn": "o", "Mc": "o"}
 CASE_BREAK = re.compile("(?<=[la])U|(?<=l)A")
 SIGN_WITHIN = re.compile("(?<=[laUAo])s(?=[laUAo])")
+FINAL_WITHIN = re.compile(r"[ςךםןףץ](?=[^\W\d_])")  # letters that end words
 SCRIPT_BREAK = re.compile("[lUo](?=[aA])|[aA](?=[lUo])")
 
 
 class Reading(NamedTuple):
-    """What bytes say in an encoding: how long that is in bits, in which language, and whether it is like text."""
+    """What bytes say in an encoding, how long that is in bits, in which language; `usual`: like text."""
 
     encoding: str
     bits: float
@@ -68,8 +70,8 @@ class Reading(NamedTuple):
 def readings(sample: bytes) -> list[Reading]:
     """Return what `sample` says in each encoding that can read it, the most plausible first.
 
-    Of encodings in which it says the same only the first of the table is returned. `sample` begins at a line's
-    start, is not UTF-8, has no NUL, and may end within a character.
+    Of encodings in which it says the same only the first of the table is returned. `sample` begins at a
+    line's start, is not UTF-8, has no NUL, and may end within a character.
     """
     words = _different(sample)
     found: dict[str, Reading] = {}
@@ -132,6 +134,8 @@ def _best(text: str, encoding: str) -> Reading:
     counts = Counter(character for character in text if character >= "\x80")
     classes = "".join(map(_class_of, text))
     breaks = CASE * len(CASE_BREAK.findall(classes)) + WITHIN * len(SIGN_WITHIN.findall(classes))
+    breaks += CASE * len(FINAL_WITHIN.findall(text))
+    breaks += ALL_CAPITALS if classes.count("U") > classes.count("l") else 0
     mixed = MIXED * len(SCRIPT_BREAK.findall(classes))
     words = set(re.findall(r"[^\W\d_]+", text.lower()))
     best = None
@@ -178,7 +182,7 @@ def _unusual(character: str) -> float:
 
 @functools.cache
 def _class_of(character: str) -> str:
-    """Return what a character is within a word: a letter of ASCII (a, A) or not (l, U, o), a sign, or a gap."""
+    """Return what a character is within a word: a letter of ASCII (a, A) or not (l, U, o), a sign, a gap."""
     if character < "\x80":
         return ("A" if character.isupper() else "a") if character.isalpha() else " "
     kind = unicodedata.category(character)

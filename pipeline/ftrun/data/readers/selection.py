@@ -159,7 +159,12 @@ def needed_columns(experiment: Experiment, file: SourceFile) -> Needed:
         return None
     if experiment.train.method == "reinforcement":
         return None  # graders are shown the whole row
-    source, split = file.source, experiment.data.split
+    return used_columns(experiment, file.source)
+
+
+def used_columns(experiment: Experiment, source: Source) -> Needed:
+    """Return the columns of a source, as its files name them, that can matter; None if all of them can."""
+    split = experiment.data.split
     names: set[str] = {"messages", *source.group_by, source.order_by or ""}
     if split is not None:
         names |= {split.stratify_by or "", *split.group_by}

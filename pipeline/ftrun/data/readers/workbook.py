@@ -209,11 +209,13 @@ def _values(
     good = True
     for index, cell in enumerate(cells):
         name = header[index] if index < len(header) else None
-        if cell.value is None or (name is None and needed is not None):
+        if cell.value is None or (name is None and _is_row_number(header, index, cell.value)):
+            continue
+        if name is None and needed is not None:
+            words = f"the column {cell.column_letter} has cells, but no name above them, so it is not used"
+            place.add("nameless_column", words, number, once=True)
             continue
         try:
-            if name is None and _is_row_number(header, index, cell.value):
-                continue
             if name is None:
                 words = f"the column {cell.column_letter} has cells, but no name above them"
                 place.add("value", words, number, hint=NAME_FIX, once=True)

@@ -21,9 +21,9 @@ ASKS = ("user", "human", "question", "input", "prompt", "query", "instruction", 
 ANSWERS = ("assistant", "gpt", "answer", "output", "response", "completion", "reply", "bot", "model", "a",
            "ai", "回答", "アシスタント")  # fmt: skip
 TRAINED = ("weight", "train", "trainable", "loss")  # whether an answer is learned
-MARKS = (  # of speakers in a text: how it begins, and what stands before each turn
-    (re.compile(r"\s*###\s*(?:Human|User|System)\s*:"), r"\s*###\s*(Human|Assistant|User|System)\s*:"),
-    (re.compile(r"\s*<\|im_start\|>"), r"\s*<\|im_start\|>[ \t]*(\w+)[ \t]*\n"),
+MARKS = (  # of speakers in a text: how it begins, and what marks each turn
+    (re.compile(r"\s*###\s*(?:Human|User|System)\s*:"), r"###\s*(Human|Assistant|User|System)\s*:"),
+    (re.compile(r"\s*<\|im_start\|>"), r"<\|im_start\|>[ \t]*(\w+)[ \t]*\n"),
     (
         re.compile(r"\s*(?:Human|User|System):(?s:.*)\n\nAssistant:"),
         r"(?:\A\s*|\n\n)(Human|Assistant|User|System):",

@@ -15,6 +15,7 @@ TIME = (
 )
 NUMBERS = re.compile(r"\d+")
 NOON = 12
+BUDDHIST = 2400  # years from here on are counted as in Thailand
 Day = tuple[int, int, int]
 
 
@@ -57,6 +58,8 @@ def _date(parts: Day, order: Day) -> datetime.date | None:
     year, month, day = (parts[index] for index in order)
     if year < 100:
         year += 2000
+    elif year > BUDDHIST:
+        year -= 543
     try:
         return datetime.date(year, month, day) if 1990 <= year <= 2100 else None
     except ValueError:

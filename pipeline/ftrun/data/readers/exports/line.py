@@ -11,7 +11,7 @@ from ftrun.data.readers.exports.turns import Said
 
 HEAD = re.compile(r"\ufeff?\[LINE\]")
 DAY = re.compile(
-    r"\ufeff?(?:\w{2,12}\.?,\s*)?(\d{1,4}[/.-]\s?\d{1,2}[/.-]\s?\d{1,4}\.?)\s*(?:[(（]\w{1,4}[)）]|\w{2,12}|\w曜日)?\s*"
+    r"\ufeff?(?:[^\W\d]\S{0,12}\s+)?(\d{1,4}[/.-]\s?\d{1,2}[/.-]\s?\d{1,4}\.?)\s*(?:[(（]\w{1,4}[)）]|\w{2,12}|\w曜日)?\s*"
 )
 MESSAGE = re.compile(rf"({TIME})\t(.*)", re.DOTALL)
 SPACED = re.compile(rf"({TIME}) (\S+) (.+)", re.DOTALL)  # as the program for computers saves it

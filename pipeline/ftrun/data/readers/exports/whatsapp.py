@@ -10,10 +10,10 @@ from ftrun.data.readers.exports.clock import TIME, days_of, time_of
 from ftrun.data.readers.exports.turns import Said
 
 DATE = r"\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}\.?"
-BETWEEN = r"(?:[,،]?\s+(?:à\s|um\s|kl\.\s|at\s)?)"
+BETWEEN = r"(?:[,،]?\s+(?:(?:à|um|klo?|kl\.|at|às|alle|o)\s)?)"
 START = re.compile(
     rf"[\ufeff\u200e\u200f]*(?:\[(?P<day>{DATE}){BETWEEN}(?P<time>{TIME})\]"
-    rf"|(?P<day2>{DATE}){BETWEEN}(?P<time2>{TIME}) [-–])\s(?P<rest>.*)",
+    rf"|(?P<day2>{DATE}){BETWEEN}(?P<time2>{TIME})(?: Uhr| h)? [-–])\s(?P<rest>.*)",
     re.DOTALL,
 )
 MARKS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from pathlib import Path
 
 from ftrun.data.readers.exports.recognising import SERVICES, export_of_lines
 from ftrun.data.readers.gzip_files import DAMAGED, BombError, open_data
 from ftrun.data.readers.looking.tables import look_at
 
+MARKDOWN = re.compile(r"\|?\s*:?-{3,}")  # below the header of a table
 LOOK = 1 << 18  # bytes
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 TITLES = {"jsonl": "JSON lines", "json": "JSON", "csv": "a table", **SERVICES}
@@ -41,6 +43,8 @@ def format_of_text(text: str, *, whole: bool) -> str | None:
         return _of_objects(said)
     if said[0].startswith("["):
         return _of_arrays(said)
+    if len(said) > 1 and MARKDOWN.match(said[1]):
+        return None
     look = look_at(lines, ",", whole=whole, thorough=True)
     names = [name for name in (look.records[0][1] or []) if name.strip()] if look.records else []
     even = len(names) > 1 and len(look.records) > 1 and all(record for _, record in look.records)

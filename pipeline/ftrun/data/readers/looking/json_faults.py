@@ -25,6 +25,10 @@ REPR = (
     'python3 -X utf8 -c "import ast, json, sys; '
     f'[print(json.dumps(ast.literal_eval(line), ensure_ascii=False)) {EACH}]" {NEW}'
 )
+WHOLE_REPR = (
+    'python3 -X utf8 -c "import ast, json, sys; '
+    f'json.dump(ast.literal_eval(sys.stdin.read().strip()), sys.stdout, ensure_ascii=False)" {NEW}'
+)
 STRAIGHT = (
     'python3 -X utf8 -c "import sys; '
     f"sys.stdout.write(sys.stdin.read().translate(dict.fromkeys(map(ord, '{QUOTES}'), chr(34))))\" {NEW}"
@@ -51,7 +55,7 @@ def cause_of(error: ValueError, text: str, *, row: bool) -> Cause:
     offset = getattr(error, "pos", 0)
     words = getattr(error, "msg", str(error))
     before = text[:offset].rstrip(SPACE)
-    for look in (_foreign, _mixed, _comma, _comment, _string if row else _character, _bare):
+    for look in (_start, _foreign, _mixed, _comma, _comment, _string if row else _character, _bare):
         found = look(text, min(offset, len(text)), before, words)
         if found is not None:
             return found if row else found._replace(hint=_for_whole_file(found.hint))
@@ -65,7 +69,20 @@ def cause_of(error: ValueError, text: str, *, row: bool) -> Cause:
 
 
 def _for_whole_file(hint: str | None) -> str | None:
-    return None if hint is None else hint.replace("OLD.jsonl", "OLD.json").replace("NEW.jsonl", "NEW.json")
+    return (
+        None
+        if hint is None
+        else hint.replace(REPR, WHOLE_REPR).replace("OLD.jsonl", "OLD.json").replace("NEW.jsonl", "NEW.json")
+    )
+
+
+def _start(text: str, offset: int, before: str, words: str) -> Cause | None:
+    """Recognise a line, or a file, that does not even begin as JSON does."""
+    here = text[offset : offset + 1]
+    if before or not (here.isalnum() or here == "<"):
+        return None
+    hint = "It looks like a web page: download the file itself." if here == "<" else None
+    return Cause("it does not begin with { or [", offset, hint)
 
 
 def _foreign(text: str, offset: int, before: str, words: str) -> Cause | None:
@@ -129,6 +146,9 @@ def _comma(text: str, offset: int, before: str, words: str) -> Cause | None:
         return None
     place = len(text) - len(text[offset:].lstrip(SPACE))
     ends = text.find("\n", place)
+    if text[place : place + 1] == "," and "\n" in text[:place].strip(SPACE):
+        hint = "Put [ before the first object and ] behind the last one, and no comma before the ]."
+        return Cause("there is a comma behind the object, but no array around the objects", place, hint)
     if text[place : place + 1] == "," and not text[place + 1 : None if ends < 0 else ends].strip(SPACE):
         hint = f"Delete it; in JSON lines nothing separates the objects: {COMMAS}"
         return Cause("there is a comma behind the object", place, hint)
@@ -173,6 +193,8 @@ def _character(text: str, offset: int, before: str, words: str) -> Cause | None:
 def _bare(text: str, offset: int, before: str, words: str) -> Cause | None:
     """Recognise words without quotes."""
     found = WORD.match(text, offset)
+    if words.startswith("Expecting ',' delimiter") and text[offset : offset + 1] in ('"', "{", "["):
+        return Cause("a comma is missing here", offset, "Put a comma between the two.")
     if found is None:
         if text[offset : offset + 1] in ("(", "{") and before.endswith(("[", ":", ",")):
             return _python(text, offset, "JSON has no tuples and no sets") if text[offset] == "(" else None
@@ -187,6 +209,8 @@ def _bare(text: str, offset: int, before: str, words: str) -> Cause | None:
     if before.endswith('"') or words.startswith("Expecting ',' delimiter"):
         hint = 'Write a quote inside a text as \\".'
         return Cause("a text ends here, but more of it follows", offset, hint)
+    if words.startswith("Expecting value"):
+        return Cause(f"the value {word} has no quotes", offset, f'Put a text into quotes: "{word} …".')
     return None
 
 

@@ -6,6 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+BY_NAME = (
+    'Each of its keys holds a row. This saves them alone: python3 -X utf8 -c "import json, sys; '
+    'json.dump(list(json.load(sys.stdin).values()), sys.stdout, ensure_ascii=False)" < OLD.json > NEW.json'
+)
 DEEPEST = 3  # objects around the rows
 ROLE_KEYS = (("role", "content"), ("role", "tool_calls"), ("role", "function_call"))
 TURN_KEYS = (("from", "value"),)
@@ -49,8 +53,9 @@ def row_lists(value: Any, path: str = "", depth: int = 1) -> dict[str, int]:
         if "." in key:
             continue  # it can't be named
         if _are_rows(one):
-            viewer = all(isinstance(each, dict) and isinstance(each.get("row"), dict) for each in one)
-            found[f"{path}{key}.row" if viewer else f"{path}{key}"] = len(one)
+            if all(isinstance(each, dict) and isinstance(each.get("row"), dict) for each in one):
+                return {f"{path}{key}.row": len(one)}  # as the dataset viewer of the Hub gives them
+            found[f"{path}{key}"] = len(one)
         elif isinstance(one, dict) and depth < DEEPEST:
             found |= row_lists(one, f"{path}{key}.", depth + 1)
     return found
@@ -98,6 +103,12 @@ def skip_space(text: str, position: int) -> int:
     while position < len(text) and text[position] in " \t\r\n":
         position += 1
     return position
+
+
+def is_by_name(value: Any) -> bool:
+    """Return whether an object holds a row under each of its keys."""
+    rows = list(value.values()) if isinstance(value, dict) else []
+    return len(rows) > 1 and all(isinstance(one, dict) and one.keys() == rows[0].keys() for one in rows)
 
 
 def is_by_column(value: Any) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 LINES, CHARACTERS = 300, 300_000  # of the look: whichever is reached first ends it
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 SEP_LINE = re.compile(r'\ufeff?"?sep=(.)"?\s*', re.IGNORECASE)  # what Excel reads and writes in a first line
+LONGEST_NAME = 60  # characters of a column's name below a title
 MOST_TITLES = 10  # lines above the header
 NEARLY = 0.8  # of the records fit the header: the others are mistakes
 INDEX = re.compile(r"\s*\d{1,18}(?:\.0)?\s*")
@@ -70,16 +71,28 @@ def look_at(
     """
     records = {usual: _records(lines, usual, start, whole=whole)}
     width, share = _fit(records[usual])
-    if fixed or (width > 1 and share == 1 and not thorough):
+    alone = len(records[usual]) == 1 and width > 1  # a header without rows
+    if fixed or alone or (width > 1 and share == 1 and not thorough):
         return _look(records, (usual,), titles=_titles(records) if width < 2 or share < 1 else {})
     records |= {mark: _records(lines, mark, start, whole=whole) for mark in SEPARATORS if mark != usual}
     fits = {mark: _fit(found) for mark, found in records.items()}
     wide = [mark for mark, (width, _) in fits.items() if width > 1]
     if even := [mark for mark in wide if fits[mark][1] == 1 and len(records[mark]) > 1]:
-        return _look(records, even)
-    titles = _titles(records) if thorough or (width, share) != (1, 1) else {}
+        most = max(fits[mark][0] for mark in even)
+        settled = usual == "\t" and fits[usual][0] == most  # texts have commas, but no tabs
+        return _look(records, [usual] if usual in even and settled else even)
+    if not thorough and _reads(records[usual], usual):
+        return _look(records, [usual])
+    titles = _titles(records)
     near = [mark for mark in wide if fits[mark][1] >= NEARLY]
     return _look(records, list(titles) or (near or wide or [usual])[:1], titles=titles)
+
+
+def _reads(records: Sequence[Record], usual: str) -> bool:
+    """Return whether all records have one value, and the name above them has no separator but pipes."""
+    names = [name for name in (records[0][1] or []) if name.strip()] if records else []
+    single = len(names) == 1 and not any(mark in names[0] for mark in ",;\t" if mark != usual)
+    return single and _fit(records) == (1, 1)
 
 
 def _look(
@@ -152,11 +165,19 @@ def _title(records: Sequence[Record]) -> int | None:
         inside = names[1:] if names and not names[0].strip() else names  # an index has no name
         if above > max(1, len(names) - 2) or not 1 < len(names) == len({*names}):
             continue
-        if any(not name.strip() or INDEX.fullmatch(name) for name in inside):
+        if not all(_is_name(name) for name in inside):
             continue
         if all(_fits(one, len(names)) for _, one in records[index + 1 :]):
             return line
     return None
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a text can be a column's name: a row taken for the header has sentences and numbers."""
+    plain = text.strip()
+    ends_sentence = len(plain) > 1 and plain[-1] in ".!?。！？؟।"
+    divided = any(mark in plain for mark in ";\t|")
+    return 0 < len(plain) <= LONGEST_NAME and not (INDEX.fullmatch(plain) or ends_sentence or divided)
 
 
 def nameless(header: Sequence[str]) -> list[int]:
