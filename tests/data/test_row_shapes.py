@@ -135,6 +135,22 @@ def test_calls_and_results_become_those_of_the_api() -> None:
     assert shaped({"conversations": said}, "chat").values["messages"][1] == called(text, content="見ます。")
 
 
+@pytest.mark.parametrize(
+    ("turn", "weight"),
+    [
+        ({"weight": 0}, 0),
+        ({"weight": 1.0}, 1),
+        ({"train": False}, 0),
+        ({"loss": True}, 1),
+        ({"loss": 0.3}, None),
+    ],
+)
+def test_whether_an_answer_is_learned_is_kept(turn: Any, weight: int | None) -> None:
+    """A weight stays one, true or false becomes one, and a measured loss is none."""
+    row = {"conversations": [*turns("human", "傘は？"), {"from": "gpt", "value": "要ります。", **turn}]}
+    assert shaped(row, "chat").values["messages"][1].get("weight") == weight
+
+
 def test_hermes_loses_its_tags_and_what_is_said_of_them() -> None:
     """Tools come out of the system prompt, calls and results out of the texts, as JSON or as Python."""
     prompt = (
@@ -260,6 +276,9 @@ PLAIN: dict[str, Any] = {
     "prose with a colon": {"text": "User: the word for a person. Nobody answers here."},
     "KTO": {"prompt": "傘は？", "completion": "要ります。", "label": True},
     "a query of a search": {"query": "傘", "answers": ["要ります。"], "tools": ""},
+    "a chat of parts": {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "傘は？"}]}, ANSWER]
+    },
     "a log": {"conversation": "c1", "role": "user", "content": "傘は？"},
     "chats with an image": {
         "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}, ANSWER]

@@ -135,6 +135,10 @@ def _is_changed(row: Mapping[str, Any], made: Shaped) -> bool:
 
 def _said(message: Mapping[str, Any]) -> tuple[Any, ...]:
     content = message.get("content")
+    if isinstance(content, list) and all(
+        isinstance(one, Mapping) and one.get("type") == "text" for one in content
+    ):
+        content = "".join(str(one.get("text")) for one in content)  # the API takes parts as well
     return (content or None), message.get("tool_calls") or None, message.get("tool_call_id")
 
 

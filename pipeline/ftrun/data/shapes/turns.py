@@ -20,7 +20,7 @@ SAID = ("content", "value", "text", "message", "parts", "body", "utterance")
 ASKS = ("user", "human", "question", "input", "prompt", "query", "instruction", "q", "質問", "ユーザー")
 ANSWERS = ("assistant", "gpt", "answer", "output", "response", "completion", "reply", "bot", "model", "a",
            "ai", "回答", "アシスタント")  # fmt: skip
-TRAINED = ("weight", "train", "trainable", "loss")  # whether an answer is learned
+TRAINED = ("train", "trainable", "loss")  # true or false: whether an answer is learned
 MARKS = (  # of speakers in a text: how it begins, and what marks each turn
     (re.compile(r"\s*###\s*(?:Human|User|System)\s*:"), r"###\s*(Human|Assistant|User|System)\s*:"),
     (re.compile(r"\s*<\|im_start\|>"), r"<\|im_start\|>[ \t]*(\w+)[ \t]*\n"),
@@ -147,9 +147,11 @@ class Talk:
         name = turn.get("name")
         if isinstance(name, str) and name.strip() and plain(name) != plain(str(turn.get("role", role))):
             message["name"] = name
-        weight = next((turn[key] for key in TRAINED if turn.get(key) is not None), None)
+        weight = turn.get(
+            "weight", next((turn[key] for key in TRAINED if isinstance(turn.get(key), bool)), None)
+        )
         if role == "assistant" and weight is not None:
-            message["weight"] = int(weight) if isinstance(weight, (bool, float)) else weight
+            message["weight"] = int(weight) if weight in (0, 1) else weight
         if not calls or content:
             self._put(message, place)
         if calls:
