@@ -100,8 +100,9 @@ def unsaid(example: Mapping[str, Any]) -> list[str]:
     found: list[Any] = []
     for message in messages:
         content = message.get("content")
-        parts = content if isinstance(content, (list, tuple)) else ()
-        found += [part for part in parts if isinstance(part, Mapping) and part.get("type") != "text"]
+        if not isinstance(content, str):
+            parts = content if isinstance(content, (list, tuple)) else ()
+            found += [part for part in parts if isinstance(part, Mapping) and part.get("type") != "text"]
         found += message.get("tool_calls") or ()
     if not found:
         return []

@@ -30,6 +30,7 @@ SIZE = 4  # characters of a gram: 8 bytes in UTF-16
 EDGE = 500  # characters of each end of a text that are compared
 NO_LETTER = re.compile(r"[\W_]+")
 DIGITS = re.compile(r"\d+")
+OTHER_WIDTH = re.compile("[\uff10-\uffdc]")
 NEAR, NEAR_EACH = 0.8, 0.6
 FEWEST_GRAMS = 12  # that are not common: fewer say too little
 BINS, BANDS, ROWS = 64, 16, 4
@@ -68,7 +69,8 @@ def ends(text: str) -> str:
 
 def letters(text: str) -> str:
     """Return the letters and digits of a text in one case and width; of a long text those of both its ends."""
-    return _bare(unicodedata.normalize("NFKC", _cut(text, "")))
+    bare = _bare(text)
+    return _bare(unicodedata.normalize("NFKC", bare)) if OTHER_WIDTH.search(bare) else bare
 
 
 def _bare(text: str) -> str:
@@ -247,7 +249,7 @@ def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) ->
             same.add((later, earlier))
         elif asked is Sameness.REWORDED and answered is Sameness.SAME:
             reworded.append((later, earlier))
-    wordings = Counter(index for pair in reworded for index in pair)
+    wordings = Counter(index for pair in pairs if pair not in same for index in pair)
     alone = {pair for pair in reworded if max(map(wordings.__getitem__, pair)) == 1 and _is_whole(texts[pair[0]][1])}
     return [pair for pair in pairs if pair in same or pair in alone]
 

@@ -91,6 +91,7 @@ AT_THE_CUT = 12  # tokens that a shifted cut may leave over
 MOST_CHANGED = 0.25  # of the tokens: texts that differ in more aren't compared closely
 LONG_ENOUGH, REWORDED, MOST_REWORDED = 12, 0.12, 2  # words of a text, share and number of others
 TYPO_FROM, NAME_TYPO_FROM = 5, 7  # letters of a word in which one may be wrong
+MOVED_WORDS, MOVED_SIGNS = 2, 4  # at least, of both parts
 STEM, ENDING = 4, 3  # letters that words of one stem share, and those that may be left
 KOREAN_ENDING = re.compile("[은는이가을를의에서로으와과도만요까나습니세주해줘죠지야라고]*")
 HANGUL = re.compile("[가-힣]+")
@@ -166,13 +167,13 @@ def _ends(plain: str) -> list[Sequence[str]]:
 
 def _compared(mine: Sequence[str], others: Sequence[str], exact: Exact) -> Sameness:
     """Compare tokens from a sure end; at the other end a cut may have shifted."""
-    if Counter(mine) == Counter(others):
-        return Sameness.SAME
     start = next((at for at, (a, b) in enumerate(zip(mine, others, strict=False)) if a != b), min(len(mine), len(others)))
     end = 0
     while end < min(len(mine), len(others)) - start and mine[-1 - end] == others[-1 - end]:
         end += 1
     here, there = mine[start : len(mine) - end], others[start : len(others) - end]
+    if _is_moved(here, there):
+        return Sameness.SAME
     size = max(len(mine), len(others))
     changed = sum((Counter(here) - Counter(there)).values()) + sum((Counter(there) - Counter(here)).values())
     if changed > max(AT_THE_CUT, 2 * MOST_CHANGED * size):
@@ -187,6 +188,15 @@ def _compared(mine: Sequence[str], others: Sequence[str], exact: Exact) -> Samen
         return Sameness.SAME
     few = content <= min(MOST_REWORDED, REWORDED * size) and size >= LONG_ENOUGH
     return Sameness.REWORDED if few else Sameness.DIFFERENT
+
+
+def _is_moved(here: Sequence[str], there: Sequence[str]) -> bool:
+    """Return whether a part moved to the other end, as "on Sundays" may; two things that swapped may not."""
+    if len(here) != len(there) or Counter(here) != Counter(there):
+        return False
+    least = MOVED_SIGNS if any(map(HAS_SPACELESS.match, here)) else MOVED_WORDS
+    cuts = range(least, len(here) - least + 1)
+    return not here or any([*here[cut:], *here[:cut]] == [*there] for cut in cuts)
 
 
 def _changes(here: Sequence[str], there: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
