@@ -33,7 +33,9 @@ def paid(
     made = make_paid(folder, capfd, plain_provider())
     made.provider.trained_tokens = 1000
     made.config.write_text(made.config.read_text(encoding="utf-8").replace(*CONFIG), encoding="utf-8")
-    rows = [f"What does the number {n} mean to the people of the {one}?,{one} {n}" for n, one in enumerate(PLACES)]
+    rows = [
+        f"What does the number {n} mean to the people of the {one}?,{one} {n}" for n, one in enumerate(PLACES)
+    ]
     rows += [
         f"How do I return a {item} that arrived damaged at my door last week?,"
         "Send us a photo and we will fetch it from your door and pay you back."

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ftrun.data.quality.characters import original
-from ftrun.data.wording.languages import language_of
 from ftrun.data.quality.scan import Scanner
+from ftrun.data.wording.languages import language_of
 from ftrun.protocol.plain_chats import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
 

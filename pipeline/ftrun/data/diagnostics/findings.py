@@ -58,9 +58,7 @@ class Findings:
         `places`: all of them, the first included, where there are more.
         """
         fix = hint or CODES[code].fix
-        problem = Problem(
-            message, code=code, file=file, line=line, column=column, hint=fix, places=places
-        )
+        problem = Problem(message, code=code, file=file, line=line, column=column, hint=fix, places=places)
         self._keep(problem, (code, message) if once else (code, message, file, line, column), row=None)
 
     def absorb(self, error: UserError, *, row: tuple[str, int] | None = None) -> None:
@@ -128,9 +126,7 @@ class Findings:
     def _of(self, kind: str) -> tuple[Problem, ...]:
         problems = [self._counted(key, problem) for key, problem in self._problems.items()]
         problems += [
-            Problem(
-                f"and {times} more problems of this kind", code=code, places=self._places_left_out[code]
-            )
+            Problem(f"and {times} more problems of this kind", code=code, places=self._places_left_out[code])
             for code, times in self._left_out.items()
         ]
         return tuple(problem for problem in problems if self.severity_of(problem.code) == kind)

@@ -174,8 +174,6 @@ def _origin(gathered: Gathered, findings: Findings) -> Origin:
         duplicate_places=gathered.duplicate_places,
         near=gathered.near,
         near_places=gathered.near_places,
-        warnings=[
-            {**one.as_dict(), "places": one.places} for one in (*findings.warnings, *findings.notes)
-        ],
+        warnings=[{**one.as_dict(), "places": one.places} for one in (*findings.warnings, *findings.notes)],
         masked=dict(gathered.masked),
     )

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from ftrun.data.quality.corpus import ENDINGS, SampledExample, SampleFaults, normal, other_places, share
 from ftrun.data.quality.intended import are_labels, is_explained, is_structured
-from ftrun.data.wording.languages import OF_WORD
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.quality.similarity import grams, letters, likeness
+from ftrun.data.wording.languages import OF_WORD
 from ftrun.protocol.faults import Fault
 
 FEWEST = 20  # examples for a statement about shares
@@ -42,10 +42,14 @@ ASKED_LONG = re.compile(
     re.IGNORECASE,
 )
 ASKED_SHORT = re.compile(
-    r"\b(?:one word|single word|short|brief\w*|yes or no|only|just)\b|一言|ひとこと|短く|簡潔|だけ|のみ|一个字|只|简短",
+    r"\b(?:one word|single word|short|brief\w*|yes or no|only|just)\b"
+    r"|一言|ひとこと|短く|簡潔|だけ|のみ|一个字|只|简短",
     re.IGNORECASE,
 )
-WHOLE = re.compile(r"\d|[。．.!！?？…।॥؟)）」』\"”]$|^(?:yes|no|true|false|ok|none|はい|いいえ|是|否|네|아니요|да|нет|sí|oui|non|ja|nein)$", re.I)
+WHOLE = re.compile(
+    r"\d|[。．.!！?？…।॥؟)）」』\"”]$|^(?:yes|no|true|false|ok|none|はい|いいえ|是|否|네|아니요|да|нет|sí|oui|non|ja|nein)$",
+    re.I,
+)
 NOTHING = re.compile(
     r"\W*(?:none|null|nil|nothing|n/?a|unknown|no|false|0|other|なし|無し|無|該当なし|特になし|不明|ない|无|無|没有|없음|нет"
     r"|aucun\w*|keine?\w*|ningun\w*|ninguno|nessun\w*|nada)?\W*",
@@ -79,7 +83,7 @@ def _is_given(one: SampledExample) -> bool:
 
 
 def openings(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a fault if many answers begin alike; if nearly all do, or their prompts say why, it is intended."""
+    """Yield a fault if many answers begin alike; if nearly all do, or their prompts say why, it is meant."""
     if len(sample) < FEWEST:
         return
     said = [one for one in sample if not is_structured(one.turn.answer)]
@@ -93,7 +97,9 @@ def openings(sample: Sequence[SampledExample]) -> SampleFaults:
     if not alike or times < FEWEST_OPENINGS or different <= times / 2:
         return
     others = [one for one in said if _opening(one.turn.answer) != most]
-    if not is_explained(found, others) and not all(most.casefold() in one.turn.prompt.casefold() for one in found):
+    if not is_explained(found, others) and not all(
+        most.casefold() in one.turn.prompt.casefold() for one in found
+    ):
         message = f"{share(times, len(sample))} answers begin with {excerpt(most)}"
         yield found, Fault("same_opening", message + other_places(found))
 
@@ -107,7 +113,7 @@ def _opening(answer: str) -> str:
 
 
 def topics(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a note if a word is in most questions, but not in nearly all, and not as part of an instruction."""
+    """Yield a note if a word is in most questions, but not in nearly all, and not in an instruction."""
     if len(sample) < 2 * FEWEST:
         return
     words: Counter[str] = Counter()
@@ -141,14 +147,14 @@ def lengths(sample: Sequence[SampledExample]) -> SampleFaults:
     shorter = [one for one in sample if len(one.turn.answer) * OUT_SHORT <= usual]
     for word, out, is_meant in (("longer", longer, _may_be_long), ("shorter", shorter, _may_be_short)):
         found = [one for one in out if not is_meant(one)]
-        if 0 < len(found) and len(out) <= max(1, OUTLIERS * len(sample)):
+        if len(found) > 0 and len(out) <= max(1, OUTLIERS * len(sample)):
             size = len(found[0].turn.answer)
             message = f"this answer has {size:,} characters, far {word} than the usual {usual:,.0f}"
             yield found, Fault("length_outlier", message + other_places(found))
 
 
 def _may_be_long(one: SampledExample) -> bool:
-    """Return whether a long answer was asked for, is code or a table, or is about a text as long as itself."""
+    """Return whether a long answer was asked for, is code or a table, or is about a long text."""
     turn = one.turn
     asked = ASKED_LONG.search(turn.question[-1000:]) is not None
     return asked or is_structured(turn.answer) or len(turn.question) * OF_A_TEXT >= len(turn.answer)

@@ -7,7 +7,6 @@ numbers or names in the same sentence, other labels, or statements of fact that 
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from ftrun.data.diagnostics.notes import further_places
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, LastTurn, last_turn, normal, unsaid
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
-from ftrun.data.wording.conflicts import conflict
+from ftrun.data.wording.conflicts import OPEN, conflict
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 
@@ -26,26 +25,10 @@ NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends
 MOST_READ = 5_000  # pairs that are read again and compared word for word
 MOST_SHOWN = 3
-# there are many good answers to these
-OPEN = re.compile(
-    r"\b(?:jokes?|poems?|haikus?|stor(?:y|ies)|songs?|riddles?|quotes?|facts?|ideas?|examples?|tips?|names?|slogans?|captions?"
-    r"|tweets?|sentences?|paraphrases?|rephrase|reword|rewrite|write|compose|create|generate|invent|imagine|brainstorm|suggest"
-    r"|recommend|describe|tell me|give me|say something|surprise|random|continue|complete|explain|summari[sz]e|should i|could i"
-    r"|can i cook|how (?:do|can|should|to|would)|what (?:can|should|could|do you)|why|translate)\b"
-    r"|^\W*(?:hi|hello|hey|good (?:morning|evening|night|afternoon)|thanks|thank you|bye|goodbye|how are you|what'?s up|ok|continue)\b"
-    r"|冗談|ジョーク|詩|俳句|短歌|物語|話を?し|話を?聞か|語って|歌詞|書いて|作って|考えて|提案|おすすめ|お勧め|アイデア|例を|例文|言い換え|自己紹介|なぞなぞ"
-    r"|^\W*(?:こんにち[はわ]|こんばん[はわ]|おはよう|やあ|ありがとう|さようなら|もしもし|元気)|どう(?:すれば|したら|やって|思)|なぜ|どうして|説明|要約|訳して|翻訳"
-    r"|笑话|诗|故事|写|建议|推荐|例子|怎么|为什么|如何|你好|早上好|谢谢|翻译|介绍|농담|시를|이야기|추천|써\s?줘|작성|안녕|어떻게|왜|감사"
-    r"|анекдот|шутк|стих|истори|напиши|придумай|посоветуй|предложи|расскажи|привет|здравствуй|спасибо|как |почему|переведи"
-    r"|chiste|broma|poema|cuento|escrib|sugier|recomiend|hola|buenos d[ií]as|gracias|cómo|por qué|cuéntame|blague|poème|histoire"
-    r"|écris|propose|conseil|bonjour|salut|merci|comment|pourquoi|raconte|witz|gedicht|geschichte|schreib|schlag|empfiehl|hallo"
-    r"|guten (?:tag|morgen)|danke|^wie (?:kann|mache|geht)|warum|erzähl|barzelletta|scrivi|consigli|ciao|buongiorno|grazie|come |perché"
-    r"|raccont|piada|escrev|sugir|recomend|olá|obrigad|como |por que|conte|चुटकुला|कविता|कहानी|लिख|सुझाव|नमस्ते|कैसे|क्यों|धन्यवाद"
-    r"|نكتة|قصيدة|قصة|اكتب|اقترح|مرحبا|كيف|لماذا|شكرا|בדיחה|שיר|סיפור|כתוב|המלץ|שלום|איך|למה|תודה|ανέκδοτο|ποίημα|ιστορία|γράψε|πρότεινε"
-    r"|γεια|πώς|γιατί|ευχαριστώ|เล่า|แต่ง|เขียน|แนะนำ|สวัสดี|อย่างไร|ยังไง|ทำไม|ขอบคุณ",
-    re.IGNORECASE,
-)
-BY_DESIGN, FEWEST_QUESTIONS = 3, 5  # answers to one question, and questions with so many, that are no accident
+BY_DESIGN, FEWEST_QUESTIONS = (
+    3,
+    5,
+)  # answers to one question, and questions with so many, by which it isn't an accident
 
 
 class Contradictions(CorpusCheck):

@@ -95,7 +95,7 @@ def last_turn(example: Mapping[str, Any]) -> LastTurn | None:
 
 
 def unsaid(example: Mapping[str, Any]) -> list[str]:
-    """Return a hash of the images and calls before the answer, if there are any: other ones ask another thing."""
+    """Return a hash of the images and calls before the answer, if any: others are another question."""
     messages = example.get("messages") or (example.get("input") or {}).get("messages") or ()
     found: list[Any] = []
     for message in messages:

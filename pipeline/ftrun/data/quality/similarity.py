@@ -3,8 +3,8 @@
 Texts are compared by their character 4-grams. Near examples are found by MinHash: bands that are equal give
 candidates, which are then compared exactly. Grams that many examples have (a template, a persona's phrase) do
 not count. Two examples are near when question and answer together are alike by NEAR, each of them by
-NEAR_EACH, the same numbers are in them, and the words in which they differ say nothing else (`sameness`): rows
-of one template that differ in what they ask about are different.
+NEAR_EACH, the same numbers are in them, and the words in which they differ say nothing else (`sameness`):
+rows of one template that differ in what they ask about are different.
 
 Per example 128 bytes are kept, 100 more while a band is searched, and the texts of the candidates. One core
 searches two to four thousand examples of a kilobyte per second; of a longer text the first and last 500
@@ -68,7 +68,7 @@ def ends(text: str) -> str:
 
 
 def letters(text: str) -> str:
-    """Return the letters and digits of a text in one case and width; of a long text those of both its ends."""
+    """Return the letters and digits of a text in one case and width; of a long text those of its ends."""
     bare = _bare(text)
     return _bare(unicodedata.normalize("NFKC", bare)) if OTHER_WIDTH.search(bare) else bare
 
@@ -148,7 +148,7 @@ def letters_alone(example: Example) -> Texts:
 def near_pairs(indices: list[int], read: Read, *, by_letters: bool = False) -> list[tuple[int, int]]:
     """Return (later, earlier) of near examples among `indices` (ascending), in order.
 
-    `by_letters`: as the first way did, of what `letters_alone` returns; it took rows of one template for near.
+    `by_letters`: as the first way did, of what `letters_alone` returns; rows of one template were near.
     """
     times: Counter[int] = Counter()
     template = indices[:: max(1, len(indices) // TEMPLATE)]
@@ -250,12 +250,16 @@ def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) ->
         elif asked is Sameness.REWORDED and answered is Sameness.SAME:
             reworded.append((later, earlier))
     wordings = Counter(index for pair in pairs if pair not in same for index in pair)
-    alone = {pair for pair in reworded if max(map(wordings.__getitem__, pair)) == 1 and _is_whole(texts[pair[0]][1])}
+    alone = {
+        pair
+        for pair in reworded
+        if max(map(wordings.__getitem__, pair)) == 1 and _is_whole(texts[pair[0]][1])
+    }
     return [pair for pair in pairs if pair in same or pair in alone]
 
 
 def _is_whole(answer: str) -> bool:
-    """Return whether an answer is no label, which many different questions have."""
+    """Return whether an answer is more than a label, which many different questions have."""
     return len(grams(letters(answer))) >= FEWEST_GRAMS
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - long tables of words
 """Whether two texts say the same thing, by the words in which they differ.
 
 Other punctuation, case, width, space, word order, filler words, a typo or an ending say nothing else. Another
@@ -40,10 +41,12 @@ NUMBER = re.compile(r"\d+")
 ACCENTS = re.compile("[\u0300-\u036f]")
 KANA, KATAKANA = re.compile("[ぁ-ゖ]+"), re.compile("[ァ-ヺー]")
 SIGNS = frozenset("+*/=<>%^")
-QUOTED = re.compile(r"[\"“”„«»「」『』`‘]([^\"“”„«»「」『』`’]{1,60})[\"“”„«»「」『』`’]|(?<!\w)'([^'\n]{1,60})'(?!\w)")
+QUOTED = re.compile(
+    r"[\"“”„«»「」『』`‘]([^\"“”„«»「」『』`’]{1,60})[\"“”„«»「」『』`’]|(?<!\w)'([^'\n]{1,60})'(?!\w)"
+)
 UPPER = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŹŻŽА-ЯЁІЇЄҐΆΈ-ΏΑ-Ω"
 NAME = re.compile(rf"(?<=[\w,;:)»”] )[{UPPER}][\w’']+|\b[{UPPER}]{{2,}}\b")
-IDENTIFIER = re.compile(rf"\b\w+[a-z][A-Z]\w*|\b\w*_\w*|\w+\.\w+|\w+(?=\()|`[^`]*`", re.ASCII)
+IDENTIFIER = re.compile(r"\b\w+[a-z][A-Z]\w*|\b\w*_\w*|\w+\.\w+|\w+(?=\()|`[^`]*`", re.ASCII)
 # what is written in two ways; then what is only politeness
 SPELLINGS = {
     "下さい": "ください", "出来": "でき", "分か": "わか", "子供": "子ども", "致し": "いたし", "頂": "いただ",
@@ -59,33 +62,34 @@ POLITE = re.compile(
     "|ちなみに|えっと|えーと|あの[、,]|请问|請問|一下|吗|嗎|呢|吧|啊|请|請|麻烦|谢谢"
     "|ครับ|ค่ะ|คะ|หน่อย|ช่วย"
 )
-FILLERS = frozenset(
-    """a an the please pls plz kindly just simply actually really very quite so well hi hello hey thanks thank um uh er
-    like maybe perhaps can could would should will do does did is are was were be been am i me my we us our you your it
-    its this that these those there here also too then and ok okay now again some any
-    el la los las un una por favor me mi puedo puede podría es son está que y hola gracias se lo
-    le les du des une s'il te vous plaît svp je peux puis est sont c'est bonjour merci ma mon mes
-    der die das den dem des ein eine einen einem bitte mal ich kann können mein meine ist sind denn doch hallo danke man
-    il gli uno per favore posso può è ciao grazie mio mia si
-    o os as um uma por posso pode é são meu minha olá obrigado
-    de het een alsjeblieft ik kan mijn is zijn
-    пожалуйста а и же ли бы вот ну мне можно это я мой моя здравствуйте привет
-    παρακαλώ ο η το οι τα μου να είναι και γεια
-    بقا من فضلك هل يا لو سمحت कृपया है हैं क्या मुझे जी בבקשה האם אני את של
-    좀 혹시 그 저 제 lütfen mi mı mu mü bir làm ơn ạ tolong""".split()
-)
+FILLER_WORDS = """
+a an the please pls plz kindly just simply actually really very quite so well hi hello hey thanks
+thank um uh er like maybe perhaps can could would should will do does did is are was were be been am
+i me my we us our you your it its this that these those there here also too then and ok okay now
+again some any el la los las un una por favor me mi puedo puede podría es son está que y hola
+gracias se lo le les du des une s'il te vous plaît svp je peux puis est sont c'est bonjour merci ma
+mon mes der die das den dem des ein eine einen einem bitte mal ich kann können mein meine ist sind
+denn doch hallo danke man il gli uno per favore posso può è ciao grazie mio mia si o os as um uma
+por posso pode é são meu minha olá obrigado de het een alsjeblieft ik kan mijn is zijn пожалуйста а
+и же ли бы вот ну мне можно это я мой моя здравствуйте привет παρακαλώ ο η το οι τα μου να είναι και
+γεια بقا من فضلك هل يا لو سمحت कृपया है हैं क्या मुझे जी בבקשה האם אני את של 좀 혹시 그 저 제 lütfen mi mı
+mu mü bir làm ơn ạ tolong
+"""
+FILLERS = frozenset(FILLER_WORDS.split())
 NEGATION = re.compile(
     r"\b(?:not|cannot|no|never|none|neither|nor|without|un(?:able|available|like)|nicht|kein\w*|nie|ohne|ne|pas|jamais|sans"
     r"|aucune?|nunca|sin|jam[aá]s|ning[uú]n\w*|non|mai|senza|não|nem|sem|niet|geen|zonder|inte|utan|nie|bez|не|нет|без|ни"
     r"|δεν|μην|όχι|χωρίς|לא|אין|בלי|لا|ليس|لم|لن|بدون|غير|नहीं|मत|बिना|değil|yok|không|chưa|tidak|bukan|tanpa|안|못)\b"
     r"|\w+n't\b|ない|ません|なかっ|なく|ず(?:に|と)|不|没|沒|無|无|非|未|않|없|못하|ไม่|मत"
 )
-NUMBER_WORDS = frozenset(
-    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million first second third
-    fourth fifth sixth seventh eighth ninth tenth monday tuesday wednesday thursday friday saturday sunday january
-    february march april may june july august september october november december""".split()
-)
+WORDS_OF_NUMBERS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred
+thousand million first second third fourth fifth sixth seventh eighth ninth tenth monday tuesday
+wednesday thursday friday saturday sunday january february march april may june july august
+september october november december
+"""
+NUMBER_WORDS = frozenset(WORDS_OF_NUMBERS.split())
 MOST_TOKENS = 400  # of each end that are compared
 AT_THE_CUT = 12  # tokens that a shifted cut may leave over
 MOST_CHANGED = 0.25  # of the tokens: texts that differ in more aren't compared closely
@@ -104,7 +108,9 @@ def sameness(one: str, other: str) -> Sameness:
     mine, others = _plain(one), _plain(other)
     if mine == others:
         return Sameness.SAME
-    if NUMBER.findall(mine) != NUMBER.findall(others) or len(NEGATION.findall(mine)) != len(NEGATION.findall(others)):
+    if NUMBER.findall(mine) != NUMBER.findall(others) or len(NEGATION.findall(mine)) != len(
+        NEGATION.findall(others)
+    ):
         return Sameness.DIFFERENT
     ends = zip(_ends(mine), _ends(others), strict=False)
     words = Exact(*map(frozenset.union, exact_words(one), exact_words(other)))
@@ -167,7 +173,10 @@ def _ends(plain: str) -> list[Sequence[str]]:
 
 def _compared(mine: Sequence[str], others: Sequence[str], exact: Exact) -> Sameness:
     """Compare tokens from a sure end; at the other end a cut may have shifted."""
-    start = next((at for at, (a, b) in enumerate(zip(mine, others, strict=False)) if a != b), min(len(mine), len(others)))
+    start = next(
+        (at for at, (a, b) in enumerate(zip(mine, others, strict=False)) if a != b),
+        min(len(mine), len(others)),
+    )
     end = 0
     while end < min(len(mine), len(others)) - start and mine[-1 - end] == others[-1 - end]:
         end += 1
@@ -203,7 +212,7 @@ def _changes(here: Sequence[str], there: Sequence[str]) -> Iterator[tuple[Sequen
     """Yield the changed places; a single sign between two changes, where words aren't divided, is chance."""
     start: tuple[int, int] | None = None
     codes = difflib.SequenceMatcher(None, here, there, autojunk=False).get_opcodes()
-    for tag, a, b, c, d in codes:
+    for tag, a, b, c, _ in codes:
         if tag != "equal":
             start = start or (a, c)
         elif start is not None and (b - a > 1 or not HAS_SPACELESS.match(here[a])):
@@ -236,7 +245,9 @@ def _content(here: Sequence[str], there: Sequence[str], exact: Exact) -> tuple[l
 def _spaceless(here: list[str], there: list[str]) -> tuple[list[str], list[str]]:
     """Return what differs where words aren't divided: particles, endings and long vowels don't."""
     left, right = "".join(here).replace("ー", ""), "".join(there).replace("ー", "")
-    if left == right or (_is_kana(left) and _is_kana(right) and len(left) + len(right) <= 4 and min(len(left), len(right)) < 2):
+    if left == right or (
+        _is_kana(left) and _is_kana(right) and len(left) + len(right) <= 4 and min(len(left), len(right)) < 2
+    ):
         return [], []
     if (not left or not right) and set(left + right) <= set("的了是在有我你就也都很"):
         return [], []
@@ -257,13 +268,20 @@ def _are_variants(one: str, other: str, exact: Exact) -> bool:
         return min(len(one), len(other)) >= NAME_TYPO_FROM and _is_typo(one, other)
     if one in NUMBER_WORDS or other in NUMBER_WORDS or one in SIGNS or other in SIGNS:
         return False
-    shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    shared = next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
     rest = one[shared:], other[shared:]
     if HANGUL.fullmatch(one) and HANGUL.fullmatch(other):
         return shared >= 2 and all(map(KOREAN_ENDING.fullmatch, rest))
-    if shared >= STEM and max(map(len, rest)) <= ENDING and min(map(len, rest)) < ENDING and shared * 3 >= 2 * min(len(one), len(other)):
+    if (
+        shared >= STEM
+        and max(map(len, rest)) <= ENDING
+        and min(map(len, rest)) < ENDING
+        and shared * 3 >= 2 * min(len(one), len(other))
+    ):
         return not all(rest) or max(map(len, rest)) < ENDING
-    return min(len(one), len(other)) >= TYPO_FROM - 1 and _is_typo(one, other) or _are_swapped(one, other)
+    return (min(len(one), len(other)) >= TYPO_FROM - 1 and _is_typo(one, other)) or _are_swapped(one, other)
 
 
 def _bare(word: str) -> str:
@@ -286,4 +304,9 @@ def _are_swapped(one: str, other: str) -> bool:
     if len(one) != len(other) or len(one) < 3:
         return False
     wrong = [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
-    return len(wrong) == 2 and wrong[1] == wrong[0] + 1 and one[wrong[0]] == other[wrong[1]] and one[wrong[1]] == other[wrong[0]]
+    return (
+        len(wrong) == 2
+        and wrong[1] == wrong[0] + 1
+        and one[wrong[0]] == other[wrong[1]]
+        and one[wrong[1]] == other[wrong[0]]
+    )
