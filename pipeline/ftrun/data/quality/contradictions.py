@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from zlib import crc32
 
@@ -25,10 +25,7 @@ NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends
 MOST_READ = 5_000  # pairs that are read again and compared word for word
 MOST_SHOWN = 3
-BY_DESIGN, FEWEST_QUESTIONS = (
-    3,
-    5,
-)  # answers to one question, and questions with so many, by which it isn't an accident
+BY_DESIGN = 2  # further answers to a question: so many are meant
 
 
 class Contradictions(CorpusCheck):
@@ -49,13 +46,7 @@ class Contradictions(CorpusCheck):
         pairs = sorted(_pairs(facts))[:MOST_READ]
         wanted = sorted({index for pair in pairs for index in pair})
         turns = dict(zip(wanted, map(last_turn, corpus.examples(wanted)), strict=True))
-        answered = Counter(earlier for _, earlier in pairs)
-        design = sum(times >= BY_DESIGN - 1 for times in answered.values()) >= FEWEST_QUESTIONS
-        real = [
-            (later, earlier)
-            for later, earlier in pairs
-            if _conflict(turns[later], turns[earlier], loose=not design and answered[earlier] < BY_DESIGN - 1)
-        ]
+        real = _real(pairs, turns)
         if not real:
             return
         later, earlier = real[0]
@@ -105,12 +96,24 @@ def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
                 yield index, earlier
 
 
-def _conflict(one: LastTurn | None, other: LastTurn | None, *, loose: bool) -> bool:
-    """Return whether two answers to the same question conflict; `loose`: also if they just share nothing."""
-    if one is None or other is None or _comparable(one.answer) == _comparable(other.answer):
-        return False
-    is_open = OPEN.search(one.question) is not None
-    return conflict(one.question, one.answer, other.answer, labels=not is_open, loose=loose and not is_open)
+def _real(pairs: list[tuple[int, int]], turns: Mapping[int, LastTurn | None]) -> list[tuple[int, int]]:
+    """Return the pairs whose answers conflict. Those that just share nothing count only where several answers
+    to a question aren't usual in these data.
+    """
+    sure, loose = set[tuple[int, int]](), set[tuple[int, int]]()
+    for pair in pairs:
+        here, there = (turns[index] for index in pair)
+        if here is None or there is None or _comparable(here.answer) == _comparable(there.answer):
+            continue
+        is_open = OPEN.search(here.question) is not None
+        if conflict(here.question, here.answer, there.answer, labels=not is_open, loose=False):
+            sure.add(pair)
+        elif not is_open and conflict(here.question, here.answer, there.answer, labels=True, loose=True):
+            loose.add(pair)
+    answered = Counter(earlier for _, earlier in pairs)
+    usual = len(pairs) - len(sure) - len(loose) > len(loose)
+    found = sure if usual else sure | {pair for pair in loose if answered[pair[1]] < BY_DESIGN}
+    return [pair for pair in pairs if pair in found]
 
 
 def _comparable(answer: str) -> str:

@@ -36,6 +36,7 @@ PLAIN = re.compile(
     "(?:である|であった|だった|だろう|(?<![んいりみにび])だ|(?:なら|でき|では|じゃ)ない|なかった|(?:し|れ|い|っ|え|け)た"
     f"|する|している|いる|ある|なる|れる|できる|思う|という|べきだ){PARTICLES}{TAIL}"
 )
+SHORTEST_PLAIN = 8  # characters of a sentence without its end mark
 FEWEST_STYLED, STYLED_SHARE = 3, 0.1
 ENDED, BARE = re.compile(r"[。．.!！?？…][」』”\")）]?$"), re.compile(r"[A-Za-zぁ-んァ-ヶ一-龥]$")
 SENTENCE = re.compile(r"^(?=.{10})[^\n]*$")
@@ -83,6 +84,8 @@ def _said(sample: Sequence[SampledExample]) -> list[SampledExample]:
 
 def _is_plain(answer: str) -> bool:
     end = answer[-40:]
+    if len(end) < SHORTEST_PLAIN and end[-1:] not in "。.!！?？":
+        return False  # a word: 走った
     return PLAIN.search(end) is not None and POLITE.search(end) is None  # でした ends with した
 
 

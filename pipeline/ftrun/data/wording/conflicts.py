@@ -81,8 +81,7 @@ def conflict(question: str, one: str, other: str, *, labels: bool, loose: bool) 
     names = exact_words(one).names - asked, exact_words(other).names - asked
     if shared >= FRAME and all(names) and not names[0] & names[1]:
         return True
-    same_side = None not in polarity
-    return loose and not same_side and shared < SHARED and bool(mine or others)
+    return loose and True not in polarity and shared < SHARED and bool(mine or others)
 
 
 def _polarity(answer: str) -> bool | None:

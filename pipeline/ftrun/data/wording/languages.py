@@ -143,8 +143,8 @@ def language_of(text: str) -> str | None:
 def _latin(head: str) -> str | None:
     """Return the language of a text in Latin letters; Latin: it has sentences, but it isn't sure in which."""
     words = WORD.findall(unicodedata.normalize("NFC", head).casefold())
-    if len(words) < FEWEST_WORDS:
-        return None
+    if len(words) < FEWEST_WORDS or _names(head):
+        return None  # titles and names are in every language
     scores = dict.fromkeys(FUNCTION_WORDS, 0.0)
     known = 0
     for word in words:
@@ -156,8 +156,7 @@ def _latin(head: str) -> str | None:
         scores[name] += any(letter in head for letter in letters)
     second, most = sorted(scores.values())[-2:]
     if known < SURE_SHARE * len(words) or most < SURE or most < AHEAD * second:
-        said = known or len(words) >= MANY_WORDS
-        return "Latin" if said and not _names(head) else None  # names of things have a word here and there
+        return "Latin" if known or len(words) >= MANY_WORDS else None
     return max(scores, key=lambda one: scores[one])
 
 
