@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 
 LOOKED_AT = 600  # characters
@@ -40,8 +41,10 @@ SCRIPTS: tuple[tuple[str, re.Pattern[str], float], ...] = (
 )
 LATIN = re.compile("[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]")
 MAIN, MINOR = 0.4, 0.15  # of the weight: from MAIN on it is the text's script, below MINOR it is quoted
+LAST_LATIN = "\u024f"
 FOREIGN_ENOUGH = 4  # weight of letters that can't be a symbol or the unit of a number
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+MAY_BE_CODE = re.compile(r"[`<@/\\_$(]|\w\.\w|[A-Za-z0-9_-]{25}")
 NOT_SAID = re.compile(
     r"```.*?(?:```|\Z)|`[^`\n]*`|<[^<>\n]{1,80}>|\bhttps?://\S+|\bwww\.\S+|\S+@\S+\.\S+|[A-Za-z0-9_-]{25,}"
     r"|\b\w+(?:[./\\_]\w+)+|\w+\(\)|\$\S+",
@@ -120,24 +123,34 @@ AHEAD = 1.9  # times as many as of the next language
 @lru_cache(maxsize=4096)
 def language_of(text: str) -> str | None:
     """Return the language or the script of a text, None where it isn't sure; code is in no language."""
-    head = NOT_SAID.sub(" ", text[:LOOKED_AT])
-    if CODE.search(text[:LOOKED_AT]) and not any(ord(one) > 0x24F for one in head):
+    head = text[:LOOKED_AT]
+    if CODE.search(head) and max(head) <= LAST_LATIN:
         return None
-    weights = {name: weight * len(pattern.findall(head)) for name, pattern, weight in SCRIPTS}
-    if head.isascii():
-        weights = {}
+    if MAY_BE_CODE.search(head):
+        head = NOT_SAID.sub(" ", head)
+    weights: dict[str, float] = {}
+    for letter, times in Counter(head).items() if not head.isascii() else ():
+        name, weight = _script_of(letter)
+        weights[name] = weights.get(name, 0) + times * weight
+    weights.pop("", None)
     latin = len(LATIN.findall(head))
     total = latin + sum(weights.values())
     if latin >= (1 - MINOR) * total:
         return _latin(head)
     if weights.get("Japanese"):
-        weights["Japanese"] += weights.pop("Han")
+        weights["Japanese"] += weights.pop("Han", 0)
     name = max(weights, key=lambda one: weights[one])
     if weights[name] < FOREIGN_ENOUGH:
         return None
     # beside sentences in Latin letters the script must have the say; beside names it has it
     sentences = any(word in OF_WORD for word in WORD.findall(head.casefold()))
     return name if weights[name] >= (MAIN if sentences else MINOR) * total else None
+
+
+@lru_cache(maxsize=8192)
+def _script_of(letter: str) -> tuple[str, float]:
+    """Return the script of a letter that isn't Latin, and its weight."""
+    return next(((name, weight) for name, pattern, weight in SCRIPTS if pattern.match(letter)), ("", 0))
 
 
 def _latin(head: str) -> str | None:
