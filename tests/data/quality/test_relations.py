@@ -60,10 +60,9 @@ def test_false_alarms_and_hits(look: Look) -> None:
     for group in groups("relations-true.jsonl").values():
         told = told_of(look, group)
         for line, row in enumerate(group, 1):
-            code = row.get("hit")
-            if code:
-                wanted[code] += 1
-                hits[code] += code in told and line in lines_of(told[code])
+            if hit := row.get("hit"):
+                wanted[hit] += 1
+                hits[hit] += hit in told and line in lines_of(told[hit])
     table = [
         f"{code:16} {false[code]:4} of {rows} {hits[code]:4} of {wanted[code]}" for code in {*false, *wanted}
     ]

@@ -42,7 +42,8 @@ ASKED_LONG = re.compile(
     re.IGNORECASE,
 )
 ASKED_SHORT = re.compile(
-    r"\b(?:one word|single word|short|brief\w*|yes or no|only|just)\b|一言|ひとこと|短く|簡潔|だけ|のみ|一个字|只|简短",
+    r"\b(?:one word|single word|short|brief\w*|yes or no|only|just)\b"
+    r"|一言|ひとこと|短く|簡潔|だけ|のみ|一个字|只|简短",
     re.IGNORECASE,
 )
 WHOLE = re.compile(
@@ -82,7 +83,7 @@ def _is_given(one: SampledExample) -> bool:
 
 
 def openings(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a fault if many answers begin alike; if nearly all do, or their prompts say why, it is intended."""
+    """Yield a fault if many answers begin alike; if nearly all do, or their prompts say why, it is meant."""
     if len(sample) < FEWEST:
         return
     said = [one for one in sample if not is_structured(one.turn.answer)]
@@ -112,7 +113,7 @@ def _opening(answer: str) -> str:
 
 
 def topics(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a note if a word is in most questions, but not in nearly all, and not as part of an instruction."""
+    """Yield a note if a word is in most questions, but not in nearly all, and not in an instruction."""
     if len(sample) < 2 * FEWEST:
         return
     words: Counter[str] = Counter()
@@ -153,7 +154,7 @@ def lengths(sample: Sequence[SampledExample]) -> SampleFaults:
 
 
 def _may_be_long(one: SampledExample) -> bool:
-    """Return whether a long answer was asked for, is code or a table, or is about a text as long as itself."""
+    """Return whether a long answer was asked for, is code or a table, or is about a long text."""
     turn = one.turn
     asked = ASKED_LONG.search(turn.question[-1000:]) is not None
     return asked or is_structured(turn.answer) or len(turn.question) * OF_A_TEXT >= len(turn.answer)

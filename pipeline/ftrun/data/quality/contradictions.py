@@ -7,10 +7,9 @@ numbers or names in the same sentence, other labels, or statements of fact that 
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from zlib import crc32
 
@@ -18,7 +17,7 @@ from ftrun.data.diagnostics.notes import further_places
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, LastTurn, last_turn, normal, unsaid
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
-from ftrun.data.wording.conflicts import conflict
+from ftrun.data.wording.conflicts import OPEN, conflict
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 
@@ -26,29 +25,7 @@ NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends
 MOST_READ = 5_000  # pairs that are read again and compared word for word
 MOST_SHOWN = 3
-# there are many good answers to these
-OPEN = re.compile(
-    r"\b(?:jokes?|poems?|haikus?|stor(?:y|ies)|songs?|riddles?|quotes?|facts?|ideas?|examples?|tips?|names?|slogans?|captions?"
-    r"|tweets?|sentences?|paraphrases?|rephrase|reword|rewrite|write|compose|create|generate|invent|imagine|brainstorm|suggest"
-    r"|recommend|describe|tell me|give me|say something|surprise|random|continue|complete|explain|summari[sz]e|should i|could i"
-    r"|can i cook|how (?:do|can|should|to|would)|what (?:can|should|could|do you)|why|translate)\b"
-    r"|^\W*(?:hi|hello|hey|good (?:morning|evening|night|afternoon)|thanks|thank you|bye|goodbye|how are you|what'?s up|ok|continue)\b"
-    r"|冗談|ジョーク|詩|俳句|短歌|物語|話を?し|話を?聞か|語って|歌詞|書いて|作って|考えて|提案|おすすめ|お勧め|アイデア|例を|例文|言い換え|自己紹介|なぞなぞ"
-    r"|^\W*(?:こんにち[はわ]|こんばん[はわ]|おはよう|やあ|ありがとう|さようなら|もしもし|元気)|どう(?:すれば|したら|やって|思)|なぜ|どうして|説明|要約|訳して|翻訳"
-    r"|笑话|诗|故事|写|建议|推荐|例子|怎么|为什么|如何|你好|早上好|谢谢|翻译|介绍|농담|시를|이야기|추천|써\s?줘|작성|안녕|어떻게|왜|감사"
-    r"|анекдот|шутк|стих|истори|напиши|придумай|посоветуй|предложи|расскажи|привет|здравствуй|спасибо|как |почему|переведи"
-    r"|chiste|broma|poema|cuento|escrib|sugier|recomiend|hola|buenos d[ií]as|gracias|cómo|por qué|cuéntame|blague|poème|histoire"
-    r"|écris|propose|conseil|bonjour|salut|merci|comment|pourquoi|raconte|witz|gedicht|geschichte|schreib|schlag|empfiehl|hallo"
-    r"|guten (?:tag|morgen)|danke|^wie (?:kann|mache|geht)|warum|erzähl|barzelletta|scrivi|consigli|ciao|buongiorno|grazie|come |perché"
-    r"|raccont|piada|escrev|sugir|recomend|olá|obrigad|como |por que|conte|चुटकुला|कविता|कहानी|लिख|सुझाव|नमस्ते|कैसे|क्यों|धन्यवाद"
-    r"|نكتة|قصيدة|قصة|اكتب|اقترح|مرحبا|كيف|لماذا|شكرا|בדיחה|שיר|סיפור|כתוב|המלץ|שלום|איך|למה|תודה|ανέκδοτο|ποίημα|ιστορία|γράψε|πρότεινε"
-    r"|γεια|πώς|γιατί|ευχαριστώ|เล่า|แต่ง|เขียน|แนะนำ|สวัสดี|อย่างไร|ยังไง|ทำไม|ขอบคุณ",
-    re.IGNORECASE,
-)
-BY_DESIGN, FEWEST_QUESTIONS = (
-    3,
-    5,
-)  # answers to one question, and questions with so many, that are no accident
+BY_DESIGN = 2  # further answers to a question: so many are meant
 
 
 class Contradictions(CorpusCheck):
@@ -69,13 +46,7 @@ class Contradictions(CorpusCheck):
         pairs = sorted(_pairs(facts))[:MOST_READ]
         wanted = sorted({index for pair in pairs for index in pair})
         turns = dict(zip(wanted, map(last_turn, corpus.examples(wanted)), strict=True))
-        answered = Counter(earlier for _, earlier in pairs)
-        design = sum(times >= BY_DESIGN - 1 for times in answered.values()) >= FEWEST_QUESTIONS
-        real = [
-            (later, earlier)
-            for later, earlier in pairs
-            if _conflict(turns[later], turns[earlier], loose=not design and answered[earlier] < BY_DESIGN - 1)
-        ]
+        real = _real(pairs, turns)
         if not real:
             return
         later, earlier = real[0]
@@ -125,12 +96,24 @@ def _pairs(facts: memoryview) -> Iterator[tuple[int, int]]:
                 yield index, earlier
 
 
-def _conflict(one: LastTurn | None, other: LastTurn | None, *, loose: bool) -> bool:
-    """Return whether two answers to the same question conflict; `loose`: also if they just share nothing."""
-    if one is None or other is None or _comparable(one.answer) == _comparable(other.answer):
-        return False
-    is_open = OPEN.search(one.question) is not None
-    return conflict(one.question, one.answer, other.answer, labels=not is_open, loose=loose and not is_open)
+def _real(pairs: list[tuple[int, int]], turns: Mapping[int, LastTurn | None]) -> list[tuple[int, int]]:
+    """Return the pairs whose answers conflict. Those that just share nothing count only where several answers
+    to a question aren't usual in these data.
+    """
+    sure, loose = set[tuple[int, int]](), set[tuple[int, int]]()
+    for pair in pairs:
+        here, there = (turns[index] for index in pair)
+        if here is None or there is None or _comparable(here.answer) == _comparable(there.answer):
+            continue
+        is_open = OPEN.search(here.question) is not None
+        if conflict(here.question, here.answer, there.answer, labels=not is_open, loose=False):
+            sure.add(pair)
+        elif not is_open and conflict(here.question, here.answer, there.answer, labels=True, loose=True):
+            loose.add(pair)
+    answered = Counter(earlier for _, earlier in pairs)
+    usual = len(pairs) - len(sure) - len(loose) > len(loose)
+    found = sure if usual else sure | {pair for pair in loose if answered[pair[1]] < BY_DESIGN}
+    return [pair for pair in pairs if pair in found]
 
 
 def _comparable(answer: str) -> str:

@@ -95,13 +95,14 @@ def last_turn(example: Mapping[str, Any]) -> LastTurn | None:
 
 
 def unsaid(example: Mapping[str, Any]) -> list[str]:
-    """Return a hash of the images and calls before the answer, if there are any: other ones ask another thing."""
+    """Return a hash of the images and calls before the answer, if any: others are another question."""
     messages = example.get("messages") or (example.get("input") or {}).get("messages") or ()
     found: list[Any] = []
     for message in messages:
         content = message.get("content")
-        parts = content if isinstance(content, (list, tuple)) else ()
-        found += [part for part in parts if isinstance(part, Mapping) and part.get("type") != "text"]
+        if not isinstance(content, str):
+            parts = content if isinstance(content, (list, tuple)) else ()
+            found += [part for part in parts if isinstance(part, Mapping) and part.get("type") != "text"]
         found += message.get("tool_calls") or ()
     if not found:
         return []

@@ -31,7 +31,7 @@ def is_structured(answer: str) -> bool:
 
 
 def are_labels(sample: Sequence[SampledExample]) -> bool:
-    """Return whether the answers are those of a classification: short ones, of which nearly all come again."""
+    """Return whether the answers are those of a classification: short ones that nearly all come again."""
     times = Counter(normal(one.turn.answer) for one in sample)
     again = sum(count for answer, count in times.items() if count > 1 and len(answer) <= LONGEST_LABEL)
     return again >= REPEATED * len(sample) and len(times) * 2 <= len(sample)
@@ -64,6 +64,6 @@ def _opening(one: SampledExample) -> str:
 
 
 def _end(one: SampledExample) -> str:
-    """Return how an instruction ends, where it stands at the end, as in Japanese."""
+    """Return how an instruction ends, which in Japanese is where it asks."""
     text = one.turn.question.rstrip(" 。.!！\n")
     return "" if QUESTION.search(text) else text[-6:]

@@ -3,8 +3,8 @@
 Texts are compared by their character 4-grams. Near examples are found by MinHash: bands that are equal give
 candidates, which are then compared exactly. Grams that many examples have (a template, a persona's phrase) do
 not count. Two examples are near when question and answer together are alike by NEAR, each of them by
-NEAR_EACH, the same numbers are in them, and the words in which they differ say nothing else (`sameness`): rows
-of one template that differ in what they ask about are different.
+NEAR_EACH, the same numbers are in them, and the words in which they differ say nothing else (`sameness`):
+rows of one template that differ in what they ask about are different.
 
 Per example 128 bytes are kept, 100 more while a band is searched, and the texts of the candidates. One core
 searches two to four thousand examples of a kilobyte per second; of a longer text the first and last 500
@@ -30,6 +30,7 @@ SIZE = 4  # characters of a gram: 8 bytes in UTF-16
 EDGE = 500  # characters of each end of a text that are compared
 NO_LETTER = re.compile(r"[\W_]+")
 DIGITS = re.compile(r"\d+")
+OTHER_WIDTH = re.compile("[\uff10-\uffdc]")
 NEAR, NEAR_EACH = 0.8, 0.6
 FEWEST_GRAMS = 12  # that are not common: fewer say too little
 BINS, BANDS, ROWS = 64, 16, 4
@@ -67,8 +68,9 @@ def ends(text: str) -> str:
 
 
 def letters(text: str) -> str:
-    """Return the letters and digits of a text in one case and width; of a long text those of both its ends."""
-    return _bare(unicodedata.normalize("NFKC", _cut(text, "")))
+    """Return the letters and digits of a text in one case and width; of a long text those of its ends."""
+    bare = _bare(text)
+    return _bare(unicodedata.normalize("NFKC", bare)) if OTHER_WIDTH.search(bare) else bare
 
 
 def _bare(text: str) -> str:
@@ -146,7 +148,7 @@ def letters_alone(example: Example) -> Texts:
 def near_pairs(indices: list[int], read: Read, *, by_letters: bool = False) -> list[tuple[int, int]]:
     """Return (later, earlier) of near examples among `indices` (ascending), in order.
 
-    `by_letters`: as the first way did, of what `letters_alone` returns; it took rows of one template for near.
+    `by_letters`: as the first way did, of what `letters_alone` returns; rows of one template were near.
     """
     times: Counter[int] = Counter()
     template = indices[:: max(1, len(indices) // TEMPLATE)]
@@ -247,7 +249,7 @@ def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) ->
             same.add((later, earlier))
         elif asked is Sameness.REWORDED and answered is Sameness.SAME:
             reworded.append((later, earlier))
-    wordings = Counter(index for pair in reworded for index in pair)
+    wordings = Counter(index for pair in pairs if pair not in same for index in pair)
     alone = {
         pair
         for pair in reworded
@@ -257,7 +259,7 @@ def _the_same_again(pairs: list[tuple[int, int]], texts: Mapping[int, Texts]) ->
 
 
 def _is_whole(answer: str) -> bool:
-    """Return whether an answer is no label, which many different questions have."""
+    """Return whether an answer is more than a label, which many different questions have."""
     return len(grams(letters(answer))) >= FEWEST_GRAMS
 
 

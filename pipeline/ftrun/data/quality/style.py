@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
 from ftrun.data.quality.intended import LONGEST_LABEL, is_explained, is_structured
 from ftrun.data.quality.pii import excerpt
-from ftrun.data.wording.languages import differ, language_of
+from ftrun.data.wording.languages import OF_LANGUAGES, differ, language_of
 from ftrun.protocol.faults import Fault
 
 CANT = r"(?:can['’]?t|cannot|can not|am unable|['’]m unable|am not able|['’]m not able|won['’]t be able)"
@@ -36,6 +36,7 @@ PLAIN = re.compile(
     "(?:である|であった|だった|だろう|(?<![んいりみにび])だ|(?:なら|でき|では|じゃ)ない|なかった|(?:し|れ|い|っ|え|け)た"
     f"|する|している|いる|ある|なる|れる|できる|思う|という|べきだ){PARTICLES}{TAIL}"
 )
+SHORTEST_PLAIN = 8  # characters of a sentence without its end mark
 FEWEST_STYLED, STYLED_SHARE = 3, 0.1
 ENDED, BARE = re.compile(r"[。．.!！?？…][」』”\")）]?$"), re.compile(r"[A-Za-zぁ-んァ-ヶ一-龥]$")
 SENTENCE = re.compile(r"^(?=.{10})[^\n]*$")
@@ -45,24 +46,6 @@ OF_STYLES = re.compile(
     "敬語|丁寧語|丁寧に|です・?ます|だ・?である|常体|敬体|口調|文体|活用|タメ口|ため口|くだけた|見出し|要約|書き換え|言い換え"
 )
 FEWEST_ENDED, ENDED_SHARE = 5, 0.2
-OF_LANGUAGES = re.compile(
-    r"翻訳|訳し|英訳|和訳|訳せ|[英日中韓仏独]語|[露西]語|英文|和文|ローマ字|単語|意味|読み方|発音"
-    r"|翻[译譯]|[译譯]成|[译譯]为|英[语語文]|中文|日[语語文]|法[语語文]|德[语語文]|韩[语語文]|俄[语語文]|单词|怎么说|怎麼說"
-    r"|번역|영어|일본어|중국어|한국어|프랑스어|독일어|스페인어|단어"
-    r"|перев[её][дс]|перевод|английск|японск|французск|немецк|русск|по-англ|слов[оа]\b"
-    r"|μετ[αά]φρ|αγγλικ|γαλλικ|γερμανικ|ελληνικ|ιαπωνικ|תרגמ?|אנגלית|עברית|צרפתית|מילה"
-    r"|ترجم|الإنجليزية|بالإنجليزية|الفرنسية|العربية|كلمة|انگلیسی|अनुवाद|अंग्रेज़ी|अंग्रेजी|इंग्लिश|हिंदी|हिन्दी"
-    r"|แปล|ภาษาอังกฤษ|ภาษาไทย|ภาษาญี่ปุ่น|คำว่า"
-    r"|translat|transliterat|romaji|romani[sz]|pronounc|\bhow do (?:you|i|we) say\b|\bsay\b.{1,40}\bin [A-Z]"
-    r"|\b(?:english|japanese|french|german|spanish|chinese|mandarin|korean|russian|italian|latin|greek|hebrew|hindi"
-    r"|arabic|thai|turkish|polish|dutch|swedish|vietnamese|indonesian|portuguese|ukrainian|language|phrase)\b"
-    r"|tradu[cçz]|tradui|traduire|übersetz|vertaal|przetłumacz|çevir|översätt|dịch|terjemah"
-    r"|\b(?:ingl[eé]s[ae]?|anglais|englisch\w*|engels|engelska|angielsk\w*|ingilizce|inggris|tiếng anh|inglese"
-    r"|español|espagnol|spanisch\w*|castellano|francés|français|französisch\w*|francese|alemán|allemand|deutsch\w*"
-    r"|tedesco|italiano|italien|italienisch\w*|português|portugais|japonés|japonais|japanisch\w*|idioma|langue|sprache"
-    r"|lingua)\b",
-    re.IGNORECASE,
-)
 FEWEST, RARE = 10, 0.2
 WIDE, HALF = re.compile("[０-９]{2,}"), re.compile("[0-9]{2,}")
 
@@ -76,7 +59,7 @@ def refusals(sample: Sequence[SampledExample]) -> SampleFaults:
 
 
 def styles(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a fault if some Japanese answers are in です・ます and others in だ・である, and no prompt says why."""
+    """Yield a fault if some Japanese answers are in です・ます, others in だ・である, unasked."""
     said = [one for one in _said(sample) if not OF_STYLES.search(one.turn.question[-1000:])]
     polite = [one for one in said if POLITE.search(one.turn.answer[-40:])]
     plain = [one for one in said if _is_plain(one.turn.answer)]
@@ -89,7 +72,7 @@ def styles(sample: Sequence[SampledExample]) -> SampleFaults:
 
 
 def _said(sample: Sequence[SampledExample]) -> list[SampledExample]:
-    """Return the examples whose answers are told in sentences: no labels, lists, JSON or code."""
+    """Return the examples whose answers are sentences: no labels, lists, JSON or code."""
     times = Counter(one.turn.answer for one in sample)
     return [
         one
@@ -101,11 +84,13 @@ def _said(sample: Sequence[SampledExample]) -> list[SampledExample]:
 
 def _is_plain(answer: str) -> bool:
     end = answer[-40:]
+    if len(end) < SHORTEST_PLAIN and end[-1:] not in "。.!！?？":
+        return False  # a word: 走った
     return PLAIN.search(end) is not None and POLITE.search(end) is None  # でした ends with した
 
 
 def endings(sample: Sequence[SampledExample]) -> SampleFaults:
-    """Yield a fault if some answers of one sentence have an end mark and others don't, and no prompt says why."""
+    """Yield a fault if some answers of one sentence have an end mark and others don't, unasked."""
     one_line = [one for one in _said(sample) if SENTENCE.match(one.turn.answer.strip())]
     ended = [one for one in one_line if ENDED.search(one.turn.answer.strip())]
     bare = [one for one in one_line if _is_unended(one.turn.answer.strip())]

@@ -1,8 +1,8 @@
 """Numbers, names and addresses in answers that nothing in their prompts supports.
 
-A detail that is in one answer only can't be learned as a fact; the model learns to make up such details. What is
-to be predicted, calculated or known in general is no such detail, so only those count that somebody must have
-looked up: addresses, numbers of parcels and accounts, and people who are spoken of by their title.
+A detail that is in one answer only can't be learned as a fact; the model learns to make up such details.
+What is predicted, calculated or known in general is not among them, so only what somebody must have looked
+up counts: addresses, numbers of parcels and accounts, and people who are spoken of by their title.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ NOBODY = re.compile(
     "|会員|利用者|店員|社員|先方|御社|各位|業者|会社|取引先|当社|弊社|学生|先輩|後輩|本人|女性|男性|新郎|新婦|殿|仏|同|多|模|仕|有)"
 )
 ASKED_ADDRESS = re.compile(
-    r"https?:|www\.|\b(?:url|link|links|website|web site|site|homepage|page|address|sources?|references?|cite|documentation"
-    r"|docs)\b|リンク|サイト|ホームページ|出典|アドレス|链接|网址|网站|링크|사이트|ссылк|сайт|enlace|lien|página",
+    r"https?:|www\.|\b(?:url|link|links|website|web site|site|homepage|page|address|sources?|references?|cite"
+    r"|documentation|docs)\b|リンク|サイト|ホームページ|出典|アドレス|链接|网址|网站|링크|사이트|ссылк|сайт|enlace|lien|página",
     re.IGNORECASE,
 )
 INVENTED = re.compile(

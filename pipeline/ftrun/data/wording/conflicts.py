@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - long tables of words
 """Whether two answers to one question can't both be right: yes and no, other values, other labels."""
 
 from __future__ import annotations
@@ -7,6 +8,25 @@ import unicodedata
 
 from ftrun.data.wording.sameness import NEGATION, NUMBER_WORDS, Sameness, content_words, exact_words, sameness
 
+# there are many good answers to these
+OPEN = re.compile(
+    r"\b(?:jokes?|poems?|haikus?|stor(?:y|ies)|songs?|riddles?|quotes?|facts?|ideas?|examples?|tips?|names?|slogans?|captions?"
+    r"|tweets?|sentences?|paraphrases?|rephrase|reword|rewrite|write|compose|create|generate|invent|imagine|brainstorm|suggest"
+    r"|recommend|describe|tell me|give me|say something|surprise|random|continue|complete|explain|summari[sz]e|should i|could i"
+    r"|can i cook|how (?:do|can|should|to|would)|what (?:can|should|could|do you)|why|translate)\b"
+    r"|^\W*(?:hi|hello|hey|good (?:morning|evening|night|afternoon)|thanks|thank you|bye|goodbye|how are you|what'?s up|ok|continue)\b"
+    r"|冗談|ジョーク|詩|俳句|短歌|物語|話を?し|話を?聞か|語って|歌詞|書いて|作って|考えて|提案|おすすめ|お勧め|アイデア|例を|例文|言い換え|自己紹介|なぞなぞ"
+    r"|^\W*(?:こんにち[はわ]|こんばん[はわ]|おはよう|やあ|ありがとう|さようなら|もしもし|元気)|どう(?:すれば|したら|やって|思)|なぜ|どうして|説明|要約|訳して|翻訳"
+    r"|笑话|诗|故事|写|建议|推荐|例子|怎么|为什么|如何|你好|早上好|谢谢|翻译|介绍|농담|시를|이야기|추천|써\s?줘|작성|안녕|어떻게|왜|감사"
+    r"|анекдот|шутк|стих|истори|напиши|придумай|посоветуй|предложи|расскажи|привет|здравствуй|спасибо|как |почему|переведи"
+    r"|chiste|broma|poema|cuento|escrib|sugier|recomiend|hola|buenos d[ií]as|gracias|cómo|por qué|cuéntame|blague|poème|histoire"
+    r"|écris|propose|conseil|bonjour|salut|merci|comment|pourquoi|raconte|witz|gedicht|geschichte|schreib|schlag|empfiehl|hallo"
+    r"|guten (?:tag|morgen)|danke|^wie (?:kann|mache|geht)|warum|erzähl|barzelletta|scrivi|consigli|ciao|buongiorno|grazie|come |perché"
+    r"|raccont|piada|escrev|sugir|recomend|olá|obrigad|como |por que|conte|चुटकुला|कविता|कहानी|लिख|सुझाव|नमस्ते|कैसे|क्यों|धन्यवाद"
+    r"|نكتة|قصيدة|قصة|اكتب|اقترح|مرحبا|كيف|لماذا|شكرا|בדיחה|שיר|סיפור|כתוב|המלץ|שלום|איך|למה|תודה|ανέκδοτο|ποίημα|ιστορία|γράψε|πρότεινε"
+    r"|γεια|πώς|γιατί|ευχαριστώ|เล่า|แต่ง|เขียน|แนะนำ|สวัสดี|อย่างไร|ยังไง|ทำไม|ขอบคุณ",
+    re.IGNORECASE,
+)
 YES = re.compile(
     r"\W*(?:yes|yeah|yep|sure|certainly|of course|correct|true|はい|ええ|うん|もちろん|可能です|できます|是的|是|对|可以|有|네|예|맞|да|конечно"
     r"|s[ií]|claro|oui|bien sûr|ja|jawohl|natürlich|sim|certo|tak|evet|có|ya|हाँ|हां|जी हाँ|نعم|כן|ναι|ใช่|ได้)(?![\w-])",
@@ -22,30 +42,11 @@ NO = re.compile(
 VALUE = re.compile(r"(?<![\w.-])[a-z_-]*\d[\d.,:]*(?:[a-z0-9_-]*[a-z0-9])?", re.ASCII)
 UNIT = re.compile(r"^(\d[\d.,:]*)[a-z]{1,3}$")
 ROUND = re.compile(r"[.:]0+$")
-OF_WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-        ]
-    )
-} | {sign: str(number) for number, sign in enumerate("〇一二三四五六七八九十")}
+SPELLED = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+OF_WORDS = {word: str(number) for number, word in enumerate(SPELLED.split())}
+OF_WORDS |= {sign: str(number) for number, sign in enumerate("〇一二三四五六七八九十")}
 CJK_NUMBER = re.compile("[一二三四五六七八九十]+(?=[時日月年円個人分回歳階番点号]|点|号|块|元)")
 WORD = re.compile(r"[^\W\d_]+")
 LABEL_WORDS, LABEL_LENGTH = 3, 24  # at most: of a label
@@ -80,8 +81,7 @@ def conflict(question: str, one: str, other: str, *, labels: bool, loose: bool) 
     names = exact_words(one).names - asked, exact_words(other).names - asked
     if shared >= FRAME and all(names) and not names[0] & names[1]:
         return True
-    same_side = None not in polarity
-    return loose and not same_side and shared < SHARED and bool(mine or others)
+    return loose and True not in polarity and shared < SHARED and bool(mine or others)
 
 
 def _polarity(answer: str) -> bool | None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - long tables of words
 """In which language a text is, as far as that is sure: by its script, and within Latin by its function words.
 
 Letters are weighed by what they say: one Han character is worth about three Latin letters. Names of products
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 
 LOOKED_AT = 600  # characters
@@ -39,8 +41,10 @@ SCRIPTS: tuple[tuple[str, re.Pattern[str], float], ...] = (
 )
 LATIN = re.compile("[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ]")
 MAIN, MINOR = 0.4, 0.15  # of the weight: from MAIN on it is the text's script, below MINOR it is quoted
+LAST_LATIN = "\u024f"
 FOREIGN_ENOUGH = 4  # weight of letters that can't be a symbol or the unit of a number
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+MAY_BE_CODE = re.compile(r"[`<@/\\_$(]|\w\.\w|[A-Za-z0-9_-]{25}")
 NOT_SAID = re.compile(
     r"```.*?(?:```|\Z)|`[^`\n]*`|<[^<>\n]{1,80}>|\bhttps?://\S+|\bwww\.\S+|\S+@\S+\.\S+|[A-Za-z0-9_-]{25,}"
     r"|\b\w+(?:[./\\_]\w+)+|\w+\(\)|\$\S+",
@@ -92,6 +96,25 @@ OF_WORD = {
     word: tuple(name for name, known in FUNCTION_WORDS.items() if word in known)
     for word in frozenset[str]().union(*FUNCTION_WORDS.values())
 }
+# what a question says that asks for another language
+OF_LANGUAGES = re.compile(
+    r"翻訳|訳し|英訳|和訳|訳せ|[英日中韓仏独]語|[露西]語|英文|和文|ローマ字|単語|意味|読み方|発音"
+    r"|翻[译譯]|[译譯]成|[译譯]为|英[语語文]|中文|日[语語文]|法[语語文]|德[语語文]|韩[语語文]|俄[语語文]|单词|怎么说|怎麼說"
+    r"|번역|영어|일본어|중국어|한국어|프랑스어|독일어|스페인어|단어"
+    r"|перев[её][дс]|перевод|английск|японск|французск|немецк|русск|по-англ|слов[оа]\b"
+    r"|μετ[αά]φρ|αγγλικ|γαλλικ|γερμανικ|ελληνικ|ιαπωνικ|תרגמ?|אנגלית|עברית|צרפתית|מילה"
+    r"|ترجم|الإنجليزية|بالإنجليزية|الفرنسية|العربية|كلمة|انگلیسی|अनुवाद|अंग्रेज़ी|अंग्रेजी|इंग्लिश|हिंदी|हिन्दी"
+    r"|แปล|ภาษาอังกฤษ|ภาษาไทย|ภาษาญี่ปุ่น|คำว่า"
+    r"|translat|transliterat|romaji|romani[sz]|pronounc|\bhow do (?:you|i|we) say\b|\bsay\b.{1,40}\bin [A-Z]"
+    r"|\b(?:english|japanese|french|german|spanish|chinese|mandarin|korean|russian|italian|latin|greek|hebrew|hindi"
+    r"|arabic|thai|turkish|polish|dutch|swedish|vietnamese|indonesian|portuguese|ukrainian|language|phrase)\b"
+    r"|tradu[cçz]|tradui|traduire|übersetz|vertaal|przetłumacz|çevir|översätt|dịch|terjemah"
+    r"|\b(?:ingl[eé]s[ae]?|anglais|englisch\w*|engels|engelska|angielsk\w*|ingilizce|inggris|tiếng anh|inglese"
+    r"|español|espagnol|spanisch\w*|castellano|francés|français|französisch\w*|francese|alemán|allemand|deutsch\w*"
+    r"|tedesco|italiano|italien|italienisch\w*|português|portugais|japonés|japonais|japanisch\w*|idioma|langue|sprache"
+    r"|lingua)\b",
+    re.IGNORECASE,
+)
 FEWEST_WORDS, MANY_WORDS = 3, 12
 SURE, SURE_SHARE = 1.5, 0.2  # words that only this language has, and the share of function words in all
 AHEAD = 1.9  # times as many as of the next language
@@ -100,18 +123,22 @@ AHEAD = 1.9  # times as many as of the next language
 @lru_cache(maxsize=4096)
 def language_of(text: str) -> str | None:
     """Return the language or the script of a text, None where it isn't sure; code is in no language."""
-    head = NOT_SAID.sub(" ", text[:LOOKED_AT])
-    if CODE.search(text[:LOOKED_AT]) and not any(ord(one) > 0x24F for one in head):
+    head = text[:LOOKED_AT]
+    if CODE.search(head) and max(head) <= LAST_LATIN:
         return None
-    weights = {name: weight * len(pattern.findall(head)) for name, pattern, weight in SCRIPTS}
-    if head.isascii():
-        weights = {}
+    if MAY_BE_CODE.search(head):
+        head = NOT_SAID.sub(" ", head)
+    weights: dict[str, float] = {}
+    for letter, times in Counter(head).items() if not head.isascii() else ():
+        name, weight = _script_of(letter)
+        weights[name] = weights.get(name, 0) + times * weight
+    weights.pop("", None)
     latin = len(LATIN.findall(head))
     total = latin + sum(weights.values())
     if latin >= (1 - MINOR) * total:
         return _latin(head)
     if weights.get("Japanese"):
-        weights["Japanese"] += weights.pop("Han")
+        weights["Japanese"] += weights.pop("Han", 0)
     name = max(weights, key=lambda one: weights[one])
     if weights[name] < FOREIGN_ENOUGH:
         return None
@@ -120,11 +147,17 @@ def language_of(text: str) -> str | None:
     return name if weights[name] >= (MAIN if sentences else MINOR) * total else None
 
 
+@lru_cache(maxsize=8192)
+def _script_of(letter: str) -> tuple[str, float]:
+    """Return the script of a letter that isn't Latin, and its weight."""
+    return next(((name, weight) for name, pattern, weight in SCRIPTS if pattern.match(letter)), ("", 0))
+
+
 def _latin(head: str) -> str | None:
     """Return the language of a text in Latin letters; Latin: it has sentences, but it isn't sure in which."""
     words = WORD.findall(unicodedata.normalize("NFC", head).casefold())
-    if len(words) < FEWEST_WORDS:
-        return None
+    if len(words) < FEWEST_WORDS or _names(head):
+        return None  # titles and names are in every language
     scores = dict.fromkeys(FUNCTION_WORDS, 0.0)
     known = 0
     for word in words:
@@ -136,14 +169,13 @@ def _latin(head: str) -> str | None:
         scores[name] += any(letter in head for letter in letters)
     second, most = sorted(scores.values())[-2:]
     if known < SURE_SHARE * len(words) or most < SURE or most < AHEAD * second:
-        said = known or len(words) >= MANY_WORDS
-        return "Latin" if said and not _names(head) else None  # names of things have a word here and there
+        return "Latin" if known or len(words) >= MANY_WORDS else None
     return max(scores, key=lambda one: scores[one])
 
 
 def _names(head: str) -> bool:
     """Return whether most words begin with a capital letter, as names and titles do."""
-    words = WORD.findall(head)
+    words: list[str] = WORD.findall(head)
     return sum(word[0].isupper() for word in words) * 2 > len(words)
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - long tables of words
 """Whether two texts say the same thing, by the words in which they differ.
 
 Other punctuation, case, width, space, word order, filler words, a typo or an ending say nothing else. Another
@@ -61,315 +62,40 @@ POLITE = re.compile(
     "|ちなみに|えっと|えーと|あの[、,]|请问|請問|一下|吗|嗎|呢|吧|啊|请|請|麻烦|谢谢"
     "|ครับ|ค่ะ|คะ|หน่อย|ช่วย"
 )
-FILLERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "please",
-        "pls",
-        "plz",
-        "kindly",
-        "just",
-        "simply",
-        "actually",
-        "really",
-        "very",
-        "quite",
-        "so",
-        "well",
-        "hi",
-        "hello",
-        "hey",
-        "thanks",
-        "thank",
-        "um",
-        "uh",
-        "er",
-        "like",
-        "maybe",
-        "perhaps",
-        "can",
-        "could",
-        "would",
-        "should",
-        "will",
-        "do",
-        "does",
-        "did",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "am",
-        "i",
-        "me",
-        "my",
-        "we",
-        "us",
-        "our",
-        "you",
-        "your",
-        "it",
-        "its",
-        "this",
-        "that",
-        "these",
-        "those",
-        "there",
-        "here",
-        "also",
-        "too",
-        "then",
-        "and",
-        "ok",
-        "okay",
-        "now",
-        "again",
-        "some",
-        "any",
-        "el",
-        "la",
-        "los",
-        "las",
-        "un",
-        "una",
-        "por",
-        "favor",
-        "me",
-        "mi",
-        "puedo",
-        "puede",
-        "podría",
-        "es",
-        "son",
-        "está",
-        "que",
-        "y",
-        "hola",
-        "gracias",
-        "se",
-        "lo",
-        "le",
-        "les",
-        "du",
-        "des",
-        "une",
-        "s'il",
-        "te",
-        "vous",
-        "plaît",
-        "svp",
-        "je",
-        "peux",
-        "puis",
-        "est",
-        "sont",
-        "c'est",
-        "bonjour",
-        "merci",
-        "ma",
-        "mon",
-        "mes",
-        "der",
-        "die",
-        "das",
-        "den",
-        "dem",
-        "des",
-        "ein",
-        "eine",
-        "einen",
-        "einem",
-        "bitte",
-        "mal",
-        "ich",
-        "kann",
-        "können",
-        "mein",
-        "meine",
-        "ist",
-        "sind",
-        "denn",
-        "doch",
-        "hallo",
-        "danke",
-        "man",
-        "il",
-        "gli",
-        "uno",
-        "per",
-        "favore",
-        "posso",
-        "può",
-        "è",
-        "ciao",
-        "grazie",
-        "mio",
-        "mia",
-        "si",
-        "o",
-        "os",
-        "as",
-        "um",
-        "uma",
-        "por",
-        "posso",
-        "pode",
-        "é",
-        "são",
-        "meu",
-        "minha",
-        "olá",
-        "obrigado",
-        "de",
-        "het",
-        "een",
-        "alsjeblieft",
-        "ik",
-        "kan",
-        "mijn",
-        "is",
-        "zijn",
-        "пожалуйста",
-        "а",
-        "и",
-        "же",
-        "ли",
-        "бы",
-        "вот",
-        "ну",
-        "мне",
-        "можно",
-        "это",
-        "я",
-        "мой",
-        "моя",
-        "здравствуйте",
-        "привет",
-        "παρακαλώ",
-        "ο",
-        "η",
-        "το",
-        "οι",
-        "τα",
-        "μου",
-        "να",
-        "είναι",
-        "και",
-        "γεια",
-        "بقا",
-        "من",
-        "فضلك",
-        "هل",
-        "يا",
-        "لو",
-        "سمحت",
-        "कृपया",
-        "है",
-        "हैं",
-        "क्या",
-        "मुझे",
-        "जी",
-        "בבקשה",
-        "האם",
-        "אני",
-        "את",
-        "של",
-        "좀",
-        "혹시",
-        "그",
-        "저",
-        "제",
-        "lütfen",
-        "mi",
-        "mı",
-        "mu",
-        "mü",
-        "bir",
-        "làm",
-        "ơn",
-        "ạ",
-        "tolong",
-    ]
-)
+FILLER_WORDS = """
+a an the please pls plz kindly just simply actually really very quite so well hi hello hey thanks
+thank um uh er like maybe perhaps can could would should will do does did is are was were be been am
+i me my we us our you your it its this that these those there here also too then and ok okay now
+again some any el la los las un una por favor me mi puedo puede podría es son está que y hola
+gracias se lo le les du des une s'il te vous plaît svp je peux puis est sont c'est bonjour merci ma
+mon mes der die das den dem des ein eine einen einem bitte mal ich kann können mein meine ist sind
+denn doch hallo danke man il gli uno per favore posso può è ciao grazie mio mia si o os as um uma
+por posso pode é são meu minha olá obrigado de het een alsjeblieft ik kan mijn is zijn пожалуйста а
+и же ли бы вот ну мне можно это я мой моя здравствуйте привет παρακαλώ ο η το οι τα μου να είναι και
+γεια بقا من فضلك هل يا لو سمحت कृपया है हैं क्या मुझे जी בבקשה האם אני את של 좀 혹시 그 저 제 lütfen mi mı
+mu mü bir làm ơn ạ tolong
+"""
+FILLERS = frozenset(FILLER_WORDS.split())
 NEGATION = re.compile(
     r"\b(?:not|cannot|no|never|none|neither|nor|without|un(?:able|available|like)|nicht|kein\w*|nie|ohne|ne|pas|jamais|sans"
     r"|aucune?|nunca|sin|jam[aá]s|ning[uú]n\w*|non|mai|senza|não|nem|sem|niet|geen|zonder|inte|utan|nie|bez|не|нет|без|ни"
     r"|δεν|μην|όχι|χωρίς|לא|אין|בלי|لا|ليس|لم|لن|بدون|غير|नहीं|मत|बिना|değil|yok|không|chưa|tidak|bukan|tanpa|안|못)\b"
     r"|\w+n't\b|ない|ません|なかっ|なく|ず(?:に|と)|不|没|沒|無|无|非|未|않|없|못하|ไม่|मत"
 )
-NUMBER_WORDS = frozenset(
-    [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-        "twenty",
-        "thirty",
-        "forty",
-        "fifty",
-        "sixty",
-        "seventy",
-        "eighty",
-        "ninety",
-        "hundred",
-        "thousand",
-        "million",
-        "first",
-        "second",
-        "third",
-        "fourth",
-        "fifth",
-        "sixth",
-        "seventh",
-        "eighth",
-        "ninth",
-        "tenth",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ]
-)
+WORDS_OF_NUMBERS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred
+thousand million first second third fourth fifth sixth seventh eighth ninth tenth monday tuesday
+wednesday thursday friday saturday sunday january february march april may june july august
+september october november december
+"""
+NUMBER_WORDS = frozenset(WORDS_OF_NUMBERS.split())
 MOST_TOKENS = 400  # of each end that are compared
 AT_THE_CUT = 12  # tokens that a shifted cut may leave over
 MOST_CHANGED = 0.25  # of the tokens: texts that differ in more aren't compared closely
 LONG_ENOUGH, REWORDED, MOST_REWORDED = 12, 0.12, 2  # words of a text, share and number of others
 TYPO_FROM, NAME_TYPO_FROM = 5, 7  # letters of a word in which one may be wrong
+MOVED_WORDS, MOVED_SIGNS = 2, 4  # at least, of both parts
 STEM, ENDING = 4, 3  # letters that words of one stem share, and those that may be left
 KOREAN_ENDING = re.compile("[은는이가을를의에서로으와과도만요까나습니세주해줘죠지야라고]*")
 HANGUL = re.compile("[가-힣]+")
@@ -447,8 +173,6 @@ def _ends(plain: str) -> list[Sequence[str]]:
 
 def _compared(mine: Sequence[str], others: Sequence[str], exact: Exact) -> Sameness:
     """Compare tokens from a sure end; at the other end a cut may have shifted."""
-    if Counter(mine) == Counter(others):
-        return Sameness.SAME
     start = next(
         (at for at, (a, b) in enumerate(zip(mine, others, strict=False)) if a != b),
         min(len(mine), len(others)),
@@ -457,6 +181,8 @@ def _compared(mine: Sequence[str], others: Sequence[str], exact: Exact) -> Samen
     while end < min(len(mine), len(others)) - start and mine[-1 - end] == others[-1 - end]:
         end += 1
     here, there = mine[start : len(mine) - end], others[start : len(others) - end]
+    if _is_moved(here, there):
+        return Sameness.SAME
     size = max(len(mine), len(others))
     changed = sum((Counter(here) - Counter(there)).values()) + sum((Counter(there) - Counter(here)).values())
     if changed > max(AT_THE_CUT, 2 * MOST_CHANGED * size):
@@ -473,11 +199,20 @@ def _compared(mine: Sequence[str], others: Sequence[str], exact: Exact) -> Samen
     return Sameness.REWORDED if few else Sameness.DIFFERENT
 
 
+def _is_moved(here: Sequence[str], there: Sequence[str]) -> bool:
+    """Return whether a part moved to the other end, as "on Sundays" may; two things that swapped may not."""
+    if len(here) != len(there) or Counter(here) != Counter(there):
+        return False
+    least = MOVED_SIGNS if any(map(HAS_SPACELESS.match, here)) else MOVED_WORDS
+    cuts = range(least, len(here) - least + 1)
+    return not here or any([*here[cut:], *here[:cut]] == [*there] for cut in cuts)
+
+
 def _changes(here: Sequence[str], there: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     """Yield the changed places; a single sign between two changes, where words aren't divided, is chance."""
     start: tuple[int, int] | None = None
     codes = difflib.SequenceMatcher(None, here, there, autojunk=False).get_opcodes()
-    for tag, a, b, c, d in codes:
+    for tag, a, b, c, _ in codes:
         if tag != "equal":
             start = start or (a, c)
         elif start is not None and (b - a > 1 or not HAS_SPACELESS.match(here[a])):
