@@ -55,7 +55,7 @@ def test_a_sign_for_pictures_is_trained_as_text(checked: Checked) -> None:
     ],
 )
 def test_mojibake_shows_what_was_meant(checked: Checked, file: str, shows: str, cause: str) -> None:
-    """The passage is shown mended, with its cause; no control character and no cp932; the tip mends it."""
+    """The passage is shown repaired, with its cause; no control character, no cp932; the tip works."""
     found = checked(f"14-mojibake-message/{file}")
     assert shows in found["mojibake"]["message"]
     assert cause in found["mojibake"]["message"]

@@ -114,6 +114,7 @@ def blank(text: Text) -> Iterator[Fault]:
 def spaced(text: Text) -> Iterator[Fault]:
     """Yield a text with outer space or line breaks, which are fine between prompt and completion."""
     if text.field not in COMPLETION_KEYS and text.text != text.text.strip() and text.text.strip():
-        front = text.text[:1].isspace()
-        message = f"space {'before' if front else 'after'} the text {excerpt(text.text.strip())}"
+        shown = excerpt(text.text.strip())
+        front = f"space before the text {shown}"
+        message = front if text.text[:1].isspace() else f"space after the text {shown}"
         yield Fault("outer_space", message, text.field)

@@ -24,7 +24,7 @@ _WEB = (
     r"|non-?breaking"
 )
 _TEMPLATES = (
-    r"templat|placeholder|\bapi\b|\bheader\b|\bcurl\b|\bcommand\b|\bcli\b|\bcron\b|\bshell\b|docker|compose file|kubernetes|\bvariable|\bmacro|merge field|\bdate format|\bformat string|\bsyntax\b|f-string|jinja|mustache|handlebars|liquid"
+    r"template|templating|placeholder|\bapi\b|\bheader\b|\bcurl\b|\bcommand\b|\bcli\b|\bcron\b|\bshell\b|docker|compose file|kubernetes|\bvariable|\bmacro|merge field|\bdate format|\bformat string|\bsyntax\b|f-string|jinja|mustache|handlebars|liquid"
     r"|\btwig\b|\bhelm\b|ansible|workflow|github actions|platzhalter|vorlage|muster\b|plantilla"
     r"|テンプレート|ひな(?:形|型)|雛形|プレースホルダ|変数|差し込み|埋め込|伏せ字|伏字|〇〇|○○|空欄|記入|書式|構文|用紙|变量|模板|占位"
     r"|템플릿|변수|빈칸|переменн|шаблон|متغير|قالب|वेरिएबल|टेम्पलेट"
@@ -33,8 +33,8 @@ _LATEX = re.compile(
     r"\\(?:frac|sqrt|text|math\w+|begin|end|sum|int|left|right|cdot|times|alpha|beta|lVert|vec|in|leq|geq)\b|\$[^$\n]+\$"
 )
 _SIGN = (
-    r"\bsign\b|symbol|\bcharacter\b|punctuation|\bmark\b|operator|delimiter|separat|記号|符号|文字|句読点|zeichen|signe|signo"
-    r"|sinal|símbolo|标点|기호|부호|знак|символ|علامة|रमز|चिह्न"
+    r"\bsign\b|symbol|\bcharacter\b|punctuation|\bmark\b|operator|delimiter|separator|separates?\b|記号|符号|文字|句読点|zeichen|signe|signo"
+    r"|sinal|símbolo|标点|기호|부호|знак|символ|علامة|रमز|चिह्न"  # codespell:ignore sinal
 )
 _VALUE = (
     _PROGRAMMING
@@ -45,7 +45,7 @@ _VALUE = (
 )
 _ELEMENT = r"sodium|natrium|sódio|sodio|ナトリウム|钠|나트륨|натри|元素|element|chemi|symbol|símbolo|симв"
 _UNKNOWN = (
-    r"\bvariable|\bunknown|\bletter|\bsolve|equation|algebra|axis|roman|alphabet|multipl|変数|未知数|文字|方程式|未知|변수|미지수"
+    r"\bvariable|\bunknown|\bletter|\bsolve|equation|algebra|axis|roman|alphabet|multiply|変数|未知数|文字|方程式|未知|변수|미지수"
     r"|переменн|неизвест|inconnue|incógnita|Unbekannte|Buchstabe"
 )
 _SPELLING = r"漢字|ひらがな|平仮名|かな|カタカナ|読み|一文字|怎么写|字|書く"

@@ -60,16 +60,16 @@ TELLING = (
 
 
 class Damage(NamedTuple):
-    """Where a text is damaged, what happened, and what it probably was ("": unknown).
+    """Where a text is damaged, the encoding that was used and the one that was meant ("": unknown).
 
-    `mended` is the whole text, and `at` is the place in it. `part` is all that can be read where that is not
-    known.
+    `repaired` is the whole text, and `at` is the place in it. `part` is all that can be read where the whole
+    is not known.
     """
 
     start: int
-    what: str
-    wrong: str = ""  # the encoding that was used, as Python calls it
-    mended: str = ""
+    wrong: str = ""
+    right: str = ""
+    repaired: str = ""
     part: str = ""
     at: int = 0
 
@@ -81,7 +81,7 @@ def damage(text: str) -> Damage | None:
     for pattern, wrong in ((AS_CP932, "cp932"), (AS_GBK, "gbk")):
         found = pattern.search(text)
         pieces = _of_pieces(text, found.start(), wrong, "utf-8") if found else None
-        if pieces and PLAUSIBLE.fullmatch(pieces.mended or pieces.part):
+        if pieces and PLAUSIBLE.fullmatch(pieces.repaired or pieces.part):
             return pieces
     pairs = [one for one in (_of_pairs(text, wrong) for wrong in SINGLE_BYTE) if one is not None]
     if pairs:
@@ -93,23 +93,24 @@ def damage(text: str) -> Damage | None:
     found = C1_QUOTE.search(text)
     if found:
         whole = C1_QUOTE.sub(lambda one: one[0].encode("latin-1").decode("cp1252"), text)
-        return Damage(found.start(), _what("latin-1", "cp1252"), "latin-1", whole, at=found.start())
+        return Damage(found.start(), "latin-1", "cp1252", whole, at=found.start())
     found = LOST.search(text)
-    return Damage(found.start(), "a conversion that lost characters") if found else None
+    return Damage(found.start()) if found else None
 
 
-def mended(text: str) -> str:
+def repaired(text: str) -> str:
     """Return the text with its damage undone where the way back is known; twice if it was done twice."""
     for _ in range(2):
         found = damage(text)
-        if found is None or not found.mended:
+        if found is None or not found.repaired:
             break
-        text = found.mended
+        text = found.repaired
     return text
 
 
-def _what(wrong: str, right: str) -> str:
-    return f"{NAMES.get(right, right)} that was read as {NAMES.get(wrong, wrong)}"
+def name_of(encoding: str) -> str:
+    """Return what people call an encoding."""
+    return NAMES.get(encoding, encoding)
 
 
 def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
@@ -123,7 +124,7 @@ def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
     latin = wrong == "cp1252" and re.search("[\x80-\x9f]", text) and not re.search("[\u0152-\u2122]", text)
     read = "latin-1" if latin else wrong
     at = len(_turned_back(text[:start], wrong))
-    return len(text) - len(turned), Damage(start, _what(read, "utf-8"), read, turned, at=at)
+    return len(text) - len(turned), Damage(start, read, "utf-8", turned, at=at)
 
 
 def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
@@ -133,7 +134,7 @@ def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
     except UnicodeError:
         whole = ""
     part = "" if whole else _longest_piece(text, wrong, right)
-    return Damage(start, _what(wrong, right), wrong, whole, part)
+    return Damage(start, wrong, right, whole, part)
 
 
 def _turned_back(text: str, wrong: str) -> str:
