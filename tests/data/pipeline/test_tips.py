@@ -14,8 +14,11 @@ import pytest
 import yaml
 
 from ftrun import data
+from ftrun.data.examples.cleaning import Cleaner
+from ftrun.data.pipeline.inputs import prepare_inputs
 from ftrun.errors import Problem
 from ftrun.experiment import build_experiment, read_document
+from ftrun.protocol.plain_chats import TrainingRow
 
 ROWS = 14
 SETTING = re.compile(r"`((?:data\.)?[a-z_]+): (.+?)`(?: on the source|,|:|;|\.)")
@@ -124,11 +127,17 @@ def follow(config: Path, tip: str) -> None:
     config.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
 
 
-@pytest.mark.parametrize(
-    ("code", "shape"),
-    # names that are no identifiers need a process for their templates: once is enough
-    [(code, shape) for code in FLAWS for shape in SHAPES if shape != "japanese" or code == "blank_answer"],
-)
+# every code for chats and for tables; where a tip depends on the shape, every shape
+ALL_CODES, SOME_CODES = tuple(FLAWS), ("outer_space", "old_separators", "html", "blank_answer", "pii_email")
+TRIED = [
+    (code, shape)
+    for shape in SHAPES
+    for code in (ALL_CODES if shape in ("chats", "table") else SOME_CODES)
+    if shape != "japanese" or code == "blank_answer"  # its templates need a process: once is enough
+]
+
+
+@pytest.mark.parametrize(("code", "shape"), TRIED)
 def test_a_tip_about_a_text_can_be_followed(tmp_path: Path, code: str, shape: str) -> None:
     """Ready chats, ShareGPT, preferences and tables: with the setting that the tip names nothing is left."""
     config = write(tmp_path, shape, code)
@@ -288,8 +297,7 @@ def test_a_tip_that_names_an_edit_by_hand_is_right(tmp_path: Path, code: str) ->
     path = tmp_path / "rows.jsonl"
     sound = [line for line in path.read_text("utf-8").splitlines() if "swimming" in line]
     path.write_text("\n".join([*sound, json.dumps(before)]), "utf-8")
-    tip = str(found(config)[code].hint)
-    assert says in tip
+    assert says in str(found(config)[code].hint)
     path.write_text("\n".join([*sound, *([json.dumps(after)] if after else [])]), "utf-8")
     left = found(config).keys() - {"few_examples", "system_mix", "unsupported_by_target"}
     assert not left
@@ -330,3 +338,32 @@ def test_a_condition_for_empty_cells_names_the_column_as_it_is(tmp_path: Path) -
     assert "row['回答 内容']" in tip
     follow(config, tip)
     assert not found(config).keys() - {"few_examples"}
+
+
+def test_cleaning_is_an_input_only_when_it_is_set(tmp_path: Path) -> None:
+    """An experiment without `clean` keeps the inputs that it had; a rule of it makes the files again."""
+    plain = prepare_inputs(build_experiment(read_document(write(tmp_path, "chats", "outer_space"))))
+    clean = write(tmp_path, "chats", "outer_space", {"clean": ["trim", "newlines"]})
+    cleaned = prepare_inputs(build_experiment(read_document(clean)))
+    assert {*cleaned} - {*plain} == {"clean", "clean version"}
+    assert {name: cleaned[name] for name in plain} == plain
+
+
+def test_cleaning_leaves_what_is_meant(tmp_path: Path) -> None:
+    """Tags in an answer about HTML, code, and a text of which nothing would be left stay as they are."""
+    rows = [
+        ("Which tag makes a paragraph in HTML?", "<p>Text</p> makes one."),
+        ("When does it open?", "<p>Use `<b>` no more.</p>"),
+        ("Where is it?", "<br>"),
+        ("Is it Tom?", "  Tom &amp; Jerry.\r\n"),
+    ]
+    made = [
+        Cleaner(("html", "trim", "newlines")).cleaned(TrainingRow({"messages": chat(*row)}, None)).example
+        for row in rows
+    ]
+    assert [one["messages"][1]["content"] for one in made] == [
+        "<p>Text</p> makes one.",
+        "Use `<b>` no more.",
+        "<br>",
+        "Tom & Jerry.",
+    ]

@@ -84,7 +84,7 @@ def _html(row: Mapping[str, Any]) -> Change:
         found = next(html_left(text), None)
         if found is None or is_excused(found, text, prompt_of(texts, text)):
             return text.text
-        return _outside_code(text.text, without_markup)
+        return _outside_code(text.text, without_markup).strip()
 
     return change
 
