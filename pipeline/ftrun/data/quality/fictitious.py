@@ -13,7 +13,7 @@ from ftrun.data.quality.personal_data import HALF, SensitiveSpan
 RESERVED = re.compile(
     r"(?:^|\.)(?:example|exemple|ejemplo|exemplo|beispiel|esempio|invalid|test|localhost|localdomain|local)"  # codespell:ignore exemple
     r"(?:\.[a-z]{2,3}){0,2}$"
-    r"|(?:^|\.)(?:(?:your|my|the|some|any)?-?(?:company|domain|e?mail|website|site|organi[sz]ation|org|school|server|host)"
+    r"|(?:^|\.)no-?reply\.|(?:^|\.)(?:(?:your|my|the|some|any)?-?(?:company|domain|e?mail|website|site|organi[sz]ation|org|school|server|host)"
     r"|yourcompanyname|companyname|acme|foo|bar|foobar|xyz|abc|xxx+|somewhere|someplace|dominio|empresa|firma|entreprise)"
     r"\.[a-z.]{2,6}$"
 )
@@ -42,7 +42,7 @@ TEST_PHONES = re.compile(
 )
 TEST_POSTCODE = re.compile("1234567|(\\d)\\1{6}")
 EXAMPLE_WORD = re.compile(
-    "example|sample|dummy|placeholder|changeme|change[-_]me|replace|insert|redacted|hidden|secret|passw|your|here|demo"
+    "SflKxwRJSMeKKF2QT4|example|sample|dummy|placeholder|changeme|change[-_]me|replace|insert|redacted|hidden|secret|passw|your|here|demo"
     "|test[-_]|fake|foobar|lorem|xxxx|\\*{3}|\\.{3}|<|dein|votre|tu[-_]|seu[-_]|ejemplo|exemplo|beispiel|exemple",  # codespell:ignore exemple
     re.IGNORECASE,
 )
@@ -87,7 +87,7 @@ CALLED_CARD = re.compile(
 )
 JAPANESE_TEXT = re.compile("[ぁ-ヶ]")
 CALLED, BEHIND = 40, 16  # characters before and after a number that are looked at
-SHORTEST_RUN = 4  # letters or digits in the order of the alphabet
+SHORTEST_RUN = 3  # letters or digits in the order of the alphabet
 
 
 def is_fictitious(text: str, span: SensitiveSpan) -> bool:

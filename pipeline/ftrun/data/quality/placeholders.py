@@ -57,7 +57,7 @@ PLACEHOLDER = re.compile(
     r"|(?i:placeholder)|INSERT|NAME|DATE|TODO)>"
     r"|(?:(?<=\n)|(?<![^\s])(?<![A-Za-zÀ-ÿ,;] ))(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)"
     r"|(?<=: )(?:TODO|TBD)(?=\s*$)"
-    r"|(?<![A-Za-z0-9])(?:XXXX+(?![A-Za-z0-9])|X{2,}(?=円|様|株式会社|さん))|(?i:\blorem ipsum\b)"
+    r"|(?<![A-Za-z0-9])(?:XXXX+(?![A-Za-z0-9]|-[A-Za-z])|X{2,}(?=円|様|株式会社|さん))|(?i:\blorem ipsum\b)"
     f"|{CIRCLES}|＿{{3,}})"
 )
 BRACKETED = re.compile(f"[［【](?:{JAPANESE_WORD})[］】]")  # the brackets alone are usual

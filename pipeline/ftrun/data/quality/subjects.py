@@ -19,7 +19,7 @@ _PROGRAMMING = (
     r"|código|パイソン|पायथन|بايثون"
 )
 _WEB = (
-    r"\bhtml|\bcss\b|\bxml\b|\bsvg\b|\bjsx\b|markup|markdown|(?<!price )(?<!name )(?<!luggage )\btags?\b|web ?dev|\belement\b|\bdom\b|\bdiv\b"
+    r"\bhtml|\bcss\b|\bxml\b|\bsvg\b|\bjsx\b|markup|markdown|\bescape|エスケープ|(?<!price )(?<!name )(?<!luggage )\btags?\b|web ?dev|\belement\b|\bdom\b|\bdiv\b"
     r"|wordpress|github|entit(?:y|ies)\b|タグ|マークアップ|网页里|标签|태그|тег|balise|etiqueta|Auszeichnung"
     r"|non-?breaking"
 )
@@ -40,7 +40,7 @@ _VALUE = (
     _PROGRAMMING
     + r"|抜き出|抽出|取り出|分類|判定|判別|該当|有無|ラベル|カテゴリ|(?:なけれ|無けれ|なかった|ない場合|無い場合)"
     r"|\bextract|\bclassif|\blabel|\bcategor|\botherwise\b|\bif (?:there (?:is|are) )?(?:none|nothing|no )"
-    r"|\bfunction|\breturn|\bkeyword|\bevaluate|floating point|\blist\b|\bdict|\barray|戻り値|返り値|関数|値がない|\bor write "
+    r"|\bfunction|\breturn|\bkeyword|\bprints?\b|\bevaluate|floating point|\blist\b|\bdict|\barray|戻り値|返り値|関数|値がない|\bor write "
     r"|\bsentiment|\bintent\b|\bentit|klassifi|extrahier|classez|extrai|clasific|分类|提取|분류|추출|классифиц|извлек"
 )
 _ELEMENT = r"sodium|natrium|sódio|sodio|ナトリウム|钠|나트륨|натри|元素|element|chemi|symbol|símbolo|симв"
@@ -95,7 +95,8 @@ def is_excused(fault: Fault, text: Text, prompt: str) -> bool:
     code = fault.code
     if code == "blank_answer":
         answer = text.text.strip().casefold()
-        return any(answer in answers and words.search(prompt) for answers, words in _BLANK)
+        named = answer.isascii() and any(map(str.isalpha, answer)) and _has_word(prompt, text.text.strip())
+        return named or any(answer in answers and words.search(prompt) for answers, words in _BLANK)
     if code in ("pii_my_number", "pii_card"):
         named = CALLED_CARD if code == "pii_card" else CALLED_MY_NUMBER
         return not named.search(f"{prompt}\n{text.text}") and _NAMED_NUMBER.search(prompt) is not None
@@ -103,6 +104,14 @@ def is_excused(fault: Fault, text: Text, prompt: str) -> bool:
         return True
     about = code in _ASKED and _ASKED[code].search(prompt) is not None
     return about or (code in _SAID and _SAID[code].search(text.text) is not None)
+
+
+def _has_word(prompt: str, word: str) -> bool:
+    """Return whether a prompt has a word as it is written, as one that allows an answer such as None."""
+    return (
+        prompt.strip() != word
+        and re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", prompt) is not None
+    )
 
 
 def prompt_of(texts: list[Text], own: Text) -> str:
