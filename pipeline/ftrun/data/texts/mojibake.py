@@ -52,11 +52,8 @@ NAMES = {
 # of single bytes, the likeliest first; in the text of another script one pair is telling
 SINGLE_BYTE = ("cp1252", "cp1251", "cp1250", "cp1254", "cp1253", "cp1256", "cp437", "mac_roman")
 OTHER_SCRIPT = ("cp1251", "cp1253", "cp1256", "cp437")
-# every character by which a damaged text can be told, for a quick look
-TELLING = (
-    "\x80-\x9f\u00c2-\u00c5\u00d0\u00d1\u00d7-\u00d9\u00e0-\u00e3\u00ef\u00f0\u0102\u0139\u0192\u201a\ufffd"
-    "ЂЃЅѕµѓЏГвΓΞΟآأطظ├┬√縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟鈥茅猫枚眉脽帽莽､･ğ"
-)
+# every character by which a text damaged in other ways can be told, for a quick look
+TELLING = "\u0192\u201a\ufffd縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟鈥茅猫枚眉脽帽莽､･"
 
 
 class Damage(NamedTuple):
@@ -83,7 +80,8 @@ def damage(text: str) -> Damage | None:
         pieces = _of_pieces(text, found.start(), wrong, "utf-8") if found else None
         if pieces and PLAUSIBLE.fullmatch(pieces.repaired or pieces.part):
             return pieces
-    pairs = [one for one in (_of_pairs(text, wrong) for wrong in SINGLE_BYTE) if one is not None]
+    may_be = SUSPICIOUS_PAIR.search(text) is not None
+    pairs = [one for one in (_of_pairs(text, wrong) for wrong in SINGLE_BYTE if may_be) if one is not None]
     if pairs:
         return max(pairs, key=lambda one: one[0])[1]
     for pattern, wrong, right in ((EUC_AS_CP932, "cp932", "euc_jp"), (SJIS_AS_LATIN, "cp1252", "cp932")):
@@ -206,3 +204,19 @@ def _longest_piece(text: str, wrong: str, right: str) -> str:
     longest = max(raw.decode(right, "replace").split("\ufffd"), key=len)  # the rest was not damaged before
     kept = "".join(one for one in longest if one.isprintable()).strip()
     return "" if kept == text.strip() else kept
+
+
+def _any_pair() -> str:
+    """Return an expression of what may be a character of UTF-8 decoded in any encoding of single bytes."""
+    spans = ((0xC2, 0xE0), (0xE0, 0xF0), (0xF0, 0xF5), (0x80, 0xC0))
+    alphabets = [name for name in SINGLE_BYTE if name not in ("cp437", "mac_roman")]
+    two, three, four, tail = ("".join(_letters(*span, name) for name in alphabets) for span in spans)
+    drawn, after = _letters(0xC2, 0xE0, "cp437"), _letters(0x80, 0xC0, "cp437")
+    return (
+        f"[{two}][{tail}]|[{three}][{tail}]{{2}}|[{four}][{tail}]{{3}}|[{drawn}][{after}]|[√¬]|‚Ä"
+        "|â€|ğŸ|[\x80-\x9f]|ï¿½"
+    )
+
+
+PAIRS = _any_pair()
+SUSPICIOUS_PAIR = re.compile(PAIRS)
