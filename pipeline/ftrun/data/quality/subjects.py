@@ -95,8 +95,8 @@ def is_excused(fault: Fault, text: Text, prompt: str) -> bool:
     code = fault.code
     if code == "blank_answer":
         answer = text.text.strip().casefold()
-        named = answer.isascii() and any(map(str.isalpha, answer)) and _has_word(prompt, text.text.strip())
-        return named or any(answer in answers and words.search(prompt) for answers, words in _BLANK)
+        allowed = answer.isascii() and any(map(str.isalpha, answer)) and _has_word(prompt, text.text.strip())
+        return allowed or any(answer in answers and words.search(prompt) for answers, words in _BLANK)
     if code in ("pii_my_number", "pii_card"):
         named = CALLED_CARD if code == "pii_card" else CALLED_MY_NUMBER
         return not named.search(f"{prompt}\n{text.text}") and _NAMED_NUMBER.search(prompt) is not None
