@@ -16,7 +16,7 @@ ONE_COLUMN = re.compile(
 
 
 LABEL = re.compile(
-    "label|category|categories|categor[ií]a|class(?:e|ification)?$|intent|sentiment|topic|tag$|ラベル|分類|カテゴリ|種別|感情|類別|类别|分类|标签|라벨|분류"
+    "label|category|categories|categoria|categoría|class(?:e|ification)?$|intent|sentiment|topic|tag$|ラベル|分類|カテゴリ|種別|感情|類別|类别|分类|标签|라벨|분류"
     "|etiqueta|étiquette|kategorie|klasse|категори|метка",
     re.IGNORECASE,
 )
