@@ -21,7 +21,7 @@ from ftrun.experiment import build_experiment, read_document
 from ftrun.protocol.plain_chats import TrainingRow
 
 ROWS = 14
-SETTING = re.compile(r"`((?:data\.)?[a-z_]+): (.+?)`(?: on the source|,|:|;|\.)")
+SETTING = re.compile(r"`((?:data\.)?[a-z_]+): ([^`]+)`( (?:on|to) the source)?")
 TEMPLATES = {
     "table": {"user": "{{ Question }}", "assistant": "{{ Answer }}"},
     "japanese": {"user": "{{ row['質問 文'] }}", "assistant": "{{ row['回答 内容'] }}"},
@@ -121,8 +121,7 @@ def follow(config: Path, tip: str) -> None:
     assert setting, tip
     key, value = setting[1], yaml.safe_load(setting[2])
     document = yaml.safe_load(config.read_text("utf-8"))
-    of_source = setting[0].endswith("on the source")
-    place = document["data"]["sources"][0] if of_source else document["data"]
+    place = document["data"]["sources"][0] if setting[3] else document["data"]
     place[key.removeprefix("data.")] = value
     config.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
 
@@ -222,7 +221,7 @@ def called(one: Any, answer: Any = FOUND, tools: Any = (TOOL,)) -> dict[str, Any
 BY_HAND: Mapping[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
     "empty_messages": ("at least a user message", messages(), messages(USER, ANSWER)),
     "message_shape": ('{"role": "user"', messages("Where?", ANSWER), messages(USER, ANSWER)),
-    "role": ("user", messages({**USER, "role": "User"}, ANSWER), messages(USER, ANSWER)),
+    "role": ("user", messages({**USER, "role": "narrator"}, ANSWER), messages(USER, ANSWER)),
     "unknown_key": ("Delete it", messages({**USER, "time": "9"}, ANSWER), messages(USER, ANSWER)),
     "content_type": ("as text", messages({**USER, "content": 3}, ANSWER), messages(USER, ANSWER)),
     "content_part": (
@@ -255,7 +254,6 @@ BY_HAND: Mapping[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
         messages(USER, {**ANSWER, "weight": 0}),
         messages(USER, ANSWER),
     ),
-    "tools": ("one level deeper", messages(USER, ANSWER, tools=[FIND]), messages(USER, ANSWER, tools=[TOOL])),
     "tool_schema": (
         "must describe an object",
         messages(USER, ANSWER, tools=[{**TOOL, "function": {**FIND, "parameters": {"type": "array"}}}]),
@@ -266,19 +264,9 @@ BY_HAND: Mapping[str, tuple[str, dict[str, Any], dict[str, Any] | None]] = {
         messages(USER, ANSWER, tools=[TOOL, TOOL]),
         messages(USER, ANSWER, tools=[TOOL]),
     ),
-    "tool_calls": (
-        '"function": {"name"',
-        called({"role": "assistant", "tool_calls": [{"id": "c1", "name": "find"}]}),
-        called(call()),
-    ),
     "undeclared_function": ("fix the name", called(call(name="fnd")), called(call())),
     "tool_arguments": ("a JSON object", called(call(arguments="{hall: 3}")), called(call())),
     "arguments_schema": ("Fix the value", called(call(arguments='{"hall": "3"}')), called(call())),
-    "orphan_tool_message": (
-        "Set `tool_call_id`",
-        called(call(), {**FOUND, "tool_call_id": "c2"}),
-        called(call()),
-    ),
     "unanswered_call": ("Add a tool message", called(call(), None), called(call())),
     "placeholder": ("delete the row", messages(USER, {**ANSWER, "content": "Dear [NAME], upstairs."}), None),
     "image_token": (
@@ -325,7 +313,7 @@ def test_a_tip_about_other_forms_can_be_followed(tmp_path: Path, code: str, row:
     path = tmp_path / "rows.jsonl"
     sound = [line for line in path.read_text("utf-8").splitlines() if "swimming" in line]
     path.write_text("\n".join([*sound, json.dumps(row)]), "utf-8")
-    follow(config, str(found(config)[code].hint).replace(" to make", ", to make"))
+    follow(config, str(found(config)[code].hint))
     assert not found(config).keys() - {"few_examples", "unsupported_by_target"}
 
 
