@@ -12,7 +12,7 @@ from .clean import row, scanned
 
 LOOKALIKES = Path(__file__).parents[1] / "lookalikes"
 MOST_FALSE = 0.02  # of the fine rows may have any finding
-FEWEST_HITS = 0.98  # of the rows with a flaw; 71 % before each check knew what a row is about
+FEWEST_HITS = 0.98  # of the rows with a flaw
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:

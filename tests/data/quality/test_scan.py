@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ftrun.data.quality.scan import Scanner
-from ftrun.data.texts.mojibake import damage, mended
+from ftrun.data.texts.mojibake import damage, repaired
 from ftrun.data.wording.languages import language_of
 from ftrun.protocol.plain_chats import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
@@ -57,10 +57,10 @@ def test_mojibake_is_named_with_what_it_was(text: str, was: str) -> None:
 
 def test_the_original_of_what_is_sound_is_not_invented() -> None:
     """Nothing is proposed where the way back leads nowhere, nor for what is sound behind what is damaged."""
-    assert mended("�") == "�"
+    assert repaired("�") == "�"
     found = damage("こんにちは".encode().decode("cp932", "replace") + "、私は店員です。")
     assert found is not None
-    assert (found.part, found.mended) == ("こんにちは", "")
+    assert (found.part, found.repaired) == ("こんにちは", "")
 
 
 def test_a_key_is_no_word_of_a_language() -> None:

@@ -132,7 +132,7 @@ CODES: dict[str, Code] = {
     "file_size": _error("Leave rows out: `limit` or `where` on the sources; or shorten the rows."),
     # texts
     "mojibake": _warning(
-        "Set `data.clean: [mojibake]`, which mends such texts, or export it again as UTF-8."
+        "Set `data.clean: [mojibake]`, which repairs such texts, or export it again as UTF-8."
     ),
     "html": _warning("Set `data.clean: [html]`, which leaves the text that a browser shows."),
     "tabs": _warning("Set `data.clean: [tabs]`, which makes each run of tabs a space."),

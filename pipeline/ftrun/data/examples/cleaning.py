@@ -12,7 +12,7 @@ from ftrun.data.quality.placeholders import CODE
 from ftrun.data.quality.remains import html_left, tab_runs
 from ftrun.data.quality.subjects import is_excused, prompt_of
 from ftrun.data.texts.markup import old_marks, without_marks, without_markup, without_tabs
-from ftrun.data.texts.mojibake import mended
+from ftrun.data.texts.mojibake import repaired
 from ftrun.protocol.plain_chats import TrainingRow, chat_of
 from ftrun.protocol.spec import COMPLETION_KEYS
 from ftrun.protocol.texts import NO_TEXT, Text, is_answer, texts_of
@@ -84,7 +84,7 @@ def _html(row: Mapping[str, Any]) -> Change:
         found = next(html_left(text), None)
         if found is None or is_excused(found, text, prompt_of(texts, text)):
             return text.text
-        return _outside_code(text.text, without_markup)
+        return _outside_code(text.text, without_markup).strip()
 
     return change
 
@@ -124,7 +124,7 @@ def _trim(text: Text) -> str:
 
 OF_A_ROW = ("html", "tabs", "separators")
 CHANGES: Mapping[str, Callable[[Any], Any]] = {
-    "mojibake": lambda text: mended(text.text),
+    "mojibake": lambda text: repaired(text.text),
     "newlines": lambda text: re.sub("\r\n?", "\n", text.text),
     "hidden": lambda text: without_hidden(text.text),
     "html": _html,

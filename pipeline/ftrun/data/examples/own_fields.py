@@ -15,6 +15,18 @@ ONE_COLUMN = re.compile(
 )
 
 
+LABEL = re.compile(
+    "label|category|categories|categoria|categoría|class(?:e|ification)?$|intent|sentiment|topic|tag$|ラベル|分類|カテゴリ|種別|感情|類別|类别|分类|标签|라벨|분류"
+    "|etiqueta|étiquette|kategorie|klasse|категори|метка",
+    re.IGNORECASE,
+)
+
+
+def is_label(field: str) -> bool:
+    """Return whether a field is a column of labels, where N/A and none are values."""
+    return "[" not in field and LABEL.search(field) is not None
+
+
 def column_of(template: Template | None) -> str | None:
     """Return the name of the column that alone makes up a template, None if it is more than that."""
     found = ONE_COLUMN.fullmatch(template.text) if template is not None else None

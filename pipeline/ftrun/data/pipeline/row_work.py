@@ -20,7 +20,7 @@ from ftrun.data.examples.cleaning import Cleaner
 from ftrun.data.examples.digest import DigestMaker
 from ftrun.data.examples.making import ExampleMaker
 from ftrun.data.examples.masking import Masker
-from ftrun.data.examples.own_fields import opens_with_system, own_field
+from ftrun.data.examples.own_fields import is_label, opens_with_system, own_field
 from ftrun.data.quality.checks import corpus_checks, row_checks
 from ftrun.data.readers.json_rows import json_line
 from ftrun.data.readers.rows import Decode, rows_of
@@ -169,9 +169,12 @@ class RowWork:
         noted: Counter[str] = Counter()
         for check in self._row_checks:
             for index, fault in check(examples):
+                own = self._at_home(fault, used[index], examples[index])
+                if own.code == "blank_answer" and is_label(own.field):
+                    continue
                 noted[fault.code] += 1
                 if noted[fault.code] <= MOST_PROBLEMS:
-                    batch.noted.append((index, self._at_home(fault, used[index], examples[index])))
+                    batch.noted.append((index, own))
                 else:
                     batch.unnoted.setdefault(fault.code, []).append(index)
         batch.noted.sort(key=lambda one: one[0])

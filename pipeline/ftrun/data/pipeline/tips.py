@@ -9,30 +9,27 @@ from ftrun.data.diagnostics.codes import CODES
 from ftrun.experiment.model import Experiment
 from ftrun.protocol.faults import Fault
 
-# what undoes a finding: a rule of `data.clean`, and what it does
-CLEANED: Mapping[str, tuple[str, str]] = {
-    "outer_space": ("trim", "which removes space around every text"),
-    "carriage_return": ("newlines", "which makes every line end with LF alone"),
-    "control_character": (
-        "hidden",
-        "which removes such characters: nobody sees them, but the model learns them",
-    ),
-    "bidi_character": ("hidden", "which removes such characters where nothing is written from right to left"),
-    "full_width": ("half_width", "which makes １２ 12 and ＡＢ AB in every text"),
-    "html": ("html", "which leaves the text that a browser shows"),
-    "tabs": ("tabs", "which makes each run of tabs a space"),
-    "old_separators": ("separators", "which removes them: chat models know where a text ends"),
+# the rule of `data.clean` that undoes a finding
+CLEANED: Mapping[str, str] = {
+    "outer_space": "trim",
+    "carriage_return": "newlines",
+    "control_character": "hidden",
+    "bidi_character": "hidden",
+    "full_width": "half_width",
+    "html": "html",
+    "tabs": "tabs",
+    "old_separators": "separators",
+    "mojibake": "mojibake",
 }
 LOST_FOREVER = "Export the file again as UTF-8, or correct the text by hand: some characters of it are lost."
 
 
 def text_tip(experiment: Experiment, code: str, faults: Sequence[Fault]) -> str | None:
     """Return the tip for findings of one code, None if the usual one of the code fits."""
-    if code in CLEANED:
-        rule, effect = CLEANED[code]
-        return f"Set `data.clean: {_with(experiment, rule)}`, {effect}."
     if code == "mojibake":
         return _mojibake_tip(experiment, faults)
+    if code in CLEANED:
+        return _cleaning_tip(experiment, code)
     if code == "blank_answer":
         return _blank_tip(experiment, faults)
     if code.startswith("pii_"):
@@ -40,13 +37,15 @@ def text_tip(experiment: Experiment, code: str, faults: Sequence[Fault]) -> str 
     return None
 
 
-def _with(experiment: Experiment, rule: str) -> str:
-    """Return the value of `data.clean` with one more rule."""
-    return f"[{', '.join(dict.fromkeys((*experiment.data.clean, rule)))}]"
+def _cleaning_tip(experiment: Experiment, code: str) -> str:
+    """Return the code's tip, with the rules that the experiment has already."""
+    rule = CLEANED[code]
+    rules = ", ".join(dict.fromkeys((*experiment.data.clean, rule)))
+    return CODES[code].fix.replace(f"[{rule}]", f"[{rules}]")
 
 
 def _mojibake_tip(experiment: Experiment, faults: Sequence[Fault]) -> str:
-    """Return how to mend texts: by reading the file rightly if that went wrong, else one by one."""
+    """Return how to repair texts: by reading the file rightly if that went wrong, else one by one."""
     given = {source.encoding for source in experiment.data.sources if source.encoding}
     wrong = {fault.hint.partition(" ")[0] for fault in faults if fault.hint}
     for encoding in given:
@@ -54,9 +53,8 @@ def _mojibake_tip(experiment: Experiment, faults: Sequence[Fault]) -> str:
             return (
                 f"Set `encoding: utf-8` on the source instead of `encoding: {encoding}`: the file is UTF-8."
             )
-    if all(fault.hint and fault.hint.endswith(" mended") for fault in faults):
-        rules = _with(experiment, "mojibake")
-        return f"Set `data.clean: {rules}`, which mends such texts, or export the file again as UTF-8."
+    if all(fault.hint and fault.hint.endswith(" repaired") for fault in faults):
+        return _cleaning_tip(experiment, "mojibake")
     return LOST_FOREVER
 
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from ftrun.data.quality.pii import excerpt
-from ftrun.data.texts.mojibake import TELLING, Damage, damage, mended
+from ftrun.data.texts.mojibake import TELLING, Damage, damage, name_of, repaired
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.texts import Text
 
@@ -40,9 +40,9 @@ def damaged(text: Text) -> Iterator[Fault]:
     """Yield the damaged and hidden characters of a text, one of each kind."""
     found, sound = damage(text.text), text.text
     if found is not None:
-        known = f"{found.wrong} {'lost' if damage(mended(text.text)) else 'mended'}"  # for the tip
+        known = f"{found.wrong} {'lost' if damage(repaired(text.text)) else 'repaired'}"  # for the tip
         yield Fault("mojibake", _looks_like(text.text, found), text.field, known)
-        sound = found.mended or sound  # what the damage made of a character is not hidden in the text
+        sound = found.repaired or sound  # what the damage made of a character is not hidden in the text
     at = text.text.find("\r")
     if at >= 0:
         breaks = "CR LF" if text.text[at : at + 2] == "\r\n" else "CR"
@@ -55,14 +55,16 @@ def damaged(text: Text) -> Iterator[Fault]:
 
 
 def _looks_like(text: str, found: Damage) -> str:
-    """Return what a damaged passage looks like, and how it reads once it is mended."""
-    shown, what = excerpt(text, found.start), found.what
-    if found.mended:
-        was = excerpt(found.mended, found.at, around=AROUND, longest=LONGEST)
-        return f"{shown} looks like {what}; it probably was {was}"
+    """Return what a damaged passage looks like, and how it reads once it is repaired."""
+    shown, right, wrong = excerpt(text, found.start), name_of(found.right), name_of(found.wrong)
+    if not found.wrong:
+        return f"{shown} looks like a conversion that lost characters"
+    if found.repaired:
+        was = excerpt(found.repaired, found.at, around=AROUND, longest=LONGEST)
+        return f"{shown} looks like {right} that was read as {wrong}; it probably was {was}"
     if found.part:
-        return f"{shown} looks like {what}; it probably was {excerpt(found.part)}"
-    return f"{shown} looks like {what}"
+        return f"{shown} looks like {right} that was read as {wrong}; it probably was {excerpt(found.part)}"
+    return f"{shown} looks like {right} that was read as {wrong}"
 
 
 def without_hidden(text: str) -> str:

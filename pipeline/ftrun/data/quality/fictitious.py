@@ -11,9 +11,9 @@ import re
 from ftrun.data.quality.personal_data import HALF, SensitiveSpan
 
 RESERVED = re.compile(
-    r"(?:^|\.)(?:example|exemple|ejemplo|exemplo|beispiel|esempio|invalid|test|localhost|localdomain|local)"
+    r"(?:^|\.)(?:example|exemple|ejemplo|exemplo|beispiel|esempio|invalid|test|localhost|localdomain|local)"  # codespell:ignore exemple
     r"(?:\.[a-z]{2,3}){0,2}$"
-    r"|(?:^|\.)(?:(?:your|my|the|some|any)?-?(?:company|domain|e?mail|website|site|organi[sz]ation|org|school|server|host)"
+    r"|(?:^|\.)no-?reply\.|(?:^|\.)(?:(?:your|my|the|some|any)?-?(?:company|domain|e?mail|website|site|organi[sz]ation|org|school|server|host)"
     r"|yourcompanyname|companyname|acme|foo|bar|foobar|xyz|abc|xxx+|somewhere|someplace|dominio|empresa|firma|entreprise)"
     r"\.[a-z.]{2,6}$"
 )
@@ -42,8 +42,8 @@ TEST_PHONES = re.compile(
 )
 TEST_POSTCODE = re.compile("1234567|(\\d)\\1{6}")
 EXAMPLE_WORD = re.compile(
-    "example|sample|dummy|placeholder|changeme|change[-_]me|replace|insert|redacted|hidden|secret|passw|your|here|demo"
-    "|test[-_]|fake|foobar|lorem|xxxx|\\*{3}|\\.{3}|<|dein|votre|tu[-_]|seu[-_]|ejemplo|exemplo|beispiel|exemple",
+    "SflKxwRJSMeKKF2QT4|example|sample|dummy|placeholder|changeme|change[-_]me|replace|insert|redacted|hidden|secret|passw|your|here|demo"
+    "|test[-_]|fake|foobar|lorem|xxxx|\\*{3}|\\.{3}|<|dein|votre|tu[-_]|seu[-_]|ejemplo|exemplo|beispiel|exemple",  # codespell:ignore exemple
     re.IGNORECASE,
 )
 CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
@@ -64,7 +64,7 @@ OF_A_THING = (
     "注文|受付|伝票|送り状|追跡|荷物|お?問い?合わ?せ番号|会員|顧客|契約|予約|管理|製造|商品|口座|法人|(?<!個人)番号|シリアル|請求|領収"
     "|発注|納品|見積|整理番号|型番|品番|製品|資産|学籍|社員|バ[ー-]コ[ー-]ド|ゆうパック|宅急便|単号|单号|订单|快递|运单|发票|编号"
     "|주문|운송장|송장|접수|일련번호|заказ|посылк|накладн|трек|сч[её]т|номер заявки|طلب|شحن|הזמנה|משלוח|आदेश|पार्सल"
-    "|pedido|encomenda|fatura|factura|facture|commande|colis|suivi|env[ií]o|Bestell|Sendung|Rechnung|Auftrag|Paket"
+    "|pedido|encomenda|fatura|factura|facture|commande|colis|suivi|env[ií]o|Bestell|Sendung|Rechnung|Auftrag|Paket"  # codespell:ignore paket
     "|Kundennummer|Artikel|Ordine|spedizione"
 )
 OF_A_THING_ASCII = (
@@ -87,7 +87,7 @@ CALLED_CARD = re.compile(
 )
 JAPANESE_TEXT = re.compile("[ぁ-ヶ]")
 CALLED, BEHIND = 40, 16  # characters before and after a number that are looked at
-SHORTEST_RUN = 4  # letters or digits in the order of the alphabet
+SHORTEST_RUN = 3  # letters or digits in the order of the alphabet
 
 
 def is_fictitious(text: str, span: SensitiveSpan) -> bool:

@@ -57,7 +57,7 @@ PLACEHOLDER = re.compile(
     r"|(?i:placeholder)|INSERT|NAME|DATE|TODO)>"
     r"|(?:(?<=\n)|(?<![^\s])(?<![A-Za-zÀ-ÿ,;] ))(?:TODO|FIXME|TBD)\b(?=\s*[:：(]|\s*$)"
     r"|(?<=: )(?:TODO|TBD)(?=\s*$)"
-    r"|(?<![A-Za-z0-9])(?:XXXX+(?![A-Za-z0-9])|X{2,}(?=円|様|株式会社|さん))|(?i:\blorem ipsum\b)"
+    r"|(?<![A-Za-z0-9])(?:XXXX+(?![A-Za-z0-9]|-[A-Za-z])|X{2,}(?=円|様|株式会社|さん))|(?i:\blorem ipsum\b)"
     f"|{CIRCLES}|＿{{3,}})"
 )
 BRACKETED = re.compile(f"[［【](?:{JAPANESE_WORD})[］】]")  # the brackets alone are usual
@@ -114,6 +114,7 @@ def blank(text: Text) -> Iterator[Fault]:
 def spaced(text: Text) -> Iterator[Fault]:
     """Yield a text with outer space or line breaks, which are fine between prompt and completion."""
     if text.field not in COMPLETION_KEYS and text.text != text.text.strip() and text.text.strip():
-        front = text.text[:1].isspace()
-        message = f"space {'before' if front else 'after'} the text {excerpt(text.text.strip())}"
+        shown = excerpt(text.text.strip())
+        front = f"space before the text {shown}"
+        message = front if text.text[:1].isspace() else f"space after the text {shown}"
         yield Fault("outer_space", message, text.field)

@@ -18,6 +18,7 @@ from ftrun.data.quality.placeholders import BRACKETED, blank, may_be_blank, plac
 from ftrun.data.quality.remains import html_left, may_have_marks, media_signs, separators, tab_runs
 from ftrun.data.quality.subjects import EXCUSABLE, is_excused, prompt_of
 from ftrun.data.texts.markup import ENTITY
+from ftrun.data.texts.mojibake import PAIRS
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 from ftrun.protocol.texts import Text, contents, texts_of
@@ -42,7 +43,7 @@ PLACEHOLDER_WORDS = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"LOREM")
 PII_WORDS = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
 LETTERS_ONLY = b"hf_"  # the start of keys that may have no digit
 FILLER = "orem ipsum"  # with a small l or a large one
-SUSPICIOUS = re.compile(f"[{SUSPECTS}]")
+SUSPICIOUS = re.compile(f"[{SUSPECTS}]|{PAIRS}")
 # what a text is as a whole, and its ends; may_be_blank lets it through
 OUTSIDE: tuple[TextCheck, ...] = (blank, spaced)
 # odd characters and words; the first set of _suspicious lets them through

@@ -19,12 +19,12 @@ _PROGRAMMING = (
     r"|código|パイソン|पायथन|بايثون"
 )
 _WEB = (
-    r"\bhtml|\bcss\b|\bxml\b|\bsvg\b|\bjsx\b|markup|markdown|(?<!price )(?<!name )(?<!luggage )\btags?\b|web ?dev|\belement\b|\bdom\b|\bdiv\b"
+    r"\bhtml|\bcss\b|\bxml\b|\bsvg\b|\bjsx\b|markup|markdown|\bescape|エスケープ|(?<!price )(?<!name )(?<!luggage )\btags?\b|web ?dev|\belement\b|\bdom\b|\bdiv\b"
     r"|wordpress|github|entit(?:y|ies)\b|タグ|マークアップ|网页里|标签|태그|тег|balise|etiqueta|Auszeichnung"
     r"|non-?breaking"
 )
 _TEMPLATES = (
-    r"templat|placeholder|\bapi\b|\bheader\b|\bcurl\b|\bcommand\b|\bcli\b|\bcron\b|\bshell\b|docker|compose file|kubernetes|\bvariable|\bmacro|merge field|\bdate format|\bformat string|\bsyntax\b|f-string|jinja|mustache|handlebars|liquid"
+    r"template|templating|placeholder|\bapi\b|\bheader\b|\bcurl\b|\bcommand\b|\bcli\b|\bcron\b|\bshell\b|docker|compose file|kubernetes|\bvariable|\bmacro|merge field|\bdate format|\bformat string|\bsyntax\b|f-string|jinja|mustache|handlebars|liquid"
     r"|\btwig\b|\bhelm\b|ansible|workflow|github actions|platzhalter|vorlage|muster\b|plantilla"
     r"|テンプレート|ひな(?:形|型)|雛形|プレースホルダ|変数|差し込み|埋め込|伏せ字|伏字|〇〇|○○|空欄|記入|書式|構文|用紙|变量|模板|占位"
     r"|템플릿|변수|빈칸|переменн|шаблон|متغير|قالب|वेरिएबल|टेम्पलेट"
@@ -33,19 +33,19 @@ _LATEX = re.compile(
     r"\\(?:frac|sqrt|text|math\w+|begin|end|sum|int|left|right|cdot|times|alpha|beta|lVert|vec|in|leq|geq)\b|\$[^$\n]+\$"
 )
 _SIGN = (
-    r"\bsign\b|symbol|\bcharacter\b|punctuation|\bmark\b|operator|delimiter|separat|記号|符号|文字|句読点|zeichen|signe|signo"
-    r"|sinal|símbolo|标点|기호|부호|знак|символ|علامة|रमز|चिह्न"
+    r"\bsign\b|symbol|\bcharacter\b|punctuation|\bmark\b|operator|delimiter|separator|separates?\b|記号|符号|文字|句読点|zeichen|signe|signo"
+    r"|sinal|símbolo|标点|기호|부호|знак|символ|علامة|रमز|चिह्न"  # codespell:ignore sinal
 )
 _VALUE = (
     _PROGRAMMING
     + r"|抜き出|抽出|取り出|分類|判定|判別|該当|有無|ラベル|カテゴリ|(?:なけれ|無けれ|なかった|ない場合|無い場合)"
     r"|\bextract|\bclassif|\blabel|\bcategor|\botherwise\b|\bif (?:there (?:is|are) )?(?:none|nothing|no )"
-    r"|\bfunction|\breturn|\bkeyword|\bevaluate|floating point|\blist\b|\bdict|\barray|戻り値|返り値|関数|値がない|\bor write "
+    r"|\bfunction|\breturn|\bkeyword|\bprints?\b|\bevaluate|floating point|\blist\b|\bdict|\barray|戻り値|返り値|関数|値がない|\bor write "
     r"|\bsentiment|\bintent\b|\bentit|klassifi|extrahier|classez|extrai|clasific|分类|提取|분류|추출|классифиц|извлек"
 )
 _ELEMENT = r"sodium|natrium|sódio|sodio|ナトリウム|钠|나트륨|натри|元素|element|chemi|symbol|símbolo|симв"
 _UNKNOWN = (
-    r"\bvariable|\bunknown|\bletter|\bsolve|equation|algebra|axis|roman|alphabet|multipl|変数|未知数|文字|方程式|未知|변수|미지수"
+    r"\bvariable|\bunknown|\bletter|\bsolve|equation|algebra|axis|roman|alphabet|multiply|変数|未知数|文字|方程式|未知|변수|미지수"
     r"|переменн|неизвест|inconnue|incógnita|Unbekannte|Buchstabe"
 )
 _SPELLING = r"漢字|ひらがな|平仮名|かな|カタカナ|読み|一文字|怎么写|字|書く"
@@ -95,7 +95,8 @@ def is_excused(fault: Fault, text: Text, prompt: str) -> bool:
     code = fault.code
     if code == "blank_answer":
         answer = text.text.strip().casefold()
-        return any(answer in answers and words.search(prompt) for answers, words in _BLANK)
+        allowed = answer.isascii() and any(map(str.isalpha, answer)) and _has_word(prompt, text.text.strip())
+        return allowed or any(answer in answers and words.search(prompt) for answers, words in _BLANK)
     if code in ("pii_my_number", "pii_card"):
         named = CALLED_CARD if code == "pii_card" else CALLED_MY_NUMBER
         return not named.search(f"{prompt}\n{text.text}") and _NAMED_NUMBER.search(prompt) is not None
@@ -103,6 +104,14 @@ def is_excused(fault: Fault, text: Text, prompt: str) -> bool:
         return True
     about = code in _ASKED and _ASKED[code].search(prompt) is not None
     return about or (code in _SAID and _SAID[code].search(text.text) is not None)
+
+
+def _has_word(prompt: str, word: str) -> bool:
+    """Return whether a prompt has a word as it is written, as one that allows an answer such as None."""
+    return (
+        prompt.strip() != word
+        and re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", prompt) is not None
+    )
 
 
 def prompt_of(texts: list[Text], own: Text) -> str:

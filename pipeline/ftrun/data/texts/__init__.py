@@ -1,1 +1,1 @@
-"""What single texts may contain that is mended the same way everywhere: damaged encodings, markup, marks."""
+"""What single texts may contain and how it is repaired: damaged encodings, markup, marks."""

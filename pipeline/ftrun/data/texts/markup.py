@@ -50,7 +50,7 @@ def without_markup(text: str) -> str:
         return text
     text = BLOCK_END.sub("\n", UNSEEN.sub("", text))
     text = html.unescape(TAG.sub("", text)).replace("\xa0", " ")
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def without_tabs(text: str) -> str:

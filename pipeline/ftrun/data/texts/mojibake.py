@@ -52,24 +52,21 @@ NAMES = {
 # of single bytes, the likeliest first; in the text of another script one pair is telling
 SINGLE_BYTE = ("cp1252", "cp1251", "cp1250", "cp1254", "cp1253", "cp1256", "cp437", "mac_roman")
 OTHER_SCRIPT = ("cp1251", "cp1253", "cp1256", "cp437")
-# every character by which a damaged text can be told, for a quick look
-TELLING = (
-    "\x80-\x9f\u00c2-\u00c5\u00d0\u00d1\u00d7-\u00d9\u00e0-\u00e3\u00ef\u00f0\u0102\u0139\u0192\u201a\ufffd"
-    "ЂЃЅѕµѓЏГвΓΞΟآأطظ├┬√縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟鈥茅猫枚眉脽帽莽､･ğ"
-)
+# every character by which a text damaged in other ways can be told, for a quick look
+TELLING = "\u0192\u201a\ufffd縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟鈥茅猫枚眉脽帽莽､･"
 
 
 class Damage(NamedTuple):
-    """Where a text is damaged, what happened, and what it probably was ("": unknown).
+    """Where a text is damaged, the encoding that was used and the one that was meant ("": unknown).
 
-    `mended` is the whole text, and `at` is the place in it. `part` is all that can be read where that is not
-    known.
+    `repaired` is the whole text, and `at` is the place in it. `part` is all that can be read where the whole
+    is not known.
     """
 
     start: int
-    what: str
-    wrong: str = ""  # the encoding that was used, as Python calls it
-    mended: str = ""
+    wrong: str = ""
+    right: str = ""
+    repaired: str = ""
     part: str = ""
     at: int = 0
 
@@ -81,9 +78,10 @@ def damage(text: str) -> Damage | None:
     for pattern, wrong in ((AS_CP932, "cp932"), (AS_GBK, "gbk")):
         found = pattern.search(text)
         pieces = _of_pieces(text, found.start(), wrong, "utf-8") if found else None
-        if pieces and PLAUSIBLE.fullmatch(pieces.mended or pieces.part):
+        if pieces and PLAUSIBLE.fullmatch(pieces.repaired or pieces.part):
             return pieces
-    pairs = [one for one in (_of_pairs(text, wrong) for wrong in SINGLE_BYTE) if one is not None]
+    may_be = SUSPICIOUS_PAIR.search(text) is not None
+    pairs = [one for one in (_of_pairs(text, wrong) for wrong in SINGLE_BYTE if may_be) if one is not None]
     if pairs:
         return max(pairs, key=lambda one: one[0])[1]
     for pattern, wrong, right in ((EUC_AS_CP932, "cp932", "euc_jp"), (SJIS_AS_LATIN, "cp1252", "cp932")):
@@ -93,23 +91,24 @@ def damage(text: str) -> Damage | None:
     found = C1_QUOTE.search(text)
     if found:
         whole = C1_QUOTE.sub(lambda one: one[0].encode("latin-1").decode("cp1252"), text)
-        return Damage(found.start(), _what("latin-1", "cp1252"), "latin-1", whole, at=found.start())
+        return Damage(found.start(), "latin-1", "cp1252", whole, at=found.start())
     found = LOST.search(text)
-    return Damage(found.start(), "a conversion that lost characters") if found else None
+    return Damage(found.start()) if found else None
 
 
-def mended(text: str) -> str:
+def repaired(text: str) -> str:
     """Return the text with its damage undone where the way back is known; twice if it was done twice."""
     for _ in range(2):
         found = damage(text)
-        if found is None or not found.mended:
+        if found is None or not found.repaired:
             break
-        text = found.mended
+        text = found.repaired
     return text
 
 
-def _what(wrong: str, right: str) -> str:
-    return f"{NAMES.get(right, right)} that was read as {NAMES.get(wrong, wrong)}"
+def name_of(encoding: str) -> str:
+    """Return what people call an encoding."""
+    return NAMES.get(encoding, encoding)
 
 
 def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
@@ -123,7 +122,7 @@ def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
     latin = wrong == "cp1252" and re.search("[\x80-\x9f]", text) and not re.search("[\u0152-\u2122]", text)
     read = "latin-1" if latin else wrong
     at = len(_turned_back(text[:start], wrong))
-    return len(text) - len(turned), Damage(start, _what(read, "utf-8"), read, turned, at=at)
+    return len(text) - len(turned), Damage(start, read, "utf-8", turned, at=at)
 
 
 def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
@@ -133,7 +132,7 @@ def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
     except UnicodeError:
         whole = ""
     part = "" if whole else _longest_piece(text, wrong, right)
-    return Damage(start, _what(wrong, right), wrong, whole, part)
+    return Damage(start, wrong, right, whole, part)
 
 
 def _turned_back(text: str, wrong: str) -> str:
@@ -205,3 +204,19 @@ def _longest_piece(text: str, wrong: str, right: str) -> str:
     longest = max(raw.decode(right, "replace").split("\ufffd"), key=len)  # the rest was not damaged before
     kept = "".join(one for one in longest if one.isprintable()).strip()
     return "" if kept == text.strip() else kept
+
+
+def _any_pair() -> str:
+    """Return an expression of what may be a character of UTF-8 decoded in any encoding of single bytes."""
+    spans = ((0xC2, 0xE0), (0xE0, 0xF0), (0xF0, 0xF5), (0x80, 0xC0))
+    alphabets = [name for name in SINGLE_BYTE if name not in ("cp437", "mac_roman")]
+    two, three, four, tail = ("".join(_letters(*span, name) for name in alphabets) for span in spans)
+    drawn, after = _letters(0xC2, 0xE0, "cp437"), _letters(0x80, 0xC0, "cp437")
+    return (
+        f"[{two}][{tail}]|[{three}][{tail}]{{2}}|[{four}][{tail}]{{3}}|[{drawn}][{after}]|[√¬]|‚Ä"
+        "|â€|ğŸ|[\x80-\x9f]|ï¿½"
+    )
+
+
+PAIRS = _any_pair()
+SUSPICIOUS_PAIR = re.compile(PAIRS)
