@@ -158,8 +158,9 @@ FEWEST_HITS, HIT_SHARE = 1.6, 0.1  # common words, weighted; of all words
 LEAD = 1.15  # over the next language
 ALIKE = ({"da", "no"}, {"cs", "sk"}, {"hr", "sl"}, {"ru", "uk", "bg", "sr"})  # no lead is asked for
 LETTER_WEIGHT = 0.5
-# of a letter: Han letters and syllables say more, names and terms in Latin are in every language
-WEIGHTS: Mapping[str, float] = {"zh": 4.0, "ja": 4.0, "ko": 2.0, "Latin": 0.6}
+# of a letter: Han letters and syllables say more; Latin ones that form no common words are names and terms
+WEIGHTS: Mapping[str, float] = {"zh": 2.0, "ja": 2.0, "ko": 2.0}
+TERMS = 0.2
 
 
 class _Tables(NamedTuple):
@@ -191,10 +192,18 @@ def main_language(texts: Iterable[str]) -> str | None:
         scripts["ja"] += han
         del scripts["zh"]
     weights = {script: number * WEIGHTS.get(script, 1.0) for script, number in scripts.items()}
+    if "Latin" in weights and not _is_prose("Latin", found, words):
+        weights["Latin"] *= TERMS
     script = max(weights, key=lambda one: weights[one])
     if script not in SHARED:
         return script if scripts[script] > 1 else None
-    return _of_a_shared_script(script, found, words[script])
+    return _of_a_shared_script(script, found, prose=_is_prose(script, found, words))
+
+
+def _is_prose(script: str, found: Counter[str], words: Counter[str]) -> bool:
+    """Return whether the words of a script are a text in one of its languages, not names and terms alone."""
+    best = max(found[language] for language in WORDS[script])
+    return best >= FEWEST_HITS and best >= HIT_SHARE * words[script]
 
 
 def _count(text: str, scripts: Counter[str], found: Counter[str], words: Counter[str]) -> None:
@@ -218,13 +227,12 @@ def _count(text: str, scripts: Counter[str], found: Counter[str], words: Counter
                 found[language] += weight  # type: ignore[assignment]
 
 
-def _of_a_shared_script(script: str, found: Counter[str], words: int) -> str | None:
+def _of_a_shared_script(script: str, found: Counter[str], *, prose: bool) -> str | None:
     usual = SHARED[script][1]
     ranked = sorted(((found[one], one) for one in WORDS[script]), reverse=True)
     (best, language), (second, other) = ranked[0], ranked[1]
-    enough = best >= FEWEST_HITS and best >= HIT_SHARE * words
     leads = best >= LEAD * second or any({language, other} <= alike for alike in ALIKE)
-    return language if enough and leads else usual
+    return language if prose and leads else usual
 
 
 def _loaded() -> _Tables:

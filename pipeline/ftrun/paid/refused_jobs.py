@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ftrun.errors import FtrunError
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.targets import NotCreated
-from ftrun.targets.job_refusals import advice, is_file_busy
+from ftrun.targets.job_refusals import advice, elsewhere, is_file_busy
+from ftrun.targets.service import NOT_ALLOWED
 from ftrun.workflow.context import Context
 
 if TYPE_CHECKING:  # most runs need no row
@@ -49,6 +50,8 @@ class RowPlace:
 def refusal_error(context: Context, outcome: NotCreated) -> FtrunError:
     """Return the error for a job that the server refused to create."""
     error = outcome.as_error()
+    if outcome.code in NOT_ALLOWED:
+        error.problem.hint = f"{error.problem.hint} {elsewhere(context.experiment)}"
     if outcome.code not in ("refused", "not_found", "forbidden", "not_created"):
         return error
     row = row_of(context, outcome.reason)

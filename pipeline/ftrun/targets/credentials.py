@@ -163,7 +163,7 @@ def remember(variable: str, url: str) -> None:
 def key_from(variable: str, target: str) -> str:
     """Return the key that the environment variable holds; UsageError if that can't be a key."""
     value = os.environ.get(variable)
-    hint = f"export {variable}=…  (or use the embedded engine: --target local)"
+    hint = f"export {variable}=…  (or train without a key, on a target with `provider: local`)"
     if not value:
         raise UsageError(
             f"target {target!r} needs a key, and the environment variable {variable} is not set",

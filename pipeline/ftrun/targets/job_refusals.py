@@ -78,6 +78,19 @@ class Advice:
         return place_of(experiment, *self.key) if self.key else {}
 
 
+def elsewhere(experiment: Experiment) -> str:
+    """Return how to train the same data on this machine, with a target of the file or one to add."""
+    here = next(
+        (one for one in experiment.targets if one.provider == "local" and one.model != "rehearsal"), None
+    )
+    if here is not None:
+        return f"`--target {here.name}` trains on this machine, without an account."
+    return (
+        "To train on this machine, without an account: add `local: {provider: local, model: "
+        "smollm2-135m-instruct}` to `targets`, then use `--target local`."
+    )
+
+
 def is_file_busy(told: Any) -> bool:
     """Return whether a server refuses only because it has not processed a file yet."""
     return bool(FILE_BUSY.search(_text(told)))

@@ -14,6 +14,7 @@ from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.targets.errors import get_or_none
+from ftrun.targets.job_refusals import elsewhere
 from ftrun.targets.matching import is_snapshot
 from ftrun.targets.service import RemoteModel, Service
 
@@ -113,8 +114,8 @@ def _model_problem(
     key = ("targets", experiment.target.name, "model")
     if experiment.train.continue_from is not None:
         key = ("train", "continue_from")  # type: ignore[assignment]
-    elsewhere = "Choose another model, or train elsewhere: --target local."
-    return _problem(experiment, key, message, hint=hint or elsewhere, code=code)
+    other = f"Choose another model, or train elsewhere. {elsewhere(experiment)}"
+    return _problem(experiment, key, message, hint=hint or other, code=code)
 
 
 def _problem(

@@ -41,9 +41,10 @@ QUEUE = re.compile(
 )
 HINTS = {
     "not_eligible": "This account may no longer create fine-tuning jobs (OpenAI is closing its service): "
-    "waiting, or another key of the account, does not help. Train the same file elsewhere: `--target local` "
-    "on this machine, or a target with another provider or base_url (docs/targets.md); models tuned "
-    "earlier answer until their shutdown date.",
+    "waiting, or another key of the account, does not help. Train the same file on this machine, or "
+    "on a target with another provider or base_url (docs/targets.md); models tuned earlier answer until "
+    "their "
+    "shutdown date.",
     "quota": "The account has no credit left or has reached its spending limit; waiting does not help. "
     "Nothing was created.",
     "wrong_key": "The server does not accept the key. Check the variable that the target's api_key_env "
@@ -70,10 +71,9 @@ JOB_HINTS = {
     400: "Nothing was paid. The server would refuse the same request again: change what its message names in "
     "the experiment file. What a server does not take can be left out with `capabilities` of the target "
     "(docs/targets.md).",
-    403: "Nothing was paid. This key or account may not create fine-tuning jobs here. Check the role of "
-    "the key "
-    "and its project at the provider, whether fine-tuning is enabled for the account, the region, and "
-    "`organization` and `project` of the target; or train elsewhere: `--target local` needs no account.",
+    403: "Nothing was paid. This key or account may not create fine-tuning jobs here. Check the role of the "
+    "key and its project at the provider, whether fine-tuning is enabled for the account, the region, and "
+    "`organization` and `project` of the target.",
     404: "Nothing was paid. Is base_url correct, with its /v1? If so, this server has no fine-tuning "
     "jobs, or "
     "does not have the model or file that the message names.",
