@@ -171,7 +171,7 @@ def _put_in_front(context: Context, made: PreparedExample, first: Mapping[str, A
         return not any(role in SYSTEM_ROLES for role in own)
     try:
         return bool(Renderer(context.experiment).render_system() == first.get("content"))
-    except UserError:  # it needs a row: then it differs from row to row, and the row's own can't be told
+    except UserError:  # it needs a row: then it differs from row to row, and the row's own is unknown
         return True
 
 

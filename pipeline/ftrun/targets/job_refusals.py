@@ -16,7 +16,7 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.targets.refusals import UNSUPPORTED, refused
 
-LEFT_OUT = ("suffix", "seed", "metadata", "validation_file")  # keys that need not be sent
+LEFT_OUT = ("suffix", "seed", "metadata", "validation_file")  # keys that are optional in a request
 PROTOCOL = ("n_epochs", "batch_size", "learning_rate_multiplier", "beta")
 FIELDS = (*LEFT_OUT, "method", "hyperparameters", *PROTOCOL, "training_file", "model")
 TRAINING_TYPES = "standard, globalStandard or developerTier"
