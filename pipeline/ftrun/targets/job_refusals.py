@@ -60,7 +60,7 @@ LIMIT = re.compile(
 CHARACTERS = re.compile(r"pattern|characters?\b|alphanumeric|regex|regular expression|ascii", re.IGNORECASE)
 # words of refusals that name no parameter as such, in the order of what they mean
 UNKNOWN_FIELD = re.compile(
-    r"extra (?:inputs?|fields?|_forbidden)|extra_forbidden|additional ?propert|unrecogni[sz]ed|unknown"
+    r"extra (?:inputs?|fields?|_forbidden)|extra_forbidden|additional ?properties|unrecogni[sz]ed|unknown"
     r"|unexpected|cannot find field|no field|not permitted|not allowed",
     re.IGNORECASE,
 )
