@@ -18,7 +18,7 @@ from ftrun.targets.refusals import UNSUPPORTED, refused
 
 LEFT_OUT = ("suffix", "seed", "metadata", "validation_file")  # keys that are optional in a request
 PROTOCOL = ("n_epochs", "batch_size", "learning_rate_multiplier", "beta")
-FIELDS = (*LEFT_OUT, "method", "hyperparameters", *PROTOCOL, "training_file", "model")
+FIELDS = (*LEFT_OUT, "method", "hyperparameters", *PROTOCOL)
 TRAINING_TYPES = "standard, globalStandard or developerTier"
 AZURE_HOSTS = ("azure.com", "azure.us", "azure.cn", "microsoft.com")
 SHORTEST_LIMIT = 18  # characters: the smallest limit of a suffix that services have
@@ -50,18 +50,26 @@ FILE_BUSY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 TOO_LONG = re.compile(
-    r"too long|too_long|max_?length|at most|exceed|longer than|maximum|up to|limit|above_max", re.IGNORECASE
+    r"too long|too_long|max_?length|\blength\b|at most|exceed|longer than|maximum|up to|limit|above_max"
+    r"|\bor (?:fewer|less)\b|between \d+ and \d+",
+    re.IGNORECASE,
 )
 LIMIT = re.compile(
     r"(?:at most|max(?:imum|[ _]?length)?\D{0,30}?|exceeds?\D{0,30}?|longer than|up to|limit\D{0,20}?"
-    r"|less than|fewer than)\D{0,3}(\d{1,3})\b|(\d{1,3})[- ]char",
+    r"|less than|fewer than|between \d+ and|\{\d+,)\D{0,3}(\d{1,3})\b"
+    r"|\b(\d{1,3})(?:[- ]char|(?: \w+)? or (?:fewer|less)\b)",
     re.IGNORECASE,
 )
-CHARACTERS = re.compile(r"pattern|characters?\b|alphanumeric|regex|regular expression|ascii", re.IGNORECASE)
-# words of refusals that name no parameter as such, in the order of what they mean
+CHARACTERS = re.compile(
+    r"pattern|characters?\b|alphanumeric|regex|regular expression|ascii|must match|invalid suffix",
+    re.IGNORECASE,
+)
+VALIDATION = re.compile(r"validation[ _-](?:files?|data)", re.IGNORECASE)
+# words of refusals that name no parameter as such
 UNKNOWN_FIELD = re.compile(
-    r"extra (?:inputs?|fields?|_forbidden)|extra_forbidden|additional ?properties|unrecogni[sz]ed|unknown"
-    r"|unexpected|cannot find field|no field|not permitted|not allowed",
+    r"extra (?:inputs?|fields?|_forbidden)|extra_forbidden|additional ?propert(?:y|ies)|unrecogni[sz]ed"
+    r"|not (?:an? )?(?:supported|valid|known|recogni[sz]ed)|unknown|unexpected|cannot find field|no field|not permitted|not allowed"
+    r"|不支持|未知|不明|サポートされ(?:て)?い?ま?せん|対応していません",
     re.IGNORECASE,
 )
 
@@ -210,9 +218,11 @@ def _about_parameter(experiment: Experiment, told: Any, text: str) -> Advice | N
     own = (*target.extra_body, *target.hyperparameters)
     name, unsupported = refused(told, [key for key in (*FIELDS, *own) if key not in unset])
     if name in ("method", "hyperparameters"):  # what is named inside of them is meant
-        inside = [one for one in PROTOCOL if re.search(rf"\b{one}\b", text)]
+        inside = [one for one in (*PROTOCOL, *own) if re.search(rf"\b{one}\b", text)]
         name = inside[0] if inside else name
     unsupported = unsupported or bool(UNKNOWN_FIELD.search(text) or UNSUPPORTED.search(text))
+    if name is None and unsupported and VALIDATION.search(text):
+        name = "validation_file"
     if name is None:
         return None
     if name in target.extra_body:
