@@ -62,7 +62,7 @@ def refusal_error(context: Context, outcome: NotCreated) -> FtrunError:
         with_place(error, row, context)
     elif found is not None and outcome.code != "forbidden":
         problem = error.problem
-        problem.hint = f"Nothing was paid. {found.hint}"
+        problem.hint = found.hint
         for name, value in found.where(context.experiment).items():
             setattr(problem, name, value)
     return error

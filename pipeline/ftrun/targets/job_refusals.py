@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.places import place_of
+from ftrun.experiment.places import place_of, shown_path
 from ftrun.targets.refusals import UNSUPPORTED, refused
 
 LEFT_OUT = ("suffix", "seed", "metadata", "validation_file")  # keys that are optional in a request
@@ -170,16 +171,14 @@ def _about_model(experiment: Experiment, text: str) -> Advice | None:
                 key=("targets", target.name, "extra_body", "trainingType"),
             )
         return Advice(
-            hint=f"This server does not fine-tune {target.model}. `ftrun ls models {_file(experiment)} "
-            "--target "
-            f"{target.name}` lists its models: set another in `targets.{target.name}.model`.",
+            hint=f"This server does not fine-tune {target.model}. `{models_command(experiment)}` lists its "
+            f"models: set another in `targets.{target.name}.model`.",
             key=key,
         )
     if NO_MODEL.search(text):
         return Advice(
-            hint=f"The server has no model {target.model} for this key, or has shut it down. `ftrun ls "
-            "models "
-            f"{_file(experiment)} --target {target.name}` lists what it has: set another in "
+            hint=f"The server has no model {target.model} for this key, or has shut it down. "
+            f"`{models_command(experiment)}` lists what it has: set another in "
             f"`targets.{target.name}.model`.",
             key=key,
         )
@@ -319,9 +318,7 @@ def _about_file(text: str) -> Advice | None:
     return None
 
 
-def _file(experiment: Experiment) -> str:
-    import shlex
-
-    from ftrun.experiment.places import shown_path
-
-    return shlex.quote(shown_path(experiment.file))
+def models_command(experiment: Experiment) -> str:
+    """Return the command that lists the models of the experiment's target."""
+    words = ("ftrun", "ls", "models", shown_path(experiment.file), "--target", experiment.target.name)
+    return shlex.join(words)

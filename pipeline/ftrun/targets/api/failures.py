@@ -63,7 +63,7 @@ HINTS = {
     "foreign": "The answer is not an error of the API: it may come from a proxy or a gateway. Check the "
     "target's address, and what is between this machine and the server.",
     "queue_full": "This is not an error: your account has as many running jobs as it may have. Run the same "
-    "command again when one has ended (`ftrun ls jobs`).",
+    "command again when one has ended (`ftrun ls jobs CONFIG`).",
 }
 
 
