@@ -280,6 +280,16 @@ def test_a_servers_line_is_a_row_of_the_source(
         assert f"messages[{index if system else index - 1}] " in error["hint"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["too few examples: 8, at least 10 are needed", "The file has only rows: 3", "example.com is down"],
+)
+def test_a_number_of_examples_is_no_row(paid: Paid, words: str) -> None:
+    """A count is not taken for a line."""
+    refuse(paid, has("model"), openai(words))
+    assert paid.json("run", paid.config, "--yes", code=1)["error"]["file"] != "qa12.jsonl"
+
+
 def test_a_failed_job_names_the_row_too(paid: Paid) -> None:
     """In the error of the run that waited, and of the one after it; the validation file has its own rows."""
     words = "The job failed due to an invalid validation file: line 2, message 3 is empty"

@@ -24,8 +24,13 @@ if TYPE_CHECKING:  # most runs need no row
 
 # a line of an uploaded file: counted from 1, unless it is called an index
 LINE = re.compile(
-    r"\b(?:lines?|rows?|examples?|records?|samples?|entry|entries|items?|datapoints?|conversations?|line_number)"
+    r"\b(?:(?P<several>lines|rows|examples|records|samples|entries|items|datapoints|conversations)"
+    r"|line|row|example|record|sample|entry|item|datapoint|conversation|line_number)"
     r"[\"']?\s*(?:numbers?|nos?\.?|#|at)?\s*(?P<index>index)?\s*[:=#(\[]?\s*(?P<number>\d{1,9})\b",
+    re.IGNORECASE,
+)
+COUNTED = re.compile(  # `too few examples: 8` names a number of them, not one
+    r"too (?:few|many)|at least|minimum|not enough|insufficient|fewer than|more than|only|at most|maximum",
     re.IGNORECASE,
 )
 # a message of it: [1], .1 and lists of keys count from 0, `message 2` from 1
@@ -104,7 +109,7 @@ def row_of(context: Context, text: str, split: str | None = None) -> RowPlace | 
     line or the prepared file isn't here. `split`: the file that it is about, where that is known.
     """
     found = LINE.search(text)
-    if found is None:
+    if found is None or (found["several"] and COUNTED.search(text)):
         return None
     from ftrun.data.pipeline.samples import chosen
 
