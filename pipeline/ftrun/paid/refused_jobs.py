@@ -39,6 +39,7 @@ ORDINAL = re.compile(
     r"\bmessage\s+(?:number\s*|no\.?\s*|#\s*)?(?P<index>(?:at )?index\s*)?(?P<number>\d{1,6})\b",
     re.IGNORECASE,
 )
+WAITING = re.compile(r"\bfiles?\b|\bready\b|process|pending|in progress|later|wait", re.IGNORECASE)
 FILES_BUSY = "files_busy"  # the code of a refusal that passes once the server has processed the files
 KINDS = {"train": "training", "validation": "validation"}
 
@@ -61,7 +62,8 @@ def refusal_error(context: Context, outcome: NotCreated) -> FtrunError:
         return error
     row = row_of(context, outcome.reason)
     found = None if row is not None else advice(context.experiment, outcome.told or outcome.reason)
-    if _are_files_busy(context, outcome, known=row is not None or found is not None):
+    known = row is not None or (found is not None and found.key != ())
+    if _are_files_busy(context, outcome, known=known):
         return FtrunError("the server has not processed the files yet", code=FILES_BUSY)
     if row is not None:
         with_place(error, row, context)
@@ -75,13 +77,13 @@ def refusal_error(context: Context, outcome: NotCreated) -> FtrunError:
 
 def _are_files_busy(context: Context, outcome: NotCreated, *, known: bool) -> bool:
     """Return whether the job was refused only because the server still works on its files: it says so or,
-    where it names nothing else, mentions a file whose status says so.
+    where it names nothing else, mentions files or waiting, and a file's status says so.
     """
     if outcome.code not in ("refused", "not_found"):
         return False
     if is_file_busy(outcome.told or outcome.reason):
         return True
-    if known or "file" not in outcome.reason.lower():
+    if known or not WAITING.search(outcome.reason):
         return False
     ids = [
         context.state.uploads[sha].file_id
