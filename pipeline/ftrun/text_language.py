@@ -126,12 +126,11 @@ def _is_prose(script: str, found: Evidence, words: Counter[str]) -> bool:
 
 def _count(text: str, scripts: Counter[str], found: Evidence, words: Counter[str]) -> None:
     """Add a text's letters by script, the evidence for each language, and its words by script."""
-    tables = _loaded()
+    tables, distinct = _loaded(), "".join(set(text))
     for script, pattern in tables.scripts[:1] if text.isascii() else tables.scripts:
-        letters = len(pattern.findall(text))
-        if not letters:
+        if not pattern.search(distinct):  # most scripts are in no text
             continue
-        scripts[script] += letters
+        scripts[script] += len(pattern.findall(text))
         if script not in SHARED:
             continue
         known, marks = tables.words[script], tables.letters[script]
