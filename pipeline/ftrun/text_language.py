@@ -64,7 +64,8 @@ WORDS = Path(__file__).with_name("language_words.json")  # common words, by scri
 WORD = re.compile(r"(?:[^\W\d_]|[\u0900-\u0903\u093a-\u094f])+(?:['’][^\W\d_]+)?")
 # what is no text in a language: addresses, code, keys, names in a path, markup, templates
 NO_TEXT = re.compile(
-    r"```.*?(?:```|\Z)|`[^`]*`|https?://\S+|\S+@\S+|<[^>]{0,200}>|\{[^}]{0,200}\}", re.DOTALL
+    r"```.*?(?:```|\Z)|`[^`]*`|https?://\S+|[A-Za-z0-9.+_-]{1,64}@\S+|<[^>]{0,200}>|\{[^}]{0,200}\}",
+    re.DOTALL,
 )
 LOOKED_AT = 600  # characters of one text
 MOST_TEXTS = 400
