@@ -60,7 +60,7 @@ LETTERS: Mapping[str, str] = {
     **{"fa": "پچژگک", "ur": "ٹڈڑںے", "mr": "ळ"},
 }
 WORDS = Path(__file__).with_name("language_words.json")  # common words, by script and language
-# the signs of Devanagari, such as vowels, are no letters to Python
+# the signs of Devanagari, such as vowels, are not letters to Python
 WORD = re.compile(r"(?:[^\W\d_]|[\u0900-\u0903\u093a-\u094f])+(?:['’][^\W\d_]+)?")
 # what is no text in a language: addresses, code, keys, names in a path, markup, templates
 NO_TEXT = re.compile(
