@@ -16,7 +16,8 @@ from ftrun.targets.api.unreachable import AGAIN, network_trouble, origin
 from ftrun.targets.errors import NotFoundError, ServiceError, is_api_error
 from ftrun.targets.service import NotCreated, Unclear
 
-REFUSED = (400, 401, 402, 403, 404, 405, 413, 415, 422)
+REFUSED = (400, 401, 403, 404, 413, 422)
+NOTHING_MADE = (402, 405, 415)  # no credit, no such call, another kind of request
 LOGIN_WANTED = 511  # from a network in front of the server
 FOREIGN = ("refused", "forbidden")  # what a proxy in between also answers, in its own words
 PASSING = (408, 409, 425, 429)  # 4xx after which the same call may succeed later
@@ -95,7 +96,7 @@ def outcome_of(error: Exception) -> NotCreated | Unclear:
         reason = describe(error)
         if not in_api_form(error):
             return Unclear(reason=f"{reason}; this is not an error of the API, it may come from a proxy")
-        if error.status_code in (*REFUSED, 429):
+        if error.status_code in (*REFUSED, *NOTHING_MADE, 429):
             return NotCreated(
                 reason=reason,
                 hint=_job_hint(error),
