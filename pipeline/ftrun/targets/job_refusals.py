@@ -69,8 +69,8 @@ VALIDATION = re.compile(r"validation[ _-](?:files?|data)", re.IGNORECASE)
 # words of refusals that name no parameter as such
 UNKNOWN_FIELD = re.compile(
     r"extra (?:inputs?|fields?|_forbidden)|extra_forbidden|additional ?(?:property|properties)"
-    r"|unrecogni[sz]ed|not (?:an? )?(?:supported|valid|known|recogni[sz]ed)|unknown|unexpected|cannot find field|no field"
-    r"|not permitted|not allowed"
+    r"|unrecogni[sz]ed|not (?:an? )?(?:supported|valid|known|recogni[sz]ed)|unknown|unexpected"
+    r"|cannot find field|no field|not permitted|not allowed"
     r"|不支持|未知|不明|サポートされ(?:て)?い?ま?せん|対応していません",
     re.IGNORECASE,
 )
