@@ -224,6 +224,18 @@ def test_every_refusal_has_its_own_tip(paid: Paid, status: int, body: Any, code:
     assert not paid.provider.created
 
 
+def test_the_way_elsewhere_can_be_gone(paid: Paid) -> None:
+    """A file without a local target gets the entry to add; with it, the command of the tip plans there."""
+    refuse(paid, has("model"), openai("closed", code="training_not_available"), 403)
+    hint = paid.json("run", paid.config, "--yes", code=4)["error"]["hint"]
+    entry = re.search(r"`(local: \{[^`]+\})` to `targets`", hint)
+    assert entry and "`--target local`" in hint
+    edit(paid, lambda file: file["targets"].update(yaml.safe_load(entry[1])))
+    assert paid.json("plan", paid.config, "--target", "local")["target"] == "local"
+    hint = paid.json("run", paid.config, "--target", "paid", "--yes", code=4)["error"]["hint"]
+    assert "`--target local` trains on this machine" in hint
+
+
 def test_an_answer_that_only_looks_like_a_refusal_stays_unclear(paid: Paid) -> None:
     """A server whose errors have a form of their own may have created the job: a person decides."""
     body = {"detail": [{"type": "extra_forbidden", "loc": ["body", "metadata"], "msg": "Extra inputs"}]}
@@ -266,6 +278,16 @@ def test_a_servers_line_is_a_row_of_the_source(
     assert (error["file"], error["line"]) == ("qa12.jsonl", number)
     if index is not None:
         assert f"messages[{index if system else index - 1}] " in error["hint"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["too few examples: 8, at least 10 are needed", "The file has only rows: 3", "example.com is down"],
+)
+def test_a_number_of_examples_is_no_row(paid: Paid, words: str) -> None:
+    """A count is not taken for a line."""
+    refuse(paid, has("model"), openai(words))
+    assert paid.json("run", paid.config, "--yes", code=1)["error"]["file"] != "qa12.jsonl"
 
 
 def test_a_failed_job_names_the_row_too(paid: Paid) -> None:

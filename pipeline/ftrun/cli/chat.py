@@ -57,7 +57,7 @@ def command(
 
 @contextmanager
 def _telling_if_gone(session: Session, service: Service, tuned: str) -> Iterator[None]:
-    """Let the error of a tuned model that the server no longer has say so, with the way out."""
+    """Let the error of a tuned model that the server no longer has say so, with the next step."""
     from ftrun.paid.removed_models import missing_error
     from ftrun.runner import context_of
     from ftrun.targets import NotFoundError

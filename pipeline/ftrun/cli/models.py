@@ -139,14 +139,14 @@ def _languages(model: dict[str, Any]) -> str:
     if len(languages) > 3:
         shown = "ja, " if "ja" in languages else ""
         return f"{shown}{len(languages)} languages"
-    return ", ".join(languages) or "any"
+    return ", ".join(languages) or "-"
 
 
 def _state(model: dict[str, Any]) -> str:
     if not model["accepted"]:
         return f"terms not accepted (ftrun models --accept {model['name']})"
     if not model["download_mb"]:
-        return "built in"
+        return "built in; trains nothing, to rehearse a pipeline"
     return (
         "in the cache"
         if model["cached"]

@@ -171,7 +171,11 @@ def _print_next(session: Session) -> None:
     if report.exists():
         lines.insert(0, ("report", shown_path(report)))
     target = session.experiment.target.name
-    others = [other.name for other in session.experiment.targets if other.name != target]
+    others = [
+        other.name
+        for other in session.experiment.targets
+        if other.name != target and (other.provider, other.model) != ("local", "rehearsal")
+    ]
     lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:

@@ -36,6 +36,7 @@ def watch_of(context: Context, job_id: str, *, may_stop: bool = True) -> Watch:
         local=context.local,
         stop_rules=StopRules(when=experiment.train.stop_when) if ruled else StopRules(),
         max_wait=context.settings.max_wait,
+        resume=context.command("resume"),
         verify=verify,
     )
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ftrun.errors import FtrunError
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.targets import NotCreated
-from ftrun.targets.job_refusals import advice, is_file_busy
+from ftrun.targets.job_refusals import advice, elsewhere, is_file_busy
+from ftrun.targets.service import NOT_ALLOWED
 from ftrun.workflow.context import Context
 
 if TYPE_CHECKING:  # most runs need no row
@@ -23,8 +24,13 @@ if TYPE_CHECKING:  # most runs need no row
 
 # a line of an uploaded file: counted from 1, unless it is called an index
 LINE = re.compile(
-    r"\b(?:lines?|rows?|examples?|records?|samples?|entry|entries|items?|datapoints?|conversations?|line_number)"
+    r"\b(?:(?P<several>lines|rows|examples|records|samples|entries|items|datapoints|conversations)"
+    r"|line|row|example|record|sample|entry|item|datapoint|conversation|line_number)"
     r"[\"']?\s*(?:numbers?|nos?\.?|#|at)?\s*(?P<index>index)?\s*[:=#(\[]?\s*(?P<number>\d{1,9})\b",
+    re.IGNORECASE,
+)
+COUNTED = re.compile(  # `too few examples: 8` names a number of them, not one
+    r"too (?:few|many)|at least|minimum|not enough|insufficient|fewer than|more than|only|at most|maximum",
     re.IGNORECASE,
 )
 # a message of it: [1], .1 and lists of keys count from 0, `message 2` from 1
@@ -33,6 +39,7 @@ ORDINAL = re.compile(
     r"\bmessage\s+(?:number\s*|no\.?\s*|#\s*)?(?P<index>(?:at )?index\s*)?(?P<number>\d{1,6})\b",
     re.IGNORECASE,
 )
+WAITING = re.compile(r"\bfiles?\b|\bready\b|process|pending|in progress|later|wait", re.IGNORECASE)
 FILES_BUSY = "files_busy"  # the code of a refusal that passes once the server has processed the files
 KINDS = {"train": "training", "validation": "validation"}
 
@@ -49,17 +56,20 @@ class RowPlace:
 def refusal_error(context: Context, outcome: NotCreated) -> FtrunError:
     """Return the error for a job that the server refused to create."""
     error = outcome.as_error()
+    if outcome.code in NOT_ALLOWED:
+        error.problem.hint = f"{error.problem.hint} {elsewhere(context.experiment)}"
     if outcome.code not in ("refused", "not_found", "forbidden", "not_created"):
         return error
     row = row_of(context, outcome.reason)
     found = None if row is not None else advice(context.experiment, outcome.told or outcome.reason)
-    if _are_files_busy(context, outcome, known=row is not None or found is not None):
+    known = row is not None or (found is not None and found.key != ())
+    if _are_files_busy(context, outcome, known=known):
         return FtrunError("the server has not processed the files yet", code=FILES_BUSY)
     if row is not None:
         with_place(error, row, context)
     elif found is not None and outcome.code != "forbidden":
         problem = error.problem
-        problem.hint = f"Nothing was paid. {found.hint}"
+        problem.hint = found.hint
         for name, value in found.where(context.experiment).items():
             setattr(problem, name, value)
     return error
@@ -67,13 +77,13 @@ def refusal_error(context: Context, outcome: NotCreated) -> FtrunError:
 
 def _are_files_busy(context: Context, outcome: NotCreated, *, known: bool) -> bool:
     """Return whether the job was refused only because the server still works on its files: it says so or,
-    where it names nothing else, mentions a file whose status says so.
+    where it names nothing else, mentions files or waiting, and a file's status says so.
     """
     if outcome.code not in ("refused", "not_found"):
         return False
     if is_file_busy(outcome.told or outcome.reason):
         return True
-    if known or "file" not in outcome.reason.lower():
+    if known or not WAITING.search(outcome.reason):
         return False
     ids = [
         context.state.uploads[sha].file_id
@@ -101,7 +111,7 @@ def row_of(context: Context, text: str, split: str | None = None) -> RowPlace | 
     line or the prepared file isn't here. `split`: the file that it is about, where that is known.
     """
     found = LINE.search(text)
-    if found is None:
+    if found is None or (found["several"] and COUNTED.search(text)):
         return None
     from ftrun.data.pipeline.samples import chosen
 
@@ -168,7 +178,7 @@ def _put_in_front(context: Context, made: PreparedExample, first: Mapping[str, A
         return not any(role in SYSTEM_ROLES for role in own)
     try:
         return bool(Renderer(context.experiment).render_system() == first.get("content"))
-    except UserError:  # it needs a row: then it differs from row to row, and the row's own can't be told
+    except UserError:  # it needs a row: then it differs from row to row, and the row's own is unknown
         return True
 
 

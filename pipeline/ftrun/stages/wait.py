@@ -207,6 +207,8 @@ def _failure(context: Context, job: Job, stopped: str | None) -> FtrunError:
 
     told = job.error or _last_error(context, job)
     error, row = failure_of(job, told), row_of(context, told or "")
+    if row is None and job.error is not None and error.code == "job_data":
+        row = row_of(context, _last_error(context, job) or "")  # its events may say more than the job
     return error if row is None else with_place(error, row, context)
 
 

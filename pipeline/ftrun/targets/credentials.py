@@ -167,7 +167,7 @@ def key_from(variable: str, target: str, project: Path | None = None) -> str:
     Where it is not set, but a .env file here or in the `project` has it, the hint says how to load that.
     """
     value = os.environ.get(variable)
-    hint = f"export {variable}=…  (or use the embedded engine: --target local)"
+    hint = f"export {variable}=…  (or train without a key, on a target with `provider: local`)"
     if not value:
         hint = loading_hint(variable, project) or hint
         raise UsageError(

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from ftrun.experiment.model import Experiment
-from ftrun.experiment.places import place_of
+from ftrun.experiment.places import place_of, shown_path
 from ftrun.targets.refusals import UNSUPPORTED, refused
 
-LEFT_OUT = ("suffix", "seed", "metadata", "validation_file")  # keys that need not be sent
+LEFT_OUT = ("suffix", "seed", "metadata", "validation_file")  # keys that are optional in a request
 PROTOCOL = ("n_epochs", "batch_size", "learning_rate_multiplier", "beta")
-FIELDS = (*LEFT_OUT, "method", "hyperparameters", *PROTOCOL, "training_file", "model")
+FIELDS = (*LEFT_OUT, "method", "hyperparameters", *PROTOCOL)
 TRAINING_TYPES = "standard, globalStandard or developerTier"
 AZURE_HOSTS = ("azure.com", "azure.us", "azure.cn", "microsoft.com")
 SHORTEST_LIMIT = 18  # characters: the smallest limit of a suffix that services have
@@ -50,18 +51,27 @@ FILE_BUSY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 TOO_LONG = re.compile(
-    r"too long|too_long|max_?length|at most|exceed|longer than|maximum|up to|limit|above_max", re.IGNORECASE
+    r"too long|too_long|max_?length|\blength\b|at most|exceed|longer than|maximum|up to|limit|above_max"
+    r"|\bor (?:fewer|less)\b|between \d+ and \d+",
+    re.IGNORECASE,
 )
 LIMIT = re.compile(
     r"(?:at most|max(?:imum|[ _]?length)?\D{0,30}?|exceeds?\D{0,30}?|longer than|up to|limit\D{0,20}?"
-    r"|less than|fewer than)\D{0,3}(\d{1,3})\b|(\d{1,3})[- ]char",
+    r"|less than|fewer than|between \d+ and|\{\d+,)\D{0,3}(\d{1,3})\b"
+    r"|\b(\d{1,3})(?:[- ]char|(?: \w+)? or (?:fewer|less)\b)",
     re.IGNORECASE,
 )
-CHARACTERS = re.compile(r"pattern|characters?\b|alphanumeric|regex|regular expression|ascii", re.IGNORECASE)
-# words of refusals that name no parameter as such, in the order of what they mean
+CHARACTERS = re.compile(
+    r"pattern|characters?\b|alphanumeric|regex|regular expression|ascii|must match|invalid suffix",
+    re.IGNORECASE,
+)
+VALIDATION = re.compile(r"validation[ _-](?:files?|data)", re.IGNORECASE)
+# words of refusals that name no parameter as such
 UNKNOWN_FIELD = re.compile(
-    r"extra (?:inputs?|fields?|_forbidden)|extra_forbidden|additional ?propert|unrecogni[sz]ed|unknown"
-    r"|unexpected|cannot find field|no field|not permitted|not allowed",
+    r"extra (?:inputs?|fields?|_forbidden)|extra_forbidden|additional ?(?:property|properties)"
+    r"|unrecogni[sz]ed|not (?:an? )?(?:supported|valid|known|recogni[sz]ed)|unknown|unexpected"
+    r"|cannot find field|no field|not permitted|not allowed"
+    r"|不支持|未知|不明|サポートされ(?:て)?い?ま?せん|対応していません",
     re.IGNORECASE,
 )
 
@@ -76,6 +86,19 @@ class Advice:
     def where(self, experiment: Experiment) -> dict[str, Any]:
         """Return the key's place in the file; nothing for a refusal that is about no key."""
         return place_of(experiment, *self.key) if self.key else {}
+
+
+def elsewhere(experiment: Experiment) -> str:
+    """Return how to train the same data on this machine, with a target of the file or one to add."""
+    here = next(
+        (one for one in experiment.targets if one.provider == "local" and one.model != "rehearsal"), None
+    )
+    if here is not None:
+        return f"`--target {here.name}` trains on this machine, without an account."
+    return (
+        "To train on this machine, without an account: add `local: {provider: local, model: "
+        "smollm2-135m-instruct}` to `targets`, then use `--target local`."
+    )
 
 
 def is_file_busy(told: Any) -> bool:
@@ -148,16 +171,14 @@ def _about_model(experiment: Experiment, text: str) -> Advice | None:
                 key=("targets", target.name, "extra_body", "trainingType"),
             )
         return Advice(
-            hint=f"This server does not fine-tune {target.model}. `ftrun ls models {_file(experiment)} "
-            "--target "
-            f"{target.name}` lists its models: set another in `targets.{target.name}.model`.",
+            hint=f"This server does not fine-tune {target.model}. `{models_command(experiment)}` lists its "
+            f"models: set another in `targets.{target.name}.model`.",
             key=key,
         )
     if NO_MODEL.search(text):
         return Advice(
-            hint=f"The server has no model {target.model} for this key, or has shut it down. `ftrun ls "
-            "models "
-            f"{_file(experiment)} --target {target.name}` lists what it has: set another in "
+            hint=f"The server has no model {target.model} for this key, or has shut it down. "
+            f"`{models_command(experiment)}` lists what it has: set another in "
             f"`targets.{target.name}.model`.",
             key=key,
         )
@@ -197,9 +218,11 @@ def _about_parameter(experiment: Experiment, told: Any, text: str) -> Advice | N
     own = (*target.extra_body, *target.hyperparameters)
     name, unsupported = refused(told, [key for key in (*FIELDS, *own) if key not in unset])
     if name in ("method", "hyperparameters"):  # what is named inside of them is meant
-        inside = [one for one in PROTOCOL if re.search(rf"\b{one}\b", text)]
+        inside = [one for one in (*PROTOCOL, *own) if re.search(rf"\b{one}\b", text)]
         name = inside[0] if inside else name
     unsupported = unsupported or bool(UNKNOWN_FIELD.search(text) or UNSUPPORTED.search(text))
+    if name is None and unsupported and VALIDATION.search(text):
+        name = "validation_file"
     if name is None:
         return None
     if name in target.extra_body:
@@ -295,9 +318,7 @@ def _about_file(text: str) -> Advice | None:
     return None
 
 
-def _file(experiment: Experiment) -> str:
-    import shlex
-
-    from ftrun.experiment.places import shown_path
-
-    return shlex.quote(shown_path(experiment.file))
+def models_command(experiment: Experiment) -> str:
+    """Return the command that lists the models of the experiment's target."""
+    words = ("ftrun", "ls", "models", shown_path(experiment.file), "--target", experiment.target.name)
+    return shlex.join(words)

@@ -14,6 +14,7 @@ from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.targets.errors import get_or_none
+from ftrun.targets.job_refusals import elsewhere, models_command
 from ftrun.targets.matching import is_snapshot
 from ftrun.targets.service import RemoteModel, Service
 
@@ -68,10 +69,11 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
     if not found:
         return [f"whether {experiment.target.name} has {model} is unknown: it lists no models"]
     near = difflib.get_close_matches(model, found, n=3)
+    listing = f"`{models_command(experiment)}` lists what it has."
     raise _model_problem(
         experiment,
         f"the server has no model {model!r}",
-        hint=(f"Did you mean {', '.join(near)}? " if near else "") + "`ftrun ls models` lists what it has.",
+        hint=f"Did you mean {', '.join(near)}? {listing}" if near else listing,
     )
 
 
@@ -113,8 +115,8 @@ def _model_problem(
     key = ("targets", experiment.target.name, "model")
     if experiment.train.continue_from is not None:
         key = ("train", "continue_from")  # type: ignore[assignment]
-    elsewhere = "Choose another model, or train elsewhere: --target local."
-    return _problem(experiment, key, message, hint=hint or elsewhere, code=code)
+    other = f"Choose another model, or train elsewhere. {elsewhere(experiment)}"
+    return _problem(experiment, key, message, hint=hint or other, code=code)
 
 
 def _problem(

@@ -24,7 +24,6 @@ SERVER_GONE = 6 * 3600.0  # seconds that a server may be out of reach: a night w
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a server that asks for more is left until later
 SHARE = 100  # a look that took 14 ms of processor time is followed by at least 1.4 s of rest
 LONGEST_FOR_COST = 10.0  # seconds of such a rest
-RESUME = "`ftrun resume` with this experiment resumes it"
 AGAIN = "Run the same command to resume waiting."
 QUIET = 600.0  # seconds between two notes that a server is still unreachable
 
@@ -73,6 +72,7 @@ class Watch:
     local: bool = False
     stop_rules: StopRules = field(default_factory=StopRules)
     max_wait: float | None = None
+    resume: str = "ftrun resume CONFIG"  # the command that resumes a paused job
     verify: Callable[[Job], None] = lambda job: None
     on_status: Callable[[Job], None] = lambda job: None
     on_look: Callable[[Job, float], None] = lambda job, seconds: None
@@ -146,7 +146,7 @@ class Watch:
         if changed:
             self.on_status(job)
             if job.status == "paused":
-                self.emit("note", text=f"job {job.id} is paused; {RESUME}")
+                self.emit("note", text=f"job {job.id} is paused; `{self.resume}` resumes it")
         self.emit("waiting", job_id=job.id, status=job.status, estimated_finish=job.estimated_finish)
         return changed or bool(fresh)
 
@@ -191,7 +191,7 @@ class Watch:
         if self.max_wait is not None:
             rest = min(rest, self.max_wait - waited)
             if rest <= 0:
-                hint = RESUME if self._status == "paused" else None
+                hint = f"`{self.resume}` resumes it." if self._status == "paused" else None
                 status = self._status or "unknown"
                 raise PendingError(
                     f"Job {self.job_id} keeps running (status: {status}).", code="pending", hint=hint or AGAIN

@@ -16,7 +16,8 @@ from ftrun.targets.api.unreachable import AGAIN, network_trouble, origin
 from ftrun.targets.errors import NotFoundError, ServiceError, is_api_error
 from ftrun.targets.service import NotCreated, Unclear
 
-REFUSED = (400, 401, 402, 403, 404, 405, 413, 415, 422)
+REFUSED = (400, 401, 403, 404, 413, 422)
+NOTHING_MADE = (402, 405, 415)  # no credit, no such call, another kind of request
 LOGIN_WANTED = 511  # from a network in front of the server
 FOREIGN = ("refused", "forbidden")  # what a proxy in between also answers, in its own words
 PASSING = (408, 409, 425, 429)  # 4xx after which the same call may succeed later
@@ -41,9 +42,10 @@ QUEUE = re.compile(
 )
 HINTS = {
     "not_eligible": "This account may no longer create fine-tuning jobs (OpenAI is closing its service): "
-    "waiting, or another key of the account, does not help. Train the same file elsewhere: `--target local` "
-    "on this machine, or a target with another provider or base_url (docs/targets.md); models tuned "
-    "earlier answer until their shutdown date.",
+    "waiting, or another key of the account, does not help. Train the same file on this machine, or "
+    "on a target with another provider or base_url (docs/targets.md); models tuned earlier answer until "
+    "their "
+    "shutdown date.",
     "quota": "The account has no credit left or has reached its spending limit; waiting does not help. "
     "Nothing was created.",
     "wrong_key": "The server does not accept the key. Check the variable that the target's api_key_env "
@@ -62,7 +64,7 @@ HINTS = {
     "foreign": "The answer is not an error of the API: it may come from a proxy or a gateway. Check the "
     "target's address, and what is between this machine and the server.",
     "queue_full": "This is not an error: your account has as many running jobs as it may have. Run the same "
-    "command again when one has ended (`ftrun ls jobs`).",
+    "command again when one has ended (`ftrun ls jobs CONFIG`).",
 }
 
 
@@ -70,10 +72,9 @@ JOB_HINTS = {
     400: "Nothing was paid. The server would refuse the same request again: change what its message names in "
     "the experiment file. What a server does not take can be left out with `capabilities` of the target "
     "(docs/targets.md).",
-    403: "Nothing was paid. This key or account may not create fine-tuning jobs here. Check the role of "
-    "the key "
-    "and its project at the provider, whether fine-tuning is enabled for the account, the region, and "
-    "`organization` and `project` of the target; or train elsewhere: `--target local` needs no account.",
+    403: "Nothing was paid. This key or account may not create fine-tuning jobs here. Check the role of the "
+    "key and its project at the provider, whether fine-tuning is enabled for the account, the region, and "
+    "`organization` and `project` of the target.",
     404: "Nothing was paid. Is base_url correct, with its /v1? If so, this server has no fine-tuning "
     "jobs, or "
     "does not have the model or file that the message names.",
@@ -95,7 +96,7 @@ def outcome_of(error: Exception) -> NotCreated | Unclear:
         reason = describe(error)
         if not in_api_form(error):
             return Unclear(reason=f"{reason}; this is not an error of the API, it may come from a proxy")
-        if error.status_code in (*REFUSED, 429):
+        if error.status_code in (*REFUSED, *NOTHING_MADE, 429):
             return NotCreated(
                 reason=reason,
                 hint=_job_hint(error),
