@@ -27,6 +27,7 @@ from ftrun.experiment.model import (
     StopWhen,
     TemplateTree,
     Train,
+    UploadNames,
 )
 from ftrun.experiment.nodes import KeyPath, one_spelling
 from ftrun.experiment.target import seconds, target_of
@@ -60,6 +61,7 @@ def build(document: Document, target: str | None) -> Experiment:
         budget=_budget(data.get("budget") or {}),
         evaluation=_evaluation(data.get("eval", {})),
         notify=Notify(**data.get("notify") or {}),
+        upload=UploadNames(**data.get("upload") or {}),
         places=document.places,
     )
 

@@ -175,6 +175,13 @@ class StopWhen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadNames:
+    """How uploaded files are called: `name` begins their names instead of the experiment's."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """How to announce the end of a run. `webhook_env` names a variable that holds an address."""
 
@@ -257,4 +264,5 @@ class Experiment:
     state: str | None
     evaluation: Evaluation
     notify: Notify
+    upload: UploadNames = UploadNames()
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]
