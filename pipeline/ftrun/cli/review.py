@@ -133,9 +133,9 @@ def _print(session: Session, review: ReviewFile, entries: Sequence[ReviewEntry],
     print(", ".join(f"{number} {status}" for status, number in found.items()))
     if listed and found["pending"]:
         here = f"{program()} review {shlex.quote(shown_path(session.experiment.file))}"
-        print("In the list: = stays as it is, - was before, + is proposed.")
-        print(f"To decide, and to write what is empty, in the browser: {here}")
-        print(f"To decide here: {here} --approve ID --reject ID")
+        print("In the list: = stays as it is, - was before, + is proposed.", file=sys.stderr)
+        print(f"To decide, and to write what is empty, in the browser: {here}", file=sys.stderr)
+        print(f"To decide here: {here} --approve ID --reject ID", file=sys.stderr)
     if not found["approved"]:
         return
     facts = _facts(session, review)
