@@ -1,6 +1,6 @@
 """How to install packages into the environment that runs ftrun: a command that works where it is printed.
 
-ftrun itself need not be on a package index: an extra is printed as the packages that it stands for.
+ftrun itself may be on no package index, so an extra is printed as the packages that it stands for.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,9 @@ CONFIG = "configs/toy.yaml"
         ("run configs/toy.yaml --taget local", "`--target`"),
         ("check configs/toy.yaml --jsn", "`--json`"),
         ("--vresion", "`--version`"),
+        ("run configs/toy.yaml --until evalute", "Did you mean evaluate?"),
+        ("ls file", "Did you mean files?"),
+        ("data configs/toy.yaml --split vaidation", "Did you mean validation?"),
         ("run", "ftrun run configs/toy.yaml"),
         ("check --json", "ftrun check configs/toy.yaml"),
         ("toy", "`ftrun configs/toy.yaml`"),
@@ -45,6 +49,9 @@ CONFIG = "configs/toy.yaml"
         ("configs/toy.yml", "configs/toy.yaml?"),
         ("configs/toy", "configs/toy.yaml?"),
         ("toy.yaml", "configs/toy.yaml?"),
+        ("toi.yaml", "configs/toy.yaml?"),
+        ("status toy", "configs/toy.yaml?"),
+        ("plan configs/tooy", "configs/toy.yaml?"),
         ("config/toy.yaml", "configs/toy.yaml?"),
         ("check configs/configs/toy.yaml", "configs/configs does not exist"),
         ("check configs/Toy.yaml", "configs/toy.yaml?"),
@@ -100,6 +107,15 @@ def test_leaving_a_job_to_itself_is_not_an_error(ftrun: Ftrun, monkeypatch: pyte
     some = ftrun(*continues.split(), "--max-wait", "0.01s", env=slow)
     assert some.returncode == 75 and "ERROR" not in some.stderr, some.stderr
     assert ftrun(*continues.split()).returncode == 0
+
+
+def test_a_job_that_has_ended_is_not_said_to_run(ftrun: Ftrun) -> None:
+    """--detach with a job that was found again, and is over, says so."""
+    assert ftrun(CONFIG).returncode == 0
+    shutil.rmtree(ftrun.folder / "runs")
+    left = ftrun("run", CONFIG, "--detach")
+    assert left.returncode == 75
+    assert "has ended (succeeded)" in left.stderr and "keeps running" not in left.stderr, left.stderr
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"])

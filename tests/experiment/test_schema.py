@@ -67,6 +67,7 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     ("prompt", model.Prompt, {}, {"dependencies"}),
     ("messageTemplate", model.MessageTemplate, {}, set()),
     ("train", model.Train, {}, set()),
+    ("uploadNames", model.UploadNames, {}, set()),
     ("evaluation", model.Evaluation, {}, set()),
     ("evalPrompt", model.EvalPrompt, {}, {"own_system"}),
 ]  # fmt: skip

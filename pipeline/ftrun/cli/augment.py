@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -165,4 +166,4 @@ def _print(session: Session, document: Mapping[str, Any]) -> None:
     print(f"{shown_path(Path(document['review_file']))}: {document['pending']} pending, ", end="")
     print(f"{document['approved']} approved, {document['rejected']} rejected")
     if document["pending"]:
-        print(f"next: {program()} review {shown_path(session.experiment.file)}")
+        print(f"next: {program()} review {shlex.quote(shown_path(session.experiment.file))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -75,11 +76,8 @@ def command(
         else:
             _show(experiment, _chosen(experiment, folder, result, split, row, show or USUAL), as_json)
     if result.errors and not as_json:
-        number = len(result.errors)
-        click.echo(
-            f"{number} error{'' if number == 1 else 's'} elsewhere: {program()} check {shown_path(config)}",
-            err=True,
-        )
+        number, again = len(result.errors), f"{program()} check {shlex.quote(shown_path(config))}"
+        click.echo(f"{number} error{'' if number == 1 else 's'} elsewhere: {again}", err=True)
     return 0
 
 

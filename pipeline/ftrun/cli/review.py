@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftrun.cli.command_lines import program
 from ftrun.cli.options import experiment_options
 from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
@@ -129,6 +131,11 @@ def _print(session: Session, review: ReviewFile, entries: Sequence[ReviewEntry],
             _print_entry(entry)
     found = counts(entries)
     print(", ".join(f"{number} {status}" for status, number in found.items()))
+    if listed and found["pending"]:
+        here = f"{program()} review {shlex.quote(shown_path(session.experiment.file))}"
+        print("In the list: = stays as it is, - was before, + is proposed.", file=sys.stderr)
+        print(f"To decide, and to write what is empty, in the browser: {here}", file=sys.stderr)
+        print(f"To decide here: {here} --approve ID --reject ID", file=sys.stderr)
     if not found["approved"]:
         return
     facts = _facts(session, review)

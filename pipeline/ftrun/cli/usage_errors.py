@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -32,6 +34,7 @@ OTHER_WORDS = {
     "talk": "chat",
     "ask": "chat",
 }
+WRONG_CHOICE = re.compile(r"'([^']*)' is not one of")
 MOST = 3  # experiments that are proposed
 
 
@@ -56,7 +59,16 @@ def explained(error: click.UsageError) -> UsageError:
         isinstance(error, click.MissingParameter) and context and error.param and error.param.name == "config"
     ):
         hint = _config_hint(context) or hint
+    elif isinstance(error, click.BadParameter) and error.param and isinstance(error.param.type, click.Choice):
+        hint = _choice_hint(message, error.param.type.choices) or hint
     return UsageError(message, code="usage", hint=hint)
+
+
+def _choice_hint(message: str, choices: Sequence[object]) -> str | None:
+    """Return the nearest of the values that the option takes; click only quotes the wrong one."""
+    wrong = WRONG_CHOICE.search(message)
+    near = difflib.get_close_matches(wrong[1], map(str, choices), n=1, cutoff=0.6) if wrong else []
+    return f"Did you mean {near[0]}?" if near else None
 
 
 def _command_hint(name: str, context: click.Context) -> str:

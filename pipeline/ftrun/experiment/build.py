@@ -28,6 +28,7 @@ from ftrun.experiment.model import (
     StopWhen,
     TemplateTree,
     Train,
+    UploadNames,
 )
 from ftrun.experiment.nodes import KeyPath, one_spelling
 from ftrun.experiment.target import seconds, target_of
@@ -62,6 +63,7 @@ def build(document: Document, target: str | None) -> Experiment:
         evaluation=_evaluation(data.get("eval", {})),
         notify=Notify(**data.get("notify") or {}),
         report=Report(**data.get("report") or {}),
+        upload=UploadNames(**data.get("upload") or {}),
         places=document.places,
     )
 

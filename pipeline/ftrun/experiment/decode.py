@@ -115,11 +115,19 @@ def _near(path: Path) -> str | None:
         if meant is not None and meant.is_file():
             return f"Did you mean {shown_path(meant)}?"
         return f"The folder {shown_path(folder)} does not exist either."
-    names = [entry.name for entry in folder.iterdir() if entry.suffix in OWN_ENDINGS]
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
-    for other in (folder / f"{path.name}.yaml", folder / "configs" / path.name, folder.parent / path.name):
-        if not near and other.is_file():
-            return f"Did you mean {shown_path(other)}?"
-    if near:
-        return f"Did you mean {shown_path(folder / near[0])}?"
-    return f"The folder has: {', '.join(sorted(names)[:10])}." if names else None
+    endings = (".j2",) if path.suffix == ".j2" else (".yaml", ".yml")
+    for place in (folder, folder / "configs", folder.parent):  # the nearest name, with or without extension
+        files = _files_in(place, endings)
+        known = {one.stem: one for one in files} | {one.name: one for one in files}
+        near = difflib.get_close_matches(path.name, known, n=1, cutoff=0.7)
+        if near:
+            return f"Did you mean {shown_path(known[near[0]])}?"
+    names = sorted(one.name for one in _files_in(folder, OWN_ENDINGS))
+    return f"The folder has: {', '.join(names[:10])}." if names else None
+
+
+def _files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if entry.suffix in endings]
+    except OSError:  # it is not there, or may not be read
+        return []

@@ -182,6 +182,13 @@ class StopWhen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UploadNames:
+    """How uploaded files are called: `name` begins their names instead of the experiment's."""
+
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """How to announce the end of a run. `webhook_env` names a variable that holds an address."""
 
@@ -273,4 +280,5 @@ class Experiment:
     evaluation: Evaluation
     notify: Notify
     report: Report = Report()
+    upload: UploadNames = UploadNames()
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]

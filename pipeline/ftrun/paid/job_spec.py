@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def starting_model(context: Context) -> str | None:
         raise _problem(
             context,
             f"{shown_path(other)} has no finished model on target {context.experiment.target.name!r} yet",
-            hint=f"First: ftrun run {shown_path(other)} --target {context.experiment.target.name}",
+            hint=f"First: ftrun run {shlex.quote(shown_path(other))} "
+            f"--target {context.experiment.target.name}",
         )
     if not same_account(found.identity, context.state.identity):
         raise _problem(context, f"the model of {shown_path(other)} is in another account or store")

@@ -35,13 +35,13 @@ class LocalFile:
 
 def local_file(context: Context, role: str) -> LocalFile:
     """Return the prepared file of that role (train, validation), with its content-addressed name at the
-    target: hiroyuki-train-<sha>.jsonl.
+    target: hiroyuki-train-<sha>.jsonl, or with another beginning (`upload.name`).
     """
     file = context.result("prepare")["files"][role]
     sha = str(file["sha256"])
     return LocalFile(
         path=context.path(role),
-        name=f"{context.experiment.name}-{role}-{sha[:16]}.jsonl",
+        name=f"{context.experiment.upload.name or context.experiment.name}-{role}-{sha[:16]}.jsonl",
         sha=sha,
         size=int(file["bytes"]),
     )

@@ -127,7 +127,7 @@ def no_model(session: Session) -> UsageError:
     return UsageError(
         f"{experiment.name} on {experiment.target.name} has no trained model yet",
         code="no_model",
-        hint=f"ftrun run {experiment.file} --target {experiment.target.name}",
+        hint=f"ftrun run {shlex.quote(shown_path(experiment.file))} --target {experiment.target.name}",
     )
 
 

@@ -60,10 +60,13 @@ class WaitStage(Stage):
         """Leave a job that has not ended to itself."""
         if self.decide(context, None).action == "skip":
             return
-        job = context.state.jobs[spec_key(context)].job_id
+        record = context.state.jobs[spec_key(context)]
         look, wait = context.command("status"), context.command("run")
+        message = f"Job {record.job_id} keeps running."
+        if record.ended:  # one that was adopted
+            message = f"Job {record.job_id} has ended ({record.status}); nothing was fetched of it yet."
         raise PendingError(
-            f"Job {job} keeps running.",
+            message,
             code="pending",
             hint=f"To look at it: `{look}`. To wait for it and evaluate the model: `{wait}`.",
         )

@@ -148,9 +148,9 @@ def _repeats(experiment: Experiment, gathered: Gathered, place: tuple[str, int])
         return _problem(message, "`data.dedupe: off` keeps repeated rows.", **rule)
     if experiment.data.dedupe == "near":
         gathered.find_duplicates(drop=True)
-        earlier = _near(gathered, place)
-        if earlier is not None:
-            message = f"no example came from {row}: it nearly repeats {earlier}, which is used"
+        near = _near(gathered, place)
+        if near is not None:
+            message = f"no example came from {row}: it nearly repeats {near}, which is used"
             return _problem(message, "`data.dedupe: exact` leaves out only rows that are the same.", **rule)
     if _index(gathered, place) in gathered.marks:
         message = f"no example came from {row}: it rewords a row that is held out, was changed or is gone"
