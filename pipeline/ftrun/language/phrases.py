@@ -21,11 +21,14 @@ _MARK = re.compile(r"^([^\w\s`'\"“(\[{<$@/.,;:-]|[-*#>]+)(\s+)(.+)$", re.DOTAL
 _PLACE = re.compile(r"^(\S.*?:\d+(?::\d+)?)(: )(.+)$", re.DOTALL)
 _NUMBER = re.compile(r"^([A-Za-z][a-z ]*[a-z]) ([\d.,%–]+)$")
 _CODE = re.compile(r"^(.+\S) (\[[a-z_]+\])$", re.DOTALL)
-_FOLLOWS = re.compile(r"(?=, |; | \(|: )")
+_KEY = re.compile(r"^([a-z][\w.\[\]-]*)(: )(.+)$", re.DOTALL)
+_REST = re.compile(r"^(.+\S) \(((?:in|at|for) [^()]+|[a-z][^()]+)\)$", re.DOTALL)
+_FOLLOWS = re.compile(r"(?=, |; | \(|: |\. )")
 _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
 _CELLS = re.compile(r"( {2,}|\t)")
 _SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
+RAW = ("rstrip",)  # placeholders for the schema's descriptions, which are English
 NUMBERS = ("n", "number", "rows", "len", "count", "passed", "judged")  # placeholders that stand for numbers
 LONG = 24  # characters: a template with more of its own may begin with any value
 
@@ -93,7 +96,9 @@ class Phrases:
             return None
         template, values = found
         shown = [
-            value if template.is_quoted(index) else self._value(value, depth + 1)
+            value
+            if template.names[index] in RAW or template.is_quoted(index)
+            else self._value(value, depth + 1)
             for index, value in enumerate(values)
         ]
         return template.filled(shown)
@@ -112,7 +117,12 @@ class Phrases:
     def _value(self, value: str, depth: int) -> str:
         """Return the value of a placeholder: a message, a word, a number with its noun, or a name."""
         start, core, end = _spaces(value)
-        if not core or core[0] in QUOTES or depth > DEEPEST or _WIDE.search(core[:1]):
+        if (
+            not core
+            or (core[0] in QUOTES and core[-1] in QUOTES)
+            or depth > DEEPEST
+            or _WIDE.search(core[:1])
+        ):
             return value
         done = self._word(core) or self._part(core, depth)
         if done is None:
@@ -158,7 +168,11 @@ class Phrases:
         if code:
             inner = self._part(code[1], depth + 1)
             return None if inner is None else f"{inner} {code[2]}"
-        for pattern in (_MARK, _PLACE):
+        rest = _REST.match(text)
+        first = self._part(rest[1], depth + 1) if rest else None
+        if rest and first is not None:
+            return f"{first}（{self._value(rest[2], depth + 1)}）"
+        for pattern in (_MARK, _PLACE, _KEY):
             found = pattern.match(text)
             inner = self._part(found[3], depth + 1) if found else None
             if found and inner is not None:
@@ -188,7 +202,7 @@ class Phrases:
         while index < len(parts):
             for end in range(len(parts), index, -1):
                 run = " ".join(parts[index:end])
-                shown = self._message(run, depth) if end - index < len(parts) else None
+                shown = self._sentence(run, depth) if end - index < len(parts) else None
                 if shown is None and end == index + 1:
                     shown = self._part(run, depth + 1)
                 if shown is not None:
@@ -197,6 +211,14 @@ class Phrases:
             done.append(run if shown is None else shown)
             index = end
         return _joined(done) if changed else None
+
+    def _sentence(self, text: str, depth: int) -> str | None:
+        """Translate sentences; a message without a full stop may have got one here."""
+        done = self._message(text, depth)
+        if done is None and text.endswith("."):
+            done = self._message(text[:-1], depth)
+            return None if done is None else f"{done}。"
+        return done
 
     def _followed(self, text: str, depth: int) -> str | None:
         """Translate text and a message behind it that begins with a comma, a semicolon or a bracket."""
@@ -210,7 +232,9 @@ class Phrases:
         return None
 
     def _continued(self, text: str, depth: int) -> str | None:
-        found = self._templates.match(text, lambda one, _values: one.literals[0][:1] in (",", ";", "(", ":"))
+        found = self._templates.match(
+            text, lambda one, _values: one.literals[0][:1] in (",", ";", "(", ":", ".")
+        )
         return None if found is None else self._message(text, depth + 1)
 
     def _separated(self, text: str, depth: int) -> str | None:
@@ -254,7 +278,7 @@ def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: b
         return False
     if not begun and template.weight < LONG and ": " in values[0]:
         return False
-    if depth == 0 and not begun and template.weight < SURE:
+    if depth == 0 and not begun and template.weight < SURE and any(" " in value for value in values):
         return False
     return not template.is_weak or _is_sure_if_weak(template, values, depth)
 
@@ -263,7 +287,9 @@ def _is_sure_if_weak(template: Template, values: list[str], depth: int) -> bool:
     """Return the same of a template with one word: its values then are short, or a number is where one must be."""
     if any("  " in value or value != value.strip() for value in values):
         return False
-    numbers = [value[:1].isdigit() for name, value in zip(template.names, values, strict=True) if name in NUMBERS]
+    numbers = [
+        value[:1].isdigit() for name, value in zip(template.names, values, strict=True) if name in NUMBERS
+    ]
     if numbers and not all(numbers):
         return False
     if (depth > 0 and template.literals[0].rstrip()[-1:] in (*QUOTES, ":")) or (

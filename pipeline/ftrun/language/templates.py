@@ -112,7 +112,8 @@ class Template:
     def is_quoted(self, index: int) -> bool:
         """Return whether the placeholder stands between quotes or inside a word: its value is a name then."""
         before, after = self.literals[index][-1:], self.literals[index + 1][:1]
-        return (before in QUOTES and before != "") or (before + after).replace(" ", "")[:1] in tuple("/.[#@")
+        joined = after in tuple("/[@#") or (after == "." and self.literals[index + 1][1:2].isalnum())
+        return (before != "" and before in QUOTES + "/.[#@") or joined
 
     def filled(self, values: list[str]) -> str:
         """Return the translation with these values."""
