@@ -124,7 +124,7 @@ def test_the_report_follows_the_data(project: Path) -> None:
 
 
 def test_lines_of_japanese_are_broken_by_width() -> None:
-    """A line has at most as many columns as there are, no word is divided, and none begins with a full stop."""
+    """Lines fit, no word is divided, and none begins with a full stop."""
     text = "データファイルから configs/experiment.yaml という新しい実験を書きます。" * 3
     lines = wrapped(text, 40)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")

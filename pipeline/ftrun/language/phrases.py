@@ -21,6 +21,7 @@ _MARK = re.compile(r"^([^\w\s`'\"“(\[{<$@/.,;:-]|[-*#>]+)(\s+)(.+)$", re.DOTAL
 _PLACE = re.compile(r"^(\S.*?:\d+(?::\d+)?)(: )(.+)$", re.DOTALL)
 _NUMBER = re.compile(r"^([A-Za-z][a-z ]*[a-z]) ([\d.,%–]+)$")
 _CODE = re.compile(r"^(.+\S) (\[[a-z_]+\])$", re.DOTALL)
+_DESCRIBED = re.compile(r"^(.+)\. Expected: (.+)\.$", re.DOTALL)
 _KEY = re.compile(r"^([a-z][\w.\[\]-]*)(: )(.+)$", re.DOTALL)
 _REST = re.compile(r"^(.+\S) \(((?:in|at|for) [^()]+|[a-z][^()]+)\)$", re.DOTALL)
 _FOLLOWS = re.compile(r"(?=, |; | \(|: |\. )")
@@ -28,7 +29,20 @@ _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
 _CELLS = re.compile(r"( {2,}|\t)")
 _SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
-RAW = ("rstrip",)  # placeholders for the schema's descriptions, which are English
+# placeholders for names of columns, models, keys and the like, which are no words of ours
+NAMES = (
+    "name",
+    "names",
+    "column",
+    "columns",
+    "known",
+    "map",
+    "model",
+    "target",
+    "experiment",
+    "candidate",
+    "key",
+)
 NUMBERS = ("n", "number", "rows", "len", "count", "passed", "judged")  # placeholders that stand for numbers
 LONG = 24  # characters: a template with more of its own may begin with any value
 
@@ -97,7 +111,7 @@ class Phrases:
         template, values = found
         shown = [
             value
-            if template.names[index] in RAW or template.is_quoted(index)
+            if template.is_quoted(index) or _is_name(template.names[index], value)
             else self._value(value, depth + 1)
             for index, value in enumerate(values)
         ]
@@ -138,15 +152,19 @@ class Phrases:
         """Return text in this language as far as it is known; None if nothing of it is."""
         if depth > DEEPEST or not text:
             return None
+        described = _DESCRIBED.match(text)
+        if described:  # by the schema, in English
+            inner = self._part(described[1], depth + 1)
+            return None if inner is None else f"{inner}（{described[2]}）"
         done = self._message(text, depth, only_begun=True)
         if done is not None:
             return done
         for split in (
             self._framed,
             self._message,
+            self._followed,
             self._cells,
             self._sentences,
-            self._followed,
             self._separated,
             self._glued,
         ):
@@ -245,7 +263,8 @@ class Phrases:
             shown = _each(parts, lambda part: self._word(part) or self._part(part, depth + 1))
             if shown is None and separator == " and " and depth > 0 and not any(" " in one for one in parts):
                 shown = parts  # a list of names
-            if shown is not None:
+            names = separator == ", " and not any(" " in one for one in parts)
+            if shown is not None and not (names and set(shown) & set(parts)):
                 return self._between(separator, all_known=not set(shown) & set(parts)).join(shown)
         return None
 
@@ -271,6 +290,11 @@ class Phrases:
         return None
 
 
+def _is_name(placeholder: str, value: str) -> bool:
+    """Return whether a value is a name, or a list of names, that somebody else has given."""
+    return placeholder.rstrip("_0123456789") in NAMES and " " not in value.replace(", ", "")
+
+
 def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: bool) -> bool:
     """Return whether a text is really of this template, and not somebody's sentence or a longer line."""
     begun = bool(template.literals[0].strip())
@@ -284,7 +308,7 @@ def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: b
 
 
 def _is_sure_if_weak(template: Template, values: list[str], depth: int) -> bool:
-    """Return the same of a template with one word: its values then are short, or a number is where one must be."""
+    """Return the same of a template with one word: its values are short, or numbers where they must be."""
     if any("  " in value or value != value.strip() for value in values):
         return False
     numbers = [

@@ -9,7 +9,7 @@ from functools import cached_property
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _PART = re.compile(r"(\{\{|\}\}|\{\w+\})")
 _WORDS = re.compile(r"\w+")
-_FURTHER = re.compile(r"; | \(|, | for ")  # begins what may follow a value directly
+_FURTHER = re.compile(r"; | \(|, | for | (?=[\"'\[{“])")  # begins what may follow a value directly
 _LETTERS = re.compile(r"[A-Za-z]{2,}|\ba\b")
 QUOTES = "`'\"“”‘’「」『』"
 
