@@ -29,7 +29,7 @@ _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
 _CELLS = re.compile(r"( {2,}|\t)")
 _SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
-# placeholders for names of columns, models, keys and the like, which are no words of ours
+# placeholders for names of columns, models, keys and the like, which others have given
 NAMES = (
     "name",
     "names",
