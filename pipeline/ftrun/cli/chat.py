@@ -12,6 +12,7 @@ import click
 from ftrun.cli.options import experiment_options
 from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
+from ftrun.language import verbatim
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -100,7 +101,7 @@ class Talk:
             label = f"{name}> " if len(self.models) > 1 else ""
             print(label, end="", flush=True)
             for piece in self._pieces(name, text):
-                print(visible(piece, keep_newlines=True), end="", flush=True)
+                print(verbatim(visible(piece, keep_newlines=True)), end="", flush=True)
             print()
 
     def _pieces(self, name: str, text: str) -> Iterator[str]:
