@@ -9,7 +9,8 @@ from ftrun.language.catalogue import WORD, catalogue, entries
 from ftrun.language.templates import PLACEHOLDER, QUOTES, Template, Templates, is_recognizable, unescaped
 from ftrun.text import display_width
 
-LONGEST = 8_000  # characters: what is longer is data
+LONGEST = 20_000  # characters: what is longer is data
+JSON = ("{", '"', "[{", '["')  # begins JSON
 DEEPEST = 6  # messages in messages
 SURE = 10  # characters: a whole line with less text of our own may be somebody's sentence
 _WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -71,7 +72,7 @@ class Phrases:
 
     def shown(self, text: str) -> str:
         """Return printed text in this language: whole, or line by line."""
-        if len(text) > LONGEST or not text.strip() or text.lstrip()[0] in '{["':
+        if len(text) > LONGEST or not text.strip() or text.lstrip().startswith(JSON):
             return text
         start, core, end = _spaces(text)
         whole = self._message(core, 0, only_begun=True)
@@ -111,7 +112,7 @@ class Phrases:
         template, values = found
         shown = [
             value
-            if template.is_quoted(index) or _is_name(template.names[index], value)
+            if template.is_quoted(index, value) or _is_name(template.names[index], value)
             else self._value(value, depth + 1)
             for index, value in enumerate(values)
         ]
@@ -312,12 +313,14 @@ def _is_sure_if_weak(template: Template, values: list[str], depth: int) -> bool:
     if any("  " in value or value != value.strip() for value in values):
         return False
     numbers = [
-        value[:1].isdigit() for name, value in zip(template.names, values, strict=True) if name in NUMBERS
+        value[:1].isdigit() and not (name == "n" and " " in value)
+        for name, value in zip(template.names, values, strict=True)
+        if name in NUMBERS
     ]
     if numbers and not all(numbers):
         return False
     if (depth > 0 and template.literals[0].rstrip()[-1:] in (*QUOTES, ":")) or (
-        numbers and template.weight >= SURE
+        numbers and (depth > 0 or template.weight >= SURE)
     ):
         return True
     most = 1 if depth > 0 and template.literals[0].strip() else 0

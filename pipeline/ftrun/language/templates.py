@@ -109,9 +109,11 @@ class Template:
                 values[index], values[index + 1] = values[index + 1][:place], values[index + 1][place:]
         return values
 
-    def is_quoted(self, index: int) -> bool:
+    def is_quoted(self, index: int, value: str) -> bool:
         """Return whether the placeholder stands between quotes or inside a word: its value is a name then."""
         before, after = self.literals[index][-1:], self.literals[index + 1][:1]
+        if value.startswith(" "):
+            return False
         joined = after in tuple("/[@#") or (after == "." and self.literals[index + 1][1:2].isalnum())
         return (before != "" and before in QUOTES + "/.[#@") or joined
 
