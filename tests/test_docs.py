@@ -120,6 +120,25 @@ def test_the_commands_of_the_readme_work(tmp_path: Path) -> None:
         assert message in done.stderr, (words, done.stderr)
 
 
+def test_the_japanese_guide_works(tmp_path: Path) -> None:
+    """Its commands lead from its CSV to a judged model, with its questions, in a project of its own."""
+    guide = "docs/ja/README.md"
+    (tmp_path / "docs" / "ja").mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "ja" / "faq.csv", tmp_path / "docs" / "ja")
+    ftrun, config = Ftrun(tmp_path), tmp_path / "configs" / "faq.yaml"
+    questions = next(text for language, text in blocks(guide) if language == "yaml")
+    shown = list(commands_shown(guide))
+    for words in shown:
+        if words == "check configs/faq.yaml":
+            draft = config.read_text(encoding="utf-8").partition("\neval:")[0]
+            config.write_text(f"{draft}\n{questions}", encoding="utf-8")
+        rehearsal = words == "configs/faq.yaml" or words.startswith(("chat", "history"))
+        done = ftrun(*shlex.split(f"{words} {REHEARSE}" if rehearsal else words), env={"FTRUN_LANG": "ja"})
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+    assert len(shown) >= 7 and "みなと書店" in config.read_text(encoding="utf-8")
+    assert (tmp_path / "runs/faq/local/report.html").exists()
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_inline_commands_exist(name: str) -> None:
     """Every command and option that a document names in its text is one that ftrun has."""
@@ -174,7 +193,7 @@ def test_the_map_names_what_there_is(name: str) -> None:
     """Every module, file and folder that the map names in backticks exists."""
     paths = set(re.findall(r"`([a-z_.]+/[\w./]*\w)/?`", read(name))) - {"cli/NAME.py"}
     modules = {
-        re.sub(r"\.(?!py$|json$|md$|toml$|jsonl$)\w+$", "", path) for path in paths
+        re.sub(r"\.(?!py$|json$|md$|toml$|jsonl$|po$|txt$)\w+$", "", path) for path in paths
     }  # a function at the end
     homes = [ROOT, ROOT / "pipeline/ftrun", *(ROOT / "pipeline/ftrun/data", ROOT / "tests")]
     missing = {

@@ -3,7 +3,7 @@
 A message is a string constant with two words, or an f-string with one, wherever it stands, and the words
 that `counted` counts. Of an f-string each `{expression}` becomes `{name}`; a choice between two words, such
 as `{'' if n == 1 else 's'}`, becomes `{s}` or `{is_or_are}`. The help of commands, the text of page templates
-and scripts, and the messages of click (`click.txt`) are messages too.
+and scripts, and the messages of libraries (`libraries.txt`) are messages too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def messages() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     ignored = set(_lines("ignored.txt"))
     starts = tuple(one[:-1] for one in ignored if one.endswith("…"))
-    for place, text in (*_of_python(), *_of_pages(), *_of_click()):
+    for place, text in (*_of_python(), *_of_pages(), *_of_libraries()):
         if text in ignored or f"{place}: *" in ignored or (starts and text.startswith(starts)):
             continue
         places = found.setdefault(text, [])
@@ -59,9 +59,9 @@ def _lines(name: str) -> Iterator[str]:
             yield line.replace("\\n", "\n")
 
 
-def _of_click() -> Iterator[tuple[str, str]]:
-    for line in _lines("click.txt"):
-        yield "click", line
+def _of_libraries() -> Iterator[tuple[str, str]]:
+    for line in _lines("libraries.txt"):
+        yield "a library", line
 
 
 def _of_pages() -> Iterator[tuple[str, str]]:
@@ -145,8 +145,9 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
+        """Keep a text; `{}` in it is filled in with `format` elsewhere."""
         if isinstance(node.value, str):
-            self.add(_literal(node.value))
+            self.add("{value}".join(map(_literal, node.value.split("{}"))))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         parts: list[str] = []

@@ -137,6 +137,8 @@ def test_page_and_markdown_tell_it_too(two: Paid) -> None:
         lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
         text = "".join(json.dumps(_said(line, NASTY)) + "\n" for line in lines)
         answers.write_text(text, encoding="utf-8")
+    config = two.folder / "toy.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + "report: {language: en}\n", encoding="utf-8")
     two.run("compare", "toy.yaml", "--html", "c.html", "--markdown", "c.md")
     page = (two.folder / "c.html").read_text(encoding="utf-8")
     markdown = (two.folder / "c.md").read_text(encoding="utf-8")

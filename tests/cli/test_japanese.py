@@ -110,6 +110,14 @@ def test_the_language_of_the_screen(environment: dict[str, str], language: str) 
     assert screen_language(environment) == language
 
 
+def test_rows_are_shown_as_they_are(project: Path) -> None:
+    """A row that says what ftrun says is not translated."""
+    rows = "q,a\n" + "".join(f"{n} 番？,Nothing to do.\n" for n in range(12))
+    (project / "configs" / "data" / "toy.csv").write_text(rows, encoding="utf-8")
+    done = Ftrun(project)("data", "configs/toy.yaml", env=JAPANESE, encoding="utf-8")
+    assert done.returncode == 0 and "\n    Nothing to do.\n" in done.stdout
+
+
 def test_the_report_follows_the_data(project: Path) -> None:
     """Of Japanese data the report is Japanese without Japanese on the screen; `report.language` decides."""
     ftrun, report = Ftrun(project), project / "configs" / ".." / "runs" / "toy" / "local"
@@ -124,7 +132,7 @@ def test_the_report_follows_the_data(project: Path) -> None:
 
 
 def test_lines_of_japanese_are_broken_by_width() -> None:
-    """A line has at most as many columns as there are, no word is divided, and none begins with a full stop."""
+    """Lines fit, no word is divided, and none begins with a full stop."""
     text = "データファイルから configs/experiment.yaml という新しい実験を書きます。" * 3
     lines = wrapped(text, 40)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")

@@ -212,7 +212,7 @@ def test_a_guard_stops_a_job_that_gets_worse_and_its_best_checkpoint_is_used(pai
     assert document["status"] == "done"
     assert document["fine_tuned_model"] == "ckpt-1"
     assert paid.provider.jobs["ftjob-1"]["status"] == "cancelled"
-    assert "stopped early" in (paid.folder / "runs/toy/paid/report.md").read_text(encoding="utf-8")
+    assert "早めに停止" in (paid.folder / "runs/toy/paid/report.md").read_text(encoding="utf-8")
     again = paid.json("run", paid.config, "--yes")
     assert {stage["action"] for stage in again["stages"].values()} == {"skip"}
 

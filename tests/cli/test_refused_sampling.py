@@ -47,7 +47,7 @@ def test_a_run_adapts_to_what_its_model_refuses(paid: Paid) -> None:
     lines = (paid.folder / "runs/toy/paid/answers.jsonl").read_text(encoding="utf-8").splitlines()
     changes = {"max_tokens": "max_completion_tokens", "temperature": None, "seed": None}
     assert [json.loads(line)["changes"] for line in lines] == [changes, changes]
-    assert "ft:m:ftjob-1 does not take" in (paid.folder / "runs/toy/paid/report.md").read_text("utf-8")
+    assert "ft:m:ftjob-1 は" in (paid.folder / "runs/toy/paid/report.md").read_text("utf-8")
     more = ("--set", "eval.prompts=[{id: one, user: 一番は？}, {id: three, user: 三番は？}]")
     paid.json(*RUN, *more)
     assert [one["messages"][-1]["content"] for one in chats(paid)[5:]] == ["三番は？"] * 4, (

@@ -15,7 +15,7 @@ from ftrun.language.templates import PLACEHOLDER, Template, Templates, alternati
 
 def test_every_message_of_the_source_is_translated() -> None:
     """No message lacks a translation with its placeholders, and no translation is left over."""
-    words = [sys.executable, ROOT / ".ci" / "language" / "extract.py"]
+    words = [sys.executable, str(ROOT / ".ci" / "language" / "extract.py")]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -143,7 +143,7 @@ def test_what_is_kept_does_not_become_less(clone: Clone, words: tuple[str, ...])
     clone.run(*words)
     assert clone.asked == 0
     lost = clone.lost("report.md") + clone.lost("history")
-    assert [line for line in lost if "its SHA-256" not in line] == []
+    assert [line for line in lost if "その SHA-256" not in line] == []
     for name in ("answers.jsonl", "scores.json", "metrics.csv"):
         assert (clone.folder / RUNS / name).read_bytes() == (clone.paid.folder / RUNS / name).read_bytes()
 
@@ -276,7 +276,7 @@ def test_a_training_curve_is_not_replaced_by_one_that_lacks_what_it_has(clone: C
     assert "now has less than was archived; the archived curve is used" in said
     assert (clone.folder / RUNS / "metrics.csv").read_bytes() == RESULTS.encode()
     assert clone.lost("history") == []
-    assert [line for line in clone.lost("report.md") if "its SHA-256" not in line] == []
+    assert [line for line in clone.lost("report.md") if "その SHA-256" not in line] == []
 
 
 def test_a_fuller_training_curve_replaces_the_archived_one(clone: Clone) -> None:
@@ -295,7 +295,7 @@ def test_what_the_server_no_longer_says_of_the_job_is_kept(clone: Clone) -> None
     clone.run("--force", "wait")
     assert clone.paid.json("history", str(clone.config))["models"] == before
     assert clone.lost("history") == []
-    assert [line for line in clone.lost("report.md") if "its SHA-256" not in line] == []
+    assert [line for line in clone.lost("report.md") if "その SHA-256" not in line] == []
 
 
 def test_adopting_the_job_that_is_known_forgets_nothing_of_it(clone: Clone) -> None:

@@ -95,8 +95,8 @@ function draw() {
   }
   const origin = (entry.origin ?? []).map((one) => `${one.file}:${one.line}`).join(", ");
   const made = entry.made ?? {};
-  const parts = [T("{at} of {count}", { at: list.indexOf(entry) + 1, count: list.length }), entry.status, entry.kind, entry.id, origin && T("from {origin}", { origin })];
-  show($("about"), [...parts, made.model && T("by {model}", { model: made.model }), made.time].filter(Boolean).join(" · "));
+  const parts = [T("{at} of {count}", { at: list.indexOf(entry) + 1, count: list.length }), entry.status, entry.kind, entry.id, origin && T("made from {origin}", { origin })];
+  show($("about"), [...parts, made.model && T("made by {model}", { model: made.model }), made.time].filter(Boolean).join(" · "));
   $("left").textContent = entry.kind === "failure" ? T("what the tuned model said") : entry.kind === "new" ? T("one of the rows shown to the model") : T("old");
   show($("note"), entry.note ?? "");
   $("note").hidden = !entry.note;

@@ -13,6 +13,7 @@ import click
 from ftrun.cli.options import experiment_options
 from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
+from ftrun.language import verbatim
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -127,7 +128,7 @@ class Talk:
             for piece in self._pieces(name, text):
                 if not _is_stuck(shown):
                     shown += piece
-                    print(visible(piece, keep_newlines=True), end="", flush=True)
+                    print(verbatim(visible(piece, keep_newlines=True)), end="", flush=True)
             print("… (repeats itself; the rest is not shown)" if _is_stuck(shown) else "")
 
     def _pieces(self, name: str, text: str) -> Iterator[str]:

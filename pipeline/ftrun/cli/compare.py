@@ -44,14 +44,16 @@ def command(
     from ftrun.runner.comparing import compare
     from ftrun.runner.trained_models import trained_models_of
 
-    comparison = compare(trained_models_of(entries, runs_dir))
+    models = trained_models_of(entries, runs_dir)
+    comparison = compare(models)
     if page is not None or markdown is not None:
         from ftrun.report.comparison_page import write_markdown, write_page
 
+        language = models[0].session.experiment.report.language
         if page is not None:
-            write_page(comparison, output_path(page))
+            write_page(comparison, output_path(page), language)
         if markdown is not None:
-            write_markdown(comparison, output_path(markdown))
+            write_markdown(comparison, output_path(markdown), language)
     if as_json:
         print_json(comparison.as_dict())
     else:

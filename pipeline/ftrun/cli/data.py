@@ -19,6 +19,7 @@ from ftrun.cli.output import print_json
 from ftrun.errors import DataError, UsageError
 from ftrun.experiment.places import shown_path
 from ftrun.files import damage_reported, real
+from ftrun.language import verbatim
 from ftrun.protocol.spec import SPLITS, SplitName
 from ftrun.text import visible
 
@@ -235,7 +236,7 @@ def turn_lines(turns: Sequence[ShownText]) -> Iterator[str]:
         name = f" {visible(turn.name)}" if turn.name else ""
         yield f"{mark}{visible(turn.role)}{name}{learned if turn.trained else ''}"
         for line in visible(turn.text, keep_newlines=True).split("\n"):
-            yield f"    {line}"
+            yield verbatim(f"    {line}")
 
 
 def short_lines(turns: Sequence[ShownText]) -> Iterator[str]:

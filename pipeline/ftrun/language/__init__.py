@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ENGLISH = "en"
 LANGUAGES = (ENGLISH, "ja")
+AS_IT_IS = "\ue000"  # begins text that is somebody's and not ours, until it is written
 VARIABLES = ("FTRUN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set decides
 
 
@@ -27,8 +28,15 @@ def screen_language(environment: Mapping[str, str] = os.environ) -> str:
 
 def localized(text: str, language: str | None = None) -> str:
     """Return a finished English message in `language` (default: the screen's); unknown text as it is."""
+    if text.startswith(AS_IT_IS):
+        return text[1:]
     language = language or screen_language()
     return text if language == ENGLISH else phrases_of(language).shown(text)
+
+
+def verbatim(text: str) -> str:
+    """Return text of rows and answers in the form in which a translated stream leaves it as it is."""
+    return text if screen_language() == ENGLISH else f"{AS_IT_IS}{text}"
 
 
 def localized_part(text: str, language: str) -> str:

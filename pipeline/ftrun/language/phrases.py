@@ -9,7 +9,8 @@ from ftrun.language.catalogue import WORD, catalogue, entries
 from ftrun.language.templates import PLACEHOLDER, QUOTES, Template, Templates, is_recognizable, unescaped
 from ftrun.text import display_width
 
-LONGEST = 8_000  # characters: what is longer is data
+LONGEST = 20_000  # characters: what is longer is data
+JSON = ("{", '"', "[{", '["')  # begins JSON
 DEEPEST = 6  # messages in messages
 SURE = 10  # characters: a whole line with less text of our own may be somebody's sentence
 _WIDE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
@@ -21,11 +22,28 @@ _MARK = re.compile(r"^([^\w\s`'\"“(\[{<$@/.,;:-]|[-*#>]+)(\s+)(.+)$", re.DOTAL
 _PLACE = re.compile(r"^(\S.*?:\d+(?::\d+)?)(: )(.+)$", re.DOTALL)
 _NUMBER = re.compile(r"^([A-Za-z][a-z ]*[a-z]) ([\d.,%–]+)$")
 _CODE = re.compile(r"^(.+\S) (\[[a-z_]+\])$", re.DOTALL)
-_FOLLOWS = re.compile(r"(?=, |; | \(|: )")
+_DESCRIBED = re.compile(r"^(.+)\. Expected: (.+)\.$", re.DOTALL)
+_KEY = re.compile(r"^([a-z][\w.\[\]-]*)(: )(.+)$", re.DOTALL)
+_REST = re.compile(r"^(.+\S) \(((?:in|at|for) [^()]+|[a-z][^()]+)\)$", re.DOTALL)
+_FOLLOWS = re.compile(r"(?=, |; | \(|: |\. )")
 _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
 _CELLS = re.compile(r"( {2,}|\t)")
 _SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
+# placeholders for names of columns, models, keys and the like, which others have given
+NAMES = (
+    "name",
+    "names",
+    "column",
+    "columns",
+    "known",
+    "map",
+    "model",
+    "target",
+    "experiment",
+    "candidate",
+    "key",
+)
 NUMBERS = ("n", "number", "rows", "len", "count", "passed", "judged")  # placeholders that stand for numbers
 LONG = 24  # characters: a template with more of its own may begin with any value
 
@@ -54,7 +72,7 @@ class Phrases:
 
     def shown(self, text: str) -> str:
         """Return printed text in this language: whole, or line by line."""
-        if len(text) > LONGEST or not text.strip() or text.lstrip()[0] in '{["':
+        if len(text) > LONGEST or not text.strip() or text.lstrip().startswith(JSON):
             return text
         start, core, end = _spaces(text)
         whole = self._message(core, 0, only_begun=True)
@@ -93,7 +111,9 @@ class Phrases:
             return None
         template, values = found
         shown = [
-            value if template.is_quoted(index) else self._value(value, depth + 1)
+            value
+            if template.is_quoted(index, value) or _is_name(template.names[index], value)
+            else self._value(value, depth + 1)
             for index, value in enumerate(values)
         ]
         return template.filled(shown)
@@ -112,7 +132,12 @@ class Phrases:
     def _value(self, value: str, depth: int) -> str:
         """Return the value of a placeholder: a message, a word, a number with its noun, or a name."""
         start, core, end = _spaces(value)
-        if not core or core[0] in QUOTES or depth > DEEPEST or _WIDE.search(core[:1]):
+        if (
+            not core
+            or (core[0] in QUOTES and core[-1] in QUOTES)
+            or depth > DEEPEST
+            or _WIDE.search(core[:1])
+        ):
             return value
         done = self._word(core) or self._part(core, depth)
         if done is None:
@@ -128,15 +153,19 @@ class Phrases:
         """Return text in this language as far as it is known; None if nothing of it is."""
         if depth > DEEPEST or not text:
             return None
+        described = _DESCRIBED.match(text)
+        if described:  # by the schema, in English
+            inner = self._part(described[1], depth + 1)
+            return None if inner is None else f"{inner}（{described[2]}）"
         done = self._message(text, depth, only_begun=True)
         if done is not None:
             return done
         for split in (
             self._framed,
             self._message,
+            self._followed,
             self._cells,
             self._sentences,
-            self._followed,
             self._separated,
             self._glued,
         ):
@@ -158,7 +187,11 @@ class Phrases:
         if code:
             inner = self._part(code[1], depth + 1)
             return None if inner is None else f"{inner} {code[2]}"
-        for pattern in (_MARK, _PLACE):
+        rest = _REST.match(text)
+        first = self._part(rest[1], depth + 1) if rest else None
+        if rest and first is not None:
+            return f"{first}（{self._value(rest[2], depth + 1)}）"
+        for pattern in (_MARK, _PLACE, _KEY):
             found = pattern.match(text)
             inner = self._part(found[3], depth + 1) if found else None
             if found and inner is not None:
@@ -188,7 +221,7 @@ class Phrases:
         while index < len(parts):
             for end in range(len(parts), index, -1):
                 run = " ".join(parts[index:end])
-                shown = self._message(run, depth) if end - index < len(parts) else None
+                shown = self._sentence(run, depth) if end - index < len(parts) else None
                 if shown is None and end == index + 1:
                     shown = self._part(run, depth + 1)
                 if shown is not None:
@@ -197,6 +230,14 @@ class Phrases:
             done.append(run if shown is None else shown)
             index = end
         return _joined(done) if changed else None
+
+    def _sentence(self, text: str, depth: int) -> str | None:
+        """Translate sentences; a message without a full stop may have got one here."""
+        done = self._message(text, depth)
+        if done is None and text.endswith("."):
+            done = self._message(text[:-1], depth)
+            return None if done is None else f"{done}。"
+        return done
 
     def _followed(self, text: str, depth: int) -> str | None:
         """Translate text and a message behind it that begins with a comma, a semicolon or a bracket."""
@@ -210,7 +251,9 @@ class Phrases:
         return None
 
     def _continued(self, text: str, depth: int) -> str | None:
-        found = self._templates.match(text, lambda one, _values: one.literals[0][:1] in (",", ";", "(", ":"))
+        found = self._templates.match(
+            text, lambda one, _values: one.literals[0][:1] in (",", ";", "(", ":", ".")
+        )
         return None if found is None else self._message(text, depth + 1)
 
     def _separated(self, text: str, depth: int) -> str | None:
@@ -221,7 +264,8 @@ class Phrases:
             shown = _each(parts, lambda part: self._word(part) or self._part(part, depth + 1))
             if shown is None and separator == " and " and depth > 0 and not any(" " in one for one in parts):
                 shown = parts  # a list of names
-            if shown is not None:
+            names = separator == ", " and not any(" " in one for one in parts)
+            if shown is not None and not (names and set(shown) & set(parts)):
                 return self._between(separator, all_known=not set(shown) & set(parts)).join(shown)
         return None
 
@@ -247,6 +291,11 @@ class Phrases:
         return None
 
 
+def _is_name(placeholder: str, value: str) -> bool:
+    """Return whether a value is a name, or a list of names, that somebody else has given."""
+    return placeholder.rstrip("_0123456789") in NAMES and " " not in value.replace(", ", "")
+
+
 def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: bool) -> bool:
     """Return whether a text is really of this template, and not somebody's sentence or a longer line."""
     begun = bool(template.literals[0].strip())
@@ -254,22 +303,24 @@ def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: b
         return False
     if not begun and template.weight < LONG and ": " in values[0]:
         return False
-    if depth == 0 and not begun and template.weight < SURE:
+    if depth == 0 and not begun and template.weight < SURE and any(" " in value for value in values):
         return False
     return not template.is_weak or _is_sure_if_weak(template, values, depth)
 
 
 def _is_sure_if_weak(template: Template, values: list[str], depth: int) -> bool:
-    """Return the same of a template with one word: its values then are short, or a number is where one must be."""
+    """Return the same of a template with one word: its values are short, or numbers where they must be."""
     if any("  " in value or value != value.strip() for value in values):
         return False
     numbers = [
-        value[:1].isdigit() for name, value in zip(template.names, values, strict=True) if name in NUMBERS
+        value[:1].isdigit() and not (name == "n" and " " in value)
+        for name, value in zip(template.names, values, strict=True)
+        if name in NUMBERS
     ]
     if numbers and not all(numbers):
         return False
     if (depth > 0 and template.literals[0].rstrip()[-1:] in (*QUOTES, ":")) or (
-        numbers and template.weight >= SURE
+        numbers and (depth > 0 or template.weight >= SURE)
     ):
         return True
     most = 1 if depth > 0 and template.literals[0].strip() else 0

@@ -9,7 +9,7 @@ from functools import cached_property
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _PART = re.compile(r"(\{\{|\}\}|\{\w+\})")
 _WORDS = re.compile(r"\w+")
-_FURTHER = re.compile(r"; | \(|, | for ")  # begins what may follow a value directly
+_FURTHER = re.compile(r"; | \(|, | for | (?=[\"'\[{“])")  # begins what may follow a value directly
 _LETTERS = re.compile(r"[A-Za-z]{2,}|\ba\b")
 QUOTES = "`'\"“”‘’「」『』"
 
@@ -109,10 +109,13 @@ class Template:
                 values[index], values[index + 1] = values[index + 1][:place], values[index + 1][place:]
         return values
 
-    def is_quoted(self, index: int) -> bool:
+    def is_quoted(self, index: int, value: str) -> bool:
         """Return whether the placeholder stands between quotes or inside a word: its value is a name then."""
         before, after = self.literals[index][-1:], self.literals[index + 1][:1]
-        return (before in QUOTES and before != "") or (before + after).replace(" ", "")[:1] in tuple("/.[#@")
+        if value.startswith(" "):
+            return False
+        joined = after in tuple("/[@#") or (after == "." and self.literals[index + 1][1:2].isalnum())
+        return (before != "" and before in QUOTES + "/.[#@") or joined
 
     def filled(self, values: list[str]) -> str:
         """Return the translation with these values."""

@@ -20,19 +20,19 @@ from ftrun.report.words import NOTHING, duration, loss, moment, number, percent
 TITLE = "Comparison"
 
 
-def write_page(comparison: Comparison, path: Path) -> None:
-    """Write the page, whole or not at all."""
-    write_atomic(path, html_comparison(comparison))
+def write_page(comparison: Comparison, path: Path, language: str | None = None) -> None:
+    """Write the page, whole or not at all; without a language in that of the questions."""
+    write_atomic(path, html_comparison(comparison, language))
 
 
-def write_markdown(comparison: Comparison, path: Path) -> None:
+def write_markdown(comparison: Comparison, path: Path, language: str | None = None) -> None:
     """Write it as Markdown, whole or not at all."""
-    write_atomic(path, markdown_comparison(comparison))
+    write_atomic(path, markdown_comparison(comparison, language))
 
 
-def html_comparison(comparison: Comparison) -> str:
+def html_comparison(comparison: Comparison, language: str | None = None) -> str:
     """Return the page. It loads nothing and has no script."""
-    language = data_language(question_texts(comparison.answers))
+    language = language or data_language(question_texts(comparison.answers))
     comparison = _in(comparison, language)
     asked = side_by_side(comparison.answers)
     return rendered(
@@ -48,9 +48,9 @@ def html_comparison(comparison: Comparison) -> str:
     )
 
 
-def markdown_comparison(comparison: Comparison) -> str:
+def markdown_comparison(comparison: Comparison, language: str | None = None) -> str:
     """Return it as GitHub-flavoured Markdown."""
-    language = data_language(question_texts(comparison.answers))
+    language = language or data_language(question_texts(comparison.answers))
     return "\n\n".join(_blocks(_in(comparison, language), language)) + "\n"
 
 
