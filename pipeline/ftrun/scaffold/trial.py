@@ -118,14 +118,16 @@ def _questions(
 
 def _is_askable(messages: Messages, answer: str | None) -> bool:
     """Return whether a conversation is of texts alone, ends with a question, its answer not too long."""
-    texts = all(
-        isinstance(one.get("content"), str)
-        and one.get("role") in ("system", "developer", "user", "assistant")
+    if not messages or any(
+        not isinstance(one.get("content"), str)
+        or one.get("role") not in ("system", "developer", "user", "assistant")
+        or one.get("tool_calls")
         for one in messages
-    )
-    plain = texts and not any(one.get("tool_calls") for one in messages)
-    ends = bool(messages) and messages[-1].get("role") == "user" and bool(messages[-1]["content"].strip())
-    return plain and ends and (answer is None or (isinstance(answer, str) and len(answer) <= LONGEST_ANSWER))
+    ):
+        return False
+    if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
+        return False
+    return answer is None or (isinstance(answer, str) and len(answer) <= LONGEST_ANSWER)
 
 
 def _question(
