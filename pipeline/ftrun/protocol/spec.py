@@ -22,6 +22,10 @@ COMPLETION_KEYS = ("prompt", "completion")
 OUTPUTS = ("preferred_output", "non_preferred_output")
 PREFERENCE_KEYS = ("input", *OUTPUTS)
 LEGACY_KEYS = ("functions", "function_call")
+METHOD_HYPERPARAMETERS = {  # what else a method takes; left out, the provider chooses
+    "dpo": ("beta",),
+    "reinforcement": ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"),
+}
 FEWEST_EXAMPLES = 10  # of a training file
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[str, ...] = get_args(SplitName)  # of the data; the API knows the first two
