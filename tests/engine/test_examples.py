@@ -10,8 +10,7 @@ import pytest
 
 from ftrun.engine.backends import Rejected
 from ftrun.engine.examples import count_examples, read_examples, rows_of
-from ftrun.protocol.spec import Method
-from ftrun.protocol.spec import default_epochs
+from ftrun.protocol.spec import Method, default_epochs
 
 
 @pytest.mark.parametrize(
