@@ -123,9 +123,10 @@ def _is_askable(messages: Messages, answer: str | None) -> bool:
         and one.get("role") in ("system", "developer", "user", "assistant")
         for one in messages
     )
-    plain = texts and not any(one.get("tool_calls") for one in messages)
-    ends = bool(messages) and messages[-1].get("role") == "user" and bool(messages[-1]["content"].strip())
-    return plain and ends and (answer is None or (isinstance(answer, str) and len(answer) <= LONGEST_ANSWER))
+    if not messages or not texts or any(one.get("tool_calls") for one in messages):
+        return False
+    ends = messages[-1]["role"] == "user" and bool(messages[-1]["content"].strip())
+    return ends and (answer is None or (isinstance(answer, str) and len(answer) <= LONGEST_ANSWER))
 
 
 def _question(
