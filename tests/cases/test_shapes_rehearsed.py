@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from ftrun.experiment import build_experiment, read_document
 CASES = Path(__file__).parent
 REHEARSE = ("--target", "local", "--set", "targets.local.model=rehearsal")
 WORDS = ["駅", "港", "橋", "川", "丘", "森", "町", "村", "海", "島", "湖", "山", "bay", "hill"]
-PREFERENCE = {
+PREFERENCE: dict[str, dict[str, Any]] = {
     word: {
         "input": {"messages": [{"role": "user", "content": f"{word}?"}]},
         "preferred_output": [{"role": "assistant", "content": f"North of {word}."}],
@@ -24,7 +25,7 @@ PREFERENCE = {
     }
     for word in WORDS
 }
-OWN = {
+OWN: dict[str, list[dict[str, Any]]] = {
     "dpo.jsonl": [*PREFERENCE.values()],
     "graded.jsonl": [
         {"messages": one["input"]["messages"], "answer": "north"} for one in PREFERENCE.values()
