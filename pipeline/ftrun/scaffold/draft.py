@@ -41,6 +41,7 @@ SOURCE_COMMENTS = {
     "where": "only rows for which this is true are used",
 }
 LOCAL = "  local: {provider: local, model: smollm2-135m-instruct} # this machine: no key, no cost"
+REHEARSAL = "  local: {provider: local, model: rehearsal} # to try every step: it trains nothing, at no cost"
 LOCAL_OTHER = """\
   # knows {language}; read its terms, then: ftrun models --accept gemma-3-270m
   {name}: {{provider: local, model: gemma-3-270m}}"""
@@ -100,6 +101,7 @@ def _targets(proposal: Proposal) -> Iterator[str]:
     else:
         why = f"the engine on this machine can't train on {proposal.remote} yet"
         yield f"target: {'bedrock' if graded else 'openai'} # {why}\ntargets:"
+        yield REHEARSAL
     yield BEDROCK if graded else OPENAI
 
 

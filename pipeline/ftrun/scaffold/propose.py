@@ -12,6 +12,7 @@ from typing import Literal
 from ftrun.data.readers.sources import EXPORTS
 from ftrun.errors import DataError
 from ftrun.protocol.spec import CHAT_KEYS, FEWEST_EXAMPLES, LEGACY_KEYS, PREFERENCE_KEYS, Method
+from ftrun.protocol.training_rows import IMAGE_KEYS
 from ftrun.scaffold import names
 from ftrun.scaffold.chat_exports import export_notes, export_shape
 from ftrun.scaffold.data_file import DataFile, read_data_file, unusable
@@ -191,7 +192,7 @@ def _unused(file: DataFile, shape: Shape, reference: str | None) -> tuple[str, .
 def _unused_notes(unused: Sequence[str]) -> Iterator[str]:
     if not unused:
         return
-    pictures = [name for name in unused if plain_name(name) in map(plain_name, names.PICTURES.split())]
+    pictures = [name for name in unused if plain_name(name) in IMAGE_KEYS]
     shown = ", ".join(map(repr, unused[:MOST_NAMED])) + (", …" if len(unused) > MOST_NAMED else "")
     yield f"Not used: {shown}. To use a column, name it in a template of `prompt`: {{{{ column }}}}."
     if pictures:
