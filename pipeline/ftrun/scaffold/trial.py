@@ -16,6 +16,7 @@ from ftrun.errors import FtrunError, Problem
 from ftrun.evaluation.answers import most_common_system
 from ftrun.experiment import build_experiment, read_document
 from ftrun.files import write_atomic
+from ftrun.targets.known_languages import language_note
 
 MOST_TOKENS, FEWEST_TOKENS, STEP = 1024, 64, 32
 USUAL_TOKENS = 256
@@ -40,9 +41,10 @@ class EvalQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What a draft is like: what is wrong, and what it should ask."""
+    """What a draft is like: what is wrong, what its model doesn't know, and what it should ask."""
 
     errors: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
     questions: tuple[EvalQuestion, ...] = ()
     max_tokens: int = USUAL_TOKENS
 
@@ -71,6 +73,7 @@ def try_draft(draft: str, prompts: Mapping[str, str], data: Path, *, answer_fiel
     by_row = system is not None and "{{" in system.text
     return Trial(
         errors=result.errors,
+        notes=tuple(language_note(experiment, result.language)),
         questions=tuple(_questions(taught, held_out, answer_field, by_row=by_row)),
         max_tokens=_max_tokens([_parts(one, answer_field)[1] or "" for one in (*taught, *held_out)]),
     )

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from ftrun.data.wording.conflicts import conflict
-from ftrun.data.wording.languages import differ, language_of
 from ftrun.data.wording.sameness import Sameness, sameness
+from ftrun.langid.single import differ, sure_language
 
 FERRY = "When does the ferry to the island leave on Sundays in winter?"
 HARBOUR = (
@@ -118,7 +118,7 @@ def test_answers_conflict(question: str, one: str, other: str, expected: bool) -
 )
 def test_the_language_of_a_text(text: str, language: str | None) -> None:
     """Letters count by what they say; names, titles, code and numbers are in no language."""
-    assert language_of(text) == language
+    assert sure_language(text) == language
 
 
 def test_what_is_not_sure_does_not_differ() -> None:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from ftrun.data.wording.languages import FUNCTION_WORDS
+from ftrun.langid.single import OF_WORD
 
 
 class Sameness(StrEnum):
@@ -160,7 +160,7 @@ def _stem(word: str) -> str:
 
 
 def _is_filler(word: str) -> bool:
-    return word in FILLERS or any(word in known for known in FUNCTION_WORDS.values())
+    return word in FILLERS or word in OF_WORD
 
 
 def _ends(plain: str) -> list[Sequence[str]]:
