@@ -50,6 +50,7 @@ NOT_SAID = re.compile(
     r"|\b\w+(?:[./\\_]\w+)+|\w+\(\)|\$\S+",
     re.DOTALL,
 )
+CODE_SIGNS = ("`", "{", "}", ";", "=", "<", ">", "def ", "return", "SELECT")  # all code has one of them
 CODE = re.compile(r"```|[{};=<>]{2}|[{};]\s*$|\bdef \w|\breturn\b|\bSELECT\b.+\bFROM\b", re.MULTILINE)
 FUNCTION_WORDS: dict[str, frozenset[str]] = {
     name: frozenset(words.split())
@@ -124,7 +125,7 @@ AHEAD = 1.9  # times as many as of the next language
 def language_of(text: str) -> str | None:
     """Return the language or the script of a text, None where it isn't sure; code is in no language."""
     head = text[:LOOKED_AT]
-    if CODE.search(head) and max(head) <= LAST_LATIN:
+    if any(sign in head for sign in CODE_SIGNS) and CODE.search(head) and max(head) <= LAST_LATIN:
         return None
     if MAY_BE_CODE.search(head):
         head = NOT_SAID.sub(" ", head)
@@ -159,13 +160,12 @@ def _latin(head: str) -> str | None:
     if len(words) < FEWEST_WORDS or _names(head):
         return None  # titles and names are in every language
     scores = dict.fromkeys(FUNCTION_WORDS, 0.0)
-    known = 0
-    for word in words:
-        having = OF_WORD.get(word, ())
-        known += bool(having)
+    languages = Counter(OF_WORD[word] for word in words if word in OF_WORD)
+    known = languages.total()
+    for having, times in languages.items():
         for name in having:
-            scores[name] += 1 / len(having)
-    for name, letters in OWN_LETTERS.items():
+            scores[name] += times / len(having)
+    for name, letters in OWN_LETTERS.items() if not head.isascii() else ():
         scores[name] += any(letter in head for letter in letters)
     second, most = sorted(scores.values())[-2:]
     if known < SURE_SHARE * len(words) or most < SURE or most < AHEAD * second:

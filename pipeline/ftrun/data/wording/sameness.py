@@ -149,10 +149,12 @@ def exact_words(text: str) -> Exact:
 def content_words(text: str) -> frozenset[str]:
     """Return what a text is about: its words without those that every text has."""
     tokens = TOKEN.findall(_plain(text))
-    spaceless = "".join(one if len(one) == 1 and HAS_SPACELESS.match(one) else " " for one in tokens)
+    distinct = set(tokens)
+    signs = {one for one in distinct if HAS_SPACELESS.match(one)}
+    spaceless = "".join([one if one in signs else " " for one in tokens])
     pairs = {spaceless[at : at + 2] for at in range(len(spaceless) - 1)}
     pairs = {pair for pair in pairs if " " not in pair and not KANA.fullmatch(pair)}
-    words = {_stem(one) for one in set(tokens) if not HAS_SPACELESS.match(one) and not _is_filler(one)}
+    words = {_stem(one) for one in distinct - signs if not _is_filler(one)}
     return frozenset(pairs | words)
 
 
