@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 
 from ftrun.langid.tables import (
@@ -29,6 +30,7 @@ from ftrun.langid.tables import (
 MAIN, MINOR = 0.4, 0.15  # of the weight: from MAIN on it is the text's script, below MINOR it is quoted
 LAST_LATIN = "\u024f"
 FOREIGN_ENOUGH = 4  # weight of letters that can't be a symbol or the unit of a number
+CODE_SIGNS = ("`", "{", "}", ";", "=", "<", ">", "def ", "return", "SELECT")  # all code has one of them
 CODE = re.compile(r"```|[{};=<>]{2}|[{};]\s*$|\bdef \w|\breturn\b|\bSELECT\b.+\bFROM\b", re.MULTILINE)
 CJK_SIGN = re.compile("[\u3000-\u303f\uff00-\uff60]")  # punctuation, full-width letters
 OWN_LETTERS = {code: LETTERS[code] for code in ("es", "pt", "pl")} | {"de": "ß", "tr": "ığş"}
@@ -47,7 +49,7 @@ def sure_language(text: str) -> str | None:
     sure. Code is in no language.
     """
     head = text[:LOOKED_AT]
-    if CODE.search(head) and max(head) <= LAST_LATIN:
+    if any(sign in head for sign in CODE_SIGNS) and CODE.search(head) and max(head) <= LAST_LATIN:
         return None
     head = said_in(text)
     letters = letters_by_script(head)
@@ -79,13 +81,12 @@ def _latin(head: str) -> str | None:
     if len(words) < FEWEST_WORDS or _names(head):
         return None  # titles and names are in every language
     scores = dict.fromkeys(FUNCTION_WORDS, 0.0)
-    known = 0
-    for word in words:
-        having = OF_WORD.get(word, ())
-        known += bool(having)
+    languages = Counter(OF_WORD[word] for word in words if word in OF_WORD)
+    known = languages.total()
+    for having, times in languages.items():
         for code in having:
-            scores[code] += 1 / len(having)
-    for code, letters in OWN_LETTERS.items():
+            scores[code] += times / len(having)
+    for code, letters in OWN_LETTERS.items() if not head.isascii() else ():
         scores[code] += any(letter in head for letter in letters)
     second, most = sorted(scores.values())[-2:]
     if known < SURE_SHARE * len(words) or most < SURE or most < AHEAD * second:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftrun.data.wording.conflicts import conflict
+from ftrun.data.wording.conflicts import Conflict, conflict
 from ftrun.data.wording.sameness import Sameness, sameness
 from ftrun.langid.single import differ, sure_language
 
@@ -89,8 +89,8 @@ def test_another_ordinary_word_in_a_long_text_is_another_wording() -> None:
 )
 def test_answers_conflict(question: str, one: str, other: str, expected: bool) -> None:
     """Yes and no, other values and labels conflict; the same in other words doesn't."""
-    assert conflict(question, one, other, labels=True, loose=False) is expected
-    assert conflict(question, other, one, labels=True, loose=False) is expected
+    assert (conflict(question, one, other, labels=True) is Conflict.SURE) is expected
+    assert (conflict(question, other, one, labels=True) is Conflict.SURE) is expected
 
 
 @pytest.mark.parametrize(
