@@ -41,10 +41,10 @@ JAPANESE_TOO = (
     "渡辺=watanabe 中村=nakamura 小林=kobayashi 加藤=kato 新規=shinki 追加=tsuika 修正=shusei "
     "査定=satei 対訳=taiyaku 価格=kakaku 天気=tenki 販売=hanbai 完成=kansei "
     "済=zumi 前=mae 後=ato 緑=midori 山=yama 川=kawa 花=hana 海=umi 空=sora 町=machi "
-    "村=mura 市=shi 薬=kusuri 本=hon 家=ie 母=haha 父=chichi 兄=ani 姉=ane 弟=ototo 妹=imoto 弁=ben "
+    "村=mura 市=shi 薬=kusuri 本=hon 家=ie 母=haha 父=chichi 兄=ani 弟=ototo 妹=imoto 弁=ben "
     "語=go 話=hanashi 文=bun 表=hyo 書=sho 部=bu 課=ka 室=shitsu 校=ko 園=en 館=kan 屋=ya 堂=do 所=sho "
     "係=gakari 様=sama 君=kun 氏=shi 全=zen 大=dai 小=sho 中=naka 第=dai 回=kai 号=go 春=haru 夏=natsu "
-    "秋=aki 冬=fuyu 答=kotae 問=toi 人=hito 何=nani 声=koe 車=kuruma 例=rei 版=ban"
+    "秋=aki 冬=fuyu 答=kotae 問=mon 人=hito 何=nani 声=koe 車=kuruma 例=rei 版=ban"
 )
 # what LINE and WhatsApp put around the name of who the chat is with
 CHAT = re.compile(
