@@ -91,7 +91,7 @@ def propose(
         unused=unused,
         held_out=held_out,
         notes=(
-            *_notes(file, shape, reference, len(distinct)),
+            *_notes(file, shape, reference, len(distinct), held_out),
             *_unused_notes(unused),
             *_sibling_notes(beside, held_out),
         ),
@@ -226,10 +226,17 @@ def _sibling_notes(beside: Siblings, held_out: Mapping[str, tuple[Path, ...]]) -
         yield f"Other parts of these data are not used: {more}. A `path` such as train-*.jsonl takes all."
 
 
-def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> Iterator[str]:
+def _notes(
+    file: DataFile,
+    shape: Shape,
+    reference: str | None,
+    rows: int,
+    held_out: Mapping[str, tuple[Path, ...]],
+) -> Iterator[str]:
     """Yield as sentences what was guessed about a file and what it lacks.
 
-    `reference` is the field that a grader compares answers with; `rows` counts the different ones.
+    `reference` is the field that a grader compares answers with; `rows` counts the different ones; `held_out`
+    are files beside it.
     """
     yield from file.remarks
     yield from file.reading.notes
@@ -271,7 +278,7 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
             f"The file has {rows} different {'row' if rows == 1 else 'rows'}. Fine-tuning needs at least "
             f"{FEWEST_EXAMPLES} (`ftrun check` says so, too), and 50 are a good start: add rows first."
         )
-    elif rows <= FEWEST_EXAMPLES + 1:
+    elif rows <= FEWEST_EXAMPLES + 1 and not held_out.get("validation"):
         yield "All rows are training data: there are too few to hold some back for validation."
 
 
