@@ -28,6 +28,7 @@ _REST = re.compile(r"^(.+\S) \(((?:in|at|for) [^()]+|[a-z][^()]+)\)$", re.DOTALL
 _FOLLOWS = re.compile(r"(?=, |; | \(|: |\. )")
 _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
+_BETWEEN_NAMES = re.compile(r"(?<=[`'\"]) (?:and|or) (?=[`'\"])")
 _CELLS = re.compile(r"( {2,}|\t)")
 _SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
 # placeholders for names of columns, models, keys and the like, which others have given
@@ -132,12 +133,9 @@ class Phrases:
     def _value(self, value: str, depth: int) -> str:
         """Return the value of a placeholder: a message, a word, a number with its noun, or a name."""
         start, core, end = _spaces(value)
-        if (
-            not core
-            or (core[0] in QUOTES and core[-1] in QUOTES)
-            or depth > DEEPEST
-            or _WIDE.search(core[:1])
-        ):
+        if core and core[0] in QUOTES and core[-1] in QUOTES:  # names; between them a word of ours
+            return _BETWEEN_NAMES.sub(lambda found: self._words.get(found[0].strip(), found[0]), value)
+        if not core or depth > DEEPEST or _WIDE.search(core[:1]):
             return value
         done = self._word(core) or self._part(core, depth)
         if done is None:

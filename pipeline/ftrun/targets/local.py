@@ -69,21 +69,10 @@ def _service(base_url: str, token: str) -> Service:
 
 def language_note(experiment: Experiment, language: str | None) -> list[str]:
     """Return a note if the experiment's local model was not made for the `language` of its data (ISO 639-1,
-    None: unknown), with what to use instead; the same in Japanese where that is the language.
+    None: unknown), with what to use instead.
     """
     found = language_advice(experiment, language)
-    if found is None:
-        return []
-    message, hint = found
-    if language != "ja":
-        return [f"{message}. {hint}"]
-    title = message.partition(" knows ")[0]
-    better = " / ".join(_better(experiment, language)) or f"{_catalogued(language)}（--target で選択）"
-    return [
-        f"{message}. {hint}",
-        f"{title} は日本語をほとんど知りません。口調は覚えますが、文章は崩れます。"
-        f"{better} のほうが向いています。",
-    ]
+    return [f"{found[0]}. {found[1]}"] if found is not None else []
 
 
 def language_advice(experiment: Experiment, language: str | None) -> tuple[str, str] | None:
