@@ -82,8 +82,8 @@ def language_advice(experiment: Experiment, language: str | None) -> tuple[str, 
     model = find_model(experiment.target.model)
     if model is None or model.speaks(language):
         return None
-    name = LANGUAGE_NAMES.get(language, language)
-    message = f"{model.title} knows almost no {name}: it learns phrases from the data, not the language"
+    spoken = LANGUAGE_NAMES.get(language, language)
+    message = f"{model.title} knows almost no {spoken}: it learns phrases from the data, not the language"
     better = _better(experiment, language)
     if better:
         targets = " or ".join(f"`--target {target}`" for target in better)
