@@ -57,7 +57,7 @@ def command(
     result = _examine(experiment, announce, page)
     about_language = language_note(experiment, result.language)
     if as_json:
-        print_json(document(result, about_language[:1]))
+        print_json(document(result, about_language))
         return 2 if result.errors else 0
     for line in (
         *report_lines(experiment, result),

@@ -10,21 +10,10 @@ from ftrun.langid.tables import LANGUAGE_NAMES
 
 def language_note(experiment: Experiment, language: str | None) -> list[str]:
     """Return a note if the experiment's local model was not made for the `language` of its data (ISO 639-1,
-    None: unknown), with what to use instead; the same in Japanese where that is the language.
+    None: unknown), with what to use instead.
     """
     found = _advice(experiment, language)
-    if found is None:
-        return []
-    message, hint = found
-    if language != "ja":
-        return [f"{message}. {hint}"]
-    title = message.partition(" knows ")[0]
-    better = " / ".join(_better(experiment, language)) or f"{knowing_model(language)}（--target で選択）"
-    return [
-        f"{message}. {hint}",
-        f"{title} は日本語をほとんど知りません。口調は覚えますが、文章は崩れます。"
-        f"{better} のほうが向いています。",
-    ]
+    return [f"{found[0]}. {found[1]}"] if found is not None else []
 
 
 def _advice(experiment: Experiment, language: str | None) -> tuple[str, str] | None:
@@ -34,8 +23,8 @@ def _advice(experiment: Experiment, language: str | None) -> tuple[str, str] | N
     model = find_model(experiment.target.model)
     if model is None or model.speaks(language):
         return None
-    name = LANGUAGE_NAMES.get(language, language)
-    message = f"{model.title} knows almost no {name}: it learns phrases from the data, not the language"
+    spoken = LANGUAGE_NAMES.get(language, language)
+    message = f"{model.title} knows almost no {spoken}: it learns phrases from the data, not the language"
     better = _better(experiment, language)
     if better:
         targets = " or ".join(f"`--target {target}`" for target in better)
