@@ -12,9 +12,7 @@ import pytest
 
 from ftrun.experiment import build_experiment, read_document
 from ftrun.scaffold.data_file import read_data_file
-from ftrun.scaffold.draft import Paths, draft_experiment
 from ftrun.scaffold.propose import propose
-from ftrun.scaffold.trial import Trial
 from ftrun.scaffold.unclear import UnclearError
 from scaffold.drafting import init
 
