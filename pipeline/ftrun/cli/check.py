@@ -50,7 +50,7 @@ def command(
     page: Path | None,
 ) -> int:
     """Check the data: errors with file:line, tokens, splits, leaks, cost. Changes nothing."""
-    from ftrun.targets.local import language_note
+    from ftrun.targets.known_languages import language_note
 
     experiment, notes = open_experiment(config, target, overrides)
     announce = None if as_json or not sys.stderr.isatty() else _announce

@@ -20,6 +20,7 @@ AS_CP932 = re.compile(
 AS_GBK = re.compile(
     "[锛銆鐨鏄浣鍦涓鎴鍒绛璇][^\\s]{0,3}[锛銆鐨鏄浣鍦涓鎴鍒绛璇]|锟斤拷|鈥[檚檛檙測渟]|(?<=[a-z])[茅猫枚眉脽帽莽](?![一-龥])"
 )
+AFTER_LATIN = "茅猫枚眉脽帽莽"  # telling only there
 # cp932 read as Windows-1252: hiragana and katakana begin with these
 SJIS_AS_LATIN = re.compile("(?:‚[^\\s\\w'\"]|ƒ[^\\s\\w]|‚[\xa0-\xf1]|ƒ[@-~\x80-\x96]){2}")
 # EUC-JP read as cp932: kana become a half-width comma or dot and a kana; but ｱ､ｲ､ｳ､ｴ is a list
@@ -53,7 +54,7 @@ NAMES = {
 SINGLE_BYTE = ("cp1252", "cp1251", "cp1250", "cp1254", "cp1253", "cp1256", "cp437", "mac_roman")
 OTHER_SCRIPT = ("cp1251", "cp1253", "cp1256", "cp437")
 # every character by which a text damaged in other ways can be told, for a quick look
-TELLING = "\u0192\u201a\ufffd縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟鈥茅猫枚眉脽帽莽､･"
+TELLING = "\u0192\u201a\ufffd縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟鈥､･"
 
 
 class Damage(NamedTuple):
@@ -80,7 +81,7 @@ def damage(text: str) -> Damage | None:
         pieces = _of_pieces(text, found.start(), wrong, "utf-8") if found else None
         if pieces and PLAUSIBLE.fullmatch(pieces.repaired or pieces.part):
             return pieces
-    may_be = SUSPICIOUS_PAIR.search(text) is not None
+    may_be = _any_telling().search(text) is not None
     pairs = [one for one in (_of_pairs(text, wrong) for wrong in SINGLE_BYTE if may_be) if one is not None]
     if pairs:
         return max(pairs, key=lambda one: one[0])[1]
@@ -206,17 +207,26 @@ def _longest_piece(text: str, wrong: str, right: str) -> str:
     return "" if kept == text.strip() else kept
 
 
-def _any_pair() -> str:
-    """Return an expression of what may be a character of UTF-8 decoded in any encoding of single bytes."""
+@functools.cache
+def telling_signs() -> tuple[str, str]:
+    """Return the characters that end the first pair of bytes of any telling passage, and what must be around
+    one: a search that begins with the rarer characters is quick in every language.
+    """
     spans = ((0xC2, 0xE0), (0xE0, 0xF0), (0xF0, 0xF5), (0x80, 0xC0))
-    alphabets = [name for name in SINGLE_BYTE if name not in ("cp437", "mac_roman")]
+    alphabets = [name for name in SINGLE_BYTE if name != "mac_roman"]
     two, three, four, tail = ("".join(_letters(*span, name) for name in alphabets) for span in spans)
-    drawn, after = _letters(0xC2, 0xE0, "cp437"), _letters(0x80, 0xC0, "cp437")
-    return (
-        f"[{two}][{tail}]|[{three}][{tail}]{{2}}|[{four}][{tail}]{{3}}|[{drawn}][{after}]|[√¬]|‚Ä"
-        "|â€|ğŸ|[\x80-\x9f]|ï¿½"
+    other = "".join(_letters(0xC2, 0xE0, name) for name in OTHER_SCRIPT)
+    around = (
+        f"(?<=[A-Za-z][{other}].)|(?<=[A-Za-z][{two}].)(?=[a-z])|(?<=[A-Za-z][{two}][©®°±¶§¤¦])|(?<=[A-Za-z][{three}].)[{tail}]|(?<=[A-Za-z][{four}].)[{tail}]{{2}}"
+        f"|(?<=[{two}{three}{four}].)[{tail}]{{0,2}}(?:[{two}{three}{four}][{tail}]{{1,3}}){{2}}"
+        f"|(?<=[\xc2-\xdf].)(?:[\xc2-\xdf]|[\xe0-\xef][{LATIN_TAIL}])[{LATIN_TAIL}]"
+        f"|(?<=[\xe0-\xef].)[{LATIN_TAIL}](?:[\xc2-\xdf]|[\xe0-\xef][{LATIN_TAIL}])[{LATIN_TAIL}]"
+        f"|(?<=[ÃÂ].)|(?<=[ãæçèéä].)[{LATIN_TAIL}]|(?<=â[€\x80]|ð[Ÿ\x9f]|ğŸ|‚Ä)|(?<=[A-Za-z]√)|(?<=ï¿)½"
     )
+    return f"{tail}√Ä", around
 
 
-PAIRS = _any_pair()
-SUSPICIOUS_PAIR = re.compile(PAIRS)
+@functools.cache
+def _any_telling() -> re.Pattern[str]:
+    signs, around = telling_signs()
+    return re.compile(f"[{signs}](?:{around})")
