@@ -64,7 +64,7 @@ def _values(template: Template) -> list[str]:
         ),
         (
             "x.csv:3: there are only 18 training examples [few_examples]",
-            "x.csv:3: 学習例 18 件しかありません [few_examples]",
+            "x.csv:3: 学習例が 18 件しかありません [few_examples]",
         ),
         ("Fix `path`. Did you mean 'b.csv'?", "`path` を直してください。'b.csv' のことですか？"),
         (

@@ -197,9 +197,9 @@ def _judge_size(experiment: Experiment, counted: Counts, findings: Findings) -> 
     split = experiment.data.split
     held_out = sum(counted.examples(part) for part in sizes(split, counted.origin.rows))
     code = "few_examples" if train >= FEWEST_EXAMPLES else "too_few_examples"
-    words = f"there {'is' if train == 1 else 'are'} only {_examples(train, 'training')}"
+    few = "there is only 1 training example" if train == 1 else f"there are only {train} training examples"
     if code == "few_examples":
-        findings.add(code, words, **place_of(experiment, "data", "sources", 0, "path"))
+        findings.add(code, few, **place_of(experiment, "data", "sources", 0, "path"))
         return
     if split is not None and held_out and train + held_out >= FEWEST_EXAMPLES:
         rows = train + held_out
@@ -211,7 +211,7 @@ def _judge_size(experiment: Experiment, counted: Counts, findings: Findings) -> 
         return
     dropped = counted.origin.duplicates if experiment.data.dedupe != "off" else 0
     why = f" ({dropped} more repeat earlier ones exactly)" if dropped else ""
-    message = f"{words}{why}, {FEWEST_EXAMPLES} are needed"
+    message = f"{few}{why}, {FEWEST_EXAMPLES} are needed"
     findings.add(code, message, **place_of(experiment, "data", "sources", 0, "path"))
 
 

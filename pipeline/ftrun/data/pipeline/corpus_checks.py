@@ -20,6 +20,7 @@ from ftrun.protocol.faults import Fault
 
 MOST_READ = 200  # examples whose language is looked at
 Result = TypeVar("Result")
+FEW = 2_000  # examples that are compared sooner than another process starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ class GatheredCorpus:
 
     def begin(self, function: Callable[..., Result], *arguments: object) -> Callable[[], Result]:
         """Begin `function(*arguments)`, all of which can be pickled, in another process; return what waits
-        for its result. With one core it is called here, when its result is asked for.
+        for its result. With one core or few examples it is called here, when its result is asked for.
         """
-        if worker_count() < 2:
+        if worker_count() < 2 or len(self.gathered) < FEW:
             return lambda: function(*arguments)
         pool = self.ending.enter_context(WorkerPool(1))
         future = pool.submit(function, *arguments)
