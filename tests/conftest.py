@@ -57,10 +57,10 @@ def guard(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(socket.socket, "connect", connect_to_loopback)
     yield home
-    _end_engine(home / "engine")
+    end_engine(home / "engine")
 
 
-def _end_engine(home: Path) -> None:
+def end_engine(home: Path) -> None:
     """End the background engine that a test started, if it answers: the process id of one that died may be
     another process's by now.
     """

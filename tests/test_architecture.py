@@ -34,7 +34,7 @@ LAYERS = (
     "files",
     "redaction waiting",
     "language",
-    "text text_language",
+    "text langid",
     "errors",
 )
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}

@@ -12,7 +12,6 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from conftest import Ftrun
 from ftrun import data
 from ftrun.cli import main
 from ftrun.experiment import build_experiment, read_document
@@ -142,16 +141,6 @@ def test_a_file_becomes_the_right_rows(name: str, folder: Path, capsys: pytest.C
     assert first in examples
     if said_of := LEFT_OUT.get(name):
         assert any(said_of in note for note in document["notes"])
-
-
-@pytest.mark.parametrize("name", ["09-history-system/lf_history.json", "21-request-list/yandex.jsonl"])
-def test_init_check_run_needs_no_edit(name: str, folder: Path) -> None:
-    """From the file to a trained rehearsal by three commands, in a folder with a space and Japanese."""
-    here = Ftrun(folder)
-    config = here.json("init", into(folder, name).name, "--name", "case")["file"]
-    rehearse = ("--set", "targets.local.model=rehearsal")
-    assert here.json("check", config, *rehearse)["errors"] == []
-    assert here.json("run", config, *rehearse)["status"] == "done"
 
 
 WORDS = ["駅", "港", "橋", "川", "丘", "森", "町", "村", "海", "島", "湖", "山"]

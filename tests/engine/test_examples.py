@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ftrun.engine.backends import Rejected
-from ftrun.engine.examples import count_examples, read_examples
-from ftrun.protocol.spec import default_epochs
+from ftrun.engine.examples import count_examples, read_examples, rows_of
+from ftrun.protocol.spec import Method, default_epochs
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,60 @@ def test_text_in_parts_is_joined(tmp_path: Path) -> None:
     parts = '[{"type": "text", "text": "ね"}, {"type": "text", "text": "こ"}]'
     path.write_text(f'{{"messages": [{{"role": "assistant", "content": {parts}}}]}}\n', encoding="utf-8")
     assert next(read_examples(path, param="x"))[0]["content"] == "ねこ"
+
+
+ASKED, CALL = {"role": "user", "content": "？"}, {"name": "f", "arguments": "{}"}
+ANSWER = {"role": "assistant", "content": "!"}
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+CALLED = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": CALL}]}
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+RICH: dict[str, tuple[Method, dict[str, Any]]] = {
+    "tools": (
+        "supervised",
+        {"messages": [ASKED, CALLED, {"role": "tool", "tool_call_id": "c", "content": "7"}, ANSWER],
+         "tools": TOOLS},
+    ),
+    "images": ("supervised", {"messages": [{**ASKED, "content": [IMAGE]}, ANSWER]}),
+    "completion": ("supervised", {"prompt": "a", "completion": "b"}),
+    "preference": (
+        "dpo",
+        {"input": {"messages": [ASKED]}, "preferred_output": [ANSWER],
+         "non_preferred_output": [{**ANSWER, "content": "?"}]},
+    ),
+    "graded": ("reinforcement", {"messages": [ASKED], "answer": "!"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RICH)
+def test_a_rehearsal_takes_all_that_is_sound(tmp_path: Path, name: str) -> None:
+    """Rows of every method and content are rehearsed as texts; a model that trains refuses them."""
+    method, row = RICH[name]
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (messages,) = read_examples(path, param="x", row=rows_of("rehearsal", method))
+    assert all(isinstance(one["content"], str) and one["content"] for one in messages)
+    with pytest.raises(Rejected, match="Line 1 of the x"):
+        count_examples(path, param="x", row=rows_of("smollm2-135m-instruct", method))
+
+
+@pytest.mark.parametrize(
+    ("method", "row", "words"),
+    [
+        ("supervised", {"messages": [ASKED, CALLED]}, "tools"),
+        ("supervised", {"messages": [ASKED, ANSWER], "note": 1}, '"note" is not supported'),
+        ("supervised", {"input": {"messages": [ASKED]}}, "the key 'input'"),
+        ("supervised", [], "must be a JSON object"),
+        ("dpo", {"messages": [ASKED, ANSWER]}, "the key 'messages'"),
+        ("dpo", {"input": {"messages": [ASKED]}, "preferred_output": [ANSWER]}, "`non_preferred_output`"),
+        ("reinforcement", {"messages": [ASKED, ANSWER]}, "should answer by itself"),
+        ("reinforcement", {"answer": "!"}, 'a list "messages"'),
+    ],
+)
+def test_a_rehearsal_refuses_what_no_server_takes(
+    tmp_path: Path, method: Method, row: Any, words: str
+) -> None:
+    """A row that breaks the rules of its method is rejected with its line."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(Rejected, match=f"Line 1 of the x: .*{words}"):
+        count_examples(path, param="x", row=rows_of("rehearsal", method))

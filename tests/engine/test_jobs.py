@@ -20,7 +20,14 @@ from support.engine_process import Engine, finish, rows, upload, wait_until
     [
         ({"model": "gpt-5"}, "model", "smollm2-135m-instruct"),
         ({"training_file": "file-none"}, "training_file", "no file"),
-        ({"method": {"type": "dpo"}}, "method.type", "not supported yet"),
+        ({"model": "smollm2-135m-instruct", "method": {"type": "dpo"}}, "method.type", "not supported yet"),
+        ({"method": {"type": "orpo"}}, "method.type", "one of supervised, dpo, reinforcement"),
+        (
+            {"method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": []}}}},
+            "method.dpo.hyperparameters.beta",
+            "a number or a word",
+        ),
+        ({"method": {"type": "dpo", "dpo": {"grader": {}}}}, "method.dpo.grader", "grader"),
         ({"hyperparameters": {"n_epochs": 51}}, "hyperparameters.n_epochs", "1 to 50"),
         ({"hyperparameters": {"n_epochs": True}}, "hyperparameters.n_epochs", "1 to 50"),
         ({"hyperparameters": {"batch_size": 0}}, "hyperparameters.batch_size", "1 to 256"),
@@ -89,7 +96,7 @@ def test_a_model_that_cannot_be_trained_yet_says_what_is_missing(client: openai.
             "invalid_training_file",
             "messages[0].role",
         ),
-        (rows(10) + b'{"messages":[],"tools":[]}\n', "invalid_training_file", '"tools", but this version'),
+        (rows(10) + b'{"messages":[],"tools":[]}\n', "invalid_training_file", "tools is empty"),
     ],
 )
 def test_a_bad_training_file_fails_the_job_with_its_line(

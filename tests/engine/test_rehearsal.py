@@ -18,7 +18,7 @@ class Deaf:
     def event(self, message: str, *, level: Any = "info") -> None:
         """Take an event."""
 
-    def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:
+    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
         """Take the beginning."""
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ftrun.cli import main
 from ftrun.experiment.templates.rendering import Renderer
+from ftrun.scaffold.naming import name_of
 
 from .drafting import ENGLISH, JAPANESE, init, load, write_csv
 
@@ -107,6 +108,25 @@ def test_the_name_is_made_of_the_files(
     raw = (project / "x.csv").read_bytes()
     (project / file).write_bytes(gzip.compress(raw) if file.endswith(".gz") else raw)
     assert init(capsys, file)["experiment"] == name
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("[LINE] みどり商店とのトーク.txt", "midori-shoten"),
+        ("[LINE] 花子とのトーク履歴.txt", "hanako"),
+        ("[LINE] Chat with Ana.txt", "ana"),
+        ("WhatsApp Chat with Ana.txt", "ana"),
+        ("WhatsApp-Chat mit Müller.txt", "muller"),
+        ("FAQ (未回答あり).csv", "faq-mi-kaito-ari"),
+        ("旅館の案内.csv", "ryokan-no-annai"),
+        ("旅館問答.csv", "luguanwenda"),
+        ("营业时间.csv", "yingyeshijian"),
+    ],
+)
+def test_a_name_is_read_in_one_language(file: str, name: str) -> None:
+    """Japanese never gets a Chinese reading in between, and a chat export has the name of its partner."""
+    assert name_of(Path(file)) == name
 
 
 def test_a_first_line_that_is_a_row_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,14 +50,14 @@ def command(
     page: Path | None,
 ) -> int:
     """Check the data: errors with file:line, tokens, splits, leaks, cost. Changes nothing."""
-    from ftrun.targets.local import language_note
+    from ftrun.targets.known_languages import language_note
 
     experiment, notes = open_experiment(config, target, overrides)
     announce = None if as_json or not sys.stderr.isatty() else _announce
     result = _examine(experiment, announce, page)
     about_language = language_note(experiment, result.language)
     if as_json:
-        print_json(document(result, about_language[:1]))
+        print_json(document(result, about_language))
         return 2 if result.errors else 0
     for line in (
         *report_lines(experiment, result),

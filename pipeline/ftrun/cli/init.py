@@ -238,10 +238,11 @@ def _tried(proposal: Proposal, name: str, file: Path) -> Trial:
 
 
 def _trial_notes(trial: Trial) -> Iterator[str]:
-    """Yield what `ftrun check` will say against the draft; that there are too few rows was said before."""
+    """Yield what `ftrun check` will say of the draft; that there are too few rows was said before."""
     for problem in trial.errors:
         if problem.code != "too_few_examples":
             yield f"Fix this before a run: {problem.message} ({problem.code})"
+    yield from trial.notes
 
 
 def _texts(

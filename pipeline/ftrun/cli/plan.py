@@ -116,7 +116,7 @@ def target_notes(experiment: Experiment) -> list[str]:
 
 def _language_note(context: Context) -> list[str]:
     """Return a note if the local model hardly knows the language of the data."""
-    from ftrun.targets.local import language_note
+    from ftrun.targets.known_languages import language_note
 
     return language_note(context.experiment, context.result("check").get("language"))
 

@@ -134,7 +134,7 @@ class Row(NamedTuple):
     """One row and the line (from 1) at which it starts; its number where there are no lines.
 
     `mark`: it was generated. `lines`: those of the messages, where it is a conversation of several rows.
-    `places`: by the path of a message that a `shape` made, its place in the row of the file.
+    `places`: by the path of a message that a `shape` made, or of its content, its place in the file's row.
     """
 
     line: int

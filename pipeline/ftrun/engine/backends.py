@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
+from ftrun.protocol.spec import Method
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
@@ -31,6 +33,7 @@ class TrainingJob:
     seed: int
     work: Path
     adapter: Path | None = None
+    method: Method = "supervised"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class TrainingResult:
     """The result of a training: resolved hyperparameters, and the folder that chat will load."""
 
     trained_tokens: int
-    hyperparameters: Mapping[str, int | float]
+    hyperparameters: Mapping[str, int | float | str]
     model_folder: Path
 
 
@@ -67,7 +70,7 @@ class TrainingReport(Protocol):
         """Add a message event to the job. Raises Cancelled when the job was asked to stop."""
         ...
 
-    def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:
+    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
         """Report that the files are valid and training begins: the job becomes `running`."""
         ...
 

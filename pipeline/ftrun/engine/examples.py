@@ -1,17 +1,19 @@
 """The engine's check of a training file: JSONL chats, read line by line.
 
 Both the server (before a job is queued) and the backends read files through this. The engine refuses what it
-would ignore, so it takes less than the protocol allows: no tools, no images, no rows of other methods.
+would ignore, so it takes less than the protocol allows: no tools, no images, no rows of other methods. A
+rehearsal trains on nothing, so it takes all rows that are sound by the protocol (`rows_of`).
 """
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ftrun.engine.backends import Rejected
+from ftrun.engine.backends import REHEARSAL, Rejected
 from ftrun.protocol.spec import (
     CHAT_KEYS,
     CHAT_ROLES,
@@ -20,8 +22,11 @@ from ftrun.protocol.spec import (
     LEGACY_KEYS,
     PLAIN_KEYS,
     PREFERENCE_KEYS,
+    Method,
 )
+from ftrun.protocol.training_rows import WARNINGS, asked_of, key_faults, messages_of, row_faults
 
+Messages = list[dict[str, Any]]
 MESSAGE_KEYS = PLAIN_KEYS | {"weight"}
 TRAINED_ELSEWHERE = {  # keys of rows that other servers of the protocol train on, and what such rows are
     **dict.fromkeys(CHAT_KEYS[1:], "tools"),
@@ -35,29 +40,39 @@ class _UnusableRow(Exception):
     """The row can't be trained on; the message says why, without the line."""
 
 
-def read_examples(path: Path, *, param: str) -> Iterator[list[dict[str, Any]]]:
+def rows_of(model: str, method: Method) -> Callable[[Any], Messages]:
+    """Return what reads the rows of a job: it returns the messages of a row, their contents as strings."""
+    return functools.partial(_rehearsed, method) if model == REHEARSAL else _messages
+
+
+def read_examples(
+    path: Path, *, param: str, row: Callable[[Any], Messages] | None = None
+) -> Iterator[Messages]:
     """Yield each row's messages; raise Rejected with the line (from 1) of the first that can't be used."""
-    for _, messages in enumerate_examples(path, param=param):
+    for _, messages in enumerate_examples(path, param=param, row=row):
         yield messages
 
 
-def enumerate_examples(path: Path, *, param: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Yield (line, messages) as `read_examples` does."""
+def enumerate_examples(
+    path: Path, *, param: str, row: Callable[[Any], Messages] | None = None
+) -> Iterator[tuple[int, Messages]]:
+    """Yield (line, messages) as `read_examples` does; `row` reads a row, by default as training does."""
+    read = row or _messages
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                messages = _messages(_decoded(line, "utf-8-sig" if number == 1 else "utf-8"))
+                messages = read(_decoded(line, "utf-8-sig" if number == 1 else "utf-8"))
             except _UnusableRow as error:
                 raise Rejected(f"Line {number} of the {param}: {error}", param=param) from None
             yield number, messages
 
 
-def count_examples(path: Path, *, param: str) -> int:
+def count_examples(path: Path, *, param: str, row: Callable[[Any], Messages] | None = None) -> int:
     """Validate a whole file and return its number of examples; raise Rejected if there are too few."""
     count, last = 0, 0
-    for line, _ in enumerate_examples(path, param=param):
+    for line, _ in enumerate_examples(path, param=param, row=row):
         count, last = count + 1, line
     fewest = FEWEST_EXAMPLES if param == "training_file" else 1
     if count < fewest:
@@ -79,7 +94,47 @@ def _decoded(line: bytes, encoding: str) -> Any:
         raise _UnusableRow(f"it is not JSON: {error}.") from None
 
 
-def _messages(row: Any) -> list[dict[str, Any]]:
+def _rehearsed(method: Method, row: Any) -> Messages:
+    """Return the messages of a row of any method, tools and calls as text, if the protocol finds it sound."""
+    if method == "supervised" and isinstance(row, dict) and not TRAINED_ELSEWHERE.keys() & row.keys():
+        try:
+            return _messages(row)
+        except _UnusableRow:
+            if not _is_rich(row):
+                raise
+    if not isinstance(row, dict) or (method == "reinforcement" and "messages" not in row):
+        raise _UnusableRow('it must be a JSON object with a list "messages".')
+    for fault in (*key_faults(row, method), *row_faults(row, method)):
+        if fault.code not in WARNINGS or fault.code == "ignored_key":
+            raise _UnusableRow(f"{fault.message}.")
+    said = [{"role": one["role"], "content": _as_text(one)} for one in messages_of(row)]
+    completion = [{"role": "user", "content": row[key]} for key in COMPLETION_KEYS if not said]
+    tools = asked_of(row).get("tools") if said else None
+    declared = [{"role": "system", "content": json.dumps(tools, ensure_ascii=False)}] if tools else []
+    return [*declared, *said, *completion]
+
+
+def _is_rich(row: dict[str, Any]) -> bool:
+    """Return whether messages have what this engine can't train on: calls, results of tools, images."""
+    found = [one for one in row.get("messages") or () if isinstance(one, dict)]
+    return any(
+        one.get("role") == "tool" or "tool_calls" in one or isinstance(one.get("content"), list)
+        for one in found
+    )
+
+
+def _as_text(message: Mapping[str, Any]) -> str:
+    """Return content and calls of a sound message as text, images as the place they are at."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    texts = [content] if isinstance(content, str) else [_part_text(part) for part in content or ()]
+    return "".join([*texts, *([json.dumps(calls, ensure_ascii=False)] if calls else [])])
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    return str(part["text"]) if part["type"] == "text" else "[image]"
+
+
+def _messages(row: Any) -> Messages:
     """Return the messages of a row, the content of each as one string."""
     for key in row if isinstance(row, dict) else ():
         if key in TRAINED_ELSEWHERE:
@@ -91,7 +146,7 @@ def _messages(row: Any) -> list[dict[str, Any]]:
         raise _UnusableRow('it must be a JSON object with a list "messages".')
     if unknown := sorted(row.keys() - {"messages"}):
         raise _UnusableRow(f'"{unknown[0]}" is not supported by this engine; only "messages" is.')
-    messages: list[dict[str, Any]] = row["messages"]
+    messages: Messages = row["messages"]
     for index, message in enumerate(messages):
         _check_message(f"messages[{index}]", message)
     if not any(message["role"] == "assistant" and message.get("weight") != 0 for message in messages):

@@ -25,7 +25,7 @@ from ftrun.engine.backends import (
     TrainingResult,
     Usage,
 )
-from ftrun.engine.examples import read_examples
+from ftrun.engine.examples import read_examples, rows_of
 from ftrun.files import write_json
 from ftrun.protocol.spec import default_epochs
 
@@ -52,10 +52,11 @@ class _RehearsalPlan:
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     """Pretend to train: report made-up losses, write a checkpoint per epoch; resume from the last one."""
-    examples, tokens = _size(job.training_file)
+    examples, tokens = _size(job)
     schedule = _schedule(job.hyperparameters, examples)
     multiplier = job.hyperparameters.get("learning_rate_multiplier", "auto")
-    hyperparameters: dict[str, int | float] = {
+    hyperparameters: dict[str, int | float | str] = {
+        **job.hyperparameters,
         "n_epochs": schedule.n_epochs,
         "batch_size": schedule.batch_size,
         "learning_rate_multiplier": 1.0 if isinstance(multiplier, str) else multiplier,
@@ -83,10 +84,11 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     )
 
 
-def _size(file: Path) -> tuple[int, int]:
-    """Return the number of examples and of tokens in a training file, read one example at a time."""
+def _size(job: TrainingJob) -> tuple[int, int]:
+    """Return the number of examples and of tokens in the training file, read one example at a time."""
     examples = tokens = 0
-    for messages in read_examples(file, param="training_file"):
+    rows = rows_of(job.model, job.method)
+    for messages in read_examples(job.training_file, param="training_file", row=rows):
         examples += 1
         tokens += sum(_count(message["content"]) for message in messages)
     return examples, tokens

@@ -19,15 +19,19 @@ _COUNT = re.compile(r"^([\d,.]+) ([A-Za-z][A-Za-z -]*?)(s?)$")
 _QUESTION = re.compile(r"^(.*\S)( \[[yYnN]/[yYnN]\]:?)$", re.DOTALL)
 _LABEL = re.compile(r"^([A-Za-z][a-z]+|ERROR|Error): (.+)$", re.DOTALL)
 _MARK = re.compile(r"^([^\w\s`'\"“(\[{<$@/.,;:-]|[-*#>]+)(\s+)(.+)$", re.DOTALL)
-_PLACE = re.compile(r"^(\S.*?:\d+(?::\d+)?)(: )(.+)$", re.DOTALL)
+_PLACE = re.compile(r"^(\S.*?(?::\d+(?::\d+)?|\.\w{1,8}))(: )(.+)$", re.DOTALL)
 _NUMBER = re.compile(r"^([A-Za-z][a-z ]*[a-z]) ([\d.,%–]+)$")
 _CODE = re.compile(r"^(.+\S) (\[[a-z_]+\])$", re.DOTALL)
 _DESCRIBED = re.compile(r"^(.+)\. Expected: (.+)\.$", re.DOTALL)
-_KEY = re.compile(r"^([a-z][\w.\[\]-]*)(: )(.+)$", re.DOTALL)
+_KEY = re.compile(r"^(\w[^\s:]*(?: [^\s:]+)?)(: )(.+)$", re.DOTALL)  # or the name of a column
 _REST = re.compile(r"^(.+\S) \(((?:in|at|for) [^()]+|[a-z][^()]+)\)$", re.DOTALL)
 _FOLLOWS = re.compile(r"(?=, |; | \(|: |\. )")
 _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
+_NAME = r"(?:`[^`]*`|'[^']*'|\"[^\"]*\"|“[^”]*”|‘[^’]*’)"
+_QUOTED = re.compile(rf"{_NAME}(?:(?:,| and| or) {_NAME})*(?:, …)?", re.DOTALL)
+_BETWEEN_NAMES = re.compile(r"(?<=[`'\"] )(?:and|or)(?= [`'\"])")
+_ALSO = re.compile(r"^(.*)(; also at [^;“”\[]+)$", re.DOTALL)  # ends what was found at several places
 _CELLS = re.compile(r"( {2,}|\t)")
 _SEPARATORS = (" · ", "; ", ": ", ", ", " and ")
 # placeholders for names of columns, models, keys and the like, which others have given
@@ -104,6 +108,9 @@ class Phrases:
         exact = self._exact.get(text) or self._counted(text)
         if exact is not None:
             return exact
+        also = _ALSO.match(text)
+        if also is not None and also[1]:
+            return f"{self._part(also[1], depth + 1) or also[1]}{self._message(also[2], depth)}"
         found = self._templates.match(
             text, lambda one, values: _is_sure(one, values, depth, only_begun=only_begun)
         )
@@ -132,12 +139,9 @@ class Phrases:
     def _value(self, value: str, depth: int) -> str:
         """Return the value of a placeholder: a message, a word, a number with its noun, or a name."""
         start, core, end = _spaces(value)
-        if (
-            not core
-            or (core[0] in QUOTES and core[-1] in QUOTES)
-            or depth > DEEPEST
-            or _WIDE.search(core[:1])
-        ):
+        if _QUOTED.fullmatch(core):  # names; between them a word of ours
+            return _BETWEEN_NAMES.sub(lambda found: self._words.get(found[0], found[0]), value)
+        if not core or depth > DEEPEST or _WIDE.search(core[:1]):
             return value
         done = self._word(core) or self._part(core, depth)
         if done is None:
@@ -163,6 +167,7 @@ class Phrases:
         for split in (
             self._framed,
             self._message,
+            self._explained,
             self._followed,
             self._cells,
             self._sentences,
@@ -187,10 +192,6 @@ class Phrases:
         if code:
             inner = self._part(code[1], depth + 1)
             return None if inner is None else f"{inner} {code[2]}"
-        rest = _REST.match(text)
-        first = self._part(rest[1], depth + 1) if rest else None
-        if rest and first is not None:
-            return f"{first}（{self._value(rest[2], depth + 1)}）"
         for pattern in (_MARK, _PLACE, _KEY):
             found = pattern.match(text)
             inner = self._part(found[3], depth + 1) if found else None
@@ -199,6 +200,12 @@ class Phrases:
         brackets = _IN_BRACKETS.match(text)
         inner = self._part(brackets[1], depth + 1) if brackets else None
         return None if inner is None else f"（{inner}）"
+
+    def _explained(self, text: str, depth: int) -> str | None:
+        """Translate what has an explanation in brackets behind it."""
+        rest = _REST.match(text)
+        first = self._part(rest[1], depth + 1) if rest else None
+        return f"{first}（{self._value(rest[2], depth + 1)}）" if rest and first is not None else None
 
     def _cells(self, text: str, depth: int) -> str | None:
         """Translate the cells of a line whose columns are set apart by spaces; the columns stay aligned."""
@@ -301,7 +308,7 @@ def _is_sure(template: Template, values: list[str], depth: int, *, only_begun: b
     begun = bool(template.literals[0].strip())
     if only_begun and (not begun or template.is_weak):
         return False
-    if not begun and template.weight < LONG and ": " in values[0]:
+    if not begun and ": " in values[0]:
         return False
     if depth == 0 and not begun and template.weight < SURE and any(" " in value for value in values):
         return False

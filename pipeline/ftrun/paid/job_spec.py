@@ -13,6 +13,7 @@ import ftrun
 from ftrun.errors import ConfigError
 from ftrun.experiment.places import shown_path
 from ftrun.files import digest
+from ftrun.protocol.spec import METHOD_HYPERPARAMETERS
 from ftrun.state import State
 from ftrun.targets import JobRequest, same_account
 from ftrun.workflow.context import Context
@@ -20,11 +21,6 @@ from ftrun.workflow.context import Context
 SPEC_VERSION = 1
 ROLES = ("train", "validation")  # of the files that a job reads
 HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
-# what else a method takes; left out, the provider chooses
-MORE = {
-    "dpo": ("beta",),
-    "reinforcement": ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"),
-}
 
 
 def spec(context: Context) -> dict[str, Any]:
@@ -32,7 +28,7 @@ def spec(context: Context) -> dict[str, Any]:
     train = context.experiment.train
     start = starting_model(context)
     given = train.hyperparameters
-    more = {name: given[name] for name in MORE.get(train.method, ()) if name in given}
+    more = {name: given[name] for name in METHOD_HYPERPARAMETERS.get(train.method, ()) if name in given}
     grader = {"grader": train.grader} if train.method == "reinforcement" else {}
     return {
         "spec version": SPEC_VERSION,

@@ -22,6 +22,16 @@ COMPLETION_KEYS = ("prompt", "completion")
 OUTPUTS = ("preferred_output", "non_preferred_output")
 PREFERENCE_KEYS = ("input", *OUTPUTS)
 LEGACY_KEYS = ("functions", "function_call")
+METHOD_HYPERPARAMETERS = {  # what else a method takes; left out, the provider chooses
+    "dpo": ("beta",),
+    "reinforcement": ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"),
+}
+# names of columns that hold media, without what is no letter
+PICTURES = (
+    "image images img imgs imagepath imagepaths imageurl imageurls imagefile imagefiles picture pictures "
+    "photo photos 画像 写真 图片 圖片 이미지 사진 imagen imagens imagenes imagem bild bilder"
+)
+RECORDINGS = "video videos videopath videopaths audio audios audiopath audiopaths 動画 音声 视频 音频"
 FEWEST_EXAMPLES = 10  # of a training file
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[str, ...] = get_args(SplitName)  # of the data; the API knows the first two

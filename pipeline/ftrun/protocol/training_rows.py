@@ -13,9 +13,25 @@ from ftrun.protocol.faults import Example, Fault, shown
 from ftrun.protocol.functions import Functions, functions_of
 from ftrun.protocol.messages import MALFORMED, ending_faults, message_faults
 from ftrun.protocol.plain_chats import chat_of, is_sound_example
-from ftrun.protocol.spec import CHAT_KEYS, COMPLETION_KEYS, LEGACY_KEYS, OUTPUTS, PREFERENCE_KEYS, Method
+from ftrun.protocol.spec import (
+    CHAT_KEYS,
+    COMPLETION_KEYS,
+    LEGACY_KEYS,
+    OUTPUTS,
+    PICTURES,
+    PREFERENCE_KEYS,
+    RECORDINGS,
+    Method,
+)
 
 WARNINGS = frozenset(("ignored_key", "late_system"))
+IMAGE_KEYS, MEDIA_KEYS = frozenset(PICTURES.split()), frozenset(RECORDINGS.split())
+IMAGE_FIX = (
+    'Write each into its message, for a target that takes images: "content": [{{"type": "image_url", '
+    '"image_url": {{"url": "https://…"}}}}, {{"type": "text", "text": "…"}}]. Or leave these rows out: '
+    "`where: not ({} | default(''))` on the source."
+)
+MEDIA_FIX = "Only texts and images can be taught: `where: not ({} | default(''))` leaves these rows out."
 
 
 def is_ready(values: Mapping[str, Any], method: Method) -> bool:
@@ -95,14 +111,30 @@ def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] =
         if key in LEGACY_KEYS:
             yield Fault("legacy_functions", f"the row has `{key}`, the older form of tools")
         elif key not in known and key not in used and method != "reinforcement":
-            words = ", ".join(f"`{one}`" for one in known)
-            yield Fault("ignored_key", f"the rows have the key {key!r}; only {words} are used")
+            yield from _ignored(str(key), values[key], known)
     asked = values.get("input")
     for key in asked if method == "dpo" and isinstance(asked, Mapping) else ():
         if key in LEGACY_KEYS:
             yield Fault("legacy_functions", f"the row has `input.{key}`, the older form of tools")
         elif key not in CHAT_KEYS:
             yield Fault("ignored_key", f"`input` has the key {key!r}; only `messages` and tools are used")
+
+
+def _ignored(key: str, value: Any, known: Sequence[str]) -> Iterator[Fault]:
+    """Yield the fault of a key that has no effect; of pictures and recordings it says what that means."""
+    plain = "".join(filter(str.isalpha, key)).casefold()
+    name = key if key.isidentifier() else f"row[{key!r}]"
+    if plain in IMAGE_KEYS | MEDIA_KEYS and not value:
+        return
+    if plain in IMAGE_KEYS:
+        words = f"the rows have the key {key!r}, but its pictures are not used"
+        yield Fault("ignored_key", words, hint=IMAGE_FIX.format(name))
+    elif plain in MEDIA_KEYS:
+        words = f"the rows have the key {key!r}, but its recordings are not used"
+        yield Fault("ignored_key", words, hint=MEDIA_FIX.format(name))
+    else:
+        listed = ", ".join(f"`{one}`" for one in known)
+        yield Fault("ignored_key", f"the rows have the key {key!r}; only {listed} are used")
 
 
 def _chat_faults(row: Example) -> Iterator[Fault]:

@@ -10,18 +10,21 @@ from typing import Any
 from markupsafe import Markup
 
 from ftrun.evaluation.answers import Record
+from ftrun.langid.majority import main_language
 from ftrun.language import ENGLISH, localized, localized_part
 from ftrun.report.facts import Facts, ProblemFacts
-from ftrun.report.words import language as language_of
 
 _SVG_TEXT = re.compile(r"(?<=>)[^<>]+(?=<)")
 _SVG_LABEL = re.compile(r'(?<=aria-label=")[^"]+(?=")')
 
 
-def data_language(texts: Iterable[str]) -> str:
-    """Return ja if most of the texts are Japanese, else en."""
-    found = [language_of(text, "ja") for text in texts if text.strip()]
-    return "ja" if 2 * found.count("ja") > len(found) else ENGLISH
+def data_language(texts: Iterable[str], of_all: str | None = None) -> str:
+    """Return ja if most of the texts are Japanese, else en.
+
+    `of_all` is the language of all the data: Japanese texts in Han characters alone don't show theirs.
+    """
+    found = main_language(texts)
+    return "ja" if "ja" in (found, of_all if found in (None, "zh") else None) else ENGLISH
 
 
 def learned_texts(examples: Iterable[Mapping[str, Any]]) -> list[str]:

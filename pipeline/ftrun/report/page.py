@@ -17,6 +17,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ftrun.evaluation.answers import Record
+from ftrun.langid.single import cjk_language
 from ftrun.language import ENGLISH, localized, localized_part, phrase
 from ftrun.language.pages import translated, translated_script
 from ftrun.redaction import hide, hide_in
@@ -75,7 +76,7 @@ def rendered(
 
 def language_of_han(texts: Iterable[str]) -> str | None:
     """Return ja if any of the texts is Japanese: texts in Han characters alone then count as Japanese too."""
-    return "ja" if any(words.language(text) == "ja" for text in texts) else None
+    return "ja" if any(cjk_language(text) == "ja" for text in texts) else None
 
 
 def answer_texts(answers: Iterable[Record]) -> Iterator[str]:
@@ -106,7 +107,7 @@ def _example(example: Mapping[str, Any], han: str | None) -> dict[str, Any]:
             key: visible(one, keep_newlines=key == "text") if type(one) is str else one
             for key, one in turn.items()
         }
-        | {"lang": words.language(turn["text"], han)}
+        | {"lang": cjk_language(turn["text"], han)}
         for turn in example["turns"]
     ]
     tools = visible(", ".join(example.get("tools", ())))
@@ -140,7 +141,7 @@ class _Foreign:
     def __call__(self, text: object) -> Markup:
         """Return a span; runs of escapes such as `\\x1b` are marked so that nobody takes them for text."""
         plain = hide(str(text))
-        language = words.language(plain, self._han)
+        language = cjk_language(plain, self._han)
         tag = Markup(' lang="{}"').format(language) if language else Markup()
         return Markup('<span dir="auto"{}>{}</span>').format(tag, _shown(plain))
 

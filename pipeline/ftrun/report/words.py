@@ -1,8 +1,7 @@
-"""How reports format numbers, times and money, and which language a text is in."""
+"""How reports format numbers, times and money."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +9,6 @@ from typing import Any
 from ftrun.cost.amounts import money
 from ftrun.report.facts import CostFacts
 
-_KANA = re.compile(r"[\u3040-\u30ff\uff66-\uff9d]")
-_HANGUL = re.compile(r"[\uac00-\ud7af\u1100-\u11ff]")
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\u3000-\u303f\uff00-\uff60]")
 NOTHING = "–"
 
 
@@ -76,15 +72,6 @@ def price_parts(cost: CostFacts) -> str:
 def counted(how_many: int, noun: str) -> str:
     """Return `how_many` with its noun in singular or plural."""
     return f"{how_many:,} {noun}{'' if how_many == 1 else 's'}"
-
-
-def language(text: str, default: str | None = None) -> str | None:
-    """Return the language code of `text` by its script; Han characters alone are `default`."""
-    if _KANA.search(text):
-        return "ja"
-    if _HANGUL.search(text):
-        return "ko"
-    return (default or "zh") if _HAN.search(text) else None
 
 
 def hyperparameters(requested: Mapping[str, Any], resolved: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -120,8 +120,10 @@ def _unclear(file: DataFile, speakers: tuple[str, ...]) -> DataError:
     if len(speakers) < 2:
         return unusable(file.path, "only one person writes in this chat", "persona", "Export a chat of two.")
     name = shlex.quote(shown_path(file.path))
-    ways = " or ".join(f"ftrun init {name} --persona {shlex.quote(one)}" for one in speakers[:MOST_NAMED])
+    ways = " or ".join(f"`ftrun init {name} --persona {shlex.quote(one)}`" for one in speakers[:MOST_NAMED])
     message = f"nothing says who the model should learn to be: {', '.join(speakers[:MOST_NAMED])}"
-    error = UnclearPersonaError(message, code="persona", hint=f"Run {ways}", file=shown_path(file.path))
+    error = UnclearPersonaError(
+        message, code="persona", hint=f"Say who it is: {ways}", file=shown_path(file.path)
+    )
     error.speakers = speakers
     return error

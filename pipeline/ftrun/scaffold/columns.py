@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftrun.protocol.spec import PICTURES
 from ftrun.scaffold import names
 from ftrun.scaffold.asking import asks
 from ftrun.scaffold.names import find_column, plain_name
@@ -22,7 +23,7 @@ MOST_CANDIDATES = 3
 SHOWN, LONGEST_SHOWN = 3, 60  # rows of each candidate, characters of each
 WEAK = frozenset(("q", "a"))  # names that say something only if both are there
 OTHER = " ".join(
-    (names.SYSTEM, names.CONTEXT, names.PICTURES, "history 履歴 历史 歷史 category カテゴリ 分類 类别")
+    (names.SYSTEM, names.CONTEXT, PICTURES, "history 履歴 历史 歷史 category カテゴリ 分類 类别")
 )
 
 

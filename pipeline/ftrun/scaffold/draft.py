@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftrun.scaffold.language import TITLES, other_target
+from ftrun.langid.tables import LANGUAGE_NAMES
 from ftrun.scaffold.propose import Proposal
 from ftrun.scaffold.reading import DAYS
 from ftrun.scaffold.trial import Trial
+from ftrun.targets.known_languages import knowing_model, target_name
 
 PLAIN = re.compile(r"[a-z][a-z0-9_-]*(?:[./][a-z0-9_-]+)*")
 NOT_TEXT = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
@@ -41,9 +42,10 @@ SOURCE_COMMENTS = {
     "where": "only rows for which this is true are used",
 }
 LOCAL = "  local: {provider: local, model: smollm2-135m-instruct} # this machine: no key, no cost"
+REHEARSAL = "  local: {provider: local, model: rehearsal} # to try every step: it trains nothing, at no cost"
 LOCAL_OTHER = """\
-  # knows {language}; read its terms, then: ftrun models --accept gemma-3-270m
-  {name}: {{provider: local, model: gemma-3-270m}}"""
+  # knows {language}; read its terms, then: ftrun models --accept {model}
+  {name}: {{provider: local, model: {model}}}"""
 OPENAI = "  openai: {provider: openai, model: gpt-4.1-mini-2025-04-14} # costs money: you are asked first"
 BEDROCK = """\
   # costs money: you are asked first; name your region, and a model that can be tuned there
@@ -76,10 +78,10 @@ def draft_experiment(proposal: Proposal, *, name: str, paths: Paths, trial: Tria
 
 def persona(proposal: Proposal) -> str:
     """Return the text of the file with the system prompt; it lists the labels of texts that have some."""
-    labels = ", ".join(proposal.shape.labels)
+    labels, language = ", ".join(proposal.shape.labels), "ja" if proposal.spoken == "ja" else "en"
     if not labels or "{" in labels:
-        return PERSONAS[proposal.language]
-    return LABELS[proposal.language].replace("{labels}", labels)
+        return PERSONAS[language]
+    return LABELS[language].replace("{labels}", labels)
 
 
 def scalar(text: str) -> str:
@@ -95,11 +97,13 @@ def _targets(proposal: Proposal) -> Iterator[str]:
     if proposal.remote is None:
         yield "target: local # another one: --target openai\ntargets:"
         yield LOCAL
-        if proposal.spoken not in (None, "en"):
-            yield LOCAL_OTHER.format(language=TITLES[proposal.spoken], name=other_target(proposal.spoken))
+        spoken = proposal.spoken
+        if spoken not in (None, "en") and (model := knowing_model(spoken)):
+            yield LOCAL_OTHER.format(language=LANGUAGE_NAMES[spoken], name=target_name(spoken), model=model)
     else:
         why = f"the engine on this machine can't train on {proposal.remote} yet"
         yield f"target: {'bedrock' if graded else 'openai'} # {why}\ntargets:"
+        yield REHEARSAL
     yield BEDROCK if graded else OPENAI
 
 

@@ -49,10 +49,6 @@ CONTEXT = (
     "context kontekst контекст документ πλαίσιο bağlam سياق السياق הקשר متن संदर्भ บริบท ngữcảnh konteks "
     "sammanhang souvislost"
 )
-PICTURES = (
-    "image images imagepath imageurl picture pictures photo photos 画像 写真 图片 圖片 이미지 "
-    "imagen imagens bild"
-)
 PREFERRED = (
     "chosen preferred preferredoutput preferredanswer winner better good "
     "良い回答 良い答え 良い 好ましい回答 望ましい回答 採用回答 採用 正解例"

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ftrun.data.readers.sources import EXPORTS
 from ftrun.errors import DataError
+from ftrun.langid.majority import main_language
 from ftrun.protocol.spec import CHAT_KEYS, FEWEST_EXAMPLES, LEGACY_KEYS, PREFERENCE_KEYS, Method
+from ftrun.protocol.training_rows import IMAGE_KEYS
 from ftrun.scaffold import names
 from ftrun.scaffold.chat_exports import export_notes, export_shape
 from ftrun.scaffold.data_file import DataFile, read_data_file, unusable
-from ftrun.scaffold.language import TITLES, language_of, other_target
 from ftrun.scaffold.names import find_column, plain_name
 from ftrun.scaffold.shapes import (
     Shape,
@@ -30,7 +30,6 @@ from ftrun.scaffold.shapes import (
 )
 from ftrun.scaffold.siblings import Siblings, siblings_of
 
-KANA = re.compile("[\u3040-\u30ff]")
 FIELD = re.compile(r"[A-Za-z_]\w*")  # what a grader's template can name
 LONGEST_EXACT = 40  # characters: longer answers are hardly given word for word
 MOST_NAMED = 12  # columns or files in a note
@@ -45,7 +44,7 @@ class Proposal:
     `reference` is the field of each row that a grader compares answers with, None without a grader; `exact`:
     its values are short enough for equality. `remote` says what in the rows the engine on this machine can't
     train on, None if it can. `validation` is a share, a count, or None for no split. `spoken` is the language
-    of the rows, `unused` are columns, `held_out` files beside it.
+    of the rows, None if it is not clear, `unused` are columns, `held_out` files beside it.
     """
 
     file: DataFile
@@ -54,7 +53,6 @@ class Proposal:
     reference: str | None
     exact: bool
     remote: str | None
-    language: Literal["ja", "en"]
     rows: int
     validation: float | int | None
     spoken: str | None
@@ -74,12 +72,10 @@ def propose(
     """
     shape = export_shape(file, persona) if file.format in EXPORTS else _shape(file, user, assistant)
     distinct = list(dict.fromkeys(shape.pairs))
-    japanese = sum(bool(KANA.search("".join(pair))) for pair in shape.pairs)
     reference = _reference(file)
     method: Method = "reinforcement" if reference else shape.method
     remote = _remote(file, method)
     unused = _unused(file, shape, reference)
-    spoken = language_of(["\n".join(pair) for pair in shape.pairs])
     beside = siblings_of(file.path)
     held_out = _held_out(file, shape, beside)
     return Proposal(
@@ -89,17 +85,15 @@ def propose(
         reference=reference,
         exact=reference is not None and all(len(str(row[reference])) <= LONGEST_EXACT for row in file.rows),
         remote=remote,
-        language="ja" if 2 * japanese >= len(shape.pairs) else "en",
         rows=len(distinct),
         validation=_validation(len(distinct)),
-        spoken=spoken,
+        spoken=main_language(text for pair in shape.pairs for text in pair),
         unused=unused,
         held_out=held_out,
         notes=(
-            *_notes(file, shape, reference, len(distinct)),
+            *_notes(file, shape, reference, len(distinct), held_out),
             *_unused_notes(unused),
             *_sibling_notes(beside, held_out),
-            *_language_notes(spoken, remote=remote),
         ),
     )
 
@@ -191,7 +185,7 @@ def _unused(file: DataFile, shape: Shape, reference: str | None) -> tuple[str, .
 def _unused_notes(unused: Sequence[str]) -> Iterator[str]:
     if not unused:
         return
-    pictures = [name for name in unused if plain_name(name) in map(plain_name, names.PICTURES.split())]
+    pictures = [name for name in unused if plain_name(name) in IMAGE_KEYS]
     shown = ", ".join(map(repr, unused[:MOST_NAMED])) + (", …" if len(unused) > MOST_NAMED else "")
     yield f"Not used: {shown}. To use a column, name it in a template of `prompt`: {{{{ column }}}}."
     if pictures:
@@ -232,21 +226,17 @@ def _sibling_notes(beside: Siblings, held_out: Mapping[str, tuple[Path, ...]]) -
         yield f"Other parts of these data are not used: {more}. A `path` such as train-*.jsonl takes all."
 
 
-def _language_notes(spoken: str | None, *, remote: str | None) -> Iterator[str]:
-    if remote is not None or spoken is None or spoken in ("en", "ja"):  # plan and check say it of Japanese
-        return
-    language, target = TITLES[spoken], other_target(spoken)
-    yield (
-        f"The data are in {language}, which smollm2-135m-instruct hardly knows. gemma-3-270m knows "
-        f"it: read its "
-        f"terms, then `ftrun models --accept gemma-3-270m`, and run with --target {target}."
-    )
-
-
-def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> Iterator[str]:
+def _notes(
+    file: DataFile,
+    shape: Shape,
+    reference: str | None,
+    rows: int,
+    held_out: Mapping[str, tuple[Path, ...]],
+) -> Iterator[str]:
     """Yield as sentences what was guessed about a file and what it lacks.
 
-    `reference` is the field that a grader compares answers with; `rows` counts the different ones.
+    `reference` is the field that a grader compares answers with; `rows` counts the different ones; `held_out`
+    are files beside it.
     """
     yield from file.remarks
     yield from file.reading.notes
@@ -288,7 +278,7 @@ def _notes(file: DataFile, shape: Shape, reference: str | None, rows: int) -> It
             f"The file has {rows} different {'row' if rows == 1 else 'rows'}. Fine-tuning needs at least "
             f"{FEWEST_EXAMPLES} (`ftrun check` says so, too), and 50 are a good start: add rows first."
         )
-    elif rows <= FEWEST_EXAMPLES + 1:
+    elif rows <= FEWEST_EXAMPLES + 1 and not held_out.get("validation"):
         yield "All rows are training data: there are too few to hold some back for validation."
 
 

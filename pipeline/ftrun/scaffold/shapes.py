@@ -256,7 +256,7 @@ def _question_answer(
     blank = None if all(filled) or not any(filled) else _filled_where(file, columns, renamed)
     where = f"({file.reading.where}) and ({blank})" if blank and file.reading.where else blank
     return Shape(
-        words=f"{user!r} asks, {assistant!r} answers",
+        words=_words(user, assistant, context, system),
         pairs=[
             ("\n\n".join(filter(None, (_at(row, one, "") for one in asked))), _at(row, assistant, ""))
             for row, usable in zip(file.rows, filled, strict=True)
@@ -270,6 +270,17 @@ def _question_answer(
         guessed=guessed,
         notes=tuple(_left_out(file, filled)) if blank else (),
     )
+
+
+def _words(user: str, assistant: str, context: str | None, system: str | None) -> str:
+    """Return which columns are used, and for what."""
+    if context and system:
+        return f"{user!r} asks with {context!r}, {assistant!r} answers, {system!r} is the system prompt"
+    if context:
+        return f"{user!r} asks with {context!r}, {assistant!r} answers"
+    if system:
+        return f"{user!r} asks, {assistant!r} answers, {system!r} is the system prompt"
+    return f"{user!r} asks, {assistant!r} answers"
 
 
 def _system_template(file: DataFile, column: str, name: str) -> str:

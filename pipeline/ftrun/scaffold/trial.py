@@ -16,6 +16,7 @@ from ftrun.errors import FtrunError, Problem
 from ftrun.evaluation.answers import most_common_system
 from ftrun.experiment import build_experiment, read_document
 from ftrun.files import write_atomic
+from ftrun.targets.known_languages import language_note
 
 MOST_TOKENS, FEWEST_TOKENS, STEP = 1024, 64, 32
 USUAL_TOKENS = 256
@@ -40,9 +41,10 @@ class EvalQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What a draft is like: what is wrong, and what it should ask."""
+    """What a draft is like: what is wrong, what its model doesn't know, and what it should ask."""
 
     errors: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
     questions: tuple[EvalQuestion, ...] = ()
     max_tokens: int = USUAL_TOKENS
 
@@ -71,6 +73,7 @@ def try_draft(draft: str, prompts: Mapping[str, str], data: Path, *, answer_fiel
     by_row = system is not None and "{{" in system.text
     return Trial(
         errors=result.errors,
+        notes=tuple(language_note(experiment, result.language)),
         questions=tuple(_questions(taught, held_out, answer_field, by_row=by_row)),
         max_tokens=_max_tokens([_parts(one, answer_field)[1] or "" for one in (*taught, *held_out)]),
     )
@@ -118,14 +121,16 @@ def _questions(
 
 def _is_askable(messages: Messages, answer: str | None) -> bool:
     """Return whether a conversation is of texts alone, ends with a question, its answer not too long."""
-    texts = all(
-        isinstance(one.get("content"), str)
-        and one.get("role") in ("system", "developer", "user", "assistant")
+    if not messages or any(
+        not isinstance(one.get("content"), str)
+        or one.get("role") not in ("system", "developer", "user", "assistant")
+        or one.get("tool_calls")
         for one in messages
-    )
-    plain = texts and not any(one.get("tool_calls") for one in messages)
-    ends = bool(messages) and messages[-1].get("role") == "user" and bool(messages[-1]["content"].strip())
-    return plain and ends and (answer is None or (isinstance(answer, str) and len(answer) <= LONGEST_ANSWER))
+    ):
+        return False
+    if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
+        return False
+    return answer is None or (isinstance(answer, str) and len(answer) <= LONGEST_ANSWER)
 
 
 def _question(

@@ -38,7 +38,7 @@ class CheckStage(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """Write check.json and report the warnings; DataError has every error found."""
         found = _examine(context)
-        from ftrun.targets.local import language_note  # a run with nothing to do needs no catalogue
+        from ftrun.targets.known_languages import language_note  # a run with nothing to do needs no catalogue
 
         write_json(context.folder / "check.json", found)
         for warning in found["warnings"]:

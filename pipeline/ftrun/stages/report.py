@@ -129,14 +129,15 @@ def gather(context: Context) -> Facts:
                 ended=ended.get("finished_at"),
             ),
             "warnings": [*_warnings(context), *_changes(records)],
-            "language": experiment.report.language or data_language(texts),
+            "language": experiment.report.language
+            or data_language(texts, context.result("check").get("language")),
         }
     )
 
 
 def _warnings(context: Context) -> list[str]:
     """Return the warnings at the top of the report."""
-    from ftrun.targets.local import language_note
+    from ftrun.targets.known_languages import language_note
 
     rehearsed = context.local and context.experiment.target.model == "rehearsal"
     checked = context.result("check")

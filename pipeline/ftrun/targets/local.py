@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ftrun.engine.extras import require_backend
-from ftrun.engine.models.acceptance import is_accepted, require_acceptance
-from ftrun.engine.models.catalogue import CATALOGUE, find_model
+from ftrun.engine.models.acceptance import require_acceptance
+from ftrun.engine.models.catalogue import CATALOGUE
 from ftrun.engine.places import engine_home
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.redaction import keep_secret
 from ftrun.targets.service import Service
-from ftrun.text_language import LANGUAGE_NAMES
 
 
 def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Service:
@@ -65,71 +64,3 @@ def _service(base_url: str, token: str) -> Service:
 
     keep_secret(token)
     return ApiService(base_url=base_url, key=token, organization=None, project=None, honours_keys=True)
-
-
-def language_note(experiment: Experiment, language: str | None) -> list[str]:
-    """Return a note if the experiment's local model was not made for the `language` of its data (ISO 639-1,
-    None: unknown), with what to use instead; the same in Japanese where that is the language.
-    """
-    found = language_advice(experiment, language)
-    if found is None:
-        return []
-    message, hint = found
-    if language != "ja":
-        return [f"{message}. {hint}"]
-    title = message.partition(" knows ")[0]
-    better = " / ".join(_better(experiment, language)) or f"{_catalogued(language)}（--target で選択）"
-    return [
-        f"{message}. {hint}",
-        f"{title} は日本語をほとんど知りません。口調は覚えますが、文章は崩れます。"
-        f"{better} のほうが向いています。",
-    ]
-
-
-def language_advice(experiment: Experiment, language: str | None) -> tuple[str, str] | None:
-    """Return what the local model lacks of `language` and what to use instead, None if it lacks nothing."""
-    if experiment.target.provider != "local" or language is None:
-        return None
-    model = find_model(experiment.target.model)
-    if model is None or model.speaks(language):
-        return None
-    name = LANGUAGE_NAMES.get(language, language)
-    message = f"{model.title} knows almost no {name}: it learns phrases from the data, not the language"
-    better = _better(experiment, language)
-    if better:
-        targets = " or ".join(f"`--target {target}`" for target in better)
-        return message, f"Better: {targets}.{_terms(experiment, better)}"
-    other = _catalogued(language)
-    if other is None:
-        return message, (
-            "No built-in model knows it better: use a target with another provider, or a model of the "
-            "Hugging Face hub (`model: owner/name`)."
-        )
-    return message, (
-        f"{other} knows it: add `{other}: {{provider: local, model: {other}}}` to `targets`, read and accept "
-        f"its terms with `ftrun models --accept {other}`, then use `--target {other}`."
-    )
-
-
-def _better(experiment: Experiment, language: str) -> list[str]:
-    """Return the file's targets whose model knows the language; a rehearsal knows none."""
-    return [
-        target.name
-        for target in experiment.targets
-        if target.provider != "local"
-        or ((found := find_model(target.model)) and found.languages and found.speaks(language))
-    ]
-
-
-def _terms(experiment: Experiment, names: list[str]) -> str:
-    """Return the sentence about terms that must be accepted first, if any of the targets has such a model."""
-    for target in experiment.targets:
-        model = find_model(target.model) if target.provider == "local" else None
-        if target.name in names and model is not None and not is_accepted(model):
-            return f" First read and accept the terms: `ftrun models --accept {model.name}`."
-    return ""
-
-
-def _catalogued(language: str) -> str | None:
-    """Return the built-in model that was made for the language, if there is one."""
-    return next((one.name for one in CATALOGUE if one.languages and one.speaks(language)), None)

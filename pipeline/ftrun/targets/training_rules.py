@@ -56,6 +56,8 @@ LOCAL = Rules(
     completions=False,
     name=False,
 )
+# it trains nothing, so that everything can be rehearsed
+REHEARSED = Rules(provider=LOCAL.provider, name=False)
 OPENAI = Rules(
     provider="OpenAI",
     most_tools=128,
@@ -82,6 +84,8 @@ def rules_of(target: Target) -> Rules:
 
 
 def _rules_of(target: Target) -> Rules:
+    if target.provider == "local" and target.model == "rehearsal":
+        return REHEARSED
     if target.provider in PROVIDERS:
         return PROVIDERS[target.provider]
     host = urlsplit(target.base_url).hostname or "" if target.base_url else "api.openai.com"

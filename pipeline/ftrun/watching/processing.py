@@ -47,7 +47,9 @@ def until_processed(
             if not left:
                 return done
             if not _rest(context, waited):
-                raise _over(context, f"has not processed {_names(list(left.values()))}", waited)
+                names = _names(list(left.values()))
+                late = f"{context.where} has not processed {names} in {waited:.0f} s; no job was created"
+                raise _over(context, late)
 
 
 def refused_error(context: Context, file: RemoteFile, path: Path) -> FtrunError:
@@ -74,7 +76,9 @@ def wait_for_files(context: Context, started: float) -> None:
     """
     waited = time.monotonic() - started
     if not _rest(context, waited):
-        raise _over(context, "does not create the job: it has not processed the files", waited)
+        raise _over(
+            context, f"{context.where} has not processed the files in {waited:.0f} s; no job was created"
+        )
 
 
 def _rest(context: Context, waited: float) -> bool:
@@ -87,11 +91,11 @@ def _rest(context: Context, waited: float) -> bool:
     return True
 
 
-def _over(context: Context, what: str, waited: float) -> FtrunError:
+def _over(context: Context, message: str) -> FtrunError:
     late = context.settings.max_wait is None
     kind, code = (FtrunError, "file_not_ready") if late else (PendingError, "pending")
     return kind(
-        f"{context.where} {what} in {waited:.0f} s; no job was created",
+        message,
         code=code,
         hint=f"`{context.command('run')}` finds what was uploaded and waits for it again.",
     )

@@ -8,7 +8,7 @@ import pytest
 
 from ftrun.data.quality.scan import Scanner
 from ftrun.data.texts.mojibake import damage, repaired
-from ftrun.data.wording.languages import language_of
+from ftrun.langid.single import sure_language
 from ftrun.protocol.plain_chats import TrainingRow, chat_of
 from ftrun.protocol.texts import texts_of
 
@@ -65,7 +65,7 @@ def test_the_original_of_what_is_sound_is_not_invented() -> None:
 
 def test_a_key_is_no_word_of_a_language() -> None:
     """An identifier with many letters doesn't make a Japanese text Latin."""
-    assert language_of(f"キーは {'aBcD4eFgH5' * 5} です。") == "Japanese"
+    assert sure_language(f"キーは {'aBcD4eFgH5' * 5} です。") == "Japanese"
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from ftrun.data.wording.conflicts import conflict
-from ftrun.data.wording.languages import differ, language_of
+from ftrun.data.wording.conflicts import Conflict, conflict
 from ftrun.data.wording.sameness import Sameness, sameness
+from ftrun.langid.single import differ, sure_language
 
 FERRY = "When does the ferry to the island leave on Sundays in winter?"
 HARBOUR = (
@@ -89,8 +89,8 @@ def test_another_ordinary_word_in_a_long_text_is_another_wording() -> None:
 )
 def test_answers_conflict(question: str, one: str, other: str, expected: bool) -> None:
     """Yes and no, other values and labels conflict; the same in other words doesn't."""
-    assert conflict(question, one, other, labels=True, loose=False) is expected
-    assert conflict(question, other, one, labels=True, loose=False) is expected
+    assert (conflict(question, one, other, labels=True) is Conflict.SURE) is expected
+    assert (conflict(question, other, one, labels=True) is Conflict.SURE) is expected
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_answers_conflict(question: str, one: str, other: str, expected: bool) -
 )
 def test_the_language_of_a_text(text: str, language: str | None) -> None:
     """Letters count by what they say; names, titles, code and numbers are in no language."""
-    assert language_of(text) == language
+    assert sure_language(text) == language
 
 
 def test_what_is_not_sure_does_not_differ() -> None:

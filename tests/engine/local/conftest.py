@@ -36,13 +36,13 @@ class Recorder:
     events: list[tuple[str, str]] = field(default_factory=list)
     steps: dict[int, dict[str, float]] = field(default_factory=dict)
     checkpoints: list[int] = field(default_factory=list)
-    hyperparameters: Mapping[str, int | float] = field(default_factory=dict)
+    hyperparameters: Mapping[str, int | float | str] = field(default_factory=dict)
     total_steps: int = 0
 
     def event(self, message: str, *, level: Literal["info", "warn", "error"] = "info") -> None:
         self.events.append((level, message))
 
-    def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:
+    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
         self.hyperparameters, self.total_steps = hyperparameters, total_steps
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:

@@ -103,5 +103,11 @@ def further_places(file: str, named: Sequence[NamedPlace], rest: int = 0) -> str
     if not named:
         return ""
     shown = [str(line) if name == file else f"{name}:{line}" for name, line in named]
-    more = f" and in {rest} more rows" if rest > 1 else " and in another row" if rest == 1 else ""
-    return f"; also at {'line ' if named[0][0] == file else ''}{', '.join(shown)}{more}"
+    listed = ", ".join(shown)
+    if named[0][0] == file:
+        alone, one = f"; also at line {listed}", f"; also at line {listed} and in another row"
+        several = f"; also at line {listed} and in {rest} more rows"
+    else:
+        alone, one = f"; also at {listed}", f"; also at {listed} and in another row"
+        several = f"; also at {listed} and in {rest} more rows"
+    return several if rest > 1 else one if rest else alone

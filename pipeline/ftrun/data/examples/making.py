@@ -101,7 +101,7 @@ class ExampleMaker:
         usable, values = not self._given, without_empty_keys(values)
         used = values if row.lines else self._split_columns  # a conversation's columns need no warning
         for fault in key_faults(values, self._method, used):
-            place.add(fault.code, fault.message, row.line, once=True)
+            place.add(fault.code, fault.message, row.line, hint=fault.hint, once=True)
             usable = usable and fault.code == "ignored_key"
         made = training_row(values, self._method)
         if self._prompt.item:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ftrun.data.types import Row
 from ftrun.experiment.model import Experiment, Template
 from ftrun.protocol.spec import OUTPUTS, SYSTEM_ROLES
 
 MESSAGE = re.compile(r"(input\.)?messages\[(\d+)\](.*)", re.DOTALL)
+CONVERTED = re.compile(r"((?:input\.messages|messages|(?:non_)?preferred_output)\[\d+\])(\.content)?")
 ONE_COLUMN = re.compile(
     r"\s*\{\{-?\s*(?:(?!row\b)([^\W\d]\w*)|row\[(?:'([^']+)'|\"([^\"]+)\")\]|row\.([^\W\d]\w*))\s*(?:\|\s*trim\s*)?-?\}\}\s*"
 )
@@ -56,20 +58,31 @@ def opens_with_system(values: Mapping[str, Any]) -> bool:
     return any(role in SYSTEM_ROLES for role in roles)
 
 
-def own_field(experiment: Experiment, values: Mapping[str, Any], made: Mapping[str, Any], field: str) -> str:
+def own_field(experiment: Experiment, row: Row, made: Mapping[str, Any], field: str) -> str:
     """Return what a field of the example `made` is called in its row: a column, a template, a message."""
-    own, found = own_messages(values), MESSAGE.fullmatch(field)
+    own, found = own_messages(row.values), MESSAGE.fullmatch(field)
     if own is None:
         return _template_field(experiment, made, field, found)
     if found is None:
-        return field
+        return _place_in(row, field)
     asked = made.get("input", made)
     number = int(found[2]) - (len(asked.get("messages", ())) - len(own[1]))
     if number < 0:
         return "prompt.system" if experiment.prompt.system is not None else "system"
     if own[0] == "conversations":
         return f"conversations[{number}].value"
-    return f"{found[1] or ''}messages[{number}]{found[3]}"
+    return _place_in(row, f"{found[1] or ''}messages[{number}]{found[3]}")
+
+
+def _place_in(row: Row, field: str) -> str:
+    """Return the place of a row's field in the file, where a `shape` converted it."""
+    found = CONVERTED.match(field) if row.places else None
+    if row.places is None or found is None:
+        return field
+    message, content = found.groups()
+    if content and message + content in row.places:
+        return row.places[message + content] + field[found.end() :]
+    return row.places.get(message, field)
 
 
 def _template_field(

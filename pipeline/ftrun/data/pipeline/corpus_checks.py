@@ -14,9 +14,9 @@ from ftrun.data.quality.checks import corpus_checks
 from ftrun.data.quality.corpus import last_turn
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
+from ftrun.langid.majority import main_language
 from ftrun.processes import worker_count
 from ftrun.protocol.faults import Fault
-from ftrun.text_language import main_language
 
 MOST_READ = 200  # examples whose language is looked at
 Result = TypeVar("Result")

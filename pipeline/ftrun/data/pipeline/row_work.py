@@ -184,7 +184,7 @@ class RowWork:
         """Return a fault with the field of the user's row instead of the example's."""
         if self._keys is None or not fault.field:
             return fault
-        return fault._replace(field=own_field(self._experiment, row.values, made.example, fault.field))
+        return fault._replace(field=own_field(self._experiment, row, made.example, fault.field))
 
 
 class PhaseClock:

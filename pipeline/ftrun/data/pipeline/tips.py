@@ -87,6 +87,9 @@ def accessor_of(experiment: Experiment, field: str) -> str | None:
     """Return how a condition of a source names a field of its rows, None if it can't."""
     if field.startswith("prompt."):
         return None
+    if any(source.shape for source in experiment.data.sources):  # conditions see what the shape makes
+        whole = all(source.shape for source in experiment.data.sources)
+        return "messages[-1].content" if whole and experiment.train.method == "supervised" else None
     head, bracket, rest = field.partition("[")
     if head in ("messages", "conversations") and bracket:
         _, _, key = rest.partition("]")

@@ -11,7 +11,7 @@ from ftrun.data.quality.corpus import ENDINGS, SampledExample, SampleFaults, nor
 from ftrun.data.quality.intended import are_labels, is_explained, is_structured
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.quality.similarity import grams, letters, likeness
-from ftrun.data.wording.languages import OF_WORD
+from ftrun.langid.single import OF_WORD
 from ftrun.protocol.faults import Fault
 
 FEWEST = 20  # examples for a statement about shares

@@ -13,7 +13,7 @@ from ftrun.protocol.texts import Text
 
 # every non-ASCII character that some check of this package must look at more closely
 SUSPECTS = (
-    f"{TELLING}\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff"
+    f"{TELLING}\x80-\x9f\u00ad\u2212\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ue000-\uf8ff"
     "０-９Ａ-Ｚａ-ｚ＠〇○◯△×✕＿｛＜－"
 )
 CONTROLS = re.compile(

@@ -17,13 +17,13 @@ from ftrun.data.diagnostics.notes import further_places
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, LastTurn, last_turn, normal, unsaid
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
-from ftrun.data.wording.conflicts import OPEN, SOME_OF_MANY, conflict
+from ftrun.data.wording.conflicts import OPEN, SOME_OF_MANY, Conflict, conflict
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 
 NOTHING = bytes(16)
 ASKED = ("user", "assistant")  # how nearly every chat ends
-MOST_READ = 5_000  # pairs that are read again and compared word for word
+MOST_READ = 2_000  # pairs that are read again and compared word for word
 MOST_SHOWN = 3
 BY_DESIGN = 2  # further answers to a question: so many are meant
 
@@ -105,15 +105,16 @@ def _real(pairs: list[tuple[int, int]], turns: Mapping[int, LastTurn | None]) ->
         here, there = (turns[index] for index in pair)
         if here is None or there is None or _comparable(here.answer) == _comparable(there.answer):
             continue
-        is_open = OPEN.search(here.question) is not None or SOME_OF_MANY.search(here.question) is not None
-        if conflict(here.question, here.answer, there.answer, labels=not is_open, loose=False):
+        is_open = any(one.search(here.question) for one in (OPEN, SOME_OF_MANY))
+        found = conflict(here.question, here.answer, there.answer, labels=not is_open)
+        if found is Conflict.SURE:
             sure.add(pair)
-        elif not is_open and conflict(here.question, here.answer, there.answer, labels=True, loose=True):
+        elif found is Conflict.LOOSE:
             loose.add(pair)
     answered = Counter(earlier for _, earlier in pairs)
     usual = len(pairs) - len(sure) - len(loose) > len(loose)
-    found = sure if usual else sure | {pair for pair in loose if answered[pair[1]] < BY_DESIGN}
-    return [pair for pair in pairs if pair in found]
+    real = sure if usual else sure | {pair for pair in loose if answered[pair[1]] < BY_DESIGN}
+    return [pair for pair in pairs if pair in real]
 
 
 def _comparable(answer: str) -> str:

@@ -7,6 +7,7 @@ regular expression: what is left without the ordinary characters shows which che
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from ftrun.data.quality.placeholders import BRACKETED, blank, may_be_blank, plac
 from ftrun.data.quality.remains import html_left, may_have_marks, media_signs, separators, tab_runs
 from ftrun.data.quality.subjects import EXCUSABLE, is_excused, prompt_of
 from ftrun.data.texts.markup import ENTITY
-from ftrun.data.texts.mojibake import PAIRS
+from ftrun.data.texts.mojibake import AFTER_LATIN, telling_signs
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 from ftrun.protocol.texts import Text, contents, texts_of
@@ -29,7 +30,6 @@ USUAL = b"abcdefghijklmnopqrstuvwxyz \n\t.,;:!?'\"-()/*#|=&~+%_\\^"
 ORDINARY = USUAL + bytes(range(128, 256))
 BETWEEN_ROWS, ALIKE = "\x1e", "\x1f"  # control characters, so they are in no clean text
 MARK = BETWEEN_ROWS.encode()
-ASCII = bytes(range(128)).replace(MARK, b"")
 NAMING = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@"
 NO_DIGIT = bytes(byte for byte in range(256) if not 48 <= byte <= 57).replace(MARK, b"")
 # digits that are adjacent except for what people write between them
@@ -43,7 +43,8 @@ PLACEHOLDER_WORDS = (b"TODO", b"TBD", b"FIXME", b"XXXX", b"LOREM")
 PII_WORDS = (b"@", b"PRIVATEKEY", b"AKIA", b"ASIA")
 LETTERS_ONLY = b"hf_"  # the start of keys that may have no digit
 FILLER = "orem ipsum"  # with a small l or a large one
-SUSPICIOUS = re.compile(f"[{SUSPECTS}]|{PAIRS}")
+# a number or an address in full width: the quick test of bytes doesn't see it
+WIDE_NUMBER = re.compile(r"＠|(?:\d\D{0,2}){7}")
 # what a text is as a whole, and its ends; may_be_blank lets it through
 OUTSIDE: tuple[TextCheck, ...] = (blank, spaced)
 # odd characters and words; the first set of _suspicious lets them through
@@ -91,7 +92,7 @@ def _suspicious(joined: Sequence[str]) -> tuple[set[int], set[int]]:
         joined = [one.replace(BETWEEN_ROWS, ALIKE) for one in joined]
         text = BETWEEN_ROWS.join(joined)
     raw = text.encode("utf-8", "surrogatepass")
-    foreign = set(_foreign(raw, text, joined)) if len(raw) != len(text) else set()
+    foreign = set(_foreign(text, joined)) if len(raw) != len(text) else set()
     rest = raw.translate(None, ORDINARY)
     odd = foreign.union(_odd_rows(rest))
     if "】" in text or "］" in text:
@@ -102,20 +103,28 @@ def _suspicious(joined: Sequence[str]) -> tuple[set[int], set[int]]:
         odd.update(index for index, one in enumerate(joined) if ENTITY.search(one))
     if FILLER in text:
         odd.update(index for index, one in enumerate(joined) if FILLER in one)
-    return odd, foreign.union(_exposed_rows(raw, rest))
+    wide = {index for index in foreign if WIDE_NUMBER.search(joined[index])}
+    return odd, wide.union(_exposed_rows(raw, rest))
 
 
-def _foreign(raw: bytes, text: str, joined: Sequence[str]) -> Iterator[int]:
+@functools.cache
+def _suspicious_signs() -> re.Pattern[str]:
+    """Return what finds a suspicious character that is not ASCII; it is made when one may be there."""
+    signs, around = telling_signs()
+    return re.compile(
+        f"[{SUSPECTS}{AFTER_LATIN}{signs}](?:(?<=[{SUSPECTS}])|(?<=[a-z][{AFTER_LATIN}])|{around})"
+    )
+
+
+def _foreign(text: str, joined: Sequence[str]) -> Iterator[int]:
     """Yield the rows with a suspicious character that is not ASCII."""
-    if len(raw) <= len(text) + len(text) // 2:  # few are not ASCII: drop the others quickly
-        text = raw.translate(None, ASCII).decode("utf-8", "surrogatepass")
-        joined = text.split(BETWEEN_ROWS) if len(joined) > 1 else (text,)
+    suspicious = _suspicious_signs()
     starts = list(itertools.accumulate((len(one) + 1 for one in joined), initial=0))
-    found = SUSPICIOUS.search(text)
+    found = suspicious.search(text)
     while found:
         index = bisect.bisect_right(starts, found.start()) - 1
         yield index
-        found = SUSPICIOUS.search(text, starts[index + 1])
+        found = suspicious.search(text, starts[index + 1])
 
 
 def _faults(row: Mapping[str, Any], checks: tuple[TextCheck, ...]) -> list[Fault]:

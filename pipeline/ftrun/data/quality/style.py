@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
 from ftrun.data.quality.intended import LONGEST_LABEL, is_explained, is_structured
 from ftrun.data.quality.pii import excerpt
-from ftrun.data.wording.languages import OF_LANGUAGES, differ, language_of
+from ftrun.data.wording.asked_language import OF_LANGUAGES
+from ftrun.langid.single import differ, sure_language
 from ftrun.protocol.faults import Fault
 
 CANT = r"(?:can['’]?t|cannot|can not|am unable|['’]m unable|am not able|['’]m not able|won['’]t be able)"
@@ -122,7 +123,7 @@ def languages(sample: Sequence[SampledExample]) -> SampleFaults:
     pairs = [
         (one, asked, answered)
         for one in sample
-        if (asked := language_of(one.turn.question)) and (answered := language_of(one.turn.answer))
+        if (asked := sure_language(one.turn.question)) and (answered := sure_language(one.turn.answer))
     ]
     others = [
         (one, asked, answered)

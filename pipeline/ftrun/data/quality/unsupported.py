@@ -37,7 +37,7 @@ ASKED_ADDRESS = re.compile(
 INVENTED = re.compile(
     r"(?:https?://|www\.)(?:[\w-]+\.)*(?:example\.(?:com|org|net)|localhost|127\.0\.0\.1)\b"
 )
-DIGITS = re.compile(r"[\d.,]+")
+DIGIT, DIGITS = re.compile(r"\d"), re.compile(r"[\d.,]+")
 IDENTIFIER, ONE_FRAME = 7, 0.5  # characters, and the share of answers that are alike but for digits
 LOOKED_AT = 4000  # characters of an answer
 FEWEST = 5  # rows
@@ -86,9 +86,7 @@ def _addresses(one: SampledExample) -> Iterator[str]:
 
 def _numbers(one: SampledExample) -> Iterator[str]:
     """Yield numbers of things; none where the question has one, of which they may be the result."""
-    if not any(character.isdigit() for character in one.turn.answer):
-        return
-    if any(character.isdigit() for character in one.turn.question):
+    if not DIGIT.search(one.turn.answer) or DIGIT.search(one.turn.question):
         return
     for found in NUMBER.findall(ADDRESS.sub("", _said(one))):
         if found not in one.turn.prompt and found.strip("0")[3:] and not _is_all(found, one):

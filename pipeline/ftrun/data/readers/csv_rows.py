@@ -82,7 +82,7 @@ def refuse_unclear(look: Look, place: FilePlace) -> None:
     """Raise UnusableFileError: the look found several separators."""
     marks = " and ".join(SEPARATORS[mark] for mark in look.unclear)
     ways = " or ".join(f"`separator: {separator_value(mark)}`" for mark in look.unclear)
-    options = " or ".join(f"--separator {shlex.quote(_option(mark))}" for mark in look.unclear)
+    options = " or ".join(f"`--separator {shlex.quote(_option(mark))}`" for mark in look.unclear)
     hint = f"Set {ways} on the source (for `ftrun init`: {options})."
     place.add("separator", f"{marks} divide the columns equally well", look.header, hint=hint)
     raise UnusableFileError

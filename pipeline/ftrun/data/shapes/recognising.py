@@ -143,8 +143,8 @@ def _said(message: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 WORDS = {
-    "hermes": "`{column}` has tool calls in tags, as Hermes writes them",
-    "alpaca": "`{column}` is a list of what was said before",
+    "hermes": "`{}` has tool calls in tags, as Hermes writes them",
+    "alpaca": "`{}` is a list of what was said before",
     "preferences": "the rows are preferences whose prompts or answers are lists of turns",
     "xlam": "the rows have `query`, `tools` and `answers`, as xLAM writes calls of functions",
     "batch": "the rows are requests with their responses",
@@ -165,7 +165,7 @@ def described(row: Mapping[str, Any], method: str) -> Fault | None:
         reason = useless(row)
         return None if reason is None else Fault("other_shape", reason[0], hint=reason[1])
     if found.shape != "chat":
-        words = WORDS[found.shape].format(column=found.column)
+        words = WORDS[found.shape].format(found.column)
         return Fault("other_shape", words, hint=_tip(found.shape, method))
     for name in (found.column, "tools"):
         if isinstance(row.get(name), str) and isinstance(decoded(row[name]), list):

@@ -38,7 +38,9 @@ ANSWER_FIX = "Delete the row, or make `chosen` and `rejected` differ in their la
 
 
 class Shaped(NamedTuple):
-    """A converted row. `places` has, by the path of a message in it, its place in the row of the file."""
+    """A converted row. `places` has, by the path of a message or its content, its place in the row of the
+    file.
+    """
 
     values: dict[str, Any]
     places: Mapping[str, str]
@@ -128,12 +130,13 @@ def _pair(
             message = f"{name}[{shared}]: `{names[0]}` and `{names[1]}` differ before their last answers"
             raise ShapeFault(message, ANSWER_FIX)
         outputs[output] = [{key: value for key, value in rest[0].items() if key != "weight"}]
-        places[f"{output}[0]"] = answer.places[shared]
+        places |= _places(output, answer, slice(shared, None))
     kept = _kept(row, used)
     asked = {"messages": talk.messages, **({"tools": talk.tools} if talk.tools else {})}
     if isinstance(row.get("parallel_tool_calls"), bool):
         asked["parallel_tool_calls"] = kept.pop("parallel_tool_calls", None)
-    places |= {f"input.messages[{index}]": place for index, place in enumerate(talk.places)}
+    talk.keys |= answers[0].keys
+    places |= _places("input.messages", talk)
     return Shaped(
         {**{key: one for key, one in kept.items() if key != "input"}, "input": asked, **outputs}, places
     )
@@ -198,6 +201,7 @@ def _batch(row: Mapping[str, Any], roles: Roles) -> Shaped:
         talk.say("system", request[asked], f"body.{asked}")
     key = "messages" if "messages" in request else "input"
     _add_asked(talk, request, key)
+    talk.keys = {f"body.{place}": key for place, key in talk.keys.items()}
     talk.places = [f"body.{place}" for place in talk.places]
     _add_response(talk, response)
     return _finished(talk, row, list(row))
@@ -305,8 +309,17 @@ def _finished(talk: Talk, row: Mapping[str, Any], used: list[str]) -> Shaped:
     values: dict[str, Any] = {"messages": talk.messages, **_kept(row, used)}
     if talk.tools:
         values["tools"] = talk.tools
-    places = {f"messages[{index}]": place for index, place in enumerate(talk.places)}
-    return Shaped(values, places)
+    return Shaped(values, _places("messages", talk))
+
+
+def _places(path: str, talk: Talk, part: slice = slice(None)) -> dict[str, str]:
+    """Return the places of messages that become the list `path`, and of their contents."""
+    found = {}
+    for index, place in enumerate(talk.places[part]):
+        found[f"{path}[{index}]"] = place
+        if place in talk.keys:
+            found[f"{path}[{index}].content"] = f"{place}.{talk.keys[place]}"
+    return found
 
 
 def _kept(row: Mapping[str, Any], used: list[str]) -> dict[str, Any]:

@@ -39,11 +39,14 @@ ROLE_FIX = "Name the speaker on the source: `roles: {user: NAME, assistant: NAME
 
 
 class Talk:
-    """Messages made of turns. `places` says for each from which place of the row it comes."""
+    """Messages made of turns. `places` says for each from which place of the row it comes, `keys` of some
+    places which key there holds the text.
+    """
 
     def __init__(self, roles: Mapping[str, tuple[str, ...]] | None = None, *, tags: bool = False) -> None:
         self.messages: list[dict[str, Any]] = []
         self.places: list[str] = []
+        self.keys: dict[str, str] = {}
         self.tools: list[Any] = []
         self._roles, self._tags = roles, tags
         self._waiting: list[tuple[str, str]] = []  # id and function of calls without a result
@@ -126,7 +129,10 @@ class Talk:
         return role
 
     def _spoken(self, turn: Mapping[str, Any], role: str, place: str) -> None:
-        content = next((turn[key] for key in SAID if turn.get(key) is not None), None)
+        said = next((key for key in SAID if turn.get(key) is not None), None)
+        content = turn[said] if said is not None else None
+        if said is not None:
+            self.keys[place] = said
         if role == "call":
             self._call(calls_of(content, place), place)
             return

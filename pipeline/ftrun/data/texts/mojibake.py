@@ -11,17 +11,7 @@ import functools
 import re
 from typing import NamedTuple
 
-LOST = re.compile("\ufffd|ï¿½|锟斤拷|烫{4}|屯{4}")
-# an encoding of another script read as Windows-1252: no language writes so many of these in a row
-AS_WESTERN = re.compile("(?:[\xa1-\xff]{3,}[\\s!-~]{0,3}){2}|[\xa1-\xff]{8,}")
-FEWEST_LETTERS = 4  # different ones: fewer are a cry
-WESTERN = "[\xa1-\xff]"
-# what the text then is in: most of its letters must be of the script
-OTHER_ENCODINGS = (
-    ("euc_kr", re.compile("[가-힣]")),
-    ("gbk", re.compile("[一-龥]")),
-    ("cp1251", re.compile("[А-яЁё]")),
-)
+LOST = re.compile("\ufffd|ï¿½|锟斤拷")
 # UTF-8 read as cp932: the first bytes of kana become these; two of them are not a coincidence
 AS_CP932 = re.compile(
     "[縺繧繝][^\\s]{0,3}[縺繧繝]|郢[ｧ-ﾟァ-ヶ]|髮[\ufffd蟄]|(?<=[A-Za-z])(?:[ﾂﾃﾄﾅ][｡-ﾟ]|窶[冱冦])"
@@ -30,6 +20,7 @@ AS_CP932 = re.compile(
 AS_GBK = re.compile(
     "[锛銆鐨鏄浣鍦涓鎴鍒绛璇][^\\s]{0,3}[锛銆鐨鏄浣鍦涓鎴鍒绛璇]|锟斤拷|鈥[檚檛檙測渟]|(?<=[a-z])[茅猫枚眉脽帽莽](?![一-龥])"
 )
+AFTER_LATIN = "茅猫枚眉脽帽莽"  # telling only there
 # cp932 read as Windows-1252: hiragana and katakana begin with these
 SJIS_AS_LATIN = re.compile("(?:‚[^\\s\\w'\"]|ƒ[^\\s\\w]|‚[\xa0-\xf1]|ƒ[@-~\x80-\x96]){2}")
 # EUC-JP read as cp932: kana become a half-width comma or dot and a kana; but ｱ､ｲ､ｳ､ｴ is a list
@@ -50,8 +41,6 @@ SIGNS = "©®°±¶§¤¦¬µ·¸ŁĽĄşźťžľľłž‚„…†‡‰‹›�
 NAMES = {
     "utf-8": "UTF-8",
     "euc_jp": "EUC-JP",
-    "euc_kr": "EUC-KR",
-    "gbk": "GBK",
     "latin-1": "Latin-1",
     "mac_roman": "Mac Roman",
     "cp1250": "Windows-1250",
@@ -65,7 +54,7 @@ NAMES = {
 SINGLE_BYTE = ("cp1252", "cp1251", "cp1250", "cp1254", "cp1253", "cp1256", "cp437", "mac_roman")
 OTHER_SCRIPT = ("cp1251", "cp1253", "cp1256", "cp437")
 # every character by which a text damaged in other ways can be told, for a quick look
-TELLING = "\u0192\u201a\ufffd縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟烫屯鈥茅猫枚眉脽帽莽､･"
+TELLING = "\u0192\u201a\ufffd縺繧繝郢髮蟄ﾂﾃﾄﾅ窶锛銆鐨鏄浣鍦涓鎴鍒绛璇锟鈥､･"
 
 
 class Damage(NamedTuple):
@@ -92,7 +81,7 @@ def damage(text: str) -> Damage | None:
         pieces = _of_pieces(text, found.start(), wrong, "utf-8") if found else None
         if pieces and PLAUSIBLE.fullmatch(pieces.repaired or pieces.part):
             return pieces
-    may_be = SUSPICIOUS_PAIR.search(text) is not None
+    may_be = _any_telling().search(text) is not None
     pairs = [one for one in (_of_pairs(text, wrong) for wrong in SINGLE_BYTE if may_be) if one is not None]
     if pairs:
         return max(pairs, key=lambda one: one[0])[1]
@@ -100,10 +89,6 @@ def damage(text: str) -> Damage | None:
         found = pattern.search(text)
         if found:
             return _of_pieces(text, found.start(), wrong, right)
-    found = AS_WESTERN.search(text)
-    western = _of_western(text, found.start()) if found else None
-    if western:
-        return western
     found = C1_QUOTE.search(text)
     if found:
         whole = C1_QUOTE.sub(lambda one: one[0].encode("latin-1").decode("cp1252"), text)
@@ -139,26 +124,6 @@ def _of_pairs(text: str, wrong: str) -> tuple[int, Damage] | None:
     read = "latin-1" if latin else wrong
     at = len(_turned_back(text[:start], wrong))
     return len(text) - len(turned), Damage(start, read, "utf-8", turned, at=at)
-
-
-def _of_western(text: str, start: int) -> Damage | None:
-    """Return the damage if a text, most of it, is one of another script that was read as Windows-1252."""
-    try:
-        raw = text.encode("cp1252")
-    except UnicodeError:
-        return None
-    high, latin = re.findall(WESTERN, text), re.findall("[A-Za-z]", text)
-    varied = FEWEST_LETTERS <= len(set(high)) < len(high)  # a list of letters has each once
-    for encoding, script in OTHER_ENCODINGS if varied and len(high) > len(latin) else ():
-        try:
-            whole = raw.decode(encoding)
-        except UnicodeError:
-            continue
-        letters = [one for one in whole if one > "\xff"]
-        lower = encoding != "cp1251" or sum(one.islower() for one in letters) * 3 > len(letters) * 2
-        if lower and len(script.findall(whole)) >= 0.9 * len(letters):
-            return Damage(start, "cp1252", encoding, part=whole)
-    return None
 
 
 def _of_pieces(text: str, start: int, wrong: str, right: str) -> Damage:
@@ -242,17 +207,26 @@ def _longest_piece(text: str, wrong: str, right: str) -> str:
     return "" if kept == text.strip() else kept
 
 
-def _any_pair() -> str:
-    """Return an expression of what may be a character of UTF-8 decoded in any encoding of single bytes."""
+@functools.cache
+def telling_signs() -> tuple[str, str]:
+    """Return the characters that end the first pair of bytes of any telling passage, and what must be around
+    one: a search that begins with the rarer characters is quick in every language.
+    """
     spans = ((0xC2, 0xE0), (0xE0, 0xF0), (0xF0, 0xF5), (0x80, 0xC0))
-    alphabets = [name for name in SINGLE_BYTE if name not in ("cp437", "mac_roman")]
+    alphabets = [name for name in SINGLE_BYTE if name != "mac_roman"]
     two, three, four, tail = ("".join(_letters(*span, name) for name in alphabets) for span in spans)
-    drawn, after = _letters(0xC2, 0xE0, "cp437"), _letters(0x80, 0xC0, "cp437")
-    return (
-        f"[{two}][{tail}]|[{three}][{tail}]{{2}}|[{four}][{tail}]{{3}}|[{drawn}][{after}]|[√¬]|‚Ä"
-        "|â€|ğŸ|[\x80-\x9f]|ï¿½|[\xa1-\xff]{4}"
+    other = "".join(_letters(0xC2, 0xE0, name) for name in OTHER_SCRIPT)
+    around = (
+        f"(?<=[A-Za-z][{other}].)|(?<=[A-Za-z][{two}].)(?=[a-z])|(?<=[A-Za-z][{two}][©®°±¶§¤¦])|(?<=[A-Za-z][{three}].)[{tail}]|(?<=[A-Za-z][{four}].)[{tail}]{{2}}"
+        f"|(?<=[{two}{three}{four}].)[{tail}]{{0,2}}(?:[{two}{three}{four}][{tail}]{{1,3}}){{2}}"
+        f"|(?<=[\xc2-\xdf].)(?:[\xc2-\xdf]|[\xe0-\xef][{LATIN_TAIL}])[{LATIN_TAIL}]"
+        f"|(?<=[\xe0-\xef].)[{LATIN_TAIL}](?:[\xc2-\xdf]|[\xe0-\xef][{LATIN_TAIL}])[{LATIN_TAIL}]"
+        f"|(?<=[ÃÂ].)|(?<=[ãæçèéä].)[{LATIN_TAIL}]|(?<=â[€\x80]|ð[Ÿ\x9f]|ğŸ|‚Ä)|(?<=[A-Za-z]√)|(?<=ï¿)½"
     )
+    return f"{tail}√Ä", around
 
 
-PAIRS = _any_pair()
-SUSPICIOUS_PAIR = re.compile(PAIRS)
+@functools.cache
+def _any_telling() -> re.Pattern[str]:
+    signs, around = telling_signs()
+    return re.compile(f"[{signs}](?:{around})")

@@ -1,1 +1,1 @@
-"""What words say, in many languages: in which one a text is, and whether two texts say the same."""
+"""What words say, in many languages: whether two texts say the same, and what questions ask for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from enum import StrEnum
 
 from ftrun.data.wording.sameness import NEGATION, NUMBER_WORDS, Sameness, content_words, exact_words, sameness
 
@@ -68,35 +69,42 @@ FRAME = 0.5  # of the content words: one sentence with other values
 LONG = 300  # characters: long answers have many details
 
 
-def conflict(question: str, one: str, other: str, *, labels: bool, loose: bool) -> bool:
-    """Return whether two answers conflict. `labels`: other short answers do; `loose`: so do those that share
-    nothing.
-    """
+class Conflict(StrEnum):
+    """How sure it is that two answers can't both be right."""
+
+    NONE = "none"
+    LOOSE = "loose"  # they share nothing
+    SURE = "sure"
+
+
+def conflict(question: str, one: str, other: str, *, labels: bool) -> Conflict:
+    """Return whether two answers conflict. `labels`: other short answers do."""
     if sameness(one, other) is Sameness.SAME:
-        return False
+        return Conflict.NONE
     polarity = _polarity(one), _polarity(other)
     if None not in polarity and polarity[0] != polarity[1]:
-        return True
+        return Conflict.SURE
     if not labels or max(len(one), len(other)) > LONG:
-        return False
+        return Conflict.NONE
     if LIST.search(one) and LIST.search(other):
-        return False  # a selection of many
+        return Conflict.NONE  # a selection of many
     asked = content_words(question)
     mine, others = content_words(one) - asked, content_words(other) - asked
     shared = len(mine & others) / max(1, min(len(mine), len(others)))
     values = _values(one), _values(other)
     if all(values) and not (values[0] <= values[1] or values[1] <= values[0]):
-        return True
+        return Conflict.SURE
     if values[0] and values[0] == values[1]:
-        return False  # at nine; from 9 o'clock on
+        return Conflict.NONE  # at nine; from 9 o'clock on
     if _is_label(one) and _is_label(other):
-        return not shared
+        return Conflict.NONE if shared else Conflict.SURE
     if shared >= FRAME and len(NEGATION.findall(one)) != len(NEGATION.findall(other)):
-        return len(mine ^ others) <= 2
+        return Conflict.SURE if len(mine ^ others) <= 2 else Conflict.NONE
     names = exact_words(one).names - asked, exact_words(other).names - asked
     if shared >= FRAME and all(names) and not names[0] & names[1]:
-        return True
-    return loose and True not in polarity and shared < SHARED and bool(mine or others)
+        return Conflict.SURE
+    nothing = True not in polarity and shared < SHARED and (mine or others)
+    return Conflict.LOOSE if nothing else Conflict.NONE
 
 
 def _polarity(answer: str) -> bool | None:

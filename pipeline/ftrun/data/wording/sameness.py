@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from ftrun.data.wording.languages import FUNCTION_WORDS
+from ftrun.langid.single import OF_WORD
 
 
 class Sameness(StrEnum):
@@ -145,13 +145,16 @@ def exact_words(text: str) -> Exact:
     return Exact(*(frozenset(TOKEN.findall(_plain(" ".join(parts)))) - FILLERS for parts in (names, firm)))
 
 
+@lru_cache(maxsize=512)
 def content_words(text: str) -> frozenset[str]:
     """Return what a text is about: its words without those that every text has."""
     tokens = TOKEN.findall(_plain(text))
-    spaceless = "".join(one if HAS_SPACELESS.match(one) else " " for one in tokens)
-    pairs = {part[at : at + 2] for part in spaceless.split() for at in range(len(part) - 1)}
-    pairs = {pair for pair in pairs if not KANA.fullmatch(pair)}
-    words = {_stem(one) for one in tokens if not HAS_SPACELESS.match(one) and not _is_filler(one)}
+    distinct = set(tokens)
+    signs = {one for one in distinct if HAS_SPACELESS.match(one)}
+    spaceless = "".join([one if one in signs else " " for one in tokens])
+    pairs = {spaceless[at : at + 2] for at in range(len(spaceless) - 1)}
+    pairs = {pair for pair in pairs if " " not in pair and not KANA.fullmatch(pair)}
+    words = {_stem(one) for one in distinct - signs if not _is_filler(one)}
     return frozenset(pairs | words)
 
 
@@ -160,7 +163,7 @@ def _stem(word: str) -> str:
 
 
 def _is_filler(word: str) -> bool:
-    return word in FILLERS or any(word in known for known in FUNCTION_WORDS.values())
+    return word in FILLERS or word in OF_WORD
 
 
 def _ends(plain: str) -> list[Sequence[str]]:

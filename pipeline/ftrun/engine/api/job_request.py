@@ -6,20 +6,29 @@ import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError
+from ftrun.engine.backends import REHEARSAL
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
 from ftrun.engine.models.catalogue import find_model, model_names
 from ftrun.engine.store import NewJob, Store
 from ftrun.errors import FtrunError
+from ftrun.protocol.spec import METHOD_HYPERPARAMETERS, Method
 
 LARGEST_SEED = 2**31 - 1
 METADATA_PAIRS, METADATA_KEY, METADATA_VALUE = 16, 64, 512
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-METHODS = ("supervised", "dpo", "reinforcement")
+
+
+class _Training(NamedTuple):
+    """How to train: the method with its settings."""
+
+    method: Method = "supervised"
+    hyperparameters: Body | None = None
+    grader: Mapping[str, Any] | None = None
 
 
 def read_new_job(body: Body, store: Store) -> NewJob:
@@ -28,15 +37,20 @@ def read_new_job(body: Body, store: Store) -> NewJob:
     training_file = body.required_text("training_file")
     validation_file = body.text("validation_file")
     start = store.models.get(model)  # an earlier tuned model, or one of its checkpoints
+    base = start.base if start is not None else model
+    asked = body.object("method")
+    training = _method(asked, base) if asked is not None else _Training()
     new = NewJob(
-        model=start.base if start is not None else model,
+        model=base,
         continue_from=model if start is not None else None,
         training_file=training_file,
         validation_file=validation_file,
-        hyperparameters=_hyperparameters(body),
+        hyperparameters=_hyperparameters(body, training),
         seed=_seed(body),
         suffix=body.text("suffix", shortest=1, longest=64),
         metadata=read_metadata(body),
+        method=training.method,
+        grader=training.grader,
     )
     if body.take("integrations"):
         body.refuse("integrations", "are not supported by this engine.", code="unsupported_parameter")
@@ -86,10 +100,9 @@ def _seed(body: Body) -> int:
     return secrets.randbelow(LARGEST_SEED) if seed is None else seed
 
 
-def _hyperparameters(body: Body) -> dict[str, int | float | str]:
+def _hyperparameters(body: Body, training: _Training) -> dict[str, int | float | str]:
     """Return the hyperparameters, which are in `method` or, in older requests, at the top level."""
-    older, method = body.object("hyperparameters"), body.object("method")
-    newer = _supervised(method) if method is not None else None
+    older, newer = body.object("hyperparameters"), training.hyperparameters
     if older is not None and newer is not None and older.values != newer.values:
         body.refuse("hyperparameters", "differ from those in `method`; give them only there.")
     given = newer or older or Body({})
@@ -98,26 +111,34 @@ def _hyperparameters(body: Body) -> dict[str, int | float | str]:
         "batch_size": _whole_or_auto(given, "batch_size", 256),
         "learning_rate_multiplier": _multiplier(given),
     }
+    for name in METHOD_HYPERPARAMETERS.get(training.method, ()):
+        value = given.take(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, str))):
+            given.refuse(name, f"must be a number or a word, not {value!r}.")
+        found |= {} if value is None else {name: value}
     given.done()
     return found
 
 
-def _supervised(method: Body) -> Body | None:
+def _method(method: Body, base: str) -> _Training:
+    """Return the method and its settings; a rehearsal, which trains nothing, takes all of them."""
     kind = method.take("type")
-    if kind not in METHODS:
-        method.refuse("type", f"must be one of {', '.join(METHODS)}, not {kind!r}.")
-    if kind != "supervised":
+    if kind not in get_args(Method):
+        method.refuse("type", f"must be one of {', '.join(get_args(Method))}, not {kind!r}.")
+    if kind != "supervised" and base != REHEARSAL:
         method.refuse(
             "type",
             f"'{kind}' is not supported yet; use 'supervised'.",
             code="unsupported_value",
         )
-    settings = method.object("supervised")
+    settings = method.object(kind)
     method.done()
-    hyperparameters = settings.object("hyperparameters") if settings is not None else None
-    if settings is not None:
-        settings.done()
-    return hyperparameters
+    if settings is None:
+        return _Training(method=kind)
+    hyperparameters = settings.object("hyperparameters")
+    grader = settings.object("grader") if kind == "reinforcement" else None
+    settings.done()
+    return _Training(kind, hyperparameters, grader.values if grader is not None else None)
 
 
 def _whole_or_auto(body: Body, name: str, most: int) -> int | str:

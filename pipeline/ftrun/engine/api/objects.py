@@ -63,6 +63,7 @@ def part_object(part: StoredPart) -> dict[str, Any]:
 def job_object(job: StoredJob) -> dict[str, Any]:
     """Return a `fine_tuning.job`."""
     hyperparameters = dict(job.hyperparameters)
+    settings = {"hyperparameters": hyperparameters, **({"grader": job.grader} if job.grader else {})}
     return {
         "id": job.id,
         "object": "fine_tuning.job",
@@ -77,7 +78,7 @@ def job_object(job: StoredJob) -> dict[str, Any]:
         "validation_file": job.validation_file,
         "result_files": [job.result_file] if job.result_file else [],
         "hyperparameters": hyperparameters,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "method": {"type": job.method, job.method: settings},
         "seed": job.seed,
         "user_provided_suffix": job.suffix,
         "metadata": job.metadata,

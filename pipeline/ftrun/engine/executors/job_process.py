@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ftrun.engine.backends import Cancelled, Paused, Rejected, TrainingJob, backend_for
-from ftrun.engine.examples import count_examples
+from ftrun.engine.examples import count_examples, rows_of
 from ftrun.engine.executors.reporting import JobReport
 from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import RESTING
@@ -71,7 +71,9 @@ def _training_job(store: Store, job: StoredJob) -> TrainingJob:
     validation = _content(store, job.validation_file, "validation_file") if job.validation_file else None
     hyperparameters = dict(job.hyperparameters)
     if hyperparameters["n_epochs"] == "auto":
-        hyperparameters["n_epochs"] = default_epochs(count_examples(training, param="training_file"))
+        rows = rows_of(job.model, job.method)
+        examples = count_examples(training, param="training_file", row=rows)
+        hyperparameters["n_epochs"] = default_epochs(examples)
     work = store.jobs.folder(job.id) / "work"
     make_folder(work)
     return TrainingJob(
@@ -83,6 +85,7 @@ def _training_job(store: Store, job: StoredJob) -> TrainingJob:
         seed=job.seed,
         work=work,
         adapter=_adapter(store, job),
+        method=job.method,
     )
 
 

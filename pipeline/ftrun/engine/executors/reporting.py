@@ -31,7 +31,7 @@ class JobReport:
         self._raise_if_ended()
         self._store.jobs.add_event(self._job.id, message, level=level)
 
-    def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:
+    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
         """Make the job `running` with its resolved hyperparameters."""
         self._total = total_steps
         with self._store.database.transaction():

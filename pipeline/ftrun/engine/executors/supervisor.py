@@ -18,7 +18,7 @@ from filelock import Timeout
 
 from ftrun.engine.backends import Rejected
 from ftrun.engine.child_process import start
-from ftrun.engine.examples import count_examples
+from ftrun.engine.examples import count_examples, rows_of
 from ftrun.engine.executors.job_process import lock_of
 from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import MOVING, Status
@@ -86,13 +86,14 @@ class Supervisor:
 
     def _validate(self, job: StoredJob) -> None:
         """Read the job's files; queue the job, or fail it with the line that is wrong."""
+        rows = rows_of(job.model, job.method)
         try:
             for param, file_id in (
                 ("training_file", job.training_file),
                 ("validation_file", job.validation_file),
             ):
                 if file_id is not None:
-                    count = count_examples(self._store.files.path(file_id), param=param)
+                    count = count_examples(self._store.files.path(file_id), param=param, row=rows)
                     self._store.jobs.add_event(job.id, f"The {param} {file_id} is valid: {count} examples.")
         except Rejected as error:
             self._store.jobs.fail(job.id, code=error.code, message=str(error), param=error.param)

@@ -59,6 +59,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             created_at INTEGER NOT NULL)""",
         "CREATE INDEX parts_by_upload ON upload_parts (upload_id)",
     ),
+    (
+        "ALTER TABLE jobs ADD COLUMN method TEXT NOT NULL DEFAULT 'supervised'",
+        "ALTER TABLE jobs ADD COLUMN grader TEXT",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -43,8 +43,8 @@ class Jobs:
         job_id = new_id("ftjob")
         self._database.write(
             "INSERT INTO jobs (id, created_at, status, model, training_file, validation_file,"
-            " hyperparameters, seed, suffix, metadata, model_name, continue_from)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " hyperparameters, seed, suffix, metadata, model_name, continue_from, method, grader)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             job_id,
             now(),
             "validating_files",
@@ -57,6 +57,8 @@ class Jobs:
             None if new.metadata is None else json.dumps(dict(new.metadata)),
             tuned_name(new.model, new.suffix),
             new.continue_from,
+            new.method,
+            None if new.grader is None else json.dumps(dict(new.grader)),
         )
         self.add_event(job_id, f"Job {job_id} created; its files are being validated.")
         return self.require(job_id)

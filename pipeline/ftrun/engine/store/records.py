@@ -12,9 +12,11 @@ from pathlib import Path
 from sqlite3 import Row
 from typing import Any, Literal, TypeVar
 
+from ftrun.protocol.spec import Method
+
 ALPHABET = string.ascii_letters + string.digits
 # columns that hold JSON in the database and values here
-JSON_COLUMNS = frozenset({"hyperparameters", "metadata", "error", "data", "metrics"})
+JSON_COLUMNS = frozenset({"hyperparameters", "grader", "metadata", "error", "data", "metrics"})
 
 Status = Literal[
     "validating_files", "queued", "running", "pausing", "paused", "succeeded", "failed", "cancelled"
@@ -75,7 +77,8 @@ class StoredPart:
 class NewJob:
     """What a checked request asks for; file ids are those of this store.
 
-    `model` is the base model, `continue_from` the tuned model that training starts from.
+    `model` is the base model, `continue_from` the tuned model that training starts from. `grader` is that of
+    reinforcement, which is kept, but never used.
     """
 
     model: str
@@ -86,6 +89,8 @@ class NewJob:
     suffix: str | None
     metadata: Mapping[str, str] | None
     continue_from: str | None = None
+    method: Method = "supervised"
+    grader: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Templates of plain text and `{{ name }}`: filled in without Jinja, much faster.
+"""Templates of plain text and `{{ name }}`, perhaps below a comment: filled in without Jinja, much faster.
 
 Only where the result is certainly the same; everything else, and every error, is left to Jinja.
 """
@@ -15,6 +15,7 @@ from ftrun.experiment.nodes import KeyPath, spell
 LARGEST_OUTPUT = 1_000_000  # characters
 Filler = Callable[[Mapping[str, Any]], str | None]
 NAME = re.compile(r"(?<!\{)\{\{ ?([^\W\d]\w*) ?\}\}")
+COMMENT = re.compile(r"\{#(?![-+])(?:(?!#\}).)*-#\}\s*", re.DOTALL)  # as `ftrun init` writes one
 MARKS = ("{{", "{%", "{#", "\r")  # Jinja also turns a return into a line break
 # names that mean something else in an expression
 RESERVED = frozenset(("and", "else", "if", "in", "is", "not", "or", "true", "false", "none")) | frozenset(
@@ -27,6 +28,8 @@ def plain_filler(text: str) -> Filler | None:
 
     It returns what Jinja would render; None if Jinja must render it, or report what is wrong.
     """
+    if text.startswith("{#") and (comment := COMMENT.match(text)):
+        text = text[comment.end() :]
     parts = NAME.split(text)
     if any(mark in part for part in parts[::2] for mark in MARKS) or not RESERVED.isdisjoint(parts[1::2]):
         return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ftrun.text_language import LANGUAGE_NAMES, language_of, main_language
+from ftrun.langid.majority import main_language
+from ftrun.langid.tables import LANGUAGE_NAMES
 
 # by language: questions and answers as they are in training data, all of our own
 TEXTS = {
@@ -84,7 +85,7 @@ def test_a_few_texts_show_their_language(language: str, texts: tuple[str, str]) 
 
 def test_single_sentences_are_hardly_ever_mistaken() -> None:
     """Unclear ones are of no language; at most one in twenty is taken for another one."""
-    found = [(language, language_of(text)) for language, texts in TEXTS.items() for text in texts]
+    found = [(language, main_language([text])) for language, texts in TEXTS.items() for text in texts]
     wrong = [pair for pair in found if pair[1] not in (pair[0], None)]
     right = [pair for pair in found if pair[1] == pair[0]]
     assert len(wrong) <= len(found) / 20, wrong
@@ -94,10 +95,10 @@ def test_single_sentences_are_hardly_ever_mistaken() -> None:
 @pytest.mark.parametrize("text", OF_NO_LANGUAGE)
 def test_what_is_no_sentence_has_no_language(text: str) -> None:
     """Names, numbers, addresses, code, markup and single words say nothing."""
-    assert language_of(text) is None
+    assert main_language([text]) is None
 
 
 def test_english_with_foreign_names_is_english() -> None:
     """What is quoted does not count more than what it is quoted in."""
-    assert {language_of(" ".join(pair)) for pair in ENGLISH} <= {"en", None}
+    assert {main_language([" ".join(pair)]) for pair in ENGLISH} <= {"en", None}
     assert main_language(text for pair in ENGLISH for text in pair) == "en"
