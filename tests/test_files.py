@@ -57,6 +57,8 @@ ELSEWHERE = {
     ("cli/check.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/data.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("cli/plan.py", "tempfile.TemporaryDirectory"): TEMPORARY,
+    ("scaffold/trial.py", "tempfile.TemporaryDirectory"): TEMPORARY,
+    ("cli/help_text.py", "write_text"): "of click's formatter: no file",
     ("cli/output.py", "tempfile.mkstemp"): "a new file with a random name, opened by O_EXCL",
     ("cli/main.py", "os.open"): "the null device, in place of a stream that nobody reads",
     ("data/pipeline/gathered.py", "tempfile.TemporaryFile"): NAMELESS,

@@ -147,7 +147,9 @@ class _Reader(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         """Keep a text; `{}` in it is filled in with `format` elsewhere."""
         if isinstance(node.value, str):
-            self.add("{value}".join(map(_literal, node.value.split("{}"))))
+            is_format = "{}" in node.value and "{{" in node.value  # its braces are doubled already
+            literal = str if is_format else _literal
+            self.add("{value}".join(map(literal, node.value.split("{}"))))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         parts: list[str] = []

@@ -15,7 +15,7 @@ from ftrun.text import display_width
 
 JAPANESE = {"FTRUN_LANG": "ja_JP.UTF-8"}
 # what stays English in a line: code, quotes, paths, options, ids, keys
-KEPT = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"|\S*[/_.:=\[\]{}<>|-]\S*|\$\S+|[A-Z_]{2,}")
+KEPT = re.compile(r"`[^`]*`|「[^」]*」|'[^']*'|\"[^\"]*\"|\S*[/_.:=\[\]{}<>|-]\S*|\$\S+|[A-Z_]{2,}")
 SENTENCE = re.compile(r"(?:\b[A-Za-z][a-z]*\b[,;]? ){3}[A-Za-z]+")
 ROWS = "q,a\n" + "".join(f"{n} 番の質問ですか？,{n} 番の答えです。\n" for n in range(12))
 
@@ -81,6 +81,78 @@ def test_errors_are_japanese(project: Path, words: list[str], code: int, part: s
     done = Ftrun(project)(*words, env=JAPANESE, encoding="utf-8")
     assert done.returncode == code and part in done.stderr and "エラー: " in done.stderr
     assert not english(done.stderr)
+
+
+def _chat(turns: int) -> str:
+    """Return an export of LINE in which two invented people write."""
+    said = "".join(
+        f"09:{n:02d}\t太郎\t{n} 時は空いている？\n09:{n:02d}\t花子\t{n} 時に会おう\n" for n in range(turns)
+    )
+    return f"[LINE] 花子とのトーク履歴\n保存日時：2026/01/10 12:00\n\n2026/01/05(月)\n{said}"
+
+
+DRAFTS = {
+    "kto.jsonl": "".join(
+        f'{{"prompt": "{n} 番は？", "completion": "{n} 番です。", "label": {str(n % 3 > 0).lower()}}}\n'
+        for n in range(18)
+    ),
+    "dpo.jsonl": "".join(
+        f'{{"prompt": "{n}？", "chosen": "{n} です", "rejected": "不明"}}\n' for n in range(12)
+    ),
+    "semicolons.csv": ROWS.replace(",", ";"),
+    "index.csv": "".join(f"{n or ''},{line}\n" for n, line in enumerate(ROWS.splitlines())),
+    "title.csv": f"問い合わせ一覧\n{ROWS}",
+    "records.json": '{"items": [' + ", ".join(f'{{"q": "{n}？", "a": "{n} です"}}' for n in range(12)) + "]}",
+    "blank.csv": f"{ROWS}空ですか？,\n",
+    "labels.csv": "text,label\n" + "".join(f"{n} 番の感想です,{n % 2}\n" for n in range(12)),
+    "line.txt": _chat(40),
+    "unclear.csv": "左,右\n" + "".join(f"赤 {n},青 {n}\n" for n in range(12)),
+    "separators.csv": "a;b,c\n" + "".join(f"{n};{n},{n}\n" for n in range(12)),
+    "python.jsonl": "{'q': '何時？', 'a': '九時'}\n",
+    "tree.jsonl": "".join(
+        f'{{"message_id": "{n}", "parent_id": {f"{chr(34)}{(n - 1) // 2}{chr(34)}" if n else "null"},'
+        f' "role": "{"assistant" if n % 2 else "prompter"}", "text": "文 {n}"}}\n'
+        for n in range(20)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DRAFTS)
+def test_drafts_are_japanese(project: Path, name: str) -> None:
+    """What `init` says of a file that it reads, or can't read, is Japanese."""
+    (project / name).write_text(DRAFTS[name], encoding="utf-8")
+    done = Ftrun(project)("init", name, "--name", "drafted", env=JAPANESE, encoding="utf-8")
+    said = done.stdout + done.stderr
+    assert done.returncode in (0, 2) and re.search("[ぁ-ん]", said) and not english(said)
+
+
+def test_findings_are_japanese(project: Path) -> None:
+    """Findings say in Japanese what they found in a column with a Japanese name, and where else."""
+    rows = (
+        "質問,回答\n"
+        + "".join(f"{n} 番？,<p>{n} 番です</p>\n" for n in range(9))
+        + "何？,<image>\n次？, 空白です\n無？,N/A\n"
+    )
+    (project / "bad.csv").write_text(rows, encoding="utf-8")
+    ftrun = Ftrun(project)
+    assert ftrun("init", "bad.csv", "--name", "bad", env=JAPANESE, encoding="utf-8").returncode == 0
+    done = ftrun("check", "configs/bad.yaml", env=JAPANESE, encoding="utf-8")
+    assert "[html]" in done.stdout and "日本語をほとんど知りません" in done.stdout
+    assert done.stdout.count("日本語をほとんど") == 1 and not english(done.stdout)
+
+
+def test_decisions_and_the_past_are_japanese(project: Path) -> None:
+    """A decision (4) and what was run are told in Japanese; a code's explanation has a Japanese fix."""
+    ftrun, config = Ftrun(project), "configs/toy.yaml"
+    asked = ftrun("models", "--accept", "gemma-3-270m", env=JAPANESE, encoding="utf-8")
+    assert asked.returncode == 4 and not english(asked.stderr)
+    assert ftrun(config, env=JAPANESE, encoding="utf-8").returncode == 0
+    for words in (["history", config], ["status", config], ["data", config, "--row", "1"]):
+        done = ftrun(*words, env=JAPANESE, encoding="utf-8")
+        said = [line for line in english(done.stdout + done.stderr) if "設定  " not in line]  # of keys
+        assert done.returncode == 0 and not said, words
+    explained = ftrun("explain", "html", env=JAPANESE, encoding="utf-8").stdout
+    assert "html (警告)" in explained and "直し方: `data.clean: [html]` を書いてください" in explained
 
 
 @pytest.mark.parametrize(

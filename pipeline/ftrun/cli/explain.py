@@ -17,6 +17,7 @@ from ftrun.cli.completion import complete_code
 from ftrun.cli.options import json_option
 from ftrun.cli.output import print_json
 from ftrun.errors import UsageError
+from ftrun.language import localized_part, phrase, screen_language, verbatim
 
 DOCUMENTS = {"checks.md": "finding", "errors.md": "error"}
 SECTION = re.compile(r"^### (\w+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
@@ -47,7 +48,8 @@ def command(code: str | None, as_json: bool) -> int:
         if as_json:
             print_json({"codes": sorted(known)})
         else:
-            print(*_listed(known), sep="\n")
+            print(verbatim("\n".join(_listed(known))))
+            print("\n`ftrun explain CODE` shows an example and the fix.")
         return 0
     found = known.get(code.strip().strip("[]`").lower().replace("-", "_"))
     if found is None:
@@ -55,7 +57,7 @@ def command(code: str | None, as_json: bool) -> int:
     if as_json:
         print_json({"code": found[0].code, "explanations": [asdict(one) for one in found]})
     else:
-        print("\n\n".join(_text(one) for one in found))
+        print(verbatim("\n\n".join(_text(one, screen_language()) for one in found)))
     return 0
 
 
@@ -94,14 +96,22 @@ def _value(lines: list[str], start: str) -> str:
     return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
 
 
-def _text(one: Explanation) -> str:
-    head = f"{one.code} ({one.severity or one.kind})"
-    return f"{head}\n  {one.meaning}\n  Example: {one.example}\n  Fix: {one.fix}"
+def _text(one: Explanation, language: str) -> str:
+    """Return an explanation, its labels and its fix in a language; meaning and example are in English."""
+    kind, example, fix = (
+        localized_part(word, language) for word in (one.severity or one.kind, "Example", "Fix")
+    )
+    lines = (
+        f"{one.code} ({kind})",
+        one.meaning,
+        f"{example}: {one.example}",
+        f"{fix}: {phrase(one.fix, language)}",
+    )
+    return "\n  ".join(lines)
 
 
 def _listed(known: Mapping[str, list[Explanation]]) -> list[str]:
-    lines = [f"{code:<24} {found[0].meaning.splitlines()[0]}" for code, found in known.items()]
-    return [*lines, "", "`ftrun explain CODE` shows an example and the fix."]
+    return [f"{code:<24} {found[0].meaning.splitlines()[0]}" for code, found in known.items()]
 
 
 def _unknown(code: str, known: Mapping[str, list[Explanation]]) -> UsageError:

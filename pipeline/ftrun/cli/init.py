@@ -14,7 +14,7 @@ import click
 
 from ftrun.cli.output import print_json
 from ftrun.errors import DecisionError, UsageError
-from ftrun.files import atomic_writer, output_path, refuse_file, write_atomic
+from ftrun.files import atomic_writer, make_folder, output_path, refuse_file, write_atomic
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -92,7 +92,7 @@ def command(
     contents = {path: text.encode() for path, text in texts.items()} | copies
     _refuse_overwriting(contents, force)
     for path, content in copies.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with atomic_writer(path) as writer:
             writer.write(content)
     for path, text in texts.items():

@@ -72,7 +72,7 @@ class Phrases:
 
     def template(self, message: str) -> str:
         """Return the translation of a message with its placeholders in it."""
-        return self._messages.get(message) or self._words.get(message) or message
+        return self._messages.get(message) or self._exact.get(message) or self._words.get(message) or message
 
     def shown(self, text: str) -> str:
         """Return printed text in this language: whole, or line by line."""

@@ -26,12 +26,6 @@ from ftrun.protocol.spec import (
 
 WARNINGS = frozenset(("ignored_key", "late_system"))
 IMAGE_KEYS, MEDIA_KEYS = frozenset(PICTURES.split()), frozenset(RECORDINGS.split())
-IMAGE_FIX = (
-    'Write each into its message, for a target that takes images: "content": [{{"type": "image_url", '
-    '"image_url": {{"url": "https://…"}}}}, {{"type": "text", "text": "…"}}]. Or leave these rows out: '
-    "`where: not ({} | default(''))` on the source."
-)
-MEDIA_FIX = "Only texts and images can be taught: `where: not ({} | default(''))` leaves these rows out."
 
 
 def is_ready(values: Mapping[str, Any], method: Method) -> bool:
@@ -120,6 +114,14 @@ def key_faults(values: Mapping[str, Any], method: Method, used: Container[Any] =
             yield Fault("ignored_key", f"`input` has the key {key!r}; only `messages` and tools are used")
 
 
+def _image_fix(name: str) -> str:
+    return (
+        'Write each into its message, for a target that takes images: "content": [{"type": "image_url", '
+        '"image_url": {"url": "https://…"}}, {"type": "text", "text": "…"}]. '
+        f"Or leave these rows out: `where: not ({name} | default(''))` on the source."
+    )
+
+
 def _ignored(key: str, value: Any, known: Sequence[str]) -> Iterator[Fault]:
     """Yield the fault of a key that has no effect; of pictures and recordings it says what that means."""
     plain = "".join(filter(str.isalpha, key)).casefold()
@@ -128,10 +130,13 @@ def _ignored(key: str, value: Any, known: Sequence[str]) -> Iterator[Fault]:
         return
     if plain in IMAGE_KEYS:
         words = f"the rows have the key {key!r}, but its pictures are not used"
-        yield Fault("ignored_key", words, hint=IMAGE_FIX.format(name))
+        yield Fault("ignored_key", words, hint=_image_fix(name))
     elif plain in MEDIA_KEYS:
         words = f"the rows have the key {key!r}, but its recordings are not used"
-        yield Fault("ignored_key", words, hint=MEDIA_FIX.format(name))
+        fix = (
+            f"Only texts and images can be taught: `where: not ({name} | default(''))` leaves these rows out."
+        )
+        yield Fault("ignored_key", words, hint=fix)
     else:
         listed = ", ".join(f"`{one}`" for one in known)
         yield Fault("ignored_key", f"the rows have the key {key!r}; only {listed} are used")

@@ -15,7 +15,7 @@ from ftrun.data.pipeline.checking import examine
 from ftrun.errors import FtrunError, Problem
 from ftrun.evaluation.answers import most_common_system
 from ftrun.experiment import build_experiment, read_document
-from ftrun.files import write_atomic
+from ftrun.files import make_folder, write_atomic
 from ftrun.targets.known_languages import language_note
 
 MOST_TOKENS, FEWEST_TOKENS, STEP = 1024, 64, 32
@@ -57,11 +57,11 @@ def try_draft(draft: str, prompts: Mapping[str, str], data: Path, *, answer_fiel
     with tempfile.TemporaryDirectory(prefix="ftrun-init-") as folder:
         path = Path(folder).resolve() / "draft.yaml"
         for name, text in prompts.items():
-            (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
+            make_folder((path.parent / name).parent)
             write_atomic(path.parent / name, text)
         write_atomic(path, draft)
         made = path.parent / "made"
-        made.mkdir()
+        make_folder(made)
         try:
             experiment = replace(build_experiment(read_document(path)), project=Path(data.resolve().anchor))
             result = examine(experiment, folder=made)
