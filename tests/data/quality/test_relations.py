@@ -78,3 +78,22 @@ def test_the_rows_of_many_templates_are_different(look: Look) -> None:
     assert "near_duplicates" not in told_of(look, rows)
     told = look(({"messages": row["messages"]} for row in rows), dedupe="near")
     assert "near_duplicates" not in told
+
+
+def test_two_choices_of_many_do_not_contradict(look: Look) -> None:
+    """Other lists, or other items where some of many are asked for, are good answers; other facts are not."""
+    some = (
+        ("Nenne drei Obstsorten.", "1. Apfel\n2. Birne\n3. Kirsche", "- Banane\n- Orange\n- Pflaume"),
+        ("Cite deux fleuves.", "Le Rhin, la Loire", "La Seine, le Rhône"),
+        ("Назови три города.", "Тула, Омск, Пермь", "Сочи, Псков, Казань"),
+        ("果物を三つ挙げてください。", "りんご、梨、桃", "柿、みかん、ぶどう"),
+        ("What goes into the bag?", "- a map\n- a torch", "1. bread\n2. water"),
+    )
+    facts = (("Wo ist die Kasse?", "Im Keller", "Am Eingang"),)
+    for rows, contradict in ((some, False), (facts, True)):
+        for asked, one, other in rows:
+            chats = (
+                [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+                for answer in (one, other)
+            )
+            assert ("contradiction" in look({"messages": chat} for chat in chats)) is contradict, asked

@@ -17,7 +17,7 @@ from ftrun.data.diagnostics.notes import further_places
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, LastTurn, last_turn, normal, unsaid
 from ftrun.data.quality.pii import excerpt
 from ftrun.data.split.duplicates import buckets
-from ftrun.data.wording.conflicts import OPEN, Conflict, conflict
+from ftrun.data.wording.conflicts import OPEN, SOME_OF_MANY, Conflict, conflict
 from ftrun.protocol.faults import Fault
 from ftrun.protocol.plain_chats import TrainingRow
 
@@ -105,7 +105,7 @@ def _real(pairs: list[tuple[int, int]], turns: Mapping[int, LastTurn | None]) ->
         here, there = (turns[index] for index in pair)
         if here is None or there is None or _comparable(here.answer) == _comparable(there.answer):
             continue
-        is_open = OPEN.search(here.question) is not None
+        is_open = any(one.search(here.question) for one in (OPEN, SOME_OF_MANY))
         found = conflict(here.question, here.answer, there.answer, labels=not is_open)
         if found is Conflict.SURE:
             sure.add(pair)

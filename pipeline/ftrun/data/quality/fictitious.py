@@ -17,6 +17,9 @@ RESERVED = re.compile(
     r"|yourcompanyname|companyname|acme|foo|bar|foobar|xyz|abc|xxx+|somewhere|someplace|dominio|empresa|firma|entreprise)"
     r"\.[a-z.]{2,6}$"
 )
+PROVIDER = re.compile(
+    r"mail\.(?:ru|de|bg|ee|ua|kz|by|pt)|email\.(?:it|cz|de|ua)"
+)  # where people have mailboxes
 TEMPLATE_NAME = re.compile(
     r"(?:no|do-?not|dont)[-_.]?reply.*|mailer-daemon|git|user(?:name)?\d?|your[-_.]?.*|my[-_.]?(?:e?mail|name|address)"
     r"|(?:first|last|full)?[-_.]?name(?:[-_.](?:last|sur)?name)?|firstname\.lastname|vorname\.nachname|prenom\.nom"
@@ -112,7 +115,7 @@ def is_fictitious(text: str, span: SensitiveSpan) -> bool:
 def _is_example_email(address: str, before: str) -> bool:
     name, _, domain = address.partition("@")
     return (
-        RESERVED.search(domain) is not None
+        (RESERVED.search(domain) is not None and PROVIDER.fullmatch(domain) is None)
         or FILE_OR_PACKAGE.search(domain) is not None
         or TEMPLATE_NAME.fullmatch(name) is not None
         or BEFORE_A_HOST.search(before) is not None

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - words of many languages, those of one kind in a line
 """What was left in texts by mistake: placeholders, substitutes for an answer, space around a text."""
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ WORD = (
 JAPANESE_WORD = (
     "お?名前|氏名|会社名|貴社名|商品名|日付|日時|住所|電話番号|担当者名?|顧客名|未定|要確認"
     "|ここに[^\\]】]{0,12}"
+)
+# the same in other languages: the words in brackets that ask for a text, or name what is to be put in
+OTHER_WORD = (
+    r"(?i:(?:ihr|dein|ihre|deine|votre|su|tu|seu|sua|il (?:tuo|suo)) ?(?:vor|nach|firmen)?(?:name|adresse|nom|prénom|nombre|nome"  # codespell:ignore deine,vor,adresse,nome
+    r"|dirección|endereço|indirizzo|empresa|firma|entreprise|azienda|e-?mail)"
+    r"|(?:insérer|insérez|insertar|inserte|inserir|insira|inserire|inserisci|вставьте|вставить|введите) (?:(?:la|el|il|o|a|le|votre|su|tu) ?)?"
+    r"(?:réponse|nom|respuesta|nombre|resposta|nome|risposta|ответ|имя)(?: [^\]\n]{1,20})?"  # codespell:ignore nome
+    r"|(?:name|antwort|firma|datum)(?: hier)? einfügen|à compléter|por completar|ваше имя|имя клиента)"
+    r"|(?:您|你)的(?:姓名|名字|地址|公司|电话)|客户姓名|请?(?:在此|在这里)(?:输入|填写)[^\]\n]{0,12}"
+    r"|(?:(?:고객)?이름|고객명)(?=\](?:님|씨))"
 )
 # a line of a program: braces in it are code, and TODO is a comment of its author
 PROGRAM = re.compile(
@@ -51,7 +62,7 @@ PLACEHOLDER = re.compile(
     r"(?=[{$\[<TFXLl〇○◯△✕＿［【株])(?:(?<!\$)(?<!\{)\{\{[^{}\n]{1,60}\}\}(?!\})|\{%[^{}\n]{1,60}%\}"
     r"|(?<![=:/\"'])(?<!: )\$\{(?!(?:HOME|PATH|USER|PWD|SHELL|LANG)\})[A-Za-z_][\w.]{0,40}\}"
     r"|(?<![A-Za-z0-9{$}^_\\/>&?=.\"'])\{[a-z][a-z0-9_]{1,30}\}(?![}/])"
-    rf"|{NOT_CLICKED}\[(?:(?i:{WORD})|{JAPANESE_WORD})\](?![(\[]){LABEL}"
+    rf"|{NOT_CLICKED}\[(?:(?i:{WORD})|{JAPANESE_WORD}|{OTHER_WORD})\](?![(\[]){LABEL}"
     rf"|[［【](?:{JAPANESE_WORD})[］】](?=様|さん|殿|御中|の(?!欄|項目|見出し)|が|は(?!必須|任意)|です|と申し|、)"
     r"|<(?:(?i:your|insert|enter|customer|company)[ _-][A-Za-z _-]{1,24}"
     r"|(?i:placeholder)|INSERT|NAME|DATE|TODO)>"
@@ -64,6 +75,8 @@ BRACKETED = re.compile(f"[［【](?:{JAPANESE_WORD})[］】]")  # the brackets a
 BLANKS = frozenset((
     "", "-", "--", "---", "—", "–", "ー", "…", "...", ".", "。", "?", "？", "/", "x", "n/a", "na", "nan",
     "nil", "null", "none", "undefined", "#n/a", "#value!", "#ref!", "#name?", "#div/0!", "[]", "{}", "なし",
+    "à compléter", "a compléter", "por completar", "a completar", "заполнить", "待补充", "待填写",
+    "(ここに回答を入力)", "（ここに回答を入力）", "ここに回答を入力", "回答を入力", "(回答を入力)", "（回答を入力）", "回答をここに入力", "미입력", "답변 없음",
     "無し", "－", "無回答", "未回答", "未入力", "空", "空欄", "該当なし", "特になし", "同上", "〃",
 ))  # fmt: skip
 LONGEST_BLANK = 12

@@ -52,7 +52,7 @@ _SPELLING = r"漢字|ひらがな|平仮名|かな|カタカナ|読み|一文字
 # by code: what the question is about where the finding is none
 ASKED = {
     "html": f"</?[a-z][a-z0-9]*>|&[a-z]+;|{_WEB}|{_PROGRAMMING}|{_TEMPLATES}|\\bh2o\\b",
-    "placeholder": f"{_TEMPLATES}|{_PROGRAMMING}|{_WEB}|(?-i:TODO)(?!\\s*[:：(]|\\s*$)|lorem ipsum (?:mean|is|for)|what .*lorem|\\bxxx|latex",
+    "placeholder": f"{_TEMPLATES}|{_PROGRAMMING}|{_WEB}|(?-i:TODO)(?!\\s*[:：(]|\\s*$)|lorem ipsum(?! dolor)|what .*lorem|\\bxxx|latex",
     "mojibake": r"mojibake|文字化け|utf-?8|latin-?1|encoding|エンコード|乱码|кодировк|codificaci|Zeichensatz|codage|[ÃÂ]",
     "tabs": f"\\btabs?\\b|\\btsv\\b|タブ|{_PROGRAMMING}|makefile|\\bstruct\\b|\\bindent|einrück|tableau|制表|탭",
     "image_token": f"{_WEB}|embed|\\btoken\\b|トークン|\\belement",

@@ -11,7 +11,7 @@ import functools
 import re
 from typing import NamedTuple
 
-LOST = re.compile("\ufffd|ï¿½")
+LOST = re.compile("\ufffd|ï¿½|锟斤拷")
 # UTF-8 read as cp932: the first bytes of kana become these; two of them are not a coincidence
 AS_CP932 = re.compile(
     "[縺繧繝][^\\s]{0,3}[縺繧繝]|郢[ｧ-ﾟァ-ヶ]|髮[\ufffd蟄]|(?<=[A-Za-z])(?:[ﾂﾃﾄﾅ][｡-ﾟ]|窶[冱冦])"

@@ -28,6 +28,19 @@ OPEN = re.compile(
     r"|γεια|πώς|γιατί|ευχαριστώ|เล่า|แต่ง|เขียน|แนะนำ|สวัสดี|อย่างไร|ยังไง|ทำไม|ขอบคุณ",
     re.IGNORECASE,
 )
+# so many of a kind are asked for, and there are more
+SOME_OF_MANY = re.compile(
+    r"\b(?:name|list|nenn?e?|gib|cite|nomme|donne|nombra|di(?:me|ga)?|da(?:me|mmi)|diga|liste|elenca|dimmi|nomina|noem|wymień|назови|перечисли|sebutkan)"
+    r"\b[^\n]{0,12}\b(?:\d|two|three|four|five|some|several|zwei|drei|vier|fünf|einige|ein paar|deux|trois|quatre|cinq|quelques|dos|tres"
+    r"|cuatro|cinco|algun[oa]s|dois|duas|três|quatro|algu(?:ns|mas)|due|tre|quattro|cinque|alcun[ei]|два|две|три|четыре|пять|несколько"
+    r"|twee|drie|vijf|enkele|dwa|trzy|kilka|dua|tiga|beberapa)\b"
+    r"|(?:挙げ|列挙し)て|[二三四五2-5２-５](?:つ|個|種類|例)|いくつか.{0,6}(?:挙げ|教え)"
+    r"|[列举说出给我]{1,3}[两三四五几2-5][个种条]|[두세네]\s?(?:가지|개)|몇 (?:가지|개)",
+    re.IGNORECASE,
+)
+LIST = re.compile(
+    r"^\s*(?:[-*•・–]|\d{1,2}[.)、．])\s?\S.*\n\s*(?:[-*•・–]|\d{1,2}[.)、．])\s?\S", re.MULTILINE
+)
 YES = re.compile(
     r"\W*(?:yes|yeah|yep|sure|certainly|of course|correct|true|はい|ええ|うん|もちろん|可能です|できます|是的|是|对|可以|有|네|예|맞|да|конечно"
     r"|s[ií]|claro|oui|bien sûr|ja|jawohl|natürlich|sim|certo|tak|evet|có|ya|हाँ|हां|जी हाँ|نعم|כן|ναι|ใช่|ได้)(?![\w-])",
@@ -73,6 +86,8 @@ def conflict(question: str, one: str, other: str, *, labels: bool) -> Conflict:
         return Conflict.SURE
     if not labels or max(len(one), len(other)) > LONG:
         return Conflict.NONE
+    if LIST.search(one) and LIST.search(other):
+        return Conflict.NONE  # a selection of many
     asked = content_words(question)
     mine, others = content_words(one) - asked, content_words(other) - asked
     shared = len(mine & others) / max(1, min(len(mine), len(others)))
