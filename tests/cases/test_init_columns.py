@@ -155,7 +155,9 @@ def test_files_beside_a_training_file_are_held_out(project: Path, capsys: pytest
 
 
 @pytest.mark.parametrize("language", ["es", "he", "ko"])
-def test_other_languages_get_a_model_that_knows_them(language: str) -> None:
+def test_other_languages_get_a_model_that_knows_them(
+    project: Path, capsys: pytest.CaptureFixture[str], language: str
+) -> None:
     """The usual small model knows English alone; a note and a second target say so."""
     name = next((HERE / "32-language-note").glob(f"enc-{language}-*")).name
     document, experiment = drafted(project, capsys, "32-language-note", name)
