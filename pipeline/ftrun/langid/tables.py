@@ -137,5 +137,5 @@ def letters_by_script(text: str) -> Counter[str]:
 
 @lru_cache(maxsize=8192)
 def script_of(letter: str) -> str:
-    """Return the name of a letter's script; nothing if it is no letter of a known one."""
+    """Return the name of a letter's script; nothing if that is not a known one."""
     return next((one.name for one in SCRIPTS.values() if one.letters.match(letter)), "")

@@ -73,7 +73,8 @@ def try_draft(draft: str, prompts: Mapping[str, str], data: Path, *, answer_fiel
     by_row = system is not None and "{{" in system.text
     return Trial(
         errors=result.errors,
-        notes=tuple(language_note(experiment, result.language)),
+        # the usual case for us, and every check and run says it
+        notes=() if result.language == "ja" else tuple(language_note(experiment, result.language)),
         questions=tuple(_questions(taught, held_out, answer_field, by_row=by_row)),
         max_tokens=_max_tokens([_parts(one, answer_field)[1] or "" for one in (*taught, *held_out)]),
     )
