@@ -37,7 +37,7 @@ class Stopwatch:
     def event(self, message: str, *, level: Literal["info", "warn", "error"] = "info") -> None:
         """Nothing to keep."""
 
-    def started(self, *, hyperparameters: Mapping[str, int | float], total_steps: int) -> None:
+    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
         """Start."""
         self.began = time.perf_counter()
 
