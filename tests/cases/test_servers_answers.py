@@ -14,6 +14,7 @@ from support.provider import KEY
 from support.scripted_server import Answer, Asked
 
 WORDS = "I can't help with that."
+WITHHELD = "(withheld by the server's content filter)"
 
 
 @pytest.fixture
@@ -25,6 +26,7 @@ def paid(
     monkeypatch.setenv("SOME_KEY", KEY)
     monkeypatch.chdir(tmp_path)
     made = make_paid(tmp_path, capfd, plain_provider())
+    made.add("report: {language: en}\n")
     yield made
     made.server.close()
 
@@ -49,14 +51,14 @@ def answering(paid: Paid, message: dict[str, Any], finish: str, *, stream: bool)
     paid.provider.hook = hook
 
 
-@pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
-    ("message", "finish", "refusal", "shown"),
+    ("message", "finish", "refusal", "shown", "stream"),
     [
-        ({"content": None, "refusal": WORDS}, "stop", "model", f"(refused) {WORDS}"),
-        ({"content": "", "refusal": WORDS}, "stop", "model", f"(refused) {WORDS}"),
-        ({"content": None}, "content_filter", "content_filter", "(withheld by the server's content filter)"),
-        ({"content": "fine", "refusal": None}, "stop", None, "fine"),
+        ({"content": None, "refusal": WORDS}, "stop", "model", f"(refused) {WORDS}", True),
+        ({"content": "", "refusal": WORDS}, "stop", "model", f"(refused) {WORDS}", False),
+        ({"content": None}, "content_filter", "content_filter", WITHHELD, True),
+        ({"content": None}, "content_filter", "content_filter", WITHHELD, False),
+        ({"content": "fine", "refusal": None}, "stop", None, "fine", False),
     ],
 )
 def test_a_refusal_is_shown_as_one(

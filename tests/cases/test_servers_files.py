@@ -59,7 +59,7 @@ def test_a_refused_file_names_the_row_and_is_sent_again(paid: Paid) -> None:
     assert len(paid.provider.created) == 1
 
 
-@pytest.mark.parametrize("status", ["pending", "uploaded", "processed"])
+@pytest.mark.parametrize("status", ["uploaded", "processed"])
 def test_a_job_is_asked_for_again_until_the_files_are_processed(
     paid: Paid, status: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
