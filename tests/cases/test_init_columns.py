@@ -178,3 +178,17 @@ def test_rows_without_an_answer_are_left_out(project: Path, capsys: pytest.Captu
     assert document["rows"] == 21
     assert "Left out: lines 4, 6, 8." in document["notes"]
     assert not any("Fix this" in note for note in document["notes"])
+
+
+def test_names_that_the_texts_contradict_are_asked_about(tmp_path: Path) -> None:
+    """A column that is called the answer and holds the questions is no answer without a person's word."""
+    rows = [(two, one) for one, two in zip(*ASKED["ko"], strict=True)] * 2
+    path = table(tmp_path, ("question", "answer"), rows)
+    with pytest.raises(UnclearError) as caught:
+        propose(read_data_file(path))
+    assert [way.options[1::2] for way in caught.value.ways] == [
+        ("question", "answer"),
+        ("answer", "question"),
+    ]
+    shape = propose(read_data_file(path), user="answer", assistant="question").shape
+    assert shape.columns == {"user": "answer", "assistant": "question"}

@@ -18,6 +18,7 @@ from ftrun.scaffold.unclear import UnclearError, Way
 Row = Mapping[str, Any]
 MOST_LOOKED_AT = 1000  # rows
 LEAST_ASKING, LEAST_MORE = 0.35, 0.25  # of a column that asks, and more than in the other one
+MOSTLY_ASKING, HARDLY_ASKING = 0.7, 0.1  # shares of questions that contradict the names
 CLEAR = 2  # times as long as the next column: then the longest column is taken
 MOST_CANDIDATES = 3
 SHOWN, LONGEST_SHOWN = 3, 60  # rows of each candidate, characters of each
@@ -58,6 +59,8 @@ class Columns:
             if single is not None and plain_name(single) in WEAK:
                 asking = answering = None
         if asking is not None and answering is not None:
+            if user is None and assistant is None and self._swapped(asking, answering):
+                raise self._unclear([(asking, answering), (answering, asking)])
             return Chosen(user=asking, assistant=answering, guessed=False)
         pairs = list(self._pairs(asking, answering))
         if not pairs:
@@ -67,6 +70,12 @@ class Columns:
             likely = [pair for pair in pairs if self._clearly_asks(pair[0], pairs)]
             raise self._unclear(likely or pairs)
         return Chosen(user=best[0], assistant=best[1], guessed=True)
+
+    def _swapped(self, asking: str, answering: str) -> bool:
+        """Return whether the texts contradict the names: what is called the answer holds the questions."""
+        if not {asking, answering} <= self._values.keys():
+            return False
+        return self._asking(answering) >= MOSTLY_ASKING and self._asking(asking) <= HARDLY_ASKING
 
     def _named(self, wanted: str, taken: str | None) -> str | None:
         found = find_column(self.texts, wanted, taken)
