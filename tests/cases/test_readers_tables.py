@@ -109,7 +109,7 @@ def test_excel_with_an_index_and_a_title(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("text", "words", "tip"),
     [
-        ("a;b\tc\n1;2\t3\n4;5\t6\n", "semicolons and tabs", "--separator ';' or --separator tab"),
+        ("a;b\tc\n1;2\t3\n4;5\t6\n", "semicolons and tabs", "`--separator ';'` or `--separator tab`"),
         (",score,answer\nhello,1,x\nworld,2,y\n", "column 1 of 3 has no name", "unique name"),
         ("question,,answer\na,note,b\nc,,d\n", "column 2 of 3 has no name", "unique name"),
         (",question,answer\n5,a,b\n3,c,d\n5,e,f\n3,g,h\n", "column 1 of 3 has no name", "unique name"),
@@ -137,7 +137,7 @@ def test_both_ways_of_an_unclear_separator_work(capsys: pytest.CaptureFixture[st
     """Each command of the tip drafts an experiment with the separator that it names."""
     rows = [(f"why {n};because {n}", f"thus {n}") for n in range(12)]
     Path("a.csv").write_text("question;reason\tanswer\n" + table(rows, "\t"), encoding="utf-8")
-    assert "--separator ';' or --separator tab" in refusal(capsys, "a.csv")[1]
+    assert "`--separator ';'` or `--separator tab`" in refusal(capsys, "a.csv")[1]
     init(capsys, "a.csv", "--separator", "tab", "--user", "question;reason", "--assistant", "answer")
     document = init(capsys, "a.csv", "--separator", ";", "--force")
     assert document["columns"]["user"] == "question"

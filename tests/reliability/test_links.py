@@ -104,17 +104,17 @@ def test_links_that_the_user_chose_are_followed(
     assert (real / "runs/toy/local/report.html").is_file()
 
 
-@pytest.mark.parametrize("link", ["configs", "configs/rows.yaml", "configs/prompts", "configs/data"])
+@pytest.mark.parametrize("link", ["configs", "configs/faq.yaml", "configs/prompts", "configs/data"])
 def test_init_writes_through_no_link(ftrun: Ftrun, tmp_path: Path, link: str) -> None:
     """A link in place of what `ftrun init` writes is refused and named, with --force too."""
     here, outside = tmp_path / "here", tmp_path / "outside"
     before = make_outside(outside)
     (here / link).parent.mkdir(parents=True)
     (here / link).symlink_to(outside / "file" if link.endswith("yaml") else outside)
-    (tmp_path / "rows.csv").write_text("question,answer\n" + "a?,b\n" * 20, encoding="utf-8")
+    (tmp_path / "faq.csv").write_text("question,answer\n" + "a?,b\n" * 20, encoding="utf-8")
     ftrun.folder = here
     for words in ((), ("--force",)):
-        found = ftrun.json("init", "../rows.csv", *words, code=4)
+        found = ftrun.json("init", "../faq.csv", *words, code=4)
         assert found["error"]["file"] == str(here / link)
     assert content(outside) == before
     assert [path.name for path in here.rglob("*") if path.is_file() and not path.is_symlink()] == []
