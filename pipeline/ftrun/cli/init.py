@@ -316,7 +316,8 @@ def _document(
 
 
 def _print(document: Mapping[str, Any], proposal: Proposal) -> None:
-    rows = "conversations" if "group_by" in proposal.shape.source else "rows"
+    rows = "conversation" if "group_by" in proposal.shape.source else "row"
+    rows += "" if document["rows"] == 1 else "s"
     print(f"{document['rows']} different {rows}: {visible(proposal.shape.words)}.")
     if document["copied"]:
         print(f"copied   {visible(document['copied'])} (the data were outside the project)")

@@ -161,7 +161,7 @@ def note_unused_columns(experiment: Experiment, files: Sequence[SourceFile], fin
         if unused:
             seen.add(source.key)
             shown = ", ".join(map(repr, unused[:MOST_NAMED])) + (", …" if len(unused) > MOST_NAMED else "")
-            message = f"{len(unused)} of the columns are not used: {shown}"
+            message = f"columns that are not used: {shown}"
             findings.add("unused_column", message, file=shown_path(file.path), line=1)
 
 

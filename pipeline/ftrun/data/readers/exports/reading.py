@@ -41,7 +41,7 @@ def messages_of(service: str, lines: Iterator[str], place: FilePlace) -> Iterato
         place.add("chat_export", f"there is no message as {title} exports it", 1)
         raise UnusableFileError
     if without:
-        words = f"{without:,} entries without a text are left out"
+        words = f"entries without a text are left out: {without:,}"
         place.add("chat_left_out", words, None)
 
 
