@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.paid_project import Paid, make_paid, plain_provider
-from support.provider import KEY
+from support.paid_project import Paid, on_plain_provider
 from support.scripted_server import Answer, Asked
 
 WORDS = "I can't help with that."
@@ -22,13 +21,9 @@ def paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Paid]:
     """Yield a project on a provider in memory."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    monkeypatch.setenv("SOME_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
-    made = make_paid(tmp_path, capfd, plain_provider())
-    made.add("report: {language: en}\n")
-    yield made
-    made.server.close()
+    with on_plain_provider(tmp_path, monkeypatch, capfd) as made:
+        made.add("report: {language: en}\n")
+        yield made
 
 
 def answering(paid: Paid, message: dict[str, Any], finish: str, *, stream: bool) -> None:

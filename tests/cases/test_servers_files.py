@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.paid_project import Paid, make_paid, plain_provider
-from support.provider import KEY
+from support.paid_project import Paid, on_plain_provider
 from support.scripted_server import Answer, Asked, refusal
 
 CASES = Path(__file__).parent
@@ -21,18 +20,14 @@ def paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Paid]:
     """Yield a project of ready chats on a provider in memory, with a validation file."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    monkeypatch.setenv("SOME_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
-    made = make_paid(tmp_path, capfd, plain_provider())
-    shutil.copy(CASES / "31-slow-processing/qa12.jsonl", tmp_path)
-    text = made.config.read_text(encoding="utf-8").replace(
-        "toy.csv}]", "qa12.jsonl}], split: {validation: 2}"
-    )
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("prompt:"))
-    made.config.write_text(text.replace("max: 0.02", "max: 0.5"), encoding="utf-8")
-    yield made
-    made.server.close()
+    with on_plain_provider(tmp_path, monkeypatch, capfd) as made:
+        shutil.copy(CASES / "31-slow-processing/qa12.jsonl", tmp_path)
+        text = made.config.read_text(encoding="utf-8").replace(
+            "toy.csv}]", "qa12.jsonl}], split: {validation: 2}"
+        )
+        text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("prompt:"))
+        made.config.write_text(text.replace("max: 0.02", "max: 0.5"), encoding="utf-8")
+        yield made
 
 
 def test_a_refused_file_names_the_row_and_is_sent_again(paid: Paid) -> None:

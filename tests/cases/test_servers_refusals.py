@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from support.paid_project import Paid, make_paid, plain_provider
-from support.provider import KEY
+from support.paid_project import Paid, on_plain_provider
 from support.scripted_server import Answer, Asked
 
 CASES = Path(__file__).parent
@@ -27,21 +26,17 @@ def paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Paid]:
     """Yield a project of ready chats on a provider in memory, with a validation file, a seed and a suffix."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    monkeypatch.setenv("SOME_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
-    made = make_paid(tmp_path, capfd, plain_provider())
-    shutil.copy(CASES / "27-capability-hints/qa12.jsonl", tmp_path)
-    edit(
-        made,
-        lambda file: file.update(
-            data={"sources": [{"path": "qa12.jsonl"}], "split": {"validation": 2, "seed": 1}},
-            train={"seed": 7, "suffix": SUFFIX, "hyperparameters": {"n_epochs": 3}},
-            prompt={"system": "You are Gene."},
-        ),
-    )
-    yield made
-    made.server.close()
+    with on_plain_provider(tmp_path, monkeypatch, capfd) as made:
+        shutil.copy(CASES / "27-capability-hints/qa12.jsonl", tmp_path)
+        edit(
+            made,
+            lambda file: file.update(
+                data={"sources": [{"path": "qa12.jsonl"}], "split": {"validation": 2, "seed": 1}},
+                train={"seed": 7, "suffix": SUFFIX, "hyperparameters": {"n_epochs": 3}},
+                prompt={"system": "You are Gene."},
+            ),
+        )
+        yield made
 
 
 def edit(paid: Paid, change: Callable[[dict[str, Any]], Any]) -> None:

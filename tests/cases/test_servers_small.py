@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
-from support.paid_project import Paid, make_paid, plain_provider
-from support.provider import KEY
+from support.paid_project import Paid, on_plain_provider
 
 AGAIN = "ftrun run toy.yaml --target paid --force train"
 
@@ -26,14 +25,10 @@ def paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Paid]:
     """Yield a project on a provider in memory whose model was trained and evaluated."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
     monkeypatch.setattr("ftrun.targets.api.connection.LATE_MODEL", 0.0)
-    monkeypatch.setenv("SOME_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
-    made = make_paid(tmp_path, capfd, plain_provider())
-    made.run("run", made.config, "--yes")
-    yield made
-    made.server.close()
+    with on_plain_provider(tmp_path, monkeypatch, capfd) as made:
+        made.run("run", made.config, "--yes")
+        yield made
 
 
 def model_of(paid: Paid) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.azure_management import Management
-from support.paid_project import Paid, make_paid, plain_provider
+from support.paid_project import Paid, make_paid, on_plain_provider, plain_provider
 from support.provider import KEY
 from support.scripted_server import Answer, Asked, ScriptedServer, refusal
 
@@ -18,12 +18,8 @@ def paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Paid]:
     """Yield a project whose target `paid` is a provider in memory."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    monkeypatch.setenv("SOME_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
-    made = make_paid(tmp_path, capfd, plain_provider())
-    yield made
-    made.server.close()
+    with on_plain_provider(tmp_path, monkeypatch, capfd) as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from ftrun.data.pipeline import preparing
-from support.paid_project import Paid, make_paid, plain_provider
-from support.provider import KEY
+from support.paid_project import Paid, on_plain_provider
 
 from .test_fresh_clone import cloned
 
@@ -25,25 +24,21 @@ def paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Paid]:
     """Yield a project with rows of one template, in a folder of its own."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    monkeypatch.setenv("SOME_KEY", KEY)
     folder = tmp_path / "origin"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    made = make_paid(folder, capfd, plain_provider())
-    made.provider.trained_tokens = 1000
-    made.config.write_text(made.config.read_text(encoding="utf-8").replace(*CONFIG), encoding="utf-8")
-    rows = [
-        f"What does the number {n} mean to the people of the {one}?,{one} {n}" for n, one in enumerate(PLACES)
-    ]
-    rows += [
-        f"How do I return a {item} that arrived damaged at my door last week?,"
-        "Send us a photo and we will fetch it from your door and pay you back."
-        for item in ITEMS
-    ]
-    (folder / "toy.csv").write_text("q,a\n" + "".join(f"{row}\n" for row in rows), encoding="utf-8")
-    yield made
-    made.server.close()
+    with on_plain_provider(folder, monkeypatch, capfd) as made:
+        made.provider.trained_tokens = 1000
+        made.config.write_text(made.config.read_text(encoding="utf-8").replace(*CONFIG), encoding="utf-8")
+        rows = [
+            f"What does the number {n} mean to the people of the {one}?,{one} {n}"
+            for n, one in enumerate(PLACES)
+        ]
+        rows += [
+            f"How do I return a {item} that arrived damaged at my door last week?,"
+            "Send us a photo and we will fetch it from your door and pay you back."
+            for item in ITEMS
+        ]
+        (folder / "toy.csv").write_text("q,a\n" + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+        yield made
 
 
 def run_by_an_older_version(paid: Paid, monkeypatch: pytest.MonkeyPatch) -> None:

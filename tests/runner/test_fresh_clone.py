@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from support.paid_project import Paid, make_paid, plain_provider
-from support.provider import KEY, RESULTS
+from support.paid_project import Paid, on_plain_provider
+from support.provider import RESULTS
 from support.scripted_server import Answer, Asked, refusal
 
 RUNS = Path("runs/toy/paid")
@@ -31,18 +31,12 @@ def paid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Paid]:
     """Yield a project with a test split, two questions and two candidates, in a folder of its own."""
-    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
-    monkeypatch.setenv("SOME_KEY", KEY)
-    folder = tmp_path / "origin"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    made = make_paid(folder, capfd, plain_provider())
-    made.provider.trained_tokens = 1000
-    text = made.config.read_text(encoding="utf-8").split("eval:")[0]
-    text = text.replace("[{path: toy.csv}]", "[{path: toy.csv}], split: {test: 2, seed: 1}")
-    made.config.write_text(text + QUESTIONS, encoding="utf-8")
-    yield made
-    made.server.close()
+    with on_plain_provider(tmp_path / "origin", monkeypatch, capfd) as made:
+        made.provider.trained_tokens = 1000
+        text = made.config.read_text(encoding="utf-8").split("eval:")[0]
+        text = text.replace("[{path: toy.csv}]", "[{path: toy.csv}], split: {test: 2, seed: 1}")
+        made.config.write_text(text + QUESTIONS, encoding="utf-8")
+        yield made
 
 
 @dataclass(slots=True, kw_only=True)

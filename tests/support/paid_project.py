@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from ftrun.cli import main
-from support.provider import Provider, model
+from support.provider import KEY, Provider, model
 from support.scripted_server import ScriptedServer
 
 CONFIG = """\
@@ -69,6 +71,22 @@ def make_paid(folder: Path, capture: pytest.CaptureFixture[str], provider: Provi
     rows = "".join(f"質問{number},答え{number}\n" for number in range(12))
     (folder / "toy.csv").write_text("q,a\n" + rows, encoding="utf-8")
     return Paid(folder=folder, provider=provider, server=server, capture=capture)
+
+
+@contextmanager
+def on_plain_provider(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+) -> Iterator[Paid]:
+    """Yield a project in `folder`, now the current one, on a plain provider; no read is repeated."""
+    monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
+    monkeypatch.setenv("SOME_KEY", KEY)
+    folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(folder)
+    made = make_paid(folder, capture, plain_provider())
+    try:
+        yield made
+    finally:
+        made.server.close()
 
 
 def plain_provider(**capabilities: bool) -> Provider:

@@ -106,7 +106,7 @@ COMMON_WORDS: Mapping[str, Mapping[str, frozenset[str]]] = {
 }
 # the signs of Devanagari, such as vowels, are not letters to Python
 WORD = re.compile(r"(?:[^\W\d_]|[\u0900-\u0903\u093a-\u094f])+(?:['’][^\W\d_]+)?")
-# what is no text in a language: addresses, code, keys, names in a path, markup, templates
+# what is not written in any language: addresses, code, keys, names in a path, markup, templates
 NO_TEXT = re.compile(
     r"```.*?(?:```|\Z)|`[^`]*`|<[^<>]{1,200}>|\{[^}]{0,200}\}|\bhttps?://\S+|\bwww\.\S+|\S+@\S+\.\S+"
     r"|[A-Za-z0-9_-]{25,}|\b\w+(?:[./\\_]\w+)+|\w+\(\)|\$\S+",

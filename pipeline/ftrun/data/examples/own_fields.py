@@ -35,11 +35,6 @@ def column_of(template: Template | None) -> str | None:
     return next(filter(None, found.groups()), None) if found else None
 
 
-def has_own_messages(values: Mapping[str, Any]) -> bool:
-    """Return whether a row is a chat already."""
-    return own_messages(values) is not None
-
-
 def own_messages(values: Mapping[str, Any]) -> tuple[str, Sequence[Any]] | None:
     """Return the key and the list of a row's own messages, None if it has none."""
     given = values.get("input")

@@ -38,7 +38,7 @@ TEST_CARDS = re.compile(
     "|371449635398431|378734493671000|6011111111111117|6011000990139424|30569309025904|38520000023237"
     "|3056930009020004|36227206271667|3530111333300000|3566002020360505|6555900000604105"
 )
-# numbers that the authorities keep for films and examples: North America, Britain, France; and what is no number
+# numbers that the authorities keep for films and examples: North America, Britain, France; and digits that are not a telephone number
 TEST_PHONES = re.compile(
     r"1?[2-9]\d\d555\d{4}|(?:44|0)20794601?\d{3,4}|(?:44|0)7700900\d{3}|(?:44|0)1[1-9]1?\d?4960\d{3}"
     r"|(?:33|0)(?:199|63998|261|353|465|536)\d{4,6}|\d{0,4}0{6,}|(\d)\1{6,}"

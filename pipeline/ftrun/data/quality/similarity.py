@@ -52,7 +52,7 @@ Read = Callable[[Iterable[int]], Iterator[Texts]]  # the texts of ascending indi
 def compared(example: Example, *, shown: bool = True) -> Texts:
     """Return what is compared: everything said except system prompts and the last answer; and that answer.
 
-    Of long texts both ends. With `shown`, what is no text (images, calls) is represented by a hash.
+    Of long texts both ends. With `shown`, what is not text (images, calls) is represented by a hash.
     """
     turn, other = last_turn(example), unsaid(example) if shown else []
     if turn is None:

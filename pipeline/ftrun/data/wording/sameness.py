@@ -39,7 +39,7 @@ TOKEN = re.compile(rf"[{SPACELESS}]|{LETTER}+(?:['’]{LETTER}+)*|\d+(?:[.,]\d+)
 HAS_SPACELESS = re.compile(f"[{SPACELESS}]")
 NUMBER = re.compile(r"\d+")
 ACCENTS = re.compile("[\u0300-\u036f]")
-KANA, KATAKANA = re.compile("[ぁ-ゖ]+"), re.compile("[ァ-ヺー]")
+KANA = re.compile("[ぁ-ゖ]+")
 SIGNS = frozenset("+*/=<>%^")
 QUOTED = re.compile(
     r"[\"“”„«»「」『』`‘]([^\"“”„«»「」『』`’]{1,60})[\"“”„«»「」『』`’]|(?<!\w)'([^'\n]{1,60})'(?!\w)"
