@@ -226,7 +226,7 @@ def _tried(proposal: Proposal, name: str, file: Path) -> Trial:
     from ftrun.scaffold.draft import Paths, draft_experiment, persona
     from ftrun.scaffold.trial import Trial, try_draft
 
-    prompt = f"prompts/{name}.j2" if proposal.shape.needs_system else None
+    prompt = _prompt_file(proposal, name)
     paths = Paths(
         data=str(file.resolve()),
         prompt=prompt,
@@ -235,6 +235,11 @@ def _tried(proposal: Proposal, name: str, file: Path) -> Trial:
     draft = draft_experiment(proposal, name=name, paths=paths, trial=Trial())
     prompts = {prompt: persona(proposal)} if prompt else {}
     return try_draft(draft, prompts, file, answer_field=proposal.reference)
+
+
+def _prompt_file(proposal: Proposal, name: str) -> str | None:
+    """Return the path of the persona beside the experiment; None if the rows bring their system prompts."""
+    return f"prompts/{name}.j2" if proposal.shape.needs_system else None
 
 
 def _trial_notes(trial: Trial) -> Iterator[str]:
@@ -256,7 +261,7 @@ def _texts(
     """Return what to write, the experiment last: a folder left half written has no broken experiment."""
     from ftrun.scaffold.draft import Paths, draft_experiment, persona
 
-    prompt = f"prompts/{name}.j2" if proposal.shape.needs_system else None
+    prompt = _prompt_file(proposal, name)
     paths = Paths(
         data=_relative(data, target),
         prompt=prompt,
