@@ -154,7 +154,8 @@ def _send(server: MailServer, message: EmailMessage, opened: list[smtplib.SMTP])
 
 def _connection(server: MailServer) -> smtplib.SMTP:
     """Connect; the name of this machine is not sent."""
-    where: dict[str, Any] = {"local_hostname": "[127.0.0.1]", "timeout": SECONDS}
+    # longer than the whole conversation may take: a silent server is overdue, never a lost connection
+    where: dict[str, Any] = {"local_hostname": "[127.0.0.1]", "timeout": 2 * SECONDS}
     if server.tls:
         return smtplib.SMTP_SSL(server.host, server.port, context=ssl.create_default_context(), **where)
     return smtplib.SMTP(server.host, server.port, **where)
