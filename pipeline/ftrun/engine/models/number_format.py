@@ -100,7 +100,7 @@ def _of_processor(found: Measurement) -> Choice:
     elif found.right:
         reason = f"Number format: float32; in bfloat16 matrix products have {times} times its speed here."
     else:
-        reason = "Number format: float32; this machine's matrix products in bfloat16 are wrong."
+        reason = "Number format: float32; this machine's matrix products in bfloat16 are wrong or missing."
     return Choice(format=chosen, reason=reason)
 
 
