@@ -17,6 +17,7 @@ from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.launch import WIRE
+from ftrun.engine.models.number_format import format_setting
 
 own_routes = APIRouter(prefix="/ftrun")
 
@@ -33,6 +34,7 @@ def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
         "busy": use.busy,
         "at_once": AT_ONCE,
         "chats": use.chats.status(),
+        "dtype": format_setting(),
     }
 
 
