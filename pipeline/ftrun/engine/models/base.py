@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ftrun.engine.backends import NumberFormat, Rejected
+from ftrun.engine.models.attention import use_grouped_attention
 from ftrun.engine.models.catalogue import find_model
 from ftrun.engine.models.chat_template import ChatEncoder
 from ftrun.engine.models.lora import LoraLinear, wrap_linear_layers
@@ -77,6 +78,7 @@ def load_model(
     with _named(name, folder):
         causal, tokenizer = _load(folder, dtype)
         causal.to(device).eval()
+        use_grouped_attention(causal)
         _check_head(causal, name)
         packs = _keeps_examples_apart(causal)
         return LoadedModel(
