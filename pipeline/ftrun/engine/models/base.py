@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ftrun.engine.backends import Rejected
-from ftrun.engine.models.attention import use_grouped_attention
+from ftrun.engine.models.attention import packed_examples, use_grouped_attention
 from ftrun.engine.models.catalogue import find_model
 from ftrun.engine.models.chat_template import ChatEncoder
 from ftrun.engine.models.lora import LoraLinear, wrap_linear_layers
@@ -42,8 +42,12 @@ class LoadedModel:
 
     def hidden(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Return the last states, (1, tokens, width), of rows as `examples.pack` makes them."""
-        body = self.causal.base_model
-        output = body(input_ids=ids.to(self.device), position_ids=positions.to(self.device), use_cache=False)
+        output = self.causal.base_model(
+            input_ids=ids.to(self.device),
+            position_ids=positions.to(self.device),
+            use_cache=False,
+            **packed_examples(self.causal, positions),
+        )
         states: Tensor = output.last_hidden_state
         return states
 
