@@ -66,8 +66,8 @@ def load_model(
     """Load a base model in this machine's number format, or in that of a training that has `begun`; create
     its folder first if needed.
 
-    Raises FtrunError if it is not available or can't be loaded or trained here, UsageError for a FTRUN_DTYPE
-    that is no format.
+    Raises FtrunError if it is not available or can't be loaded or trained here, UsageError for an
+    unknown FTRUN_DTYPE.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = number_format(cuda=device.type == "cuda", begun=begun)
