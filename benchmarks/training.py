@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from ftrun.engine.backends import TrainingJob, TrainingResult
+from ftrun.engine.backends import NumberFormat, TrainingJob, TrainingResult
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "smollm2-135m-instruct"
@@ -37,7 +37,13 @@ class Stopwatch:
     def event(self, message: str, *, level: Literal["info", "warn", "error"] = "info") -> None:
         """Nothing to keep."""
 
-    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
+    def started(
+        self,
+        *,
+        hyperparameters: Mapping[str, int | float | str],
+        total_steps: int,
+        dtype: NumberFormat | None = None,
+    ) -> None:
         """Start."""
         self.began = time.perf_counter()
 

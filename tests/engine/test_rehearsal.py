@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine import rehearsal
-from ftrun.engine.backends import TrainingJob
+from ftrun.engine.backends import NumberFormat, TrainingJob
 
 
 class Deaf:
@@ -18,7 +18,13 @@ class Deaf:
     def event(self, message: str, *, level: Any = "info") -> None:
         """Take an event."""
 
-    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
+    def started(
+        self,
+        *,
+        hyperparameters: Mapping[str, int | float | str],
+        total_steps: int,
+        dtype: NumberFormat | None = None,
+    ) -> None:
         """Take the beginning."""
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:

@@ -17,6 +17,7 @@ import ftrun
 from ftrun.cli.options import json_option
 from ftrun.cli.output import print_json
 from ftrun.engine.extras import ENGINE, LOCAL
+from ftrun.engine.models.number_format import choose, format_setting, kept_measurement
 from ftrun.engine.places import cache_home, engine_home
 from ftrun.errors import FtrunError
 from ftrun.installation import install_extra, install_packages
@@ -59,6 +60,7 @@ def examine() -> Iterator[Finding]:
     yield _engine()
     yield _key()
     yield _accelerator()
+    yield _number_format()
 
 
 def _python() -> Finding:
@@ -137,6 +139,23 @@ def _accelerator() -> Finding:
         message="NVIDIA driver found" if driver else f"none found: training uses {os.cpu_count()} CPU cores",
         hint=f"PyTorch is a CPU-only build. For the GPU: {install_packages([TORCH], '--force-reinstall')}",
     )
+
+
+def _number_format() -> Finding:
+    """Say in which format base models compute, and what was measured; nothing is measured here."""
+    try:
+        setting, found = format_setting(), kept_measurement()
+    except FtrunError as error:
+        return Finding(name="format", ok=False, message=str(error), hint=error.problem.hint)
+    chosen = f"{setting} (FTRUN_DTYPE)" if setting != "auto" else None
+    if found is None:
+        message = f"{chosen or 'auto'}; not measured yet: the first model that is loaded here does it"
+    else:
+        message = (
+            f"{chosen or choose(found)}; matrix products on the processor: float32 {found.float32:.0f} "
+            f"GFLOP/s, bfloat16 {found.bfloat16:.0f}" + ("" if found.right else ", but wrong")
+        )
+    return Finding(name="format", ok=True, message=message)
 
 
 def _torch_version() -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ftrun.cli.output import json_text
+from ftrun.engine.models.number_format import SETTINGS, VARIABLE
 from ftrun.errors import UsageError
 from ftrun.files import real
 
@@ -20,11 +21,23 @@ from ftrun.files import real
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port (default: any free port).")
 @click.option("--token-env", metavar="NAME", help="Read the token from this variable (default: a new token).")
 @click.option("--home", type=click.Path(path_type=Path), help="The store's folder (default: $FTRUN_HOME).")
+@click.option(
+    "--dtype",
+    type=click.Choice(SETTINGS),
+    help="Number format of the base models (default: $FTRUN_DTYPE, else auto).",
+)
 @click.option("--show", is_flag=True, help="Print address and token of the engine that is running.")
 @click.option("--stop", is_flag=True, help="Stop the engine of this home. Jobs in training keep running.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
 def command(
-    host: str, port: int, token_env: str | None, home: Path | None, show: bool, stop: bool, as_json: bool
+    host: str,
+    port: int,
+    token_env: str | None,
+    home: Path | None,
+    dtype: str | None,
+    show: bool,
+    stop: bool,
+    as_json: bool,
 ) -> None:
     """Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.
 
@@ -44,6 +57,8 @@ def command(
     from ftrun.engine.extras import require_engine
 
     require_engine()
+    if dtype is not None:
+        os.environ[VARIABLE] = dtype  # for the processes that this server starts, too
     # FastAPI and uvicorn take half a second
     from ftrun.engine.server import ServeOptions, serve
 

@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol, cast
 
 from ftrun.protocol.spec import Method
 
+NumberFormat = Literal["float32", "bfloat16"]  # of a base model
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:
@@ -22,7 +24,8 @@ class TrainingJob:
     Hyperparameters are those of the API, numbers or "auto"; n_epochs is always a number. The files were
     validated by `ftrun.engine.examples`, whose `read_examples` reads them. `work/checkpoints/` may have
     checkpoints of an earlier process of this job: resume from there. Without them training starts from
-    `adapter`, an earlier TrainingResult.model_folder of the same model, if there is one.
+    `adapter`, an earlier TrainingResult.model_folder of the same model, if there is one. `dtype` is the
+    number format in which an earlier process of this job began to train, None if there was none.
     """
 
     id: str
@@ -34,6 +37,7 @@ class TrainingJob:
     work: Path
     adapter: Path | None = None
     method: Method = "supervised"
+    dtype: NumberFormat | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +74,16 @@ class TrainingReport(Protocol):
         """Add a message event to the job. Raises Cancelled when the job was asked to stop."""
         ...
 
-    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
-        """Report that the files are valid and training begins: the job becomes `running`."""
+    def started(
+        self,
+        *,
+        hyperparameters: Mapping[str, int | float | str],
+        total_steps: int,
+        dtype: NumberFormat | None = None,
+    ) -> None:
+        """Report that the files are valid and training begins: the job becomes `running`, and keeps `dtype`,
+        the number format of its base model.
+        """
         ...
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:

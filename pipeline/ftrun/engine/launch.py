@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 import ftrun
 from ftrun.engine.child_process import start
 from ftrun.engine.extras import require_engine
+from ftrun.engine.models.number_format import format_setting
 from ftrun.engine.places import private_folder
 from ftrun.errors import DecisionError, FtrunError
 from ftrun.files import file_lock, open_to_write
@@ -54,16 +55,26 @@ class _Found:
     wire: int
     busy: bool
     same: bool
+    dtype: str
+    background: bool
+
+    @property
+    def suits(self) -> bool:
+        """Return whether it is of this installation and computes in the format that our environment names."""
+        return self.same and self.dtype == format_setting()
 
 
 def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
     """Return the engine of `home`, started in the background if none runs.
 
-    An idle one of another version or installation is replaced; a busy one is used if it speaks our wire
-    version. Raises DecisionError if it does not, FtrunError (extra_missing, engine_start) if none can start.
+    An idle one of another version or installation is replaced, and so is one of another FTRUN_DTYPE that
+    serves in the background; a busy one is used if it speaks our wire version. Raises DecisionError if it
+    does not, FtrunError (extra_missing, engine_start) if none can start, UsageError for an
+    unknown FTRUN_DTYPE.
     """
+    format_setting()  # an unknown one is said before anything is started
     found = _find(home)
-    if found is not None and found.same:
+    if found is not None and found.suits:
         return found.endpoint
     private_folder(home)
     try:
@@ -108,11 +119,20 @@ def server_lock(home: Path) -> FileLock:
 def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
     found = _find(home)
     if found is not None:
-        if found.same:
+        if found.suits:
+            return found.endpoint
+        if found.same and (found.busy or not found.background):
+            announce(
+                f"The running engine was started with FTRUN_DTYPE={found.dtype}, which holds until it is "
+                "started again."
+            )
             return found.endpoint
         if found.busy:
             return _busy_one(found)
-        announce("Replacing the engine: the running one is of another version or installation.")
+        if found.same:
+            announce(f"Replacing the engine: the running one was started with FTRUN_DTYPE={found.dtype}.")
+        else:
+            announce("Replacing the engine: the running one is of another version or installation.")
         stop_engine(home)
     return _start(home, announce)
 
@@ -207,7 +227,14 @@ def _found(noted: dict[str, Any], info: dict[str, Any]) -> _Found:
     )
     mine = (WIRE, ftrun.__version__, sys.prefix)
     same = (info["wire"], info["version"], info["prefix"]) == mine
-    return _Found(endpoint=endpoint, wire=info["wire"], busy=info["busy"], same=same)
+    return _Found(
+        endpoint=endpoint,
+        wire=info["wire"],
+        busy=info["busy"],
+        same=same,
+        dtype=info.get("dtype", "auto"),
+        background=noted.get("background", True),
+    )
 
 
 def _read_note(home: Path) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ from ftrun.engine.executors import executor_for
 from ftrun.engine.inference.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
 from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.launch import WIRE, running_engine, server_lock
+from ftrun.engine.models.number_format import format_setting
 from ftrun.engine.places import private_folder
 from ftrun.engine.store import Store
 from ftrun.errors import DecisionError, FtrunError, UsageError
@@ -53,9 +54,10 @@ class ServeOptions:
 def serve(settings: ServeOptions, *, ready: Callable[[dict[str, Any]], None]) -> None:
     """Serve until SIGINT or SIGTERM, or until idle for long; `ready` gets the content of engine.json.
 
-    Raises UsageError for a port in use or an address that is not loopback, DecisionError if the home folder
-    already has an engine.
+    Raises UsageError for a port in use, an address that is not loopback or an unknown FTRUN_DTYPE,
+    DecisionError if the home folder already has an engine.
     """
+    format_setting()
     listener = _listen(settings.host, settings.port)
     private_folder(settings.home)
     lock = server_lock(settings.home)
@@ -82,7 +84,7 @@ def _serve_locked(
         chats=chats,
         token=settings.token or secrets.token_urlsafe(32),
     )
-    note = _note(services, settings.host, listener.getsockname()[1])
+    note = _note(services, settings, listener.getsockname()[1])
     path = settings.home / "engine.json"
 
     def listening() -> None:
@@ -141,8 +143,8 @@ class _Server(uvicorn.Server):
                 self.should_exit = True
 
 
-def _note(services: Services, host: str, port: int) -> dict[str, Any]:
-    shown = f"[{host}]" if ":" in host else host
+def _note(services: Services, settings: ServeOptions, port: int) -> dict[str, Any]:
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     return {
         "base_url": f"http://{shown}:{port}/v1",
         "token": services.token,
@@ -151,6 +153,7 @@ def _note(services: Services, host: str, port: int) -> dict[str, Any]:
         "wire": WIRE,
         "prefix": sys.prefix,
         "store": services.store.id,
+        "background": settings.idle_seconds is not None,
     }
 
 

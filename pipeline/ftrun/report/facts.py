@@ -112,7 +112,9 @@ class CostFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceFacts:
-    """Provenance. `data` maps a file to its SHA-256; `time` is when the job ended, in UTC."""
+    """Provenance. `data` maps a file to its SHA-256; `dtype` is the number format that the base model was
+    trained in, `time` when the job ended, in UTC.
+    """
 
     ftrun: str
     python: str
@@ -123,6 +125,7 @@ class ProvenanceFacts:
     git_commit: str | None = None
     git_dirty: bool | None = None
     store: str | None = None
+    dtype: str | None = None
     time: str | None = None
 
 

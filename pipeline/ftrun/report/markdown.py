@@ -228,6 +228,8 @@ def _provenance(facts: Facts) -> Iterator[str]:
         rows.append(["libraries", inline(named)])
     if origin.store:
         rows.append(["engine's store", code(origin.store)])
+    if origin.dtype:
+        rows.append(["number format", say(f"{inline(origin.dtype)}, adapter in float32")])
     if origin.time:
         rows.append(["trained", inline(origin.time)])
     yield f"## {say('Provenance')}"

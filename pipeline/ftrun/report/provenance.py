@@ -18,8 +18,11 @@ LIBRARIES = ("openai", "torch", "transformers")
 GIT_SECONDS = 5
 
 
-def provenance(experiment: Experiment, *, store: str | None, ended: int | None) -> dict[str, Any]:
-    """Return the report's provenance facts; `store` is the local store's id, `ended` when the job did.
+def provenance(
+    experiment: Experiment, *, store: str | None, dtype: str | None, ended: int | None
+) -> dict[str, Any]:
+    """Return the report's provenance facts; `store` is the local store's id, `dtype` the base model's number
+    format, `ended` when the job did.
 
     The report's time is that of the job, so that a report that is written again is the same.
     """
@@ -38,6 +41,7 @@ def provenance(experiment: Experiment, *, store: str | None, ended: int | None) 
         "git_commit": commit,
         "git_dirty": dirty,
         "store": store,
+        "dtype": dtype,
         "time": datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds") if ended else None,
     }
 

@@ -126,6 +126,7 @@ def gather(context: Context) -> Facts:
             "provenance": provenance(
                 experiment,
                 store=context.state.identity.get("store"),
+                dtype=ended.get("dtype"),
                 ended=ended.get("finished_at"),
             ),
             "warnings": [*_warnings(context), *_changes(records)],

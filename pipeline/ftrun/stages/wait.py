@@ -101,6 +101,7 @@ class WaitStage(Stage):
             "created_at": job.created_at,
             "finished_at": job.finished_at,
             "checkpoints": checkpoints,
+            **({"dtype": job.dtype} if context.local and job.dtype else {}),
             **({"stopped_early": stopped} if stopped else {}),
         }
         return with_earlier(context, found)

@@ -34,6 +34,7 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "finished_at": "int | None",
         "checkpoints": "list[dict[str, Any]]",
         "stopped_early": "str | None",
+        "dtype": "str | None",
     },
     "deploy": {
         "deployment": "str | None",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
 from ftrun.engine.models.catalogue import CATALOGUE
+from ftrun.engine.models.number_format import format_setting
 from ftrun.engine.places import engine_home
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import Experiment
@@ -34,10 +35,12 @@ def running_service() -> Service | None:
 
 def check_model(experiment: Experiment) -> None:
     """Raise ConfigError, with its place in the file, for a model that the engine doesn't have; DecisionError
-    for one whose terms nobody has accepted on this machine; FtrunError if packages that it needs are missing.
+    for one whose terms nobody has accepted on this machine; FtrunError if packages that it needs are missing;
+    UsageError for an unknown FTRUN_DTYPE.
     """
     import difflib
 
+    format_setting()
     name = experiment.target.model
     require_acceptance(name, accepted=experiment.target.accept_license)
     if "/" in name or any(model.name == name for model in CATALOGUE):

@@ -94,7 +94,9 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A fine-tuning job as a server describes it. Times are Unix seconds."""
+    """A fine-tuning job as a server describes it. Times are Unix seconds; `dtype` is the number format of the
+    base model, which only our engine tells.
+    """
 
     id: str
     status: str
@@ -109,6 +111,7 @@ class Job:
     finished_at: int | None = None
     estimated_finish: int | None = None
     trained_tokens: int | None = None
+    dtype: str | None = None
     seed: int | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     result_files: tuple[str, ...] = ()

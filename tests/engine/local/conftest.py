@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ftrun.engine.backends import Cancelled, Paused, TrainingJob
+from ftrun.engine.backends import Cancelled, NumberFormat, Paused, TrainingJob
 from ftrun.engine.models.base import LoadedModel, load_model
 from ftrun.engine.models.weights import model_folder
 
@@ -38,12 +38,19 @@ class Recorder:
     checkpoints: list[int] = field(default_factory=list)
     hyperparameters: Mapping[str, int | float | str] = field(default_factory=dict)
     total_steps: int = 0
+    dtype: NumberFormat | None = None
 
     def event(self, message: str, *, level: Literal["info", "warn", "error"] = "info") -> None:
         self.events.append((level, message))
 
-    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
-        self.hyperparameters, self.total_steps = hyperparameters, total_steps
+    def started(
+        self,
+        *,
+        hyperparameters: Mapping[str, int | float | str],
+        total_steps: int,
+        dtype: NumberFormat | None = None,
+    ) -> None:
+        self.hyperparameters, self.total_steps, self.dtype = hyperparameters, total_steps, dtype
 
     def step(self, step: int, metrics: Mapping[str, float], *, seconds_left: float | None = None) -> None:
         if step == self.cancel_at:
@@ -66,6 +73,12 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute in float32 on every machine, unless a test chooses otherwise: its tolerances are float32's."""
+    monkeypatch.setenv("FTRUN_DTYPE", "float32")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.launch import WIRE
+from ftrun.engine.models.number_format import format_setting
 
 own_routes = APIRouter(prefix="/ftrun")
 
@@ -28,6 +29,7 @@ def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
         "store": use.store.id,
         "pid": os.getpid(),
         "busy": use.busy,
+        "dtype": format_setting(),
     }
 
 

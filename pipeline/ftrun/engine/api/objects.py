@@ -61,7 +61,8 @@ def part_object(part: StoredPart) -> dict[str, Any]:
 
 
 def job_object(job: StoredJob) -> dict[str, Any]:
-    """Return a `fine_tuning.job`."""
+    """Return a `fine_tuning.job`; with `dtype`, which only we have, once its model has begun to train."""
+    dtype = {} if job.dtype is None else {"dtype": job.dtype}
     hyperparameters = dict(job.hyperparameters)
     settings = {"hyperparameters": hyperparameters, **({"grader": job.grader} if job.grader else {})}
     return {
@@ -85,6 +86,7 @@ def job_object(job: StoredJob) -> dict[str, Any]:
         "trained_tokens": job.trained_tokens,
         "organization_id": "local",
         "integrations": [],
+        **dtype,
     }
 
 

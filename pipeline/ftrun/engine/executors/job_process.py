@@ -86,6 +86,7 @@ def _training_job(store: Store, job: StoredJob) -> TrainingJob:
         work=work,
         adapter=_adapter(store, job),
         method=job.method,
+        dtype=job.dtype,
     )
 
 

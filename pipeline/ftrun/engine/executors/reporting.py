@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from ftrun.engine.backends import Cancelled, Paused, TrainingResult
+from ftrun.engine.backends import Cancelled, NumberFormat, Paused, TrainingResult
 from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import MOVING, RESTING, UNFINISHED
 
@@ -31,12 +31,18 @@ class JobReport:
         self._raise_if_ended()
         self._store.jobs.add_event(self._job.id, message, level=level)
 
-    def started(self, *, hyperparameters: Mapping[str, int | float | str], total_steps: int) -> None:
-        """Make the job `running` with its resolved hyperparameters."""
+    def started(
+        self,
+        *,
+        hyperparameters: Mapping[str, int | float | str],
+        total_steps: int,
+        dtype: NumberFormat | None = None,
+    ) -> None:
+        """Make the job `running` with its resolved hyperparameters and its number format."""
         self._total = total_steps
         with self._store.database.transaction():
-            known = dict(hyperparameters)
-            if not self._store.jobs.move(self._job.id, "running", start=MOVING[:-1], hyperparameters=known):
+            found = {"hyperparameters": dict(hyperparameters), "dtype": dtype}
+            if not self._store.jobs.move(self._job.id, "running", start=MOVING[:-1], **found):
                 raise Paused if self._status in RESTING else Cancelled
             self._store.jobs.add_event(self._job.id, f"Training started: {total_steps} steps.")
 

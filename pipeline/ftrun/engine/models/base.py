@@ -15,16 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ftrun.engine.backends import Rejected
+from ftrun.engine.backends import NumberFormat, Rejected
 from ftrun.engine.models.attention import packed_examples, use_grouped_attention
 from ftrun.engine.models.catalogue import find_model
 from ftrun.engine.models.chat_template import ChatEncoder
 from ftrun.engine.models.lora import LoraLinear, wrap_linear_layers
+from ftrun.engine.models.number_format import number_format
 from ftrun.engine.models.weights import model_folder, to_stderr
 from ftrun.errors import FtrunError, UserError
 
 UNKNOWN_CONTEXT = 2048  # tokens, if neither the catalogue nor the config has the model's limit
-TOLERANCE = 1e-3  # relative, of logits: two orders of summation may differ by this much
+# relative: what two orders of summation may differ by
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class LoadedModel:
     encoder: ChatEncoder
     context: int
     device: torch.device
+    dtype: torch.dtype  # of the base model; adapters are float32
     packs: bool  # whether several examples may share a row
 
     def hidden(self, ids: Tensor, positions: Tensor) -> Tensor:
@@ -62,15 +65,22 @@ def _scores(causal: Any, states: Tensor) -> Tensor:
     return scores if cap is None else torch.tanh(scores / cap) * cap
 
 
-def load_model(name: str, announce: Callable[[str], None] = to_stderr) -> LoadedModel:
-    """Load a base model, in float32 on a CPU and bfloat16 on CUDA; create its folder first if needed.
+def load_model(
+    name: str, announce: Callable[[str], None] = to_stderr, *, begun: NumberFormat | None = None
+) -> LoadedModel:
+    """Load a base model in this machine's number format, or in that of a training that has `begun`; create
+    its folder first if needed.
 
-    Raises FtrunError if it is not available or can't be loaded or trained here.
+    Raises FtrunError if it is not available or can't be loaded or trained here, UsageError for an
+    unknown FTRUN_DTYPE.
     """
-    folder = model_folder(name, announce)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    chosen = number_format(cuda=device.type == "cuda", begun=begun)
+    folder = model_folder(name, announce)
+    announce(chosen.reason)
+    dtype = torch.bfloat16 if chosen.format == "bfloat16" else torch.float32
     with _named(name, folder):
-        causal, tokenizer = _load(folder, torch.bfloat16 if device.type == "cuda" else torch.float32)
+        causal, tokenizer = _load(folder, dtype)
         causal.to(device).eval()
         use_grouped_attention(causal)
         _check_head(causal, name)
@@ -83,6 +93,7 @@ def load_model(name: str, announce: Callable[[str], None] = to_stderr) -> Loaded
             encoder=ChatEncoder(tokenizer),
             context=_context(name, causal.config),
             device=device,
+            dtype=dtype,
             packs=packs,
         )
 
@@ -126,7 +137,7 @@ def _check_head(causal: Any, name: str) -> None:
     with torch.inference_mode():
         whole = causal(input_ids=ids, use_cache=False).logits.float()
         split = _scores(causal, causal.base_model(input_ids=ids, use_cache=False).last_hidden_state)
-    if not torch.allclose(whole, split, rtol=TOLERANCE, atol=TOLERANCE * float(whole.abs().max())):
+    if not _same(whole, split, causal.dtype):
         raise UserError(f"The architecture of {name} is not supported.", code="unsupported_architecture")
 
 
@@ -138,7 +149,11 @@ def _keeps_examples_apart(causal: Any) -> bool:
     with torch.inference_mode():
         row = causal.base_model(input_ids=ids, position_ids=positions, use_cache=False)
         own = causal.base_model(input_ids=two[None], use_cache=False)
-    packed, alone = row.last_hidden_state[0, 8:], own.last_hidden_state[0]
-    scale = float(alone.abs().max())
-    tolerance = TOLERANCE if alone.dtype is torch.float32 else 20 * TOLERANCE
-    return bool(torch.allclose(packed, alone, rtol=tolerance, atol=tolerance * scale))
+    return _same(row.last_hidden_state[0, 8:], own.last_hidden_state[0], causal.dtype)
+
+
+def _same(one: Tensor, other: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether two results of a model in `dtype` are the same function of the same inputs."""
+    tolerance = TOLERANCE[dtype]
+    scale = float(other.abs().max())
+    return bool(torch.allclose(one.float(), other.float(), rtol=tolerance, atol=tolerance * scale))

@@ -63,6 +63,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE jobs ADD COLUMN method TEXT NOT NULL DEFAULT 'supervised'",
         "ALTER TABLE jobs ADD COLUMN grader TEXT",
     ),
+    (
+        "ALTER TABLE jobs ADD COLUMN dtype TEXT",
+        # a training that began before there was a choice ends as it began
+        "UPDATE jobs SET dtype = 'float32'"
+        " WHERE attempts > 0 AND finished_at IS NULL AND model != 'rehearsal'",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlite3 import Row
 from typing import Any, Literal, TypeVar
 
+from ftrun.engine.backends import NumberFormat
 from ftrun.protocol.spec import Method
 
 ALPHABET = string.ascii_letters + string.digits
@@ -97,7 +98,8 @@ class NewJob:
 class StoredJob(NewJob):
     """A fine-tuning job as the store keeps it: what was asked for, and how it went.
 
-    `model_name` is the name that its model will have, `pid` the id of its process while one runs.
+    `model_name` is the name that its model will have, `pid` the id of its process while one runs, `dtype` the
+    number format in which it began to train.
     """
 
     seq: int
@@ -113,6 +115,7 @@ class StoredJob(NewJob):
     estimated_finish: int | None
     attempts: int
     pid: int | None
+    dtype: NumberFormat | None
 
     @property
     def finished(self) -> bool:

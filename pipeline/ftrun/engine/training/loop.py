@@ -15,7 +15,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ftrun.engine.backends import Paused, TrainingJob, TrainingReport, TrainingResult
+from ftrun.engine.backends import NumberFormat, Paused, TrainingJob, TrainingReport, TrainingResult
 from ftrun.engine.models.base import LoadedModel, load_model
 from ftrun.engine.models.lora import attach, load_adapter, new_adapter
 from ftrun.engine.training.checkpoint import Checkpoint, last_checkpoint, restore_optimizer, save_checkpoint
@@ -32,11 +32,12 @@ QUICK_EXAMPLES = 8
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     """Train a LoRA adapter for the job's base model; resume from its last checkpoint, if any."""
-    model = load_model(job.model, announce=report.event)
+    model = load_model(job.model, announce=report.event, begun=job.dtype)
     training = _load(model, job, report)
     schedule = make_schedule(job.hyperparameters, examples=len(training.items), seed=job.seed)
     run = _Run(job=job, report=report, model=model, training=training, schedule=schedule)
-    report.started(hyperparameters=schedule.hyperparameters, total_steps=schedule.total_steps)
+    dtype: NumberFormat = "bfloat16" if model.dtype is torch.bfloat16 else "float32"
+    report.started(hyperparameters=schedule.hyperparameters, total_steps=schedule.total_steps, dtype=dtype)
     last = run.to_end()
     return TrainingResult(
         trained_tokens=schedule.n_epochs * training.tokens,

@@ -35,6 +35,7 @@ def job_of(raw: Any) -> Job:
         finished_at=_time(raw, "finished_at"),
         estimated_finish=_time(raw, "estimated_finish"),
         trained_tokens=_whole(raw, "trained_tokens"),
+        dtype=_text(raw, "dtype"),
         seed=_whole(raw, "seed"),
         hyperparameters=_hyperparameters(raw),
         result_files=_result_files(raw),
