@@ -1,7 +1,7 @@
 """The first losses of a seeded training: ours beside those of a plain loop with Transformers and PEFT.
 
 Usage: python benchmarks/losses.py [STEPS]. Same model, token ids, first adapter, order, batch size and
-learning rates; the plain loop pads, and lets Transformers compute the loss. In float32 the two must agree; our
+learning rates; the plain loop pads, and Transformers computes its loss. In float32 the two must agree; our
 losses in bfloat16 must follow (a processor without bfloat16 takes minutes for them).
 """
 
@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def main(words: list[str]) -> None:
         plain, found = plain_losses(job, steps), dict[str, list[float]]()
         for name in ("float32", "bfloat16"):
             os.environ["FTRUN_DTYPE"] = name
-            found[name] = our_losses(job, steps)
+            found[name] = our_losses(replace(job, work=job.work / name), steps)
     print("step  plain loop  ours, float32  ours, bfloat16")
     for step, (one, two, three) in enumerate(zip(plain, *found.values(), strict=True), start=1):
         print(f"{step:4}  {one:10.6f}  {two:13.6f}  {three:14.6f}")

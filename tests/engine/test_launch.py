@@ -9,7 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from typing import Any
 import openai
 import pytest
 
+import ftrun
 from ftrun.engine import launch
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.launch import Endpoint, ensure_engine, running_engine, stop_engine, warm_engine
 from ftrun.engine.places import store_id
 from ftrun.engine.store import Store
-from ftrun.errors import DecisionError, FtrunError
+from ftrun.errors import DecisionError, FtrunError, UsageError
 from support.engine_process import PATIENCE, PIPELINE, Engine, environment, upload, wait_until
 
 LAUNCH = (
@@ -187,6 +188,80 @@ def test_a_busy_engine_is_never_replaced(home: Path) -> None:
     with pytest.raises(DecisionError, match="wire version 99") as caught:
         ensure_engine(home, announce=quietly)
     assert "ftrun serve --stop" in str(caught.value.problem.hint)
+
+
+def of_this_installation(**changes: Any) -> dict[str, Any]:
+    """Return what a stand-in answers that is an engine of ours, with `changes`."""
+    return {"version": ftrun.__version__, "prefix": sys.prefix, **changes}
+
+
+def test_an_idle_engine_of_another_number_format_is_replaced(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine that a run uses has the number format of the run's environment, and says so."""
+    monkeypatch.setenv("FTRUN_DTYPE", "float32")
+    first = ensure_engine(home, announce=quietly)
+    assert info(first)["dtype"] == "float32"
+    monkeypatch.delenv("FTRUN_DTYPE")
+    said: list[str] = []
+    second = ensure_engine(home, announce=said.append)
+    assert second.pid != first.pid and info(second)["dtype"] == "auto"
+    assert any("was started with FTRUN_DTYPE=float32" in text for text in said)
+    monkeypatch.setenv("FTRUN_DTYPE", "auto")
+    assert ensure_engine(home, announce=quietly) == second
+
+
+def test_a_busy_engine_of_another_number_format_is_used(home: Path) -> None:
+    """Nothing is interrupted for a number format: the run is told which one holds."""
+    pretend(home, **of_this_installation(busy=True, dtype="float32"))
+    old, said = running_engine(home), list[str]()
+    assert old is not None
+    assert ensure_engine(home, announce=said.append) == old
+    assert any("FTRUN_DTYPE=float32, which holds" in text for text in said)
+    stop_engine(home)
+
+
+def test_an_engine_in_the_foreground_keeps_its_number_format(
+    own_engine: Callable[..., Engine], tmp_path: Path
+) -> None:
+    """Whoever started it with --dtype wants that: a run uses it, and is told."""
+    engine, said = own_engine(FTRUN_DTYPE="bfloat16"), list[str]()
+    found = ensure_engine(engine.home, announce=said.append)
+    assert found.base_url == engine.base_url and info(found)["dtype"] == "bfloat16"
+    assert any("FTRUN_DTYPE=bfloat16, which holds" in text for text in said)
+
+
+def info(engine: Endpoint) -> dict[str, Any]:
+    """Return what an engine says about itself."""
+    with openai.OpenAI(base_url=engine.base_url, api_key=engine.token) as client:
+        address = engine.base_url.removesuffix("/v1") + "/ftrun/info"
+        return client.get(address, cast_to=dict[str, Any])
+
+
+def test_an_unknown_number_format_starts_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt FTRUN_DTYPE is said before an engine starts, in the foreground too, with the values."""
+    monkeypatch.setenv("FTRUN_DTYPE", "fp16")
+    with pytest.raises(UsageError, match="FTRUN_DTYPE is 'fp16'"):
+        ensure_engine(home, announce=quietly)
+    assert not home.exists()
+    result = serve("--home", str(home), "--json", FTRUN_DTYPE="fp16")
+    assert result.returncode == 2 and not (home / "engine.json").exists()
+    assert "auto, float32, bfloat16" in json.loads(result.stdout)["error"]["hint"]
+
+
+def test_serve_takes_the_number_format_as_an_option(tmp_path: Path) -> None:
+    """--dtype wins over the variable, for this server and what it starts; another word is refused."""
+    command = [sys.executable, "-m", "ftrun", "serve", "--home", str(tmp_path / "home"), "--json"]
+    process = subprocess.Popen(
+        [*command, "--dtype", "bfloat16"], stdout=subprocess.PIPE, env=environment(FTRUN_DTYPE="float32")
+    )
+    assert process.stdout is not None and process.stdout.readline()
+    found = running_engine(tmp_path / "home")
+    assert found is not None and info(found)["dtype"] == "bfloat16"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 0
+    process.stdout.close()
+    assert serve("--dtype", "int8").returncode == 2
 
 
 def test_an_engine_may_end_while_it_is_stopped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,7 @@ def document() -> dict[str, Any]:
             "git_commit": "5174867aa0c1",
             "git_dirty": True,
             "store": "0e9c2a7e-6a53-4a3e-9d31-3d2f6c2b5f10",
+            "dtype": "bfloat16",
             "time": "2026-11-21T05:03:07+00:00",
         },
         "warnings": ["gemma-3-270m is used under the Gemma terms, which you accepted."],

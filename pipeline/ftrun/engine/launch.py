@@ -74,8 +74,8 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
 
     An idle one of another version or installation is replaced, and so is one of another FTRUN_DTYPE that
     serves in the background; a busy one is used if it speaks our wire version. Raises DecisionError if it
-    does not, FtrunError (extra_missing, engine_start) if none can start, UsageError for a FTRUN_DTYPE that
-    is no format.
+    does not, FtrunError (extra_missing, engine_start) if none can start, UsageError for an
+    unknown FTRUN_DTYPE.
     """
     format_setting()  # an unknown one is said before anything is started
     found = _find(home)

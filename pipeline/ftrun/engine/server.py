@@ -57,7 +57,7 @@ class ServeOptions:
 def serve(settings: ServeOptions, *, ready: Callable[[dict[str, Any]], None]) -> None:
     """Serve until SIGINT or SIGTERM, or until idle for long; `ready` gets the content of engine.json.
 
-    Raises UsageError for a port in use, an address that is not loopback or a FTRUN_DTYPE that is no format,
+    Raises UsageError for a port in use, an address that is not loopback or an unknown FTRUN_DTYPE,
     DecisionError if the home folder already has an engine.
     """
     format_setting()

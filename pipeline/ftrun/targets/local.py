@@ -36,7 +36,7 @@ def running_service() -> Service | None:
 def check_model(experiment: Experiment) -> None:
     """Raise ConfigError, with its place in the file, for a model that the engine doesn't have; DecisionError
     for one whose terms nobody has accepted on this machine; FtrunError if packages that it needs are missing;
-    UsageError for a FTRUN_DTYPE that is no number format.
+    UsageError for an unknown FTRUN_DTYPE.
     """
     import difflib
 

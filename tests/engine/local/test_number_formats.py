@@ -55,7 +55,7 @@ def wrong(one: Any, other: Any) -> Any:
 
 
 def no_number(one: Any, other: Any) -> Any:
-    """Multiply to something that is no number in bfloat16."""
+    """Multiply to something that is not a number in bfloat16."""
     return one @ other * (float("nan") if one.dtype is torch.bfloat16 else 1)
 
 

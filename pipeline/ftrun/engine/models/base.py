@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ftrun.engine.backends import NumberFormat, Rejected
-from ftrun.engine.models.attention import use_grouped_attention
+from ftrun.engine.models.attention import packed_examples, use_grouped_attention
 from ftrun.engine.models.catalogue import find_model
 from ftrun.engine.models.chat_template import ChatEncoder
 from ftrun.engine.models.lora import LoraLinear, wrap_linear_layers
@@ -45,8 +45,12 @@ class LoadedModel:
 
     def hidden(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Return the last states, (1, tokens, width), of rows as `examples.pack` makes them."""
-        body = self.causal.base_model
-        output = body(input_ids=ids.to(self.device), position_ids=positions.to(self.device), use_cache=False)
+        output = self.causal.base_model(
+            input_ids=ids.to(self.device),
+            position_ids=positions.to(self.device),
+            use_cache=False,
+            **packed_examples(self.causal, positions),
+        )
         states: Tensor = output.last_hidden_state
         return states
 
@@ -67,8 +71,8 @@ def load_model(
     """Load a base model in this machine's number format, or in that of a training that has `begun`; create
     its folder first if needed.
 
-    Raises FtrunError if it is not available or can't be loaded or trained here, UsageError for a FTRUN_DTYPE
-    that is no format.
+    Raises FtrunError if it is not available or can't be loaded or trained here, UsageError for an
+    unknown FTRUN_DTYPE.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = number_format(cuda=device.type == "cuda", begun=begun)

@@ -88,6 +88,6 @@ def _timed(call: Callable[[], T]) -> tuple[float, T]:
 
 
 def _error(y: Any, exact: Any) -> float:
-    """Return the largest difference as a share of a typical value; infinity if something is no number."""
+    """Return the largest difference as a share of a typical value; infinity if something is not a number."""
     error = float((y - exact).abs().max() / exact.square().mean().sqrt())
     return error if math.isfinite(error) else math.inf

@@ -44,7 +44,7 @@ def format_setting() -> FormatSetting:
         if value == setting:
             return setting
     raise UsageError(
-        f"{VARIABLE} is {value!r}, which is no number format.",
+        f"{VARIABLE} is {value!r}, which is not a number format.",
         code="unknown_dtype",
         hint=f"export {VARIABLE}=… with one of {', '.join(SETTINGS)}, or unset it.",
     )
@@ -56,8 +56,8 @@ def choose(found: Measurement) -> NumberFormat:
 
 
 def number_format(*, cuda: bool, begun: NumberFormat | None = None) -> Choice:
-    """Choose the format for a model on a GPU (`cuda`) or a processor; `begun` is that of a training that goes
-    on here, which keeps it.
+    """Choose the format for a model on a GPU (`cuda`) or a processor; `begun` is that of a training that is
+    continued here, which keeps it.
     """
     setting = format_setting()
     if begun is not None:

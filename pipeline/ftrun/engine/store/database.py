@@ -65,7 +65,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "ALTER TABLE jobs ADD COLUMN dtype TEXT",
-        # a training that began before there was a choice goes on as it began
+        # a training that began before there was a choice ends as it began
         "UPDATE jobs SET dtype = 'float32'"
         " WHERE attempts > 0 AND finished_at IS NULL AND model != 'rehearsal'",
     ),
