@@ -73,10 +73,13 @@ def test_a_model_that_takes_much_of_the_memory_is_not_warmed(tmp_path: Path) -> 
 
 
 def test_a_warm_model_stays_for_a_training(tmp_path: Path) -> None:
-    """While a job trains, a model that was loaded for its evaluation is not idle; afterwards it is."""
+    """While a job trains, a model that was loaded for its evaluation is not idle, unless memory is short;
+    afterwards it is.
+    """
 
     async def run() -> None:
-        pool = ChatPool(tmp_path / "chat", idle_seconds=0)
+        memory = 1 << 40
+        pool = ChatPool(tmp_path / "chat", idle_seconds=0, available=lambda: memory)
         assert pool.warm("rehearsal")
         for _ in range(3):
             pool.end_idle(training=True)
@@ -86,6 +89,12 @@ def test_a_warm_model_stays_for_a_training(tmp_path: Path) -> None:
         pool.end_idle(training=False)
         await pool.wait_for_end()
         pool.end_idle(training=False)
+        assert models(pool) == []
+        assert pool.warm("rehearsal")
+        memory = 0
+        pool.end_idle(training=True)
+        await pool.wait_for_end()
+        pool.end_idle(training=True)
         assert models(pool) == []
 
     asyncio.run(run())
