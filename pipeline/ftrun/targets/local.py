@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
@@ -14,6 +15,9 @@ from ftrun.experiment.places import shown_path
 from ftrun.redaction import keep_secret
 from ftrun.targets.service import Service
 
+if TYPE_CHECKING:  # which loads more than a run with nothing to do needs
+    from ftrun.engine.launch import Endpoint
+
 
 def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Service:
     """Check the model's name, start the engine or find a running one, and connect to it."""
@@ -21,7 +25,7 @@ def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Se
 
     check_model(experiment)
     endpoint = ensure_engine(engine_home(), announce=announce)
-    return _service(endpoint.base_url, endpoint.token)
+    return _service(endpoint)
 
 
 def running_service() -> Service | None:
@@ -29,7 +33,7 @@ def running_service() -> Service | None:
     from ftrun.engine.launch import running_engine
 
     endpoint = running_engine(engine_home())
-    return _service(endpoint.base_url, endpoint.token) if endpoint else None
+    return _service(endpoint) if endpoint else None
 
 
 def check_model(experiment: Experiment) -> None:
@@ -59,8 +63,15 @@ def check_model(experiment: Experiment) -> None:
     )
 
 
-def _service(base_url: str, token: str) -> Service:
+def _service(endpoint: Endpoint) -> Service:
     from ftrun.targets.api import ApiService
 
-    keep_secret(token)
-    return ApiService(base_url=base_url, key=token, organization=None, project=None, honours_keys=True)
+    keep_secret(endpoint.token)
+    return ApiService(
+        base_url=endpoint.base_url,
+        key=endpoint.token,
+        organization=None,
+        project=None,
+        honours_keys=True,
+        at_once=endpoint.at_once or 1,
+    )

@@ -195,6 +195,7 @@ class Service(Protocol):
     """
 
     honours_keys: bool  # whether a create may be repeated under the same Idempotency-Key
+    at_once: int  # how many questions may be asked at one time; with 1, one after the other
     changes: dict[str, Changes]  # by model
 
     def end_within(self, seconds: float) -> None:
