@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,6 @@ from ftrun.paid.questions import (
     tuned_model,
 )
 from ftrun.targets import NotFoundError, Reply, Service
-from ftrun.waiting import waiting
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision
 from ftrun.workflow.stage import Stage
@@ -150,32 +148,27 @@ class _Asking:
 
     def __init__(self, context: Context, asked: Questionnaire, costs: AnswerCosts) -> None:
         self._context, self._asked, self._costs = context, asked, costs
-        self._noted, self._begun = set[str](), 0
-        self._explaining = Lock()
+        self._noted, self._explaining = set[str](), Lock()
 
     def ask_all(self, missing: Sequence[Asked]) -> Iterator[tuple[Asked, CandidateReply]]:
         """Yield the replies as they come; how a model had to be asked is reported once."""
         if not missing:
             return
         service = self._context.service()
-        many = waiting(self._under_way) if service.at_once > 1 else nullcontext()
-        with many:
-            replies = concurrently(
-                partial(self._ask, service), self._within_budget(missing), at_once=service.at_once
-            )
-            for asked, said in replies:
-                yield asked, self._reply(service, asked, said)
-
-    def _under_way(self) -> str:
-        came, of = self._costs.answered, self._costs.missing
-        where, under_way = self._context.where, self._begun - came
-        return f"answers of {where}: {came} of {of} came, {under_way} are under way"
+        replies = concurrently(
+            partial(self._ask, service),
+            self._within_budget(missing),
+            at_once=service.at_once,
+            what=f"answers of {self._context.where}",
+            of=len(missing),
+        )
+        for asked, said in replies:
+            yield asked, self._reply(service, asked, said)
 
     def _within_budget(self, missing: Sequence[Asked]) -> Iterator[Asked]:
         """Yield what is asked next, once it is certain that it fits the budgets."""
         for question, candidate in missing:
             self._costs.before(candidate.model, question.messages)
-            self._begun += 1
             yield question, candidate
 
     def _ask(self, service: Service, asked: Asked) -> Reply:
