@@ -20,7 +20,7 @@ from ftrun.paid.questions import (
     questionnaire,
     tuned_model,
 )
-from ftrun.targets import NotFoundError, Reply, Service
+from ftrun.targets import NotFoundError, Reply, Service, ServiceError
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision
 from ftrun.workflow.stage import Stage
@@ -29,6 +29,12 @@ if TYPE_CHECKING:  # a run with nothing to do asks nobody
     from ftrun.evaluation.answers import Asked, CandidateReply, Record
     from ftrun.paid.answering import AnswerCosts
     from ftrun.paid.questions import Questionnaire
+
+
+ENGINE_ENDED = (
+    "The engine on this machine has ended, or was stopped. Run the same command again: it starts the engine "
+    "and asks only for the answers that are missing."
+)
 
 
 class EvaluateStage(Stage):
@@ -187,6 +193,10 @@ class _Asking:
             if gone is None:
                 raise
             raise gone from error
+        except ServiceError as error:
+            if context.local and error.code == "unreachable":
+                error.problem.hint = ENGINE_ENDED
+            raise
 
     def _reply(self, service: Service, asked: Asked, said: Reply) -> CandidateReply:
         from ftrun.evaluation.answers import CandidateReply
