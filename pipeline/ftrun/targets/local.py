@@ -25,7 +25,7 @@ def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Se
 
     check_model(experiment)
     endpoint = ensure_engine(engine_home(), announce=announce)
-    return _service(endpoint)
+    return service_of(endpoint)
 
 
 def running_service() -> Service | None:
@@ -33,7 +33,7 @@ def running_service() -> Service | None:
     from ftrun.engine.launch import running_engine
 
     endpoint = running_engine(engine_home())
-    return _service(endpoint) if endpoint else None
+    return service_of(endpoint) if endpoint else None
 
 
 def check_model(experiment: Experiment) -> None:
@@ -63,7 +63,8 @@ def check_model(experiment: Experiment) -> None:
     )
 
 
-def _service(endpoint: Endpoint) -> Service:
+def service_of(endpoint: Endpoint) -> Service:
+    """Return the engine's service, connected when it is first called."""
     from ftrun.targets.api import ApiService
 
     keep_secret(endpoint.token)
