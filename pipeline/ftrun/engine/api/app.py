@@ -7,6 +7,7 @@ import sys
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.concurrency import run_in_threadpool
 
 import ftrun
 from ftrun.engine.api import chat, files, jobs, models, uploads
@@ -36,11 +37,13 @@ def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
 
 
 @own_routes.post("/warm", status_code=202)
-def warm(use: Annotated[Services, Depends(services)], body: Annotated[Body, Depends(json_body)]) -> Any:
-    """Load a base model in the background; `warmed` is false where the memory is short for that."""
+async def warm(
+    use: Annotated[Services, Depends(services)], body: Annotated[Body, Depends(json_body)]
+) -> dict[str, Any]:
+    """Load a base model in the background; `warmed` is false where that would take much of the memory."""
     model = body.required_text("model")
     body.done()
-    chat.check_base(model)
+    await run_in_threadpool(chat.check_base, model)
     return {"model": model, "warmed": use.chats.warm(model)}
 
 

@@ -1,8 +1,8 @@
 """The process that answers for one base model: `python -m ftrun.engine.inference.chat_worker MODEL`.
 
 JSON lines: {"id", "messages", "adapter", "sampling"} or {"cancel": id} come in on stdin; {"id", "piece"},
-then {"id", "done": usage} or {"id", "error": {…}} go out on stdout, {"fatal": {…}} if the model can't be
-loaded. It ends when stdin is closed, so it never outlives its server.
+then {"id", "done": usage} or {"id", "error": {…}} go out on stdout, {"ready": {"at_once", "dtype"}} when the
+model is loaded, {"fatal": {…}} if it can't be. It ends when stdin is closed, so it never outlives its server.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def main(model: str) -> int:
     except Exception as error:  # whatever it is, the server must get a message
         send({"fatal": _in_words(error)})
         return 1
+    send({"ready": {"at_once": 1, "dtype": None}})
     while True:
         _answer(chat, requests.waiting.get(), requests.cancelled, send)
 
