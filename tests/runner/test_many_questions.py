@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from conftest import Ftrun
+from ftrun import waiting
 from ftrun.engine.launch import running_engine
 from ftrun.engine.places import engine_home
 from ftrun.errors import FtrunError
@@ -24,6 +26,7 @@ CONFIG = "configs/toy.yaml"
 QUESTIONS = 60
 CANDIDATES = ("tuned", "base")
 ANSWERS = QUESTIONS * len(CANDIDATES)
+WAIT = r"waiting for answers of the engine on this machine.*: \d+ of \d+ came, \d+ are under way, since "
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_an_engine_that_dies_costs_no_answer(
     answer is durable before it is reported.
     """
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 1)
-    numbers = []
+    numbers, said = list[tuple[int, int]](), list[str]()
 
     def on_event(kind: str, data: dict[str, Any]) -> None:
         if kind != "answer":
@@ -85,7 +88,11 @@ def test_an_engine_that_dies_costs_no_answer(
     before = len(kept(asked))
     assert 20 <= before < ANSWERS
     numbers.clear()
+    monkeypatch.setattr(waiting, "_say", [said.append])
+    monkeypatch.setattr(waiting, "PAUSES", (0.0,))
     assert run(project, on_event).error is None
+    assert [text for text in said if "answers of" in text and re.match(WAIT, text)]
+    assert not [text for text in said if "chat/completions" in text]
     rest = ANSWERS - before
     assert numbers == [(number, rest) for number in range(1, rest + 1)]
     whole(asked)

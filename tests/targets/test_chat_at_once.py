@@ -58,7 +58,7 @@ def test_a_parameter_that_two_threads_hear_is_refused_is_left_out_for_both(conne
 
     _, service = connect(script)
     replies = concurrently(
-        lambda _: service.chat("m", [], {"seed": 1}), range(2), at_once=2, what="answers", of=2
+        lambda _: service.chat("m", [], {"seed": 1}), range(2), at_once=2, what=lambda: "answers", of=2
     )
     assert [said.text for _, said in replies] == ["はい", "はい"]
     assert service.changes == {"m": {"seed": None}}
@@ -89,6 +89,17 @@ def test_closing_ends_the_questions_under_way(connect: Connect) -> None:
     thread.join(PATIENCE)
     over.set()
     assert [error.code for error in failed] == ["unreachable"]
+
+
+def test_an_engine_says_how_long_its_queue_is(connect: Connect) -> None:
+    """It is that of the model that takes longest, as far as the engine knows."""
+    chats = [{"model": "a", "seconds": None}, {"model": "b", "seconds": 40.5}, {"model": "c", "seconds": 2.0}]
+    answers = iter([Answer({"chats": chats}), Answer({"chats": chats[:1]}), refusal(500)])
+    server, _ = connect(lambda asked: next(answers))
+    endpoint = Endpoint(base_url=server.base_url, token="t" * 32, store="s", pid=1, at_once=32)
+    service = service_of(endpoint)
+    assert [service.busy_seconds() for _ in range(3)] == [40.5, None, None]
+    service.close()
 
 
 @pytest.mark.parametrize(("said", "at_once"), [(32, 32), (None, 1)])

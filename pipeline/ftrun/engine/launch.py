@@ -105,6 +105,13 @@ def warm_engine(endpoint: Endpoint, model: str) -> bool:
     return answer is not None and answer.get("warmed") is True
 
 
+def busy_seconds(endpoint: Endpoint) -> float | None:
+    """Return for about how many seconds the engine has questions to answer; None while that is unknown."""
+    info = _call(endpoint.base_url, endpoint.token, "/ftrun/info") or {}
+    known = [chat["seconds"] for chat in info.get("chats", ()) if chat["seconds"] is not None]
+    return max(known, default=None)
+
+
 def stop_engine(home: Path) -> bool:
     """Stop the engine of `home` and return whether one was running. Running jobs keep running."""
     endpoint = running_engine(home)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ftrun.augment.asking import AugmentAnswers, keep_all, unanswered
@@ -180,7 +181,7 @@ class Augmentation:
             with explained(self._experiment, "data.augment"):
                 return service.chat(model, request.messages, request.sampling)
 
-        what = f"answers of {self._context.where}"
+        what = partial(self._context.awaited_answers, service)
         for request, said in concurrently(ask, asked, at_once=service.at_once, what=what, of=of):
             changes = dict(service.changes.get(model, {}))
             for note in remarks(model, said, changes, "data.augment", request.sampling):

@@ -165,7 +165,7 @@ class _Asking:
             partial(self._ask, service),
             self._within_budget(missing),
             at_once=service.at_once,
-            what=f"answers of {self._context.where}",
+            what=partial(self._context.awaited_answers, service),
             of=len(missing),
         )
         for asked, said in replies:

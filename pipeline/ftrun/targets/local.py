@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ftrun.engine.extras import require_backend
@@ -65,6 +66,7 @@ def check_model(experiment: Experiment) -> None:
 
 def service_of(endpoint: Endpoint) -> Service:
     """Return the engine's service, connected when it is first called."""
+    from ftrun.engine.launch import busy_seconds
     from ftrun.targets.api import ApiService
 
     keep_secret(endpoint.token)
@@ -75,4 +77,5 @@ def service_of(endpoint: Endpoint) -> Service:
         project=None,
         honours_keys=True,
         at_once=endpoint.at_once or 1,
+        busy_seconds=partial(busy_seconds, endpoint),
     )

@@ -54,10 +54,12 @@ class Connection:
         project: str | None,
         honours_keys: bool = False,
         at_once: int = 1,
+        busy_seconds: Callable[[], float | None] = lambda: None,
         headers: Mapping[str, str] | None = None,
         capabilities: Mapping[str, str] | None = None,
     ) -> None:
-        self.honours_keys, self.at_once = honours_keys, at_once
+        self.honours_keys = honours_keys
+        self.at_once, self.busy_seconds = at_once, busy_seconds
         self.capabilities = capabilities or {}
         self._options: dict[str, Any] = {
             "base_url": base_url,
