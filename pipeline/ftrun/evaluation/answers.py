@@ -49,8 +49,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateReply:
-    """What came back: the text, the tokens billed, how long it took in seconds, which sampling parameters
-    the server refuses, with what was sent instead (None: nothing), and who refused to answer, if anyone did.
+    """What came back: the text, the tokens billed, how long it took in seconds (where many are asked at once,
+    with the wait for the others), which sampling parameters the server refuses, with what was sent instead
+    (None: nothing), and who refused to answer, if anyone did.
     """
 
     text: str
