@@ -18,7 +18,8 @@ import openai
 import pytest
 
 from ftrun.engine import launch
-from ftrun.engine.launch import Endpoint, ensure_engine, running_engine, stop_engine
+from ftrun.engine.backends import AT_ONCE
+from ftrun.engine.launch import Endpoint, ensure_engine, running_engine, stop_engine, warm_engine
 from ftrun.engine.places import store_id
 from ftrun.engine.store import Store
 from ftrun.errors import DecisionError, FtrunError
@@ -143,6 +144,23 @@ def pretend(home: Path, **changes: Any) -> int:
     process.stdout.close()
     process.returncode = 0  # whoever tests ends it by its process id
     return process.pid
+
+
+def test_a_model_is_warmed_where_the_engine_can(home: Path, tmp_path: Path) -> None:
+    """An engine of today loads a model before the first question; an unknown one, an older engine and one
+    that has ended are no error.
+    """
+    now = ensure_engine(home, announce=quietly)
+    assert now.at_once == AT_ONCE
+    assert warm_engine(now, "rehearsal")
+    assert not warm_engine(now, "nobody")
+    assert stop_engine(home)
+    assert not warm_engine(now, "rehearsal")
+    process_id = pretend(tmp_path / "older")
+    older = running_engine(tmp_path / "older")
+    assert older is not None and older.at_once is None
+    assert not warm_engine(older, "rehearsal")
+    os.kill(process_id, signal.SIGTERM)
 
 
 def test_an_idle_engine_of_another_version_is_replaced(home: Path) -> None:

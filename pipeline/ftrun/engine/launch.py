@@ -38,12 +38,17 @@ ROOM = 200_000  # bytes: what a new store takes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A running engine: give base_url and token to the openai SDK. `store` identifies it, ports don't."""
+    """A running engine: give base_url and token to the openai SDK. `store` identifies it, ports don't.
+
+    `at_once` is the number of questions that it answers at one time; None for an older engine, which answers
+    one after the other.
+    """
 
     base_url: str
     token: str
     store: str
     pid: int
+    at_once: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,18 @@ def running_engine(home: Path) -> Endpoint | None:
     """Return the running engine of `home`, or None; starts nothing and writes nothing."""
     found = _find(home)
     return None if found is None else found.endpoint
+
+
+def warm_engine(endpoint: Endpoint, model: str) -> bool:
+    """Let the engine load the base model `model` in the background, for the first question to come.
+
+    Returns whether it does: not where the memory is short, the engine is older or can't be reached, or it
+    doesn't know the model. Raises nothing: who asks that model is told why it can't answer.
+    """
+    if endpoint.at_once is None:
+        return False
+    answer = _call(endpoint.base_url, endpoint.token, "/ftrun/warm", {"model": model})
+    return answer is not None and answer.get("warmed") is True
 
 
 def stop_engine(home: Path) -> bool:
@@ -193,7 +210,7 @@ def _find(home: Path) -> _Found | None:
         noted = _read_note(home)
         if noted is None:
             return None
-        info = _ping(noted)
+        info = _call(noted["base_url"], noted["token"], "/ftrun/info")
         if info is not None and info.get("store") == noted.get("store"):
             return _found(noted, info)
         if _read_note(home) == noted:
@@ -203,7 +220,11 @@ def _find(home: Path) -> _Found | None:
 
 def _found(noted: dict[str, Any], info: dict[str, Any]) -> _Found:
     endpoint = Endpoint(
-        base_url=noted["base_url"], token=noted["token"], store=noted["store"], pid=info["pid"]
+        base_url=noted["base_url"],
+        token=noted["token"],
+        store=noted["store"],
+        pid=info["pid"],
+        at_once=info.get("at_once"),
     )
     mine = (WIRE, ftrun.__version__, sys.prefix)
     same = (info["wire"], info["version"], info["prefix"]) == mine
@@ -222,17 +243,22 @@ def _is_note(note: dict[str, Any]) -> bool:
     return all(isinstance(note.get(name), str) for name in ("base_url", "token", "store"))
 
 
-def _ping(note: dict[str, Any]) -> dict[str, Any] | None:
-    """Ask the engine who it is; None if nothing answers, or something else does."""
-    url = str(note["base_url"]).removesuffix("/v1") + "/ftrun/info"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {note['token']}"})  # noqa: S310
+def _call(base_url: str, token: str, path: str, body: Any = None) -> dict[str, Any] | None:
+    """Return the engine's answer to a GET, or to a POST of `body`; None if there is none or an error."""
+    url = base_url.removesuffix("/v1") + path
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310
     # no proxy may carry a loopback request, or see the token
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        info = bounded(lambda: _get_json(opener, request), PING_SECONDS, cut=lambda: None)
-    except (OSError, ValueError, RecursionError, urllib.error.HTTPError, OverdueError):
+        found = bounded(lambda: _get_json(opener, request), PING_SECONDS, cut=lambda: None)
+    except urllib.error.HTTPError as error:
+        error.close()
         return None
-    return info if isinstance(info, dict) else None
+    except (OSError, ValueError, RecursionError, OverdueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _get_json(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:

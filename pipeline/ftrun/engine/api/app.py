@@ -10,9 +10,11 @@ from fastapi import APIRouter, Depends, FastAPI
 
 import ftrun
 from ftrun.engine.api import chat, files, jobs, models, uploads
+from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.services import Services, services
+from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.launch import WIRE
 
 own_routes = APIRouter(prefix="/ftrun")
@@ -20,7 +22,7 @@ own_routes = APIRouter(prefix="/ftrun")
 
 @own_routes.get("/info")
 def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
-    """Return which engine this is, and whether it is busy."""
+    """Return which engine this is, whether it is busy, and how long its models will be answering."""
     return {
         "wire": WIRE,
         "version": ftrun.__version__,
@@ -28,7 +30,18 @@ def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
         "store": use.store.id,
         "pid": os.getpid(),
         "busy": use.busy,
+        "at_once": AT_ONCE,
+        "chats": use.chats.status(),
     }
+
+
+@own_routes.post("/warm", status_code=202)
+def warm(use: Annotated[Services, Depends(services)], body: Annotated[Body, Depends(json_body)]) -> Any:
+    """Load a base model in the background; `warmed` is false where the memory is short for that."""
+    model = body.required_text("model")
+    body.done()
+    chat.check_base(model)
+    return {"model": model, "warmed": use.chats.warm(model)}
 
 
 def create_app(parts: Services) -> FastAPI:

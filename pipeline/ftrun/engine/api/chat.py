@@ -51,11 +51,12 @@ def _ask(use: Services, request: ChatRequest) -> Answer:
         raise not_found("model", request.model, code="model_not_found", param="model")
     else:
         base, adapter = request.model, None
-    _check_base(base)
+    check_base(base)
     return use.chats.ask(base, request.messages, adapter=adapter, sampling=request.sampling)
 
 
-def _check_base(base: str) -> None:
+def check_base(base: str) -> None:
+    """Raise ApiError unless `base` is a base model that can answer."""
     try:
         check_base_model(base)
     except ApiError as error:

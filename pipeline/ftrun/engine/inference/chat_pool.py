@@ -90,6 +90,10 @@ class _ChatProcess:
     def idle(self) -> bool:
         return not self._answers
 
+    @property
+    def answering(self) -> int:
+        return len(self._answers)
+
     def ask(self, request: Mapping[str, Any]) -> Answer:
         answer = Answer(self)
         with self._lock:
@@ -127,7 +131,7 @@ class _ChatProcess:
             message = json.loads(line)
             if "fatal" in message:
                 fatal = message["fatal"]
-            else:
+            elif "ready" not in message:
                 self._deliver(message)
         self._process.wait()
         if self._process.stdin is not None:
@@ -175,11 +179,20 @@ class ChatPool:
             "sampling": asdict(sampling),
         }
         with self._lock:
-            worker = self._workers.get(model)
-            if worker is None or worker.dead:
-                self._make_room()
-                worker = self._workers[model] = _ChatProcess(model, self._folder)
-            return worker.ask(request)
+            return self._worker(model).ask(request)
+
+    def warm(self, model: str) -> bool:
+        """Start the worker of the base model `model`; return whether it is loading, or loaded already."""
+        with self._lock:
+            self._worker(model)
+        return True
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return for each worker its model, and how many questions it answers."""
+        return [
+            {"model": model, "answering": worker.answering, "waiting": 0, "seconds": None}
+            for model, worker in list(self._workers.items())
+        ]
 
     @property
     def busy(self) -> bool:
@@ -198,6 +211,13 @@ class ChatPool:
         """Kill all workers; takes no lock, so that a signal handler may call it."""
         for worker in list(self._workers.values()):
             worker.kill()
+
+    def _worker(self, model: str) -> _ChatProcess:
+        worker = self._workers.get(model)
+        if worker is None or worker.dead:
+            self._make_room()
+            worker = self._workers[model] = _ChatProcess(model, self._folder)
+        return worker
 
     def _make_room(self) -> None:
         idle = [(worker.used, model) for model, worker in self._workers.items() if worker.idle]
