@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -80,4 +81,4 @@ def test_the_set_up_divides_the_pins_among_several_pips_and_loses_none(tmp_path:
         PIN.findall(path.read_text("utf-8")) for path in divide(ROOT / ".ci/requirements/local.txt", tmp_path)
     ]
     assert all(parts)
-    assert sorted(sum(parts, [])) == sorted(PIN.findall(_pinned("local")))
+    assert sorted(chain(*parts)) == sorted(PIN.findall(_pinned("local")))
