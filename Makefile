@@ -9,12 +9,13 @@ TORCH_VERSION := 2.13.0
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # override with `make setup TORCH=...`: TORCH='torch>=2.6' for CUDA, TORCH=none for rehearsals only
 TORCH ?=
+TORCH_CHOICE = TORCH='$(TORCH)' TORCH_VERSION='$(TORCH_VERSION)' TORCH_CPU_INDEX='$(TORCH_CPU_INDEX)'
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # dependencies are pinned with hashes, so that no new release breaks a fresh clone; `make lock` updates the pins
 PINNED := .ci/requirements
 INSTALL := $(PIP) install --no-deps --require-hashes
 NEWEST := .venv-newest
-PROSE := *.md docs benchmarks configs schemas pipeline Makefile .ci/run .ci/find-python .ci/install-torch .ci/lock
+PROSE := *.md docs benchmarks configs schemas pipeline Makefile .ci/run .ci/find-python .ci/install.py .ci/lock
 export FTRUN_TEST_CACHE ?= $(HOME)/.cache/ftrun
 
 .DEFAULT_GOAL := help
@@ -39,8 +40,7 @@ test-newest: ## run the tests with the newest versions of everything, in .venv-n
 	rm -rf $(NEWEST)
 	$$(sh .ci/find-python) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install -qq --upgrade pip
-	@TORCH='$(TORCH)' TORCH_VERSION='$(TORCH_VERSION)' TORCH_CPU_INDEX='$(TORCH_CPU_INDEX)' \
-	  sh .ci/install-torch '$(NEWEST)/bin/python'
+	@$(TORCH_CHOICE) $(NEWEST)/bin/python .ci/install.py
 	$(NEWEST)/bin/python -m pip install -qq -e '.[data,local]' --group test
 	$(NEWEST)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
@@ -75,14 +75,12 @@ clean: ## remove .venv and caches (never runs/)
 	rm -rf $(VENV) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
 
 $(BIN)/python:
-	@python=$$(sh .ci/find-python) && echo "setting up $(VENV) with $$python (once; a few minutes)" \
-	  && $$python -m venv $(VENV)
+	@case "$${FTRUN_LANG:-$${LC_ALL:-$${LC_MESSAGES:-$$LANG}}}" in \
+	  ja*) words='を作っています（初回のみ、数分）';; *) words='is being set up (once; a few minutes)';; esac; \
+	  python=$$(sh .ci/find-python) && echo "$(VENV) $$words: $$python" && $$python -m venv $(VENV)
 
 $(VENV)/.ready: pyproject.toml $(PINNED)/engine.txt $(PINNED)/local.txt | $(BIN)/python
-	@echo "installing the dependencies"
-	@$(INSTALL) -r $(PINNED)/$(if $(filter none,$(TORCH)),engine,local).txt
-	@TORCH='$(TORCH)' TORCH_VERSION='$(TORCH_VERSION)' TORCH_CPU_INDEX='$(TORCH_CPU_INDEX)' \
-	  sh .ci/install-torch '$(BIN)/python'
+	@$(TORCH_CHOICE) $(BIN)/python .ci/install.py $(PINNED)/$(if $(filter none,$(TORCH)),engine,local).txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q pipeline
 	@touch $@

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,3 +72,13 @@ def test_every_set_takes_a_package_in_the_same_versions() -> None:
             versions = sorted(version for one, version, _ in PIN.findall(_pinned(name)) if one == package)
             found.setdefault(package, set()).add(" ".join(versions))
     assert {package: versions for package, versions in found.items() if len(versions) > 1} == {}
+
+
+def test_the_set_up_divides_the_pins_among_several_pips_and_loses_none(tmp_path: Path) -> None:
+    """Each package, with all its hashes, is in exactly one part."""
+    divide = runpy.run_path(str(ROOT / ".ci/install.py"))["_parts"]
+    parts = [
+        PIN.findall(path.read_text("utf-8")) for path in divide(ROOT / ".ci/requirements/local.txt", tmp_path)
+    ]
+    assert all(parts)
+    assert sorted(chain(*parts)) == sorted(PIN.findall(_pinned("local")))

@@ -126,6 +126,13 @@ def test_a_look_is_followed_by_a_hundred_times_its_own_rest() -> None:
     assert sum(rests) > 40 * 0.02 * 60
 
 
+def test_what_a_look_costs_delays_no_notice_of_the_end() -> None:
+    """Rests are short around the expected end, which is told in whole seconds, and not long after it."""
+    pace = Pace(shortest=0.2, longest=5.0, credit=0.0)
+    for left, rest in ((9.0, 2.0), (1.0, 1.0), (-0.9, 0.2), (-60.0, 2.0)):
+        assert pace.after(news=True, left=left, asked=None, spent=0.02) == rest
+
+
 def test_who_wants_quick_looks_gets_them() -> None:
     """`poll.max` is the longest rest, whatever a look costs."""
     pace = Pace(shortest=0.02, longest=0.1, credit=0.0)

@@ -6,11 +6,13 @@ import os
 
 from ftrun.engine.backends import ChatModel, TrainingJob, TrainingReport, TrainingResult
 from ftrun.engine.extras import require_backend
+from ftrun.engine.models.libraries import begin_to_load, load_libraries
+from ftrun.engine.models.weights import Announce, model_folder, to_stderr
 
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     """Train a LoRA adapter to the end; FtrunError if the extra `local` or the weights are missing."""
-    _prepare(job.model)
+    _prepare(job.model, report.event)
     from ftrun.engine.training import (
         loop as training,
     )  # loads torch, which takes seconds that a rehearsal must not need
@@ -20,16 +22,19 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
 
 def open_chat(model: str) -> ChatModel:
     """Load the base model for answering; FtrunError if the extra `local` or the weights are missing."""
-    _prepare(model)
+    _prepare(model, to_stderr)
     from ftrun.engine.inference.generate import TorchChat
     from ftrun.engine.models.base import load_model
 
     return TorchChat(load_model(model))
 
 
-def _prepare(model: str) -> None:
-    """Check that torch is installed, and set what it reads when it is loaded."""
+def _prepare(model: str, announce: Announce) -> None:
+    """Make the model's folder if need be, and load torch meanwhile; FtrunError if it is not installed."""
     require_backend(model)
     # between two pieces of work its threads spin for milliseconds by default, which made training five times
     # slower when other processes wanted the same cores; this is about 50 microseconds
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    begin_to_load()
+    model_folder(model, announce)
+    load_libraries()

@@ -12,7 +12,7 @@ from ftrun.paid.finding import find
 from ftrun.paid.job_spec import ROLES, request_of, spec_key
 from ftrun.paid.ownership import is_ours
 from ftrun.paid.sending import local_file
-from ftrun.runner.apply import Outcome, locked_context, run_offline_stages
+from ftrun.runner.apply import Outcome, check_target, locked_context, run_offline_stages
 from ftrun.runner.session import Session
 from ftrun.state import JobRecord, Upload
 from ftrun.targets import Job, RemoteFile
@@ -29,6 +29,7 @@ def adopt(session: Session, job_id: str, *, unverified: bool, wait: bool, emit: 
     a model.
     """
     with locked_context(session, RunSettings(wait_for_lock=wait), emit) as context:
+        check_target(context)
         run_offline_stages(session, context, Outcome())
         key = spec_key(context)
         job = _job(context, job_id)

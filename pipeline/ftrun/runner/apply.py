@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from typing import Any
 
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
-from ftrun.runner.plan import Decided, Plan, costs_money, decide_one, is_done, make_plan
+from ftrun.runner.plan import Decided, Plan, costs_money, decide_all, decide_one, make_plan
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, stages_of
@@ -76,14 +76,16 @@ def apply(session: Session, settings: RunSettings, emit: Emit) -> Outcome:
     remember_valid(session.digest)
     context = context_of(session, emit, settings)
     known = session.store.exists() and not session.other_store
-    if known and not settings.force and is_done(context):  # found without lock or network
+    decided = decide_all(context, None) if known else None
+    done = decided is not None and all(decision.action == "skip" for _, decision in decided)
+    if done and not settings.force:  # found without lock or network
         outcome.idle = True
         outcome.stages = {stage.name: {"action": "skip", "seconds": 0.0} for stage in stages_of(context)}
         return outcome
     emit("begin")
     try:
         with session.named(), locked_context(session, settings, emit) as context:
-            _apply_locked(session, context, outcome)
+            _apply_locked(session, context, outcome, decided)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error
         if isinstance(error, FtrunError):
@@ -91,9 +93,15 @@ def apply(session: Session, settings: RunSettings, emit: Emit) -> Outcome:
     return outcome
 
 
-def _apply_locked(session: Session, context: Context, outcome: Outcome) -> None:
+def _apply_locked(
+    session: Session, context: Context, outcome: Outcome, decided: Sequence[Decided] | None
+) -> None:
+    """Do the run under its lock. `decided` is what should be done by the state before; None: everything."""
     context.needs_files = True
     _check_names(context)
+    if context.settings.until not in [stage.name for stage in stages_of(context) if stage.offline]:
+        check_target(context)
+        _start_early(context, decided)
     if not run_offline_stages(session, context, outcome):
         return
     plan = _plan_rest(context, session)
@@ -118,12 +126,11 @@ def run_offline_stages(session: Session, context: Context, outcome: Outcome) -> 
     """Do the stages that are free and need no target; return whether there is something to do after them."""
     local = (context.experiment.target.name,) if context.local else ()
     write_gitignore(session.folder.parent.parent, local)
-    offline, until = [stage for stage in stages_of(context) if stage.offline], context.settings.until
-    if until not in [stage.name for stage in offline]:
-        _check_target(context)
-    for stage in offline:
+    for stage in stages_of(context):
+        if not stage.offline:
+            continue
         run_stage(stage, context, outcome, None)
-        if until == stage.name:
+        if context.settings.until == stage.name:
             return False
     return True
 
@@ -140,7 +147,26 @@ def _check_names(context: Context) -> None:
             )
 
 
-def _check_target(context: Context) -> None:
+def _start_early(context: Context, decided: Sequence[Decided] | None) -> None:
+    """Start the engine on this machine while the offline stages work, if one after them will need it, and let
+    it load the model if that will be asked.
+    """
+    names = [stage.name for stage in stages_of(context)]
+    last = names.index(context.settings.until or names[-1])
+    actions = {stage.name: decision.action for stage, decision in decided or ()}
+    to_come = [
+        stage
+        for stage in stages_of(context)[: last + 1]
+        if not stage.offline and actions.get(stage.name, "run") in ("run", "adopt", "wait")
+    ]
+    if context.local and to_come:
+        from ftrun.targets.local import start_early
+
+        asks = any(stage.asks_model for stage in to_come) and not context.settings.detach
+        start_early(context.experiment, lambda text: context.emit("note", text=text), load=asks)
+
+
+def check_target(context: Context) -> None:
     """Refuse, before any work is done, an unknown model and a key that is missing, malformed, or that the
     user does not agree to send.
     """

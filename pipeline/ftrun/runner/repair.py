@@ -14,7 +14,7 @@ from typing import Any
 from ftrun.errors import DecisionError
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.ownership import is_ours
-from ftrun.runner.apply import Outcome, context_of, run_offline_stages, run_stage
+from ftrun.runner.apply import Outcome, check_target, context_of, run_offline_stages, run_stage
 from ftrun.runner.session import Session
 from ftrun.stages import stages_of
 from ftrun.state import Intent, State
@@ -133,6 +133,7 @@ def _context(session: Session, emit: Any) -> Iterator[Context]:
 
 def _adopt_from_target(session: Session, context: Context) -> None:
     """Adopt what the target has; a call that the lost state may have made is left to be looked for."""
+    check_target(context)
     run_offline_stages(session, context, Outcome())
     if context.local:
         context.save()

@@ -41,6 +41,7 @@ class EvaluateStage(Stage):
     """Asks what is not answered yet, writes answers.jsonl and scores.json."""
 
     name = STAGE
+    asks_model = True
     force_pays = "ask every question again"
 
     def inputs(self, context: Context) -> dict[str, Any]:

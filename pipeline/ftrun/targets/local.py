@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,6 +30,22 @@ def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Se
     check_model(experiment)
     endpoint = ensure_engine(engine_home(), announce=announce)
     return service_of(endpoint)
+
+
+def start_early(experiment: Experiment, announce: Callable[[str], None], *, load: bool) -> None:
+    """Start the engine without waiting for it; with `load`, let it load the model for the questions to come.
+
+    Nothing fails here: `connect_local` reports why there is no engine, where one is needed.
+    """
+    from ftrun.engine.launch import ensure_engine, warm_engine
+
+    def start() -> None:
+        with contextlib.suppress(Exception):  # see above
+            endpoint = ensure_engine(engine_home(), announce=announce)
+            if load:
+                warm_engine(endpoint, experiment.target.model)
+
+    threading.Thread(target=start, name="engine start", daemon=True).start()
 
 
 def running_service() -> Service | None:

@@ -24,6 +24,7 @@ SERVER_GONE = 6 * 3600.0  # seconds that a server may be out of reach: a night w
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a server that asks for more is left until later
 SHARE = 100  # a look that took 14 ms of processor time is followed by at least 1.4 s of rest
 LONGEST_FOR_COST = 10.0  # seconds of such a rest
+NEAR_END = 3.0  # seconds after the expected end, an estimate in whole seconds, in which every rest is short
 AGAIN = "Run the same command to resume waiting."
 QUIET = 600.0  # seconds between two notes that a server is still unreachable
 
@@ -47,11 +48,11 @@ class Pace:
         """
         self.pause = self.shortest if news or not self.pause else min(self.pause * 1.5, self.longest)
         rest = self.pause
-        if left is not None and left > 0:
-            rest = min(rest, max(self.shortest, left))  # not long after the end
         self.credit -= spent
         if self.credit < 0:
             rest = max(rest, min(spent * SHARE, LONGEST_FOR_COST, self.longest))
+        if left is not None and left > -NEAR_END:
+            rest = min(rest, max(self.shortest, left))  # the end is noticed soon
         return max(rest, asked or 0.0)
 
 

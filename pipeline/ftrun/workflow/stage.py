@@ -20,12 +20,14 @@ class Stage(ABC):
     """One step of a run. A simple stage has a `name`, `inputs` and `run`.
 
     `offline`: it is free and needs no target, so it is done, or previewed, before the rest is planned.
+    `asks_model`: it asks a model questions, which the engine on this machine loads while earlier stages work.
     `makes_news`: when it ran, stages with `follows_news` run too. `force_pays` says what `--force` pays for
     once more.
     """
 
     name: ClassVar[str]
     offline: ClassVar[bool] = False
+    asks_model: ClassVar[bool] = False
     makes_news: ClassVar[bool] = True
     follows_news: ClassVar[bool] = False
     force_pays: ClassVar[str] = ""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftrun.engine.models.gguf_file import GgufFile
+from ftrun.engine.models.libraries import load_libraries
 from ftrun.files import write_json
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ ARCHITECTURES: dict[str, tuple[Mapping[str, str], Any, Any]] = {
 
 def convert_tokenizer(metadata: Mapping[str, Any], folder: Path, *, chat_template: str | None) -> None:
     """Write tokenizer and chat template to `folder`; `chat_template` is for files that have none."""
+    load_libraries()
     from transformers import PreTrainedTokenizerFast
 
     facts = {key.removeprefix("tokenizer.ggml."): value for key, value in metadata.items()}

@@ -92,7 +92,10 @@ def _built_in(model: BaseModel, announce: Announce) -> Path:
         try:
             lock.acquire(timeout=0.1)
         except Timeout:
-            announce(f"Another process is preparing {model.title}; waiting for it …")
+            announce(
+                f"Another process is preparing {model.title} ({model.download_mb} MB to download, then some "
+                "seconds to convert); waiting for it …"
+            )
             lock.acquire()
         try:
             if not is_cached(model):
