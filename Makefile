@@ -61,11 +61,12 @@ format: $(VENV)/.lint-ready ## format the code
 	$(BIN)/ruff check --fix pipeline tests benchmarks .ci
 	$(BIN)/ruff format pipeline tests benchmarks .ci
 
-bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data and training
+bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, training and answering
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/answering.py
 
 lock: $(BIN)/python ## pin the newest versions of all dependencies
 	@$(PIP) install uv
