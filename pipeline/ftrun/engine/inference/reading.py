@@ -100,7 +100,7 @@ def bytes_per_token(model: LoadedModel) -> int | None:
             alone = [model.logits(_states(model, text)[0, -1]) for text in texts]
     except Exception:  # this cache is not what the architecture needs
         return None
-    tolerance = TOLERANCE if model.causal.dtype is torch.float32 else 20 * TOLERANCE
+    tolerance = TOLERANCE[model.dtype]
     same = torch.allclose(
         together, torch.stack(alone), rtol=tolerance, atol=tolerance * float(together.abs().max())
     )
