@@ -134,9 +134,7 @@ def attach_merged(layers: Mapping[str, LoraLinear], weights: Sequence[Tensor]) -
 
 def save_adapter(folder: Path, layers: Mapping[str, LoraLinear], *, base: str) -> None:
     """Write the attached adapter to `folder` in PEFT's format; `base` is the name of its base model."""
-    trained_beside = str(next(iter(layers.values())).base.weight.dtype).removeprefix("torch.")
-    metadata = {"format": "pt", "base_dtype": trained_beside}  # the adapter itself is float32
-    save_file(dict(_named(layers)), folder / WEIGHTS, metadata=metadata)
+    save_file(dict(_named(layers)), folder / WEIGHTS, metadata={"format": "pt"})
     write_json(folder / CONFIG, _peft_config(layers, base))
 
 
