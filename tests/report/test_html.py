@@ -69,7 +69,8 @@ def test_the_page_tells_all_of_it(facts: Facts) -> None:
         "5174867aa0c1",
         "with uncommitted changes",
         "torch 2.13.0",
-        "bfloat16, adapter in float32",
+        "base model's number format",
+        "bfloat16",
     ):
         assert part in page.text, part
     names = [tag for tag, _ in page.tags]

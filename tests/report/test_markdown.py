@@ -26,7 +26,7 @@ def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
         "`ftjob-3c1f9a7d2b`",
         "No cost",
         "9f2c9f2c",
-        "| number format | bfloat16, adapter in float32 |",
+        "| base model's number format | bfloat16 |",
     ):
         assert part in text, part
 

@@ -229,7 +229,7 @@ def _provenance(facts: Facts) -> Iterator[str]:
     if origin.store:
         rows.append(["engine's store", code(origin.store)])
     if origin.dtype:
-        rows.append(["number format", say(f"{inline(origin.dtype)}, adapter in float32")])
+        rows.append(["base model's number format", inline(origin.dtype)])
     if origin.time:
         rows.append(["trained", inline(origin.time)])
     yield f"## {say('Provenance')}"

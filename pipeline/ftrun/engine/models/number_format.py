@@ -107,7 +107,7 @@ def _of_processor(found: Measurement) -> Choice:
 def _of_gpu() -> Choice:
     import torch
 
-    if torch.cuda.is_bf16_supported():
+    if torch.cuda.is_bf16_supported(including_emulation=False):
         reason = "Number format: bfloat16, with adapters in float32: the GPU has it."
         return Choice(format="bfloat16", reason=reason)
     return Choice(format="float32", reason="Number format: float32; the GPU has no bfloat16.")
