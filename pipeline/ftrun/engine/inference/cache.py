@@ -25,8 +25,8 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]  # transformers is not type
 
     def __init__(self, room: int) -> None:
         super().__init__()
-        self.keys: Tensor | None = None
-        self.values: Tensor | None = None
+        self.keys: Any = None  # a Tensor once there is something
+        self.values: Any = None
         self.rows, self.length = 0, 0
         self._room = room  # columns to begin with
 
@@ -79,7 +79,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]  # transformers is not type
     def join(self, other: _Layer) -> None:
         """Add the rows of `other` below these."""
         width = max(self.length, other.length)
-        if other.keys is not None:
+        if self.keys is not None:
             self.keys = _joined(self.keys, other.keys, self, other)
             self.values = _joined(self.values, other.values, self, other)
         self.rows, self.length = self.rows + other.rows, width
