@@ -14,8 +14,6 @@ from typing import Any, Literal, Protocol, cast
 
 from ftrun.protocol.spec import Method
 
-AT_ONCE = 32  # how many answers a chat process generates at one time at most; memory may allow fewer
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingJob:

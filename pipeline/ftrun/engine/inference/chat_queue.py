@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import sys
 import time
@@ -51,7 +52,7 @@ class Answer:
     def __init__(self, request: Mapping[str, Any], cancel: Callable[[str], None]) -> None:
         """Wait for the answer to `request`; `cancel` gives it up by its id."""
         self.id = uuid.uuid4().hex
-        self.request = request
+        self.request, self.since = request, time.monotonic()
         self.usage: Mapping[str, Any] = {}
         self.asked = 0  # by how many processes
         self.begun = False  # whether a piece was taken
@@ -128,11 +129,11 @@ class _Pace:
 class ChatQueue:
     """The questions to one base model in their order, and the process that answers them if it runs."""
 
-    def __init__(self, model: str, folder: Path, *, ended: Callable[[], None]) -> None:
-        """Write the log to `folder`; `ended` is called when a process has ended."""
+    def __init__(self, model: str, folder: Path, *, at_rest: Callable[[], None]) -> None:
+        """Write the log to `folder`; `at_rest` is called when all is answered, or the process has ended."""
         self.model, self.used = model, time.monotonic()
         self.asked = False  # whether there has been a question, or it is only kept warm
-        self._folder, self._log, self._on_end = folder, folder / "chat.log", ended
+        self._folder, self._log, self._at_rest = folder, folder / "chat.log", at_rest
         self._answers: dict[str, Answer] = {}
         self._pace = _Pace()
         self._task: asyncio.Task[None] | None = None
@@ -145,6 +146,11 @@ class ChatQueue:
     def size(self) -> int:
         """Return the number of questions that have no whole answer yet."""
         return len(self._answers)
+
+    @property
+    def since(self) -> float:
+        """Return when the oldest question came that has no whole answer yet."""
+        return min((answer.since for answer in self._answers.values()), default=math.inf)
 
     @property
     def running(self) -> bool:
@@ -209,11 +215,12 @@ class ChatQueue:
             fatal, code = await self._answer_all()
         except Exception as error:  # such as a full disk: whoever waits must get a message
             traceback.print_exception(error, file=sys.stderr)
-            fatal = _error(f"The process that answers for {self.model} can't be started: {error}.")
+            fatal = _error(f"The process that answers for {self.model} failed: {error}.")
+            self.stop()
         self._task = self._process = self._pipe = self._ready = None
         self.stopping = False
         self._settle(fatal, code)
-        self._on_end()
+        self._at_rest()
 
     async def _answer_all(self) -> tuple[Mapping[str, Any] | None, int]:
         """Return what the process said why it can't answer at all, if it did, and its exit code."""
@@ -255,9 +262,14 @@ class ChatQueue:
         if answer is not None:
             answer.put(message)
             if "piece" not in message:
-                del self._answers[message["id"]]
                 self._pace.answered()
+                self._remove(answer.id)
         return None
+
+    def _remove(self, name: str) -> None:
+        del self._answers[name]
+        if not self._answers:
+            self._at_rest()
 
     def _send(self, answer: Answer) -> None:
         if self._pipe is not None:
@@ -265,8 +277,9 @@ class ChatQueue:
             self._write({"id": answer.id, **answer.request})
 
     def _cancel(self, name: str) -> None:
-        if self._answers.pop(name, None) is not None and self._pipe is not None:
+        if name in self._answers:
             self._write({"cancel": name})
+            self._remove(name)
 
     def _write(self, message: Mapping[str, Any]) -> None:
         if self._pipe is not None and not self._pipe.is_closing():  # else `_run` is about to notice
