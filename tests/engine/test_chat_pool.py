@@ -46,11 +46,14 @@ def test_in_little_memory_models_take_turns(tmp_path: Path) -> None:
     """Where only one model fits, an idle one makes room, and a busy one is waited for, however soon it
     is asked again.
     """
+    folder = tmp_path / "no-model"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"no weights")
 
     async def run() -> None:
         pool = ChatPool(tmp_path / "chat", available=nothing)
         assert (await text(pool, "rehearsal")).startswith("[rehearsal]")
-        other = asyncio.create_task(text(pool, str(tmp_path / "no-model")))
+        other = asyncio.create_task(text(pool, str(folder)))
         turns = 0
         async with asyncio.timeout(PATIENCE):
             while not other.done():  # one question after the other, as a program that needs each answer
