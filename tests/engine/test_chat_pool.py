@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ftrun.engine.backends import Sampling
+from ftrun.engine.inference.chat_answer import ChatFailed
 from ftrun.engine.inference.chat_pool import ChatPool
-from ftrun.engine.inference.chat_queue import ChatFailed
 from support.engine_process import PATIENCE, processes
 
 ONE = [{"role": "user", "content": "?"}]

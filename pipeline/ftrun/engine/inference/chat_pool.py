@@ -15,7 +15,8 @@ from typing import Any
 
 from ftrun.engine.backends import AT_ONCE, Sampling
 from ftrun.engine.inference import room
-from ftrun.engine.inference.chat_queue import STOPPED_CODE, Answer, ChatFailed, ChatQueue
+from ftrun.engine.inference.chat_answer import Answer, ChatFailed
+from ftrun.engine.inference.chat_queue import STOPPED_CODE, ChatQueue
 
 IDLE_SECONDS = 600.0
 MOST_WAITING = 256  # questions per model, besides those that are being answered
