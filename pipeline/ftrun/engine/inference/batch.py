@@ -98,8 +98,8 @@ class TorchChat:
             self._reading = None
         for row, answer in reversed([*enumerate(self._rows.answers)]):
             if answer.cancelled:
-                self._leave(row)
                 self._tell(answer.give_up())
+                self._leave(row)
 
     def _read(self) -> None:
         """Read a portion of the prompts that are next; when they are read, their answers join the others."""
@@ -141,10 +141,10 @@ class TorchChat:
             [*enumerate(tokens, first)]
         ):  # the last row takes the place of one that leaves
             progress = self._rows.answers[row].add(token)
-            if progress.usage is not None:
-                self._leave(row)
             if progress.usage is not None or progress.piece:
                 self._tell(progress)
+            if progress.usage is not None:
+                self._leave(row)
 
     def _leave(self, row: int) -> None:
         """Let an answer leave; what it was is kept, for the next turn of a chat."""
@@ -159,8 +159,10 @@ class TorchChat:
 
     def _recover(self, error: Exception) -> None:
         """Begin again with half as many answers if memory ran out, else fail those that met the error."""
-        failed = [*self._rows.answers, *(self._reading.rows.answers if self._reading else ())]
-        failed = failed or [self._waiting.popleft()]
+        computed = [*self._rows.answers, *(self._reading.rows.answers if self._reading else ())]
+        failed = [answer for answer in computed if answer.id in self._answers]
+        if not computed and self._waiting:  # it could not even be started
+            failed = [self._waiting.popleft()]
         self._rows, self._reading = Rows(self._model), None
         if memory.is_out_of_memory(error):
             if len(failed) > 1 or self._prefixes:
