@@ -24,6 +24,7 @@ from ftrun.engine.inference.chat_pool import MOST_WAITING
 from support.engine_process import PATIENCE, PIPELINE, Engine, chat_worker, wait_until
 
 CHAT, WARM = "/v1/chat/completions", "/ftrun/warm"
+TOO_MANY = 429
 PLACES = AT_ONCE + MOST_WAITING
 LONG = "x" * 120_000  # its answer has thirty thousand pieces
 
@@ -79,30 +80,45 @@ def test_a_burst_of_more_than_fits_ends_with_all_answers(engine: Engine) -> None
     Meanwhile the engine answers everything else.
     """
     for _ in range(10):
-        ask(engine)
+        ask(engine)  # so that the engine knows its pace
 
     async def burst() -> None:
-        client = openai.AsyncOpenAI(base_url=engine.base_url, api_key=engine.token, max_retries=20)
+        refused = asyncio.Semaphore(0)
+
+        async def count(answer: httpx2.Response) -> None:
+            if answer.status_code == TOO_MANY:
+                refused.release()
+
+        client = openai.AsyncOpenAI(
+            base_url=engine.base_url,
+            api_key=engine.token,
+            max_retries=20,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [count]}),
+        )
         async with client:
-            asked = [
-                asyncio.create_task(client.chat.completions.create(**question(f"n{n}")))
-                for n in range(PLACES + 20)
-            ]
             with frozen(engine):
+                fitting = [post(engine, question()) for _ in range(PLACES)]
                 await asyncio.to_thread(wait_until, lambda: size(engine) == PLACES)
+                more = [
+                    asyncio.create_task(client.chat.completions.create(**question(f"n{n}"))) for n in range(9)
+                ]
+                for _ in more:
+                    await refused.acquire()
                 with pytest.raises(openai.RateLimitError) as caught:
                     await client.with_options(max_retries=0).chat.completions.create(**question())
                 assert "rehearsal" in [model.id async for model in client.models.list()]
-                seconds = int(caught.value.response.headers["retry-after"])
-                assert f"ask again in {seconds} seconds" in caught.value.message
-                assert (caught.value.code, caught.value.type) == ("engine_busy", "requests")
-                assert (await asyncio.to_thread(info, engine))["busy"]
-            answers = await asyncio.gather(*asked)
+            answers = await asyncio.gather(*more)
         for n, answer in enumerate(answers):
             assert str(answer.choices[0].message.content).endswith(f"n{n}")
+        for connection in fitting:
+            assert connection.getresponse().status == 200
+            connection.close()
+        seconds = int(caught.value.response.headers["retry-after"])
+        assert f"ask again in {seconds} seconds" in caught.value.message
+        assert (caught.value.code, caught.value.type) == ("engine_busy", "requests")
 
     asyncio.run(burst())
-    wait_until(lambda: not info(engine)["busy"])
+    assert not info(engine)["busy"]
 
 
 def test_how_long_it_will_take_is_said(engine: Engine, ftrun: Ftrun) -> None:

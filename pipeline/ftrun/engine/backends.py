@@ -14,7 +14,6 @@ from typing import Any, Literal, Protocol, cast
 
 from ftrun.protocol.spec import Method
 
-AT_ONCE = 32  # how many answers a chat process generates at one time at most; memory may allow fewer
 NumberFormat = Literal["float32", "bfloat16"]  # of a base model
 
 

@@ -20,7 +20,7 @@ from ftrun.engine.api.chat_request import ChatRequest, read_chat_request
 from ftrun.engine.api.errors import ApiError, not_found
 from ftrun.engine.api.job_request import check_base_model
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.inference.chat_queue import Answer, ChatFailed
+from ftrun.engine.inference.chat_answer import Answer, ChatFailed
 from ftrun.engine.store.records import new_id
 
 router = APIRouter(prefix="/v1/chat/completions")

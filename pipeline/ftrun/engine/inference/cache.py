@@ -64,13 +64,12 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]  # transformers is not type
         """Return -1: there is no limit."""
         return -1
 
-    def start(self, known: Sequence[KeysAndValues | None], width: int) -> None:
-        """Begin with one row for each entry of `known`, padded to `width` columns; None is an empty row."""
-        self.rows, self.length = len(known), width
-        like = next(entry for entry in known if entry is not None)
-        held = [
-            each.new_zeros(self.rows, each.shape[0], max(self._room, width), each.shape[2]) for each in like
-        ]
+    def start(self, known: Sequence[KeysAndValues | None]) -> None:
+        """Begin with one row for each entry of `known`; None is an empty row."""
+        like = max((entry for entry in known if entry is not None), key=lambda entry: entry[0].shape[1])
+        self.rows, self.length = len(known), like[0].shape[1]
+        width, room = self.length, max(self._room, self.length)
+        held = [each.new_zeros(self.rows, each.shape[0], room, each.shape[2]) for each in like]
         for row, entry in enumerate(known):
             for tensor, part in zip(held, entry or (), strict=bool(entry)):
                 tensor[row, :, width - part.shape[1] : width] = part
@@ -140,12 +139,12 @@ class BatchCache(Cache):  # type: ignore[misc]
         """Make an empty cache for a model; its tensors will begin with `room` columns."""
         super().__init__(layers=[_Layer(room) for _ in range(config.get_text_config().num_hidden_layers)])
 
-    def start(self, known: Sequence[Sequence[KeysAndValues | None] | None], width: int) -> None:
-        """Begin with rows of known beginnings, each as `row` returned it, padded to `width` columns."""
+    def start(self, known: Sequence[Sequence[KeysAndValues | None] | None]) -> None:
+        """Begin with rows of which so much is known, each as `row` returned it; None is an empty row."""
         for place, layer in enumerate(self.layers):
             parts = [None if entry is None else entry[place] for entry in known]
             if any(part is not None for part in parts):
-                layer.start(parts, width)
+                layer.start(parts)
 
     def join(self, other: BatchCache) -> None:
         """Add the rows of another cache below these; it must not be used afterwards."""

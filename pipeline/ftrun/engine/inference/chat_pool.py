@@ -15,7 +15,8 @@ from typing import Any
 
 from ftrun.engine.backends import AT_ONCE, Sampling
 from ftrun.engine.inference import room
-from ftrun.engine.inference.chat_queue import STOPPED_CODE, Answer, ChatFailed, ChatQueue
+from ftrun.engine.inference.chat_answer import Answer, ChatFailed
+from ftrun.engine.inference.chat_queue import STOPPED_CODE, ChatQueue
 
 IDLE_SECONDS = 600.0
 MOST_WAITING = 256  # questions per model, besides those that are being answered
@@ -127,14 +128,16 @@ class ChatPool:
 
     def _queue(self, model: str) -> ChatQueue:
         if model not in self._queues:
-            self._queues[model] = ChatQueue(model, self._folder, ended=self._start)
+            self._queues[model] = ChatQueue(model, self._folder, at_rest=self._start)
         return self._queues[model]
 
     def _start(self) -> None:
-        """Start processes for questions that have none, as far as the memory has room for them."""
-        for queue in self._queues.values():
-            if queue.size and not queue.running and self._has_room(queue.model):
-                queue.start()
+        """Start processes for questions that have none, the oldest first, until the memory has no room."""
+        waiting = [queue for queue in self._queues.values() if queue.size and not queue.running]
+        for queue in sorted(waiting, key=lambda queue: queue.since):
+            if not self._has_room(queue.model):
+                break
+            queue.start()
 
     def _has_room(self, model: str) -> bool:
         """Return whether the process of `model` can start; if not, stop the one that has been idle longest.
@@ -147,7 +150,7 @@ class ChatPool:
         idle = [queue for queue in running if not queue.size]
         if idle and not any(queue.stopping for queue in running):
             min(idle, key=lambda queue: queue.used).stop()
-        return False  # when a process has ended, `_start` is called again
+        return False  # when one is at rest or has ended, `_start` is called again
 
     def _free(self) -> int:
         """Return the memory that is available, without what the models will take that are being loaded."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import signal
 import sys
 import time
 import traceback
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,87 +20,13 @@ from typing import Any
 
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.child_process import start_with_pipes
+from ftrun.engine.inference.chat_answer import Answer
 from ftrun.files import make_folder, open_to_write
 
 CRASH_CODE = "chat_process_died"
 STOPPED_CODE = "engine_stopped"
 LONGEST_LINE = 64 * 1024 * 1024  # bytes of a message from the process
 PACE_ANSWERS = 64  # the latest ones say how fast answers end at present
-
-
-class ChatFailed(Exception):
-    """There is no answer; `status` is the HTTP status, `retry_after` the seconds after which there may be."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int,
-        code: str | None = None,
-        param: str | None = None,
-        retry_after: int | None = None,
-    ) -> None:
-        """Keep the fields of the API's error."""
-        super().__init__(message)
-        self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
-
-
-class Answer:
-    """An answer that is being generated: take its pieces or its whole text, then read `usage`."""
-
-    def __init__(self, request: Mapping[str, Any], cancel: Callable[[str], None]) -> None:
-        """Wait for the answer to `request`; `cancel` gives it up by its id."""
-        self.id = uuid.uuid4().hex
-        self.request = request
-        self.usage: Mapping[str, Any] = {}
-        self.asked = 0  # by how many processes
-        self.begun = False  # whether a piece was taken
-        self._cancel = cancel
-        self._pieces = deque[str]()
-        self._end: Mapping[str, Any] | None = None
-        self._news = asyncio.Event()
-
-    def put(self, message: Mapping[str, Any]) -> None:
-        """Add a message from the process."""
-        if "piece" in message:
-            self._pieces.append(message["piece"])
-        else:
-            self._end = message
-        self._news.set()
-
-    def forget(self) -> None:
-        """Forget what has come so far: it will be asked again."""
-        self._pieces.clear()
-
-    async def next_piece(self) -> str | None:
-        """Wait for the next piece; None at the end. Raises ChatFailed."""
-        while not self._pieces:
-            if self._end is not None:
-                self._finish(self._end)
-                return None
-            await self._wait()
-        self.begun = True
-        return self._pieces.popleft()
-
-    async def text(self) -> str:
-        """Wait for the whole text. Raises ChatFailed."""
-        while self._end is None:
-            await self._wait()
-        self._finish(self._end)
-        return "".join(self._pieces)
-
-    def close(self) -> None:
-        """Cancel the rest of the answer; nothing if it has ended."""
-        self._cancel(self.id)
-
-    async def _wait(self) -> None:
-        self._news.clear()
-        await self._news.wait()
-
-    def _finish(self, end: Mapping[str, Any]) -> None:
-        if "error" in end:
-            raise ChatFailed(**end["error"])
-        self.usage = end["done"]
 
 
 class _Pace:
@@ -128,11 +54,11 @@ class _Pace:
 class ChatQueue:
     """The questions to one base model in their order, and the process that answers them if it runs."""
 
-    def __init__(self, model: str, folder: Path, *, ended: Callable[[], None]) -> None:
-        """Write the log to `folder`; `ended` is called when a process has ended."""
+    def __init__(self, model: str, folder: Path, *, at_rest: Callable[[], None]) -> None:
+        """Write the log to `folder`; `at_rest` is called when all is answered, or the process has ended."""
         self.model, self.used = model, time.monotonic()
         self.asked = False  # whether there has been a question, or it is only kept warm
-        self._folder, self._log, self._on_end = folder, folder / "chat.log", ended
+        self._folder, self._log, self._at_rest = folder, folder / "chat.log", at_rest
         self._answers: dict[str, Answer] = {}
         self._pace = _Pace()
         self._task: asyncio.Task[None] | None = None
@@ -145,6 +71,11 @@ class ChatQueue:
     def size(self) -> int:
         """Return the number of questions that have no whole answer yet."""
         return len(self._answers)
+
+    @property
+    def since(self) -> float:
+        """Return when the oldest question came that has no whole answer yet."""
+        return min((answer.since for answer in self._answers.values()), default=math.inf)
 
     @property
     def running(self) -> bool:
@@ -209,11 +140,12 @@ class ChatQueue:
             fatal, code = await self._answer_all()
         except Exception as error:  # such as a full disk: whoever waits must get a message
             traceback.print_exception(error, file=sys.stderr)
-            fatal = _error(f"The process that answers for {self.model} can't be started: {error}.")
+            fatal = _error(f"The process that answers for {self.model} failed: {error}.")
+            self.stop()
         self._task = self._process = self._pipe = self._ready = None
         self.stopping = False
         self._settle(fatal, code)
-        self._on_end()
+        self._at_rest()
 
     async def _answer_all(self) -> tuple[Mapping[str, Any] | None, int]:
         """Return what the process said why it can't answer at all, if it did, and its exit code."""
@@ -255,9 +187,14 @@ class ChatQueue:
         if answer is not None:
             answer.put(message)
             if "piece" not in message:
-                del self._answers[message["id"]]
                 self._pace.answered()
+                self._remove(answer.id)
         return None
+
+    def _remove(self, name: str) -> None:
+        del self._answers[name]
+        if not self._answers:
+            self._at_rest()
 
     def _send(self, answer: Answer) -> None:
         if self._pipe is not None:
@@ -265,8 +202,9 @@ class ChatQueue:
             self._write({"id": answer.id, **answer.request})
 
     def _cancel(self, name: str) -> None:
-        if self._answers.pop(name, None) is not None and self._pipe is not None:
+        if name in self._answers:
             self._write({"cancel": name})
+            self._remove(name)
 
     def _write(self, message: Mapping[str, Any]) -> None:
         if self._pipe is not None and not self._pipe.is_closing():  # else `_run` is about to notice

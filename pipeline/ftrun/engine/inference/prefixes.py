@@ -6,10 +6,14 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from ftrun.engine.inference.cache import KeysAndValues
 
 WORTH = 64  # tokens: a pass of its own for a shared beginning must save at least so many
+
+
+Beginning: TypeAlias = Sequence[KeysAndValues | None]  # of one text, layer by layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -18,19 +22,19 @@ class Prefix:
 
     ids: tuple[int, ...]
     adapter: Path | None
-    layers: Sequence[KeysAndValues | None]
+    layers: Beginning
 
     @property
     def size(self) -> int:
         """Return the bytes that it takes."""
         return sum(tensor.nbytes for layer in self.layers if layer for tensor in layer)
 
-    def first(self, tokens: int) -> list[KeysAndValues | None]:
+    def first(self, tokens: int) -> Beginning:
         """Return the keys and values of the first `tokens` tokens."""
         return [layer and (layer[0][:, :tokens], layer[1][:, :tokens]) for layer in self.layers]
 
 
-Known = tuple[int, Prefix | None]  # how many tokens of a text are known, from which prefix
+Known: TypeAlias = tuple[int, Prefix | None]  # how many tokens of a text are known, from which prefix
 
 
 class Prefixes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from transformers import DynamicCache
 
 from ftrun.engine.inference.answers import Answer
 from ftrun.engine.inference.cache import SPARE, BatchCache
-from ftrun.engine.inference.prefixes import Known, Prefixes, shared_beginning
+from ftrun.engine.inference.prefixes import Beginning, Known, Prefixes, shared_beginning
 from ftrun.engine.inference.rows import Rows, next_scores
 from ftrun.engine.models.base import TOLERANCE, LoadedModel
 
@@ -25,15 +24,23 @@ class Reading:
     padding between what is known of a row and what is new.
     """
 
-    def __init__(self, model: LoadedModel, cache: Any, answers: Sequence[Answer], count: int) -> None:
-        """Read the last `count` tokens of each answer; `cache` has what comes before them."""
-        self.rows = Rows(model, cache, answers)
-        self.shared = 0  # how many tokens at the start of the only row others have too
-        texts, self._left = [answer.ids for answer in answers], count
+    def __init__(
+        self, rows: Rows, count: int, beginnings: Sequence[Beginning | None] = (), *, shared: int = 0
+    ) -> None:
+        """Read the last `count` tokens of `rows`; `beginnings` have what comes before them, None nothing.
+
+        Others share the first `shared` tokens of the only row.
+        """
+        self.rows, self.shared = rows, shared
+        self._beginnings, self._left = beginnings, count
+        texts = [answer.ids for answer in rows.answers]
         self._ids = torch.tensor([[0] * (count - len(text)) + text[-count:] for text in texts])
 
     def advance(self) -> Tensor | None:
         """Read a portion; return the scores of the next tokens if it was the last one."""
+        if self._beginnings:
+            self.rows.start(self._beginnings)
+            self._beginnings = ()
         start = self._ids.shape[1] - self._left
         portion = self._ids[:, start : start + max(1, PORTION // len(self._ids))]
         left = self._left - portion.shape[1]
@@ -49,16 +56,15 @@ def next_reading(model: LoadedModel, waiting: Sequence[Answer], prefixes: Prefix
     """
     if prefixes is None:
         alone = waiting[0]
-        return Reading(model, DynamicCache(config=model.causal.config), [alone], len(alone.ids))
+        rows = Rows(model, DynamicCache(config=model.causal.config), [alone])
+        return Reading(rows, len(alone.ids))
     # the last token is always read: the scores after it are needed
     known = [prefixes.longest(answer.ids[:-1], answer.adapter) for answer in waiting]
     shared = shared_beginning([answer.ids for answer in waiting], [tokens for tokens, _ in known])
     if shared is not None:
         place, tokens = shared
-        reading = _start(model, [(waiting[place], known[place])])
-        reading.shared = tokens
-        return reading
-    return _start(model, _together([*zip(waiting, known, strict=True)]))
+        return _prepare(model, [(waiting[place], known[place])], shared=tokens)
+    return _prepare(model, _together([*zip(waiting, known, strict=True)]))
 
 
 def _together(waiting: Sequence[tuple[Answer, Known]]) -> list[tuple[Answer, Known]]:
@@ -73,17 +79,17 @@ def _together(waiting: Sequence[tuple[Answer, Known]]) -> list[tuple[Answer, Kno
     return chosen
 
 
-def _start(model: LoadedModel, chosen: Sequence[tuple[Answer, Known]]) -> Reading:
+def _prepare(model: LoadedModel, chosen: Sequence[tuple[Answer, Known]], *, shared: int = 0) -> Reading:
     count = max(len(answer.ids) - tokens for answer, (tokens, _) in chosen)
     longest = max(len(answer.ids) for answer, _ in chosen)
-    cache = BatchCache(model.causal.config, room=longest + SPARE)
-    if longest > count:
-        beginnings = [
-            prefix.first(len(answer.ids) - count) if prefix is not None and len(answer.ids) > count else None
-            for answer, (_, prefix) in chosen
-        ]
-        cache.start(beginnings, longest - count)
-    return Reading(model, cache, [answer for answer, _ in chosen], count)
+    rows = Rows(
+        model, BatchCache(model.causal.config, room=longest + SPARE), [answer for answer, _ in chosen]
+    )
+    beginnings = [
+        prefix.first(len(answer.ids) - count) if prefix is not None and len(answer.ids) > count else None
+        for answer, (_, prefix) in chosen
+    ]
+    return Reading(rows, count, beginnings if longest > count else (), shared=shared)
 
 
 def bytes_per_token(model: LoadedModel) -> int | None:

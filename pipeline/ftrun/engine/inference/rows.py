@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ftrun.engine.inference.answers import Answer
-from ftrun.engine.inference.prefixes import Prefix
+from ftrun.engine.inference.prefixes import Beginning, Prefix
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import attach_to_rows
 
@@ -44,6 +44,10 @@ class Rows:
         self.answers = list(answers)
         self.lengths = [0] * len(answers)  # how many tokens of each row are in the cache
         self._model, self._cache = model, cache
+
+    def start(self, beginnings: Sequence[Beginning | None]) -> None:
+        """Put what is known of each row into the empty cache."""
+        self._cache.start(beginnings)
 
     def read(self, ids: Tensor, lengths: list[int]) -> Tensor:
         """Read the next tokens, as `next_scores` does; return the scores after them."""
