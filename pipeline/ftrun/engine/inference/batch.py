@@ -137,9 +137,8 @@ class TorchChat:
         """Choose the next token of the answers from row `first` on; those that have ended leave."""
         answers = self._rows.answers[first:]
         tokens = choose(scores, [(answer.sampling, answer.generator) for answer in answers])
-        for row, token in reversed(
-            [*enumerate(tokens, first)]
-        ):  # the last row takes the place of one that leaves
+        # from the last row up, because the last one takes the place of one that leaves
+        for row, token in reversed([*enumerate(tokens, first)]):
             progress = self._rows.answers[row].add(token)
             if progress.usage is not None or progress.piece:
                 self._tell(progress)
