@@ -28,7 +28,10 @@ class TorchChat:
         self._model = model
         self._adapters: dict[Path, Adapter] = {}
         self._merged: tuple[Path, list[Tensor]] | None = None
-        self._merges = sum(layer.base.weight.numel() for layer in model.layers.values()) <= MERGE_PARAMETERS
+        # in bfloat16 most of an adapter would be lost: it is smaller than the last digit of the weights
+        self._merges = model.dtype is torch.float32 and (
+            sum(layer.base.weight.numel() for layer in model.layers.values()) <= MERGE_PARAMETERS
+        )
 
     def answer(
         self,
