@@ -21,7 +21,7 @@ from engine.local.conftest import Recorder
 from engine.test_crashes import job_pid, messages
 from ftrun.engine.backends import NumberFormat, TrainingJob
 from ftrun.engine.models.base import load_model
-from ftrun.engine.models.lora import attach, new_adapter
+from ftrun.engine.models.lora import LoraLinear, attach, new_adapter
 from ftrun.engine.models.matrix_products import measure_products
 from ftrun.engine.models.number_format import choose
 from ftrun.engine.torch_backend import train
@@ -96,6 +96,25 @@ def test_a_model_is_in_the_format_and_learns_in_float32(
     assert {tensor.grad.dtype for tensor in tensors} == {torch.float32}
     assert model.logits(model.hidden(rows[0].ids, rows[0].positions)[0]).dtype is torch.float32
     assert model.packs
+
+
+def test_a_small_adapter_is_not_rounded_away() -> None:
+    """In bfloat16 an adapter counts in full where it changes less than the last digit of a layer's output."""
+    random = torch.Generator().manual_seed(5)
+    base = torch.nn.Linear(256, 512, bias=False).requires_grad_(False)
+    base.weight.copy_(torch.randn(512, 256, generator=random) / 16)
+    layer = LoraLinear(base.bfloat16())
+    layer.a, layer.b = torch.randn(16, 256, generator=random) / 16, torch.zeros(512, 16)
+    x = torch.randn(64, 256, generator=random).bfloat16()
+    without = layer(x).float()
+    layer.b = torch.randn(512, 16, generator=random) * 1e-4
+    share = layer.scale * x.float() @ layer.a.t() @ layer.b.t()
+
+    def counted(y: torch.Tensor) -> float:
+        return float(((y.float() - without) * share).sum() / share.square().sum())
+
+    assert counted(without.bfloat16() + share.bfloat16()) < 0.5
+    assert counted(layer(x)) == pytest.approx(1, abs=0.2)
 
 
 def test_losses_in_bfloat16_follow_those_in_float32(

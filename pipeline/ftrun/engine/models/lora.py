@@ -31,8 +31,10 @@ class _LowRankLinear(torch.autograd.Function):  # type: ignore[misc]  # torch is
     def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
         inner = rows @ a.to(x.dtype).t()
-        y = rows @ weight.t()
-        y.addmm_(inner, b.to(x.dtype).t(), alpha=scale)  # in place: no second pass over y
+        # the adapter's share first, so that it is rounded together with x Wᵀ: added in bfloat16 to a finished
+        # y it would be lost wherever it is less than half of y's last digit, which is often
+        y = (inner * scale) @ b.to(x.dtype).t()
+        y.addmm_(rows, weight.t())
         ctx.save_for_backward(rows, weight, a, b, inner)
         ctx.scale, ctx.shape = scale, x.shape
         return y.view(*x.shape[:-1], y.shape[-1])
@@ -46,7 +48,7 @@ class _LowRankLinear(torch.autograd.Function):  # type: ignore[misc]  # torch is
         d_a = (d_inner.t() @ rows).to(a.dtype).mul_(ctx.scale)
         d_x = None
         if ctx.needs_input_grad[0]:  # false in the first layer: the embeddings are frozen
-            d_x = (dy @ weight).addmm_(d_inner, a.to(dy.dtype), alpha=ctx.scale).view(ctx.shape)
+            d_x = ((d_inner * ctx.scale) @ a.to(dy.dtype)).addmm_(dy, weight).view(ctx.shape)
         return d_x, None, d_a, d_b, None
 
 
