@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,12 @@ def warm_engine(endpoint: Endpoint, model: str) -> bool:
     return answer is not None and answer.get("warmed") is True
 
 
-def busy_seconds(endpoint: Endpoint) -> float | None:
-    """Return for about how many seconds the engine has questions to answer; None while that is unknown."""
-    info = _call(endpoint.base_url, endpoint.token, "/ftrun/info") or {}
-    known = [chat["seconds"] for chat in info.get("chats", ()) if chat["seconds"] is not None]
-    return max(known, default=None)
+def chats_of(endpoint: Endpoint) -> Sequence[Mapping[str, Any]]:
+    """Return what each chat model of an engine is doing: model, answering, waiting, and the seconds that will
+    take or None; nothing for an older engine or one that can't be reached.
+    """
+    info = _call(endpoint.base_url, endpoint.token, "/ftrun/info")
+    return [] if info is None else info.get("chats", [])
 
 
 def stop_engine(home: Path) -> bool:

@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,23 +117,32 @@ class _Server(uvicorn.Server):
         )
         self._services, self._idle_seconds, self._listening = services, idle_seconds, listening
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen, then report it."""
-        await super().startup(sockets=sockets)
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Obey signals until the process ends.
+
+        uvicorn would put back the handlers of the command line, which take a signal of a moment ago for one
+        that nobody has heard.
+        """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then report it."""
+        await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._watch, args=(loop,), name="idle", daemon=True).start()
         self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop to listen, give unfinished answers a moment, and wait for the end of the chat processes."""
+        """Stop listening, give unfinished answers a moment, and wait for the end of the chat processes."""
         await super().shutdown(sockets=sockets)
         self._services.chats.close()
         await self._services.chats.wait_for_end()
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        """Stop cleanly: uvicorn's own handler would raise the signal again and skip the clean-up."""
+        """Stop cleanly, whatever else is being done."""
         self._services.chats.close()
         self.should_exit = True
 

@@ -22,7 +22,7 @@ own_routes = APIRouter(prefix="/ftrun")
 
 
 @own_routes.get("/info")
-def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
+async def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
     """Return which engine this is, whether it is busy, and how long its models will be answering."""
     return {
         "wire": WIRE,
@@ -30,7 +30,7 @@ def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
         "prefix": sys.prefix,
         "store": use.store.id,
         "pid": os.getpid(),
-        "busy": use.busy,
+        "busy": await run_in_threadpool(lambda: use.busy),
         "at_once": AT_ONCE,
         "chats": use.chats.status(),
     }

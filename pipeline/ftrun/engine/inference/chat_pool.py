@@ -21,6 +21,7 @@ IDLE_SECONDS = 600.0
 MOST_WAITING = 256  # questions per model, besides those that are being answered
 LONGEST_PAUSE = 60  # seconds until a client should ask again: older clients obey no longer pause
 UNKNOWN_PAUSE = 10  # seconds, while no answer has ended yet
+SHORT_BYTES = 512 << 20  # with less memory than that, a training may need it more than an idle chat process
 WARM_SHARE = 3  # a model is loaded in advance if it takes a third of the memory at most: training needs some
 
 
@@ -82,8 +83,8 @@ class ChatPool:
         return any(queue.size for queue in list(self._queues.values()))
 
     def status(self) -> list[dict[str, Any]]:
-        """Return for each model how many questions it answers, how many wait, and for about how many seconds;
-        any thread may call it.
+        """Return for each model how many questions it answers, how many wait, in about how many seconds all
+        will be answered (None while that is unknown), and the number format.
         """
         return [
             {
@@ -99,16 +100,19 @@ class ChatPool:
     def end_idle(self, *, training: bool) -> None:
         """Stop the processes that have been idle for too long; call it now and then.
 
-        One that was warmed for a training that is still under way stays.
+        During a training, one that was warmed for its evaluation stays, and none where memory is short.
         """
         oldest = time.monotonic() - self._idle_seconds
+        short = training and self._available() < SHORT_BYTES
         for queue in list(self._queues.values()):
-            if queue.running and not queue.asked and training:
-                queue.used = time.monotonic()
-            elif queue.running and not queue.size and queue.used < oldest:
-                queue.stop()
-            elif not queue.running and not queue.size:
+            if queue.size:
+                continue
+            if not queue.running:
                 del self._queues[queue.model]
+            elif training and not queue.asked and not short:
+                queue.used = time.monotonic()
+            elif short or queue.used < oldest:
+                queue.stop()
         self._start()  # the memory may have room now
 
     def close(self) -> None:
