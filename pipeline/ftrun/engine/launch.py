@@ -124,12 +124,6 @@ def chats_of(endpoint: Endpoint) -> Sequence[Mapping[str, Any]]:
     return [] if info is None else info.get("chats", [])
 
 
-def busy_seconds(endpoint: Endpoint) -> float | None:
-    """Return for about how many seconds the engine has questions to answer; None while that is unknown."""
-    known = [chat["seconds"] for chat in chats_of(endpoint) if chat["seconds"] is not None]
-    return max(known, default=None)
-
-
 def stop_engine(home: Path) -> bool:
     """Stop the engine of `home` and return whether one was running. Running jobs keep running."""
     endpoint = running_engine(home)

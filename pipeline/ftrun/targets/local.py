@@ -87,7 +87,6 @@ def check_model(experiment: Experiment) -> None:
 
 def service_of(endpoint: Endpoint) -> Service:
     """Return the engine's service, connected when it is first called."""
-    from ftrun.engine.launch import busy_seconds
     from ftrun.targets.api import ApiService
 
     keep_secret(endpoint.token)
@@ -98,5 +97,12 @@ def service_of(endpoint: Endpoint) -> Service:
         project=None,
         honours_keys=True,
         at_once=endpoint.at_once or 1,
-        busy_seconds=partial(busy_seconds, endpoint),
+        busy_seconds=partial(_busy_seconds, endpoint),
     )
+
+
+def _busy_seconds(endpoint: Endpoint) -> float | None:
+    from ftrun.engine.launch import chats_of
+
+    known = [chat["seconds"] for chat in chats_of(endpoint) if chat["seconds"] is not None]
+    return max(known, default=None)
