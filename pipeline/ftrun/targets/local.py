@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
-from ftrun.engine.models.catalogue import CATALOGUE
+from ftrun.engine.models.catalogue import CATALOGUE, find_model
 from ftrun.engine.models.number_format import format_setting
 from ftrun.engine.places import engine_home
 from ftrun.errors import ConfigError
@@ -38,6 +38,14 @@ def start_early(experiment: Experiment, announce: Callable[[str], None], *, load
     Nothing fails here: `connect_local` reports why there is no engine, where one is needed.
     """
     from ftrun.engine.launch import ensure_engine, warm_engine
+    from ftrun.engine.models.weights import is_cached
+
+    model = find_model(experiment.target.model)
+    if load and model is not None and not is_cached(model):
+        announce(
+            f"Preparing {model.title} in the background, once: {model.download_mb} MB to download, then some "
+            "seconds to convert."
+        )
 
     def start() -> None:
         with contextlib.suppress(Exception):  # see above
