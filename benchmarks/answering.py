@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ TASKS = {
 }
 WEIGHED = {"one": "peak memory, one client", "many": "peak memory, 32 at once"}
 OURS, BEFORE = "ours", "before"
+GENERATED = ("one", "eight", "many", "apart")  # tasks without a server
+# an engine that answers one question after the other: more would take minutes
+COMPARED = ("one", "many", "shared", "first")
 
 
 class Child:
@@ -192,59 +196,50 @@ def encode(folder: Path) -> Prompts:
     return Prompts(short=short, long=long)
 
 
-def transformers_sides(folder: Path, prompts: Prompts) -> list[Side]:
+def transformers_side(folder: Path, prompts: Prompts) -> Side:
     """Return Transformers in the number format that is faster here."""
     taken: dict[str, tuple[float, Child]] = {}
     for number_format in ("float32", "bfloat16"):
         child = Child(sys.executable, "transformers", folder, number_format)
         taken[number_format] = child.generate(prompts.short, 6), child
-        print(
-            f"Transformers, {number_format}: {32 * 6 / taken[number_format][0]:.0f} tokens/s", file=sys.stderr
-        )
+        speed = len(prompts.short) * 6 / taken[number_format][0]
+        print(f"Transformers, {number_format}: {speed:.0f} tokens/s", file=sys.stderr)
     best = min(taken, key=lambda one: taken[one][0])
     for number_format, (_, child) in taken.items():
         if number_format != best:
             child.stop()
-    tasks = ("one", "eight", "many", "apart")
-    return [Side(name=f"Transformers, {best}", who=taken[best][1], tasks=tasks, prompts=prompts)]
+    return Side(name=f"Transformers, {best}", who=taken[best][1], tasks=GENERATED, prompts=prompts)
 
 
-def llama_sides(python: str, folder: Path, prompts: Prompts) -> list[Side]:
-    """Return llama.cpp with the weights as they are published, and in float16; none if it is missing."""
+def llama_sides(python: str, folder: Path, prompts: Prompts) -> Iterator[Side]:
+    """Yield llama.cpp with the weights as they are published, and in float16; none if it is missing."""
     if subprocess.run([python, "-c", "import llama_cpp"], capture_output=True, check=False).returncode:
         print(f"llama.cpp is left out: {python} has no llama-cpp-python (--llama PYTHON)", file=sys.stderr)
-        return []
+        return
     from ftrun.engine.models.catalogue import find_model
     from ftrun.engine.models.download import download_model
 
     entry = find_model(MODEL)
     assert entry is not None
     file = download_model(entry, folder, lambda text: print(text, file=sys.stderr))
-    tasks = ("one", "eight", "many", "apart")
-    return [
-        Side(
-            name=f"llama.cpp, {name}",
-            who=Child(python, "llama.cpp", file, name),
-            tasks=tasks,
-            prompts=prompts,
-        )
-        for name in ("Q4_1", "float16")
-    ]
+    for name in ("Q4_1", "float16"):
+        child = Child(python, "llama.cpp", file, name)
+        yield Side(name=f"llama.cpp, {name}", who=child, tasks=GENERATED, prompts=prompts)
 
 
-def start(before: Path | None, llama: str, folder: Path) -> list[Side]:
+def start(before: Path | None, llama: str, folder: Path) -> Iterator[Side]:
     """Start all sides, ours first."""
     from ftrun.engine.models.weights import model_folder
 
     model = model_folder(MODEL)
     prompts = encode(model)
-    sides = [Side(name=OURS, who=Engine(ROOT, folder / OURS, tune=True), tasks=tuple(TASKS), prompts=prompts)]
+    engine = Engine(ROOT, folder / OURS, tune=True)
+    yield Side(name=OURS, who=engine, tasks=tuple(TASKS), prompts=prompts)
     if before is not None:
-        # it answers one request after the other: nothing can be measured beside 31 others
-        tasks = [task for task in TASKS if task not in ("tuned many", "mixed", "first of 32")]
-        engine = Engine(before, folder / BEFORE, tune=True)
-        sides.append(Side(name=BEFORE, who=engine, tasks=tasks, prompts=prompts))
-    return sides + transformers_sides(model, prompts) + llama_sides(llama, folder, prompts)
+        engine = Engine(before, folder / BEFORE, tune=False)
+        yield Side(name=BEFORE, who=engine, tasks=COMPARED, prompts=prompts)
+    yield transformers_side(model, prompts)
+    yield from llama_sides(llama, folder, prompts)
 
 
 def judge(results: Results, sides: Sequence[Side]) -> None:
@@ -265,10 +260,12 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--before", type=Path)
     parser.add_argument("--llama", default=sys.executable)
     given = parser.parse_args(words)
-    results = Results()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # ends the sides, too
+    results, sides = Results(), list[Side]()
     with tempfile.TemporaryDirectory() as name:
-        sides = start(given.before, given.llama, Path(name))
         try:
+            for side in start(given.before, given.llama, Path(name)):
+                sides.append(side)
             for turn in range(given.rounds):
                 for task in TASKS:
                     for side in sides:

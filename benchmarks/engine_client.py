@@ -66,7 +66,10 @@ class Engine:
         command = [sys.executable, "-m", "ftrun", "serve", "--json"]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
-        note = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line.endswith("}\n"):
+            raise SystemExit(f"the engine of {source} did not start: {line}")
+        note = json.loads(line)
         self._connection = {"base_url": note["base_url"], "api_key": note["token"]}
         self._tuned = self._tune() if tune else MODEL
         for model in (MODEL, self._tuned):
