@@ -31,6 +31,7 @@ from support.engine_process import Engine, finish, rows, upload, wait_until
         ({"hyperparameters": {"n_epochs": 51}}, "hyperparameters.n_epochs", "1 to 50"),
         ({"hyperparameters": {"n_epochs": True}}, "hyperparameters.n_epochs", "1 to 50"),
         ({"hyperparameters": {"batch_size": 0}}, "hyperparameters.batch_size", "1 to 256"),
+        ({"hyperparameters": {"top_layers": "auto"}}, "hyperparameters.top_layers", "1 to 1000"),
         (
             {"hyperparameters": {"learning_rate_multiplier": 0}},
             "hyperparameters.learning_rate_multiplier",

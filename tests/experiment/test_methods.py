@@ -25,6 +25,17 @@ GRADER = "{type: string_check, name: g, operation: eq, input: a, reference: '{{ 
         (f"train: {{grader: {GRADER}}}\n", "train.grader", "the method is supervised"),
         ("train: {hyperparameters: {beta: 1}}\n", "train.hyperparameters.beta", "for `method: dpo`"),
         ("train: {method: dpo, hyperparameters: {beta: 3}}\n", "train.hyperparameters.beta", "at most 2"),
+        ("train: {hyperparameters: {top_layers: 0}}\n", "train.hyperparameters.top_layers", "from 1"),
+        (
+            "train: {hyperparameters: {top_layers: auto}}\n",
+            "train.hyperparameters.top_layers",
+            "whole number",
+        ),
+        (
+            "train: {method: dpo, hyperparameters: {top_layers: 2}}\n",
+            "train.hyperparameters.top_layers",
+            "for `method: supervised`",
+        ),
         ("train: {method: reinforcement, grader: {type: x}}\n", "train.grader.type", "one of string_check"),
         (
             "train: {method: reinforcement, grader: {type: python, name: g}}\n",

@@ -50,6 +50,7 @@ def made(**train: Any) -> dict[str, Any]:
             {"method": "reinforcement", "grader": {"type": "python"}, "hyperparameters": {"eval_samples": 2}},
             "3b7e15a8df9b863b",
         ),
+        ({"suffix": "cat", "hyperparameters": {**GIVEN, "top_layers": 8}}, "e7721833313dc4fd"),
     ],
 )
 def test_specs_are_pinned(train: dict[str, Any], pinned: str) -> None:

@@ -158,6 +158,15 @@ def test_a_multiplier_is_never_taken_for_a_learning_rate(tmp_path: Path) -> None
     assert check_request(build(tmp_path, "provider: openai, model: m", more)) == []
 
 
+def test_only_the_engine_trains_the_top_layers_alone(tmp_path: Path) -> None:
+    """Elsewhere `top_layers` is an error at its line, before anything is sent; here it is no problem."""
+    more = "train: {hyperparameters: {top_layers: 2}}\n"
+    with pytest.raises(ConfigError, match="can't train the top layers alone") as caught:
+        check_request(build(tmp_path, "provider: openai, model: m", more))
+    assert caught.value.problem.line == 6 and "provider: local" in str(caught.value.problem.hint)
+    assert check_request(build(tmp_path, "provider: local, model: rehearsal", more)) == []
+
+
 def test_what_is_not_sent_is_said(tmp_path: Path) -> None:
     """A suffix that a service refuses is left out, with a note."""
     notes = check_request(

@@ -37,7 +37,7 @@ BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instru
 DEFAULT_SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
 DEFAULT_AUGMENT_SAMPLING = {"temperature": 0.8, "max_tokens": 512}
 DEFAULT_HYPERPARAMETERS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
-WHOLE_NUMBERS = frozenset(("n_epochs", "batch_size", "eval_interval", "eval_samples"))
+WHOLE_NUMBERS = frozenset(("n_epochs", "batch_size", "eval_interval", "eval_samples", "top_layers"))
 NUMBERS = frozenset(("learning_rate_multiplier", "beta", "compute_multiplier"))
 
 

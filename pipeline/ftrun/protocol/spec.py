@@ -23,6 +23,7 @@ OUTPUTS = ("preferred_output", "non_preferred_output")
 PREFERENCE_KEYS = ("input", *OUTPUTS)
 LEGACY_KEYS = ("functions", "function_call")
 METHOD_HYPERPARAMETERS = {  # what else a method takes; left out, the provider chooses
+    "supervised": ("top_layers",),  # of our engine alone
     "dpo": ("beta",),
     "reinforcement": ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"),
 }

@@ -40,6 +40,13 @@ def check_request(experiment: Experiment) -> list[str]:
             f"{target.name} takes an absolute learning rate and would use {multiplier} as one",
             hint=f"Set targets.{target.name}.hyperparameters: {{learning_rate: 0.00001}}, and `auto` here.",
         )
+    if "top_layers" in train.hyperparameters and target.provider != "local":
+        raise _problem(
+            experiment,
+            ("train", "hyperparameters", "top_layers"),
+            f"{target.name} can't train the top layers alone; only the engine on this machine can",
+            hint="Remove the key, or choose a target of `provider: local` (`--target`).",
+        )
     if capabilities.get("method") == "left_out" and train.method != "supervised":
         raise _problem(experiment, ("train", "method"), f"{target.name} trains supervised only")
     asked = {"suffix": train.suffix is not None, "seed": train.seed is not None, "metadata": True}

@@ -112,7 +112,7 @@ def _hyperparameters(body: Body, training: _Training) -> dict[str, int | float |
         "learning_rate_multiplier": _multiplier(given),
     }
     for name in METHOD_HYPERPARAMETERS.get(training.method, ()):
-        value = given.take(name)
+        value = given.integer(name, least=1, most=1000) if name == "top_layers" else given.take(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float, str))):
             given.refuse(name, f"must be a number or a word, not {value!r}.")
         found |= {} if value is None else {name: value}

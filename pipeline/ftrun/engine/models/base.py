@@ -45,8 +45,12 @@ class LoadedModel:
 
     def hidden(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Return the last states, (1, tokens, width), of rows as `examples.pack` makes them."""
+        return self.run(positions, input_ids=ids.to(self.device))
+
+    def run(self, positions: Tensor, **inputs: Tensor) -> Tensor:
+        """Run the body on a row of packed examples, its `input_ids` or `inputs_embeds`."""
         output = self.causal.base_model(
-            input_ids=ids.to(self.device),
+            **inputs,
             position_ids=positions.to(self.device),
             use_cache=False,
             **packed_examples(self.causal, positions),
@@ -137,7 +141,7 @@ def _check_head(causal: Any, name: str) -> None:
     with torch.inference_mode():
         whole = causal(input_ids=ids, use_cache=False).logits.float()
         split = _scores(causal, causal.base_model(input_ids=ids, use_cache=False).last_hidden_state)
-    if not _same(whole, split, causal.dtype):
+    if not is_same(whole, split, causal.dtype):
         raise UserError(f"The architecture of {name} is not supported.", code="unsupported_architecture")
 
 
@@ -149,10 +153,10 @@ def _keeps_examples_apart(causal: Any) -> bool:
     with torch.inference_mode():
         row = causal.base_model(input_ids=ids, position_ids=positions, use_cache=False)
         own = causal.base_model(input_ids=two[None], use_cache=False)
-    return _same(row.last_hidden_state[0, 8:], own.last_hidden_state[0], causal.dtype)
+    return is_same(row.last_hidden_state[0, 8:], own.last_hidden_state[0], causal.dtype)
 
 
-def _same(one: Tensor, other: Tensor, dtype: torch.dtype) -> bool:
+def is_same(one: Tensor, other: Tensor, dtype: torch.dtype) -> bool:
     """Return whether two results of a model in `dtype` are the same function of the same inputs."""
     tolerance = TOLERANCE[dtype]
     scale = float(other.abs().max())

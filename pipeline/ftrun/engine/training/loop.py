@@ -6,6 +6,7 @@ job that was killed resumes and ends with the result that it would have had.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -17,17 +18,21 @@ from torch import Tensor
 
 from ftrun.engine.backends import NumberFormat, Paused, TrainingJob, TrainingReport, TrainingResult
 from ftrun.engine.models.base import LoadedModel, load_model
-from ftrun.engine.models.lora import attach, load_adapter, new_adapter
+from ftrun.engine.models.lora import attach, layers_from, load_adapter, new_adapter
 from ftrun.engine.training.checkpoint import Checkpoint, last_checkpoint, restore_optimizer, save_checkpoint
 from ftrun.engine.training.examples import Examples, PackedRow, load_examples, pack
-from ftrun.engine.training.loss import Score, accumulate_gradients, evaluate
+from ftrun.engine.training.loss import Network, Score, accumulate_gradients, evaluate
 from ftrun.engine.training.schedule import Schedule, make_schedule
+from ftrun.engine.training.top_layers import TopLayers, layers_of
 from ftrun.errors import FtrunError
+from ftrun.protocol.spec import METHOD_HYPERPARAMETERS
 
+OWN = METHOD_HYPERPARAMETERS["supervised"]  # hyperparameters that the API doesn't have
 GRADIENT_NORM = 1.0  # larger gradients are scaled down to it
 CPU_ROW, GPU_ROW = 640, 8192  # tokens: a longer row saves no time but takes memory
-QUICK_LOOKS = 10  # how often a part of the validation file is evaluated during a training
+QUICK_LOOKS = 10  # how often a part of the validation file is evaluated during a training, at most
 QUICK_EXAMPLES = 8
+QUICK_SHARE = 0.05  # of the training's time, at most; a look takes a third of a step's time per token
 
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
@@ -35,13 +40,16 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     model = load_model(job.model, announce=report.event, begun=job.dtype)
     training = _load(model, job, report)
     schedule = make_schedule(job.hyperparameters, examples=len(training.items), seed=job.seed)
-    run = _Run(job=job, report=report, model=model, training=training, schedule=schedule)
     dtype: NumberFormat = "bfloat16" if model.dtype is torch.bfloat16 else "float32"
-    report.started(hyperparameters=schedule.hyperparameters, total_steps=schedule.total_steps, dtype=dtype)
-    last = run.to_end()
+    own = {name: value for name, value in job.hyperparameters.items() if name in OWN}
+    hyperparameters = schedule.hyperparameters | own
+    report.started(hyperparameters=hyperparameters, total_steps=schedule.total_steps, dtype=dtype)
+    with contextlib.ExitStack() as files:
+        run = _Run(job=job, report=report, model=model, training=training, schedule=schedule, files=files)
+        last = run.to_end()
     return TrainingResult(
         trained_tokens=schedule.n_epochs * training.tokens,
-        hyperparameters=schedule.hyperparameters,
+        hyperparameters=hyperparameters,
         model_folder=last.folder,
     )
 
@@ -75,6 +83,7 @@ class _Run:
     model: LoadedModel
     training: Examples
     schedule: Schedule
+    files: contextlib.ExitStack  # closes those that are open when the training ends
 
     @cached_property
     def validation(self) -> Examples | None:
@@ -86,6 +95,31 @@ class _Run:
         for warning in examples.warnings:
             self.report.event(warning, level="warn")
         return examples
+
+    @cached_property
+    def trained_layers(self) -> int | None:
+        """Return how many of the last transformer layers are trained, None for all."""
+        asked = self.job.hyperparameters.get("top_layers")
+        if asked is None or int(asked) >= len(layers_of(self.model)):
+            return None
+        return int(asked)
+
+    @cached_property
+    def network(self) -> Network:
+        """Return what is trained, with its adapter attached."""
+        if self.trained_layers is None:
+            return self.model
+        top = TopLayers(self.model, self.trained_layers, self.job.work)
+        return self.files.enter_context(contextlib.closing(top))
+
+    @cached_property
+    def quick_every(self) -> int:
+        """Return the steps from one quick look at the validation file to the next."""
+        assert self.validation is not None
+        look = sum(len(item.ids) for item in self.validation.items[:QUICK_EXAMPLES]) / 3
+        affordable = int(QUICK_SHARE * self.schedule.n_epochs * self.training.tokens / look)
+        total = self.schedule.total_steps
+        return max(1, total // min(QUICK_LOOKS, affordable)) if affordable else total
 
     def to_end(self) -> Checkpoint:
         """Train what is left and return the last checkpoint."""
@@ -114,11 +148,15 @@ class _Run:
         return checkpoint
 
     def _attach(self, checkpoint: Checkpoint | None) -> list[Tensor]:
-        layers = self.model.layers
+        """Attach what training starts from, and return what it changes."""
+        layers = trained = self.model.layers
+        if self.trained_layers is not None:
+            trained = layers_from(layers, len(layers_of(self.model)) - self.trained_layers)
         start = checkpoint.folder if checkpoint is not None else self.job.adapter
-        if start is None:
-            return attach(layers, new_adapter(layers, seed=self.job.seed), train=True)
-        return attach(layers, load_adapter(start, layers), train=True)
+        earlier = load_adapter(start, layers) if start is not None else {}
+        adapter = {**new_adapter(trained, seed=self.job.seed), **earlier}
+        attach(layers, adapter)
+        return attach(trained, adapter, train=True)
 
     def _batches(self, *, after: int) -> Iterator[tuple[int, list[PackedRow]]]:
         """Yield the number and the rows of each step after `after`."""
@@ -141,7 +179,7 @@ class _Run:
     ) -> Score:
         for group in optimizer.param_groups:
             group["lr"] = self.schedule.learning_rate(step)
-        score = accumulate_gradients(self.model, rows)
+        score = accumulate_gradients(self.network, rows)
         if not math.isfinite(score.loss):
             raise FtrunError(
                 f"The loss became {score.loss} at step {step}: the learning rate is too high for this data.",
@@ -161,15 +199,13 @@ class _Run:
         if self.validation is None:
             return metrics
         ends_epoch = step % self.schedule.steps_per_epoch == 0
-        if ends_epoch or step % max(1, self.schedule.total_steps // QUICK_LOOKS) == 0:
-            quick = evaluate(self.model, self._pack(self.validation.items[:QUICK_EXAMPLES]))
+        if ends_epoch or step % self.quick_every == 0:
+            items = self.validation.items
+            quick = evaluate(self.network, self._pack(items[:QUICK_EXAMPLES]))
             metrics |= {"valid_loss": quick.loss, "valid_mean_token_accuracy": quick.accuracy}
         if ends_epoch:
-            full = (
-                quick
-                if len(self.validation.items) <= QUICK_EXAMPLES
-                else evaluate(self.model, self._pack(self.validation.items))
-            )
+            rest = items[QUICK_EXAMPLES:]
+            full = quick + evaluate(self.network, self._pack(rest)) if rest else quick
             metrics |= {"full_valid_loss": full.loss, "full_valid_mean_token_accuracy": full.accuracy}
         return metrics
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.training.examples import PackedRow
 
 CHUNK = (
     256  # positions whose logits exist at one time: a vocabulary of 262,144 tokens takes 1 MB per position
 )
+
+
+class Network(Protocol):
+    """What is trained: a `LoadedModel`, or its `TopLayers`."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def hidden(self, ids: Tensor, positions: Tensor) -> Tensor: ...
+
+    def logits(self, states: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +36,28 @@ class Score:
     accuracy: float
     learned: int
 
+    def __add__(self, other: Score) -> Score:
+        """Return the means over the tokens of both."""
+        learned = self.learned + other.learned
+        return Score(
+            loss=(self.loss * self.learned + other.loss * other.learned) / learned,
+            accuracy=(self.accuracy * self.learned + other.accuracy * other.learned) / learned,
+            learned=learned,
+        )
 
-def accumulate_gradients(model: LoadedModel, rows: Sequence[PackedRow]) -> Score:
+
+def accumulate_gradients(model: Network, rows: Sequence[PackedRow]) -> Score:
     """Add the gradient of the mean loss over all rows' learned tokens to the adapter's `grad`."""
     return _score(model, rows, learn=True)
 
 
-def evaluate(model: LoadedModel, rows: Sequence[PackedRow]) -> Score:
+def evaluate(model: Network, rows: Sequence[PackedRow]) -> Score:
     """Return the mean loss and accuracy over all rows' learned tokens."""
     with torch.no_grad():
         return _score(model, rows, learn=False)
 
 
-def _score(model: LoadedModel, rows: Sequence[PackedRow], *, learn: bool) -> Score:
+def _score(model: Network, rows: Sequence[PackedRow], *, learn: bool) -> Score:
     learned = sum(len(row.targets) for row in rows)
     loss, correct = 0.0, 0
     for row in rows:
@@ -51,7 +71,7 @@ def _score(model: LoadedModel, rows: Sequence[PackedRow], *, learn: bool) -> Sco
 
 
 def _head(
-    model: LoadedModel, states: Tensor, targets: Tensor, learned: int, *, learn: bool
+    model: Network, states: Tensor, targets: Tensor, learned: int, *, learn: bool
 ) -> tuple[float, int, Tensor]:
     """Return the summed loss, the number of correct tokens, and the gradient of the mean loss by `states`.
 

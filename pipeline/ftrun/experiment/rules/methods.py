@@ -20,6 +20,7 @@ HYPERPARAMETERS = {
     "eval_interval": "reinforcement",
     "eval_samples": "reinforcement",
     "reasoning_effort": "reinforcement",
+    "top_layers": "supervised",
 }
 GRADERS = {  # required keys by type
     "string_check": ("name", "input", "reference", "operation"),
