@@ -79,7 +79,7 @@ class TorchChat:
                 self._let_go()
                 self._read()
                 self._generate()
-        except Exception as error:  # whatever it is, the process goes on
+        except Exception as error:  # whatever it is, the process keeps running
             self._recover(error)
         if not self.busy:
             self._most = self.at_once
@@ -137,9 +137,8 @@ class TorchChat:
         """Choose the next token of the answers from row `first` on; those that have ended leave."""
         answers = self._rows.answers[first:]
         tokens = choose(scores, [(answer.sampling, answer.generator) for answer in answers])
-        for row, token in reversed(
-            [*enumerate(tokens, first)]
-        ):  # the last row takes the place of one that leaves
+        # from the last row up, because the last one takes the place of one that leaves
+        for row, token in reversed([*enumerate(tokens, first)]):
             progress = self._rows.answers[row].add(token)
             if progress.usage is not None or progress.piece:
                 self._tell(progress)

@@ -159,10 +159,8 @@ class BatchCache(Cache):  # type: ignore[misc]
     @property
     def bytes_per_token(self) -> int:
         """Return the bytes that a token of one row takes, once something was read."""
-        tensors = [
-            tensor for layer in self.layers for tensor in (layer.keys, layer.values) if tensor is not None
-        ]
-        return sum(tensor[0, :, 0].nbytes for tensor in tensors)
+        held = [tensor for layer in self.layers for tensor in (layer.keys, layer.values)]
+        return sum(tensor[0, :, 0].nbytes for tensor in held if tensor is not None)
 
     def trim(self, columns: int) -> None:
         """Remove columns on the left."""

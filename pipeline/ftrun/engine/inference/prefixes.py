@@ -12,7 +12,6 @@ from ftrun.engine.inference.cache import KeysAndValues
 
 WORTH = 64  # tokens: a pass of its own for a shared beginning must save at least so many
 
-
 Beginning: TypeAlias = Sequence[KeysAndValues | None]  # of one text, layer by layer
 
 

@@ -108,7 +108,7 @@ def new_adapter(layers: Mapping[str, LoraLinear], *, seed: int) -> Adapter:
 
 
 def attach(layers: Mapping[str, LoraLinear], adapter: Adapter | None, *, train: bool = False) -> list[Tensor]:
-    """Attach an adapter (None: none) and return its tensors, A and B in turn; cheap, nothing is merged."""
+    """Attach an adapter (None: none) to train it or save it; return its tensors, A and B in turn."""
     tensors: list[Tensor] = []
     for name, layer in layers.items():
         if adapter is None:
