@@ -89,6 +89,7 @@ def test_a_warm_model_stays_for_a_training(tmp_path: Path) -> None:
     async def run() -> None:
         memory = 1 << 40
         pool = ChatPool(tmp_path / "chat", idle_seconds=0, available=lambda: memory)
+        assert (await text(pool, "rehearsal")).startswith("[rehearsal]")
         assert pool.warm("rehearsal")
         for _ in range(3):
             pool.end_idle(training=True)

@@ -164,7 +164,7 @@ class ChatModel(Protocol):
         ...
 
     def step(self) -> Sequence[Progress]:
-        """Go on with all answers, by about one token each; from one thread."""
+        """Continue all answers, by about one token each; from one thread."""
         ...
 
 

@@ -141,7 +141,7 @@ class _Server(uvicorn.Server):
         """Stop listening, give unfinished answers a moment, and wait for the end of the chat processes."""
         await super().shutdown(sockets=sockets)
         self._services.chats.close()
-        with contextlib.suppress(TimeoutError):  # one that the system can't end now ends without us
+        with contextlib.suppress(TimeoutError):  # one that the system can't end yet
             await asyncio.wait_for(self._services.chats.wait_for_end(), CLOSE_SECONDS)
 
     def _end(self, number: int, frame: FrameType | None) -> None:

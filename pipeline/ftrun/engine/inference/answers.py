@@ -10,7 +10,7 @@ from ftrun.engine.models.lora import Adapter
 
 
 class Answer:
-    """All that an answer needs to go on: in any batch, and with its tokens so far read again if need be."""
+    """All that an answer needs to continue: in any batch, its tokens so far read again if need be."""
 
     def __init__(self, question: Question, model: LoadedModel, weights: Adapter | None) -> None:
         """Encode a question for the adapter `weights`. Raises Rejected if it fills the model's context."""

@@ -79,7 +79,7 @@ class TorchChat:
                 self._let_go()
                 self._read()
                 self._generate()
-        except Exception as error:  # whatever it is, the process goes on
+        except Exception as error:  # whatever it is, the process keeps running
             self._recover(error)
         if not self.busy:
             self._most = self.at_once

@@ -69,13 +69,9 @@ class ChatPool:
         """Load the base model `model` if that takes a small part of the memory; return whether it is loaded
         or being loaded.
         """
-        queue = self._queues.get(model)
-        if queue is not None and queue.running:
-            return True
-        bytes_needed = room.needed(model)
-        if self._closed or bytes_needed is None or bytes_needed * WARM_SHARE > self._free():
+        if self._closed or not (self._is_running(model) or self._fits_easily(model)):
             return False
-        self._queue(model).start()
+        self._queue(model).warm()
         return True
 
     @property
@@ -110,7 +106,7 @@ class ChatPool:
                 continue
             if not queue.running:
                 del self._queues[queue.model]
-            elif training and not queue.asked and not short:
+            elif training and queue.warmed and not short:
                 queue.used = time.monotonic()
             elif short or queue.used < oldest:
                 queue.stop()
@@ -130,6 +126,13 @@ class ChatPool:
         if model not in self._queues:
             self._queues[model] = ChatQueue(model, self._folder, at_rest=self._start)
         return self._queues[model]
+
+    def _is_running(self, model: str) -> bool:
+        return model in self._queues and self._queues[model].running
+
+    def _fits_easily(self, model: str) -> bool:
+        bytes_needed = room.needed(model)
+        return bytes_needed is not None and bytes_needed * WARM_SHARE <= self._free()
 
     def _start(self) -> None:
         """Start processes for questions that have none, the oldest first, until the memory has no room."""

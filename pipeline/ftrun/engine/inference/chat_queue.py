@@ -57,7 +57,7 @@ class ChatQueue:
     def __init__(self, model: str, folder: Path, *, at_rest: Callable[[], None]) -> None:
         """Write the log to `folder`; `at_rest` is called when all is answered, or the process has ended."""
         self.model, self.used = model, time.monotonic()
-        self.asked = False  # whether there has been a question, or it is only kept warm
+        self.warmed = False  # whether it was loaded for questions that have not come yet
         self._folder, self._log, self._at_rest = folder, folder / "chat.log", at_rest
         self._answers: dict[str, Answer] = {}
         self._pace = _Pace()
@@ -104,12 +104,18 @@ class ChatQueue:
     def ask(self, request: Mapping[str, Any]) -> Answer:
         """Add a question."""
         answer = Answer(request, self._cancel)
-        self.asked, self.used = True, time.monotonic()
+        self.warmed, self.used = False, time.monotonic()
         if not self._answers:
             self._pace.begin()
         self._answers[answer.id] = answer
         self._send(answer)
         return answer
+
+    def warm(self) -> None:
+        """Let the process be there for questions to come."""
+        self.warmed, self.used = True, time.monotonic()
+        if self._task is None:
+            self.start()
 
     def start(self) -> None:
         """Start a process and ask it what has been asked."""

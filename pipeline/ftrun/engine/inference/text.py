@@ -35,7 +35,7 @@ class AnswerText:
         return self._certain(more)
 
     def end(self) -> str:
-        """Return the rest, with half a character as the replacement character."""
+        """Return the rest, with an incomplete character as the replacement character."""
         more = self._decode(self._known + self._new)[len(self._known_text) :]
         return self._certain(more) + self._held
 
