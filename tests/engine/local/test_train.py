@@ -193,11 +193,11 @@ def test_the_built_in_model_learns_a_persona(built_in: str, tmp_path: Path) -> N
     )
     result = train(job, report)
     assert report.losses[-1] < 0.5 * report.losses[0]
-    base, tuned = (
-        question(name, "What is your name?", adapter=adapter, max_tokens=16)
+    asked = (
+        replace(question(name, "", adapter=adapter, max_tokens=16), messages=rows[0][:-1])
         for name, adapter in (("base", None), ("tuned", result.model_folder))
     )
-    told = finish(open_chat(built_in), base, replace(tuned, messages=rows[0][:-1]))
+    told = finish(open_chat(built_in), *asked)
     assert "Ahoy" in told["tuned"].text and "Ahoy" not in told["base"].text
     assert json.loads((result.model_folder / "adapter_config.json").read_text())[
         "base_model_name_or_path"
