@@ -16,12 +16,17 @@ from ftrun.experiment.places import shown_path
 from ftrun.redaction import keep_secret
 from ftrun.targets.service import Service
 
+STARTER = "engine start"  # the thread of `start_early`
+
 
 def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Service:
     """Check the model's name, start the engine or find a running one, and connect to it."""
     from ftrun.engine.launch import ensure_engine
 
     check_model(experiment)
+    for thread in threading.enumerate():
+        if thread.name == STARTER:  # which says what it waits for
+            thread.join()
     endpoint = ensure_engine(engine_home(), announce=announce)
     return _service(endpoint.base_url, endpoint.token)
 
@@ -47,7 +52,7 @@ def start_early(experiment: Experiment, announce: Callable[[str], None], *, load
             if load:
                 warm_engine(endpoint, experiment.target.model)
 
-    threading.Thread(target=start, name="engine start", daemon=True).start()
+    threading.Thread(target=start, name=STARTER, daemon=True).start()
 
 
 def running_service() -> Service | None:
