@@ -84,7 +84,7 @@ def ensure_engine(home: Path, *, announce: Callable[[str], None]) -> Endpoint:
     private_folder(home)
     try:
         lock = file_lock(home / "engine.lock", mode=0o600, timeout=START_SECONDS)
-        with waiting(f"the engine of {home}, which is being started"):
+        with waiting(f"another process that is starting the engine of {home}"):
             lock.acquire()
         try:
             return _ensure_locked(home, announce)

@@ -21,6 +21,7 @@ from ftrun.targets.service import Service
 
 if TYPE_CHECKING:  # which loads more than a run with nothing to do needs
     from ftrun.engine.launch import Endpoint
+STARTER = "engine start"  # the thread of `start_early`
 
 
 def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Service:
@@ -28,6 +29,9 @@ def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Se
     from ftrun.engine.launch import ensure_engine
 
     check_model(experiment)
+    for thread in threading.enumerate():
+        if thread.name == STARTER:  # which says what it waits for
+            thread.join()
     endpoint = ensure_engine(engine_home(), announce=announce)
     return service_of(endpoint)
 
@@ -53,7 +57,7 @@ def start_early(experiment: Experiment, announce: Callable[[str], None], *, load
             if load:
                 warm_engine(endpoint, experiment.target.model)
 
-    threading.Thread(target=start, name="engine start", daemon=True).start()
+    threading.Thread(target=start, name=STARTER, daemon=True).start()
 
 
 def running_service() -> Service | None:
