@@ -66,6 +66,7 @@ bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data and 
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/losses.py
 
 lock: $(BIN)/python ## pin the newest versions of all dependencies
 	@$(PIP) install uv
