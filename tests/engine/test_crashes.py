@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import openai
-import pytest
 
 from ftrun.engine.store import Store
-from support.engine_process import Engine, finish, upload, wait_until
+from support.engine_process import Engine, chat_worker, finish, is_running, upload, wait_until
 
 SLOW = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0.3"}  # time to kill a job before it has ended
 QUICK = {"FTRUN_REHEARSAL_SECONDS_PER_STEP": "0"}
@@ -107,8 +105,8 @@ def test_a_job_that_keeps_dying_fails_with_a_reason(own_engine: Callable[..., En
         assert not [model.id for model in client.models.list() if model.id.startswith("ft:")]
 
 
-def test_a_killed_chat_worker_is_said_and_replaced(own_engine: Callable[..., Engine]) -> None:
-    """A dead worker never hangs a request: it gets an answer from a new worker, or an error in words."""
+def test_a_killed_chat_worker_is_replaced(own_engine: Callable[..., Engine]) -> None:
+    """A dead worker never hangs a request: a new one answers it."""
     engine = own_engine()
     with engine.client() as client:
 
@@ -118,13 +116,9 @@ def test_a_killed_chat_worker_is_said_and_replaced(own_engine: Callable[..., Eng
             )
             return str(answer.choices[0].message.content)
 
-        assert ask().startswith("[rehearsal]")
-        os.kill(chat_worker(engine), signal.SIGKILL)
-        try:
-            ask()
-        except openai.InternalServerError as error:
-            assert "ended unexpectedly" in str(error)
-        assert ask().startswith("[rehearsal]")
+        for _ in range(3):
+            assert ask().startswith("[rehearsal]")
+            os.kill(chat_worker(engine), signal.SIGKILL)
 
 
 def test_chat_workers_die_with_their_engine(own_engine: Callable[..., Engine]) -> None:
@@ -151,25 +145,3 @@ def test_the_engine_ends_within_two_seconds(own_engine: Callable[..., Engine]) -
     assert not (engine.home / "engine.json").exists()
     assert engine.process.stdout is not None
     engine.process.stdout.close()
-
-
-def processes(*columns: str) -> str:
-    """Return what ps knows of all processes."""
-    command = ["ps", "-A", "-ww", "-o", ",".join(f"{column}=" for column in columns)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def chat_worker(engine: Engine) -> int:
-    """Return the process id of an engine's chat worker."""
-    assert engine.process is not None
-    for line in processes("pid", "ppid", "args").splitlines():
-        pid, parent, command = line.split(None, 2)
-        if int(parent) == engine.process.pid and "chat_worker" in command:
-            return int(pid)
-    pytest.fail("the engine has no chat worker")
-
-
-def is_running(pid: int) -> bool:
-    """Say whether a process that is not our child lives; one that waits to be reaped does not."""
-    states = dict(line.split(None, 1) for line in processes("pid", "stat").splitlines())
-    return not states.get(str(pid), "Z").startswith("Z")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -95,3 +96,25 @@ def finish(client: openai.OpenAI, job_id: str) -> FineTuningJob:
     """Wait until a job has ended and return it."""
     wait_until(lambda: client.fine_tuning.jobs.retrieve(job_id).status in FINISHED)
     return client.fine_tuning.jobs.retrieve(job_id)
+
+
+def processes(*columns: str) -> str:
+    """Return what ps knows of all processes."""
+    command = ["ps", "-A", "-ww", "-o", ",".join(f"{column}=" for column in columns)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def chat_worker(engine: Engine) -> int:
+    """Return the process id of an engine's chat worker."""
+    assert engine.process is not None
+    for line in processes("pid", "ppid", "args").splitlines():
+        pid, parent, command = line.split(None, 2)
+        if int(parent) == engine.process.pid and "chat_worker" in command:
+            return int(pid)
+    raise AssertionError("the engine has no chat worker")
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process that is not our child lives; one that waits to be reaped does not."""
+    states = dict(line.split(None, 1) for line in processes("pid", "stat").splitlines())
+    return not states.get(str(pid), "Z").startswith("Z")

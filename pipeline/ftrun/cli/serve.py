@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def _stop(home: Path, as_json: bool) -> None:
 
 def _show(home: Path, as_json: bool) -> None:
     """Print how to reach the engine in the background; UsageError if none is running."""
-    from ftrun.engine.launch import running_engine
+    from ftrun.engine.launch import chats_of, running_engine
 
     endpoint = running_engine(home)
     if endpoint is None:
@@ -72,14 +73,31 @@ def _show(home: Path, as_json: bool) -> None:
             code="no_engine",
             hint="Start one with `ftrun serve`; a run on a `local` target starts one in the background, too.",
         )
+    chats = chats_of(endpoint)
     if as_json:
-        names = ("base_url", "token", "pid", "store")
-        print(json.dumps({name: getattr(endpoint, name) for name in names}), flush=True)
+        names = ("base_url", "token", "pid", "store", "at_once")
+        shown = {name: getattr(endpoint, name) for name in names}
+        print(json.dumps({**shown, "chats": chats}), flush=True)
         return
     print(
         f"  export OPENAI_BASE_URL={endpoint.base_url}\n  export OPENAI_API_KEY={endpoint.token}", flush=True
     )
     print("Any client of OpenAI's API can use it now. The token is a secret.", file=sys.stderr)
+    for chat in chats:
+        if chat["waiting"]:
+            print(_queue_in_words(chat), file=sys.stderr)
+
+
+def _queue_in_words(chat: Mapping[str, Any]) -> str:
+    from ftrun.report.words import duration
+
+    model, answering, waiting, seconds = (chat[name] for name in ("model", "answering", "waiting", "seconds"))
+    if seconds is None:
+        return f"{model}: {answering} questions are being answered, {waiting} wait."
+    return (
+        f"{model}: {answering} questions are being answered, {waiting} wait; "
+        f"all will be answered in about {duration(seconds)}."
+    )
 
 
 def _token(variable: str | None) -> str | None:

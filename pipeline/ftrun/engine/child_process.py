@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from ftrun.redaction import without_secrets
+
+if TYPE_CHECKING:
+    import asyncio.subprocess
 
 
 def start(
@@ -16,19 +19,43 @@ def start(
     *arguments: str,
     folder: Path,
     log: IO[bytes],
-    pipes: bool = False,
     own_session: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start `python -m module arguments` in `folder`, with its output in `log`.
 
-    With `pipes` its stdin and stdout are pipes. With `own_session` it outlives this process and the terminal.
+    With `own_session` it outlives this process and the terminal.
     """
-    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-    if pipes:
-        streams |= {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    # -P: a file in `folder` or the user's folder must never be imported instead of a module
-    command = [sys.executable, "-P", "-m", module, *arguments]
-    return subprocess.Popen(command, cwd=folder, env=_environment(), start_new_session=own_session, **streams)
+    return subprocess.Popen(
+        _command(module, *arguments),
+        cwd=folder,
+        env=_environment(),
+        start_new_session=own_session,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+    )
+
+
+async def start_with_pipes(
+    module: str, *arguments: str, folder: Path, log: IO[bytes], longest_line: int
+) -> asyncio.subprocess.Process:
+    """Start such a process with pipes as stdin and stdout, to be read line by line in an event loop."""
+    import asyncio  # takes a while, and those who only look for an engine need no loop
+
+    return await asyncio.create_subprocess_exec(
+        *_command(module, *arguments),
+        cwd=folder,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        limit=longest_line,
+    )
+
+
+def _command(module: str, *arguments: str) -> list[str]:
+    # -P: a file in the process's folder or the user's must never be imported instead of a module
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def _environment() -> dict[str, str]:

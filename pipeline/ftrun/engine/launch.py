@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,14 @@ def warm_engine(endpoint: Endpoint, model: str) -> bool:
         return False
     answer = _call(endpoint.base_url, endpoint.token, "/ftrun/warm", {"model": model})
     return answer is not None and answer.get("warmed") is True
+
+
+def chats_of(endpoint: Endpoint) -> Sequence[Mapping[str, Any]]:
+    """Return what each chat model of an engine is doing: model, answering, waiting, and the seconds that will
+    take or None; nothing for an older engine or one that can't be reached.
+    """
+    info = _call(endpoint.base_url, endpoint.token, "/ftrun/info")
+    return [] if info is None else info.get("chats", [])
 
 
 def stop_engine(home: Path) -> bool:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
 import json
 import os
@@ -15,8 +17,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -96,7 +99,6 @@ def _serve_locked(
     finally:
         delete(path)
         services.executor.stop()
-        chats.close()
         store.close()
 
 
@@ -115,24 +117,45 @@ class _Server(uvicorn.Server):
         )
         self._services, self._idle_seconds, self._listening = services, idle_seconds, listening
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen, then report it."""
-        await super().startup(sockets=sockets)
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Obey signals until the process ends.
+
+        uvicorn would put back the handlers of the command line, which take a signal of a moment ago for one
+        that nobody has heard.
+        """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
-        threading.Thread(target=self._watch, name="idle", daemon=True).start()
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then report it."""
+        await super().startup(sockets=sockets)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._watch, args=(loop,), name="idle", daemon=True).start()
         self._listening()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, give unfinished answers a moment, and wait for the end of the chat processes."""
+        await super().shutdown(sockets=sockets)
+        self._services.chats.close()
+        with contextlib.suppress(TimeoutError):  # one that the system can't end yet
+            await asyncio.wait_for(self._services.chats.wait_for_end(), CLOSE_SECONDS)
+
     def _end(self, number: int, frame: FrameType | None) -> None:
-        """Stop cleanly: uvicorn's own handler would raise the signal again and skip the clean-up."""
+        """Stop cleanly, whatever else is being done."""
         self._services.chats.close()
         self.should_exit = True
 
-    def _watch(self) -> None:
-        """Stop idle chat workers, and the engine itself when there has been no request for long."""
-        while not self.should_exit:
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop idle chat processes, and the engine itself when there has been no request for long."""
+        while True:
             time.sleep(0.5)
-            self._services.chats.end_idle()
+            if self.should_exit:
+                return
+            training = self._services.executor.busy
+            with contextlib.suppress(RuntimeError):  # the loop has just ended
+                loop.call_soon_threadsafe(partial(self._services.chats.end_idle, training=training))
             if self._idle_seconds is None:
                 continue
             if self._services.busy:

@@ -7,6 +7,7 @@ import sys
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.concurrency import run_in_threadpool
 
 import ftrun
 from ftrun.engine.api import chat, files, jobs, models, uploads
@@ -21,7 +22,7 @@ own_routes = APIRouter(prefix="/ftrun")
 
 
 @own_routes.get("/info")
-def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
+async def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
     """Return which engine this is, whether it is busy, and how long its models will be answering."""
     return {
         "wire": WIRE,
@@ -29,18 +30,20 @@ def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
         "prefix": sys.prefix,
         "store": use.store.id,
         "pid": os.getpid(),
-        "busy": use.busy,
+        "busy": await run_in_threadpool(lambda: use.busy),
         "at_once": AT_ONCE,
         "chats": use.chats.status(),
     }
 
 
 @own_routes.post("/warm", status_code=202)
-def warm(use: Annotated[Services, Depends(services)], body: Annotated[Body, Depends(json_body)]) -> Any:
-    """Load a base model in the background; `warmed` is false where the memory is short for that."""
+async def warm(
+    use: Annotated[Services, Depends(services)], body: Annotated[Body, Depends(json_body)]
+) -> dict[str, Any]:
+    """Load a base model in the background; `warmed` is false where that would take much of the memory."""
     model = body.required_text("model")
     body.done()
-    chat.check_base(model)
+    await run_in_threadpool(chat.check_base, model)
     return {"model": model, "warmed": use.chats.warm(model)}
 
 

@@ -10,19 +10,30 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 
 CODES = {401: "invalid_api_key", 404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+
+KINDS = {429: "requests"}  # "type" of a rate limit
+CLIENT_GONE = 499  # nobody reads it; the status that other servers write to their logs
 
 
 class ApiError(Exception):
     """An error that is answered in the API's form."""
 
     def __init__(
-        self, message: str, *, status: int = 400, code: str | None = None, param: str | None = None
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
-        """Keep the error; `param` names the field that is wrong."""
+        """Keep the error; `param` names the field that is wrong, after `retry_after` seconds it may work."""
         super().__init__(message)
-        self.status, self.code, self.param = status, code, param
+        self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
 
     @property
     def body(self) -> dict[str, Any]:
@@ -37,14 +48,20 @@ def not_found(kind: str, name: str, *, code: str = "not_found", param: str | Non
 
 def error_body(message: str, *, status: int, code: str | None, param: str | None = None) -> dict[str, Any]:
     """Return an error as the API writes it."""
-    kind = "server_error" if status >= 500 else "invalid_request_error"
+    kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
     code = code or CODES.get(status)
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def error_response(error: ApiError) -> JSONResponse:
-    """Return the answer for an error. A header of the SDK says that retrying would not help."""
-    return JSONResponse(error.body, status_code=error.status, headers={"x-should-retry": "false"})
+    """Return the answer for an error. A header of the SDK says that retrying would not help, another one when
+    it may.
+    """
+    if error.retry_after is not None:
+        headers = {"retry-after": str(error.retry_after)}
+    else:
+        headers = {"x-should-retry": "false"}
+    return JSONResponse(error.body, status_code=error.status, headers=headers)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -68,6 +85,9 @@ def add_error_handlers(app: FastAPI) -> None:
         param = ".".join(str(part) for part in first["loc"][1:])
         return error_response(ApiError(f"{param}: {first['msg']}.", code="invalid_value", param=param))
 
+    async def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=CLIENT_GONE)
+
     async def crashed(request: Request, error: Exception) -> JSONResponse:
         traceback.print_exception(error, file=sys.stderr)
         return error_response(ApiError(f"The engine failed: {type(error).__name__}: {error}.", status=500))
@@ -75,4 +95,5 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ApiError, refused)
     app.add_exception_handler(HTTPException, unrouted)
     app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, crashed)

@@ -1,228 +1,173 @@
-"""The server's side of chat: one worker process per base model, started on demand, stopped when idle."""
+"""The server's side of chat: a queue and a process per base model, as many processes as the memory holds.
+
+All of it runs in the server's loop, except where a method says otherwise.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import queue
-import subprocess
-import threading
+import asyncio
+import math
 import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ftrun.engine.backends import Sampling
-from ftrun.engine.child_process import start
-from ftrun.files import make_folder, open_to_write
+from ftrun.engine.backends import AT_ONCE, Sampling
+from ftrun.engine.inference import room
+from ftrun.engine.inference.chat_answer import Answer, ChatFailed
+from ftrun.engine.inference.chat_queue import STOPPED_CODE, ChatQueue
 
 IDLE_SECONDS = 600.0
-MOST_WORKERS = (
-    2  # loaded models take memory: above this the one that was idle for the longest time is stopped
-)
-CRASH_CODE = "chat_process_died"
-
-
-class ChatFailed(Exception):
-    """There is no answer; `status` is the HTTP status."""
-
-    def __init__(self, message: str, *, status: int, code: str | None, param: str | None) -> None:
-        """Keep the fields of the API's error."""
-        super().__init__(message)
-        self.status, self.code, self.param = status, code, param
-
-
-class Answer:
-    """An answer that is being generated; iterate over its pieces, then read `usage`."""
-
-    def __init__(self, worker: _ChatProcess) -> None:
-        """Wait for the messages of `worker`."""
-        self.id = uuid.uuid4().hex
-        self.usage: Mapping[str, Any] = {}
-        self._worker = worker
-        self._messages: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-        self._ended = False
-
-    def put(self, message: Mapping[str, Any]) -> None:
-        """Add a message from the worker."""
-        self._messages.put(message)
-
-    def next_piece(self) -> str | None:
-        """Wait for the next piece; None at the end. Raises ChatFailed."""
-        message = self._messages.get()
-        if "piece" in message:
-            return str(message["piece"])
-        self._ended = True
-        if "error" in message:
-            raise ChatFailed(message["error"].pop("message"), **message["error"])
-        self.usage = message["done"]
-        return None
-
-    def pieces(self) -> Iterator[str]:
-        """Yield the pieces to the end. Raises ChatFailed."""
-        while (piece := self.next_piece()) is not None:
-            yield piece
-
-    def close(self) -> None:
-        """Cancel the rest of the answer."""
-        if not self._ended:
-            self._worker.cancel(self.id)
-
-
-class _ChatProcess:
-    """A worker process, and the thread that passes its messages on to the answers that wait for them."""
-
-    def __init__(self, model: str, folder: Path) -> None:
-        self.used, self.dead = time.monotonic(), False
-        self._model, self._answers = model, dict[str, Answer]()
-        self._lock = threading.Lock()
-        make_folder(folder, mode=0o700)
-        self._log = folder / "chat.log"
-        with open_to_write(self._log, "ab+", mode=0o600) as log:
-            self._process: subprocess.Popen[bytes] = start(
-                "ftrun.engine.inference.chat_worker", model, folder=folder, log=log, pipes=True
-            )
-        threading.Thread(target=self._read, name=f"chat {model}", daemon=True).start()
-
-    @property
-    def idle(self) -> bool:
-        return not self._answers
-
-    @property
-    def answering(self) -> int:
-        return len(self._answers)
-
-    def ask(self, request: Mapping[str, Any]) -> Answer:
-        answer = Answer(self)
-        with self._lock:
-            self.used = time.monotonic()
-            if self.dead:
-                answer.put({"error": self._crash()})
-                return answer
-            self._answers[answer.id] = answer
-        self._write({"id": answer.id, **request})
-        return answer
-
-    def cancel(self, name: str) -> None:
-        with self._lock:
-            self._answers.pop(name, None)
-        self._write({"cancel": name})
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def _write(self, message: Mapping[str, Any]) -> None:
-        pipe = self._process.stdin
-        assert pipe is not None
-        line = json.dumps(message).encode() + b"\n"
-        with (
-            self._lock,
-            contextlib.suppress(BrokenPipeError, ValueError),
-        ):  # `_read` ends the answers that wait
-            pipe.write(line)
-            pipe.flush()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        fatal = None
-        for line in self._process.stdout:
-            message = json.loads(line)
-            if "fatal" in message:
-                fatal = message["fatal"]
-            elif "ready" not in message:
-                self._deliver(message)
-        self._process.wait()
-        if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.close()
-        with self._lock:
-            self.dead, left = True, list(self._answers.values())
-            self._answers.clear()
-        for answer in left:
-            answer.put({"error": dict(fatal or self._crash())})
-
-    def _deliver(self, message: Mapping[str, Any]) -> None:
-        with self._lock:
-            self.used = time.monotonic()
-            answer = self._answers.get(message["id"])
-            if "piece" not in message:
-                self._answers.pop(message["id"], None)
-        if answer is not None:
-            answer.put(message)
-
-    def _crash(self) -> dict[str, Any]:
-        message = (
-            f"The process that answers for {self._model} ended unexpectedly "
-            f"(code {self._process.returncode}); the next request starts a new one. Its log is {self._log}."
-        )
-        return {"status": 500, "message": message, "code": CRASH_CODE, "param": None}
+MOST_WAITING = 256  # questions per model, besides those that are being answered
+LONGEST_PAUSE = 60  # seconds until a client should ask again: older clients obey no longer pause
+UNKNOWN_PAUSE = 10  # seconds, while no answer has ended yet
+SHORT_BYTES = 512 << 20  # with less memory than that, a training may need it more than an idle chat process
+WARM_SHARE = 3  # a model is loaded in advance if it takes a third of the memory at most: training needs some
 
 
 class ChatPool:
-    """The chat workers of a server."""
+    """The chat queues of a server."""
 
-    def __init__(self, folder: Path, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        """Write logs to `folder`; stop workers that have been idle for `idle_seconds`."""
-        self._folder, self._idle_seconds = folder, idle_seconds
-        self._workers: dict[str, _ChatProcess] = {}
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        available: Callable[[], int] = room.available,
+    ) -> None:
+        """Write logs to `folder`; stop processes that have been idle for `idle_seconds`; keep as many as the
+        `available` memory in bytes allows.
+        """
+        self._folder, self._idle_seconds, self._available = folder, idle_seconds, available
+        self._queues: dict[str, ChatQueue] = {}
+        self._closed = False
 
     def ask(
         self, model: str, messages: Sequence[Mapping[str, Any]], *, adapter: Path | None, sampling: Sampling
     ) -> Answer:
-        """Ask the base model `model`, with the adapter in the folder `adapter` if given."""
-        request = {
-            "messages": list(messages),
-            "adapter": None if adapter is None else str(adapter),
-            "sampling": asdict(sampling),
-        }
-        with self._lock:
-            return self._worker(model).ask(request)
+        """Ask the base model `model`, with the adapter in the folder `adapter` if given.
+
+        Raises ChatFailed (429) if too many questions to it wait.
+        """
+        if self._closed:
+            raise ChatFailed("The engine is being stopped.", status=503, code=STOPPED_CODE)
+        queue = self._queue(model)
+        if queue.size >= AT_ONCE + MOST_WAITING:
+            raise _full(queue)
+        answer = queue.ask(
+            {
+                "messages": list(messages),
+                "adapter": None if adapter is None else str(adapter),
+                "sampling": asdict(sampling),
+            }
+        )
+        self._start()
+        return answer
 
     def warm(self, model: str) -> bool:
-        """Start the worker of the base model `model`; return whether it is loading, or loaded already."""
-        with self._lock:
-            self._worker(model)
+        """Load the base model `model` if that takes a small part of the memory; return whether it is loaded
+        or being loaded.
+        """
+        if self._closed or not (self._is_running(model) or self._fits_easily(model)):
+            return False
+        self._queue(model).warm()
         return True
-
-    def status(self) -> list[dict[str, Any]]:
-        """Return for each worker its model, and how many questions it answers."""
-        return [
-            {"model": model, "answering": worker.answering, "waiting": 0, "seconds": None}
-            for model, worker in list(self._workers.items())
-        ]
 
     @property
     def busy(self) -> bool:
-        """Return whether an answer is being generated."""
-        return any(not worker.idle for worker in list(self._workers.values()))
+        """Return whether there are questions without an answer; any thread may read it."""
+        return any(queue.size for queue in list(self._queues.values()))
 
-    def end_idle(self) -> None:
-        """Stop the workers that have been idle for too long; call it now and then."""
+    def status(self) -> list[dict[str, Any]]:
+        """Return for each model how many questions it answers, how many wait, in about how many seconds all
+        will be answered (None while that is unknown), and the number format.
+        """
+        return [
+            {
+                "model": queue.model,
+                "answering": queue.answering,
+                "waiting": queue.size - queue.answering,
+                "seconds": queue.seconds(queue.size),
+                "dtype": queue.dtype,
+            }
+            for queue in list(self._queues.values())
+        ]
+
+    def end_idle(self, *, training: bool) -> None:
+        """Stop the processes that have been idle for too long; call it now and then.
+
+        During a training, one that was warmed for its evaluation stays, and none where memory is short.
+        """
         oldest = time.monotonic() - self._idle_seconds
-        with self._lock:
-            for model, worker in list(self._workers.items()):
-                if worker.dead or (worker.idle and worker.used < oldest):
-                    self._end(model)
+        short = training and self._available() < SHORT_BYTES
+        for queue in list(self._queues.values()):
+            if queue.size:
+                continue
+            if not queue.running:
+                del self._queues[queue.model]
+            elif training and queue.warmed and not short:
+                queue.used = time.monotonic()
+            elif short or queue.used < oldest:
+                queue.stop()
+        self._start()  # the memory may have room now
 
     def close(self) -> None:
-        """Kill all workers; takes no lock, so that a signal handler may call it."""
-        for worker in list(self._workers.values()):
-            worker.kill()
+        """Kill all processes; a signal handler may call it."""
+        self._closed = True
+        for queue in list(self._queues.values()):
+            queue.close()
 
-    def _worker(self, model: str) -> _ChatProcess:
-        worker = self._workers.get(model)
-        if worker is None or worker.dead:
-            self._make_room()
-            worker = self._workers[model] = _ChatProcess(model, self._folder)
-        return worker
+    async def wait_for_end(self) -> None:
+        """Wait until all processes have ended, after `close`."""
+        await asyncio.gather(*(queue.wait_for_end() for queue in self._queues.values()))
 
-    def _make_room(self) -> None:
-        idle = [(worker.used, model) for model, worker in self._workers.items() if worker.idle]
-        if len(self._workers) >= MOST_WORKERS and idle:
-            self._end(min(idle)[1])
+    def _queue(self, model: str) -> ChatQueue:
+        if model not in self._queues:
+            self._queues[model] = ChatQueue(model, self._folder, at_rest=self._start)
+        return self._queues[model]
 
-    def _end(self, model: str) -> None:
-        self._workers.pop(model).kill()
+    def _is_running(self, model: str) -> bool:
+        return model in self._queues and self._queues[model].running
+
+    def _fits_easily(self, model: str) -> bool:
+        bytes_needed = room.needed(model)
+        return bytes_needed is not None and bytes_needed * WARM_SHARE <= self._free()
+
+    def _start(self) -> None:
+        """Start processes for questions that have none, the oldest first, until the memory has no room."""
+        waiting = [queue for queue in self._queues.values() if queue.size and not queue.running]
+        for queue in sorted(waiting, key=lambda queue: queue.since):
+            if not self._has_room(queue.model):
+                break
+            queue.start()
+
+    def _has_room(self, model: str) -> bool:
+        """Return whether the process of `model` can start; if not, stop the one that has been idle longest.
+
+        With no other process it always can: the sizes are estimates.
+        """
+        running = [queue for queue in self._queues.values() if queue.running]
+        if not running or (room.needed(model) or 0) <= self._free():
+            return True
+        idle = [queue for queue in running if not queue.size]
+        if idle and not any(queue.stopping for queue in running):
+            min(idle, key=lambda queue: queue.used).stop()
+        return False  # when one is at rest or has ended, `_start` is called again
+
+    def _free(self) -> int:
+        """Return the memory that is available, without what the models will take that are being loaded."""
+        loading = [queue.model for queue in self._queues.values() if queue.running and not queue.loaded]
+        return self._available() - sum(room.needed(model) or 0 for model in loading)
+
+
+def _full(queue: ChatQueue) -> ChatFailed:
+    """Return the error for one question too many: ask again when those that wait now have their turn."""
+    seconds = queue.seconds(queue.size - queue.answering)
+    pause = UNKNOWN_PAUSE if seconds is None else min(max(math.ceil(seconds), 1), LONGEST_PAUSE)
+    return ChatFailed(
+        f"{queue.model} has {queue.size} questions to answer, as many as fit: ask again in {pause} seconds.",
+        status=429,
+        code="engine_busy",
+        retry_after=pause,
+    )
