@@ -30,7 +30,7 @@ LAYERS = (
     "protocol",
     "experiment",
     "untrusted",
-    "user_dirs processes installation",
+    "user_dirs processes installation concurrency",
     "files",
     "redaction waiting",
     "language",

@@ -32,6 +32,7 @@ def _to_stderr(text: str) -> None:
 
 
 _say: list[Callable[[str], None]] = [_to_stderr]
+_here = threading.local()  # `unreported`: whether what this thread waits for is reported elsewhere
 
 
 def report_waits_to(say: Callable[[str], None] | None) -> None:
@@ -41,12 +42,32 @@ def report_waits_to(say: Callable[[str], None] | None) -> None:
 
 def say(text: str) -> None:
     """Report something about a wait."""
-    _say[0](text)
+    if not _is_unreported():
+        _say[0](text)
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """Report what is waited for while the block runs; `what` is a noun, such as `the lock of toy`."""
+def unreported() -> Iterator[None]:
+    """Report no wait of this thread while the block runs: whoever started it reports one for many."""
+    _here.unreported = True
+    try:
+        yield
+    finally:
+        _here.unreported = False
+
+
+def _is_unreported() -> bool:
+    return getattr(_here, "unreported", False)
+
+
+@contextmanager
+def waiting(what: str | Callable[[], str]) -> Iterator[None]:
+    """Report what is waited for while the block runs; `what` is a noun, such as `the lock of toy`, or
+    returns what it is by then.
+    """
+    if _is_unreported():
+        yield
+        return
     over = threading.Event()
     threading.Thread(target=_say_until, args=(over, what), name="waits", daemon=True).start()
     try:
@@ -55,11 +76,12 @@ def waiting(what: str) -> Iterator[None]:
         over.set()
 
 
-def _say_until(over: threading.Event, what: str) -> None:
+def _say_until(over: threading.Event, noun: str | Callable[[], str]) -> None:
     since = time.strftime("%H:%M:%S")
     for pause in chain(PAUSES, repeat(LONGEST)):
         if over.wait(pause):
             return
+        what = noun if isinstance(noun, str) else noun()
         say(f"waiting for {what}, since {since}")
 
 

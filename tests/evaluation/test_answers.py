@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ftrun.evaluation.answers import (
+    Asked,
     Candidate,
     CandidateReply,
-    Message,
     Question,
     Record,
     cache_key,
@@ -39,15 +39,17 @@ class Server:
         self.asked: list[tuple[str, str]] = []
         self.limit, self.text = limit, text
 
-    def __call__(
-        self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]
-    ) -> CandidateReply:
-        """Return an answer that tells who was asked what."""
-        if len(self.asked) >= self.limit:
-            raise ConnectionError("gone")
-        self.asked.append((model, messages[-1]["content"]))
-        text = self.text or f"{model}: {messages[-1]['content']}"
-        return CandidateReply(text=text, usage={"completion_tokens": 3}, seconds=0.12345)
+    def __call__(self, missing: Sequence[Asked]) -> Iterator[tuple[Asked, CandidateReply]]:
+        """Yield answers that tell who was asked what."""
+        for question, candidate in missing:
+            if len(self.asked) >= self.limit:
+                raise ConnectionError("gone")
+            model, text = candidate.model, question.messages[-1]["content"]
+            self.asked.append((model, text))
+            reply = CandidateReply(
+                text=self.text or f"{model}: {text}", usage={"completion_tokens": 3}, seconds=0.12345
+            )
+            yield (question, candidate), reply
 
 
 def run(

@@ -1,6 +1,6 @@
-"""Ask for more rows: send the missing requests, keep each answer at once.
+"""The answers to requests for more rows: which are missing, and each kept as it comes.
 
-Each answer is a durable line of augment.answers.jsonl before the next request is sent, so none is repeated.
+Each is a durable line of augment.answers.jsonl as soon as it is there, so that none is requested again.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ftrun.augment.entries import ReviewEntry
-from ftrun.augment.requests import Message, Request
+from ftrun.augment.requests import Request
 from ftrun.cost import prices
 from ftrun.errors import DecisionError
 from ftrun.experiment.target import Target
@@ -23,8 +23,6 @@ from ftrun.files import append_durably
 from ftrun.targets import Reply
 
 ANSWERS_FILE = "augment.answers.jsonl"
-# asks a model once; raises what the command should stop with
-AskOnce = Callable[[Sequence[Message], Mapping[str, Any]], Reply]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,21 +77,10 @@ def unanswered(
     return [one for one in asked if one.key not in kept.answers and one.key[:16] not in seen]
 
 
-def ask_all(
-    missing: Sequence[Request],
-    kept: AugmentAnswers,
-    target: Target,
-    ask: AskOnce,
-    on_request: Callable[[int, int], None],
-) -> None:
-    """Ask, and keep every answer.
-
-    `on_request` gets each request's number and the total before it is sent; what it raises stops the command.
-    """
+def keep_all(replies: Iterable[tuple[Request, Reply]], kept: AugmentAnswers, target: Target) -> None:
+    """Keep every reply of `target` as it comes."""
     _, run = new_run()
-    for number, request in enumerate(missing, 1):
-        on_request(number, len(missing))
-        said = ask(request.messages, request.sampling)
+    for request, said in replies:
         usage = prices.billed_tokens(target, request.messages, said.text, said.usage)
         answered = AugmentAnswer(
             key=request.key,

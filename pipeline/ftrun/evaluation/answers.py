@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from ftrun.evaluation.expect import judge
 from ftrun.experiment.model import EvalPrompt
@@ -49,8 +49,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateReply:
-    """What came back: the text, the tokens billed, how long it took in seconds, which sampling parameters
-    the server refuses, with what was sent instead (None: nothing), and who refused to answer, if anyone did.
+    """What came back: the text, the tokens billed, how long it took in seconds (where many are asked at once,
+    with the wait for the others), which sampling parameters the server refuses, with what was sent instead
+    (None: nothing), and who refused to answer, if anyone did.
     """
 
     text: str
@@ -124,14 +125,9 @@ class Record:
         )
 
 
-class Ask(Protocol):
-    """Asks one model one question; raises what the run should stop with."""
-
-    def __call__(
-        self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]
-    ) -> CandidateReply:
-        """Return the model's reply."""
-        ...
+Asked = tuple[Question, Candidate]
+# yields each question with its reply as it comes, in any order; raises what the run should stop with
+Ask = Callable[[Sequence[Asked]], Iterator[tuple[Asked, CandidateReply]]]
 
 
 def questions(
@@ -185,9 +181,9 @@ def unanswered(
     candidates: Sequence[Candidate],
     sampling: Mapping[str, Any],
     cached: Mapping[str, Record],
-) -> tuple[tuple[Question, Candidate], ...]:
+) -> tuple[Asked, ...]:
     """Return what `collect` would have to ask: pairs whose answer is neither cached nor another pair's."""
-    missing: dict[str, tuple[Question, Candidate]] = {}
+    missing: dict[str, Asked] = {}
     for question in asked:
         for candidate in candidates:
             key = cache_key(candidate, question.messages, sampling)
@@ -210,17 +206,16 @@ def collect(
     `on_answer` gets every freshly asked answer at once (to keep it, to show progress) and never a cached
     one. What `ask` raises ends the collection; earlier answers have been handed over.
     """
-    known, records = dict(cached), []
+    known = dict(cached)
+    for (question, candidate), reply in ask(unanswered(asked, candidates, sampling, known)):
+        key = cache_key(candidate, question.messages, sampling)
+        known[key] = record = _record(question, candidate, reply, key)
+        on_answer(record)
+    records = []
     for question in asked:
         for candidate in candidates:
             key = cache_key(candidate, question.messages, sampling)
-            fresh = key not in known
-            reply = ask(candidate.model, question.messages, sampling) if fresh else _reply_of(known[key])
-            record = _record(question, candidate, reply, key)
-            if fresh:
-                known[key] = record
-                on_answer(record)
-            records.append(record)
+            records.append(_record(question, candidate, _reply_of(known[key]), key))
     return records
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ftrun.augment.asking import AugmentAnswers, ask_all, unanswered
+from ftrun.augment.asking import AugmentAnswers, keep_all, unanswered
 from ftrun.augment.entries import ReviewEntry
 from ftrun.augment.proposals import proposals
-from ftrun.augment.requests import AskedModel, Message, Request, requests, seeds_needed
+from ftrun.augment.requests import AskedModel, Request, requests, seeds_needed
 from ftrun.augment.review_file import ReviewFile
 from ftrun.augment.row_texts import row_texts_of
 from ftrun.augment.seeds import training_seeds
+from ftrun.concurrency import concurrently
 from ftrun.cost import prices
 from ftrun.cost.consent import consent
 from ftrun.cost.prices import price_requests
@@ -156,29 +158,37 @@ class Augmentation:
         costs: Mapping[str, Any],
         limits: Sequence[Limit],
     ) -> None:
-        before, effect = kept.spent, str(uuid.uuid4())
+        before, effect, of = kept.spent, str(uuid.uuid4()), len(missing)
 
-        def tell(number: int, of: int) -> None:
-            outgrown(self._context, "augment", effect, costs["usd"], kept.spent - before)
-            self._hold(limits, kept.spent - before, missing[number - 1], f"{number - 1} of {of} answers came")
-            self._tell(number, of)
+        def within_budget() -> Iterator[Request]:
+            for number, request in enumerate(missing, 1):
+                outgrown(self._context, "augment", effect, costs["usd"], kept.spent - before)
+                self._hold(limits, kept.spent - before, request, f"{number - 1} of {of} answers came")
+                self._tell(number, of)
+                yield request
 
         with self._in_the_ledger(effect, kept, costs["usd"]):
             try:
-                ask_all(missing, kept, self._priced, self._reply, tell)
+                keep_all(self._replies(within_budget(), of), kept, self._priced)
             finally:
                 self._context.close()
 
-    def _reply(self, messages: Sequence[Message], sampling: Mapping[str, Any]) -> Reply:
-        """Ask once; how the model had to be asked is reported once."""
+    def _replies(self, asked: Iterable[Request], of: int) -> Iterator[tuple[Request, Reply]]:
+        """Ask, and yield the replies as they come; how the model had to be asked is reported once."""
         service, model = self._context.service(), self._who.model
-        with explained(self._experiment, "data.augment"):
-            said = service.chat(model, messages, sampling)
-        for note in remarks(model, said, service.changes.get(model, {}), "data.augment", sampling):
-            if note not in self._noted:
-                self._note(f"warning: {note}")
-                self._noted.add(note)
-        return said
+
+        def ask(request: Request) -> Reply:
+            with explained(self._experiment, "data.augment"):
+                return service.chat(model, request.messages, request.sampling)
+
+        what = partial(self._context.awaited_answers, service)
+        for request, said in concurrently(ask, asked, at_once=service.at_once, what=what, of=of):
+            changes = dict(service.changes.get(model, {}))
+            for note in remarks(model, said, changes, "data.augment", request.sampling):
+                if note not in self._noted:
+                    self._note(f"warning: {note}")
+                    self._noted.add(note)
+            yield request, said
 
     def _hold(self, limits: Sequence[Limit], paid: float, request: Request, done: str) -> None:
         """Stop before a request that would exceed a budget."""

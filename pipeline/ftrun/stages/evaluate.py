@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
+from ftrun.concurrency import concurrently
 from ftrun.errors import FtrunError
 from ftrun.files import damage_reported, write_json
 from ftrun.paid.deployments import called
@@ -17,15 +20,21 @@ from ftrun.paid.questions import (
     questionnaire,
     tuned_model,
 )
-from ftrun.targets import NotFoundError, Service
+from ftrun.targets import NotFoundError, Reply, Service, ServiceError
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision
 from ftrun.workflow.stage import Stage
 
 if TYPE_CHECKING:  # a run with nothing to do asks nobody
-    from ftrun.evaluation.answers import CandidateReply, Message, Record
+    from ftrun.evaluation.answers import Asked, CandidateReply, Record
     from ftrun.paid.answering import AnswerCosts
     from ftrun.paid.questions import Questionnaire
+
+
+ENGINE_ENDED = (
+    "The engine on this machine has ended, or was stopped. Run the same command again: it starts the engine "
+    "and asks only for the answers that are missing."
+)
 
 
 class EvaluateStage(Stage):
@@ -108,7 +117,7 @@ class EvaluateStage(Stage):
                 records = collect(
                     asked.questions,
                     asked.candidates,
-                    asking.ask,
+                    asking.ask_all,
                     sampling=asked.sampling,
                     cached=asked.known,
                     on_answer=asking.keep,
@@ -142,36 +151,66 @@ class EvaluateStage(Stage):
 
 
 class _Asking:
-    """Asks one question after the other, within the budgets, and keeps each answer at once."""
+    """Asks within the budgets, as many questions at once as the target answers, and keeps each answer."""
 
     def __init__(self, context: Context, asked: Questionnaire, costs: AnswerCosts) -> None:
-        self._context, self._cache, self._costs = context, asked.cache, costs
-        self._noted = set[str]()
+        self._context, self._asked, self._costs = context, asked, costs
+        self._noted, self._explaining = set[str](), Lock()
 
-    def ask(self, model: str, messages: Sequence[Message], sampling: Mapping[str, Any]) -> CandidateReply:
-        """Return the model's reply; how the model had to be asked is reported once."""
-        from ftrun.evaluation.answers import CandidateReply
+    def ask_all(self, missing: Sequence[Asked]) -> Iterator[tuple[Asked, CandidateReply]]:
+        """Yield the replies as they come; how a model had to be asked is reported once."""
+        if not missing:
+            return
+        service = self._context.service()
+        replies = concurrently(
+            partial(self._ask, service),
+            self._within_budget(missing),
+            at_once=service.at_once,
+            what=partial(self._context.awaited_answers, service),
+            of=len(missing),
+        )
+        for asked, said in replies:
+            yield asked, self._reply(service, asked, said)
+
+    def _within_budget(self, missing: Sequence[Asked]) -> Iterator[Asked]:
+        """Yield what is asked next, once it is certain that it fits the budgets."""
+        for question, candidate in missing:
+            self._costs.before(candidate.model, question.messages)
+            yield question, candidate
+
+    def _ask(self, service: Service, asked: Asked) -> Reply:
+        """Ask one question; several threads may do so."""
         from ftrun.paid.removed_models import missing_error
-        from ftrun.targets.refusals import explained, remarks
+        from ftrun.targets.refusals import explained
 
-        context, costs = self._context, self._costs
-        costs.before(model, messages)
-        context.emit("asking", number=costs.answered + 1, of=costs.missing, model=model)
-        service, name = context.service(), called(context, model)
+        context, (question, candidate) = self._context, asked
+        model, name = candidate.model, called(context, candidate.model)
         try:
             with explained(context.experiment, "eval"):
-                said = service.chat(name, messages, sampling)
+                return service.chat(name, question.messages, self._asked.sampling)
         except NotFoundError as error:
-            gone = missing_error(context, service, model) if name == model else None
+            with self._explaining:
+                gone = missing_error(context, service, model) if name == model else None
             if gone is None:
                 raise
             raise gone from error
-        changes = service.changes.get(name, {})
+        except ServiceError as error:
+            if context.local and error.code == "unreachable":
+                error.problem.hint = ENGINE_ENDED
+            raise
+
+    def _reply(self, service: Service, asked: Asked, said: Reply) -> CandidateReply:
+        from ftrun.evaluation.answers import CandidateReply
+        from ftrun.targets.refusals import remarks
+
+        context, (question, candidate) = self._context, asked
+        model, sampling = candidate.model, self._asked.sampling
+        changes = dict(service.changes.get(called(context, model), {}))
         for note in remarks(model, said, changes, "eval", sampling):
             if note not in self._noted:
                 context.emit("warning", message=note)
                 self._noted.add(note)
-        usage = costs.count(model, messages, said)
+        usage = self._costs.count(model, question.messages, said)
         return CandidateReply(
             text=said.text, usage=usage, seconds=said.seconds, changes=changes, refusal=said.refusal
         )
@@ -179,7 +218,7 @@ class _Asking:
     def keep(self, record: Record) -> None:
         """Keep an answer that just came."""
         costs = self._costs
-        self._cache.append(record)
+        self._asked.cache.append(record)
         costs.after()
         self._context.emit(
             "answer",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
@@ -15,6 +17,9 @@ from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.redaction import keep_secret
 from ftrun.targets.service import Service
+
+if TYPE_CHECKING:  # which loads more than a run with nothing to do needs
+    from ftrun.engine.launch import Endpoint
 
 STARTER = "engine start"  # the thread of `start_early`
 
@@ -28,7 +33,7 @@ def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Se
         if thread.name == STARTER:  # which says what it waits for
             thread.join()
     endpoint = ensure_engine(engine_home(), announce=announce)
-    return _service(endpoint.base_url, endpoint.token)
+    return service_of(endpoint)
 
 
 def start_early(experiment: Experiment, announce: Callable[[str], None], *, load: bool) -> None:
@@ -60,7 +65,7 @@ def running_service() -> Service | None:
     from ftrun.engine.launch import running_engine
 
     endpoint = running_engine(engine_home())
-    return _service(endpoint.base_url, endpoint.token) if endpoint else None
+    return service_of(endpoint) if endpoint else None
 
 
 def check_model(experiment: Experiment) -> None:
@@ -90,8 +95,24 @@ def check_model(experiment: Experiment) -> None:
     )
 
 
-def _service(base_url: str, token: str) -> Service:
+def service_of(endpoint: Endpoint) -> Service:
+    """Return the engine's service, connected when it is first called."""
     from ftrun.targets.api import ApiService
 
-    keep_secret(token)
-    return ApiService(base_url=base_url, key=token, organization=None, project=None, honours_keys=True)
+    keep_secret(endpoint.token)
+    return ApiService(
+        base_url=endpoint.base_url,
+        key=endpoint.token,
+        organization=None,
+        project=None,
+        honours_keys=True,
+        at_once=endpoint.at_once or 1,
+        busy_seconds=partial(_busy_seconds, endpoint),
+    )
+
+
+def _busy_seconds(endpoint: Endpoint) -> float | None:
+    from ftrun.engine.launch import chats_of
+
+    known = [chat["seconds"] for chat in chats_of(endpoint) if chat["seconds"] is not None]
+    return max(known, default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any, Protocol
 
@@ -195,6 +195,8 @@ class Service(Protocol):
     """
 
     honours_keys: bool  # whether a create may be repeated under the same Idempotency-Key
+    at_once: int  # how many questions may be asked at one time; with 1, one after the other
+    busy_seconds: Callable[[], float | None]  # for about how long it has questions to answer, if it says so
     changes: dict[str, Changes]  # by model
 
     def end_within(self, seconds: float) -> None:

@@ -102,6 +102,13 @@ class Context:
         """Return the address of the target, for messages."""
         return "the engine on this machine" if self.local else address_of(self.experiment.target)
 
+    def awaited_answers(self, service: Service) -> str:
+        """Return what is waited for while several questions to `service` are under way, for messages."""
+        seconds = service.busy_seconds()
+        if not seconds:
+            return f"answers of {self.where}"
+        return f"answers of {self.where}, which has questions for about {seconds:.0f} s"
+
     @property
     def poll(self) -> tuple[float, float]:
         """Return the first and the longest pause between two looks, in seconds."""

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import math
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,10 +53,13 @@ class Connection:
         organization: str | None,
         project: str | None,
         honours_keys: bool = False,
+        at_once: int = 1,
+        busy_seconds: Callable[[], float | None] = lambda: None,
         headers: Mapping[str, str] | None = None,
         capabilities: Mapping[str, str] | None = None,
     ) -> None:
         self.honours_keys = honours_keys
+        self.at_once, self.busy_seconds = at_once, busy_seconds
         self.capabilities = capabilities or {}
         self._options: dict[str, Any] = {
             "base_url": base_url,
@@ -66,6 +70,7 @@ class Connection:
         }
         self.known_by: dict[str, float] = {}
         self.changes: dict[str, Changes] = {}
+        self._adapting = threading.Lock()  # of `changes`, while several threads ask
         self._end = End()
         self._client = self._make_client(READ_RETRIES)
 
@@ -195,6 +200,11 @@ class BoundedTransport(httpx2.HTTPTransport):
     def _note_socket(self, event: str, facts: Mapping[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._sockets.add(facts["return_value"].get_extra_info("socket"))
+
+    def close(self) -> None:
+        """Close connections; calls that other threads still wait for end, and the server learns of it."""
+        self._cut()
+        super().close()
 
     def _cut(self) -> None:
         """Wake the thread of a call that was given up, which closing a socket would not."""

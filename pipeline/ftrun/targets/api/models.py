@@ -12,12 +12,16 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from ftrun.targets.api.connection import Connection, calling, every
-from ftrun.targets.api.failures import as_error
+from ftrun.targets.api.failures import as_error, retry_after
 from ftrun.targets.api.reading import model_of, usage_of
 from ftrun.targets.refusals import FILTERED, adapt, as_shown, asked_as, changed, refused
 from ftrun.targets.service import RemoteModel, Reply
+from ftrun.waiting import waiting
 
 CHAT_TIMEOUT = httpx2.Timeout(900.0, connect=10.0)  # seconds: a laptop may need minutes to load a model
+MANY_TIMEOUT = httpx2.Timeout(3600.0, connect=10.0)  # of many questions at once one waits for others
+BUSY = "engine_busy"  # the code of a 429 of the engine on this machine, whose queue is full
+BUSY_SECONDS = 900.0  # that a question is tried for while the engine is busy
 
 REFUSED = (400, 403, 405, 422, 501)  # how servers answer a parameter that they don't take
 
@@ -79,26 +83,37 @@ class ModelCalls(Connection):
                 if error.status_code not in REFUSED:
                     raise
                 name, unsupported = refused(error.body, sent)
-                if name is None or not (unsupported and adapt(changes, name)):
+                with self._adapting:  # other threads may have asked the same
+                    if changed(asked, changes) != sent or (name and unsupported and adapt(changes, name)):
+                        continue
                     wrong = name and asked_as(name, changes)
-                    raise as_error(error, f"asking {model}", parameter=wrong) from error
+                raise as_error(error, f"asking {model}", parameter=wrong) from error
 
     def _ask_known(self, model: str, messages: Sequence[Mapping[str, Any]], sent: Mapping[str, Any]) -> Any:
-        """Ask; a model that was trained just now may take minutes until it answers."""
-        deadline, pause = self.known_by.get(model, 0.0), 0.5
+        """Ask; a model that was trained just now may take minutes until it answers, and the engine on this
+        machine may be busy for longer than the SDK tries.
+        """
+        timeout = CHAT_TIMEOUT if self.at_once == 1 else MANY_TIMEOUT
+        patient, pause = time.monotonic() + BUSY_SECONDS, 0.5
         while True:
             try:
                 return self._client.chat.completions.create(
                     model=model,
                     messages=list(messages),  # type: ignore[arg-type]
-                    timeout=CHAT_TIMEOUT,
+                    timeout=timeout,
                     **sent,
                 )
             except openai.NotFoundError:
-                if time.monotonic() + pause > deadline:
+                if time.monotonic() + pause > self.known_by.get(model, 0.0):
                     raise
-            time.sleep(pause)
-            pause = min(pause * 2, 10.0)
+                time.sleep(pause)
+                pause = min(pause * 2, 10.0)
+            except openai.RateLimitError as error:
+                seconds = retry_after(error) or 1.0
+                if error.code != BUSY or time.monotonic() + seconds > patient:
+                    raise
+                with waiting("the engine on this machine to take another question"):
+                    time.sleep(seconds)
 
 
 def _text(answer: Any) -> tuple[str, str | None]:
