@@ -21,6 +21,7 @@ from ftrun.targets.service import Service
 
 if TYPE_CHECKING:  # which loads more than a run with nothing to do needs
     from ftrun.engine.launch import Endpoint
+
 STARTER = "engine start"  # the thread of `start_early`
 
 
