@@ -40,7 +40,7 @@ def concurrently(
             yield item, call(item)
         return
     calls = _Calls(call, items, at_once)
-    with waiting(lambda: f"{what()}: {calls.came} of {of} came, {calls.running} are under way"):
+    with waiting(lambda: f"{what()}: {calls.came} of {of} came, {calls.running} under way"):
         yield from calls.results()
 
 

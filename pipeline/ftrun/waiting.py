@@ -82,6 +82,8 @@ def _say_until(over: threading.Event, noun: str | Callable[[], str]) -> None:
         if over.wait(pause):
             return
         what = noun if isinstance(noun, str) else noun()
+        if over.is_set():  # it took its time to say so
+            return
         say(f"waiting for {what}, since {since}")
 
 
