@@ -1,4 +1,4 @@
-"""Training speed, peak memory and final loss, side by side in one run: our engine, with all layers and with the
+"""Training speed, peak memory and final loss, side by side in one run: our engine, with all layers or the
 top ones, against TRL's SFTTrainer, with its defaults and with packing.
 
 Usage: python benchmarks/training.py [ROUNDS]. Same model, token ids, first adapter, order, batch size and
