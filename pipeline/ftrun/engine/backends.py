@@ -7,7 +7,7 @@ their own processes, which import the backend of their model through `backend_fo
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -120,18 +120,51 @@ class Usage:
     finish_reason: Literal["stop", "length"] = "stop"
 
 
-class ChatModel(Protocol):
-    """A loaded base model that answers, with or without a fine-tuned part."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request for an answer. `adapter` is a TrainingResult.model_folder, None is the base model."""
 
-    def answer(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        adapter: Path | None,
-        sampling: Sampling,
-        usage: Usage,
-    ) -> Iterator[str]:
-        """Yield the answer in pieces. `adapter` is a TrainingResult.model_folder, None the base model."""
+    id: str
+    messages: Sequence[Mapping[str, Any]]
+    adapter: Path | None
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What is new about one answer: a piece of its text, or its end, `usage` or `error`."""
+
+    id: str
+    piece: str = ""
+    usage: Usage | None = None
+    error: Exception | None = None
+
+
+class TooLittleMemory(Exception):
+    """There is not enough memory for an answer now; the message says what to do."""
+
+
+class ChatModel(Protocol):
+    """A loaded base model that generates up to `at_once` answers at one time, tuned or not."""
+
+    at_once: int
+    dtype: str
+
+    def submit(self, question: Question) -> None:
+        """Put a question into the queue, from any thread. Raises Rejected if it can't be answered."""
+        ...
+
+    def cancel(self, question: str) -> None:
+        """Give up an answer, from any thread; an id that is unknown or ended changes nothing."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a step has something to do."""
+        ...
+
+    def step(self) -> Sequence[Progress]:
+        """Continue all answers, by about one token each; from one thread."""
         ...
 
 
@@ -148,6 +181,7 @@ class Backend(Protocol):
 
 
 REHEARSAL = "rehearsal"
+AT_ONCE = 32  # answers that a chat model generates at one time, at most: memory may allow fewer
 
 
 def backend_for(model: str) -> Backend:

@@ -14,12 +14,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ftrun.engine.backends import (
+    AT_ONCE,
     ChatModel,
     Paused,
-    Sampling,
+    Progress,
+    Question,
     TrainingJob,
     TrainingReport,
     TrainingResult,
@@ -102,22 +103,44 @@ def open_chat(model: str) -> ChatModel:
 class RehearsalChat:
     """Answers with what it was asked, and says that it is a rehearsal."""
 
-    def answer(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        adapter: Path | None,
-        sampling: Sampling,
-        usage: Usage,
-    ) -> Iterator[str]:
-        """Yield the same answer for the same question, in pieces of four characters."""
-        question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
-        usage.prompt_tokens = sum(_count(message["content"]) for message in messages)
-        text = _cut(f"[rehearsal] {_speaker(adapter)} was asked: {question}", sampling.stop)
-        usage.finish_reason = "stop" if _count(text) <= sampling.max_tokens else "length"
-        for piece in _pieces(text)[: sampling.max_tokens]:
-            usage.completion_tokens += 1
-            yield piece
+    at_once, dtype = AT_ONCE, "none"
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Iterator[Progress]] = {}
+
+    def submit(self, question: Question) -> None:
+        """Take a question in."""
+        self._answers[question.id] = _answer(question)
+
+    def cancel(self, question: str) -> None:
+        """Give up an answer."""
+        self._answers.pop(question, None)
+
+    @property
+    def busy(self) -> bool:
+        """Return whether an answer is not complete."""
+        return bool(self._answers)
+
+    def step(self) -> list[Progress]:
+        """Return four characters of each answer, up to AT_ONCE of them."""
+        news = [next(answer) for answer in list(self._answers.values())[:AT_ONCE]]
+        for progress in news:
+            if progress.usage is not None:
+                self._answers.pop(progress.id, None)
+        return news
+
+
+def _answer(question: Question) -> Iterator[Progress]:
+    """Yield the same answer for the same question."""
+    last = next((m["content"] for m in reversed(question.messages) if m["role"] == "user"), "")
+    usage = Usage(prompt_tokens=sum(_count(message["content"]) for message in question.messages))
+    sampling = question.sampling
+    text = _cut(f"[rehearsal] {_speaker(question.adapter)} was asked: {last}", sampling.stop)
+    usage.finish_reason = "stop" if _count(text) <= sampling.max_tokens else "length"
+    for piece in _pieces(text)[: sampling.max_tokens]:
+        usage.completion_tokens += 1
+        yield Progress(id=question.id, piece=piece)
+    yield Progress(id=question.id, usage=usage)
 
 
 def _schedule(requested: Mapping[str, int | float | str], examples: int) -> _RehearsalPlan:

@@ -21,7 +21,7 @@ def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
 def open_chat(model: str) -> ChatModel:
     """Load the base model for answering; FtrunError if the extra `local` or the weights are missing."""
     _prepare(model)
-    from ftrun.engine.inference.generate import TorchChat
+    from ftrun.engine.inference.batch import TorchChat
     from ftrun.engine.models.base import load_model
 
     return TorchChat(load_model(model))

@@ -13,7 +13,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ftrun.engine.backends import Cancelled, NumberFormat, Paused, TrainingJob
+from ftrun.engine.backends import (
+    Cancelled,
+    ChatModel,
+    NumberFormat,
+    Paused,
+    Question,
+    Sampling,
+    TrainingJob,
+    Usage,
+)
 from ftrun.engine.models.base import LoadedModel, load_model
 from ftrun.engine.models.weights import model_folder
 
@@ -158,6 +167,38 @@ def chat(user: str, assistant: str, *, system: str | None = "短く答えて。"
     """Return the messages of one question and answer."""
     head = [{"role": "system", "content": system}] if system else []
     return [*head, {"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
+
+
+def question(name: str, text: str, *, adapter: Path | None = None, **sampling: Any) -> Question:
+    """Return a question to a chat model, greedy and of 24 tokens unless `sampling` says otherwise."""
+    how = Sampling(**{"temperature": 0, "max_tokens": 24, **sampling})
+    return Question(id=name, messages=chat(text, "")[:-1], adapter=adapter, sampling=how)
+
+
+@dataclass
+class Told:
+    """What a chat model told of one answer."""
+
+    pieces: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    error: Exception | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+def finish(model: ChatModel, *questions: Question) -> dict[str, Told]:
+    """Ask all at once, step until nothing is left, and return what was told of each."""
+    for one in questions:
+        model.submit(one)
+    told: dict[str, Told] = {}
+    while model.busy:
+        for progress in model.step():
+            of = told.setdefault(progress.id, Told())
+            of.pieces += [progress.piece] if progress.piece else []
+            of.usage, of.error = progress.usage or of.usage, progress.error or of.error
+    return told
 
 
 def write_rows(path: Path, chats: Sequence[Sequence[Mapping[str, Any]]]) -> Path:

@@ -1,4 +1,4 @@
-"""ftrun.engine.inference.generate: greedy as Transformers, seeded, stopped, streamed in whole characters."""
+"""ftrun.engine.inference: greedy as Transformers, seeded, stopped, streamed in whole characters."""
 
 from __future__ import annotations
 
@@ -9,71 +9,64 @@ from typing import Any
 import pytest
 import torch
 
-from engine.local.conftest import Recorder, chat
-from ftrun.engine.backends import Rejected, Sampling, TrainingJob, Usage
-from ftrun.engine.inference.generate import TorchChat, _pieces, pick
+from engine.local.conftest import Recorder, Told, finish, question
+from ftrun.engine.backends import Rejected, Sampling, TrainingJob
+from ftrun.engine.inference.batch import TorchChat
+from ftrun.engine.inference.sampling import pick
+from ftrun.engine.inference.text import AnswerText
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.torch_backend import train
 
 pytestmark = pytest.mark.local
 
-QUESTION = chat("猫は何と鳴く？", "")[:-1]
+ASKED = "猫は何と鳴く？"
 
 
-def ask(
-    model: TorchChat, usage: Usage | None = None, adapter: Path | None = None, **sampling: Any
-) -> list[str]:
-    """Return the pieces of an answer."""
-    how = Sampling(**{"temperature": 0, "max_tokens": 24, **sampling})
-    return list(model.answer(QUESTION, adapter=adapter, sampling=how, usage=usage or Usage()))
+def ask(model: TorchChat, adapter: Path | None = None, **sampling: Any) -> Told:
+    """Return the answer to one question."""
+    return finish(model, question("one", ASKED, adapter=adapter, **sampling))["one"]
 
 
 def test_greedy_answers_are_those_of_transformers(tiny: LoadedModel) -> None:
     """Token by token with our loop is what `generate` of Transformers gives."""
-    prompt = torch.tensor([tiny.encoder.prompt(QUESTION)])
+    prompt = torch.tensor([tiny.encoder.prompt(question("one", ASKED).messages)])
     expected = tiny.causal.generate(
         prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=24, do_sample=False
     )[0, prompt.shape[1] :]
-    usage = Usage()
-    answer = "".join(ask(TorchChat(tiny), usage))
-    assert answer == tiny.tokenizer.decode(expected, skip_special_tokens=True)
-    assert usage.prompt_tokens == prompt.shape[1]
+    told = ask(TorchChat(tiny))
+    assert told.text == tiny.tokenizer.decode(expected, skip_special_tokens=True)
+    assert told.usage is not None and told.usage.prompt_tokens == prompt.shape[1]
 
 
 def test_a_seed_makes_sampling_repeatable(tiny: LoadedModel) -> None:
     """The same seed is the same answer; another seed or none is another."""
     model = TorchChat(tiny)
-    first, again, other = (ask(model, temperature=1, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (ask(model, temperature=1, seed=seed).text for seed in (1, 1, 2))
     assert first == again != other
-    assert ask(model, temperature=1) != ask(model, temperature=1)
+    assert ask(model, temperature=1).text != ask(model, temperature=1).text
 
 
 def test_max_tokens_ends_with_length(tiny: LoadedModel) -> None:
     """An answer that is cut says so and counts its tokens."""
-    usage = Usage()
-    ask(TorchChat(tiny), usage, max_tokens=3)
-    assert (usage.completion_tokens, usage.finish_reason) == (3, "length")
+    usage = ask(TorchChat(tiny), max_tokens=3).usage
+    assert usage is not None and (usage.completion_tokens, usage.finish_reason) == (3, "length")
 
 
 def test_a_prompt_beyond_the_context_is_refused(tiny: LoadedModel) -> None:
     """The message names the limit and the number of tokens."""
-    long = chat("猫" * 300, "")[:-1]
     with pytest.raises(Rejected, match="256 tokens") as caught:
-        list(TorchChat(tiny).answer(long, adapter=None, sampling=Sampling(), usage=Usage()))
+        TorchChat(tiny).submit(question("long", "猫" * 300))
     assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
 
 
-class Drawn(list[int]):
-    """Tokens that a model drew, for the text part alone."""
-
-    ended = True
-
-
-def pieces(model: LoadedModel, text: str, stop: Iterable[str] = ()) -> tuple[list[str], Usage]:
-    """Return the pieces that the tokens of `text` are streamed in."""
-    usage = Usage()
-    tokens = Drawn(model.tokenizer(text, add_special_tokens=False)["input_ids"])
-    return list(_pieces(model.tokenizer, tokens, tuple(stop), usage)), usage  # type: ignore[arg-type]
+def pieces(model: LoadedModel, text: str, stop: Iterable[str] = ()) -> tuple[list[str], bool]:
+    """Return the pieces that the tokens of `text` are streamed in, and whether a stop text ended them."""
+    answer, found = AnswerText(model.tokenizer, tuple(stop)), list[str]()
+    for token in model.tokenizer(text, add_special_tokens=False)["input_ids"]:
+        found.append(answer.add(token))
+        if answer.stopped:
+            return found, True
+    return [*filter(None, found), answer.end()], answer.stopped
 
 
 def test_pieces_never_break_a_character(tiny: LoadedModel) -> None:
@@ -87,14 +80,15 @@ def test_pieces_never_break_a_character(tiny: LoadedModel) -> None:
 def test_half_a_character_at_the_end_is_not_hidden(tiny: LoadedModel) -> None:
     """When an answer is cut within a character, the rest is shown as the replacement character."""
     ids = tiny.tokenizer("𠮷", add_special_tokens=False)["input_ids"][:-1]
-    assert "".join(_pieces(tiny.tokenizer, Drawn(ids), (), Usage())) == "\ufffd"  # type: ignore[arg-type]
+    answer = AnswerText(tiny.tokenizer)
+    assert "".join([*map(answer.add, ids), answer.end()]) == "\ufffd"
 
 
 def test_stop_texts_end_the_answer_and_are_not_shown(tiny: LoadedModel) -> None:
     """A stop text that comes in several pieces is never shown, not even its beginning."""
-    found, usage = pieces(tiny, "にゃあと鳴くよね。終わり。まだ続く", stop=["終わり。", "zzz"])
+    found, stopped = pieces(tiny, "にゃあと鳴くよね。終わり。まだ続く", stop=["終わり。", "zzz"])
     assert "".join(found) == "にゃあと鳴くよね。"
-    assert usage.finish_reason == "stop"
+    assert stopped
 
 
 def test_what_only_looks_like_a_stop_text_is_shown(tiny: LoadedModel) -> None:
@@ -120,16 +114,6 @@ def test_adapters_are_switched_without_a_trace(
     """Tuned, base, tuned: each answers as it did before."""
     adapter = train(make_job(n_epochs=5), Recorder()).model_folder
     model = TorchChat(tiny)
-    base, tuned = ask(model), ask(model, adapter=adapter)
+    base, tuned = ask(model).text, ask(model, adapter).text
     assert base != tuned
-    assert (ask(model), ask(model, adapter=adapter)) == (base, tuned)
-
-
-def test_big_models_answer_unmerged_with_the_same_words(
-    tiny: LoadedModel, make_job: Callable[..., TrainingJob], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether the adapter is merged into a copy or applied beside the weights makes no difference."""
-    adapter = train(make_job(n_epochs=5), Recorder()).model_folder
-    merged = ask(TorchChat(tiny), adapter=adapter)
-    monkeypatch.setattr("ftrun.engine.inference.generate.MERGE_PARAMETERS", 0)
-    assert ask(TorchChat(tiny), adapter=adapter) == merged
+    assert (ask(model).text, ask(model, adapter).text) == (base, tuned)

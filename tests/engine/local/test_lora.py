@@ -12,9 +12,9 @@ from ftrun.engine.models.lora import (
     Adapter,
     LoraLinear,
     attach,
-    attach_merged,
+    attach_to_rows,
+    for_rows,
     load_adapter,
-    merge,
     new_adapter,
     save_adapter,
 )
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.local
 IDS = torch.tensor([[5, 9, 20, 31, 7, 44]])
 
 
-def random_adapter(model: LoadedModel) -> Adapter:
+def random_adapter(model: LoadedModel, *, seed: int = 3) -> Adapter:
     """Return an adapter that changes something."""
-    generator = torch.Generator().manual_seed(3)
+    generator = torch.Generator().manual_seed(seed)
     return {
         name: (a, torch.randn(b.shape, generator=generator) * 0.1)
         for name, (a, b) in new_adapter(model.layers, seed=1).items()
@@ -67,16 +67,23 @@ def test_the_head_is_left_alone(tiny: LoadedModel) -> None:
     assert not any("lm_head" in name for name in tiny.layers)
 
 
-def test_merged_weights_answer_as_the_adapter_does(tiny: LoadedModel) -> None:
-    """Merging is the same function, and the base model comes back unchanged to the bit."""
-    before, adapter = logits(tiny), random_adapter(tiny)
-    attach(tiny.layers, adapter)
-    adapted = logits(tiny)
-    attach_merged(tiny.layers, merge(tiny.layers, adapter))
-    assert torch.allclose(logits(tiny), adapted, atol=1e-4)
-    assert not torch.allclose(adapted, before, atol=1e-2)
+def test_rows_of_a_batch_have_adapters_of_their_own(tiny: LoadedModel) -> None:
+    """Each row answers as if its adapter, or none, were attached to the whole model."""
+    one, other = random_adapter(tiny, seed=3), random_adapter(tiny, seed=4)
+    alone = []
+    for adapter in (one, None, other, one):
+        attach(tiny.layers, adapter)
+        alone.append(logits(tiny))
     attach(tiny.layers, None)
-    assert torch.equal(logits(tiny), before)
+    mine, theirs = for_rows(tiny.layers, one), for_rows(tiny.layers, other)
+    attach_to_rows(tiny.layers, [mine, None, theirs, mine])
+    with torch.no_grad():
+        states = tiny.causal.base_model(input_ids=IDS.expand(4, -1), use_cache=False).last_hidden_state
+        assert torch.allclose(tiny.logits(states), torch.cat(alone), atol=1e-4)
+    attach_to_rows(tiny.layers, [mine])
+    assert torch.allclose(logits(tiny), alone[0], atol=1e-4)
+    attach_to_rows(tiny.layers, [None])
+    assert torch.equal(logits(tiny), alone[1])
 
 
 def test_a_saved_adapter_is_read_back_whole(tiny: LoadedModel, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.local.conftest import Recorder, chat, write_rows
-from ftrun.engine.backends import Cancelled, NumberFormat, Paused, Sampling, TrainingJob, Usage
+from engine.local.conftest import Recorder, chat, finish, question, write_rows
+from ftrun.engine.backends import Cancelled, NumberFormat, Paused, TrainingJob
 from ftrun.engine.torch_backend import open_chat, train
 from ftrun.engine.training.checkpoint import OPTIMIZER
 from ftrun.errors import FtrunError
@@ -193,19 +193,12 @@ def test_the_built_in_model_learns_a_persona(built_in: str, tmp_path: Path) -> N
     )
     result = train(job, report)
     assert report.losses[-1] < 0.5 * report.losses[0]
-    model = open_chat(built_in)
-    answers = {
-        adapter: "".join(
-            model.answer(
-                rows[0][:-1],
-                adapter=adapter,
-                sampling=Sampling(temperature=0, max_tokens=16),
-                usage=Usage(),
-            )
-        )
-        for adapter in (None, result.model_folder)
-    }
-    assert "Ahoy" in answers[result.model_folder] and "Ahoy" not in answers[None]
+    asked = (
+        replace(question(name, "", adapter=adapter, max_tokens=16), messages=rows[0][:-1])
+        for name, adapter in (("base", None), ("tuned", result.model_folder))
+    )
+    told = finish(open_chat(built_in), *asked)
+    assert "Ahoy" in told["tuned"].text and "Ahoy" not in told["base"].text
     assert json.loads((result.model_folder / "adapter_config.json").read_text())[
         "base_model_name_or_path"
     ] == (built_in)

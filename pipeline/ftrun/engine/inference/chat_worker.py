@@ -1,8 +1,12 @@
 """The process that answers for one base model: `python -m ftrun.engine.inference.chat_worker MODEL`.
 
-JSON lines: {"id", "messages", "adapter", "sampling"} or {"cancel": id} come in on stdin; {"id", "piece"},
-then {"id", "done": usage} or {"id", "error": {…}} go out on stdout, {"fatal": {…}} if the model can't be
-loaded. It ends when stdin is closed, so it never outlives its server.
+JSON lines come in on stdin: {"id", "messages", "adapter", "sampling"} or {"cancel": id}. On stdout go out
+{"ready": {"at_once", "dtype"}} when the model is loaded, {"id", "piece"}, then {"id", "done": usage} or
+{"id", "error": {…}}, and {"fatal": {…}} if the model can't be loaded. It ends when stdin is closed, so it
+never outlives its server.
+
+A thread reads stdin, so that the end of the server is noticed at any time; one encodes the questions; the
+main thread generates.
 """
 
 from __future__ import annotations
@@ -18,60 +22,80 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from ftrun.engine.backends import ChatModel, Rejected, Sampling, Usage, backend_for
+from ftrun.engine.backends import (
+    ChatModel,
+    Progress,
+    Question,
+    Rejected,
+    Sampling,
+    TooLittleMemory,
+    backend_for,
+)
 from ftrun.errors import FtrunError, UserError
 
-Send = Callable[[Mapping[str, Any]], None]
-
-
-class _Requests:
-    """The requests from stdin, read by a thread so that a cancellation is noticed during an answer."""
-
-    def __init__(self, lines: IO[bytes]) -> None:
-        self.waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self.cancelled: set[str] = set()
-        threading.Thread(target=self._read, args=(lines,), daemon=True).start()
-
-    def _read(self, lines: IO[bytes]) -> None:
-        for line in lines:
-            request = json.loads(line)
-            if "cancel" in request:
-                self.cancelled.add(request["cancel"])
-            else:
-                self.waiting.put(request)
-        os._exit(0)  # the server has gone: don't finish an answer that nobody reads
+Message = Mapping[str, Any]
+Send = Callable[[Message], None]
 
 
 def main(model: str) -> int:
-    """Load `model` and answer requests until stdin closes; 1 if it can't be loaded."""
-    send = _private_stdout()
-    requests = _Requests(sys.stdin.buffer)
+    """Load `model` and answer questions until stdin closes; 1 if it can't be loaded."""
+    send, lines = _private_stdout(), queue.SimpleQueue[bytes]()
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, lines), daemon=True).start()
     try:
         chat = backend_for(model).open_chat(model)
     except Exception as error:  # whatever it is, the server must get a message
         send({"fatal": _in_words(error)})
         return 1
+    # a server of ftrun 0.1, which may have started this process, looks for an id in every message
+    send({"id": "", "ready": {"at_once": chat.at_once, "dtype": chat.dtype}})
+    submitted = threading.Event()
+    threading.Thread(target=_submit, args=(chat, lines, submitted, send), daemon=True).start()
     while True:
-        _answer(chat, requests.waiting.get(), requests.cancelled, send)
+        submitted.wait()
+        submitted.clear()
+        while chat.busy:
+            for progress in chat.step():
+                _report(progress, send)
 
 
-def _answer(chat: ChatModel, request: dict[str, Any], cancelled: set[str], send: Send) -> None:
-    name, usage = request["id"], Usage()
-    adapter = Path(request["adapter"]) if request["adapter"] else None
-    sampling = Sampling(**{**request["sampling"], "stop": tuple(request["sampling"]["stop"])})
-    try:
-        for piece in chat.answer(request["messages"], adapter=adapter, sampling=sampling, usage=usage):
-            if name in cancelled:
-                break
-            send({"id": name, "piece": piece})
-        send({"id": name, "done": asdict(usage)})
-    except Exception as error:  # one bad request must not end the worker
-        send({"id": name, "error": _in_words(error)})
-    cancelled.discard(name)
+def _receive(stdin: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
+    for line in stdin:
+        lines.put(line)
+    os._exit(0)  # the server has gone: don't finish answers that nobody reads
+
+
+def _submit(chat: ChatModel, lines: queue.SimpleQueue[bytes], submitted: threading.Event, send: Send) -> None:
+    while True:
+        message = json.loads(lines.get())
+        if "cancel" in message:
+            chat.cancel(message["cancel"])
+            continue
+        try:
+            chat.submit(_question(message))
+        except Exception as error:  # one bad request must not end the process
+            send({"id": message["id"], "error": _in_words(error)})
+        submitted.set()
+
+
+def _question(message: Message) -> Question:
+    sampling = Sampling(**{**message["sampling"], "stop": tuple(message["sampling"]["stop"])})
+    adapter = Path(message["adapter"]) if message["adapter"] else None
+    return Question(id=message["id"], messages=message["messages"], adapter=adapter, sampling=sampling)
+
+
+def _report(progress: Progress, send: Send) -> None:
+    if progress.piece:
+        send({"id": progress.id, "piece": progress.piece})
+    if progress.error is not None:
+        send({"id": progress.id, "error": _in_words(progress.error)})
+    elif progress.usage is not None:
+        send({"id": progress.id, "done": asdict(progress.usage)})
 
 
 def _in_words(error: Exception) -> dict[str, Any]:
-    """Return an error for the API: a 400 if the caller can fix it, else a 500."""
+    """Return an error for the API: a 400 if the caller can fix it, a 503 for want of memory, else a 500."""
+    if isinstance(error, TooLittleMemory):
+        return {"status": 503, "message": str(error), "code": "not_enough_memory", "param": None}
     if isinstance(error, Rejected):
         return {"status": 400, "message": str(error), "code": error.code, "param": error.param}
     if isinstance(error, FtrunError):
@@ -84,12 +108,14 @@ def _in_words(error: Exception) -> dict[str, Any]:
 
 def _private_stdout() -> Send:
     """Reserve stdout for our messages: what libraries print goes to the log."""
-    out = os.fdopen(os.dup(1), "wb")
+    out, lock = os.fdopen(os.dup(1), "wb"), threading.Lock()
     os.dup2(2, 1)
 
-    def send(message: Mapping[str, Any]) -> None:
-        out.write(json.dumps(message).encode() + b"\n")
-        out.flush()
+    def send(message: Message) -> None:
+        line = json.dumps(message).encode() + b"\n"
+        with lock:
+            out.write(line)
+            out.flush()
 
     return send
 

@@ -62,17 +62,24 @@ class LoraLinear(nn.Module):  # type: ignore[misc]
         self.base = base
         self.a: Tensor | None = None  # (r, in)
         self.b: Tensor | None = None  # (out, r)
-        self.merged: Tensor | None = None  # (out, in): used instead of the weights of `base`
         self.scale = ALPHA / RANK
+        self.groups: list[tuple[Tensor | None, Tensor, Tensor]] = []  # set by `attach_to_rows`
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output for x of shape (…, in)."""
-        if self.merged is not None:
-            return nn.functional.linear(x, self.merged, self.base.bias)
         if self.a is None or self.b is None:
-            return self.base(x)
+            return self._with_groups(x) if self.groups else self.base(x)
         y: Tensor = _LowRankLinear.apply(x, self.base.weight, self.a, self.b, self.scale)
         return y if self.base.bias is None else y + self.base.bias
+
+    def _with_groups(self, x: Tensor) -> Tensor:
+        y: Tensor = self.base(x)
+        for rows, a, b in self.groups:
+            if rows is None:
+                y.view(-1, y.shape[-1]).addmm_(x.reshape(-1, x.shape[-1]) @ a, b)
+            else:
+                y.index_add_(0, rows, x.index_select(0, rows) @ a @ b)
+        return y
 
 
 Adapter = Mapping[str, tuple[Tensor, Tensor]]
@@ -115,10 +122,9 @@ def _number(name: str) -> int | None:
 
 
 def attach(layers: Mapping[str, LoraLinear], adapter: Adapter | None, *, train: bool = False) -> list[Tensor]:
-    """Attach an adapter (None: none) and return its tensors, A and B in turn; cheap, nothing is merged."""
+    """Attach an adapter (None: none) to train it or save it; return its tensors, A and B in turn."""
     tensors: list[Tensor] = []
     for name, layer in layers.items():
-        layer.merged = None
         if adapter is None or name not in adapter:
             layer.a = layer.b = None
             continue
@@ -129,24 +135,27 @@ def attach(layers: Mapping[str, LoraLinear], adapter: Adapter | None, *, train: 
     return tensors
 
 
-def merge(layers: Mapping[str, LoraLinear], adapter: Adapter) -> list[Tensor]:
-    """Return the weights of each layer with the adapter added; the layers are not changed."""
-    merged: list[Tensor] = []
-    with torch.inference_mode():
-        for name, layer in layers.items():
-            weight = layer.base.weight
-            if name not in adapter:
-                merged.append(weight)
-                continue
-            a, b = (tensor.to(weight) for tensor in adapter[name])
-            merged.append(torch.addmm(weight, b, a, alpha=layer.scale))
-    return merged
+def for_rows(layers: Mapping[str, LoraLinear], adapter: Adapter) -> Adapter:
+    """Return an adapter as `attach_to_rows` takes it: Aᵀ and scale · Bᵀ, like the weights of each layer."""
+    return {
+        name: (
+            a.to(layers[name].base.weight).t().contiguous(),
+            (b * layers[name].scale).to(layers[name].base.weight).t().contiguous(),
+        )
+        for name, (a, b) in adapter.items()
+    }
 
 
-def attach_merged(layers: Mapping[str, LoraLinear], weights: Sequence[Tensor]) -> None:
-    """Make the layers use weights that `merge` returned, until the next `attach`."""
-    for layer, weight in zip(layers.values(), weights, strict=True):
-        layer.merged = weight
+def attach_to_rows(layers: Mapping[str, LoraLinear], adapters: Sequence[Adapter | None]) -> None:
+    """Give each row of a batch an adapter that `for_rows` returned, or none. It has no gradients."""
+    groups: list[tuple[Tensor | None, Adapter]] = []
+    for adapter in {id(adapter): adapter for adapter in adapters if adapter is not None}.values():
+        rows = [row for row, its in enumerate(adapters) if its is adapter]
+        everywhere = len(rows) == len(adapters)
+        device = next(iter(adapter.values()))[0].device
+        groups.append((None if everywhere else torch.tensor(rows, device=device), adapter))
+    for name, layer in layers.items():
+        layer.groups = [(rows, *adapter[name]) for rows, adapter in groups if name in adapter]
 
 
 def save_adapter(folder: Path, layers: Mapping[str, LoraLinear], *, base: str) -> None:
