@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from engine.local.conftest import Recorder, chat
+from engine.local.conftest import Recorder, chat, finish, question
 from ftrun.engine.backends import Paused, TrainingJob, TrainingResult
 from ftrun.engine.models.base import load_model
 from ftrun.engine.models.lora import CONFIG, WEIGHTS, attach, layers_from, load_adapter, new_adapter
-from ftrun.engine.torch_backend import train
+from ftrun.engine.torch_backend import open_chat, train
 from ftrun.engine.training import top_layers
 from ftrun.engine.training.examples import pack
 from ftrun.engine.training.loss import accumulate_gradients
@@ -129,6 +129,21 @@ def test_as_many_as_there_are_is_plain_training(make_job: MakeJob) -> None:
     """`top_layers` of all layers or more trains all of them."""
     plain, more = train(make_job("plain"), Recorder()), train(make_job("more", top_layers=9), Recorder())
     assert files_of(more) == files_of(plain)
+
+
+def test_the_engine_answers_with_and_without_it_in_one_batch(make_job: MakeJob, tiny_folder: Path) -> None:
+    """Rows with all layers, with the top ones and with no adapter give what each gives alone."""
+    some, every = (
+        train(make_job(name, n_epochs=10, **more), Recorder()).model_folder
+        for name, more in (("some", {"top_layers": 1}), ("every", {}))
+    )
+    questions = [
+        question(str(adapter), "猫3は何と鳴く？", adapter=adapter) for adapter in (some, every, None)
+    ]
+    model = open_chat(str(tiny_folder))
+    together = {name: "".join(told.pieces) for name, told in finish(model, *questions).items()}
+    alone = {one.id: "".join(finish(model, one)[one.id].pieces) for one in questions}
+    assert together == alone and len(set(alone.values())) == 3
 
 
 def test_layers_below_keep_what_an_earlier_training_gave_them(make_job: MakeJob, tiny_folder: Path) -> None:

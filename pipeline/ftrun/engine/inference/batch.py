@@ -35,7 +35,7 @@ class TorchChat:
         """Answer with `model`."""
         self._size = bytes_per_token(model)
         self.at_once = 1 if self._size is None else AT_ONCE
-        self.dtype = str(model.causal.dtype).removeprefix("torch.")
+        self.dtype = str(model.dtype).removeprefix("torch.")
         self._model, self._limit = model, memory.for_answers(model.device)
         self._adapters: dict[Path, Adapter] = {}
         self._answers: dict[str, Answer] = {}  # all that have not ended

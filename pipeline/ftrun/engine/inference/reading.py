@@ -12,7 +12,7 @@ from ftrun.engine.inference.answers import Answer
 from ftrun.engine.inference.cache import SPARE, BatchCache
 from ftrun.engine.inference.prefixes import Beginning, Known, Prefixes, shared_beginning
 from ftrun.engine.inference.rows import Rows, next_scores
-from ftrun.engine.models.base import TOLERANCE, LoadedModel
+from ftrun.engine.models.base import LoadedModel, is_same
 
 PORTION = 512  # tokens that are read in one step, in all rows
 
@@ -106,10 +106,7 @@ def bytes_per_token(model: LoadedModel) -> int | None:
             alone = [model.logits(_states(model, text)[0, -1]) for text in texts]
     except Exception:  # this cache is not what the architecture needs
         return None
-    tolerance = TOLERANCE[model.dtype]
-    same = torch.allclose(
-        together, torch.stack(alone), rtol=tolerance, atol=tolerance * float(together.abs().max())
-    )
+    same = is_same(together, torch.stack(alone), model.dtype)
     return cache.bytes_per_token if same else None
 
 
