@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from pathlib import Path
 
 import pytest
 
+from ftrun.engine.models import number_format as number_formats
 from ftrun.engine.models.matrix_products import Measurement
 from ftrun.engine.models.number_format import (
     FILE,
@@ -18,6 +20,7 @@ from ftrun.engine.models.number_format import (
     number_format,
 )
 from ftrun.errors import UsageError
+from support.engine_process import PATIENCE
 
 FAST = Measurement(float32=100.0, bfloat16=700.0, error=0.015)
 SLOW = Measurement(float32=100.0, bfloat16=20.0, error=0.015)
@@ -56,6 +59,30 @@ def test_a_machine_is_measured_once() -> None:
     assert kept_measurement() is None
     assert measurement(lambda: LACKING) == LACKING
     assert measurement(lambda: FAST) == LACKING == kept_measurement()
+
+
+def test_two_that_find_nothing_measure_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a first run job and chat need it at once: one waits for the other, and both choose alike."""
+    monkeypatch.setattr(number_formats, "LOCK_SECONDS", PATIENCE)
+    found = dict[str, Measurement]()
+    second = threading.Thread(target=lambda: found.update(second=measurement(lambda: FAST)))
+    looked = threading.Event()
+
+    def look() -> Measurement | None:
+        kept = kept_measurement()
+        if threading.current_thread() is second:
+            looked.set()
+        return kept
+
+    def measure() -> Measurement:
+        second.start()
+        assert looked.wait(PATIENCE)  # in vain: nothing is kept yet
+        return SLOW
+
+    monkeypatch.setattr(number_formats, "kept_measurement", look)
+    assert measurement(measure) == SLOW
+    second.join(PATIENCE)
+    assert found == {"second": SLOW}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,10 +20,11 @@ from ftrun.engine.backends import NumberFormat
 from ftrun.engine.models.matrix_products import Measurement, measure_products
 from ftrun.engine.places import cache_home
 from ftrun.errors import FtrunError, UsageError
-from ftrun.files import digest, write_json
+from ftrun.files import digest, file_lock, make_folder, write_json
 
 VARIABLE = "FTRUN_DTYPE"
-FILE = "number-format.json"
+FILE, LOCK = "number-format.json", ".number-format.lock"
+LOCK_SECONDS = 2.0  # a measurement by another process takes about one
 FormatSetting = Literal["auto", "float32", "bfloat16"]
 SETTINGS: tuple[FormatSetting, ...] = get_args(FormatSetting)
 LEAST_GAIN = 1.3  # times float32's speed: less does not pay for numbers of 8 bits
@@ -82,12 +83,27 @@ def measurement(measure: Callable[[], Measurement] = measure_products) -> Measur
     kept = kept_measurement()
     if kept is not None:
         return kept
-    found = measure()
-    entry = {"processor": _processor()[0], "torch": _torch_version(), "measured": asdict(found)}
-    # where the cache can't be written, the next process measures again
-    with contextlib.suppress(OSError, FtrunError):
-        write_json(cache_home() / FILE, {**_kept(), _key(): entry})
+    with _alone():
+        kept = kept_measurement()  # another process may have measured meanwhile
+        if kept is not None:
+            return kept
+        found = measure()
+        entry = {"processor": _processor()[0], "torch": _torch_version(), "measured": asdict(found)}
+        # where the cache can't be written, the next process measures again
+        with contextlib.suppress(OSError, FtrunError):
+            write_json(cache_home() / FILE, {**_kept(), _key(): entry})
     return found
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let other processes wait that would measure, too: they would disturb each other."""
+    with contextlib.ExitStack() as held:
+        # where the cache can't be written, or it takes too long, without
+        with contextlib.suppress(OSError, FtrunError):
+            make_folder(cache_home())
+            held.enter_context(file_lock(cache_home() / LOCK, timeout=LOCK_SECONDS))
+        yield
 
 
 def _of_processor(found: Measurement) -> Choice:
