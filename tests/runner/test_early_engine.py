@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from conftest import Ftrun
-from ftrun.engine.launch import Endpoint, running_engine, stop_engine
+from ftrun.engine.launch import Endpoint, chats_of, running_engine, stop_engine
 from ftrun.runner import RunSettings, apply, open_session
 from support.engine_process import wait_until
 
 
 def loaded(engine: Endpoint) -> list[str]:
     """Return the models that the engine has loaded, or loads."""
-    url = f"{engine.base_url.removesuffix('/v1')}/ftrun/info"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {engine.token}"})
-    with urllib.request.urlopen(request) as answer:
-        return [chat["model"] for chat in json.load(answer)["chats"]]
+    return [chat["model"] for chat in chats_of(engine)]
 
 
 def fails_in_prepare(project: Path, settings: RunSettings) -> Endpoint:

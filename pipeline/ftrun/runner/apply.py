@@ -163,7 +163,9 @@ def _start_early(context: Context, decided: Sequence[Decided] | None) -> None:
         from ftrun.targets.local import start_early
 
         asks = any(stage.asks_model for stage in to_come) and not context.settings.detach
-        start_early(context.experiment, lambda text: context.emit("note", text=text), load=asks)
+        context.starting = start_early(
+            context.experiment, lambda text: context.emit("note", text=text), load=asks
+        )
 
 
 def check_target(context: Context) -> None:

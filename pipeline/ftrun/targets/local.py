@@ -22,25 +22,21 @@ from ftrun.targets.service import Service
 if TYPE_CHECKING:  # which loads more than a run with nothing to do needs
     from ftrun.engine.launch import Endpoint
 
-STARTER = "engine start"  # the thread of `start_early`
-
 
 def connect_local(experiment: Experiment, announce: Callable[[str], None]) -> Service:
     """Check the model's name, start the engine or find a running one, and connect to it."""
     from ftrun.engine.launch import ensure_engine
 
     check_model(experiment)
-    for thread in threading.enumerate():
-        if thread.name == STARTER:  # which says what it waits for
-            thread.join()
     endpoint = ensure_engine(engine_home(), announce=announce)
     return service_of(endpoint)
 
 
-def start_early(experiment: Experiment, announce: Callable[[str], None], *, load: bool) -> None:
-    """Start the engine without waiting for it; with `load`, let it load the model for the questions to come.
+def start_early(experiment: Experiment, announce: Callable[[str], None], *, load: bool) -> threading.Thread:
+    """Start the engine in the background; with `load`, let it load the model for the questions to come.
 
-    Nothing fails here: `connect_local` reports why there is no engine, where one is needed.
+    Return the thread, to be waited for before `connect_local`: it says itself what it waits for. Nothing
+    fails in it: `connect_local` reports why there is no engine, where one is needed.
     """
     from ftrun.engine.launch import ensure_engine, warm_engine
     from ftrun.engine.models.weights import is_cached
@@ -58,7 +54,9 @@ def start_early(experiment: Experiment, announce: Callable[[str], None], *, load
             if load:
                 warm_engine(endpoint, experiment.target.model)
 
-    threading.Thread(target=start, name=STARTER, daemon=True).start()
+    thread = threading.Thread(target=start, name="engine start", daemon=True)
+    thread.start()
+    return thread
 
 
 def running_service() -> Service | None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any, Protocol
 
 from ftrun.experiment.model import Experiment
@@ -58,7 +59,8 @@ class Context:
     `folder` holds the run's files. `options` are the options that choose what is meant (--set, --runs-dir),
     for commands that are shown. `spent` is the US$ that count against the run's budget so far. `needs_files`:
     there is work to do, so files that a fresh clone lacks are written again. `fresh` holds results of stages
-    computed for a plan alone, and `prepared` is where their files are, if not in `folder`.
+    computed for a plan alone, and `prepared` is where their files are, if not in `folder`. `starting` is the
+    thread that starts the engine on this machine early.
     """
 
     experiment: Experiment
@@ -73,11 +75,14 @@ class Context:
     needs_files: bool = False
     fresh: dict[str, dict[str, Any]] = field(default_factory=dict)
     prepared: Path | None = None
+    starting: Thread | None = None
     _service: Service | None = None
 
     def service(self) -> Service:
         """Return the connected target; the first call connects, and may start the engine."""
         if self._service is None:
+            if self.starting is not None:
+                self.starting.join()
             self._service = connect(self.experiment, lambda text: self.emit("note", text=text))
         return self._service
 
