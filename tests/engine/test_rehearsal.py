@@ -1,4 +1,4 @@
-"""The rehearsal's training: what it takes of memory."""
+"""The rehearsal: what its training takes of memory, and a tuned model that is gone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ftrun.engine import rehearsal
-from ftrun.engine.backends import NumberFormat, TrainingJob
+from ftrun.engine.backends import NumberFormat, Question, Sampling, TrainingJob
 
 
 class Deaf:
@@ -56,3 +58,19 @@ def test_a_rehearsal_holds_one_example_at_a_time(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert result.trained_tokens == 5000 * 2
     assert peak < path.stat().st_size / 2
+
+
+def test_a_tuned_model_that_is_gone_fails_its_question_alone(tmp_path: Path) -> None:
+    """It is refused when it comes, not while all are answered."""
+    model = rehearsal.open_chat("rehearsal")
+    for name, adapter in (("base", None), ("gone", tmp_path)):
+        question = Question(id=name, messages=[], adapter=adapter, sampling=Sampling())
+        if adapter is None:
+            model.submit(question)
+        else:
+            with pytest.raises(FileNotFoundError):
+                model.submit(question)
+    told = list[str]()
+    while model.busy:
+        told += [progress.id for progress in model.step()]
+    assert set(told) == {"base"}

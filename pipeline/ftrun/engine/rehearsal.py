@@ -109,8 +109,8 @@ class RehearsalChat:
         self._answers: dict[str, Iterator[Progress]] = {}
 
     def submit(self, question: Question) -> None:
-        """Take a question in."""
-        self._answers[question.id] = _answer(question)
+        """Take a question in; OSError if the tuned model is not there any more."""
+        self._answers[question.id] = _answer(question, _speaker(question.adapter))
 
     def cancel(self, question: str) -> None:
         """Give up an answer."""
@@ -130,12 +130,12 @@ class RehearsalChat:
         return news
 
 
-def _answer(question: Question) -> Iterator[Progress]:
+def _answer(question: Question, speaker: str) -> Iterator[Progress]:
     """Yield the same answer for the same question."""
     last = next((m["content"] for m in reversed(question.messages) if m["role"] == "user"), "")
     usage = Usage(prompt_tokens=sum(_count(message["content"]) for message in question.messages))
     sampling = question.sampling
-    text = _cut(f"[rehearsal] {_speaker(question.adapter)} was asked: {last}", sampling.stop)
+    text = _cut(f"[rehearsal] {speaker} was asked: {last}", sampling.stop)
     usage.finish_reason = "stop" if _count(text) <= sampling.max_tokens else "length"
     for piece in _pieces(text)[: sampling.max_tokens]:
         usage.completion_tokens += 1
