@@ -53,8 +53,9 @@ class EvaluateStage(Stage):
         return evaluation_outputs(context)
 
     def decide(self, context: Context, remote: Service | None) -> Decision:
-        """Run when the model, the questions or the sampling changed; blocked where a deleted model must "
-        "answer."""
+        """Run when the model, the questions or the sampling changed; blocked where a deleted model must
+        answer.
+        """
         decision = super().decide(context, remote)
         if decision.action != "run" or context.settings.force == "train":
             return decision
