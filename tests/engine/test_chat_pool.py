@@ -69,6 +69,28 @@ def test_in_little_memory_models_take_turns(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_all_who_wait_are_told_when_the_engine_ends(tmp_path: Path) -> None:
+    """Also those whose model has no process, as the memory has no room for it."""
+    folder = tmp_path / "no-model"
+    folder.mkdir()
+
+    async def run() -> None:
+        pool = ChatPool(tmp_path / "chat", available=nothing)
+        asked = [
+            pool.ask(model, ONE, adapter=None, sampling=Sampling()) for model in ("rehearsal", str(folder))
+        ]
+        assert [model["answering"] for model in pool.status()] == [0, 0]
+        pool.close()
+        async with asyncio.timeout(PATIENCE):
+            for answer in asked:
+                with pytest.raises(ChatFailed, match="stopped") as caught:
+                    await answer.text()
+                assert (caught.value.status, caught.value.code) == (503, "engine_stopped")
+        await pool.wait_for_end()
+
+    asyncio.run(run())
+
+
 def test_a_model_that_takes_much_of_the_memory_is_not_warmed(tmp_path: Path) -> None:
     """Neither one that is too large nor one of unknown size is loaded in advance."""
 

@@ -213,8 +213,9 @@ class ChatQueue:
             self._remove(name)
 
     def _write(self, message: Mapping[str, Any]) -> None:
-        if self._pipe is not None and not self._pipe.is_closing():  # else `_run` is about to notice
-            self._pipe.write(json.dumps(message).encode() + b"\n")
+        pipe = self._pipe  # which a signal handler may take away meanwhile
+        if pipe is not None and not pipe.is_closing():  # else `_run` is about to notice
+            pipe.write(json.dumps(message).encode() + b"\n")
 
     def _settle(self, fatal: Mapping[str, Any] | None, code: int | None) -> None:
         """End the answers that the process left, except those that can be asked once more."""
