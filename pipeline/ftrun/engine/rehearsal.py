@@ -109,7 +109,7 @@ class RehearsalChat:
         self._answers: dict[str, Iterator[Progress]] = {}
 
     def submit(self, question: Question) -> None:
-        """Take a question in; OSError if the tuned model is not there any more."""
+        """Take a question in; OSError if the tuned model is no longer there."""
         self._answers[question.id] = _answer(question, _speaker(question.adapter))
 
     def cancel(self, question: str) -> None:
