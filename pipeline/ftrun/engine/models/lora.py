@@ -70,20 +70,24 @@ class LoraLinear(nn.Module):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output for x of shape (…, in)."""
         if self.a is None or self.b is None:
-            return self._with_groups(x) if self.groups else self.base(x)
+            return self._with_shares(x) if self.groups else self.base(x)
         y: Tensor = _LowRankLinear.apply(x, self.base.weight, self.a, self.b, self.scale)
         return y if self.base.bias is None else y + self.base.bias
 
-    def _with_groups(self, x: Tensor) -> Tensor:
-        # the adapters' share first, as in training
-        y = x.new_zeros(*x.shape[:-1], self.base.out_features)
-        for rows, a, b in self.groups:
-            if rows is None:
-                y = x @ a @ b
-            else:
-                y.index_copy_(0, rows, x.index_select(0, rows) @ a @ b)
+    def _with_shares(self, x: Tensor) -> Tensor:
+        y = self._shares(x)  # first, as in training
         y.view(-1, y.shape[-1]).addmm_(x.reshape(-1, x.shape[-1]), self.base.weight.t())
         return y if self.base.bias is None else y + self.base.bias
+
+    def _shares(self, x: Tensor) -> Tensor:
+        """Return what the adapters of the rows add."""
+        rows, a, b = self.groups[0]
+        if rows is None:  # it is that of all rows
+            return x @ a @ b
+        y = x.new_zeros(*x.shape[:-1], self.base.out_features)
+        for rows, a, b in self.groups:
+            y.index_copy_(0, rows, x.index_select(0, rows) @ a @ b)
+        return y
 
 
 Adapter = Mapping[str, tuple[Tensor, Tensor]]
