@@ -47,12 +47,9 @@ def grouped_attention(
             seen = attention_mask[..., start:end, start:end]
             parts.append(_attend(q, k, v, seen, dropout, scaling, causal=False))
         return torch.cat(parts, dim=1), None
-    queries = query.shape[2]
     if is_causal is None:
         is_causal = getattr(module, "is_causal", True)
-    causal = is_causal and attention_mask is None and queries > 1
-    if causal:  # a cache may have room behind the last query
-        key, value = key[:, :, :queries], value[:, :, :queries]
+    causal = is_causal and attention_mask is None and query.shape[2] > 1
     return _attend(query, key, value, attention_mask, dropout, scaling, causal=causal).contiguous(), None
 
 
