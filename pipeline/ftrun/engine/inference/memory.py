@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import torch
 
-UNKNOWN = 4 << 30  # bytes, where the system doesn't say what is available
+from ftrun.engine.inference import room
+
 LARGEST_PREFIXES = 512 << 20  # bytes: more would be searched through for each question
 
 
@@ -27,7 +24,7 @@ def available(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free)
-    return min(_of_the_machine(), _half_of_the_container() or sys.maxsize)
+    return room.available()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -36,26 +33,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
-
-
-def _of_the_machine() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return _half_of_all()
-    fields = dict(line.split(":", 1) for line in lines)
-    return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else _half_of_all()
-
-
-def _half_of_all() -> int:
-    if not hasattr(os, "sysconf"):
-        return UNKNOWN
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-def _half_of_the_container() -> int | None:
-    """Return half of a container's limit (control groups, version 2), None if there is none."""
-    try:
-        return int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")) // 2
-    except (OSError, ValueError):  # no such file, or "max"
-        return None
