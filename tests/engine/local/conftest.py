@@ -134,6 +134,15 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def save_model(config: Any, tiny_folder: Path, folder: Path) -> Path:
+    """Save a random model of another architecture to `folder`, with the tiny model's tokenizer."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(folder)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def tiny(tiny_folder: Path) -> LoadedModel:
     """Return the tiny model, loaded anew."""

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from engine.local.conftest import Recorder, finish, question
+from engine.local.conftest import Recorder, finish, question, save_model
 from ftrun.engine.backends import Progress, Question, Rejected, TrainingJob
 from ftrun.engine.inference import batch, memory, reading
 from ftrun.engine.inference.batch import TorchChat
-from ftrun.engine.models.base import LoadedModel, load_model
+from ftrun.engine.inference.cache import BatchCache
+from ftrun.engine.inference.rows import Rows, next_scores
+from ftrun.engine.models.base import LoadedModel, is_same, load_model
 from ftrun.engine.torch_backend import train
 
 pytestmark = pytest.mark.local
@@ -51,13 +53,29 @@ def test_answers_in_a_batch_are_those_alone(tiny: LoadedModel, make_job: Callabl
     assert len({told.text for told in together.values()}) > 20
 
 
-def as_architecture(tiny_folder: Path, folder: Path, config: Any) -> LoadedModel:
-    """Return a random model of another architecture with the tiny model's tokenizer."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_padding_is_a_number_and_changes_nothing(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    """Rows of very different lengths: what is left of a row sees nothing, and stays finite in all layers."""
+    import torch
 
-    AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(folder)
-    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    return load_model(str(folder))
+    monkeypatch.setenv("FTRUN_DTYPE", dtype)
+    model = load_model(str(tiny_folder))
+    states = list[torch.Tensor]()
+    for layer in model.causal.base_model.layers:
+        layer.register_forward_hook(lambda _, args, output: states.append(output))
+    texts = [list(range(5, 5 + length)) for length in (90, 1, 7)]
+    padded = torch.tensor([[0] * (90 - len(text)) + text for text in texts])
+    cache = BatchCache(model.causal.config)
+    with torch.inference_mode():
+        together = [next_scores(model, cache, padded, [90, 1, 7])]
+        together.append(next_scores(model, cache, padded[:, -1:], [91, 2, 8]))
+        assert all(bool(output.isfinite().all()) for output in states)
+        for row, text in enumerate(texts):
+            for scores, ids in zip(together, (text, [*text, text[-1]]), strict=True):
+                alone = model.hidden(torch.tensor([ids]), torch.arange(len(ids))[None])
+                assert is_same(scores[row], model.logits(alone[0, -1]), model.dtype)
 
 
 SMALL = {
@@ -79,7 +97,7 @@ def test_windows_of_attention_are_right_in_a_batch(tiny_folder: Path, tmp_path: 
 
     kinds = ["sliding_attention", "full_attention", "sliding_attention"]
     config = Gemma3TextConfig(**SMALL, head_dim=16, num_hidden_layers=3, sliding_window=16, layer_types=kinds)
-    model = as_architecture(tiny_folder, tmp_path, config)
+    model = load_model(str(save_model(config, tiny_folder, tmp_path)))
     assert compared_with_transformers(model) == 32
 
 
@@ -88,9 +106,8 @@ def test_an_architecture_with_another_cache_answers_one_at_a_time(tiny_folder: P
     from transformers import Lfm2Config
 
     kinds = ["conv", "full_attention"]
-    model = as_architecture(
-        tiny_folder, tmp_path, Lfm2Config(**SMALL, num_hidden_layers=2, layer_types=kinds)
-    )
+    config = Lfm2Config(**SMALL, num_hidden_layers=2, layer_types=kinds)
+    model = load_model(str(save_model(config, tiny_folder, tmp_path)))
     assert compared_with_transformers(model) == 1
 
 
@@ -172,6 +189,9 @@ def test_kept_prompts_are_bounded(tiny: LoadedModel, monkeypatch: pytest.MonkeyP
     kept = model._prefixes._kept
     assert 1 < len(kept) < 12
     assert sum(prefix.size for prefix in kept) == model._prefixes._size <= 100_000
+    before = {prefix.ids for prefix in kept}
+    finish(model, question("large", "猫" * 80))  # larger than all that may be kept
+    assert {prefix.ids for prefix in kept} == before
 
 
 def test_a_cancelled_answer_leaves_and_disturbs_nobody(tiny: LoadedModel) -> None:
@@ -232,6 +252,40 @@ def test_an_error_fails_the_answers_that_met_it(tiny: LoadedModel, monkeypatch: 
     assert finish(model, question("c", "猫は？"))["c"].error is None
 
 
+@pytest.mark.parametrize(("where", "what"), [(batch, "choose"), (Rows, "read"), (Rows, "prefix")])
+def test_a_want_of_memory_changes_no_answer(
+    tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch, where: Any, what: str
+) -> None:
+    """Wherever it runs out: what is read again goes on with its usage and its random numbers, and while
+    other questions wait the batch grows again.
+    """
+    asked = different(60)
+    whole = finish(TorchChat(tiny), *asked)
+    usual, calls, sizes = getattr(where, what), 0, list[int]()
+
+    def fails_once(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 9:
+            raise MemoryError
+        return usual(*arguments)
+
+    class Watched(TorchChat):
+        def _recover(self, error: Exception) -> None:
+            super()._recover(error)
+            sizes.append(self._most)
+
+        def step(self) -> list[Progress]:
+            told = super().step()
+            if sizes:
+                sizes.append(len(self._rows.answers))
+            return told
+
+    monkeypatch.setattr(where, what, fails_once)
+    assert finish(Watched(tiny), *asked) == whole
+    assert sizes[0] < max(sizes)
+
+
 # a model with 64 KB of keys and values per token, in a process that may take little more memory than it has
 LIMITED = """
 import json, resource, sys
@@ -273,7 +327,7 @@ def test_too_little_memory_makes_batches_smaller(tiny_folder: Path, tmp_path: Pa
     from transformers import LlamaConfig
 
     config = LlamaConfig(**SMALL | {"num_key_value_heads": 4}, head_dim=1024, num_hidden_layers=2)
-    as_architecture(tiny_folder, tmp_path, config)
+    save_model(config, tiny_folder, tmp_path)
     path = os.pathsep.join([*sys.path, str(Path(__file__).parents[2])])
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path)],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.local.conftest import Recorder, chat, finish, question
+from engine.local.conftest import Recorder, chat, finish, question, save_model
 from ftrun.engine.backends import Paused, TrainingJob, TrainingResult
 from ftrun.engine.models.base import load_model
 from ftrun.engine.models.lora import CONFIG, WEIGHTS, attach, layers_from, load_adapter, new_adapter
@@ -36,23 +35,15 @@ SMALL: dict[str, Any] = {
 CHATS = [chat("猫は？", "にゃあ。"), chat("犬は何と鳴く？", "わんわん、わん。"), chat("a", "b", system=None)]
 
 
-def folder_of(model: Any, tiny_folder: Path, path: Path) -> Path:
-    """Return a folder with a random model and the tiny model's tokenizer."""
-    shutil.copytree(tiny_folder, path)
-    (path / "model.safetensors").unlink()
-    model.save_pretrained(path)
-    return path
-
-
 @pytest.fixture
 def gemma(tiny_folder: Path, tmp_path: Path) -> Path:
     """Return the folder of a Gemma 3 whose layers differ: three see 8 tokens back, one sees all."""
-    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+    from transformers import Gemma3TextConfig
 
     torch.manual_seed(0)
     kinds = ["sliding_attention", "full_attention", "sliding_attention", "sliding_attention"]
     config = Gemma3TextConfig(vocab_size=300, head_dim=8, sliding_window=8, layer_types=kinds, **SMALL)
-    return folder_of(Gemma3ForCausalLM(config), tiny_folder, tmp_path / "gemma")
+    return save_model(config, tiny_folder, tmp_path / "gemma")
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma"])
@@ -159,10 +150,10 @@ def test_layers_below_keep_what_an_earlier_training_gave_them(make_job: MakeJob,
 
 def test_an_architecture_without_layers_to_leave_out(tiny_folder: Path, tmp_path: Path) -> None:
     """Where layers can't be replaced, the error names the key to remove."""
-    from transformers import OPTConfig, OPTForCausalLM
+    from transformers import OPTConfig
 
     config = OPTConfig(vocab_size=300, hidden_size=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=4)
-    model = load_model(str(folder_of(OPTForCausalLM(config), tiny_folder, tmp_path / "opt")))
+    model = load_model(str(save_model(config, tiny_folder, tmp_path / "opt")))
     with pytest.raises(UserError, match="can't be trained alone") as caught:
         top_layers.TopLayers(model, 1, tmp_path)
     assert "top_layers" in str(caught.value.problem.hint)

@@ -44,7 +44,7 @@ class TorchChat:
         self._reading: Reading | None = None
         self._rows = Rows(model)
         self._prefixes = Prefixes(memory.for_prefixes(model.device))
-        self._most = self.at_once  # fewer after memory ran out
+        self._most = self.at_once  # fewer after memory ran out, then one more with each answer that ends
         self._progress: list[Progress] = []
 
     def submit(self, question: Question) -> None:
@@ -81,8 +81,6 @@ class TorchChat:
                 self._generate()
         except Exception as error:  # whatever it is, the process keeps running
             self._recover(error)
-        if not self.busy:
-            self._most = self.at_once
         return self._progress
 
     def _let_go(self) -> None:
@@ -137,13 +135,17 @@ class TorchChat:
         """Choose the next token of the answers from row `first` on; those that have ended leave."""
         answers = self._rows.answers[first:]
         tokens = choose(scores, [(answer.sampling, answer.generator) for answer in answers])
-        # from the last row up, because the last one takes the place of one that leaves
-        for row, token in reversed([*enumerate(tokens, first)]):
-            progress = self._rows.answers[row].add(token)
+        ended = []
+        for row, (answer, token) in enumerate(zip(answers, tokens, strict=True), first):
+            progress = answer.add(token)
             if progress.usage is not None or progress.piece:
                 self._tell(progress)
             if progress.usage is not None:
-                self._leave(row)
+                ended.append(row)
+        # after all have their token, which is drawn only once: memory may run out here; and from the last
+        # row up, because the last one takes the place of one that leaves
+        for row in reversed(ended):
+            self._leave(row)
 
     def _leave(self, row: int) -> None:
         """Let an answer leave; what it was is kept, for the next turn of a chat."""
@@ -154,6 +156,7 @@ class TorchChat:
     def _tell(self, progress: Progress) -> None:
         if progress.usage is not None or progress.error is not None:
             del self._answers[progress.id]
+            self._most = min(self._most + 1, self.at_once)
         self._progress.append(progress)
 
     def _recover(self, error: Exception) -> None:

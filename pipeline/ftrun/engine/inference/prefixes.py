@@ -60,10 +60,11 @@ class Prefixes:
 
     def keep(self, prefix: Prefix) -> None:
         """Keep a prefix instead of those that it begins with; drop the ones that were used longest ago."""
-        if any(
+        known = any(
             other.adapter == prefix.adapter and other.ids[: len(prefix.ids)] == prefix.ids
             for other in self._kept
-        ):
+        )
+        if known or prefix.size > self._most:
             return
         for other in list(self._kept):
             if other.adapter == prefix.adapter and prefix.ids[: len(other.ids)] == other.ids:
