@@ -14,6 +14,8 @@ from typing import IO, Any
 import pytest
 
 from engine.local.conftest import question
+from ftrun.engine.backends import Progress
+from ftrun.engine.inference import chat_worker
 
 pytestmark = pytest.mark.local
 
@@ -73,3 +75,16 @@ def test_the_process_answers_many_at_once_and_ends_with_its_server(
     assert order != sorted(order)  # pieces of several answers in turn, not one answer after the other
     worker.stdin.close()
     assert worker.wait(60) == 0
+
+
+def test_an_unexpected_error_is_in_the_log_with_its_place(capfd: pytest.CaptureFixture[str]) -> None:
+    """Whoever asked is told what it was; where it came from is for the log."""
+    told = list[Any]()
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError as error:
+        failed = Progress(id="a", error=error)
+    chat_worker._report(failed, told.append)
+    message = "ZeroDivisionError: division by zero"
+    assert told == [{"id": "a", "error": {"status": 500, "message": message, "code": None, "param": None}}]
+    assert f'File "{__file__}"' in capfd.readouterr().err

@@ -102,7 +102,7 @@ def _in_words(error: Exception) -> dict[str, Any]:
         message = " ".join(filter(None, (str(error), error.problem.hint)))
         status = 400 if isinstance(error, UserError) else 500
         return {"status": status, "message": message, "code": error.code, "param": None}
-    traceback.print_exc()
+    traceback.print_exception(error)
     return {"status": 500, "message": f"{type(error).__name__}: {error}", "code": None, "param": None}
 
 
