@@ -151,7 +151,9 @@ class ChatModel(Protocol):
     dtype: str
 
     def submit(self, question: Question) -> None:
-        """Put a question into the queue, from any thread. Raises Rejected if it can't be answered."""
+        """Put a question into the queue, from one thread: any, beside that of `step`. Raises Rejected if it
+        can't be answered.
+        """
         ...
 
     def cancel(self, question: str) -> None:
