@@ -13,7 +13,7 @@ from ftrun.redaction import without_secrets
 if TYPE_CHECKING:
     import asyncio.subprocess
 # glibc gives large blocks back to the system when they are freed, and every training step would get its pages
-# again, zeroed one by one: 10-20 % of a step. Other C libraries read neither variable.
+# again, zeroed one by one: 10-20 % of a step. Answers gain nothing. Other C libraries read neither variable.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 
 
@@ -23,15 +23,17 @@ def start(
     folder: Path,
     log: IO[bytes],
     own_session: bool = False,
+    keep_memory: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start `python -m module arguments` in `folder`, with its output in `log`.
 
-    With `own_session` it outlives this process and the terminal.
+    With `own_session` it outlives this process and the terminal; with `keep_memory` it keeps what it has
+    freed for reuse.
     """
     return subprocess.Popen(
         _command(module, *arguments),
         cwd=folder,
-        env=_environment(),
+        env={**(KEEP_MEMORY if keep_memory else {}), **_environment()},
         start_new_session=own_session,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -62,8 +64,8 @@ def _command(module: str, *arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment without secrets, with absolute paths, and with memory kept for reuse."""
-    kept = {**KEEP_MEMORY, **without_secrets(os.environ)}
+    """Return our environment without secrets, and with absolute paths."""
+    kept = without_secrets(os.environ)
     if "PYTHONPATH" in kept:
         entries = kept["PYTHONPATH"].split(os.pathsep)
         kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in entries if entry)

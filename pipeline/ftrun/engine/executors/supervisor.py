@@ -122,6 +122,7 @@ class Supervisor:
                 folder=folder,
                 log=log,
                 own_session=True,
+                keep_memory=True,
             )
 
     def _give_up(self, job: StoredJob) -> None:
