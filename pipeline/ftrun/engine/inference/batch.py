@@ -41,7 +41,7 @@ class TorchChat:
         self._answers: dict[str, Answer] = {}  # all that have not ended
         self._submitted: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._waiting: deque[Answer] = deque()
-        self._readings: list[Reading] = []  # at most two: a long prompt, and short ones that are read in between
+        self._readings: list[Reading] = []  # at most two: a long prompt, and short ones in between
         self._in_between = False
         self._rows = Rows(model)
         self._prefixes = Prefixes(memory.for_prefixes(model.device))
