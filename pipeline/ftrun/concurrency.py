@@ -31,7 +31,7 @@ def concurrently(
     is 1 the call runs there too, and the next one begins when the caller wants more.
 
     Otherwise each call runs in a thread of its own, and their waits are reported as one: `what` returns
-    such as `answers of the engine`. After a call that raises, none begins. Those that run have LAST_RESULTS
+    such as `answers from the engine`. After a call that raises, none begins. Those that run have LAST_RESULTS
     seconds; what they return is yielded, then the error is raised: of several that of the item that was taken
     first.
     """
@@ -40,7 +40,7 @@ def concurrently(
             yield item, call(item)
         return
     calls = _Calls(call, items, at_once)
-    with waiting(lambda: f"{what()}: {calls.came} of {of} came, {calls.running} under way"):
+    with waiting(lambda: f"{what()}: {calls.came} of {of} received, {calls.running} in progress"):
         yield from calls.results()
 
 
@@ -54,7 +54,7 @@ class _Calls(Generic[Item, Result]):
         errors, until = dict[int, BaseException](), None
         while True:
             for task in islice(self._items, 0 if errors else self._at_once - self.running):
-                threading.Thread(target=self._work, args=task, name="one of many", daemon=True).start()
+                threading.Thread(target=self._work, args=task, name="concurrent", daemon=True).start()
                 self.running += 1
             if not self.running:
                 break

@@ -106,8 +106,8 @@ class Context:
         """Return what is waited for while several questions to `service` are under way, for messages."""
         seconds = service.busy_seconds()
         if not seconds:
-            return f"answers of {self.where}"
-        return f"answers of {self.where}, which has questions for about {seconds:.0f} s"
+            return f"answers from {self.where}"
+        return f"answers from {self.where}, which is busy for about {seconds:.0f} s"
 
     @property
     def poll(self) -> tuple[float, float]:
