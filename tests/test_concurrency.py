@@ -16,7 +16,7 @@ PATIENCE = 60.0  # seconds: what waits for an event is not to fail because the m
 
 def results(call: object, items: Iterable[int], at_once: int) -> Iterator[tuple[int, str]]:
     """Call for each item, of which there are eight at most."""
-    return concurrently(call, items, at_once=at_once, what=lambda: "answers", of=8)  # type: ignore[arg-type]
+    return concurrently(call, items, at_once=at_once, what="answers: {}".format, of=8)  # type: ignore[arg-type]
 
 
 class Ends:
