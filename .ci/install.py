@@ -100,7 +100,8 @@ def _install_torch(*options: str) -> bool:
         "  another index:                      make setup TORCH_CPU_INDEX=https://...\n"
         f"  another build (several gigabytes):  make setup TORCH='{ANY_TORCH}'\n"
         "  no training, rehearsals only:       make setup TORCH=none",
-        f"Python {python} 用の PyTorch {version}（CPU 版）が入りませんでした。次から選んでください。\n"
+        f"Python {python} 用の PyTorch {version}（CPU 版）をインストールできませんでした。"
+        "次から選んでください。\n"
         "  別のインデックスを使う:       make setup TORCH_CPU_INDEX=https://...\n"
         f"  別のビルドを使う（数 GB）:    make setup TORCH='{ANY_TORCH}'\n"
         "  学習せず、リハーサルだけ使う: make setup TORCH=none",
