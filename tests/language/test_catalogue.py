@@ -73,8 +73,8 @@ def _values(template: Template) -> list[str]:
         ),
         ("the column name 'the file is empty' is duplicated", "列名 'the file is empty' が重複しています"),
         (
-            "waiting for answers from the engine on this machine: 2 of 9 received, 1 in progress, since 03:01",
-            "03:01 から待機中: このマシンのエンジンの回答: 9 件中 2 件を受信、1 件が進行中",
+            "waiting for answers from the engine on this machine: 2 of 9 received, 1 in progress, since 3:01",
+            "3:01 から待機中: このマシンのエンジンの回答: 9 件中 2 件を受信、1 件が進行中",
         ),
     ],
 )
