@@ -42,7 +42,7 @@ def examination(turn: int, *, shared: bool) -> list[Messages]:
     asked: list[Messages] = []
     for number, thing in enumerate(THINGS):
         own = 0 if shared else number
-        words = (THINGS[(index + own) % len(THINGS)] for index in range(16))
+        words = (THINGS[(index + own) % len(THINGS)] for index in range(19))
         # the first words differ from those of other rounds: nothing may be left in memory
         text = f"{turn} {own} {shared}. " + "".join(EXAMPLE.format(word, word.split()[-1]) for word in words)
         asked.append([{"role": "system", "content": text}, {"role": "user", "content": f"And {thing}?"}])

@@ -195,7 +195,7 @@ def test_a_cancelled_answer_leaves_and_disturbs_nobody(tiny: LoadedModel) -> Non
 
 
 def test_a_long_prompt_holds_nobody_up(tiny: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While it is read in portions, the other answer gets its token at each step."""
+    """While it is read in portions, the other answer gets its token at each step, and a later one is read."""
     monkeypatch.setattr(reading, "PORTION", 32)
     model = TorchChat(tiny)
     model.submit(question("short", "猫は？", max_tokens=12))
@@ -203,9 +203,12 @@ def test_a_long_prompt_holds_nobody_up(tiny: LoadedModel, monkeypatch: pytest.Mo
     model.submit(question("long", "長い話。" * 20, max_tokens=4))
     news: list[list[Progress]] = []
     while model.busy:
+        if len(news) == 2:
+            model.submit(question("later", "猫は？", max_tokens=2))
         news.append([*model.step()])
+    later = next(step for step, told in enumerate(news) if any(one.id == "later" for one in told))
     began = next(step for step, told in enumerate(news) if any(one.id == "long" for one in told))
-    assert began > 4
+    assert began > later + 2
     assert sum(any(one.id == "short" for one in told) for told in news[:began]) > 2
     monkeypatch.undo()
     assert len(finish(TorchChat(tiny), question("long", "長い話。" * 20, max_tokens=4))["long"].text) > 0

@@ -19,7 +19,7 @@ from ftrun.engine.backends import AT_ONCE, Progress, Question, Rejected, TooLitt
 from ftrun.engine.inference import memory
 from ftrun.engine.inference.answers import Answer
 from ftrun.engine.inference.prefixes import Prefixes
-from ftrun.engine.inference.reading import Reading, bytes_per_token, next_reading
+from ftrun.engine.inference.reading import Reading, bytes_per_token, is_short, next_reading
 from ftrun.engine.inference.rows import Rows
 from ftrun.engine.inference.sampling import choose
 from ftrun.engine.models.base import LoadedModel
@@ -41,7 +41,8 @@ class TorchChat:
         self._answers: dict[str, Answer] = {}  # all that have not ended
         self._submitted: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._waiting: deque[Answer] = deque()
-        self._reading: Reading | None = None
+        self._readings: list[Reading] = []  # at most two: a long prompt, and short ones that are read in between
+        self._in_between = False
         self._rows = Rows(model)
         self._prefixes = Prefixes(memory.for_prefixes(model.device))
         self._most = self.at_once  # fewer after memory ran out
@@ -92,10 +93,10 @@ class TorchChat:
         for answer in [answer for answer in self._waiting if answer.cancelled]:
             self._waiting.remove(answer)
             self._tell(answer.give_up())
-        if self._reading is not None and any(answer.cancelled for answer in self._reading.rows.answers):
+        for reading in [one for one in self._readings if one.rows.answers[0].cancelled]:
             # only a long prompt takes more than one step to read, and it is read alone
-            self._tell(self._reading.rows.answers[0].give_up())
-            self._reading = None
+            self._tell(reading.rows.answers[0].give_up())
+            self._readings.remove(reading)
         for row, answer in reversed([*enumerate(self._rows.answers)]):
             if answer.cancelled:
                 self._tell(answer.give_up())
@@ -103,31 +104,39 @@ class TorchChat:
 
     def _read(self) -> None:
         """Read a portion of the prompts that are next; when they are read, their answers join the others."""
-        if self._reading is None:
-            self._reading = self._next()
-        if self._reading is None or (scores := self._reading.advance()) is None:
+        if not self._readings:
+            self._start_reading(self._waiting)
+        elif not self._in_between and not self._readings[0].shared:
+            self._start_reading([answer for answer in self._waiting if is_short(answer)])
+        if not self._readings:
             return
-        read, first = self._reading, len(self._rows.answers)
+        self._in_between = len(self._readings) > 1
+        read, first = self._readings[-1], len(self._rows.answers)
+        if (scores := read.advance()) is None:
+            return
         if read.shared:
             self._prefixes.keep(read.rows.prefix(0, read.shared))
         self._rows.join(read.rows)
-        self._reading = None
+        self._readings.remove(read)
         self._add(scores, first)
 
-    def _next(self) -> Reading | None:
-        room = self._most - len(self._rows.answers)
-        chosen: list[Answer] = []
-        for answer in itertools.islice(self._waiting, max(0, room)):
-            if not self._fit([*self._rows.answers, *chosen, answer]):
+    def _computed(self) -> list[Answer]:
+        return [*self._rows.answers, *(answer for one in self._readings for answer in one.rows.answers)]
+
+    def _start_reading(self, waiting: Sequence[Answer]) -> None:
+        """Start to read some of those that wait, if there is room for them."""
+        others, chosen = self._computed(), list[Answer]()
+        for answer in itertools.islice(waiting, max(0, self._most - len(others))):
+            if not self._fit([*others, *chosen, answer]):
                 break  # nobody overtakes: an answer that needs much would wait for ever
-            if answer.adapter == self._waiting[0].adapter:
+            if answer.adapter == waiting[0].adapter:
                 chosen.append(answer)
         if not chosen:
-            return None
+            return
         reading = next_reading(self._model, chosen, self._prefixes if self._size else None)
         for answer in reading.rows.answers:
             self._waiting.remove(answer)
-        return reading
+        self._readings.append(reading)
 
     def _generate(self) -> None:
         if self._rows.answers:
@@ -158,11 +167,11 @@ class TorchChat:
 
     def _recover(self, error: Exception) -> None:
         """Begin again with half as many answers if memory ran out, else fail those that met the error."""
-        computed = [*self._rows.answers, *(self._reading.rows.answers if self._reading else ())]
+        computed = self._computed()
         failed = [answer for answer in computed if answer.id in self._answers]
         if not computed and self._waiting:  # it could not even be started
             failed = [self._waiting.popleft()]
-        self._rows, self._reading = Rows(self._model), None
+        self._rows, self._readings = Rows(self._model), []
         if memory.is_out_of_memory(error):
             if len(failed) > 1 or self._prefixes:
                 # they are read again, each with the tokens that it has: nothing is repeated

@@ -49,6 +49,11 @@ class Reading:
         return None if left else scores
 
 
+def is_short(answer: Answer) -> bool:
+    """Return whether all of an answer is read in one step."""
+    return len(answer.ids) <= PORTION
+
+
 def next_reading(model: LoadedModel, waiting: Sequence[Answer], prefixes: Prefixes | None) -> Reading:
     """Choose what to read next of answers that wait, all with the same adapter.
 
