@@ -20,6 +20,7 @@ import sysconfig
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TextIO
 
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "--no-compile")
 VARIABLES = ("FTRUN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
@@ -34,7 +35,7 @@ def main(requirements: Path | None) -> int:
     """Install everything; 1 if something could not be installed."""
     if requirements is None:
         return 0 if _install_torch() else 1
-    say("installing the dependencies (about 150 MB)", "依存パッケージ（約 150 MB）を入れています")
+    say("installing the dependencies (about 150 MB)", "依存パッケージをインストールしています（約 150 MB）")
     # other builds of PyTorch bring dependencies of their own, and no two pips may install the same package
     together = _wants_cpu_build()
     with tempfile.TemporaryDirectory() as folder:
@@ -47,10 +48,10 @@ def main(requirements: Path | None) -> int:
     return 0
 
 
-def say(english: str, japanese: str) -> None:
-    """Print a line in the user's language: the first variable that is set decides."""
+def say(english: str, japanese: str, file: TextIO = sys.stdout) -> None:
+    """Print a message in the user's language: the first variable that is set decides."""
     language = next(filter(None, map(os.environ.get, VARIABLES)), "")
-    print(japanese if language.lower().startswith("ja") else english, flush=True)
+    print(japanese if language.lower().startswith("ja") else english, file=file, flush=True)
 
 
 def _parts(requirements: Path, folder: Path) -> list[Path]:
@@ -77,12 +78,15 @@ def _install_torch(*options: str) -> bool:
     if given == "none" or find_spec("torch") is not None:
         return True
     if not _wants_cpu_build():
-        say("installing PyTorch (for a GPU: several gigabytes)", "PyTorch を入れています（GPU 用は数 GB）")
+        say(
+            "installing PyTorch (several gigabytes if it includes CUDA)",
+            "PyTorch をインストールしています（CUDA を含む場合は数 GB）",
+        )
         return _pip(*options, given or ANY_TORCH)
     version, index = os.environ["TORCH_VERSION"], os.environ["TORCH_CPU_INDEX"]
     say(
         f"installing PyTorch {version} for the CPU (about 200 MB)",
-        f"PyTorch {version}（CPU 版、約 200 MB）を入れています",
+        f"PyTorch {version}（CPU 版）をインストールしています（約 200 MB）",
     )
     build = f"torch=={version}+cpu"
     # try the configured registry or folder first, then PyTorch's own index
@@ -90,11 +94,17 @@ def _install_torch(*options: str) -> bool:
         return True
     if _pip(*options, "--retries", "1", "--extra-index-url", index, build):
         return True
-    print(
-        f"No CPU build of PyTorch {version} is available for Python {platform.python_version()}.\n"
-        "  another index:               make setup TORCH_CPU_INDEX=https://...\n"
-        f"  another build (CUDA: several gigabytes): make setup TORCH='{ANY_TORCH}'\n"
-        "  no training, rehearsals only: make setup TORCH=none",
+    python = platform.python_version()
+    say(
+        f"No CPU build of PyTorch {version} for Python {python} could be installed. Choose one:\n"
+        "  another index:                      make setup TORCH_CPU_INDEX=https://...\n"
+        f"  another build (several gigabytes):  make setup TORCH='{ANY_TORCH}'\n"
+        "  no training, rehearsals only:       make setup TORCH=none",
+        f"Python {python} 用の PyTorch {version}（CPU 版）をインストールできませんでした。"
+        "次から選んでください。\n"
+        "  別のインデックスを使う:       make setup TORCH_CPU_INDEX=https://...\n"
+        f"  別のビルドを使う（数 GB）:    make setup TORCH='{ANY_TORCH}'\n"
+        "  学習せず、リハーサルだけ使う: make setup TORCH=none",
         file=sys.stderr,
     )
     return False
@@ -106,7 +116,7 @@ def _pip(*arguments: str, stderr: int | None = None) -> bool:
 
 def _compile() -> None:
     """Compile the modules that are needed, also where processes are told to keep no compiled ones."""
-    say("compiling what was installed (10 to 30 seconds)", "入れたものをコンパイルしています（10〜30 秒）")
+    say("compiling the installed packages (10 to 30 seconds)", "コンパイルしています（10〜30 秒）")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     importlib.invalidate_caches()
     loading = [sys.executable, "-c", f"import {LOADED}" if find_spec("torch") else ""]

@@ -16,7 +16,7 @@ PATIENCE = 60.0  # seconds: what waits for an event is not to fail because the m
 
 def results(call: object, items: Iterable[int], at_once: int) -> Iterator[tuple[int, str]]:
     """Call for each item, of which there are eight at most."""
-    return concurrently(call, items, at_once=at_once, what=lambda: "answers", of=8)  # type: ignore[arg-type]
+    return concurrently(call, items, at_once=at_once, what="answers: {}".format, of=8)  # type: ignore[arg-type]
 
 
 class Ends:
@@ -140,7 +140,7 @@ def test_a_call_that_does_not_end_is_not_waited_for_after_an_error(monkeypatch: 
         for item, result in results(call, range(3), 3):
             kept.append((item, result))
     assert kept == [(1, "kept")]
-    left = [one for one in threading.enumerate() if one.name == "one of many"]
+    left = [one for one in threading.enumerate() if one.name == "concurrent"]
     assert left and all(one.daemon for one in left)
     over.set()
     for one in left:
@@ -148,7 +148,7 @@ def test_a_call_that_does_not_end_is_not_waited_for_after_an_error(monkeypatch: 
 
 
 def test_their_waits_are_said_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What each call waits for is not said; how many came and how many are under way is."""
+    """What each call waits for is not said; how many were received and are in progress is."""
     said: list[str] = []
     told = threading.Event()
 
@@ -167,4 +167,4 @@ def test_their_waits_are_said_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert len(list(results(call, range(5), 3))) == 5
     assert len(said) == 1
-    assert re.match(r"waiting for answers: [0-2] of 8 came, [23] under way, since ", said[0])
+    assert re.match(r"waiting for answers: [0-2] of 8 received, [23] in progress, since ", said[0])

@@ -22,7 +22,7 @@ def concurrently(
     items: Iterable[Item],
     *,
     at_once: int,
-    what: Callable[[], str],
+    what: Callable[[str], str],
     of: int,
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item with what `call` returns for it, as the calls end; at most `at_once` run at one time.
@@ -30,17 +30,17 @@ def concurrently(
     An item is taken from `items`, which has `of`, when its call begins, in the caller's thread. If `at_once`
     is 1 the call runs there too, and the next one begins when the caller wants more.
 
-    Otherwise each call runs in a thread of its own, and their waits are reported as one: `what` returns
-    such as `answers of the engine`. After a call that raises, none begins. Those that run have LAST_RESULTS
-    seconds; what they return is yielded, then the error is raised: of several that of the item that was taken
-    first.
+    Otherwise each call runs in a thread of its own, and their waits are reported as one: `what` is given
+    such as `3 of 8 received, 2 in progress` and returns what is waited for. After a call that raises, none
+    begins. Those that run have LAST_RESULTS seconds; what they return is yielded, then the error is raised:
+    of several that of the item that was taken first.
     """
     if at_once == 1:
         for item in items:
             yield item, call(item)
         return
     calls = _Calls(call, items, at_once)
-    with waiting(lambda: f"{what()}: {calls.came} of {of} came, {calls.running} under way"):
+    with waiting(lambda: what(f"{calls.came} of {of} received, {calls.running} in progress")):
         yield from calls.results()
 
 
@@ -54,7 +54,7 @@ class _Calls(Generic[Item, Result]):
         errors, until = dict[int, BaseException](), None
         while True:
             for task in islice(self._items, 0 if errors else self._at_once - self.running):
-                threading.Thread(target=self._work, args=task, name="one of many", daemon=True).start()
+                threading.Thread(target=self._work, args=task, name="concurrent", daemon=True).start()
                 self.running += 1
             if not self.running:
                 break

@@ -30,9 +30,9 @@ def test_the_number_format_and_both_speeds_are_shown(
     assert not (tmp_path / "cache").exists()
     measurement(lambda: Measurement(float32=151.2, bfloat16=604.8, error=0.01))
     said = number_format(ftrun)["message"]
-    assert said.startswith("bfloat16;") and "float32 151 GFLOP/s, bfloat16 605" in said
+    assert ": bfloat16;" in said and "float32 151 GFLOP/s, bfloat16 605 GFLOP/s" in said
     monkeypatch.setenv("FTRUN_DTYPE", "float32")
-    assert number_format(ftrun)["message"].startswith("float32 (FTRUN_DTYPE);")
+    assert "float32, as FTRUN_DTYPE says" in number_format(ftrun)["message"]
 
 
 def test_an_unknown_number_format_is_a_finding(ftrun: Ftrun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def test_how_long_it_will_take_is_said(engine: Engine, ftrun: Ftrun) -> None:
         assert chat["model"] == "rehearsal" and chat["answering"] >= 1 and chat["seconds"] > 0
         home = str(engine.home)
         shown = ftrun("serve", "--show", "--home", home).stderr
-        assert f"rehearsal: {chat['answering']} questions are being answered, {chat['waiting']} wait" in shown
+        assert f"rehearsal: {chat['answering']} being answered, {chat['waiting']} waiting" in shown
         assert ftrun.json("serve", "--show", "--home", home)["chats"] == [chat]
     for connection in open_ones:
         assert connection.getresponse().status == 200

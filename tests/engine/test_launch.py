@@ -217,7 +217,7 @@ def test_a_busy_engine_of_another_number_format_is_used(home: Path) -> None:
     old, said = running_engine(home), list[str]()
     assert old is not None
     assert ensure_engine(home, announce=said.append) == old
-    assert any("FTRUN_DTYPE=float32, which holds" in text for text in said)
+    assert any("FTRUN_DTYPE=float32 and keeps it" in text for text in said)
     stop_engine(home)
 
 
@@ -228,7 +228,7 @@ def test_an_engine_in_the_foreground_keeps_its_number_format(
     engine, said = own_engine(FTRUN_DTYPE="bfloat16"), list[str]()
     found = ensure_engine(engine.home, announce=said.append)
     assert found.base_url == engine.base_url and info(found)["dtype"] == "bfloat16"
-    assert any("FTRUN_DTYPE=bfloat16, which holds" in text for text in said)
+    assert any("FTRUN_DTYPE=bfloat16 and keeps it" in text for text in said)
 
 
 def info(engine: Endpoint) -> dict[str, Any]:

@@ -40,8 +40,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("found", "chosen", "said"),
     [
         (FAST, "bfloat16", "7.0 times as fast"),
-        (SLOW, "float32", "0.2 times its speed"),
-        (LITTLE_FASTER, "float32", "1.2 times its speed"),
+        (SLOW, "float32", "only 0.2 times as fast"),
+        (LITTLE_FASTER, "float32", "only 1.2 times as fast"),
         (WRONG, "float32", "are wrong"),
         (LACKING, "float32", "are wrong"),
     ],

@@ -72,6 +72,10 @@ def _values(template: Template) -> list[str]:
             "これら 2 個のファイル（10 バイト）を削除しますか？ [y/N]: ",
         ),
         ("the column name 'the file is empty' is duplicated", "列名 'the file is empty' が重複しています"),
+        (
+            "waiting for answers from the engine on this machine: 2 of 9 received, 1 in progress, since 3:01",
+            "3:01 から待機中: このマシンのエンジンの回答: 9 件中 2 件を受信、1 件が進行中",
+        ),
     ],
 )
 def test_messages_in_a_line_are_translated(said: str, shown: str) -> None:

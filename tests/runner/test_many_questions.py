@@ -26,7 +26,7 @@ CONFIG = "configs/toy.yaml"
 QUESTIONS = 60
 CANDIDATES = ("tuned", "base")
 ANSWERS = QUESTIONS * len(CANDIDATES)
-WAIT = r"waiting for answers of the engine on this machine.*: \d+ of \d+ came, \d+ under way, since "
+WAIT = r"waiting for answers from the engine on this machine.*: \d+ of \d+ received, \d+ in progress, since "
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_an_engine_that_dies_costs_no_answer(
     monkeypatch.setattr(waiting, "_say", [said.append])
     monkeypatch.setattr(waiting, "PAUSES", (0.0,) + 50 * (0.05,))
     assert run(project, on_event).error is None
-    assert [text for text in said if "answers of" in text and re.match(WAIT, text)]
+    assert [text for text in said if "answers from" in text and re.match(WAIT, text)]
     assert not [text for text in said if "chat/completions" in text]
     rest = ANSWERS - before
     assert numbers == [(number, rest) for number in range(1, rest + 1)]

@@ -58,7 +58,7 @@ def test_a_parameter_that_two_threads_hear_is_refused_is_left_out_for_both(conne
 
     _, service = connect(script)
     replies = concurrently(
-        lambda _: service.chat("m", [], {"seed": 1}), range(2), at_once=2, what=lambda: "answers", of=2
+        lambda _: service.chat("m", [], {"seed": 1}), range(2), at_once=2, what="answers: {}".format, of=2
     )
     assert [said.text for _, said in replies] == ["はい", "はい"]
     assert service.changes == {"m": {"seed": None}}

@@ -147,13 +147,16 @@ def _number_format() -> Finding:
         setting, found = format_setting(), kept_measurement()
     except FtrunError as error:
         return Finding(name="format", ok=False, message=str(error), hint=error.problem.hint)
-    chosen = f"{setting} (FTRUN_DTYPE)" if setting != "auto" else None
-    if found is None:
-        message = f"{chosen or 'auto'}; not measured yet: the first model that is loaded here does it"
+    if setting != "auto":
+        message = f"number format: {setting}, as FTRUN_DTYPE says"
+    elif found is None:
+        message = "number format: auto; not measured yet: it is chosen when a model is loaded"
+    elif not found.right:
+        message = "number format: float32; matrix products in bfloat16 are wrong or missing here"
     else:
         message = (
-            f"{chosen or choose(found)}; matrix products on the processor: float32 {found.float32:.0f} "
-            f"GFLOP/s, bfloat16 {found.bfloat16:.0f}" + ("" if found.right else ", but wrong")
+            f"number format: {choose(found)}; matrix products on one core: float32 "
+            f"{found.float32:.0f} GFLOP/s, bfloat16 {found.bfloat16:.0f} GFLOP/s"
         )
     return Finding(name="format", ok=True, message=message)
 

@@ -108,10 +108,10 @@ def _queue_in_words(chat: Mapping[str, Any]) -> str:
 
     model, answering, waiting, seconds = (chat[name] for name in ("model", "answering", "waiting", "seconds"))
     if seconds is None:
-        return f"{model}: {answering} questions are being answered, {waiting} wait."
+        return f"Questions to {model}: {answering} being answered, {waiting} waiting."
     return (
-        f"{model}: {answering} questions are being answered, {waiting} wait; "
-        f"all will be answered in about {duration(seconds)}."
+        f"Questions to {model}: {answering} being answered, {waiting} waiting; "
+        f"all done in about {duration(seconds)}."
     )
 
 

@@ -148,8 +148,8 @@ def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
             return found.endpoint
         if found.same and (found.busy or not found.background):
             announce(
-                f"The running engine was started with FTRUN_DTYPE={found.dtype}, which holds until it is "
-                "started again."
+                f"The running engine was started with FTRUN_DTYPE={found.dtype} and keeps it until it is "
+                "restarted."
             )
             return found.endpoint
         if found.busy:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:  # a run with nothing to do asks nobody
 
 
 ENGINE_ENDED = (
-    "The engine on this machine has ended, or was stopped. Run the same command again: it starts the engine "
-    "and asks only for the answers that are missing."
+    "The engine on this machine crashed or was stopped. Run the same command again: it starts the engine "
+    "and asks only for the missing answers."
 )
 
 

@@ -107,12 +107,12 @@ class Context:
         """Return the address of the target, for messages."""
         return "the engine on this machine" if self.local else address_of(self.experiment.target)
 
-    def awaited_answers(self, service: Service) -> str:
-        """Return what is waited for while several questions to `service` are under way, for messages."""
+    def awaited_answers(self, service: Service, progress: str) -> str:
+        """Return what is waited for while `service` is asked several questions, with how far they are."""
         seconds = service.busy_seconds()
         if not seconds:
-            return f"answers of {self.where}"
-        return f"answers of {self.where}, which has questions for about {seconds:.0f} s"
+            return f"answers from {self.where}: {progress}"
+        return f"answers from {self.where}, which is busy for about {seconds:.0f} s: {progress}"
 
     @property
     def poll(self) -> tuple[float, float]:

@@ -53,9 +53,9 @@ class TorchChat:
         answer = Answer(question, self._model, self._adapter(question.adapter))
         if not self._fit([answer]):
             raise Rejected(
-                f"The messages and max_tokens are {answer.most} tokens together: too many for the "
-                f"{self._limit >> 20} MB of memory that are available for answers. Lower max_tokens, shorten "
-                "the messages, or use a smaller model or a machine with more memory.",
+                f"The messages and max_tokens add up to {answer.most} tokens: too many for the "
+                f"{self._limit >> 20} MB of memory available for answers. Lower max_tokens, shorten the "
+                "messages, or use a smaller model or a machine with more memory.",
                 code="not_enough_memory",
                 param="max_tokens",
             )
@@ -183,7 +183,7 @@ class TorchChat:
                 failed = []
             self._prefixes.clear()
             error = TooLittleMemory(
-                "There is not enough memory for this answer. Lower max_tokens, shorten the messages, end "
+                "There is not enough memory for this answer. Lower max_tokens, shorten the messages, close "
                 "other programs, or use a smaller model or a machine with more memory."
             )
         for answer in failed:

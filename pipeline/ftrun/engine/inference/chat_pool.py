@@ -51,7 +51,7 @@ class ChatPool:
         Raises ChatFailed (429) if too many questions to it wait.
         """
         if self._closed:
-            raise ChatFailed("The engine is being stopped.", status=503, code=STOPPED_CODE)
+            raise ChatFailed("The engine is stopping.", status=503, code=STOPPED_CODE)
         queue = self._queue(model)
         if queue.size >= AT_ONCE + MOST_WAITING:
             raise _full(queue)
@@ -166,7 +166,7 @@ def _full(queue: ChatQueue) -> ChatFailed:
     seconds = queue.seconds(queue.size - queue.answering)
     pause = UNKNOWN_PAUSE if seconds is None else min(max(math.ceil(seconds), 1), LONGEST_PAUSE)
     return ChatFailed(
-        f"{queue.model} has {queue.size} questions to answer, as many as fit: ask again in {pause} seconds.",
+        f"The queue of {queue.model} is full ({queue.size} questions): ask again in {pause} s.",
         status=429,
         code="engine_busy",
         retry_after=pause,

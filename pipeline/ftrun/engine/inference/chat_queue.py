@@ -222,7 +222,7 @@ class ChatQueue:
         left, self._answers = list(self._answers.values()), {}
         for answer in left:
             if self._closed:
-                stopped = _error("The engine was stopped before it had answered.", code=STOPPED_CODE)
+                stopped = _error("The engine was stopped before it answered.", code=STOPPED_CODE)
                 answer.put({"error": {**stopped, "status": 503}})
             elif fatal is not None:
                 answer.put({"error": fatal})

@@ -47,7 +47,7 @@ def format_setting() -> FormatSetting:
     raise UsageError(
         f"{VARIABLE} is {value!r}, which is not a number format.",
         code="unknown_dtype",
-        hint=f"export {VARIABLE}=… with one of {', '.join(SETTINGS)}, or unset it.",
+        hint=f"Set it to one of {', '.join(SETTINGS)}, or unset it.",
     )
 
 
@@ -110,13 +110,13 @@ def _of_processor(found: Measurement) -> Choice:
     chosen, times = choose(found), f"{found.ratio:.1f}"
     if chosen == "bfloat16":
         reason = (
-            f"Number format: bfloat16, with adapters in float32: matrix products are {times} times as fast "
-            "here. FTRUN_DTYPE=float32 chooses otherwise."
+            f"Number format: bfloat16, with adapters in float32; matrix products are {times} times as fast "
+            "here as in float32. Set FTRUN_DTYPE to choose another format."
         )
     elif found.right:
-        reason = f"Number format: float32; in bfloat16 matrix products have {times} times its speed here."
+        reason = f"Number format: float32; matrix products in bfloat16 are only {times} times as fast here."
     else:
-        reason = "Number format: float32; this machine's matrix products in bfloat16 are wrong or missing."
+        reason = "Number format: float32; matrix products in bfloat16 are wrong or missing here."
     return Choice(format=chosen, reason=reason)
 
 
@@ -124,9 +124,9 @@ def _of_gpu() -> Choice:
     import torch
 
     if torch.cuda.is_bf16_supported(including_emulation=False):
-        reason = "Number format: bfloat16, with adapters in float32: the GPU has it."
+        reason = "Number format: bfloat16, with adapters in float32; the GPU supports it."
         return Choice(format="bfloat16", reason=reason)
-    return Choice(format="float32", reason="Number format: float32; the GPU has no bfloat16.")
+    return Choice(format="float32", reason="Number format: float32; the GPU doesn't support bfloat16.")
 
 
 def _kept() -> Mapping[str, Any]:
