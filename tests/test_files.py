@@ -70,6 +70,7 @@ ELSEWHERE = {
     ("engine/places.py", "chmod"): "the mode of the store's own folder, which the user names",
     ("engine/store/database.py", "sqlite3.connect"): f"{STORE}; files.refuse_file looked at it",
     ("engine/training/checkpoint.py", "os.open"): READS,
+    ("engine/training/top_layers.py", "tempfile.TemporaryFile"): NAMELESS,
     ("engine/training/checkpoint.py", "save_file"): STORE,
     ("engine/models/convert.py", "save_file"): STORE,
     ("engine/models/convert.py", "save_pretrained"): STORE,

@@ -114,7 +114,7 @@ def test_a_burst_of_more_than_fits_ends_with_all_answers(engine: Engine) -> None
             assert connection.getresponse().status == 200
             connection.close()
         seconds = int(caught.value.response.headers["retry-after"])
-        assert f"ask again in {seconds} seconds" in caught.value.message
+        assert f"ask again in {seconds} s." in caught.value.message
         assert (caught.value.code, caught.value.type) == ("engine_busy", "requests")
 
     asyncio.run(burst())

@@ -157,7 +157,7 @@ def _start_early(context: Context, decided: Sequence[Decided] | None) -> None:
     to_come = [
         stage
         for stage in stages_of(context)[: last + 1]
-        if not stage.offline and actions.get(stage.name, "run") in ("run", "adopt", "wait")
+        if not stage.offline and actions.get(stage.name) not in ("skip", "blocked")
     ]
     if context.local and to_come:
         from ftrun.targets.local import start_early
