@@ -11,11 +11,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from ftrun.evaluation.expect import judge
 from ftrun.experiment.model import EvalPrompt
 from ftrun.files import digest
+from ftrun.scoring.expect import judge
+from ftrun.scoring.types import SampleSet
 
 CACHE_KEY_VERSION = 1  # raise it instead of changing what the key is made of
 Message = Mapping[str, Any]
@@ -65,6 +66,9 @@ class CandidateReply:
 class Record:
     """A line of answers.jsonl. `cache_key` identifies what the experiment file requests, `changes` says
     what was sent instead if the server refused that, `failures` which expectations it failed.
+
+    `scores` maps a scorer to {"value": …, "explanation": …}. `set`, `tags` and `cluster` are the sample's;
+    `repeat` numbers several answers to one question, from 0.
     """
 
     prompt_id: str
@@ -82,17 +86,20 @@ class Record:
     changes: Mapping[str, str | None] = field(default_factory=dict)
     reference: str | None = None
     refusal: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    scores: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    set: SampleSet = "prompts"
+    tags: tuple[str, ...] = ()
+    cluster: str | None = None
+    repeat: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the line as JSON values."""
         values = asdict(self)
-        if not self.changes:  # lines without any have no key, for earlier versions too
-            del values["changes"]
-        if self.reference is None:
-            del values["reference"]
-        if self.refusal is None:
-            del values["refusal"]
-        return {**values, "messages": list(values["messages"]), "failures": list(self.failures)}
+        for name, default in LEFT_OUT.items():  # lines without any have no key, for earlier versions too
+            if values[name] == default:
+                del values[name]
+        return {name: list(one) if isinstance(one, tuple) else one for name, one in values.items()}
 
     @classmethod
     def from_dict(cls, line: Mapping[str, Any]) -> Record:
@@ -104,7 +111,8 @@ class Record:
         if "rival" in values:
             values = {"candidate": values.pop("rival"), **values}
         values["messages"] = tuple(values["messages"])
-        values["failures"] = tuple(values.get("failures", ()))
+        for name in ("failures", "tool_calls", "tags"):
+            values[name] = tuple(values.get(name, ()))
         record = cls(**values)
         if not record._is_sound():
             raise TypeError("a value has the wrong type")
@@ -122,9 +130,26 @@ class Record:
             and (self.expect is None or isinstance(self.expect, Mapping))
             and (self.refusal is None or isinstance(self.refusal, str))
             and math.isfinite(self.seconds)
+            and self.set in get_args(SampleSet)
+            and all(isinstance(tag, str) for tag in self.tags)
+            and isinstance(self.cluster, str | None)
+            and isinstance(self.repeat, int)
+            and all(isinstance(one, Mapping) for one in (*self.tool_calls, *self.scores.values()))
         )
 
 
+# what a line leaves out, and what it then is
+LEFT_OUT: Mapping[str, Any] = {
+    "changes": {},
+    "reference": None,
+    "refusal": None,
+    "tool_calls": (),
+    "scores": {},
+    "set": "prompts",
+    "tags": (),
+    "cluster": None,
+    "repeat": 0,
+}
 Asked = tuple[Question, Candidate]
 # yields each question with its reply as it comes, in any order; raises what the run should stop with
 Ask = Callable[[Sequence[Asked]], Iterator[tuple[Asked, CandidateReply]]]

@@ -13,6 +13,7 @@ from ftrun.experiment.model import (
     Budget,
     Data,
     Dataset,
+    CandidateSpec,
     EvalPrompt,
     Evaluation,
     Experiment,
@@ -288,7 +289,9 @@ def _stop_when(raw: Mapping[str, Any]) -> StopWhen:
 def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
     sampling = {**DEFAULT_SAMPLING, **raw.get("sampling", {})}
     return Evaluation(
-        models=tuple(raw.get("models", ("tuned", "base"))),
+        candidates=tuple(
+            CandidateSpec(name=one, model=one, plain=True) for one in raw.get("models", ("tuned", "base"))
+        ),
         prompts=tuple(_eval_prompt(one) for one in raw.get("prompts", ())),
         sampling={key: one_spelling(value) for key, value in sampling.items() if value is not None},
     )

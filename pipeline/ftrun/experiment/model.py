@@ -127,6 +127,16 @@ class Augment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """General examples mixed into the training file so that less is forgotten: which share of it they are
+    (between 0 and 1), and a file of ready chats (None: the set that ships).
+    """
+
+    share: float
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """Where rows come from and how they are divided."""
 
@@ -139,6 +149,7 @@ class Data:
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
     pii: Mapping[str, str] | str | None = None  # an action by kind, or one for all kinds
     augment: Augment = field(default_factory=Augment)
+    replay: Replay | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +247,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalPrompt:
-    """A question for every candidate. `system` is the experiment's own unless `own_system` is true."""
+    """A question for every candidate. `system` is the experiment's own unless `own_system` is true.
+
+    `group`: prompts with the same one belong together. `tools` are as the API takes them.
+    """
 
     id: str
     user: str | None = None
@@ -245,15 +259,70 @@ class EvalPrompt:
     messages: tuple[Mapping[str, Any], ...] | None = None
     reference: str | None = None
     expect: Any = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tags: tuple[str, ...] = ()
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateSpec:
+    """An entry of `eval.models`. `model` is `tuned`, `base`, `few-shot`, `retrieval`, `ckpt-step-N` or a
+    model's id; None: `answers`, a file of recorded answers, stands for it. `target` None: the experiment's.
+
+    `system` replaces the experiment's system prompt where `own_system` is true (None: none). `few_shot` and
+    `retrieval` are how many training examples or rows go into the prompt; None: what `model` means by itself.
+    `plain`: it was written as a name alone.
+    """
+
+    name: str
+    model: str | None = None
+    target: str | None = None
+    system: str | None = None
+    own_system: bool = False
+    few_shot: int | None = None
+    retrieval: int | None = None
+    answers: Path | None = None
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorerSpec:
+    """An entry of `eval.scorers`: its name and its options (paths in them are absolute)."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Candidates, questions and how they are sampled."""
+    """Candidates, questions, how they are sampled, how answers are scored, and what must hold.
 
-    models: tuple[str, ...] = ("tuned", "base")
+    `prompts` includes those of files. `test_set`: whether the test split is asked too, or how many of its
+    rows (a seeded sample). `recall_sample`: how many training questions are asked again. `general`: the
+    general-ability set that ships, or a file of prompts. `repeat`: answers per question. `metric` None: the
+    default one.
+    """
+
+    candidates: tuple[CandidateSpec, ...] = ()
     prompts: tuple[EvalPrompt, ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    test_set: bool | int = False
+    recall_sample: int = 0
+    general: bool | Path = False
+    repeat: int = 1
+    metric: str | None = None
+    scorers: tuple[ScorerSpec, ...] = ()
+    gates: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the candidates' names."""
+        return tuple(one.name for one in self.candidates)
+
+    @property
+    def asks(self) -> bool:
+        """Return whether there is anything to ask or to score."""
+        return bool(self.prompts or self.test_set or self.recall_sample or self.general)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +331,7 @@ class Experiment:
 
     `targets` are all targets of the file. `file` is the experiment file, `project` the folder that contains
     `runs/`, `files` all YAML files read.
+    `trains` is False where the file has no `data` and `train`: there is only something to evaluate.
     `places` maps a key path (as a tuple) to (file, line, column) for error messages.
     """
 
@@ -281,4 +351,5 @@ class Experiment:
     notify: Notify
     report: Report = Report()
     upload: UploadNames = UploadNames()
+    trains: bool = True
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]

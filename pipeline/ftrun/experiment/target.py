@@ -50,6 +50,7 @@ class Target:
 
     `base_url` and `api_key_env` are the service's own where the file has none (None: OpenAI's),
     `capabilities` are all of them, `local` has none.
+    `concurrency` is how many questions are asked at one time at most (None: what the service takes).
     """
 
     name: str
@@ -72,6 +73,7 @@ class Target:
     settle: float = 60.0  # seconds
     poll: tuple[float, float] = (1.0, 30.0)  # seconds: first and longest pause
     accept_license: bool = False
+    concurrency: int | None = None
 
 
 def target_of(name: str, raw: Mapping[str, Any]) -> Target:

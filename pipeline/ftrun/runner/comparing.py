@@ -11,7 +11,7 @@ from typing import Any
 
 from ftrun.evaluation.answers import Message, Record
 from ftrun.evaluation.cache import ANSWERS, read_records
-from ftrun.evaluation.expect import judge
+from ftrun.scoring.expect import judge
 from ftrun.evaluation.fit import Fit, explain
 from ftrun.evaluation.metrics import parse_metrics
 from ftrun.evaluation.pairs import paired

@@ -143,7 +143,7 @@ def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[
 
 
 def _regex_error(pattern: str) -> str | None:
-    from ftrun.experiment.templates.patterns import Patterns
+    from ftrun.scoring.patterns import Patterns
     from ftrun.untrusted import CapError, Capped  # it starts a process
 
     try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftrun.experiment.templates.patterns import SEARCH_SECONDS, Patterns
+from ftrun.scoring.patterns import SEARCH_SECONDS, Patterns
 from ftrun.untrusted import CapError, Capped
 
 

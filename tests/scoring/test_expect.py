@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ftrun.evaluation.expect import judge
+from ftrun.scoring.expect import judge
 
 MUSIC = {"contains": "Windows", "not_contains": ["Macがおすすめ", "Macを"]}
 
