@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from ftrun.scoring.expect import judge
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.templates.rendering import Renderer
+from ftrun.scoring.expect import judge
 
 CONFIGS = ROOT / "configs"
 NAMES = ("hiroyuki", "neko", "quickstart")

@@ -152,7 +152,7 @@ def test_answers_without_a_limit_are_priced_at_full_length(make: Any) -> None:
     """`max_tokens: null` leaves the length to the server: a budget must hold for the longest answer."""
 
     def cost(**sampling: int) -> float:
-        asked = Evaluation(models=("tuned",), prompts=(EvalPrompt(id="a", user="?"),), sampling=sampling)
+        asked = Evaluation(candidates=("tuned",), prompts=(EvalPrompt(id="a", user="?"),), sampling=sampling)
         usd = prices.price(make({}, target=MINI, evaluation=asked), examples=50, train_tokens=5000)[
             "eval_usd"
         ]

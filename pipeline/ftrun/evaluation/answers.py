@@ -41,11 +41,29 @@ class Candidate:
     """A model that answers: `name` as in the experiment file, `model` as the server calls it.
 
     `origin` distinguishes models with the same id on different servers or stores (their URL or UUID).
+    `target` is the target of the file that is asked (None: the experiment's).
     """
 
     name: str
     model: str
     origin: str = ""
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to a model: which sample it is for, who is asked, with what, and the key of its answer.
+
+    `repeat` numbers several answers to one question, from 0; `sampling` is what is sent for this one.
+    """
+
+    sample: str
+    candidate: Candidate
+    messages: tuple[Message, ...]
+    sampling: Mapping[str, Any]
+    key: str
+    tools: tuple[Mapping[str, Any], ...] = ()
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +78,7 @@ class CandidateReply:
     seconds: float
     changes: Mapping[str, str | None] = field(default_factory=dict)
     refusal: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from ftrun.experiment.document import Document
 from ftrun.experiment.model import (
     Augment,
     Budget,
+    CandidateSpec,
     Data,
     Dataset,
-    CandidateSpec,
     EvalPrompt,
     Evaluation,
     Experiment,

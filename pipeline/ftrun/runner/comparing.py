@@ -11,7 +11,6 @@ from typing import Any
 
 from ftrun.evaluation.answers import Message, Record
 from ftrun.evaluation.cache import ANSWERS, read_records
-from ftrun.scoring.expect import judge
 from ftrun.evaluation.fit import Fit, explain
 from ftrun.evaluation.metrics import parse_metrics
 from ftrun.evaluation.pairs import paired
@@ -28,6 +27,7 @@ from ftrun.report.comparison import (
 from ftrun.report.verdict import REHEARSAL
 from ftrun.report.words import counted
 from ftrun.runner.trained_models import TrainedModel
+from ftrun.scoring.expect import judge
 
 HASHES = ("training data", "validation data")
 HASH_SHOWN = 12  # characters
