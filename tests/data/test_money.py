@@ -69,7 +69,8 @@ def test_each_candidate_is_priced_as_the_model_it_is(make: Any) -> None:
     prompts = (EvalPrompt(id="a", user="Why?"),)
 
     def eval_usd(*models: str) -> float | None:
-        evaluation = Evaluation(models=models, prompts=prompts, sampling={"max_tokens": 1000})
+        candidates = tuple(CandidateSpec(name=one, model=one, plain=True) for one in models)
+        evaluation = Evaluation(candidates=candidates, prompts=prompts, sampling={"max_tokens": 1000})
         experiment = make({}, target=MINI, evaluation=evaluation)
         found: float | None = prices.price(experiment, examples=50, train_tokens=5000)["eval_usd"]
         return found
@@ -152,7 +153,11 @@ def test_answers_without_a_limit_are_priced_at_full_length(make: Any) -> None:
     """`max_tokens: null` leaves the length to the server: a budget must hold for the longest answer."""
 
     def cost(**sampling: int) -> float:
-        asked = Evaluation(candidates=("tuned",), prompts=(EvalPrompt(id="a", user="?"),), sampling=sampling)
+        asked = Evaluation(
+            candidates=(CandidateSpec(name="tuned", model="tuned", plain=True),),
+            prompts=(EvalPrompt(id="a", user="?"),),
+            sampling=sampling,
+        )
         usd = prices.price(make({}, target=MINI, evaluation=asked), examples=50, train_tokens=5000)[
             "eval_usd"
         ]
