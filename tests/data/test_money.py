@@ -14,7 +14,7 @@ from ftrun.cost.amounts import cost_words, money
 from ftrun.cost.availability import target_problems
 from ftrun.cost.models import encoding_of
 from ftrun.cost.prices import price_table
-from ftrun.experiment.model import Budget, EvalPrompt, Evaluation
+from ftrun.experiment.model import Budget, CandidateSpec, EvalPrompt, Evaluation
 from ftrun.experiment.target import Price, Target
 
 MINI = Target(name="openai", provider="openai", model="gpt-4.1-mini-2025-04-14")
