@@ -92,7 +92,7 @@ class Metric(Protocol):
 
 
 class Scorer(Protocol):
-    """Judges single answers. `name` is what the experiment file calls it; the first metric is the main one."""
+    """Judges single answers. `name` is what the experiment file calls it; its first metric is the main one."""
 
     name: str
     metrics: Sequence[Metric]
