@@ -11,6 +11,12 @@ from typing import Any
 from ftrun.errors import ConfigError
 from ftrun.installation import install_extra
 
+# modules of the extra `eval`
+EVAL = (
+    *("numpy", "sacrebleu", "rouge_score", "nltk", "rapidfuzz"),
+    *("sudachipy", "sudachidict_small", "bm25s", "junitparser"),
+)
+
 
 class Options:
     """What a scorer was given. `end` refuses options that nobody asked for."""
