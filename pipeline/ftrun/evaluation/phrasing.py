@@ -5,27 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from ftrun.evaluation.results import Comparison, Estimate, Scores
 
 NOTHING = "–"
-SIGNIFICANT = 0.05  # adjusted p-values below it are called significant
 MANY = 100  # answers; from here on a share has a decimal
-Kind = Literal["rate", "points", "ratio", "number", "seconds", "usd"]
-RATES = frozenset(
-    ("pass_rate", "exact_match", "includes", "accuracy", "json_valid", "json_schema", "numeric")
-    + ("tool_call", "refusals", "general", "recall")
-)
-OTHERS: Mapping[str, Kind] = {
+SCALES: Mapping[str, str] = {  # of files that don't say what their numbers are
+    "pass_rate": "share",
+    "recall": "share",
     "bleu": "points",
     "chrf": "points",
-    "length": "number",
     "seconds": "seconds",
     "cost_usd": "usd",
 }
-RATIOS = ("rouge_", "precision", "recall_", "f1", "field_f1", "distinct_", "similarity")
-LESS_IS_BETTER = frozenset(("refusals", "seconds", "cost_usd"))
+LESS_IS_BETTER = ("refusals", "seconds", "cost_usd")
 EFFORT = ("length", "seconds", "cost_usd")  # what answers take, which is no judgement of them
 MEANINGS: Mapping[str, str] = {
     "pass_rate": "questions whose answer fulfils all that is expected",
@@ -75,11 +68,6 @@ class Changes:
 NO_CHANGES = Changes(a="", b="", fixed=(), broken=(), same=0)
 
 
-def subject(scores: Scores) -> str | None:
-    """Return the candidate that the verdict is about."""
-    return next(iter(scores.candidates), None)
-
-
 def changes(scores: Scores) -> Changes | None:
     """Return what changed most tellingly: against the base model if it was asked, by the main metric if that
     is passed or failed. None where no comparison has flips.
@@ -88,7 +76,7 @@ def changes(scores: Scores) -> Changes | None:
     if not found:
         return None
     one = min(
-        found, key=lambda one: (one.a != subject(scores), one.b != "base", one.metric != scores.metric)
+        found, key=lambda one: (one.a != scores.subject, one.b != "base", one.metric != scores.metric)
     )
     assert one.flips is not None
     return Changes(
@@ -102,48 +90,50 @@ def metric_names(scores: Scores) -> list[str]:
     return sorted(found, key=lambda name: (name != scores.metric, name in EFFORT))
 
 
-def kind_of(metric: str) -> Kind:
-    """Return how values of a metric are written."""
-    if metric in RATES:
-        return "rate"
-    if metric.startswith(RATIOS):
-        return "ratio"
-    return OTHERS.get(metric, "number")
+def scale_of(scores: Scores, metric: str) -> str:
+    """Return what the numbers of a metric are: share, points, number, seconds or usd."""
+    return scores.scales.get(metric) or SCALES.get(metric, "number")
 
 
-def shown(metric: str, value: float | None, *, n: int = 0) -> str:
+def less_is_better(scores: Scores, metric: str) -> bool:
+    """Return whether a metric is better the lower it is."""
+    return metric in (scores.lower_is_better or LESS_IS_BETTER)
+
+
+def shown(scores: Scores, metric: str, value: float | None, *, n: int = 0) -> str:
     """Return a value of a metric; `n` is from how many answers it is."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    kind = kind_of(metric)
-    if kind == "rate":
+    scale = scale_of(scores, metric)
+    if scale == "share":
         return f"{value:.1%}" if n >= MANY else f"{value:.0%}"
-    if kind == "usd":
+    if scale == "usd":
         return f"US${value:.2g}" if 0 < value < 1 else f"US${value:,.2f}"
-    if kind == "seconds":
+    if scale == "seconds":
         return f"{value:.2g} s" if value < 10 else f"{value:,.0f} s"
-    if kind == "points":
-        return f"{value:.1f}"
-    return f"{value:.2f}" if kind == "ratio" or abs(value) < 10 else f"{value:,.0f}"
+    return f"{value:.1f}" if scale == "points" else f"{value:.2f}" if abs(value) < 10 else f"{value:,.0f}"
 
 
-def interval(metric: str, estimate: Estimate) -> str | None:
-    """Return the 95 % interval of an estimate such as `75%-89%`; None where there is none."""
+def interval(scores: Scores, metric: str, estimate: Estimate) -> str | None:
+    """Return the 95 % interval of an estimate such as `75% - 89%`; None where there is none."""
     if estimate.low is None or estimate.high is None:
         return None
-    ends = (shown(metric, end, n=estimate.n) for end in (estimate.low, estimate.high))
-    return " - ".join(ends)
+    return " - ".join(shown(scores, metric, end, n=estimate.n) for end in (estimate.low, estimate.high))
 
 
-def difference(metric: str, value: float | None, *, n: int = 0) -> str:
-    """Return a signed difference; shares differ by percentage points."""
+def size(scores: Scores, metric: str, value: float, *, n: int = 0) -> str:
+    """Return the size of a difference without its sign; shares differ by percentage points."""
+    if scale_of(scores, metric) == "share":
+        return f"{100 * abs(value):.1f}" if n >= MANY else f"{100 * abs(value):.0f}"
+    return shown(scores, metric, abs(value), n=n)
+
+
+def difference(scores: Scores, metric: str, value: float | None, *, n: int = 0) -> str:
+    """Return a signed difference."""
     if value is None or not math.isfinite(value):
         return NOTHING
     sign = "+" if value > 0 else "−" if value < 0 else "±"
-    if kind_of(metric) == "rate":
-        size = 100 * abs(value)
-        return f"{sign}{size:.1f}" if n >= MANY else f"{sign}{size:.0f}"
-    return f"{sign}{shown(metric, abs(value), n=n)}"
+    return f"{sign}{size(scores, metric, value, n=n)}"
 
 
 def probability(p: float | None) -> str:
@@ -153,26 +143,32 @@ def probability(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def points(metric: str) -> str:
-    """Return the unit of a difference, with a space before it."""
-    return " points" if kind_of(metric) in ("rate", "points") else ""
-
-
-def in_words(one: Comparison) -> str:
+def in_words(scores: Scores, one: Comparison) -> str:
     """Return what a comparison shows, in one sentence."""
-    by = f"{difference(one.metric, one.difference, n=one.n)}{points(one.metric)}"
+    candidate, candidate_2 = one.a, one.b
     if one.difference is None:
-        return f"No question was scored for both {one.a} and {one.b}."
+        return f"No question was scored for both {candidate} and {candidate_2}."
     if one.low is None or one.high is None or one.p is None:
-        return f"Too few questions to tell {one.a} and {one.b} apart."
-    if one.p < SIGNIFICANT:
-        if one.difference > 0:
-            return f"{one.a} is better than {one.b} by {by}; chance hardly explains it."
-        return f"{one.a} is worse than {one.b} by {by}; chance hardly explains it."
+        return f"Too few questions to tell {candidate} and {candidate_2} apart."
+    unit = " points" if scale_of(scores, one.metric) in ("share", "points") else ""
+    amount = f"{size(scores, one.metric, one.difference, n=one.n)}{unit}"
+    if one.better:
+        return f"{candidate} is better than {candidate_2} by {amount}; chance hardly explains it."
+    if one.worse:
+        return f"{candidate} is worse than {candidate_2} by {amount}; chance hardly explains it."
     if one.detectable is None:
-        return f"No clear difference between {one.a} and {one.b}: chance may explain it."
-    size = f"{difference(one.metric, one.detectable, n=one.n)[1:]}{points(one.metric)}"
-    return f"No clear difference between {one.a} and {one.b}: so many questions show one of about {size} or more."
+        return f"No clear difference between {candidate} and {candidate_2}: chance can explain it."
+    amount = f"{size(scores, one.metric, one.detectable, n=one.n)}{unit}"
+    return (
+        f"No clear difference between {candidate} and {candidate_2}; "
+        f"these questions would show one of {amount} or more."
+    )
+
+
+def same_n(scores: Scores) -> int | None:
+    """Return from how many answers all metrics are; None if they differ."""
+    found = {one.n for result in scores.candidates.values() for one in result.metrics.values()}
+    return found.pop() if len(found) == 1 else None
 
 
 def ranked_parts(scores: Scores) -> list[tuple[str, dict[str, Estimate]]]:
@@ -184,8 +180,7 @@ def ranked_parts(scores: Scores) -> list[tuple[str, dict[str, Estimate]]]:
     for name in names:
         row = {}
         for candidate, result in scores.candidates.items():
-            found = result.parts.get(name, {})
-            estimate = found.get(part_metric(scores, name) or "")
+            estimate = result.parts.get(name, {}).get(part_metric(scores, name) or "")
             if estimate is not None:
                 row[candidate] = estimate
         if row:

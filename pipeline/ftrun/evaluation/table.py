@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ftrun.evaluation import phrasing
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.results import Decision, Estimate, Scores
+from ftrun.evaluation.results import Comparison, Decision, Estimate, Scores
 from ftrun.evaluation.shown_answers import shortened
 from ftrun.evaluation.verdict import headline
 from ftrun.language import ENGLISH, localized, localized_part, screen_language
@@ -33,7 +33,7 @@ DECISIONS: Mapping[Decision, tuple[str, str]] = {
     "do_not_ship": ("red", "✗ don't ship it"),
     "not_enough_evidence": ("yellow", "? not enough evidence"),
 }
-MOST_CHANGES = 5  # questions of each kind
+MOST_CHANGES = 3  # questions of each kind
 FEW_QUESTIONS = 6  # so many are shown with their answers; of more, only some
 SOME_QUESTIONS = 3
 MOST_PARTS = 12
@@ -201,13 +201,13 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
         (name, [one.metrics.get(name) for one in scores.candidates.values()], name == scores.metric)
         for name in names
     ]
-    yield from _columns(rows, list(scores.candidates), screen)
+    yield from _columns(scores, rows, screen)
     if scores.comparisons:
         yield ""
     for one in scores.comparisons:
         if scores.metric in (None, one.metric):
-            numbers = _numbers(one, screen)
-            yield from screen.wrapped(visible(screen.say(phrasing.in_words(one))) + numbers, "  ", "    ")
+            numbers = _numbers(scores, one)
+            yield from screen.wrapped(visible(screen.say(phrasing.in_words(scores, one))) + numbers, "  ", "    ")
     parts = phrasing.ranked_parts(scores)
     if len(parts) > 1:
         yield ""
@@ -220,16 +220,16 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
             for name, found in parts[:MOST_PARTS]
         ]
         metric = phrasing.part_metric(scores, parts[0][0])
-        yield from _columns(some, list(scores.candidates), screen, metric=metric)
+        yield from _columns(scores, some, screen, metric=metric)
         if len(parts) > MOST_PARTS:
             yield f"  {screen.word(f'… and {len(parts) - MOST_PARTS:,} more')}"
 
 
-def _numbers(one: Any, screen: Screen) -> str:
+def _numbers(scores: Scores, one: Comparison) -> str:
     """Return the numbers behind a comparison, in brackets."""
     if one.low is None or one.high is None:
         return f" (n = {one.n:,})"
-    low, high = (phrasing.difference(one.metric, end, n=one.n) for end in (one.low, one.high))
+    low, high = (phrasing.difference(scores, one.metric, end, n=one.n) for end in (one.low, one.high))
     p = phrasing.probability(one.p)
     return f" ({low} … {high}, p {p if p.startswith('<') else f'= {p}'}, n = {one.n:,})"
 
@@ -238,15 +238,21 @@ Scored = tuple[str, Sequence[Estimate | None], bool]
 
 
 def _columns(
-    rows: Sequence[Scored], candidates: Sequence[str], screen: Screen, *, metric: str | None = None
+    scores: Scores, rows: Sequence[Scored], screen: Screen, *, metric: str | None = None
 ) -> Iterator[str]:
     """Yield a table of scores with a column per candidate or, where that is too wide, a line for each."""
-    names = [visible(name) for name in candidates]
+    names = [visible(name) for name in scores.candidates]
+    counts = {one.n for _, estimates, _ in rows for one in estimates if one is not None}
+    same = counts.pop() if len(counts) == 1 else None
     table = [
-        (visible(name), [_estimate(metric or name, one, screen) for one in estimates], main)
+        (
+            visible(name),
+            [_estimate(scores, metric or name, one, screen, counted=same is None) for one in estimates],
+            main,
+        )
         for name, estimates, main in rows
     ]
-    first = max(display_width(name) for name, _, _ in table) + 2
+    first = max(9, *(display_width(name) for name, _, _ in table)) + 2
     widths = [
         max(display_width(text) for text in (name, *(cells[index] for _, cells, _ in table))) + 2
         for index, name in enumerate(names)
@@ -255,7 +261,8 @@ def _columns(
         yield from _listed(table, names, screen)
         return
     head = "".join(_padded(name, width) for name, width in zip(names, widths, strict=True))
-    yield screen.style("dim", f"  {' ' * first}{head}".rstrip())
+    title = _padded("" if same is None else f"n = {same:,}", first)
+    yield screen.style("dim", f"  {title}{head}".rstrip())
     for name, cells, main in table:
         line = "".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         text = f"  {_padded(name, first)}{line}"
@@ -276,15 +283,18 @@ def _padded(text: str, width: int) -> str:
     return text + " " * max(0, width - display_width(text))
 
 
-def _estimate(metric: str, one: Estimate | None, screen: Screen) -> str:
+def _estimate(
+    scores: Scores, metric: str, one: Estimate | None, screen: Screen, *, counted: bool
+) -> str:
     """Return a value with its interval, such as `82.5% (75.1% - 88.2%, n 120)`."""
     if one is None:
         return phrasing.NOTHING
-    around = phrasing.interval(metric, one)
+    around = phrasing.interval(scores, metric, one)
     if around is None and phrasing.too_few(metric, one):
         around = screen.word("too few")
-    inside = ", ".join([*([around] if around else []), f"n {one.n:,}"])
-    return f"{phrasing.shown(metric, one.value, n=one.n)} ({inside})"
+    inside = ", ".join([*([around] if around else []), *([f"n {one.n:,}"] if counted else [])])
+    value = phrasing.shown(scores, metric, one.value, n=one.n)
+    return f"{value} ({inside})" if inside else value
 
 
 def _gates(scores: Scores, screen: Screen) -> Iterator[str]:
@@ -301,7 +311,7 @@ def _interesting(scores: Scores, records: Sequence[Record]) -> list[Record]:
     if len(ids) <= FEW_QUESTIONS:
         return list(records)
     kinds = (phrasing.changes(scores) or phrasing.NO_CHANGES).kinds
-    first = phrasing.subject(scores)
+    first = scores.subject
     failed = {one.prompt_id for one in records if one.candidate == first and one.passed is False}
     ranks = {"broken": 0, "fixed": 1}
     wanted = sorted(ids, key=lambda name: ranks.get(kinds.get(name, ""), 2 if name in failed else 3))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import subject
 from ftrun.langid.single import cjk_language
 from ftrun.language import localized
 from ftrun.report.facts import Facts
@@ -29,7 +28,7 @@ def answer_cases(
     scored = [answer["scores"] for case in cases for answer in case["answers"]]
     return {
         "candidates": [visible(name) for name in candidates],
-        "subject": _index(candidates, subject(facts.scores)),
+        "subject": _index(candidates, facts.scores.subject),
         "scorers": list(dict.fromkeys(name for scores in scored for name in scores)),
         "sets": list(dict.fromkeys(case["set"] for case in cases)),
         "tags": list(dict.fromkeys(tag for case in cases for tag in case["tags"])),
@@ -47,7 +46,7 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> list[dict[str, 
     places = {one.id: index for index, one in enumerate(asked)}
     scores = facts.scores
     found = [one for one in scores.comparisons if one.flips is not None]
-    found.sort(key=lambda one: (one.a != subject(scores), one.b != "base", one.metric != scores.metric))
+    found.sort(key=lambda one: (one.a != scores.subject, one.b != "base", one.metric != scores.metric))
     return [
         {
             "a": visible(one.a),

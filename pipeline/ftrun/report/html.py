@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ftrun.evaluation.phrasing import subject
 from ftrun.report.answer_cases import answer_cases
 from ftrun.report.curve import NARROW, WIDE, histogram, loss_curve
 from ftrun.report.facts import Facts, ProblemFacts
@@ -41,7 +40,7 @@ def html_report(facts: Facts) -> str:
         changed=changed_questions(facts.scores, asked, MOST_CHANGES),
         tables=score_tables(facts),
         questions=len(asked),
-        asked=by_interest(asked, subject(facts.scores))[:WITHOUT_SCRIPT],
+        asked=by_interest(asked, facts.scores.subject)[:WITHOUT_SCRIPT],
         cases_json=cases,
         common_system=common,
         curves=[(width, drawing_in(loss_curve(facts, width), facts.language)) for width in (WIDE, NARROW)],

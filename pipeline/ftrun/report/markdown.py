@@ -157,8 +157,9 @@ def _scores(facts: Facts) -> Iterator[str]:
         return
     yield f"## {say('Scores')}"
     names = list(map(inline, found.candidates))
-    rows = [[_metric(row, found.metric), *(_score(one, say) for one in row.cells)] for row in found.rows]
-    yield table([say("metric"), *names], rows, numbers=True)
+    rows = [[_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows]
+    title = "metric" if found.n is None else f"metric ({counted(found.n, 'question')})"
+    yield table([say(title), *names], rows, numbers=True)
     if found.pairs:
         head = ["comparison", "difference", "95 % interval", "p", "n", "detectable"]
         rows = [
@@ -174,18 +175,22 @@ def _scores(facts: Facts) -> Iterator[str]:
         rows = [[inline(row.name), *(_score(one, say) for one in row.cells)] for row in found.parts]
         yield table([say("questions"), *names], rows, numbers=True)
     yield from (_confusion(one, say) for one in found.confusions[:1])
+    if found.break_even:
+        yield "\n".join(f"- {inline(sentence)}" for sentence in found.break_even)
 
 
 def _metric(row: Row, main: str | None) -> str:
     return f"**{code(row.name)}**" if row.name == main else code(row.name)
 
 
-def _score(cell: Cell | None, say: Say) -> str:
+def _score(cell: Cell | None, say: Say, n: int | None = None) -> str:
+    """Return a value with its interval, and with its number of answers if they aren't `n` everywhere."""
     if cell is None:
         return NOTHING
     value = f"**{cell.value}**" if cell.best else cell.value
-    around = cell.interval or (say("too few") if cell.too_few else None)
-    return f"{value} ({f'{around}; ' if around else ''}n {number(cell.n)})"
+    around = cell.interval or (say("too few") if cell.too_few else "")
+    inside = "; ".join(filter(None, (around, "" if n is not None else f"n {number(cell.n)}")))
+    return f"{value} ({inside})" if inside else value
 
 
 def _confusion(one: Confusion, say: Say) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ftrun.evaluation import phrasing
+from ftrun.evaluation.break_even import break_even
 from ftrun.evaluation.phrasing import NOTHING
 from ftrun.evaluation.results import Comparison, Estimate, Scores
 from ftrun.language import localized
@@ -78,7 +79,9 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreTables:
-    """All tables of an evaluation; `candidates` are the columns of `rows` and `parts`."""
+    """All tables of an evaluation; `candidates` are the columns of `rows` and `parts`. `n`: from how many
+    answers all metrics are (None: they differ). `break_even` are sentences.
+    """
 
     metric: str | None
     candidates: tuple[str, ...]
@@ -87,6 +90,8 @@ class ScoreTables:
     pairs: tuple[Pair, ...]
     parts: tuple[Row, ...]
     confusions: tuple[Confusion, ...]
+    n: int | None
+    break_even: tuple[str, ...]
 
 
 def score_tables(facts: Facts) -> ScoreTables:
@@ -98,9 +103,13 @@ def score_tables(facts: Facts) -> ScoreTables:
         candidates=tuple(scores.candidates),
         bars=tuple(_bars(scores)),
         rows=tuple(_row(scores, name, language) for name in names),
-        pairs=tuple(_pair(one, language) for one in _ordered(scores)),
+        pairs=tuple(_pair(scores, one, language) for one in _ordered(scores)),
         parts=tuple(_parts(scores)),
         confusions=tuple(_confusion(name, one) for name, one in scores.confusion.items()),
+        n=phrasing.same_n(scores),
+        break_even=tuple(
+            localized(one.sentence, language) for one in break_even(scores, facts.cost.train_usd)
+        ),
     )
 
 
@@ -110,22 +119,22 @@ def _row(scores: Scores, metric: str, language: str) -> Row:
     return Row(
         name=metric,
         meaning=localized(meaning, language) if meaning else "",
-        cells=_cells(metric, estimates),
+        cells=_cells(scores, metric, estimates),
     )
 
 
-def _cells(metric: str, estimates: Sequence[Estimate | None]) -> tuple[Cell | None, ...]:
+def _cells(scores: Scores, metric: str, estimates: Sequence[Estimate | None]) -> tuple[Cell | None, ...]:
     known = [one.value for one in estimates if one is not None and one.value is not None]
     best = None
     if len(set(known)) > 1 and metric != "length":
-        best = min(known) if metric in phrasing.LESS_IS_BETTER else max(known)
-    return tuple(None if one is None else _cell(metric, one, best) for one in estimates)
+        best = min(known) if phrasing.less_is_better(scores, metric) else max(known)
+    return tuple(None if one is None else _cell(scores, metric, one, best) for one in estimates)
 
 
-def _cell(metric: str, one: Estimate, best: float | None = None) -> Cell:
+def _cell(scores: Scores, metric: str, one: Estimate, best: float | None = None) -> Cell:
     return Cell(
-        value=phrasing.shown(metric, one.value, n=one.n),
-        interval=phrasing.interval(metric, one),
+        value=phrasing.shown(scores, metric, one.value, n=one.n),
+        interval=phrasing.interval(scores, metric, one),
         n=one.n,
         too_few=phrasing.too_few(metric, one),
         best=best is not None and one.value == best,
@@ -143,9 +152,9 @@ def _bars(scores: Scores) -> Iterator[Bar]:
     ends = [end for _, one in found for end in (one.value, one.low, one.high) if end is not None]
     if not ends or metric is None:
         return
-    kind = phrasing.kind_of(metric)
     low, high = min(0.0, *ends), max(ends)
-    high = {"rate": 1.0, "ratio": max(1.0, high)}.get(kind, high) or 1.0
+    if phrasing.scale_of(scores, metric) == "share":
+        high = max(1.0, high)
 
     def place(value: float | None) -> float | None:
         return None if value is None else round(100 * (value - low) / (high - low or 1), 1)
@@ -154,7 +163,7 @@ def _bars(scores: Scores) -> Iterator[Bar]:
         at = place(one.value)
         assert at is not None
         yield Bar(
-            candidate=name, cell=_cell(metric, one), at=at, low=place(one.low), high=place(one.high)
+            candidate=name, cell=_cell(scores, metric, one), at=at, low=place(one.low), high=place(one.high)
         )
 
 
@@ -163,33 +172,32 @@ def _ordered(scores: Scores) -> list[Comparison]:
     return sorted(scores.comparisons, key=lambda one: one.metric != scores.metric)
 
 
-def _pair(one: Comparison, language: str) -> Pair:
-    signed = [phrasing.difference(one.metric, value, n=one.n) for value in (one.low, one.high)]
-    clear = one.p is not None and one.p < phrasing.SIGNIFICANT and one.difference is not None
+def _pair(scores: Scores, one: Comparison, language: str) -> Pair:
+    signed = [phrasing.difference(scores, one.metric, value, n=one.n) for value in (one.low, one.high)]
     return Pair(
         a=one.a,
         b=one.b,
         metric=one.metric,
-        words=localized(phrasing.in_words(one), language),
-        tone="neutral" if not clear else "good" if (one.difference or 0) > 0 else "bad",
-        difference=phrasing.difference(one.metric, one.difference, n=one.n),
+        words=localized(phrasing.in_words(scores, one), language),
+        tone="good" if one.better else "bad" if one.worse else "neutral",
+        difference=phrasing.difference(scores, one.metric, one.difference, n=one.n),
         interval=NOTHING if one.low is None else f"{signed[0]} … {signed[1]}",
         p=phrasing.probability(one.p),
         n=one.n,
-        detectable=phrasing.difference(one.metric, one.detectable, n=one.n).lstrip("+"),
+        detectable=phrasing.difference(scores, one.metric, one.detectable, n=one.n).lstrip("+"),
     )
 
 
 def _parts(scores: Scores) -> Iterator[Row]:
     for name, estimates in phrasing.ranked_parts(scores):
         metric = phrasing.part_metric(scores, name) or ""
-        cells = _cells(metric, [estimates.get(candidate) for candidate in scores.candidates])
+        cells = _cells(scores, metric, [estimates.get(candidate) for candidate in scores.candidates])
         yield Row(name=name, meaning=metric, cells=cells)
 
 
 def _confusion(candidate: str, found: Mapping[str, object]) -> Confusion:
     labels = tuple(map(str, _list(found.get("labels"))))
-    counts = [tuple(map(int, _list(row))) for row in _list(found.get("counts"))]
+    counts = [tuple(int(str(count)) for count in _list(row)) for row in _list(found.get("counts"))]
     wide = any(len(row) > len(labels) for row in counts)
     return Confusion(
         candidate=candidate,

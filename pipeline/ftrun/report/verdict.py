@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import Changes, changes, subject
+from ftrun.evaluation.phrasing import Changes, changes
 from ftrun.evaluation.results import Decision, Estimate, Scores
 from ftrun.evaluation.verdict import headline
 from ftrun.language import localized
@@ -112,7 +112,7 @@ def _headline(facts: Facts) -> tuple[Tone, str]:
 
 def _undecided(scores: Scores) -> str:
     """Return what is known where nothing was decided: nobody asked, or nothing that judges the answers."""
-    name = subject(scores)
+    name = scores.subject
     if name is None:
         return "Nothing was asked: `eval` names no questions."
     found = scores.candidates[name].metrics.get("pass_rate")
