@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from ftrun.evaluation.answers import Record
-from ftrun.scoring.expect import Judgement, judge
+from ftrun.scoring.expect import judge
 from ftrun.scoring.types import Answer, Metric, Sample, Score, Scorer
 
-if TYPE_CHECKING:
-    from ftrun.scoring.types import Matrix
-
 Key = tuple[str, str]  # candidate, metric
-EXPECT = "expect"  # the scorer of `expect`, whose metric is pass_rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,33 +49,6 @@ class Observed:
         """Return the mean of each question's answers; for metrics that are means."""
         assert self.column is not None
         return {name: one[self.column] / one[-1] for name, one in self.sums.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class PassRate:
-    """The share of answers that fulfil their `expect`."""
-
-    name: str = "pass_rate"
-    higher_is_better: bool | None = True
-    binary: bool = True
-    scale: Any = "share"
-    resampled: bool = True
-
-    def combine(self, sums: Matrix) -> Matrix:
-        """Return the mean for each row of sums."""
-        return sums[:, 0] / sums[:, 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """Scores 1 where an answer fulfils its `expect`."""
-
-    name: str = EXPECT
-    metrics: tuple[Metric, ...] = (PassRate(),)
-
-    def score(self, sample: Sample, answer: Answer) -> Score | None:
-        """Return whether the expectations hold; None without any."""
-        return _passed(judge(sample.expect, answer.text))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +96,7 @@ def _answer(record: Record, usd: float | None) -> Answer:
         tool_calls=record.tool_calls,
         refusal=record.refusal,
         usage=record.usage,
-        seconds=record.seconds,
+        seconds=record.seconds or None,  # recorded answers may not say
         usd=usd,
     )
 
@@ -140,14 +108,8 @@ def _scores(scorers: Sequence[Scorer], sample: Sample, answer: Answer) -> Iterat
             yield scorer.name, found
 
 
-def _passed(judgement: Judgement) -> Score | None:
-    if judgement.passed is None:
-        return None
-    return Score(value=float(judgement.passed), explanation="; ".join(judgement.failures))
-
-
 def _with(record: Record, sample: Sample, scores: Mapping[str, Score]) -> Record:
-    judgement = judge(sample.expect, record.answer)
+    judgement = judge(sample.expect, record.answer, record.tool_calls)
     return replace(
         record,
         expect=sample.expect,
