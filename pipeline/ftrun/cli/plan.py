@@ -69,7 +69,7 @@ def plan_of(
 
     If nobody agrees to send a key to the server, nothing is sent, and the plan is made from the state.
     """
-    from ftrun.runner import context_of, is_done, locate_session, preview
+    from ftrun.runner import context_of, is_done, locate_session, preview, verify
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
@@ -87,6 +87,7 @@ def plan_of(
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
+        verify(context)
         notes += [*_language_note(context), *_removed_note(context, remote)]
         try:
             return _ask(context, remote, notes)

@@ -10,10 +10,16 @@ import click
 
 from ftrun.cli.command_lines import command_line
 from ftrun.cli.confirmation import asker
-from ftrun.cli.options import experiment_options, lock_option, max_wait_option, paying_option
+from ftrun.cli.options import (
+    experiment_options,
+    lock_option,
+    max_wait_option,
+    paying_option,
+    scorer_option,
+)
 from ftrun.cli.output import failure_document, print_json, print_problems
 from ftrun.cli.reporter import Reporter
-from ftrun.errors import DecisionError, FtrunError, InterruptError, PendingError, UserError
+from ftrun.errors import DecisionError, FtrunError, GateError, InterruptError, PendingError, UserError
 from ftrun.experiment.places import shown_path
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
@@ -31,6 +37,7 @@ STAGES = ("prepare", "check", "upload", "train", "wait", "deploy", "evaluate", "
 @click.option("--until", type=click.Choice(STAGES), help="Stop after this stage.")
 @click.option("--force", type=click.Choice(STAGES), help="Run this stage again; `train` creates another job.")
 @click.option("--confirm-not-created", is_flag=True, help="Confirm that the unclear request created no job.")
+@scorer_option
 @max_wait_option
 @lock_option
 def command(
@@ -46,9 +53,9 @@ def command(
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    outcome = apply(session, RunSettings(**how, ask=asker(as_json)), _Greeting(session, reporter))
+    outcome = apply(session, RunSettings(**how, ask=asker(as_json)), Greeting(session, reporter))
     reporter.end()
-    error = _closing_error(session, outcome)
+    error = closing_error(session, outcome.error)
     _notify(session, outcome, error)
     if as_json:
         print_json(_document(session, outcome, error))
@@ -69,7 +76,7 @@ def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> Non
         print(f"warning: {problem}", file=sys.stderr)
 
 
-class _Greeting:
+class Greeting:
     """Passes events to the reporter; before the first, prints the target and notes about it."""
 
     def __init__(self, session: Session, reporter: Reporter) -> None:
@@ -86,9 +93,8 @@ class _Greeting:
         self.reporter(kind, **data)
 
 
-def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
-    """Return what ended the run early; an interruption says what keeps running and how to resume."""
-    error = outcome.error
+def closing_error(session: Session, error: BaseException | None) -> FtrunError | None:
+    """Return what ended a run early; of an interruption, with what keeps running and how to resume."""
     if error is None or isinstance(error, FtrunError):
         return error
     job = next((one.job_id for one in session.state.jobs.values() if not one.ended), None)
@@ -102,6 +108,7 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
 
 def _status(error: FtrunError | None) -> str:
     kinds: tuple[tuple[type[FtrunError], str], ...] = (
+        (GateError, "done"),
         (PendingError, "pending"),
         (InterruptError, "interrupted"),
         (DecisionError, "blocked"),
@@ -130,25 +137,37 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
         "fine_tuned_model": waited.get("fine_tuned_model"),
         "stages": outcome.stages,
         "metrics": dict(evaluated.get("metrics", {})),
-        "gates": [],
+        "gates": list(evaluated.get("gates", ())),
         "report": str(report) if report.exists() else None,
     }
     return {**document, **failure_document(error)} if error else document
 
 
 def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
-    if error:
+    if error and not isinstance(error, GateError):
         print_problems(error)
         return
     if outcome.idle:
         _print_removed(session)
         print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
     elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
-        from ftrun.evaluation.cache import read_records
-        from ftrun.evaluation.table import print_answers
-
-        print_answers(read_records(session.folder / "answers.jsonl"))
+        _print_evaluation(session)
     _print_next(session)
+    if error:
+        print_problems(error)
+
+
+def _print_evaluation(session: Session) -> None:
+    """Print the verdict with what it rests on."""
+    import json
+
+    from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.results import Scores
+    from ftrun.evaluation.table import print_evaluation
+
+    scores = session.folder / "scores.json"
+    document = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {"candidates": {}}
+    print_evaluation(Scores.from_dict(document), read_records(session.folder / "answers.jsonl"))
 
 
 def _print_removed(session: Session) -> None:

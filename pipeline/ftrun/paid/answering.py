@@ -13,7 +13,6 @@ from ftrun.cost import prices
 from ftrun.experiment.target import Target
 from ftrun.paid.budgets import check_next, run_limits
 from ftrun.paid.history import archive_of, models_of_others
-from ftrun.paid.questions import tuned_model
 from ftrun.paid.spending import announce, ledger_of, outgrown, settle, usage_usd
 from ftrun.state.ledger import STOPPED, Charge, read_ledgers, unfinished_answers
 from ftrun.targets import Reply
@@ -81,7 +80,7 @@ def priced_as(context: Context, model: str) -> Target:
 
 def unfinished_usd(context: Context) -> float:
     """Return what evaluations of this model that did not finish have paid, whatever they asked."""
-    if not context.experiment.evaluation.prompts or tuned_model(context) is None:
+    if not context.experiment.evaluation.asks:
         return 0.0
     from ftrun.evaluation.cache import AnswerCache
 

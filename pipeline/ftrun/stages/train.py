@@ -24,6 +24,7 @@ class TrainStage(Stage):
     """Creates the job, or adopts the one that exists."""
 
     name = "train"
+    trains = True
     force_pays = "create another job"
 
     def inputs(self, context: Context) -> dict[str, Any]:

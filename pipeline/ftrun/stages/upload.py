@@ -16,6 +16,7 @@ class UploadStage(Stage):
     """Makes sure that the target has the files, each once."""
 
     name = "upload"
+    trains = True
     makes_news = False
 
     def inputs(self, context: Context) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class WaitStage(Stage):
     """Waits for the job and fetches its metrics."""
 
     name = "wait"
+    trains = True
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return which job is waited for."""

@@ -1,0 +1,152 @@
+"""The bootstrap for metrics that are computed from sums over all answers: draw groups of questions again and
+again, add up their statistics, and combine the sums. Draws are seeded, and the same for all metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from ftrun.evaluation.means import t_quantile, t_tail
+from ftrun.evaluation.observed import Key, Observed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+RESAMPLES = 10_000
+AT_ONCE = 500  # resamples in memory at once
+CELLS = 4_000_000  # numbers in memory at once, at most
+SEED = 42
+NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampled:
+    """A number in each resample (NaN: undefined there), drawn from so many independent groups.
+
+    Quantiles are widened as Student's t is beside the normal distribution (Hesterberg 2015): plain ones are
+    too narrow for few groups.
+    """
+
+    values: Matrix
+    groups: int
+
+    def interval(self, level: float = 0.95) -> tuple[float, float] | None:
+        """Return the percentile interval; None if the number is undefined in most resamples."""
+        import numpy as np  # of the extra `eval`
+
+        known = self.values[np.isfinite(self.values)]
+        if 2 * len(known) < len(self.values):
+            return None
+        tail = NORMAL.cdf(-self._widening * t_quantile((1 + level) / 2, self.groups - 1))
+        low, high = np.quantile(known, (tail, 1 - tail))
+        return float(low), float(high)
+
+    @property
+    def p(self) -> float:
+        """Return the two-sided p-value of the number being 0: 1 minus the level at which the interval ends
+        there.
+        """
+        below, above = int((self.values < 0).sum()), int((self.values > 0).sum())
+        known = len(self.values) - int((self.values != self.values).sum())
+        tail = (min(below, above) + (known - below - above) / 2 + 0.5) / (known + 1)
+        if tail >= 0.5:
+            return 1.0
+        return 2 * t_tail(-NORMAL.inv_cdf(tail) / self._widening, self.groups - 1)
+
+    @property
+    def error(self) -> float:
+        """Return the standard error."""
+        import numpy as np  # of the extra `eval`
+
+        return float(np.nanstd(self.values)) * self._widening
+
+    @property
+    def _widening(self) -> float:
+        return math.sqrt(self.groups / (self.groups - 1))
+
+
+def combined(observed: Observed) -> float | None:
+    """Return the metric of all answers together; None where it is undefined."""
+    import numpy as np  # of the extra `eval`
+
+    sums = np.asarray(list(observed.sums.values()), dtype=np.float64).sum(axis=0, keepdims=True)
+    value = float(observed.metric.combine(sums)[0])
+    return value if math.isfinite(value) else None
+
+
+class Resampling:
+    """Metrics in resamples of questions. All metrics that aren't means are resampled together, once for each
+    set of questions; memory doesn't grow with their number.
+    """
+
+    def __init__(self, observed: Mapping[Key, Observed]) -> None:
+        self._known = observed
+        self._drawn: dict[tuple[str, ...], dict[Key, Resampled]] = {}
+
+    def of(self, key: Key, ids: Iterable[str]) -> Resampled:
+        """Return a candidate's metric in each resample of these questions, all of which it answered."""
+        questions = tuple(sorted(ids))
+        drawn = self._drawn.setdefault(questions, {})
+        if key not in drawn:
+            wanted = {key: self._known[key], **(self._summed(questions) if not drawn else {})}
+            drawn.update(_resampled(questions, wanted))
+        return drawn[key]
+
+    def _summed(self, questions: Sequence[str]) -> dict[Key, Observed]:
+        """Return what is no mean, and known of all these questions."""
+        return {
+            key: one
+            for key, one in self._known.items()
+            if one.column is None and one.metric.resampled and all(name in one.sums for name in questions)
+        }
+
+
+def _resampled(questions: Sequence[str], wanted: Mapping[Key, Observed]) -> dict[Key, Resampled]:
+    """Return each metric in each resample."""
+    import numpy as np  # of the extra `eval`
+
+    group = next(iter(wanted.values())).group
+    places: dict[str, int] = {}
+    index = np.array([places.setdefault(group[name], len(places)) for name in questions])
+    values = {key: np.empty(RESAMPLES) for key in wanted}
+    tables = {id(one.sums): _by_group(one, questions, index, len(places)) for one in wanted.values()}
+    done = 0
+    for weights in _weights(len(places)):
+        rows = slice(done, done + len(weights))
+        for table in tables:
+            sums = weights @ tables[table]
+            for key, one in wanted.items():
+                if id(one.sums) == table:
+                    values[key][rows] = one.metric.combine(sums)
+        done += len(weights)
+    return {key: Resampled(values=one, groups=len(places)) for key, one in values.items()}
+
+
+def _by_group(observed: Observed, questions: Sequence[str], index: NDArray[np.int_], groups: int) -> Matrix:
+    """Return the statistics, a row for each group."""
+    import numpy as np  # of the extra `eval`
+
+    rows = np.asarray([observed.sums[name] for name in questions], dtype=np.float64)
+    table = np.zeros((groups, rows.shape[1]))
+    np.add.at(table, index, rows)
+    return table
+
+
+def _weights(groups: int) -> Iterator[Matrix]:
+    """Yield how often each resample has each group, for some resamples at once."""
+    import numpy as np  # of the extra `eval`
+
+    random = np.random.default_rng(SEED)
+    at_once = max(1, min(AT_ONCE, CELLS // groups))
+    for start in range(0, RESAMPLES, at_once):
+        rows = min(at_once, RESAMPLES - start)
+        drawn = random.integers(0, groups, size=(rows, groups)) + np.arange(rows)[:, None] * groups
+        counts = np.bincount(drawn.ravel(), minlength=rows * groups)
+        yield counts.reshape(rows, groups).astype(np.float64)
