@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ftrun import data
-from ftrun.errors import ConfigError, DataError, UserError
+from ftrun.errors import DataError, UserError
 from ftrun.evaluation.samples import Collected, collect, samples_of
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt, Evaluation, Experiment, Prompt, Split, Template, Train
@@ -188,16 +188,10 @@ def test_rows_that_can_not_be_asked_are_counted(collect_rows: Collect) -> None:
     assert caught.value.code == "empty_test_set" and caught.value.problem.hint
 
 
-def test_without_a_test_split_there_is_nothing_to_ask(toy: Experiment, tmp_path: Path) -> None:
-    """One message says so, before anything is prepared."""
-    without = replace(toy, data=replace(toy.data, split=None))
-    for experiment in (without, replace(toy, trains=False)):
-        with pytest.raises(ConfigError, match="there is no test split") as caught:
-            samples_of(asking(experiment, test_set=True), tmp_path)
-        assert caught.value.code == "no_test_split"
-    with pytest.raises(ConfigError, match="there is no training data"):
-        samples_of(asking(replace(toy, trains=False), recall_sample=3), tmp_path)
-    assert samples_of(asking(toy, test_set=True, recall_sample=3), tmp_path) == ()  # not prepared yet
+def test_before_anything_is_prepared_no_row_is_asked(toy: Experiment, tmp_path: Path) -> None:
+    """A plan may come first: it knows the prompts alone."""
+    asked = asking(toy, test_set=True, recall_sample=3, prompts=(EvalPrompt(id="a", user="b"),))
+    assert [one.id for one in samples_of(asked, tmp_path)] == ["a"]
 
 
 def test_ids_stay_when_rows_are_added(collect_rows: Collect) -> None:
@@ -273,6 +267,15 @@ def test_the_general_set_follows_the_language_of_the_data(
     for one in (*english, *both):
         assert one.system is None and one.own_system and one.set == "general"
         assert one.expect and one.id.startswith("general:") and len(one.tags) == 2
+
+
+def test_a_general_set_of_ones_own_is_asked_without_the_system_prompt(
+    toy: Experiment, prepared: Path
+) -> None:
+    """Unless its questions bring one."""
+    own = (EvalPrompt(id="a", user="b"), EvalPrompt(id="c", user="d", system="s", own_system=True))
+    first, second = samples_of(asking(toy, general=True, general_prompts=own), prepared)
+    assert (first.id, first.system, second.id, second.system) == ("general:a", None, "general:c", "s")
 
 
 def test_a_template_that_needs_a_row_is_an_error(toy: Experiment, prepared: Path) -> None:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ftrun import data
-from ftrun.data.general.questions import general_prompts
+from ftrun.data.general.questions import shipped_prompts
 from ftrun.data.pipeline.own_rows import held_out_groups, own_lines, own_rows
 from ftrun.data.quality.corpus import last_turn
 from ftrun.data.readers.json_rows import json_value
-from ftrun.errors import ConfigError, DataError
+from ftrun.errors import DataError
 from ftrun.evaluation.row_samples import Unusable, question_hash, row_sample
 from ftrun.evaluation.system_prompt import system_prompt
 from ftrun.experiment.model import EvalPrompt, Experiment
@@ -125,11 +125,7 @@ def prompt_sample(prompt: EvalPrompt, *, system: str | None, of: SampleSet = "pr
 
 def _test(experiment: Experiment, folder: Path, notes: list[str]) -> list[Sample]:
     """Return the samples of the held-out split, or of a seeded choice among its rows."""
-    split, wanted = experiment.data.split, experiment.evaluation.test_set
-    where = place_of(experiment, "eval", "test_set")
-    if not experiment.trains or split is None or not split.test:
-        hint = "Set `data.split.test`, for example to 0.1, or remove `eval.test_set`."
-        raise ConfigError("eval.test_set: there is no test split", code="no_test_split", hint=hint, **where)
+    wanted = experiment.evaluation.test_set
     if not any((folder / name).is_file() for name in FILES[:2]):
         return []  # nothing is prepared yet
     rows, groups = list(own_rows(folder, "test")), held_out_groups(folder)
@@ -145,6 +141,7 @@ def _test(experiment: Experiment, folder: Path, notes: list[str]) -> list[Sample
     if not samples:
         hint = "Make `data.split.test` larger, or remove `eval.test_set`."
         message = f"eval.test_set: none of {len(rows)} rows of the test split can be asked"
+        where = place_of(experiment, "eval", "test_set")
         raise DataError(message, code="empty_test_set", hint=hint, **where)
     if not isinstance(wanted, bool) and wanted > len(samples):
         notes.append(
@@ -164,11 +161,6 @@ def _some(experiment: Experiment, samples: list[Sample], number: int) -> list[Sa
 def _taught(experiment: Experiment, folder: Path, notes: list[str]) -> list[Sample]:
     """Return a seeded choice of training questions; what was taught is the reference and passes."""
     wanted = experiment.evaluation.recall_sample
-    if not experiment.trains:
-        hint = "Remove `eval.recall_sample`, or add `data` and `train`."
-        where = place_of(experiment, "eval", "recall_sample")
-        message = "eval.recall_sample: there is no training data"
-        raise ConfigError(message, code="no_training_data", hint=hint, **where)
     samples: dict[str, Sample] = {}
     lines = _drawn(experiment, folder, 2 * wanted + SPARE)
     for line in lines:
@@ -205,10 +197,12 @@ def _row_sample(
 
 def _general(experiment: Experiment, folder: Path) -> Iterator[Sample]:
     """Yield the general-ability set, asked without the experiment's system prompt."""
-    if experiment.evaluation.general:
-        for prompt in general_prompts(experiment.evaluation.general, language(experiment, folder)):
-            sample = prompt_sample(prompt, system=None, of="general")
-            yield dataclasses.replace(sample, id=f"general:{prompt.id}", own_system=True)
+    evaluation = experiment.evaluation
+    if not evaluation.general:
+        return
+    for prompt in evaluation.general_prompts or shipped_prompts(language(experiment, folder)):
+        sample = prompt_sample(prompt, system=None, of="general")
+        yield dataclasses.replace(sample, id=f"general:{prompt.id}", own_system=True)
 
 
 def language(experiment: Experiment, folder: Path) -> str | None:

@@ -11,16 +11,14 @@ from ftrun.experiment.model import EvalPrompt
 SHIPPED = Path(__file__).with_name("questions.jsonl")
 
 
-def general_prompts(general: bool | Path, language: str | None) -> tuple[EvalPrompt, ...]:
-    """Return the questions of the set that ships (True) or of a file.
+def shipped_prompts(language: str | None) -> tuple[EvalPrompt, ...]:
+    """Return the questions for data in `language` (ISO 639-1; None: unknown).
 
-    `language` is that of the data. Japanese data get the Japanese questions and the English ones, since
-    training can make a model forget either; all others get the English ones.
+    Japanese data get the Japanese questions and the English ones, since training can make a model forget
+    either; all others get the English ones.
     """
-    if isinstance(general, Path):
-        raise NotImplementedError
     wanted = languages(language)
-    return tuple(one for of, one in shipped() if general and of in wanted)
+    return tuple(one for of, one in shipped() if of in wanted)
 
 
 def languages(language: str | None) -> tuple[str, ...]:
