@@ -105,7 +105,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("models: [{name: ^a>b, model: base}]", "wrong_value", "no spaces"),
     ("models: [{name: a, model: base, ^few_shots: 3}]", "unknown_key", "few_shot"),
     ("models: [{name: a, model: base, few_shot: ^0}]", "wrong_value", "1 to 100"),
-    ("models: [{name: a, target: ^p, model: m}]", "unknown_target", "Targets here: local, o"),
+    ("models: [{name: a, target: ^p, model: m}]", "unknown_target", "Known here: local, o"),
     ("models: [{name: tuned, ^target: o}]", "wrong_key", "own target"),
     ("models: [{name: a, model: ckpt-step-4, ^target: o}]", "wrong_key", "own target"),
     ("models: [{name: a, answers: ^none.jsonl}]", "no_such_file", "there is no file none.jsonl"),
@@ -231,7 +231,7 @@ def test_recorded_answers_need_neither_data_nor_targets(place: Workplace) -> Non
     text = f"{ONLY}eval:\n  models: [{{name: old, answers: old.jsonl}}]\n  {ASKED}\n"
     experiment = build_experiment(read_document(place.write("x.yaml", text)))
     assert not experiment.trains
-    assert experiment.asks_nobody
+    assert not experiment.contacts_target
     assert experiment.data.sources == ()
 
 
@@ -242,7 +242,7 @@ def test_models_of_a_target_need_no_data(place: Workplace) -> None:
     text = f"{ONLY}{TWO_TARGETS}eval:\n  models: [base, {{name: x, target: o}}]\n  {ASKED}\n"
     experiment = build_experiment(read_document(place.write("x.yaml", text)))
     assert not experiment.trains
-    assert not experiment.asks_nobody
+    assert experiment.contacts_target
 
 
 @pytest.mark.parametrize(

@@ -157,8 +157,9 @@ def unknown_hint(name: str, known: Sequence[str]) -> str:
     import difflib  # only errors need it
 
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    meant = f"Did you mean `{near[0]}`? " if near else ""
-    return f"{meant}Known here: {', '.join(known)}. A name that begins with _ is a note, which is not read."
+    if near:
+        return f"Did you mean `{near[0]}`? A name that begins with _ is a note, which is not read."
+    return f"Known here: {', '.join(known)}. A name that begins with _ is a note, which is not read."
 
 
 def _default_id(stem: str, line: int) -> str:
