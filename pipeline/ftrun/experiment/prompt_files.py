@@ -331,7 +331,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise _Fault(f"{text} is not JSON")
+    raise _Fault(f"JSON has no number {text}")
 
 
 def _finite(text: str) -> float:

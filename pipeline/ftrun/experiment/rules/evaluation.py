@@ -116,7 +116,7 @@ def _file_problems(document: Document, path: KeyPath, given: str) -> Iterator[Pr
         found = is_file = False
     if is_file:
         return
-    message = f"{shown_path(file)} is not a file" if found else f"there is no file {shown_path(file)}"
+    message = f"{shown_path(file)} is not a regular file" if found else f"there is no file {shown_path(file)}"
     yield document.problem(path, message, code="no_such_file", hint=_near_file(file))
 
 
