@@ -4,17 +4,22 @@ for `ftrun eval --before`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
 
 from ftrun.concurrency import concurrently
-from ftrun.evaluation.answers import CandidateReply, Record, Request, collect
+from ftrun.cost.prices import answers_usd
+from ftrun.evaluation.answers import Candidate, CandidateReply, Record, Request, collect
+from ftrun.evaluation.evaluate import evaluate
+from ftrun.evaluation.results import Scores
 from ftrun.paid.answering import AnswerCosts
 from ftrun.paid.deployments import called
-from ftrun.paid.history import archive_answers
-from ftrun.paid.questions import Questionnaire
+from ftrun.paid.history import SCORES, archive_answers
+from ftrun.paid.questions import Questionnaire, questionnaire
+from ftrun.scoring.scorers import scorers_for
 from ftrun.targets import NotFoundError, Reply, Service, ServiceError
 from ftrun.workflow.context import Context
 
@@ -43,12 +48,51 @@ def answer(context: Context, asked: Questionnaire) -> tuple[list[Record], int]:
     return asked.in_order(records), costs.answered
 
 
-def judged(records: Sequence[Record]) -> list[Record]:
-    """Return the answers with what `expect` says of them."""
-    from ftrun.scoring.expect import judge
+def scored(context: Context, asked: Questionnaire, records: Sequence[Record]) -> tuple[Scores, list[Record]]:
+    """Return what the answers are worth, and the answers with their scores; asks nobody."""
+    experiment = context.experiment
+    evaluation = experiment.evaluation
+    scores, records = evaluate(
+        experiment=experiment.name,
+        target=experiment.target.name,
+        samples=asked.samples,
+        records=records,
+        candidates=[one.name for one in asked.candidates],
+        models=asked.models,
+        scorers=scorers_for(evaluation.scorers, asked.samples, context.settings.scorers),
+        metric=evaluation.metric,
+        gates=evaluation.gates,
+        usd=partial(_usd, context, {one.name: one for one in asked.candidates}),
+    )
+    recorded = tuple(note for one in asked.recorded.values() for note in one.notes())
+    return replace(scores, warnings=(*scores.warnings, *recorded)), records
 
-    found = [(record, judge(record.expect, record.answer)) for record in records]
-    return [replace(record, passed=one.passed, failures=one.failures) for record, one in found]
+
+def _usd(context: Context, candidates: Mapping[str, Candidate], record: Record) -> float | None:
+    """Return what an answer cost, None if it is not known."""
+    candidate = candidates[record.candidate]
+    if not candidate.model:  # recorded: somebody else paid
+        return None
+    name = candidate.target or context.experiment.target.name
+    target = next(one for one in context.experiment.targets if one.name == name)
+    prompt, completion = (record.usage.get(kind, 0) for kind in ("prompt_tokens", "completion_tokens"))
+    return answers_usd(replace(target, model=candidate.model), prompt, completion)
+
+
+def last_evaluation(context: Context) -> tuple[Scores, list[Record]]:
+    """Return what the last evaluation found, from the files of the run; what an earlier version wrote is
+    scored again. Writes nothing.
+    """
+    from ftrun.evaluation.cache import ANSWERS, read_records
+
+    records = list(read_records(context.folder / ANSWERS))
+    path = context.folder / SCORES
+    document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if "comparisons" in document:
+        return Scores.from_dict(document), records
+    asked = questionnaire(context)
+    ids = {one.id for one in asked.samples}
+    return scored(context, asked, [one for one in records if one.prompt_id in ids])
 
 
 class _Asking:

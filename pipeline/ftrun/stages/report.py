@@ -92,7 +92,7 @@ def gather(context: Context) -> Facts:
     from ftrun.evaluation.checkpoints import checkpoints_of
     from ftrun.evaluation.fit import explain
     from ftrun.evaluation.metrics import parse_metrics
-    from ftrun.evaluation.scores import Scores
+    from ftrun.evaluation.scores import score
     from ftrun.report import Facts
     from ftrun.report.localizing import data_language, learned_texts, question_texts
     from ftrun.report.provenance import provenance
@@ -122,7 +122,7 @@ def gather(context: Context) -> Facts:
             ),
             "fit": explain(rows) if rows else None,
             "answers": records,
-            "scores": Scores.from_dict(_document(context.folder / "scores.json")),
+            "scores": score(records),
             "provenance": provenance(
                 experiment,
                 store=context.state.identity.get("store"),
