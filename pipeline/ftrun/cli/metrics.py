@@ -54,7 +54,7 @@ def command(
 
 
 def _connected(session: Session, job_id: str, connections: ExitStack) -> tuple[Service, str] | None:
-    """Return a connection and the job's status; None if the server can't be asked without starting anything."""
+    """Return a connection and the job's status; None if the server can't be asked as things are."""
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
@@ -123,7 +123,8 @@ def _training_lines(training: Training) -> Iterator[str]:
         yield from curve
     for name, points in (("training loss", train), ("validation loss", valid)):
         if points:
-            yield f"{name}: {loss(points[0][1])} at step {points[0][0]}, {loss(points[-1][1])} at step {points[-1][0]}"
+            (first, start), (last, end) = points[0], points[-1]
+            yield f"{name}: {loss(start)} at step {first}, {loss(end)} at step {last}"
     if training.best is not None:
         yield f"lowest validation loss: {loss(training.best['valid_loss'])} at step {training.best['step']}"
     if training.fit is not None:

@@ -20,13 +20,13 @@ from ftrun.redaction import hide
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # of the extra `eval`
-    from junitparser import TestCase, TestSuite
+    from junitparser import JUnitXml, TestCase, TestSuite
 
 NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, less \r
 
 
 def junit_xml(scores: Scores, records: Sequence[Record]) -> str:
-    """Return the document; `records` are those of all candidates, as scored. UserError without junitparser."""
+    """Return the document; `records`: all candidates', as scored. UserError without its package."""
     try:
         from junitparser import JUnitXml
     except ImportError as error:
@@ -43,7 +43,12 @@ def junit_xml(scores: Scores, records: Sequence[Record]) -> str:
             document.add_testsuite(suite)
     document.update_statistics()
     document._elem.attrib.pop("skipped", None)  # the root of the common schema has no such count
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + str(document.tostring().decode()) + "\n"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{_tree(document)}\n'
+
+
+def _tree(document: JUnitXml) -> str:
+    tree: bytes = document.tostring()  # type: ignore[no-untyped-call]
+    return tree.decode()
 
 
 def _decisions(scores: Scores) -> TestSuite:
@@ -59,8 +64,10 @@ def _decisions(scores: Scores) -> TestSuite:
     if scores.verdict is not None:
         found = scores.verdict
         reasons = _text("\n".join(found.reasons))
-        result = [] if found.decision == "ship" else [Skipped(_text(f"{found.decision}: {reasons}"))]
-        suite.add_testcase(_case("verdict", name, result, said=f"{found.decision}\n{reasons}"))
+        held: list[Any] = []
+        if found.decision != "ship":
+            held = [Skipped(_text(f"{found.decision}: {reasons}"))]
+        suite.add_testcase(_case("verdict", name, held, said=f"{found.decision}\n{reasons}"))
     return suite
 
 

@@ -47,7 +47,7 @@ def parse_metrics(text: str) -> tuple[MetricRow, ...]:
 
 
 def row_of_event(data: Mapping[str, object]) -> MetricRow | None:
-    """Return the row of an event about a step, as servers send them while a job runs; None without numbers."""
+    """Return the row of an event of a running job, as servers send them; None if it is about no step."""
     return _row(data)
 
 

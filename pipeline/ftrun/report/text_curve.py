@@ -19,7 +19,7 @@ class TextSeries:
 
 
 def text_curve(series: Sequence[TextSeries], *, width: int = WIDTH) -> list[str]:
-    """Return the lines of a drawing at most `width` columns wide, axis included; none for less than two steps.
+    """Return the lines of a drawing, at most `width` columns wide; none for less than two steps.
 
     Where several steps share a column it shows their mean. A later series is drawn over an earlier one.
     """
