@@ -41,7 +41,7 @@ def junit_xml(scores: Scores, records: Sequence[Record]) -> str:
     for suite in (_decisions(scores), _questions(scores, subject, asked)):
         if len(suite):
             document.add_testsuite(suite)
-    document.update_statistics()
+    document.update_statistics()  # type: ignore[no-untyped-call]
     document._elem.attrib.pop("skipped", None)  # the root of the common schema has no such count
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{_tree(document)}\n'
 

@@ -134,8 +134,8 @@ def _data(proposal: Proposal, paths: Paths) -> Iterator[str]:
 def _split(proposal: Proposal) -> dict[str, Any]:
     """Return the sizes of the splits; every one has the same shares of labels."""
     judging = proposal.judging
-    keys = {"validation": proposal.validation, "test": judging.test, "seed": 42}
-    keys |= {"stratify_by": judging.stratify_by}
+    keys: dict[str, Any] = {"validation": proposal.validation, "test": judging.test, "seed": 42}
+    keys["stratify_by"] = judging.stratify_by
     return {key: value for key, value in keys.items() if value is not None}
 
 
