@@ -79,7 +79,8 @@ def _evaluate(session: Session, context: Context, before: Before) -> None:
     _approve(context, asked)
     answers, _ = answer(context, asked)
     scores, before.records = scored(context, asked, answers)
-    before.scores = dataclasses.replace(scores, verdict=to_beat(scores, better=_better(context, asked, scores)))
+    verdict = to_beat(scores, better=_better(context, asked, scores))
+    before.scores = dataclasses.replace(scores, verdict=verdict)
     write_json(context.folder / DOCUMENT, before.scores.as_dict())
 
 
@@ -139,7 +140,7 @@ def to_beat(scores: Scores, *, better: int) -> Verdict:
 def _beaten(name: str, metric: str, found: Estimate) -> str:
     value, n = f"{found.value:.4g}", found.n
     if found.low is None or found.high is None:
-        return f"Fine-tuning would have to beat {name}: {metric} {value} on {n} questions, too few to be sure."
+        return f"Fine-tuning would have to beat {name}: {metric} {value} on {n} questions, which are few."
     low, high = f"{found.low:.4g}", f"{found.high:.4g}"
     return (
         f"Fine-tuning would have to beat {name}: {metric} {value} on {n} questions (95 % interval {low} to "
@@ -151,4 +152,4 @@ def _already_better(scores: Scores) -> Iterator[str]:
     """Yield who is significantly better than the base model without any training."""
     for one in scores.against():
         if one.a == BASE and one.worse:
-            yield f"{one.b} is significantly better than base: without training, at the price of a longer prompt."
+            yield f"{one.b} is significantly better than base, without training: its prompts are longer."
