@@ -102,7 +102,7 @@ def _value(side: Side, observed: Mapping[Key, Observed]) -> float | None:
     if side.candidate is None or side.metric is None:
         return side.number
     found = observed.get((side.candidate, side.metric))
-    value = value_of(found) if found and found.sums else None
+    value = value_of(found) if found and found.totals else None
     return None if value is None else value + side.number
 
 

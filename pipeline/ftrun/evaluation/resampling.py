@@ -11,7 +11,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from ftrun.evaluation.means import t_quantile, t_tail
-from ftrun.evaluation.observed import Key, Observed
+from ftrun.evaluation.observed import Key, Observed, Sparse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,10 @@ def combined(observed: Observed) -> float | None:
     """Return the metric of all answers together; None where it is undefined."""
     import numpy as np  # of the extra `eval`
 
-    sums = np.asarray(list(observed.sums.values()), dtype=np.float64).sum(axis=0, keepdims=True)
+    sums = np.zeros((1, observed.width))
+    for name in observed.totals:
+        for place, number in (observed.statistics or {})[name].items():
+            sums[0, place] += number
     value = float(observed.metric.combine(sums)[0])
     return value if math.isfinite(value) else None
 
@@ -104,7 +107,7 @@ class Resampling:
         return {
             key: one
             for key, one in self._known.items()
-            if one.column is None and one.metric.resampled and all(name in one.sums for name in questions)
+            if not one.is_mean and one.metric.resampled and all(name in one.totals for name in questions)
         }
 
 
@@ -114,29 +117,68 @@ def _resampled(questions: Sequence[str], wanted: Mapping[Key, Observed]) -> dict
 
     group = next(iter(wanted.values())).group
     places: dict[str, int] = {}
-    index = np.array([places.setdefault(group[name], len(places)) for name in questions])
+    index = [places.setdefault(group[name], len(places)) for name in questions]
     values = {key: np.empty(RESAMPLES) for key in wanted}
-    tables = {id(one.sums): _by_group(one, questions, index, len(places)) for one in wanted.values()}
+    tables = [_Table(several, questions, index) for several in _by_statistics(wanted)]
     done = 0
     for weights in _weights(len(places)):
         rows = slice(done, done + len(weights))
         for table in tables:
-            sums = weights @ tables[table]
-            for key, one in wanted.items():
-                if id(one.sums) == table:
-                    values[key][rows] = one.metric.combine(sums)
+            for key, found in table.combined(weights):
+                values[key][rows] = found
         done += len(weights)
     return {key: Resampled(values=one, groups=len(places)) for key, one in values.items()}
 
 
-def _by_group(observed: Observed, questions: Sequence[str], index: NDArray[np.int_], groups: int) -> Matrix:
-    """Return the statistics, a row for each group."""
-    import numpy as np  # of the extra `eval`
+def _by_statistics(wanted: Mapping[Key, Observed]) -> list[list[Observed]]:
+    """Return the metrics that are computed from the same statistics together; a mean has its own."""
+    found: dict[int, list[Observed]] = {}
+    for one in wanted.values():
+        found.setdefault(id(one.totals if one.statistics is None else one.statistics), []).append(one)
+    return list(found.values())
 
-    rows = np.asarray([observed.sums[name] for name in questions], dtype=np.float64)
-    table = np.zeros((groups, rows.shape[1]))
-    np.add.at(table, index, rows)
-    return table
+
+class _Table:
+    """The statistics of some metrics: a row for each group, a column for each that isn't 0 everywhere."""
+
+    def __init__(self, metrics: Sequence[Observed], questions: Sequence[str], index: Sequence[int]) -> None:
+        import numpy as np  # of the extra `eval`
+
+        self._metrics, first = metrics, metrics[0]
+        rows: list[Sparse] = [_sparse(first, name) for name in questions]
+        self._columns = sorted({place for row in rows for place in row})
+        column = {place: number for number, place in enumerate(self._columns)}
+        self._table = np.zeros((max(index) + 1, len(column)))
+        for row, at in zip(rows, index, strict=True):
+            for place, number in row.items():
+                self._table[at, column[place]] += number
+
+    def combined(self, weights: Matrix) -> Iterator[tuple[Key, Matrix]]:
+        """Yield each metric for each row of weights."""
+        import numpy as np  # of the extra `eval`
+
+        first = self._metrics[0]
+        sums = weights @ self._table
+        if first.is_mean:
+            yield first.key, sums[:, 0] / sums[:, 1]
+            return
+        at_once = max(1, CELLS // first.width)
+        found: list[list[Matrix]] = [[] for _ in self._metrics]
+        for start in range(0, len(sums), at_once):
+            part = sums[start : start + at_once]
+            whole = np.zeros((len(part), first.width))
+            whole[:, self._columns] = part
+            for one, parts in zip(self._metrics, found, strict=True):
+                parts.append(one.metric.combine(whole))
+        for one, parts in zip(self._metrics, found, strict=True):
+            yield one.key, np.concatenate(parts)
+
+
+def _sparse(observed: Observed, question: str) -> Sparse:
+    if observed.statistics is not None:
+        return observed.statistics[question]
+    total, count = observed.totals[question]
+    return {0: total, 1: count}
 
 
 def _weights(groups: int) -> Iterator[Matrix]:
