@@ -39,7 +39,7 @@ class Pair:
         """Return left minus right; None where one of them is undefined."""
         if not self.n:
             return None
-        left, right = value_of(self.left), value_of(self.right)
+        left, right = (value_of(one, self._resampling) for one in (self.left, self.right))
         return None if left is None or right is None else left - right
 
     @cached_property
@@ -114,7 +114,7 @@ class Pair:
             return mean_of(*grouped({name: left[name] - right[name] for name in left}, self.left.group))
         left_drawn = self._resampling.of(self.left.key, self.left.totals)
         right_drawn = self._resampling.of(self.right.key, self.left.totals)
-        return replace(left_drawn, values=left_drawn.values - right_drawn.values)
+        return left_drawn.minus(right_drawn)
 
     def _whole_differences(self) -> list[int]:
         """Return each group's difference, multiplied so that it is a whole number."""

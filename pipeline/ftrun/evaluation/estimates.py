@@ -7,15 +7,12 @@ chrF, F1) is resampled. Where questions come in groups, or have several answers,
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ftrun.evaluation.means import mean_of, t_quantile
 from ftrun.evaluation.observed import Observed
 from ftrun.evaluation.proportions import critical, wilson
+from ftrun.evaluation.resampling import Resampling, combined
 from ftrun.evaluation.results import Estimate
-
-if TYPE_CHECKING:
-    from ftrun.evaluation.resampling import Resampling
 
 FEWEST_PASSES = 5  # questions, or groups of them: with fewer there is no interval for shares of 0s and 1s
 FEWEST = 10  # and none for other numbers
@@ -26,20 +23,21 @@ HIGHEST = {"share": 1.0, "points": 100.0}
 def estimated(observed: Observed, resampling: Resampling, level: float = LEVEL) -> Estimate:
     """Return a metric over all its questions with its interval."""
     n = len(observed.totals)
-    value = value_of(observed) if n else None
+    value = value_of(observed, resampling) if n else None
     interval = None if value is None else _interval(observed, resampling, level)
     low, high = interval or (None, None)
     return Estimate(value=value, n=n, low=low, high=high)
 
 
-def value_of(observed: Observed) -> float | None:
+def value_of(observed: Observed, resampling: Resampling) -> float | None:
     """Return the metric over all its questions; None where it is undefined."""
     if observed.is_mean:
         total, count = _sums(observed)
         return total / count if count else None
-    from ftrun.evaluation.resampling import combined  # only what is no mean needs numpy
-
-    return combined(observed)
+    if not observed.metric.resampled:
+        return combined(observed)
+    whole = resampling.of(observed.key, observed.totals).whole
+    return whole if math.isfinite(whole) else None
 
 
 def _sums(observed: Observed) -> tuple[float, float]:

@@ -28,14 +28,22 @@ NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resampled:
-    """A number in each resample (NaN: undefined there), drawn from so many independent groups.
+    """A number from all answers, and in each resample (NaN: undefined there), drawn from so many independent
+    groups.
 
     Quantiles are widened as Student's t is beside the normal distribution (Hesterberg 2015): plain ones are
     too narrow for few groups.
     """
 
+    whole: float
     values: Matrix
     groups: int
+
+    def minus(self, other: Resampled) -> Resampled:
+        """Return the difference in each resample; both are of the same questions."""
+        return Resampled(
+            whole=self.whole - other.whole, values=self.values - other.values, groups=self.groups
+        )
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | None:
         """Return the percentile interval; None if the number is undefined in most resamples."""
@@ -73,7 +81,7 @@ class Resampled:
 
 
 def combined(observed: Observed) -> float | None:
-    """Return the metric of all answers together; None where it is undefined."""
+    """Return a metric that isn't resampled, of all answers together; None where it is undefined."""
     import numpy as np  # of the extra `eval`
 
     sums = np.zeros((1, observed.width))
@@ -118,16 +126,21 @@ def _resampled(questions: Sequence[str], wanted: Mapping[Key, Observed]) -> dict
     group = next(iter(wanted.values())).group
     places: dict[str, int] = {}
     index = [places.setdefault(group[name], len(places)) for name in questions]
-    values = {key: np.empty(RESAMPLES) for key in wanted}
+    values: dict[Key, list[Matrix]] = {key: [] for key in wanted}
     tables = [_Table(several, questions, index) for several in _by_statistics(wanted)]
-    done = 0
+    together = np.hstack([table.table for table in tables])
     for weights in _weights(len(places)):
-        rows = slice(done, done + len(weights))
+        sums, start = weights @ together, 0
         for table in tables:
-            for key, found in table.combined(weights):
-                values[key][rows] = found
-        done += len(weights)
-    return {key: Resampled(values=one, groups=len(places)) for key, one in values.items()}
+            end = start + table.table.shape[1]
+            for key, found in table.combined(sums[:, start:end]):
+                values[key].append(found)
+            start = end
+    return {key: _of_all(np.concatenate(parts), len(places)) for key, parts in values.items()}
+
+
+def _of_all(values: Matrix, groups: int) -> Resampled:
+    return Resampled(whole=float(values[0]), values=values[1:], groups=groups)
 
 
 def _by_statistics(wanted: Mapping[Key, Observed]) -> list[list[Observed]]:
@@ -148,17 +161,16 @@ class _Table:
         rows: list[Sparse] = [_sparse(first, name) for name in questions]
         self._columns = sorted({place for row in rows for place in row})
         column = {place: number for number, place in enumerate(self._columns)}
-        self._table = np.zeros((max(index) + 1, len(column)))
+        self.table: Matrix = np.zeros((max(index) + 1, len(column)))
         for row, at in zip(rows, index, strict=True):
             for place, number in row.items():
-                self._table[at, column[place]] += number
+                self.table[at, column[place]] += number
 
-    def combined(self, weights: Matrix) -> Iterator[tuple[Key, Matrix]]:
-        """Yield each metric for each row of weights."""
+    def combined(self, sums: Matrix) -> Iterator[tuple[Key, Matrix]]:
+        """Yield each metric for each row of sums of the table's columns."""
         import numpy as np  # of the extra `eval`
 
         first = self._metrics[0]
-        sums = weights @ self._table
         if first.is_mean:
             yield first.key, sums[:, 0] / sums[:, 1]
             return
@@ -182,10 +194,11 @@ def _sparse(observed: Observed, question: str) -> Sparse:
 
 
 def _weights(groups: int) -> Iterator[Matrix]:
-    """Yield how often each resample has each group, for some resamples at once."""
+    """Yield how often each resample has each group, for some resamples at once; first, each group once."""
     import numpy as np  # of the extra `eval`
 
     random = np.random.default_rng(SEED)
+    yield np.ones((1, groups))
     at_once = max(1, min(AT_ONCE, CELLS // groups))
     for start in range(0, RESAMPLES, at_once):
         rows = min(at_once, RESAMPLES - start)
