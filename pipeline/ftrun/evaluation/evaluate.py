@@ -7,18 +7,22 @@ from dataclasses import replace
 
 from ftrun.errors import ConfigError
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.cautions import cautions
 from ftrun.evaluation.comparisons import compared
 from ftrun.evaluation.estimates import estimated
 from ftrun.evaluation.gates import check_gates, gate_results
-from ftrun.evaluation.observed import EXPECT, Expected, Key, Observed, PassRate, score_all
+from ftrun.evaluation.observed import Key, Observed, score_all
 from ftrun.evaluation.resampling import Resampling
 from ftrun.evaluation.results import PASS_RATE, CandidateResult, Estimate, Scores
 from ftrun.evaluation.verdict import verdict
-from ftrun.scoring.types import Answer, Metric, Sample, Scorer
+from ftrun.scoring.matches import Expectations
+from ftrun.scoring.metrics import share
+from ftrun.scoring.scorers import FREE
+from ftrun.scoring.types import Metric, Sample, Scorer
 
 MAIN = ("prompts", "test")  # the sets that main metrics are over
 APART = ("recall", "general")  # sets whose pass rates are metrics of these names
-TYPICAL = Answer(text="1 a b", seconds=1.0, usd=0.0)  # an answer that every scorer can score
+EXPECT = Expectations()
 
 
 def evaluate(
@@ -41,12 +45,13 @@ def evaluate(
     """
     scorers = complete(scorers, samples)
     metric = check(samples=samples, candidates=candidates, scorers=scorers, metric=metric, gates=gates)
+    metrics = metrics_of(scorers, samples)
     scored = score_all(records, {one.id: one for one in samples}, scorers, usd)
     sets = Sets(samples)
     everything = {**scored.observed, **_apart(scored.observed, sets)}
     resampling = Resampling(everything)
     main = {key: _restricted(one, sets) for key, one in everything.items()}
-    main = {key: one for key, one in main.items() if one.sums}
+    main = {key: one for key, one in main.items() if one.totals}
     answered = {name: {one.prompt_id for one in records if one.candidate == name} for name in candidates}
     scores = Scores(
         experiment=experiment,
@@ -66,9 +71,11 @@ def evaluate(
         comparisons=tuple(compared(main, candidates, resampling)),
         gates=gate_results(gates, main, resampling),
         metric=metric,
-        scales={one.name: one.scale for one in metrics_of(scorers, samples)},
+        scales={one.name: one.scale for one in metrics},
+        lower_is_better=tuple(one.name for one in metrics if one.higher_is_better is False),
     )
-    return replace(scores, verdict=verdict(scores)), scored.records
+    scores = replace(scores, verdict=verdict(scores), warnings=tuple(cautions(scores, sets.recall_counts)))
+    return scores, scored.records
 
 
 class Sets:
@@ -105,14 +112,14 @@ def _judged(sample: Sample) -> bool:
 
 def complete(scorers: Sequence[Scorer], samples: Sequence[Sample]) -> tuple[Scorer, ...]:
     """Return the scorers with that of `expect`, which judges wherever there is one."""
-    there = any(one.name == EXPECT for one in scorers)
-    return tuple(scorers) if there or not any(one.expect for one in samples) else (Expected(), *scorers)
+    there = any(one.name == EXPECT.name for one in scorers)
+    return tuple(scorers) if there or not any(one.expect for one in samples) else (EXPECT, *scorers)
 
 
 def metrics_of(scorers: Sequence[Scorer], samples: Sequence[Sample]) -> list[Metric]:
     """Return the metrics of an evaluation; pass rates of the recall and the general set are their own."""
     sets = {one.set for one in samples}
-    apart = [PassRate(name=name) for name in APART if name in sets]
+    apart = [share(name) for name in APART if name in sets]
     return [*(metric for one in scorers for metric in one.metrics), *apart]
 
 
@@ -134,11 +141,12 @@ def check(
     if metric is None:
         return _default_metric(scorers, samples)
     if metric not in metrics:
-        hint = f"The metrics of this evaluation are: {', '.join(metrics)}."
-        raise ConfigError(f"the metric {metric!r} in `eval.metric` is unknown", code="metric", hint=hint)
+        key, names = metric, ", ".join(metrics)
+        message = f"`eval.metric` is {key}, but there is no such metric"
+        raise ConfigError(message, code="unknown_metric", hint=f"Metrics here: {names}.")
     if metrics[metric].higher_is_better is None:
         message = f"`eval.metric` can't be {metric}: neither more nor less of it is better"
-        raise ConfigError(message, code="metric")
+        raise ConfigError(message, code="unknown_metric", hint="Name a metric that says what is good.")
     return metric
 
 
@@ -146,7 +154,10 @@ def _default_metric(scorers: Sequence[Scorer], samples: Sequence[Sample]) -> str
     main = Sets(samples).main
     if any(one.expect for one in samples if one.id in main):
         return PASS_RATE
-    return next((one.metrics[0].name for one in scorers if one.name != EXPECT), None)
+    mains = [one.metrics[0] for one in scorers if one.name != EXPECT.name]
+    if mains and mains[0].higher_is_better is not None:
+        return mains[0].name
+    return next((one.name for one in mains if one.name not in FREE), None)
 
 
 def _apart(observed: Mapping[Key, Observed], sets: Sets) -> dict[Key, Observed]:
@@ -155,8 +166,8 @@ def _apart(observed: Mapping[Key, Observed], sets: Sets) -> dict[Key, Observed]:
     for (candidate, metric), one in observed.items():
         for name in APART:
             part = one.among(sets.of.get(name, ())) if metric == PASS_RATE else None
-            if part is not None and part.sums:
-                found[candidate, name] = replace(part, metric=PassRate(name=name), column=0)
+            if part is not None and part.totals:
+                found[candidate, name] = replace(part, metric=share(name))
     return found
 
 
@@ -172,6 +183,6 @@ def _parts(
     for part, ids in sets.parts():
         for (of, metric), one in observed.items():
             inside = one.among(ids) if of == candidate else None
-            if inside is not None and inside.sums:
+            if inside is not None and inside.totals:
                 found.setdefault(part, {})[metric] = estimated(inside, resampling)
     return found

@@ -99,6 +99,8 @@ def detectable(discordant: float, n: int) -> float | None:
     z, power = critical(0.95), NORMAL.inv_cdf(POWER)
 
     def shown(difference: float) -> bool:
+        if not difference:
+            return False
         differing = max(discordant, difference)
         needed = z * math.sqrt(differing) + power * math.sqrt(differing - difference**2)
         return difference * math.sqrt(n) >= needed

@@ -127,7 +127,7 @@ class Scores:
     are sentences beside the verdict (degenerate answers, missing recorded ones). `confusion` maps a
     candidate to its confusion matrix: {"labels": [...], "counts": rows of true labels by predicted ones,
     the last column for answers that are none of them}. `scales` says of each metric what its numbers are (see
-    `scoring.types.Metric`).
+    `scoring.types.Metric`), `lower_is_better` which metrics are better the lower they are.
     """
 
     experiment: str = ""
@@ -140,6 +140,7 @@ class Scores:
     warnings: tuple[str, ...] = ()
     confusion: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scales: Mapping[str, str] = field(default_factory=dict)
+    lower_is_better: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str | None:
@@ -190,6 +191,7 @@ class Scores:
                 "verdict": verdict and Verdict(**{**verdict, "reasons": tuple(verdict["reasons"])}),
                 "gates": tuple(GateResult(**one) for one in values.get("gates") or ()),
                 "warnings": tuple(values.get("warnings") or ()),
+                "lower_is_better": tuple(values.get("lower_is_better") or ()),
             }
         )
 
