@@ -151,13 +151,23 @@ def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None)
         _print_removed(session)
         print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
     elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
-        from ftrun.evaluation.cache import read_records
-        from ftrun.evaluation.table import print_answers
-
-        print_answers(read_records(session.folder / "answers.jsonl"))
+        _print_evaluation(session)
     _print_next(session)
     if error:
         print_problems(error)
+
+
+def _print_evaluation(session: Session) -> None:
+    """Print the verdict with what it rests on."""
+    import json
+
+    from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.results import Scores
+    from ftrun.evaluation.table import print_evaluation
+
+    scores = session.folder / "scores.json"
+    document = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {"candidates": {}}
+    print_evaluation(Scores.from_dict(document), read_records(session.folder / "answers.jsonl"))
 
 
 def _print_removed(session: Session) -> None:
