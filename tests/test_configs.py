@@ -155,7 +155,7 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_eval_prompt_is_in_the_training_data(name: str) -> None:
-    """The questions asked afterwards are new to the tuned model, however they are spelled; no two are alike."""
+    """The questions asked afterwards are new to the tuned model, however spelled; no two are alike."""
     experiment = load(name)
     trained = {plain(message["content"]) for messages in examples(experiment) for message in messages}
     asked = [

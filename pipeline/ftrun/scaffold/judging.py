@@ -77,7 +77,7 @@ def judging_of(
             models=models,
             metric="field_f1",
             why="the fields of the JSON objects that are right",
-            scorers=(("field_f1", {}), ("json_valid", {})),
+            scorers=(("extraction", {}), ("json", {})),
             test=test,
         )
     return Judging(models=models, metric="chrf", why=SIMILAR, test=test)
