@@ -349,7 +349,7 @@ def test_no_content_breaks_the_reader(ending: str, content: bytes) -> None:
 def test_no_question_breaks_validation(tmp_path_factory: Any, text: str) -> None:
     """Whatever a question holds, an experiment is built or a ConfigError says why not."""
     folder = tmp_path_factory.mktemp("fuzz")
-    (folder / "q.jsonl").write_text(json.dumps({"user": text}) + "\n" + json.dumps({"tags": [text]}), "utf-8")
+    (folder / "q.jsonl").write_text(json.dumps({"user": text}) + '\n{"id": "x"}', "utf-8")
     (folder / "x.yaml").write_text(MINIMAL + "eval: {prompts: [{path: q.jsonl}]}\n", "utf-8")
     with pytest.raises(ConfigError) as caught:
         build_experiment(read_document(folder / "x.yaml"))

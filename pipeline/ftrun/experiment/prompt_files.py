@@ -298,7 +298,7 @@ def _entry(reader: _Reader, value: Any, begin: int, end: int) -> Iterator[Node]:
     if not isinstance(value, dict):
         reader.add(f"expected the keys of a question, not {shown_value(value)}", begin)
         return
-    yield reader.entry(value, begin, _key_places(reader.text, value, begin, end))
+    yield from reader.entry(value, begin, _key_places(reader.text, value, begin, end))
 
 
 def _key_places(text: str, keys: Mapping[str, Any], begin: int, end: int) -> dict[str, tuple[int, int]]:

@@ -156,7 +156,8 @@ def estimate(
     `answered` are the prompts that each candidate has answered already. A deployment counts with `hourly` US$
     (None: unknown) for its first hour: questions rarely take longer, and each begun hour is paid.
     """
-    counted = context.result("check")
+    trains = context.experiment.trains
+    counted = context.result("check") if trains else {"examples": 0, "train_tokens": 0}
     if "train_tokens" not in counted:
         return None
     found = prices.price(

@@ -145,7 +145,7 @@ def _check_names(context: Context) -> None:
     for option, name in (("--until", context.settings.until), ("--force", context.settings.force)):
         if name is not None and name not in names:
             raise UsageError(
-                f"{option} {name}: this target has no such stage",
+                f"{option} {name}: this experiment has no such stage here",
                 code="usage",
                 hint=f"It has {', '.join(names)}.",
             )
@@ -163,7 +163,7 @@ def _start_early(context: Context, decided: Sequence[Decided] | None) -> None:
         for stage in stages_of(context)[: last + 1]
         if not stage.offline and actions.get(stage.name) not in ("skip", "blocked")
     ]
-    if context.local and to_come:
+    if context.local and context.experiment.contacts_target and to_come:
         from ftrun.targets.local import start_early
 
         asks = any(stage.asks_model for stage in to_come) and not context.settings.detach
@@ -176,6 +176,8 @@ def check_target(context: Context) -> None:
     """Refuse, before any work is done, an unknown model and a key that is missing, malformed, or that the
     user does not agree to send.
     """
+    if not context.experiment.contacts_target:
+        return
     if context.local:
         from ftrun.targets.local import check_model
 
@@ -187,7 +189,7 @@ def check_target(context: Context) -> None:
 
 
 def _plan_rest(context: Context, session: Session) -> Plan:
-    remote = reachable(context.experiment)
+    remote = reachable(context.experiment) if context.experiment.contacts_target else None
     try:
         return make_plan(context, remote=remote, notes=tuple(session.notes))
     finally:
@@ -232,13 +234,14 @@ def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[st
 
 def _run_rest(context: Context, plan: Plan, outcome: Outcome) -> None:
     """Do the stages that need the target."""
+    contacted = context.experiment.contacts_target
     settle_identity(context)
     for stage in stages_of(context):
         if stage.offline:
             continue
         if context.settings.detach:
             stage.detach(context)
-        remote = context.service() if plan.action(stage.name) in ("run", "adopt") else None
+        remote = context.service() if contacted and plan.action(stage.name) in ("run", "adopt") else None
         run_stage(stage, context, outcome, remote)
         stage.keep(context, skipped=outcome.stages[stage.name]["action"] == "skip")
         if context.settings.until == stage.name:
@@ -247,7 +250,8 @@ def _run_rest(context: Context, plan: Plan, outcome: Outcome) -> None:
 
 def settle_identity(context: Context) -> None:
     """Let the state know which local store it belongs to: before an engine starts there is none."""
-    if context.local and context.state.identity.get("store") is None:
+    contacted = context.experiment.contacts_target
+    if context.local and contacted and context.state.identity.get("store") is None:
         context.service()
         context.state.identity = identity_of(context.experiment.target)
         context.save()

@@ -163,7 +163,7 @@ def _training_problems(document: Document, path: KeyPath, one: Mapping[str, Any]
 
 
 def _set_problems(document: Document, given: Mapping[str, Any]) -> Iterator[Problem]:
-    if given.get("test_set"):
+    if given.get("test_set") and isinstance(given["test_set"], int):
         yield from _test_set_problems(document)
     if given.get("recall_sample") and "data" not in document.data:
         message = "the experiment has no `data`: there are no training questions"
