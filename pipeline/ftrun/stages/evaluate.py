@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ftrun import data
-from ftrun.concurrency import concurrently
 from ftrun.errors import FtrunError
 from ftrun.files import damage_reported, write_json
-from ftrun.paid.deployments import called
 from ftrun.paid.history import archive, archive_answers
 from ftrun.paid.questions import (
     STAGE,
@@ -20,7 +16,7 @@ from ftrun.paid.questions import (
     questionnaire,
     tuned_model,
 )
-from ftrun.targets import NotFoundError, Reply, Service, ServiceError
+from ftrun.targets import Service
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision
 from ftrun.workflow.stage import Stage
@@ -29,12 +25,6 @@ if TYPE_CHECKING:  # a run with nothing to do asks nobody
     from ftrun.evaluation.answers import Asked, CandidateReply, Record
     from ftrun.paid.answering import AnswerCosts
     from ftrun.paid.questions import Questionnaire
-
-
-ENGINE_ENDED = (
-    "The engine on this machine crashed or was stopped. Run the same command again: it starts the engine "
-    "and asks only for the missing answers."
-)
 
 
 class EvaluateStage(Stage):
@@ -113,7 +103,7 @@ class EvaluateStage(Stage):
             recall = data.recalled(context.experiment, context.path("train").parent)
         asked = questionnaire(context, recall)
         with AnswerCosts(context, len(asked.missing())) as costs:
-            asking = _Asking(context, asked, costs)
+            asking = _Asked(context, asked, costs)
             try:
                 records = collect(
                     asked.questions,
@@ -151,70 +141,25 @@ class EvaluateStage(Stage):
             self.run(context)
 
 
-class _Asking:
-    """Asks within the budgets, as many questions at once as the target answers, and keeps each answer."""
+class _Asked:
+    """Asks what is missing and keeps each answer."""
 
     def __init__(self, context: Context, asked: Questionnaire, costs: AnswerCosts) -> None:
         self._context, self._asked, self._costs = context, asked, costs
-        self._noted, self._explaining = set[str](), Lock()
 
     def ask_all(self, missing: Sequence[Asked]) -> Iterator[tuple[Asked, CandidateReply]]:
-        """Yield the replies as they come; how a model had to be asked is reported once."""
-        if not missing:
-            return
-        service = self._context.service()
-        replies = concurrently(
-            partial(self._ask, service),
-            self._within_budget(missing),
-            at_once=service.at_once,
-            what=partial(self._context.awaited_answers, service),
-            of=len(missing),
-        )
-        for asked, said in replies:
-            yield asked, self._reply(service, asked, said)
+        """Yield the replies as they come."""
+        from ftrun.evaluation.answers import Request, cache_key
+        from ftrun.paid.asking import Asking
 
-    def _within_budget(self, missing: Sequence[Asked]) -> Iterator[Asked]:
-        """Yield what is asked next, once it is certain that it fits the budgets."""
-        for question, candidate in missing:
-            self._costs.before(candidate.model, question.messages)
-            yield question, candidate
-
-    def _ask(self, service: Service, asked: Asked) -> Reply:
-        """Ask one question; several threads may do so."""
-        from ftrun.paid.removed_models import missing_error
-        from ftrun.targets.refusals import explained
-
-        context, (question, candidate) = self._context, asked
-        model, name = candidate.model, called(context, candidate.model)
-        try:
-            with explained(context.experiment, "eval"):
-                return service.chat(name, question.messages, self._asked.sampling)
-        except NotFoundError as error:
-            with self._explaining:
-                gone = missing_error(context, service, model) if name == model else None
-            if gone is None:
-                raise
-            raise gone from error
-        except ServiceError as error:
-            if context.local and error.code == "unreachable":
-                error.problem.hint = ENGINE_ENDED
-            raise
-
-    def _reply(self, service: Service, asked: Asked, said: Reply) -> CandidateReply:
-        from ftrun.evaluation.answers import CandidateReply
-        from ftrun.targets.refusals import remarks
-
-        context, (question, candidate) = self._context, asked
-        model, sampling = candidate.model, self._asked.sampling
-        changes = dict(service.changes.get(called(context, model), {}))
-        for note in remarks(model, said, changes, "eval", sampling):
-            if note not in self._noted:
-                context.emit("warning", message=note)
-                self._noted.add(note)
-        usage = self._costs.count(model, question.messages, said)
-        return CandidateReply(
-            text=said.text, usage=usage, seconds=said.seconds, changes=changes, refusal=said.refusal
-        )
+        sampling = self._asked.sampling
+        keys = {cache_key(who, what.messages, sampling): (what, who) for what, who in missing}
+        requests = [
+            Request(sample=what.id, candidate=who, messages=what.messages, sampling=sampling, key=key)
+            for key, (what, who) in keys.items()
+        ]
+        for request, reply in Asking(self._context, self._costs).ask_all(requests):
+            yield keys[request.key], reply
 
     def keep(self, record: Record) -> None:
         """Keep an answer that just came."""
