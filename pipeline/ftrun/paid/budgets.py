@@ -38,7 +38,7 @@ def run_limits(context: Context) -> list[Limit]:
 def _own_limits(context: Context) -> list[Limit]:
     """Return the run's own budget, if there is one; `context.spent` counts against it."""
     usd = context.experiment.budget.usd
-    if context.local or usd is None:
+    if context.free or usd is None:
         return []
     return [Limit(key="budget.usd", usd=usd, before=context.spent)]
 
@@ -46,7 +46,7 @@ def _own_limits(context: Context) -> list[Limit]:
 def month_limits(context: Context) -> list[Limit]:
     """Return the month's budget, if there is one."""
     limit = context.experiment.budget.usd_per_month
-    if context.local or limit is None:
+    if context.free or limit is None:
         return []
     spent = spent_this_month(context).usd
     return [Limit(key="budget.usd_per_month", usd=limit, before=spent, code="over_month")]
@@ -109,7 +109,7 @@ def _training_usd(context: Context, tokens: int | None) -> float:
 def count_job(context: Context, tokens: int | None) -> None:
     """Count what this run's job cost; warn where that alone is more than the run may cost."""
     budget = context.experiment.budget
-    if budget.usd is None or context.local:
+    if budget.usd is None or context.free:
         return
     usd, rate = _training_usd(context, tokens), budget.yen_per_usd
     context.spent += usd
@@ -125,7 +125,7 @@ def count_job(context: Context, tokens: int | None) -> None:
 def check_stage(context: Context, name: str) -> None:
     """Return if the run has not spent its budget; DecisionError before a stage that costs money otherwise."""
     budget = context.experiment.budget
-    if budget.usd is None or context.local or context.spent <= budget.usd:
+    if budget.usd is None or context.free or context.spent <= budget.usd:
         return
     raise DecisionError(
         f"this run has cost {money(context.spent, budget.yen_per_usd)}, more than `budget.usd` of "
