@@ -234,7 +234,10 @@ def test_before_after_kill_9_asks_only_for_the_rest(ftrun: Ftrun, project: Path)
 
 def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
     """Not without consent, not over the budget, and the run after it pays for none of it again."""
-    chats = lambda: paid.server.paths("POST").count("/chat/completions")  # noqa: E731
+
+    def chats() -> int:
+        return paid.server.paths("POST").count("/chat/completions")
+
     refused = paid.json("eval", "toy.yaml", "--before", code=4)
     assert (refused["error"]["code"], chats()) == ("not_confirmed", 0)
     over = paid.json("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)

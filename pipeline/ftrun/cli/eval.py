@@ -121,8 +121,8 @@ def _write_junit(path: Path, found: Found) -> None:
 
 def _print(session: Session, found: Found, error: FtrunError | None) -> None:
     if found.scores is not None:
-        from ftrun.evaluation.table import print_answers
+        from ftrun.evaluation.table import print_evaluation
 
-        print_answers(found.records)
+        print_evaluation(found.scores, found.records, reported=not found.before)
     if error is not None:
         print_problems(error)

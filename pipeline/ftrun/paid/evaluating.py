@@ -26,9 +26,8 @@ def answer(context: Context, asked: Questionnaire) -> tuple[list[Record], int]:
     """Return every answer, in order, and how many were asked for now; what was paid for is archived even if
     the rest fails.
     """
-    for recorded in asked.recorded.values():
-        for note in recorded.notes():
-            context.emit("note", text=note)
+    for note in _notes(asked):
+        context.emit("note", text=note)
     with AnswerCosts(context, len(asked.missing())) as costs:
 
         def keep(record: Record) -> None:
@@ -63,8 +62,12 @@ def scored(context: Context, asked: Questionnaire, records: Sequence[Record]) ->
         gates=evaluation.gates,
         usd=partial(_usd, context, {one.name: one for one in asked.candidates}),
     )
-    recorded = tuple(note for one in asked.recorded.values() for note in one.notes())
-    return replace(scores, warnings=(*scores.warnings, *recorded)), records
+    return replace(scores, warnings=(*scores.warnings, *_notes(asked))), records
+
+
+def _notes(asked: Questionnaire) -> tuple[str, ...]:
+    """Return what to know of questions that are not asked, and of recorded answers."""
+    return (*asked.notes, *(note for one in asked.recorded.values() for note in one.notes()))
 
 
 def _usd(context: Context, candidates: Mapping[str, Candidate], record: Record) -> float | None:

@@ -102,11 +102,11 @@ def _approve(context: Context, asked: Questionnaire) -> None:
     """Ask for consent where the missing answers cost money."""
     missing = asked.missing()
     context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be asked for")
-    if not missing or context.local:
+    if not missing or context.free:
         return
     from ftrun.paid.budgets import estimate
 
-    found = estimate(context, evaluate=True, answered=asked.answered())
+    found = estimate(context, evaluate=True, requests=missing)
     approve(context, found or {}, frozenset((STAGE,)), paid=True)
 
 
@@ -130,7 +130,8 @@ def to_beat(scores: Scores, *, better: int) -> Verdict:
             decision="not_enough_evidence",
             reasons=("Nothing can be scored: no question has a reference or an `expect`.",),
         )
-    best = max(values, key=lambda name: better * values[name])
+    whole = max(known[name].n for name in values)  # fewer recorded answers can't be compared
+    best = max((name for name in values if known[name].n == whole), key=lambda name: better * values[name])
     return Verdict(
         decision="not_enough_evidence",
         reasons=(_beaten(best, str(scores.metric), known[best]), *_already_better(scores)),
@@ -140,12 +141,9 @@ def to_beat(scores: Scores, *, better: int) -> Verdict:
 def _beaten(name: str, metric: str, found: Estimate) -> str:
     value, n = f"{found.value:.4g}", found.n
     if found.low is None or found.high is None:
-        return f"Fine-tuning would have to beat {name}: {metric} {value} on {n} questions, which are few."
+        return f"Fine-tuning would have to beat {name}: {metric} {value} (n = {n}: too few for an interval)."
     low, high = f"{found.low:.4g}", f"{found.high:.4g}"
-    return (
-        f"Fine-tuning would have to beat {name}: {metric} {value} on {n} questions (95 % interval {low} to "
-        f"{high})."
-    )
+    return f"Fine-tuning would have to beat {name}: {metric} {value} ({low} to {high}, n = {n})."
 
 
 def _already_better(scores: Scores) -> Iterator[str]:

@@ -68,7 +68,7 @@ class EvaluateStage(Stage):
 
     def priced(self, context: Context) -> Mapping[str, Any]:
         """Count the answers that are missing."""
-        return {"evaluate": True, "answered": questionnaire(context).answered()}
+        return {"evaluate": True, "requests": questionnaire(context).missing()}
 
     def paid_before(self, context: Context) -> float:
         """Return what evaluations that did not finish have paid."""
