@@ -150,7 +150,7 @@ class Talk:
 
 def _is_stuck(text: str) -> bool:
     """Return whether an answer only repeats itself by now."""
-    from ftrun.evaluation.shown_answers import loop_of
+    from ftrun.scoring.degenerate import loop_of
 
     if len(text) < STUCK:
         return False
