@@ -121,7 +121,7 @@ def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
     from ftrun.augment.failed_cases import entries_of, failed_cases
     from ftrun.augment.row_texts import row_texts_of
 
-    records = failed_cases(_answered_in(session))
+    records = failed_cases(_answered_in(session), session.experiment.evaluation)
     found, left_out = entries_of(session.experiment, row_texts_of(session.experiment), records, *new_run())
     added = review.add(found)
     unfit = {"doesn't fit into the columns of a row": len(left_out)} if left_out else {}

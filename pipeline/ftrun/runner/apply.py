@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.cost.candidates import other_targets
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError, GateError, PendingError, UsageError
 from ftrun.paid.questions import STAGE as EVALUATE
@@ -18,8 +19,8 @@ from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, stages_of
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
-from ftrun.targets import Service, agree, identity_of, reachable
-from ftrun.workflow.context import Approval, Context, Emit, RunSettings
+from ftrun.targets import Service, identity_of, reachable
+from ftrun.workflow.context import Approval, Context, Emit, RunSettings, agree_to
 from ftrun.workflow.decision import fingerprint, shortened
 from ftrun.workflow.stage import Stage
 
@@ -104,6 +105,7 @@ def _apply_locked(
     _check_names(context)
     if context.settings.until not in [stage.name for stage in stages_of(context) if stage.offline]:
         check_target(context)
+        _check_other_targets(context)
         _start_early(context, decided)
     if not run_offline_stages(session, context, outcome):
         return
@@ -183,9 +185,19 @@ def check_target(context: Context) -> None:
 
         check_model(context.experiment)
     else:
-        settings, budgeted = context.settings, context.experiment.budget.usd is not None
-        agree(context.experiment, yes=settings.yes, ask=settings.ask, here=budgeted)
+        agree_to(context.experiment, context.settings)
         context.service()
+
+
+def _check_other_targets(context: Context) -> None:
+    """Refuse the same of targets that candidates are asked at, before anything is paid."""
+    for target in other_targets(context.experiment):
+        if target.provider != "local":
+            context.service_of(target.name)
+            continue
+        from ftrun.targets.local import check_model
+
+        check_model(context.aimed_at(target.name))
 
 
 def _plan_rest(context: Context, session: Session) -> Plan:
