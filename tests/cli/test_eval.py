@@ -61,11 +61,12 @@ def test_before_says_what_to_beat_and_the_run_asks_none_of_it_again(ftrun: Ftrun
         "low": None,
         "high": None,
     }
-    (reason,) = found["verdict"]["reasons"]
-    assert reason == "Fine-tuning would have to beat base: pass_rate 0.5 (n = 2: too few for an interval)."
+    reason = found["verdict"]["reasons"][0]
+    assert reason == "Fine-tuning would have to beat base: 50 % in pass_rate (2 questions)."
     run = project / RUN
     assert json.loads((run / "before.json").read_text())["candidates"] == found["candidates"]
-    assert reason in (run / "before.md").read_text(encoding="utf-8")
+    page = (run / "before.md").read_text(encoding="utf-8")
+    assert page.startswith("# toy\n") and "few-shot" in page
     assert not (run / "answers.jsonl").exists() and not (run / "scores.json").exists()
     first = asked(project)
     assert {name for name, _ in first} <= {"base", "few-shot", "retrieval"}
