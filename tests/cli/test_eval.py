@@ -61,11 +61,12 @@ def test_before_says_what_to_beat_and_the_run_asks_none_of_it_again(ftrun: Ftrun
         "low": None,
         "high": None,
     }
-    (reason,) = found["verdict"]["reasons"]
-    assert reason == "Fine-tuning would have to beat base: pass_rate 0.5 (n = 2: too few for an interval)."
+    reason = found["verdict"]["reasons"][0]
+    assert reason == "Fine-tuning would have to beat base: 50% in pass_rate (2 questions)."
     run = project / RUN
     assert json.loads((run / "before.json").read_text())["candidates"] == found["candidates"]
-    assert reason in (run / "before.md").read_text(encoding="utf-8")
+    page = (run / "before.md").read_text(encoding="utf-8")
+    assert page.startswith("# toy\n") and "few-shot" in page
     assert not (run / "answers.jsonl").exists() and not (run / "scores.json").exists()
     first = asked(project)
     assert {name for name, _ in first} <= {"base", "few-shot", "retrieval"}
@@ -207,7 +208,7 @@ def test_checkpoints_are_asked_by_name(ftrun: Ftrun, project: Path) -> None:
 
 def test_a_model_at_another_target_answers_there(ftrun: Ftrun, project: Path) -> None:
     """The cache keeps the two apart."""
-    edit(project, "data:\n", "  twin: {provider: local, model: rehearsal}\ndata:\n")
+    edit(project, "data:\n", "  twin: {provider: local, model: rehearsal}\ntarget: local\ndata:\n")
     edit(project, "eval:\n", "eval:\n  models: [tuned, base, {name: far, target: twin, few_shot: 1}]\n")
     found = ftrun.json(TOY)
     assert found["metrics"]["far"]["asked"] == 2
@@ -238,6 +239,7 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
     def chats() -> int:
         return paid.server.paths("POST").count("/chat/completions")
 
+    paid.config.write_text(paid.config.read_text().replace("一番は？", "質問5を教えて"))
     refused = paid.json("eval", "toy.yaml", "--before", code=4)
     assert (refused["error"]["code"], chats()) == ("not_confirmed", 0)
     over = paid.json("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)
@@ -254,6 +256,7 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
 
 def test_answers_asked_before_survive_a_fresh_clone(paid: Paid) -> None:
     """The history keeps them, as it keeps every answer that was paid for."""
+    paid.config.write_text(paid.config.read_text().replace("一番は？", "質問5を教えて"))
     paid.json("eval", "toy.yaml", "--before", "--yes")
     run = paid.folder / "runs/toy/paid"
     for path in run.iterdir():

@@ -19,6 +19,7 @@ from ftrun.paid.asking import Asking
 from ftrun.paid.history import SCORES, archive_answers
 from ftrun.paid.questions import Questionnaire, questionnaire
 from ftrun.scoring.scorers import scorers_for
+from ftrun.scoring.types import Scorer
 from ftrun.workflow.context import Context
 
 
@@ -57,12 +58,18 @@ def scored(context: Context, asked: Questionnaire, records: Sequence[Record]) ->
         records=records,
         candidates=[one.name for one in asked.candidates],
         models=asked.models,
-        scorers=scorers_for(evaluation.scorers, asked.samples, context.settings.scorers),
+        scorers=scorers_of(context, asked),
         metric=evaluation.metric,
         gates=evaluation.gates,
         usd=partial(_usd, context, {one.name: one for one in asked.candidates}),
     )
     return replace(scores, warnings=(*scores.warnings, *_notes(asked))), records
+
+
+def scorers_of(context: Context, asked: Questionnaire) -> tuple[Scorer, ...]:
+    """Return the scorers; what they leave open is decided by the questions about the task."""
+    about_task = [one for one in asked.samples if one.set != "general"] or asked.samples
+    return scorers_for(context.experiment.evaluation.scorers, about_task, context.settings.scorers)
 
 
 def _notes(asked: Questionnaire) -> tuple[str, ...]:

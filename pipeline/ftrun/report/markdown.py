@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
-from ftrun.language import localized_part, phrase
+from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
@@ -58,6 +58,20 @@ def markdown_report(facts: Facts) -> str:
         *_provenance(facts),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def before_markdown(facts: Facts) -> str:
+    """Return what was found before training: what would have to be beaten, scores, and some answers."""
+    facts = in_language(facts)
+    verdict = facts.scores.verdict
+    first, *others = [localized(one, facts.language) for one in verdict.reasons] if verdict else [""]
+    warnings = [localized(one, facts.language) for one in facts.scores.warnings]
+    blocks = [f"# {inline(facts.experiment.name)}", f"**{inline(first)}**"]
+    if others:
+        blocks.append("\n".join(f"- {inline(one)}" for one in others))
+    if warnings:
+        blocks.append("\n".join(f"> ⚠️ {inline(one)}  " for one in warnings))
+    return "\n\n".join([*blocks, *_evaluated(facts)]) + "\n"
 
 
 def inline(text: object) -> str:
