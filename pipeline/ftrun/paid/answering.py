@@ -62,6 +62,7 @@ class AnswerCosts:
     def __enter__(self) -> AnswerCosts:
         if self.missing:
             announce(self._context, "answers", self._effect, self._announced)
+            prices.request_usd(self._context.experiment.target, (), None)  # loads the vocabulary, once
         return self
 
     @property
