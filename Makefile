@@ -41,7 +41,7 @@ test-newest: ## run the tests with the newest versions of everything, in .venv-n
 	$$(sh .ci/find-python) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install -qq --upgrade pip
 	@$(TORCH_CHOICE) $(NEWEST)/bin/python .ci/install.py
-	$(NEWEST)/bin/python -m pip install -qq -e '.[data,local]' --group test
+	$(NEWEST)/bin/python -m pip install -qq -e '.[data,eval,local]' --group test
 	$(NEWEST)/bin/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
 
 coverage: $(VENV)/.test-ready ## run the tests and say how much of the package they run in their own processes
@@ -69,9 +69,9 @@ bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, tra
 	$(BIN)/python benchmarks/answering.py
 	$(BIN)/python benchmarks/losses.py
 
-lock: $(BIN)/python ## pin the newest versions of all dependencies
+lock: $(BIN)/python ## pin the newest versions of all dependencies (KEEP=1: only of those that have none)
 	@$(PIP) install uv
-	@sh .ci/lock $(BIN)/uv
+	@sh .ci/lock $(BIN)/uv $(if $(KEEP),keep)
 
 clean: ## remove .venv and caches (never runs/)
 	rm -rf $(VENV) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

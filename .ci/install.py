@@ -35,7 +35,7 @@ def main(requirements: Path | None) -> int:
     """Install everything; 1 if something could not be installed."""
     if requirements is None:
         return 0 if _install_torch() else 1
-    say("installing the dependencies (about 150 MB)", "依存パッケージをインストールしています（約 150 MB）")
+    say("installing the dependencies (about 210 MB)", "依存パッケージをインストールしています（約 210 MB）")
     # other builds of PyTorch bring dependencies of their own, and no two pips may install the same package
     together = _wants_cpu_build()
     with tempfile.TemporaryDirectory() as folder:

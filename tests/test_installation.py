@@ -34,7 +34,7 @@ def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
     )
 
 
-@pytest.mark.parametrize("extra", ["data", "engine", "local", "remote", "azure"])
+@pytest.mark.parametrize("extra", ["data", "eval", "engine", "local", "remote", "azure"])
 def test_an_extra_is_printed_as_its_packages(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every package of pyproject.toml is named, with its bounds, and ftrun, which is on no index, is not."""
     monkeypatch.setattr(installation, "_is_installed", lambda requirement: False)

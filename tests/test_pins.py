@@ -17,8 +17,8 @@ from conftest import ROOT
 # a set: the extras and dependency groups in it
 SETS = {
     "core": ((), ()),
-    "engine": (("data", "engine"), ("build",)),
-    "local": (("data", "engine", "local"), ("build", "torch")),
+    "engine": (("data", "eval", "engine"), ("build",)),
+    "local": (("data", "eval", "engine", "local"), ("build", "torch")),
     "test": ((), ("test",)),
     "lint": ((), ("lint",)),
     "bench": ((), ("bench",)),

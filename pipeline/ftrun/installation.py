@@ -24,7 +24,7 @@ def install_extra(extra: str) -> str:
     It is `make setup` in a fresh checkout, else a command of pip or uv.
     """
     checkout = _unset_checkout()
-    if checkout is not None and extra in ("engine", "local"):
+    if checkout is not None and extra in ("eval", "engine", "local"):
         return "make setup" if checkout == Path.cwd() else f"make -C {shlex.quote(str(checkout))} setup"
     needed = list(_requirements(extra))
     missing = [one for one in needed if not _is_installed(one)]

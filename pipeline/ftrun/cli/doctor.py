@@ -21,10 +21,11 @@ from ftrun.engine.models.number_format import choose, format_setting, kept_measu
 from ftrun.engine.places import cache_home, engine_home
 from ftrun.errors import FtrunError
 from ftrun.installation import install_extra, install_packages
+from ftrun.scoring.options import EVAL
 
 NEEDED_GB = 2.0  # the built-in model: its download, its conversion and a few fine-tuned ones
 TORCH = "torch>=2.6,<3"
-EXTRAS = {"engine": ENGINE, "local": LOCAL}
+EXTRAS = {"engine": ENGINE, "eval": EVAL, "local": LOCAL}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from ftrun.evaluation.answers import Record, Request
 from ftrun.experiment.target import Target
 from ftrun.paid.budgets import check_next, run_limits
 from ftrun.paid.history import archive_of, models_of_others
-from ftrun.paid.questions import tuned_model
 from ftrun.paid.spending import announce, ledger_of, outgrown, settle
 from ftrun.state.ledger import STOPPED, Charge, read_ledgers, unfinished_answers
 from ftrun.targets import Reply
@@ -176,7 +175,7 @@ class AnswerCosts:
 
 def unfinished_usd(context: Context) -> float:
     """Return what evaluations of this model that did not finish have paid, whatever they asked."""
-    if not context.experiment.evaluation.asks or tuned_model(context) is None:
+    if not context.experiment.evaluation.asks:
         return 0.0
     from ftrun.evaluation.cache import AnswerCache
 

@@ -2,7 +2,8 @@
 
 All conditions hold or the answer fails; case matters. `equals` ignores whitespace around both
 texts, nothing else. `regex` is searched for anywhere in the answer; patterns come from the experiment file,
-which may be somebody else's, so they are tried in a process that can be killed.
+which may be somebody else's, so they are tried in a process that can be killed. `tool_call` is about the
+answer's tool calls (`scoring.tool_calls`), all others are about its text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftrun.scoring.patterns import SEARCH_SECONDS, Patterns
+from ftrun.scoring.tool_calls import call_failures
 from ftrun.untrusted import CapError, Capped
+
+Calls = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,24 +28,28 @@ class Judgement:
     failures: tuple[str, ...] = ()
 
 
-def judge(expect: Mapping[str, Any] | None, answer: str) -> Judgement:
-    """Judge `answer`; without conditions there is nothing to judge.
+def judge(
+    expect: Mapping[str, Any] | None, answer: str, tool_calls: Sequence[Mapping[str, Any]] = ()
+) -> Judgement:
+    """Judge an answer's text and tool calls; without conditions there is nothing to judge.
 
     ValueError if `expect` holds a condition that the schema does not know.
     """
     if not expect:
         return Judgement(passed=None)
-    failures = tuple(_failures(expect, answer))
+    failures = tuple(_failures(expect, answer, tool_calls))
     return Judgement(passed=not failures, failures=failures)
 
 
-def _failures(expect: Mapping[str, Any], answer: str) -> Iterator[str]:
+def _failures(expect: Mapping[str, Any], answer: str, calls: Calls) -> Iterator[str]:
     for condition, value in expect.items():
         if condition == "all":
             for inner in value:
-                yield from _failures(inner, answer)
+                yield from _failures(inner, answer, calls)
         elif condition == "any":
-            yield from _none_of(value, answer)
+            yield from _none_of(value, answer, calls)
+        elif condition == "tool_call":
+            yield from call_failures(value, calls)
         elif condition in CONDITIONS:
             texts = [value] if isinstance(value, str) else value
             found = (CONDITIONS[condition](text, answer) for text in texts)
@@ -50,18 +58,19 @@ def _failures(expect: Mapping[str, Any], answer: str) -> Iterator[str]:
             raise ValueError(f"unknown condition {condition!r}")
 
 
-def _none_of(alternatives: Sequence[Mapping[str, Any]], answer: str) -> Iterator[str]:
+def _none_of(alternatives: Sequence[Mapping[str, Any]], answer: str, calls: Calls) -> Iterator[str]:
     """Yield one failure that names what each alternative lacks, if none of them holds."""
     lacks = []
     for alternative in alternatives:
-        failures = list(_failures(alternative, answer))
+        failures = list(_failures(alternative, answer, calls))
         if not failures:
             return
         lacks.append(" and ".join(failures))
     yield f"none of these holds: {'; '.join(lacks)}"
 
 
-def _regex(pattern: str, answer: str) -> str:
+def pattern_failure(pattern: str, answer: str) -> str:
+    """Return why a pattern is not found in the answer; an empty text if it is."""
     try:
         found = _patterns(pattern).call("search", pattern, answer)
     except TimeoutError:
@@ -83,5 +92,5 @@ CONDITIONS: Mapping[str, Callable[[str, str], str]] = {
     "contains": lambda text, answer: "" if text in answer else f"does not contain “{text}”",
     "not_contains": lambda text, answer: f"contains “{text}”" if text in answer else "",
     "equals": lambda text, answer: "" if text.strip() == answer.strip() else f"is not “{text.strip()}”",
-    "regex": _regex,
+    "regex": pattern_failure,
 }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # numpy is of the extra `eval`, and pass rates need none
 Message = Mapping[str, Any]
 # where a sample is from: `eval.prompts`, the held-out test split, training questions, the general-ability set
 SampleSet = Literal["prompts", "test", "recall", "general"]
+Scale = Literal["share", "points", "number", "seconds", "usd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,16 @@ class Metric(Protocol):
     that there is no interval.
     """
 
-    name: str
-    higher_is_better: bool | None
-    binary: bool
-    scale: Literal["share", "points", "number", "seconds", "usd"]
-    resampled: bool
+    @property
+    def name(self) -> str: ...
+    @property
+    def higher_is_better(self) -> bool | None: ...
+    @property
+    def binary(self) -> bool: ...
+    @property
+    def scale(self) -> Scale: ...
+    @property
+    def resampled(self) -> bool: ...
 
     def combine(self, sums: Matrix) -> Matrix:
         """Return the metric for each row of sums: shape (B, k) in, (B,) out; NaN where it is undefined."""
@@ -92,10 +98,15 @@ class Metric(Protocol):
 
 
 class Scorer(Protocol):
-    """Judges single answers. `name` is what the experiment file calls it; its first metric is the main one."""
+    """Judges single answers. `name` is what the experiment file calls it; its first metric is the main one.
 
-    name: str
-    metrics: Sequence[Metric]
+    A scorer of labels also has `labels: tuple[str, ...]` (see `scoring.classification`).
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def metrics(self) -> Sequence[Metric]: ...
 
     def score(self, sample: Sample, answer: Answer) -> Score | None:
         """Return the score; None if the sample lacks what this scorer judges by (a reference, say)."""

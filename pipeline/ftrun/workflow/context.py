@@ -36,8 +36,9 @@ class Emit(Protocol):
 class RunSettings:
     """How a run should behave: the options of `ftrun run`.
 
-    `until` and `force` name stages. `confirm_not_created`: a person says that an unclear request created no
-    job. `max_wait` is in seconds. `wait_for_lock`: wait for another run instead of stopping. `ask` puts a
+    `until` and `force` name stages. `scorers` are own ones (entry points) that a person named.
+    `evaluate_only`: nothing is trained. `confirm_not_created`: a person says that an unclear request created
+    no job. `max_wait` is in seconds. `wait_for_lock`: wait for another run instead of stopping. `ask` puts a
     question to a person; None: nobody is there.
     """
 
@@ -49,6 +50,8 @@ class RunSettings:
     max_wait: float | None = None
     wait_for_lock: bool = False
     ask: Callable[[str], bool] | None = None
+    scorers: tuple[str, ...] = ()
+    evaluate_only: bool = False
 
 
 def agree_to(experiment: Experiment, settings: RunSettings) -> None:

@@ -9,24 +9,11 @@ from collections.abc import Sequence
 from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
 from ftrun.data.quality.intended import LONGEST_LABEL, is_explained, is_structured
 from ftrun.data.quality.pii import excerpt
-from ftrun.data.wording.asked_language import OF_LANGUAGES
+from ftrun.langid.asked_language import OF_LANGUAGES
 from ftrun.langid.single import differ, sure_language
 from ftrun.protocol.faults import Fault
+from ftrun.scoring.refusals import REFUSAL
 
-CANT = r"(?:can['’]?t|cannot|can not|am unable|['’]m unable|am not able|['’]m not able|won['’]t be able)"
-HELP = r"(?: to)? (?:help|assist|provide|answer|comply|fulfil|do that|create|give|share)"
-REFUSAL = re.compile(
-    rf"\W*(?:(?:(?:i['’]m|i am) (?:\w+ )?sorry|sorry|i apologi[sz]e|apologies)[,.]? (?:but )?"
-    rf"(?:as an ai|i ?{CANT})"
-    rf"|(?:unfortunately,? )?(?:but )?i ?{CANT}{HELP}|as an ai(?: language)? (?:model|assistant))"
-    r"|(?:申し訳(?:ありません|ございません)|すみません|恐れ入りますが|残念ながら)[^。\n]{0,40}"
-    # saying that a shop doesn't offer something is an answer; not answering a question is a refusal
-    r"(?:お答え|お手伝い|回答|(?:情報を|ご)提供|(?:ご質問|ご要望|ご依頼|リクエスト)[^。\n]{0,6}対応|ご案内)"
-    r"[^。\n]{0,8}(?:できません|できかねます|いたしかねます)"
-    r"|(?:[^。\n]{0,12}[、は])?(?:AI|人工知能|言語モデル)(?:アシスタント|言語モデル|モデル)?"
-    r"(?:として(?:は?、|お|[^。\n]{1,20}(?:ません|かねます))|なので、|ですので、|であるため)",
-    re.IGNORECASE,
-)
 FEWEST_REFUSALS, REFUSAL_SHARE = 2, 0.02
 TAIL = "[。．.!！?？…〜～♪\\s」』）)]*$"
 PARTICLES = "(?:よ|ね|よね|か|が|けど|けれど|な|わ|さ|の)*"

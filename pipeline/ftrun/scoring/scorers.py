@@ -1,0 +1,208 @@
+"""The scorers by name, made from the experiment file's `eval.scorers`.
+
+Importing this loads no package: scorers import what they work with when they score.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from ftrun.errors import ConfigError
+from ftrun.scoring.options import Options
+from ftrun.scoring.own import own_scorer
+from ftrun.scoring.types import Sample, Scorer
+
+Spec = tuple[str, Mapping[str, Any]]
+
+
+class Named(Protocol):
+    """An entry of `eval.scorers`, such as `experiment.model.ScorerSpec`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+
+Make = Callable[[Options, Sequence[Sample]], Scorer]
+
+
+def _plain(make: Callable[[Options], Scorer]) -> Make:
+    return lambda options, samples: make(options)
+
+
+# the metrics of each scorer, the main one first
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "expect": ("pass_rate",),
+    "exact_match": ("exact_match",),
+    "includes": ("includes",),
+    "regex": ("regex",),
+    "numeric": ("numeric",),
+    "classification": ("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_micro"),
+    "extraction": ("field_f1",),
+    "bleu": ("bleu",),
+    "chrf": ("chrf",),
+    "rouge": ("rouge_1", "rouge_2", "rouge_l"),
+    "json": ("json_valid",),
+    "json_schema": ("json_schema",),
+    "embedding": ("embedding",),
+    "grader": ("grader",),
+    "tool_call": ("tool_call",),
+    "length": ("length",),
+    "refusals": ("refusals",),
+    "distinct_2": ("distinct_2",),
+    "distinct_n": ("distinct_n",),
+    "seconds": ("seconds",),
+    "cost_usd": ("cost_usd",),
+}
+FREE = ("length", "refusals", "distinct_2", "seconds", "cost_usd")  # they need neither reference nor package
+
+
+@cache
+def _makers() -> Mapping[str, Make]:
+    """Return how each scorer is made; imported only when scorers are made, since checks need names alone."""
+    from ftrun.scoring import (
+        classification,
+        embedding,
+        matches,
+        numbers,
+        observations,
+        overlap,
+        structured,
+        tool_calls,
+    )
+    from ftrun.scoring.graders import scorer as grader
+
+    return {
+        "expect": _plain(matches.make_expectations),
+        "exact_match": _plain(matches.make_exact_match),
+        "includes": _plain(matches.make_includes),
+        "regex": _plain(matches.make_pattern),
+        "numeric": _plain(numbers.make_numeric),
+        "classification": classification.make_classification,
+        "extraction": _plain(structured.make_extraction),
+        "bleu": overlap.make_bleu,
+        "chrf": _plain(overlap.make_chrf),
+        "rouge": _plain(overlap.make_rouge),
+        "json": _plain(structured.make_json),
+        "json_schema": _plain(structured.make_json_schema),
+        "embedding": _plain(embedding.make_embedding),
+        "grader": _plain(grader.make_grader),
+        "tool_call": _plain(tool_calls.make_tool_call),
+        "length": _plain(observations.make_length),
+        "refusals": _plain(observations.make_refusals),
+        "distinct_2": _plain(observations.make_distinct),
+        "distinct_n": _plain(observations.make_distinct),
+        "seconds": _plain(observations.make_seconds),
+        "cost_usd": _plain(observations.make_cost),
+    }
+
+
+def metric_names(name: str, options: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the names of the metrics that a scorer with these options has; None for an own scorer: its code
+    alone knows them. Classification without declared labels also has `f1[LABEL]` of each label it finds.
+    """
+    if name not in METRICS:
+        return None
+    if name == "classification":
+        labels = options.get("labels")
+        listed = labels if isinstance(labels, list | tuple) else ()
+        return (*METRICS[name], *(f"f1[{label}]" for label in listed))
+    if name == "distinct_n":
+        return (f"distinct_{options.get('n', 2)}",)
+    renamed = options.get("name")
+    return (renamed,) if isinstance(renamed, str) and len(METRICS[name]) == 1 else METRICS[name]
+
+
+def check_scorer(name: str, options: Mapping[str, Any]) -> None:
+    """Raise ConfigError if the options of a scorer are wrong, whatever is installed; own scorers are unknown
+    here. Reads the schema of `json_schema`, loads no models and no packages.
+    """
+    if name in METRICS:
+        _made(name, options, (), checking=True)
+
+
+def make_scorers(
+    specs: Sequence[Spec], *, entry_points: Sequence[str] = (), samples: Sequence[Sample] = ()
+) -> tuple[Scorer, ...]:
+    """Return the scorers of these names and options, in this order.
+
+    `entry_points` are the own scorers that the command line names; those that no spec has are made last,
+    without options. `samples` decide what is left open: undeclared labels, the tokenizer of BLEU. ConfigError
+    for unknown names, wrong options, a broken schema, and packages that aren't installed.
+    """
+    named = {name for name, _ in specs}
+    own: list[Spec] = [(name, {}) for name in dict.fromkeys(entry_points) if name not in named]
+    made: list[Scorer] = []
+    for name, options in [*specs, *own]:
+        one = own_scorer(name, options) if name in entry_points else _made(name, options, samples)
+        _refuse_doubles(one, made)
+        made.append(one)
+    return tuple(made)
+
+
+def _made(
+    name: str, given: Mapping[str, Any], samples: Sequence[Sample], *, checking: bool = False
+) -> Scorer:
+    if name not in METRICS:
+        near = difflib.get_close_matches(name, METRICS, n=1)
+        raise ConfigError(
+            f"There is no scorer called {name}.",
+            code="unknown_scorer",
+            hint=f"Did you mean `{near[0]}`?"
+            if near
+            else f"Own scorers are named on the command line: --scorer {name}",
+        )
+    options = Options(name, given, checking=checking)
+    scorer = _makers()[name](options, samples)
+    options.end()
+    return scorer
+
+
+def _refuse_doubles(scorer: Scorer, others: Sequence[Scorer]) -> None:
+    if scorer.name in {one.name for one in others}:
+        raise ConfigError(
+            f"Two scorers are called {scorer.name}.",
+            code="scorer_options",
+            hint="Delete one of them, or give it a name of its own: `name: …` among its options.",
+        )
+    for metric in {one.name for one in scorer.metrics} & {
+        one.name for other in others for one in other.metrics
+    }:
+        raise ConfigError(
+            f"Two scorers have a metric called {metric}, one of them {scorer.name}.",
+            code="scorer_options",
+            hint="Delete one of them, or give it a name of its own: `name: …` among its options.",
+        )
+
+
+def scorers_for(
+    evaluation_specs: Sequence[Named], samples: Sequence[Sample], entry_points: Sequence[str] = ()
+) -> tuple[Scorer, ...]:
+    """Return the scorers of the experiment file, else those that fit the samples; always the free ones, and
+    `expect` where a sample has expectations.
+
+    By default: `expect` where any sample has expectations, `chrf` and `exact_match` where any has a
+    reference, `tool_call` where one is expected. The first one's first metric is the main one.
+    """
+    specs: list[Spec] = [(one.name, one.options) for one in evaluation_specs] or _defaults(samples)
+    free = (*(("expect",) if any(one.expect for one in samples) else ()), *FREE)
+    named = {name for name, _ in specs}
+    specs += [(name, {}) for name in free if name not in named]
+    return make_scorers(specs, entry_points=entry_points, samples=samples)
+
+
+def _defaults(samples: Sequence[Sample]) -> list[Spec]:
+    names = []
+    if any(one.expect for one in samples):
+        names.append("expect")
+    if any(one.reference is not None for one in samples):
+        # without the extra `eval` there are no scores of wording
+        names += ["chrf", "exact_match"] if find_spec("sacrebleu") else ["exact_match"]
+    if any("tool_call" in (one.expect or {}) for one in samples):
+        names.append("tool_call")
+    return [(name, {}) for name in names]
