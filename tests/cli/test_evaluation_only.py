@@ -185,3 +185,17 @@ def test_data_may_be_added_later(ftrun: Ftrun) -> None:
     document = ftrun.json("run", CONFIG)
     assert set(document["metrics"]) == {"tuned", "base"}
     assert document["fine_tuned_model"]
+
+
+def test_a_paid_candidate_of_a_local_experiment_needs_consent(paid: Paid) -> None:
+    """Who is asked at another target costs money there, whatever the experiment's own target is."""
+    config = paid.folder / "only.yaml"
+    text = ONLY_PAID.format(base_url=paid.server.base_url, questions=QUESTIONS)
+    text = text.replace("targets:\n", "target: local\ntargets:\n  local: {provider: local, model: rehearsal}\n")
+    config.write_text(text.replace("[base]", "[{name: mini, target: paid}]"), encoding="utf-8")
+    plan = paid.json("plan", config)
+    assert [(step["stage"], step["paid"]) for step in plan["steps"]] == [("evaluate", True), ("report", False)]
+    assert paid.json("run", config, code=4)["error"]["code"] == "not_confirmed"
+    assert paid.provider.answers == 0
+    assert paid.json("run", config, "--yes")["status"] == "done"
+    assert paid.provider.answers == 2
