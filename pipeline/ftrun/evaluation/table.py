@@ -58,7 +58,11 @@ def print_evaluation(
         shown = len(dict.fromkeys(one.prompt_id for one in some))
         if shown < total:
             more = f"{shown} of {total:,} questions; the report has all of them."
-            _write(stream, screen.style("dim", screen.say(more if reported else f"{shown} of {total:,} questions.")) + "\n")
+            _write(
+                stream,
+                screen.style("dim", screen.say(more if reported else f"{shown} of {total:,} questions."))
+                + "\n",
+            )
     gates = list(_gates(scores, screen))
     if gates:
         _write(stream, "\n".join(["", *gates]) + "\n")
@@ -207,7 +211,9 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
     for one in scores.comparisons:
         if scores.metric in (None, one.metric):
             numbers = _numbers(scores, one)
-            yield from screen.wrapped(visible(screen.say(phrasing.in_words(scores, one))) + numbers, "  ", "    ")
+            yield from screen.wrapped(
+                visible(screen.say(phrasing.in_words(scores, one))) + numbers, "  ", "    "
+            )
     parts = phrasing.ranked_parts(scores)
     if len(parts) > 1:
         yield ""
@@ -283,9 +289,7 @@ def _padded(text: str, width: int) -> str:
     return text + " " * max(0, width - display_width(text))
 
 
-def _estimate(
-    scores: Scores, metric: str, one: Estimate | None, screen: Screen, *, counted: bool
-) -> str:
+def _estimate(scores: Scores, metric: str, one: Estimate | None, screen: Screen, *, counted: bool) -> str:
     """Return a value with its interval, such as `82.5% (75.1% - 88.2%, n 120)`."""
     if one is None:
         return phrasing.NOTHING

@@ -130,7 +130,7 @@ class AnswerCosts:
         usage = prices.billed_tokens(
             reserved.target, request.messages, said.text, said.usage, request.tools, said.tool_calls
         )
-        usd = prices.answers_usd(reserved.target, usage["prompt_tokens"], usage["completion_tokens"])
+        usd = prices.tokens_usd(reserved.target, usage["prompt_tokens"], usage["completion_tokens"])
         with self._changed:
             self._came, self._tokens = self._came + 1, self._tokens + sum(usage.values())
             self._unknown, self._usd = self._unknown or usd is None, self._usd + (usd or 0.0)
@@ -192,4 +192,4 @@ def unfinished_usd(context: Context) -> float:
 def _record_usd(context: Context, record: Record) -> float | None:
     target = priced_candidate(context.experiment, record.candidate, record.model)
     billed = prices.billed_tokens(target, record.messages, record.answer, record.usage)
-    return prices.answers_usd(target, billed["prompt_tokens"], billed["completion_tokens"])
+    return prices.tokens_usd(target, billed["prompt_tokens"], billed["completion_tokens"])

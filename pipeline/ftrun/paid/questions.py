@@ -126,7 +126,7 @@ def _address(context: Context, target: str) -> list[str]:
 
 def evaluation_outputs(context: Context) -> tuple[str, ...]:
     """Return the files that it writes; where answers cost money a fresh clone does not ask for them again."""
-    return OUTPUTS if context.local else ()
+    return OUTPUTS if context.free else ()
 
 
 def evaluation_decision(context: Context) -> Decision:

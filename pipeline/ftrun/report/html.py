@@ -81,7 +81,10 @@ def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
         "problem_groups": _by_code(data.problems),
         "histograms": [
             (
-                [(width, drawing_in(histogram(bins, what, width), facts.language)) for width in (WIDE, NARROW)],
+                [
+                    (width, drawing_in(histogram(bins, what, width), facts.language))
+                    for width in (WIDE, NARROW)
+                ],
                 caption,
             )
             for bins, what, caption in (

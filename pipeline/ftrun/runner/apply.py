@@ -105,7 +105,7 @@ def _apply_locked(
     _check_names(context)
     if context.settings.until not in [stage.name for stage in stages_of(context) if stage.offline]:
         check_target(context)
-        _check_other_targets(context)
+        check_other_targets(context)
         _start_early(context, decided)
     if not run_offline_stages(session, context, outcome):
         return
@@ -122,7 +122,7 @@ def _apply_locked(
     finally:
         for stage in STAGES:
             stage.after(context)
-    if (plan.paid or context.spent) and not context.local:
+    if (plan.paid or context.spent) and not context.free:
         from ftrun.paid.budgets import check_run
 
         check_run(context)
@@ -130,7 +130,7 @@ def _apply_locked(
 
 def run_offline_stages(session: Session, context: Context, outcome: Outcome) -> bool:
     """Do the stages that are free and need no target; return whether there is something to do after them."""
-    local = (context.experiment.target.name,) if context.local else ()
+    local = (context.experiment.target.name,) if context.free else ()
     write_gitignore(session.folder.parent.parent, local)
     for stage in stages_of(context):
         if not stage.offline:
@@ -189,7 +189,7 @@ def check_target(context: Context) -> None:
         context.service()
 
 
-def _check_other_targets(context: Context) -> None:
+def check_other_targets(context: Context) -> None:
     """Refuse the same of targets that candidates are asked at, before anything is paid."""
     for target in other_targets(context.experiment):
         if target.provider != "local":
@@ -221,7 +221,7 @@ def _approve(plan: Plan, context: Context) -> None:
 
 def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[str], *, paid: bool) -> None:
     """Go ahead with these stages if a person or the budget agrees to their cost."""
-    settings, remote = context.settings, paid and not context.local
+    settings, remote = context.settings, paid and not context.free
     if remote:
         from ftrun.paid.spending import fetch_ledgers
 

@@ -26,6 +26,7 @@ from ftrun.report.provenance import provenance
 from ftrun.runner.apply import (
     Outcome,
     approve,
+    check_other_targets,
     check_target,
     locked_context,
     run_offline_stages,
@@ -79,6 +80,7 @@ def _evaluate(session: Session, context: Context, before: Before) -> None:
 
     verify_evaluation(context)
     check_target(context)
+    check_other_targets(context)
     settle_identity(context)
     asked = questionnaire(context)
     _approve(context, asked)
