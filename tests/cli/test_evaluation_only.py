@@ -195,7 +195,10 @@ def test_a_paid_candidate_of_a_local_experiment_needs_consent(paid: Paid) -> Non
     text = text.replace("targets:\n", local)
     config.write_text(text.replace("[base]", "[{name: mini, target: paid}]"), encoding="utf-8")
     plan = paid.json("plan", config)
-    assert [(step["stage"], step["paid"]) for step in plan["steps"]] == [("evaluate", True), ("report", False)]
+    assert [(step["stage"], step["paid"]) for step in plan["steps"]] == [
+        ("evaluate", True),
+        ("report", False),
+    ]
     assert paid.json("run", config, code=4)["error"]["code"] == "not_confirmed"
     assert paid.provider.answers == 0
     assert paid.json("run", config, "--yes")["status"] == "done"
