@@ -157,7 +157,9 @@ def _scores(facts: Facts) -> Iterator[str]:
         return
     yield f"## {say('Scores')}"
     names = list(map(inline, found.candidates))
-    rows = [[_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows]
+    rows = [
+        [_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows
+    ]
     title = "metric" if found.n is None else f"metric ({counted(found.n, 'question')})"
     yield table([say(title), *names], rows, numbers=True)
     if found.pairs:
