@@ -16,7 +16,6 @@ from ftrun.evaluation.answers import (
     Request,
     cache_key,
     collect,
-    most_common_system,
     unanswered,
 )
 from ftrun.evaluation.cache import AnswerCache, read_records, write_records
@@ -241,10 +240,3 @@ def test_half_an_emoji_in_an_answer_is_kept_as_a_replacement(tmp_path: Path) -> 
     records = run(tmp_path, Server(text="猫\ud83d"))
     assert records[0].answer == "猫\ufffd"
     assert run(tmp_path, Server(limit=0)) == records
-
-
-def test_the_most_common_system_message_wins() -> None:
-    """Ready chat rows lend their most frequent system message; without any there is none."""
-    rows = [{"messages": [{"role": "system", "content": text}]} for text in ("a", "b", "b")]
-    assert most_common_system(rows) == "b"
-    assert most_common_system([{"messages": [{"role": "user", "content": "x"}]}, {}]) is None

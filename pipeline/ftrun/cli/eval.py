@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from ftrun.errors import FtrunError, GateError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.evaluation.answers import Record
+    from ftrun.evaluation.results import Scores
     from ftrun.runner import RunSettings, Session
 
 
@@ -56,52 +58,71 @@ def command(
         evaluate_only=not before,
     )
     evaluate = _before if before else _after
-    document, records, ended = evaluate(session, settings, Greeting(session, reporter))
+    found = evaluate(session, settings, Greeting(session, reporter))
     reporter.end()
-    error = closing_error(session, ended)
+    error = closing_error(session, found.error)
+    if junit is not None and found.scores is not None:
+        _write_junit(junit, found)
     if as_json:
-        print_json({**document, **(failure_document(error) if error else {})})
+        print_json({**_document(session, found), **(failure_document(error) if error else {})})
     else:
-        _print(session, document, records, error)
+        _print(session, found, error)
     return error.exit_code if error else 0
 
 
-Found = tuple[dict[str, Any], "list[Record]", "BaseException | None"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What was found: nothing where it ended early, `error` says by what. `before`: nothing is trained."""
+
+    scores: Scores | None = None
+    records: Sequence[Record] = ()
+    error: BaseException | None = None
+    before: bool = False
 
 
 def _after(session: Session, settings: RunSettings, emit: Greeting) -> Found:
-    """Evaluate what is trained; return the document of scores.json, the answers, and what ended it early."""
-    from ftrun.evaluation.cache import ANSWERS, read_records
+    """Ask, score and report what is trained."""
+    from ftrun.paid.evaluating import last_evaluation
     from ftrun.paid.verifying import refuse_untrained
     from ftrun.runner import apply, context_of
 
+    context = context_of(session, settings=settings)
     with session.named():
         if not session.state.jobs:  # nothing was ever trained: the engine need not start
-            refuse_untrained(context_of(session, settings=settings))
+            refuse_untrained(context)
     outcome = apply(session, settings, emit)
-    error = outcome.error
-    head = {"experiment": session.experiment.name, "target": session.experiment.target.name}
-    if error is not None and not isinstance(error, GateError):
-        return head, [], error
-    scores = session.folder / "scores.json"
-    document = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {}
-    return {**head, **document}, list(read_records(session.folder / ANSWERS)), error
+    if outcome.error is not None and not isinstance(outcome.error, GateError):
+        return Found(error=outcome.error)
+    scores, records = last_evaluation(context_of(session, settings=settings))
+    return Found(scores=scores, records=records, error=outcome.error)
 
 
 def _before(session: Session, settings: RunSettings, emit: Greeting) -> Found:
+    """Ask and score those who need no training."""
     from ftrun.runner.before import evaluate_before
 
     found = evaluate_before(session, settings, emit)
+    return Found(scores=found.scores, records=found.records, error=found.error, before=True)
+
+
+def _document(session: Session, found: Found) -> dict[str, Any]:
     head = {"experiment": session.experiment.name, "target": session.experiment.target.name}
-    return {**head, **found.scores}, found.records, found.error
+    document = head if found.scores is None else {**found.scores.as_dict(), **head}
+    return {**document, "before": True} if found.before else document
 
 
-def _print(
-    session: Session, document: dict[str, Any], records: list[Record], error: FtrunError | None
-) -> None:
-    if records:
-        from ftrun.evaluation.table import print_answers
+def _write_junit(path: Path, found: Found) -> None:
+    from ftrun.evaluation.junit import junit_xml
+    from ftrun.files import write_atomic
 
-        print_answers(records)
+    assert found.scores is not None
+    write_atomic(path, junit_xml(found.scores, found.records).encode())
+
+
+def _print(session: Session, found: Found, error: FtrunError | None) -> None:
+    if found.scores is not None:
+        from ftrun.evaluation.table import print_evaluation
+
+        print_evaluation(found.scores, found.records, reported=not found.before)
     if error is not None:
         print_problems(error)

@@ -33,6 +33,7 @@ COMMANDS = {
     "data": "Show examples as the model will see them, or what changed since the last run.",
     "status": "Show the progress of an experiment.",
     "events": "Show the events of the experiment's job.",
+    "metrics": "Show the losses of the experiment's job, also while it runs, and its scores.",
     "adopt": "Adopt an existing job as this experiment's job, instead of paying for a new one.",
     "state": "Show, verify or repair what ftrun remembers of an experiment on a target.",
     "wait": "Wait until the experiment's job ends.",
@@ -56,7 +57,7 @@ COMMANDS = {
     "doctor": "Check this machine and say how to fix what is wrong.",
 }
 # commands that a later version brings
-LATER = frozenset(("import", "metrics"))
+LATER = frozenset(("import",))
 
 
 class Commands(click.Group):

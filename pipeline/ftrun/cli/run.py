@@ -23,6 +23,7 @@ from ftrun.errors import DecisionError, FtrunError, GateError, InterruptError, P
 from ftrun.experiment.places import shown_path
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.experiment.model import Experiment
     from ftrun.runner import Outcome, Session
 
 STAGES = ("prepare", "check", "upload", "train", "wait", "deploy", "evaluate", "undeploy", "report")
@@ -87,10 +88,17 @@ class Greeting:
             from ftrun.cli.plan import target_notes
 
             experiment = self.session.experiment
-            self.reporter.line(f"{experiment.name} on {experiment.target.name} ({experiment.target.model})")
+            self.reporter.line(_heading(experiment))
             for note in [*self.session.notes, *target_notes(experiment)]:
                 self.reporter.line(f"note: {note}")
         self.reporter(kind, **data)
+
+
+def _heading(experiment: Experiment) -> str:
+    """Return what is run, and where."""
+    if not experiment.contacts_target:
+        return f"{experiment.name}: an evaluation of {', '.join(experiment.evaluation.models)}"
+    return f"{experiment.name} on {experiment.target.name} ({experiment.target.model})"
 
 
 def closing_error(session: Session, error: BaseException | None) -> FtrunError | None:
@@ -184,7 +192,8 @@ def _print_removed(session: Session) -> None:
 def _print_next(session: Session) -> None:
     """Print the next commands, ready to be copied."""
     report = session.folder / "report.html"
-    lines = [("run again" if "wait" in session.state.stages else "continue", command_line(session))]
+    last = "wait" if session.experiment.trains else "evaluate"
+    lines = [("run again" if last in session.state.stages else "continue", command_line(session))]
     if "wait" in session.state.stages:  # there is a tuned model
         lines.insert(0, ("talk to it", command_line(session, "chat")))
     if report.exists():
@@ -195,7 +204,8 @@ def _print_next(session: Session) -> None:
         for other in session.experiment.targets
         if other.name != target and (other.provider, other.model) != ("local", "rehearsal")
     ]
-    lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
+    if session.experiment.contacts_target:
+        lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:
         print(f"  {label:<11} {text}")

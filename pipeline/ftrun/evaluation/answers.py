@@ -8,7 +8,6 @@ a changed one only scores the answer again.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
@@ -155,17 +154,6 @@ LEFT_OUT: Mapping[str, Any] = {
 }
 # yields each request with its reply as it comes, in any order; raises what the run should stop with
 Ask = Callable[[Sequence[Request]], Iterator[tuple[Request, CandidateReply]]]
-
-
-def most_common_system(examples: Iterable[Mapping[str, Any]]) -> str | None:
-    """Return the system message that most chat examples begin with; None if none has one."""
-    found: Counter[str] = Counter()
-    for example in examples:
-        asked = example.get("input", example)  # of a preference
-        first = asked["messages"][0] if asked.get("messages") else {}
-        if first.get("role") == "system" and isinstance(first.get("content"), str):
-            found[first["content"]] += 1
-    return found.most_common(1)[0][0] if found else None
 
 
 def cache_key(

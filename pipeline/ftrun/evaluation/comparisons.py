@@ -25,21 +25,21 @@ class Pair:
     """Two metrics on the questions that have both: left minus right."""
 
     def __init__(self, left: Observed, right: Observed, resampling: Resampling) -> None:
-        self.left, self.right = left.among(right.sums), right.among(left.sums)
+        self.left, self.right = left.among(right.totals), right.among(left.totals)
         self._resampling = resampling
         self._of_passes = left.metric.binary and right.metric.binary
 
     @property
     def n(self) -> int:
         """Return how many questions have both."""
-        return len(self.left.sums)
+        return len(self.left.totals)
 
     @cached_property
     def difference(self) -> float | None:
         """Return left minus right; None where one of them is undefined."""
         if not self.n:
             return None
-        left, right = value_of(self.left), value_of(self.right)
+        left, right = (value_of(one, self._resampling) for one in (self.left, self.right))
         return None if left is None or right is None else left - right
 
     @cached_property
@@ -109,34 +109,34 @@ class Pair:
 
     @cached_property
     def _spread(self) -> Mean | Resampled:
-        if self.left.column is not None and self.right.column is not None:
+        if self.left.is_mean and self.right.is_mean:
             left, right = self.left.means(), self.right.means()
             return mean_of(*grouped({name: left[name] - right[name] for name in left}, self.left.group))
-        left_drawn = self._resampling.of(self.left.key, self.left.sums)
-        right_drawn = self._resampling.of(self.right.key, self.left.sums)
-        return replace(left_drawn, values=left_drawn.values - right_drawn.values)
+        left_drawn = self._resampling.of(self.left.key, self.left.totals)
+        right_drawn = self._resampling.of(self.right.key, self.left.totals)
+        return left_drawn.minus(right_drawn)
 
     def _whole_differences(self) -> list[int]:
         """Return each group's difference, multiplied so that it is a whole number."""
-        sides = (self.left.sums, self.right.sums)
-        unit = math.lcm(*{round(one[-1]) for side in sides for one in side.values()})
+        sides = (self.left.totals, self.right.totals)
+        unit = math.lcm(*{round(count) for side in sides for _, count in side.values()})
         left, right = self.left.means(), self.right.means()
         sums, _ = grouped({name: (left[name] - right[name]) * unit for name in left}, self.left.group)
         return [round(one) for one in sums]
 
     def _differing(self) -> int:
         """Return how many groups have a question on which the two differ."""
-        columns = self.left.column, self.right.column
-        differing = {
-            self.left.group[name]
-            for name, one in self.left.sums.items()
-            if _part(one, columns[0]) != _part(self.right.sums[name], columns[1])
-        }
-        return len(differing)
+        left, right = self.left, self.right
+        differ = (
+            [name for name, total in left.totals.items() if total != right.totals[name]]
+            if left.is_mean or right.is_mean
+            else [name for name in left.totals if _of(left, name) != _of(right, name)]
+        )
+        return len({left.group[name] for name in differ})
 
 
-def _part(statistics: Sequence[float], column: int | None) -> list[float]:
-    return list(statistics) if column is None else [statistics[column] / statistics[-1]]
+def _of(observed: Observed, question: str) -> Mapping[int, float]:
+    return (observed.statistics or {})[question]
 
 
 def compared(

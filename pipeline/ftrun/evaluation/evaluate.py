@@ -51,7 +51,7 @@ def evaluate(
     everything = {**scored.observed, **_apart(scored.observed, sets)}
     resampling = Resampling(everything)
     main = {key: _restricted(one, sets) for key, one in everything.items()}
-    main = {key: one for key, one in main.items() if one.sums}
+    main = {key: one for key, one in main.items() if one.totals}
     answered = {name: {one.prompt_id for one in records if one.candidate == name} for name in candidates}
     scores = Scores(
         experiment=experiment,
@@ -166,8 +166,8 @@ def _apart(observed: Mapping[Key, Observed], sets: Sets) -> dict[Key, Observed]:
     for (candidate, metric), one in observed.items():
         for name in APART:
             part = one.among(sets.of.get(name, ())) if metric == PASS_RATE else None
-            if part is not None and part.sums:
-                found[candidate, name] = replace(part, metric=share(name), column=0)
+            if part is not None and part.totals:
+                found[candidate, name] = replace(part, metric=share(name))
     return found
 
 
@@ -183,6 +183,6 @@ def _parts(
     for part, ids in sets.parts():
         for (of, metric), one in observed.items():
             inside = one.among(ids) if of == candidate else None
-            if inside is not None and inside.sums:
+            if inside is not None and inside.totals:
                 found.setdefault(part, {})[metric] = estimated(inside, resampling)
     return found

@@ -53,7 +53,7 @@ def gate_results(
 def _result(gate: Gate, observed: Mapping[Key, Observed], resampling: Resampling) -> GateResult:
     values: list[float] = []
     for side in (gate.left, gate.right):
-        value = _value(side, observed)
+        value = _value(side, observed, resampling)
         if value is None:
             return _missed(gate, f"Gate missed: {gate.text} ({_name(side)} has no value).")
         values.append(value)
@@ -98,11 +98,11 @@ def _name(side: Side) -> str:
     return f"{side.candidate}.{side.metric}"
 
 
-def _value(side: Side, observed: Mapping[Key, Observed]) -> float | None:
+def _value(side: Side, observed: Mapping[Key, Observed], resampling: Resampling) -> float | None:
     if side.candidate is None or side.metric is None:
         return side.number
     found = observed.get((side.candidate, side.metric))
-    value = value_of(found) if found and found.sums else None
+    value = value_of(found, resampling) if found and found.totals else None
     return None if value is None else value + side.number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,45 +11,55 @@ from ftrun.scoring.expect import judge
 from ftrun.scoring.types import Answer, Metric, Sample, Score, Scorer
 
 Key = tuple[str, str]  # candidate, metric
+Sparse = Mapping[
+    int, float
+]  # the numbers that aren't 0 by their place: a confusion matrix has one in thousands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """A metric of a candidate. `sums` has each question's statistics, added up over its answers; `group`
-    the group that each question belongs to (its own, where it stands alone). `column`: the metric is the mean
-    of this statistic, and the last one counts; None: it is a function of all sums.
+    """A metric of a candidate. `totals` has of each question the sum of its answers' values, and how many
+    there are; `group` the group that each question belongs to (its own, where it stands alone).
+
+    A metric that isn't the mean of values is computed from `statistics`: of each question the sum of its
+    answers' statistics, of which there are `width`.
     """
 
     candidate: str
     metric: Metric
-    sums: Mapping[str, Sequence[float]]
+    totals: Mapping[str, tuple[float, float]]
     group: Mapping[str, str]
-    column: int | None
+    statistics: Mapping[str, Sparse] | None = None
+    width: int = 0
 
     @property
     def key(self) -> Key:
         """Return the names of the candidate and the metric."""
         return self.candidate, self.metric.name
 
+    @property
+    def is_mean(self) -> bool:
+        """Return whether the metric is the mean of the answers' values."""
+        return self.statistics is None
+
     def among(self, ids: Collection[str]) -> Observed:
         """Return what was found for some questions."""
-        kept = {name: self.sums[name] for name in ids if name in self.sums}
-        return self if len(kept) == len(self.sums) else replace(self, sums=kept)
+        kept = {name: one for name, one in self.totals.items() if name in ids}
+        return self if len(kept) == len(self.totals) else replace(self, totals=kept)
 
     @property
     def groups(self) -> int:
         """Return how many independent groups there are."""
-        return len({self.group[name] for name in self.sums})
+        return len({self.group[name] for name in self.totals})
 
     @property
     def single(self) -> bool:
         """Return whether every question stands alone and has one answer."""
-        return self.groups == len(self.sums) and all(one[-1] == 1 for one in self.sums.values())
+        return self.groups == len(self.totals) and all(count == 1 for _, count in self.totals.values())
 
     def means(self) -> dict[str, float]:
-        """Return the mean of each question's answers; for metrics that are means."""
-        assert self.column is not None
-        return {name: one[self.column] / one[-1] for name, one in self.sums.items()}
+        """Return the mean of each question's answers."""
+        return {name: total / count for name, (total, count) in self.totals.items()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,27 +78,63 @@ def score_all(
 ) -> Scored:
     """Score every record. Those of questions that are not among the samples stay as they are."""
     scored = Scored()
-    rows: dict[tuple[str, str], dict[str, list[Sequence[float]]]] = {}
-    summed = set[str]()  # scorers with statistics of their own
+    group = {name: one.cluster or f"\0{name}" for name, one in samples.items()}
+    found: dict[tuple[str, str], _Found] = {}
     for record in records:
         sample = samples.get(record.prompt_id)
         scores = {} if sample is None else dict(_scores(scorers, sample, _answer(record, usd(record))))
         scored.records.append(record if sample is None else _with(record, sample, scores))
         for name, score in scores.items():
-            if len(score.statistics):
-                summed.add(name)
-            if len(score.statistics) or score.value is not None:
-                statistics = score.statistics if len(score.statistics) else (score.value or 0.0, 1.0)
-                of_candidate = rows.setdefault((record.candidate, name), {})
-                of_candidate.setdefault(record.prompt_id, []).append(statistics)
-    group = {name: one.cluster or f"\0{name}" for name, one in samples.items()}
-    for (candidate, name), found in rows.items():
-        sums = {question: _added(several) for question, several in found.items()}
-        for metric in next(one.metrics for one in scorers if one.name == name):
-            column = _column(metric, name in summed)
-            one = Observed(candidate=candidate, metric=metric, sums=sums, group=group, column=column)
-            scored.observed[one.key] = one
+            found.setdefault((record.candidate, name), _Found()).add(record.prompt_id, score)
+    for (candidate, name), one in found.items():
+        for metric in next(scorer.metrics for scorer in scorers if scorer.name == name):
+            observed = one.observed(candidate, metric, group)
+            scored.observed[observed.key] = observed
     return scored
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one scorer found in a candidate's answers: each question's values, and its statistics added up."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+    statistics: dict[str, dict[int, float]] = field(default_factory=dict)
+    width: int = 0
+
+    def add(self, question: str, score: Score) -> None:
+        """Add an answer's score."""
+        if score.value is not None:
+            self.values.setdefault(question, []).append(score.value)
+        if len(score.statistics):
+            self.width = len(score.statistics)
+            sums = self.statistics.setdefault(question, {})
+            for place, number in enumerate(score.statistics):
+                if number:
+                    sums[place] = sums.get(place, 0.0) + number
+
+    def observed(self, candidate: str, metric: Metric, group: Mapping[str, str]) -> Observed:
+        """Return a metric of these scores: a mean where it says so, or where there is only the value."""
+        column: int | None = getattr(metric, "column", None)
+        if self.width and column is not None:
+            last = self.width - 1
+            totals = {
+                name: (sums.get(column, 0.0), sums[last])
+                for name, sums in self.statistics.items()
+                if last in sums
+            }
+        else:
+            totals = {name: (math.fsum(values), float(len(values))) for name, values in self.values.items()}
+        of_sums = self.width > 0 and column is None and not metric.binary
+        if of_sums:
+            totals = {name: totals.get(name, (0.0, 1.0)) for name in self.statistics}
+        return Observed(
+            candidate=candidate,
+            metric=metric,
+            totals=totals,
+            group=group,
+            statistics=self.statistics if of_sums else None,
+            width=self.width,
+        )
 
 
 def _answer(record: Record, usd: float | None) -> Answer:
@@ -122,13 +169,3 @@ def _with(record: Record, sample: Sample, scores: Mapping[str, Score]) -> Record
         failures=judgement.failures,
         scores={name: {"value": one.value, "explanation": one.explanation} for name, one in scores.items()},
     )
-
-
-def _added(rows: Sequence[Sequence[float]]) -> Sequence[float]:
-    return rows[0] if len(rows) == 1 else [sum(values) for values in zip(*rows, strict=True)]
-
-
-def _column(metric: Metric, summed: bool) -> int | None:
-    """Return which statistic the metric is the mean of: it says so, or there is only the value to average."""
-    found: int | None = getattr(metric, "column", None if summed and not metric.binary else 0)
-    return found

@@ -32,7 +32,10 @@ def reasons(scores: Scores) -> Iterator[str]:
             if one.worse:
                 yield f"Don't fine-tune for this alone: {candidate} does better without training."
             else:
-                yield f"Don't fine-tune for this alone: {candidate} does as well without training, as far as {n} questions tell."
+                yield (
+                    f"Don't fine-tune for this alone: {candidate} does as well without training, "
+                    f"as far as {n} questions tell."
+                )
     open_ones = [one for one in found if not one.significant]
     if open_ones and not any(one.worse for one in found):
         yield _settled(scores, _closest(open_ones))

@@ -11,7 +11,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from ftrun.evaluation.means import t_quantile, t_tail
-from ftrun.evaluation.observed import Key, Observed
+from ftrun.evaluation.observed import Key, Observed, Sparse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,14 +28,22 @@ NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resampled:
-    """A number in each resample (NaN: undefined there), drawn from so many independent groups.
+    """A number from all answers, and in each resample (NaN: undefined there), drawn from so many independent
+    groups.
 
     Quantiles are widened as Student's t is beside the normal distribution (Hesterberg 2015): plain ones are
     too narrow for few groups.
     """
 
+    whole: float
     values: Matrix
     groups: int
+
+    def minus(self, other: Resampled) -> Resampled:
+        """Return the difference in each resample; both are of the same questions."""
+        return Resampled(
+            whole=self.whole - other.whole, values=self.values - other.values, groups=self.groups
+        )
 
     def interval(self, level: float = 0.95) -> tuple[float, float] | None:
         """Return the percentile interval; None if the number is undefined in most resamples."""
@@ -73,10 +81,13 @@ class Resampled:
 
 
 def combined(observed: Observed) -> float | None:
-    """Return the metric of all answers together; None where it is undefined."""
+    """Return a metric that isn't resampled, of all answers together; None where it is undefined."""
     import numpy as np  # of the extra `eval`
 
-    sums = np.asarray(list(observed.sums.values()), dtype=np.float64).sum(axis=0, keepdims=True)
+    sums = np.zeros((1, observed.width))
+    for name in observed.totals:
+        for place, number in (observed.statistics or {})[name].items():
+            sums[0, place] += number
     value = float(observed.metric.combine(sums)[0])
     return value if math.isfinite(value) else None
 
@@ -104,7 +115,7 @@ class Resampling:
         return {
             key: one
             for key, one in self._known.items()
-            if one.column is None and one.metric.resampled and all(name in one.sums for name in questions)
+            if not one.is_mean and one.metric.resampled and all(name in one.totals for name in questions)
         }
 
 
@@ -114,36 +125,80 @@ def _resampled(questions: Sequence[str], wanted: Mapping[Key, Observed]) -> dict
 
     group = next(iter(wanted.values())).group
     places: dict[str, int] = {}
-    index = np.array([places.setdefault(group[name], len(places)) for name in questions])
-    values = {key: np.empty(RESAMPLES) for key in wanted}
-    tables = {id(one.sums): _by_group(one, questions, index, len(places)) for one in wanted.values()}
-    done = 0
+    index = [places.setdefault(group[name], len(places)) for name in questions]
+    values: dict[Key, list[Matrix]] = {key: [] for key in wanted}
+    tables = [_Table(several, questions, index) for several in _by_statistics(wanted)]
+    together = np.hstack([table.table for table in tables])
     for weights in _weights(len(places)):
-        rows = slice(done, done + len(weights))
+        sums, start = weights @ together, 0
         for table in tables:
-            sums = weights @ tables[table]
-            for key, one in wanted.items():
-                if id(one.sums) == table:
-                    values[key][rows] = one.metric.combine(sums)
-        done += len(weights)
-    return {key: Resampled(values=one, groups=len(places)) for key, one in values.items()}
+            end = start + table.table.shape[1]
+            for key, found in table.combined(sums[:, start:end]):
+                values[key].append(found)
+            start = end
+    return {key: _of_all(np.concatenate(parts), len(places)) for key, parts in values.items()}
 
 
-def _by_group(observed: Observed, questions: Sequence[str], index: NDArray[np.int_], groups: int) -> Matrix:
-    """Return the statistics, a row for each group."""
-    import numpy as np  # of the extra `eval`
+def _of_all(values: Matrix, groups: int) -> Resampled:
+    return Resampled(whole=float(values[0]), values=values[1:], groups=groups)
 
-    rows = np.asarray([observed.sums[name] for name in questions], dtype=np.float64)
-    table = np.zeros((groups, rows.shape[1]))
-    np.add.at(table, index, rows)
-    return table
+
+def _by_statistics(wanted: Mapping[Key, Observed]) -> list[list[Observed]]:
+    """Return the metrics that are computed from the same statistics together; a mean has its own."""
+    found: dict[int, list[Observed]] = {}
+    for one in wanted.values():
+        found.setdefault(id(one.totals if one.statistics is None else one.statistics), []).append(one)
+    return list(found.values())
+
+
+class _Table:
+    """The statistics of some metrics: a row for each group, a column for each that isn't 0 everywhere."""
+
+    def __init__(self, metrics: Sequence[Observed], questions: Sequence[str], index: Sequence[int]) -> None:
+        import numpy as np  # of the extra `eval`
+
+        self._metrics, first = metrics, metrics[0]
+        rows: list[Sparse] = [_sparse(first, name) for name in questions]
+        self._columns = sorted({place for row in rows for place in row})
+        column = {place: number for number, place in enumerate(self._columns)}
+        self.table: Matrix = np.zeros((max(index) + 1, len(column)))
+        for row, at in zip(rows, index, strict=True):
+            for place, number in row.items():
+                self.table[at, column[place]] += number
+
+    def combined(self, sums: Matrix) -> Iterator[tuple[Key, Matrix]]:
+        """Yield each metric for each row of sums of the table's columns."""
+        import numpy as np  # of the extra `eval`
+
+        first = self._metrics[0]
+        if first.is_mean:
+            yield first.key, sums[:, 0] / sums[:, 1]
+            return
+        at_once = max(1, CELLS // first.width)
+        found: list[list[Matrix]] = [[] for _ in self._metrics]
+        for start in range(0, len(sums), at_once):
+            part = sums[start : start + at_once]
+            whole = np.zeros((len(part), first.width))
+            whole[:, self._columns] = part
+            for one, parts in zip(self._metrics, found, strict=True):
+                parts.append(one.metric.combine(whole))
+        for one, parts in zip(self._metrics, found, strict=True):
+            yield one.key, np.concatenate(parts)
+
+
+def _sparse(observed: Observed, question: str) -> Sparse:
+    if observed.statistics is not None:
+        return observed.statistics[question]
+    total, count = observed.totals[question]
+    return {0: total, 1: count}
 
 
 def _weights(groups: int) -> Iterator[Matrix]:
-    """Yield how often each resample has each group, for some resamples at once."""
+    """Yield how often each resample has each group, for some resamples at once; first, each group once."""
     import numpy as np  # of the extra `eval`
 
     random = np.random.default_rng(SEED)
+    yield np.ones((1, groups))
     at_once = max(1, min(AT_ONCE, CELLS // groups))
     for start in range(0, RESAMPLES, at_once):
         rows = min(at_once, RESAMPLES - start)

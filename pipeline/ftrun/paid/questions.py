@@ -6,16 +6,14 @@ The stages that ask, and that deploy a model so that it can be asked, both decid
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftrun.errors import UserError
-from ftrun.experiment.model import CandidateSpec, EvalPrompt, Experiment, ScorerSpec, Template
+from ftrun.experiment.model import CandidateSpec, EvalPrompt, ScorerSpec, Template
 from ftrun.experiment.target import Target
-from ftrun.files import damage_reported, sha256_file
+from ftrun.files import sha256_file
 from ftrun.paid.history import archive_of
 from ftrun.paid.job_spec import spec_key
 from ftrun.targets import identity_of
@@ -77,12 +75,11 @@ def _written(context: Context, spec: CandidateSpec) -> dict[str, Any]:
 def _more_questions(context: Context) -> dict[str, Any]:
     evaluation = context.experiment.evaluation
     rows = evaluation.recall_sample or any(_uses_rows(one) for one in evaluation.candidates)
-    general = evaluation.general
     found = {
         "test set": [evaluation.test_set, context.sha("test")] if evaluation.test_set else None,
         "recall sample": evaluation.recall_sample,
         "training rows": context.sha("train") if rows else None,
-        "general": _content(general) if isinstance(general, Path) else general,
+        "general": [_asked(one) for one in evaluation.general_prompts] or evaluation.general,
         "repeat": evaluation.repeat if evaluation.repeat > 1 else None,
     }
     return {name: value for name, value in found.items() if value}
@@ -143,6 +140,7 @@ class Questionnaire:
     """
 
     samples: tuple[Sample, ...]
+    notes: tuple[str, ...]  # on what is not asked
     candidates: tuple[Candidate, ...]
     requests: tuple[Request, ...]
     recorded: Mapping[str, Recorded]
@@ -166,14 +164,6 @@ class Questionnaire:
         from ftrun.evaluation.answers import unanswered
 
         return unanswered(self.requests, known)
-
-    def answered(self) -> dict[str, set[str]]:
-        """Return the ids of the prompts that each candidate has answered: they are not paid for again."""
-        found: dict[str, set[str]] = {candidate.name: set() for candidate in self.candidates}
-        for request in self.requests:
-            if request.key in self.known:
-                found[request.candidate.name].add(request.sample)
-        return found
 
     @property
     def expected(self) -> int:
@@ -199,12 +189,16 @@ def questionnaire(context: Context, specs: Sequence[CandidateSpec] | None = None
     """Return what is asked; `specs`: of these candidates instead of the file's."""
     from ftrun.evaluation.cache import AnswerCache
     from ftrun.evaluation.recorded import read_recorded
+    from ftrun.evaluation.samples import collect
 
-    evaluation, samples = context.experiment.evaluation, samples_of(context)
+    evaluation = context.experiment.evaluation
+    found = collect(context.experiment, context.path("train").parent)
+    samples = found.samples
     specs = evaluation.candidates if specs is None else specs
     candidates = {spec.name: candidate_of(context, spec) for spec in specs}
     return Questionnaire(
         samples=samples,
+        notes=found.notes,
         candidates=tuple(candidates.values()),
         requests=tuple(_requests(context, samples, specs, candidates)),
         recorded={
@@ -240,40 +234,6 @@ def _requests(
                 sampling=evaluation.sampling,
                 repeats=evaluation.repeat,
             )
-
-
-def samples_of(context: Context) -> tuple[Sample, ...]:
-    """Return what is asked."""
-    from ftrun import data
-    from ftrun.scoring.types import Sample
-
-    experiment, folder = context.experiment, context.path("train").parent
-    prompts = experiment.evaluation.prompts
-    needed = any(one.messages is None and not one.own_system for one in prompts)
-    system = system_prompt(experiment, folder) if needed else None
-    with damage_reported(context.path("train")):
-        recall = data.recalled(experiment, folder)
-    found = []
-    for one in prompts:
-        turns = list(one.messages or ({"role": "user", "content": one.user or ""},))
-        own = one.system if one.own_system else None if one.messages is not None else system
-        if one.messages is not None and turns[0]["role"] == "system":
-            own = str(turns.pop(0)["content"])
-        found.append(
-            Sample(
-                id=one.id,
-                turns=tuple(turns),
-                system=own,
-                own_system=one.own_system or one.messages is not None,
-                reference=one.reference,
-                expect=one.expect,
-                tools=one.tools,
-                tags=one.tags,
-                set="recall" if one.id in recall else "prompts",
-                cluster=one.group,
-            )
-        )
-    return tuple(found)
 
 
 def candidate_of(context: Context, spec: CandidateSpec) -> Candidate:
@@ -333,31 +293,3 @@ def asks_tuned(context: Context) -> bool:
     if tuned is None:
         return any(map(needs_training, evaluation.candidates))
     return any(request.candidate.model == tuned for request in questionnaire(context).missing())
-
-
-def system_prompt(experiment: Experiment, folder: Path) -> str | None:
-    """Return the experiment's system prompt rendered with `vars` alone; for ready chat rows their most
-    common one. UserError when the template needs a row.
-    """
-    prompt = experiment.prompt
-    if prompt.system is None and not any(one.role == "system" for one in prompt.messages or ()):
-        return _common_system(folder / "train.jsonl")
-    from ftrun.experiment.templates.rendering import Renderer  # jinja2 costs 0.15 s
-
-    try:
-        return Renderer(experiment).render_system()
-    except UserError as error:
-        problem = error.problem
-        problem.hint = (
-            "Eval prompts have no row: give each its own `system:`, or keep columns out of prompt.system."
-        )
-        raise
-
-
-def _common_system(train: Path) -> str | None:
-    from ftrun.evaluation.answers import most_common_system
-
-    if not train.exists():
-        return None
-    with damage_reported(train), train.open(encoding="utf-8") as lines:
-        return most_common_system(json.loads(line) for line in lines)

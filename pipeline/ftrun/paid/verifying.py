@@ -1,4 +1,4 @@
-"""Whether an evaluation can succeed, as far as the experiment file and the prepared data show. It is found out
+"""Whether an evaluation can succeed, as far as the experiment file and the prepared data show: said
 before anything is asked, paid for or trained.
 """
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.cost.candidates import other_targets
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError, GateError, PendingError, UsageError
 from ftrun.paid.questions import STAGE as EVALUATE
@@ -18,8 +19,8 @@ from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, stages_of
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
-from ftrun.targets import Service, agree, identity_of, reachable
-from ftrun.workflow.context import Approval, Context, Emit, RunSettings
+from ftrun.targets import Service, identity_of, reachable
+from ftrun.workflow.context import Approval, Context, Emit, RunSettings, agree_to
 from ftrun.workflow.decision import fingerprint, shortened
 from ftrun.workflow.stage import Stage
 
@@ -104,6 +105,7 @@ def _apply_locked(
     _check_names(context)
     if context.settings.until not in [stage.name for stage in stages_of(context) if stage.offline]:
         check_target(context)
+        _check_other_targets(context)
         _start_early(context, decided)
     if not run_offline_stages(session, context, outcome):
         return
@@ -145,7 +147,7 @@ def _check_names(context: Context) -> None:
     for option, name in (("--until", context.settings.until), ("--force", context.settings.force)):
         if name is not None and name not in names:
             raise UsageError(
-                f"{option} {name}: this target has no such stage",
+                f"{option} {name}: this experiment has no such stage here",
                 code="usage",
                 hint=f"It has {', '.join(names)}.",
             )
@@ -163,7 +165,7 @@ def _start_early(context: Context, decided: Sequence[Decided] | None) -> None:
         for stage in stages_of(context)[: last + 1]
         if not stage.offline and actions.get(stage.name) not in ("skip", "blocked")
     ]
-    if context.local and to_come:
+    if context.local and context.experiment.contacts_target and to_come:
         from ftrun.targets.local import start_early
 
         asks = any(stage.asks_model for stage in to_come) and not context.settings.detach
@@ -176,18 +178,30 @@ def check_target(context: Context) -> None:
     """Refuse, before any work is done, an unknown model and a key that is missing, malformed, or that the
     user does not agree to send.
     """
+    if not context.experiment.contacts_target:
+        return
     if context.local:
         from ftrun.targets.local import check_model
 
         check_model(context.experiment)
     else:
-        settings, budgeted = context.settings, context.experiment.budget.usd is not None
-        agree(context.experiment, yes=settings.yes, ask=settings.ask, here=budgeted)
+        agree_to(context.experiment, context.settings)
         context.service()
 
 
+def _check_other_targets(context: Context) -> None:
+    """Refuse the same of targets that candidates are asked at, before anything is paid."""
+    for target in other_targets(context.experiment):
+        if target.provider != "local":
+            context.service_of(target.name)
+            continue
+        from ftrun.targets.local import check_model
+
+        check_model(context.aimed_at(target.name))
+
+
 def _plan_rest(context: Context, session: Session) -> Plan:
-    remote = reachable(context.experiment)
+    remote = reachable(context.experiment) if context.experiment.contacts_target else None
     try:
         return make_plan(context, remote=remote, notes=tuple(session.notes))
     finally:
@@ -232,13 +246,14 @@ def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[st
 
 def _run_rest(context: Context, plan: Plan, outcome: Outcome) -> None:
     """Do the stages that need the target."""
+    contacted = context.experiment.contacts_target
     settle_identity(context)
     for stage in stages_of(context):
         if stage.offline:
             continue
         if context.settings.detach:
             stage.detach(context)
-        remote = context.service() if plan.action(stage.name) in ("run", "adopt") else None
+        remote = context.service() if contacted and plan.action(stage.name) in ("run", "adopt") else None
         run_stage(stage, context, outcome, remote)
         stage.keep(context, skipped=outcome.stages[stage.name]["action"] == "skip")
         if context.settings.until == stage.name:
@@ -247,7 +262,8 @@ def _run_rest(context: Context, plan: Plan, outcome: Outcome) -> None:
 
 def settle_identity(context: Context) -> None:
     """Let the state know which local store it belongs to: before an engine starts there is none."""
-    if context.local and context.state.identity.get("store") is None:
+    contacted = context.experiment.contacts_target
+    if context.local and contacted and context.state.identity.get("store") is None:
         context.service()
         context.state.identity = identity_of(context.experiment.target)
         context.save()

@@ -1,8 +1,9 @@
-"""Every candidate gets every eval prompt; answers are kept, judged, counted, and never asked for twice."""
+"""Every candidate gets every question; answers are kept, scored, compared, and never asked for twice."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ftrun.errors import FtrunError
@@ -67,7 +68,7 @@ class EvaluateStage(Stage):
 
     def priced(self, context: Context) -> Mapping[str, Any]:
         """Count the answers that are missing."""
-        return {"evaluate": True, "answered": questionnaire(context).answered()}
+        return {"evaluate": True, "requests": questionnaire(context).missing()}
 
     def paid_before(self, context: Context) -> float:
         """Return what evaluations that did not finish have paid."""
@@ -95,15 +96,19 @@ class EvaluateStage(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """Ask, score and write; what was paid for is archived even if the rest fails."""
         from ftrun.evaluation.cache import write_records
-        from ftrun.evaluation.scores import score
-        from ftrun.paid.evaluating import answer, judged
+        from ftrun.paid.evaluating import answer, scored
 
-        answers, asked = answer(context, questionnaire(context))
-        records = judged(answers)
+        asked = questionnaire(context)
+        answers, count = answer(context, asked)
+        scores, records = scored(context, asked, answers)
         write_records(context.folder, records)
-        scores = score(records).as_dict()
-        write_json(context.folder / "scores.json", scores)
-        return {"metrics": scores["candidates"], "flips": scores["flips"], "asked": asked}
+        write_json(context.folder / "scores.json", scores.as_dict())
+        return {
+            "metrics": scores.plain_metrics,
+            "verdict": asdict(scores.verdict) if scores.verdict else None,
+            "gates": [{"gate": one.gate, "passed": one.passed, "value": one.value} for one in scores.gates],
+            "asked": count,
+        }
 
     def keep(self, context: Context, *, skipped: bool) -> None:
         """Archive the answers; first restore answers.jsonl and scores.json where all answers are kept."""

@@ -27,6 +27,10 @@ class TrainStage(Stage):
     trains = True
     force_pays = "create another job"
 
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
+
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return the spec of the job, with its attempt."""
         return {**spec(context), "attempt": attempt_of(context)}

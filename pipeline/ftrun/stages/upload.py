@@ -19,6 +19,10 @@ class UploadStage(Stage):
     trains = True
     makes_news = False
 
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
+
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return the hashes of the files to upload."""
         return {f"{role} data": context.sha(role) for role in ROLES}

@@ -29,6 +29,10 @@ class WaitStage(Stage):
     name = "wait"
     trains = True
 
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
+
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return which job is waited for."""
         return {"job": spec_key(context)}
