@@ -93,6 +93,16 @@ def changes(scores: Scores) -> Changes | None:
     return Changes(a=one.a, b=one.b, fixed=one.flips.fixed, broken=one.flips.broken, same=one.flips.same)
 
 
+def changes_in_words(found: Changes) -> str:
+    """Return how much changed, in one sentence."""
+    candidate, candidate_2 = found.a, found.b
+    fixed, broken, same = f"{len(found.fixed):,}", f"{len(found.broken):,}", f"{found.same:,}"
+    return (
+        f"{candidate} passes {fixed} that {candidate_2} fails, and fails {broken} that it passes; "
+        f"{same} end alike."
+    )
+
+
 def metric_names(scores: Scores) -> list[str]:
     """Return all metrics, the main one first and what answers took last."""
     found = dict.fromkeys(name for one in scores.candidates.values() for name in one.metrics)

@@ -177,9 +177,8 @@ def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Itera
     found = phrasing.changes(scores)
     if found is None or not found.kinds:
         return
-    counts = f"{len(found.fixed):,} fixed, {len(found.broken):,} broken, {found.same:,} the same"
     yield ""
-    yield f"{visible(found.a)} / {visible(found.b)}: {screen.word(counts)}"
+    yield from screen.wrapped(visible(screen.say(phrasing.changes_in_words(found))))
     texts = {one.prompt_id: question_text(one) for one in reversed(records)}
     for kind, names, colour in (("fixed", found.fixed, "green"), ("broken", found.broken, "red")):
         mark = f"{MARKS[kind == 'fixed']} {screen.word(kind)}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import LABELS, Changes, changes, decided_of
+from ftrun.evaluation.phrasing import LABELS, Changes, changes, changes_in_words, decided_of
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.verdict import Tone, headline, tone
 from ftrun.language import localized
@@ -54,9 +54,10 @@ class AnsweredQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedQuestions:
-    """What changed from one candidate to another: how often, and a few of the questions."""
+    """What changed from one candidate to another: how often, in words too, and a few of the questions."""
 
     changes: Changes
+    words: str
     fixed: tuple[AnsweredQuestion, ...] = field(default=())
     broken: tuple[AnsweredQuestion, ...] = field(default=())
 
@@ -125,7 +126,7 @@ def changed_questions(
     fixed, broken = (
         tuple(by_id[name] for name in names[:most] if name in by_id) for names in (found.fixed, found.broken)
     )
-    return ChangedQuestions(changes=found, fixed=fixed, broken=broken)
+    return ChangedQuestions(changes=found, words=changes_in_words(found), fixed=fixed, broken=broken)
 
 
 def flips_of(scores: Scores) -> dict[str, str]:
