@@ -36,7 +36,7 @@ LAYERS = (
     "files",
     "redaction waiting",
     "language",
-    "text langid",
+    "text langid encoding_detection",
     "errors",
 )
 LEVEL = {name: level for level, line in enumerate(LAYERS) for name in line.split()}

@@ -103,7 +103,7 @@ class Talk:
     """A conversation with one or several models, each with its own history."""
 
     def __init__(self, session: Session, service: Service, models: dict[str, str]) -> None:
-        from ftrun.paid.questions import system_prompt
+        from ftrun.evaluation.system_prompt import system_prompt
 
         self.service, self.models = service, models
         self.experiment, self.noted = session.experiment, set[str]()

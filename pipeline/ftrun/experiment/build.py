@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from ftrun.experiment.model import (
     MessageTemplate,
     Notify,
     Prompt,
+    Replay,
     Report,
     RowSample,
+    ScorerSpec,
     Share,
     Source,
     Split,
@@ -35,6 +38,9 @@ from ftrun.experiment.nodes import KeyPath, one_spelling
 from ftrun.experiment.target import seconds, target_of
 
 BUILT_IN_TARGETS = {"local": {"provider": "local", "model": "smollm2-135m-instruct"}}
+DEFAULT_MODELS = ("tuned", "base")
+BUILT_IN_MODELS = ("tuned", "base", "few-shot", "retrieval")
+CHECKPOINT = re.compile(r"ckpt-step-[1-9][0-9]*")
 DEFAULT_SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
 DEFAULT_AUGMENT_SAMPLING = {"temperature": 0.8, "max_tokens": 512}
 DEFAULT_HYPERPARAMETERS = {"n_epochs": "auto", "batch_size": "auto", "learning_rate_multiplier": "auto"}
@@ -61,10 +67,11 @@ def build(document: Document, target: str | None) -> Experiment:
         train=_train(document, data.get("train", {})),
         state=data.get("state"),
         budget=_budget(data.get("budget") or {}),
-        evaluation=_evaluation(data.get("eval", {})),
+        evaluation=_evaluation(document, data.get("eval", {})),
         notify=Notify(**data.get("notify") or {}),
         report=Report(**data.get("report") or {}),
         upload=UploadNames(**data.get("upload") or {}),
+        trains="data" in data,
         places=document.places,
     )
 
@@ -108,7 +115,9 @@ def _budget(raw: Mapping[str, Any]) -> Budget:
 
 
 def _data(document: Document) -> Data:
-    raw = document.data["data"]
+    raw = document.data.get("data")
+    if raw is None:  # there is only something to evaluate
+        return Data(sources=())
     return Data(
         sources=_sources(document, ("data", "sources"), raw["sources"]),
         split=_split(document, raw.get("split")),
@@ -119,7 +128,17 @@ def _data(document: Document) -> Data:
         checks=raw.get("checks") or {},
         pii=raw.get("pii"),
         augment=_augment(document, raw.get("augment", {})),
+        replay=_replay(document, raw.get("replay")),
     )
+
+
+def _replay(document: Document, raw: float | Mapping[str, Any] | None) -> Replay | None:
+    given: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {"share": raw or 0}
+    if not given["share"]:
+        return None
+    path = given.get("path")
+    base = document.base(("data", "replay", "path"))
+    return Replay(share=float(given["share"]), path=None if path is None else base / path)
 
 
 def _augment(document: Document, raw: Mapping[str, Any]) -> Augment:
@@ -286,15 +305,60 @@ def _stop_when(raw: Mapping[str, Any]) -> StopWhen:
     )
 
 
-def _evaluation(raw: Mapping[str, Any]) -> Evaluation:
+def _evaluation(document: Document, raw: Mapping[str, Any]) -> Evaluation:
     sampling = {**DEFAULT_SAMPLING, **raw.get("sampling", {})}
+    models, general = raw.get("models", DEFAULT_MODELS), raw.get("general", False)
+    test_set = raw.get("test_set", False)
     return Evaluation(
-        candidates=tuple(
-            CandidateSpec(name=one, model=one, plain=True) for one in raw.get("models", ("tuned", "base"))
-        ),
+        candidates=tuple(_candidate(document, index, one) for index, one in enumerate(models)),
         prompts=tuple(_eval_prompt(one) for one in raw.get("prompts", ())),
         sampling={key: one_spelling(value) for key, value in sampling.items() if value is not None},
+        test_set=test_set if isinstance(test_set, bool) else int(test_set),
+        recall_sample=int(raw.get("recall_sample", 0)),
+        general=document.general or bool(general),
+        general_prompts=tuple(_eval_prompt(one) for one in general) if isinstance(general, list) else (),
+        repeat=int(raw.get("repeat", 1)),
+        metric=raw.get("metric"),
+        scorers=tuple(_scorer(document, index, one) for index, one in enumerate(raw.get("scorers", ()))),
+        gates=tuple(raw.get("gates", ())),
     )
+
+
+def is_built_in(model: str) -> bool:
+    """Return whether a candidate's model is resolved by ftrun: it is not a model's id."""
+    return model in BUILT_IN_MODELS or CHECKPOINT.fullmatch(model) is not None
+
+
+def _candidate(document: Document, index: int, raw: str | Mapping[str, Any]) -> CandidateSpec:
+    if isinstance(raw, str):
+        return CandidateSpec(name=raw, model=raw, plain=True)
+    answers, model = raw.get("answers"), raw.get("model")
+    if model is None and answers is None:
+        model = raw["name"] if is_built_in(raw["name"]) else "base"
+    folder = document.base(("eval", "models", index, "answers"))
+    return CandidateSpec(
+        name=raw["name"],
+        model=model,
+        target=raw.get("target"),
+        system=raw.get("system"),
+        own_system="system" in raw,
+        few_shot=None if raw.get("few_shot") is None else int(raw["few_shot"]),
+        retrieval=None if raw.get("retrieval") is None else int(raw["retrieval"]),
+        answers=None if answers is None else folder / answers,
+    )
+
+
+def _scorer(document: Document, index: int, raw: str | Mapping[str, Any]) -> ScorerSpec:
+    """Return a scorer with its options; a JSON Schema takes the place of its file."""
+    if isinstance(raw, str):
+        return ScorerSpec(name=raw)
+    ((name, options),) = raw.items()
+    given = one_spelling(dict(options or {}))
+    schema = document.json_schemas.get(("eval", "scorers", index, name, "path"))
+    if schema is not None:
+        del given["path"]
+        given["schema"] = schema
+    return ScorerSpec(name=name, options=given)
 
 
 def _eval_prompt(raw: Mapping[str, Any]) -> EvalPrompt:
@@ -307,4 +371,7 @@ def _eval_prompt(raw: Mapping[str, Any]) -> EvalPrompt:
         messages=None if messages is None else tuple(messages),
         reference=raw.get("reference"),
         expect=raw.get("expect"),
+        tools=tuple(raw.get("tools", ())),
+        tags=tuple(raw.get("tags", ())),
+        group=raw.get("group"),
     )

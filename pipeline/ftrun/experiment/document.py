@@ -27,6 +27,8 @@ from ftrun.experiment.yaml12 import compose
 LARGEST_YAML = 1_000_000  # bytes
 LARGEST_TEMPLATE = 256_000
 LONGEST_CHAIN = 10
+QUESTIONS: tuple[KeyPath, ...] = (("eval", "prompts"), ("eval", "general"))
+NEXT_TO_PATH = ("path", "tags", "encoding")
 TEMPLATE_FOLDERS_SKIPPED = frozenset(("runs", "node_modules", "__pycache__"))
 # keys below which every text is a template
 TEMPLATES = ("system", "user", "assistant", "preferred", "non_preferred", "item")
@@ -38,6 +40,8 @@ INCLUDES = re.compile(r"{%[-+]?\s*(?:include|import|extends|from)\b")
 class Document:
     """An experiment file as read: `data` merged, `templates` by key path, nothing validated yet.
 
+    In `data` and `root`, files of questions are replaced by what they hold; `question_files` are those files,
+    and `general` is the one that `eval.general` names. `json_schemas` are the schemas of scorers by key path.
     `problems` are those that do not keep the rest from being checked (a template file that is missing).
     """
 
@@ -48,6 +52,9 @@ class Document:
     files: tuple[Path, ...]
     templates: Mapping[KeyPath, Template]
     tools: list[Any] | None
+    json_schemas: Mapping[KeyPath, Any]
+    question_files: frozenset[Path]
+    general: Path | None
     dependencies: str
     texts: Mapping[Path, str]
     problems: tuple[Problem, ...]
@@ -78,11 +85,11 @@ class Document:
         """
         from ftrun.experiment.key_shapes import masked  # only errors need it
 
-        name = spell(path)
-        message = f"{masked(name)}: {message}" if name else message
         nearest = path
         while (node := find(self.root, nearest)) is None:
             nearest = nearest[:-1]
+        name = spell(path[3:] if node.file in self.question_files else path)
+        message = f"{masked(name)}: {message}" if name else message
         if node.file is None:
             return Problem(f"--set: {message}", code=code, hint=hint)
         line, column = node.key_place if at_key else node.place
@@ -112,6 +119,8 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         sets.apply(root, override)
     templates = reader.read_templates(root)
     tools = reader.read_tools(root)
+    general = reader.read_questions(root)
+    json_schemas = reader.read_json_schemas(root)
     texts = [template.text for path, template in templates.items() if path[0] == "prompt"]
     dependencies = _dependencies(path.parent, reader.read_bytes) if any(map(INCLUDES.search, texts)) else ""
     return Document(
@@ -122,8 +131,11 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         files=tuple(reader.yaml_texts),
         templates=templates,
         tools=tools,
+        json_schemas=json_schemas,
+        question_files=frozenset(reader.question_texts),
+        general=general,
         dependencies=dependencies,
-        texts=reader.yaml_texts,
+        texts={**reader.question_texts, **reader.yaml_texts},
         problems=tuple(reader.problems),
         digest=reader.digest(overrides),
     )
@@ -136,6 +148,7 @@ class _Reader:
         self.config = config
         self.contents: dict[Path, bytes] = {}
         self.yaml_texts: dict[Path, str] = {}
+        self.question_texts: dict[Path, str] = {}
         self.problems: list[Problem] = []
 
     def read_bytes(self, path: Path, limit: int) -> bytes:
@@ -241,6 +254,96 @@ class _Reader:
         self.problems.append(self._at(node, f"prompt.tools: {reason}", "tools_file"))
         return None
 
+    def read_questions(self, root: Node) -> Path | None:
+        """Replace every file of questions by its questions; return the file that `eval.general` names."""
+        prompts, general = (find(root, path) for path in QUESTIONS)
+        for node in (prompts, general):
+            if node is not None and isinstance(node.value, list):
+                node.value = [one for entry in node.value for one in self._questions(entry)]
+        if general is None or not isinstance(general.value, str) or not general.value:
+            return None
+        file = _absolute(sets.base_folder(general, self.config) / general.value)
+        found = self._file_questions(general)
+        general.value = found or False  # what is wrong is reported
+        return file
+
+    def _questions(self, entry: Node) -> list[Node]:
+        """Return the questions of an entry: those of its file, or itself."""
+        given = entry.value if isinstance(entry.value, dict) else {}
+        path = given.get("path")
+        if path is None or not isinstance(path.value, str) or not path.value:
+            return [entry]
+        for key, node in given.items():
+            if key not in NEXT_TO_PATH:
+                message = f"only {', '.join(NEXT_TO_PATH)} go with a file of questions, not `{key}`"
+                self.problems.append(self._at(node, message, "eval_prompt"))
+        tags, encoding = given.get("tags"), given.get("encoding")
+        if tags is not None and not _is_list_of_texts(plain(tags)):
+            self.problems.append(self._at(tags, "tags: expected a list of texts", "wrong_value"))
+            tags = None
+        if encoding is not None and not isinstance(encoding.value, str):
+            self.problems.append(self._at(encoding, "encoding: expected a text", "wrong_value"))
+            encoding = None
+        questions = self._file_questions(path, None if encoding is None else encoding.value)
+        if tags is not None:
+            for question in questions:
+                _add_tags(question, tags)
+        return questions
+
+    def _file_questions(self, path: Node, encoding: str | None = None) -> list[Node]:
+        from ftrun.experiment.prompt_files import FORMATS, LARGEST, read_prompts  # most experiments have none
+
+        found = list[Node]()
+        for file in self._matches(path):
+            if file.suffix.lower() not in FORMATS:
+                message = f"{shown_path(file)}: questions are read from {', '.join(FORMATS)} files"
+                self.problems.append(self._at(path, message, "prompt_file"))
+                continue
+            try:
+                read = read_prompts(file, self.read_bytes(file, LARGEST), encoding=encoding)
+            except ConfigError as error:
+                self.problems.extend(error.problems)
+                continue
+            self.question_texts[file] = read.text
+            self.problems.extend(read.problems)
+            found.extend(read.entries)
+        return found
+
+    def _matches(self, path: Node) -> list[Path]:
+        """Return the files that a path or glob names, in the order of their names."""
+        import glob
+
+        base = sets.base_folder(path, self.config)
+        names = [path.value]
+        if not _is_file(base / path.value) and glob.has_magic(path.value):
+            names = sorted(glob.glob(path.value, root_dir=base, recursive=True))  # noqa: PTH207 - takes ../ too
+            names = [name for name in names if not (base / name).is_dir()] or [path.value]
+        files = [_absolute(base / name) for name in names]
+        reasons = [self._refusal(file, path) for file in files]
+        self.problems += [self._at(path, reason, "prompt_file") for reason in reasons if reason]
+        return [file for file, reason in zip(files, reasons, strict=True) if not reason]
+
+    def read_json_schemas(self, root: Node) -> dict[KeyPath, Any]:
+        """Return the JSON Schemas that scorers name as files, by key path."""
+        scorers, found = find(root, ("eval", "scorers")), dict[KeyPath, Any]()
+        for index in range(len(scorers.value) if scorers and isinstance(scorers.value, list) else 0):
+            place: KeyPath = ("eval", "scorers", index, "json_schema", "path")
+            node = find(root, place)
+            if node is None or not isinstance(node.value, str):
+                continue
+            file = _absolute(sets.base_folder(node, self.config) / node.value)
+            reason = self._refusal(file, node)
+            try:
+                if reason is None:
+                    found[place] = json.loads(decode(self.read_bytes(file, LARGEST_TEMPLATE), file))
+            except ConfigError as error:
+                self.problems.extend(error.problems)
+            except (ValueError, RecursionError) as error:
+                reason = f"{shown_path(file)} is not JSON: {error}"
+            if reason is not None:
+                self.problems.append(self._at(node, f"{spell(place)}: {reason}", "json_schema"))
+        return found
+
     def _refusal(self, file: Path, node: Node) -> str | None:
         """Return why `file` may not be read: only regular files in the project, no links out of it."""
         if not _is_file(file):
@@ -259,6 +362,25 @@ class _Reader:
             _feed(total, os.path.relpath(path, self.config.parent).encode("utf-8", "surrogateescape"))
             _feed(total, content)
         return total.hexdigest()
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _add_tags(question: Node, tags: Node) -> None:
+    """Add the tags of a file to those of one of its questions."""
+    own = question.value.get("tags")
+    kept = own.value if own is not None and isinstance(own.value, list) else []
+    known = [node.value for node in kept]
+    merged = Node(
+        [*kept, *(node for node in tags.value if node.value not in known)],
+        file=question.file,
+        line=question.line,
+        column=question.column,
+    )
+    merged.key_line, merged.key_column = question.key_line, question.key_column
+    question.value["tags"] = merged
 
 
 def _is_file(path: Path) -> bool:

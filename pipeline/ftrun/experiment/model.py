@@ -299,7 +299,8 @@ class Evaluation:
 
     `prompts` includes those of files. `test_set`: whether the test split is asked too, or how many of its
     rows (a seeded sample). `recall_sample`: how many training questions are asked again. `general`: the
-    general-ability set that ships, or a file of prompts. `repeat`: answers per question. `metric` None: the
+    general-ability set that ships, or a file of prompts; `general_prompts` are those of the file, or given as
+    a list (empty: the set that ships). `repeat`: answers per question. `metric` None: the
     default one.
     """
 
@@ -309,6 +310,7 @@ class Evaluation:
     test_set: bool | int = False
     recall_sample: int = 0
     general: bool | Path = False
+    general_prompts: tuple[EvalPrompt, ...] = ()
     repeat: int = 1
     metric: str | None = None
     scorers: tuple[ScorerSpec, ...] = ()
@@ -353,3 +355,10 @@ class Experiment:
     upload: UploadNames = UploadNames()
     trains: bool = True
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]
+
+    @property
+    def contacts_target(self) -> bool:
+        """Return whether its target is contacted: recorded answers and models elsewhere need none."""
+        own = (None, self.target.name)
+        asked = (one for one in self.evaluation.candidates if one.answers is None)
+        return self.trains or any(one.target in own for one in asked)

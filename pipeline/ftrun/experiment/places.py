@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ def excerpt(text: str, line: int, column: int) -> str:
         masked,  # its patterns take milliseconds, and only errors need them
     )
 
-    lines = LINE_BREAK.split(text)
+    lines = _lines(text)
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return ""
     content = lines[line - 1].replace("\t", " ")
@@ -39,6 +40,11 @@ def excerpt(text: str, line: int, column: int) -> str:
         return f"\n{head}{visible(safe[:WIDEST])}"
     before = display_width(visible(content[: column - 1]))
     return f"\n{head}{visible(content[:WIDEST])}\n{' ' * (len(head) - 2)}| {' ' * before}^"
+
+
+@functools.lru_cache(4)  # a large file may have many problems
+def _lines(text: str) -> list[str]:
+    return LINE_BREAK.split(text)
 
 
 def shown_value(value: object) -> str:

@@ -100,6 +100,7 @@ def target_of(name: str, raw: Mapping[str, Any]) -> Target:
         settle=seconds(raw.get("settle"), 60.0),
         poll=(shortest, seconds(poll.get("max"), max(30.0, shortest))),
         accept_license=raw.get("accept_license", False),
+        concurrency=None if raw.get("concurrency") is None else int(raw["concurrency"]),
     )
 
 

@@ -31,18 +31,9 @@ TYPES = {
     "null": "null",
 }
 # `*` stands for a target's name or an index
-LATER_KEYS = frozenset(
-    (
-        "eval.prompts.*.tools",
-        "eval.prompts.*.reference",
-        "eval.test_set",
-        "eval.scorers",
-        "eval.gates",
-    )
-)
 LATER_VALUES = {
     "targets.*.provider": ("ray",),
-    "eval.models.*": ("few-shot", "retrieval", "checkpoints"),
+    "eval.models.*": ("checkpoints",),
 }
 LATER_HINT = f"This is ftrun {ftrun.__version__}: remove it, or use a newer version that supports it."
 
@@ -94,9 +85,6 @@ def _translated(document: Document, error: Any) -> Iterator[tuple[KeyPath, Probl
 
 
 def _unknown_key(document: Document, path: KeyPath, known: list[str]) -> Problem:
-    if _pattern(path) in LATER_KEYS:
-        message = "not supported yet"
-        return document.problem(path, message, code="not_in_this_version", hint=LATER_HINT, at_key=True)
     key = str(path[-1])
     plain_key = unicodedata.normalize("NFKC", key).strip()
     value = shown_value(_at(document.data, path))

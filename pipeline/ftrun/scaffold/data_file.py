@@ -14,11 +14,12 @@ from typing import Any
 
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import FilePlace, Findings, UnusableFileError
-from ftrun.data.readers.encodings import encoding_candidates, first_lines, known_encoding
+from ftrun.data.readers.encodings import encoding_candidates, first_lines
 from ftrun.data.readers.gzip_files import read_problems
 from ftrun.data.readers.looking.content import format_of
 from ftrun.data.readers.rows import numbered
 from ftrun.data.readers.sources import ENDINGS, OTHER_TABLES, TEXT, SourceFile, extension_of
+from ftrun.encoding_detection import known_encoding
 from ftrun.errors import DataError
 from ftrun.experiment.model import Source
 from ftrun.experiment.places import shown_path

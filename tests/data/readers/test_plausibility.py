@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from ftrun.data.readers.encodings import encoding_candidates
-
-from .test_encoding_detection import DECOYS, pieces
+from test_encoding_detection import DECOYS, pieces
 
 TABLES = {
     "ko": ("질문,답변", "수영장은 {n}층에 있나요?", "네 {n}층 엘리베이터 옆에 있습니다.", "cp949 euc_kr"),

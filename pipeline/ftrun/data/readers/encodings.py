@@ -12,33 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ftrun.data.diagnostics.findings import FilePlace, UnusableFileError
-from ftrun.data.readers.encoding_detection import (
+from ftrun.data.readers.gzip_files import open_data, read_problems
+from ftrun.data.readers.plausibility import readings, stays_plausible, sure_reading
+from ftrun.encoding_detection import (
     ESCAPED,
+    MARKS,
+    NOT_TEXT,
     agrees,
+    known_encoding,
     likely_encoding,
     other_encoding,
     sure_encoding,
 )
-from ftrun.data.readers.gzip_files import open_data, read_problems
-from ftrun.data.readers.plausibility import readings, stays_plausible, sure_reading
 
-MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-ESCAPES = frozenset(
-    ("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
-)
-NOT_TEXT = (
-    (b"PK\x03\x04", "an Excel workbook or another zip file"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"PAR1", "a Parquet file"),
-    (b"SQLite format 3", "an SQLite database"),
-)
 JAPANESE = ("cp932", "euc_jp")  # sure only where `sure_encoding` says so
 MOST_CANDIDATES = 4
 MOST_SHOWN = 90  # characters of a line
@@ -229,17 +215,6 @@ def _agrees_to_the_end(path: Path, name: str) -> bool:
             if not (agrees if name in JAPANESE else stays_plausible)(block, name):
                 return False
     return True
-
-
-def known_encoding(asked: str) -> str | None:
-    """Return Python's name of a text encoding, None if `asked` is none."""
-    try:
-        found = codecs.lookup(asked)
-    except (LookupError, ValueError):
-        return None
-    # binary codecs such as base64 and escapes that can make lone surrogates are not text encodings
-    usable = getattr(found, "_is_text_encoding", True) and found.name not in ESCAPES
-    return found.name if usable else None
 
 
 def _report_wrong(path: Path, encoding: str, place: FilePlace) -> None:

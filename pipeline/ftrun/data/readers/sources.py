@@ -107,9 +107,7 @@ def _refuse_unused(experiment: Experiment, source: Source, formats: set[str], fi
 
 
 def _is_encoding(name: str) -> bool:
-    from ftrun.data.readers.encodings import (
-        known_encoding,  # brings the detection along; most sources name none
-    )
+    from ftrun.encoding_detection import known_encoding  # most sources name none
 
     return known_encoding(name) is not None
 

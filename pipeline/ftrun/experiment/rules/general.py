@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -10,8 +11,9 @@ from urllib.parse import urlsplit
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment.build import BUILT_IN_TARGETS, choose_target
 from ftrun.experiment.document import Document
-from ftrun.experiment.nodes import KeyPath, entries_in, get_in, walk
-from ftrun.experiment.places import shown_value
+from ftrun.experiment.nodes import KeyPath, entries_in, find, get_in, spell, walk
+from ftrun.experiment.places import shown_path, shown_value
+from ftrun.experiment.rules.evaluation import data_problems, evaluation_problems
 from ftrun.experiment.rules.methods import method_problems, prompt_problems
 from ftrun.experiment.rules.sources import check_sources
 from ftrun.experiment.rules.targets import (
@@ -98,21 +100,29 @@ def _check_augment(document: Document) -> Iterator[Problem]:
 
 
 def _check_eval_prompts(document: Document) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    for index, entry in entries_in(document.data, "eval", "prompts"):
-        path: KeyPath = ("eval", "prompts", index)
-        name = entry.get("id")
-        if isinstance(name, str) and seen.setdefault(name, index) != index:
-            message = f"{shown_value(name)} is also the id of eval.prompts[{seen[name]}]"
-            yield document.problem((*path, "id"), message, code="duplicate_id")
-        if ("user" in entry) == ("messages" in entry):
-            yield document.problem(path, "either `user` or `messages` is needed", code="eval_prompt")
-        if "messages" in entry:
-            yield from _conversation_problems(document, path, entry)
-        if isinstance(entry.get("system"), str) and entry["system"].endswith(".j2"):
-            message = "questions are plain text, not templates: write out the system prompt"
-            yield document.problem((*path, "system"), message, code="eval_prompt")
-        yield from _regex_problems(document, (*path, "expect"), entry.get("expect"))
+    fault = _pattern_faults()
+    for above in ("prompts", "general"):
+        seen: dict[str, int] = {}
+        for index, entry in entries_in(document.data, "eval", above):
+            path: KeyPath = ("eval", above, index)
+            name = entry.get("id")
+            if isinstance(name, str) and seen.setdefault(name, index) != index:
+                yield _duplicate_id(document, path, ("eval", above, seen[name]), name)
+            if ("user" in entry) == ("messages" in entry) and "path" not in entry:
+                yield document.problem(path, "either `user` or `messages` is needed", code="eval_prompt")
+            if "messages" in entry:
+                yield from _conversation_problems(document, path, entry)
+            if isinstance(entry.get("system"), str) and entry["system"].endswith(".j2"):
+                message = "questions are plain text, not templates: write out the system prompt"
+                yield document.problem((*path, "system"), message, code="eval_prompt")
+            yield from _regex_problems(document, (*path, "expect"), entry.get("expect"), fault)
+
+
+def _duplicate_id(document: Document, path: KeyPath, other: KeyPath, name: str) -> Problem:
+    first = find(document.root, (*other, "id")) or find(document.root, other)
+    place = f"{shown_path(first.file)}:{first.line}" if first and first.file else spell(other)
+    message = f"{shown_value(name)} is also the id of the question at {place}"
+    return document.problem((*path, "id"), message, code="duplicate_id")
 
 
 def _conversation_problems(document: Document, path: KeyPath, entry: Mapping[str, Any]) -> Iterator[Problem]:
@@ -120,12 +130,31 @@ def _conversation_problems(document: Document, path: KeyPath, entry: Mapping[str
         message = "`messages` is the whole conversation: put the system message into it"
         yield document.problem((*path, "system"), message, code="eval_prompt", at_key=True)
     messages = entries_in(entry, "messages")
-    if messages and messages[-1][1].get("role") != "user":
+    for index, one in messages:
+        yield from _message_problems(document, (*path, "messages", index), one)
+    if messages and messages[-1][1].get("role") not in ("user", "tool"):
         place = (*path, "messages", messages[-1][0])
-        yield document.problem(place, "the last message must be the user's", code="eval_prompt")
+        message = "the last message must be the user's, or a tool's"
+        yield document.problem(place, message, code="eval_prompt")
 
 
-def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[Problem]:
+def _message_problems(document: Document, path: KeyPath, message: Mapping[str, Any]) -> Iterator[Problem]:
+    role = message.get("role")
+    if message.get("content") is None and not message.get("tool_calls"):
+        words = "the key `content` is missing"
+        yield document.problem(path, words, code="missing_key", at_key=True)
+    for key, owner in (("tool_calls", "assistant"), ("tool_call_id", "tool")):
+        if key in message and isinstance(role, str) and role != owner:
+            words = f"only {owner} messages have a {key}"
+            yield document.problem((*path, key), words, code="eval_prompt", at_key=True)
+    if role == "tool" and "tool_call_id" not in message:
+        words = "a tool message needs `tool_call_id`, the id of the call that it answers"
+        yield document.problem(path, words, code="missing_key", at_key=True)
+
+
+def _regex_problems(
+    document: Document, path: KeyPath, expect: Any, fault: Callable[[str], str | None]
+) -> Iterator[Problem]:
     if not isinstance(expect, Mapping):
         return
     patterns = expect.get("regex")
@@ -133,23 +162,30 @@ def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[
     for index, pattern in enumerate(patterns if isinstance(patterns, list) else [patterns]):
         if isinstance(pattern, str):
             place = (*path, "regex", index) if listed else (*path, "regex")
-            reason = _regex_error(pattern)
+            reason = fault(pattern)
             if reason:
                 message = f"{shown_value(pattern)} is not a regular expression: {reason}"
                 yield document.problem(place, message, code="regex")
     for key in ("all", "any"):
         for index, inner in entries_in(expect, key):
-            yield from _regex_problems(document, (*path, key, index), inner)
+            yield from _regex_problems(document, (*path, key, index), inner, fault)
 
 
-def _regex_error(pattern: str) -> str | None:
+def _pattern_faults() -> Callable[[str], str | None]:
+    """Return a function that says why a text is not a regular expression; its process starts when needed."""
     from ftrun.scoring.patterns import Patterns
-    from ftrun.untrusted import CapError, Capped  # it starts a process
+    from ftrun.untrusted import CapError, Capped
 
-    try:
-        fault: str | None = Capped(Patterns).call("fault", pattern)
-    except CapError as error:
-        return str(error)
+    capped = Capped(Patterns)
+
+    @functools.cache
+    def fault(pattern: str) -> str | None:
+        try:
+            found: str | None = capped.call("fault", pattern)
+        except CapError as error:
+            return str(error)
+        return found
+
     return fault
 
 
@@ -185,6 +221,8 @@ RULES: tuple[Rule, ...] = (
     prompt_problems,
     method_problems,
     _check_augment,
+    data_problems,
+    evaluation_problems,
     _check_eval_prompts,
     _check_one_line,
     _check_templates,

@@ -13,6 +13,23 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+ESCAPES = frozenset(
+    ("idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7")
+)
+NOT_TEXT = (
+    (b"PK\x03\x04", "an Excel workbook or another zip file"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3", "an SQLite database"),
+)
 HIRAGANA = re.compile("[\u3041-\u3096]+")
 KANA = re.compile("[\u3041-\u30fc]")
 KANA_RUN = re.compile("[\u3041-\u3096\u30a1-\u30fc]{2,}")
@@ -51,6 +68,17 @@ class CharacterCounts(NamedTuple):
     half_width: int
     rare: int
     strange: bool
+
+
+def known_encoding(asked: str) -> str | None:
+    """Return Python's name of a text encoding, None if `asked` is none."""
+    try:
+        found = codecs.lookup(asked)
+    except (LookupError, ValueError):
+        return None
+    # binary codecs such as base64 and escapes that can make lone surrogates are not text encodings
+    usable = getattr(found, "_is_text_encoding", True) and found.name not in ESCAPES
+    return found.name if usable else None
 
 
 def sure_encoding(sample: bytes) -> str | None:

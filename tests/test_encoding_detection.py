@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from ftrun.data.readers.encoding_detection import agrees, likely_encoding, sure_encoding
+from ftrun.encoding_detection import agrees, likely_encoding, sure_encoding
 
 JAPANESE = (
     "人間は死んだ後どうなりますか？ 無になります。それって怖いことなんですかね。",
