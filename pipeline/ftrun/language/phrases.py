@@ -169,6 +169,7 @@ class Phrases:
         if done is not None:
             return done
         for split in (
+            self._each_sentence,
             self._framed,
             self._message,
             self._explained,
