@@ -22,6 +22,7 @@ SCALES: Mapping[str, str] = {  # of files that don't say what their numbers are
 LESS_IS_BETTER = ("refusals", "seconds", "cost_usd")
 # what can be said of any answer; in tables it comes after what judges them
 OBSERVED = ("refusals", "distinct_2", "distinct_n", "length", "seconds", "cost_usd")
+REHEARSED = "A rehearsal: every stage ran, but nothing was trained."
 LABELS: Mapping[Decision, str] = {
     "ship": "✓ ship it",
     "do_not_ship": "✗ don't ship it",

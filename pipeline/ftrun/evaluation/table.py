@@ -273,7 +273,8 @@ def _columns(
         yield from _listed(table, names, screen)
         return
     head = "".join(_padded(name, width) for name, width in zip(names, widths, strict=True))
-    title = _padded(" ".join(filter(None, (metric, same is not None and f"n = {same:,}"))), first)
+    words = [*([metric] if metric else []), *([] if same is None else [f"n = {same:,}"])]
+    title = _padded(", ".join(words), first)
     yield screen.style("dim", f"  {title}{head}".rstrip())
     for name, cells, main in table:
         line = "".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import LABELS, Changes, changes, changes_in_words, decided_of, reasons_of
+from ftrun.evaluation.phrasing import (
+    LABELS,
+    REHEARSED,
+    Changes,
+    changes,
+    changes_in_words,
+    decided_of,
+    reasons_of,
+)
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.verdict import Tone, headline, tone
 from ftrun.language import localized
@@ -97,7 +105,7 @@ def _headline(facts: Facts) -> tuple[Tone, str]:
     if facts.status != "done":
         return "bad" if facts.status == "failed" else "neutral", f"The run did not finish: {facts.status}."
     if facts.target.model == REHEARSAL:
-        return "neutral", "A rehearsal: every stage ran, but nothing was trained."
+        return "neutral", REHEARSED
     if not facts.scores.candidates:
         return "neutral", "Nothing was evaluated."
     return tone(facts.scores), headline(facts.scores)
