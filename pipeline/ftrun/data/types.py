@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ftrun.experiment.places import shown_path
 from ftrun.protocol.spec import SPLITS
 
 SOURCES = "sources.jsonl"
 MARK = "_ftrun"
+BUNDLED = "ftrun:"  # begins the name of a file that ships with ftrun
 DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
@@ -79,6 +81,10 @@ class Origin:
     near_places: Sequence[tuple[int, int]] = ()
     warnings: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     masked: Mapping[str, int] = field(default_factory=dict)  # how many were replaced, by kind
+    replay: Sequence[int] = ()  # those of `files` whose rows are general ones, not the user's data
+    test_groups: Sequence[
+        str
+    ] = ()  # of `split.group_by`: the group of each test example, in the file's order
 
     @classmethod
     def from_dict(cls, head: Mapping[str, Any]) -> Origin:
@@ -91,12 +97,21 @@ class Origin:
         return cls(**head)
 
 
+def shown_source(project: Path, name: str) -> str:
+    """Return the name of a file of `Origin.files` as messages show it."""
+    return name if name.startswith(BUNDLED) else shown_path(project / name)
+
+
 Place = tuple[str, int, int]  # role, index into Origin.files, line
 
 
 def origin_lines(origin: Origin, places: Iterable[Place]) -> Iterator[bytes]:
     """Yield the lines of sources.jsonl: the head, then one per written example, in source order."""
-    head = json.dumps(dataclasses.asdict(origin), ensure_ascii=False)
+    values = dataclasses.asdict(origin)
+    for name in ("replay", "test_groups"):  # earlier versions read a head that has neither
+        if not values[name]:
+            del values[name]
+    head = json.dumps(values, ensure_ascii=False)
     yield head.encode(errors="backslashreplace") + b"\n"  # a file's name may not be text
     yield from map(place_line, places)
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import SIGNIFICANT, in_words
+from ftrun.evaluation.phrasing import in_words
 from ftrun.evaluation.proportions import mcnemar
 from ftrun.evaluation.results import Comparison as Compared
 from ftrun.evaluation.results import Scores
@@ -190,7 +190,7 @@ def pairs_of(shown: Sequence[Sequence[Record]], scores: Scores) -> Iterator[Pair
             worse=worse,
             neither=seen[False, False],
             p=mcnemar(better, worse),
-            sentence=next(map(in_words, found), ""),
+            sentence=next((in_words(scores, one) for one in found), ""),
         )
 
 
@@ -210,9 +210,7 @@ def tone(comparison: Comparison) -> str:
     if len(comparison.main) != 1:
         return "neutral"
     (found,) = comparison.main
-    if found.p is None or found.difference is None or found.p >= SIGNIFICANT:
-        return "neutral"
-    return "good" if found.difference > 0 else "bad"
+    return "good" if found.better else "bad" if found.worse else "neutral"
 
 
 def settings(values: Sequence[Mapping[str, str | None]]) -> tuple[Setting, ...]:

@@ -16,11 +16,12 @@ from ftrun.data.pipeline.gathered import Gathered, Spool
 from ftrun.data.pipeline.gathering import Announce, gather
 from ftrun.data.pipeline.generated import leave_out
 from ftrun.data.pipeline.judging import judge_files, judge_method, judge_parts, note_unused_columns
+from ftrun.data.pipeline.replaying import mix_in
 from ftrun.data.pipeline.writing import write_files
 from ftrun.data.readers.selection import copies
 from ftrun.data.readers.sources import usable_files
 from ftrun.data.split.advice import advice, sizes, taken
-from ftrun.data.split.division import TRAIN, divide
+from ftrun.data.split.division import TEST, TRAIN, divide
 from ftrun.data.types import Origin, Prepared
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
@@ -47,7 +48,7 @@ def prepare(
     with room_in(folder), Spool(folder) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce, near_by_letters=near_by_letters)
         findings.raise_errors()
-        origin = _origin(gathered, findings)
+        origin = _origin(experiment, gathered, parts, findings)
         files = write_files(folder, gathered, parts, origin)
     counted = count(gathered, parts, origin, limit_of(experiment.target))
     write_tally(experiment, folder, {role: file.sha256 for role, file in files.items()}, counted)
@@ -76,7 +77,7 @@ def look_at(
         gathered, parts = _gathered(experiment, spool, findings, announce)
         if not gathered:
             return None
-        origin = _origin(gathered, findings)
+        origin = _origin(experiment, gathered, parts, findings)
         if folder is not None:
             write_files(folder, gathered, parts, origin)
     return count(gathered, parts, origin, limit_of(experiment.target))
@@ -100,8 +101,9 @@ def _gathered(
         _leave_out_near(gathered, by_letters=near_by_letters)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
     parts = _weighted(gathered, parts)
-    judge_files(experiment, gathered, parts, findings)
     compare(experiment, gathered, parts)
+    parts = mix_in(experiment, gathered, parts, findings, announce)
+    judge_files(experiment, gathered, parts, findings)
     return gathered, parts
 
 
@@ -168,7 +170,9 @@ def _weighted(gathered: Gathered, parts: bytearray) -> bytearray:
     return bytearray(itertools.compress(parts, times))
 
 
-def _origin(gathered: Gathered, findings: Findings) -> Origin:
+def _origin(experiment: Experiment, gathered: Gathered, parts: bytearray, findings: Findings) -> Origin:
+    grouped = experiment.data.split is not None and bool(experiment.data.split.group_by)
+    held_out = (rank for rank, part in zip(gathered.rank_of, parts, strict=True) if part == TEST)
     return Origin(
         files=gathered.files,
         rows=gathered.rows,
@@ -178,4 +182,6 @@ def _origin(gathered: Gathered, findings: Findings) -> Origin:
         near_places=gathered.near_places,
         warnings=[{**one.as_dict(), "places": one.places} for one in (*findings.warnings, *findings.notes)],
         masked=dict(gathered.masked),
+        replay=list(gathered.replay),
+        test_groups=[f"{rank:016x}" for rank in held_out] if grouped else (),
     )
