@@ -41,6 +41,7 @@ def user(text: str) -> dict[str, str]:
 
 def write(kind: str) -> str:
     """Write a data file of some kind into the current folder and return its name."""
+    rows: list[dict[str, Any]] = []
     if kind == "labels":
         write_csv(Path("labels.csv"), ["text", "label"], labelled(120))
         return "labels.csv"
