@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
-from ftrun.language import localized_part, phrase
+from ftrun.evaluation.phrasing import changes_in_words
+from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
@@ -137,8 +138,7 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
         return
     one, say = found.changes, _said(facts.language)
     yield f"## {say('What changed')}"
-    counts = f"{len(one.fixed):,} fixed, {len(one.broken):,} broken, {one.same:,} the same"
-    yield f"{code(one.a)} / {code(one.b)}: {say(counts)}"
+    yield inline(localized(changes_in_words(one), facts.language))
     rows = []
     for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
         mark = MARKS[kind == "fixed"]
@@ -162,7 +162,9 @@ def scores_blocks(found: ScoreTables, language: str) -> Iterator[str]:
         return
     yield f"## {say('Scores')}"
     names = list(map(inline, found.candidates))
-    rows = [[_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows]
+    rows = [
+        [_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows
+    ]
     title = "metric" if found.n is None else f"metric ({counted(found.n, 'question')})"
     yield table([say(title), *names], rows, numbers=True)
     if found.pairs:
@@ -170,12 +172,11 @@ def scores_blocks(found: ScoreTables, language: str) -> Iterator[str]:
         rows = [
             [
                 f"{inline(one.a)} – {inline(one.b)}, {code(one.metric)}",
-                *(one.difference, one.interval, inline(one.p), number(one.n), one.detectable),
+                *(one.difference, one.interval, one.p.replace("<", "&lt;"), number(one.n), one.detectable),
             ]
             for one in found.pairs
         ]
         yield table([*map(say, head)], rows, numbers=True)
-        yield "\n".join(f"- {inline(one.words)}" for one in found.pairs)
     if found.parts:
         rows = [[inline(row.name), *(_score(one, say) for one in row.cells)] for row in found.parts]
         yield table([say("questions"), *names], rows, numbers=True)
