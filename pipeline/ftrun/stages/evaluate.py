@@ -66,6 +66,10 @@ class EvaluateStage(Stage):
             return False
         return bool(questionnaire(context).missing())
 
+    def contacts(self, context: Context) -> bool:
+        """Return whether anybody must be asked."""
+        return context.experiment.evaluation.asks and bool(questionnaire(context).missing())
+
     def priced(self, context: Context) -> Mapping[str, Any]:
         """Count the answers that are missing."""
         return {"evaluate": True, "requests": questionnaire(context).missing()}
@@ -96,8 +100,9 @@ class EvaluateStage(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """Ask, score and write; what was paid for is archived even if the rest fails."""
         from ftrun.evaluation.cache import write_records
-        from ftrun.paid.evaluating import answer, scored
+        from ftrun.paid.evaluating import answer, know_stores, scored
 
+        know_stores(context)
         asked = questionnaire(context)
         answers, count = answer(context, asked)
         scores, records = scored(context, asked, answers)

@@ -42,6 +42,10 @@ class ReportStage(Stage):
             **({"language": experiment.report.language} if experiment.report.language else {}),
         }
 
+    def contacts(self, context: Context) -> bool:
+        """Return False: everything is here."""
+        return False
+
     def outputs(self, context: Context) -> tuple[str, ...]:
         """Return the files that it writes, where what they are made of is here (a fresh clone lacks it)."""
         made_of = ["answers.jsonl", *(["metrics.csv", "check.json"] if context.experiment.trains else [])]
