@@ -163,7 +163,8 @@ def _show(experiment: Experiment, found: Sequence[PreparedExample], as_json: boo
 
 
 def _place(sample: PreparedExample) -> dict[str, Any]:
-    return {"split": sample.split, "number": sample.number, "file": sample.file, "line": sample.line}
+    place = {"split": sample.split, "number": sample.number, "file": sample.file, "line": sample.line}
+    return {**place, "general": True} if sample.general else place
 
 
 def _content(sample: PreparedExample) -> dict[str, Any]:
@@ -226,8 +227,9 @@ def _diff_document(experiment: Experiment, before: Path | None, found: Changes) 
 
 
 def heading(sample: PreparedExample) -> str:
-    """Return which example it is and where its row is."""
-    return f"{sample.split} {sample.number} · {visible(sample.file)}:{sample.line}"
+    """Return which example it is and where its row is; a general one was mixed in by `data.replay`."""
+    place = f"{sample.split} {sample.number} · {visible(sample.file)}:{sample.line}"
+    return f"{place} · general row" if sample.general else place
 
 
 def turn_lines(turns: Sequence[ShownText]) -> Iterator[str]:

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ftrun.experiment.places import shown_path
 from ftrun.protocol.spec import SPLITS
 
 SOURCES = "sources.jsonl"
 MARK = "_ftrun"
+BUNDLED = "ftrun:"  # begins the name of a file that ships with ftrun
 DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
@@ -93,6 +95,11 @@ class Origin:
             places = head.get(f"{name}_places") or ([first] if first else ())
             head[f"{name}_places"] = tuple((file, line) for file, line in places)
         return cls(**head)
+
+
+def shown_source(project: Path, name: str) -> str:
+    """Return the name of a file of `Origin.files` as messages show it."""
+    return name if name.startswith(BUNDLED) else shown_path(project / name)
 
 
 Place = tuple[str, int, int]  # role, index into Origin.files, line

@@ -94,7 +94,8 @@ def _crossing(holds: Callable[[float], bool], inside: float, outside: float) -> 
 
 def detectable(discordant: float, n: int) -> float | None:
     """Return the smallest difference of two paired pass rates that `n` questions show with a power of 80 %
-    (Connor 1987), where they differ on this share of the questions; None if no difference would be.
+    (Connor 1987, corrected for continuity: the test is exact), where they differ on this share of the
+    questions; None if no difference would be.
     """
     z, power = critical(0.95), NORMAL.inv_cdf(POWER)
 
@@ -103,6 +104,6 @@ def detectable(discordant: float, n: int) -> float | None:
             return False
         differing = max(discordant, difference)
         needed = z * math.sqrt(differing) + power * math.sqrt(differing - difference**2)
-        return difference * math.sqrt(n) >= needed
+        return difference * n - 1 >= needed * math.sqrt(n)
 
     return _crossing(shown, 1.0, 0.0) if shown(1.0) else None

@@ -110,8 +110,9 @@ def confusion(labels: Sequence[str], sums: Sequence[float]) -> dict[str, object]
 def make_classification(options: Options, samples: Sequence[Sample]) -> Classification:
     """Return the scorer `classification`, of the declared labels or of those that references have."""
     declared = options.texts("labels")
-    references = {_form(one.reference): one for one in samples if one.reference is not None}
-    labels = declared or tuple(sorted({(one.reference or "").strip() for one in references.values()}))
+    asked = [one for one in samples if one.reference is not None and one.set != "general"]
+    references = {_form(one.reference or ""): one for one in reversed(asked)}
+    labels = declared or tuple((references[form].reference or "").strip() for form in sorted(references))
     places = {_form(label): number for number, label in enumerate(labels)}
     if len(places) < len(labels):
         raise options.error(
@@ -145,12 +146,14 @@ def _check_references(
             raise options.error(
                 f"The reference of {sample.id} is none of the labels: {_short(sample.reference)}.",
                 hint=f"Labels of the scorer classification: {', '.join(labels)}.",
+                code="references",
             )
     never = [label for label in labels if _form(label) not in references]
     if never:
         raise options.error(
             f"No reference has the label {', '.join(never)}, so nothing can be said of it.",
             hint="Delete the label, correct it, or add questions that it is the answer to.",
+            code="references",
         )
 
 

@@ -62,7 +62,7 @@ class Embedder:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConfigError(
                 f"The embedding model {self.model} can't be loaded: {reason}",
-                code="scorer_options",
+                code="scorer",
                 hint="Set a folder, or an id of the Hugging Face hub, with weights in safetensors.",
             ) from None
         positions = getattr(network.config, "max_position_embeddings", LONGEST)

@@ -85,9 +85,9 @@ class Options:
             f"The option `{name}` of the scorer {self.scorer} must be {wanted}, not {_shown(value)}."
         )
 
-    def error(self, message: str, hint: str | None = None) -> ConfigError:
-        """Return an error of this scorer's options."""
-        return ConfigError(message, code="scorer_options", hint=hint)
+    def error(self, message: str, hint: str | None = None, *, code: str = "scorer") -> ConfigError:
+        """Return an error of this scorer."""
+        return ConfigError(message, code=code, hint=hint)
 
     def rest(self) -> dict[str, Any]:
         """Return all options that are left, as they are."""
@@ -112,7 +112,7 @@ class Options:
 
             raise ConfigError(
                 f"The scorer {self.scorer} needs {', '.join(missing)} (the extra ftrun[{extra}]).",
-                code="missing_packages",
+                code="extra_missing",
                 hint=f"Install what is missing: {install_extra(extra)}",
             )
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ftrun.errors import ConfigError
 from ftrun.scoring.options import Options
 from ftrun.scoring.own import own_scorer
-from ftrun.scoring.types import Sample, Scorer
+from ftrun.scoring.types import Answer, Sample, Scorer
 
 Spec = tuple[str, Mapping[str, Any]]
 
@@ -131,7 +131,7 @@ def make_scorers(
 ) -> tuple[Scorer, ...]:
     """Return the scorers of these names and options, in this order.
 
-    `entry_points` are the own scorers that the command line names; those that no spec has are made last,
+    `entry_points` are the scorers that the command line names; those that no spec has are made last,
     without options. `samples` decide what is left open: undeclared labels, the tokenizer of BLEU. ConfigError
     for unknown names, wrong options, a broken schema, and packages that aren't installed.
     """
@@ -139,7 +139,8 @@ def make_scorers(
     own: list[Spec] = [(name, {}) for name in dict.fromkeys(entry_points) if name not in named]
     made: list[Scorer] = []
     for name, options in [*specs, *own]:
-        one = own_scorer(name, options) if name in entry_points else _made(name, options, samples)
+        own_one = name in entry_points and name not in METRICS
+        one = own_scorer(name, options) if own_one else _made(name, options, samples)
         _refuse_doubles(one, made)
         made.append(one)
     return tuple(made)
@@ -152,7 +153,7 @@ def _made(
         near = difflib.get_close_matches(name, METRICS, n=1)
         raise ConfigError(
             f"There is no scorer called {name}.",
-            code="unknown_scorer",
+            code="scorer",
             hint=f"Did you mean `{near[0]}`?"
             if near
             else f"Own scorers are named on the command line: --scorer {name}",
@@ -167,7 +168,7 @@ def _refuse_doubles(scorer: Scorer, others: Sequence[Scorer]) -> None:
     if scorer.name in {one.name for one in others}:
         raise ConfigError(
             f"Two scorers are called {scorer.name}.",
-            code="scorer_options",
+            code="scorer",
             hint="Delete one of them, or give it a name of its own: `name: …` among its options.",
         )
     for metric in {one.name for one in scorer.metrics} & {
@@ -175,7 +176,7 @@ def _refuse_doubles(scorer: Scorer, others: Sequence[Scorer]) -> None:
     }:
         raise ConfigError(
             f"Two scorers have a metric called {metric}, one of them {scorer.name}.",
-            code="scorer_options",
+            code="scorer",
             hint="Delete one of them, or give it a name of its own: `name: …` among its options.",
         )
 
@@ -193,7 +194,40 @@ def scorers_for(
     free = (*(("expect",) if any(one.expect for one in samples) else ()), *FREE)
     named = {name for name, _ in specs}
     specs += [(name, {}) for name in free if name not in named]
-    return make_scorers(specs, entry_points=entry_points, samples=samples)
+    scorers = make_scorers(specs, entry_points=entry_points, samples=samples)
+    for (name, _), scorer in zip(specs, scorers, strict=False):
+        _refuse_unused(name, scorer, samples)
+    return scorers
+
+
+# what a scorer judges by: without any such sample it would judge nothing
+_NEEDS: Mapping[str, str] = {
+    "expect": "`expect`",
+    "tool_call": "`expect.tool_call`",
+    "numeric": "a number as its reference",
+    "extraction": "a JSON object as its reference",
+    "classification": "a label as its reference",
+    **dict.fromkeys(("exact_match", "includes", "bleu", "chrf", "rouge", "embedding"), "a reference"),
+}
+
+
+def _refuse_unused(name: str, scorer: Scorer, samples: Sequence[Sample]) -> None:
+    """Raise ConfigError if no sample has what a scorer judges by."""
+    if name not in _NEEDS or not samples:
+        return
+    basis = (one.expect if name in ("expect", "tool_call") else one.reference for one in samples)
+    judging = name in ("tool_call", "numeric", "extraction", "classification")  # not every basis will do
+    empty = Answer(text="")
+    if any(
+        one is not None and (not judging or scorer.score(sample, empty) is not None)
+        for one, sample in zip(basis, samples, strict=True)
+    ):
+        return
+    raise ConfigError(
+        f"The scorer {scorer.name} can judge nothing: no question has {_NEEDS[name]}.",
+        code="references",
+        hint="Give questions a `reference` or `expect`, or delete the scorer from `eval.scorers`.",
+    )
 
 
 def _defaults(samples: Sequence[Sample]) -> list[Spec]:

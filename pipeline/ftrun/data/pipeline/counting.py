@@ -31,10 +31,9 @@ from ftrun.data.quality.checks import CHECKS_VERSION, check_options
 from ftrun.data.readers.sources import Role, SourceFile
 from ftrun.data.split.division import TRAIN
 from ftrun.data.split.duplicates import leaked
-from ftrun.data.types import Origin, read_places
+from ftrun.data.types import Origin, read_places, shown_source
 from ftrun.errors import DataError
 from ftrun.experiment.model import Experiment, Source
-from ftrun.experiment.places import shown_path
 from ftrun.files import room_in, sha256_file, write_json
 from ftrun.protocol.spec import SPLITS
 
@@ -100,7 +99,7 @@ class Counts:
 
     def place(self, project: Path, place: NumberedPlace) -> Place:
         """Return a place in a source as messages show it."""
-        return shown_path(project / self.origin.files[place[0]]), place[1]
+        return shown_source(project, self.origin.files[place[0]]), place[1]
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as JSON values."""
@@ -228,9 +227,13 @@ def _recount(experiment: Experiment, folder: Path, roles: Sequence[str]) -> Coun
         if len(located) == len(gathered):
             gathered.locate(origin.files, located)
             _fold(gathered)
+            general = gathered.take_out(min(origin.replay)) if origin.replay else None
         else:  # without sources.jsonl the places are those of the prepared files
-            origin = dataclasses.replace(origin, files=gathered.files, duplicate_places=())
+            origin = dataclasses.replace(origin, files=gathered.files, duplicate_places=(), replay=())
+            general = None
         compare(experiment, gathered, gathered.roles)
+        if general is not None:
+            gathered.roles = gathered.mix(*general, gathered.roles)
         return count(gathered, gathered.roles, origin, limit_of(experiment.target))
 
 

@@ -10,7 +10,7 @@ import tempfile
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from ftrun.data.readers.json_rows import json_value
 from ftrun.data.readers.sources import Role
 from ftrun.data.split.division import TEST, TRAIN, VALIDATION
 from ftrun.data.split.duplicates import repeated
-from ftrun.data.types import Mark
-from ftrun.experiment.places import shown_path
+from ftrun.data.types import Mark, shown_source
 from ftrun.protocol.faults import Fault
 
 NUMBERS = ("line_of", "rank_of", "stratum_of", "tokens", "assistant", "messages")
+DIGEST = 16  # bytes
 OWN_PART: dict[Role, int] = {"data": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
@@ -35,14 +35,22 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        self._folder, self._others = folder, list[Spool]()
         self._dropped = bytearray()
+        self._mixed: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
         self.size = 0  # bytes of all lines, also of those that were left out
 
     def __enter__(self) -> Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        for one in (self, *self._others):
+            one._file.close()
+
+    def beside(self) -> Spool:
+        """Return another spool, which is gone with this one."""
+        self._others.append(Spool(self._folder))
+        return self._others[-1]
 
     def add(self, text: bytes) -> None:
         """Add lines, each with its line break."""
@@ -58,9 +66,28 @@ class Spool:
     def lines(self) -> Iterator[bytes]:
         """Yield the lines that are left, each with its line break."""
         self._file.seek(0)
-        if not self._dropped:
-            return iter(self._file)
-        return (line for line, dropped in zip(self._file, self._dropped, strict=True) if not dropped)
+        left: Iterator[bytes] = iter(self._file)
+        if self._dropped:
+            left = (line for line, dropped in zip(self._file, self._dropped, strict=True) if not dropped)
+        return left if self._mixed is None else self._mixed(left)
+
+    def mix(self, other: Spool, chosen: Sequence[int], before: Sequence[int]) -> None:
+        """Put the `chosen` lines of another spool among these, each before the line at an index in `before`.
+
+        Both are ascending, and no line is left out afterwards.
+        """
+
+        def mixed(own: Iterator[bytes]) -> Iterator[bytes]:
+            written, position = 0, 0
+            others = other.lines()
+            for index, place in zip(chosen, before, strict=True):
+                yield from itertools.islice(own, place - written)
+                yield next(itertools.islice(others, index - position, None))
+                written, position = place, index + 1
+            yield from own
+
+        self._mixed = mixed
+        self.size += other.size
 
     def examples(self, indices: Iterable[int]) -> Iterator[dict[str, Any]]:
         """Yield the examples at ascending `indices` of the lines that are left."""
@@ -100,6 +127,7 @@ class Gathered:
     duplicate_places: list[tuple[int, int]] = field(default_factory=list)
     near: int = 0  # rows left out as they nearly repeat earlier ones
     near_places: list[tuple[int, int]] = field(default_factory=list)
+    replay: Sequence[int] = ()  # those of `files` that have general rows
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by phase
     _times: Counter[str] = field(default_factory=Counter)  # of what is noted, by code
     _starts: list[int] = field(default_factory=list)  # where examples of another file begin, and of which
@@ -128,7 +156,7 @@ class Gathered:
         file, line = self.place_of(index)
         name = self.files[file]
         if name not in self._shown:
-            self._shown[name] = shown_path(self.project / name)
+            self._shown[name] = shown_source(self.project, name)
         return self._shown[name], line
 
     def open_file(self, name: str, weight: float = 1) -> None:
@@ -188,22 +216,101 @@ class Gathered:
         if drop:
             self.leave_out(marks)
 
+    def mix(
+        self, other: Gathered, chosen: Sequence[int], before: Sequence[int], parts: bytearray
+    ) -> bytearray:
+        """Put the `chosen` examples of `other` among these, to be trained on; return the parts of all.
+
+        Each goes before the example with an index in `before`; both are ascending. What checks found in them
+        comes along.
+        """
+        self.spool.mix(other.spool, chosen, before)
+        offset, lines = len(self.files), array("I", (other.line_of[one] for one in chosen))
+        files = array("I", (file for file, _ in self.places()))
+        theirs = array("I", (offset + other.place_of(one)[0] for one in chosen))
+        wanted = set(chosen)
+        for index, fault in other.noted:
+            if index in wanted:
+                file, line = other.place_of(index)
+                self.notes.add(fault, [(offset + file, line)])
+        for name in ("rank_of", "tokens", "assistant", "messages"):
+            own, more = getattr(self, name), getattr(other, name)
+            if more:  # prepared files have no ranks
+                setattr(self, name, _mixed(own, [more[one] for one in chosen], before))
+        digests = [other.digests[one * DIGEST : (one + 1) * DIGEST] for one in chosen]
+        self.digests = _mixed_bytes(self.digests, digests, before)
+        self.flags = _mixed_bytes(self.flags, [other.flags[one : one + 1] for one in chosen], before)
+        train = [bytes((TRAIN,))] * len(chosen)
+        self.roles = _mixed_bytes(self.roles, train, before)
+        self.times = self.times and _mixed_bytes(self.times, [b"\1"] * len(chosen), before)
+        self.line_of = _mixed(self.line_of, lines, before)
+        self.replay = range(offset, offset + len(other.files))
+        located = zip(_mixed(files, theirs, before), self.line_of[:], strict=True)
+        self.locate([*self.files, *other.files], located)
+        return _mixed_bytes(parts, train, before)
+
+    def take_out(self, first: int) -> tuple[Gathered, range, array[int]]:
+        """Remove the examples of the files from `first` on, so that `mix` can put them back: return what it
+        takes. Their lines in the spool are left behind.
+        """
+        files = array("I", (file for file, _ in self.places()))
+        marks = bytearray(file >= first for file in files)
+        taken = array("I", itertools.compress(range(len(self)), marks))
+        other = Gathered(spool=self.spool.beside(), project=self.project)
+        for name in ("line_of", "rank_of", "tokens", "assistant", "messages"):
+            numbers = getattr(self, name)
+            setattr(other, name, array(numbers.typecode, itertools.compress(numbers, marks)))
+        other.roles, other.flags = (
+            bytearray(itertools.compress(one, marks)) for one in (self.roles, self.flags)
+        )
+        other.digests = _kept_records(self.digests, marks)
+        number_of = {index: number for number, index in enumerate(taken)}
+        other.noted = [(number_of[index], fault) for index, fault in self.noted if marks[index]]
+        places = zip((files[one] - first for one in taken), other.line_of[:], strict=True)
+        other.locate(self.files[first:], places)
+        kept = bytes(marks).translate(bytes((1, 0)) + bytes(254))
+        self.times = bytearray(itertools.compress(self.times, kept))
+        self.leave_out(marks)
+        self.files = self.files[:first]
+        return other, range(len(taken)), array("I", (one - number for number, one in enumerate(taken)))
+
     def leave_out(self, marks: bytearray) -> None:
         """Forget the examples that are marked."""
         kept = bytes(marks).translate(bytes((1, 0)) + bytes(254))
         self.spool.drop(marks)
-        self._starts = [start - sum(marks[:start]) for start in self._starts]
+        before = array("I", itertools.accumulate(marks, initial=0))
+        self._starts = [start - before[start] for start in self._starts]
         for name in NUMBERS:
             numbers = getattr(self, name)
             setattr(self, name, array(numbers.typecode, itertools.compress(numbers, kept)))
         self.roles, self.flags = (
             bytearray(itertools.compress(one, kept)) for one in (self.roles, self.flags)
         )
-        before = list(itertools.accumulate(marks, initial=0)) if self.marks or self.noted else ()
         self.noted = [(index - before[index], fault) for index, fault in self.noted if kept[index]]
         self.marks = {index - before[index]: mark for index, mark in self.marks.items() if kept[index]}
         self.digests = _kept_records(self.digests, kept)
         self.facts = [_kept_records(facts, kept) for facts in self.facts]
+
+
+def _mixed(values: array[int], more: Sequence[int], before: Sequence[int]) -> array[int]:
+    """Return the values with more of them among them."""
+    result, written = array(values.typecode), 0
+    for one, place in zip(more, before, strict=True):
+        result += values[written:place]
+        result.append(one)
+        written = place
+    return result + values[written:]
+
+
+def _mixed_bytes(values: bytearray, more: Sequence[bytes | bytearray], before: Sequence[int]) -> bytearray:
+    """Return records of equal size with more of them among them."""
+    size = len(more[0]) if more else 1
+    result, written = bytearray(), 0
+    for one, place in zip(more, before, strict=True):
+        result += values[written * size : place * size]
+        result += one
+        written = place
+    return result + values[written * size :]
 
 
 def _kept_records(records: bytearray, kept: Sequence[int]) -> bytearray:

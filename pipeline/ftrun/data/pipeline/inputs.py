@@ -18,6 +18,7 @@ PREPARE_VERSION = 1  # raise it when the same inputs would give other files
 CELLS_VERSION = 2  # raise it when the same workbook would give other values
 SHAPES_VERSION = 1  # raise it when a row of a shape would become another one
 CLEAN_VERSION = 1  # raise it when a rule of `data.clean` would give other texts
+GENERAL_VERSION = 1  # raise it when the general rows that ship change, or others of them would be used
 MASK_VERSION = 4  # raise it when other finds would be masked
 
 
@@ -38,6 +39,7 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
             **{"clean version": CLEAN_VERSION if experiment.data.clean else None},
         ),
         **_masked(experiment),
+        **_replay(experiment),
     }
 
 
@@ -62,6 +64,18 @@ def _masked(experiment: Experiment) -> dict[str, Any]:
 
     kinds = masked_kinds(experiment.data.pii)
     return {"masked": list(kinds), "mask version": MASK_VERSION} if kinds else {}
+
+
+def _replay(experiment: Experiment) -> dict[str, Any]:
+    replay = experiment.data.replay
+    if replay is None:
+        return {}
+    from ftrun.data.pipeline.replaying import general_files
+
+    findings = Findings()
+    own = [[content_hash(file), file.format] for file in general_files(experiment, replay, findings)]
+    findings.raise_errors()
+    return {"replay": [replay.share, own], "general version": GENERAL_VERSION}
 
 
 def _file(file: SourceFile) -> dict[str, Any]:

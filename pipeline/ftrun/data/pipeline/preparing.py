@@ -16,6 +16,7 @@ from ftrun.data.pipeline.gathered import Gathered, Spool
 from ftrun.data.pipeline.gathering import Announce, gather
 from ftrun.data.pipeline.generated import leave_out
 from ftrun.data.pipeline.judging import judge_files, judge_method, judge_parts, note_unused_columns
+from ftrun.data.pipeline.replaying import mix_in
 from ftrun.data.pipeline.writing import write_files
 from ftrun.data.readers.selection import copies
 from ftrun.data.readers.sources import usable_files
@@ -100,8 +101,9 @@ def _gathered(
         _leave_out_near(gathered, by_letters=near_by_letters)
     parts = leave_out(experiment, gathered, _divided(experiment, gathered, findings), findings)
     parts = _weighted(gathered, parts)
-    judge_files(experiment, gathered, parts, findings)
     compare(experiment, gathered, parts)
+    parts = mix_in(experiment, gathered, parts, findings, announce)
+    judge_files(experiment, gathered, parts, findings)
     return gathered, parts
 
 
@@ -180,5 +182,6 @@ def _origin(experiment: Experiment, gathered: Gathered, parts: bytearray, findin
         near_places=gathered.near_places,
         warnings=[{**one.as_dict(), "places": one.places} for one in (*findings.warnings, *findings.notes)],
         masked=dict(gathered.masked),
+        replay=list(gathered.replay),
         test_groups=[f"{rank:016x}" for rank in held_out] if grouped else (),
     )

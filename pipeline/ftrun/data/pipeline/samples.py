@@ -15,7 +15,7 @@ from typing import Any
 
 from ftrun.data.examples.views import ShownText, Sizes, tools_of, turns_of
 from ftrun.data.pipeline.row_work import damaged_file
-from ftrun.data.types import DAMAGED, SOURCES, Origin, place_line, read_origin
+from ftrun.data.types import DAMAGED, SOURCES, Origin, place_line, read_origin, shown_source
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
 from ftrun.protocol.spec import SPLITS
@@ -27,13 +27,17 @@ MOST_CHARACTERS = 1_000_000  # of all texts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedExample:
-    """A written line: its number (from 1) in its split's file, the place of its row, and its bytes."""
+    """A written line: its number (from 1) in its split's file, the place of its row, and its bytes.
+
+    `general`: it is not the user's, but one that `data.replay` mixed in.
+    """
 
     split: str
     number: int
     file: str
     line: int
     raw: bytes
+    general: bool = False
 
     @property
     def example(self) -> Mapping[str, Any]:
@@ -72,19 +76,22 @@ def chosen(
     if not path.is_file():
         return
     origin = _origin(folder)
-    names = [shown_path(project / name) for name in origin.files]
+    names = [shown_source(project, name) for name in origin.files]
+    general = {names[index] for index in origin.replay}
     own = shown_path(path)
     with path.open("rb") as file:
         lines = itertools.zip_longest(file, _place_lines(folder, split))
         for number, (raw, place) in enumerate(lines, 1):
             if raw is not None and (numbers is None or number in numbers):
                 name, line = _place(place, names) or (own, number)
-                yield PreparedExample(split=split, number=number, file=name, line=line, raw=raw)
+                yield PreparedExample(
+                    split=split, number=number, file=name, line=line, raw=raw, general=name in general
+                )
 
 
 def numbers_at(folder: Path, project: Path, split: str, places: Iterable[tuple[str, int]]) -> Iterator[int]:
     """Yield the numbers of the examples whose rows are at `places` (file as messages show it, line)."""
-    indices = {shown_path(project / name): index for index, name in enumerate(_origin(folder).files)}
+    indices = {shown_source(project, name): index for index, name in enumerate(_origin(folder).files)}
     wanted = {place_line((split, indices[file], line)) for file, line in places if file in indices}
     for number, line in enumerate(_place_lines(folder, split) if wanted else (), 1):
         if line in wanted:
@@ -144,7 +151,11 @@ def browsable(
                 "tokens": sizes.total(example),
                 "trained_tokens": sizes.trained(example),
                 "tools": list(tools_of(example)),
-                "tags": [*flags.get((sample.file, sample.line), ()), *numbers[sample.number]],
+                "tags": [
+                    *(["general"] if sample.general else []),
+                    *flags.get((sample.file, sample.line), ()),
+                    *numbers[sample.number],
+                ],
                 "turns": shown,
             }
 

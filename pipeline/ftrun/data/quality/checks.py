@@ -22,7 +22,7 @@ from typing import Any
 from ftrun.data.quality.contradictions import Contradictions
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, SampledExample, last_turn
 from ftrun.data.quality.near_duplicates import NearDuplicates
-from ftrun.data.quality.overlap import EvalOverlap
+from ftrun.data.quality.overlap import EvalOverlap, asked_prompts
 from ftrun.data.quality.scan import Scanner
 from ftrun.data.split.division import TRAIN
 from ftrun.experiment.model import Experiment
@@ -43,7 +43,7 @@ def row_checks(experiment: Experiment) -> tuple[RowCheck, ...]:
 
 def corpus_checks(experiment: Experiment) -> tuple[CorpusCheck, ...]:
     """Return the checks that compare examples, in the order of their faults."""
-    prompts = experiment.evaluation.prompts
+    prompts = asked_prompts(experiment.evaluation)
     overlap: tuple[CorpusCheck, ...] = (EvalOverlap(prompts),) if prompts else ()
     return (Contradictions(), NearDuplicates(), SampleChecks(), *overlap)
 
@@ -52,7 +52,11 @@ def check_options(experiment: Experiment) -> dict[str, Any]:
     """Return, ready for JSON, the options that change faults and facts (not how serious they are)."""
     prompts = experiment.evaluation.prompts
     options = [[one.id, one.user, list(one.messages or ())] for one in prompts]
-    return {"eval prompts": options} if options else {}
+    given: dict[str, Any] = {"eval prompts": options} if options else {}
+    if experiment.evaluation.general:
+        own = experiment.evaluation.general_prompts
+        given["general"] = [[one.id, one.user, list(one.messages or ())] for one in own]
+    return given
 
 
 class SampleChecks(CorpusCheck):

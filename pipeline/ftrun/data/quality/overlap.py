@@ -1,14 +1,17 @@
-"""Eval prompts that are in the training data: what a model answers to them is recall."""
+"""Eval prompts that are in the training data: what a model answers to them is recall. So is a general
+question that is there: it no longer shows what training made a model forget.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ftrun.data.general.questions import shipped
 from ftrun.data.quality.corpus import Corpus, CorpusCheck, CorpusFaults, normal
 from ftrun.data.quality.similarity import GramIndex, grams, letters
 from ftrun.data.split.division import TRAIN
-from ftrun.experiment.model import EvalPrompt
+from ftrun.experiment.model import EvalPrompt, Evaluation
 from ftrun.protocol.faults import Example, Fault
 from ftrun.protocol.plain_chats import TrainingRow
 from ftrun.protocol.texts import dialogue
@@ -16,7 +19,7 @@ from ftrun.protocol.texts import dialogue
 NEAR = 0.8
 FEWEST_GRAMS = 8
 MOST_READ = 5_000  # training examples that are compared more closely than by equality
-FIELD = "eval.prompts"
+FIELD, GENERAL = "eval.prompts", "eval.general"
 
 
 class PromptIndex:
@@ -48,13 +51,21 @@ class PromptIndex:
                 yield text
 
 
+def asked_prompts(evaluation: Evaluation) -> dict[str, EvalPrompt]:
+    """Return the eval prompts and the general questions by their places in the experiment."""
+    general = evaluation.general_prompts or tuple(one for _, one in shipped())
+    return {f"{FIELD}.{one.id}": one for one in evaluation.prompts} | {
+        f"{GENERAL}.{one.id}": one for one in (general if evaluation.general else ())
+    }
+
+
 class EvalOverlap(CorpusCheck):
-    """Notes for each example which eval prompt it asks."""
+    """Notes for each example which of the prompts (by their places in the experiment) it asks."""
 
-    size = 2
-
-    def __init__(self, prompts: Sequence[EvalPrompt]) -> None:
-        self._index = PromptIndex(prompts)
+    def __init__(self, prompts: Mapping[str, EvalPrompt]) -> None:
+        self._index = PromptIndex([*prompts.values()])
+        self._fields = [*prompts]
+        self.size = 2 if len(prompts) < 1 << 16 else 4
 
     def facts(self, examples: Sequence[TrainingRow]) -> bytes:
         """Return the number of the prompt that each asks, from 1; 0 for none."""
@@ -67,7 +78,7 @@ class EvalOverlap(CorpusCheck):
         asking: dict[int, list[int]] = {}
         nearly: set[int] = set()
         for index in training:
-            number = int.from_bytes(facts[2 * index : 2 * index + 2])
+            number = int.from_bytes(facts[self.size * index : self.size * (index + 1)])
             if number:
                 asking.setdefault(number - 1, []).append(index)
         read = training[:MOST_READ]
@@ -80,12 +91,14 @@ class EvalOverlap(CorpusCheck):
         for number, indices in sorted(asking.items()):
             known = "nearly this question" if number in nearly else "this question"
             message = f"{known} is in the training data: its answers are recall"
-            yield indices, Fault("recall", message, f"{FIELD}.{self._index.ids[number]}")
+            yield indices, Fault("recall", message, self._fields[number])
 
 
 def recall_ids(notes: Iterable[tuple[Fault, Any]]) -> tuple[str, ...]:
     """Return the ids of the eval prompts that the notes call recall."""
-    return tuple(fault.field.removeprefix(f"{FIELD}.") for fault, _ in notes if fault.code == "recall")
+    start = f"{FIELD}."
+    found = (fault.field for fault, _ in notes if fault.code == "recall")
+    return tuple(field.removeprefix(start) for field in found if field.startswith(start))
 
 
 def recalled(prompts: Sequence[EvalPrompt], examples: Iterable[Example]) -> frozenset[str]:
