@@ -66,6 +66,18 @@ def test_a_finished_experiment_of_version_0_1_has_nothing_to_do(ftrun: Ftrun) ->
     assert (run / "report.md").read_bytes() == report
 
 
+def test_the_fingerprint_of_an_evaluation_stays_as_it_is(ftrun: Ftrun) -> None:
+    """What an earlier version finished has nothing to do: never edit this value. New keys change it only
+    where they are set.
+    """
+    state = ftrun.folder / "runs/toy/local/state.json"
+    ftrun.json("configs/toy.yaml")
+    found = json.loads(state.read_bytes())["stages"]["evaluate"]["fingerprint"]
+    assert found == "a0d0b037c2c9779d88a0e3750e73fae5473f5b1f360e2e6fec72e8237c4589bc"
+    ftrun.json("configs/toy.yaml", "--set", "eval.repeat=2")
+    assert json.loads(state.read_bytes())["stages"]["evaluate"]["fingerprint"] != found
+
+
 def old_words(path: Path) -> bytes:
     """Put the words of version 0.1 into a file, and return what it holds now."""
     keys = re.compile(b"|".join(OLD_WORDS))

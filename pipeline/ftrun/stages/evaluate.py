@@ -109,7 +109,7 @@ class EvaluateStage(Stage):
         write_records(context.folder, records)
         write_json(context.folder / "scores.json", scores.as_dict())
         return {
-            "metrics": scores.plain_metrics,
+            "metrics": scores.plain_metrics if records else {},
             "verdict": asdict(scores.verdict) if scores.verdict else None,
             "gates": [{"gate": one.gate, "passed": one.passed, "value": one.value} for one in scores.gates],
             "asked": count,
