@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.phrasing import changes_in_words
 from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
@@ -151,8 +152,7 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
         return
     one, say = found.changes, _said(facts.language)
     yield f"## {say('What changed')}"
-    counts = f"{len(one.fixed):,} fixed, {len(one.broken):,} broken, {one.same:,} the same"
-    yield f"{code(one.a)} / {code(one.b)}: {say(counts)}"
+    yield inline(localized(changes_in_words(one), facts.language))
     rows = []
     for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
         mark = MARKS[kind == "fixed"]
@@ -171,7 +171,9 @@ def _scores(facts: Facts) -> Iterator[str]:
         return
     yield f"## {say('Scores')}"
     names = list(map(inline, found.candidates))
-    rows = [[_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows]
+    rows = [
+        [_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows
+    ]
     title = "metric" if found.n is None else f"metric ({counted(found.n, 'question')})"
     yield table([say(title), *names], rows, numbers=True)
     if found.pairs:

@@ -67,8 +67,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """A confusion matrix: a row for each true label, with counts, a shade (0 to SHADES) and the share of the row
-    for each predicted one. The last column is for answers that are no label.
+    """A confusion matrix: a row for each true label, with count, shade (0 to SHADES) and share of the row for
+    each predicted one. The last column is for answers that are no label.
     """
 
     candidate: str

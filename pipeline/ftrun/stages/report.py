@@ -90,7 +90,7 @@ def _lacking(context: Context) -> Iterator[str]:
 
 
 def gather(context: Context) -> Facts:
-    """Return everything that the report says, from the state and the files of the run, as far as it is there."""
+    """Return what the report says, from the state and the files of the run, as far as they are there."""
     from ftrun.evaluation.cache import read_records
     from ftrun.evaluation.checkpoints import checkpoints_of
     from ftrun.evaluation.fit import explain
