@@ -67,6 +67,7 @@ bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, tra
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/answering.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/losses.py
 
 lock: $(BIN)/python ## pin the newest versions of all dependencies (KEEP=1: only of those that have none)

@@ -1,4 +1,4 @@
-"""A Japanese report is Japanese: no sentence of ours stays English, whatever the verdict, the fit or the tables say."""
+"""A Japanese report is Japanese: no sentence of ours stays English, whatever the verdict or the fit."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def _verdict(scores: Scores, screen: Screen) -> Iterator[str]:
     if scores.candidates:
         lines = screen.wrapped(visible(screen.say(headline(scores))))
         yield from (screen.style("bold", line) for line in lines)
-    for reason in decided.reasons if decided else ():
+    for reason in phrasing.reasons_of(scores):
         yield from screen.wrapped(visible(screen.say(reason)), "  - ", "    ")
     for warning in scores.warnings:
         label = screen.word("warning:")
@@ -264,7 +264,7 @@ def _columns(
         )
         for name, estimates, main in rows
     ]
-    first = max(9, *(display_width(name) for name, _, _ in table)) + 2
+    first = max(len(metric or "") + 10, *(display_width(name) for name, _, _ in table)) + 2
     widths = [
         max(display_width(text) for text in (name, *(cells[index] for _, cells, _ in table))) + 2
         for index, name in enumerate(names)
@@ -273,7 +273,8 @@ def _columns(
         yield from _listed(table, names, screen)
         return
     head = "".join(_padded(name, width) for name, width in zip(names, widths, strict=True))
-    title = _padded("" if same is None else f"n = {same:,}", first)
+    words = [*([metric] if metric else []), *([] if same is None else [f"n = {same:,}"])]
+    title = _padded(", ".join(words), first)
     yield screen.style("dim", f"  {title}{head}".rstrip())
     for name, cells, main in table:
         line = "".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()

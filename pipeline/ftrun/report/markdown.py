@@ -181,12 +181,11 @@ def _scores(facts: Facts) -> Iterator[str]:
         rows = [
             [
                 f"{inline(one.a)} – {inline(one.b)}, {code(one.metric)}",
-                *(one.difference, one.interval, inline(one.p), number(one.n), one.detectable),
+                *(one.difference, one.interval, one.p.replace("<", "&lt;"), number(one.n), one.detectable),
             ]
             for one in found.pairs
         ]
         yield table([*map(say, head)], rows, numbers=True)
-        yield "\n".join(f"- {inline(one.words)}" for one in found.pairs)
     if found.parts:
         rows = [[inline(row.name), *(_score(one, say) for one in row.cells)] for row in found.parts]
         yield table([say("questions"), *names], rows, numbers=True)
