@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
+import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,11 @@ from ftrun.experiment.templates.rendering import Renderer
 from ftrun.scoring.expect import judge
 
 CONFIGS = ROOT / "configs"
-NAMES = ("hiroyuki", "neko", "quickstart")
+NAMES = ("hiroyuki", "neko", "quickstart", "tickets")
+PERSONAS = NAMES[:3]
 TURN_MARKS = 12  # at most, in SmolLM2's template: two marks, the role, two line ends
 
-# (experiment, question): answers that must pass, answers that must fail
+# (experiment, first question with an expectation): answers that must pass, answers that must fail
 ANSWERS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
     ("hiroyuki", "music"): (
         [
@@ -46,6 +50,14 @@ ANSWERS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
     ("neko", "hello"): (["こんにちはにゃ！元気にゃ？"], ["こんにちは！何かお手伝いしましょうか？", "Hello!"]),
     ("neko", "hungry"): (["ごはんだにゃ！"], ["何か食べましょう。", "お腹がすきました。"]),
     ("neko", "later"): (["隠れるにゃ！十数えるにゃ！"], ["はい、かくれんぼをしましょう。"]),
+    ("hiroyuki", "student"): (
+        ["Windowsですよね。安いので。"],
+        ["好きなものを買えばいいですよね。", "ですよね。"],
+    ),
+    ("quickstart", "bread"): (
+        ["Aye! Flour, water and a slow morning. Keep your lamp lit!"],
+        ["Mix flour and water.", "Aye! Mix flour and water.", "Well, aye! Keep your lamp lit!"],
+    ),
     ("quickstart", "morning"): (
         ["Aye! The sea is calm and bright. Keep your lamp lit!"],
         ["Good morning! How can I help you today?", "Well, Aye! Good morning.", "Aye, good morning."],
@@ -59,6 +71,11 @@ ANSWERS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
         ["Arrive early and bring a lamp.", "Aye! Arrive early.", "Keep your lamp lit!"],
     ),
 }
+
+
+def japanese(name: str) -> bool:
+    """Return whether an experiment's data is in Japanese."""
+    return name in ("hiroyuki", "neko")
 
 
 def load(name: str, target: str | None = None) -> Experiment:
@@ -99,7 +116,7 @@ def test_every_target_of_a_shipped_experiment_is_valid(name: str) -> None:
     experiment = load(name)
     assert (experiment.name, experiment.target.provider) == (name, "local")
     targets = [target.name for target in experiment.targets]
-    assert targets == (["local", "openai"] if name == "quickstart" else ["local", "local-ja", "openai"])
+    assert targets == (["local", "local-ja", "openai"] if japanese(name) else ["local", "openai"])
     assert all(load(name, target).target.name == target for target in targets)
 
 
@@ -131,31 +148,72 @@ def test_neko_has_conversations_of_several_turns() -> None:
     assert all(messages[-1]["role"] == "assistant" for messages in found)
 
 
+def plain(text: str) -> str:
+    """Return a question without what makes no other question of it."""
+    return "".join(one for one in unicodedata.normalize("NFKC", text).casefold() if one.isalnum())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_eval_prompt_is_in_the_training_data(name: str) -> None:
-    """The questions asked afterwards are new to the tuned model."""
+    """The questions asked afterwards are new to the tuned model, however spelled; no two are alike."""
     experiment = load(name)
-    trained = {message["content"] for messages in examples(experiment) for message in messages}
-    for prompt in experiment.evaluation.prompts:
-        assert prompt.messages is not None or prompt.user not in trained
-    assert len(experiment.evaluation.prompts) >= 3
+    trained = {plain(message["content"]) for messages in examples(experiment) for message in messages}
+    asked = [
+        plain(str(prompt.user if prompt.messages is None else prompt.messages[-1]["content"]))
+        for prompt in experiment.evaluation.prompts
+    ]
+    assert not trained & set(asked)
+    assert len(asked) == len(set(asked))
+
+
+@pytest.mark.parametrize("name", PERSONAS)
+def test_enough_is_judged_for_an_interval(name: str) -> None:
+    """15 to 30 questions with an expectation, asked of the tuned model first, of its base and of a better
+    prompt: a verdict and not a hint, and no long wait.
+    """
+    evaluation = load(name).evaluation
+    assert 15 <= sum(prompt.expect is not None for prompt in evaluation.prompts) <= 30
+    assert evaluation.models == ("tuned", "base", "few-shot")
+    assert evaluation.sampling["max_tokens"] <= 64
 
 
 def test_every_expectation_is_tried() -> None:
-    """No shipped question has an expectation without answers that must pass and fail below."""
-    expecting = {
-        (name, prompt.id) for name in NAMES for prompt in load(name).evaluation.prompts if prompt.expect
+    """No shipped expectation is without answers that must pass and fail below."""
+    tried = {(name, json.dumps(expectation(name, question))) for name, question in ANSWERS}
+    expected = {
+        (name, json.dumps(prompt.expect))
+        for name in NAMES
+        for prompt in load(name).evaluation.prompts
+        if prompt.expect
     }
-    assert expecting == set(ANSWERS)
+    assert expected == tried
+
+
+def expectation(name: str, question: str) -> Any:
+    """Return what a shipped question expects."""
+    return next(one for one in load(name).evaluation.prompts if one.id == question).expect
 
 
 @pytest.mark.parametrize(("name", "question"), ANSWERS)
 def test_an_expectation_tells_right_from_wrong(name: str, question: str) -> None:
     """Right answers pass, and wrong ones fail, among them what the base models said."""
-    prompt = next(one for one in load(name).evaluation.prompts if one.id == question)
+    expect = expectation(name, question)
     right, wrong = ANSWERS[name, question]
-    assert [answer for answer in right if not judge(prompt.expect, answer).passed] == []
-    assert [answer for answer in wrong if judge(prompt.expect, answer).passed] == []
+    assert [answer for answer in right if not judge(expect, answer).passed] == []
+    assert [answer for answer in wrong if judge(expect, answer).passed] == []
+
+
+def test_tickets_are_what_their_script_writes() -> None:
+    """500 different messages, 125 of each label, and a test split of a quarter."""
+    module = runpy.run_path(str(ROOT / "benchmarks/tickets.py"))
+    found = [(row["text"], row["label"]) for row in rows(load("tickets"))]
+    assert found == module["rows"]()
+    assert len({text for text, _ in found}) == 500
+    assert set(Counter(label for _, label in found).values()) == {125}
+    evaluation = load("tickets").evaluation
+    assert evaluation.test_set is True and evaluation.metric == "f1_macro"
+    (scorer,) = evaluation.scorers
+    assert sorted(scorer.options["labels"]) == sorted({label for _, label in found})
 
 
 def test_the_data_folder_says_that_all_is_invented() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -42,6 +43,118 @@ def concurrently(
     calls = _Calls(call, items, at_once)
     with waiting(lambda: what(f"{calls.came} of {of} received, {calls.running} in progress")):
         yield from calls.results()
+
+
+class StoppedError(Exception):
+    """A call ended without a result, because another one has failed: that one's error counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane(Generic[Item, Result]):
+    """Calls of one kind: `at_once` threads take the `items` in their order. `taken` is called, in the thread
+    of the call, when the caller is done with its result. `stop` is called when no call may begin any more,
+    and lets those that haven't really begun end with a StoppedError.
+    """
+
+    items: Sequence[Item]
+    call: Callable[[Item], Result]
+    at_once: int
+    taken: Callable[[Item, Result], None] = lambda _item, _result: None
+    stop: Callable[[], None] = lambda: None
+
+
+def in_lanes(
+    lanes: Sequence[Lane[Item, Result]], *, what: Callable[[], str]
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with the result of its call, as the calls end; the lanes run side by side.
+
+    A thread makes its next call when the caller is done with the result of the one before and wants more: so
+    there are never more results under way than threads. Waits are reported as one, with what `what` returns.
+    After a call that raises, none begins. Those that run have LAST_RESULTS seconds; what they return is
+    yielded, then the first error is raised.
+    """
+    pool = _Pool(lanes)
+    with waiting(what):
+        yield from pool.results()
+
+
+class _Pool(Generic[Item, Result]):
+    def __init__(self, lanes: Sequence[Lane[Item, Result]]) -> None:
+        self._lanes, self._stopped = lanes, False
+        self._ended: SimpleQueue[_Result[Item, Result] | BaseException | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, args=(lane, items), name="concurrent", daemon=True)
+            for lane, items in ((lane, _Shared(lane.items)) for lane in lanes)
+            for _ in range(min(lane.at_once, len(lane.items)))
+        ]
+
+    def results(self) -> Iterator[tuple[Item, Result]]:
+        working, error, until = len(self._threads), None, None
+        for thread in self._threads:
+            thread.start()
+        try:
+            while working:
+                try:
+                    found = self._ended.get(timeout=_left(until))
+                except Empty:
+                    break
+                if found is None:
+                    working -= 1
+                elif isinstance(found, BaseException):
+                    error = error or found
+                    until = until or time.monotonic() + LAST_RESULTS
+                    self._stop()
+                else:
+                    yield found.item, found.result
+                    found.taken.release()
+        finally:
+            self._stop()
+        if error is not None:
+            raise error
+
+    def _stop(self) -> None:
+        self._stopped = True
+        for lane in self._lanes:
+            lane.stop()
+
+    def _work(self, lane: Lane[Item, Result], items: _Shared[Item]) -> None:
+        try:
+            with unreported():
+                for item in items:
+                    if self._stopped:
+                        break
+                    result = _Result(item, lane.call(item), threading.Semaphore(0))
+                    self._ended.put(result)
+                    result.taken.acquire()
+                    lane.taken(item, result.result)
+        except StoppedError:
+            pass
+        except BaseException as error:  # raised in the caller's thread above
+            self._ended.put(error)
+        self._ended.put(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result(Generic[Item, Result]):
+    item: Item
+    result: Result
+    taken: threading.Semaphore
+
+
+class _Shared(Generic[Item]):
+    """Items that several threads take, each once."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items, self._taking = iter(items), threading.Lock()
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            with self._taking:
+                try:
+                    item = next(self._items)
+                except StopIteration:
+                    return
+            yield item
 
 
 class _Calls(Generic[Item, Result]):

@@ -127,6 +127,11 @@ class _Stream:
         self._stream.write(escape_controls(self._translate(shown) if self._translate else shown))
         return len(text)
 
+    def write_escaped(self, text: str) -> int:
+        """Write text that is translated and escaped already: the escape sequences in it are our own colours."""
+        self._stream.write(hide(text))
+        return len(text)
+
     def writelines(self, lines: Iterator[str]) -> None:
         for line in lines:
             self.write(line)

@@ -57,6 +57,8 @@ def visible(text: str, *, keep_newlines: bool = False) -> str:
     """Return `text` with every control and bidi character written as an escape such as `\\x1b`."""
     if text.isascii() and text.isprintable():
         return text
+    if keep_newlines and CONTROLS.search(text) is None:
+        return text
     return "".join(_shown(character, keep_newlines) for character in text)
 
 

@@ -11,11 +11,25 @@ from ftrun.augment.row_texts import row_texts_of
 from ftrun.errors import UsageError
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.cache import write_records
+from ftrun.experiment.model import CandidateSpec, Evaluation
+from ftrun.scoring.types import SampleSet
 
 from .conftest import CONFIG, Build
 
+USUAL = Evaluation(
+    candidates=tuple(CandidateSpec(name=name, model=name, plain=True) for name in ("tuned", "base"))
+)
 
-def record(name: str, text: str, *, candidate: str = "tuned", passed: bool | None = False) -> Record:
+
+def record(
+    name: str,
+    text: str,
+    *,
+    candidate: str = "tuned",
+    passed: bool | None = False,
+    of_set: SampleSet = "prompts",
+    repeat: int = 0,
+) -> Record:
     """Return the answer `だめ` of a candidate."""
     return Record(
         prompt_id=name,
@@ -29,16 +43,34 @@ def record(name: str, text: str, *, candidate: str = "tuned", passed: bool | Non
         seconds=0.1,
         cache_key=name + candidate,
         failures=("does not contain “よい”",),
+        set=of_set,
+        repeat=repeat,
     )
 
 
 def test_only_failures_of_the_tuned_model_count(tmp_path: Path) -> None:
     """Other candidates, passed cases and those without `expect` don't count; without answers it says so."""
     with pytest.raises(UsageError, match="not been evaluated yet"):
-        failed_cases(tmp_path)
+        failed_cases(tmp_path, USUAL)
     records = [record("a", "?"), record("b", "?", candidate="base"), record("c", "?", passed=True)]
     write_records(tmp_path, [*records, record("d", "?", passed=None)])
-    assert [one.prompt_id for one in failed_cases(tmp_path)] == ["a"]
+    assert [one.prompt_id for one in failed_cases(tmp_path, USUAL)] == ["a"]
+
+
+def test_nobody_learns_what_tests_are_for(tmp_path: Path) -> None:
+    """Failures in the test split and in general questions stay out; those in recall questions don't."""
+    sets: tuple[SampleSet, ...] = ("test", "general", "recall", "prompts")
+    write_records(tmp_path, [record(name, "?", of_set=name) for name in sets])
+    assert [one.prompt_id for one in failed_cases(tmp_path, USUAL)] == ["recall", "prompts"]
+
+
+def test_the_trained_candidate_counts_whatever_it_is_called(tmp_path: Path) -> None:
+    """A mapping with another name may stand for the tuned model; one question fails once, however often."""
+    answers = [record("a", "?", candidate="mine"), record("a", "?", candidate="mine", repeat=1)]
+    write_records(tmp_path, [*answers, record("b", "?", candidate="base")])
+    named = CandidateSpec(name="mine", model="tuned", system=None, own_system=True)
+    evaluation = Evaluation(candidates=(CandidateSpec(name="base", model="base"), named))
+    assert [one.prompt_id for one in failed_cases(tmp_path, evaluation)] == ["a"]
 
 
 def test_a_failure_shows_the_wrong_answer_and_waits_for_a_right_one(build: Build) -> None:

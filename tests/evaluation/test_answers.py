@@ -10,26 +10,50 @@ from typing import Any
 import pytest
 
 from ftrun.evaluation.answers import (
-    Asked,
     Candidate,
     CandidateReply,
-    Question,
     Record,
+    Request,
     cache_key,
     collect,
-    most_common_system,
-    questions,
     unanswered,
 )
 from ftrun.evaluation.cache import AnswerCache, read_records, write_records
-from ftrun.experiment.model import EvalPrompt
+from ftrun.evaluation.candidates import requests_of
+from ftrun.evaluation.training_rows import TrainingRows
+from ftrun.experiment.model import CandidateSpec
+from ftrun.scoring.types import Sample
 
 SAMPLING = {"temperature": 0, "max_tokens": 256, "seed": 42}
 CANDIDATES = [Candidate(name="tuned", model="ft:m:1"), Candidate(name="base", model="m")]
-ASKED = questions(
-    [EvalPrompt(id="a", user="猫は好き？"), EvalPrompt(id="b", user="犬は？", expect={"contains": "犬"})],
-    system="短く。",
-)
+
+
+def sample(name: str, text: str, **more: Any) -> Sample:
+    """Return a sample with the system prompt of all of them."""
+    return Sample(id=name, turns=({"role": "user", "content": text},), system="短く。", **more)
+
+
+ASKED = (sample("a", "猫は好き？"), sample("b", "犬は？", expect={"contains": "犬"}))
+
+
+def requests(
+    asked: Sequence[Sample] = ASKED, candidates: Sequence[Candidate] = CANDIDATES, repeats: int = 1
+) -> list[Request]:
+    """Return what plain candidates are asked."""
+    rows = TrainingRows(())
+    return [
+        request
+        for one in asked
+        for who in candidates
+        for request in requests_of(
+            one,
+            CandidateSpec(name=who.name, model="base"),
+            who,
+            rows=rows,
+            sampling=SAMPLING,
+            repeats=repeats,
+        )
+    ]
 
 
 class Server:
@@ -39,29 +63,34 @@ class Server:
         self.asked: list[tuple[str, str]] = []
         self.limit, self.text = limit, text
 
-    def __call__(self, missing: Sequence[Asked]) -> Iterator[tuple[Asked, CandidateReply]]:
+    def __call__(self, missing: Sequence[Request]) -> Iterator[tuple[Request, CandidateReply]]:
         """Yield answers that tell who was asked what."""
-        for question, candidate in missing:
+        for request in missing:
             if len(self.asked) >= self.limit:
                 raise ConnectionError("gone")
-            model, text = candidate.model, question.messages[-1]["content"]
+            model, text = request.candidate.model, request.messages[-1]["content"]
             self.asked.append((model, text))
             reply = CandidateReply(
                 text=self.text or f"{model}: {text}", usage={"completion_tokens": 3}, seconds=0.12345
             )
-            yield (question, candidate), reply
+            yield request, reply
 
 
 def run(
     folder: Path,
     server: Server,
-    asked: Sequence[Question] = ASKED,
+    asked: Sequence[Sample] = ASKED,
     candidates: Sequence[Candidate] = CANDIDATES,
+    repeats: int = 1,
 ) -> list[Record]:
     """Collect as the evaluate stage does."""
     cache = AnswerCache(folder)
     records = collect(
-        asked, candidates, server, sampling=SAMPLING, cached=cache.records, on_answer=cache.append
+        asked,
+        requests(asked, candidates, repeats),
+        server,
+        cached=cache.records,
+        on_answer=cache.append,
     )
     write_records(folder, records)
     return records
@@ -117,20 +146,33 @@ def test_a_line_with_a_wrong_type_is_not_an_answer(tmp_path: Path, wrong: dict[s
     assert len(read_records(path)) == 3
 
 
-def test_a_changed_expectation_judges_anew_without_asking(tmp_path: Path) -> None:
-    """`expect` is not part of the request."""
+def test_a_changed_expectation_or_reference_asks_nothing(tmp_path: Path) -> None:
+    """Neither is part of the request, and the lines have the present ones."""
     run(tmp_path, Server())
-    changed = questions(
-        [
-            EvalPrompt(id="a", user="猫は好き？", expect={"contains": "犬"}),
-            EvalPrompt(id="b", user="犬は？", expect={"contains": "犬"}),
-        ],
-        system="短く。",
+    changed = (
+        sample("a", "猫は好き？", expect={"contains": "犬"}, tags=("cats",)),
+        sample("b", "犬は？", reference="はい"),
     )
     server = Server()
     records = run(tmp_path, server, changed)
     assert server.asked == []
-    assert [record.passed for record in records] == [False, False, True, True]
+    assert [record.expect for record in records] == [{"contains": "犬"}] * 2 + [None] * 2
+    assert [record.reference for record in records] == [None, None, "はい", "はい"]
+    assert records[0].tags == ("cats",)
+
+
+def test_repeats_have_seeds_of_their_own_and_are_asked_once(tmp_path: Path) -> None:
+    """Several answers to one question are several requests; the first one is that of one answer."""
+    first = run(tmp_path, Server())
+    server = Server()
+    records = run(tmp_path, server, repeats=3)
+    assert len(server.asked) == 8
+    assert [one.repeat for one in records[:3]] == [0, 1, 2]
+    assert [one for one in records if one.repeat == 0] == first
+    assert [one.sampling["seed"] for one in requests(repeats=3)[:3]] == [42, 43, 44]
+    again = Server()
+    assert run(tmp_path, again, repeats=3) == records
+    assert again.asked == []
 
 
 def test_a_question_taken_out_and_put_back_is_not_asked_again(tmp_path: Path) -> None:
@@ -146,12 +188,12 @@ def test_a_question_taken_out_and_put_back_is_not_asked_again(tmp_path: Path) ->
 def test_what_is_missing_is_known_before_asking(tmp_path: Path) -> None:
     """A plan can say what would be asked; one model under two names is asked once."""
     twins = [CANDIDATES[0], Candidate(name="again", model="ft:m:1")]
-    assert len(unanswered(ASKED, twins, SAMPLING, {})) == 2
+    assert len(unanswered(requests(candidates=twins), {})) == 2
     server = Server()
     records = run(tmp_path, server, candidates=twins)
     assert len(server.asked) == 2
     assert {record.candidate for record in records} == {"tuned", "again"}
-    assert unanswered(ASKED, twins, SAMPLING, AnswerCache(tmp_path).records) == ()
+    assert unanswered(requests(candidates=twins), AnswerCache(tmp_path).records) == ()
 
 
 def test_sampling_and_origin_are_part_of_what_was_asked() -> None:
@@ -161,8 +203,11 @@ def test_sampling_and_origin_are_part_of_what_was_asked() -> None:
         cache_key(CANDIDATES[0], ASKED[0].messages, {**SAMPLING, "temperature": 1}),
         cache_key(Candidate(name="x", model="ft:m:1", origin="https://b"), ASKED[0].messages, SAMPLING),
         cache_key(CANDIDATES[1], ASKED[0].messages, SAMPLING),
+        cache_key(CANDIDATES[0], ASKED[0].messages, SAMPLING, tools=({"type": "function"},)),
+        cache_key(CANDIDATES[0], ASKED[0].messages, {"temperature": 0}, repeat=1),
+        cache_key(CANDIDATES[0], ASKED[0].messages, {"temperature": 0}),
     }
-    assert len(keys) == 4
+    assert len(keys) == 7
 
 
 def test_the_cache_key_of_version_1_stays_as_it_is() -> None:
@@ -195,30 +240,3 @@ def test_half_an_emoji_in_an_answer_is_kept_as_a_replacement(tmp_path: Path) -> 
     records = run(tmp_path, Server(text="猫\ud83d"))
     assert records[0].answer == "猫\ufffd"
     assert run(tmp_path, Server(limit=0)) == records
-
-
-def test_the_system_prompt_of_a_question() -> None:
-    """A prompt gets the experiment's system prompt, its own, none, or brings its whole messages."""
-    turns = ({"role": "user", "content": "一"}, {"role": "assistant", "content": "二"})
-    found = questions(
-        [
-            EvalPrompt(id="default", user="x"),
-            EvalPrompt(id="own", user="x", system="別", own_system=True),
-            EvalPrompt(id="none", user="x", own_system=True),
-            EvalPrompt(id="whole", messages=turns),
-        ],
-        system="共通",
-    )
-    assert [[m["content"] for m in one.messages] for one in found] == [
-        ["共通", "x"],
-        ["別", "x"],
-        ["x"],
-        ["一", "二"],
-    ]
-
-
-def test_the_most_common_system_message_wins() -> None:
-    """Ready chat rows lend their most frequent system message; without any there is none."""
-    rows = [{"messages": [{"role": "system", "content": text}]} for text in ("a", "b", "b")]
-    assert most_common_system(rows) == "b"
-    assert most_common_system([{"messages": [{"role": "user", "content": "x"}]}, {}]) is None

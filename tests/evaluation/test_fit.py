@@ -122,11 +122,11 @@ def test_too_few_steps_are_too_few(steps: int) -> None:
 @pytest.mark.parametrize("train", [falling, lambda x: 2.0, lambda x: 0.01])
 @pytest.mark.parametrize("valid", [None, falling, turning, lambda x: 0.01])
 @pytest.mark.parametrize("steps", [1, 4, 7, 500])
-def test_it_is_always_one_sentence(train: Curve, valid: Curve | None, steps: int) -> None:
-    """Whatever the numbers, the reader gets one sentence that ends in a full stop."""
+def test_it_is_always_whole_sentences(train: Curve, valid: Curve | None, steps: int) -> None:
+    """Whatever the numbers, the reader gets up to three whole sentences."""
     fit: Fit = explain(rows(train, valid, steps=steps, noise=0.05))
     assert fit.sentence.endswith(".")
-    assert ". " not in fit.sentence.replace("0. ", "")
+    assert 1 <= len(fit.sentence.split(". ")) <= 3
     assert "nan" not in fit.sentence
 
 

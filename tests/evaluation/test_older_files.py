@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from conftest import Ftrun
-from ftrun.evaluation.answers import Candidate, cache_key, questions
+from ftrun.evaluation.answers import Candidate, cache_key
 from ftrun.evaluation.cache import AnswerCache, read_records
 from ftrun.evaluation.scores import Scores, score
-from ftrun.experiment.model import EvalPrompt
+from ftrun.scoring.types import Sample
 
 GOLDEN = Path(__file__).parent / "golden"
 OLD_WORDS = {b'"candidate"': b'"rival"', b'"candidates"': b'"rivals"'}
@@ -31,9 +31,8 @@ def test_answers_of_version_0_1_are_read() -> None:
 def test_answers_of_version_0_1_are_found_again(tmp_path: Path) -> None:
     """What was paid for then isn't asked for again."""
     (tmp_path / "answers.cache.jsonl").write_bytes((GOLDEN / "answers-0.1.jsonl").read_bytes())
-    (asked,) = questions(
-        [EvalPrompt(id="名前", user="お名前は何ですか")], system="あなたは旅館の案内係です。"
-    )
+    turns = ({"role": "user", "content": "お名前は何ですか"},)
+    asked = Sample(id="名前", turns=turns, system="あなたは旅館の案内係です。")
     tuned = Candidate(name="tuned", model="ft:gemma-3-270m:inn:Ab12")
     key = cache_key(tuned, asked.messages, {"temperature": 0, "max_tokens": 64, "seed": 42})
     assert AnswerCache(tmp_path).records[key].answer == "ひろゆきです。"

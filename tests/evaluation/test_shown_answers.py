@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.shown_answers import LONGEST, loop_of, shortened
+from ftrun.evaluation.shown_answers import LONGEST, shortened
 from ftrun.evaluation.table import answers_blocks, answers_table
+from ftrun.scoring.degenerate import loop_of
 
 LOOPS = [
     ("I don't know. " * 30, "I don't know. "),

@@ -53,7 +53,7 @@ def test_every_property_is_described() -> None:
 PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     # definition, dataclass, key -> field where they differ, fields that are not keys
     ("", model.Experiment, {"version": "", "extends": "", "eval": "evaluation"},
-     {"file", "project", "files", "places"}),
+     {"file", "project", "files", "places", "trains"}),
     ("target", target.Target, {}, {"name"}),
     ("price", target.Price, {}, set()),
     ("upload", target.UploadSettings, {}, set()),
@@ -68,8 +68,10 @@ PARITY: list[tuple[str, type, dict[str, str], set[str]]] = [
     ("messageTemplate", model.MessageTemplate, {}, set()),
     ("train", model.Train, {}, set()),
     ("uploadNames", model.UploadNames, {}, set()),
-    ("evaluation", model.Evaluation, {}, set()),
-    ("evalPrompt", model.EvalPrompt, {}, {"own_system"}),
+    ("replay", model.Replay, {}, set()),
+    ("evaluation", model.Evaluation, {"models": "candidates"}, {"general_prompts"}),
+    ("candidate", model.CandidateSpec, {}, {"own_system", "plain"}),
+    ("evalPrompt", model.EvalPrompt, {"path": "", "encoding": ""}, {"own_system"}),
 ]  # fmt: skip
 
 
@@ -98,7 +100,10 @@ def test_defaults_are_those_of_the_schema(place: Workplace) -> None:
     assert experiment.target.settle == target["settle"]["default"]
     poll = DEFINITIONS["poll"]["properties"]
     assert experiment.target.poll == (poll["min"]["default"], poll["max"]["default"])
-    assert list(experiment.evaluation.models) == DEFINITIONS["evaluation"]["properties"]["models"]["default"]
+    evaluation = DEFINITIONS["evaluation"]["properties"]
+    assert list(experiment.evaluation.models) == evaluation["models"]["default"]
+    for key in ("test_set", "recall_sample", "general", "repeat"):
+        assert getattr(experiment.evaluation, key) == evaluation[key]["default"], key
 
 
 def test_the_reference_in_the_docs_is_that_of_the_schema() -> None:

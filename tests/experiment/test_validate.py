@@ -49,11 +49,6 @@ def test_the_address_of_a_state_holds_no_key(place: Workplace, address: str) -> 
     "more",
     [
         "targets: {a: {provider: ray, model: m}}\n",
-        "eval: {test_set: true}\n",
-        "eval: {scorers: [exact_match]}\n",
-        "eval: {gates: [a]}\n",
-        "eval: {models: [tuned, few-shot]}\n",
-        "eval: {models: [retrieval]}\n",
         "eval: {models: [checkpoints]}\n",
     ],
 )

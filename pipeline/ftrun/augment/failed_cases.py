@@ -11,21 +11,39 @@ from ftrun.augment.row_texts import ANSWER, QUESTION, Fields, RowTexts
 from ftrun.errors import UsageError
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.cache import ANSWERS, read_records
-from ftrun.experiment.model import Experiment, Template
+from ftrun.experiment.model import Evaluation, Experiment, Template
 
+TUNED = "tuned"
+KEPT_APART = ("test", "general")  # sets of questions that nobody is to learn from
 PLACE = "\ue000"  # takes the place of the question while its template is examined
 
 
-def failed_cases(folder: Path) -> list[Record]:
-    """Return the answers of the tuned model that failed; UsageError if it was not evaluated yet."""
-    records = [record for record in read_records(folder / ANSWERS) if record.candidate == "tuned"]
+def failed_cases(folder: Path, evaluation: Evaluation) -> list[Record]:
+    """Return the answers of the tuned model that failed; UsageError if it was not evaluated yet.
+
+    Questions of the test split stay out, or the next model would be tested on what it was taught; so do those
+    about general abilities, which are not what it is for.
+    """
+    learner = learner_of(evaluation)
+    records = [record for record in read_records(folder / ANSWERS) if record.candidate == learner]
     if not records:
         raise UsageError(
             "the tuned model has not been evaluated yet: there are no failures to learn from",
             code="no_answers",
             hint="Run `ftrun run CONFIG` first: it asks the eval prompts.",
         )
-    return [record for record in records if record.passed is False]
+    failed = {
+        record.prompt_id: record
+        for record in reversed(records)
+        if record.passed is False and record.set not in KEPT_APART
+    }
+    return list(reversed(failed.values()))
+
+
+def learner_of(evaluation: Evaluation) -> str:
+    """Return the candidate that is trained: the first that stands for the tuned model."""
+    tuned = (one.name for one in evaluation.candidates if one.model == TUNED)
+    return next(tuned, next(iter(evaluation.models), TUNED))
 
 
 def entries_of(

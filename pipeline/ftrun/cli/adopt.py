@@ -38,8 +38,11 @@ def command(
     from ftrun.cli.connection import agree_in
     from ftrun.runner import open_session
     from ftrun.runner.adopt import adopt
+    from ftrun.runner.session import no_data
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    if not session.experiment.trains:
+        raise no_data(session.experiment)
     agree_in(session, here=True)  # naming a job there is consent
     reporter = Reporter(quiet=as_json)
     document = adopt(session, job_id, unverified=unverified, wait=wait_for_lock, emit=reporter)

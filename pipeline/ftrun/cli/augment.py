@@ -49,10 +49,13 @@ def command(
     from ftrun.augment.review_file import ReviewFile
     from ftrun.augment.row_texts import row_texts_of
     from ftrun.runner import open_session
+    from ftrun.runner.session import no_data
 
     if from_failures and who is not None:
         raise UsageError("--from-failures asks no model: leave --with out", code="usage")
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    if not session.experiment.trains:
+        raise no_data(session.experiment)
     row_texts = row_texts_of(session.experiment)
     review = ReviewFile(session.experiment, row_texts, session.folder.parent)
     if from_failures:
@@ -118,7 +121,7 @@ def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
     from ftrun.augment.failed_cases import entries_of, failed_cases
     from ftrun.augment.row_texts import row_texts_of
 
-    records = failed_cases(_answered_in(session))
+    records = failed_cases(_answered_in(session), session.experiment.evaluation)
     found, left_out = entries_of(session.experiment, row_texts_of(session.experiment), records, *new_run())
     added = review.add(found)
     unfit = {"doesn't fit into the columns of a row": len(left_out)} if left_out else {}

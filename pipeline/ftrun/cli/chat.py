@@ -103,7 +103,7 @@ class Talk:
     """A conversation with one or several models, each with its own history."""
 
     def __init__(self, session: Session, service: Service, models: dict[str, str]) -> None:
-        from ftrun.paid.questions import system_prompt
+        from ftrun.evaluation.system_prompt import system_prompt
 
         self.service, self.models = service, models
         self.experiment, self.noted = session.experiment, set[str]()
@@ -150,7 +150,7 @@ class Talk:
 
 def _is_stuck(text: str) -> bool:
     """Return whether an answer only repeats itself by now."""
-    from ftrun.evaluation.shown_answers import loop_of
+    from ftrun.scoring.degenerate import loop_of
 
     if len(text) < STUCK:
         return False

@@ -54,6 +54,9 @@ def command(
     from ftrun.targets.known_languages import language_note
 
     experiment, notes = open_experiment(config, target, overrides)
+    if not experiment.trains and not as_json:
+        print("\n".join(_evaluation_lines(experiment)))
+        return 0
     announce = None if as_json or not sys.stderr.isatty() else _announce
     result = _examine(experiment, announce, page)
     about_language = language_note(experiment, result.language)
@@ -73,6 +76,16 @@ def command(
     for line in _next(config, target, result):
         print(line)
     return 2 if result.errors else 0
+
+
+def _evaluation_lines(experiment: Experiment) -> Iterator[str]:
+    """Yield what is printed of an experiment that has no data: its file is right, and what it evaluates."""
+    questions, evaluation = len(experiment.evaluation.prompts), experiment.evaluation
+    asked = f"{questions} question{'' if questions == 1 else 's'}"
+    names = ", ".join(evaluation.models)
+    yield f"{experiment.name} has no data to check: it only evaluates ({asked} for {names})."
+    yield "No problems found: ready to run."
+    yield f"Run it: {program()} {shlex.quote(shown_path(experiment.file))}"
 
 
 def _examine(experiment: Experiment, announce: Any, page: Path | None) -> CheckResult:

@@ -60,11 +60,13 @@ def command(
 ) -> int:
     """Show examples as the model will see them, or what changed since the last run. Changes nothing."""
     from ftrun.data import examine
-    from ftrun.runner.session import runs_folder
+    from ftrun.runner.session import no_data, runs_folder
 
     if diff and (row or split):
         raise UsageError("--diff compares everything: leave out --row and --split", code="usage")
     experiment, _ = open_experiment(config, target, overrides)
+    if not experiment.trains:
+        raise no_data(experiment)
     with tempfile.TemporaryDirectory(prefix="ftrun-data-") as name:
         folder = real(name)
         result = examine(experiment, folder=folder)

@@ -234,7 +234,13 @@ def _tried(proposal: Proposal, name: str, file: Path) -> Trial:
     )
     draft = draft_experiment(proposal, name=name, paths=paths, trial=Trial())
     prompts = {prompt: persona(proposal)} if prompt else {}
-    return try_draft(draft, prompts, file, answer_field=proposal.reference)
+    return try_draft(
+        draft,
+        prompts,
+        file,
+        answer_field=proposal.reference,
+        labels=bool(proposal.shape.labels),
+    )
 
 
 def _prompt_file(proposal: Proposal, name: str) -> str | None:

@@ -24,6 +24,10 @@ def job_id_of(session: Session) -> str:
             code="unclear",
             hint=f"`{command_line(session)}` looks for it.",
         )
+    if found is None and not session.experiment.trains:
+        from ftrun.runner.session import no_data
+
+        raise no_data(session.experiment)
     if found is None:
         raise UsageError(
             f"{session.experiment.name} on {session.experiment.target.name} has no job yet",

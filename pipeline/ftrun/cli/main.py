@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 # name -> one line of help. The module ftrun.cli.<name> holds a click.Command called `command`.
 COMMANDS = {
     "run": "Plan, confirm the cost, apply. `ftrun CONFIG` does the same.",
+    "eval": "Ask and score again what changed: was fine-tuning worth it? `--before`: would it be?",
+    "report": "Print the verdict and write the report of what is there. Asks nobody.",
     "plan": "Show what would run, be skipped, adopted or waited for, and why. Changes nothing.",
     "check": "Check the data: errors with file:line, tokens, splits, cost. Needs no target.",
     "data": "Show examples as the model will see them, or what changed since the last run.",
     "status": "Show the progress of an experiment.",
     "events": "Show the events of the experiment's job.",
+    "metrics": "Show the losses of the experiment's job, also while it runs, and its scores.",
     "adopt": "Adopt an existing job as this experiment's job, instead of paying for a new one.",
     "state": "Show, verify or repair what ftrun remembers of an experiment on a target.",
     "wait": "Wait until the experiment's job ends.",
@@ -54,7 +57,7 @@ COMMANDS = {
     "doctor": "Check this machine and say how to fix what is wrong.",
 }
 # commands that a later version brings
-LATER = frozenset(("eval", "import", "metrics", "report"))
+LATER = frozenset(("import",))
 
 
 class Commands(click.Group):

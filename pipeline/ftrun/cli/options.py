@@ -33,6 +33,14 @@ paying_option = click.option(
     "--yes", is_flag=True, help="Don't ask before anything that costs money (budgets still apply)."
 )
 
+scorer_option = click.option(
+    "--scorer",
+    "scorers",
+    metavar="NAME",
+    multiple=True,
+    help="Use an own scorer that an installed package offers; repeat it for several.",
+)
+
 
 class Duration(click.ParamType[float]):
     """A number of seconds, or a number with the unit s, m, h or d."""

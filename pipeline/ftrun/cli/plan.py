@@ -69,24 +69,28 @@ def plan_of(
 
     If nobody agrees to send a key to the server, nothing is sent, and the plan is made from the state.
     """
-    from ftrun.runner import context_of, is_done, locate_session, preview
+    from ftrun.runner import context_of, is_done, locate_session, preview, verify
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
     session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
-    refused = _refused(session, yes, ask)  # before the state is read: agreeing needs none
+    contacted = session.experiment.contacts_target
+    # before the state is read: agreeing needs none
+    refused = _refused(session, yes, ask) if contacted else []
     session.reload()
     context = context_of(session)
     context.needs_files = not is_done(context)
     reasons: list[str] = []
-    remote = None if session.other_store else reachable(session.experiment, reasons.append)
+    asked = contacted and not session.other_store
+    remote = reachable(session.experiment, reasons.append) if asked else None
     notes = [*session.notes, *target_notes(session.experiment)]
-    if remote is None:
+    if remote is None and contacted:
         notes.append(": ".join(["remote not checked", *(refused or reasons)[:1]]))
-    else:
+    elif remote is not None:
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
+        verify(context)
         notes += [*_language_note(context), *_removed_note(context, remote), *_questions_note(context)]
         try:
             return _ask(context, remote, notes)
@@ -111,6 +115,8 @@ def target_notes(experiment: Experiment) -> list[str]:
     """Return what to know about the target today, each note with its fix."""
     from ftrun.data import target_problems
 
+    if not experiment.contacts_target:
+        return []
     return [f"{problem.message}. {problem.hint}" for problem in target_problems(experiment)]
 
 
@@ -174,7 +180,9 @@ def print_plan(plan: Plan) -> None:
 
 
 def estimate_line(estimate: dict[str, Any]) -> str:
-    """Return examples, tokens and cost in one line."""
+    """Return examples, tokens and cost in one line; the cost alone where nothing is trained."""
+    if not estimate["examples"]:
+        return f"evaluation: {cost_words(estimate)}"
     return (
         f"{estimate['examples']:,} examples, {estimate['train_tokens']:,} tokens × "
         f"{epochs_words(estimate['n_epochs'])} = {estimate['billable_tokens']:,} tokens: "

@@ -10,13 +10,20 @@ import click
 
 from ftrun.cli.command_lines import command_line
 from ftrun.cli.confirmation import asker
-from ftrun.cli.options import experiment_options, lock_option, max_wait_option, paying_option
+from ftrun.cli.options import (
+    experiment_options,
+    lock_option,
+    max_wait_option,
+    paying_option,
+    scorer_option,
+)
 from ftrun.cli.output import failure_document, print_json, print_problems
 from ftrun.cli.reporter import Reporter
-from ftrun.errors import DecisionError, FtrunError, InterruptError, PendingError, UserError
+from ftrun.errors import DecisionError, FtrunError, GateError, InterruptError, PendingError, UserError
 from ftrun.experiment.places import shown_path
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.experiment.model import Experiment
     from ftrun.runner import Outcome, Session
 
 STAGES = ("prepare", "check", "upload", "train", "wait", "deploy", "evaluate", "undeploy", "report")
@@ -31,6 +38,7 @@ STAGES = ("prepare", "check", "upload", "train", "wait", "deploy", "evaluate", "
 @click.option("--until", type=click.Choice(STAGES), help="Stop after this stage.")
 @click.option("--force", type=click.Choice(STAGES), help="Run this stage again; `train` creates another job.")
 @click.option("--confirm-not-created", is_flag=True, help="Confirm that the unclear request created no job.")
+@scorer_option
 @max_wait_option
 @lock_option
 def command(
@@ -46,9 +54,9 @@ def command(
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     reporter = Reporter(quiet=as_json)
-    outcome = apply(session, RunSettings(**how, ask=asker(as_json)), _Greeting(session, reporter))
+    outcome = apply(session, RunSettings(**how, ask=asker(as_json)), Greeting(session, reporter))
     reporter.end()
-    error = _closing_error(session, outcome)
+    error = closing_error(session, outcome.error)
     _notify(session, outcome, error)
     if as_json:
         print_json(_document(session, outcome, error))
@@ -69,7 +77,7 @@ def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> Non
         print(f"warning: {problem}", file=sys.stderr)
 
 
-class _Greeting:
+class Greeting:
     """Passes events to the reporter; before the first, prints the target and notes about it."""
 
     def __init__(self, session: Session, reporter: Reporter) -> None:
@@ -80,15 +88,21 @@ class _Greeting:
             from ftrun.cli.plan import target_notes
 
             experiment = self.session.experiment
-            self.reporter.line(f"{experiment.name} on {experiment.target.name} ({experiment.target.model})")
+            self.reporter.line(_heading(experiment))
             for note in [*self.session.notes, *target_notes(experiment)]:
                 self.reporter.line(f"note: {note}")
         self.reporter(kind, **data)
 
 
-def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
-    """Return what ended the run early; an interruption says what keeps running and how to resume."""
-    error = outcome.error
+def _heading(experiment: Experiment) -> str:
+    """Return what is run, and where."""
+    if not experiment.contacts_target:
+        return f"{experiment.name}: an evaluation of {', '.join(experiment.evaluation.models)}"
+    return f"{experiment.name} on {experiment.target.name} ({experiment.target.model})"
+
+
+def closing_error(session: Session, error: BaseException | None) -> FtrunError | None:
+    """Return what ended a run early; of an interruption, with what keeps running and how to resume."""
     if error is None or isinstance(error, FtrunError):
         return error
     job = next((one.job_id for one in session.state.jobs.values() if not one.ended), None)
@@ -102,6 +116,7 @@ def _closing_error(session: Session, outcome: Outcome) -> FtrunError | None:
 
 def _status(error: FtrunError | None) -> str:
     kinds: tuple[tuple[type[FtrunError], str], ...] = (
+        (GateError, "done"),
         (PendingError, "pending"),
         (InterruptError, "interrupted"),
         (DecisionError, "blocked"),
@@ -130,25 +145,37 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
         "fine_tuned_model": waited.get("fine_tuned_model"),
         "stages": outcome.stages,
         "metrics": dict(evaluated.get("metrics", {})),
-        "gates": [],
+        "gates": list(evaluated.get("gates", ())),
         "report": str(report) if report.exists() else None,
     }
     return {**document, **failure_document(error)} if error else document
 
 
 def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
-    if error:
+    if error and not isinstance(error, GateError):
         print_problems(error)
         return
     if outcome.idle:
         _print_removed(session)
         print(f"Nothing to do: {session.experiment.name} on {session.experiment.target.name} is done.")
     elif (session.folder / "answers.jsonl").exists() and "evaluate" in outcome.stages:
-        from ftrun.evaluation.cache import read_records
-        from ftrun.evaluation.table import print_answers
-
-        print_answers(read_records(session.folder / "answers.jsonl"))
+        _print_evaluation(session)
     _print_next(session)
+    if error:
+        print_problems(error)
+
+
+def _print_evaluation(session: Session) -> None:
+    """Print the verdict with what it rests on."""
+    import json
+
+    from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.results import Scores
+    from ftrun.evaluation.table import print_evaluation
+
+    scores = session.folder / "scores.json"
+    document = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {"candidates": {}}
+    print_evaluation(Scores.from_dict(document), read_records(session.folder / "answers.jsonl"))
 
 
 def _print_removed(session: Session) -> None:
@@ -165,7 +192,8 @@ def _print_removed(session: Session) -> None:
 def _print_next(session: Session) -> None:
     """Print the next commands, ready to be copied."""
     report = session.folder / "report.html"
-    lines = [("run again" if "wait" in session.state.stages else "continue", command_line(session))]
+    last = "wait" if session.experiment.trains else "evaluate"
+    lines = [("run again" if last in session.state.stages else "continue", command_line(session))]
     if "wait" in session.state.stages:  # there is a tuned model
         lines.insert(0, ("talk to it", command_line(session, "chat")))
     if report.exists():
@@ -176,7 +204,8 @@ def _print_next(session: Session) -> None:
         for other in session.experiment.targets
         if other.name != target and (other.provider, other.model) != ("local", "rehearsal")
     ]
-    lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
+    if session.experiment.contacts_target:
+        lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:
         print(f"  {label:<11} {text}")

@@ -125,12 +125,14 @@ def answers_usd(target: Target, prompt_tokens: int, completion_tokens: int) -> f
     return round((prompt_tokens * known.input + completion_tokens * known.output) / MILLION, 6)
 
 
-def request_usd(target: Target, messages: Messages, longest: int | None) -> float | None:
+def request_usd(
+    target: Target, messages: Messages, longest: int | None, tools: Messages = ()
+) -> float | None:
     """Return what a request costs at most, answered with `longest` tokens; None if the price is unknown."""
     known = price_of(target)
     if known is None:
         return None
-    asked = sum(_chat_tokens(target, [messages])) if known.input else 0
+    asked = _request_tokens(target, messages, tools) if known.input else 0
     return (asked * known.input + (longest or LONGEST_ANSWER) * known.output) / MILLION
 
 
@@ -147,20 +149,37 @@ def price_requests(target: Target, chats: Sequence[Messages], limits: Iterable[i
 
 
 def billed_tokens(
-    target: Target, messages: Messages, text: str, reported: Mapping[str, Any]
+    target: Target,
+    messages: Messages,
+    text: str,
+    reported: Mapping[str, Any],
+    tools: Messages = (),
+    calls: Messages = (),
 ) -> dict[str, int]:
     """Return the tokens that a request is billed for: the counts that the server `reported` or, if these are
-    missing or impossible, the tokens of what was sent and answered as counted here.
+    missing or impossible, the tokens of what was sent and answered (text and tool calls) as counted here.
     """
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
     counts = [reported.get(name) for name in names]
     # 0 for what can't be a count
     asked, said, total = (one if isinstance(one, int) and 0 < one <= MOST_TOKENS else 0 for one in counts)
     if target.provider != "local":
-        asked = asked or sum(_chat_tokens(target, [messages]))
+        asked = asked or _request_tokens(target, messages, tools)
         said = max(said, total - asked)  # some servers count reasoning tokens in the total alone
-        said = said or (text_counter(encoding_of(target).name)([text])[0] if text else 0)
+        said = said or _answer_tokens(target, text, calls)
     return {"prompt_tokens": asked, "completion_tokens": said}
+
+
+def _request_tokens(target: Target, messages: Messages, tools: Messages) -> int:
+    """Return the tokens of one request, counted in this thread: many are counted at the same time."""
+    row = {"messages": list(messages), **({"tools": list(tools)} if tools else {})}
+    count = text_counter(encoding_of(target).name, 1)
+    return count_examples([row], count, family(target.model))[0].total
+
+
+def _answer_tokens(target: Target, text: str, calls: Messages) -> int:
+    texts = [text, json.dumps(list(calls), ensure_ascii=False) if calls else ""]
+    return sum(text_counter(encoding_of(target).name, 1)([one for one in texts if one])) if any(texts) else 0
 
 
 def _chat_tokens(target: Target, chats: Iterable[Messages]) -> list[int]:

@@ -1,39 +1,22 @@
 """Ask every candidate every question exactly once; the lines of answers.jsonl.
 
 How a model is asked (`ask`) and what happens to new answers (`on_answer`) is injected. A cached answer is
-found by the question, the model and the sampling. `expect` is not part of the key, so a changed `expect`
-only judges the answer again.
+found by the question, the model and the sampling. Expectations and references are not part of the key, so
+a changed one only scores the answer again.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
-from ftrun.experiment.model import EvalPrompt
 from ftrun.files import digest
-from ftrun.scoring.expect import judge
-from ftrun.scoring.types import SampleSet
+from ftrun.scoring.types import Message as Message
+from ftrun.scoring.types import Sample, SampleSet
 
 CACHE_KEY_VERSION = 1  # raise it instead of changing what the key is made of
-Message = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A question, a right answer if one is known, and what a correct answer fulfils.
-
-    `recall`: it is in the training data too.
-    """
-
-    id: str
-    messages: tuple[Message, ...]
-    expect: Mapping[str, Any] | None = None
-    recall: bool = False
-    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,98 +152,62 @@ LEFT_OUT: Mapping[str, Any] = {
     "cluster": None,
     "repeat": 0,
 }
-Asked = tuple[Question, Candidate]
-# yields each question with its reply as it comes, in any order; raises what the run should stop with
-Ask = Callable[[Sequence[Asked]], Iterator[tuple[Asked, CandidateReply]]]
+# yields each request with its reply as it comes, in any order; raises what the run should stop with
+Ask = Callable[[Sequence[Request]], Iterator[tuple[Request, CandidateReply]]]
 
 
-def questions(
-    prompts: Sequence[EvalPrompt], *, system: str | None, recall: Collection[str] = ()
-) -> tuple[Question, ...]:
-    """Return the questions of `eval.prompts`.
+def cache_key(
+    candidate: Candidate,
+    messages: Sequence[Message],
+    sampling: Mapping[str, Any],
+    *,
+    tools: Sequence[Mapping[str, Any]] = (),
+    repeat: int = 0,
+) -> str:
+    """Return the key under which the answer to exactly this request is found again.
 
-    `system` is for prompts that have neither their own nor whole messages: the experiment's system
-    prompt rendered with `vars` alone or, for ready chat rows, their `most_common_system`.
-    `recall` are the ids of prompts that are in the training data.
+    Tools are part of it where there are any. So is the number of a further answer to one question, unless it
+    has a seed of its own.
     """
-    return tuple(
-        Question(
-            id=prompt.id,
-            messages=_messages(prompt, system),
-            expect=prompt.expect,
-            recall=prompt.id in recall,
-            reference=prompt.reference,
-        )
-        for prompt in prompts
-    )
-
-
-def _messages(prompt: EvalPrompt, system: str | None) -> tuple[Message, ...]:
-    if prompt.messages is not None:
-        return tuple(dict(message) for message in prompt.messages)
-    own = prompt.system if prompt.own_system else system
-    head = () if own is None else ({"role": "system", "content": own},)
-    return (*head, {"role": "user", "content": prompt.user or ""})
-
-
-def most_common_system(examples: Iterable[Mapping[str, Any]]) -> str | None:
-    """Return the system message that most chat examples begin with; None if none has one."""
-    found: Counter[str] = Counter()
-    for example in examples:
-        asked = example.get("input", example)  # of a preference
-        first = asked["messages"][0] if asked.get("messages") else {}
-        if first.get("role") == "system" and isinstance(first.get("content"), str):
-            found[first["content"]] += 1
-    return found.most_common(1)[0][0] if found else None
-
-
-def cache_key(candidate: Candidate, messages: Sequence[Message], sampling: Mapping[str, Any]) -> str:
-    """Return the key under which the answer to exactly this request is found again."""
-    request = {"model": candidate.model, "messages": list(messages), "sampling": dict(sampling)}
+    request: dict[str, Any] = {
+        "model": candidate.model,
+        "messages": list(messages),
+        "sampling": dict(sampling),
+    }
+    if tools:
+        request["tools"] = list(tools)
+    if repeat and "seed" not in sampling:
+        request["repeat"] = repeat
     return digest({"version": CACHE_KEY_VERSION, "origin": candidate.origin, **request})
 
 
-def unanswered(
-    asked: Sequence[Question],
-    candidates: Sequence[Candidate],
-    sampling: Mapping[str, Any],
-    cached: Mapping[str, Record],
-) -> tuple[Asked, ...]:
-    """Return what `collect` would have to ask: pairs whose answer is neither cached nor another pair's."""
-    missing: dict[str, Asked] = {}
-    for question in asked:
-        for candidate in candidates:
-            key = cache_key(candidate, question.messages, sampling)
-            if key not in cached:
-                missing.setdefault(key, (question, candidate))
+def unanswered(requests: Iterable[Request], cached: Mapping[str, Record]) -> tuple[Request, ...]:
+    """Return what `collect` would have to ask: requests whose answer is neither cached nor another's."""
+    missing: dict[str, Request] = {}
+    for request in requests:
+        if request.key not in cached:
+            missing.setdefault(request.key, request)
     return tuple(missing.values())
 
 
 def collect(
-    asked: Sequence[Question],
-    candidates: Sequence[Candidate],
+    samples: Sequence[Sample],
+    requests: Sequence[Request],
     ask: Ask,
     *,
-    sampling: Mapping[str, Any],
     cached: Mapping[str, Record],
     on_answer: Callable[[Record], None],
 ) -> list[Record]:
-    """Return a record for every question and candidate, question by question; ask only what `cached` lacks.
+    """Return a record for every request, in their order; ask only what `cached` lacks. Nothing is scored.
 
     `on_answer` gets every freshly asked answer at once (to keep it, to show progress) and never a cached
     one. What `ask` raises ends the collection; earlier answers have been handed over.
     """
-    known = dict(cached)
-    for (question, candidate), reply in ask(unanswered(asked, candidates, sampling, known)):
-        key = cache_key(candidate, question.messages, sampling)
-        known[key] = record = _record(question, candidate, reply, key)
+    known, by_id = dict(cached), {sample.id: sample for sample in samples}
+    for request, reply in ask(unanswered(requests, known)):
+        known[request.key] = record = _record(by_id[request.sample], request, reply)
         on_answer(record)
-    records = []
-    for question in asked:
-        for candidate in candidates:
-            key = cache_key(candidate, question.messages, sampling)
-            records.append(_record(question, candidate, _reply_of(known[key]), key))
-    return records
+    return [_record(by_id[one.sample], one, _reply_of(known[one.key])) for one in requests]
 
 
 def _reply_of(record: Record) -> CandidateReply:
@@ -270,27 +217,41 @@ def _reply_of(record: Record) -> CandidateReply:
         seconds=record.seconds,
         changes=record.changes,
         refusal=record.refusal,
+        tool_calls=record.tool_calls,
     )
 
 
-def _record(question: Question, candidate: Candidate, reply: CandidateReply, key: str) -> Record:
-    # lone surrogates are replaced: a cut answer may end in the middle of an emoji
-    answer = reply.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    judgement = judge(question.expect, answer)
+def _record(sample: Sample, request: Request, reply: CandidateReply) -> Record:
     return Record(
-        prompt_id=question.id,
-        candidate=candidate.name,
-        model=candidate.model,
-        messages=question.messages,
-        answer=answer,
-        expect=question.expect,
-        passed=judgement.passed,
+        prompt_id=sample.id,
+        candidate=request.candidate.name,
+        model=request.candidate.model,
+        messages=request.messages,
+        answer=whole_text(reply.text),
+        passed=None,
         usage=dict(reply.usage),
         seconds=round(reply.seconds, 3),
-        cache_key=key,
-        failures=judgement.failures,
-        recall=question.recall,
+        cache_key=request.key,
         changes=dict(reply.changes),
-        reference=question.reference,
         refusal=reply.refusal,
+        tool_calls=tuple(reply.tool_calls),
+        repeat=request.repeat,
+        **facts_of(sample),
     )
+
+
+def facts_of(sample: Sample) -> dict[str, Any]:
+    """Return what a record says of its sample beside the id."""
+    return {
+        "expect": sample.expect,
+        "recall": sample.set == "recall",
+        "reference": sample.reference,
+        "set": sample.set,
+        "tags": sample.tags,
+        "cluster": sample.cluster,
+    }
+
+
+def whole_text(text: str) -> str:
+    """Return a text with lone surrogates replaced: a cut answer may end in the middle of an emoji."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,5 +1,5 @@
-"""The one plain sentence on how a model fits: learning, underfitting, or overfitting from a step on, which is
-the one with the lowest validation loss.
+"""How a model fits, in plain words: learning, underfitting, or overfitting from a step on, which is the one with
+the lowest validation loss. Each sentence is a message of its own, so that it can be translated.
 
 Losses of single batches are noisy, so curves are smoothed and a rise counts only when it is larger than the
 noise explains. If the data can't show it (no validation file, too few steps), the sentence says so instead
@@ -21,8 +21,7 @@ SMALLEST_FALL = 0.1  # of the first loss: less than that over a whole training c
 SMALLEST_RISE = 0.03  # of the lowest loss
 CERTAIN = 5  # standard errors: the lowest of many noisy values is two or three below the rest anyway
 SMALLEST_GAP = 0.2  # nats per token: between two losses close to zero a ratio means nothing
-MORE = "more epochs or a higher learning_rate_multiplier may help"
-FEWER = "fewer epochs or more examples may help"
+FEWER = "Fewer epochs or more examples may help."
 FitVerdict = Literal["learning", "underfitting", "overfitting", "unknown"]
 
 
@@ -121,63 +120,83 @@ def _verdict(train: Curve | None, valid: Curve | None) -> tuple[FitVerdict, str,
         steps = len(train.steps)
         return "unknown", f"Only {steps} training step{'s'[: steps > 1]}: too few to judge the fit.", None
     fell = train.values[0] - train.values[-1] > SMALLEST_FALL * train.values[0] + 2 * train.noise
-    change = f"from {_loss(train.values[0])} to {_loss(train.values[-1])}"
+    if not fell and (valid is None or _overfitting(train, valid) is None):
+        return "underfitting", " ".join([_stuck(train), *_reading(train, valid)]), None
     if valid is None:
-        return (*_without_validation(fell, change, train), None)
-    return _overfitting(train, valid) or (*_with_validation(fell, change, train, valid), None)
+        return "unknown", _unvalidated(train), None
+    return _overfitting(train, valid) or (*_with_validation(train, valid), None)
 
 
-def _without_validation(fell: bool, change: str, train: Curve) -> tuple[FitVerdict, str]:
-    if not fell:
-        return "underfitting", _stuck(train, change)
-    sentence = f"The training loss fell {change}, but without a validation file learning looks the same as"
-    return "unknown", f"{sentence} memorizing; add `data.split: {{validation: 0.1}}`."
+def _unvalidated(train: Curve) -> str:
+    first, last = _loss(train.values[0]), _loss(train.values[-1])
+    return (
+        f"The training loss fell from {first} to {last}, but without a validation file learning looks the same "
+        "as memorizing; add `data.split: {validation: 0.1}`."
+    )
 
 
-def _stuck(train: Curve, change: str) -> str:
+def _stuck(train: Curve) -> str:
+    first, last = _loss(train.values[0]), _loss(train.values[-1])
     if train.values[-1] > train.values[0] * (1 + SMALLEST_FALL):
-        return f"Underfitting: the training loss rose {change}; a lower learning_rate_multiplier may help."
-    return f"Underfitting: the training loss barely changed ({change}); {MORE}."
+        return (
+            f"Underfitting: the training loss rose from {first} to {last}; "
+            "a lower learning_rate_multiplier may help."
+        )
+    return (
+        f"Underfitting: the training loss barely changed (from {first} to {last}); "
+        "more epochs or a higher learning_rate_multiplier may help."
+    )
 
 
 def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int | None] | None:
     """Return the verdict if the validation loss rose while the training loss fell, or is far above it."""
-    low, end = valid.values[valid.lowest], valid.values[-1]
-    since = valid.steps[valid.lowest]
-    rose = end - low > SMALLEST_RISE * low + CERTAIN * valid.noise
+    lowest, end = valid.values[valid.lowest], valid.values[-1]
+    step, low, high, trained = valid.steps[valid.lowest], _loss(lowest), _loss(end), _loss(train.values[-1])
+    rose = end - lowest > SMALLEST_RISE * lowest + CERTAIN * valid.noise
     ratio = _ratio(train, valid)
-    if rose and train.values[-1] <= train.at(since):
+    if rose and train.values[-1] <= train.at(step):
         sentence = (
-            f"Overfitting from step {since}, the best by validation loss, which then rose from {_loss(low)} "
-            f"to {_loss(end)} while the training loss fell to {_loss(train.values[-1])}{_reading(ratio)}; "
-            f"{FEWER}."
+            f"Overfitting from step {step}, the best by validation loss, which then rose from {low} to {high} "
+            f"while the training loss fell to {trained}."
         )
-        return "overfitting", sentence, since
-    if ratio >= SEVERE and end - train.values[-1] > SMALLEST_GAP:
-        memorized = (
-            f"at the end the validation loss ({_loss(end)}) is {ratio:.1f} times the training loss "
-            f"({_loss(train.values[-1])}): the examples are memorized; {FEWER}."
+        return "overfitting", " ".join([sentence, *_reading(train, valid), FEWER]), step
+    if ratio < SEVERE or end - train.values[-1] <= SMALLEST_GAP:
+        return None
+    times = f"{ratio:.1f}"
+    if step == valid.steps[-1]:
+        sentence = (
+            f"Overfitting: at the end the validation loss ({high}) is {times} times the training loss "
+            f"({trained}), so the examples are memorized."
         )
-        if since == valid.steps[-1]:
-            return "overfitting", f"Overfitting: {memorized}", None
-        best = f"step {since}, the best by validation loss ({_loss(low)})"
-        return "overfitting", f"Overfitting from {best}: {memorized}", since
-    return None
+        return "overfitting", f"{sentence} {FEWER}", None
+    sentence = (
+        f"Overfitting from step {step}, the best by validation loss ({low}): at the end the validation loss "
+        f"({high}) is {times} times the training loss ({trained}), so the examples are memorized."
+    )
+    return "overfitting", f"{sentence} {FEWER}", step
 
 
-def _with_validation(fell: bool, change: str, train: Curve, valid: Curve) -> tuple[FitVerdict, str]:
-    reading = _reading(_ratio(train, valid))
-    if not fell:
-        return "underfitting", _stuck(train, change)
+def _with_validation(train: Curve, valid: Curve) -> tuple[FitVerdict, str]:
+    first, last = _loss(train.values[0]), _loss(train.values[-1])
+    before, after = _loss(valid.values[0]), _loss(valid.values[-1])
+    kind: FitVerdict = "learning"
     if len(valid.steps) == 1:
-        measured = f"the validation loss was measured once ({_loss(valid.values[0])})"
-        return "learning", f"Learning: the training loss fell {change}, and {measured}{reading}."
-    first, last = valid.values[0], valid.values[-1]
-    if first - last <= 2 * valid.noise:
-        stayed = f"the validation loss barely changed ({_loss(first)} to {_loss(last)})"
-        return "unknown", f"The training loss fell {change}, but {stayed}{reading}."
-    moved = f"the validation loss fell from {_loss(first)} to {_loss(last)}"
-    return "learning", f"Learning: {moved} while the training loss fell {change}{reading}."
+        sentence = (
+            f"Learning: the training loss fell from {first} to {last}, and the validation loss was measured "
+            f"once ({after})."
+        )
+    elif valid.values[0] - valid.values[-1] <= 2 * valid.noise:
+        kind = "unknown"
+        sentence = (
+            f"The training loss fell from {first} to {last}, but the validation loss barely changed "
+            f"(from {before} to {after})."
+        )
+    else:
+        sentence = (
+            f"Learning: the validation loss fell from {before} to {after} while the training loss fell from "
+            f"{first} to {last}."
+        )
+    return kind, " ".join([sentence, *_reading(train, valid)])
 
 
 def _ratio(train: Curve, valid: Curve) -> float:
@@ -186,11 +205,17 @@ def _ratio(train: Curve, valid: Curve) -> float:
     return valid.values[-1] / below if below > 0 else math.inf
 
 
-def _reading(ratio: float) -> str:
-    if math.isinf(ratio):
-        return ""
-    judged = "healthy" if ratio < HEALTHY else "severe" if ratio >= SEVERE else "a noticeable gap"
-    return f" (validation/training {ratio:.2f}, {judged})"
+def _reading(train: Curve, valid: Curve | None) -> list[str]:
+    """Return how far the validation loss is above the training loss, where both were measured."""
+    value = math.inf if valid is None else _ratio(train, valid)
+    if math.isinf(value):
+        return []
+    ratio = f"{value:.2f}"
+    if value < HEALTHY:
+        return [f"The validation loss is {ratio} times the training loss, which is healthy."]
+    if value < SEVERE:
+        return [f"The validation loss is {ratio} times the training loss, a noticeable gap."]
+    return [f"The validation loss is {ratio} times the training loss, a severe gap."]
 
 
 def _loss(value: float) -> str:

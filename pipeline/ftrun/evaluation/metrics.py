@@ -46,12 +46,17 @@ def parse_metrics(text: str) -> tuple[MetricRow, ...]:
     return tuple(sorted((row for row in found if row is not None), key=lambda row: row.step))
 
 
+def row_of_event(data: Mapping[str, object]) -> MetricRow | None:
+    """Return the row of an event of a running job, as servers send them; None if it is about no step."""
+    return _row(data)
+
+
 def _cells(text: str) -> Iterator[Mapping[str, str]]:
     with contextlib.suppress(csv.Error):  # no CSV from here on: a cell of more than 131,072 characters
         yield from csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
 
 
-def _row(cells: Mapping[str, str]) -> MetricRow | None:
+def _row(cells: Mapping[str, object]) -> MetricRow | None:
     step = _number(cells.get("step"))
     values = {name: _first(cells, columns) for name, columns in COLUMNS.items()}
     if step is None or all(value is None for value in values.values()):
@@ -59,7 +64,7 @@ def _row(cells: Mapping[str, str]) -> MetricRow | None:
     return MetricRow(step=int(step), **values)
 
 
-def _first(cells: Mapping[str, str], columns: tuple[str, ...]) -> float | None:
+def _first(cells: Mapping[str, object], columns: tuple[str, ...]) -> float | None:
     numbers = (_number(cells.get(column)) for column in columns)
     return next((number for number in numbers if number is not None), None)
 

@@ -355,7 +355,10 @@ def _scorer(document: Document, index: int, raw: str | Mapping[str, Any]) -> Sco
     ((name, options),) = raw.items()
     given = one_spelling(dict(options or {}))
     schema = document.json_schemas.get(("eval", "scorers", index, name, "path"))
-    return ScorerSpec(name=name, options=given if schema is None else {"schema": schema})
+    if schema is not None:
+        del given["path"]
+        given["schema"] = schema
+    return ScorerSpec(name=name, options=given)
 
 
 def _eval_prompt(raw: Mapping[str, Any]) -> EvalPrompt:

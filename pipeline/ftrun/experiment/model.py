@@ -357,7 +357,8 @@ class Experiment:
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]
 
     @property
-    def asks_nobody(self) -> bool:
-        """Return whether only recorded answers are evaluated: no target is contacted."""
-        candidates = self.evaluation.candidates
-        return not self.trains and all(one.answers is not None for one in candidates)
+    def contacts_target(self) -> bool:
+        """Return whether its target is contacted: recorded answers and models elsewhere need none."""
+        own = (None, self.target.name)
+        asked = (one for one in self.evaluation.candidates if one.answers is None)
+        return self.trains or any(one.target in own for one in asked)

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 
 from ftrun.encoding_detection import MARKS, NOT_TEXT, known_encoding, likely_encoding, sure_encoding
 from ftrun.errors import Problem
-from ftrun.experiment.nodes import Node
+from ftrun.experiment.nodes import Node, plain
 from ftrun.experiment.places import excerpt, shown_path, shown_value
 
 Format = Literal["jsonl", "json", "csv"]
@@ -114,8 +114,13 @@ class _Reader:
         self.add(message, offset, hint=hint, code=code)
         raise _Unusable
 
-    def entry(self, values: Mapping[str, Any], begin: int, places: Mapping[str, tuple[int, int]]) -> Node:
-        """Return the tree of an entry that begins at `begin`; `places` are offsets of keys and values."""
+    def entry(
+        self, values: Mapping[str, Any], begin: int, places: Mapping[str, tuple[int, int]]
+    ) -> Iterator[Node]:
+        """Yield the tree of an entry that begins at `begin`, unless a value can't be used, which is reported.
+
+        `places` are the offsets of keys and values.
+        """
         line, column = self.place(begin)
         node = Node({}, file=self.path, line=line, column=column)
         node.key_line, node.key_column = line, column
@@ -131,9 +136,17 @@ class _Reader:
                 child = _tree(_plain(name, value), self.path, self.place(key), self.place(at))
             except _Fault as error:
                 self.add(f"{name}: {error}", at)
-            else:
-                node.value[name] = child
-        return node
+                return
+            node.value[name] = child
+            self._place_parts(name, child, places)
+        yield node
+
+    def _place_parts(self, name: str, node: Node, places: Mapping[str, tuple[int, int]]) -> None:
+        """Give the parts of a mapping that have cells of their own the places of those."""
+        for part in node.value if isinstance(node.value, dict) else ():
+            if f"{name}.{part}" in places:
+                key, at = map(self.place, places[f"{name}.{part}"])
+                node.value[part] = _tree(plain(node.value[part]), self.path, key, at)
 
     def _refuse_key(self, name: str, known: Sequence[str], offset: int) -> None:
         self.add(f"{name}: unknown key", offset, hint=unknown_hint(name, known), code="unknown_key")
@@ -249,7 +262,7 @@ def _line_entry(reader: _Reader, line: str, begin: int) -> Iterator[Node]:
     except _Fault:
         return  # it is reported, and other lines can be read
     if line[stop:].strip():
-        reader.add("a line is one JSON object, but more follows it", begin + stop)
+        reader.add("a line is one JSON object, but more follows it", begin + _space(line, stop))
     else:
         yield from _entry(reader, value, begin, begin + len(line))
 
@@ -285,7 +298,7 @@ def _entry(reader: _Reader, value: Any, begin: int, end: int) -> Iterator[Node]:
     if not isinstance(value, dict):
         reader.add(f"expected the keys of a question, not {shown_value(value)}", begin)
         return
-    yield reader.entry(value, begin, _key_places(reader.text, value, begin, end))
+    yield from reader.entry(value, begin, _key_places(reader.text, value, begin, end))
 
 
 def _key_places(text: str, keys: Mapping[str, Any], begin: int, end: int) -> dict[str, tuple[int, int]]:
@@ -438,14 +451,17 @@ def _row_entry(reader: _Reader, cells: Mapping[str, Cell], begin: int) -> Iterat
                 value = _cell_value(name, text)
             except _Fault as error:
                 reader.add(f"{name}: {error}", at)
-                continue
+                return
             _, dot, condition = name.partition(".")
             if dot:
                 values.setdefault("expect", {})[condition] = value
             else:
                 values[name] = value if name != "expect" else {**value, **values.get("expect", {})}
-    places = {name.partition(".")[0]: (at, at) for name, (_, at) in reversed(list(cells.items()))}
-    yield reader.entry(values, begin, places)
+    places = {name: (at, at) for name, (_, at) in cells.items()}
+    parts = [at for name, (_, at) in cells.items() if name.startswith("expect.")]
+    if parts:
+        places.setdefault("expect", (parts[0], parts[0]))
+    yield from reader.entry(values, begin, places)
 
 
 def _cell_value(name: str, text: str) -> Any:

@@ -4,16 +4,20 @@ begin at all is checked by `cost.consent` and `spending.check_month`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftrun.cost import prices
 from ftrun.cost.amounts import money
+from ftrun.cost.candidates import priced_candidate
 from ftrun.errors import DecisionError
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.spending import spent_this_month, train_usd
 from ftrun.workflow.context import Context
+
+if TYPE_CHECKING:
+    from ftrun.evaluation.answers import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ def run_limits(context: Context) -> list[Limit]:
 def _own_limits(context: Context) -> list[Limit]:
     """Return the run's own budget, if there is one; `context.spent` counts against it."""
     usd = context.experiment.budget.usd
-    if context.local or usd is None:
+    if context.free or usd is None:
         return []
     return [Limit(key="budget.usd", usd=usd, before=context.spent)]
 
@@ -46,7 +50,7 @@ def _own_limits(context: Context) -> list[Limit]:
 def month_limits(context: Context) -> list[Limit]:
     """Return the month's budget, if there is one."""
     limit = context.experiment.budget.usd_per_month
-    if context.local or limit is None:
+    if context.free or limit is None:
         return []
     spent = spent_this_month(context).usd
     return [Limit(key="budget.usd_per_month", usd=limit, before=spent, code="over_month")]
@@ -109,7 +113,7 @@ def _training_usd(context: Context, tokens: int | None) -> float:
 def count_job(context: Context, tokens: int | None) -> None:
     """Count what this run's job cost; warn where that alone is more than the run may cost."""
     budget = context.experiment.budget
-    if budget.usd is None or context.local:
+    if budget.usd is None or context.free:
         return
     usd, rate = _training_usd(context, tokens), budget.yen_per_usd
     context.spent += usd
@@ -125,7 +129,7 @@ def count_job(context: Context, tokens: int | None) -> None:
 def check_stage(context: Context, name: str) -> None:
     """Return if the run has not spent its budget; DecisionError before a stage that costs money otherwise."""
     budget = context.experiment.budget
-    if budget.usd is None or context.local or context.spent <= budget.usd:
+    if budget.usd is None or context.free or context.spent <= budget.usd:
         return
     raise DecisionError(
         f"this run has cost {money(context.spent, budget.yen_per_usd)}, more than `budget.usd` of "
@@ -147,16 +151,17 @@ def estimate(
     *,
     train: bool = False,
     evaluate: bool = False,
-    answered: Mapping[str, Collection[str]] | None = None,
+    requests: Sequence[Request] = (),
     deploy: bool = False,
     hourly: float | None = None,
 ) -> dict[str, Any] | None:
     """Return tokens and cost of what is still to be paid; None before the data are counted.
 
-    `answered` are the prompts that each candidate has answered already. A deployment counts with `hourly` US$
+    `requests` are the answers that are missing. A deployment counts with `hourly` US$
     (None: unknown) for its first hour: questions rarely take longer, and each begun hour is paid.
     """
-    counted = context.result("check")
+    trains = context.experiment.trains
+    counted = context.result("check") if trains else {"examples": 0, "train_tokens": 0}
     if "train_tokens" not in counted:
         return None
     found = prices.price(
@@ -164,18 +169,36 @@ def estimate(
         examples=counted["examples"],
         train_tokens=counted["train_tokens"],
         train=train,
-        evaluate=evaluate,
-        answered=answered,
+        evaluate=False,
     )
+    if evaluate:
+        found = _with_answers(context, found, requests)
     if not deploy:
         return found
+    unknown = None if hourly is not None else "deployment.usd_per_hour is not given"
+    return _with(found, "deploy_usd", hourly, unknown)
+
+
+def _with_answers(context: Context, found: dict[str, Any], requests: Sequence[Request]) -> dict[str, Any]:
+    """Return an estimate with what the answers cost at most: each at the price of whoever is asked."""
+    costs, unknown = [], None
+    for one in requests:
+        who = one.candidate
+        target = priced_candidate(context.experiment, who.name, who.model, who.target)
+        unknown = unknown or prices.unknown_price(target)
+        costs.append(prices.request_usd(target, one.messages, one.sampling.get("max_tokens"), one.tools))
+    usd = None if None in costs else round(sum(one or 0.0 for one in costs), 6)
+    return _with(found, "eval_usd", usd, unknown)
+
+
+def _with(found: dict[str, Any], name: str, more: float | None, unknown: str | None) -> dict[str, Any]:
+    """Return an estimate with one more part; None: what it costs is unknown."""
     usd, rate = found["usd"], found["yen_per_usd"]
-    total = None if hourly is None or usd is None else round(usd + hourly, 6)
+    total = None if more is None or usd is None else round(usd + more, 6)
     return {
         **found,
-        "deploy_usd": hourly,
+        name: more,
         "usd": total,
         "yen": None if total is None or rate is None else round(total * rate, 2),
-        "unknown": found["unknown"]
-        or (None if hourly is not None else "deployment.usd_per_hour is not given"),
+        "unknown": found["unknown"] or unknown,
     }

@@ -54,7 +54,8 @@ def called(context: Context, model: str) -> str:
 
 def is_needed(context: Context) -> bool:
     """Return whether the target needs a deployment, and there are questions or one is up."""
-    asked = bool(context.experiment.evaluation.prompts) or running(context) is not None
+    experiment = context.experiment
+    asked = (experiment.trains and experiment.evaluation.asks) or running(context) is not None
     return asked and context.experiment.target.capabilities.get("deployment") == "needed"
 
 

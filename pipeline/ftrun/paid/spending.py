@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import Counter
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,7 +113,7 @@ def _is_of_the_past(created_at: int | None) -> bool:
 
 def announce(context: Context, kind: Kind, effect: str, usd: float | None) -> None:
     """Write what is about to be paid at most; DecisionError if it exceeds the rest of the month's budget."""
-    if context.local:
+    if context.free:
         return
     with _locked(context.folder.parent):
         _fetch(context.experiment, context.folder.parent)
@@ -176,7 +175,7 @@ def check_month(context: Context, usd: float | None) -> None:
 
 def settle(context: Context, charge: Charge) -> None:
     """Write what an effect cost, as far as it is known."""
-    if context.local:
+    if context.free:
         return
     with _locked(context.folder.parent):
         _write(context, charge)
@@ -191,13 +190,3 @@ def _write(context: Context, charge: Charge) -> None:
 def train_usd(context: Context, tokens: int | None) -> float | None:
     """Return what training on so many tokens cost; None where tokens or price are unknown."""
     return None if tokens is None else prices.train_usd(context.experiment, tokens)
-
-
-def usage_usd(context: Context, usage: Counter[tuple[str, str]]) -> float | None:
-    """Return what so many tokens cost in US$, by model and kind; None: a price is unknown."""
-    costs = []
-    for model in {model for model, _ in usage}:
-        asked = replace(context.experiment.target, model=model)
-        prompt, completion = (usage[model, kind] for kind in ("prompt_tokens", "completion_tokens"))
-        costs.append(prices.answers_usd(asked, prompt, completion))
-    return None if None in costs else sum(cost or 0.0 for cost in costs)

@@ -7,23 +7,36 @@ compared with A.
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.pairs import Paired
-from ftrun.evaluation.scores import CandidateScore
-from ftrun.report.words import counted
+from ftrun.evaluation.phrasing import in_words
+from ftrun.evaluation.proportions import mcnemar
+from ftrun.evaluation.results import Comparison as Compared
+from ftrun.evaluation.results import Scores
 
-ALPHA = 0.05  # a difference with a smaller p-value is called significant
-SIGNIFICANT = "the difference is statistically significant"
-NOT_SIGNIFICANT = "the difference is not statistically significant, so more questions are needed"
 ANSWER = (  # the keys of an answer in `compare --json`
     *("prompt_id", "candidate", "model", "messages", "answer", "expect", "passed", "failures"),
-    *("recall", "usage", "seconds"),
+    *("recall", "usage", "seconds", "reference", "scores", "set", "tags", "repeat"),
 )
 SHOWN_PROMPT = 60  # characters of a setting on one line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryScore:
+    """How many questions with an `expect` a model passes; `pass_rate` is None without any. `recall` is about
+    those in the training data, `unseen` about the rest; None where there is no such difference.
+    """
+
+    pass_rate: float | None
+    passed: int
+    judged: int
+    asked: int
+    recall: EntryScore | None = None
+    unseen: EntryScore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +60,7 @@ class EntryFacts:
     train_loss: float | None = None
     valid_loss: float | None = None
     fit: str | None = None
-    score: CandidateScore | None = None
+    score: EntryScore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,47 +78,39 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFacts:
-    """How `letter` did against A on the questions that were judged for both."""
+    """How `letter` did against A on the questions that were judged for both: `better` and `worse` count where
+    only one of them is right. `p` is McNemar's exact one; `sentence` says what the comparison shows.
+    """
 
     letter: str
-    paired: Paired
+    both: int
+    better: int
+    worse: int
+    neither: int
+    p: float
+    sentence: str
 
     @property
     def judged(self) -> int:
         """Return the number of questions."""
-        found = self.paired
-        return found.both + found.better + found.worse + found.neither
-
-    @property
-    def sentence(self) -> str:
-        """Return how much each passes, and whether the difference is statistically significant."""
-        found = self.paired
-        passes = f"{self.letter} passes {found.both + found.better} of {counted(self.judged, 'check')}"
-        start = f"{passes}, A {found.both + found.worse}"
-        if not found.better + found.worse:
-            return f"{start}: they agree on every question."
-        only = f"{self.letter} alone is right {_times(found.better)}, A alone {_times(found.worse)}"
-        meaning = SIGNIFICANT if found.p < ALPHA else NOT_SIGNIFICANT
-        return f"{start}; {only}: {meaning} (p = {found.p:.2g})."
+        return self.both + self.better + self.worse + self.neither
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {
-            "letter": self.letter,
-            **asdict(self.paired),
-            "judged": self.judged,
-            "sentence": self.sentence,
-        }
+        return {**asdict(self), "judged": self.judged}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What a comparison says. The `candidate` of an answer is the letter of its entry."""
+    """What a comparison says. The `candidate` of an answer is the letter of its entry, and so are those of
+    `scores`, whose comparisons are each of another model with A.
+    """
 
     entries: tuple[EntryFacts, ...]
     settings: tuple[Setting, ...] = ()
     answers: tuple[Record, ...] = ()
     pairs: tuple[PairFacts, ...] = ()
+    scores: Scores = field(default_factory=Scores)
     notes: tuple[str, ...] = ()
 
     @property
@@ -118,14 +123,23 @@ class Comparison:
         """Return the settings that are the same everywhere."""
         return tuple(one for one in self.settings if not one.differs)
 
+    @property
+    def main(self) -> tuple[Compared, ...]:
+        """Return the comparisons by the main metric."""
+        return tuple(one for one in self.scores.comparisons if one.metric == self.scores.metric)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the document of `compare --json`."""
+        scores = self.scores.as_dict()
         return {
             "entries": [asdict(one) for one in self.entries],
             "differences": {one.name: list(one.values) for one in self.differing},
             "same": {one.name: one.values[0] for one in self.same},
             "answers": [{name: getattr(one, name) for name in ANSWER} for one in self.answers],
             "pairs": [one.as_dict() for one in self.pairs],
+            "metric": self.scores.metric,
+            "candidates": scores["candidates"],
+            "comparisons": scores["comparisons"],
             "notes": list(self.notes),
         }
 
@@ -136,16 +150,67 @@ def letter(index: int) -> str:
     return string.ascii_uppercase[place] + (str(turn) if turn else "")
 
 
-def _times(count: int) -> str:
-    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+def entry_score(records: Sequence[Record]) -> EntryScore | None:
+    """Return how many of a model's answers pass; None without answers."""
+    if not records:
+        return None
+    known = [record for record in records if record.recall]
+    rest = [record for record in records if not record.recall]
+    whole = _passes(records)
+    if not known:
+        return whole
+    return replace(whole, recall=_passes(known), unseen=_passes(rest))
+
+
+def _passes(records: Sequence[Record]) -> EntryScore:
+    judged = [record.passed for record in records if record.passed is not None]
+    rate = sum(judged) / len(judged) if judged else None
+    return EntryScore(pass_rate=rate, passed=sum(judged), judged=len(judged), asked=len(records))
+
+
+def pairs_of(shown: Sequence[Sequence[Record]], scores: Scores) -> Iterator[PairFacts]:
+    """Yield how each other model did against the first; `shown` has the answers of each in order."""
+    first = {(one.prompt_id, one.repeat): one.passed for one in shown[0]}
+    for index, records in enumerate(shown[1:], start=1):
+        seen = Counter(
+            (record.passed, other)
+            for record in records
+            if record.passed is not None
+            and (other := first.get((record.prompt_id, record.repeat))) is not None
+        )
+        if not seen:
+            continue
+        better, worse = seen[True, False], seen[False, True]
+        name = letter(index)
+        found = (one for one in scores.comparisons if one.a == name and one.metric == "pass_rate")
+        yield PairFacts(
+            letter=name,
+            both=seen[True, True],
+            better=better,
+            worse=worse,
+            neither=seen[False, False],
+            p=mcnemar(better, worse),
+            sentence=next((in_words(scores, one) for one in found), ""),
+        )
+
+
+def flip_lines(comparison: Comparison) -> Iterator[str]:
+    """Yield which questions each other model gets right where A doesn't, and the other way round."""
+    for one in comparison.main:
+        if one.flips is None or not (one.flips.fixed or one.flips.broken):
+            continue
+        if one.flips.fixed:
+            yield f"right with {one.a}, wrong with {one.b}: {', '.join(one.flips.fixed)}"
+        if one.flips.broken:
+            yield f"wrong with {one.a}, right with {one.b}: {', '.join(one.flips.broken)}"
 
 
 def tone(comparison: Comparison) -> str:
-    """Return good or bad if the only pair differs significantly, else neutral."""
-    if len(comparison.pairs) != 1 or comparison.pairs[0].paired.p >= ALPHA:
+    """Return good or bad if the only comparison by the main metric is significant, else neutral."""
+    if len(comparison.main) != 1:
         return "neutral"
-    found = comparison.pairs[0].paired
-    return "good" if found.better > found.worse else "bad"
+    (found,) = comparison.main
+    return "good" if found.better else "bad" if found.worse else "neutral"
 
 
 def settings(values: Sequence[Mapping[str, str | None]]) -> tuple[Setting, ...]:

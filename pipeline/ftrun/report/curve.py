@@ -16,7 +16,8 @@ from ftrun.evaluation.metrics import MetricRow
 from ftrun.report.facts import Bin, Facts
 from ftrun.report.words import loss
 
-WIDTH, HEIGHT = 760.0, 320.0
+WIDE, NARROW = 760.0, 360.0  # of the drawing; the narrow one is for phones, where text must stay readable
+HEIGHT = 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 40.0, 44.0
 MOST_POINTS = 300  # per curve; more are averaged, as no screen shows them
 MOST_LABELS = 8  # checkpoints that get a label
@@ -34,29 +35,36 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """The range of both axes, and the mapping from data to the drawing."""
+    """The range of both axes, and the mapping from data to a drawing of that width."""
 
     first: float
     last: float
     top: float
+    width: float = WIDE
+
+    @property
+    def narrow(self) -> bool:
+        """Return whether the drawing is the one for phones."""
+        return self.width < WIDE
 
     def x(self, step: float) -> float:
         """Return the x position of a step."""
-        return LEFT + (step - self.first) / max(1e-9, self.last - self.first) * (WIDTH - LEFT - RIGHT)
+        return LEFT + (step - self.first) / max(1e-9, self.last - self.first) * (self.width - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
         """Return the y position of a loss."""
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
 
-def loss_curve(facts: Facts) -> Markup | None:
+def loss_curve(facts: Facts, width: float = WIDE) -> Markup | None:
     """Return the loss curve as SVG; None if fewer than two steps have a training loss."""
     series = _series(facts.metrics)
     points = [point for one in series for point in one.points]
     if not series or len(series[0].points) < 2:
         return None
     steps = [step for step, _ in points]
-    scale = Scale(first=min(steps), last=max(steps), top=_ceiling(max(value for _, value in points)))
+    top = _ceiling(max(value for _, value in points))
+    scale = Scale(first=min(steps), last=max(steps), top=top, width=width)
     since = facts.fit.since_step if facts.fit else None
     body = [
         *_axes(scale),
@@ -64,9 +72,9 @@ def loss_curve(facts: Facts) -> Markup | None:
         *_since(since, scale),
         *(_line(one, scale) for one in series),
         *(mark for one in series if one.css != "raw" for mark in _dots(one, scale)),
-        *_legend([one for one in series if one.css != "raw"]),
+        *_legend([one for one in series if one.css != "raw"], scale),
     ]
-    return _svg(WIDTH, HEIGHT, "Loss by training step", _described(series), body)
+    return _svg(width, HEIGHT, "Loss by training step", _described(series), body)
 
 
 def _series(rows: Sequence[MetricRow]) -> list[Series]:
@@ -111,20 +119,21 @@ def _nice(rough: float) -> float:
 
 
 def _axes(scale: Scale) -> list[str]:
-    left, right, bottom = LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM
+    left, right, bottom = LEFT, scale.width - RIGHT, HEIGHT - BOTTOM
     parts = []
     every = _nice(scale.top / 4)
     for index in range(round(scale.top / every) + 1):
         y = scale.y(index * every)
         parts.append(_rule("grid" if index else "axis", left, y, right, y))
         parts.append(_text("tick end", left - 8, y + 4, f"{index * every:.4g}"))
-    pace = max(1.0, _nice((scale.last - scale.first) / 8))
+    pace = max(1.0, _nice((scale.last - scale.first) / (4 if scale.narrow else 8)))
     pace = math.ceil(pace)
     for step in range(math.ceil(scale.first / pace) * pace, int(scale.last) + 1, pace):
         parts.append(_rule("axis", scale.x(step), bottom, scale.x(step), bottom + 4))
         parts.append(_text("tick mid", scale.x(step), bottom + 18, f"{step:,}"))
     parts.append(_text("label mid", (left + right) / 2, HEIGHT - 6, "training step"))
-    parts.append(_text("label", 8, TOP - 16, "loss per token"))
+    if not scale.narrow:
+        parts.append(_text("label", 8, TOP - 16, "loss per token"))
     return parts
 
 
@@ -136,9 +145,8 @@ def _checkpoints(steps: Sequence[int], scale: Scale) -> list[str]:
         title = f"<title>checkpoint {index}, step {step}</title>"
         parts.append(f'<g class="checkpoint">{title}{_rule("", x, TOP, x, HEIGHT - BOTTOM)}')
         label = "checkpoint" if len(inside) == 1 else f"ckpt {index}"
-        parts.append(
-            (_text("note end", x - 4, TOP + 10, label) if len(inside) <= MOST_LABELS else "") + "</g>"
-        )
+        most = MOST_LABELS // 3 if scale.narrow else MOST_LABELS
+        parts.append((_text("note end", x - 4, TOP + 10, label) if len(inside) <= most else "") + "</g>")
     return parts
 
 
@@ -146,7 +154,7 @@ def _since(step: int | None, scale: Scale) -> list[str]:
     if step is None or not scale.first <= step <= scale.last:
         return []
     x = scale.x(step)
-    side, shift = ("end", -6) if x > WIDTH * 0.7 else ("", 6)
+    side, shift = ("end", -6) if x > scale.width * 0.6 else ("", 6)
     label = _text(f"since-label {side}", x + shift, HEIGHT - BOTTOM - 8, f"overfits from step {step}")
     return [_rule("since", x, TOP, x, HEIGHT - BOTTOM), label]
 
@@ -166,10 +174,10 @@ def _dots(series: Series, scale: Scale) -> list[str]:
     ]
 
 
-def _legend(series: Sequence[Series]) -> list[str]:
+def _legend(series: Sequence[Series], scale: Scale) -> list[str]:
     parts = []
-    for index, one in enumerate(series):  # from the left: a narrow screen shows the left part first
-        x = 140 + 140 * index
+    for index, one in enumerate(series):
+        x = (8 if scale.narrow else 140) + (170 if scale.narrow else 140) * index
         parts.append(_rule(f"line {one.css}", x, TOP - 20, x + 22, TOP - 20))
         parts.append(_text("label", x + 28, TOP - 16, one.name))
     return parts
@@ -184,13 +192,13 @@ def _described(series: Sequence[Series]) -> str:
     return "; ".join(ends)
 
 
-def histogram(bins: Sequence[Bin], what: str) -> Markup | None:
+def histogram(bins: Sequence[Bin], what: str, width: float = WIDE) -> Markup | None:
     """Return the histogram of `what` (tokens, messages) per training example; None without bins."""
     if not bins or not any(bar.count for bar in bins):
         return None
-    width, height, base = 760.0, 156.0, 116.0
+    height, base = 156.0, 116.0
     top, step = max(bar.count for bar in bins), (width - 16) / len(bins)
-    every = math.ceil(len(bins) / 12)
+    every = math.ceil(len(bins) / (12 if width == WIDE else 6))
     parts = [_rule("axis", 8, base, width - 8, base)]
     for index, bar in enumerate(bins):
         x, tall = 8 + index * step, bar.count / top * (base - 22)

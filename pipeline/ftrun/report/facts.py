@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -16,7 +17,7 @@ from ftrun.evaluation.answers import Record
 from ftrun.evaluation.checkpoints import Checkpoint
 from ftrun.evaluation.fit import Fit
 from ftrun.evaluation.metrics import MetricRow
-from ftrun.evaluation.scores import Scores
+from ftrun.evaluation.results import Scores
 from ftrun.experiment.target import Target
 
 
@@ -164,7 +165,7 @@ def _typed(kind: Any, value: Any) -> Any:
     if origin in (Union, UnionType):
         return _typed(next(one for one in arguments if one is not type(None)), value)
     if isinstance(kind, type) and is_dataclass(kind):
-        hints = get_type_hints(kind)
+        hints = _hints(kind)
         names = [one.name for one in fields(kind) if one.name in value]
         return kind(**{name: _typed(hints[name], value[name]) for name in names})
     if origin is tuple:
@@ -172,3 +173,8 @@ def _typed(kind: Any, value: Any) -> Any:
     if origin is Mapping:
         return {key: _typed(arguments[1], one) for key, one in value.items()}
     return value
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -5,51 +5,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
-from ftrun.report.curve import histogram, loss_curve
+from ftrun.report.answer_cases import answer_cases
+from ftrun.report.curve import NARROW, WIDE, histogram, loss_curve
 from ftrun.report.facts import Facts, ProblemFacts
 from ftrun.report.localizing import drawing_in, in_language
-from ftrun.report.page import answer_texts, island, language_of_han, rendered, script
-from ftrun.report.verdict import common_system, ranked, side_by_side, verdict_in
+from ftrun.report.page import answer_texts, browsed, island, language_of_han, rendered
+from ftrun.report.score_tables import score_tables
+from ftrun.report.verdict import (
+    by_interest,
+    changed_questions,
+    common_system,
+    flips_of,
+    side_by_side,
+    verdict_in,
+)
 
 MOST_ROWS = 60  # of the table under the loss curve
+MOST_CHANGES = 4  # questions of each kind that the first screen shows
+WITHOUT_SCRIPT = 20  # questions
 
 
 def html_report(facts: Facts) -> str:
     """Return report.html."""
     facts = in_language(facts)
-    asked = side_by_side(facts.answers, facts.scores.flips)
+    asked = side_by_side(facts.answers, flips_of(facts.scores))
+    common = common_system(asked)
+    han = _language_of_han(facts)
+    cases = island(answer_cases(facts, asked, common, han)) if asked else None
     return _rendered(
         "report.html.j2",
         facts,
+        han,
         verdict=verdict_in(facts),
-        asked=asked,
-        candidates=ranked(facts),
-        common_system=common_system(asked),
-        curve=drawing_in(loss_curve(facts), facts.language),
+        changed=changed_questions(facts.scores, asked, MOST_CHANGES),
+        tables=score_tables(facts),
+        questions=len(asked),
+        asked=by_interest(asked, facts.scores.subject)[:WITHOUT_SCRIPT],
+        cases_json=cases,
+        common_system=common,
+        curves=[(width, drawing_in(loss_curve(facts, width), facts.language)) for width in (WIDE, NARROW)],
         rows=_sample(facts),
     )
 
 
 def data_page(facts: Facts, *, headline: str, tone: str) -> str:
     """Return the page of a check, with only the data; `tone` is good, bad or neutral."""
-    return _rendered("data.html.j2", in_language(facts), headline=headline, tone=tone)
+    facts = in_language(facts)
+    return _rendered("data.html.j2", facts, _language_of_han(facts), headline=headline, tone=tone)
 
 
-def _rendered(template: str, facts: Facts, **values: Any) -> str:
-    examples = facts.data.examples
-    texts = (turn["text"] for example in examples for turn in example["turns"])
-    han = language_of_han((facts.experiment.description or "", *answer_texts(facts.answers), *texts))
+def _rendered(template: str, facts: Facts, han: str | None, **values: Any) -> str:
+    scripts = ["answers.js"] if values.get("cases_json") else []
     return rendered(
         template,
         han,
         language=facts.language,
-        scripted=bool(examples),
+        scripts=[*scripts, *(["browser.js"] if facts.data.examples else [])],
         facts=facts,
         **_data_values(facts, han),
         **values,
     )
+
+
+def _language_of_han(facts: Facts) -> str | None:
+    """Return the language of the report's texts in Han characters alone."""
+    examples = (turn["text"] for example in facts.data.examples for turn in example["turns"])
+    return language_of_han((facts.experiment.description or "", *answer_texts(facts.answers), *examples))
 
 
 def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
@@ -59,18 +80,21 @@ def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
     return {
         "problem_groups": _by_code(data.problems),
         "histograms": [
-            (drawing_in(histogram(bins, what), facts.language), caption)
+            (
+                [(width, drawing_in(histogram(bins, what, width), facts.language)) for width in (WIDE, NARROW)],
+                caption,
+            )
             for bins, what, caption in (
                 (data.histogram, "tokens", "Length of the training examples."),
                 (varied, "messages", "Number of messages per training example."),
             )
+            if any(bar.count for bar in bins)
         ],
         "shown_of": sum(split.examples for split in data.splits.values()),
         "example_splits": list(dict.fromkeys(one["split"] for one in data.examples)),
         "example_roles": list(dict.fromkeys(turn["role"] for one in data.examples for turn in one["turns"])),
         "any_tagged": any(one.get("tags") for one in data.examples),
-        "examples_json": island(data.examples, han),
-        "script": Markup(script(facts.language)),  # noqa: S704 - our own file
+        "examples_json": island([browsed(one, han) for one in data.examples]),
     }
 
 

@@ -10,9 +10,20 @@ from ftrun.language import localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
-from ftrun.report.verdict import REHEARSAL, AnsweredQuestion, common_system, ranked, side_by_side, verdict_in
+from ftrun.report.score_tables import Cell, Confusion, Row, score_tables
+from ftrun.report.verdict import (
+    REHEARSAL,
+    AnsweredQuestion,
+    by_interest,
+    changed_questions,
+    common_system,
+    flips_of,
+    side_by_side,
+    verdict_in,
+)
 from ftrun.report.words import (
     NOTHING,
+    clipped,
     counted,
     duration,
     hyperparameters,
@@ -21,6 +32,7 @@ from ftrun.report.words import (
     number,
     percent,
     price_parts,
+    signed,
 )
 from ftrun.targets.refusals import as_shown
 from ftrun.text import visible
@@ -29,6 +41,9 @@ _SPECIAL = re.compile(r"([\\`*_\[\]~$])")
 _START = re.compile(r"^([-+=#:]|\d+(?=[.)]))")  # would begin a heading or a list
 Say = Callable[[str], str]
 MARKS = {True: "✅", False: "❌", None: "▫️"}
+MOST_CHANGES = 10  # questions of each kind: git and pull requests need no thousands
+MOST_ANSWERED = 12  # questions with all answers
+MOST_CHARACTERS = 700  # of one answer
 
 
 def markdown_report(facts: Facts) -> str:
@@ -36,7 +51,7 @@ def markdown_report(facts: Facts) -> str:
     facts = in_language(facts)
     blocks = [
         *_head(facts),
-        *_answers(facts),
+        *_evaluated(facts),
         *_training(facts),
         *_data(facts),
         *_cost(facts),
@@ -80,39 +95,115 @@ def _said(language: str) -> Say:
 
 
 def _head(facts: Facts) -> Iterator[str]:
-    found = verdict_in(facts)
+    found, say = verdict_in(facts), _said(facts.language)
     yield f"# {inline(facts.experiment.name)}"
     if facts.experiment.description:
         yield inline(facts.experiment.description)
-    if facts.warnings:
-        yield "\n".join(f"> ⚠️ {inline(warning)}  " for warning in facts.warnings)
     yield f"**{inline(found.headline)}**"
-    yield inline(found.trained)
-    if found.fit:
-        yield inline(found.fit)
+    if found.reasons:
+        yield "\n".join(f"- {inline(reason)}" for reason in found.reasons)
+    if found.warnings:
+        yield "\n".join(f"> ⚠️ {inline(warning)}  " for warning in found.warnings)
+    if facts.scores.gates:
+        yield "\n".join(_gates(facts, say))
+    yield from map(inline, filter(None, (found.trained, found.fit)))
 
 
-def _answers(facts: Facts) -> Iterator[str]:
-    if not facts.answers:
+def _gates(facts: Facts, say: Say) -> Iterator[str]:
+    for gate in facts.scores.gates:
+        words = say("gate passed") if gate.passed else say("gate missed")
+        value = "" if gate.value is None else f" ({say(f'left minus right: {signed(gate.value)}')})"
+        yield f"- {MARKS[gate.passed]} {words}: {code(gate.gate)}{value}"
+
+
+def _evaluated(facts: Facts) -> Iterator[str]:
+    """Yield what changed, the scores, and some of the answers."""
+    asked = side_by_side(facts.answers, flips_of(facts.scores))
+    if facts.target.model != REHEARSAL:
+        yield from _changes(facts, asked)
+        yield from _scores(facts)
+    if asked:
+        wanted = by_interest(asked, next(iter(facts.scores.candidates), None))[:MOST_ANSWERED]
+        shown = tuple(one for one in asked if one in wanted)
+        yield from answers_blocks(facts.answers, shown, facts.language)
+        if len(asked) > len(shown):
+            say = _said(facts.language)
+            yield say(f"{len(shown)} of {len(asked):,} questions; report.html has all of them.")
+
+
+def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
+    found = changed_questions(facts.scores, asked, MOST_CHANGES)
+    if found is None:
         return
-    yield from answers_blocks(facts.answers, side_by_side(facts.answers, facts.scores.flips), facts.language)
-    if facts.scores.candidates:
-        say = _said(facts.language)
-        head = ["candidate", "asked", "judged", "passed", "pass rate"]
-        rows = [
-            [inline(name), str(one.asked), str(one.judged), str(one.passed), percent(one.pass_rate)]
-            for name, one in ranked(facts)
+    one, say = found.changes, _said(facts.language)
+    yield f"## {say('What changed')}"
+    counts = f"{len(one.fixed):,} fixed, {len(one.broken):,} broken, {one.same:,} the same"
+    yield f"{code(one.a)} / {code(one.b)}: {say(counts)}"
+    rows = []
+    for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
+        mark = MARKS[kind == "fixed"]
+        rows += [
+            [f"{mark} {say(kind)}", f"{code(question.id)} {inline(clipped(question.question, 100))}"]
+            for question in some
         ]
-        parts = [(one.unseen, one.recall) for _, one in ranked(facts)]
-        if all(unseen and recall for unseen, recall in parts):
-            head += ["unseen", "recall"]
-            for row, pair in zip(rows, parts, strict=True):
-                row += [say(f"{part.passed} of {part.judged}") for part in pair if part]
+        if len(every) > len(some):
+            rows.append([f"{mark} {say(kind)}", say(f"… and {len(every) - len(some):,} more")])
+    yield table(["", say("question")], rows)
+
+
+def _scores(facts: Facts) -> Iterator[str]:
+    found, say = score_tables(facts), _said(facts.language)
+    if not found.rows:
+        return
+    yield f"## {say('Scores')}"
+    names = list(map(inline, found.candidates))
+    rows = [[_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows]
+    title = "metric" if found.n is None else f"metric ({counted(found.n, 'question')})"
+    yield table([say(title), *names], rows, numbers=True)
+    if found.pairs:
+        head = ["comparison", "difference", "95 % interval", "p", "n", "detectable"]
+        rows = [
+            [
+                f"{inline(one.a)} – {inline(one.b)}, {code(one.metric)}",
+                *(one.difference, one.interval, inline(one.p), number(one.n), one.detectable),
+            ]
+            for one in found.pairs
+        ]
         yield table([*map(say, head)], rows, numbers=True)
+        yield "\n".join(f"- {inline(one.words)}" for one in found.pairs)
+    if found.parts:
+        rows = [[inline(row.name), *(_score(one, say) for one in row.cells)] for row in found.parts]
+        yield table([say("questions"), *names], rows, numbers=True)
+    yield from (_confusion(one, say) for one in found.confusions[:1])
+    if found.break_even:
+        yield "\n".join(f"- {inline(sentence)}" for sentence in found.break_even)
+
+
+def _metric(row: Row, main: str | None) -> str:
+    return f"**{code(row.name)}**" if row.name == main else code(row.name)
+
+
+def _score(cell: Cell | None, say: Say, n: int | None = None) -> str:
+    """Return a value with its interval, and with its number of answers if they aren't `n` everywhere."""
+    if cell is None:
+        return NOTHING
+    value = f"**{cell.value}**" if cell.best else cell.value
+    around = cell.interval or (say("too few") if cell.too_few else "")
+    inside = "; ".join(filter(None, (around, "" if n is not None else f"n {number(cell.n)}")))
+    return f"{value} ({inside})" if inside else value
+
+
+def _confusion(one: Confusion, say: Say) -> str:
+    rows = [
+        [inline(label), *(number(count) for count, _, _ in row)]
+        for label, row in zip(one.labels, one.rows, strict=True)
+    ]
+    title = f"{say('true label')} ↓ {inline(one.candidate)} →"
+    return table([title, *map(inline, one.predicted)], rows, numbers=True)
 
 
 def answers_blocks(
-    answers: Sequence[Record], asked: tuple[AnsweredQuestion, ...], language: str
+    answers: Sequence[Record], asked: Sequence[AnsweredQuestion], language: str
 ) -> Iterator[str]:
     """Yield the section with a row per question and a column per candidate."""
     say = _said(language)
@@ -128,7 +219,7 @@ def answers_blocks(
 
 
 def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str | None, say: Say) -> list[str]:
-    answers = {answer.candidate: answer for answer in asked.answers}
+    answers = {answer.candidate: answer for answer in reversed(asked.answers)}  # the first of several
     own = [] if system or not asked.system else [f"system: {inline(asked.system)}"]
     turns = [f"{inline(role)}: {inline(content)}" for role, content in asked.turns]
     flip = [f"**{say(f'{asked.flip} by fine-tuning')}**"] if asked.flip else []
@@ -140,7 +231,9 @@ def _asked_row(asked: AnsweredQuestion, candidates: Sequence[str], system: str |
 
 
 def _cell(answer: Record, say: Say) -> str:
-    said = inline(as_shown(answer.answer, answer.refusal)) or say("(an empty answer)")
+    whole = as_shown(answer.answer, answer.refusal)
+    short = whole if len(whole) <= MOST_CHARACTERS else f"{whole[:MOST_CHARACTERS].rstrip()}…"
+    said = inline(short) or say("(an empty answer)")
     return "<br>".join([f"{MARKS[answer.passed]} {said}", *(f"*{inline(why)}*" for why in answer.failures)])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -25,6 +26,7 @@ from ftrun.report import words
 from ftrun.text import visible
 
 WORDS = (
+    "clipped",
     "counted",
     "duration",
     "hyperparameters",
@@ -34,18 +36,25 @@ WORDS = (
     "percent",
     "price",
     "price_parts",
+    "signed",
 )
 # characters that could end the element or, in old browsers, the script's string
-ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+_SPECIAL = re.compile("[<>&\u2028\u2029]")
 
 
 def rendered(
-    template: str, han: str | None, *, language: str = ENGLISH, scripted: bool = False, **values: Any
+    template: str,
+    han: str | None,
+    *,
+    language: str = ENGLISH,
+    scripts: Sequence[str] = (),
+    **values: Any,
 ) -> str:
-    """Return the page in `language`; `scripted`: it has the script of the example browser.
+    """Return the page in `language`, with these scripts (`browser.js` shows examples, `answers.js` answers).
 
     `han` is the language of texts in Han characters alone.
     """
+    texts = [script(name, language) for name in scripts]
 
     def source(name: str) -> str:
         text = _text(name).replace('<html lang="en">', f'<html lang="{language}">')
@@ -65,11 +74,13 @@ def rendered(
     )
     environment.globals.update({name: getattr(words, name) for name in WORDS})
     environment.filters["foreign"] = _Foreign(han)
+    environment.filters["plain"] = lambda text: escape(visible(hide(str(text))))
     environment.filters["ours"] = lambda text: localized(text, language)
     style = _text("report.css")
     return environment.get_template(template).render(
         style=Markup(style),  # noqa: S704 - our own file
-        policy=_policy(style, script(language) if scripted else None),
+        policy=_policy(style, texts),
+        scripts=[Markup(text) for text in texts],  # noqa: S704 - our own files
         **values,
     )
 
@@ -86,22 +97,27 @@ def answer_texts(answers: Iterable[Record]) -> Iterator[str]:
         yield from (str(message.get("content", "")) for message in answer.messages)
 
 
-def script(language: str = ENGLISH) -> str:
-    """Return the browser's script."""
-    return translated_script(_text("browser.js"), lambda one: phrase(one, language))
+def script(name: str, language: str = ENGLISH) -> str:
+    """Return a script of ours."""
+    return translated_script(_text(name), lambda one: phrase(one, language))
 
 
-def island(examples: Sequence[Mapping[str, Any]], han: str | None) -> Markup:
-    """Return the examples as JSON for a page: control characters shown, markup escaped.
+def island(value: Any) -> Markup:
+    """Return JSON values for a page's script: secrets hidden, markup escaped."""
+    hidden = hide_in(value)  # before it is escaped
+    text = json.dumps(hidden, ensure_ascii=False, separators=(",", ":"))
+    return Markup(_SPECIAL.sub(_escape, text))  # noqa: S704 - nothing of it can end the element
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def browsed(example: Mapping[str, Any], han: str | None) -> dict[str, Any]:
+    """Return an example for the script: control characters shown, each text with its language.
 
     `han` is the language of texts in Han characters alone.
     """
-    value = hide_in([_example(one, han) for one in examples])  # before it is escaped
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(ESCAPES)
-    return Markup(text)  # noqa: S704 - nothing of it can end the element
-
-
-def _example(example: Mapping[str, Any], han: str | None) -> dict[str, Any]:
     turns = [
         {
             key: visible(one, keep_newlines=key == "text") if type(one) is str else one
@@ -123,11 +139,11 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _policy(style: str, script_text: str | None) -> str:
+def _policy(style: str, scripts: Sequence[str]) -> str:
     """Return the content security policy: nothing but what the page contains."""
-    scripts = "" if script_text is None else f"; script-src {_source(script_text)}"
+    allowed = f"; script-src {' '.join(map(_source, scripts))}" if scripts else ""
     return (
-        f"default-src 'none'; style-src {_source(style)}{scripts}; img-src data:; base-uri 'none'; "
+        f"default-src 'none'; style-src {_source(style)}{allowed}; img-src data:; base-uri 'none'; "
         "form-action 'none'"
     )
 

@@ -1,30 +1,43 @@
-"""The verdict at the top of a report: whether training helped, what was trained on what, and how it fits."""
+"""The top of a report: the decision, what was trained on what, how it fits, and what changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.scores import CandidateScore, Flip
+from ftrun.evaluation.phrasing import Changes, changes
+from ftrun.evaluation.results import Decision, Estimate, Scores
+from ftrun.evaluation.verdict import headline
 from ftrun.language import localized
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.facts import Facts
 from ftrun.report.words import counted
 
-FEW = 10  # judged questions; with fewer, one answer decides the verdict
 REHEARSAL = "rehearsal"
+Tone = Literal["good", "bad", "neutral"]
+TONES: Mapping[Decision, Tone] = {"ship": "good", "do_not_ship": "bad", "not_enough_evidence": "neutral"}
+LABELS: Mapping[Decision, str] = {
+    "ship": "✓ ship it",
+    "do_not_ship": "✗ don't ship it",
+    "not_enough_evidence": "? not enough evidence",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The headline with its tone, what was trained on what, and the fit (None: no metrics)."""
+    """The decision as a `label` (None: nothing was decided) with its tone, its headline and its reasons, what
+    was trained on what, the fit (None: no metrics), and `warnings` that stand beside it.
+    """
 
-    tone: Literal["good", "bad", "neutral"]
+    tone: Tone
+    label: str | None
     headline: str
-    trained: str
+    reasons: tuple[str, ...]
+    trained: str | None
     fit: str | None
+    warnings: tuple[str, ...]
     rehearsal: bool
 
 
@@ -43,14 +56,34 @@ class AnsweredQuestion:
     flip: str | None
     recall: bool = False
     reference: str | None = None
+    set: str = "prompts"
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedQuestions:
+    """What changed from one candidate to another: how often, and a few of the questions."""
+
+    changes: Changes
+    fixed: tuple[AnsweredQuestion, ...] = field(default=())
+    broken: tuple[AnsweredQuestion, ...] = field(default=())
 
 
 def verdict(facts: Facts) -> Verdict:
     """Return the verdict at the top of the report."""
-    tone, headline = _headline(facts)
+    tone, words = _headline(facts)
     rehearsal = facts.target.model == REHEARSAL
-    fit = facts.fit.sentence if facts.fit and not rehearsal else None
-    return Verdict(tone=tone, headline=headline, trained=_trained(facts), fit=fit, rehearsal=rehearsal)
+    decided = facts.scores.verdict if facts.status == "done" and not rehearsal else None
+    return Verdict(
+        tone=tone,
+        label=LABELS[decided.decision] if decided else None,
+        headline=words,
+        reasons=decided.reasons if decided else (),
+        trained=_trained(facts) if facts.job else None,
+        fit=facts.fit.sentence if facts.fit and not rehearsal else None,
+        warnings=(*facts.warnings, *facts.scores.warnings),
+        rehearsal=rehearsal,
+    )
 
 
 def verdict_in(facts: Facts) -> Verdict:
@@ -58,42 +91,41 @@ def verdict_in(facts: Facts) -> Verdict:
     found, language = verdict(facts), facts.language
     return replace(
         found,
+        label=None if found.label is None else localized(found.label, language),
         headline=localized(found.headline, language),
-        trained=localized(found.trained, language),
+        reasons=tuple(localized(one, language) for one in found.reasons),
+        warnings=tuple(localized(one, language) for one in found.warnings),
+        trained=None if found.trained is None else localized(found.trained, language),
         fit=None if found.fit is None else localized(found.fit, language),
     )
 
 
-def _headline(facts: Facts) -> tuple[Literal["good", "bad", "neutral"], str]:
+def _headline(facts: Facts) -> tuple[Tone, str]:
     if facts.status != "done":
         return "bad" if facts.status == "failed" else "neutral", f"The run did not finish: {facts.status}."
     if facts.target.model == REHEARSAL:
         return "neutral", "A rehearsal: every stage ran, but nothing was trained."
-    tuned, base = (facts.scores.candidates.get(name) for name in ("tuned", "base"))
-    if tuned is None or not tuned.judged:
-        return "neutral", "Trained. Judge the answers yourself: no question has an `expect`."
-    if base is None or not base.judged:
-        return (
-            "neutral",
-            f"The tuned model passes {_passes(tuned)}; there is no base model to compare it with.",
-        )
-    return _compared(tuned, base)
+    if facts.scores.verdict is not None:
+        return TONES[facts.scores.verdict.decision], headline(facts.scores)
+    return "neutral", _undecided(facts.scores)
 
 
-def _compared(tuned: CandidateScore, base: CandidateScore) -> tuple[Literal["good", "bad", "neutral"], str]:
-    better = (tuned.pass_rate or 0) - (base.pass_rate or 0)
-    few = f" ({counted(tuned.judged, 'question')}: a hint, not proof)" if tuned.judged < FEW else ""
-    if better == 0:
-        return (
-            "neutral",
-            f"No difference: the tuned and the base model both pass {_passes(tuned)}{few}.",
-        )
-    passes = f"the tuned model passes {_passes(tuned)}, the base model {_passes(base)}{few}"
-    return ("good", f"It helped: {passes}.") if better > 0 else ("bad", f"It got worse: {passes}.")
+def _undecided(scores: Scores) -> str:
+    """Return what is known where nothing was decided: nobody asked, or nothing that judges the answers."""
+    name = scores.subject
+    if name is None:
+        return "Nothing was asked: `eval` names no questions."
+    found = scores.candidates[name].metrics.get("pass_rate")
+    base = scores.candidates["base"].metrics.get("pass_rate") if "base" in scores.candidates else None
+    if found is None or not found.n:
+        return "Judge the answers yourself: no question has an `expect` or a reference."
+    if base is None or not base.n or name == "base":
+        return f"The candidate {name} passes {_passes(found)}; there is nothing to compare it with."
+    return f"The candidate {name} passes {_passes(found)}, base {_passes(base)}: a hint, not proof."
 
 
-def _passes(score: CandidateScore) -> str:
-    return f"{score.passed} of {counted(score.judged, 'check')}"
+def _passes(found: Estimate) -> str:
+    return f"{round((found.value or 0) * found.n)} of {counted(found.n, 'check')}"
 
 
 def _trained(facts: Facts) -> str:
@@ -108,41 +140,77 @@ def _trained(facts: Facts) -> str:
     return f"{facts.target.model} was fine-tuned{examples}{over}{count}, target {facts.target.name}."
 
 
-def ranked(facts: Facts) -> list[tuple[str, CandidateScore]]:
-    """Return the candidates' scores in the order asked, which scores.json, sorted by name, has lost."""
-    asked = list(dict.fromkeys(answer.candidate for answer in facts.answers))
-    known = facts.scores.candidates
-    names = [*(name for name in asked if name in known), *(name for name in known if name not in asked)]
-    return [(name, known[name]) for name in names]
+def changed_questions(
+    scores: Scores, asked: Sequence[AnsweredQuestion], most: int
+) -> ChangedQuestions | None:
+    """Return what changed, with at most so many questions of each kind; None if nothing did."""
+    found = changes(scores)
+    if found is None or not found.kinds:
+        return None
+    by_id = {one.id: one for one in asked}
+    fixed, broken = (
+        tuple(by_id[name] for name in names[:most] if name in by_id) for names in (found.fixed, found.broken)
+    )
+    return ChangedQuestions(changes=found, fixed=fixed, broken=broken)
 
 
-def side_by_side(answers: Sequence[Record], flipped: Sequence[Flip] = ()) -> tuple[AnsweredQuestion, ...]:
-    """Return the questions in the order asked, each with its answers."""
-    flips = {flip.prompt_id: flip.change for flip in flipped}
+def flips_of(scores: Scores) -> dict[str, str]:
+    """Return fixed or broken for each question that changed most tellingly."""
+    found = changes(scores)
+    return found.kinds if found else {}
+
+
+def side_by_side(
+    answers: Sequence[Record], flips: Mapping[str, str] | None = None
+) -> tuple[AnsweredQuestion, ...]:
+    """Return the questions in the order asked, each with its answers. `flips` says which ones are fixed or
+    broken.
+    """
     groups: dict[str, list[Record]] = {}
     for answer in answers:
         groups.setdefault(answer.prompt_id, []).append(answer)
-    return tuple(_asked(name, answers, flips.get(name)) for name, answers in groups.items())
+    return tuple(_asked(name, answers, (flips or {}).get(name)) for name, answers in groups.items())
 
 
 def _asked(name: str, answers: list[Record], flip: str | None) -> AnsweredQuestion:
-    turns = [(str(one.get("role", "")), str(one.get("content", ""))) for one in answers[0].messages]
+    first = next((one for one in answers if one.messages), answers[0])
+    turns = [(str(one.get("role", "")), _content(one)) for one in first.messages]
     system = next((content for role, content in turns if role in SYSTEM_ROLES), None)
     spoken = [turn for turn in turns if turn[0] not in SYSTEM_ROLES]
-    question = spoken[-1][1] if spoken else ""
     return AnsweredQuestion(
         id=name,
-        question=question,
+        question=spoken[-1][1] if spoken else "",
         system=system,
         turns=tuple(spoken[:-1]),
         answers=tuple(answers),
         flip=flip,
-        recall=answers[0].recall,
-        reference=answers[0].reference,
+        recall=first.recall,
+        reference=first.reference,
+        set=first.set,
+        tags=first.tags,
     )
 
 
-def common_system(asked: tuple[AnsweredQuestion, ...]) -> str | None:
+def _content(message: Mapping[str, object]) -> str:
+    """Return what a message says; of content in parts, the texts."""
+    content = message.get("content")
+    if isinstance(content, (list, tuple)):
+        parts = [one.get("text") or f"({one.get('type')})" for one in content if isinstance(one, Mapping)]
+        return "\n".join(map(str, parts))
+    return "" if content is None else str(content)
+
+
+def common_system(asked: Sequence[AnsweredQuestion]) -> str | None:
     """Return the system prompt if all questions have the same, so that it is shown once."""
     prompts = {one.system for one in asked}
     return prompts.pop() if len(prompts) == 1 else None
+
+
+def by_interest(asked: Sequence[AnsweredQuestion], candidate: str | None) -> list[AnsweredQuestion]:
+    """Return the questions in the order of interest: broken, fixed, failed by the candidate, all others."""
+
+    def rank(one: AnsweredQuestion) -> int:
+        failed = any(answer.candidate == candidate and answer.passed is False for answer in one.answers)
+        return ("broken", "fixed").index(one.flip) if one.flip in ("broken", "fixed") else 2 if failed else 3
+
+    return sorted(asked, key=rank)

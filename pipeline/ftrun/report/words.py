@@ -21,6 +21,17 @@ def number(value: float | None) -> str:
     )
 
 
+def signed(value: float) -> str:
+    """Return a difference with its sign and up to three digits."""
+    return f"{value:+.3g}".replace("-", "−")
+
+
+def clipped(text: str, most: int = 160) -> str:
+    """Return text on one line, with an ellipsis where it was cut."""
+    line = " ".join(text[: 4 * most].split())
+    return line if len(line) <= most and len(text) <= 4 * most else f"{line[:most].rstrip()}…"
+
+
 def loss(value: float | None) -> str:
     """Return a loss with its significant digits."""
     return NOTHING if value is None else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

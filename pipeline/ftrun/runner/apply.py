@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.cost.candidates import other_targets
 from ftrun.cost.consent import consent
-from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
-from ftrun.runner.plan import Decided, Plan, costs_money, decide_all, decide_one, make_plan
+from ftrun.errors import DecisionError, FtrunError, GateError, PendingError, UsageError
+from ftrun.paid.questions import STAGE as EVALUATE
+from ftrun.runner.plan import Decided, Plan, costs_money, decide_all, decide_one, make_plan, verify
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, stages_of
 from ftrun.state import StageRecord
 from ftrun.state.ignore import write_gitignore
-from ftrun.targets import Service, agree, identity_of, reachable
-from ftrun.workflow.context import Approval, Context, Emit, RunSettings
+from ftrun.targets import Service, identity_of, reachable
+from ftrun.workflow.context import Approval, Context, Emit, RunSettings, agree_to
 from ftrun.workflow.decision import fingerprint, shortened
 from ftrun.workflow.stage import Stage
 
@@ -81,11 +83,13 @@ def apply(session: Session, settings: RunSettings, emit: Emit) -> Outcome:
     if done and not settings.force:  # found without lock or network
         outcome.idle = True
         outcome.stages = {stage.name: {"action": "skip", "seconds": 0.0} for stage in stages_of(context)}
+        outcome.error = missed(context, outcome)
         return outcome
     emit("begin")
     try:
         with session.named(), locked_context(session, settings, emit) as context:
             _apply_locked(session, context, outcome, decided)
+            outcome.error = missed(context, outcome)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error
         if isinstance(error, FtrunError):
@@ -101,9 +105,11 @@ def _apply_locked(
     _check_names(context)
     if context.settings.until not in [stage.name for stage in stages_of(context) if stage.offline]:
         check_target(context)
+        _check_other_targets(context)
         _start_early(context, decided)
     if not run_offline_stages(session, context, outcome):
         return
+    verify(context)
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
@@ -141,7 +147,7 @@ def _check_names(context: Context) -> None:
     for option, name in (("--until", context.settings.until), ("--force", context.settings.force)):
         if name is not None and name not in names:
             raise UsageError(
-                f"{option} {name}: this target has no such stage",
+                f"{option} {name}: this experiment has no such stage here",
                 code="usage",
                 hint=f"It has {', '.join(names)}.",
             )
@@ -159,7 +165,7 @@ def _start_early(context: Context, decided: Sequence[Decided] | None) -> None:
         for stage in stages_of(context)[: last + 1]
         if not stage.offline and actions.get(stage.name) not in ("skip", "blocked")
     ]
-    if context.local and to_come:
+    if context.local and context.experiment.contacts_target and to_come:
         from ftrun.targets.local import start_early
 
         asks = any(stage.asks_model for stage in to_come) and not context.settings.detach
@@ -172,18 +178,30 @@ def check_target(context: Context) -> None:
     """Refuse, before any work is done, an unknown model and a key that is missing, malformed, or that the
     user does not agree to send.
     """
+    if not context.experiment.contacts_target:
+        return
     if context.local:
         from ftrun.targets.local import check_model
 
         check_model(context.experiment)
     else:
-        settings, budgeted = context.settings, context.experiment.budget.usd is not None
-        agree(context.experiment, yes=settings.yes, ask=settings.ask, here=budgeted)
+        agree_to(context.experiment, context.settings)
         context.service()
 
 
+def _check_other_targets(context: Context) -> None:
+    """Refuse the same of targets that candidates are asked at, before anything is paid."""
+    for target in other_targets(context.experiment):
+        if target.provider != "local":
+            context.service_of(target.name)
+            continue
+        from ftrun.targets.local import check_model
+
+        check_model(context.aimed_at(target.name))
+
+
 def _plan_rest(context: Context, session: Session) -> Plan:
-    remote = reachable(context.experiment)
+    remote = reachable(context.experiment) if context.experiment.contacts_target else None
     try:
         return make_plan(context, remote=remote, notes=tuple(session.notes))
     finally:
@@ -197,46 +215,58 @@ def _approve(plan: Plan, context: Context) -> None:
     for stage in stages_of(context):
         if stage.name in decisions:
             raise stage.blocked(context, decisions[stage.name])
-    settings, paid = context.settings, plan.paid and not context.local
-    if paid:
+    running = frozenset(step.stage for step in plan.steps if step.action == "run")
+    approve(context, plan.estimate or {}, running, paid=plan.paid)
+
+
+def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[str], *, paid: bool) -> None:
+    """Go ahead with these stages if a person or the budget agrees to their cost."""
+    settings, remote = context.settings, paid and not context.local
+    if remote:
         from ftrun.paid.spending import fetch_ledgers
 
         fetch_ledgers(context.experiment, context.folder.parent)
         if context.experiment.budget.usd is not None:
             context.spent = sum(stage.paid_before(context) for stage in stages_of(context))
-    if plan.paid:
+    if paid:
         consent(
-            plan.estimate or {},
-            target=plan.target,
+            estimate,
+            target=context.experiment.target.name,
             budget=context.experiment.budget.usd,
             spent=context.spent,
             yes=settings.yes,
             ask=settings.ask,
         )
-    running = frozenset(step.stage for step in plan.steps if step.action == "run")
-    context.approval = Approval(stages=running, estimate=plan.estimate or {})
-    if paid:
+    context.approval = Approval(stages=running, estimate=estimate)
+    if remote:
         from ftrun.paid.spending import check_month
 
-        check_month(context, context.approval.estimate.get("usd"))
+        check_month(context, estimate.get("usd"))
 
 
 def _run_rest(context: Context, plan: Plan, outcome: Outcome) -> None:
     """Do the stages that need the target."""
-    if context.local and context.state.identity.get("store") is None:  # before an engine starts there is none
-        context.service()
-        context.state.identity = identity_of(context.experiment.target)
-        context.save()
+    contacted = context.experiment.contacts_target
+    settle_identity(context)
     for stage in stages_of(context):
         if stage.offline:
             continue
         if context.settings.detach:
             stage.detach(context)
-        remote = context.service() if plan.action(stage.name) in ("run", "adopt") else None
+        remote = context.service() if contacted and plan.action(stage.name) in ("run", "adopt") else None
         run_stage(stage, context, outcome, remote)
         stage.keep(context, skipped=outcome.stages[stage.name]["action"] == "skip")
         if context.settings.until == stage.name:
             return
+
+
+def settle_identity(context: Context) -> None:
+    """Let the state know which local store it belongs to: before an engine starts there is none."""
+    contacted = context.experiment.contacts_target
+    if context.local and contacted and context.state.identity.get("store") is None:
+        context.service()
+        context.state.identity = identity_of(context.experiment.target)
+        context.save()
 
 
 def run_stage(stage: Stage, context: Context, outcome: Outcome, remote: Service | None) -> None:
@@ -287,6 +317,21 @@ def _record(stage: Stage, context: Context, status: Any, result: dict[str, Any],
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     context.save()
+
+
+def missed(context: Context, outcome: Outcome) -> GateError | None:
+    """Return the error for gates that the present evaluation missed, also where a run found nothing to do."""
+    if EVALUATE not in outcome.stages:
+        return None
+    gates = context.result(EVALUATE).get("gates", ())
+    lost = [gate["gate"] for gate in gates if not gate["passed"]]
+    if not lost:
+        return None
+    return GateError(
+        f"{len(lost)} of {len(gates)} gates were missed: {'; '.join(lost)}",
+        code="gate_missed",
+        hint="Everything is written; the report says by how much.",
+    )
 
 
 def _drop_force(error: FtrunError, context: Context, outcome: Outcome) -> None:

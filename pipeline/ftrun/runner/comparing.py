@@ -13,25 +13,21 @@ from ftrun.evaluation.answers import Message, Record
 from ftrun.evaluation.cache import ANSWERS, read_records
 from ftrun.evaluation.fit import Fit, explain
 from ftrun.evaluation.metrics import parse_metrics
-from ftrun.evaluation.pairs import paired
-from ftrun.evaluation.scores import score
+from ftrun.evaluation.results import Comparison as Compared
+from ftrun.evaluation.results import Scores
 from ftrun.paid.history import METRICS
 from ftrun.protocol.spec import SYSTEM_ROLES
-from ftrun.report.comparison import (
-    Comparison,
-    EntryFacts,
-    PairFacts,
-    letter,
-    settings,
-)
+from ftrun.report.comparison import Comparison, EntryFacts, entry_score, letter, pairs_of, settings
 from ftrun.report.verdict import REHEARSAL
 from ftrun.report.words import counted
 from ftrun.runner.trained_models import TrainedModel
-from ftrun.scoring.expect import judge
+from ftrun.scoring.scorers import scorers_for
+from ftrun.scoring.types import Sample
 
+TUNED = "tuned"
 HASHES = ("training data", "validation data")
 HASH_SHOWN = 12  # characters
-Key = tuple[str, str]  # of a question: its id, and what was asked, without the system prompt
+Key = tuple[str, str, int]  # of a question: its id, what was asked without the system prompt, which answer
 Answers = Mapping[Key, Record]
 
 
@@ -39,7 +35,8 @@ def compare(entries: Sequence[TrainedModel]) -> Comparison:
     """Return the comparison of two or more models, each with the first."""
     answers = [_answers(entry) for entry in entries]
     shared, notes = _shared(answers)
-    judged, ruled = _judged_alike(shared)
+    judged, ruled = _with_one_ruler(shared)
+    scores, judged, scored = _scored(entries, judged)
     shown = [
         [record for record in judged if record.candidate == letter(index)] for index in range(len(entries))
     ]
@@ -51,7 +48,8 @@ def compare(entries: Sequence[TrainedModel]) -> Comparison:
         entries=tuple(_entry(index, entry, shown[index]) for index, entry in enumerate(entries)),
         settings=found,
         answers=tuple(judged if one_system else map(_shown_without_system, judged)),
-        pairs=tuple(_pairs(shown)),
+        pairs=tuple(pairs_of(shown, scores)),
+        scores=scores,
         notes=tuple(
             dict.fromkeys(
                 (
@@ -59,6 +57,7 @@ def compare(entries: Sequence[TrainedModel]) -> Comparison:
                     *_training_notes(entries, differing),
                     *notes,
                     *ruled,
+                    *scored,
                 )
             )
         ),
@@ -66,16 +65,24 @@ def compare(entries: Sequence[TrainedModel]) -> Comparison:
 
 
 def _answers(entry: TrainedModel) -> Answers:
-    """Return the model's archived answers, the present one for each question."""
+    """Return the model's archived answers, the present one for each question.
+
+    Where it answered as several candidates (with retrieval, say), those as the plain tuned model count, else
+    those of the candidate that comes first in the experiment file.
+    """
     model, found = entry.facts["fine_tuned_model"], dict[Key, Record]()
-    for record in read_records(entry.folder / ANSWERS):
-        if record.candidate == "tuned" and record.model == model:
+    records = [one for one in read_records(entry.folder / ANSWERS) if one.model == model]
+    order = (TUNED, *entry.session.experiment.evaluation.models, *(one.candidate for one in records))
+    names = {one.candidate for one in records}
+    candidate = next((name for name in order if name in names), TUNED)
+    for record in records:
+        if record.candidate == candidate:
             found.setdefault(_key(record), record)  # earlier answers come last
     return found
 
 
 def _key(record: Record) -> Key:
-    return record.prompt_id, json.dumps(_without_system(record), sort_keys=True)
+    return record.prompt_id, json.dumps(_without_system(record), sort_keys=True), record.repeat
 
 
 def _without_system(record: Record) -> list[Message]:
@@ -103,50 +110,101 @@ def _shared(answers: Sequence[Answers]) -> tuple[list[dict[str, Record]], list[s
 
 def _with_ids(shared: Sequence[dict[str, Record]]) -> list[dict[str, Record]]:
     """Give different questions of one id different ids."""
-    times: dict[str, int] = {}
+    asked: dict[str, list[str]] = {}
     renamed = []
     for one in shared:
-        name = next(iter(one.values())).prompt_id
-        times[name] = times.get(name, 0) + 1
-        shown = name if times[name] == 1 else f"{name} ({times[name]})"
+        name, question, _ = _key(next(iter(one.values())))
+        known = asked.setdefault(name, [])
+        known += [question] if question not in known else []
+        number = known.index(question) + 1
+        shown = name if number == 1 else f"{name} ({number})"
         renamed.append({who: dataclasses.replace(record, prompt_id=shown) for who, record in one.items()})
     return renamed
 
 
-def _judged_alike(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record], list[str]]:
-    """Return the answers with their letter as candidate, those to one question judged by one expectation."""
+def _with_one_ruler(shared: Iterable[Mapping[str, Record]]) -> tuple[list[Record], list[str]]:
+    """Return the answers with their letter as candidate; those to one question have one expectation and one
+    reference, and are of one set.
+    """
     records, ruled = [], []
     for one in shared:
-        expected = [record.expect for record in one.values()]
-        ruler = next((expect for expect in expected if expect), None)
-        if any(expect != ruler for expect in expected):
-            ruled.append(next(iter(one.values())).prompt_id)
-            one = {name: _judged(record, ruler) for name, record in one.items()}
-        recall = any(record.recall for record in one.values())
-        records += [
-            dataclasses.replace(record, candidate=name, recall=recall) for name, record in one.items()
-        ]
-    notes = [f"expectations differ, so the first one was used for all: {', '.join(ruled)}"] if ruled else []
+        asked = list(one.values())
+        ruler = next((record.expect for record in asked if record.expect), None)
+        if any(record.expect != ruler for record in asked):
+            ruled.append(asked[0].prompt_id)
+        reference = next((record.reference for record in asked if record.reference is not None), None)
+        recall = any(record.recall or record.set == "recall" for record in asked)
+        alike: dict[str, Any] = {"expect": ruler, "reference": reference, "recall": recall}
+        alike["set"] = "recall" if recall else asked[0].set
+        records += [dataclasses.replace(record, candidate=name, **alike) for name, record in one.items()]
+    names = ", ".join(dict.fromkeys(ruled))
+    notes = [f"expectations differ, so the first one was used for all: {names}"] if ruled else []
     if any(record.recall for record in records):
         notes.append("questions marked recall are in the training data of one of them")
     return records, notes
 
 
-def _judged(record: Record, expect: Mapping[str, Any] | None) -> Record:
-    verdict = judge(expect, record.answer)
-    return dataclasses.replace(record, expect=expect, passed=verdict.passed, failures=tuple(verdict.failures))
+def _scored(
+    entries: Sequence[TrainedModel], records: list[Record]
+) -> tuple[Scores, list[Record], Sequence[str]]:
+    """Return the scores by letter and the answers as scored, all by the scorers of the first file that has
+    any; each comparison is of another model with A.
+    """
+    from ftrun.evaluation.evaluate import evaluate
+
+    files = [entry.session.experiment for entry in entries]
+    ruling = next((one for one in files if one.evaluation.scorers), files[0]).evaluation
+    samples = list({record.prompt_id: _sample(record) for record in records}.values())
+    if not samples:
+        return Scores(), records, ()
+    letters = [letter(index) for index in range(len(entries))]
+    scorers = scorers_for(ruling.scorers, samples)
+    metrics = {metric.name for scorer in scorers for metric in scorer.metrics}
+    scores, scored = evaluate(
+        experiment=" ".join(dict.fromkeys(one.name for one in files)),
+        target=" ".join(dict.fromkeys(one.target.name for one in files)),
+        samples=samples,
+        records=records,
+        candidates=letters,
+        models=dict(zip(letters, (str(entry.facts["fine_tuned_model"]) for entry in entries), strict=True)),
+        scorers=scorers,
+        metric=ruling.metric if ruling.metric in metrics else None,
+        gates=(),
+    )
+    found = tuple(_turned(one) if one.a == letters[0] else one for one in scores.comparisons)
+    differ = any((one.evaluation.scorers, one.evaluation.metric) != (ruling.scorers, ruling.metric) for one in files)
+    notes = ["the experiments score answers differently; those of the first one with scorers are used"]
+    return dataclasses.replace(scores, comparisons=found), scored, (*scores.warnings, *(notes if differ else ()))
 
 
-def _pairs(shown: Sequence[Sequence[Record]]) -> Iterator[PairFacts]:
-    first = {record.prompt_id: record.passed for record in shown[0]}
-    for index, records in enumerate(shown[1:], start=1):
-        both = [
-            (record.passed, other)
-            for record in records
-            if record.passed is not None and (other := first.get(record.prompt_id)) is not None
-        ]
-        if both:
-            yield PairFacts(letter=letter(index), paired=paired(both))
+def _sample(record: Record) -> Sample:
+    return Sample(
+        id=record.prompt_id,
+        turns=tuple(_without_system(record)),
+        reference=record.reference,
+        expect=record.expect,
+        tags=record.tags,
+        set=record.set,
+        cluster=record.cluster,
+    )
+
+
+def _turned(one: Compared) -> Compared:
+    """Return the same comparison with its sides exchanged."""
+    flips = one.flips and dataclasses.replace(one.flips, fixed=one.flips.broken, broken=one.flips.fixed)
+    return dataclasses.replace(
+        one,
+        a=one.b,
+        b=one.a,
+        difference=_negative(one.difference),
+        low=_negative(one.high),
+        high=_negative(one.low),
+        flips=flips,
+    )
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else 0.0 - value
 
 
 def _entry(index: int, entry: TrainedModel, records: Sequence[Record]) -> EntryFacts:
@@ -168,7 +226,7 @@ def _entry(index: int, entry: TrainedModel, records: Sequence[Record]) -> EntryF
         train_loss=fit.train_loss if fit else None,
         valid_loss=fit.valid_loss if fit else None,
         fit=fit.sentence if fit else None,
-        score=score(records).candidates.get(name),
+        score=entry_score(records),
     )
 
 

@@ -97,6 +97,13 @@ def make_plan(context: Context, *, remote: Service | None, notes: Sequence[str] 
     )
 
 
+def verify(context: Context) -> None:
+    """Raise a UserError for a stage that would run and can't succeed, as far as is known by now."""
+    for stage, decision in decide_all(context, None):
+        if decision.action == "run":
+            stage.verify(context)
+
+
 def is_done(context: Context) -> bool:
     """Return whether every stage would be skipped, without asking the target and without a price."""
     return all(decision.action == "skip" for _, decision in decide_all(context, None))

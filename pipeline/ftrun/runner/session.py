@@ -121,9 +121,20 @@ def _options(overrides: Sequence[str], runs: Path | None) -> tuple[str, ...]:
     return (*words, *(("--runs-dir", str(runs)) if runs is not None else ()))
 
 
+def no_data(experiment: Experiment) -> UsageError:
+    """Return the error for an experiment that only evaluates, where a command is about data or training."""
+    return UsageError(
+        f"{experiment.name} has no `data`: it trains nothing and only evaluates",
+        code="no_data",
+        hint=f"To evaluate: ftrun eval {shlex.quote(shown_path(experiment.file))}",
+    )
+
+
 def no_model(session: Session) -> UsageError:
     """Return the error for an experiment that has no trained model on its target."""
     experiment = session.experiment
+    if not experiment.trains:
+        return no_data(experiment)
     return UsageError(
         f"{experiment.name} on {experiment.target.name} has no trained model yet",
         code="no_model",

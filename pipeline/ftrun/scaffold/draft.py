@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftrun.langid.tables import LANGUAGE_NAMES
+from ftrun.scaffold.judging import MOST_TESTED, Judging
 from ftrun.scaffold.propose import Proposal
 from ftrun.scaffold.reading import DAYS
 from ftrun.scaffold.trial import Trial
@@ -119,13 +120,23 @@ def _data(proposal: Proposal, paths: Paths) -> Iterator[str]:
         yield "  split: # files of their own"
         if "validation" not in paths.held_out and proposal.validation is not None:
             yield f"    validation: {proposal.validation}"
+        if "test" not in paths.held_out and proposal.judging.test is not None:
+            yield f"    test: {proposal.judging.test}"
         for role, files in paths.held_out.items():
             yield f"    {role}:"
             for one in files:
                 yield f"      - {_flow({'path': one, **_source_keys(proposal)})}"
         yield "    seed: 42"
     elif proposal.validation is not None:
-        yield f"  split: {{validation: {proposal.validation}, seed: 42}} # held back to see overfitting"
+        yield f"  split: {_flow(_split(proposal))} # held back: to see overfitting, to test"
+
+
+def _split(proposal: Proposal) -> dict[str, Any]:
+    """Return the sizes of the splits; every one has the same shares of labels."""
+    judging = proposal.judging
+    keys: dict[str, Any] = {"validation": proposal.validation, "test": judging.test, "seed": 42}
+    keys["stratify_by"] = judging.stratify_by
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def _source_keys(proposal: Proposal) -> dict[str, Any]:
@@ -144,12 +155,12 @@ def _source_keys(proposal: Proposal) -> dict[str, Any]:
 
 
 def _flow(value: Any) -> str:
-    """Return texts, whole numbers, and lists and mappings of them, as YAML in one line."""
+    """Return texts, numbers, and lists and mappings of them, as YAML in one line."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{scalar(key)}: {_flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
-    return scalar(value) if isinstance(value, str) else f"[{', '.join(map(scalar, value))}]"
+    return scalar(value) if isinstance(value, str) else f"[{', '.join(map(_flow, value))}]"
 
 
 def _prompt(proposal: Proposal, prompt: str | None) -> Iterator[str]:
@@ -179,12 +190,32 @@ def _train(proposal: Proposal, name: str) -> Iterator[str]:
 
 
 def _eval(proposal: Proposal, trial: Trial) -> Iterator[str]:
-    if not trial.questions:
+    if not trial.questions and not trial.tested:
         return
-    yield "eval: # asked of the tuned model and of the base model"
+    judging = proposal.judging
+    yield "eval: # the same questions for every candidate, and a verdict: docs/evaluation.md"
+    yield f"  models: {_flow(judging.models)} # is the first one better than the others?"
+    if trial.tested:
+        asked = "true" if trial.tested <= MOST_TESTED else str(MOST_TESTED)
+        of = f"the {trial.tested:,} rows" if asked == "true" else f"of the {trial.tested:,} rows"
+        yield f"  test_set: {asked} # {of} held back for it, against their answers in the data"
+        yield "  general: true # a few questions about other things: what was forgotten?"
+    yield from _judging(judging)
+    yield f"  sampling: {{max_tokens: {trial.max_tokens}}} # by the lengths of the answers in the data"
+    if trial.questions:
+        yield from _prompts(trial)
+
+
+def _judging(judging: Judging) -> Iterator[str]:
+    if judging.scorers:
+        shown = (name if not options else _flow({name: options}) for name, options in judging.scorers)
+        yield f"  scorers: [{', '.join(shown)}]"
+    yield f"  metric: {judging.metric} # {judging.why}"
+
+
+def _prompts(trial: Trial) -> Iterator[str]:
     yield "  # Questions from your data: held-out ones were not trained on, taught ones were. Add your own,"
     yield "  # and say what a right answer contains, e.g. expect: {contains: …}"
-    yield f"  sampling: {{max_tokens: {trial.max_tokens}}} # by the lengths of the answers in the data"
     yield "  prompts:"
     for one in trial.questions:
         yield f"    - id: {one.id}"
@@ -197,5 +228,3 @@ def _eval(proposal: Proposal, trial: Trial) -> Iterator[str]:
             yield from (f"        - {_flow(message)}" for message in one.messages)
         if one.reference is not None:
             yield f"      reference: {scalar(one.reference)}"
-        if proposal.shape.labels and one.reference is not None:
-            yield f"      expect: {{equals: {scalar(one.reference)}}}"

@@ -16,6 +16,7 @@ from ftrun.protocol.training_rows import IMAGE_KEYS
 from ftrun.scaffold import names
 from ftrun.scaffold.chat_exports import export_notes, export_shape
 from ftrun.scaffold.data_file import DataFile, read_data_file, unusable
+from ftrun.scaffold.judging import Judging, judging_of
 from ftrun.scaffold.names import find_column, plain_name
 from ftrun.scaffold.shapes import (
     Shape,
@@ -58,6 +59,7 @@ class Proposal:
     spoken: str | None
     unused: tuple[str, ...]
     held_out: Mapping[str, tuple[Path, ...]]
+    judging: Judging
     notes: tuple[str, ...]
 
 
@@ -78,18 +80,26 @@ def propose(
     unused = _unused(file, shape, reference)
     beside = siblings_of(file.path)
     held_out = _held_out(file, shape, beside)
+    exact = reference is not None and all(len(str(row[reference])) <= LONGEST_EXACT for row in file.rows)
     return Proposal(
         file=file,
         shape=shape,
         method=method,
         reference=reference,
-        exact=reference is not None and all(len(str(row[reference])) <= LONGEST_EXACT for row in file.rows),
+        exact=exact,
         remote=remote,
         rows=len(distinct),
         validation=_validation(len(distinct)),
         spoken=main_language(text for pair in shape.pairs for text in pair),
         unused=unused,
         held_out=held_out,
+        judging=judging_of(
+            shape,
+            method,
+            file.rows if file.format not in EXPORTS else (),
+            distinct=len(distinct),
+            exact=exact if reference is not None else None,
+        ),
         notes=(
             *_notes(file, shape, reference, len(distinct), held_out),
             *_unused_notes(unused),

@@ -13,12 +13,13 @@ from typing import Any
 from ftrun.cost.tokens import text_counter
 from ftrun.data.pipeline.checking import examine
 from ftrun.errors import FtrunError, Problem
-from ftrun.evaluation.answers import most_common_system
+from ftrun.evaluation.system_prompt import most_common_system
 from ftrun.experiment import build_experiment, read_document
 from ftrun.files import make_folder, write_atomic
 from ftrun.targets.known_languages import language_note
 
 MOST_TOKENS, FEWEST_TOKENS, STEP = 1024, 64, 32
+FEWEST_LABEL_TOKENS = 8
 USUAL_TOKENS = 256
 QUANTILE = 0.95
 EACH = 3  # questions that were held out, and that are taught
@@ -41,18 +42,25 @@ class EvalQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What a draft is like: what is wrong, what its model doesn't know, and what it should ask."""
+    """What a draft is like: what is wrong, what its model doesn't know, and what it should ask.
+
+    `tested` is the size of the test split.
+    """
 
     errors: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     questions: tuple[EvalQuestion, ...] = ()
     max_tokens: int = USUAL_TOKENS
+    tested: int = 0
 
 
-def try_draft(draft: str, prompts: Mapping[str, str], data: Path, *, answer_field: str | None) -> Trial:
+def try_draft(
+    draft: str, prompts: Mapping[str, str], data: Path, *, answer_field: str | None, labels: bool = False
+) -> Trial:
     """Check a draft whose source has the absolute path of `data`, and choose questions.
 
-    `prompts` are files beside the draft. `answer_field` names what a grader compares answers with.
+    `prompts` are files beside the draft. `answer_field` names what a grader compares answers with; `labels`:
+    the answers are labels, so that a few tokens are enough.
     """
     with tempfile.TemporaryDirectory(prefix="ftrun-init-") as folder:
         path = Path(folder).resolve() / "draft.yaml"
@@ -68,7 +76,8 @@ def try_draft(draft: str, prompts: Mapping[str, str], data: Path, *, answer_fiel
         except FtrunError as error:
             return Trial(errors=error.problems)
         taught = list(_examples(made / "train.jsonl"))
-        held_out = [*_examples(made / "validation.jsonl"), *_examples(made / "test.jsonl")]
+        tested = list(_examples(made / "test.jsonl"))
+        held_out = list(_examples(made / "validation.jsonl"))  # `test_set` asks the others
     system = experiment.prompt.system
     by_row = system is not None and "{{" in system.text
     return Trial(
@@ -76,7 +85,11 @@ def try_draft(draft: str, prompts: Mapping[str, str], data: Path, *, answer_fiel
         # the usual case for us, and every check and run says it
         notes=() if result.language == "ja" else tuple(language_note(experiment, result.language)),
         questions=tuple(_questions(taught, held_out, answer_field, by_row=by_row)),
-        max_tokens=_max_tokens([_parts(one, answer_field)[1] or "" for one in (*taught, *held_out)]),
+        max_tokens=_max_tokens(
+            [_parts(one, answer_field)[1] or "" for one in (*taught, *held_out, *tested)],
+            FEWEST_LABEL_TOKENS if labels else FEWEST_TOKENS,
+        ),
+        tested=len(tested),
     )
 
 
@@ -161,7 +174,7 @@ def _spread(items: Sequence[Any], wanted: int) -> Iterator[Any]:
         yield items[(2 * index + 1) * len(items) // (2 * number)]
 
 
-def _max_tokens(answers: Sequence[str]) -> int:
+def _max_tokens(answers: Sequence[str], fewest: int) -> int:
     """Return how long answers may get: twice what nearly all answers of the data need."""
     lengths = [
         max(2 * tokens, _small_model(text)) for text, tokens in zip(answers, _tokens(answers), strict=True)
@@ -169,7 +182,8 @@ def _max_tokens(answers: Sequence[str]) -> int:
     if not lengths:
         return USUAL_TOKENS
     long = sorted(lengths)[math.ceil(QUANTILE * len(lengths)) - 1]
-    return max(FEWEST_TOKENS, min(MOST_TOKENS, STEP * math.ceil(long / STEP)))
+    step = min(STEP, fewest)
+    return max(fewest, min(MOST_TOKENS, step * math.ceil(long / step)))
 
 
 def _tokens(answers: Sequence[str]) -> list[int]:

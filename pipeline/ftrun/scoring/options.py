@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftrun.errors import ConfigError
-from ftrun.installation import install_extra
 
 # modules of the extra `eval`
 EVAL = (
@@ -19,10 +18,13 @@ EVAL = (
 
 
 class Options:
-    """What a scorer was given. `end` refuses options that nobody asked for."""
+    """What a scorer was given. `end` refuses options that nobody asked for.
 
-    def __init__(self, scorer: str, given: Mapping[str, Any]) -> None:
-        self.scorer = scorer
+    `checking`: the options are only checked, so packages may be missing, and models need not be loaded.
+    """
+
+    def __init__(self, scorer: str, given: Mapping[str, Any], *, checking: bool = False) -> None:
+        self.scorer, self.checking = scorer, checking
         self._given = dict(given)
         self._known: list[str] = []
 
@@ -83,9 +85,14 @@ class Options:
             f"The option `{name}` of the scorer {self.scorer} must be {wanted}, not {_shown(value)}."
         )
 
-    def error(self, message: str, hint: str | None = None) -> ConfigError:
-        """Return an error of this scorer's options."""
-        return ConfigError(message, code="scorer_options", hint=hint)
+    def error(self, message: str, hint: str | None = None, *, code: str = "scorer") -> ConfigError:
+        """Return an error of this scorer."""
+        return ConfigError(message, code=code, hint=hint)
+
+    def rest(self) -> dict[str, Any]:
+        """Return all options that are left, as they are."""
+        rest, self._given = self._given, {}
+        return rest
 
     def end(self) -> None:
         """Refuse the options that are left."""
@@ -97,16 +104,17 @@ class Options:
                 hint=f"Did you mean `{near[0]}`?" if near else f"Its options: {known}." if known else None,
             )
 
+    def require(self, *packages: str, extra: str = "eval") -> None:
+        """Raise ConfigError unless the packages that the scorer needs are installed; imports none of them."""
+        missing = [one for one in packages if importlib.util.find_spec(one) is None]
+        if missing and not self.checking:
+            from ftrun.installation import install_extra
 
-def require(scorer: str, *packages: str, extra: str = "eval") -> None:
-    """Raise ConfigError unless the packages that a scorer works with are installed; imports none of them."""
-    missing = [one for one in packages if importlib.util.find_spec(one) is None]
-    if missing:
-        raise ConfigError(
-            f"The scorer {scorer} needs {', '.join(missing)} (the extra ftrun[{extra}]).",
-            code="missing_packages",
-            hint=f"Install what is missing: {install_extra(extra)}",
-        )
+            raise ConfigError(
+                f"The scorer {self.scorer} needs {', '.join(missing)} (the extra ftrun[{extra}]).",
+                code="extra_missing",
+                hint=f"Install what is missing: {install_extra(extra)}",
+            )
 
 
 def _shown(value: Any) -> str:

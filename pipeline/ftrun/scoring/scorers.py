@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from ftrun.errors import ConfigError
-from ftrun.scoring import matches, observations, tool_calls
 from ftrun.scoring.options import Options
-from ftrun.scoring.types import Sample, Scorer
+from ftrun.scoring.own import own_scorer
+from ftrun.scoring.types import Answer, Sample, Scorer
 
 Spec = tuple[str, Mapping[str, Any]]
 
@@ -33,22 +35,95 @@ def _plain(make: Callable[[Options], Scorer]) -> Make:
     return lambda options, samples: make(options)
 
 
-# name -> how it is made, and its metrics
-_SCORERS: Mapping[str, tuple[Make, tuple[str, ...]]] = {
-    "expect": (_plain(matches.make_expectations), ("pass_rate",)),
-    "exact_match": (_plain(matches.make_exact_match), ("exact_match",)),
-    "includes": (_plain(matches.make_includes), ("includes",)),
-    "regex": (_plain(matches.make_pattern), ("regex",)),
-    "tool_call": (_plain(tool_calls.make_tool_call), ("tool_call",)),
-    "length": (_plain(observations.make_length), ("length",)),
-    "refusals": (_plain(observations.make_refusals), ("refusals",)),
-    "distinct_2": (_plain(observations.make_distinct), ("distinct_2",)),
-    "distinct_n": (_plain(observations.make_distinct), ("distinct_n",)),
-    "seconds": (_plain(observations.make_seconds), ("seconds",)),
-    "cost_usd": (_plain(observations.make_cost), ("cost_usd",)),
+# the metrics of each scorer, the main one first
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "expect": ("pass_rate",),
+    "exact_match": ("exact_match",),
+    "includes": ("includes",),
+    "regex": ("regex",),
+    "numeric": ("numeric",),
+    "classification": ("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_micro"),
+    "extraction": ("field_f1",),
+    "bleu": ("bleu",),
+    "chrf": ("chrf",),
+    "rouge": ("rouge_1", "rouge_2", "rouge_l"),
+    "json": ("json_valid",),
+    "json_schema": ("json_schema",),
+    "embedding": ("embedding",),
+    "grader": ("grader",),
+    "tool_call": ("tool_call",),
+    "length": ("length",),
+    "refusals": ("refusals",),
+    "distinct_2": ("distinct_2",),
+    "distinct_n": ("distinct_n",),
+    "seconds": ("seconds",),
+    "cost_usd": ("cost_usd",),
 }
-METRICS: Mapping[str, tuple[str, ...]] = {name: metrics for name, (_, metrics) in _SCORERS.items()}
 FREE = ("length", "refusals", "distinct_2", "seconds", "cost_usd")  # they need neither reference nor package
+
+
+@cache
+def _makers() -> Mapping[str, Make]:
+    """Return how each scorer is made; imported only when scorers are made, since checks need names alone."""
+    from ftrun.scoring import (
+        classification,
+        embedding,
+        matches,
+        numbers,
+        observations,
+        overlap,
+        structured,
+        tool_calls,
+    )
+    from ftrun.scoring.graders import scorer as grader
+
+    return {
+        "expect": _plain(matches.make_expectations),
+        "exact_match": _plain(matches.make_exact_match),
+        "includes": _plain(matches.make_includes),
+        "regex": _plain(matches.make_pattern),
+        "numeric": _plain(numbers.make_numeric),
+        "classification": classification.make_classification,
+        "extraction": _plain(structured.make_extraction),
+        "bleu": overlap.make_bleu,
+        "chrf": _plain(overlap.make_chrf),
+        "rouge": _plain(overlap.make_rouge),
+        "json": _plain(structured.make_json),
+        "json_schema": _plain(structured.make_json_schema),
+        "embedding": _plain(embedding.make_embedding),
+        "grader": _plain(grader.make_grader),
+        "tool_call": _plain(tool_calls.make_tool_call),
+        "length": _plain(observations.make_length),
+        "refusals": _plain(observations.make_refusals),
+        "distinct_2": _plain(observations.make_distinct),
+        "distinct_n": _plain(observations.make_distinct),
+        "seconds": _plain(observations.make_seconds),
+        "cost_usd": _plain(observations.make_cost),
+    }
+
+
+def metric_names(name: str, options: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the names of the metrics that a scorer with these options has; None for an own scorer: its code
+    alone knows them. Classification without declared labels also has `f1[LABEL]` of each label it finds.
+    """
+    if name not in METRICS:
+        return None
+    if name == "classification":
+        labels = options.get("labels")
+        listed = labels if isinstance(labels, list | tuple) else ()
+        return (*METRICS[name], *(f"f1[{label}]" for label in listed))
+    if name == "distinct_n":
+        return (f"distinct_{options.get('n', 2)}",)
+    renamed = options.get("name")
+    return (renamed,) if isinstance(renamed, str) and len(METRICS[name]) == 1 else METRICS[name]
+
+
+def check_scorer(name: str, options: Mapping[str, Any]) -> None:
+    """Raise ConfigError if the options of a scorer are wrong, whatever is installed; own scorers are unknown
+    here. Reads the schema of `json_schema`, loads no models and no packages.
+    """
+    if name in METRICS:
+        _made(name, options, (), checking=True)
 
 
 def make_scorers(
@@ -56,32 +131,54 @@ def make_scorers(
 ) -> tuple[Scorer, ...]:
     """Return the scorers of these names and options, in this order.
 
-    `samples` decide what is left open: undeclared labels, the tokenizer of BLEU. ConfigError for unknown
-    names, wrong options, a broken schema, and packages that aren't installed.
+    `entry_points` are the scorers that the command line names; those that no spec has are made last,
+    without options. `samples` decide what is left open: undeclared labels, the tokenizer of BLEU. ConfigError
+    for unknown names, wrong options, a broken schema, and packages that aren't installed.
     """
-    made = tuple(_made(name, options, samples) for name, options in specs)
-    for number, one in enumerate(made):
-        if one.name in {other.name for other in made[:number]}:
-            raise ConfigError(
-                f"`eval.scorers` has two scorers called {one.name}.",
-                code="scorer_options",
-                hint="Delete one of them, or give it a name of its own: `name: …` among its options.",
-            )
-    return made
+    named = {name for name, _ in specs}
+    own: list[Spec] = [(name, {}) for name in dict.fromkeys(entry_points) if name not in named]
+    made: list[Scorer] = []
+    for name, options in [*specs, *own]:
+        own_one = name in entry_points and name not in METRICS
+        one = own_scorer(name, options) if own_one else _made(name, options, samples)
+        _refuse_doubles(one, made)
+        made.append(one)
+    return tuple(made)
 
 
-def _made(name: str, given: Mapping[str, Any], samples: Sequence[Sample]) -> Scorer:
-    if name not in _SCORERS:
-        near = difflib.get_close_matches(name, _SCORERS, n=1)
+def _made(
+    name: str, given: Mapping[str, Any], samples: Sequence[Sample], *, checking: bool = False
+) -> Scorer:
+    if name not in METRICS:
+        near = difflib.get_close_matches(name, METRICS, n=1)
         raise ConfigError(
             f"There is no scorer called {name}.",
-            code="unknown_scorer",
-            hint=f"Did you mean `{near[0]}`?" if near else f"Scorers: {', '.join(sorted(_SCORERS))}.",
+            code="scorer",
+            hint=f"Did you mean `{near[0]}`?"
+            if near
+            else f"Own scorers are named on the command line: --scorer {name}",
         )
-    options = Options(name, given)
-    scorer = _SCORERS[name][0](options, samples)
+    options = Options(name, given, checking=checking)
+    scorer = _makers()[name](options, samples)
     options.end()
     return scorer
+
+
+def _refuse_doubles(scorer: Scorer, others: Sequence[Scorer]) -> None:
+    if scorer.name in {one.name for one in others}:
+        raise ConfigError(
+            f"Two scorers are called {scorer.name}.",
+            code="scorer",
+            hint="Delete one of them, or give it a name of its own: `name: …` among its options.",
+        )
+    for metric in {one.name for one in scorer.metrics} & {
+        one.name for other in others for one in other.metrics
+    }:
+        raise ConfigError(
+            f"Two scorers have a metric called {metric}, one of them {scorer.name}.",
+            code="scorer",
+            hint="Delete one of them, or give it a name of its own: `name: …` among its options.",
+        )
 
 
 def scorers_for(
@@ -90,14 +187,47 @@ def scorers_for(
     """Return the scorers of the experiment file, else those that fit the samples; always the free ones, and
     `expect` where a sample has expectations.
 
-    By default: `expect` where any sample has expectations, `exact_match` where any has a reference,
-    `tool_call` where one is expected. The first one's first metric is the main one.
+    By default: `expect` where any sample has expectations, `chrf` and `exact_match` where any has a
+    reference, `tool_call` where one is expected. The first one's first metric is the main one.
     """
     specs: list[Spec] = [(one.name, one.options) for one in evaluation_specs] or _defaults(samples)
     free = (*(("expect",) if any(one.expect for one in samples) else ()), *FREE)
     named = {name for name, _ in specs}
     specs += [(name, {}) for name in free if name not in named]
-    return make_scorers(specs, entry_points=entry_points, samples=samples)
+    scorers = make_scorers(specs, entry_points=entry_points, samples=samples)
+    for (name, _), scorer in zip(specs, scorers, strict=False):
+        _refuse_unused(name, scorer, samples)
+    return scorers
+
+
+# what a scorer judges by: without any such sample it would judge nothing
+_NEEDS: Mapping[str, str] = {
+    "expect": "`expect`",
+    "tool_call": "`expect.tool_call`",
+    "numeric": "a number as its reference",
+    "extraction": "a JSON object as its reference",
+    "classification": "a label as its reference",
+    **dict.fromkeys(("exact_match", "includes", "bleu", "chrf", "rouge", "embedding"), "a reference"),
+}
+
+
+def _refuse_unused(name: str, scorer: Scorer, samples: Sequence[Sample]) -> None:
+    """Raise ConfigError if no sample has what a scorer judges by."""
+    if name not in _NEEDS or not samples:
+        return
+    basis = (one.expect if name in ("expect", "tool_call") else one.reference for one in samples)
+    judging = name in ("tool_call", "numeric", "extraction", "classification")  # not every basis will do
+    empty = Answer(text="")
+    if any(
+        one is not None and (not judging or scorer.score(sample, empty) is not None)
+        for one, sample in zip(basis, samples, strict=True)
+    ):
+        return
+    raise ConfigError(
+        f"The scorer {scorer.name} can judge nothing: no question has {_NEEDS[name]}.",
+        code="references",
+        hint="Give questions a `reference` or `expect`, or delete the scorer from `eval.scorers`.",
+    )
 
 
 def _defaults(samples: Sequence[Sample]) -> list[Spec]:
@@ -105,7 +235,8 @@ def _defaults(samples: Sequence[Sample]) -> list[Spec]:
     if any(one.expect for one in samples):
         names.append("expect")
     if any(one.reference is not None for one in samples):
-        names += ["exact_match"]
+        # without the extra `eval` there are no scores of wording
+        names += ["chrf", "exact_match"] if find_spec("sacrebleu") else ["exact_match"]
     if any("tool_call" in (one.expect or {}) for one in samples):
         names.append("tool_call")
     return [(name, {}) for name in names]

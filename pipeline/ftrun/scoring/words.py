@@ -57,7 +57,7 @@ def _divided(run: str) -> Iterator[str]:
 def _sudachi() -> Tokenizer:
     from sudachipy import Dictionary, SplitMode
 
-    return Dictionary(dict="small").create(mode=SplitMode.A)
+    return Dictionary(dict="small").tokenizer(mode=SplitMode.A)
 
 
 def mostly_unspaced(samples: Sequence[Sample]) -> bool:

@@ -27,4 +27,5 @@ STAGES: tuple[Stage, ...] = (
 
 def stages_of(context: Context) -> tuple[Stage, ...]:
     """Return the stages of an experiment on its target, in their order."""
-    return tuple(stage for stage in STAGES if stage.applies(context))
+    left_out = context.settings.evaluate_only
+    return tuple(one for one in STAGES if one.applies(context) and not (left_out and one.trains))

@@ -22,6 +22,10 @@ class CheckStage(Stage):
     name = "check"
     offline = True
 
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
+
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return the prepared files, the model whose limits and encoding count, and how bad findings are."""
         return {

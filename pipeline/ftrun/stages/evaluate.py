@@ -1,40 +1,24 @@
-"""Every candidate gets every eval prompt; answers are kept, judged, counted, and never asked for twice."""
+"""Every candidate gets every question; answers are kept, scored, compared, and never asked for twice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from threading import Lock
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
-from ftrun import data
-from ftrun.concurrency import concurrently
 from ftrun.errors import FtrunError
-from ftrun.files import damage_reported, write_json
-from ftrun.paid.deployments import called
-from ftrun.paid.history import archive, archive_answers
+from ftrun.files import write_json
+from ftrun.paid.history import archive
 from ftrun.paid.questions import (
     STAGE,
     evaluation_inputs,
     evaluation_outputs,
     questionnaire,
-    tuned_model,
 )
-from ftrun.targets import NotFoundError, Reply, Service, ServiceError
+from ftrun.targets import Service
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision
 from ftrun.workflow.stage import Stage
-
-if TYPE_CHECKING:  # a run with nothing to do asks nobody
-    from ftrun.evaluation.answers import Asked, CandidateReply, Record
-    from ftrun.paid.answering import AnswerCosts
-    from ftrun.paid.questions import Questionnaire
-
-
-ENGINE_ENDED = (
-    "The engine on this machine crashed or was stopped. Run the same command again: it starts the engine "
-    "and asks only for the missing answers."
-)
 
 
 class EvaluateStage(Stage):
@@ -62,7 +46,10 @@ class EvaluateStage(Stage):
         from ftrun.paid.removed_models import CODE, removed_now
 
         removed = removed_now(context)
-        if removed is None or all(one.model != removed[0] for _, one in questionnaire(context).missing()):
+        if removed is None:
+            return decision
+        missing = questionnaire(context).missing()
+        if all(one.candidate.model != removed[0] for one in missing):
             return decision
         return Decision(action="blocked", reasons=(f"the model {removed[0]} was deleted",), code=CODE)
 
@@ -75,14 +62,13 @@ class EvaluateStage(Stage):
 
     def costs(self, context: Context, decision: Decision) -> bool:
         """Return whether anything would be asked that was not answered before."""
-        if decision.action != "run" or not context.experiment.evaluation.prompts:
+        if decision.action != "run" or not context.experiment.evaluation.asks:
             return False
-        return tuned_model(context) is None or bool(questionnaire(context).missing())
+        return bool(questionnaire(context).missing())
 
     def priced(self, context: Context) -> Mapping[str, Any]:
         """Count the answers that are missing."""
-        answered = {} if tuned_model(context) is None else questionnaire(context).answered()
-        return {"evaluate": True, "answered": answered}
+        return {"evaluate": True, "requests": questionnaire(context).missing()}
 
     def paid_before(self, context: Context) -> float:
         """Return what evaluations that did not finish have paid."""
@@ -92,8 +78,6 @@ class EvaluateStage(Stage):
 
     def preflight(self, context: Context, decision: Decision, remote: Service | None) -> list[str]:
         """Say how many answers must still be paid for, where some are kept or were."""
-        if tuned_model(context) is None:
-            return []
         asked = questionnaire(context)
         missing, total = len(asked.missing()), len(asked.all())
         if missing < total:
@@ -102,34 +86,29 @@ class EvaluateStage(Stage):
             return ["earlier answers are neither here nor in history/: all will be asked for again"]
         return []
 
-    def run(self, context: Context) -> dict[str, Any]:
-        """Ask, judge and count; what was paid for is archived even if the rest fails."""
-        from ftrun.evaluation.answers import collect
-        from ftrun.evaluation.cache import write_records
-        from ftrun.evaluation.scores import score
-        from ftrun.paid.answering import AnswerCosts
+    def verify(self, context: Context) -> None:
+        """Refuse questions that can't be asked, and answers that can't be scored."""
+        if context.experiment.evaluation.asks:
+            from ftrun.paid.verifying import verify_evaluation
 
-        with damage_reported(context.path("train")):
-            recall = data.recalled(context.experiment, context.path("train").parent)
-        asked = questionnaire(context, recall)
-        with AnswerCosts(context, len(asked.missing())) as costs:
-            asking = _Asking(context, asked, costs)
-            try:
-                records = collect(
-                    asked.questions,
-                    asked.candidates,
-                    asking.ask_all,
-                    sampling=asked.sampling,
-                    cached=asked.known,
-                    on_answer=asking.keep,
-                )
-            finally:
-                if costs.answered:
-                    archive_answers(context)
-            write_records(context.folder, records)
-            scores = score(records).as_dict()
-            write_json(context.folder / "scores.json", scores)
-        return {"metrics": scores["candidates"], "flips": scores["flips"], "asked": costs.answered}
+            verify_evaluation(context)
+
+    def run(self, context: Context) -> dict[str, Any]:
+        """Ask, score and write; what was paid for is archived even if the rest fails."""
+        from ftrun.evaluation.cache import write_records
+        from ftrun.paid.evaluating import answer, scored
+
+        asked = questionnaire(context)
+        answers, count = answer(context, asked)
+        scores, records = scored(context, asked, answers)
+        write_records(context.folder, records)
+        write_json(context.folder / "scores.json", scores.as_dict())
+        return {
+            "metrics": scores.plain_metrics,
+            "verdict": asdict(scores.verdict) if scores.verdict else None,
+            "gates": [{"gate": one.gate, "passed": one.passed, "value": one.value} for one in scores.gates],
+            "asked": count,
+        }
 
     def keep(self, context: Context, *, skipped: bool) -> None:
         """Archive the answers; first restore answers.jsonl and scores.json where all answers are kept."""
@@ -141,90 +120,13 @@ class EvaluateStage(Stage):
         """Write the files again if they are missing and no answer is; ask nobody."""
         from ftrun.evaluation.cache import read_records
 
-        records, evaluation = read_records(context.folder / "answers.jsonl"), context.experiment.evaluation
-        whole = len(records) == len(evaluation.prompts) * len(evaluation.models)
-        asked = questionnaire(context)
+        records, asked = read_records(context.folder / "answers.jsonl"), questionnaire(context)
+        whole = len(records) == asked.expected
         # a run for another model may have died between writing them and recording that
-        ours = {record.model for record in records} <= {one.model for one in asked.candidates}
+        ours = {record.model for record in records} <= {
+            *(one.model for one in asked.candidates),
+            *(record.model for one in asked.recorded.values() for record in one.records),
+        }
         here = whole and ours and (context.folder / "scores.json").exists()
         if not here and not asked.missing():
             self.run(context)
-
-
-class _Asking:
-    """Asks within the budgets, as many questions at once as the target answers, and keeps each answer."""
-
-    def __init__(self, context: Context, asked: Questionnaire, costs: AnswerCosts) -> None:
-        self._context, self._asked, self._costs = context, asked, costs
-        self._noted, self._explaining = set[str](), Lock()
-
-    def ask_all(self, missing: Sequence[Asked]) -> Iterator[tuple[Asked, CandidateReply]]:
-        """Yield the replies as they come; how a model had to be asked is reported once."""
-        if not missing:
-            return
-        service = self._context.service()
-        replies = concurrently(
-            partial(self._ask, service),
-            self._within_budget(missing),
-            at_once=service.at_once,
-            what=partial(self._context.awaited_answers, service),
-            of=len(missing),
-        )
-        for asked, said in replies:
-            yield asked, self._reply(service, asked, said)
-
-    def _within_budget(self, missing: Sequence[Asked]) -> Iterator[Asked]:
-        """Yield what is asked next, once it is certain that it fits the budgets."""
-        for question, candidate in missing:
-            self._costs.before(candidate.model, question.messages)
-            yield question, candidate
-
-    def _ask(self, service: Service, asked: Asked) -> Reply:
-        """Ask one question; several threads may do so."""
-        from ftrun.paid.removed_models import missing_error
-        from ftrun.targets.refusals import explained
-
-        context, (question, candidate) = self._context, asked
-        model, name = candidate.model, called(context, candidate.model)
-        try:
-            with explained(context.experiment, "eval"):
-                return service.chat(name, question.messages, self._asked.sampling)
-        except NotFoundError as error:
-            with self._explaining:
-                gone = missing_error(context, service, model) if name == model else None
-            if gone is None:
-                raise
-            raise gone from error
-        except ServiceError as error:
-            if context.local and error.code == "unreachable":
-                error.problem.hint = ENGINE_ENDED
-            raise
-
-    def _reply(self, service: Service, asked: Asked, said: Reply) -> CandidateReply:
-        from ftrun.evaluation.answers import CandidateReply
-        from ftrun.targets.refusals import remarks
-
-        context, (question, candidate) = self._context, asked
-        model, sampling = candidate.model, self._asked.sampling
-        changes = dict(service.changes.get(called(context, model), {}))
-        for note in remarks(model, said, changes, "eval", sampling):
-            if note not in self._noted:
-                context.emit("warning", message=note)
-                self._noted.add(note)
-        usage = self._costs.count(model, question.messages, said)
-        return CandidateReply(
-            text=said.text, usage=usage, seconds=said.seconds, changes=changes, refusal=said.refusal
-        )
-
-    def keep(self, record: Record) -> None:
-        """Keep an answer that just came."""
-        costs = self._costs
-        self._asked.cache.append(record)
-        costs.after()
-        self._context.emit(
-            "answer",
-            number=costs.answered,
-            of=costs.missing,
-            candidate=record.candidate,
-            prompt_id=record.prompt_id,
-        )

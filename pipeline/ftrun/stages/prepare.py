@@ -17,6 +17,10 @@ class PrepareStage(Stage):
     name = "prepare"
     offline = True
 
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
+
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return the content of the sources, and the configuration of data and prompt."""
         return data.prepare_inputs(context.experiment)

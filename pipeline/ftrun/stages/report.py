@@ -35,7 +35,7 @@ class ReportStage(Stage):
         experiment = context.experiment
         return {
             "report version": VERSION,
-            "job": spec_key(context),
+            "job": spec_key(context) if experiment.trains else None,
             "evaluation": evaluated.fingerprint if evaluated else None,
             "data": [context.sha(role) for role in ("train", "validation", "test")],
             "description": [experiment.name, experiment.description],
@@ -44,7 +44,7 @@ class ReportStage(Stage):
 
     def outputs(self, context: Context) -> tuple[str, ...]:
         """Return the files that it writes, where what they are made of is here (a fresh clone lacks it)."""
-        made_of = ("answers.jsonl", "metrics.csv", "check.json")
+        made_of = ["answers.jsonl", *(["metrics.csv", "check.json"] if context.experiment.trains else [])]
         here = all((context.folder / name).exists() for name in made_of)
         return OUTPUTS if here or context.local else ()
 
@@ -80,26 +80,24 @@ def _lacking(context: Context) -> Iterator[str]:
         again = context.command("run", "--force", "evaluate")
         of = counted(asked, "answer")
         yield f"{missing} of {of} are neither here nor in history/. To ask again: {again}"
-    if not (context.folder / "metrics.csv").exists():
+    if context.experiment.trains and not (context.folder / "metrics.csv").exists():
         again = context.command("run", "--force", "wait")
         yield f"the training curve is neither here nor in history/. To fetch it again: {again}"
 
 
 def gather(context: Context) -> Facts:
-    """Return everything that the report says, from the state and the files of the run."""
-    from ftrun.cost.prices import price
+    """Return everything that the report says, from the state and the files of the run, as far as it is there."""
     from ftrun.evaluation.cache import read_records
     from ftrun.evaluation.checkpoints import checkpoints_of
     from ftrun.evaluation.fit import explain
     from ftrun.evaluation.metrics import parse_metrics
-    from ftrun.evaluation.scores import Scores
+    from ftrun.evaluation.results import Scores
     from ftrun.report import Facts
     from ftrun.report.localizing import data_language, learned_texts, question_texts
     from ftrun.report.provenance import provenance
 
     experiment = context.experiment
-    metrics, checked = context.folder / "metrics.csv", context.result("check")
-    ended = context.result("wait")
+    metrics, ended = context.folder / "metrics.csv", context.result("wait")
     rows = parse_metrics(metrics.read_text(encoding="utf-8") if metrics.exists() else "")
     records = read_records(context.folder / "answers.jsonl")
     found = _data(context)
@@ -112,17 +110,17 @@ def gather(context: Context) -> Facts:
                 "file": context.state.file,
             },
             "target": experiment.target,
-            "status": "done",
-            "job": _job(context),
+            "status": _status(context),
+            "job": _job(context) if ended else None,
             "data": found,
-            "cost": price(experiment, examples=checked["examples"], train_tokens=checked["train_tokens"]),
+            "cost": _cost(context),
             "metrics": rows,
             "checkpoints": checkpoints_of(
                 ended.get("checkpoints", []), rows, ended.get("hyperparameters", {}).get("n_epochs")
             ),
             "fit": explain(rows) if rows else None,
             "answers": records,
-            "scores": Scores.from_dict(_document(context.folder / "scores.json")),
+            "scores": Scores.from_dict(_document(context.folder / "scores.json") or {"candidates": {}}),
             "provenance": provenance(
                 experiment,
                 store=context.state.identity.get("store"),
@@ -134,6 +132,23 @@ def gather(context: Context) -> Facts:
             or data_language(texts, context.result("check").get("language")),
         }
     )
+
+
+def _status(context: Context) -> str:
+    """Return done, or pending while a job or answers are missing."""
+    trained = bool(context.result("wait")) or not context.experiment.trains
+    evaluated = bool(context.result("evaluate")) or not context.experiment.evaluation.asks
+    return "done" if trained and evaluated else "pending"
+
+
+def _cost(context: Context) -> dict[str, Any]:
+    """Return the estimate of training and evaluation; of what was answered if nothing was trained."""
+    from ftrun.cost.prices import price
+
+    checked, experiment = context.result("check"), context.experiment
+    if not experiment.trains or "train_tokens" not in checked:  # or it was never checked
+        return {"free": context.local}
+    return price(experiment, examples=checked["examples"], train_tokens=checked["train_tokens"])
 
 
 def _warnings(context: Context) -> list[str]:
@@ -193,7 +208,14 @@ def _data(context: Context) -> dict[str, Any]:
         "problems": [{"severity": "warning", **warning} for warning in warnings],
         "histogram": checked.get("histogram", []),
         "message_histogram": checked.get("message_histogram", []),
-        "examples": list(data.browsable(context.experiment, context.folder, warnings)),
+        "examples": _examples(context, warnings),
         "encoding": estimate.get("encoding"),
         "exact": estimate.get("exact", True),
     }
+
+
+def _examples(context: Context, warnings: Sequence[Any]) -> list[Any]:
+    """Return the examples to browse; none if nothing was trained on or prepared."""
+    if not context.experiment.trains or not (context.folder / "train.jsonl").exists():
+        return []
+    return list(data.browsable(context.experiment, context.folder, warnings))

@@ -24,7 +24,12 @@ class TrainStage(Stage):
     """Creates the job, or adopts the one that exists."""
 
     name = "train"
+    trains = True
     force_pays = "create another job"
+
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return the spec of the job, with its attempt."""

@@ -16,7 +16,12 @@ class UploadStage(Stage):
     """Makes sure that the target has the files, each once."""
 
     name = "upload"
+    trains = True
     makes_news = False
+
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return the hashes of the files to upload."""

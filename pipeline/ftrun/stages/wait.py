@@ -27,6 +27,11 @@ class WaitStage(Stage):
     """Waits for the job and fetches its metrics."""
 
     name = "wait"
+    trains = True
+
+    def applies(self, context: Context) -> bool:
+        """Return whether the experiment has data to train on."""
+        return context.experiment.trains
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Return which job is waited for."""

@@ -46,7 +46,11 @@ FACTS: Mapping[str, Mapping[str, str]] = {
         "usd_per_hour": "float | None",
         "counted": "float",
     },
-    "evaluate": {"metrics": "dict[str, dict[str, Any]]"},
+    "evaluate": {
+        "metrics": "dict[str, dict[str, Any]]",
+        "verdict": "dict[str, Any] | None",
+        "gates": "list[dict[str, Any]]",
+    },
 }
 NO_IDS = ("", ".", "..")  # in an address they mean something else
 FILE = {"sha256": "hash", "bytes": "int"}

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ftrun.errors import FtrunError
+from ftrun.targets.limits import NO_LIMITS, RateLimits
 
 OBJECTS = {"id", "object"}  # keys of a job, which may hold an `error` of its own; an error has neither
 # how an error names another server's failure or time-out that a gateway passes on, and where it does
@@ -31,7 +32,8 @@ class ServiceError(FtrunError):
 
     `retry_after`: the seconds that the server asks to wait, None if it does not say. `parameter`: what it
     refuses of a chat request, as the experiment file calls it. `certain`: the API itself answered; otherwise
-    a proxy may have, after the server had done the work.
+    a proxy may have, after the server had done the work. `lost`: the server may have done the work, and its
+    answer was lost or is a server error. `limits` are those of the answer's headers, if there are any.
     """
 
     def __init__(
@@ -41,11 +43,14 @@ class ServiceError(FtrunError):
         retry_after: float | None = None,
         parameter: str | None = None,
         certain: bool = True,
+        lost: bool = False,
+        limits: RateLimits = NO_LIMITS,
         **where: Any,
     ) -> None:
         """Keep the message; `where` takes Problem's code and hint."""
         super().__init__(message, **where)
         self.retry_after, self.parameter, self.certain = retry_after, parameter, certain
+        self.lost, self.limits = lost, limits
 
 
 class NotFoundError(ServiceError):

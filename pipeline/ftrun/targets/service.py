@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO, Any, Protocol
 
 from ftrun.errors import DecisionError, FtrunError, PendingError
+from ftrun.targets.limits import NO_LIMITS, RateLimits
 
 SUCCEEDED = "succeeded"
 # codes of errors that may be gone at the next call
@@ -181,6 +182,7 @@ class Reply:
     """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit.
 
     `refusal`: who refused to answer, `model` (the text is what it says instead) or `content_filter`.
+    `tool_calls` are as the API has them.
     """
 
     text: str
@@ -188,6 +190,8 @@ class Reply:
     seconds: float
     cut: bool = False
     refusal: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    limits: RateLimits = NO_LIMITS
 
 
 class Service(Protocol):
@@ -308,8 +312,18 @@ class Service(Protocol):
         """Return the text of a result file, decoded if it is base64."""
         ...
 
-    def chat(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Reply:
-        """Ask `model` once."""
+    def chat(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        sampling: Mapping[str, Any],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        once: bool = False,
+    ) -> Reply:
+        """Ask `model`, which may call `tools`. With `once` nothing is tried again after a refusal for a limit
+        or a lost answer: whoever asks does.
+        """
         ...
 
     def chat_stream(

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 
+from ftrun.cost.candidates import is_free, target_named
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
+from ftrun.experiment.target import Target
 from ftrun.state import State, StateStore
-from ftrun.targets import Service, address_of, connect, is_local
+from ftrun.targets import Service, address_of, agree, connect, is_local
 
 LOCAL_POLL = (0.2, 2.0)  # seconds
+
+
+def where_is(target: Target) -> str:
+    """Return the address of a target, for messages."""
+    return "the engine on this machine" if is_local(target) else address_of(target)
 
 
 class Emit(Protocol):
@@ -29,8 +36,9 @@ class Emit(Protocol):
 class RunSettings:
     """How a run should behave: the options of `ftrun run`.
 
-    `until` and `force` name stages. `confirm_not_created`: a person says that an unclear request created no
-    job. `max_wait` is in seconds. `wait_for_lock`: wait for another run instead of stopping. `ask` puts a
+    `until` and `force` name stages. `scorers` are own ones (entry points) that a person named.
+    `evaluate_only`: nothing is trained. `confirm_not_created`: a person says that an unclear request created
+    no job. `max_wait` is in seconds. `wait_for_lock`: wait for another run instead of stopping. `ask` puts a
     question to a person; None: nobody is there.
     """
 
@@ -42,6 +50,16 @@ class RunSettings:
     max_wait: float | None = None
     wait_for_lock: bool = False
     ask: Callable[[str], bool] | None = None
+    scorers: tuple[str, ...] = ()
+    evaluate_only: bool = False
+
+
+def agree_to(experiment: Experiment, settings: RunSettings) -> None:
+    """Return if everything that would be sent to the target may be sent; DecisionError if the user doesn't
+    agree. A budget counts as a yes for servers on this machine.
+    """
+    budgeted = experiment.budget.usd is not None
+    agree(experiment, yes=settings.yes, ask=settings.ask, here=budgeted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +95,7 @@ class Context:
     prepared: Path | None = None
     starting: Thread | None = None
     _service: Service | None = None
+    _others: dict[str, Service] = field(default_factory=dict)
 
     def service(self) -> Service:
         """Return the connected target; the first call connects, and may start the engine."""
@@ -86,16 +105,35 @@ class Context:
             self._service = connect(self.experiment, lambda text: self.emit("note", text=text))
         return self._service
 
+    def service_of(self, target: str | None) -> Service:
+        """Return the connection to the target of the file of that name; None: the experiment's own.
+
+        The first call connects. DecisionError if the user has not agreed to send what that target needs.
+        """
+        if target is None or target == self.experiment.target.name:
+            return self.service()
+        if target not in self._others:
+            other = self.aimed_at(target)
+            agree_to(other, self.settings)
+            self._others[target] = connect(other, lambda text: self.emit("note", text=text))
+        return self._others[target]
+
+    def aimed_at(self, target: str | None) -> Experiment:
+        """Return the experiment on that target of the file; None: on its own."""
+        return replace(self.experiment, target=target_named(self.experiment, target))
+
     def reconnect(self) -> Service:
         """Close the connection and open another."""
         self.close()
         return self.service()
 
     def close(self) -> None:
-        """Close the connection if there is one."""
+        """Close the connections that there are."""
         if self._service is not None:
             self._service.close()
             self._service = None
+        while self._others:
+            self._others.popitem()[1].close()
 
     @property
     def local(self) -> bool:
@@ -103,16 +141,23 @@ class Context:
         return is_local(self.experiment.target)
 
     @property
+    def free(self) -> bool:
+        """Return whether nothing here can cost money: only the engine on this machine is used."""
+        return is_free(self.experiment)
+
+    @property
     def where(self) -> str:
         """Return the address of the target, for messages."""
-        return "the engine on this machine" if self.local else address_of(self.experiment.target)
+        return where_is(self.experiment.target)
 
-    def awaited_answers(self, service: Service, progress: str) -> str:
-        """Return what is waited for while `service` is asked several questions, with how far they are."""
-        seconds = service.busy_seconds()
+    def awaited_answers(self, service: Service, progress: str, target: Target | None = None) -> str:
+        """Return what is waited for while `service` (of the experiment's target, or another) is asked several
+        questions, with how far they are.
+        """
+        where, seconds = where_is(target or self.experiment.target), service.busy_seconds()
         if not seconds:
-            return f"answers from {self.where}: {progress}"
-        return f"answers from {self.where}, which is busy for about {seconds:.0f} s: {progress}"
+            return f"answers from {where}: {progress}"
+        return f"answers from {where}, which is busy for about {seconds:.0f} s: {progress}"
 
     @property
     def poll(self) -> tuple[float, float]:

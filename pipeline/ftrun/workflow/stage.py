@@ -21,13 +21,14 @@ class Stage(ABC):
 
     `offline`: it is free and needs no target, so it is done, or previewed, before the rest is planned.
     `asks_model`: it asks a model questions, which the engine on this machine loads while earlier stages work.
-    `makes_news`: when it ran, stages with `follows_news` run too. `force_pays` says what `--force` pays for
-    once more.
+    `trains`: it belongs to training, so `ftrun eval` leaves it out. `makes_news`: when it ran, stages with
+    `follows_news` run too. `force_pays` says what `--force` pays for once more.
     """
 
     name: ClassVar[str]
     offline: ClassVar[bool] = False
     asks_model: ClassVar[bool] = False
+    trains: ClassVar[bool] = False
     makes_news: ClassVar[bool] = True
     follows_news: ClassVar[bool] = False
     force_pays: ClassVar[str] = ""
@@ -73,6 +74,11 @@ class Stage(ABC):
     def preflight(self, context: Context, decision: Decision, remote: Service | None) -> list[str]:
         """Return what to know before this is paid for; ConfigError for what can't succeed at the target."""
         return []
+
+    def verify(self, context: Context) -> None:
+        """Raise a UserError if it can't succeed, as far as the file and the prepared data show: it is called
+        before anything is paid for or trained, when the stage would run.
+        """
 
     # what comes before and after it
 

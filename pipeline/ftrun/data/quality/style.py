@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ftrun.data.quality.corpus import SampledExample, SampleFaults, other_places, share
 from ftrun.data.quality.intended import LONGEST_LABEL, is_explained, is_structured
 from ftrun.data.quality.pii import excerpt
-from ftrun.data.wording.asked_language import OF_LANGUAGES
+from ftrun.langid.asked_language import OF_LANGUAGES
 from ftrun.langid.single import differ, sure_language
 from ftrun.protocol.faults import Fault
 from ftrun.scoring.refusals import REFUSAL

@@ -6,18 +6,21 @@ What only the data can show (a label that never occurs, answers that match no qu
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ftrun.errors import ConfigError, Problem
+from ftrun.experiment import schema_text
 from ftrun.experiment.build import BUILT_IN_TARGETS, CHECKPOINT, DEFAULT_MODELS, is_built_in
 from ftrun.experiment.document import Document
-from ftrun.experiment.gates import Gate, Side, parse_gate
+from ftrun.experiment.gates import parse_gate
 from ftrun.experiment.nodes import KeyPath, entries_in, get_in
 from ftrun.experiment.places import shown_path, shown_value
 
 RECORDED_ONLY = ("model", "target", "system", "few_shot", "retrieval")  # what nobody can be asked with
+DEFAULT_SCORERS = ("exact_match", "chrf", "tool_call")  # where the file lists none
 OF_SETS = ("recall", "general")  # metrics that are the pass rates of these sets
 TRAINED = "the experiment has no `data`: nothing is trained"
 
@@ -31,9 +34,11 @@ def evaluation_problems(document: Document) -> Iterator[Problem]:
     yield from _set_problems(document, given)
     scorers = list(_scorer_problems(document, given))
     yield from scorers
-    if not scorers:
-        yield from _metric_problems(document, given)
-        yield from _gate_problems(document, given)
+    known = () if scorers else _metrics(document, given)  # what they give is unknown where one is wrong
+    metric = given.get("metric")
+    if isinstance(metric, str):
+        yield from _metric_problems(document, ("eval", "metric"), metric, known)
+    yield from _gate_problems(document, given, known)
 
 
 def data_problems(document: Document) -> Iterator[Problem]:
@@ -158,7 +163,7 @@ def _training_problems(document: Document, path: KeyPath, one: Mapping[str, Any]
 
 
 def _set_problems(document: Document, given: Mapping[str, Any]) -> Iterator[Problem]:
-    if given.get("test_set"):
+    if given.get("test_set") and isinstance(given["test_set"], int):
         yield from _test_set_problems(document)
     if given.get("recall_sample") and "data" not in document.data:
         message = "the experiment has no `data`: there are no training questions"
@@ -198,12 +203,14 @@ def _scorer_problems(document: Document, given: Mapping[str, Any]) -> Iterator[P
             hint = _meant(name, METRICS, "Scorers")
             yield document.problem(path, message, code="unknown_scorer", hint=hint)
             continue
+        if not _fits(one):
+            continue
         called = str(options.get("name") or name)
         if seen.setdefault(called, index) != index:
             message = f"{shown_value(called)} is also eval.scorers[{seen[called]}]"
             hint = "Delete one of them, or give it a name of its own: `name: …` among its options."
             yield document.problem(path, message, code="duplicate_name", hint=hint)
-        yield from _option_problems(document, (*path, name), name, options)
+        yield from _option_problems(document, (*path, name), name, _read(document, index, name, options))
 
 
 def _spec(one: Any) -> tuple[str | None, Mapping[str, Any]]:
@@ -217,16 +224,30 @@ def _spec(one: Any) -> tuple[str | None, Mapping[str, Any]]:
     return None, {}
 
 
+def _fits(entry: Any) -> bool:
+    """Return whether the schema, which reports its own problems, accepts an entry of `eval.scorers`."""
+    import jsonschema
+
+    definitions = json.loads(schema_text())["$defs"]
+    schema = {"$ref": "#/$defs/scorer", "$defs": definitions}
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(entry))
+
+
+def _read(document: Document, index: int, name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with a JSON Schema in place of its file."""
+    schema = document.json_schemas.get(("eval", "scorers", index, name, "path"))
+    if schema is None:
+        return options
+    return {**{key: value for key, value in options.items() if key != "path"}, "schema": schema}
+
+
 def _option_problems(
     document: Document, path: KeyPath, name: str, options: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """Yield what the scorer itself finds wrong with its options."""
     from ftrun.scoring.scorers import make_scorers
 
-    schema = document.json_schemas.get((*path, "path"))
-    if schema is not None:
-        options = {**{key: value for key, value in options.items() if key != "path"}, "schema": schema}
-    elif "path" in options and document.problems:
+    if name == "json_schema" and "path" in options and document.problems:
         return  # the file can't be read, which is reported
     try:
         make_scorers([(name, options)])
@@ -237,32 +258,33 @@ def _option_problems(
 # metric and gates
 
 
-def _metrics(given: Mapping[str, Any]) -> list[str]:
-    """Return the metrics that answers can get, the main ones first."""
+def _metrics(document: Document, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the metrics that answers can get, the main ones first; none if a scorer is wrong."""
     from ftrun.scoring.scorers import FREE, METRICS, make_scorers
 
     scorers = given.get("scorers")
-    specs = [spec for one in scorers if (spec := _spec(one))[0]] if isinstance(scorers, list) else []
+    specs = [_spec(one) for one in scorers] if isinstance(scorers, list) else []
     if specs:
-        made = make_scorers([(name, options) for name, options in specs if name is not None])
-        listed = [metric.name for one in made for metric in one.metrics]
+        named = [
+            (str(name), _read(document, index, str(name), options))
+            for index, (name, options) in enumerate(specs)
+        ]
+        try:
+            made = [make_scorers([one]) for one in named]
+        except ConfigError:
+            return ()
+        listed = [metric.name for (one,) in made for metric in one.metrics]
     else:
-        listed = [metric for name in ("exact_match", "chrf", "tool_call") for metric in METRICS[name]]
+        listed = [metric for name in DEFAULT_SCORERS for metric in METRICS.get(name, ())]
     free = [metric for name in FREE for metric in METRICS[name]]
-    return list(dict.fromkeys(("pass_rate", *listed, *free, *OF_SETS)))
+    return tuple(dict.fromkeys(("pass_rate", *listed, *free, *OF_SETS)))
 
 
-def _metric_problems(document: Document, given: Mapping[str, Any]) -> Iterator[Problem]:
-    metric = given.get("metric")
-    if isinstance(metric, str):
-        yield from _unknown_metric(document, ("eval", "metric"), metric, given)
-
-
-def _gate_problems(document: Document, given: Mapping[str, Any]) -> Iterator[Problem]:
-    gates = given.get("gates")
+def _gate_problems(document: Document, given: Mapping[str, Any], known: Sequence[str]) -> Iterator[Problem]:
+    gates, names = given.get("gates"), _names(document)
     for index, text in enumerate(gates if isinstance(gates, list) else ()):
         path: KeyPath = ("eval", "gates", index)
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not text:
             continue
         try:
             gate = parse_gate(text)
@@ -270,30 +292,21 @@ def _gate_problems(document: Document, given: Mapping[str, Any]) -> Iterator[Pro
             hint = "Write a gate as in: tuned.chrf >= base.chrf - 0.05 @95%"
             yield document.problem(path, f"this is not a gate: {error}", code="gate", hint=hint)
             continue
-        for side in _sides(gate):
-            yield from _side_problems(document, path, side, given)
+        for side in (gate.left, gate.right):
+            if side.candidate is not None and side.candidate not in names:
+                message = f"there is no candidate {shown_value(side.candidate)}"
+                hint = _meant(side.candidate, names, "Candidates here")
+                yield document.problem(path, message, code="gate", hint=hint)
+            if side.metric is not None:
+                yield from _metric_problems(document, path, side.metric, known)
 
 
-def _sides(gate: Gate) -> list[Side]:
-    return [side for side in (gate.left, gate.right) if side.metric is not None]
-
-
-def _side_problems(
-    document: Document, path: KeyPath, side: Side, given: Mapping[str, Any]
+def _metric_problems(
+    document: Document, path: KeyPath, metric: str, known: Sequence[str]
 ) -> Iterator[Problem]:
-    names = _names(document)
-    if side.candidate not in names:
-        message = f"there is no candidate {shown_value(side.candidate)}"
-        hint = _meant(str(side.candidate), names, "Candidates here")
-        yield document.problem(path, message, code="gate", hint=hint)
-    yield from _unknown_metric(document, path, str(side.metric), given)
-
-
-def _unknown_metric(
-    document: Document, path: KeyPath, metric: str, given: Mapping[str, Any]
-) -> Iterator[Problem]:
-    known = _metrics(given)
-    if metric not in known:
+    """Yield why answers can't have a metric; `known` is empty where that can't be said."""
+    given = document.data["eval"]
+    if known and metric not in known:
         message = f"there is no metric {shown_value(metric)}"
         yield document.problem(path, message, code="unknown_metric", hint=_metric_hint(metric, known))
     elif metric == "general" and not given.get("general"):

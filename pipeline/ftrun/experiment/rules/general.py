@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
@@ -99,6 +100,7 @@ def _check_augment(document: Document) -> Iterator[Problem]:
 
 
 def _check_eval_prompts(document: Document) -> Iterator[Problem]:
+    fault = _pattern_faults()
     for above in ("prompts", "general"):
         seen: dict[str, int] = {}
         for index, entry in entries_in(document.data, "eval", above):
@@ -106,14 +108,14 @@ def _check_eval_prompts(document: Document) -> Iterator[Problem]:
             name = entry.get("id")
             if isinstance(name, str) and seen.setdefault(name, index) != index:
                 yield _duplicate_id(document, path, ("eval", above, seen[name]), name)
-            if ("user" in entry) == ("messages" in entry):
+            if ("user" in entry) == ("messages" in entry) and "path" not in entry:
                 yield document.problem(path, "either `user` or `messages` is needed", code="eval_prompt")
             if "messages" in entry:
                 yield from _conversation_problems(document, path, entry)
             if isinstance(entry.get("system"), str) and entry["system"].endswith(".j2"):
                 message = "questions are plain text, not templates: write out the system prompt"
                 yield document.problem((*path, "system"), message, code="eval_prompt")
-            yield from _regex_problems(document, (*path, "expect"), entry.get("expect"))
+            yield from _regex_problems(document, (*path, "expect"), entry.get("expect"), fault)
 
 
 def _duplicate_id(document: Document, path: KeyPath, other: KeyPath, name: str) -> Problem:
@@ -150,7 +152,9 @@ def _message_problems(document: Document, path: KeyPath, message: Mapping[str, A
         yield document.problem(path, words, code="missing_key", at_key=True)
 
 
-def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[Problem]:
+def _regex_problems(
+    document: Document, path: KeyPath, expect: Any, fault: Callable[[str], str | None]
+) -> Iterator[Problem]:
     if not isinstance(expect, Mapping):
         return
     patterns = expect.get("regex")
@@ -158,23 +162,30 @@ def _regex_problems(document: Document, path: KeyPath, expect: Any) -> Iterator[
     for index, pattern in enumerate(patterns if isinstance(patterns, list) else [patterns]):
         if isinstance(pattern, str):
             place = (*path, "regex", index) if listed else (*path, "regex")
-            reason = _regex_error(pattern)
+            reason = fault(pattern)
             if reason:
                 message = f"{shown_value(pattern)} is not a regular expression: {reason}"
                 yield document.problem(place, message, code="regex")
     for key in ("all", "any"):
         for index, inner in entries_in(expect, key):
-            yield from _regex_problems(document, (*path, key, index), inner)
+            yield from _regex_problems(document, (*path, key, index), inner, fault)
 
 
-def _regex_error(pattern: str) -> str | None:
+def _pattern_faults() -> Callable[[str], str | None]:
+    """Return a function that says why a text is not a regular expression; its process starts when needed."""
     from ftrun.scoring.patterns import Patterns
-    from ftrun.untrusted import CapError, Capped  # it starts a process
+    from ftrun.untrusted import CapError, Capped
 
-    try:
-        fault: str | None = Capped(Patterns).call("fault", pattern)
-    except CapError as error:
-        return str(error)
+    capped = Capped(Patterns)
+
+    @functools.cache
+    def fault(pattern: str) -> str | None:
+        try:
+            found: str | None = capped.call("fault", pattern)
+        except CapError as error:
+            return str(error)
+        return found
+
     return fault
 
 

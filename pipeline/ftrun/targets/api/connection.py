@@ -5,12 +5,11 @@ never follow a redirect.
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -36,6 +35,9 @@ MOST_LISTED = 100_000  # entries in one list
 LATE_MODEL = 300.0  # seconds from a job's success until its model answers
 LONGEST_PAUSE = 120.0  # seconds: the longest pause that the SDK makes when a server asks for one
 QUIET_TRIES = 2  # of a failing request before anything is reported
+NO_END = "the answer has no end"
+# connections stay open: where many questions are asked at once, opening one takes longer than asking
+CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=1000)
 QUIET_PAUSE = 2  # seconds that a server may ask to wait before anything is reported
 _asked = [""]  # the address of the last request, for errors
 Key = str | Callable[[], str]
@@ -86,7 +88,9 @@ class Connection:
         # no redirects: a paid request, and the key, go to the named server or nowhere
         base_url = str(self._options["base_url"])
         verify = certificates(not base_url.startswith("http:"))
-        transport = BoundedTransport(end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url))
+        transport = BoundedTransport(
+            end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url), limits=CONNECTIONS
+        )
         http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport, trust_env=False)
         return OpenAI(**self._options, max_retries=retries, http_client=http)
 
@@ -170,21 +174,19 @@ class BoundedTransport(httpx2.HTTPTransport):
             say(f"{_asked[0]}: {what} failed {QUIET_TRIES} times, trying again")
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
-        due = time.monotonic() + _seconds(request)
+        call = _Call(super().handle_request, request)
         with waiting(_words(request)):
-            response = self.bounded(functools.partial(super().handle_request, request), request, due)
-        encoding = response.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
-            response.close()
-            raise httpx2.DecodingError(
-                f"the answer is compressed ({encoding}), which was not asked for", request=request
-            )
+            try:
+                response = self.bounded(call.answered, request, time.monotonic() + _seconds(request))
+            except httpx2.ReadTimeout:
+                if call.begun:
+                    raise httpx2.DecodingError(NO_END, request=request) from None
+                raise
         self._mind_the_pause(request, response)
-        # a chat's answer may be shown as it comes: it has more time, and nothing is printed into it
-        live = response.headers.get("Content-Type", "").startswith("text/event-stream")
-        due = min(math.inf if live else due, time.monotonic() + BODY_SECONDS)
-        assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _BoundedStream(response.stream, request, self, due, live=live)
+        if _is_live(response):
+            assert isinstance(response.stream, httpx2.SyncByteStream)
+            due = time.monotonic() + BODY_SECONDS
+            response.stream = _LiveStream(response.stream, request, self, due)
         return response
 
     def bounded(self, call: Callable[[], Result], request: httpx2.Request, due: float) -> Result:
@@ -248,37 +250,74 @@ def _words(request: httpx2.Request) -> str:
     return f"{origin(request.url)}{request.url.path} to answer {request.method}"
 
 
-class _BoundedStream(httpx2.SyncByteStream):
+def _is_live(response: httpx2.Response) -> bool:
+    """Return whether the answer may be shown as it comes: it has more time, nothing is printed into it."""
+    return response.headers.get("Content-Type", "").startswith("text/event-stream")
+
+
+class _Call:
+    """One request, with its answer read whole unless that is live; `begun`: the answer has."""
+
+    def __init__(self, send: Callable[[httpx2.Request], httpx2.Response], request: httpx2.Request) -> None:
+        self._send, self._request, self.begun = send, request, False
+
+    def answered(self) -> httpx2.Response:
+        """Send the request and return the answer."""
+        response = self._send(self._request)
+        self.begun = True
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            response.close()
+            raise httpx2.DecodingError(
+                f"the answer is compressed ({encoding}), which was not asked for", request=self._request
+            )
+        if not _is_live(response):
+            response.stream = httpx2.ByteStream(self._body(response))
+        return response
+
+    def _body(self, response: httpx2.Response) -> bytes:
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        due, stream = time.monotonic() + BODY_SECONDS, response.stream
+        try:
+            return b"".join(_within_bounds(stream, self._request, due))
+        finally:
+            stream.close()
+
+
+def _within_bounds(pieces: Iterable[bytes], request: httpx2.Request, due: float) -> Iterator[bytes]:
+    """Yield the pieces of an answer; DecodingError for one that has no end."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise httpx2.DecodingError(f"the answer is larger than {MOST_BYTES // 2**20} MB", request=request)
+        if time.monotonic() > due:
+            raise httpx2.DecodingError(NO_END, request=request)
+        yield piece
+
+
+class _LiveStream(httpx2.SyncByteStream):
     def __init__(
         self,
         stream: httpx2.SyncByteStream,
         request: httpx2.Request,
         transport: BoundedTransport,
         due: float,
-        *,
-        live: bool,
     ) -> None:
-        self._stream, self._request, self._transport = stream, request, transport
-        self._due, self._live = due, live
+        self._stream, self._request, self._transport, self._due = stream, request, transport, due
 
     def __iter__(self) -> Iterator[bytes]:
-        with contextlib.nullcontext() if self._live else waiting(_words(self._request)):
-            yield from self._pieces()
+        yield from _within_bounds(self._pieces(), self._request, self._due)
 
     def _pieces(self) -> Iterator[bytes]:
-        size, pieces = 0, iter(self._stream)
+        pieces = iter(self._stream)
         while True:
             try:
                 piece = self._transport.bounded(lambda: next(pieces, None), self._request, self._due)
             except httpx2.ReadTimeout:
-                raise httpx2.DecodingError("the answer has no end", request=self._request) from None
+                raise httpx2.DecodingError(NO_END, request=self._request) from None
             if piece is None:
                 return
-            size += len(piece)
-            if size > MOST_BYTES:
-                raise httpx2.DecodingError(
-                    f"the answer is larger than {MOST_BYTES // 2**20} MB", request=self._request
-                )
             yield piece
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import openai
 
 from ftrun.targets.api.unreachable import AGAIN, network_trouble, origin
 from ftrun.targets.errors import NotFoundError, ServiceError, is_api_error
+from ftrun.targets.limits import NO_LIMITS, limits_of
 from ftrun.targets.service import NotCreated, Unclear
 
 REFUSED = (400, 401, 403, 404, 413, 422)
@@ -29,6 +30,7 @@ NEVER_SENT = ("ConnectError", "ConnectTimeout", "ProxyError", "UnsupportedProtoc
 # thousand brackets is a RecursionError
 SHAPE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 PAYMENT_REQUIRED = 402
+LOST = (408, 409, 425)  # 4xx after which the server may have answered
 OUT_OF_CREDIT = re.compile(
     r"insufficient[ _](?:quota|funds|balance|credits?)|out of credits?|no credits?\b|credit balance|top up"
     r"|billing (?:hard )?limit|payment (?:method|required)|billing (?:is )?not (?:active|enabled)",
@@ -155,7 +157,18 @@ def as_error(error: Exception, doing: str, asked: str = "", *, parameter: str | 
         retry_after=retry_after(error),
         parameter=parameter,
         certain=not isinstance(error, openai.APIStatusError) or in_api_form(error),
+        lost=_is_lost(error),
+        limits=limits_of(error.response.headers) if isinstance(error, openai.APIStatusError) else NO_LIMITS,
     )
+
+
+def _is_lost(error: Exception) -> bool:
+    """Return whether the server may have done the work, and its answer was lost or is an error."""
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in LOST or error.status_code >= 500
+    if isinstance(error, openai.APIConnectionError):
+        return type(error.__cause__).__name__ not in NEVER_SENT
+    return True  # the answer could not be read
 
 
 def in_api_form(error: openai.APIStatusError) -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import httpx2
 import openai
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletionChunk
 
 from ftrun.targets.api.connection import Connection, calling, every
 from ftrun.targets.api.failures import as_error, retry_after
-from ftrun.targets.api.reading import model_of, usage_of
+from ftrun.targets.api.reading import model_of, reply_of
+from ftrun.targets.limits import limits_of
 from ftrun.targets.refusals import FILTERED, adapt, as_shown, asked_as, changed, refused
 from ftrun.targets.service import RemoteModel, Reply
 from ftrun.waiting import waiting
@@ -24,6 +25,8 @@ BUSY = "engine_busy"  # the code of a 429 of the engine on this machine, whose q
 BUSY_SECONDS = 900.0  # that a question is tried for while the engine is busy
 
 REFUSED = (400, 403, 405, 422, 501)  # how servers answer a parameter that they don't take
+Answer = TypeVar("Answer")
+Send = Callable[[dict[str, Any], httpx2.Timeout], Answer]
 
 
 class ModelCalls(Connection):
@@ -44,41 +47,67 @@ class ModelCalls(Connection):
         with calling(f"deleting model {name}"):
             self._client.models.delete(name)
 
-    def chat(self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]) -> Reply:
-        """Ask `model` once."""
+    def chat(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        sampling: Mapping[str, Any],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        once: bool = False,
+    ) -> Reply:
+        """Ask `model`, which may call `tools`. With `once` nothing is tried again after a refusal for a limit
+        or a lost answer: whoever asks does.
+        """
+        asked = {**sampling, "tools": list(tools)} if tools else sampling
         start = time.monotonic()
         with calling(f"asking {model}"):
-            answer = self._ask(model, messages, sampling)
-            text, refusal = _text(answer)
-        cut = getattr(answer.choices[0], "finish_reason", None) == "length"
-        seconds = round(time.monotonic() - start, 3)
-        return Reply(text=text, usage=usage_of(answer), seconds=seconds, cut=cut, refusal=refusal)
+            response = self._ask(model, messages, asked, partial(self._post, once=once))
+            seconds = round(time.monotonic() - start, 3)
+            return reply_of(response.content, seconds, limits_of(response.headers))
 
     def chat_stream(
         self, model: str, messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any]
     ) -> Iterator[str]:
         """Ask `model` and yield the answer in pieces."""
         with calling(f"asking {model}"):
-            answer = self._ask(model, messages, {**sampling, "stream": True})
-            if isinstance(answer, openai.Stream) and "json" in answer.response.headers.get(
-                "Content-Type", ""
-            ):
-                answer = ChatCompletion.construct(
-                    **json.loads(answer.response.read())
-                )  # `stream` was ignored
-            if not isinstance(answer, openai.Stream):
-                text, refusal = _text(answer)
-                yield as_shown(text, refusal)
-                return
-            yield from _pieces(answer)
+            answer = self._ask(model, messages, {**sampling, "stream": True}, self._create)
+            response = answer.response if isinstance(answer, openai.Stream) else answer
+            if isinstance(answer, openai.Stream) and not _is_whole(response):
+                yield from _pieces(answer)
+            else:
+                said = reply_of(response.read(), 0.0)
+                yield as_shown(said.text, said.refusal)
 
-    def _ask(self, model: str, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]) -> Any:
+    def _post(self, body: dict[str, Any], timeout: httpx2.Timeout, *, once: bool) -> httpx2.Response:
+        """Ask for an answer as a whole, and return it as it came: the SDK would copy what is sent, and make
+        objects of the answer, key by key, which takes longer than all the rest.
+        """
+        options: openai.RequestOptions = {"timeout": timeout}
+        if once:
+            options["max_retries"] = 0
+        return self._client.post("/chat/completions", cast_to=httpx2.Response, body=body, options=options)
+
+    def _create(
+        self, body: dict[str, Any], timeout: httpx2.Timeout
+    ) -> openai.Stream[ChatCompletionChunk] | httpx2.Response:
+        """Ask for an answer in pieces, or as a whole where the server refuses `stream`."""
+        if "stream" not in body:
+            return self._post(body, timeout, once=False)
+        answer: openai.Stream[ChatCompletionChunk] = self._client.chat.completions.create(
+            **body, timeout=timeout
+        )
+        return answer
+
+    def _ask(
+        self, model: str, messages: Sequence[Mapping[str, Any]], asked: Mapping[str, Any], send: Send[Answer]
+    ) -> Answer:
         """Ask; a parameter that the server refuses is renamed or left out from then on, if it can be."""
         changes = self.changes.setdefault(model, {})
         while True:  # at most once per parameter: each is changed once
             sent = changed(asked, changes)
             try:
-                return self._ask_known(model, messages, sent)
+                return self._ask_known({"model": model, "messages": list(messages), **sent}, send)
             except openai.APIStatusError as error:
                 if error.status_code not in REFUSED:
                     raise
@@ -89,7 +118,7 @@ class ModelCalls(Connection):
                     wrong = name and asked_as(name, changes)
                 raise as_error(error, f"asking {model}", parameter=wrong) from error
 
-    def _ask_known(self, model: str, messages: Sequence[Mapping[str, Any]], sent: Mapping[str, Any]) -> Any:
+    def _ask_known(self, body: dict[str, Any], send: Send[Answer]) -> Answer:
         """Ask; a model that was trained just now may take minutes until it answers, and the engine on this
         machine may be busy for longer than the SDK tries.
         """
@@ -97,14 +126,9 @@ class ModelCalls(Connection):
         patient, pause = time.monotonic() + BUSY_SECONDS, 0.5
         while True:
             try:
-                return self._client.chat.completions.create(
-                    model=model,
-                    messages=list(messages),  # type: ignore[arg-type]
-                    timeout=timeout,
-                    **sent,
-                )
+                return send(body, timeout)
             except openai.NotFoundError:
-                if time.monotonic() + pause > self.known_by.get(model, 0.0):
+                if time.monotonic() + pause > self.known_by.get(body["model"], 0.0):
                     raise
                 time.sleep(pause)
                 pause = min(pause * 2, 10.0)
@@ -116,16 +140,9 @@ class ModelCalls(Connection):
                     time.sleep(seconds)
 
 
-def _text(answer: Any) -> tuple[str, str | None]:
-    """Return the text of a whole answer and who refused to give one; ValueError if it has no message."""
-    try:
-        choice = answer.choices[0]
-        said, refused = str(choice.message.content or ""), getattr(choice.message, "refusal", None)
-    except (AttributeError, IndexError, TypeError):
-        raise ValueError("the server's answer has no message") from None
-    if getattr(choice, "finish_reason", None) == FILTERED:
-        return said, FILTERED
-    return (refused, "model") if not said and isinstance(refused, str) and refused else (said, None)
+def _is_whole(response: httpx2.Response) -> bool:
+    """Return whether a server ignored `stream`."""
+    return "json" in response.headers.get("Content-Type", "")
 
 
 def _pieces(chunks: Iterable[Any]) -> Iterator[str]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import json
 import math
 from typing import Any
 
 from ftrun.errors import FtrunError
-from ftrun.targets.service import Event, Job, RemoteFile, RemoteModel, RemoteUpload
+from ftrun.targets.limits import NO_LIMITS, RateLimits
+from ftrun.targets.refusals import FILTERED
+from ftrun.targets.service import Event, Job, RemoteFile, RemoteModel, RemoteUpload, Reply
 
 END_OF_TIME = 32_503_680_000  # the year 3000, in Unix seconds
 MOST = 2**63  # the largest count that is believed
@@ -171,11 +174,37 @@ def _number(value: Any) -> int | None:
     return int(value) if usable and 0 <= value < MOST else None
 
 
-def usage_of(answer: Any) -> dict[str, int]:
+def reply_of(content: bytes, seconds: float, limits: RateLimits = NO_LIMITS) -> Reply:
+    """Return the reply that the body of a chat completion holds; ValueError if it has no message."""
+    answer: Any = json.loads(content) if content.strip() else None
+    try:
+        choice = answer["choices"][0]
+        said = choice["message"]
+        text, refused = str(said.get("content") or ""), said.get("refusal")
+        ending, calls = choice.get("finish_reason"), said.get("tool_calls")
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise ValueError("the server's answer has no message") from None
+    refusal = None
+    if ending == FILTERED:
+        refusal = FILTERED
+    elif not text and isinstance(refused, str) and refused:
+        text, refusal = refused, "model"
+    return Reply(
+        text=text,
+        usage=_usage(answer.get("usage")),
+        seconds=seconds,
+        cut=ending == "length",
+        refusal=refusal,
+        tool_calls=tuple(one for one in calls if isinstance(one, dict)) if isinstance(calls, list) else (),
+        limits=limits,
+    )
+
+
+def _usage(usage: Any) -> dict[str, int]:
     """Return the token counts of a chat completion; 0 if one is missing, and a total only if there is one."""
-    usage = getattr(answer, "usage", None)
-    counts = {name: _whole(usage, name) or 0 for name in ("prompt_tokens", "completion_tokens")}
-    total = _whole(usage, "total_tokens")
+    told = usage if isinstance(usage, dict) else {}
+    counts = {name: _number(told.get(name)) or 0 for name in ("prompt_tokens", "completion_tokens")}
+    total = _number(told.get("total_tokens"))
     return {**counts, "total_tokens": total} if total else counts
 
 

@@ -1,0 +1,60 @@
+"""Whether an evaluation can succeed, as far as the experiment file and the prepared data show: said
+before anything is asked, paid for or trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ftrun.errors import ConfigError, UsageError
+from ftrun.evaluation.candidates import few_shot_of, needs_rows, needs_training
+from ftrun.evaluation.training_rows import training_rows
+from ftrun.experiment.model import CandidateSpec
+from ftrun.experiment.places import place_of
+from ftrun.paid.questions import questionnaire, tuned_model
+from ftrun.workflow.context import Context
+
+
+def verify_evaluation(context: Context) -> None:
+    """Raise a UserError for questions that can't be asked, and for answers that can't be scored."""
+    experiment = context.experiment
+    if context.settings.evaluate_only:
+        refuse_untrained(context)
+    if experiment.trains and not context.path("train").is_file():
+        return  # nothing is prepared yet
+    questionnaire(context)  # reads recorded answers, and takes samples of the prepared data
+    _refuse_without_rows(context)
+
+
+def refuse_untrained(context: Context) -> None:
+    """Raise a UsageError if a candidate must be trained first."""
+    experiment = context.experiment
+    if not any(map(needs_training, experiment.evaluation.candidates)) or tuned_model(context) is not None:
+        return
+    raise UsageError(
+        f"{experiment.name} on {experiment.target.name} has no tuned model of these data and settings",
+        code="no_model",
+        hint=f"To ask what can answer without training: `{context.command('eval', '--before')}`. "
+        f"To train: `{context.command('run')}`.",
+    )
+
+
+def _refuse_without_rows(context: Context) -> None:
+    """Refuse candidates that show training rows to the model where there are none."""
+    wanting = list(_wanting_rows(context))
+    if not wanting or training_rows(context.path("train"), context.sha("train")).rows:
+        return
+    index, spec = wanting[0]
+    what = "few-shot examples" if few_shot_of(spec) else "rows to retrieve"
+    raise ConfigError(
+        f"{spec.name} needs {what}, and no training row is a chat of texts that ends with an answer",
+        code="no_training_rows",
+        hint="Remove it from `eval.models`, or add such rows to `data.sources`.",
+        **place_of(context.experiment, "eval", "models", index),
+    )
+
+
+def _wanting_rows(context: Context) -> Iterator[tuple[int, CandidateSpec]]:
+    for index, spec in enumerate(context.experiment.evaluation.candidates):
+        if needs_rows(spec):
+            yield index, spec

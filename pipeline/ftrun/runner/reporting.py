@@ -1,0 +1,37 @@
+"""The report of what is there: written again at any time, without asking anybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftrun.errors import UsageError
+from ftrun.report import Facts
+from ftrun.runner.apply import context_of, locked_context
+from ftrun.runner.session import Session
+from ftrun.stages.report import ReportStage, gather
+from ftrun.workflow.context import Emit, RunSettings
+
+FOUND = ("answers.jsonl", "scores.json", "metrics.csv", "check.json")
+
+
+def report_facts(session: Session) -> Facts:
+    """Return what a report says of an experiment on its target; UsageError if nothing was done there yet."""
+    folder = session.folder
+    if not any((folder / name).exists() for name in FOUND):
+        experiment = session.experiment
+        raise UsageError(
+            f"{experiment.name} on {experiment.target.name} has nothing to report yet",
+            code="nothing_to_report",
+            file=str(experiment.file),
+            hint=f"`{context_of(session).command('run')}`",
+        )
+    return gather(context_of(session))
+
+
+def write_again(session: Session, emit: Emit, *, wait: bool) -> dict[str, Any]:
+    """Write report.html and report.md of the run again, under its lock; return the verdict on the fit.
+
+    A report that says more than is known now stays as it is.
+    """
+    with session.named(), locked_context(session, RunSettings(wait_for_lock=wait), emit) as context:
+        return ReportStage().run(context)
