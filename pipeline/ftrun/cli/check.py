@@ -67,8 +67,7 @@ def command(
     for line in (
         *report_lines(experiment, result),
         "",
-        *(_questions_lines(asked)),
-        *(f"note: {note}" for note in (*notes, *about_language)),
+        *(f"note: {note}" for note in (*_questions_words(asked), *notes, *about_language)),
     ):
         print(line)
     if page is not None:
@@ -117,11 +116,11 @@ def _questions(experiment: Experiment, result: CheckResult) -> dict[SampleSet, i
     )
 
 
-def _questions_lines(asked: Mapping[SampleSet, int]) -> Iterator[str]:
+def _questions_words(asked: Mapping[SampleSet, int]) -> Iterator[str]:
     if asked:
         from ftrun.evaluation.samples import questions_note
 
-        yield f"note: {questions_note(asked)}"
+        yield questions_note(asked)
 
 
 def _next(config: Path, target: str | None, result: CheckResult) -> Iterator[str]:
