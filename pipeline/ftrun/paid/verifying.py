@@ -4,9 +4,11 @@ before anything is asked, paid for or trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from ftrun.cost.candidates import other_targets
 from ftrun.errors import ConfigError, UsageError
+from ftrun.evaluation.answers import Request
 from ftrun.evaluation.candidates import few_shot_of, needs_rows, needs_training
 from ftrun.evaluation.training_rows import training_rows
 from ftrun.experiment.model import CandidateSpec
@@ -22,8 +24,9 @@ def verify_evaluation(context: Context) -> None:
         refuse_untrained(context)
     if experiment.trains and not context.path("train").is_file():
         return  # nothing is prepared yet
-    questionnaire(context)  # reads recorded answers, and takes samples of the prepared data
+    asked = questionnaire(context)  # reads recorded answers, and takes samples of the prepared data
     _refuse_without_rows(context)
+    _refuse_tools(context, asked.requests)
 
 
 def refuse_untrained(context: Context) -> None:
@@ -52,6 +55,26 @@ def _refuse_without_rows(context: Context) -> None:
         hint="Remove it from `eval.models`, or add such rows to `data.sources`.",
         **place_of(context.experiment, "eval", "models", index),
     )
+
+
+def _refuse_tools(context: Context, requests: Sequence[Request]) -> None:
+    """Refuse questions with tools for a target that takes none."""
+    without = {
+        target.name: target
+        for target in (context.experiment.target, *other_targets(context.experiment))
+        if target.provider == "local" or target.capabilities.get("tools") == "missing"
+    }
+    for one in requests:
+        target = without.get(one.candidate.target or context.experiment.target.name)
+        if one.tools and target is not None:
+            raise ConfigError(
+                f"{one.sample} has `tools`, which models at target {target.name!r} don't take; "
+                f"{one.candidate.name} can't be asked",
+                code="no_tools",
+                hint="Remove that candidate from `eval.models`, give it a `target` that takes tools, or remove "
+                "the question.",
+                **place_of(context.experiment, "eval", "models"),
+            )
 
 
 def _wanting_rows(context: Context) -> Iterator[tuple[int, CandidateSpec]]:
