@@ -128,7 +128,7 @@ def evaluation_outputs(context: Context) -> tuple[str, ...]:
     """Return the files that it writes; where answers cost money a fresh clone does not ask for them again.
     `ftrun eval` needs them: it takes the answers from the history.
     """
-    return OUTPUTS if context.local or context.settings.evaluate_only else ()
+    return OUTPUTS if context.free or context.settings.evaluate_only else ()
 
 
 def evaluation_decision(context: Context) -> Decision:

@@ -4,10 +4,12 @@ before anything is asked, paid for or trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ftrun.cost.candidates import other_targets
 from ftrun.errors import ConfigError, UsageError
+from ftrun.evaluation.answers import Request
 from ftrun.evaluation.candidates import few_shot_of, needs_rows, needs_training
 from ftrun.evaluation.evaluate import check
 from ftrun.evaluation.training_rows import training_rows
@@ -27,6 +29,7 @@ def verify_evaluation(context: Context) -> None:
         return  # nothing is prepared yet
     asked = questionnaire(context)  # reads recorded answers, and takes samples of the prepared data
     _refuse_without_rows(context)
+    _refuse_tools(context, asked.requests)
     if asked.samples:
         _refuse_scoring(context, asked)
 
@@ -57,6 +60,26 @@ def _refuse_without_rows(context: Context) -> None:
         hint="Remove it from `eval.models`, or add such rows to `data.sources`.",
         **place_of(context.experiment, "eval", "models", index),
     )
+
+
+def _refuse_tools(context: Context, requests: Sequence[Request]) -> None:
+    """Refuse questions with tools for a target that takes none."""
+    without = {
+        target.name: target
+        for target in (context.experiment.target, *other_targets(context.experiment))
+        if target.provider == "local" or target.capabilities.get("tools") == "missing"
+    }
+    for one in requests:
+        target = without.get(one.candidate.target or context.experiment.target.name)
+        if one.tools and target is not None:
+            raise ConfigError(
+                f"{one.sample} has `tools`, which models at target {target.name!r} don't take; "
+                f"{one.candidate.name} can't be asked",
+                code="no_tools",
+                hint="Remove that candidate from `eval.models`, give it a `target` that takes tools, or remove "
+                "the question.",
+                **place_of(context.experiment, "eval", "models"),
+            )
 
 
 def _wanting_rows(context: Context) -> Iterator[tuple[int, CandidateSpec]]:

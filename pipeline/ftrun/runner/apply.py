@@ -127,7 +127,7 @@ def _apply_locked(
     finally:
         for stage in STAGES:
             stage.after(context)
-    if (plan.paid or context.spent) and not context.local:
+    if (plan.paid or context.spent) and not context.free:
         from ftrun.paid.budgets import check_run
 
         check_run(context)
@@ -135,7 +135,7 @@ def _apply_locked(
 
 def run_offline_stages(session: Session, context: Context, outcome: Outcome) -> bool:
     """Do the stages that are free and need no target; return whether there is something to do after them."""
-    local = (context.experiment.target.name,) if context.local else ()
+    local = (context.experiment.target.name,) if context.free else ()
     write_gitignore(session.folder.parent.parent, local)
     for stage in stages_of(context):
         if not stage.offline:
@@ -240,7 +240,7 @@ def _approve(plan: Plan, context: Context) -> None:
 
 def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[str], *, paid: bool) -> None:
     """Go ahead with these stages if a person or the budget agrees to their cost."""
-    settings, remote = context.settings, paid and not context.local
+    settings, remote = context.settings, paid and not context.free
     if remote:
         from ftrun.paid.spending import fetch_ledgers
 

@@ -64,7 +64,10 @@ class EvaluateStage(Stage):
         """Return whether anything would be asked that was not answered before."""
         if decision.action != "run" or not context.experiment.evaluation.asks:
             return False
-        return bool(questionnaire(context).missing())
+        from ftrun.cost.candidates import target_named
+
+        asked = {one.candidate.target for one in questionnaire(context).missing()}
+        return any(target_named(context.experiment, name).provider != "local" for name in asked)
 
     def contacts(self, context: Context) -> bool:
         """Return whether anybody must be asked."""
