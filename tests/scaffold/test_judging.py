@@ -15,7 +15,7 @@ from ftrun.experiment.model import Experiment
 from .drafting import ENGLISH, JAPANESE, init, load, write_chats, write_csv
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
-TEXTS = ("It arrived broken and late.", "A lovely thing, well made.", "It does what it says.")
+TEXTS = ("It arrived broken and late.", "A lovely thing and well made.", "It does what it says.")
 
 
 def call(city: str) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def user(text: str) -> dict[str, str]:
 
 def write(kind: str) -> str:
     """Write a data file of some kind into the current folder and return its name."""
+    rows: list[dict[str, Any]] = []
     if kind == "labels":
         write_csv(Path("labels.csv"), ["text", "label"], labelled(120))
         return "labels.csv"

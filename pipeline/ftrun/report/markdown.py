@@ -11,7 +11,7 @@ from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
-from ftrun.report.score_tables import Cell, Confusion, Row, score_tables
+from ftrun.report.score_tables import Cell, Confusion, Row, ScoreTables, score_tables
 from ftrun.report.verdict import (
     REHEARSAL,
     AnsweredQuestion,
@@ -166,7 +166,12 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
 
 
 def _scores(facts: Facts) -> Iterator[str]:
-    found, say = score_tables(facts), _said(facts.language)
+    return scores_blocks(score_tables(facts), facts.language)
+
+
+def scores_blocks(found: ScoreTables, language: str) -> Iterator[str]:
+    """Yield the section with the tables of an evaluation; nothing if it has no metric."""
+    say = _said(language)
     if not found.rows:
         return
     yield f"## {say('Scores')}"

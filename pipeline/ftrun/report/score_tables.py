@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftrun.evaluation import phrasing
 from ftrun.evaluation.break_even import break_even
@@ -93,12 +93,18 @@ class ScoreTables:
     parts: tuple[Row, ...]
     confusions: tuple[Confusion, ...]
     n: int | None
-    break_even: tuple[str, ...]
+    break_even: tuple[str, ...] = ()
 
 
 def score_tables(facts: Facts) -> ScoreTables:
     """Return the tables in the report's language."""
-    scores, language = facts.scores, facts.language
+    worth = break_even(facts.scores, facts.cost.train_usd)
+    sentences = (localized(one.sentence, facts.language) for one in worth)
+    return replace(tables_of(facts.scores, facts.language), break_even=tuple(sentences))
+
+
+def tables_of(scores: Scores, language: str) -> ScoreTables:
+    """Return the tables of an evaluation in a language, without what training cost."""
     names = phrasing.metric_names(scores)
     metric = scores.metric or next(iter(names), None)
     return ScoreTables(
@@ -111,9 +117,6 @@ def score_tables(facts: Facts) -> ScoreTables:
         parts=tuple(_parts(scores)),
         confusions=tuple(_confusion(name, one) for name, one in scores.confusion.items()),
         n=phrasing.same_n(scores),
-        break_even=tuple(
-            localized(one.sentence, language) for one in break_even(scores, facts.cost.train_usd)
-        ),
     )
 
 
