@@ -152,7 +152,7 @@ def _check_names(context: Context) -> None:
     for option, name in (("--until", context.settings.until), ("--force", context.settings.force)):
         if name is not None and name not in names:
             raise UsageError(
-                f"{option} {name}: this experiment has no such stage here",
+                f"{option} {name}: this target has no such stage",
                 code="usage",
                 hint=f"It has {', '.join(names)}.",
             )
