@@ -13,7 +13,7 @@ from ftrun.cost import prices
 from ftrun.cost.amounts import cost_words, money
 from ftrun.cost.availability import target_problems
 from ftrun.cost.models import encoding_of
-from ftrun.cost.prices import price_table
+from ftrun.cost.price_table import price_table
 from ftrun.experiment.model import Budget, CandidateSpec, EvalPrompt, Evaluation
 from ftrun.experiment.target import Price, Target
 

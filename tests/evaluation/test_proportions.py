@@ -122,7 +122,7 @@ def test_a_significant_difference_is_never_zero_in_its_interval(n: int) -> None:
 
 @pytest.mark.parametrize(("discordant", "n"), [(0.1, 200), (0.3, 60), (0.5, 150), (0.0, 40)])
 def test_the_detectable_difference_is_found_four_times_in_five(discordant: float, n: int) -> None:
-    """The exact test's power there, computed from all outcomes, is 80 %, a little more or less; more where no difference was seen yet."""
+    """The exact test's power there is 80 %, a little more or less; more where none was seen to differ."""
     size = detectable(discordant, n)
     assert size is not None
     differing = max(discordant, size)

@@ -146,6 +146,7 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
         "stages": outcome.stages,
         "metrics": dict(evaluated.get("metrics", {})),
         "gates": list(evaluated.get("gates", ())),
+        "verdict": evaluated.get("verdict"),
         "report": str(report) if report.exists() else None,
     }
     return {**document, **failure_document(error)} if error else document

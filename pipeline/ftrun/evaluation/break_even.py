@@ -50,7 +50,7 @@ def _between(name: str, own: float, candidate: str, cost: float, training_usd: f
             f"one of {candidate} US${cost:.2g}."
         )
         return BreakEven(other=candidate, calls=None, sentence=sentence)
-    calls = math.ceil(training_usd / saved)
+    calls = math.ceil(round(training_usd / saved, 6))
     sentence = (
         f"Training pays off against {candidate} after about {calls:,} answers: each costs US${own:.2g} "
         f"instead of US${cost:.2g}."

@@ -157,8 +157,9 @@ def unknown_hint(name: str, known: Sequence[str]) -> str:
     import difflib  # only errors need it
 
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    meant = f"Did you mean `{near[0]}`? " if near else ""
-    return f"{meant}Known here: {', '.join(known)}. A name that begins with _ is a note, which is not read."
+    if near:
+        return f"Did you mean `{near[0]}`? A name that begins with _ is a note, which is not read."
+    return f"Known here: {', '.join(known)}. A name that begins with _ is a note, which is not read."
 
 
 def _default_id(stem: str, line: int) -> str:
@@ -330,7 +331,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise _Fault(f"{text} is not JSON")
+    raise _Fault(f"JSON has no number {text}")
 
 
 def _finite(text: str) -> float:

@@ -61,6 +61,20 @@ def markdown_report(facts: Facts) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def before_markdown(facts: Facts) -> str:
+    """Return what was found before training: what would have to be beaten, scores, and some answers."""
+    facts = in_language(facts)
+    verdict = facts.scores.verdict
+    first, *others = [localized(one, facts.language) for one in verdict.reasons] if verdict else [""]
+    warnings = [localized(one, facts.language) for one in facts.scores.warnings]
+    blocks = [f"# {inline(facts.experiment.name)}", f"**{inline(first)}**"]
+    if others:
+        blocks.append("\n".join(f"- {inline(one)}" for one in others))
+    if warnings:
+        blocks.append("\n".join(f"> ⚠️ {inline(one)}  " for one in warnings))
+    return "\n\n".join([*blocks, *_evaluated(facts)]) + "\n"
+
+
 def inline(text: object) -> str:
     """Return foreign text for one line or table cell: no markup, mention, link or cell border survives."""
     plain = visible(hide(str(text)).strip(), keep_newlines=True)  # an escaped key would not be recognized
