@@ -2,8 +2,9 @@
 
 python benchmarks/report.py [CASES] [CANDIDATES]     (2,000 and 4)
 
-The page is the real one, in a real browser: "open" is from the navigation to the end of the load event,
-when the first answers are shown, everything else from the event to the first frame after the list has changed.
+The page is the real one, in a real browser: "open" is from the navigation to the end of the load event, when
+the first answers are shown; everything else from the event to the first frame after the list has changed.
+"Work" is the processor time of the page's main thread, which other programs don't slow.
 """
 
 from __future__ import annotations
@@ -66,9 +67,7 @@ def main(cases: int = 2000, candidates: int = 4) -> None:
         page = write_report(facts, Path(folder))
         written, worked = time.perf_counter() - start, time.process_time() - started
         size, markdown = page.stat().st_size, (Path(folder) / "report.md").stat().st_size
-        print(
-            f"{cases:,} cases, {candidates} candidates: written in {written:.1f} s ({worked:.1f} s of work)"
-        )
+        print(f"{cases:,} cases, {candidates} candidates: written in {written:.1f} s (work {worked:.1f} s)")
         print(f"report.html {size / 1e6:.1f} MB, report.md {markdown / 1e3:.0f} kB")
         rounds = [_used(page) for _ in range(ROUNDS)]
     print(f"{'median, ms':<28} {'clock':>7} {'worst':>7} {'work':>7}")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ftrun.evaluation.results import Comparison, Decision, Estimate, Scores, Verdict
+from ftrun.evaluation.results import PASS_RATE, Comparison, Decision, Estimate, Scores, Verdict
 from ftrun.evaluation.verdict import verdict
 
 NOTHING = "–"
@@ -218,9 +218,12 @@ def ranked_parts(scores: Scores) -> list[tuple[str, dict[str, Estimate]]]:
 
 
 def part_metric(scores: Scores, part: str) -> str | None:
-    """Return the metric that a part is shown by: the main one or, where it has none, its first."""
+    """Return the metric that a part is shown by: the main one or, where it has none, its pass rate, or else
+    its first that judges.
+    """
     metrics: Sequence[str] = [name for one in scores.candidates.values() for name in one.parts.get(part, {})]
-    return scores.metric if scores.metric in metrics else next(iter(metrics), None)
+    judging = (name for name in metrics if name not in OBSERVED)
+    return next((name for name in (scores.metric, PASS_RATE) if name in metrics), next(judging, None))
 
 
 def too_few(metric: str, estimate: Estimate) -> bool:

@@ -220,16 +220,14 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
     parts = phrasing.ranked_parts(scores)
     if len(parts) > 1:
         yield ""
-        some = [
-            (
-                name,
-                [found.get(candidate) for candidate in scores.candidates],
-                False,
-            )
-            for name, found in parts[:MOST_PARTS]
-        ]
-        metric = phrasing.part_metric(scores, parts[0][0])
-        yield from _columns(scores, some, screen, metric=metric)
+        shown = [(phrasing.part_metric(scores, name), name, found) for name, found in parts[:MOST_PARTS]]
+        for metric in dict.fromkeys(metric for metric, _, _ in shown):
+            rows = [
+                (f"{name} ({metric})", [found.get(candidate) for candidate in scores.candidates], False)
+                for by, name, found in shown
+                if by == metric
+            ]
+            yield from _columns(scores, rows, screen, metric=metric)
         if len(parts) > MOST_PARTS:
             yield f"  {screen.word(f'… and {len(parts) - MOST_PARTS:,} more')}"
 
