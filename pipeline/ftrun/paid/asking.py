@@ -81,13 +81,17 @@ class Asking:
         lost, usd = self._costs.lost, self._costs.lost_usd
         if not lost:
             return
-        rate = self._context.experiment.budget.yen_per_usd
-        cost = f", and count as up to {money(usd, rate)}" if usd else ""
-        self._context.emit(
-            "warning",
-            message=f"answers lost on their way, or replaced by a server error: {lost}; they may have been "
-            f"billed{cost}",
-        )
+        cost = money(usd, self._context.experiment.budget.yen_per_usd)
+        if usd:
+            message = (
+                f"answers lost on their way, or replaced by a server error: {lost}; they may have been "
+                f"billed, and count as up to {cost}"
+            )
+        else:
+            message = (
+                f"answers lost on their way, or replaced by a server error: {lost}; they were asked again"
+            )
+        self._context.emit("warning", message=message)
 
 
 class _Desk:
@@ -127,12 +131,14 @@ class _Desk:
     def awaited(self) -> str:
         """Return what is waited for, and how far it is."""
         of, pace, came = len(self._requests), self._pace, self._pace.answers
-        progress = f"{came:,} of {of:,} received, {pace.running} in progress"
-        if pace.pause >= 1:
-            progress += f", paused for {pace.pause:.0f} s"
-        elif came >= max(1, pace.running):
-            left = (of - came) * (time.monotonic() - self._since) / came
-            progress += f", about {max(1.0, left):.0f} s left"
+        running, pause = pace.running, pace.pause
+        if pause >= 1:
+            progress = f"{came:,} of {of:,} received, {running} in progress, paused for {pause:.0f} s"
+        elif came >= max(1, running):
+            left = max(1.0, (of - came) * (time.monotonic() - self._since) / came)
+            progress = f"{came:,} of {of:,} received, {running} in progress, about {left:.0f} s left"
+        else:
+            progress = f"{came:,} of {of:,} received, {running} in progress"
         return self._context.awaited_answers(self._service, progress, self._experiment.target)
 
     def _called(self, model: str) -> str:
