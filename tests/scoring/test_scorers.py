@@ -118,7 +118,7 @@ def test_wrong_options_are_one_message(
     """The scorer, the option and the value are named, with a suggestion where one is near."""
     with pytest.raises(ConfigError, match=message.replace("[", r"\[")) as error:
         make_scorers([(name, options)])
-    assert error.value.code == "scorer"
+    assert error.value.code == ("scorer" if name in METRICS else "unknown_scorer")
     assert hint is None or hint in str(error.value.problem.hint)
     if name in METRICS:
         with pytest.raises(ConfigError):

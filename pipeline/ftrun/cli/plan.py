@@ -92,7 +92,7 @@ def plan_of(
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
         verify(context)
-        notes += [*_language_note(context), *_removed_note(context, remote)]
+        notes += [*_language_note(context), *_removed_note(context, remote), *_questions_note(context)]
         try:
             return _ask(context, remote, notes)
         finally:
@@ -128,6 +128,16 @@ def _language_note(context: Context) -> list[str]:
     from ftrun.targets.known_languages import language_note
 
     return language_note(context.experiment, context.result("check").get("language"))
+
+
+def _questions_note(context: Context) -> list[str]:
+    """Return how many questions a candidate is asked, and which rows can't be; nothing if none is."""
+    if not context.experiment.evaluation.asks or not context.needs_files:
+        return []
+    from ftrun.evaluation.samples import collect, questions_note
+
+    found = collect(context.experiment, context.path("train").parent)
+    return [questions_note(found.counts), *found.notes]
 
 
 def _removed_note(context: Context, remote: Service | None) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ftrun.cost.candidates import priced_candidate
+from ftrun.cost.candidates import other_targets, priced_candidate
 from ftrun.cost.prices import answers_usd
 from ftrun.evaluation.answers import Candidate, Record, collect
 from ftrun.evaluation.evaluate import evaluate
@@ -20,7 +20,17 @@ from ftrun.paid.history import SCORES, archive_answers
 from ftrun.paid.questions import Questionnaire, questionnaire
 from ftrun.scoring.scorers import scorers_for
 from ftrun.scoring.types import Scorer
+from ftrun.targets import identity_of
 from ftrun.workflow.context import Context
+
+
+def know_stores(context: Context) -> None:
+    """Start the engine if another target of the file is local and there is no store yet: the store's id tells
+    its models from those of other stores.
+    """
+    for target in other_targets(context.experiment):
+        if target.provider == "local" and identity_of(target).get("store") is None:
+            context.service_of(target.name)
 
 
 def answer(context: Context, asked: Questionnaire) -> tuple[list[Record], int]:

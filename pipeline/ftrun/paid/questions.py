@@ -125,8 +125,10 @@ def _address(context: Context, target: str) -> list[str]:
 
 
 def evaluation_outputs(context: Context) -> tuple[str, ...]:
-    """Return the files that it writes; where answers cost money a fresh clone does not ask for them again."""
-    return OUTPUTS if context.free else ()
+    """Return the files that it writes; where answers cost money a fresh clone does not ask for them again.
+    `ftrun eval` needs them: it takes the answers from the history.
+    """
+    return OUTPUTS if context.free or context.settings.evaluate_only else ()
 
 
 def evaluation_decision(context: Context) -> Decision:

@@ -4,21 +4,20 @@ before anything is asked, paid for or trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ftrun.cost.candidates import other_targets
 from ftrun.errors import ConfigError, UsageError
+from ftrun.evaluation.answers import Request
 from ftrun.evaluation.candidates import few_shot_of, needs_rows, needs_training
 from ftrun.evaluation.evaluate import check
 from ftrun.evaluation.training_rows import training_rows
-from ftrun.experiment.model import CandidateSpec, ScorerSpec
+from ftrun.experiment.model import CandidateSpec
 from ftrun.experiment.places import place_of
 from ftrun.paid.evaluating import scorers_of
 from ftrun.paid.questions import Questionnaire, questionnaire, tuned_model
-from ftrun.scoring.types import Answer, Scorer
 from ftrun.workflow.context import Context
-
-FROM_REFERENCES = ("embedding", "grader")  # scorers that take long to try: they judge by references
 
 
 def verify_evaluation(context: Context) -> None:
@@ -30,6 +29,7 @@ def verify_evaluation(context: Context) -> None:
         return  # nothing is prepared yet
     asked = questionnaire(context)  # reads recorded answers, and takes samples of the prepared data
     _refuse_without_rows(context)
+    _refuse_tools(context, asked.requests)
     if asked.samples:
         _refuse_scoring(context, asked)
 
@@ -62,6 +62,26 @@ def _refuse_without_rows(context: Context) -> None:
     )
 
 
+def _refuse_tools(context: Context, requests: Sequence[Request]) -> None:
+    """Refuse questions with tools for a target that takes none."""
+    without = {
+        target.name: target
+        for target in (context.experiment.target, *other_targets(context.experiment))
+        if target.provider == "local" or target.capabilities.get("tools") == "missing"
+    }
+    for one in requests:
+        target = without.get(one.candidate.target or context.experiment.target.name)
+        if one.tools and target is not None:
+            raise ConfigError(
+                f"{one.sample} has `tools`, which models at target {target.name!r} don't take; "
+                f"{one.candidate.name} can't be asked",
+                code="no_tools",
+                hint="Remove that candidate from `eval.models`, give it a `target` that takes tools, or "
+                "remove the question.",
+                **place_of(context.experiment, "eval", "models"),
+            )
+
+
 def _wanting_rows(context: Context) -> Iterator[tuple[int, CandidateSpec]]:
     for index, spec in enumerate(context.experiment.evaluation.candidates):
         if needs_rows(spec):
@@ -73,29 +93,10 @@ def _refuse_scoring(context: Context, asked: Questionnaire) -> None:
     evaluation = context.experiment.evaluation
     with _placed(context, "scorers"):
         scorers = scorers_of(context, asked)
-    for index, (spec, scorer) in enumerate(zip(evaluation.scorers, scorers, strict=False)):
-        if not _can_judge(context, spec, scorer, asked):
-            raise ConfigError(
-                f"the scorer {spec.name} can judge no answer: no question has what it judges by, such as a "
-                "reference",
-                code="nothing_to_judge",
-                hint="Give questions a `reference`, set `eval.test_set: true`, or remove the scorer.",
-                **place_of(context.experiment, "eval", "scorers", index),
-            )
     names = [one.name for one in asked.candidates]
     for key, metric, gates in (("metric", evaluation.metric, ()), ("gates", None, evaluation.gates)):
         with _placed(context, key):
             check(samples=asked.samples, candidates=names, scorers=scorers, metric=metric, gates=gates)
-
-
-def _can_judge(context: Context, spec: ScorerSpec, scorer: Scorer, asked: Questionnaire) -> bool:
-    """Return whether a scorer has anything to judge. Own ones aren't tried: that may cost money."""
-    if spec.name in context.settings.scorers:
-        return True
-    if spec.name in FROM_REFERENCES:
-        return any(one.reference is not None for one in asked.samples)
-    typical = Answer(text="1", seconds=1.0, usd=0.0)
-    return any(scorer.score(sample, typical) is not None for sample in asked.samples)
 
 
 @contextmanager

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.phrasing import changes_in_words
 from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
-from ftrun.report.score_tables import Cell, Confusion, Row, score_tables
+from ftrun.report.score_tables import Cell, Confusion, Row, ScoreTables, score_tables
 from ftrun.report.verdict import (
     REHEARSAL,
     AnsweredQuestion,
@@ -151,8 +152,7 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
         return
     one, say = found.changes, _said(facts.language)
     yield f"## {say('What changed')}"
-    counts = f"{len(one.fixed):,} fixed, {len(one.broken):,} broken, {one.same:,} the same"
-    yield f"{code(one.a)} / {code(one.b)}: {say(counts)}"
+    yield inline(localized(changes_in_words(one), facts.language))
     rows = []
     for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
         mark = MARKS[kind == "fixed"]
@@ -166,7 +166,12 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
 
 
 def _scores(facts: Facts) -> Iterator[str]:
-    found, say = score_tables(facts), _said(facts.language)
+    return scores_blocks(score_tables(facts), facts.language)
+
+
+def scores_blocks(found: ScoreTables, language: str) -> Iterator[str]:
+    """Yield the section with the tables of an evaluation; nothing if it has no metric."""
+    say = _said(language)
     if not found.rows:
         return
     yield f"## {say('Scores')}"
@@ -181,12 +186,11 @@ def _scores(facts: Facts) -> Iterator[str]:
         rows = [
             [
                 f"{inline(one.a)} – {inline(one.b)}, {code(one.metric)}",
-                *(one.difference, one.interval, inline(one.p), number(one.n), one.detectable),
+                *(one.difference, one.interval, one.p.replace("<", "&lt;"), number(one.n), one.detectable),
             ]
             for one in found.pairs
         ]
         yield table([*map(say, head)], rows, numbers=True)
-        yield "\n".join(f"- {inline(one.words)}" for one in found.pairs)
     if found.parts:
         rows = [[inline(row.name), *(_score(one, say) for one in row.cells)] for row in found.parts]
         yield table([say("questions"), *names], rows, numbers=True)

@@ -18,6 +18,7 @@ from ftrun.evaluation.candidates import RIVALS, needs_training
 from ftrun.evaluation.results import BASE, Scores, Verdict
 from ftrun.experiment.model import CandidateSpec, Experiment
 from ftrun.files import write_atomic, write_json
+from ftrun.paid.budgets import check_run, estimate
 from ftrun.paid.questions import STAGE, Questionnaire, questionnaire
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import data_language, question_texts
@@ -26,8 +27,7 @@ from ftrun.report.provenance import provenance
 from ftrun.runner.apply import (
     Outcome,
     approve,
-    check_other_targets,
-    check_target,
+    check_targets,
     locked_context,
     run_offline_stages,
     settle_identity,
@@ -75,13 +75,13 @@ def _evaluate(session: Session, context: Context, before: Before) -> None:
     context.needs_files = True
     run_offline_stages(session, context, Outcome())
     context.experiment = untrained(context.experiment)
-    from ftrun.paid.evaluating import answer, scored
+    from ftrun.paid.evaluating import answer, know_stores, scored
     from ftrun.paid.verifying import verify_evaluation
 
     verify_evaluation(context)
-    check_target(context)
-    check_other_targets(context)
+    check_targets(context)
     settle_identity(context)
+    know_stores(context)
     asked = questionnaire(context)
     _approve(context, asked)
     answers, _ = answer(context, asked)
@@ -91,6 +91,8 @@ def _evaluate(session: Session, context: Context, before: Before) -> None:
     write_json(context.folder / DOCUMENT, scores.as_dict())
     page = before_markdown(_facts(context, scores, before.records))
     write_atomic(context.folder / PAGE, page.encode())
+    if context.spent and not context.free:
+        check_run(context)
 
 
 def _facts(context: Context, scores: Scores, records: Sequence[Record]) -> Facts:
@@ -134,7 +136,5 @@ def _approve(context: Context, asked: Questionnaire) -> None:
     context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be asked for")
     if not missing or context.free:
         return
-    from ftrun.paid.budgets import estimate
-
     found = estimate(context, evaluate=True, requests=missing)
     approve(context, found or {}, frozenset((STAGE,)), paid=True)

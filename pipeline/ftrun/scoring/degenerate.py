@@ -18,7 +18,7 @@ from ftrun.scoring.types import Sample
 FEWEST_TIMES = 4
 SHORTEST_LOOP = 150  # characters; shorter ones fill no screen, and may be meant
 LOOKED_AT = 20_000  # characters at the end
-MANY_TIMES, SHORTEST_SURE = 6, 60  # a loop that is repeated so often need not be long
+MANY_TIMES, SHORTEST_SURE = 6, 60  # a loop that is repeated so often may be short
 FEWEST_SENTENCES, SENTENCE, LOOPING_SHARE = 4, 8, 0.5
 END_OF_SENTENCE = re.compile(r"(?<=[。．！？!?\n])|(?<=\.)\s")
 BROKEN = re.compile(

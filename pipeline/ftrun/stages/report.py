@@ -42,6 +42,10 @@ class ReportStage(Stage):
             **({"language": experiment.report.language} if experiment.report.language else {}),
         }
 
+    def contacts(self, context: Context) -> bool:
+        """Return False: everything is here."""
+        return False
+
     def outputs(self, context: Context) -> tuple[str, ...]:
         """Return the files that it writes, where what they are made of is here (a fresh clone lacks it)."""
         made_of = ["answers.jsonl", *(["metrics.csv", "check.json"] if context.experiment.trains else [])]
@@ -86,7 +90,7 @@ def _lacking(context: Context) -> Iterator[str]:
 
 
 def gather(context: Context) -> Facts:
-    """Return everything that the report says, from the state and the files of the run, as far as it is there."""
+    """Return what the report says, from the state and the files of the run, as far as they are there."""
     from ftrun.evaluation.cache import read_records
     from ftrun.evaluation.checkpoints import checkpoints_of
     from ftrun.evaluation.fit import explain
