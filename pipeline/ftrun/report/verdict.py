@@ -28,7 +28,7 @@ REHEARSAL = "rehearsal"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The decision as a `label` (None: nothing was decided) with its tone, its headline and its reasons, what
-    was trained on what, the fit (None: no metrics), and `warnings` that stand beside it.
+    was trained on what, the fit (None: no metrics), and `warnings` about it.
     """
 
     tone: Tone
