@@ -191,7 +191,8 @@ def test_a_paid_candidate_of_a_local_experiment_needs_consent(paid: Paid) -> Non
     """Who is asked at another target costs money there, whatever the experiment's own target is."""
     config = paid.folder / "only.yaml"
     text = ONLY_PAID.format(base_url=paid.server.base_url, questions=QUESTIONS)
-    text = text.replace("targets:\n", "target: local\ntargets:\n  local: {provider: local, model: rehearsal}\n")
+    local = "target: local\ntargets:\n  local: {provider: local, model: rehearsal}\n"
+    text = text.replace("targets:\n", local)
     config.write_text(text.replace("[base]", "[{name: mini, target: paid}]"), encoding="utf-8")
     plan = paid.json("plan", config)
     assert [(step["stage"], step["paid"]) for step in plan["steps"]] == [("evaluate", True), ("report", False)]

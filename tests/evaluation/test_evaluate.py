@@ -17,15 +17,15 @@ from ftrun.experiment.model import ScorerSpec
 from ftrun.scoring.scorers import scorers_for
 from support.evaluations import evaluated, passing, record, sample, scores_of, some
 
-EXACT = {"rel": 1e-9, "abs": 1e-9}
-
 
 def test_every_metric_has_n_and_an_interval() -> None:
     """Pass rates have Wilson's; the free metrics have theirs."""
     scores = scores_of({"tuned": some(30, 40), "base": some(12, 40)})
     found = scores.candidates["tuned"].metrics["pass_rate"]
     assert (found.value, found.n) == (0.75, 40)
-    assert (found.low, found.high) == pytest.approx(proportion_confint(30, 40, method="wilson"), **EXACT)
+    assert (found.low, found.high) == pytest.approx(
+        proportion_confint(30, 40, method="wilson"), rel=1e-9, abs=1e-9
+    )
     for metric, one in scores.candidates["base"].metrics.items():
         assert one.n == 40, metric
         assert one.low is not None, metric
@@ -190,7 +190,7 @@ def test_japanese_texts_have_corpus_scores_with_intervals() -> None:
     scores, _ = evaluated(records, samples, metric="chrf")
     found = scores.candidates["tuned"].metrics["chrf"]
     expected = sacrebleu.corpus_chrf(answers, [references]).score
-    assert found.value == pytest.approx(expected, **EXACT)
+    assert found.value == pytest.approx(expected, rel=1e-9, abs=1e-9)
     assert (found.low or 100) < expected < (found.high or 0)
 
 

@@ -9,16 +9,14 @@ from scipy import stats
 
 from ftrun.evaluation.means import grouped, mean_of, t_quantile, t_tail
 
-EXACT = {"rel": 1e-9, "abs": 1e-9}
-
 
 @pytest.mark.parametrize("freedom", [1, 2, 5, 29, 199, 99_999])
 def test_students_t_is_scipys(freedom: int) -> None:
     """Tails and quantiles are scipy's."""
     for t in (0.0, 0.001, 0.7, 2.0, 5.0, 30.0):
-        assert t_tail(t, freedom) == pytest.approx(stats.t.sf(t, freedom), **EXACT)
+        assert t_tail(t, freedom) == pytest.approx(stats.t.sf(t, freedom), rel=1e-9, abs=1e-9)
     for share in (0.6, 0.8, 0.95, 0.975, 0.999):
-        assert t_quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), **EXACT)
+        assert t_quantile(share, freedom) == pytest.approx(stats.t.ppf(share, freedom), rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -27,8 +25,8 @@ def test_a_mean_of_single_values_is_students(seed: int) -> None:
     random = np.random.default_rng(seed)
     values = random.normal(0.3, 2, random.integers(2, 200))
     found, expected = mean_of(values.tolist(), [1.0] * len(values)), stats.ttest_1samp(values, 0)
-    assert found.p == pytest.approx(expected.pvalue, **EXACT)
-    assert found.interval(0.9) == pytest.approx(tuple(expected.confidence_interval(0.9)), **EXACT)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-9, abs=1e-9)
+    assert found.interval(0.9) == pytest.approx(tuple(expected.confidence_interval(0.9)), rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -46,8 +44,8 @@ def test_the_error_in_groups_is_the_cluster_robust_one(seed: int) -> None:
         cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
     )
     many = len(set(groups))
-    assert found.error == pytest.approx(model.bse[0] * (many / (many - 1)) ** 0.5, **EXACT)
-    assert found.value == pytest.approx(values.mean(), **EXACT)
+    assert found.error == pytest.approx(model.bse[0] * (many / (many - 1)) ** 0.5, rel=1e-9, abs=1e-9)
+    assert found.value == pytest.approx(values.mean(), rel=1e-9, abs=1e-9)
 
 
 def test_equal_differences_are_certain_and_none_is_none() -> None:

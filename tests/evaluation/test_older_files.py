@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from conftest import Ftrun
 from ftrun.evaluation.answers import Candidate, cache_key
 from ftrun.evaluation.cache import AnswerCache, read_records
-from ftrun.evaluation.results import Scores
+from ftrun.evaluation.results import Estimate, Flips, Scores
+from ftrun.evaluation.verdict import headline
 from ftrun.scoring.types import Sample
+from support.evaluations import scores_of, some
 
 GOLDEN = Path(__file__).parent / "golden"
 OLD_WORDS = {b'"candidate"': b'"rival"', b'"candidates"': b'"rivals"'}
@@ -38,13 +43,48 @@ def test_answers_of_version_0_1_are_found_again(tmp_path: Path) -> None:
     assert AnswerCache(tmp_path).records[key].answer == "ひろゆきです。"
 
 
-def test_scores_of_version_0_1_are_read() -> None:
-    """scores.json says the same as counting the answers again."""
-    found = Scores.from_dict(json.loads((GOLDEN / "scores-0.1.json").read_bytes()))
-    records = read_records(GOLDEN / "answers-0.1.jsonl")
-    for name, one in found.plain_metrics.items():
-        passed = [record.passed for record in records if record.candidate == name]
-        assert (one["passed"], one["judged"]) == (passed.count(True), len(passed) - passed.count(None))
+@pytest.mark.parametrize("file", ["scores-0.1.json", "scores-0.2.json"])
+def test_scores_of_before_comparisons_are_read(file: str) -> None:
+    """Pass rates get their intervals, and the flips become a comparison; the tuned model is the subject."""
+    found = Scores.from_dict(json.loads((GOLDEN / file).read_bytes()))
+    assert list(found.candidates) == ["tuned", "base"]
+    tuned = found.candidates["tuned"]
+    assert tuned.metrics["pass_rate"] == Estimate(value=1.0, n=2)
+    assert tuned.metrics["recall"] == tuned.parts["recall"]["pass_rate"] == Estimate(value=1.0, n=1)
+    assert tuned.parts["unseen"]["pass_rate"].n == 1
+    assert (tuned.answered, found.metric) == (2, "pass_rate")
+    (comparison,) = found.comparisons
+    assert (comparison.a, comparison.b, comparison.difference, comparison.n) == ("tuned", "base", 1, 2)
+    assert comparison.flips == Flips(fixed=("名前", "朝食"), broken=(), same=0)
+    assert headline(found) == "Only a hint, from 2 questions: tuned passes 2 of 2 questions, base 0."
+    assert Scores.from_dict(found.as_dict()) == found
+
+
+def test_older_pass_rates_of_enough_questions_have_intervals_and_p() -> None:
+    """They are those that a new evaluation has."""
+    new = scores_of({"tuned": some(30, 40), "base": some(20, 40)})
+    flips = new.comparison("base")
+    assert flips is not None
+    assert flips.flips is not None
+    rates = {"tuned": 30, "base": 20}
+    document: dict[str, Any] = {
+        "candidates": {
+            name: {"pass_rate": passed / 40, "passed": passed, "judged": 40, "asked": 40}
+            for name, passed in rates.items()
+        },
+        "flips": [{"prompt_id": one, "change": "fixed"} for one in flips.flips.fixed],
+    }
+    old = Scores.from_dict(document)
+    assert old.candidates["base"].metrics["pass_rate"] == new.candidates["base"].metrics["pass_rate"]
+    assert old.comparison("base") == flips
+    assert old.plain_metrics["base"] == document["candidates"]["base"]
+
+
+def test_older_scores_without_judged_questions_have_nothing() -> None:
+    """Neither a rate nor a comparison, and no error."""
+    values = {"pass_rate": None, "passed": 0, "judged": 0, "asked": 3}
+    found = Scores.from_dict({"candidates": {"tuned": values, "base": values}, "flips": []})
+    assert (found.metric, found.comparisons, found.candidates["tuned"].metrics) == (None, (), {})
 
 
 def test_a_finished_experiment_of_version_0_1_has_nothing_to_do(ftrun: Ftrun) -> None:

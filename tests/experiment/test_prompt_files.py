@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ftrun.errors import ConfigError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt
-from ftrun.experiment.prompt_files import MOST_PROBLEMS, read_prompts
+from ftrun.experiment.prompt_files import read_prompts
+from ftrun.experiment.prompt_files.entries import MOST_PROBLEMS
 
 from .conftest import MINIMAL, Workplace
 

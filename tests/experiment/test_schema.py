@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from ftrun.experiment import build_experiment, model, read_document, schema_text, target
-from ftrun.experiment.build import DEFAULT_AUGMENT_SAMPLING, DEFAULT_HYPERPARAMETERS, DEFAULT_SAMPLING
+from ftrun.experiment.build import DEFAULT_AUGMENT_SAMPLING, DEFAULT_HYPERPARAMETERS
+from ftrun.experiment.evaluation import DEFAULT_SAMPLING
 
 from .conftest import Workplace
 from .reference import DOCUMENT, with_table

@@ -116,7 +116,7 @@ def test_what_does_not_pass_is_not_waited_for(asker: Ask, code: str, message: st
     one = asker(lambda asked: refusal(429, message, code))
     with pytest.raises(ServiceError) as raised:
         one.ask([request(number) for number in range(200)])
-    assert raised.value.code == told and len(one.servers[0].asked) <= 8
+    assert raised.value.code == told and len(one.servers[0].asked) <= 16
 
 
 FAULTS: tuple[Callable[[Asked], Answer], ...] = (
@@ -150,8 +150,8 @@ def test_faults_change_no_answer(asker: Ask, seed: int) -> None:
         f"{number} base": f"m: 質問{number}" for number in range(60)
     }
     assert one.costs is not None and one.costs.lost == lost["lost"]
-    words = f"{lost['lost']} answers were lost on their way or were server errors"
-    assert words in one.warnings()
+    words = f"answers lost on their way, or replaced by a server error: {lost['lost']}; they"
+    assert words in one.warnings() or not lost["lost"]
 
 
 def test_a_lost_answer_counts_as_paid(asker: Ask) -> None:
@@ -163,7 +163,7 @@ def test_a_lost_answer_counts_as_paid(asker: Ask) -> None:
     assert one.costs is not None and one.costs.lost == 2
     assert one.costs.lost_usd == pytest.approx(2 * 110e-6, rel=0.1)
     assert one.costs.usd == pytest.approx(30e-6 + one.costs.lost_usd)
-    assert "they count as up to US$0.0002" in one.warnings()
+    assert "and count as up to US$0.0002" in one.warnings()
 
 
 def test_a_refusal_costs_nothing(asker: Ask) -> None:
@@ -291,7 +291,7 @@ def test_waits_say_how_far_it_is(asker: Ask, monkeypatch: pytest.MonkeyPatch) ->
     """How many came of how many, from where, and about how long the rest takes."""
     said_of_waits: list[str] = []
     monkeypatch.setattr("ftrun.waiting._say", [said_of_waits.append])
-    monkeypatch.setattr("ftrun.waiting.PAUSES", (0.05, 0.05, 0.05, PATIENCE))
+    monkeypatch.setattr("ftrun.waiting.PAUSES", (0.05,) * 40)
     one = asker(Crowd(seconds=0.1))
     one.set(concurrency=2)
     one.ask([request(number) for number in range(6)])

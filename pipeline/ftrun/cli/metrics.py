@@ -110,7 +110,7 @@ def _training_lines(training: Training) -> Iterator[str]:
         return
     full = [(row.step, row.full_valid_loss) for row in training.rows if row.full_valid_loss is not None]
     batch = [(row.step, row.valid_loss) for row in training.rows if row.valid_loss is not None]
-    valid = full or batch
+    valid = full if len(full) > 1 or not batch else batch
     train = [(row.step, row.train_loss) for row in training.rows if row.train_loss is not None]
     curve = text_curve(
         [TextSeries(mark="•", points=train), TextSeries(mark="○", points=valid)],
@@ -120,7 +120,9 @@ def _training_lines(training: Training) -> Iterator[str]:
         yield "loss by training step (• training, ○ validation)" if valid else "training loss by step"
         yield from curve
     for name, points in (("training loss", train), ("validation loss", valid)):
-        if points:
+        if len(points) == 1:
+            yield f"{name}: {loss(points[0][1])} at step {points[0][0]}"
+        elif points:
             (first, start), (last, end) = points[0], points[-1]
             yield f"{name}: {loss(start)} at step {first}, {loss(end)} at step {last}"
     if training.best is not None:

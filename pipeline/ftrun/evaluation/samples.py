@@ -52,8 +52,8 @@ def questions_note(counts: Mapping[SampleSet, int]) -> str:
     """Return in words how many questions of each set a candidate is asked."""
     prompts, test, recall, general = (counts.get(one, 0) for one in get_args(SampleSet))
     return (
-        f"questions for each candidate: {prompts} eval prompts, {test} rows of the test split, "
-        f"{recall} from the training data, {general} general"
+        f"questions for each candidate: eval prompts {prompts}, test split {test}, training data {recall}, "
+        f"general {general}"
     )
 
 

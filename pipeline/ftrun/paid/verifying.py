@@ -76,8 +76,8 @@ def _refuse_tools(context: Context, requests: Sequence[Request]) -> None:
                 f"{one.sample} has `tools`, which models at target {target.name!r} don't take; "
                 f"{one.candidate.name} can't be asked",
                 code="no_tools",
-                hint="Remove the candidate from `eval.models`, give it a `target` that takes tools, or remove "
-                "the question.",
+                hint="Remove that candidate from `eval.models`, give it a `target` that takes tools, or "
+                "remove the question.",
                 **place_of(context.experiment, "eval", "models"),
             )
 

@@ -9,12 +9,12 @@ answers that are none of them. The sum over all answers is the confusion matrix.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ftrun.scoring.metrics import quotient
-from ftrun.scoring.normal_form import normalised
 from ftrun.scoring.options import Options
 from ftrun.scoring.types import Answer, Sample, Scale, Score
 
@@ -158,7 +158,7 @@ def _check_references(
 
 
 def _form(text: str) -> str:
-    return normalised(text, case=False)
+    return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def _alike(labels: Iterable[str]) -> list[str]:
