@@ -111,9 +111,8 @@ def closing_error(session: Session, error: BaseException | None, again: str = ""
     fate = f"Job {job} keeps running." if job else "Nothing is lost."
     if any(one.phase == "sending" for one in session.state.intents.values()):
         fate = "A job may just have been created; the next run looks for it."
-    return InterruptError(
-        f"Interrupted. {fate}", code="interrupted", hint=f"To resume: {again or command_line(session)}"
-    )
+    resume = again or command_line(session)
+    return InterruptError(f"Interrupted. {fate}", code="interrupted", hint=f"To resume: {resume}")
 
 
 def _status(error: FtrunError | None) -> str:
