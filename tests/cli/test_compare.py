@@ -161,5 +161,37 @@ def test_page_and_markdown_tell_it_too(two: Paid) -> None:
     assert all(len({line.count("|") for line in lines}) == 1 for lines in tables)
 
 
+def test_three_models_are_compared_by_the_files_scorers(paid: Paid) -> None:
+    """Everyone is compared with A by the metric of the file, adjusted for two comparisons; each pair's
+    changed questions are listed.
+    """
+    prompts = "".join(
+        f"    - {{id: q{n:02}, user: 問い{n}, reference: 'ft:m:ftjob-{1 + n % 3} です'}}\n" for n in range(24)
+    )
+    text = paid.config.read_text(encoding="utf-8").split("eval:")[0]
+    scored = "  metric: exact_match\n  scorers: [exact_match, chrf]\n"
+    paid.config.write_text(f"{text}eval:\n  models: [tuned]\n{scored}  prompts:\n{prompts}", encoding="utf-8")
+    paid.add("report: {language: en}\n")
+    for epochs in (1, 2, 3):
+        paid.run("run", paid.config, "--yes", "--set", f"train.hyperparameters.n_epochs={epochs}")
+    found = paid.json("compare", paid.config)
+    assert found["metric"] == "exact_match" and found["pairs"] == []
+    assert {one["metrics"]["exact_match"]["value"] for one in found["candidates"].values()} == {1 / 3}
+    assert all("chrf" in one["metrics"] for one in found["candidates"].values())
+    compared = [one for one in found["comparisons"] if one["metric"] == "exact_match"]
+    assert [(one["a"], one["b"], one["n"], one["difference"]) for one in compared] == [
+        ("B", "A", 24, 0.0),
+        ("C", "A", 24, 0.0),
+    ]
+    assert all(one["low"] < 0 < one["high"] and one["p"] == 1 and one["detectable"] > 0 for one in compared)
+    assert compared[0]["flips"]["fixed"] == [f"q{n:02}" for n in range(1, 24, 3)]
+    assert compared[0]["flips"]["broken"] == [f"q{n:02}" for n in range(0, 24, 3)]
+    said = paid.run("compare", paid.config)
+    assert "Wrong with A, right with C: q02, q05" in said and "Right with A, wrong with C: q00" in said
+    paid.run("compare", paid.config, "--html", "c.html", "--markdown", "c.md")
+    for name in ("c.html", "c.md"):
+        assert "No clear difference between C and A" in (paid.folder / name).read_text(encoding="utf-8")
+
+
 def _said(line: dict[str, Any], text: str) -> dict[str, Any]:
     return {**line, "answer": line["answer"] + text}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def shop(tmp_path: Path) -> Ftrun:
     folder = tmp_path / "configs"
     folder.mkdir(exist_ok=True)
     (folder / "shop.yaml").write_text(EXPERIMENT, encoding="utf-8")
-    rows: dict[str, list[dict[str, object]]] = {"questions": [], "new": [], "old": []}
+    rows: dict[str, list[Mapping[str, object]]] = {"questions": [], "new": [], "old": []}
     for number in range(QUESTIONS):
         question = {"id": f"q{number}", "user": f"Question {number}?", "expect": {"contains": "yes"}}
         rows["questions"].append(question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from ftrun.cli.output import failure_document, print_json, print_problems
 from ftrun.cli.reporter import Reporter
 from ftrun.cli.run import Greeting, closing_error
 from ftrun.errors import FtrunError, GateError
-from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.evaluation.answers import Record
@@ -126,10 +125,8 @@ def _print(session: Session, found: Found, error: FtrunError | None) -> None:
     if found.scores is not None:
         from ftrun.evaluation.table import print_evaluation
 
-        scores = found.scores
-        if found.before and scores.verdict is not None:
-            print("\n".join(map(visible, scores.verdict.reasons)))
-            scores = replace(scores, verdict=None)
-        print_evaluation(scores, found.records, reported=not found.before)
+        decided = found.scores.verdict
+        to_beat = decided.reasons if found.before and decided is not None else ()
+        print_evaluation(found.scores, found.records, reported=not found.before, instead=to_beat)
     if error is not None:
         print_problems(error)
