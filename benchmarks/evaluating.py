@@ -1,7 +1,7 @@
 """How often evaluation's 95 % intervals hold the truth, and how often its tests are right.
 
-Usage: python benchmarks/evaluating.py [SIMULATIONS]. Draws answers of known quality again and again (2,000
-times), lets `ftrun.evaluation` estimate and compare them, and counts. Takes some minutes; seeded.
+Usage: python benchmarks/evaluating.py [SIMULATIONS [PART...]]. Draws answers of known quality again and
+again (2,000 times), lets `ftrun.evaluation` estimate and compare them, and counts. Takes some minutes; seeded.
 """
 
 from __future__ import annotations
@@ -272,20 +272,24 @@ def differences(simulations: int, random: np.random.Generator) -> Iterator[Findi
             yield Finding.above(f"{times} x detectable: {what}, {n} questions", found, goal)
 
 
-def findings(simulations: int) -> Iterator[Finding]:
-    """Yield everything that is simulated."""
-    random = np.random.default_rng(SEED)
-    for part in (proportions, means, classes, equals, differences):
-        yield from part(simulations, random)
+PARTS: dict[str, Callable[[int, np.random.Generator], Iterator[Finding]]] = {
+    "proportions": proportions,
+    "means": means,
+    "classes": classes,
+    "equals": equals,
+    "differences": differences,
+}
 
 
 def main(arguments: list[str]) -> int:
     """Print the table; return 1 if a goal was missed."""
+    simulations, names = int(arguments[0]) if arguments else SIMULATIONS, arguments[1:] or list(PARTS)
     missed = False
     print("| | share | goal |\n|---|---|---|")
-    for one in findings(int(arguments[0]) if arguments else SIMULATIONS):
-        missed |= not one.met
-        print(f"| {one.what} | {one.share:.1%} | {one.goal}{'' if one.met else ' MISSED'} |", flush=True)
+    for name in names:
+        for one in PARTS[name](simulations, np.random.default_rng(SEED)):
+            missed |= not one.met
+            print(f"| {one.what} | {one.share:.1%} | {one.goal}{'' if one.met else ' MISSED'} |", flush=True)
     return int(missed)
 
 
