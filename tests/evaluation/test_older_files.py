@@ -88,10 +88,15 @@ def test_older_scores_without_judged_questions_have_nothing() -> None:
 
 
 def test_a_finished_experiment_of_version_0_1_has_nothing_to_do(ftrun: Ftrun) -> None:
-    """The files may have the old word everywhere: a run does nothing, and a new report says the same."""
+    """The files may have the old word everywhere, and scores.json passes alone: a run does nothing, and a new
+    report has the passes.
+    """
     ftrun.json("configs/toy.yaml")
     run = ftrun.folder / "runs/toy/local"
-    report = (run / "report.md").read_bytes()
+    passes = {"asked": 2, "judged": 2, "pass_rate": 0.5, "passed": 1}
+    scores = json.dumps({"candidates": {"base": passes, "tuned": passes}, "flips": []}).encode()
+    for path in (run / "scores.json", *run.glob("history/*/scores.json")):
+        path.write_bytes(scores)
     files = [
         *(run / name for name in ("answers.jsonl", "answers.cache.jsonl", "scores.json")),
         *run.glob("history/*/*.json*"),
@@ -104,7 +109,19 @@ def test_a_finished_experiment_of_version_0_1_has_nothing_to_do(ftrun: Ftrun) ->
     ftrun.json("configs/toy.yaml")
     assert {path: path.read_bytes() for path in files} == before
     ftrun.json("configs/toy.yaml", "--force", "report")
-    assert (run / "report.md").read_bytes() == report
+    assert "一番は？" in (run / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_fingerprint_of_an_evaluation_stays_as_it_is(ftrun: Ftrun) -> None:
+    """What an earlier version finished has nothing to do: never edit this value. New keys change it only
+    where they are set.
+    """
+    state = ftrun.folder / "runs/toy/local/state.json"
+    ftrun.json("configs/toy.yaml")
+    found = json.loads(state.read_bytes())["stages"]["evaluate"]["fingerprint"]
+    assert found == "a0d0b037c2c9779d88a0e3750e73fae5473f5b1f360e2e6fec72e8237c4589bc"
+    ftrun.json("configs/toy.yaml", "--set", "eval.repeat=2")
+    assert json.loads(state.read_bytes())["stages"]["evaluate"]["fingerprint"] != found
 
 
 def old_words(path: Path) -> bytes:

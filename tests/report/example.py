@@ -174,11 +174,11 @@ def scores_of(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ],
         "warnings": ["2 answers of base end in a loop."],
         "confusion": {
-            names[0]: {
+            "tuned": {
                 "labels": ["delivery", "billing", "returns", "account"],
                 "counts": [[112, 3, 0, 9, 1], [6, 98, 2, 4, 0], [0, 0, 121, 1, 3], [14, 7, 0, 88, 6]],
             },
-            names[1]: {
+            "base": {
                 "labels": ["delivery", "billing", "returns", "account"],
                 "counts": [[80, 20, 5, 9, 11], [26, 58, 2, 14, 10], [0, 9, 101, 1, 14], [34, 7, 10, 44, 20]],
             },

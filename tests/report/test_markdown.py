@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -83,9 +84,8 @@ def test_what_the_evaluation_found_is_in_tables() -> None:
     """Metrics with intervals, comparisons in numbers and words, and the confusion matrix."""
     text = markdown_report(facts_of_many(200, 2))
     assert "| metric (200 questions) | tuned | base |" in text
-    assert "| **`pass_rate`** | **77.5%** (71.7% - 83.3%) |" in text or "**`pass_rate`**" in text
+    assert re.search(r"\| \*\*`pass_rate`\*\* \| \*\*\d\d\.\d%\*\* \(\d\d\.\d% - \d\d\.\d%\) \|", text)
     assert "| comparison | difference | 95 % interval | p | n | detectable |" in text
-    assert "- tuned is better than base by" in text
     assert "| true label ↓ tuned → | delivery | billing | returns | account | (none of them) |" in text
 
 

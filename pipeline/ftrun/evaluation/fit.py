@@ -121,7 +121,7 @@ def _verdict(train: Curve | None, valid: Curve | None) -> tuple[FitVerdict, str,
         return "unknown", f"Only {steps} training step{'s'[: steps > 1]}: too few to judge the fit.", None
     fell = train.values[0] - train.values[-1] > SMALLEST_FALL * train.values[0] + 2 * train.noise
     if not fell and (valid is None or _overfitting(train, valid) is None):
-        return "underfitting", " ".join([_stuck(train), *_reading(train, valid)]), None
+        return "underfitting", _stuck(train), None
     if valid is None:
         return "unknown", _unvalidated(train), None
     return _overfitting(train, valid) or (*_with_validation(train, valid), None)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ftrun.evaluation.results import Comparison, Decision, Estimate, Scores, Verdict
+from ftrun.evaluation.results import PASS_RATE, Comparison, Decision, Estimate, Scores, Verdict
 from ftrun.evaluation.verdict import verdict
 
 NOTHING = "–"
@@ -20,7 +20,9 @@ SCALES: Mapping[str, str] = {  # of files that don't say what their numbers are
     "cost_usd": "usd",
 }
 LESS_IS_BETTER = ("refusals", "seconds", "cost_usd")
-EFFORT = ("length", "seconds", "cost_usd")  # what answers take, which is no judgement of them
+# what can be said of any answer; in tables it comes after what judges them
+OBSERVED = ("refusals", "distinct_2", "distinct_n", "length", "seconds", "cost_usd")
+REHEARSED = "A rehearsal: every stage ran, but nothing was trained."
 LABELS: Mapping[Decision, str] = {
     "ship": "✓ ship it",
     "do_not_ship": "✗ don't ship it",
@@ -81,6 +83,13 @@ def decided_of(scores: Scores) -> Verdict | None:
     return None if scores.metric is None else verdict(scores)
 
 
+def reasons_of(scores: Scores) -> tuple[str, ...]:
+    """Return the reasons of the verdict, without the gates that hold: they are listed apart."""
+    held = {f"Gate holds: {gate.gate}" for gate in scores.gates}
+    decided = decided_of(scores)
+    return tuple(reason for reason in decided.reasons if reason not in held) if decided else ()
+
+
 def changes(scores: Scores) -> Changes | None:
     """Return what changed most tellingly: against the base model if it was asked, by the main metric if that
     is passed or failed. None where no comparison has flips.
@@ -104,9 +113,10 @@ def changes_in_words(found: Changes) -> str:
 
 
 def metric_names(scores: Scores) -> list[str]:
-    """Return all metrics, the main one first and what answers took last."""
+    """Return all metrics: the main one, others that judge answers, then what can be said of any answer."""
     found = dict.fromkeys(name for one in scores.candidates.values() for name in one.metrics)
-    return sorted(found, key=lambda name: (name != scores.metric, name in EFFORT))
+    places = {name: place for place, name in enumerate(OBSERVED, 1)}
+    return sorted(found, key=lambda name: (name != scores.metric, places.get(name, 0)))
 
 
 def scale_of(scores: Scores, metric: str) -> str:
@@ -208,9 +218,12 @@ def ranked_parts(scores: Scores) -> list[tuple[str, dict[str, Estimate]]]:
 
 
 def part_metric(scores: Scores, part: str) -> str | None:
-    """Return the metric that a part is shown by: the main one or, where it has none, its first."""
+    """Return the metric that a part is shown by: the main one or, where it has none, its pass rate, or else
+    its first that judges.
+    """
     metrics: Sequence[str] = [name for one in scores.candidates.values() for name in one.parts.get(part, {})]
-    return scores.metric if scores.metric in metrics else next(iter(metrics), None)
+    judging = (name for name in metrics if name not in OBSERVED)
+    return next((name for name in (scores.metric, PASS_RATE) if name in metrics), next(judging, None))
 
 
 def too_few(metric: str, estimate: Estimate) -> bool:

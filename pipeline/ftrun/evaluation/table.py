@@ -162,7 +162,7 @@ def _verdict(scores: Scores, screen: Screen) -> Iterator[str]:
     if scores.candidates:
         lines = screen.wrapped(visible(screen.say(headline(scores))))
         yield from (screen.style("bold", line) for line in lines)
-    for reason in decided.reasons if decided else ():
+    for reason in phrasing.reasons_of(scores):
         yield from screen.wrapped(visible(screen.say(reason)), "  - ", "    ")
     for warning in scores.warnings:
         label = screen.word("warning:")
@@ -220,16 +220,14 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
     parts = phrasing.ranked_parts(scores)
     if len(parts) > 1:
         yield ""
-        some = [
-            (
-                name,
-                [found.get(candidate) for candidate in scores.candidates],
-                False,
-            )
-            for name, found in parts[:MOST_PARTS]
-        ]
-        metric = phrasing.part_metric(scores, parts[0][0])
-        yield from _columns(scores, some, screen, metric=metric)
+        shown = [(phrasing.part_metric(scores, name), name, found) for name, found in parts[:MOST_PARTS]]
+        for metric in dict.fromkeys(metric for metric, _, _ in shown):
+            rows = [
+                (f"{name} ({metric})", [found.get(candidate) for candidate in scores.candidates], False)
+                for by, name, found in shown
+                if by == metric
+            ]
+            yield from _columns(scores, rows, screen, metric=metric)
         if len(parts) > MOST_PARTS:
             yield f"  {screen.word(f'… and {len(parts) - MOST_PARTS:,} more')}"
 
@@ -264,7 +262,7 @@ def _columns(
         )
         for name, estimates, main in rows
     ]
-    first = max(9, *(display_width(name) for name, _, _ in table)) + 2
+    first = max(len(metric or "") + 10, *(display_width(name) for name, _, _ in table)) + 2
     widths = [
         max(display_width(text) for text in (name, *(cells[index] for _, cells, _ in table))) + 2
         for index, name in enumerate(names)
@@ -273,7 +271,8 @@ def _columns(
         yield from _listed(table, names, screen)
         return
     head = "".join(_padded(name, width) for name, width in zip(names, widths, strict=True))
-    title = _padded("" if same is None else f"n = {same:,}", first)
+    words = [*([metric] if metric else []), *([] if same is None else [f"n = {same:,}"])]
+    title = _padded(", ".join(words), first)
     yield screen.style("dim", f"  {title}{head}".rstrip())
     for name, cells, main in table:
         line = "".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -117,7 +117,7 @@ class Phrases:
         if found is None:
             return None
         template, values = found
-        if any(_SENTENCE.search(value) for value in values):  # it may have taken sentences after it for its end
+        if any(_SENTENCE.search(value) for value in values):  # sentences after it, taken for its end
             apart = self._each_sentence(text, depth)
             if apart is not None:
                 return apart
@@ -169,6 +169,7 @@ class Phrases:
         if done is not None:
             return done
         for split in (
+            self._each_sentence,
             self._framed,
             self._message,
             self._explained,

@@ -166,7 +166,7 @@ const answerElement = (answer, reference, words) => {
   const who = make("p", "who");
   const name = data.candidates[answer.by];
   who.append(make("span", "", answer.repeat ? `${name} (${answer.repeat + 1})` : name));
-  const scores = Object.entries(answer.scores);
+  const scores = Object.entries(answer.scores).filter(([scorer]) => scorer !== "expect"); // that is the mark
   if (answer.passed !== null || scores.length === 0) who.append(make("span", ...MARKS[answer.passed]));
   element.append(who);
   if (answer.refusal) {

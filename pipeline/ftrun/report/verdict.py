@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import LABELS, Changes, changes, changes_in_words, decided_of
+from ftrun.evaluation.phrasing import (
+    LABELS,
+    REHEARSED,
+    Changes,
+    changes,
+    changes_in_words,
+    decided_of,
+    reasons_of,
+)
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.verdict import Tone, headline, tone
 from ftrun.language import localized
@@ -71,7 +79,7 @@ def verdict(facts: Facts) -> Verdict:
         tone=how,
         label=LABELS[decided.decision] if decided else None,
         headline=words,
-        reasons=decided.reasons if decided else (),
+        reasons=reasons_of(facts.scores) if decided else (),
         trained=_trained(facts) if facts.job else None,
         fit=facts.fit.sentence if facts.fit and not rehearsal else None,
         warnings=(*facts.warnings, *facts.scores.warnings),
@@ -97,7 +105,7 @@ def _headline(facts: Facts) -> tuple[Tone, str]:
     if facts.status != "done":
         return "bad" if facts.status == "failed" else "neutral", f"The run did not finish: {facts.status}."
     if facts.target.model == REHEARSAL:
-        return "neutral", "A rehearsal: every stage ran, but nothing was trained."
+        return "neutral", REHEARSED
     if not facts.scores.candidates:
         return "neutral", "Nothing was evaluated."
     return tone(facts.scores), headline(facts.scores)
