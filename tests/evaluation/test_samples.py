@@ -15,6 +15,7 @@ from ftrun.errors import DataError, UserError
 from ftrun.evaluation.samples import Collected, collect, samples_of
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt, Evaluation, Experiment, Prompt, Split, Template, Train
+from ftrun.scoring.expect import judge
 from ftrun.scoring.types import Sample
 
 Row = Mapping[str, Any]
@@ -249,6 +250,7 @@ def test_training_questions_are_asked_again(collect_rows: Collect) -> None:
     for one in found.samples:
         number = one.turns[0]["content"].removeprefix("question ")
         assert one.id.startswith("train:") and one.reference == f"answer {number}"
+        assert judge(one.expect, f" ａnswer  {number}\n").passed and not judge(one.expect, "answer").passed
     more = [*rows, chat("another", "b")]
     again = collect_rows(train=more, test_set=False, recall_sample=8).samples
     assert len({one.id for one in found.samples} & {one.id for one in again}) >= 7

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # commands load what they work with only when they run: --hel
     from ftrun.data.pipeline.checking import CheckResult
     from ftrun.data.pipeline.counting import FileStatistics
     from ftrun.experiment.model import Experiment
+    from ftrun.scoring.types import SampleSet
 
 BAR = 30  # columns of the longest bar
 EACH = 3  # problems of a code that are shown in full
@@ -59,13 +60,14 @@ def command(
     announce = None if as_json or not sys.stderr.isatty() else _announce
     result = _examine(experiment, announce, page)
     about_language = language_note(experiment, result.language)
+    asked = _questions(experiment, result)
     if as_json:
-        print_json(document(result, about_language))
+        print_json({**document(result, about_language), **({"questions": asked} if asked else {})})
         return 2 if result.errors else 0
     for line in (
         *report_lines(experiment, result),
         "",
-        *(f"note: {note}" for note in (*notes, *about_language)),
+        *(f"note: {note}" for note in (*_questions_words(asked), *notes, *about_language)),
     ):
         print(line)
     if page is not None:
@@ -96,6 +98,29 @@ def _examine(experiment: Experiment, announce: Any, page: Path | None) -> CheckR
         result = examine(experiment, announce, folder=real(folder))
         write_page(experiment, result, real(folder), output_path(page))
     return result
+
+
+def _questions(experiment: Experiment, result: CheckResult) -> dict[SampleSet, int]:
+    """Return how many questions of each set a candidate will be asked; nothing if none."""
+    if not experiment.evaluation.asks:
+        return {}
+    from ftrun.evaluation.samples import expected_counts
+
+    examples = {role: one.examples if one else 0 for role, one in result.files.items()}
+    return expected_counts(
+        experiment,
+        recalled=len(result.recall),
+        train=examples["train"],
+        test=examples["test"],
+        language=result.language,
+    )
+
+
+def _questions_words(asked: Mapping[SampleSet, int]) -> Iterator[str]:
+    if asked:
+        from ftrun.evaluation.samples import questions_note
+
+        yield questions_note(asked)
 
 
 def _next(config: Path, target: str | None, result: CheckResult) -> Iterator[str]:

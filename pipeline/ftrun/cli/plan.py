@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ def plan_of(
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
         verify(context)
-        notes += [*_language_note(context), *_removed_note(context, remote)]
+        notes += [*_language_note(context), *_removed_note(context, remote), *_questions_note(context)]
         try:
             return _ask(context, remote, notes)
         finally:
@@ -101,11 +102,13 @@ def plan_of(
 
 def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> list[str]:
     """Ask the user to agree to what is sent; return why nothing may be sent, and the fix, if so."""
+    from ftrun.cost.candidates import other_targets
     from ftrun.targets import agree
 
     try:
         with session.named():
-            agree(session.experiment, yes=yes, ask=ask)
+            for target in (session.experiment.target, *other_targets(session.experiment)):
+                agree(replace(session.experiment, target=target), yes=yes, ask=ask)
     except DecisionError as error:
         return [f"{error}. {error.problem.hint}"]
     return []
@@ -125,6 +128,16 @@ def _language_note(context: Context) -> list[str]:
     from ftrun.targets.known_languages import language_note
 
     return language_note(context.experiment, context.result("check").get("language"))
+
+
+def _questions_note(context: Context) -> list[str]:
+    """Return how many questions a candidate is asked, and which rows can't be; nothing if none is."""
+    if not context.experiment.evaluation.asks or not context.needs_files:
+        return []
+    from ftrun.evaluation.samples import collect, questions_note
+
+    found = collect(context.experiment, context.path("train").parent)
+    return [questions_note(found.counts), *found.notes]
 
 
 def _removed_note(context: Context, remote: Service | None) -> list[str]:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ftrun import data
 from ftrun.data.general.questions import shipped_prompts
@@ -46,6 +46,32 @@ class Collected:
     def counts(self) -> Mapping[SampleSet, int]:
         """Return how many questions each set has, in their order; sets without any are not there."""
         return Counter(one.set for one in self.samples)
+
+
+def questions_note(counts: Mapping[SampleSet, int]) -> str:
+    """Return in words how many questions of each set a candidate is asked."""
+    prompts, test, recall, general = (counts.get(one, 0) for one in get_args(SampleSet))
+    return (
+        f"questions for each candidate: eval prompts {prompts}, test split {test}, training data {recall}, "
+        f"general {general}"
+    )
+
+
+def expected_counts(
+    experiment: Experiment, *, recalled: int, train: int, test: int, language: str | None
+) -> dict[SampleSet, int]:
+    """Return how many questions each set will have at most, before the files are prepared: `train` and `test`
+    are the numbers of their examples, `recalled` that of the eval prompts in the training data.
+    """
+    asked = experiment.evaluation
+    rows = test if asked.test_set is True else min(test, int(asked.test_set))
+    general = asked.general_prompts or shipped_prompts(language)
+    return {
+        "prompts": len(asked.prompts) - recalled,
+        "test": rows,
+        "recall": recalled + min(train, asked.recall_sample),
+        "general": len(general) if asked.general else 0,
+    }
 
 
 def samples_of(experiment: Experiment, folder: Path) -> tuple[Sample, ...]:
@@ -186,7 +212,7 @@ def _drawn(experiment: Experiment, folder: Path, most: int) -> list[bytes]:
 def _passes_as_taught(sample: Sample) -> Sample:
     if sample.reference is None:
         return sample
-    return dataclasses.replace(sample, expect={"equals": sample.reference, **(sample.expect or {})})
+    return dataclasses.replace(sample, expect={"taught": sample.reference, **(sample.expect or {})})
 
 
 def _row_sample(

@@ -6,7 +6,6 @@ machine: rows with equal scores keep the order of the file.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftrun.data.pipeline.own_rows import own_rows
 from ftrun.errors import UsageError
 from ftrun.files import damage_reported
 from ftrun.protocol.spec import SYSTEM_ROLES
@@ -101,8 +101,8 @@ def training_rows(train: Path, sha: str | None) -> TrainingRows:
 
 @lru_cache(KEPT)
 def _read(train: Path, _sha: str | None) -> TrainingRows:
-    with damage_reported(train), train.open(encoding="utf-8") as lines:
-        return TrainingRows(list(usable(map(json.loads, lines))))
+    with damage_reported(train):
+        return TrainingRows(list(usable(own_rows(train.parent, "train"))))
 
 
 def usable(examples: Iterable[Mapping[str, Any]]) -> Iterator[TrainingRow]:
@@ -179,7 +179,7 @@ def _bm25s() -> Any:
 
         raise UsageError(
             "to look for the nearest training rows (few-shot, retrieval), ftrun needs the package bm25s",
-            code="missing_package",
+            code="extra_missing",
             hint=install_extra("eval"),
         ) from error
     return bm25s

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftrun.scoring.normal_form import normalised
 from ftrun.scoring.patterns import SEARCH_SECONDS, Patterns
 from ftrun.scoring.tool_calls import call_failures
 from ftrun.untrusted import CapError, Capped
@@ -82,6 +83,11 @@ def pattern_failure(pattern: str, answer: str) -> str:
     return "" if found else f"does not match /{pattern}/"
 
 
+def _taught(text: str, answer: str) -> str:
+    """Return a failure unless the answer has the normal form of the one that was trained on."""
+    return "" if normalised(text) == normalised(answer) else "is not the answer that was taught"
+
+
 @functools.lru_cache(1000)
 def _patterns(_pattern: str) -> Capped:
     """Return a process for a pattern: each has its own budget."""
@@ -93,4 +99,5 @@ CONDITIONS: Mapping[str, Callable[[str, str], str]] = {
     "not_contains": lambda text, answer: f"contains “{text}”" if text in answer else "",
     "equals": lambda text, answer: "" if text.strip() == answer.strip() else f"is not “{text.strip()}”",
     "regex": pattern_failure,
+    "taught": _taught,  # of training questions that are asked again; the experiment file has no such key
 }

@@ -30,6 +30,7 @@ from ftrun.experiment.model import (
     Template,
     Train,
 )
+from ftrun.scoring.expect import judge
 
 Chats = Callable[[Iterable[int]], str]
 
@@ -298,6 +299,14 @@ def test_the_general_set_is_sound() -> None:
         assert 50 <= len(mine) <= 60 and all(tag[0] == language for tag in tags)
         assert all(tags.count(tag) >= 3 for tag in tags)
     assert len({one.id for _, one in listed}) == len({one.user for _, one in listed}) == len(listed)
+
+
+def test_general_questions_pass_what_is_right_and_no_parrot() -> None:
+    """Each condition holds for the answer beside it; a model that repeats the question passes none."""
+    entries = [json.loads(line) for line in questions.SHIPPED.read_text("utf-8").splitlines()]
+    for entry in entries:
+        assert judge(entry["expect"], entry["answer"]).passed, entry["id"]
+        assert not judge(entry["expect"], entry["user"]).passed, entry["id"]
 
 
 def test_general_questions_that_are_in_the_training_data_are_noted(
