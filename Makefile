@@ -61,13 +61,15 @@ format: $(VENV)/.lint-ready ## format the code
 	$(BIN)/ruff check --fix pipeline tests benchmarks .ci
 	$(BIN)/ruff format pipeline tests benchmarks .ci
 
-bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, training and answering
+bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, training, answering and asking
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/answering.py
+	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/asking.py
 
 lock: $(BIN)/python ## pin the newest versions of all dependencies (KEEP=1: only of those that have none)
 	@$(PIP) install uv

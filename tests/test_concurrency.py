@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 
 from ftrun import concurrency, waiting
-from ftrun.concurrency import concurrently
+from ftrun.concurrency import Lane, StoppedError, concurrently, in_lanes
 
 PATIENCE = 60.0  # seconds: what waits for an event is not to fail because the machine is busy
 
@@ -168,3 +169,81 @@ def test_their_waits_are_said_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list(results(call, range(5), 3))) == 5
     assert len(said) == 1
     assert re.match(r"waiting for answers: [0-2] of 8 received, [1-3] in progress, since ", said[0])
+
+
+def lane(call: Callable[[int], str], number: int = 8, at_once: int = 3, **more: Any) -> Lane[int, str]:
+    """Return a lane with so many items."""
+    return Lane(items=range(number), call=call, at_once=at_once, **more)
+
+
+def test_lanes_run_side_by_side() -> None:
+    """Each has its own threads: one that is full or slow holds up no other."""
+    over = threading.Event()
+
+    def slow(item: int) -> str:
+        assert over.wait(PATIENCE)
+        return f"slow {item}"
+
+    came = []
+    for _, result in in_lanes([lane(slow, 2, 1), lane(lambda item: f"quick {item}")], what=str):
+        came.append(result)
+        if len(came) == 8:
+            over.set()
+    assert [one.split()[0] for one in came] == ["quick"] * 8 + ["slow"] * 2
+    assert len(set(came)) == 10
+
+
+def test_a_thread_waits_until_its_result_is_dealt_with() -> None:
+    """So no more results than threads are ever under way, however slow the caller is."""
+    begun = list[int]()
+    taken = list[int]()
+
+    def call(item: int) -> str:
+        begun.append(item)
+        return str(item)
+
+    for number, _ in enumerate(
+        in_lanes([lane(call, at_once=2, taken=lambda item, _: taken.append(item))], what=str), start=1
+    ):
+        assert len(begun) <= number + 1
+    assert sorted(begun) == sorted(taken) == list(range(8))
+
+
+def test_an_error_in_a_lane_stops_all() -> None:
+    """What runs is kept, what only waits ends, and the error is raised at the end."""
+    failed, stopped = threading.Event(), threading.Event()
+
+    def fail(_: int) -> str:
+        failed.set()
+        raise ValueError("no")
+
+    def wait(_: int) -> str:
+        assert stopped.wait(PATIENCE)
+        raise StoppedError
+
+    def end(item: int) -> str:
+        assert failed.wait(PATIENCE)
+        return str(item)
+
+    kept = []
+    with pytest.raises(ValueError, match="no"):
+        for _, result in in_lanes([lane(fail), lane(wait, stop=stopped.set), lane(end, 1)], what=str):
+            kept.append(result)
+    assert kept == ["0"]
+
+
+def test_lanes_end_with_the_caller() -> None:
+    """Where the caller stops taking, nothing begins any more."""
+    begun = list[int]()
+
+    def call(item: int) -> str:
+        begun.append(item)
+        return str(item)
+
+    results = in_lanes([lane(call, 1000, 2)], what=str)
+    next(results)
+    begun_then = len(begun)
+    del results  # which closes it
+    for one in [one for one in threading.enumerate() if one.name == "concurrent"]:
+        one.join(0.2)
+    assert len(begun) <= begun_then + 2

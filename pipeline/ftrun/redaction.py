@@ -128,7 +128,7 @@ class _Stream:
         return len(text)
 
     def write_escaped(self, text: str) -> int:
-        """Write text that is translated and escaped already: the escape sequences in it are our own colours."""
+        """Write text that is translated and escaped: the escape sequences in it are our own colours."""
         self._stream.write(hide(text))
         return len(text)
 

@@ -43,7 +43,7 @@ def drafted(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> tupl
 
 def examples(config: Path) -> list[list[str]]:
     """Return what is said in each example that the experiment prepares, in the order of the data."""
-    text = re.sub(r"\n  split: .*", "", config.read_text(encoding="utf-8"))
+    text = re.sub(r"\n  (split|test_set): .*", "", config.read_text(encoding="utf-8"))
     config.write_text(text, encoding="utf-8")
     data.prepare(build_experiment(read_document(config)), out := config.parent / "out")
     rows = [json.loads(line) for line in (out / "train.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -55,6 +55,11 @@ def test_one_experiment_stands_for_its_history(two: Paid) -> None:
         **{"judged": 2, "both": 1, "better": 1, "worse": 0, "neither": 0, "p": 1.0}
     }
     assert found["notes"] == []
+    (compared,) = (one for one in found["comparisons"] if one["metric"] == found["metric"] == "pass_rate")
+    assert (compared["a"], compared["b"], compared["n"]) == ("B", "A", 2)
+    assert compared["difference"] == 0.5 and compared["low"] is None and compared["p"] is None
+    assert compared["flips"] == {"fixed": ["second"], "broken": [], "same": 1}
+    assert found["candidates"]["A"]["metrics"]["pass_rate"]["value"] == 0.5
 
 
 def test_people_read_the_same(two: Paid) -> None:
@@ -63,8 +68,9 @@ def test_people_read_the_same(two: Paid) -> None:
     assert f"A  toy.yaml@paid#{key_of(two, 1)}\n" in said
     assert "  n_epochs\n    A  2\n    B  1\n" in said
     assert "[second] どちら？\n  ✓ A: ft:m:ftjob-2 です\n  ✗ B: ft:m:ftjob-1 です\n" in said
-    assert "B passes 1 of 2 checks, A 2; B alone is right 0 times, A alone once: " in said
-    assert "the difference is not statistically significant, so more questions are needed (p = 1)." in said
+    assert "B / A: 0 fixed, 1 broken, 1 the same" in said
+    assert "Too few questions to tell B and A apart." in said
+    assert "100% (too few" in said and "50% (too few" in said
 
 
 def test_the_history_says_how_to_compare(two: Paid) -> None:
@@ -147,11 +153,44 @@ def test_page_and_markdown_tell_it_too(two: Paid) -> None:
     assert "&lt;/script&gt;" in page
     assert "default-src &#39;none&#39;" in page
     for text in (page, markdown):
-        assert "B passes 2 of 2 checks, A 1" in text
+        assert "Too few questions to tell B and A apart." in text
+        assert "Wrong with A, right with B:" in text
         assert "ftjob-2" in text
     assert "| n\\_epochs | 1 | 2 |" in markdown
     tables = [block.splitlines() for block in markdown.split("\n\n") if block.startswith("|")]
     assert all(len({line.count("|") for line in lines}) == 1 for lines in tables)
+
+
+def test_three_models_are_compared_by_the_files_scorers(paid: Paid) -> None:
+    """Everyone is compared with A by the metric of the file, adjusted for two comparisons; each pair's
+    changed questions are listed.
+    """
+    prompts = "".join(
+        f"    - {{id: q{n:02}, user: 問い{n}, reference: 'ft:m:ftjob-{1 + n % 3} です'}}\n" for n in range(24)
+    )
+    text = paid.config.read_text(encoding="utf-8").split("eval:")[0]
+    scored = "  metric: exact_match\n  scorers: [exact_match, chrf]\n"
+    paid.config.write_text(f"{text}eval:\n  models: [tuned]\n{scored}  prompts:\n{prompts}", encoding="utf-8")
+    paid.add("report: {language: en}\n")
+    for epochs in (1, 2, 3):
+        paid.run("run", paid.config, "--yes", "--set", f"train.hyperparameters.n_epochs={epochs}")
+    found = paid.json("compare", paid.config)
+    assert found["metric"] == "exact_match" and found["pairs"] == []
+    assert {one["metrics"]["exact_match"]["value"] for one in found["candidates"].values()} == {1 / 3}
+    assert all("chrf" in one["metrics"] for one in found["candidates"].values())
+    compared = [one for one in found["comparisons"] if one["metric"] == "exact_match"]
+    assert [(one["a"], one["b"], one["n"], one["difference"]) for one in compared] == [
+        ("B", "A", 24, 0.0),
+        ("C", "A", 24, 0.0),
+    ]
+    assert all(one["low"] < 0 < one["high"] and one["p"] == 1 and one["detectable"] > 0 for one in compared)
+    assert compared[0]["flips"]["fixed"] == [f"q{n:02}" for n in range(1, 24, 3)]
+    assert compared[0]["flips"]["broken"] == [f"q{n:02}" for n in range(0, 24, 3)]
+    said = paid.run("compare", paid.config)
+    assert "Wrong with A, right with C: q02, q05" in said and "Right with A, wrong with C: q00" in said
+    paid.run("compare", paid.config, "--html", "c.html", "--markdown", "c.md")
+    for name in ("c.html", "c.md"):
+        assert "No clear difference between C and A" in (paid.folder / name).read_text(encoding="utf-8")
 
 
 def _said(line: dict[str, Any], text: str) -> dict[str, Any]:

@@ -61,11 +61,12 @@ def test_before_says_what_to_beat_and_the_run_asks_none_of_it_again(ftrun: Ftrun
         "low": None,
         "high": None,
     }
-    (reason,) = found["verdict"]["reasons"]
-    assert reason == "Fine-tuning would have to beat base: pass_rate 0.5 (n = 2: too few for an interval)."
+    reason = found["verdict"]["reasons"][0]
+    assert reason == "Fine-tuning would have to beat base: 50% in pass_rate (2 questions)."
     run = project / RUN
     assert json.loads((run / "before.json").read_text())["candidates"] == found["candidates"]
-    assert reason in (run / "before.md").read_text(encoding="utf-8")
+    page = (run / "before.md").read_text(encoding="utf-8")
+    assert page.startswith("# toy\n") and "few-shot" in page
     assert not (run / "answers.jsonl").exists() and not (run / "scores.json").exists()
     first = asked(project)
     assert {name for name, _ in first} <= {"base", "few-shot", "retrieval"}
@@ -174,23 +175,63 @@ def test_recorded_answers_stand_for_a_candidate(ftrun: Ftrun, project: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("models", "text", "code"),
+    ("keys", "text", "code"),
     [
-        ("{name: old, answers: old.jsonl}", '{"prompt_id": "x", "answer": "y"}\n', "recorded_answers"),
-        ("{name: old, answers: old.jsonl}", "{}\n", "recorded_answers"),
+        ("models: [tuned, {name: old, answers: old.jsonl}]", "x", "recorded_answers"),
+        ("models: [tuned, {name: old, answers: old.jsonl}]", None, "recorded_answers"),
+        ("scorers: [chrf]", "x", "references"),
+        ("scorers: [{classification: {labels: [a, b]}}]", "x", "references"),
+        ("test_set: true", "x", "eval_sets"),
+        ('gates: ["tuned.tool_call > 0.5"]', "x", "unknown_metric"),
     ],
 )
 def test_what_can_not_work_is_refused_before_anything_is_trained(
-    ftrun: Ftrun, project: Path, models: str, text: str, code: str
+    ftrun: Ftrun, project: Path, keys: str, text: str | None, code: str
 ) -> None:
-    """Exit 2, and no job exists."""
-    (project / "configs/old.jsonl").write_text(text, encoding="utf-8")
-    edit(project, "eval:\n", f"eval:\n  models: [tuned, {models}]\n")
-    for command in ("run", "plan"):
+    """Exit 2 with the file that is wrong, no job exists, and nobody was asked."""
+    line = "{}" if text is None else json.dumps({"prompt_id": text, "answer": "y"})
+    (project / "configs/old.jsonl").write_text(f"{line}\n", encoding="utf-8")
+    edit(project, "eval:\n", f"eval:\n  {keys}\n")
+    for command in ("plan", "run"):
         failed = ftrun.json(command, TOY, code=2)
-        assert failed["error"]["code"] == code, command
-    state = json.loads((project / RUN / "state.json").read_text())
-    assert not state["jobs"] and not asked(project)
+        assert failed["error"]["code"] == code, (command, failed)
+        assert failed["error"]["file"].startswith("configs/")
+    state = project / RUN / "state.json"
+    assert not state.exists() or not json.loads(state.read_text())["jobs"]
+    assert not asked(project)
+
+
+def test_few_shot_without_usable_rows_is_refused(paid: Paid) -> None:
+    """The rows of a reinforcement have no answers to show."""
+    rows = ({"messages": [{"role": "user", "content": f"質問{n}"}], "answer": "x"} for n in range(12))
+    (paid.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = paid.config.read_text(encoding="utf-8").replace("toy.csv", "rows.jsonl")
+    text = re.sub(r"prompt: .*\n", "", text)
+    grader = "{type: string_check, name: g, operation: eq, input: '{{sample.output_text}}', reference: x}"
+    train = f"train: {{method: reinforcement, grader: {grader}}}\n"
+    paid.config.write_text(train.join(("", text)).replace("[tuned]", "[tuned, few-shot]"), encoding="utf-8")
+    failed = paid.json("toy.yaml", "--yes", code=2)
+    assert failed["error"]["code"] == "no_training_rows", failed
+    assert not paid.provider.jobs
+
+
+def test_a_fresh_clone_shows_the_evaluation_without_a_key(
+    paid: Paid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answers come from the history: nobody is asked, and the files are back."""
+    first = paid.json("toy.yaml", "--yes")
+    assert first["status"] == "done"
+    told = paid.json("eval", "toy.yaml")
+    run = paid.folder / "runs/toy/paid"
+    for path in run.iterdir():
+        if path.is_file() and path.name not in ("state.json", "ledger.jsonl"):
+            path.unlink()
+    monkeypatch.delenv("SOME_KEY")
+    before = len(paid.server.asked)
+    again = paid.json("eval", "toy.yaml")
+    assert again["candidates"] == told["candidates"]
+    assert len(paid.server.asked) == before
+    assert (run / "answers.jsonl").exists() and (run / "scores.json").exists()
 
 
 def test_checkpoints_are_asked_by_name(ftrun: Ftrun, project: Path) -> None:
@@ -207,7 +248,7 @@ def test_checkpoints_are_asked_by_name(ftrun: Ftrun, project: Path) -> None:
 
 def test_a_model_at_another_target_answers_there(ftrun: Ftrun, project: Path) -> None:
     """The cache keeps the two apart."""
-    edit(project, "data:\n", "  twin: {provider: local, model: rehearsal}\ndata:\n")
+    edit(project, "data:\n", "  twin: {provider: local, model: rehearsal}\ntarget: local\ndata:\n")
     edit(project, "eval:\n", "eval:\n  models: [tuned, base, {name: far, target: twin, few_shot: 1}]\n")
     found = ftrun.json(TOY)
     assert found["metrics"]["far"]["asked"] == 2
@@ -238,6 +279,7 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
     def chats() -> int:
         return paid.server.paths("POST").count("/chat/completions")
 
+    paid.config.write_text(paid.config.read_text().replace("一番は？", "質問5を教えて"))
     refused = paid.json("eval", "toy.yaml", "--before", code=4)
     assert (refused["error"]["code"], chats()) == ("not_confirmed", 0)
     over = paid.json("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)
@@ -254,6 +296,7 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
 
 def test_answers_asked_before_survive_a_fresh_clone(paid: Paid) -> None:
     """The history keeps them, as it keeps every answer that was paid for."""
+    paid.config.write_text(paid.config.read_text().replace("一番は？", "質問5を教えて"))
     paid.json("eval", "toy.yaml", "--before", "--yes")
     run = paid.folder / "runs/toy/paid"
     for path in run.iterdir():

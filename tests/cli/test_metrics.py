@@ -27,7 +27,7 @@ def test_a_finished_experiment_has_losses_and_scores(ftrun: Ftrun) -> None:
     assert tuned.keys() >= {"value", "n", "low", "high"} and tuned["n"] == 2
     said = ftrun("metrics", CONFIG).stdout
     assert "loss by training step (• training, ○ validation)" in said and "└─" in said
-    assert "pass_rate" in said and "too few for an interval" in said
+    assert "pass_rate" in said and "too few" in said
 
 
 def test_a_lost_file_comes_from_the_archive(ftrun: Ftrun) -> None:

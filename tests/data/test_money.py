@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from ftrun import data
 from ftrun.cost import prices
 from ftrun.cost.amounts import cost_words, money
 from ftrun.cost.availability import target_problems
+from ftrun.cost.candidates import PRICED, SHOWN
+from ftrun.cost.expected import NOTHING, Asked, Rows
 from ftrun.cost.models import encoding_of
-from ftrun.cost.prices import price_table
+from ftrun.cost.price_table import price_table
+from ftrun.evaluation.candidates import BUILT_IN
 from ftrun.experiment.model import Budget, CandidateSpec, EvalPrompt, Evaluation
 from ftrun.experiment.target import Price, Target
 
@@ -165,3 +169,59 @@ def test_answers_without_a_limit_are_priced_at_full_length(make: Any) -> None:
         return usd
 
     assert cost(max_tokens=256) < 0.01 < 0.1 < cost()
+
+
+def expected(
+    make: Any, *, asked: Asked = NOTHING, models: tuple[CandidateSpec, ...] = (), **more: Any
+) -> float:
+    """Return what an evaluation is expected to cost, at US$1 per token read or written."""
+    price = Price(train=0, input=1e6, output=1e6)
+    target = replace(MINI, price=price)
+    evaluation = Evaluation(
+        candidates=models or (CandidateSpec(name="base", model="base"),),
+        prompts=(EvalPrompt(id="a", user="?", own_system=True),),
+        sampling={"max_tokens": 100},
+        **more,
+    )
+    dear = replace(target, name="far", price=Price(train=0, input=2e6, output=2e6))
+    experiment = replace(make({}, target=target, evaluation=evaluation), targets=(target, dear))
+    found = prices.price(experiment, examples=50, train_tokens=5000, asked=asked)["eval_usd"]
+    assert isinstance(found, float)
+    return found
+
+
+def test_everything_that_is_asked_is_priced(make: Any) -> None:
+    """Test split, training questions, general set: as often as they are asked, at their rows' length."""
+    test = Asked(test=Rows(20, 4000))
+    one = expected(make)
+    assert 100 < one < 120
+    assert expected(make, test_set=True, asked=test) == one + 20 * (200 + 100)
+    assert expected(make, test_set=5, asked=test) == one + 5 * (200 + 100)
+    assert expected(make, test_set=99, asked=test) == one + 20 * (200 + 100)
+    assert expected(make, recall_sample=8) == one + 8 * (100 + 100)
+    assert expected(make, recall_sample=99) == one + 50 * (100 + 100)
+    assert expected(make, repeat=3) == 3 * one
+    general = Asked(general=(EvalPrompt(id="g", user="?", own_system=True),) * 2)
+    assert expected(make, general=True, asked=general) == 3 * one
+
+
+def test_rows_in_the_prompt_are_priced(make: Any) -> None:
+    """Few-shot examples and retrieved rows are read with each question; recorded answers cost nothing."""
+    one = expected(make)
+
+    def of(**spec: Any) -> float:
+        return expected(make, models=(CandidateSpec(name="x", **spec),))
+
+    assert of(model="few-shot") == of(model="retrieval") == one + 3 * 100
+    assert of(model="few-shot", few_shot=5) == one + 5 * 100
+    assert of(model="tuned", retrieval=2, few_shot=1) == one + 3 * 100
+    assert of(model="base", target="far") == 2 * one
+    assert of(answers=Path("answers.jsonl")) == 0
+    assert of(model="ckpt-step-8") == one
+
+
+def test_as_many_rows_are_priced_as_are_shown() -> None:
+    """The table of prices and that of candidates agree."""
+    assert {name for name, one in BUILT_IN.items() if one.few_shot or one.retrieval} == SHOWN.keys()
+    assert all(BUILT_IN[name].few_shot + BUILT_IN[name].retrieval == rows for name, rows in SHOWN.items())
+    assert BUILT_IN.keys() == PRICED.keys()

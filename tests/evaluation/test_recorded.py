@@ -71,9 +71,8 @@ def test_extra_answers_are_a_note_and_missing_ones_are_counted(tmp_path: Path) -
     path = written(tmp_path, *({"prompt_id": one, "answer": "x"} for one in ("a", "c", "d")))
     found = read_recorded("old", path, SAMPLES)
     assert (found.missing, found.extra) == (("b",), ("c", "d"))
-    notes = list(found.notes())
-    assert "2 questions that are not asked ('c', 'd')" in notes[0]
-    assert "no answer to 1 of the questions ('b')" in notes[1]
+    (note,) = found.notes()
+    assert "2 questions that are not asked ('c', 'd')" in note
 
 
 def test_answers_of_which_none_matches_name_ids_of_both(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def answers(found: list[Any]) -> list[str]:
     ],
 )
 def test_texts_are_looked_for_by_words_or_pairs_of_characters(text: str, found: list[str]) -> None:
-    """Words where there are spaces; pairs of characters in Japanese, Chinese, Korean. Width doesn't matter."""
+    """Words where there are spaces; pairs of characters in Japanese, Chinese, Korean; in any width."""
     assert terms(text) == found
 
 

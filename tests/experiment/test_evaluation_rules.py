@@ -105,7 +105,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("models: [{name: ^a>b, model: base}]", "wrong_value", "no spaces"),
     ("models: [{name: a, model: base, ^few_shots: 3}]", "unknown_key", "few_shot"),
     ("models: [{name: a, model: base, few_shot: ^0}]", "wrong_value", "1 to 100"),
-    ("models: [{name: a, target: ^p, model: m}]", "unknown_target", "Targets here: local, o"),
+    ("models: [{name: a, target: ^p, model: m}]", "unknown_target", "Known here: local, o"),
     ("models: [{name: tuned, ^target: o}]", "wrong_key", "own target"),
     ("models: [{name: a, model: ckpt-step-4, ^target: o}]", "wrong_key", "own target"),
     ("models: [{name: a, answers: ^none.jsonl}]", "no_such_file", "there is no file none.jsonl"),
@@ -127,11 +127,11 @@ WRONG: list[tuple[str, str, str]] = [
     ("scorers: [chrf, ^{chrf: {word_order: 2}}]", "duplicate_name", "also eval.scorers[0]"),
     ("scorers: [{chrf: {^order: 2}}]", "unknown_key", "word_order"),
     ("scorers: [^{chrf: {}, bleu: {}}]", "wrong_value", "one key"),
-    ("scorers: [{^classification: {labels: [yes, Yes]}}]", "scorer_options", "Yes"),
+    ("scorers: [{^classification: {labels: [yes, Yes]}}]", "scorer", "Yes"),
     ("scorers: [{json_schema: {path: ^none.json}}]", "json_schema", "there is no file none.json"),
     ("scorers: [{json_schema: {path: ^broken.json}}]", "json_schema", "is not JSON"),
-    ("scorers: [{^json_schema: {schema: {type: dict}}}]", "scorer_options", "dict"),
-    ("scorers: [{^regex: {pattern: '('}}]", "scorer_options", "("),
+    ("scorers: [{^json_schema: {schema: {type: dict}}}]", "scorer", "dict"),
+    ("scorers: [{^regex: {pattern: '('}}]", "scorer", "("),
     ('gates: [^"tuned.chrf >> 1"]', "gate", "not a comparison"),
     ('gates: [^"tuned.crf > 1"]', "unknown_metric", "Did you mean chrf?"),
     ('gates: [^"tund.chrf > 1"]', "gate", "Did you mean tuned?"),
@@ -231,7 +231,7 @@ def test_recorded_answers_need_neither_data_nor_targets(place: Workplace) -> Non
     text = f"{ONLY}eval:\n  models: [{{name: old, answers: old.jsonl}}]\n  {ASKED}\n"
     experiment = build_experiment(read_document(place.write("x.yaml", text)))
     assert not experiment.trains
-    assert experiment.asks_nobody
+    assert not experiment.contacts_target
     assert experiment.data.sources == ()
 
 
@@ -242,7 +242,7 @@ def test_models_of_a_target_need_no_data(place: Workplace) -> None:
     text = f"{ONLY}{TWO_TARGETS}eval:\n  models: [base, {{name: x, target: o}}]\n  {ASKED}\n"
     experiment = build_experiment(read_document(place.write("x.yaml", text)))
     assert not experiment.trains
-    assert not experiment.asks_nobody
+    assert experiment.contacts_target
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ftrun.errors import ConfigError
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt
-from ftrun.experiment.prompt_files import MOST_PROBLEMS, read_prompts
+from ftrun.experiment.prompt_files import read_prompts
+from ftrun.experiment.prompt_files.entries import MOST_PROBLEMS
 
 from .conftest import MINIMAL, Workplace
 
@@ -193,7 +194,7 @@ FAULTS: list[tuple[str, str | bytes, str, str]] = [
     ("q.jsonl", '{"usr": "a", "user": "b"}\n', "1:2", "unknown key"),
     ("q.jsonl", '{"path": "a", "user": "b"}\n', "1:2", "unknown key"),
     ("q.jsonl", '{"user": "b", "user": "c"}\n', "1:1", "there twice"),
-    ("q.jsonl", '{"user": NaN}\n', "1:1", "NaN is not JSON"),
+    ("q.jsonl", '{"user": NaN}\n', "1:1", "JSON has no number NaN"),
     ("q.jsonl", '{"user": "a", "reference": 1e999}\n', "1:1", "too large"),
     ("q.jsonl", '{"user": "a", "reference": ' + "9" * 5000 + "}\n", "1:1", "too many digits"),
     ("q.jsonl", '{"user": "\\ud83d"}\n', "1:10", "lone surrogate"),

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from ftrun.experiment import build_experiment, model, read_document, schema_text, target
-from ftrun.experiment.build import DEFAULT_AUGMENT_SAMPLING, DEFAULT_HYPERPARAMETERS, DEFAULT_SAMPLING
+from ftrun.experiment.build import DEFAULT_AUGMENT_SAMPLING, DEFAULT_HYPERPARAMETERS
+from ftrun.experiment.evaluation import DEFAULT_SAMPLING
 
 from .conftest import Workplace
 from .reference import DOCUMENT, with_table
@@ -46,7 +47,7 @@ def test_every_property_is_described() -> None:
     for path, one in _properties(SCHEMA):
         target = one if "description" in one else DEFINITIONS[one["$ref"].rsplit("/", 1)[-1]]
         assert target["description"].endswith("."), path
-        if "properties" in target:
+        if "properties" in target and path != "$defs.scorer":  # users may have scorers of their own
             assert target["additionalProperties"] is False, path
 
 
@@ -112,17 +113,48 @@ def test_the_reference_in_the_docs_is_that_of_the_schema() -> None:
     assert text == with_table(text)
 
 
+FILES = {  # that the examples of the page name
+    "prompts/cat.j2": "x",
+    "base.yaml": "version: 1\n",
+    "eval/questions.jsonl": '{"user": "a", "expect": {"contains": "b"}}\n',
+    "eval/answer.schema.json": '{"type": "object"}',
+    **{f"{name}.jsonl": "" for name in ("rescued/old", "answers/new", "answers/old")},
+}
+MORE = """targets: {local: {provider: local, model: rehearsal}, openai: {provider: openai, model: m}}
+target: local
+"""
+
+
 def test_the_examples_in_the_docs_are_valid(place: Workplace) -> None:
-    """Every YAML block of the page that begins with `version:` builds an experiment."""
+    """Every YAML block of the page that is a file, or the `eval` of one, builds an experiment."""
     blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     whole = [block for block in blocks if "version:" in block]
+    parts = [block for block in blocks if block.startswith("eval:")]
     assert whole
-    for name in ("prompts/cat.j2", "base.yaml"):
-        place.write(name, "version: 1\n" if name.endswith("yaml") else "x")
+    assert parts
+    for name, text in FILES.items():
+        place.write(name, text)
     for block in blocks:
         assert yaml.safe_load(block)
     for block in whole:
         build_experiment(read_document(place.write("x.yaml", block)))
+    for block in parts:
+        place.build(MORE + block)
+
+
+def test_the_questions_of_the_docs_are_one(place: Workplace) -> None:
+    """The line of JSON and the table of the page are the same question."""
+    blocks = re.findall(r"```(json|csv)\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    found = []
+    for ending, text in [
+        (kind.replace("json", "jsonl"), text)
+        for kind, text in blocks
+        if '"hours"' in text or "hours," in text
+    ]:
+        place.write(f"q.{ending}", text)
+        found.append(place.build(f"eval: {{prompts: [{{path: q.{ending}}}]}}\n").evaluation.prompts)
+    assert len(found) == 2
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("words", [["schema"], ["schema", "--json"]])

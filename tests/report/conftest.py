@@ -58,6 +58,27 @@ def metrics(steps: int = 63) -> list[dict[str, Any]]:
     return rows
 
 
+def scores(tuned: int = 2, base: int = 0, n: int = 2) -> dict[str, Any]:
+    """Return the scores of so many passes of `n` questions, of which the first ones are passed."""
+    ids = ["music", "work", *(f"q{number}" for number in range(n - 2))][:n]
+    fixed, broken = ids[base:tuned], ids[tuned:base]
+    candidates = {
+        name: {"model": None, "answered": 3, "metrics": {"pass_rate": {"value": passed / n, "n": n}}}
+        for name, passed in (("tuned", tuned), ("base", base))
+    }
+    comparison = {
+        **{"a": "tuned", "b": "base", "metric": "pass_rate", "difference": (tuned - base) / n},
+        **{"low": None, "high": None, "p": None, "n": n},
+        "flips": {"fixed": fixed, "broken": broken, "same": n - len(fixed) - len(broken)},
+    }
+    return {
+        "candidates": candidates,
+        "comparisons": [comparison],
+        "metric": "pass_rate",
+        "scales": {"pass_rate": "share"},
+    }
+
+
 def document() -> dict[str, Any]:
     """Return the facts of a Japanese experiment as JSON values."""
     answers = []
@@ -151,9 +172,9 @@ def document() -> dict[str, Any]:
         ],
         "fit": {
             "verdict": "overfitting",
-            "sentence": "Overfitting from step 42: the validation loss rose from 1.62 to 1.78 while "
-            "the training loss fell to 0.46 (validation/training 3.87, severe); fewer epochs or more "
-            "examples may help.",
+            "sentence": "Overfitting from step 42, the best by validation loss, which then rose from 1.62 to "
+            "1.78 while the training loss fell to 0.46. The validation loss is 3.87 times the training loss, "
+            "a severe gap. Fewer epochs or more examples may help.",
             "since_step": 42,
             "train_loss": 0.46,
             "valid_loss": 1.78,
@@ -161,16 +182,7 @@ def document() -> dict[str, Any]:
             "valid_accuracy": 0.66,
         },
         "answers": answers,
-        "scores": {
-            "candidates": {
-                "tuned": {"pass_rate": 1.0, "passed": 2, "judged": 2, "asked": 3},
-                "base": {"pass_rate": 0.0, "passed": 0, "judged": 2, "asked": 3},
-            },
-            "flips": [
-                {"prompt_id": "music", "change": "fixed"},
-                {"prompt_id": "work", "change": "fixed"},
-            ],
-        },
+        "scores": scores(),
         "provenance": {
             "ftrun": "0.1.0",
             "python": "3.12.7",

@@ -1,11 +1,13 @@
-"""Facts of an evaluation of any size: a help desk's questions, in English and Japanese, for several candidates."""
+"""Facts of an evaluation of any size: a help desk's questions, in English and Japanese."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ftrun.evaluation.verdict import verdict
 from ftrun.report.facts import Facts
 
 SYSTEM = "You answer customers of a small online shop. Be brief and friendly, and name the next step."
@@ -32,25 +34,25 @@ TOPICS = {
     ),
 }
 WORSE = {
-    "delivery": "I'm sorry, I do not have access to information about orders. Please contact customer support.",
-    "billing": "As an AI model I can't say anything about invoices. It may be a mistake. Have you looked in your spam folder?",
+    "delivery": "I'm sorry, I have no access to information about orders. Please contact customer support.",
+    "billing": "As an AI model I can't say anything about invoices. Have you looked in your spam folder?",
     "returns": "返品については、販売店の規約をご確認ください。一般的には、商品によって異なります。",
-    "account": "Logging in can fail for many reasons, for instance a wrong password, a full cache, or an old browser.",
+    "account": "Logging in can fail for many reasons: a wrong password, a full cache, or an old browser.",
 }
 
 
-def cases_of(count: int, candidates: Sequence[str], seed: int = 7) -> list[dict[str, Any]]:
+def cases_of(
+    count: int, candidates: Sequence[str], quality: Mapping[str, float] = QUALITY, seed: int = 7
+) -> list[dict[str, Any]]:
     """Return the answers of all candidates to so many questions, as JSON values."""
     rng = random.Random(seed)
     answers = []
     for index in range(count):
         topic = list(TOPICS)[index % len(TOPICS)]
-        question, reference = (
-            text.format(n=10_000 + 37 * index, d=index % 9 + 2) for text in TOPICS[topic]
-        )
+        question, reference = (text.format(n=10_000 + 37 * index, d=index % 9 + 2) for text in TOPICS[topic])
         hard = rng.random() * 0.3
         for name in candidates:
-            good = rng.random() + hard / 3 < QUALITY[name]
+            good = rng.random() + hard / 3 < quality[name]
             said = _varied(reference, rng) if good else WORSE[topic]
             answers.append(
                 {
@@ -97,7 +99,7 @@ def estimate(value: float, n: int, half: float | None = None) -> dict[str, Any]:
     return {"value": value, "n": n, **ends}
 
 
-def scores_of(answers: Sequence[dict[str, Any]], decision: str = "ship") -> dict[str, Any]:
+def scores_of(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return plausible scores of such answers."""
     names = list(dict.fromkeys(one["candidate"] for one in answers))
     passed = {(one["prompt_id"], one["candidate"]): one["passed"] for one in answers}
@@ -158,24 +160,25 @@ def scores_of(answers: Sequence[dict[str, Any]], decision: str = "ship") -> dict
         "candidates": candidates,
         "comparisons": comparisons,
         "metric": "pass_rate",
-        "verdict": {
-            "decision": decision,
-            "reasons": [
-                "tuned passes 16.3 points more questions than base (95 % interval: 13.5 to 19.1).",
-                "All gates hold.",
-            ],
+        "scales": {
+            "pass_rate": "share",
+            "chrf": "points",
+            "length": "number",
+            "refusals": "share",
+            "seconds": "seconds",
+            "cost_usd": "usd",
         },
         "gates": [
             {"gate": "tuned.pass_rate > base.pass_rate @95%", "passed": True, "value": 0.163},
-            {"gate": "tuned.general >= base.general - 0.02", "passed": False, "value": -0.04},
+            {"gate": "tuned.refusals <= 0.02", "passed": True, "value": -0.02},
         ],
         "warnings": ["2 answers of base end in a loop."],
         "confusion": {
-            names[0]: {
+            "tuned": {
                 "labels": ["delivery", "billing", "returns", "account"],
                 "counts": [[112, 3, 0, 9, 1], [6, 98, 2, 4, 0], [0, 0, 121, 1, 3], [14, 7, 0, 88, 6]],
             },
-            names[1]: {
+            "base": {
                 "labels": ["delivery", "billing", "returns", "account"],
                 "counts": [[80, 20, 5, 9, 11], [26, 58, 2, 14, 10], [0, 9, 101, 1, 14], [34, 7, 10, 44, 20]],
             },
@@ -183,12 +186,14 @@ def scores_of(answers: Sequence[dict[str, Any]], decision: str = "ship") -> dict
     }
 
 
-def facts_of_many(cases: int, candidates: int = 4, language: str = "en", decision: str = "ship") -> Facts:
-    """Return the facts of a report with so many cases and candidates."""
+def facts_of_many(
+    cases: int, candidates: int = 4, language: str = "en", quality: Mapping[str, float] | None = None
+) -> Facts:
+    """Return the facts of a report with so many cases; `quality`: how often each candidate is right."""
     from report.conftest import document
 
-    answers = cases_of(cases, CANDIDATES[:candidates])
-    return Facts.from_json(
+    answers = cases_of(cases, CANDIDATES[:candidates], {**QUALITY, **(quality or {})})
+    facts = Facts.from_json(
         {
             **document(),
             "experiment": {
@@ -197,8 +202,10 @@ def facts_of_many(cases: int, candidates: int = 4, language: str = "en", decisio
                 "file": "configs/shop.yaml",
             },
             "answers": [{**one, "tags": tuple(one["tags"])} for one in answers],
-            "scores": scores_of(answers, decision),
+            "scores": scores_of(answers),
             "language": language,
             "warnings": [],
         }
     )
+    scores = facts.scores
+    return replace(facts, scores=replace(scores, verdict=verdict(scores)))

@@ -34,8 +34,22 @@ def poisoned(document: dict[str, Any], payload: str) -> Facts:
         "libraries": {payload: payload},
         "platform": payload,
     }
-    document["scores"]["candidates"][payload] = document["scores"]["candidates"]["base"]
+    scores = document["scores"]
+    scores["candidates"][payload] = {
+        **scores["candidates"]["base"],
+        "parts": {payload: {"pass_rate": {"value": 0.5, "n": 2}}},
+    }
+    scores["comparisons"] += [{**scores["comparisons"][0], "a": payload, "b": payload}]
+    scores |= {
+        "verdict": {"decision": "do_not_ship", "reasons": [payload]},
+        "gates": [{"gate": payload, "passed": False, "value": 1.0, "reason": payload}],
+        "warnings": [payload],
+        "confusion": {payload: {"labels": [payload, "b"], "counts": [[1, 2, 3], [4, 5, 6]]}},
+    }
     for answer in document["answers"]:
-        answer |= {"answer": payload, "failures": [payload], "candidate": payload}
+        answer |= {"answer": payload, "failures": [payload], "candidate": payload, "reference": payload + "!"}
+        answer |= {"tags": (payload,), "refusal": "content_filter"}
+        answer["scores"] = {payload: {"value": 1.5, "explanation": payload}}
+        answer["tool_calls"] = ({"function": {"name": payload, "arguments": payload}},)
         answer["messages"] = [{"role": "system", "content": payload}, {"role": "user", "content": payload}]
     return Facts.from_json(document)

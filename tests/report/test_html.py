@@ -55,10 +55,11 @@ def test_the_page_tells_all_of_it(facts: Facts) -> None:
     html = html_report(facts)
     page = Page(html)
     for part in (
-        "It helped: the tuned model passes 2 of 2 checks",
+        "Only a hint, from 2 questions: tuned passes 2 of 2 questions",
         "Overfitting from step 42",
         "やはりMacがおすすめです",
-        "fixed by fine-tuning",
+        "tuned passes 2 that base fails, and fails 0 that it passes; 0 end alike.",
+        "✓ fixed",
         "overfits from step 42",
         "contains “Macがおすすめ”",
         "5,376",
@@ -80,7 +81,7 @@ def test_the_page_tells_all_of_it(facts: Facts) -> None:
 
 
 def test_the_page_needs_nothing_from_outside(facts: Facts) -> None:
-    """There is no script, nothing that loads, and a policy that would refuse both."""
+    """Nothing loads, there is no script but our own, and a policy that would refuse both."""
     page = Page(html_report(facts))
     policy = next(
         attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"
@@ -89,23 +90,29 @@ def test_the_page_needs_nothing_from_outside(facts: Facts) -> None:
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
     for tag, attrs in page.tags:
-        assert tag not in {"script", "img", "iframe", "object"}
+        assert tag not in {"img", "iframe", "object"}
         assert "style" not in attrs
         assert not any(name.startswith("on") for name in attrs)
         assert attrs.get("href", "data:,") == "data:,"
         assert "src" not in attrs
 
 
-def test_examples_bring_one_script_that_the_policy_names(facts_document: dict[str, Any]) -> None:
-    """The policy allows the browser's script by its hash and nothing else; the data can't end its element."""
+def test_scripts_are_those_that_the_policy_names(facts_document: dict[str, Any]) -> None:
+    """The policy allows our scripts by their hashes and nothing else; the data can't end its element."""
     html = html_report(poisoned(facts_document, "</script><!-- <script> & \u2028"))
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", html, flags=re.S)
-    assert [attributes for attributes, _ in scripts] == [' type="application/json" id="examples-json"', ""]
-    digest = base64.b64encode(hashlib.sha256(scripts[1][1].encode()).digest()).decode()
-    policies = [attrs["content"] or "" for tag, attrs in Page(html).tags if "http-equiv" in attrs]
-    assert [f"script-src 'sha256-{digest}';" in policy for policy in policies] == [True]
-    assert not set("<>&\u2028") & set(scripts[0][1])
-    assert json.loads(scripts[0][1])[0]["turns"][0]["text"].startswith("</script><!--")
+    kinds = [attributes for attributes, _ in scripts]
+    island = ' type="application/json" id="{}-json"'
+    assert kinds == [island.format("answers"), island.format("examples"), "", ""]
+    policy = next(attrs["content"] or "" for tag, attrs in Page(html).tags if "http-equiv" in attrs)
+    for _, text in scripts[2:]:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy.split("script-src")[1]
+    assert "unsafe" not in policy
+    for _, text in scripts[:2]:
+        assert not set("<>&\u2028") & set(text)
+    assert json.loads(scripts[1][1])[0]["turns"][0]["text"].startswith("</script><!--")
+    assert json.loads(scripts[0][1])["cases"][0]["asked"]["text"].startswith("</script><!--")
 
 
 def test_the_name_of_a_speaker_is_in_the_examples(facts_document: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ftrun.report.facts import Facts
 from ftrun.report.html import html_report
 from ftrun.report.markdown import code, inline, markdown_report
+from report.example import facts_of_many
 
 NASTY = "a | b\n| c |\n---\n<b>x</b> `y` **z** [l](http://e.x) @someone #12 \\| $m$ ![i](x) \x1b[1m \u202e"
 
@@ -18,7 +20,7 @@ def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
     text = markdown_report(facts)
     for part in (
         "# hiroyuki\n",
-        "**It helped: the tuned model passes 2 of 2 checks",
+        "**Only a hint, from 2 questions: tuned passes 2 of 2 questions",
         "Overfitting from step 42",
         "❌ Windowsでも音楽編集はできますが、やはりMacがおすすめです。",
         "**fixed by fine-tuning**",
@@ -32,20 +34,59 @@ def test_it_tells_the_same_as_the_page(facts: Facts) -> None:
 
 
 def test_recall_is_labelled_and_counted_apart(facts_document: dict[str, Any]) -> None:
-    """Questions that training asked carry a label, and the table of candidates has a column for them."""
-    part = {"pass_rate": 1.0, "passed": 1, "judged": 1}
+    """Questions that training asked carry a label, and parts of the questions have a table of their own."""
+    parts = {
+        "recall": {"pass_rate": {"value": 1.0, "n": 1}},
+        "prompts": {"pass_rate": {"value": 0.0, "n": 1}},
+    }
     for answer in facts_document["answers"]:
         answer["recall"] = answer["prompt_id"] == "music"
     for score in facts_document["scores"]["candidates"].values():
-        score |= {"recall": part, "unseen": {**part, "passed": 0, "pass_rate": 0.0}}
+        score["parts"] = parts
     facts = Facts.from_json(facts_document)
     text = markdown_report(facts)
     assert text.count("*recall: this question is in the training data*") == 1
-    assert "| unseen | recall |" in text
-    assert "| 0 of 1 | 1 of 1 |" in text
+    assert "| recall | 100% (too few; n 1) | 100% (too few; n 1) |" in text
     page = html_report(facts)
     assert page.count('title="this question is in the training data"') == 1
-    assert "<td>0 of 1</td><td>1 of 1</td>" in page
+    assert "By set and tag of the questions" in page
+
+
+def test_thousands_of_cases_do_not_flood_git() -> None:
+    """Verdict, changes and scores come first; a bounded number of answers is there, those that changed."""
+    facts = facts_of_many(2000, 4)
+    text = markdown_report(facts)
+    assert len(text) < 25_000
+    places = [
+        text.index(part)
+        for part in (
+            "**It helped",
+            "⚠️ 2 answers",
+            "gate passed",
+            "## What changed",
+            "## Scores",
+            "## Answers",
+        )
+    ]
+    assert places == sorted(places)
+    assert text.count("**fixed by fine-tuning**") + text.count("**broken by fine-tuning**") == 12
+    assert "12 of 2,000 questions; report.html has all of them." in text
+
+
+def test_long_answers_are_cut(facts_document: dict[str, Any]) -> None:
+    """A model that talks without end fills no screen of a pull request."""
+    facts_document["answers"][0]["answer"] = "word " * 5000
+    text = markdown_report(Facts.from_json(facts_document))
+    assert 100 < text.count("word") < 200
+
+
+def test_what_the_evaluation_found_is_in_tables() -> None:
+    """Metrics with intervals, comparisons in numbers and words, and the confusion matrix."""
+    text = markdown_report(facts_of_many(200, 2))
+    assert "| metric (200 questions) | tuned | base |" in text
+    assert re.search(r"\| \*\*`pass_rate`\*\* \| \*\*\d\d\.\d%\*\* \(\d\d\.\d% - \d\d\.\d%\) \|", text)
+    assert "| comparison | difference | 95 % interval | p | n | detectable |" in text
+    assert "| true label ↓ tuned → | delivery | billing | returns | account | (none of them) |" in text
 
 
 def test_tables_survive_pipes_and_newlines(facts_document: dict[str, Any]) -> None:

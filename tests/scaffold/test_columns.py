@@ -56,7 +56,7 @@ def test_a_drafted_experiment_passes_the_data_check(
         main(["check", file, "--json"])
     result = json.loads(capsys.readouterr().out)
     assert (exit_.value.code, result["errors"]) == (0, [])
-    assert result["files"]["train"]["examples"] == 27
+    assert result["files"]["train"]["examples"] == 24
     assert result["files"]["train"]["missing_system"] == 0
 
 

@@ -33,7 +33,7 @@ def test_texts_with_labels_become_a_classifier(
     experiment = load(document["file"])
     assert experiment.prompt.system is not None
     assert all(label in experiment.prompt.system.text for label in labels)
-    assert {one.expect["equals"] for one in experiment.evaluation.prompts} <= set(labels)
+    assert {one.reference for one in experiment.evaluation.prompts} <= set(labels)
     assert not data.examine(experiment).errors
 
 
@@ -45,8 +45,9 @@ def test_two_texts_that_are_compared_are_both_asked(
     write_csv(project / "nli.csv", ["premise", "hypothesis", "label"], rows)
     experiment = load(init(capsys, "nli.csv")["file"])
     data.prepare(experiment, project / "out")
-    first = json.loads((project / "out/train.jsonl").read_text().splitlines()[0])["messages"]
-    assert [one["content"] for one in first[1:]] == ["It rains in 0.\n\n0 is wet today.", "yes"]
+    lines = (project / "out/train.jsonl").read_text().splitlines()
+    said = [[one["content"] for one in json.loads(line)["messages"][1:]] for line in lines]
+    assert ["It rains in 2.\n\n2 is wet today.", "yes"] in said
 
 
 def test_numbers_as_labels_get_a_tip_that_works(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ def test_other_files_than_text(project: Path, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as exit_:
         main(["check", document["file"], "--json"])
     assert exit_.value.code == 0
-    assert json.loads(capsys.readouterr().out)["files"]["train"]["examples"] == 27
+    assert json.loads(capsys.readouterr().out)["files"]["train"]["examples"] == 24
 
 
 def test_chat_rows_need_no_columns(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,7 @@ def test_conversations_of_sharegpt_are_converted(project: Path, capsys: pytest.C
     experiment = load(init(capsys, "share.json")["file"])
     assert experiment.data.sources[0].shape == "chat"
     result = data.examine(experiment)
-    assert (len(result.errors), result.as_dict()["files"]["train"]["examples"]) == (0, 27)
+    assert (len(result.errors), result.as_dict()["files"]["train"]["examples"]) == (0, 24)
 
 
 def test_questions_and_answers_in_a_row_are_no_log(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

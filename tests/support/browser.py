@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -61,7 +61,7 @@ class Browser:
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.send("Page.navigate", url=url)
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

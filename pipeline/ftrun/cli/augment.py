@@ -94,13 +94,13 @@ def _asked_session(
 
 
 def _model_id(session: Session, model: str) -> str:
-    if model == "base":
-        return session.experiment.target.model
-    if model != "tuned":
-        return model
     from ftrun.cli.chat import models_of
+    from ftrun.evaluation.candidates import KnownModels, meaning_of
 
-    return models_of(session, ())["tuned"]
+    found = meaning_of(model)
+    if found.trained:
+        return models_of(session, (model,))[model]
+    return found.model(KnownModels(base=session.experiment.target.model)) or model
 
 
 def _ask(

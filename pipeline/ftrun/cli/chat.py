@@ -17,7 +17,9 @@ from ftrun.language import verbatim
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
+    from ftrun.evaluation.candidates import KnownModels
     from ftrun.runner import Session
+    from ftrun.state import StageRecord
     from ftrun.targets import Service
 
 STUCK = 300  # characters that a loop may fill before the rest of it is left out
@@ -27,7 +29,11 @@ Messages = list[dict[str, Any]]
 @click.command(name="chat")
 @experiment_options
 @click.option(
-    "--with", "candidates", multiple=True, metavar="MODEL", help="Ask this model too: `base`, or a model id."
+    "--with",
+    "candidates",
+    multiple=True,
+    metavar="MODEL",
+    help="Ask this model too: `base`, `ckpt-step-N`, or a model id.",
 )
 @click.option("-m", "--message", help="Ask this and exit.")
 def command(
@@ -76,6 +82,7 @@ def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
     """Return the name and model id of each model to ask; UsageError if nothing has been trained yet,
     DecisionError if the model was deleted.
     """
+    from ftrun.evaluation.candidates import KnownModels
     from ftrun.paid.removed_models import removed_at, removed_error
     from ftrun.runner import context_of, no_model
 
@@ -86,7 +93,6 @@ def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
     at = removed_at(session.folder, str(record.result.get("spec")) if record else "", tuned)
     if at is not None:
         raise removed_error(context_of(session), tuned, at)
-    base = session.experiment.target.model
     deployed = session.state.stages.get("deploy")
     if deployed is not None and deployed.result.get("model") == tuned:
         if deployed.result.get("removed"):
@@ -96,7 +102,29 @@ def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
                 hint="Set `deployment: {keep: true}` on the target and run with --force deploy.",
             )
         tuned = deployed.result["deployment"]
-    return {"tuned": tuned, **{name: base if name == "base" else name for name in candidates}}
+    known = KnownModels(base=session.experiment.target.model, tuned=tuned, checkpoints=_checkpoints(record))
+    return {"tuned": tuned, **{name: _model_id(name, known) for name in candidates}}
+
+
+def _checkpoints(record: StageRecord | None) -> dict[str, str]:
+    points = record.result.get("checkpoints", ()) if record else ()
+    return {f"ckpt-step-{one['step']}": str(one["model"]) for one in points if one.get("model")}
+
+
+def _model_id(name: str, known: KnownModels) -> str:
+    """Return the model that a name stands for; UsageError where it is more, or less, than a model."""
+    from ftrun.evaluation.candidates import meaning_of
+
+    found = meaning_of(name)
+    model = found.model(known)
+    if found.few_shot or found.retrieval or model is None:
+        names = ", ".join(("base", *known.checkpoints))
+        raise UsageError(
+            f"--with {name}: there is no such model to talk to",
+            code="usage",
+            hint=f"Name one of {names}, or a model by its id.",
+        )
+    return model
 
 
 class Talk:

@@ -17,6 +17,7 @@ from ftrun.text import visible
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.report.comparison import Comparison, EntryFacts
 
+MOST_IDS = 20  # questions named in a line
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -62,20 +63,31 @@ def command(
 
 
 def _print(comparison: Comparison, written: list[Path]) -> None:
-    from ftrun.evaluation.table import print_answers
+    from ftrun.evaluation.table import print_evaluation
     from ftrun.experiment.places import shown_path
 
     for line in _head(comparison):
         print(line)
     if comparison.answers:
-        print()
-        print_answers(comparison.answers, reported=False)
-    for pair in comparison.pairs:
-        print(pair.sentence)
+        print_evaluation(comparison.scores, comparison.answers, reported=False)
+    for line in _turned(comparison) if len(comparison.main) > 1 else ():
+        print(line)
     for note in comparison.notes:
         print(f"note: {visible(note)}")
     for path in written:
         print(f"Written: {shown_path(path)}")
+
+
+def _turned(comparison: Comparison) -> Iterator[str]:
+    """Yield which questions each model gets right or wrong where A doesn't."""
+    from ftrun.report.comparison import turned_of
+
+    for one in turned_of(comparison):
+        ids = visible(", ".join(one.ids[:MOST_IDS]) + (" …" if len(one.ids) > MOST_IDS else ""))
+        if one.kind == "fixed":
+            yield f"Wrong with A, right with {one.letter}: {ids}"
+        else:
+            yield f"Right with A, wrong with {one.letter}: {ids}"
 
 
 def _head(comparison: Comparison) -> Iterator[str]:

@@ -123,6 +123,8 @@ def _print(session: Session, found: Found, error: FtrunError | None) -> None:
     if found.scores is not None:
         from ftrun.evaluation.table import print_evaluation
 
-        print_evaluation(found.scores, found.records, reported=not found.before)
+        decided = found.scores.verdict
+        to_beat = decided.reasons if found.before and decided is not None else ()
+        print_evaluation(found.scores, found.records, reported=not found.before, instead=to_beat)
     if error is not None:
         print_problems(error)

@@ -97,7 +97,7 @@ def command(
             writer.write(content)
     for path, text in texts.items():
         write_atomic(path, text)
-    notes = [*_name_notes(asked_name, name), *proposal.notes, *_trial_notes(trial)]
+    notes = [*_name_notes(asked_name, name), *proposal.notes, *_trial_notes(trial), *_package_notes(proposal)]
     document = _document(proposal, name, target, list(texts), list(copies), notes)
     if as_json:
         print_json(document)
@@ -239,7 +239,7 @@ def _tried(proposal: Proposal, name: str, file: Path) -> Trial:
         prompts,
         file,
         answer_field=proposal.reference,
-        labels=bool(proposal.shape.labels),
+        labels=not proposal.judging.general,
     )
 
 
@@ -254,6 +254,17 @@ def _trial_notes(trial: Trial) -> Iterator[str]:
         if problem.code != "too_few_examples":
             yield f"Fix this before a run: {problem.message} ({problem.code})"
     yield from trial.notes
+
+
+def _package_notes(proposal: Proposal) -> Iterator[str]:
+    """Yield what must be installed before the first run, so that it isn't refused."""
+    from importlib.util import find_spec
+
+    from ftrun.installation import install_extra
+
+    judging = proposal.judging
+    if "chrf" in (judging.metric, *(name for name, _ in judging.scorers)) and find_spec("sacrebleu") is None:
+        yield f"chrf needs packages that are not installed. Before the first run: {install_extra('eval')}"
 
 
 def _texts(

@@ -19,7 +19,7 @@ from ftrun.errors import FtrunError
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.evaluation.results import Estimate, Scores
+    from ftrun.evaluation.results import Scores
     from ftrun.runner import Session
     from ftrun.runner.measured import Training
     from ftrun.targets import Service
@@ -48,8 +48,12 @@ def command(
     if as_json:
         print_json(_document(session, training, scores))
     else:
-        for line in _lines(session, training, scores):
+        for line in _lines(session, training):
             print(line)
+        if scores is not None:
+            from ftrun.evaluation.table import print_evaluation
+
+            print_evaluation(scores, ())
     return 0
 
 
@@ -89,18 +93,12 @@ def _document(session: Session, training: Training | None, scores: Scores | None
     }
 
 
-def _lines(session: Session, training: Training | None, scores: Scores | None) -> Iterator[str]:
-    yield f"{session.experiment.name} on {session.experiment.target.name}"
+def _lines(session: Session, training: Training | None) -> Iterator[str]:
+    yield f"metrics of {session.experiment.name} on {session.experiment.target.name}"
     if training is not None:
-        yield f"job {visible(training.job_id)}: {visible(training.job_status or 'unknown')}"
+        yield f"job {visible(training.job_id)} is {visible(training.job_status or 'unknown')}"
         yield from _training_lines(training)
         yield from (f"note: {note}" for note in training.notes)
-    if scores is not None and scores.candidates:
-        yield "Scores, with 95 % intervals:"
-        for name, found in scores.candidates.items():
-            yield f"  {visible(name)}"
-            for metric, estimate in found.metrics.items():
-                yield f"    {visible(metric):<18} {_estimate(estimate)}"
 
 
 def _training_lines(training: Training) -> Iterator[str]:
@@ -112,7 +110,7 @@ def _training_lines(training: Training) -> Iterator[str]:
         return
     full = [(row.step, row.full_valid_loss) for row in training.rows if row.full_valid_loss is not None]
     batch = [(row.step, row.valid_loss) for row in training.rows if row.valid_loss is not None]
-    valid = full or batch
+    valid = full if len(full) > 1 or not batch else batch
     train = [(row.step, row.train_loss) for row in training.rows if row.train_loss is not None]
     curve = text_curve(
         [TextSeries(mark="•", points=train), TextSeries(mark="○", points=valid)],
@@ -122,18 +120,12 @@ def _training_lines(training: Training) -> Iterator[str]:
         yield "loss by training step (• training, ○ validation)" if valid else "training loss by step"
         yield from curve
     for name, points in (("training loss", train), ("validation loss", valid)):
-        if points:
+        if len(points) == 1:
+            yield f"{name}: {loss(points[0][1])} at step {points[0][0]}"
+        elif points:
             (first, start), (last, end) = points[0], points[-1]
             yield f"{name}: {loss(start)} at step {first}, {loss(end)} at step {last}"
     if training.best is not None:
         yield f"lowest validation loss: {loss(training.best['valid_loss'])} at step {training.best['step']}"
     if training.fit is not None:
         yield training.fit.sentence
-
-
-def _estimate(found: Estimate) -> str:
-    if found.value is None:
-        return "unknown"
-    if found.low is None or found.high is None:
-        return f"{found.value:.4g} (n = {found.n}: too few for an interval)"
-    return f"{found.value:.4g} ({found.low:.4g} to {found.high:.4g}, n = {found.n})"

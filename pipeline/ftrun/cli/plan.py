@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,11 +102,13 @@ def plan_of(
 
 def _refused(session: Session, yes: bool, ask: Callable[[str], bool] | None) -> list[str]:
     """Ask the user to agree to what is sent; return why nothing may be sent, and the fix, if so."""
+    from ftrun.cost.candidates import other_targets
     from ftrun.targets import agree
 
     try:
         with session.named():
-            agree(session.experiment, yes=yes, ask=ask)
+            for target in (session.experiment.target, *other_targets(session.experiment)):
+                agree(replace(session.experiment, target=target), yes=yes, ask=ask)
     except DecisionError as error:
         return [f"{error}. {error.problem.hint}"]
     return []

@@ -102,14 +102,17 @@ def _document(session: Session, facts: Facts, path: Path | None) -> dict[str, An
 
 
 def _print(facts: Facts, path: Path | None) -> None:
+    from ftrun.evaluation.phrasing import REHEARSED
     from ftrun.evaluation.table import print_evaluation
+    from ftrun.report.verdict import REHEARSAL
 
     experiment = f"{facts.experiment.name} on {facts.target.name} ({facts.target.model})"
     print(experiment)
     if facts.status != "done":
         print(f"The run did not finish: {facts.status}.")
-    print_evaluation(facts.scores, facts.answers)
-    if facts.fit is not None:
+    rehearsed = facts.target.model == REHEARSAL
+    print_evaluation(facts.scores, facts.answers, instead=[REHEARSED] if rehearsed else [])
+    if facts.fit is not None and not rehearsed:
         print(f"\n{facts.fit.sentence}")
     if path is not None:
         print(f"Report: {shown_path(path)}")

@@ -146,6 +146,7 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
         "stages": outcome.stages,
         "metrics": dict(evaluated.get("metrics", {})),
         "gates": list(evaluated.get("gates", ())),
+        "verdict": evaluated.get("verdict"),
         "report": str(report) if report.exists() else None,
     }
     return {**document, **failure_document(error)} if error else document
@@ -170,12 +171,16 @@ def _print_evaluation(session: Session) -> None:
     import json
 
     from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.phrasing import REHEARSED
     from ftrun.evaluation.results import Scores
     from ftrun.evaluation.table import print_evaluation
 
     scores = session.folder / "scores.json"
     document = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {"candidates": {}}
-    print_evaluation(Scores.from_dict(document), read_records(session.folder / "answers.jsonl"))
+    target = session.experiment.target
+    rehearsed = (target.provider, target.model) == ("local", "rehearsal")
+    records = read_records(session.folder / "answers.jsonl")
+    print_evaluation(Scores.from_dict(document), records, instead=[REHEARSED] if rehearsed else [])
 
 
 def _print_removed(session: Session) -> None:

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from ftrun.cost.models import family
-from ftrun.cost.prices import at_openai, price_of, price_table
+from ftrun.cost.price_table import at_openai, price_of, price_table
 from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of

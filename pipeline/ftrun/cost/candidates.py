@@ -21,6 +21,7 @@ def _as_it_is(target: Target) -> Target:
 
 # candidates whose name stands for the target's own model; any other name is a model's id
 PRICED: Mapping[str, Priced] = dict.fromkeys(("tuned", "base", "few-shot", "retrieval"), _as_it_is)
+SHOWN = {"few-shot": 3, "retrieval": 3}  # training rows with each question, where the file doesn't say
 CHECKPOINT = re.compile(r"ckpt-step-\d+")  # of the tuned model
 
 
@@ -45,6 +46,13 @@ def priced_candidate(experiment: Experiment, name: str, model: str, target: str 
     spec = next((one for one in experiment.evaluation.candidates if one.name == name), None)
     priced = priced_target(experiment, spec) if spec is not None else None
     return priced or replace(target_named(experiment, target), model=model)
+
+
+def shown_rows(spec: CandidateSpec) -> int:
+    """Return how many training examples and rows a candidate gets with each question."""
+    given = {"few-shot": spec.few_shot, "retrieval": spec.retrieval}
+    usual = SHOWN.get(spec.model or "", 0)
+    return sum((usual if name == spec.model else 0) if one is None else one for name, one in given.items())
 
 
 def other_targets(experiment: Experiment) -> tuple[Target, ...]:

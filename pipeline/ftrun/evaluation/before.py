@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ftrun.evaluation.amounts import size_text, value_text
-from ftrun.evaluation.results import Estimate, Scores
+from ftrun.evaluation.results import BASE, Estimate, Scores
 
 CEILING = 0.95  # of a share: who has this much can hardly be beaten
 
@@ -16,14 +16,18 @@ def to_beat(scores: Scores) -> tuple[str, ...]:
 
 
 def best(scores: Scores) -> tuple[str, Estimate] | None:
-    """Return the best candidate with its main metric; of equals the first. None if nothing was judged."""
+    """Return the best candidate with its main metric, of equals the first; None if nothing was judged.
+    Recorded answers to some of the questions alone can't be compared.
+    """
     found = [
         (name, one)
         for name in scores.candidates
         if (one := scores.estimate(name, scores.metric)) is not None and one.value is not None
     ]
+    whole = max((one.n for _, one in found), default=0)
     sign = -1 if scores.metric in scores.lower_is_better else 1
-    return max(found, key=lambda pair: sign * (pair[1].value or 0), default=None)
+    complete = [(name, one) for name, one in found if one.n == whole]
+    return max(complete, key=lambda pair: sign * (pair[1].value or 0), default=None)
 
 
 def _sentences(scores: Scores) -> Iterator[str]:
@@ -38,9 +42,17 @@ def _sentences(scores: Scores) -> Iterator[str]:
         yield f"Too few questions to say how sure that is: {n}."
         return
     low, high = value_text(scores, key, one.low), value_text(scores, key, one.high)
-    yield f"How sure that is: with 95 % confidence {name} is between {low} and {high}."
-    if scores.scales.get(key) == "share" and (one.value or 0) >= CEILING:
-        yield f"There is little left to gain: {name} is nearly perfect without training."
+    yield f"With 95 % confidence, {name} is between {low} and {high} in {key}."
+    for other in scores.against():
+        if other.a == BASE and other.worse:
+            candidate = other.b
+            yield f"Better than base already, without training: {candidate}."
+    if (
+        scores.scales.get(key) == "share"
+        and key not in scores.lower_is_better
+        and (one.value or 0) >= CEILING
+    ):
+        yield f"Little is left to gain: {name} is nearly perfect without training."
         return
     known = [other.detectable for other in scores.against() if other.detectable is not None]
     if known:

@@ -42,17 +42,17 @@ def break_even(scores: Scores, training_usd: float | None) -> tuple[BreakEven, .
     return tuple(found)
 
 
-def _between(name: str, own: float, other: str, cost: float, training_usd: float) -> BreakEven:
+def _between(name: str, own: float, candidate: str, cost: float, training_usd: float) -> BreakEven:
     saved = cost - own
     if saved <= 0:
         sentence = (
-            f"Training never pays off against {other} by price: an answer of {name} costs US${own:.2g}, "
-            f"one of {other} US${cost:.2g}."
+            f"Training never pays off by price: an answer of {name} costs US${own:.2g}, "
+            f"one of {candidate} US${cost:.2g}."
         )
-        return BreakEven(other=other, calls=None, sentence=sentence)
-    calls = math.ceil(training_usd / saved)
+        return BreakEven(other=candidate, calls=None, sentence=sentence)
+    calls = math.ceil(round(training_usd / saved, 6))
     sentence = (
-        f"Training pays off against {other} after about {calls:,} answers: each costs US${own:.2g} "
+        f"Training pays off against {candidate} after about {calls:,} answers: each costs US${own:.2g} "
         f"instead of US${cost:.2g}."
     )
-    return BreakEven(other=other, calls=calls, sentence=sentence)
+    return BreakEven(other=candidate, calls=calls, sentence=sentence)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from ftrun.evaluation.amounts import value_text
+from ftrun.evaluation.answers import Record
 from ftrun.evaluation.reasons import is_untrained
 from ftrun.evaluation.results import BASE, Scores
+from ftrun.scoring.degenerate import degenerate, expected_language
+from ftrun.scoring.types import Sample
 
 GENERAL = "general"
 
@@ -40,3 +43,17 @@ def _forgotten(scores: Scores) -> Iterator[str]:
             f"General ability was lost: {name} passes {value} of the general questions, base {other}. "
             f"Mix general examples into the training data: set `data.replay`."
         )
+
+
+def degenerate_answers(records: Sequence[Record], samples: Mapping[str, Sample]) -> Iterator[str]:
+    """Yield for each candidate how many of its answers loop, are broken or in a language nobody asked for."""
+    languages = {name: expected_language(one) for name, one in samples.items()}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for record in records:
+        if record.prompt_id in samples:
+            fault = degenerate(record.answer, languages[record.prompt_id])
+            found.setdefault(record.candidate, []).extend([(record.prompt_id, fault)] if fault else [])
+    for name, faults in found.items():
+        if faults:
+            n, (key, fault) = len(faults), faults[0]
+            yield f"Degenerate answers: {n} of {name}, such as that to {key}, which {fault}."

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from ftrun.errors import ConfigError
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.cautions import cautions
+from ftrun.evaluation.cautions import cautions, degenerate_answers
 from ftrun.evaluation.comparisons import compared
+from ftrun.evaluation.confusion import confusions
 from ftrun.evaluation.estimates import estimated
 from ftrun.evaluation.gates import check_gates, gate_results
 from ftrun.evaluation.observed import Key, Observed, score_all
@@ -45,8 +46,8 @@ def evaluate(
     """
     scorers = complete(scorers, samples)
     metric = check(samples=samples, candidates=candidates, scorers=scorers, metric=metric, gates=gates)
-    metrics = metrics_of(scorers, samples)
-    scored = score_all(records, {one.id: one for one in samples}, scorers, usd)
+    metrics, known = metrics_of(scorers, samples), {one.id: one for one in samples}
+    scored = score_all(records, known, scorers, usd)
     sets = Sets(samples)
     everything = {**scored.observed, **_apart(scored.observed, sets)}
     resampling = Resampling(everything)
@@ -71,10 +72,12 @@ def evaluate(
         comparisons=tuple(compared(main, candidates, resampling)),
         gates=gate_results(gates, main, resampling),
         metric=metric,
+        confusion=confusions(scorers, main, candidates),
         scales={one.name: one.scale for one in metrics},
         lower_is_better=tuple(one.name for one in metrics if one.higher_is_better is False),
     )
-    scores = replace(scores, verdict=verdict(scores), warnings=tuple(cautions(scores, sets.recall_counts)))
+    warnings = (*cautions(scores, sets.recall_counts), *degenerate_answers(records, known))
+    scores = replace(scores, verdict=verdict(scores), warnings=warnings)
     return scores, scored.records
 
 

@@ -1,5 +1,5 @@
-"""How a model fits, in plain words: learning, underfitting, or overfitting from a step on, which is the one with
-the lowest validation loss. Each sentence is a message of its own, so that it can be translated.
+"""How a model fits, in plain words: learning, underfitting, or overfitting from a step on, which is the one
+with the lowest validation loss. Each sentence is a message of its own, so that it can be translated.
 
 Losses of single batches are noisy, so curves are smoothed and a rise counts only when it is larger than the
 noise explains. If the data can't show it (no validation file, too few steps), the sentence says so instead
@@ -121,7 +121,7 @@ def _verdict(train: Curve | None, valid: Curve | None) -> tuple[FitVerdict, str,
         return "unknown", f"Only {steps} training step{'s'[: steps > 1]}: too few to judge the fit.", None
     fell = train.values[0] - train.values[-1] > SMALLEST_FALL * train.values[0] + 2 * train.noise
     if not fell and (valid is None or _overfitting(train, valid) is None):
-        return "underfitting", " ".join([_stuck(train), *_reading(train, valid)]), None
+        return "underfitting", _stuck(train), None
     if valid is None:
         return "unknown", _unvalidated(train), None
     return _overfitting(train, valid) or (*_with_validation(train, valid), None)
@@ -130,8 +130,8 @@ def _verdict(train: Curve | None, valid: Curve | None) -> tuple[FitVerdict, str,
 def _unvalidated(train: Curve) -> str:
     first, last = _loss(train.values[0]), _loss(train.values[-1])
     return (
-        f"The training loss fell from {first} to {last}, but without a validation file learning looks the same "
-        "as memorizing; add `data.split: {validation: 0.1}`."
+        f"The training loss fell from {first} to {last}, but without a validation file learning looks the "
+        "same as memorizing; add `data.split: {validation: 0.1}`."
     )
 
 
@@ -156,8 +156,8 @@ def _overfitting(train: Curve, valid: Curve) -> tuple[FitVerdict, str, int | Non
     ratio = _ratio(train, valid)
     if rose and train.values[-1] <= train.at(step):
         sentence = (
-            f"Overfitting from step {step}, the best by validation loss, which then rose from {low} to {high} "
-            f"while the training loss fell to {trained}."
+            f"Overfitting from step {step}, the best by validation loss, which then rose from {low} to "
+            f"{high} while the training loss fell to {trained}."
         )
         return "overfitting", " ".join([sentence, *_reading(train, valid), FEWER]), step
     if ratio < SEVERE or end - train.values[-1] <= SMALLEST_GAP:

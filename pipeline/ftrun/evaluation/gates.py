@@ -29,9 +29,9 @@ def check_gates(gates: Iterable[str], candidates: Collection[str], metrics: Coll
         try:
             gate = parse_gate(text)
         except ValueError as error:
-            raise ConfigError(
-                f"`eval.gates` has {text!r}, which is not a gate: {error}", code="gate"
-            ) from None
+            message = f"`eval.gates` has {text!r}, which is not a gate: {error}"
+            hint = "Write a gate as in: tuned.chrf >= base.chrf - 0.05 @95%"
+            raise ConfigError(message, code="gate", hint=hint) from None
         for side in (gate.left, gate.right):
             if side.candidate is not None and side.candidate not in candidates:
                 name, names = side.candidate, ", ".join(candidates)

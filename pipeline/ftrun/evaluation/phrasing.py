@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ftrun.evaluation.results import Comparison, Estimate, Scores
+from ftrun.evaluation.results import PASS_RATE, Comparison, Decision, Estimate, Scores, Verdict
+from ftrun.evaluation.verdict import verdict
 
 NOTHING = "–"
 MANY = 100  # answers; from here on a share has a decimal
@@ -19,7 +20,14 @@ SCALES: Mapping[str, str] = {  # of files that don't say what their numbers are
     "cost_usd": "usd",
 }
 LESS_IS_BETTER = ("refusals", "seconds", "cost_usd")
-EFFORT = ("length", "seconds", "cost_usd")  # what answers take, which is no judgement of them
+# what can be said of any answer; in tables it comes after what judges them
+OBSERVED = ("refusals", "distinct_2", "distinct_n", "length", "seconds", "cost_usd")
+REHEARSED = "A rehearsal: every stage ran, but nothing was trained."
+LABELS: Mapping[Decision, str] = {
+    "ship": "✓ ship it",
+    "do_not_ship": "✗ don't ship it",
+    "not_enough_evidence": "? not enough evidence",
+}
 MEANINGS: Mapping[str, str] = {
     "pass_rate": "questions whose answer fulfils all that is expected",
     "exact_match": "answers equal to the reference",
@@ -68,6 +76,20 @@ class Changes:
 NO_CHANGES = Changes(a="", b="", fixed=(), broken=(), same=0)
 
 
+def decided_of(scores: Scores) -> Verdict | None:
+    """Return the verdict, also on scores of earlier versions; None if nothing judged the answers."""
+    if scores.verdict is not None:
+        return scores.verdict
+    return None if scores.metric is None else verdict(scores)
+
+
+def reasons_of(scores: Scores) -> tuple[str, ...]:
+    """Return the reasons of the verdict, without the gates that hold: they are listed apart."""
+    held = {f"Gate holds: {gate.gate}" for gate in scores.gates}
+    decided = decided_of(scores)
+    return tuple(reason for reason in decided.reasons if reason not in held) if decided else ()
+
+
 def changes(scores: Scores) -> Changes | None:
     """Return what changed most tellingly: against the base model if it was asked, by the main metric if that
     is passed or failed. None where no comparison has flips.
@@ -75,19 +97,26 @@ def changes(scores: Scores) -> Changes | None:
     found = [one for one in scores.comparisons if one.flips is not None]
     if not found:
         return None
-    one = min(
-        found, key=lambda one: (one.a != scores.subject, one.b != "base", one.metric != scores.metric)
-    )
+    one = min(found, key=lambda one: (one.a != scores.subject, one.b != "base", one.metric != scores.metric))
     assert one.flips is not None
-    return Changes(
-        a=one.a, b=one.b, fixed=one.flips.fixed, broken=one.flips.broken, same=one.flips.same
+    return Changes(a=one.a, b=one.b, fixed=one.flips.fixed, broken=one.flips.broken, same=one.flips.same)
+
+
+def changes_in_words(found: Changes) -> str:
+    """Return how much changed, in one sentence."""
+    candidate, candidate_2 = found.a, found.b
+    fixed, broken, same = f"{len(found.fixed):,}", f"{len(found.broken):,}", f"{found.same:,}"
+    return (
+        f"{candidate} passes {fixed} that {candidate_2} fails, and fails {broken} that it passes; "
+        f"{same} end alike."
     )
 
 
 def metric_names(scores: Scores) -> list[str]:
-    """Return all metrics, the main one first and what answers took last."""
+    """Return all metrics: the main one, others that judge answers, then what can be said of any answer."""
     found = dict.fromkeys(name for one in scores.candidates.values() for name in one.metrics)
-    return sorted(found, key=lambda name: (name != scores.metric, name in EFFORT))
+    places = {name: place for place, name in enumerate(OBSERVED, 1)}
+    return sorted(found, key=lambda name: (name != scores.metric, places.get(name, 0)))
 
 
 def scale_of(scores: Scores, metric: str) -> str:
@@ -189,11 +218,12 @@ def ranked_parts(scores: Scores) -> list[tuple[str, dict[str, Estimate]]]:
 
 
 def part_metric(scores: Scores, part: str) -> str | None:
-    """Return the metric that a part is shown by: the main one or, where it has none, its first."""
-    metrics: Sequence[str] = [
-        name for one in scores.candidates.values() for name in one.parts.get(part, {})
-    ]
-    return scores.metric if scores.metric in metrics else next(iter(metrics), None)
+    """Return the metric that a part is shown by: the main one or, where it has none, its pass rate, or else
+    its first that judges.
+    """
+    metrics: Sequence[str] = [name for one in scores.candidates.values() for name in one.parts.get(part, {})]
+    judging = (name for name in metrics if name not in OBSERVED)
+    return next((name for name in (scores.metric, PASS_RATE) if name in metrics), next(judging, None))
 
 
 def too_few(metric: str, estimate: Estimate) -> bool:

@@ -52,7 +52,7 @@ class Recorded:
     taken: str | None = None
 
     def notes(self) -> Iterator[str]:
-        """Yield what to know of them."""
+        """Yield what to know of them; missing ones are counted elsewhere."""
         file = shown_path(self.file)
         if self.taken is not None:
             yield f"{self.name}: {file} has answers of several candidates; those of {self.taken} are used"
@@ -60,11 +60,6 @@ class Recorded:
             yield (
                 f"{self.name}: {file} has answers to {len(self.extra)} questions that are not asked "
                 f"({_some(self.extra)}); they are left out"
-            )
-        if self.missing:
-            yield (
-                f"{self.name}: {file} has no answer to {len(self.missing)} of the questions "
-                f"({_some(self.missing)})"
             )
 
 

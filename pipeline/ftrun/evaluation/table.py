@@ -1,7 +1,8 @@
 """An evaluation on a screen: the verdict, what changed, scores, gates, and answers side by side.
 
 On a terminal that is wide enough answers are a table, else blocks; in a file or pipe there are no escape
-sequences. Foreign text is shown with control and bidi characters escaped. East Asian characters take two columns.
+sequences. Foreign text is shown with control and bidi characters escaped. East Asian characters take two
+columns.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ftrun.evaluation import phrasing
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.results import Comparison, Decision, Estimate, Scores
+from ftrun.evaluation.results import Comparison, Estimate, Scores
 from ftrun.evaluation.shown_answers import shortened
-from ftrun.evaluation.verdict import headline
+from ftrun.evaluation.verdict import headline, tone
 from ftrun.language import ENGLISH, localized, localized_part, screen_language
 from ftrun.text import display_width, visible
 
@@ -28,11 +29,7 @@ WIDEST = 160
 MARKS = {True: "✓", False: "✗", None: "·"}
 COLOURS = {True: "green", False: "red", None: "dim"}
 STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
-DECISIONS: Mapping[Decision, tuple[str, str]] = {
-    "ship": ("green", "✓ ship it"),
-    "do_not_ship": ("red", "✗ don't ship it"),
-    "not_enough_evidence": ("yellow", "? not enough evidence"),
-}
+TONES = {"good": "green", "bad": "red", "neutral": "yellow"}
 MOST_CHANGES = 3  # questions of each kind
 FEW_QUESTIONS = 6  # so many are shown with their answers; of more, only some
 SOME_QUESTIONS = 3
@@ -40,15 +37,21 @@ MOST_PARTS = 12
 
 
 def print_evaluation(
-    scores: Scores, records: Sequence[Record], stream: TextIO | None = None, reported: bool = True
+    scores: Scores,
+    records: Sequence[Record],
+    stream: TextIO | None = None,
+    reported: bool = True,
+    instead: Sequence[str] = (),
 ) -> None:
     """Print the verdict first, then what changed, the scores, some answers, and the gates.
 
-    Long answers are cut; `reported` says that a report has them.
+    Long answers are cut; `reported` says that a report has them. `instead` are sentences to print instead of
+    the verdict, before anything is trained.
     """
     stream = stream or sys.stdout
     screen = Screen.of(stream)
-    lines = [*_verdict(scores, screen), *_changes(scores, records, screen), *_scores(scores, screen)]
+    first = _sentences(instead, screen) if instead else _verdict(scores, screen)
+    lines = [*first, *_changes(scores, records, screen), *_scores(scores, screen)]
     _write(stream, "\n".join(lines) + "\n" if lines else "")
     some = _interesting(scores, records)
     if some:
@@ -58,7 +61,8 @@ def print_evaluation(
         shown = len(dict.fromkeys(one.prompt_id for one in some))
         if shown < total:
             more = f"{shown} of {total:,} questions; the report has all of them."
-            _write(stream, screen.style("dim", screen.say(more if reported else f"{shown} of {total:,} questions.")) + "\n")
+            less = f"{shown} of {total:,} questions."
+            _write(stream, screen.style("dim", screen.say(more if reported else less)) + "\n")
     gates = list(_gates(scores, screen))
     if gates:
         _write(stream, "\n".join(["", *gates]) + "\n")
@@ -143,16 +147,23 @@ def _pieces(text: str) -> Iterator[str]:
     yield from filter(None, (word,))
 
 
+def _sentences(texts: Sequence[str], screen: Screen) -> Iterator[str]:
+    """Yield a headline and what follows it."""
+    for index, text in enumerate(texts):
+        lines = screen.wrapped(visible(screen.say(text)), *(("  - ", "    ") if index else ()))
+        yield from (line if index else screen.style("bold", line) for line in lines)
+
+
 def _verdict(scores: Scores, screen: Screen) -> Iterator[str]:
     """Yield the decision, its headline, the reasons and the warnings."""
-    if scores.verdict is not None:
-        colour, label = DECISIONS[scores.verdict.decision]
-        yield screen.style(colour, screen.word(label))
-        yield from (
-            screen.style("bold", line) for line in screen.wrapped(visible(screen.say(headline(scores))))
-        )
-        for reason in scores.verdict.reasons:
-            yield from screen.wrapped(visible(screen.say(reason)), "  - ", "    ")
+    decided = phrasing.decided_of(scores)
+    if decided is not None:
+        yield screen.style(TONES[tone(scores)], screen.word(phrasing.LABELS[decided.decision]))
+    if scores.candidates:
+        lines = screen.wrapped(visible(screen.say(headline(scores))))
+        yield from (screen.style("bold", line) for line in lines)
+    for reason in phrasing.reasons_of(scores):
+        yield from screen.wrapped(visible(screen.say(reason)), "  - ", "    ")
     for warning in scores.warnings:
         label = screen.word("warning:")
         yield from (
@@ -166,9 +177,8 @@ def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Itera
     found = phrasing.changes(scores)
     if found is None or not found.kinds:
         return
-    counts = f"{len(found.fixed):,} fixed, {len(found.broken):,} broken, {found.same:,} the same"
     yield ""
-    yield f"{visible(found.a)} / {visible(found.b)}: {screen.word(counts)}"
+    yield from screen.wrapped(visible(screen.say(phrasing.changes_in_words(found))))
     texts = {one.prompt_id: question_text(one) for one in reversed(records)}
     for kind, names, colour in (("fixed", found.fixed, "green"), ("broken", found.broken, "red")):
         mark = f"{MARKS[kind == 'fixed']} {screen.word(kind)}"
@@ -206,32 +216,32 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
         yield ""
     for one in scores.comparisons:
         if scores.metric in (None, one.metric):
-            numbers = _numbers(scores, one)
-            yield from screen.wrapped(visible(screen.say(phrasing.in_words(scores, one))) + numbers, "  ", "    ")
+            yield f"  {visible(one.a)} − {visible(one.b)}  {_numbers(scores, one)}"
     parts = phrasing.ranked_parts(scores)
     if len(parts) > 1:
         yield ""
-        some = [
-            (
-                name,
-                [found.get(candidate) for candidate in scores.candidates],
-                False,
-            )
-            for name, found in parts[:MOST_PARTS]
-        ]
-        metric = phrasing.part_metric(scores, parts[0][0])
-        yield from _columns(scores, some, screen, metric=metric)
+        shown = [(phrasing.part_metric(scores, name), name, found) for name, found in parts[:MOST_PARTS]]
+        for metric in dict.fromkeys(metric for metric, _, _ in shown):
+            rows = [
+                (f"{name} ({metric})", [found.get(candidate) for candidate in scores.candidates], False)
+                for by, name, found in shown
+                if by == metric
+            ]
+            yield from _columns(scores, rows, screen, metric=metric)
         if len(parts) > MOST_PARTS:
             yield f"  {screen.word(f'… and {len(parts) - MOST_PARTS:,} more')}"
 
 
 def _numbers(scores: Scores, one: Comparison) -> str:
-    """Return the numbers behind a comparison, in brackets."""
+    """Return a comparison in numbers."""
+    if one.difference is None:
+        return phrasing.NOTHING
+    value = phrasing.difference(scores, one.metric, one.difference, n=one.n)
     if one.low is None or one.high is None:
-        return f" (n = {one.n:,})"
+        return f"{value} (n = {one.n:,})"
     low, high = (phrasing.difference(scores, one.metric, end, n=one.n) for end in (one.low, one.high))
     p = phrasing.probability(one.p)
-    return f" ({low} … {high}, p {p if p.startswith('<') else f'= {p}'}, n = {one.n:,})"
+    return f"{value} ({low} … {high}, p {p if p.startswith('<') else f'= {p}'}, n = {one.n:,})"
 
 
 Scored = tuple[str, Sequence[Estimate | None], bool]
@@ -252,7 +262,7 @@ def _columns(
         )
         for name, estimates, main in rows
     ]
-    first = max(9, *(display_width(name) for name, _, _ in table)) + 2
+    first = max(len(metric or "") + 10, *(display_width(name) for name, _, _ in table)) + 2
     widths = [
         max(display_width(text) for text in (name, *(cells[index] for _, cells, _ in table))) + 2
         for index, name in enumerate(names)
@@ -261,7 +271,8 @@ def _columns(
         yield from _listed(table, names, screen)
         return
     head = "".join(_padded(name, width) for name, width in zip(names, widths, strict=True))
-    title = _padded("" if same is None else f"n = {same:,}", first)
+    words = [*([metric] if metric else []), *([] if same is None else [f"n = {same:,}"])]
+    title = _padded(", ".join(words), first)
     yield screen.style("dim", f"  {title}{head}".rstrip())
     for name, cells, main in table:
         line = "".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()
@@ -283,9 +294,7 @@ def _padded(text: str, width: int) -> str:
     return text + " " * max(0, width - display_width(text))
 
 
-def _estimate(
-    scores: Scores, metric: str, one: Estimate | None, screen: Screen, *, counted: bool
-) -> str:
+def _estimate(scores: Scores, metric: str, one: Estimate | None, screen: Screen, *, counted: bool) -> str:
     """Return a value with its interval, such as `82.5% (75.1% - 88.2%, n 120)`."""
     if one is None:
         return phrasing.NOTHING

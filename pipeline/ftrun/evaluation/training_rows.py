@@ -179,7 +179,7 @@ def _bm25s() -> Any:
 
         raise UsageError(
             "to look for the nearest training rows (few-shot, retrieval), ftrun needs the package bm25s",
-            code="missing_package",
+            code="extra_missing",
             hint=install_extra("eval"),
         ) from error
     return bm25s

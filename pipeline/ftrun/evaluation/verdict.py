@@ -92,8 +92,8 @@ def _worse(scores: Scores, one: Comparison) -> str:
 def _ship(scores: Scores, one: Comparison | None) -> str:
     rival = next((other.b for other in scores.against() if as_good_untrained(scores, other)), None)
     if one is None or not one.better:
-        n = len(scores.gates)
-        return f"Ready to ship: {n} of {n} gates hold."
+        name = scores.subject
+        return f"Ready to ship: {name} meets every gate."
     candidate, facts = one.b, _facts(scores, one)
     if rival is not None:
         return f"It helped, but {rival} does as well without training: {facts}."

@@ -21,14 +21,13 @@ from ftrun.experiment import schema_text
 from ftrun.experiment.decode import decode, read_bytes, refuse_data
 from ftrun.experiment.model import Template
 from ftrun.experiment.nodes import KeyPath, Node, find, merge, plain, spell, walk
-from ftrun.experiment.places import excerpt, shown_path
+from ftrun.experiment.places import absolute, excerpt, shown_path
+from ftrun.experiment.questions import QuestionReader
 from ftrun.experiment.yaml12 import compose
 
 LARGEST_YAML = 1_000_000  # bytes
 LARGEST_TEMPLATE = 256_000
 LONGEST_CHAIN = 10
-QUESTIONS: tuple[KeyPath, ...] = (("eval", "prompts"), ("eval", "general"))
-NEXT_TO_PATH = ("path", "tags", "encoding")
 TEMPLATE_FOLDERS_SKIPPED = frozenset(("runs", "node_modules", "__pycache__"))
 # keys below which every text is a template
 TEMPLATES = ("system", "user", "assistant", "preferred", "non_preferred", "item")
@@ -104,14 +103,9 @@ def project_folder(config: Path) -> Path:
     return folder.parent if folder.name == "configs" else folder
 
 
-def _absolute(path: Path) -> Path:
-    # not resolve(): a linked file's paths are relative to the link
-    return Path(os.path.abspath(path))  # noqa: PTH100
-
-
 def read(path: Path, overrides: Sequence[str] = ()) -> Document:
     """Read an experiment file and everything it refers to; ConfigError has the places of all problems."""
-    path = _absolute(path)
+    path = absolute(path)
     refuse_data(path)
     reader = _Reader(path)
     root = reader.read_yaml(path, ())
@@ -119,7 +113,13 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         sets.apply(root, override)
     templates = reader.read_templates(root)
     tools = reader.read_tools(root)
-    general = reader.read_questions(root)
+    questions = QuestionReader(
+        read_bytes=reader.read_bytes,
+        folder=lambda node: sets.base_folder(node, path),
+        refusal=reader.refusal,
+        problem=reader.problem_at,
+    )
+    general = questions.read(root)
     json_schemas = reader.read_json_schemas(root)
     texts = [template.text for path, template in templates.items() if path[0] == "prompt"]
     dependencies = _dependencies(path.parent, reader.read_bytes) if any(map(INCLUDES.search, texts)) else ""
@@ -132,11 +132,11 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         templates=templates,
         tools=tools,
         json_schemas=json_schemas,
-        question_files=frozenset(reader.question_texts),
+        question_files=frozenset(questions.texts),
         general=general,
         dependencies=dependencies,
-        texts={**reader.question_texts, **reader.yaml_texts},
-        problems=tuple(reader.problems),
+        texts={**questions.texts, **reader.yaml_texts},
+        problems=(*reader.problems, *questions.problems),
         digest=reader.digest(overrides),
     )
 
@@ -148,7 +148,6 @@ class _Reader:
         self.config = config
         self.contents: dict[Path, bytes] = {}
         self.yaml_texts: dict[Path, str] = {}
-        self.question_texts: dict[Path, str] = {}
         self.problems: list[Problem] = []
 
     def read_bytes(self, path: Path, limit: int) -> bytes:
@@ -178,7 +177,7 @@ class _Reader:
         return ConfigError(f"expected keys and values{shown}", code="not_a_mapping", hint=hint, **where)
 
     def _read_base(self, extends: Node, path: Path, chain: tuple[Path, ...]) -> Node:
-        base = _absolute(path.parent / str(extends.value))
+        base = absolute(path.parent / str(extends.value))
         message = None
         if base in chain:
             cycle = [*chain[chain.index(base) :], base]
@@ -193,11 +192,12 @@ class _Reader:
             message = f"the chain of `extends` is longer than {LONGEST_CHAIN} files"
         if message is not None:
             raise ConfigError(
-                f"extends: {message}", problems=[self._at(extends, f"extends: {message}", "extends")]
+                f"extends: {message}", problems=[self.problem_at(extends, f"extends: {message}", "extends")]
             )
         return self.read_yaml(base, chain)
 
-    def _at(self, node: Node, message: str, code: str) -> Problem:
+    def problem_at(self, node: Node, message: str, code: str) -> Problem:
+        """Return a problem at a value of the experiment file."""
         if node.file is None:
             return Problem(f"--set: {message}", code=code)
         shown = excerpt(self.yaml_texts.get(node.file, ""), node.line, node.column)
@@ -219,10 +219,10 @@ class _Reader:
             line = node.line + 1 if node.block else node.line
             column = 1 if node.block else node.column
             return Template(text=text, place=(node.file, line, column) if node.file else None)
-        file = _absolute(sets.base_folder(node, self.config) / text)
-        reason = self._refusal(file, node)
+        file = absolute(sets.base_folder(node, self.config) / text)
+        reason = self.refusal(file, node)
         if reason is not None:
-            self.problems.append(self._at(node, f"{spell(path)}: {reason}", "template_file"))
+            self.problems.append(self.problem_at(node, f"{spell(path)}: {reason}", "template_file"))
             return None
         try:
             content = decode(self.read_bytes(file, LARGEST_TEMPLATE), file)
@@ -237,8 +237,8 @@ class _Reader:
         if node is None or not isinstance(node.value, str):
             found = plain(node) if node is not None else None
             return found if isinstance(found, list) else None
-        file = _absolute(sets.base_folder(node, self.config) / node.value)
-        reason = self._refusal(file, node)
+        file = absolute(sets.base_folder(node, self.config) / node.value)
+        reason = self.refusal(file, node)
         if reason is None:
             try:
                 found = json.loads(decode(self.read_bytes(file, LARGEST_TEMPLATE), file))
@@ -251,77 +251,8 @@ class _Reader:
                 if isinstance(found, list):
                     return found
                 reason = f"{shown_path(file)} does not contain a list of tools"
-        self.problems.append(self._at(node, f"prompt.tools: {reason}", "tools_file"))
+        self.problems.append(self.problem_at(node, f"prompt.tools: {reason}", "tools_file"))
         return None
-
-    def read_questions(self, root: Node) -> Path | None:
-        """Replace every file of questions by its questions; return the file that `eval.general` names."""
-        prompts, general = (find(root, path) for path in QUESTIONS)
-        for node in (prompts, general):
-            if node is not None and isinstance(node.value, list):
-                node.value = [one for entry in node.value for one in self._questions(entry)]
-        if general is None or not isinstance(general.value, str) or not general.value:
-            return None
-        file = _absolute(sets.base_folder(general, self.config) / general.value)
-        found = self._file_questions(general)
-        general.value = found or False  # what is wrong is reported
-        return file
-
-    def _questions(self, entry: Node) -> list[Node]:
-        """Return the questions of an entry: those of its file, or itself."""
-        given = entry.value if isinstance(entry.value, dict) else {}
-        path = given.get("path")
-        if path is None or not isinstance(path.value, str) or not path.value:
-            return [entry]
-        for key, node in given.items():
-            if key not in NEXT_TO_PATH:
-                message = f"only {', '.join(NEXT_TO_PATH)} go with a file of questions, not `{key}`"
-                self.problems.append(self._at(node, message, "eval_prompt"))
-        tags, encoding = given.get("tags"), given.get("encoding")
-        if tags is not None and not _is_list_of_texts(plain(tags)):
-            self.problems.append(self._at(tags, "tags: expected a list of texts", "wrong_value"))
-            tags = None
-        if encoding is not None and not isinstance(encoding.value, str):
-            self.problems.append(self._at(encoding, "encoding: expected a text", "wrong_value"))
-            encoding = None
-        questions = self._file_questions(path, None if encoding is None else encoding.value)
-        if tags is not None:
-            for question in questions:
-                _add_tags(question, tags)
-        return questions
-
-    def _file_questions(self, path: Node, encoding: str | None = None) -> list[Node]:
-        from ftrun.experiment.prompt_files import FORMATS, LARGEST, read_prompts  # most experiments have none
-
-        found = list[Node]()
-        for file in self._matches(path):
-            if file.suffix.lower() not in FORMATS:
-                message = f"{shown_path(file)}: questions are read from {', '.join(FORMATS)} files"
-                self.problems.append(self._at(path, message, "prompt_file"))
-                continue
-            try:
-                read = read_prompts(file, self.read_bytes(file, LARGEST), encoding=encoding)
-            except ConfigError as error:
-                self.problems.extend(error.problems)
-                continue
-            self.question_texts[file] = read.text
-            self.problems.extend(read.problems)
-            found.extend(read.entries)
-        return found
-
-    def _matches(self, path: Node) -> list[Path]:
-        """Return the files that a path or glob names, in the order of their names."""
-        import glob
-
-        base = sets.base_folder(path, self.config)
-        names = [path.value]
-        if not _is_file(base / path.value) and glob.has_magic(path.value):
-            names = sorted(glob.glob(path.value, root_dir=base, recursive=True))  # noqa: PTH207 - takes ../ too
-            names = [name for name in names if not (base / name).is_dir()] or [path.value]
-        files = [_absolute(base / name) for name in names]
-        reasons = [self._refusal(file, path) for file in files]
-        self.problems += [self._at(path, reason, "prompt_file") for reason in reasons if reason]
-        return [file for file, reason in zip(files, reasons, strict=True) if not reason]
 
     def read_json_schemas(self, root: Node) -> dict[KeyPath, Any]:
         """Return the JSON Schemas that scorers name as files, by key path."""
@@ -331,8 +262,8 @@ class _Reader:
             node = find(root, place)
             if node is None or not isinstance(node.value, str):
                 continue
-            file = _absolute(sets.base_folder(node, self.config) / node.value)
-            reason = self._refusal(file, node)
+            file = absolute(sets.base_folder(node, self.config) / node.value)
+            reason = self.refusal(file, node)
             try:
                 if reason is None:
                     found[place] = json.loads(decode(self.read_bytes(file, LARGEST_TEMPLATE), file))
@@ -341,10 +272,10 @@ class _Reader:
             except (ValueError, RecursionError) as error:
                 reason = f"{shown_path(file)} is not JSON: {error}"
             if reason is not None:
-                self.problems.append(self._at(node, f"{spell(place)}: {reason}", "json_schema"))
+                self.problems.append(self.problem_at(node, f"{spell(place)}: {reason}", "json_schema"))
         return found
 
-    def _refusal(self, file: Path, node: Node) -> str | None:
+    def refusal(self, file: Path, node: Node) -> str | None:
         """Return why `file` may not be read: only regular files in the project, no links out of it."""
         if not _is_file(file):
             return f"there is no file {shown_path(file)}"
@@ -362,25 +293,6 @@ class _Reader:
             _feed(total, os.path.relpath(path, self.config.parent).encode("utf-8", "surrogateescape"))
             _feed(total, content)
         return total.hexdigest()
-
-
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _add_tags(question: Node, tags: Node) -> None:
-    """Add the tags of a file to those of one of its questions."""
-    own = question.value.get("tags")
-    kept = own.value if own is not None and isinstance(own.value, list) else []
-    known = [node.value for node in kept]
-    merged = Node(
-        [*kept, *(node for node in tags.value if node.value not in known)],
-        file=question.file,
-        line=question.line,
-        column=question.column,
-    )
-    merged.key_line, merged.key_column = question.key_line, question.key_column
-    question.value["tags"] = merged
 
 
 def _is_file(path: Path) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Operator = Literal[">", ">=", "<", "<="]
-EXAMPLE = "tuned.chrf >= base.chrf - 0.05 @95%"
 OPERATOR = re.compile(r"[<>=!≤≥＜＞＝]+")
 LEVEL = re.compile(r"@\s*(\d+(?:\.\d+)?)\s*[%％]\s*\Z")
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
 WIDEST = 100  # columns of an excerpt
+
+
+def absolute(path: Path) -> Path:
+    """Return the absolute path. Links are not resolved: a linked file's paths are relative to the link."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def shown_path(path: Path) -> str:

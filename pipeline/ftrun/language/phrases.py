@@ -117,6 +117,10 @@ class Phrases:
         if found is None:
             return None
         template, values = found
+        if any(_SENTENCE.search(value) for value in values):  # sentences after it, taken for its end
+            apart = self._each_sentence(text, depth)
+            if apart is not None:
+                return apart
         shown = [
             value
             if template.is_quoted(index, value) or _is_name(template.names[index], value)
@@ -165,6 +169,7 @@ class Phrases:
         if done is not None:
             return done
         for split in (
+            self._each_sentence,
             self._framed,
             self._message,
             self._explained,
@@ -237,6 +242,12 @@ class Phrases:
             done.append(run if shown is None else shown)
             index = end
         return _joined(done) if changed else None
+
+    def _each_sentence(self, text: str, depth: int) -> str | None:
+        """Translate sentences that are messages of their own; None if one isn't."""
+        parts = _SENTENCE.split(text)
+        done = [self._message(part, depth, only_begun=True) for part in parts] if len(parts) > 1 else [None]
+        return None if None in done else _joined([one for one in done if one is not None])
 
     def _sentence(self, text: str, depth: int) -> str | None:
         """Translate sentences; a message without a full stop may have got one here."""

@@ -23,6 +23,8 @@ from ftrun.state.ledger import STOPPED, Charge, read_ledgers, unfinished_answers
 from ftrun.targets import Reply
 from ftrun.workflow.context import Context
 
+AHEAD = 0.05  # by this share the ledger may be ahead of what was paid, while answers come
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved:
@@ -51,13 +53,15 @@ class AnswerCosts:
         self._effect, self._announced = str(uuid.uuid4()), context.approval.estimate.get("eval_usd")
         self._limits = run_limits(context) if missing else []  # before the estimate is in the ledger
         self._changed, self._stopped = Condition(), False
+        self._written = self._seen = self._announced or 0.0  # US$
         self._came, self._tokens, self._usd, self._unknown = 0, 0, 0.0, False
-        self._on_their_way: dict[str, Reserved] = {}  # by the request's key
+        self._on_their_way: dict[int, Reserved] = {}  # by the id of the request
         self._excess: dict[tuple[str, str], float] = {}  # by how much answers cost more than was reserved
 
     def __enter__(self) -> AnswerCosts:
         if self.missing:
             announce(self._context, "answers", self._effect, self._announced)
+            prices.request_usd(self._context.experiment.target, (), None)  # loads the vocabulary, once
         return self
 
     @property
@@ -83,7 +87,7 @@ class AnswerCosts:
                     raise StoppedError
                 self._changed.wait()
             self._check(usd)
-            self._on_their_way[request.key] = reserved
+            self._on_their_way[id(request)] = reserved
         return reserved
 
     def _most(self, target: Target, request: Request) -> float | None:
@@ -126,29 +130,35 @@ class AnswerCosts:
         usage = prices.billed_tokens(
             reserved.target, request.messages, said.text, said.usage, request.tools, said.tool_calls
         )
-        usd = prices.answers_usd(reserved.target, usage["prompt_tokens"], usage["completion_tokens"])
+        usd = prices.tokens_usd(reserved.target, usage["prompt_tokens"], usage["completion_tokens"])
         with self._changed:
             self._came, self._tokens = self._came + 1, self._tokens + sum(usage.values())
             self._unknown, self._usd = self._unknown or usd is None, self._usd + (usd or 0.0)
             excess = (usd or 0.0) / reserved.usd if reserved.usd else 1.0
-            self._on_their_way[request.key] = replace(reserved, usd=0.0, excess=max(1.0, excess))
+            self._on_their_way[id(request)] = replace(reserved, usd=0.0, excess=max(1.0, excess))
         return usage
 
     def kept(self, request: Request) -> None:
         """Note that an answer is kept: no crash makes it unknown that it was paid for."""
         with self._changed:
-            kept = self._on_their_way[request.key]
+            kept = self._on_their_way[id(request)]
             self._excess[kept.payee] = max(kept.excess, self._excess.get(kept.payee, 0.0))
             self._settled(request)
 
     def _settled(self, request: Request) -> None:
-        del self._on_their_way[request.key]
+        del self._on_their_way[id(request)]
         self._changed.notify_all()
 
     def after(self) -> None:
         """Note that one more answer is kept."""
         self.answered += 1
-        outgrown(self._context, "answers", self._effect, self._announced, self.usd)
+        usd = self.usd
+        if usd is None or usd <= self._written:
+            return
+        # ahead of many small amounts, so that the ledger isn't written for each
+        small = usd - self._seen < usd * AHEAD
+        self._seen, self._written = usd, usd * (1 + AHEAD) if small else usd
+        outgrown(self._context, "answers", self._effect, self._announced, self._written)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -182,4 +192,4 @@ def unfinished_usd(context: Context) -> float:
 def _record_usd(context: Context, record: Record) -> float | None:
     target = priced_candidate(context.experiment, record.candidate, record.model)
     billed = prices.billed_tokens(target, record.messages, record.answer, record.usage)
-    return prices.answers_usd(target, billed["prompt_tokens"], billed["completion_tokens"])
+    return prices.tokens_usd(target, billed["prompt_tokens"], billed["completion_tokens"])

@@ -81,13 +81,17 @@ class Asking:
         lost, usd = self._costs.lost, self._costs.lost_usd
         if not lost:
             return
-        rate = self._context.experiment.budget.yen_per_usd
-        cost = f"; they count as up to {money(usd, rate)}" if usd else ""
-        self._context.emit(
-            "warning",
-            message=f"{lost} answers were lost on their way or were server errors, and may have been "
-            f"billed{cost}",
-        )
+        cost = money(usd, self._context.experiment.budget.yen_per_usd)
+        if usd:
+            message = (
+                f"answers lost on their way, or replaced by a server error: {lost}; they may have been "
+                f"billed, and count as up to {cost}"
+            )
+        else:
+            message = (
+                f"answers lost on their way, or replaced by a server error: {lost}; they were asked again"
+            )
+        self._context.emit("warning", message=message)
 
 
 class _Desk:
@@ -101,7 +105,7 @@ class _Desk:
         self._experiment: Experiment = context.aimed_at(name)
         self._service: Service = context.service_of(name)
         self._pace = _pace_of(self._experiment, self._service)
-        self._explaining, self._came, self._since = Lock(), 0, time.monotonic()
+        self._explaining, self._since = Lock(), time.monotonic()
 
     @property
     def lane(self) -> Lane[Request, Answered]:
@@ -115,7 +119,6 @@ class _Desk:
         said, _ = answered
         self._costs.kept(request)
         self._pace.answered(said.limits)
-        self._came += 1
 
     def _stop(self) -> None:
         self._pace.stop()
@@ -127,13 +130,15 @@ class _Desk:
 
     def awaited(self) -> str:
         """Return what is waited for, and how far it is."""
-        of, pace = len(self._requests), self._pace
-        progress = f"{self._came:,} of {of:,} received, {pace.running} in progress"
-        if pace.pause >= 1:
-            progress += f", paused for {pace.pause:.0f} s"
-        elif self._came >= pace.running and self._came:
-            left = (of - self._came) * (time.monotonic() - self._since) / self._came
-            progress += f", about {max(1.0, left):.0f} s left"
+        of, pace, came = len(self._requests), self._pace, self._pace.answers
+        running, pause = pace.running, pace.pause
+        if pause >= 1:
+            progress = f"{came:,} of {of:,} received, {running} in progress, paused for {pause:.0f} s"
+        elif came >= max(1, running):
+            left = max(1.0, (of - came) * (time.monotonic() - self._since) / came)
+            progress = f"{came:,} of {of:,} received, {running} in progress, about {left:.0f} s left"
+        else:
+            progress = f"{came:,} of {of:,} received, {running} in progress"
         return self._context.awaited_answers(self._service, progress, self._experiment.target)
 
     def _called(self, model: str) -> str:
@@ -149,6 +154,7 @@ class _Desk:
                 reserved = self._costs.reserve(priced, request)
             except BaseException:
                 self._pace.skipped()
+                self._stop()
                 raise
             try:
                 said = self._send(request)
@@ -168,6 +174,7 @@ class _Desk:
                 return self._pace.failed(turn, error)
             except ServiceError:
                 pass
+        self._stop()  # at once: the caller may be busy
         if isinstance(error, FtrunError) and not self._own:
             _name_target(error, self._experiment.target.name)
         raise error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ftrun.cost import prices
 from ftrun.cost.amounts import money
 from ftrun.cost.candidates import priced_candidate
+from ftrun.cost.price_table import unknown_price
 from ftrun.errors import DecisionError
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.spending import spent_this_month, train_usd
@@ -181,12 +182,16 @@ def estimate(
 
 def _with_answers(context: Context, found: dict[str, Any], requests: Sequence[Request]) -> dict[str, Any]:
     """Return an estimate with what the answers cost at most: each at the price of whoever is asked."""
-    costs, unknown = [], None
+    asked: dict[str, list[Request]] = {}
     for one in requests:
-        who = one.candidate
+        asked.setdefault(one.candidate.name, []).append(one)
+    costs, unknown = [], None
+    for same in asked.values():
+        who = same[0].candidate
         target = priced_candidate(context.experiment, who.name, who.model, who.target)
-        unknown = unknown or prices.unknown_price(target)
-        costs.append(prices.request_usd(target, one.messages, one.sampling.get("max_tokens"), one.tools))
+        unknown = unknown or unknown_price(target)
+        chats = [(one.messages, one.tools) for one in same]
+        costs.append(prices.requests_usd(target, chats, [one.sampling.get("max_tokens") for one in same]))
     usd = None if None in costs else round(sum(one or 0.0 for one in costs), 6)
     return _with(found, "eval_usd", usd, unknown)
 

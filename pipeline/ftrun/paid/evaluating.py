@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ftrun.cost.candidates import priced_candidate
+from ftrun.cost.candidates import other_targets, priced_candidate
 from ftrun.cost.prices import answers_usd
 from ftrun.evaluation.answers import Candidate, Record, collect
 from ftrun.evaluation.evaluate import evaluate
@@ -19,7 +19,18 @@ from ftrun.paid.asking import Asking
 from ftrun.paid.history import SCORES, archive_answers
 from ftrun.paid.questions import Questionnaire, questionnaire
 from ftrun.scoring.scorers import scorers_for
+from ftrun.scoring.types import Scorer
+from ftrun.targets import identity_of
 from ftrun.workflow.context import Context
+
+
+def know_stores(context: Context) -> None:
+    """Start the engine if another target of the file is local and there is no store yet: the store's id tells
+    its models from those of other stores.
+    """
+    for target in other_targets(context.experiment):
+        if target.provider == "local" and identity_of(target).get("store") is None:
+            context.service_of(target.name)
 
 
 def answer(context: Context, asked: Questionnaire) -> tuple[list[Record], int]:
@@ -57,12 +68,18 @@ def scored(context: Context, asked: Questionnaire, records: Sequence[Record]) ->
         records=records,
         candidates=[one.name for one in asked.candidates],
         models=asked.models,
-        scorers=scorers_for(evaluation.scorers, asked.samples, context.settings.scorers),
+        scorers=scorers_of(context, asked),
         metric=evaluation.metric,
         gates=evaluation.gates,
         usd=partial(_usd, context, {one.name: one for one in asked.candidates}),
     )
     return replace(scores, warnings=(*scores.warnings, *_notes(asked))), records
+
+
+def scorers_of(context: Context, asked: Questionnaire) -> tuple[Scorer, ...]:
+    """Return the scorers; what they leave open is decided by the questions about the task."""
+    about_task = [one for one in asked.samples if one.set != "general"] or asked.samples
+    return scorers_for(context.experiment.evaluation.scorers, about_task, context.settings.scorers)
 
 
 def _notes(asked: Questionnaire) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ def archive(context: Context, *, answers: bool, reported: bool = False) -> None:
         "wait": _fuller(_mapping(before, "wait"), waited.result) if same_job else waited.result,
         "data": _fuller(_mapping(before, "data"), learned_from),
         "metrics": scores or _mapping(before, "metrics"),
+        **(_decided(context) if scores is not None else {}),
     }
     if not before and (folder / ENTRY).exists():
         context.emit("warning", message=f"{shown_path(folder / ENTRY)} is damaged: it is rewritten")
@@ -73,6 +74,12 @@ def archive(context: Context, *, answers: bool, reported: bool = False) -> None:
     if scores is not None and (answered or not (folder / ANSWERS).exists()):
         for name in (SCORES, *((REPORT,) if reported else ())):
             _write_changed(folder / name, _bytes(context.folder / name))
+
+
+def _decided(context: Context) -> dict[str, Any]:
+    """Return the verdict and the gates of the present evaluation, where it has them."""
+    found = context.result("evaluate")
+    return {name: found[name] for name in ("verdict", "gates") if found.get(name)}
 
 
 def evaluated(context: Context, key: str) -> Mapping[str, Any] | None:

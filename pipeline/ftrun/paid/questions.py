@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftrun.errors import ConfigError
 from ftrun.experiment.model import CandidateSpec, EvalPrompt, ScorerSpec, Template
+from ftrun.experiment.places import place_of
 from ftrun.experiment.target import Target
 from ftrun.files import sha256_file
 from ftrun.paid.history import archive_of
@@ -123,8 +125,10 @@ def _address(context: Context, target: str) -> list[str]:
 
 
 def evaluation_outputs(context: Context) -> tuple[str, ...]:
-    """Return the files that it writes; where answers cost money a fresh clone does not ask for them again."""
-    return OUTPUTS if context.local else ()
+    """Return the files that it writes; where answers cost money a fresh clone does not ask for them again.
+    `ftrun eval` needs them: it takes the answers from the history.
+    """
+    return OUTPUTS if context.free or context.settings.evaluate_only else ()
 
 
 def evaluation_decision(context: Context) -> Decision:
@@ -244,11 +248,25 @@ def candidate_of(context: Context, spec: CandidateSpec) -> Candidate:
     if spec.answers is not None:
         return Candidate(name=spec.name, model="")
     target = None if spec.target == context.experiment.target.name else spec.target
+    known = known_models(context, target)
+    model = meaning(spec).model(known)
+    if model is None and known.tuned is not None:
+        raise _no_checkpoint(context, spec, known)
     return Candidate(
         name=spec.name,
-        model=meaning(spec).model(known_models(context, target)) or "",
+        model=model or "",
         origin=_origin(context.state.identity if target is None else identity_of(_target(context, target))),
         target=target,
+    )
+
+
+def _no_checkpoint(context: Context, spec: CandidateSpec, known: KnownModels) -> ConfigError:
+    there = ", ".join(known.checkpoints) or "none"
+    return ConfigError(
+        f"the tuned model has no checkpoint {spec.model}",
+        code="no_checkpoint",
+        hint=f"Its checkpoints: {there}.",
+        **place_of(context.experiment, "eval", "models"),
     )
 
 

@@ -4,14 +4,19 @@ before anything is asked, paid for or trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
+from ftrun.cost.candidates import other_targets
 from ftrun.errors import ConfigError, UsageError
+from ftrun.evaluation.answers import Request
 from ftrun.evaluation.candidates import few_shot_of, needs_rows, needs_training
+from ftrun.evaluation.evaluate import check
 from ftrun.evaluation.training_rows import training_rows
 from ftrun.experiment.model import CandidateSpec
 from ftrun.experiment.places import place_of
-from ftrun.paid.questions import questionnaire, tuned_model
+from ftrun.paid.evaluating import scorers_of
+from ftrun.paid.questions import Questionnaire, questionnaire, tuned_model
 from ftrun.workflow.context import Context
 
 
@@ -22,8 +27,11 @@ def verify_evaluation(context: Context) -> None:
         refuse_untrained(context)
     if experiment.trains and not context.path("train").is_file():
         return  # nothing is prepared yet
-    questionnaire(context)  # reads recorded answers, and takes samples of the prepared data
+    asked = questionnaire(context)  # reads recorded answers, and takes samples of the prepared data
     _refuse_without_rows(context)
+    _refuse_tools(context, asked.requests)
+    if asked.samples:
+        _refuse_scoring(context, asked)
 
 
 def refuse_untrained(context: Context) -> None:
@@ -54,7 +62,52 @@ def _refuse_without_rows(context: Context) -> None:
     )
 
 
+def _refuse_tools(context: Context, requests: Sequence[Request]) -> None:
+    """Refuse questions with tools for a target that takes none."""
+    without = {
+        target.name: target
+        for target in (context.experiment.target, *other_targets(context.experiment))
+        if target.provider == "local" or target.capabilities.get("tools") == "missing"
+    }
+    for one in requests:
+        target = without.get(one.candidate.target or context.experiment.target.name)
+        if one.tools and target is not None:
+            raise ConfigError(
+                f"{one.sample} has `tools`, which models at target {target.name!r} don't take; "
+                f"{one.candidate.name} can't be asked",
+                code="no_tools",
+                hint="Remove that candidate from `eval.models`, give it a `target` that takes tools, or "
+                "remove the question.",
+                **place_of(context.experiment, "eval", "models"),
+            )
+
+
 def _wanting_rows(context: Context) -> Iterator[tuple[int, CandidateSpec]]:
     for index, spec in enumerate(context.experiment.evaluation.candidates):
         if needs_rows(spec):
             yield index, spec
+
+
+def _refuse_scoring(context: Context, asked: Questionnaire) -> None:
+    """Refuse scorers that can judge no answer, and a metric or a gate that can't be decided."""
+    evaluation = context.experiment.evaluation
+    with _placed(context, "scorers"):
+        scorers = scorers_of(context, asked)
+    names = [one.name for one in asked.candidates]
+    for key, metric, gates in (("metric", evaluation.metric, ()), ("gates", None, evaluation.gates)):
+        with _placed(context, key):
+            check(samples=asked.samples, candidates=names, scorers=scorers, metric=metric, gates=gates)
+
+
+@contextmanager
+def _placed(context: Context, key: str) -> Iterator[None]:
+    """Give an error about a key of `eval` its place in the experiment file."""
+    try:
+        yield
+    except ConfigError as error:
+        problem, where = error.problem, place_of(context.experiment, "eval", key)
+        if problem.file is None:
+            problem.file, problem.line, problem.column = (
+                where.get(name) for name in ("file", "line", "column")
+            )
+        raise

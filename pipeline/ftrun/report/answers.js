@@ -4,9 +4,9 @@
 (() => {
 const PHRASES = {};
 const T = (text, values = {}) => (PHRASES[text] ?? text).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
-const PER_PAGE = 20;
+const PER_PAGE = 10;
 const MOST_CELLS = 1500000; // of the table of one comparison of texts; larger ones are not compared
-const ALIKE = 0.3; // share of the longer text that must be in common; else the texts are just different
+const ALIKE = 0.3; // share of the words of the longer text that both have; with fewer the texts just differ
 const data = JSON.parse(document.getElementById("answers-json").textContent);
 const root = document.getElementById("answer-browser");
 const form = root.querySelector("form");
@@ -83,6 +83,9 @@ const sorted = (indexes) => {
 // Words of letters that are set apart by spaces; single characters of Chinese, Japanese and others.
 const TOKENS = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]|[\p{L}\p{M}\p{N}_]+|\s+|[^]/gu;
 
+const WORDS = /[\p{L}\p{N}]/u;
+const words = (tokens) => tokens.filter((token) => WORDS.test(token)).length;
+
 // Returns [kind, text] pieces: "same", "more" (only in the answer) and "less" (only in the reference).
 const differences = (reference, answer) => {
   const a = reference.match(TOKENS) ?? [], b = answer.match(TOKENS) ?? [];
@@ -99,9 +102,10 @@ const differences = (reference, answer) => {
         : Math.max(table[(i + 1) * wideRow + j], table[i * wideRow + j + 1]);
     }
   }
-  if (start + end + table[0] < ALIKE * Math.max(a.length, b.length)) return null;
   const pieces = [];
+  let common = 0;
   const add = (kind, text) => {
+    if (kind === "same" && WORDS.test(text)) common++;
     const last = pieces.at(-1);
     if (last && last[0] === kind) last[1] += text;
     else pieces.push([kind, text]);
@@ -114,7 +118,7 @@ const differences = (reference, answer) => {
     else add("more", b[start + j++]);
   }
   for (let at = b.length - end; at < b.length; at++) add("same", b[at]);
-  return pieces;
+  return common < ALIKE * Math.max(words(a), words(b)) ? null : pieces;
 };
 
 // Puts text into an element with every occurrence of the words marked.
@@ -162,7 +166,7 @@ const answerElement = (answer, reference, words) => {
   const who = make("p", "who");
   const name = data.candidates[answer.by];
   who.append(make("span", "", answer.repeat ? `${name} (${answer.repeat + 1})` : name));
-  const scores = Object.entries(answer.scores);
+  const scores = Object.entries(answer.scores).filter(([scorer]) => scorer !== "expect"); // that is the mark
   if (answer.passed !== null || scores.length === 0) who.append(make("span", ...MARKS[answer.passed]));
   element.append(who);
   if (answer.refusal) {

@@ -10,7 +10,7 @@ import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.phrasing import in_words
@@ -194,15 +194,27 @@ def pairs_of(shown: Sequence[Sequence[Record]], scores: Scores) -> Iterator[Pair
         )
 
 
-def flip_lines(comparison: Comparison) -> Iterator[str]:
-    """Yield which questions each other model gets right where A doesn't, and the other way round."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """Questions that a model gets right where A doesn't (`fixed`), or the other way round (`broken`)."""
+
+    letter: str
+    kind: Literal["fixed", "broken"]
+    ids: tuple[str, ...]
+
+
+def turned_of(comparison: Comparison) -> Iterator[Turned]:
+    """Yield which questions each other model gets right or wrong where A doesn't, by the main metric."""
     for one in comparison.main:
-        if one.flips is None or not (one.flips.fixed or one.flips.broken):
-            continue
-        if one.flips.fixed:
-            yield f"right with {one.a}, wrong with {one.b}: {', '.join(one.flips.fixed)}"
-        if one.flips.broken:
-            yield f"wrong with {one.a}, right with {one.b}: {', '.join(one.flips.broken)}"
+        if one.flips is not None and one.flips.fixed:
+            yield Turned(letter=one.a, kind="fixed", ids=one.flips.fixed)
+        if one.flips is not None and one.flips.broken:
+            yield Turned(letter=one.a, kind="broken", ids=one.flips.broken)
+
+
+def sentences(comparison: Comparison) -> tuple[str, ...]:
+    """Return what each comparison by the main metric shows."""
+    return tuple(in_words(comparison.scores, one) for one in comparison.main)
 
 
 def tone(comparison: Comparison) -> str:

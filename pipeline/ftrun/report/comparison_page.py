@@ -10,14 +10,17 @@ import ftrun
 from ftrun.cost.amounts import money
 from ftrun.files import write_atomic
 from ftrun.language import ENGLISH, localized, localized_part, phrase
-from ftrun.report.comparison import Comparison, EntryFacts, tone
+from ftrun.report.comparison import Comparison, EntryFacts, sentences, tone, turned_of
 from ftrun.report.localizing import answers_in, data_language, question_texts
-from ftrun.report.markdown import answers_blocks, code, inline, table
+from ftrun.report.markdown import answers_blocks, code, inline, scores_blocks, table
 from ftrun.report.page import answer_texts, language_of_han, rendered
+from ftrun.report.score_tables import tables_of
 from ftrun.report.verdict import common_system, side_by_side
 from ftrun.report.words import NOTHING, duration, loss, moment, number, percent
 
 TITLE = "Comparison"
+RIGHT, WRONG = "Wrong with A, right with", "Right with A, wrong with"
+MOST_IDS = 20  # questions named in a line
 
 
 def write_page(comparison: Comparison, path: Path, language: str | None = None) -> None:
@@ -42,6 +45,9 @@ def html_comparison(comparison: Comparison, language: str | None = None) -> str:
         found=comparison,
         tone=tone(comparison),
         rows=_rows(comparison, language),
+        sentences=sentences(comparison),
+        turned=tuple(turned_of(comparison)),
+        tables=tables_of(comparison.scores, language),
         asked=asked,
         common_system=common_system(asked),
         version=ftrun.__version__,
@@ -79,7 +85,15 @@ def _blocks(comparison: Comparison, language: str) -> Iterator[str]:
     yield "\n".join(f"- **{entry.letter}** {code(entry.entry)}" for entry in comparison.entries)
     if comparison.notes:
         yield "\n".join(f"> ⚠️ {inline(note)}  " for note in comparison.notes)
-    yield from (f"**{inline(localized(pair.sentence, language))}**" for pair in comparison.pairs)
+    yield from (f"**{inline(localized(one, language))}**" for one in sentences(comparison))
+    turned = [
+        f"- {phrase(RIGHT if one.kind == 'fixed' else WRONG, language)} {one.letter}: "
+        f"{', '.join(map(code, one.ids[:MOST_IDS]))}{' …' if len(one.ids) > MOST_IDS else ''}"
+        for one in turned_of(comparison)
+    ]
+    if turned:
+        yield "\n".join(turned)
+    yield from scores_blocks(tables_of(comparison.scores, language), language)
     if comparison.differing:
         yield phrase("## What differs", language)
         rows = [[inline(one.name), *map(_value, one.values)] for one in comparison.differing]

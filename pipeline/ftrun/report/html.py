@@ -7,7 +7,7 @@ from typing import Any
 
 from ftrun.report.answer_cases import answer_cases
 from ftrun.report.curve import NARROW, WIDE, histogram, loss_curve
-from ftrun.report.facts import Facts, ProblemFacts
+from ftrun.report.facts import Bin, Facts, ProblemFacts
 from ftrun.report.localizing import drawing_in, in_language
 from ftrun.report.page import answer_texts, browsed, island, language_of_han, rendered
 from ftrun.report.score_tables import score_tables
@@ -80,10 +80,7 @@ def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
     return {
         "problem_groups": _by_code(data.problems),
         "histograms": [
-            (
-                [(width, drawing_in(histogram(bins, what, width), facts.language)) for width in (WIDE, NARROW)],
-                caption,
-            )
+            ([(width, _histogram(bins, what, width, facts)) for width in (WIDE, NARROW)], caption)
             for bins, what, caption in (
                 (data.histogram, "tokens", "Length of the training examples."),
                 (varied, "messages", "Number of messages per training example."),
@@ -96,6 +93,10 @@ def _data_values(facts: Facts, han: str | None) -> dict[str, Any]:
         "any_tagged": any(one.get("tags") for one in data.examples),
         "examples_json": island([browsed(one, han) for one in data.examples]),
     }
+
+
+def _histogram(bins: Sequence[Bin], what: str, width: float, facts: Facts) -> Any:
+    return drawing_in(histogram(bins, what, width), facts.language)
 
 
 def _by_code(problems: Sequence[ProblemFacts]) -> list[list[ProblemFacts]]:

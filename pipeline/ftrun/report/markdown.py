@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
-from ftrun.language import localized_part, phrase
+from ftrun.evaluation.phrasing import changes_in_words
+from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
-from ftrun.report.score_tables import Cell, Confusion, Row, score_tables
+from ftrun.report.score_tables import Cell, Confusion, Row, ScoreTables, score_tables
 from ftrun.report.verdict import (
     REHEARSAL,
     AnsweredQuestion,
@@ -58,6 +59,20 @@ def markdown_report(facts: Facts) -> str:
         *_provenance(facts),
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def before_markdown(facts: Facts) -> str:
+    """Return what was found before training: what would have to be beaten, scores, and some answers."""
+    facts = in_language(facts)
+    verdict = facts.scores.verdict
+    first, *others = [localized(one, facts.language) for one in verdict.reasons] if verdict else [""]
+    warnings = [localized(one, facts.language) for one in facts.scores.warnings]
+    blocks = [f"# {inline(facts.experiment.name)}", f"**{inline(first)}**"]
+    if others:
+        blocks.append("\n".join(f"- {inline(one)}" for one in others))
+    if warnings:
+        blocks.append("\n".join(f"> ⚠️ {inline(one)}  " for one in warnings))
+    return "\n\n".join([*blocks, *_evaluated(facts)]) + "\n"
 
 
 def inline(text: object) -> str:
@@ -137,8 +152,7 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
         return
     one, say = found.changes, _said(facts.language)
     yield f"## {say('What changed')}"
-    counts = f"{len(one.fixed):,} fixed, {len(one.broken):,} broken, {one.same:,} the same"
-    yield f"{code(one.a)} / {code(one.b)}: {say(counts)}"
+    yield inline(localized(changes_in_words(one), facts.language))
     rows = []
     for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
         mark = MARKS[kind == "fixed"]
@@ -152,12 +166,19 @@ def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
 
 
 def _scores(facts: Facts) -> Iterator[str]:
-    found, say = score_tables(facts), _said(facts.language)
+    return scores_blocks(score_tables(facts), facts.language)
+
+
+def scores_blocks(found: ScoreTables, language: str) -> Iterator[str]:
+    """Yield the section with the tables of an evaluation; nothing if it has no metric."""
+    say = _said(language)
     if not found.rows:
         return
     yield f"## {say('Scores')}"
     names = list(map(inline, found.candidates))
-    rows = [[_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows]
+    rows = [
+        [_metric(row, found.metric), *(_score(one, say, found.n) for one in row.cells)] for row in found.rows
+    ]
     title = "metric" if found.n is None else f"metric ({counted(found.n, 'question')})"
     yield table([say(title), *names], rows, numbers=True)
     if found.pairs:
@@ -165,12 +186,11 @@ def _scores(facts: Facts) -> Iterator[str]:
         rows = [
             [
                 f"{inline(one.a)} – {inline(one.b)}, {code(one.metric)}",
-                *(one.difference, one.interval, inline(one.p), number(one.n), one.detectable),
+                *(one.difference, one.interval, one.p.replace("<", "&lt;"), number(one.n), one.detectable),
             ]
             for one in found.pairs
         ]
         yield table([*map(say, head)], rows, numbers=True)
-        yield "\n".join(f"- {inline(one.words)}" for one in found.pairs)
     if found.parts:
         rows = [[inline(row.name), *(_score(one, say) for one in row.cells)] for row in found.parts]
         yield table([say("questions"), *names], rows, numbers=True)

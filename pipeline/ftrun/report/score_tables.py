@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftrun.evaluation import phrasing
 from ftrun.evaluation.break_even import break_even
@@ -67,8 +67,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """A confusion matrix: a row for each true label, with counts, a shade (0 to SHADES) and the share of the row
-    for each predicted one. The last column is for answers that are no label.
+    """A confusion matrix: a row for each true label, with count, shade (0 to SHADES) and share of the row for
+    each predicted one. The last column is for answers that are no label.
     """
 
     candidate: str
@@ -80,7 +80,8 @@ class Confusion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreTables:
     """All tables of an evaluation; `candidates` are the columns of `rows` and `parts`. `n`: from how many
-    answers all metrics are (None: they differ). `break_even` are sentences.
+    answers all metrics are (None: they differ). `pairs` compare by the main metric. `break_even` are
+    sentences.
     """
 
     metric: str | None
@@ -88,28 +89,34 @@ class ScoreTables:
     bars: tuple[Bar, ...]
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
+    other_pairs: tuple[Pair, ...]
     parts: tuple[Row, ...]
     confusions: tuple[Confusion, ...]
     n: int | None
-    break_even: tuple[str, ...]
+    break_even: tuple[str, ...] = ()
 
 
 def score_tables(facts: Facts) -> ScoreTables:
     """Return the tables in the report's language."""
-    scores, language = facts.scores, facts.language
+    worth = break_even(facts.scores, facts.cost.train_usd)
+    sentences = (localized(one.sentence, facts.language) for one in worth)
+    return replace(tables_of(facts.scores, facts.language), break_even=tuple(sentences))
+
+
+def tables_of(scores: Scores, language: str) -> ScoreTables:
+    """Return the tables of an evaluation in a language, without what training cost."""
     names = phrasing.metric_names(scores)
+    metric = scores.metric or next(iter(names), None)
     return ScoreTables(
-        metric=scores.metric or next(iter(names), None),
+        metric=metric,
         candidates=tuple(scores.candidates),
-        bars=tuple(_bars(scores)),
+        bars=tuple(_bars(scores, metric)),
         rows=tuple(_row(scores, name, language) for name in names),
-        pairs=tuple(_pair(scores, one, language) for one in _ordered(scores)),
+        pairs=tuple(_pair(scores, one, language) for one in scores.comparisons if one.metric == metric),
+        other_pairs=tuple(_pair(scores, one, language) for one in scores.comparisons if one.metric != metric),
         parts=tuple(_parts(scores)),
         confusions=tuple(_confusion(name, one) for name, one in scores.confusion.items()),
         n=phrasing.same_n(scores),
-        break_even=tuple(
-            localized(one.sentence, language) for one in break_even(scores, facts.cost.train_usd)
-        ),
     )
 
 
@@ -126,7 +133,7 @@ def _row(scores: Scores, metric: str, language: str) -> Row:
 def _cells(scores: Scores, metric: str, estimates: Sequence[Estimate | None]) -> tuple[Cell | None, ...]:
     known = [one.value for one in estimates if one is not None and one.value is not None]
     best = None
-    if len(set(known)) > 1 and metric != "length":
+    if len({phrasing.shown(scores, metric, value) for value in known}) > 1 and metric != "length":
         best = min(known) if phrasing.less_is_better(scores, metric) else max(known)
     return tuple(None if one is None else _cell(scores, metric, one, best) for one in estimates)
 
@@ -141,9 +148,8 @@ def _cell(scores: Scores, metric: str, one: Estimate, best: float | None = None)
     )
 
 
-def _bars(scores: Scores) -> Iterator[Bar]:
+def _bars(scores: Scores, metric: str | None) -> Iterator[Bar]:
     """Yield the main metric of every candidate on one scale."""
-    metric = scores.metric or next(iter(phrasing.metric_names(scores)), None)
     found = [
         (name, one)
         for name, result in scores.candidates.items()
@@ -165,11 +171,6 @@ def _bars(scores: Scores) -> Iterator[Bar]:
         yield Bar(
             candidate=name, cell=_cell(scores, metric, one), at=at, low=place(one.low), high=place(one.high)
         )
-
-
-def _ordered(scores: Scores) -> list[Comparison]:
-    """Return the comparisons, those by the main metric first."""
-    return sorted(scores.comparisons, key=lambda one: one.metric != scores.metric)
 
 
 def _pair(scores: Scores, one: Comparison, language: str) -> Pair:

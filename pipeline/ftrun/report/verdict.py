@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import Changes, changes
-from ftrun.evaluation.results import Decision, Estimate, Scores
-from ftrun.evaluation.verdict import headline
+from ftrun.evaluation.phrasing import (
+    LABELS,
+    REHEARSED,
+    Changes,
+    changes,
+    changes_in_words,
+    decided_of,
+    reasons_of,
+)
+from ftrun.evaluation.results import Scores
+from ftrun.evaluation.verdict import Tone, headline, tone
 from ftrun.language import localized
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.facts import Facts
 from ftrun.report.words import counted
 
 REHEARSAL = "rehearsal"
-Tone = Literal["good", "bad", "neutral"]
-TONES: Mapping[Decision, Tone] = {"ship": "good", "do_not_ship": "bad", "not_enough_evidence": "neutral"}
-LABELS: Mapping[Decision, str] = {
-    "ship": "✓ ship it",
-    "do_not_ship": "✗ don't ship it",
-    "not_enough_evidence": "? not enough evidence",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +62,24 @@ class AnsweredQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedQuestions:
-    """What changed from one candidate to another: how often, and a few of the questions."""
+    """What changed from one candidate to another: how often, in words too, and a few of the questions."""
 
     changes: Changes
+    words: str
     fixed: tuple[AnsweredQuestion, ...] = field(default=())
     broken: tuple[AnsweredQuestion, ...] = field(default=())
 
 
 def verdict(facts: Facts) -> Verdict:
     """Return the verdict at the top of the report."""
-    tone, words = _headline(facts)
+    how, words = _headline(facts)
     rehearsal = facts.target.model == REHEARSAL
-    decided = facts.scores.verdict if facts.status == "done" and not rehearsal else None
+    decided = decided_of(facts.scores) if facts.status == "done" and not rehearsal else None
     return Verdict(
-        tone=tone,
+        tone=how,
         label=LABELS[decided.decision] if decided else None,
         headline=words,
-        reasons=decided.reasons if decided else (),
+        reasons=reasons_of(facts.scores) if decided else (),
         trained=_trained(facts) if facts.job else None,
         fit=facts.fit.sentence if facts.fit and not rehearsal else None,
         warnings=(*facts.warnings, *facts.scores.warnings),
@@ -104,28 +105,10 @@ def _headline(facts: Facts) -> tuple[Tone, str]:
     if facts.status != "done":
         return "bad" if facts.status == "failed" else "neutral", f"The run did not finish: {facts.status}."
     if facts.target.model == REHEARSAL:
-        return "neutral", "A rehearsal: every stage ran, but nothing was trained."
-    if facts.scores.verdict is not None:
-        return TONES[facts.scores.verdict.decision], headline(facts.scores)
-    return "neutral", _undecided(facts.scores)
-
-
-def _undecided(scores: Scores) -> str:
-    """Return what is known where nothing was decided: nobody asked, or nothing that judges the answers."""
-    name = scores.subject
-    if name is None:
-        return "Nothing was asked: `eval` names no questions."
-    found = scores.candidates[name].metrics.get("pass_rate")
-    base = scores.candidates["base"].metrics.get("pass_rate") if "base" in scores.candidates else None
-    if found is None or not found.n:
-        return "Judge the answers yourself: no question has an `expect` or a reference."
-    if base is None or not base.n or name == "base":
-        return f"The candidate {name} passes {_passes(found)}; there is nothing to compare it with."
-    return f"The candidate {name} passes {_passes(found)}, base {_passes(base)}: a hint, not proof."
-
-
-def _passes(found: Estimate) -> str:
-    return f"{round((found.value or 0) * found.n)} of {counted(found.n, 'check')}"
+        return "neutral", REHEARSED
+    if not facts.scores.candidates:
+        return "neutral", "Nothing was evaluated."
+    return tone(facts.scores), headline(facts.scores)
 
 
 def _trained(facts: Facts) -> str:
@@ -151,7 +134,7 @@ def changed_questions(
     fixed, broken = (
         tuple(by_id[name] for name in names[:most] if name in by_id) for names in (found.fixed, found.broken)
     )
-    return ChangedQuestions(changes=found, fixed=fixed, broken=broken)
+    return ChangedQuestions(changes=found, words=changes_in_words(found), fixed=fixed, broken=broken)
 
 
 def flips_of(scores: Scores) -> dict[str, str]:

@@ -103,13 +103,18 @@ def _apply_locked(
     """Do the run under its lock. `decided` is what should be done by the state before; None: everything."""
     context.needs_files = True
     _check_names(context)
-    if context.settings.until not in [stage.name for stage in stages_of(context) if stage.offline]:
-        check_target(context)
-        _check_other_targets(context)
+    offline, later = (
+        [stage.name for stage in stages_of(context) if stage.offline],
+        context.settings.evaluate_only,
+    )
+    if context.settings.until not in offline and not later:
+        check_targets(context)
         _start_early(context, decided)
     if not run_offline_stages(session, context, outcome):
         return
     verify(context)
+    if later and _contacts(context):  # kept answers can be scored without a key
+        check_targets(context)
     plan = _plan_rest(context, session)
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
@@ -122,7 +127,7 @@ def _apply_locked(
     finally:
         for stage in STAGES:
             stage.after(context)
-    if (plan.paid or context.spent) and not context.local:
+    if (plan.paid or context.spent) and not context.free:
         from ftrun.paid.budgets import check_run
 
         check_run(context)
@@ -130,7 +135,7 @@ def _apply_locked(
 
 def run_offline_stages(session: Session, context: Context, outcome: Outcome) -> bool:
     """Do the stages that are free and need no target; return whether there is something to do after them."""
-    local = (context.experiment.target.name,) if context.local else ()
+    local = (context.experiment.target.name,) if context.free else ()
     write_gitignore(session.folder.parent.parent, local)
     for stage in stages_of(context):
         if not stage.offline:
@@ -147,7 +152,7 @@ def _check_names(context: Context) -> None:
     for option, name in (("--until", context.settings.until), ("--force", context.settings.force)):
         if name is not None and name not in names:
             raise UsageError(
-                f"{option} {name}: this experiment has no such stage here",
+                f"{option} {name}: this target has no such stage",
                 code="usage",
                 hint=f"It has {', '.join(names)}.",
             )
@@ -174,6 +179,20 @@ def _start_early(context: Context, decided: Sequence[Decided] | None) -> None:
         )
 
 
+def _contacts(context: Context) -> bool:
+    """Return whether a stage that is still to be done needs the target."""
+    return any(
+        not stage.offline and decision.action != "skip" and stage.contacts(context)
+        for stage, decision in decide_all(context, None)
+    )
+
+
+def check_targets(context: Context) -> None:
+    """Refuse targets that can't be used: the experiment's, and those that candidates are asked at."""
+    check_target(context)
+    _check_other_targets(context)
+
+
 def check_target(context: Context) -> None:
     """Refuse, before any work is done, an unknown model and a key that is missing, malformed, or that the
     user does not agree to send.
@@ -190,7 +209,7 @@ def check_target(context: Context) -> None:
 
 
 def _check_other_targets(context: Context) -> None:
-    """Refuse the same of targets that candidates are asked at, before anything is paid."""
+    """Refuse other targets that candidates are asked at, before anything is paid."""
     for target in other_targets(context.experiment):
         if target.provider != "local":
             context.service_of(target.name)
@@ -221,7 +240,7 @@ def _approve(plan: Plan, context: Context) -> None:
 
 def approve(context: Context, estimate: Mapping[str, Any], running: frozenset[str], *, paid: bool) -> None:
     """Go ahead with these stages if a person or the budget agrees to their cost."""
-    settings, remote = context.settings, paid and not context.local
+    settings, remote = context.settings, paid and not context.free
     if remote:
         from ftrun.paid.spending import fetch_ledgers
 
@@ -253,7 +272,8 @@ def _run_rest(context: Context, plan: Plan, outcome: Outcome) -> None:
             continue
         if context.settings.detach:
             stage.detach(context)
-        remote = context.service() if contacted and plan.action(stage.name) in ("run", "adopt") else None
+        called = contacted and plan.action(stage.name) in ("run", "adopt") and stage.contacts(context)
+        remote = context.service() if called else None
         run_stage(stage, context, outcome, remote)
         stage.keep(context, skipped=outcome.stages[stage.name]["action"] == "skip")
         if context.settings.until == stage.name:

@@ -8,20 +8,26 @@ that follows asks for none of them again.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ftrun.errors import FtrunError, UsageError
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.before import to_beat
 from ftrun.evaluation.candidates import RIVALS, needs_training
-from ftrun.evaluation.results import BASE, Estimate, Scores, Verdict
+from ftrun.evaluation.results import BASE, Scores, Verdict
 from ftrun.experiment.model import CandidateSpec, Experiment
-from ftrun.files import write_json
+from ftrun.files import write_atomic, write_json
+from ftrun.paid.budgets import check_run, estimate
 from ftrun.paid.questions import STAGE, Questionnaire, questionnaire
+from ftrun.report.facts import Facts
+from ftrun.report.localizing import data_language, question_texts
+from ftrun.report.markdown import before_markdown
+from ftrun.report.provenance import provenance
 from ftrun.runner.apply import (
     Outcome,
     approve,
-    check_target,
+    check_targets,
     locked_context,
     run_offline_stages,
     settle_identity,
@@ -69,19 +75,45 @@ def _evaluate(session: Session, context: Context, before: Before) -> None:
     context.needs_files = True
     run_offline_stages(session, context, Outcome())
     context.experiment = untrained(context.experiment)
-    from ftrun.paid.evaluating import answer, scored
+    from ftrun.paid.evaluating import answer, know_stores, scored
     from ftrun.paid.verifying import verify_evaluation
 
     verify_evaluation(context)
-    check_target(context)
+    check_targets(context)
     settle_identity(context)
+    know_stores(context)
     asked = questionnaire(context)
     _approve(context, asked)
     answers, _ = answer(context, asked)
     scores, before.records = scored(context, asked, answers)
-    verdict = to_beat(scores, better=_better(context, asked, scores))
-    before.scores = dataclasses.replace(scores, verdict=verdict)
-    write_json(context.folder / DOCUMENT, before.scores.as_dict())
+    verdict = Verdict(decision="not_enough_evidence", reasons=to_beat(scores))
+    before.scores = scores = dataclasses.replace(scores, verdict=verdict)
+    write_json(context.folder / DOCUMENT, scores.as_dict())
+    page = before_markdown(_facts(context, scores, before.records))
+    write_atomic(context.folder / PAGE, page.encode())
+    if context.spent and not context.free:
+        check_run(context)
+
+
+def _facts(context: Context, scores: Scores, records: Sequence[Record]) -> Facts:
+    experiment, named = context.experiment, context.experiment.report.language
+    language = named or data_language(question_texts(records), context.result("check").get("language"))
+    store = context.state.identity.get("store")
+    return Facts.from_json(
+        {
+            "experiment": {
+                "name": experiment.name,
+                "description": experiment.description,
+                "file": context.state.file,
+            },
+            "target": experiment.target,
+            "status": "pending",
+            "provenance": provenance(experiment, store=store, dtype=None, ended=None),
+            "scores": scores,
+            "answers": records,
+            "language": language,
+        }
+    )
 
 
 def untrained(experiment: Experiment) -> Experiment:
@@ -104,50 +136,5 @@ def _approve(context: Context, asked: Questionnaire) -> None:
     context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be asked for")
     if not missing or context.free:
         return
-    from ftrun.paid.budgets import estimate
-
     found = estimate(context, evaluate=True, requests=missing)
     approve(context, found or {}, frozenset((STAGE,)), paid=True)
-
-
-def _better(context: Context, asked: Questionnaire, scores: Scores) -> int:
-    """Return 1 if more of the metric is better, -1 if less is."""
-    from ftrun.evaluation.evaluate import metrics_of
-    from ftrun.scoring.scorers import scorers_for
-
-    evaluation = context.experiment.evaluation
-    scorers = scorers_for(evaluation.scorers, asked.samples, context.settings.scorers)
-    found = (one for one in metrics_of(scorers, asked.samples) if one.name == scores.metric)
-    return -1 if any(one.higher_is_better is False for one in found) else 1
-
-
-def to_beat(scores: Scores, *, better: int) -> Verdict:
-    """Return what fine-tuning would have to beat: the best of those who need none."""
-    known = {name: one for name in scores.candidates if (one := scores.estimate(name, scores.metric))}
-    values = {name: one.value for name, one in known.items() if one.value is not None}
-    if not values:
-        return Verdict(
-            decision="not_enough_evidence",
-            reasons=("Nothing can be scored: no question has a reference or an `expect`.",),
-        )
-    whole = max(known[name].n for name in values)  # fewer recorded answers can't be compared
-    best = max((name for name in values if known[name].n == whole), key=lambda name: better * values[name])
-    return Verdict(
-        decision="not_enough_evidence",
-        reasons=(_beaten(best, str(scores.metric), known[best]), *_already_better(scores)),
-    )
-
-
-def _beaten(name: str, metric: str, found: Estimate) -> str:
-    value, n = f"{found.value:.4g}", found.n
-    if found.low is None or found.high is None:
-        return f"Fine-tuning would have to beat {name}: {metric} {value} (n = {n}: too few for an interval)."
-    low, high = f"{found.low:.4g}", f"{found.high:.4g}"
-    return f"Fine-tuning would have to beat {name}: {metric} {value} ({low} to {high}, n = {n})."
-
-
-def _already_better(scores: Scores) -> Iterator[str]:
-    """Yield who is significantly better than the base model without any training."""
-    for one in scores.against():
-        if one.a == BASE and one.worse:
-            yield f"{one.b} is significantly better than base, without training: its prompts are longer."

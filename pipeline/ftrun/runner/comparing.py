@@ -172,9 +172,12 @@ def _scored(
         gates=(),
     )
     found = tuple(_turned(one) if one.a == letters[0] else one for one in scores.comparisons)
-    differ = any((one.evaluation.scorers, one.evaluation.metric) != (ruling.scorers, ruling.metric) for one in files)
+    differ = any(
+        (one.evaluation.scorers, one.evaluation.metric) != (ruling.scorers, ruling.metric) for one in files
+    )
     notes = ["the experiments score answers differently; those of the first one with scorers are used"]
-    return dataclasses.replace(scores, comparisons=found), scored, (*scores.warnings, *(notes if differ else ()))
+    shown = dataclasses.replace(scores, comparisons=found, verdict=None, warnings=())
+    return shown, scored, (*scores.warnings, *(notes if differ else ()))
 
 
 def _sample(record: Record) -> Sample:

@@ -111,7 +111,8 @@ def is_done(context: Context) -> bool:
 
 def costs_money(context: Context, stage: Stage, decision: Decision) -> bool:
     """Return whether doing as decided can cost money here."""
-    return not context.local and stage.costs(context, decision)
+    free = context.free if stage.asks_model else context.local
+    return not free and stage.costs(context, decision)
 
 
 def decide_all(context: Context, remote: Service | None) -> list[Decided]:

@@ -199,7 +199,8 @@ def _eval(proposal: Proposal, trial: Trial) -> Iterator[str]:
         asked = "true" if trial.tested <= MOST_TESTED else str(MOST_TESTED)
         of = f"the {trial.tested:,} rows" if asked == "true" else f"of the {trial.tested:,} rows"
         yield f"  test_set: {asked} # {of} held back for it, against their answers in the data"
-        yield "  general: true # a few questions about other things: what was forgotten?"
+        if judging.general:
+            yield "  general: true # a few questions about other things: what was forgotten?"
     yield from _judging(judging)
     yield f"  sampling: {{max_tokens: {trial.max_tokens}}} # by the lengths of the answers in the data"
     if trial.questions:

@@ -30,6 +30,7 @@ class Judging:
 
     `test` is a share, a count, or None for no test split. `stratify_by` is the column of the labels as
     templates name it. `scorers` are names with their options; `why` says in words what the metric is.
+    `general`: ask the general questions too; not where answers may be a few tokens long.
     """
 
     models: tuple[str, ...]
@@ -38,6 +39,7 @@ class Judging:
     scorers: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     test: float | int | None = None
     stratify_by: str | None = None
+    general: bool = True
 
 
 def judging_of(
@@ -62,6 +64,7 @@ def judging_of(
             scorers=(("classification", {"labels": list(shape.labels)}),),
             test=test,
             stratify_by=_column(shape, "assistant") if frequent else None,
+            general=False,
         )
     if _calls(rows):
         return Judging(

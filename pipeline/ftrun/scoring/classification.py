@@ -9,12 +9,12 @@ answers that are none of them. The sum over all answers is the confusion matrix.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ftrun.scoring.metrics import quotient
-from ftrun.scoring.normal_form import normalised
 from ftrun.scoring.options import Options
 from ftrun.scoring.types import Answer, Sample, Scale, Score
 
@@ -82,7 +82,7 @@ class Classification:
     places: Mapping[str, int]
 
     def score(self, sample: Sample, answer: Answer) -> Score | None:
-        """Return 1 for the right label; None where the reference is no label."""
+        """Return 1 for the right label; None where the reference isn't a label."""
         true = self.label_of(sample.reference)
         if true is None:
             return None
@@ -140,7 +140,7 @@ def make_classification(options: Options, samples: Sequence[Sample]) -> Classifi
 def _check_references(
     options: Options, labels: Sequence[str], places: Mapping[str, int], references: Mapping[str, Sample]
 ) -> None:
-    """Refuse references that are no label, and labels that no reference has: either is mistyped."""
+    """Refuse references that aren't labels, and labels that no reference has: either is mistyped."""
     for form, sample in references.items():
         if form not in places:
             raise options.error(
@@ -158,7 +158,7 @@ def _check_references(
 
 
 def _form(text: str) -> str:
-    return normalised(text, case=False)
+    return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
 def _alike(labels: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from ftrun.scoring.types import Sample
 FEWEST_TIMES = 4
 SHORTEST_LOOP = 150  # characters; shorter ones fill no screen, and may be meant
 LOOKED_AT = 20_000  # characters at the end
-MANY_TIMES, SHORTEST_SURE = 6, 60  # a loop that is repeated so often need not be long
+MANY_TIMES, SHORTEST_SURE = 6, 60  # a loop that is repeated so often may be short
 FEWEST_SENTENCES, SENTENCE, LOOPING_SHARE = 4, 8, 0.5
 END_OF_SENTENCE = re.compile(r"(?<=[。．！？!?\n])|(?<=\.)\s")
 BROKEN = re.compile(
@@ -61,7 +61,7 @@ def degenerate(answer: str, expected_language: str | None = None) -> str | None:
     """
     loop = loop_of(answer) or loop_of(answer, shortest=SHORTEST_SURE, fewest=MANY_TIMES)
     if loop is not None and any(map(str.isalnum, loop.unit)):
-        return f"repeats “{_short(loop.unit)}” {loop.times} times"
+        return f"repeats “{_short(_from_its_start(loop.unit))}” {loop.times} times"
     repeated = _repeated_sentence(answer)
     if repeated is not None:
         return f"says “{_short(repeated)}” again and again"
@@ -101,6 +101,12 @@ def _repeated_sentence(text: str) -> str | None:
     sentence, times = counted.most_common(1)[0]
     share = times * len(sentence) / max(1, sum(map(len, sentences)))
     return sentence if times >= FEWEST_SENTENCES and share >= LOOPING_SHARE else None
+
+
+def _from_its_start(unit: str) -> str:
+    """Return a part that is repeated as from the beginning of a sentence, if there is one within."""
+    end = re.search("[。．！？!?.\n]", unit)
+    return unit if end is None else unit[end.end() :] + unit[: end.end()]
 
 
 def _short(text: str) -> str:

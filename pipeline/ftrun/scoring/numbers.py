@@ -2,7 +2,7 @@
 
 Read are digits of any width with an optional sign, groups of three (`1,234.5`), an exponent, a percent sign,
 English `thousand` to `trillion` and Japanese units after digits (`1億2,000万` is 120000000). Numbers in
-Chinese characters alone (三百) are not read, nor digits among them (3万五千): in 一番 they are no number.
+Chinese characters alone (三百) are not read, nor digits among them (3万五千): in 一番 they aren't numbers.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ EVAL = (
 class Options:
     """What a scorer was given. `end` refuses options that nobody asked for.
 
-    `checking`: the options are only checked, so packages may be missing, and models need not be loaded.
+    `checking`: the options are only checked, so packages may be missing, and models aren't loaded.
     """
 
     def __init__(self, scorer: str, given: Mapping[str, Any], *, checking: bool = False) -> None:

@@ -153,7 +153,7 @@ def _made(
         near = difflib.get_close_matches(name, METRICS, n=1)
         raise ConfigError(
             f"There is no scorer called {name}.",
-            code="scorer",
+            code="unknown_scorer",
             hint=f"Did you mean `{near[0]}`?"
             if near
             else f"Own scorers are named on the command line: --scorer {name}",

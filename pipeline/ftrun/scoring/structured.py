@@ -120,7 +120,7 @@ def _references(schema: Any) -> Iterator[str]:
 class Extraction:
     """Which fields of the reference the answer has with the same value.
 
-    A field is the path of a value that is no object and no list; of a list, its elements without their
+    A field is the path of a value that is neither an object nor a list; of a list, its elements without their
     places. Texts are compared in normal form, numbers by value. `statistics`: right fields, those of the
     answer, those of the reference.
     """

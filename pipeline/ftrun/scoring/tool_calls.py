@@ -29,7 +29,8 @@ def call_failures(expected: Any, calls: Calls) -> Iterator[str]:
     """Yield in words what the calls lack, and what nobody expected."""
     left = list(calls)
     missed = []
-    for wanted in expected_calls(expected):
+    # those with most arguments first, so that a call is not taken by one that any would fit
+    for wanted in sorted(expected_calls(expected), key=lambda one: -len(one.get("arguments") or {})):
         found = next((one for one in left if not _differences(wanted, one)), None)
         if found is None:
             missed.append(wanted)

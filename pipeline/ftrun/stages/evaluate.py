@@ -64,7 +64,14 @@ class EvaluateStage(Stage):
         """Return whether anything would be asked that was not answered before."""
         if decision.action != "run" or not context.experiment.evaluation.asks:
             return False
-        return bool(questionnaire(context).missing())
+        from ftrun.cost.candidates import target_named
+
+        asked = {one.candidate.target for one in questionnaire(context).missing()}
+        return any(target_named(context.experiment, name).provider != "local" for name in asked)
+
+    def contacts(self, context: Context) -> bool:
+        """Return whether anybody must be asked."""
+        return context.experiment.evaluation.asks and bool(questionnaire(context).missing())
 
     def priced(self, context: Context) -> Mapping[str, Any]:
         """Count the answers that are missing."""
@@ -96,15 +103,16 @@ class EvaluateStage(Stage):
     def run(self, context: Context) -> dict[str, Any]:
         """Ask, score and write; what was paid for is archived even if the rest fails."""
         from ftrun.evaluation.cache import write_records
-        from ftrun.paid.evaluating import answer, scored
+        from ftrun.paid.evaluating import answer, know_stores, scored
 
+        know_stores(context)
         asked = questionnaire(context)
         answers, count = answer(context, asked)
         scores, records = scored(context, asked, answers)
         write_records(context.folder, records)
         write_json(context.folder / "scores.json", scores.as_dict())
         return {
-            "metrics": scores.plain_metrics,
+            "metrics": scores.plain_metrics if records else {},
             "verdict": asdict(scores.verdict) if scores.verdict else None,
             "gates": [{"gate": one.gate, "passed": one.passed, "value": one.value} for one in scores.gates],
             "asked": count,

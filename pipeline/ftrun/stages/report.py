@@ -42,6 +42,10 @@ class ReportStage(Stage):
             **({"language": experiment.report.language} if experiment.report.language else {}),
         }
 
+    def contacts(self, context: Context) -> bool:
+        """Return False: everything is here."""
+        return False
+
     def outputs(self, context: Context) -> tuple[str, ...]:
         """Return the files that it writes, where what they are made of is here (a fresh clone lacks it)."""
         made_of = ["answers.jsonl", *(["metrics.csv", "check.json"] if context.experiment.trains else [])]
@@ -86,7 +90,7 @@ def _lacking(context: Context) -> Iterator[str]:
 
 
 def gather(context: Context) -> Facts:
-    """Return everything that the report says, from the state and the files of the run, as far as it is there."""
+    """Return what the report says, from the state and the files of the run, as far as they are there."""
     from ftrun.evaluation.cache import read_records
     from ftrun.evaluation.checkpoints import checkpoints_of
     from ftrun.evaluation.fit import explain
@@ -143,12 +147,16 @@ def _status(context: Context) -> str:
 
 def _cost(context: Context) -> dict[str, Any]:
     """Return the estimate of training and evaluation; of what was answered if nothing was trained."""
+    from ftrun.cost.expected import Asked, Rows
     from ftrun.cost.prices import price
 
     checked, experiment = context.result("check"), context.experiment
     if not experiment.trains or "train_tokens" not in checked:  # or it was never checked
-        return {"free": context.local}
-    return price(experiment, examples=checked["examples"], train_tokens=checked["train_tokens"])
+        return {"free": context.free}
+    examples, tokens = checked["examples"], checked["train_tokens"]
+    tested = context.result("prepare").get("files", {}).get("test") or {}
+    test = Rows(tested.get("examples", 0), tested.get("examples", 0) * tokens // max(1, examples))
+    return price(experiment, examples=examples, train_tokens=tokens, asked=Asked(test=test))
 
 
 def _warnings(context: Context) -> list[str]:

@@ -45,7 +45,8 @@ class Pace:
     def __init__(self, most: int, *, first: int = FIRST) -> None:
         self.most, self._number, self._known = max(1, most), float(max(1, min(first, most))), math.inf
         self._changed, self._stopped = threading.Condition(), False
-        self._running, self._paused_until = 0, 0.0
+        self._running, self._most_running, self._paused_until = 0, 0, 0.0
+        self.answers = 0  # that came
         self._left: dict[str, tuple[int, float]] = {}  # what the service takes until then, by kind
         self._last_answer, self._last_drop, self._bad_rounds = time.monotonic(), 0.0, 0
 
@@ -76,6 +77,7 @@ class Pace:
             if self._stopped:
                 raise StoppedError
             self._running += 1
+            self._most_running = max(self._most_running, self._running)
             turn.began, turn.among = time.monotonic(), self._running
             self._take("requests", 1)
             self._take("tokens", tokens)
@@ -101,8 +103,9 @@ class Pace:
     def answered(self, limits: RateLimits) -> None:
         """Note that an answer came."""
         with self._changed:
-            used = self._running * 2 > self._number
+            used = self._most_running * 2 > self._number  # so it doubles, at most, per round
             self._ended()
+            self.answers += 1
             self._last_answer, self._bad_rounds = time.monotonic(), 0
             if used and self._number < self.most:
                 grown = self._number + (1 if self._number < self._known else REGROWTH / self._number)

@@ -147,7 +147,9 @@ def explained(experiment: Experiment, section: str) -> Iterator[None]:
 
 def _point(error: ServiceError, experiment: Experiment, section: str) -> None:
     problem, name = error.problem, error.parameter
-    if name and name != "stream":
+    if name == "tools":
+        problem.hint = "This model takes no tools: remove the question, or the model from `eval.models`."
+    elif name and name != "stream":
         own_seed = (section, name) == ("data.augment", "seed")  # it also chooses rows
         key = (*section.split("."), *(() if own_seed else ("sampling",)), name)
         file, line, column = experiment.places.get(key) or (experiment.file, None, None)

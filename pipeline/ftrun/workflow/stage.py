@@ -75,6 +75,10 @@ class Stage(ABC):
         """Return what to know before this is paid for; ConfigError for what can't succeed at the target."""
         return []
 
+    def contacts(self, context: Context) -> bool:
+        """Return whether running it needs the target."""
+        return True
+
     def verify(self, context: Context) -> None:
         """Raise a UserError if it can't succeed, as far as the file and the prepared data show: it is called
         before anything is paid for or trained, when the stage would run.

@@ -15,7 +15,7 @@ from conftest import ROOT
 from ftrun import data
 from ftrun.cost import prices
 from ftrun.cost.models import encoding_of, limit_of
-from ftrun.cost.prices import price_table
+from ftrun.cost.price_table import price_table
 from ftrun.cost.tokens import count_examples, text_counter
 from ftrun.cost.tool_tokens import TOOLS
 from ftrun.data.diagnostics.codes import CODES

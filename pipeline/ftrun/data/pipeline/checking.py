@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -12,11 +12,13 @@ from typing import Any
 
 from ftrun.cost import availability
 from ftrun.cost.models import limit_of
+from ftrun.cost.expected import Asked, Rows
 from ftrun.cost.prices import price
 from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.findings import Findings, Severity
 from ftrun.data.diagnostics.notes import merged
+from ftrun.data.general.questions import shipped_prompts
 from ftrun.data.pipeline.counting import Counts, FileStatistics, Places, read_tally
 from ftrun.data.pipeline.preparing import look_at
 from ftrun.data.pipeline.tips import text_tip
@@ -25,7 +27,7 @@ from ftrun.data.quality.pii import KINDS, TOKENS, WORDS, actions
 from ftrun.data.split.advice import HELD_OUT_TWICE, advice, sizes, taken
 from ftrun.data.types import Origin, Prepared
 from ftrun.errors import ConfigError, Problem
-from ftrun.experiment.model import Experiment
+from ftrun.experiment.model import EvalPrompt, Experiment
 from ftrun.experiment.places import place_of
 from ftrun.protocol.faults import Fault, nearest
 from ftrun.protocol.spec import FEWEST_EXAMPLES, SPLITS
@@ -134,7 +136,19 @@ def _estimate(experiment: Experiment, counted: Counts) -> dict[str, Any]:
     train = counted.files["train"]
     examples, tokens, flags = (train.examples, train.billed_tokens, train.flags) if train else (0, 0, 0)
     exactness = {"tools_exact": not flags & TOOLS, "tools_recipe": RECIPE, "images_exact": not flags & IMAGES}
-    return {**price(experiment, examples=examples, train_tokens=tokens), **exactness}
+    asked = Asked(test=_rows(counted.files["test"]), general=_general(experiment, counted.language))
+    return {**price(experiment, examples=examples, train_tokens=tokens, asked=asked), **exactness}
+
+
+def _rows(file: FileStatistics | None) -> Rows:
+    return Rows() if file is None else Rows(file.examples, file.billed_tokens)
+
+
+def _general(experiment: Experiment, language: str | None) -> Sequence[EvalPrompt]:
+    """Return the general-ability set that is asked."""
+    if not experiment.evaluation.general:
+        return ()
+    return experiment.evaluation.general_prompts or shipped_prompts(language)
 
 
 def _judge(experiment: Experiment, counted: Counts, findings: Findings) -> None:

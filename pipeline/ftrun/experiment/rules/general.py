@@ -13,7 +13,8 @@ from ftrun.experiment.build import BUILT_IN_TARGETS, choose_target
 from ftrun.experiment.document import Document
 from ftrun.experiment.nodes import KeyPath, entries_in, find, get_in, spell, walk
 from ftrun.experiment.places import shown_path, shown_value
-from ftrun.experiment.rules.evaluation import data_problems, evaluation_problems
+from ftrun.experiment.rules.candidates import data_problems
+from ftrun.experiment.rules.evaluation import evaluation_problems
 from ftrun.experiment.rules.methods import method_problems, prompt_problems
 from ftrun.experiment.rules.sources import check_sources
 from ftrun.experiment.rules.targets import (
