@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,11 +51,12 @@ def test_equal_models_are_rarely_called_different(
     evaluating: ModuleType, random: np.random.Generator
 ) -> None:
     """In single questions, in groups, and where one of three others would do."""
-    for draw in (
-        lambda: evaluating.passes_of_two(random, 40, (0.15, 0.15)),
-        lambda: evaluating.grouped_passes(random),
-        lambda: evaluating.sparse_numbers(random, 50),
-    ):
+    draws: list[Callable[[], Any]] = [
+        partial(evaluating.passes_of_two, random, 40, (0.15, 0.15)),
+        partial(evaluating.grouped_passes, random),
+        partial(evaluating.sparse_numbers, random, 50),
+    ]
+    for draw in draws:
         assert sum(evaluating.is_different(draw()) for _ in range(SIMULATIONS)) <= 0.08 * SIMULATIONS
     assert evaluating.four_equals(SIMULATIONS, random).share <= 0.08
 
