@@ -138,11 +138,29 @@ def test_labels_in_a_column_that_is_renamed(project: Path, capsys: pytest.Captur
 def test_rare_labels_are_not_promised_to_every_split(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With a label of three rows there is no `stratify_by`, which would warn on every run."""
+    """With a label of three rows there is no `stratify_by`, which would warn on every run, and the labels
+    are those of the questions: a declared one that none of them has would be refused.
+    """
     write_csv(project / "labels.csv", ["text", "label"], [*labelled(60), *[["Odd.", "rare"]] * 3])
     experiment = load(init(capsys, "labels.csv")["file"])
     assert experiment.data.split is not None and experiment.data.split.stratify_by is None
+    (scorer,) = experiment.evaluation.scorers
+    assert (scorer.name, dict(scorer.options)) == ("classification", {})
     planned(capsys, experiment)
+
+
+@pytest.mark.parametrize("rows", [9, 14, 30])
+def test_few_rows_with_labels_can_be_planned(
+    project: Path, capsys: pytest.CaptureFixture[str], rows: int
+) -> None:
+    """Where not every label is among the questions, none is declared; what is written is never refused."""
+    write_csv(project / "labels.csv", ["text", "label"], labelled(rows))
+    experiment = load(init(capsys, "labels.csv")["file"])
+    assert experiment.evaluation.metric == "f1_macro"
+    (scorer,) = experiment.evaluation.scorers
+    assert bool(scorer.options) == (rows == 30)
+    if rows >= 10:
+        planned(capsys, experiment)
 
 
 def test_labels_that_differ_in_case_alone_are_no_classes(

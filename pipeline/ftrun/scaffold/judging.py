@@ -18,7 +18,8 @@ from ftrun.scaffold.shapes import Pair, Shape
 
 TEST, TEST_OF_LABELS = 0.1, 0.2  # shares; class metrics need more rows than others
 MOST_TESTED = 200  # rows: asking more takes long, and such a test shows small differences already
-RAREST = 10  # rows of a label, so that every split gets one of them
+RAREST = 10  # rows of a label, so that a tenth of them is one
+FEWEST_TESTED = 2  # rows of a label in the test split, as divided by its share
 EXACT = "the share of answers that are the reference"
 SIMILAR = "how much of the reference's characters an answer has, 0 to 100"
 LONGEST_SHOWN = 1_000  # characters of question and answer on average that a prompt can take as an example
@@ -43,11 +44,18 @@ class Judging:
 
 
 def judging_of(
-    shape: Shape, method: Method, rows: Sequence[Mapping[str, Any]], *, distinct: int, exact: bool | None
+    shape: Shape,
+    method: Method,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    distinct: int,
+    exact: bool | None,
+    own_test: bool,
 ) -> Judging:
     """Return how to judge; `rows` as they are read, `distinct` how many different examples they make.
 
-    `exact`: a grader's references are short enough for equality; None: there is no grader.
+    `exact`: a grader's references are short enough for equality; None: there is no grader. `own_test`: the
+    test split is a file of its own.
     """
     test = _test(distinct, TEST_OF_LABELS if shape.labels else TEST)
     if method != "supervised":
@@ -55,15 +63,15 @@ def judging_of(
         return Judging(models=("tuned", "base"), metric=metric, why=why, test=test)
     models = ("tuned", "base", "few-shot") if _can_be_shown(shape.pairs) else ("tuned", "base")
     if _is_classified(shape):
-        counts = Counter(answer for _, answer in shape.pairs)
-        frequent = min(counts.values()) >= RAREST
+        spread = not own_test and _is_in_every_split(shape, test, distinct)
         return Judging(
             models=models,
             metric="f1_macro",
             why="the mean F1 of the labels: rare ones count as much as frequent ones",
-            scorers=(("classification", {"labels": list(shape.labels)}),),
+            # a declared label that no question has would be refused
+            scorers=(("classification", {"labels": list(shape.labels)} if spread else {}),),
             test=test,
-            stratify_by=_column(shape, "assistant") if frequent else None,
+            stratify_by=_column(shape, "assistant") if spread else None,
             general=False,
         )
     if _calls(rows):
@@ -102,6 +110,15 @@ def _is_classified(shape: Shape) -> bool:
     """Return whether the labels stay different in the form in which answers are compared with them."""
     plain = {unicodedata.normalize("NFKC", one).casefold().strip() for one in shape.labels}
     return bool(shape.labels) and len(plain) == len(shape.labels)
+
+
+def _is_in_every_split(shape: Shape, test: float | int | None, rows: int) -> bool:
+    """Return whether every label is frequent enough for both held-out splits to get it."""
+    if test is None:
+        return False
+    rarest = min(Counter(answer for _, answer in shape.pairs).values())
+    share = test if isinstance(test, float) else test / rows
+    return rarest >= RAREST and rarest * share >= FEWEST_TESTED
 
 
 def _column(shape: Shape, what: str) -> str | None:

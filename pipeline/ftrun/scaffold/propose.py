@@ -99,6 +99,7 @@ def propose(
             file.rows if file.format not in EXPORTS else (),
             distinct=len(distinct),
             exact=exact if reference is not None else None,
+            own_test="test" in held_out,
         ),
         notes=(
             *_notes(file, shape, reference, len(distinct), held_out),
