@@ -12,7 +12,7 @@ import pytest
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.results import Scores, Verdict
 from ftrun.report.facts import Bin, Facts, SplitFacts
-from ftrun.report.verdict import changed_questions, flips_of, side_by_side, verdict
+from ftrun.report.verdict import changed_questions, changes_of, side_by_side, verdict
 from report.conftest import scores
 from report.example import facts_of_many
 
@@ -86,7 +86,7 @@ def test_the_verdict_of_the_evaluation_is_shown(quality: float, tone: str, label
 def test_changes_are_those_against_the_base_model() -> None:
     """Of several comparisons the one with base counts, and at most so many questions are shown."""
     facts = facts_of_many(100, 4)
-    found = changed_questions(facts.scores, side_by_side(facts.answers), 3)
+    found = changed_questions(changes_of(facts), side_by_side(facts.answers), 3)
     assert found is not None
     assert (found.changes.a, found.changes.b) == ("tuned", "base")
     assert len(found.fixed) == 3 < len(found.changes.fixed)
@@ -117,7 +117,8 @@ def test_scores_of_earlier_versions_are_reported(facts_document: dict[str, Any])
     new = verdict(Facts.from_json(facts_document))
     facts = Facts.from_json({**facts_document, "scores": Scores.from_dict(old)})
     assert verdict(facts) == new
-    assert flips_of(facts.scores) == {"music": "fixed", "work": "fixed"}
+    found = changes_of(facts)
+    assert found is not None and found.kinds == {"music": "fixed", "work": "fixed"}
 
 
 def test_a_rehearsal_never_sounds_like_a_training(facts_document: dict[str, Any]) -> None:

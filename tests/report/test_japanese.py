@@ -23,6 +23,7 @@ from report.example import scores_of
 
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:['’][a-z]+)?(?:[,;:]? [a-z]{2,}){2,}")  # three words in a row
 QUESTIONS = 60
+READ = ("aria-label", "title", "placeholder", "data-label")
 
 
 class Text(HTMLParser):
@@ -125,6 +126,15 @@ def test_every_verdict_is_japanese(kind: str, gates: bool) -> None:
     kept = replace(found.scores, gates=found.scores.gates if gates else ())
     facts = replace(found, scores=replace(kept, verdict=verdict(kept)))
     assert english_in(facts) == []
+
+
+def test_labels_are_japanese() -> None:
+    """Where a phone shows a table as a list, the labels of its values are translated too."""
+    said = answers({"tuned": 50, "base": 30})
+    page = html_report(japanese(answers=said, scores=scores_of(said)))
+    labels = set(re.findall('data-label="([^"]*)"', page))
+    assert {"差", "95 % 区間", "検出可能", "例", "トークン"} <= labels
+    assert {one for one in labels if re.search("[a-z]{3}", one)} <= {"tuned", "base"}
 
 
 @pytest.mark.parametrize("kind", FITS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ftrun.evaluation.results import PASS_RATE, Comparison, Decision, Estimate, Scores, Verdict
 from ftrun.evaluation.verdict import verdict
@@ -57,25 +56,6 @@ MEANINGS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """The questions that `a` passes and `b` doesn't (`fixed`), and the other way round (`broken`)."""
-
-    a: str
-    b: str
-    fixed: tuple[str, ...]
-    broken: tuple[str, ...]
-    same: int
-
-    @property
-    def kinds(self) -> dict[str, str]:
-        """Return fixed or broken for each question that changed."""
-        return {**dict.fromkeys(self.fixed, "fixed"), **dict.fromkeys(self.broken, "broken")}
-
-
-NO_CHANGES = Changes(a="", b="", fixed=(), broken=(), same=0)
-
-
 def decided_of(scores: Scores) -> Verdict | None:
     """Return the verdict, also on scores of earlier versions; None if nothing judged the answers."""
     if scores.verdict is not None:
@@ -88,28 +68,6 @@ def reasons_of(scores: Scores) -> tuple[str, ...]:
     held = {f"Gate holds: {gate.gate}" for gate in scores.gates}
     decided = decided_of(scores)
     return tuple(reason for reason in decided.reasons if reason not in held) if decided else ()
-
-
-def changes(scores: Scores) -> Changes | None:
-    """Return what changed most tellingly: against the base model if it was asked, by the main metric if that
-    is passed or failed. None where no comparison has flips.
-    """
-    found = [one for one in scores.comparisons if one.flips is not None]
-    if not found:
-        return None
-    one = min(found, key=lambda one: (one.a != scores.subject, one.b != "base", one.metric != scores.metric))
-    assert one.flips is not None
-    return Changes(a=one.a, b=one.b, fixed=one.flips.fixed, broken=one.flips.broken, same=one.flips.same)
-
-
-def changes_in_words(found: Changes) -> str:
-    """Return how much changed, in one sentence."""
-    candidate, candidate_2 = found.a, found.b
-    fixed, broken, same = f"{len(found.fixed):,}", f"{len(found.broken):,}", f"{found.same:,}"
-    return (
-        f"{candidate} passes {fixed} that {candidate_2} fails, and fails {broken} that it passes; "
-        f"{same} end alike."
-    )
 
 
 def metric_names(scores: Scores) -> list[str]:

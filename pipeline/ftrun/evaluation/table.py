@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ftrun.evaluation import phrasing
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.changes import changes
 from ftrun.evaluation.results import Comparison, Estimate, Scores
 from ftrun.evaluation.shown_answers import shortened
 from ftrun.evaluation.verdict import headline, tone
@@ -174,18 +175,21 @@ def _verdict(scores: Scores, screen: Screen) -> Iterator[str]:
 
 def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Iterator[str]:
     """Yield how many questions were fixed and broken, and a few of them."""
-    found = phrasing.changes(scores)
-    if found is None or not found.kinds:
+    found = changes(scores, records)
+    if found is None:
         return
     yield ""
-    yield from screen.wrapped(visible(screen.say(phrasing.changes_in_words(found))))
+    yield from screen.wrapped(visible(screen.say(found.sentence)))
     texts = {one.prompt_id: question_text(one) for one in reversed(records)}
     for kind, names, colour in (("fixed", found.fixed, "green"), ("broken", found.broken, "red")):
-        mark = f"{MARKS[kind == 'fixed']} {screen.word(kind)}"
+        mark = screen.word(found.label(kind))
         for name in names[:MOST_CHANGES]:
-            head = f"  {mark}  {visible(name)}"
+            values = [found.values.get((name, candidate)) for candidate in (found.a, found.b)]
+            moved = f"  {values[0]} / {values[1]}" if found.values else ""
+            head = f"  {mark}  {visible(name)}{moved}"
             room = max(20, screen.width - display_width(head) - 2) if screen.terminal else 100
-            yield f"  {screen.style(colour, mark)}  {visible(name)}  {_clipped(texts.get(name, ''), room)}"
+            text = _clipped(texts.get(name, ""), room)
+            yield f"  {screen.style(colour, mark)}  {visible(name)}{moved}  {text}"
         if len(names) > MOST_CHANGES:
             more = screen.word(f"… and {len(names) - MOST_CHANGES:,} more")
             yield f"  {screen.style(colour, mark)}  {more}"
@@ -319,11 +323,10 @@ def _interesting(scores: Scores, records: Sequence[Record]) -> list[Record]:
     ids = list(dict.fromkeys(one.prompt_id for one in records))
     if len(ids) <= FEW_QUESTIONS:
         return list(records)
-    kinds = (phrasing.changes(scores) or phrasing.NO_CHANGES).kinds
+    found = changes(scores, records)
     first = scores.subject
-    failed = {one.prompt_id for one in records if one.candidate == first and one.passed is False}
-    ranks = {"broken": 0, "fixed": 1}
-    wanted = sorted(ids, key=lambda name: ranks.get(kinds.get(name, ""), 2 if name in failed else 3))
+    failed = [one.prompt_id for one in records if one.candidate == first and one.passed is False]
+    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *ids]))
     chosen = set(wanted[:SOME_QUESTIONS])
     return [one for one in records if one.prompt_id in chosen]
 

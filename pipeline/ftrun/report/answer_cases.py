@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.changes import Changes, flipped
 from ftrun.langid.single import cjk_language
 from ftrun.language import localized
 from ftrun.report.facts import Facts
@@ -15,7 +16,11 @@ from ftrun.text import visible
 
 
 def answer_cases(
-    facts: Facts, asked: Sequence[AnsweredQuestion], common_system: str | None, han: str | None
+    facts: Facts,
+    asked: Sequence[AnsweredQuestion],
+    changes: Changes | None,
+    common_system: str | None,
+    han: str | None,
 ) -> dict[str, Any]:
     """Return candidates, scorers, sets, tags, what changed, and a value for each question.
 
@@ -32,7 +37,7 @@ def answer_cases(
         "scorers": list(dict.fromkeys(name for scores in scored for name in scores)),
         "sets": list(dict.fromkeys(case["set"] for case in cases)),
         "tags": list(dict.fromkeys(tag for case in cases for tag in case["tags"])),
-        "changes": _changes(facts, asked),
+        "changes": _changes(facts, changes, asked),
         "cases": cases,
     }
 
@@ -41,22 +46,21 @@ def _index(names: Sequence[str], name: str | None) -> int:
     return names.index(name) if name in names else 0
 
 
-def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> list[dict[str, Any]]:
-    """Return the flips of every comparison as indexes of questions, the most telling comparison first."""
+def _changes(facts: Facts, first: Changes | None, asked: Sequence[AnsweredQuestion]) -> list[dict[str, Any]]:
+    """Return what changed in every comparison as indexes of questions, the most telling one first."""
     places = {one.id: index for index, one in enumerate(asked)}
-    scores = facts.scores
-    found = [one for one in scores.comparisons if one.flips is not None]
-    found.sort(key=lambda one: (one.a != scores.subject, one.b != "base", one.metric != scores.metric))
+    known = filter(None, map(flipped, facts.scores.comparisons))
+    rest = [one for one in known if one != first]
     return [
         {
             "a": visible(one.a),
             "b": visible(one.b),
             "metric": visible(one.metric),
-            "fixed": [places[name] for name in one.flips.fixed if name in places],
-            "broken": [places[name] for name in one.flips.broken if name in places],
+            "graded": bool(one.values),
+            "fixed": [places[name] for name in one.fixed if name in places],
+            "broken": [places[name] for name in one.broken if name in places],
         }
-        for one in found
-        if one.flips is not None
+        for one in [*([first] if first else []), *rest]
     ]
 
 

@@ -193,9 +193,9 @@ const caseElement = (index, words) => {
   head.append(make("span", "", one.id));
   if (one.recall || one.set !== "prompts") head.append(make("span", "mark", one.recall ? T("recall") : one.set));
   for (const tag of one.tags) head.append(make("span", "mark", tag));
-  const { a, b, fixed, broken } = changed();
-  if (fixed.includes(index)) head.append(make("span", "mark good", T("fixed: {candidate} passes, {candidate_2} fails", { candidate: a, candidate_2: b })));
-  if (broken.includes(index)) head.append(make("span", "mark bad", T("broken: {candidate} fails, {candidate_2} passes", { candidate: a, candidate_2: b })));
+  const { a, b, fixed, broken, graded } = changed();
+  if (!graded && fixed.includes(index)) head.append(make("span", "mark good", T("fixed: {candidate} passes, {candidate_2} fails", { candidate: a, candidate_2: b })));
+  if (!graded && broken.includes(index)) head.append(make("span", "mark bad", T("broken: {candidate} fails, {candidate_2} passes", { candidate: a, candidate_2: b })));
   header.append(head);
   if (one.system) {
     const details = make("details");
@@ -246,7 +246,7 @@ const step = (by) => {
 
 const filter = () => {
   const wanted = chosen();
-  found = sorted([...data.cases.keys()].filter((index) => matches(data.cases[index], index, wanted)));
+  found = sorted((wanted.only ? [...wanted.only] : [...data.cases.keys()]).filter((index) => matches(data.cases[index], index, wanted)));
   page = 0;
   show(false);
 };
@@ -268,6 +268,10 @@ const counts = () => {
     const size = sizes[input.value];
     input.parentElement.querySelector("b").textContent = count(size);
     input.closest("label").hidden = input.value !== "all" && size === 0;
+    const graded = changed().graded ?? false;
+    for (const word of input.parentElement.querySelectorAll(".flipped, .graded")) {
+      word.hidden = word.classList.contains("graded") !== graded;
+    }
   }
 };
 

@@ -14,8 +14,8 @@ from ftrun.report.score_tables import score_tables
 from ftrun.report.verdict import (
     by_interest,
     changed_questions,
+    changes_of,
     common_system,
-    flips_of,
     side_by_side,
     verdict_in,
 )
@@ -28,19 +28,20 @@ WITHOUT_SCRIPT = 20  # questions
 def html_report(facts: Facts) -> str:
     """Return report.html."""
     facts = in_language(facts)
-    asked = side_by_side(facts.answers, flips_of(facts.scores))
+    found = changes_of(facts)
+    asked = side_by_side(facts.answers, found.kinds if found else {})
     common = common_system(asked)
     han = _language_of_han(facts)
-    cases = island(answer_cases(facts, asked, common, han)) if asked else None
+    cases = island(answer_cases(facts, asked, found, common, han)) if asked else None
     return _rendered(
         "report.html.j2",
         facts,
         han,
         verdict=verdict_in(facts),
-        changed=changed_questions(facts.scores, asked, MOST_CHANGES),
+        changed=changed_questions(found, asked, MOST_CHANGES),
         tables=score_tables(facts),
         questions=len(asked),
-        asked=by_interest(asked, facts.scores.subject)[:WITHOUT_SCRIPT],
+        asked=by_interest(asked, facts.scores.subject, found)[:WITHOUT_SCRIPT],
         cases_json=cases,
         common_system=common,
         curves=[(width, drawing_in(loss_curve(facts, width), facts.language)) for width in (WIDE, NARROW)],

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import changes_in_words
+from ftrun.evaluation.changes import Changes
 from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts
@@ -17,8 +17,8 @@ from ftrun.report.verdict import (
     AnsweredQuestion,
     by_interest,
     changed_questions,
+    changes_of,
     common_system,
-    flips_of,
     side_by_side,
     verdict_in,
 )
@@ -133,12 +133,13 @@ def _gates(facts: Facts, say: Say) -> Iterator[str]:
 
 def _evaluated(facts: Facts) -> Iterator[str]:
     """Yield what changed, the scores, and some of the answers."""
-    asked = side_by_side(facts.answers, flips_of(facts.scores))
+    found = changes_of(facts)
+    asked = side_by_side(facts.answers, found.kinds if found else {})
     if facts.target.model != REHEARSAL:
-        yield from _changes(facts, asked)
+        yield from _changes(facts, found, asked)
         yield from _scores(facts)
     if asked:
-        wanted = by_interest(asked, next(iter(facts.scores.candidates), None))[:MOST_ANSWERED]
+        wanted = by_interest(asked, facts.scores.subject, found)[:MOST_ANSWERED]
         shown = tuple(one for one in asked if one in wanted)
         yield from answers_blocks(facts.answers, shown, facts.language)
         if len(asked) > len(shown):
@@ -146,22 +147,23 @@ def _evaluated(facts: Facts) -> Iterator[str]:
             yield say(f"{len(shown)} of {len(asked):,} questions; report.html has all of them.")
 
 
-def _changes(facts: Facts, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
-    found = changed_questions(facts.scores, asked, MOST_CHANGES)
+def _changes(facts: Facts, changes: Changes | None, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
+    found = changed_questions(changes, asked, MOST_CHANGES)
     if found is None:
         return
     one, say = found.changes, _said(facts.language)
     yield f"## {say('What changed')}"
-    yield inline(localized(changes_in_words(one), facts.language))
+    yield inline(localized(one.sentence, facts.language))
     rows = []
     for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
-        mark = MARKS[kind == "fixed"]
-        rows += [
-            [f"{mark} {say(kind)}", f"{code(question.id)} {inline(clipped(question.question, 100))}"]
-            for question in some
-        ]
+        label = f"{MARKS[kind == 'fixed']} {say(one.label(kind)).split(' ', 1)[1]}"
+        for question in some:
+            values = [one.values.get((question.id, name), NOTHING) for name in (one.a, one.b)]
+            moved = f" ({values[0]} / {values[1]})" if one.values else ""
+            text = inline(clipped(question.question, 100))
+            rows.append([label + moved, f"{code(question.id)} {text}"])
         if len(every) > len(some):
-            rows.append([f"{mark} {say(kind)}", say(f"… and {len(every) - len(some):,} more")])
+            rows.append([label, say(f"… and {len(every) - len(some):,} more")])
     yield table(["", say("question")], rows)
 
 

@@ -74,6 +74,7 @@ def rendered(
     )
     environment.globals.update({name: getattr(words, name) for name in WORDS})
     environment.filters["foreign"] = _Foreign(han)
+    environment.filters["said"] = lambda text: localized_part(phrase(text, language), language)
     environment.filters["plain"] = lambda text: escape(visible(hide(str(text))))
     environment.filters["ours"] = lambda text: localized(text, language)
     style = _text("report.css")

@@ -68,7 +68,7 @@ class Pair:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
     """A confusion matrix: a row for each true label, with count, shade (0 to SHADES) and share of the row for
-    each predicted one. The last column is for answers that are no label.
+    each predicted one. The last column is for answers that are none of the labels.
     """
 
     candidate: str

@@ -6,16 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import (
-    LABELS,
-    REHEARSED,
-    Changes,
-    changes,
-    changes_in_words,
-    decided_of,
-    reasons_of,
-)
-from ftrun.evaluation.results import Scores
+from ftrun.evaluation.changes import Changes, changes
+from ftrun.evaluation.phrasing import LABELS, REHEARSED, decided_of, reasons_of
 from ftrun.evaluation.verdict import Tone, headline, tone
 from ftrun.language import localized
 from ftrun.protocol.spec import SYSTEM_ROLES
@@ -28,7 +20,7 @@ REHEARSAL = "rehearsal"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The decision as a `label` (None: nothing was decided) with its tone, its headline and its reasons, what
-    was trained on what, the fit (None: no metrics), and `warnings` that stand beside it.
+    was trained on what, the fit (None: no metrics), and `warnings` about it.
     """
 
     tone: Tone
@@ -62,10 +54,9 @@ class AnsweredQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedQuestions:
-    """What changed from one candidate to another: how often, in words too, and a few of the questions."""
+    """What changed from one candidate to another, and a few of the questions."""
 
     changes: Changes
-    words: str
     fixed: tuple[AnsweredQuestion, ...] = field(default=())
     broken: tuple[AnsweredQuestion, ...] = field(default=())
 
@@ -124,23 +115,21 @@ def _trained(facts: Facts) -> str:
 
 
 def changed_questions(
-    scores: Scores, asked: Sequence[AnsweredQuestion], most: int
+    found: Changes | None, asked: Sequence[AnsweredQuestion], most: int
 ) -> ChangedQuestions | None:
     """Return what changed, with at most so many questions of each kind; None if nothing did."""
-    found = changes(scores)
-    if found is None or not found.kinds:
+    if found is None:
         return None
     by_id = {one.id: one for one in asked}
     fixed, broken = (
         tuple(by_id[name] for name in names[:most] if name in by_id) for names in (found.fixed, found.broken)
     )
-    return ChangedQuestions(changes=found, words=changes_in_words(found), fixed=fixed, broken=broken)
+    return ChangedQuestions(changes=found, fixed=fixed, broken=broken)
 
 
-def flips_of(scores: Scores) -> dict[str, str]:
-    """Return fixed or broken for each question that changed most tellingly."""
-    found = changes(scores)
-    return found.kinds if found else {}
+def changes_of(facts: Facts) -> Changes | None:
+    """Return what changed most tellingly; nothing in a rehearsal."""
+    return None if facts.target.model == REHEARSAL else changes(facts.scores, facts.answers)
 
 
 def side_by_side(
@@ -189,11 +178,14 @@ def common_system(asked: Sequence[AnsweredQuestion]) -> str | None:
     return prompts.pop() if len(prompts) == 1 else None
 
 
-def by_interest(asked: Sequence[AnsweredQuestion], candidate: str | None) -> list[AnsweredQuestion]:
+def by_interest(
+    asked: Sequence[AnsweredQuestion], candidate: str | None, found: Changes | None
+) -> list[AnsweredQuestion]:
     """Return the questions in the order of interest: broken, fixed, failed by the candidate, all others."""
+    places = {name: place for place, name in enumerate(found.telling if found else ())}
 
     def rank(one: AnsweredQuestion) -> int:
         failed = any(answer.candidate == candidate and answer.passed is False for answer in one.answers)
-        return ("broken", "fixed").index(one.flip) if one.flip in ("broken", "fixed") else 2 if failed else 3
+        return places.get(one.id, len(places) + (not failed))
 
     return sorted(asked, key=rank)
