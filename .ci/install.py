@@ -27,7 +27,10 @@ VARIABLES = ("FTRUN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 ANY_TORCH = "torch>=2.6,<3"
 PARTS = 2  # of the dependencies, each with a pip of its own
 # packages of which little is needed: what a run loads of them is compiled by loading it
-LARGE = ("torch", "transformers", "sympy", "networkx", "mpmath", "numpy", "nltk", "joblib", "setuptools", "pip")
+LARGE = (
+    *("torch", "transformers", "sympy", "networkx", "mpmath"),
+    *("numpy", "nltk", "joblib", "setuptools", "pip"),
+)
 LOADED = "transformers.models.llama.modeling_llama, transformers.models.auto.tokenization_auto"
 
 
