@@ -52,7 +52,7 @@ class StoppedError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane(Generic[Item, Result]):
     """Calls of one kind: `at_once` threads take the `items` in their order. `taken` is called, in the thread
-    of the call, when the caller is done with its result. `stop` is called when no call may begin any more,
+    of the call, when the caller is done with its result. `stop` is called when no further call may begin,
     and lets those that haven't really begun end with a StoppedError.
     """
 

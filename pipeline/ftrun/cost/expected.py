@@ -31,11 +31,14 @@ class Rows(NamedTuple):
         return self.tokens // max(1, self.examples)
 
 
+NO_ROWS = Rows()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is asked besides `eval.prompts`: the test split, and the general-ability set."""
 
-    test: Rows = Rows()
+    test: Rows = NO_ROWS
     general: Sequence[EvalPrompt] = ()
 
 

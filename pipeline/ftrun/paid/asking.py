@@ -41,7 +41,7 @@ class Asking:
     def ask_all(self, requests: Sequence[Request]) -> Iterator[tuple[Request, CandidateReply]]:
         """Yield the replies as they come, in any order; the caller keeps each before it takes the next.
 
-        What can't go on is raised, after the answers that were on their way.
+        The error that ends it is raised after the answers that were on their way.
         """
         if not requests:
             return

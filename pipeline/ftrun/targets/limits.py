@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-LONGEST_RESET = 120.0  # seconds: what takes longer is no pause, and a 429 will tell
+LONGEST_RESET = 120.0  # seconds: a longer reset is not waited for; a 429 will tell
 PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 

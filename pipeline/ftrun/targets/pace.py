@@ -66,7 +66,7 @@ class Pace:
         return max(0.0, self._blocked_until(0) - time.monotonic())
 
     def begin(self, turn: Turn, tokens: int) -> None:
-        """Return when a request of about so many tokens may begin; StoppedError if none may any more."""
+        """Return when a request of about so many tokens may begin; StoppedError after `stop`."""
         with self._changed:
             while not self._stopped:
                 now = time.monotonic()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.cost import availability
-from ftrun.cost.models import limit_of
 from ftrun.cost.expected import Asked, Rows
+from ftrun.cost.models import limit_of
 from ftrun.cost.prices import price
 from ftrun.cost.tool_tokens import IMAGES, RECIPE, TOOLS
 from ftrun.data.diagnostics.codes import CODES
