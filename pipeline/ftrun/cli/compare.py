@@ -65,9 +65,13 @@ def command(
 def _print(comparison: Comparison, written: list[Path]) -> None:
     from ftrun.evaluation.table import print_evaluation
     from ftrun.experiment.places import shown_path
+    from ftrun.report.comparison import sentences
 
     for line in _head(comparison):
         print(line)
+    print()
+    for sentence in sentences(comparison):
+        print(visible(sentence))
     if comparison.answers:
         print_evaluation(comparison.scores, comparison.answers, reported=False)
     for line in _turned(comparison) if len(comparison.main) > 1 else ():
