@@ -285,6 +285,14 @@ def test_a_file_of_faults_reports_some(place: Workplace) -> None:
     assert len(place.wrong(MINIMAL + FILE)) == MOST_PROBLEMS
 
 
+def test_thousands_of_wrong_questions_are_cut_short(place: Workplace) -> None:
+    """What is wrong with every line is shown for some of them, and counted for the others."""
+    place.write("eval/q.jsonl", '{"user": 5}\n' * 3000)
+    problems = place.wrong(MINIMAL + FILE)
+    assert len(problems) == 21
+    assert problems[-1].message == "2980 more problems of this file are not shown"
+
+
 def test_secrets_in_questions_are_found(place: Workplace) -> None:
     """A key in a file of questions is refused like one in the experiment file, and not repeated."""
     place.write("eval/q.jsonl", '{"user": "my key is sk-abcdefghij0123456789ABCDEFGHIJ"}\n')

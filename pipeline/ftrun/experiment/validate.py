@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,10 +18,11 @@ from ftrun.experiment import schema_text
 from ftrun.experiment.document import Document
 from ftrun.experiment.key_shapes import masked
 from ftrun.experiment.nodes import KeyPath, walk
-from ftrun.experiment.places import shown_value
+from ftrun.experiment.places import shown_path, shown_value
 from ftrun.experiment.rules.general import rule_problems
 from ftrun.experiment.rules.secrets import secret_problems
 
+MOST_OF_A_FILE = 20  # problems shown of a file of questions
 TYPES = {
     "string": "text",
     "integer": "a whole number",
@@ -54,8 +56,27 @@ def validate(document: Document) -> None:
     unique = {(str(problem), problem.code): problem for problem in found}.values()
     problems = sorted(unique, key=lambda one: (one.file or "", one.line or 0, one.column or 0))
     count = len(problems)
+    problems = _shortened(document, problems)
     summary = problems[0].message if count == 1 else f"The experiment file has {count} problems."
     raise ConfigError(summary, problems=problems)
+
+
+def _shortened(document: Document, problems: list[Problem]) -> list[Problem]:
+    """Return the problems, of every file of questions the first few: it may have thousands of one kind."""
+    left = dict.fromkeys(map(shown_path, document.question_files), MOST_OF_A_FILE)
+    shown, more = list[Problem](), Counter[str]()
+    for problem in problems:
+        file = problem.file or ""
+        if left.get(file, 1) > 0:
+            shown.append(problem)
+        else:
+            more[file] += 1
+        if file in left:
+            left[file] -= 1
+    for file, number in more.items():
+        message = f"{number} more problems of this file are not shown"
+        shown.append(Problem(message, code="prompt_file", file=file))
+    return shown
 
 
 def _schema_problems(document: Document) -> Iterator[tuple[KeyPath, Problem]]:
