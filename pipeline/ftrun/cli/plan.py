@@ -91,10 +91,11 @@ def plan_of(
         remote.end_within(READING)
     with tempfile.TemporaryDirectory(prefix="ftrun-plan-") as folder:
         preview(context, real(folder))
-        verify(context)
         notes += [*_language_note(context), *_removed_note(context, remote), *_questions_note(context)]
         try:
-            return _ask(context, remote, notes)
+            plan = _ask(context, remote, notes)
+            verify(context, plan)
+            return plan
         finally:
             if remote is not None:
                 remote.close()

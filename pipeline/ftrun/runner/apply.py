@@ -112,10 +112,10 @@ def _apply_locked(
         _start_early(context, decided)
     if not run_offline_stages(session, context, outcome):
         return
-    verify(context)
     if later and _contacts(context):  # kept answers can be scored without a key
         check_targets(context)
     plan = _plan_rest(context, session)
+    verify(context, plan)
     context.emit("plan", plan=plan)
     for note in plan.notes[len(session.notes) :]:
         context.emit("note", text=note)

@@ -97,10 +97,10 @@ def make_plan(context: Context, *, remote: Service | None, notes: Sequence[str] 
     )
 
 
-def verify(context: Context) -> None:
+def verify(context: Context, plan: Plan) -> None:
     """Raise a UserError for a stage that would run and can't succeed, as far as is known by now."""
-    for stage, decision in decide_all(context, None):
-        if decision.action == "run":
+    for stage in stages_of(context):
+        if plan.action(stage.name) == "run":
             stage.verify(context)
 
 
