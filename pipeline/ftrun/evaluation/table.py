@@ -221,6 +221,8 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
     for one in scores.comparisons:
         if scores.metric in (None, one.metric):
             yield f"  {visible(one.a)} − {visible(one.b)}  {_numbers(scores, one)}"
+            if scores.verdict is None:  # whose reasons say it in words
+                yield from screen.wrapped(visible(screen.say(phrasing.in_words(scores, one))), "    ", "    ")
     parts = phrasing.ranked_parts(scores)
     if len(parts) > 1:
         yield ""
