@@ -69,7 +69,7 @@ def _print(comparison: Comparison, written: list[Path]) -> None:
     for line in _head(comparison):
         print(line)
     if comparison.answers:
-        print_evaluation(comparison.scores, comparison.answers, reported=False)
+        print_evaluation(comparison.scores, comparison.answers, reported=False, decided=False)
     for line in _turned(comparison) if len(comparison.main) > 1 else ():
         print(line)
     for note in comparison.notes:
