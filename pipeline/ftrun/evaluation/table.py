@@ -187,7 +187,7 @@ def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Itera
     yield from screen.wrapped(visible(screen.say(found.sentence)))
     texts = {one.prompt_id: question_text(one) for one in reversed(records)}
     for kind, names, colour in (("fixed", found.fixed, "green"), ("broken", found.broken, "red")):
-        mark = screen.word(found.label(kind))
+        mark = f"{MARKS[kind == 'fixed']} {screen.word(found.label(kind))}"
         for name in names[:MOST_CHANGES]:
             values = [found.values.get((name, candidate)) for candidate in (found.a, found.b)]
             moved = f"  {values[0]} / {values[1]}" if found.values else ""
