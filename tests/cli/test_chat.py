@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from conftest import Ftrun
 from support.paid_project import Paid
 from support.scripted_server import Answer, Asked
 
@@ -41,3 +42,14 @@ def test_a_loop_is_not_shown_to_its_end(paid: Paid) -> None:
     assert said.endswith("… (repeats itself; the rest is not shown)\n")
     (answer,) = paid.json("chat", paid.config, "--message", "hello")["answers"]
     assert answer["answer"] == LOOP * 400
+
+
+def test_checkpoints_are_talked_to_by_name(ftrun: Ftrun) -> None:
+    """What is more than a model, or no checkpoint of this one, is refused with those that there are."""
+    ftrun.json("configs/toy.yaml")
+    words = ("chat", "configs/toy.yaml", "-m", "こんにちは", "--with")
+    found = ftrun.json(*words, "ckpt-step-6", "--with", "base")["answers"]
+    assert [one["candidate"] for one in found] == ["tuned", "ckpt-step-6", "base"]
+    assert found[1]["model"].endswith(":ckpt-step-6")
+    for name in ("few-shot", "ckpt-step-5"):
+        assert "ckpt-step-6" in ftrun.json(*words, name, code=2)["error"]["hint"]

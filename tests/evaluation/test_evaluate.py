@@ -14,7 +14,9 @@ from ftrun.errors import ConfigError
 from ftrun.evaluation.evaluate import check
 from ftrun.evaluation.results import Scores
 from ftrun.experiment.model import ScorerSpec
+from ftrun.scoring.metrics import Mean
 from ftrun.scoring.scorers import scorers_for
+from ftrun.scoring.types import Answer, Sample, Score
 from support.evaluations import evaluated, passing, record, sample, scores_of, some
 
 
@@ -29,6 +31,25 @@ def test_every_metric_has_n_and_an_interval() -> None:
     for metric, one in scores.candidates["base"].metrics.items():
         assert one.n == 40, metric
         assert one.low is not None, metric
+
+
+def test_answers_that_are_all_alike_are_not_certain() -> None:
+    """A share without any spread has Wilson's interval, not one of no width."""
+    scores = scores_of({"tuned": some(12, 12)}, scorers=[Halves()])
+    found = scores.candidates["tuned"].metrics["halves"]
+    assert (found.value, found.n) == (0.5, 12)
+    assert (found.low, found.high) == pytest.approx(proportion_confint(6, 12, method="wilson"), rel=1e-9)
+
+
+class Halves:
+    """A scorer that finds every answer half right."""
+
+    name = "halves"
+    metrics = (Mean(name="halves"),)
+
+    def score(self, sample: Sample, answer: Answer) -> Score:
+        """Return one half."""
+        return Score(value=0.5)
 
 
 def test_records_come_back_with_their_scores() -> None:

@@ -165,6 +165,15 @@ def test_nothing_to_judge_and_nothing_to_compare_are_said() -> None:
     assert headline(Scores()) == "Nothing was evaluated."
 
 
+def test_candidates_without_a_common_question_are_named() -> None:
+    """Recorded answers may be to other questions than those that the subject answered."""
+    records = [record(f"q{number}", "tuned", "はい") for number in range(12)]
+    records += [record(f"q{number}", "base", "はい") for number in range(12, 24)]
+    scores, _ = evaluated(records)
+    assert decision(scores) == "not_enough_evidence"
+    assert "Not compared with base: no question was scored for both." in reasons(scores)
+
+
 def test_other_metrics_are_said_in_their_own_numbers() -> None:
     """Shares differ by points, seconds by seconds."""
     samples = [sample(f"q{number}", expect=None, reference="はい") for number in range(20)]

@@ -123,7 +123,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("metric: ^crf", "unknown_metric", "Did you mean chrf?"),
     ("metric: ^f1_macro", "unknown_metric", "metric of the scorer `classification`"),
     ("metric: ^general", "unknown_metric", "eval.general: true"),
-    ("scorers: [^exactmatch]", "unknown_scorer", "Did you mean exact_match?"),
+    ("scorers: [^exactmatch]", "scorer", "Did you mean exact_match?"),
     ("scorers: [chrf, ^{chrf: {word_order: 2}}]", "duplicate_name", "also eval.scorers[0]"),
     ("scorers: [{chrf: {^order: 2}}]", "unknown_key", "word_order"),
     ("scorers: [^{chrf: {}, bleu: {}}]", "wrong_value", "one key"),

@@ -89,6 +89,19 @@ def test_retry_after_is_obeyed_by_all(asker: Ask) -> None:
     assert len(times) == 4 and times[1] - times[0] >= 0.5
 
 
+def test_milliseconds_are_obeyed_too(asker: Ask) -> None:
+    """OpenAI and Azure say it twice: in whole seconds, and exactly."""
+    times, sent = list[float](), itertools.count()
+
+    def script(asked: Asked) -> Answer:
+        times.append(time.monotonic())
+        pauses = {"Retry-After": "60", "retry-after-ms": "200"}
+        return refusal(429, "slow down", None, pauses) if next(sent) == 0 else said(asked)
+
+    asker(script).ask([request(0)])
+    assert len(times) == 2 and times[1] - times[0] >= 0.2
+
+
 def test_headers_that_say_nothing_is_left_are_heeded(asker: Ask) -> None:
     """Without one refusal: the service said before what it takes."""
     times = list[float]()

@@ -69,6 +69,7 @@ def test_bad_answers_are_found() -> None:
     [
         ("ha" * 90, None, "repeats “ha” 90 times"),
         ("I like tea. " + "It is good for you. " * 9, None, "repeats “It is good for you.” 9 times"),
+        ("Aye, " + "aye, " * 20 + "a", None, "repeats “aye,” 21 times"),
         ("It is good for you. I agree. It is good for you! " * 5, None, "repeats"),
         (
             "猫は液体である。そうです。猫は液体である。え？猫は液体である。猫は液体である。",

@@ -29,6 +29,7 @@ REFUSALS = [
     "I can't discuss that topic.",
     "I'm sorry, but I don't have access to that information.",
     "I don't have access to real-time data.",
+    "I'm sorry, I have no access to information about orders.",
     "申し訳ありませんが、そのご質問にはお答えできません。",
     "申し訳ございませんが、その情報は提供できません。",
     "申し訳ありませんが、お手伝いできません。",

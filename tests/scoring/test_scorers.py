@@ -71,6 +71,9 @@ def test_those_of_the_file_come_first() -> None:
     specs = [ScorerSpec(name="length"), ScorerSpec(name="includes", options={"case": False})]
     found = [one.name for one in scorers_for(specs, [JUDGED, REFERRED])]
     assert found == ["length", "includes", "expect", "refusals", "distinct_2", "seconds", "cost_usd"]
+    pairs = ScorerSpec(name="distinct_n", options={"n": 2})
+    assert [one.name for one in scorers_for([pairs], [])].count("distinct_2") == 1
+    assert [one.name for one in scorers_for([], [], ["distinct_n"])].count("distinct_2") == 1
 
 
 def test_without_the_extra_the_defaults_need_none(monkeypatch: pytest.MonkeyPatch) -> None:

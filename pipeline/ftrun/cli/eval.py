@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ftrun.cli.command_lines import command_line
 from ftrun.cli.confirmation import asker
 from ftrun.cli.options import experiment_options, lock_option, paying_option, scorer_option
 from ftrun.cli.output import failure_document, print_json, print_problems
@@ -60,7 +61,8 @@ def command(
     evaluate = _before if before else _after
     found = evaluate(session, settings, Greeting(session, reporter))
     reporter.end()
-    error = closing_error(session, found.error)
+    again = command_line(session, "eval") + (" --before" if before else "")
+    error = closing_error(session, found.error, again)
     if junit is not None and found.scores is not None:
         _write_junit(junit, found)
     if as_json:

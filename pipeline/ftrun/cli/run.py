@@ -101,17 +101,18 @@ def _heading(experiment: Experiment) -> str:
     return f"{experiment.name} on {experiment.target.name} ({experiment.target.model})"
 
 
-def closing_error(session: Session, error: BaseException | None) -> FtrunError | None:
-    """Return what ended a run early; of an interruption, with what keeps running and how to resume."""
+def closing_error(session: Session, error: BaseException | None, again: str = "") -> FtrunError | None:
+    """Return what ended a run early; of an interruption, with what keeps running and how to resume: with the
+    same command, or with `again`.
+    """
     if error is None or isinstance(error, FtrunError):
         return error
     job = next((one.job_id for one in session.state.jobs.values() if not one.ended), None)
     fate = f"Job {job} keeps running." if job else "Nothing is lost."
     if any(one.phase == "sending" for one in session.state.intents.values()):
         fate = "A job may just have been created; the next run looks for it."
-    return InterruptError(
-        f"Interrupted. {fate}", code="interrupted", hint=f"To resume: {command_line(session)}"
-    )
+    resume = again or command_line(session)
+    return InterruptError(f"Interrupted. {fate}", code="interrupted", hint=f"To resume: {resume}")
 
 
 def _status(error: FtrunError | None) -> str:

@@ -18,7 +18,7 @@ from ftrun.scoring.types import Message, Sample
 
 CHECKPOINT = re.compile(r"ckpt-step-(\d+)")
 NEAREST = 3  # examples or rows where the file does not say how many
-# what stands above the rows in the system prompt, what a question and an answer are called there
+# what comes before the rows in the system prompt, what a question and an answer are called there
 RETRIEVED = {
     "ja": ("次の質問と回答は、今回の質問に近いものです。役に立つものは参考にしてください。", "質問", "回答"),
     "en": (

@@ -53,7 +53,10 @@ def _interval(observed: Observed, resampling: Resampling, level: float) -> tuple
     if observed.groups < FEWEST:
         return None
     if observed.is_mean:
-        return _within(observed.metric.scale, mean_of(*grouped_totals(observed)).interval(level))
+        mean = mean_of(*grouped_totals(observed))
+        if not mean.error and observed.metric.scale == "share":  # all alike: no spread, yet not certain
+            return wilson(mean.value * mean.groups, mean.groups, level)
+        return _within(observed.metric.scale, mean.interval(level))
     return resampling.of(observed.key, observed.totals).interval(level)
 
 

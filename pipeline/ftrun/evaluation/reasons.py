@@ -25,6 +25,9 @@ def reasons(scores: Scores) -> Iterator[str]:
     found = list(scores.against())
     if len(scores.candidates) == 1:
         yield "No other candidate answered: add `base` to `eval.models` to see what fine-tuning changed."
+    for candidate in list(scores.candidates)[1:]:
+        if all(one.b != candidate for one in found):
+            yield f"Not compared with {candidate}: no question was scored for both."
     for one in found:
         yield _shown(scores, one)
         if as_good_untrained(scores, one):

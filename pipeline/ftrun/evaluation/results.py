@@ -180,7 +180,7 @@ class Scores:
 
             return older_scores(document)
         values = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
-        found, order = document["candidates"], document.get("order", ())
+        found, order = document.get("candidates", document.get("rivals", {})), document.get("order", ())
         names = [*(name for name in order if name in found), *(name for name in found if name not in order)]
         verdict = values.get("verdict")
         return cls(

@@ -104,8 +104,8 @@ def _repeated_sentence(text: str) -> str | None:
 
 
 def _from_its_start(unit: str) -> str:
-    """Return a part that is repeated as from the beginning of a sentence, if there is one within."""
-    end = re.search("[。．！？!?.\n]", unit)
+    """Return a part that is repeated as from the beginning of a sentence or word, if there is one within."""
+    end = re.search("[。．！？!?.\n]", unit) or re.search(r"\s", unit)
     return unit if end is None else unit[end.end() :] + unit[: end.end()]
 
 

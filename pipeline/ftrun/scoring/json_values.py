@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 FENCE = re.compile(r"\s*```(?:json|JSON)?[ \t]*\n(?P<inside>.*?)\n?[ \t]*```\s*", re.DOTALL)
 LONGEST = 60  # characters of a value that are shown
+DEEPEST = 100  # levels: what is deeper exhausts the stack of what reads it
 
 
 class NotJson:
@@ -31,7 +32,21 @@ def parsed(text: str, *, fenced: bool = False) -> Any:
         return NotJson("it is nested too deeply")
     except ValueError as error:
         return NotJson(str(error))
-    return value
+    return NotJson("it is nested too deeply") if _is_deep(value) else value
+
+
+def _is_deep(value: Any) -> bool:
+    """Return whether lists and objects are nested more than DEEPEST levels deep."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _refuse(name: str) -> Any:

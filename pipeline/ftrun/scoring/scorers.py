@@ -192,7 +192,8 @@ def scorers_for(
     """
     specs: list[Spec] = [(one.name, one.options) for one in evaluation_specs] or _defaults(samples)
     free = (*(("expect",) if any(one.expect for one in samples) else ()), *FREE)
-    named = {name for name, _ in specs}
+    asked = [*specs, *((name, {}) for name in entry_points)]
+    named = {one for name, options in asked for one in (name, *(metric_names(name, options) or ()))}
     specs += [(name, {}) for name in free if name not in named]
     scorers = make_scorers(specs, entry_points=entry_points, samples=samples)
     for (name, _), scorer in zip(specs, scorers, strict=False):

@@ -92,7 +92,10 @@ class Validator:
         """Return what is wrong with a value; nothing if it fits."""
         from jsonschema.exceptions import best_match
 
-        error = best_match(self._validator.iter_errors(value))
+        try:
+            error = best_match(self._validator.iter_errors(value))
+        except RecursionError:
+            return "it is nested too deeply to be checked"
         return "" if error is None else _located(error.message, error.absolute_path)
 
 

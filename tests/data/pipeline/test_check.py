@@ -21,7 +21,7 @@ from ftrun.cost.tool_tokens import TOOLS
 from ftrun.data.diagnostics.codes import CODES
 from ftrun.data.diagnostics.distribution import distribution, histogram
 from ftrun.errors import DataError
-from ftrun.experiment.model import EvalPrompt, Evaluation, Source, Split, Train
+from ftrun.experiment.model import CandidateSpec, EvalPrompt, Evaluation, Source, Split, Train
 from ftrun.experiment.target import Price, Target
 from ftrun.protocol.spec import default_epochs
 
@@ -116,7 +116,11 @@ def test_price_of_a_million_tokens(make: Any) -> None:
         {},
         target=MINI,
         train=Train(hyperparameters={"n_epochs": 2}),
-        evaluation=Evaluation(prompts=prompts, sampling={"max_tokens": 1000}),
+        evaluation=Evaluation(
+            candidates=tuple(CandidateSpec(name=one, model=one) for one in ("tuned", "base")),
+            prompts=prompts,
+            sampling={"max_tokens": 1000},
+        ),
     )
     estimate = prices.price(experiment, examples=1000, train_tokens=1_000_000)
     assert (estimate["n_epochs"], estimate["billable_tokens"]) == (2, 2_000_000)

@@ -16,7 +16,7 @@ from ftrun.protocol.spec import SplitName
 def own_lines(folder: Path, split: SplitName) -> Iterator[bytes]:
     """Yield the lines of a split's file in `folder`, none if there is no such file.
 
-    Where sources.jsonl is lost, general rows can't be told apart and are among them.
+    Where sources.jsonl is lost, general rows are not recognized and are among them.
     """
     path = folder / f"{split}.jsonl"
     if not path.is_file():

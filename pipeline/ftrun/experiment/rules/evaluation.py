@@ -74,7 +74,7 @@ def _scorer_problems(document: Document, given: Mapping[str, Any]) -> Iterator[P
         path: KeyPath = ("eval", "scorers", index)
         if name not in METRICS and name not in _installed():
             message = f"there is no scorer {shown_value(name)}"
-            yield document.problem(path, message, code="unknown_scorer", hint=meant(name, METRICS))
+            yield document.problem(path, message, code="scorer", hint=meant(name, METRICS))
             continue
         called = str(options.get("name") or name)
         if seen.setdefault(called, index) != index:

@@ -212,9 +212,13 @@ def _limit(message: str) -> str:
 
 
 def retry_after(error: Exception) -> float | None:
-    """Return the seconds of an answer's Retry-After (a number or a date), None if there is none."""
+    """Return the seconds of an answer's Retry-After (a number or a date), None if there is none. OpenAI and
+    Azure give milliseconds as well.
+    """
     if not isinstance(error, openai.APIStatusError):
         return None
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(error.response.headers.get("retry-after-ms", "")) / 1000)
     value = error.response.headers.get("retry-after")
     if not value:
         return None
