@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support.browser import Browser  # noqa: E402 - the path is set above
 
-WIDTH, HEIGHT = 980, 760
+WIDTH, HEIGHT = 980, 800
 MOST_BYTES = 150_000
 
 
@@ -25,6 +25,7 @@ def main(page: str, picture: str) -> int:
         browser.send("Emulation.setDeviceMetricsOverride", **size)
         light = {"name": "prefers-color-scheme", "value": "light"}
         browser.send("Emulation.setEmulatedMedia", features=[light])
+        browser.send("Emulation.setScrollbarsHidden", hidden=True)
         browser.send("Page.navigate", url=Path(page).resolve().as_uri())
         browser.wait_for("document.readyState === 'complete' && !!document.querySelector('main')")
         shot = base64.b64decode(browser.send("Page.captureScreenshot", format="png")["data"])

@@ -111,6 +111,17 @@ def test_what_is_there_is_reported_before_the_end(ftrun: Ftrun) -> None:
     assert "Examples and tokens per example" in page
 
 
+def test_a_report_is_the_same_at_another_store(ftrun: Ftrun, tmp_path: Path) -> None:
+    """In a clone on another machine the job is not there, but what was found stays true."""
+    ftrun.json("configs/toy.yaml")
+    report = ftrun.folder / "runs/toy/local/report.md"
+    before = report.read_bytes()
+    elsewhere = {"FTRUN_HOME": str(tmp_path / "another")}
+    document = ftrun.json("report", "configs/toy.yaml", env=elsewhere)
+    assert document["status"] == "done"
+    assert report.read_bytes() == before
+
+
 def test_a_report_that_says_more_stays(ftrun: Ftrun) -> None:
     """Where answers are lost, the report in git is not replaced by one that says less."""
     ftrun.json("configs/toy.yaml")

@@ -140,6 +140,7 @@ def test_a_reader_of_japanese_reads_japanese(monkeypatch: pytest.MonkeyPatch) ->
     text = printed(facts_of_many(20, 2))
     assert text.startswith("✓ 採用できます\n")
     assert "When does my order" in text
+    assert "✓ 改善  test:" in text and "✗ 悪化  test:" in text
     assert "参照: " in text
 
 

@@ -73,7 +73,7 @@ def _print(comparison: Comparison, written: list[Path]) -> None:
     for sentence in sentences(comparison):
         print(visible(sentence))
     if comparison.answers:
-        print_evaluation(comparison.scores, comparison.answers, reported=False)
+        print_evaluation(comparison.scores, comparison.answers, reported=False, decided=False)
     for line in _turned(comparison) if len(comparison.main) > 1 else ():
         print(line)
     for note in comparison.notes:

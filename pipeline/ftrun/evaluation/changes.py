@@ -44,11 +44,11 @@ class Changes:
         return (*self.broken, *self.fixed)
 
     def label(self, kind: str) -> str:
-        """Return what to call the questions of a kind (fixed or broken)."""
+        """Return the word for the questions of a kind (fixed or broken)."""
         better = kind == "fixed"
         if self.values:
-            return "✓ better" if better else "✗ worse"
-        return "✓ fixed" if better else "✗ broken"
+            return "better" if better else "worse"
+        return "fixed" if better else "broken"
 
     def mark(self, record: Record) -> str:
         """Return the score of an answer, or whether it passes."""

@@ -72,7 +72,12 @@ def reasons_of(scores: Scores) -> tuple[str, ...]:
 
 def metric_names(scores: Scores) -> list[str]:
     """Return all metrics: the main one, others that judge answers, then what can be said of any answer."""
-    found = dict.fromkeys(name for one in scores.candidates.values() for name in one.metrics)
+    found = {
+        name: None
+        for one in scores.candidates.values()
+        for name, estimate in one.metrics.items()
+        if name != "cost_usd" or estimate.value  # on this machine answers are free
+    }
     places = {name: place for place, name in enumerate(OBSERVED, 1)}
     return sorted(found, key=lambda name: (name != scores.metric, places.get(name, 0)))
 

@@ -43,16 +43,18 @@ def print_evaluation(
     stream: TextIO | None = None,
     reported: bool = True,
     instead: Sequence[str] = (),
+    *,
+    decided: bool = True,
 ) -> None:
     """Print the verdict first, then what changed, the scores, some answers, and the gates.
 
     Long answers are cut; `reported` says that a report has them. `instead` are sentences to print instead of
-    the verdict, before anything is trained.
+    the verdict, before anything is trained; `decided`: there is a verdict at all.
     """
     stream = stream or sys.stdout
     screen = Screen.of(stream)
-    first = _sentences(instead, screen) if instead else _verdict(scores, screen)
-    lines = [*first, *_changes(scores, records, screen), *_scores(scores, screen)]
+    first = _sentences(instead, screen) if instead else _verdict(scores, screen) if decided else ()
+    lines = [*first, *_warnings(scores, screen), *_changes(scores, records, screen), *_scores(scores, screen)]
     _write(stream, "\n".join(lines) + "\n" if lines else "")
     some = _interesting(scores, records)
     if some:
@@ -156,7 +158,7 @@ def _sentences(texts: Sequence[str], screen: Screen) -> Iterator[str]:
 
 
 def _verdict(scores: Scores, screen: Screen) -> Iterator[str]:
-    """Yield the decision, its headline, the reasons and the warnings."""
+    """Yield the decision, its headline and the reasons."""
     decided = phrasing.decided_of(scores)
     if decided is not None:
         yield screen.style(TONES[tone(scores)], screen.word(phrasing.LABELS[decided.decision]))
@@ -165,6 +167,9 @@ def _verdict(scores: Scores, screen: Screen) -> Iterator[str]:
         yield from (screen.style("bold", line) for line in lines)
     for reason in phrasing.reasons_of(scores):
         yield from screen.wrapped(visible(screen.say(reason)), "  - ", "    ")
+
+
+def _warnings(scores: Scores, screen: Screen) -> Iterator[str]:
     for warning in scores.warnings:
         label = screen.word("warning:")
         yield from (
@@ -182,7 +187,7 @@ def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Itera
     yield from screen.wrapped(visible(screen.say(found.sentence)))
     texts = {one.prompt_id: question_text(one) for one in reversed(records)}
     for kind, names, colour in (("fixed", found.fixed, "green"), ("broken", found.broken, "red")):
-        mark = screen.word(found.label(kind))
+        mark = f"{MARKS[kind == 'fixed']} {screen.word(found.label(kind))}"
         for name in names[:MOST_CHANGES]:
             values = [found.values.get((name, candidate)) for candidate in (found.a, found.b)]
             moved = f"  {values[0]} / {values[1]}" if found.values else ""
@@ -221,6 +226,8 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
     for one in scores.comparisons:
         if scores.metric in (None, one.metric):
             yield f"  {visible(one.a)} − {visible(one.b)}  {_numbers(scores, one)}"
+            if scores.verdict is None:  # whose reasons say it in words
+                yield from screen.wrapped(visible(screen.say(phrasing.in_words(scores, one))), "    ", "    ")
     parts = phrasing.ranked_parts(scores)
     if len(parts) > 1:
         yield ""

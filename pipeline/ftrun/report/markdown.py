@@ -156,7 +156,7 @@ def _changes(facts: Facts, changes: Changes | None, asked: Sequence[AnsweredQues
     yield inline(localized(one.sentence, facts.language))
     rows = []
     for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
-        label = f"{MARKS[kind == 'fixed']} {say(one.label(kind)).split(' ', 1)[1]}"
+        label = f"{MARKS[kind == 'fixed']} {say(one.label(kind))}"
         for question in some:
             values = [one.values.get((question.id, name), NOTHING) for name in (one.a, one.b)]
             moved = f" ({values[0]} / {values[1]})" if one.values else ""

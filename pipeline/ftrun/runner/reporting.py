@@ -9,7 +9,7 @@ from ftrun.report import Facts
 from ftrun.runner.apply import context_of, locked_context
 from ftrun.runner.session import Session
 from ftrun.stages.report import ReportStage, gather
-from ftrun.workflow.context import Emit, RunSettings
+from ftrun.workflow.context import Context, Emit, RunSettings
 
 FOUND = ("answers.jsonl", "scores.json", "metrics.csv", "check.json")
 
@@ -25,7 +25,7 @@ def report_facts(session: Session) -> Facts:
             file=str(experiment.file),
             hint=f"`{context_of(session).command('run')}`",
         )
-    return gather(context_of(session))
+    return gather(_as_recorded(session, context_of(session)))
 
 
 def write_again(session: Session, emit: Emit, *, wait: bool) -> dict[str, Any]:
@@ -34,4 +34,13 @@ def write_again(session: Session, emit: Emit, *, wait: bool) -> dict[str, Any]:
     A report that says more than is known now stays as it is.
     """
     with session.named(), locked_context(session, RunSettings(wait_for_lock=wait), emit) as context:
-        return ReportStage().run(context)
+        return ReportStage().run(_as_recorded(session, context))
+
+
+def _as_recorded(session: Session, context: Context) -> Context:
+    """Return the context with the state as it was recorded: a run forgets the jobs of a local store that is
+    not here, but a report of what was found there stays true.
+    """
+    if session.other_store:
+        context.state = session.store.load() or context.state
+    return context
