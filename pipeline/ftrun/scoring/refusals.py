@@ -28,7 +28,8 @@ TO_ANSWER = r"(?:help|assist|provide|answer|share|give|create|discuss|write|gene
 ALSO = re.compile(
     rf"\W*{SORRY}(?:i(?: will not|['’]ll not| won['’]t) {TO_ANSWER}\b"
     rf"|i(?:['’]m afraid i)? ?{CANT}(?: to)? {TO_ANSWER}\b"
-    r"|i (?:must|have to) (?:\w+ )?decline|i (?:(?:do not|don['’]t) (?:feel comfortable|have access to)|have no access to)"
+    r"|i (?:must|have to) (?:\w+ )?decline"
+    r"|i (?:(?:do not|don['’]t) (?:feel comfortable|have access to)|have no access to)"
     rf"|as an ai\b,? i ?(?:{CANT}|do not|don['’]t|am not))"
     r"|(?:(?:申し訳(?:ありません|ございません)|すみません|ごめんなさい|恐れ入ります|恐縮です)が?[、。]?\s*)?[^。\n]{0,25}?"
     r"(?:(?:お[答応]え|回答|お手伝い)[^。\n]{0,8}(?:できません|できかねます|しかねます|いたしかねます|控え)"
