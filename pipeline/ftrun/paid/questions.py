@@ -91,7 +91,7 @@ def _how_scored(context: Context) -> dict[str, Any]:
     evaluation = context.experiment.evaluation
     found = {
         "scorers": [_scorer(one) for one in evaluation.scorers],
-        "own scorers": list(context.settings.scorers),
+        "custom scorers": list(context.settings.scorers),
         "metric": evaluation.metric,
         "gates": list(evaluation.gates),
     }
