@@ -45,7 +45,7 @@ def test_few_questions_are_a_hint_and_never_it_helped(n: int) -> None:
     assert decision(scores) == "not_enough_evidence"
     assert headline(scores).startswith(f"Only a hint, from {n} question")
     assert tone(scores) == "neutral"
-    assert "about 80 show a difference of 20 points" in reasons(scores) or n == 5
+    assert "about 80 detect a difference of 20 points" in reasons(scores) or n == 5
 
 
 def test_significantly_worse_than_any_candidate_is_do_not_ship() -> None:
