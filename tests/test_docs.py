@@ -22,9 +22,11 @@ READMES = ("README.md", "README.ja.md")
 DOCUMENTS = (*READMES, *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")))
 REHEARSE = "--set targets.local.model=rehearsal"
 FAILURES = "--from-failures"
+EVALUATED = ("--before", "--junit results.xml")
 RUN_AS = {  # README commands that are run in another form here: a real model takes minutes, a page waits
     "configs/answers.yaml": f"configs/answers.yaml {REHEARSE}",
     "configs/hiroyuki.yaml": f"configs/hiroyuki.yaml {REHEARSE}",
+    **{f"eval configs/answers.yaml {one}": f"eval configs/answers.yaml {one} {REHEARSE}" for one in EVALUATED},
     f"augment configs/hiroyuki.yaml {FAILURES}": f"augment configs/hiroyuki.yaml {FAILURES} {REHEARSE}",
     "review configs/hiroyuki.yaml": "review configs/hiroyuki.yaml --list",
 }
