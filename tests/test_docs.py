@@ -26,7 +26,9 @@ EVALUATED = ("--before", "--junit results.xml")
 RUN_AS = {  # README commands that are run in another form here: a real model takes minutes, a page waits
     "configs/answers.yaml": f"configs/answers.yaml {REHEARSE}",
     "configs/hiroyuki.yaml": f"configs/hiroyuki.yaml {REHEARSE}",
-    **{f"eval configs/answers.yaml {one}": f"eval configs/answers.yaml {one} {REHEARSE}" for one in EVALUATED},
+    **{
+        f"eval configs/answers.yaml {one}": f"eval configs/answers.yaml {one} {REHEARSE}" for one in EVALUATED
+    },
     f"augment configs/hiroyuki.yaml {FAILURES}": f"augment configs/hiroyuki.yaml {FAILURES} {REHEARSE}",
     "review configs/hiroyuki.yaml": "review configs/hiroyuki.yaml --list",
 }
