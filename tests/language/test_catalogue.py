@@ -79,13 +79,15 @@ def _values(template: Template) -> list[str]:
         ("  answer 3 of 4: tuned · search", "  回答 3/4: tuned · search"),  # an id that is a word of ours
         (
             "  X knows almost no Japanese: it learns phrases from the data, not the language. "
-            "Use `--target a` or `--target b` for that. First read and accept the terms: `ftrun models --accept c`.",
+            "Use `--target a` or `--target b` for that. "
+            "First read and accept the terms: `ftrun models --accept c`.",
             "  X は日本語をほとんど知りません。学ぶのは言語ではなく、データの言い回しです。"
             "より適したターゲットは `--target a` または `--target b` です。"
             "先に利用条件を読んで同意してください: `ftrun models --accept c`",
         ),
         (
-            "warning: Degenerate answers: 1 from tuned, such as the one to q1, which says “a b” again and again.",
+            "warning: Degenerate answers: 1 from tuned, such as the one to q1, "
+            "which says “a b” again and again.",
             "警告: tuned に崩れた回答が 1 件あります。例: q1 への回答（「a b」を何度も繰り返しています）。",
         ),
     ],
