@@ -136,7 +136,7 @@ def test_the_japanese_guide_works(tmp_path: Path) -> None:
         if words == "check configs/faq.yaml":
             draft = config.read_text(encoding="utf-8").partition("\neval:")[0]
             config.write_text(f"{draft}\n{questions}", encoding="utf-8")
-        rehearsal = words == "configs/faq.yaml" or words.startswith(("chat", "history"))
+        rehearsal = words == "configs/faq.yaml" or words.startswith(("chat", "history", "eval"))
         done = ftrun(*shlex.split(f"{words} {REHEARSE}" if rehearsal else words), env={"FTRUN_LANG": "ja"})
         assert done.returncode == 0, (words, done.stdout, done.stderr)
     assert len(shown) >= 7 and "みなと書店" in config.read_text(encoding="utf-8")
