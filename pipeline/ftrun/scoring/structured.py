@@ -224,6 +224,7 @@ def _read(options: Options, path: Any) -> Any:
 
 def make_extraction(options: Options) -> Extraction:
     """Return the scorer `extraction`."""
+    options.require("numpy")
     return Extraction(
         name="extraction",
         metrics=(CountedF1(name="field_f1"),),
