@@ -98,7 +98,7 @@ def test_an_extra_that_the_installed_metadata_lack_is_named_by_the_checkout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """After a `git pull` the metadata may be older than the extra; the command still names something."""
-    monkeypatch.setattr(installation.metadata, "requires", lambda name: ["click>=8"])
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: ["click>=8"])
     assert shlex.split(install_extra("eval"))[-1] == f"{ROOT}[eval]"
 
 
