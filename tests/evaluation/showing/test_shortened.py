@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.showing.answer_table import answers_blocks, answers_table
 from ftrun.evaluation.showing.shortened import LONGEST, shortened
-from ftrun.evaluation.showing.terminal import answers_blocks, answers_table
 from ftrun.scoring.texts.degenerate import loop_of
 
 LOOPS = [
