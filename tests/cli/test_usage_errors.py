@@ -77,8 +77,9 @@ def test_what_was_meant_is_proposed(
 def test_without_an_experiment_init_is_proposed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who has no experiment file yet hears how to get one."""
+    """Who has no experiment file yet hears how to get one; a hidden file of a tool is none."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / ".pre-commit-config.yaml").touch()
     with pytest.raises(SystemExit):
         main(["run"])
     assert "ftrun init" in capsys.readouterr().err

@@ -40,7 +40,8 @@ MOST = 3  # experiments that are proposed
 
 def experiment_files() -> list[Path]:
     """Return the experiment files that a user in this folder may mean."""
-    return sorted(path for pattern in ("configs/*.yaml", "*.yaml") for path in Path().glob(pattern))
+    found = (path for pattern in ("configs/*.yaml", "*.yaml") for path in Path().glob(pattern))
+    return sorted(path for path in found if not path.name.startswith("."))  # such as .pre-commit-config.yaml
 
 
 def explained(error: click.UsageError) -> UsageError:
