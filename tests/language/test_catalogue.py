@@ -76,6 +76,7 @@ def _values(template: Template) -> list[str]:
             "waiting for answers from the engine on this machine: 2 of 9 received, 1 in progress, since 3:01",
             "3:01 から待機中: このマシンのエンジンの回答: 9 件中 2 件を受信、1 件が進行中",
         ),
+        ("  step 1/9 · loss 0.496 · 50 s left", "  ステップ 1/9 · 損失 0.496 · 残り 50 秒"),
         ("  answer 3 of 4: tuned · search", "  回答 3/4: tuned · search"),  # an id that is a word of ours
         (
             "  X knows almost no Japanese: it learns phrases from the data, not the language. "

@@ -126,7 +126,8 @@ def step_line(data: dict[str, Any]) -> str:
     if data.get("tokens_per_second"):
         parts.append(f"{data['tokens_per_second']:.0f} tokens/s")
     if data.get("seconds_left") is not None:
-        parts.append(f"{clock(data['seconds_left'])} left")
+        n = max(0, round(data["seconds_left"]))
+        parts.append(f"{n} s left" if n < 60 else f"{clock(n)} left")
     return "  " + " · ".join(parts)
 
 
