@@ -13,6 +13,7 @@ from ftrun.evaluation.answers import Record
 from ftrun.evaluation.showing.screen import COLOURS, MARKS, NARROWEST, Screen, write_escaped
 from ftrun.evaluation.showing.shortened import shortened
 from ftrun.language import localized, localized_part, screen_language
+from ftrun.protocol.texts import last_question
 from ftrun.text import visible
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _question_cell(record: Record) -> Any:
     from rich.text import Text
 
     head = (f"{visible(record.prompt_id)}{_label(record)}\n", "dim")
-    parts: list[Any] = [head, visible(question_text(record), keep_newlines=True)]
+    parts: list[Any] = [head, visible(last_question(record.messages), keep_newlines=True)]
     if record.reference:
         shown, _ = shortened(record.reference.strip(), reported=True)
         word = localized_part("reference", screen_language())
@@ -115,7 +116,8 @@ def answers_blocks(records: Sequence[Record], *, reported: bool = True) -> str:
     lines: list[str] = []
     for answers in _by_question(records):
         first = answers[0]
-        lines += [f"[{visible(first.prompt_id)}{_label(first)}] {_indented(question_text(first), 4)}"]
+        question = _indented(last_question(first.messages), 4)
+        lines += [f"[{visible(first.prompt_id)}{_label(first)}] {question}"]
         if first.reference:
             shown, _ = shortened(first.reference.strip(), reported=True)
             lines += [f"    {localized_part('reference', screen_language())}: {_indented(shown, 6)}"]
@@ -129,8 +131,3 @@ def answers_blocks(records: Sequence[Record], *, reported: bool = True) -> str:
 
 def _indented(text: str, columns: int) -> str:
     return visible(text, keep_newlines=True).replace("\n", "\n" + " " * columns) or "(empty)"
-
-
-def question_text(record: Record) -> str:
-    """Return the last user message, for people."""
-    return next((str(one["content"]) for one in reversed(record.messages) if one["role"] == "user"), "")
