@@ -18,7 +18,8 @@ from ftrun.evaluation.results import BASE, Scores, Verdict
 from ftrun.evaluation.verdict.to_beat import to_beat
 from ftrun.experiment.model import CandidateSpec, Experiment
 from ftrun.files import write_atomic, write_json
-from ftrun.paid.asking.questionnaire import STAGE, Questionnaire, questionnaire
+from ftrun.paid.asking.eval_inputs import STAGE
+from ftrun.paid.asking.questionnaire import Questionnaire, questionnaire
 from ftrun.paid.budgets import check_run, estimate
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import data_language, question_texts

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -37,6 +37,11 @@ class KnownModels:
     base: str
     tuned: str | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
+
+
+def checkpoint_models(points: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the models of checkpoints by the names that candidates have for them."""
+    return {f"ckpt-step-{one['step']}": str(one["model"]) for one in points if one.get("model")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
