@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ftrun.data.readers.json_rows import canonical_line
 from ftrun.protocol.texts import plain_text
 from ftrun.protocol.training_rows import asked_of, is_completion
+from ftrun.scoring.texts.json_values import as_text
 from ftrun.scoring.types import Message, Sample, SampleSet
 
 IN_ID = 8  # hex digits of a question's hash
@@ -81,18 +82,13 @@ def _parts(row: Mapping[str, Any]) -> tuple[list[Message], Message | None, str |
 
 
 def _graded_parts(row: Mapping[str, Any]) -> tuple[list[Message], None, str | None]:
-    return list(map(_sent, row["messages"])), None, _reference(row.get("reference_answer"))
+    wanted = row.get("reference_answer")
+    return list(map(_sent, row["messages"])), None, None if wanted is None else as_text(wanted)
 
 
 def _sent(message: Message) -> Message:
     """Return a message as it can be sent: `weight` is for training alone."""
     return {name: value for name, value in message.items() if name != "weight"}
-
-
-def _reference(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _has_media(message: Message) -> bool:

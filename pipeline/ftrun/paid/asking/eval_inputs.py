@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ftrun.experiment.model import CandidateSpec, EvalPrompt, ScorerSpec, Template
+from ftrun.experiment.model import CandidateSpec, EvalPrompt, Template
 from ftrun.files import sha256_file
 from ftrun.paid.job_spec import spec_key
 from ftrun.targets import identity_of
@@ -76,17 +76,17 @@ def _more_questions(context: Context) -> dict[str, Any]:
 
 def _how_scored(context: Context) -> dict[str, Any]:
     evaluation = context.experiment.evaluation
+    scorers = [
+        [spec.name, {name: _content_of(one) for name, one in spec.options.items()}]
+        for spec in evaluation.scorers
+    ]
     found = {
-        "scorers": [_scorer(one) for one in evaluation.scorers],
+        "scorers": scorers,
         "own scorers": list(context.settings.scorers),
         "metric": evaluation.metric,
         "gates": list(evaluation.gates),
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _scorer(spec: ScorerSpec) -> list[Any]:
-    return [spec.name, {name: _content_of(one) for name, one in spec.options.items()}]
 
 
 def _content_of(option: Any) -> Any:
