@@ -22,9 +22,13 @@ READMES = ("README.md", "README.ja.md")
 DOCUMENTS = (*READMES, *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")))
 REHEARSE = "--set targets.local.model=rehearsal"
 FAILURES = "--from-failures"
+EVALUATED = ("--before", "--junit results.xml")
 RUN_AS = {  # README commands that are run in another form here: a real model takes minutes, a page waits
     "configs/answers.yaml": f"configs/answers.yaml {REHEARSE}",
     "configs/hiroyuki.yaml": f"configs/hiroyuki.yaml {REHEARSE}",
+    **{
+        f"eval configs/answers.yaml {one}": f"eval configs/answers.yaml {one} {REHEARSE}" for one in EVALUATED
+    },
     f"augment configs/hiroyuki.yaml {FAILURES}": f"augment configs/hiroyuki.yaml {FAILURES} {REHEARSE}",
     "review configs/hiroyuki.yaml": "review configs/hiroyuki.yaml --list",
 }
@@ -132,7 +136,7 @@ def test_the_japanese_guide_works(tmp_path: Path) -> None:
         if words == "check configs/faq.yaml":
             draft = config.read_text(encoding="utf-8").partition("\neval:")[0]
             config.write_text(f"{draft}\n{questions}", encoding="utf-8")
-        rehearsal = words == "configs/faq.yaml" or words.startswith(("chat", "history"))
+        rehearsal = words == "configs/faq.yaml" or words.startswith(("chat", "history", "eval"))
         done = ftrun(*shlex.split(f"{words} {REHEARSE}" if rehearsal else words), env={"FTRUN_LANG": "ja"})
         assert done.returncode == 0, (words, done.stdout, done.stderr)
     assert len(shown) >= 7 and "みなと書店" in config.read_text(encoding="utf-8")

@@ -94,6 +94,14 @@ def test_make_is_named_where_it_helps(
     assert (install_extra("engine") == f"make -C {shlex.quote(str(root))} setup") == (line is not None)
 
 
+def test_an_extra_that_the_installed_metadata_lack_is_named_by_the_checkout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a `git pull` the metadata may be older than the extra; the command still names something."""
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: ["click>=8"])
+    assert shlex.split(install_extra("eval"))[-1] == f"{ROOT}[eval]"
+
+
 def test_a_path_with_spaces_can_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The interpreter of a folder with spaces and Japanese characters is quoted."""
     monkeypatch.setattr(sys, "executable", "/home/太郎/my project/.venv/bin/python")

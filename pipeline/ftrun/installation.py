@@ -26,7 +26,7 @@ def install_extra(extra: str) -> str:
     checkout = _unset_checkout()
     if checkout is not None and extra in ("eval", "engine", "local"):
         return "make setup" if checkout == Path.cwd() else f"make -C {shlex.quote(str(checkout))} setup"
-    needed = list(_requirements(extra))
+    needed = list(_requirements(extra)) or [f"{_checkout()}[{extra}]"]  # installed before the extra existed
     missing = [one for one in needed if not _is_installed(one)]
     return install_packages(missing or needed)
 
@@ -43,11 +43,16 @@ def install_packages(packages: Sequence[str], *options: str) -> str:
     return shlex.join([*start, *options, *packages])
 
 
+def _checkout() -> Path:
+    """Return the folder of the project, if ftrun runs from its sources."""
+    return Path(__file__).resolve().parents[2]
+
+
 def _unset_checkout() -> Path | None:
     """Return the checkout that ftrun runs from, if its environment is the one that `make setup` sets up and
     has not set up yet: otherwise make would find nothing to do, or work on another environment.
     """
-    root = Path(__file__).resolve().parents[2]
+    root = _checkout()
     ours = Path(sys.prefix) == root / ".venv"
     ready = (root / ".venv" / ".ready").exists()
     return root if ours and not ready and (root / "Makefile").is_file() else None
@@ -58,7 +63,7 @@ def _requirements(extra: str) -> Iterator[str]:
     try:
         lines = metadata.requires("ftrun") or []
     except metadata.PackageNotFoundError:  # run from its sources without having been installed
-        yield f"{Path(__file__).resolve().parents[2]}[{extra}]"
+        yield f"{_checkout()}[{extra}]"
         return
     for line in lines:
         found = EXTRA.fullmatch(line)

@@ -163,7 +163,7 @@ def test_other_languages_get_a_model_that_knows_them(
     document, experiment = drafted(project, capsys, "32-language-note", name)
     assert "local-multilingual: {provider: local, model: gemma-3-270m}" in experiment.file.read_text("utf-8")
     assert any(
-        "Better: `--target local-multilingual` or `--target openai`." in one for one in document["notes"]
+        "Use `--target local-multilingual` or `--target openai` for that." in one for one in document["notes"]
     )
 
 

@@ -57,7 +57,7 @@ def test_the_note_names_a_model_that_knows_the_language(ftrun: Ftrun) -> None:
     (ftrun.folder / "toy.yaml").write_text(yaml.safe_dump(experiment), encoding="utf-8")
     cache = {"FTRUN_CACHE": str(ftrun.folder / "cache"), "PIP_NO_INDEX": "1"}
     again = ftrun.json("check", "toy.yaml", env=cache)["language"]["note"]
-    assert "Better: `--target local-multilingual`" in again and "--target dry" not in again
+    assert "Use `--target local-multilingual`" in again and "--target dry" not in again
     accept = re.search(r"`ftrun (models --accept \S+)`", again)
     assert accept and ftrun(*accept[1].split(), "--yes", env=cache).returncode == 0
     better = ftrun.json("check", "toy.yaml", "--target", "local-multilingual", env=cache)

@@ -48,7 +48,7 @@ def test_answers_longer_than_asked_for_stop_the_run_at_its_budget(paid: Paid) ->
     answering(paid, LONG)
     stopped = paid.json(*budget(0.15), code=4)
     assert (stopped["error"]["code"], chats(paid)) == ("over_budget", 2)
-    assert "2 of 4 answers came: US$0.20 is spent" in stopped["error"]["message"]
+    assert "2 of 4 answers arrived: US$0.20 is spent" in stopped["error"]["message"]
     assert "Raise `budget.usd`" in stopped["error"]["hint"]
     assert paid.json("ledger", "toy.yaml")["usd"] == pytest.approx(0.2001)
     again = paid.json(*budget(0.15), code=4)
@@ -218,7 +218,7 @@ def test_augment_stops_at_its_cap(paid: Paid) -> None:
     answering(paid, LONG, text="1. これは\n2. それは")
     stopped = paid.json(*AUGMENT, "--set", "data.augment.max_usd=0.05", code=4)
     assert (stopped["error"]["code"], chats(paid)) == ("over_budget", 1)
-    assert "1 of 4 answers came: US$0.10 is spent" in stopped["error"]["message"]
+    assert "1 of 4 answers arrived: US$0.10 is spent" in stopped["error"]["message"]
     assert "Raise `data.augment.max_usd`" in stopped["error"]["hint"]
     assert paid.json("review", "toy.yaml")["entries"]
     for cap in ("data.augment.max_usd=0.05", "budget.usd=0.05"):

@@ -42,6 +42,9 @@ def test_help_is_japanese(command: str, tmp_path: Path) -> None:
     assert done.returncode == 0 and "使い方: ftrun" in done.stdout and "--help" in done.stdout
     assert not english(done.stdout)
     assert all(display_width(line) <= 92 for line in done.stdout.splitlines())
+    if not command:
+        listed = re.findall(r"^  (\S+)  ", done.stdout.partition("コマンド:")[2], re.MULTILINE)
+        assert listed == list(COMMANDS)  # also where a name is a word, such as `data`
 
 
 def test_a_run_is_japanese(project: Path) -> None:

@@ -181,7 +181,7 @@ def test_degenerate_answers_are_a_warning() -> None:
     ]
     scores, _ = evaluated(records)
     (found,) = (one for one in scores.warnings if one.startswith("Degenerate"))
-    assert "1 of tuned" in found
+    assert "1 from tuned" in found
     assert "q0" in found
 
 

@@ -76,6 +76,20 @@ def _values(template: Template) -> list[str]:
             "waiting for answers from the engine on this machine: 2 of 9 received, 1 in progress, since 3:01",
             "3:01 から待機中: このマシンのエンジンの回答: 9 件中 2 件を受信、1 件が進行中",
         ),
+        ("  answer 3 of 4: tuned · search", "  回答 3/4: tuned · search"),  # an id that is a word of ours
+        (
+            "  X knows almost no Japanese: it learns phrases from the data, not the language. "
+            "Use `--target a` or `--target b` for that. "
+            "First read and accept the terms: `ftrun models --accept c`.",
+            "  X は日本語をほとんど知りません。学ぶのは言語ではなく、データの言い回しです。"
+            "より適したターゲットは `--target a` または `--target b` です。"
+            "先に利用条件を読んで同意してください: `ftrun models --accept c`",
+        ),
+        (
+            "warning: Degenerate answers: 1 from tuned, such as the one to q1, "
+            "which says “a b” again and again.",
+            "警告: tuned に崩れた回答が 1 件あります。例: q1 への回答（「a b」を何度も繰り返しています）。",
+        ),
     ],
 )
 def test_messages_in_a_line_are_translated(said: str, shown: str) -> None:

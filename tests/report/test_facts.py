@@ -78,7 +78,7 @@ def test_the_verdict_of_the_evaluation_is_shown(quality: float, tone: str, label
         facts = replace(facts, scores=replace(facts.scores, verdict=undecided))
     found = verdict(facts)
     assert facts.scores.verdict is not None
-    said = [one for one in facts.scores.verdict.reasons if not one.startswith("Gate holds")]  # listed apart
+    said = [one for one in facts.scores.verdict.reasons if not one.startswith("Gate passed")]  # listed apart
     assert (found.label, list(found.reasons)) == (label, said)
     assert found.headline.startswith(words)
     assert "2 answers of base end in a loop." in found.warnings

@@ -58,7 +58,7 @@ def test_the_page_tells_all_of_it(facts: Facts) -> None:
         "Only a hint, from 2 questions: tuned passes 2 of 2 questions",
         "Overfitting from step 42",
         "やはりMacがおすすめです",
-        "tuned passes 2 that base fails, and fails 0 that it passes; 0 end alike.",
+        "tuned passes 2 that base fails, and fails 0 that it passes; 0 have the same result.",
         "✓ fixed",
         "overfits from step 42",
         "contains “Macがおすすめ”",

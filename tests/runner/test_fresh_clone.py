@@ -147,7 +147,7 @@ def test_one_more_question_asks_that_one_alone(clone: Clone) -> None:
     clone.add(THIRD)
     plan = clone.paid.json("plan", str(clone.config))
     assert {step["stage"] for step in plan["steps"] if step["paid"]} == {"evaluate"}
-    assert plan["notes"][1:] == ["2 of 6 answers will be asked for; the others are kept"]
+    assert plan["notes"][1:] == ["2 of 6 answers will be requested; the others are kept"]
     assert plan["estimate"]["usd"] == pytest.approx(2 * 256 / 1e6, rel=0.2), "the price of two answers"
     clone.run()
     assert clone.asked == 2

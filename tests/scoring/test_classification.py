@@ -92,8 +92,8 @@ def test_labels_are_compared_after_nfkc_case_folding_and_trimming() -> None:
     sample = Sample(id="", turns=(), reference="ポジ")
     for text, value, words in (
         (" ポジ\n", 1, ""),
-        ("ポジ。", 0, "is none of the labels; right is ﾎﾟｼﾞ"),
-        ("strasse", 0, "is Straße; right is ﾎﾟｼﾞ"),
+        ("ポジ。", 0, "is none of the labels; expected ﾎﾟｼﾞ"),
+        ("strasse", 0, "is Straße; expected ﾎﾟｼﾞ"),
     ):
         score = scorer.score(sample, Answer(text=text))
         assert score is not None and (score.value, score.explanation) == (value, words)

@@ -242,7 +242,7 @@ def test_answers_are_named_as_text_json_and_tools() -> None:
         ({**CHECK, "inputs": "x"}, "string_check has no `inputs`; did you mean 'input'?"),
         ({"type": "string_check", "name": "x", "input": "a"}, "string_check needs `reference`, a text"),
         ({**CHECK, "input": "{{ answer }}"}, "is not a name like item.reference"),
-        ({**CHECK, "input": "{{sample.text}}"}, "of the sample there are output_text"),
+        ({**CHECK, "input": "{{sample.text}}"}, "available for the sample: output_text"),
         ({**CHECK, "input": "{{item.price}}"}, "names item.price, which questions don't have"),
         (
             {**SIMILAR, "evaluation_metric": "levenshtein"},

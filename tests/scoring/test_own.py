@@ -93,7 +93,7 @@ def test_a_built_in_one_may_be_named_as_well() -> None:
         ("mine = my_scorers:f", "", "can't be imported: AttributeError"),
         ("mine = nowhere_at_all:f", "", "can't be imported: ModuleNotFoundError"),
         ("mine = my_scorers:f", "f = 3", "is not a function that returns a scorer"),
-        ("mine = my_scorers:f", "def f(x): ...", "can't be made: TypeError"),
+        ("mine = my_scorers:f", "def f(x): ...", "can't be created: TypeError"),
         ("mine = my_scorers:f", "def f(): ...", "is not a scorer: it has no `name`."),
         ("mine = my_scorers:f", "class f:\n    name = 'mine'", "it has no method `score(sample, answer)`."),
         (

@@ -91,6 +91,9 @@ def test_without_the_extra_the_defaults_need_none(monkeypatch: pytest.MonkeyPatc
         scorers_for([ScorerSpec(name="chrf")], [REFERRED])
     assert error.value.code == "extra_missing" and "install" in str(error.value.problem.hint)
     check_scorer("chrf", {})  # the options are right
+    for name in ("extraction", "classification", "rouge"):  # before anything is asked
+        with pytest.raises(ConfigError, match=rf"The scorer {name} needs numpy"):
+            make_scorers([(name, {})])
 
 
 @pytest.mark.parametrize(

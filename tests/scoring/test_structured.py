@@ -160,6 +160,6 @@ def test_what_is_wrong_is_named_by_its_path() -> None:
     found = score(
         scorer_of("extraction"), '{"home": {"city": "大阪"}, "x": [1]}', '{"home": {"city": "東京"}}'
     )
-    assert found.explanation == 'home.city should be "東京"; x[] is not wanted'
+    assert found.explanation == 'home.city should be "東京"; x[] is not expected'
     many = json.dumps({str(number): number for number in range(9)})
     assert score(scorer_of("extraction"), "{}", many).explanation.endswith("; and 4 more")

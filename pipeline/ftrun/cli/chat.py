@@ -117,7 +117,7 @@ def _model_id(name: str, known: KnownModels) -> str:
     if found.few_shot or found.retrieval or model is None:
         names = ", ".join(("base", *known.checkpoints))
         raise UsageError(
-            f"--with {name}: there is no such model to talk to",
+            f"--with {name}: there is no such model to chat with",
             code="usage",
             hint=f"Name one of {names}, or a model by its id.",
         )

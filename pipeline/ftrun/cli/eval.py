@@ -27,7 +27,9 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 @experiment_options
 @paying_option
 @click.option(
-    "--before", is_flag=True, help="Ask everybody who needs no training: what would fine-tuning have to beat?"
+    "--before",
+    is_flag=True,
+    help="Ask every candidate that needs no training: what would fine-tuning have to beat?",
 )
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a JUnit file too."

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-from ftrun.language import ENGLISH, begun, localized, phrase, screen_language
+from ftrun.language import ENGLISH, begun, localized, phrase, screen_language, verbatim
 from ftrun.text import display_width
 
 
@@ -61,6 +61,10 @@ class LocalizedHelp(click.HelpFormatter):
             for line in lines:
                 self.write(f"{'':>{self.current_indent + column}}{line}\n")
         return None
+
+    def getvalue(self) -> str:
+        """Return the text; names of commands that are words too, such as `data`, stay as they are."""
+        return verbatim(super().getvalue())
 
     def _translated(self, text: str) -> str:
         return localized(begun(text, self._language), self._language)

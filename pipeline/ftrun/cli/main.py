@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "Plan, confirm the cost, apply. `ftrun CONFIG` does the same.",
     "eval": "Ask and score again what changed: was fine-tuning worth it? `--before`: would it be?",
-    "report": "Print the verdict and write the report of what is there. Asks nobody.",
+    "report": "Print the verdict and write the report from the results so far. Asks no model.",
     "plan": "Show what would run, be skipped, adopted or waited for, and why. Changes nothing.",
     "check": "Check the data: errors with file:line, tokens, splits, cost. Needs no target.",
     "data": "Show examples as the model will see them, or what changed since the last run.",

@@ -38,7 +38,7 @@ scorer_option = click.option(
     "scorers",
     metavar="NAME",
     multiple=True,
-    help="Use an own scorer that an installed package offers; repeat it for several.",
+    help="Use a custom scorer of an installed package; repeat it for several.",
 )
 
 

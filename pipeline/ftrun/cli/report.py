@@ -41,7 +41,7 @@ def command(
     shown: bool,
     wait_for_lock: bool,
 ) -> int:
-    """Print the verdict and write the report of what is there. Asks nobody and trains nothing."""
+    """Print the verdict and write the report from the results so far. Asks no model and trains nothing."""
     from ftrun.runner import open_session
     from ftrun.runner.reporting import report_facts
 

@@ -113,7 +113,8 @@ class Reporter:
         self._status = status
 
     def _on_answer(self, *, number: int, of: int, candidate: str, prompt_id: str) -> None:
-        self._progress(f"  answer {number}/{of}: {candidate} · {prompt_id}")
+        name = prompt_id
+        self._progress(f"  answer {number} of {of}: {candidate} · {name}")
 
 
 def step_line(data: dict[str, Any]) -> str:

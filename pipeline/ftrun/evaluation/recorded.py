@@ -59,7 +59,7 @@ class Recorded:
         if self.extra:
             yield (
                 f"{self.name}: {file} has answers to {len(self.extra)} questions that are not asked "
-                f"({_some(self.extra)}); they are left out"
+                f"({_some(self.extra)}); they are ignored"
             )
 
 

@@ -53,7 +53,7 @@ class CandidateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flips:
-    """Ids of the questions that only `a` passes (`fixed`) or only `b` (`broken`), and how many end alike."""
+    """Ids of the questions that only `a` passes (`fixed`) or only `b` (`broken`), and how many neither."""
 
     fixed: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()

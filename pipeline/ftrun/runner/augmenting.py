@@ -163,7 +163,7 @@ class Augmentation:
         def within_budget() -> Iterator[Request]:
             for number, request in enumerate(missing, 1):
                 outgrown(self._context, "augment", effect, costs["usd"], kept.spent - before)
-                self._hold(limits, kept.spent - before, request, f"{number - 1} of {of} answers came")
+                self._hold(limits, kept.spent - before, request, f"{number - 1} of {of} answers arrived")
                 self._tell(number, of)
                 yield request
 

@@ -134,7 +134,7 @@ def untrained(experiment: Experiment) -> Experiment:
 def _approve(context: Context, asked: Questionnaire) -> None:
     """Ask for consent where the missing answers cost money."""
     missing = asked.missing()
-    context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be asked for")
+    context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be requested")
     if not missing or context.free:
         return
     found = estimate(context, evaluate=True, requests=missing)

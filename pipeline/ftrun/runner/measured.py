@@ -80,7 +80,7 @@ def training_of(session: Session, ask: Callable[[str], tuple[Service, str] | Non
             return _training(session, job_id, status, source, rows)
     found = ask(job_id)
     if found is None:
-        note = "the server can't be asked now, and no metrics of this job are kept here"
+        note = "the server can't be asked now, and no metrics of this job are stored here"
         return Training(job_id=job_id, job_status=status, notes=(note,))
     service, status = found
     rows, notes = _asked(service, job_id)

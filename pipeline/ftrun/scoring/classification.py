@@ -91,9 +91,9 @@ class Classification:
         statistics = [0.0] * (len(self.labels) * (len(self.labels) + 1))
         statistics[true * (len(self.labels) + 1) + (len(self.labels) if said is None else said)] = 1.0
         if said is None:
-            words = f"is none of the labels; right is {self.labels[true]}"
+            words = f"is none of the labels; expected {self.labels[true]}"
         else:
-            words = "" if said == true else f"is {self.labels[said]}; right is {self.labels[true]}"
+            words = "" if said == true else f"is {self.labels[said]}; expected {self.labels[true]}"
         return Score(value=float(said == true), explanation=words, statistics=statistics)
 
     def label_of(self, text: str | None) -> int | None:
@@ -153,7 +153,7 @@ def _check_references(
     never = [label for label in labels if _form(label) not in references]
     if never:
         raise options.error(
-            f"No reference has the label {', '.join(never)}, so nothing can be said of it.",
+            f"No reference has the label {', '.join(never)}, so it can't be evaluated.",
             hint="Delete the label, correct it, or add questions that it is the answer to.",
             code="references",
         )

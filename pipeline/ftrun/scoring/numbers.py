@@ -90,7 +90,7 @@ class Numeric:
             right = right or self._near(
                 said.value / (100 if said.percent else 1), wanted.value / (100 if wanted.percent else 1)
             )
-        words = f"says {said.value:.10g}; right is {wanted.value:.10g}"
+        words = f"says {said.value:.10g}; expected {wanted.value:.10g}"
         return Score(value=float(right), explanation="" if right else words)
 
     def _near(self, said: float, wanted: float) -> bool:

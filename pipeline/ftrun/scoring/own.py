@@ -39,7 +39,7 @@ def own_scorer(name: str, options: Mapping[str, Any]) -> Scorer:
     except ConfigError:
         raise
     except Exception as error:
-        raise _error(f"The scorer {name} ({entry.value}) can't be made: {_said(error)}") from error
+        raise _error(f"The scorer {name} ({entry.value}) can't be created: {_said(error)}") from error
     fault = _fault(scorer)
     if fault:
         raise _error(

@@ -103,8 +103,8 @@ def _makers() -> Mapping[str, Make]:
 
 
 def metric_names(name: str, options: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the names of the metrics that a scorer with these options has; None for an own scorer: its code
-    alone knows them. Classification without declared labels also has `f1[LABEL]` of each label it finds.
+    """Return the names of the metrics that a scorer with these options has; None for a custom scorer, whose
+    code alone knows them. Classification without declared labels also has `f1[LABEL]` of each label it finds.
     """
     if name not in METRICS:
         return None
@@ -119,8 +119,8 @@ def metric_names(name: str, options: Mapping[str, Any]) -> tuple[str, ...] | Non
 
 
 def check_scorer(name: str, options: Mapping[str, Any]) -> None:
-    """Raise ConfigError if the options of a scorer are wrong, whatever is installed; own scorers are unknown
-    here. Reads the schema of `json_schema`, loads no models and no packages.
+    """Raise ConfigError if the options of a scorer are wrong, whatever is installed; custom scorers are
+    unknown here. Reads the schema of `json_schema`, loads no models and no packages.
     """
     if name in METRICS:
         _made(name, options, (), checking=True)
@@ -156,7 +156,7 @@ def _made(
             code="unknown_scorer",
             hint=f"Did you mean `{near[0]}`?"
             if near
-            else f"Own scorers are named on the command line: --scorer {name}",
+            else f"Custom scorers are named on the command line: --scorer {name}",
         )
     options = Options(name, given, checking=checking)
     scorer = _makers()[name](options, samples)
@@ -225,7 +225,7 @@ def _refuse_unused(name: str, scorer: Scorer, samples: Sequence[Sample]) -> None
     ):
         return
     raise ConfigError(
-        f"The scorer {scorer.name} can judge nothing: no question has {_NEEDS[name]}.",
+        f"The scorer {scorer.name} has nothing to judge: no question has {_NEEDS[name]}.",
         code="references",
         hint="Give questions a `reference` or `expect`, or delete the scorer from `eval.scorers`.",
     )

@@ -174,7 +174,7 @@ def _differences(said: Counter[Field], wanted: Counter[Field]) -> str:
     missing, extra = dict(wanted - said), dict(said - wanted)
     names = [f"{path} should be {short(json.loads(value))}" for path, value in missing]
     lacking = {path for path, _ in missing}
-    names += [f"{path} is not wanted" for path, _ in extra if path not in lacking]
+    names += [f"{path} is not expected" for path, _ in extra if path not in lacking]
     return "; ".join(names[:5]) + (f"; and {len(names) - 5} more" if len(names) > 5 else "")
 
 
@@ -224,6 +224,7 @@ def _read(options: Options, path: Any) -> Any:
 
 def make_extraction(options: Options) -> Extraction:
     """Return the scorer `extraction`."""
+    options.require("numpy")
     return Extraction(
         name="extraction",
         metrics=(CountedF1(name="field_f1"),),

@@ -28,7 +28,8 @@ def _advice(experiment: Experiment, language: str | None) -> tuple[str, str] | N
     better = _better(experiment, language)
     if better:
         targets = " or ".join(f"`--target {target}`" for target in better)
-        return message, f"Better: {targets}.{_terms(experiment, better)}"
+        advice = f"Use {targets} for that."
+        return message, advice + _terms(experiment, better)
     other, target = knowing_model(language), _free_name(experiment, language)
     if other is None:
         return message, (

@@ -148,7 +148,9 @@ def explained(experiment: Experiment, section: str) -> Iterator[None]:
 def _point(error: ServiceError, experiment: Experiment, section: str) -> None:
     problem, name = error.problem, error.parameter
     if name == "tools":
-        problem.hint = "This model takes no tools: remove the question, or the model from `eval.models`."
+        problem.hint = (
+            "This model doesn't support tools: remove the question, or the model from `eval.models`."
+        )
     elif name and name != "stream":
         own_seed = (section, name) == ("data.augment", "seed")  # it also chooses rows
         key = (*section.split("."), *(() if own_seed else ("sampling",)), name)

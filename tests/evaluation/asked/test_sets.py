@@ -37,7 +37,7 @@ def test_check_and_plan_count_the_questions(sets: Path, ftrun: Ftrun) -> None:
     for command in ("check", "plan"):
         assert f"questions for each candidate: {counts}" in ftrun(command, "configs/toy.yaml").stdout
     said = ftrun("check", "configs/toy.yaml", env={"FTRUN_LANG": "ja"}).stdout
-    assert "学習ファイルに混ぜた一般的な行：6" in said and "一般的な質問 1 件" in said
+    assert "学習ファイルに混ぜた一般データ: 6" in said and "一般的な質問 1 件" in said
 
 
 def test_data_shows_general_rows_as_what_they_are(sets: Path, ftrun: Ftrun) -> None:

@@ -84,7 +84,7 @@ def test_a_screen_is_never_too_narrow(width: int, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("NO_COLOR", "1")
     text = printed(facts_of_many(200, 4), Terminal())
-    head = text[: text.index(" end alike.")]
+    head = text[: text.index("result.")]
     assert max(map(columns, head.splitlines())) <= width
     scores = text[text.index("pass_rate\n" if width < 120 else "pass_rate  ") :].splitlines()
     assert scores[1].startswith("    tuned") is (width < 120)
@@ -108,7 +108,7 @@ def test_a_reader_of_japanese_reads_japanese(monkeypatch: pytest.MonkeyPatch) ->
     assert text.startswith("✓ 採用できます\n")
     assert "When does my order" in text
     assert "✓ 改善  test:" in text and "✗ 悪化  test:" in text
-    assert "参照: " in text
+    assert "正解例: " in text
 
 
 def test_foreign_text_does_not_command_the_terminal() -> None:

@@ -45,7 +45,7 @@ def test_few_questions_are_a_hint_and_never_it_helped(n: int) -> None:
     assert decision(scores) == "not_enough_evidence"
     assert headline(scores).startswith(f"Only a hint, from {n} question")
     assert tone(scores) == "neutral"
-    assert "about 80 show a difference of 20 points" in reasons(scores) or n == 5
+    assert "about 80 detect a difference of 20 points" in reasons(scores) or n == 5
 
 
 def test_significantly_worse_than_any_candidate_is_do_not_ship() -> None:
@@ -74,13 +74,15 @@ def test_a_difference_that_chance_explains_is_not_enough_evidence() -> None:
     """The reasons say how many more questions would settle it."""
     scores = scores_of({"tuned": some(30, 60), "base": some(26, 60, offset=20)})
     assert decision(scores) == "not_enough_evidence"
-    assert headline(scores).startswith("Perhaps better, but chance can explain it: tuned passes 30 of 60")
+    assert headline(scores).startswith(
+        "Perhaps better, but the difference is not significant: tuned passes 30 of 60"
+    )
     assert "more questions would show whether the difference from base is real." in reasons(scores)
     worse = scores_of({"tuned": some(26, 60, offset=20), "base": some(30, 60)})
     assert headline(worse).startswith("No sign that fine-tuning helped: ")
     equal = scores_of({"tuned": some(30, 60), "base": some(30, 60)})
     assert headline(equal) == "No difference: tuned passes 30 of 60 questions, base 30."
-    assert "So many questions show a difference of 16 points or more from base" in reasons(equal)
+    assert "This many questions detect a difference of 16 points or more from base" in reasons(equal)
 
 
 def test_the_questions_that_are_missing_are_enough() -> None:
@@ -228,7 +230,7 @@ def test_break_even_may_be_never_or_unknown() -> None:
     """A dearer model never pays off; free training and unknown prices say nothing."""
     ((calls, sentence),) = priced(3.0, 0.002, 0.001)
     assert calls is None
-    assert sentence.startswith("Training never pays off by price")
+    assert sentence.startswith("Training never pays off on cost alone")
     assert priced(0.0, 0.001, 0.002) == priced(None, 0.001, 0.002) == priced(3.0, None, 0.002) == []
 
 
@@ -242,11 +244,11 @@ def test_before_training_the_best_untrained_candidate_is_to_beat() -> None:
     assert first == "Fine-tuning would have to beat few-shot: 75% in pass_rate (60 questions)."
     assert second.startswith("With 95 % confidence, few-shot is between 63% and 84%")
     assert "Better than base already, without training: few-shot." in others
-    assert others[-1].startswith("These questions would show an improvement of about ")
+    assert others[-1].startswith("This many questions would detect an improvement of about ")
 
 
 def test_before_training_nearly_perfect_few_and_no_answers_are_said() -> None:
     """Each has a sentence of its own."""
     assert to_beat(scores_of({"base": [True] * 40}))[-1].startswith("Little is left to gain: base")
-    assert to_beat(scores_of({"base": [True] * 2}))[-1] == "Too few questions to say how sure that is: 2."
+    assert to_beat(scores_of({"base": [True] * 2}))[-1] == "Too few questions to say how certain that is: 2."
     assert to_beat(Scores()) == ("No answer was judged, so there is nothing to beat yet.",)

@@ -290,7 +290,7 @@ def test_refused_tools_name_the_question(asker: Ask) -> None:
     one = asker(lambda asked: refusal(400, "tools is not supported with this model"))
     with pytest.raises(ServiceError) as raised:
         one.ask([request(0, tools=({"type": "function", "function": {"name": "f"}},))])
-    assert "takes no tools" in str(raised.value.problem.hint)
+    assert "doesn't support tools" in str(raised.value.problem.hint)
 
 
 def test_nothing_is_asked_of_nobody(asker: Ask) -> None:

@@ -67,12 +67,18 @@ def _fault(pairs: list[tuple[int, int]], corpus: Corpus, other: int, held: int) 
         return
     later, count = real[0], len(first_of) - len(shown) + len(real)
     file, line = corpus.place(first_of[later])
-    what, whom = "example", "an earlier one"
-    if other != held:
-        what, whom = f"{SPLITS[held]} example", f"one of the {DATA[other]} data"
-    what += " nearly repeats" if count == 1 else "s nearly repeat"
     question = next((text for role, text in dialogue(examples[later]) if role == "user"), "")
-    message = f"{count:,} {what} {whom}: {excerpt(question)} is like {file}:{line}"
+    asked, verb = excerpt(question), "repeats" if count == 1 else "repeat"
+    message = (
+        f"{count:,} example{'' if count == 1 else 's'} nearly {verb} an earlier one: "
+        f"{asked} is like {file}:{line}"
+    )
+    if other != held:
+        part, data = SPLITS[held], DATA[other]
+        message = (
+            f"{count:,} {part} example{'' if count == 1 else 's'} nearly {verb} one of the {data} data: "
+            f"{asked} is like {file}:{line}"
+        )
     places = further_places(corpus.place(later)[0], [*map(corpus.place, real[1:])], count - len(real))
     hint = HELD_OUT_TWICE if other == VALIDATION else None
     found = [one for one in sorted(first_of) if one in real or one not in shown]

@@ -68,7 +68,7 @@ class Changes:
             )
         return (
             f"{candidate} passes {fixed} that {candidate_2} fails, and fails {broken} that it passes; "
-            f"{same} end alike."
+            f"{same} have the same result."
         )
 
 

@@ -28,19 +28,19 @@ LABELS: Mapping[Decision, str] = {
     "not_enough_evidence": "? not enough evidence",
 }
 MEANINGS: Mapping[str, str] = {
-    "pass_rate": "questions whose answer fulfils all that is expected",
+    "pass_rate": "questions whose answer meets every expectation",
     "exact_match": "answers equal to the reference",
     "includes": "answers that contain the reference",
-    "chrf": "shared character sequences with the reference, 0-100",
-    "bleu": "shared word sequences with the reference, 0-100",
-    "rouge_1": "shared words with the reference, 0-1",
-    "rouge_2": "shared word pairs with the reference, 0-1",
-    "rouge_l": "longest common word sequence with the reference, 0-1",
+    "chrf": "character sequences shared with the reference, 0-100",
+    "bleu": "word sequences shared with the reference, 0-100",
+    "rouge_1": "words shared with the reference, 0-1",
+    "rouge_2": "word pairs shared with the reference, 0-1",
+    "rouge_l": "longest word sequence in common with the reference, 0-1",
     "accuracy": "right labels",
-    "precision_macro": "of the answers with a label, how many are right; mean over labels",
-    "recall_macro": "of the questions with a label, how many are found; mean over labels",
-    "f1_macro": "precision and recall in one; mean over labels",
-    "f1_micro": "precision and recall in one; over all answers",
+    "precision_macro": "answers with a label that are right; mean over labels",
+    "recall_macro": "questions with a label that are found; mean over labels",
+    "f1_macro": "harmonic mean of precision and recall; mean over labels",
+    "f1_micro": "harmonic mean of precision and recall; over all answers",
     "field_f1": "extracted fields that are right, 0-1",
     "json_valid": "answers that are valid JSON",
     "json_schema": "answers that follow the JSON Schema",
@@ -48,10 +48,10 @@ MEANINGS: Mapping[str, str] = {
     "tool_call": "expected tool calls made",
     "refusals": "answers that refuse; fewer is better",
     "length": "mean characters per answer",
-    "distinct_2": "different word pairs among all; low means repetitive",
+    "distinct_2": "share of word pairs that are distinct; low means repetitive",
     "seconds": "mean time per answer; less is better",
-    "cost_usd": "mean price per answer; less is better",
-    "general": "general questions passed: what was not forgotten",
+    "cost_usd": "mean cost per answer; less is better",
+    "general": "general questions passed; shows what was forgotten",
     "recall": "questions from the training data passed",
 }
 
@@ -65,7 +65,7 @@ def decided_of(scores: Scores) -> Verdict | None:
 
 def reasons_of(scores: Scores) -> tuple[str, ...]:
     """Return the reasons of the verdict, without the gates that hold: they are listed apart."""
-    held = {f"Gate holds: {gate.gate}" for gate in scores.gates}
+    held = {f"Gate passed: {gate.gate}" for gate in scores.gates}
     decided = decided_of(scores)
     return tuple(reason for reason in decided.reasons if reason not in held) if decided else ()
 
@@ -145,15 +145,15 @@ def in_words(scores: Scores, one: Comparison) -> str:
     unit = " points" if scale_of(scores, one.metric) in ("share", "points") else ""
     amount = f"{size(scores, one.metric, one.difference, n=one.n)}{unit}"
     if one.better:
-        return f"{candidate} is better than {candidate_2} by {amount}; chance hardly explains it."
+        return f"{candidate} is significantly better than {candidate_2}, by {amount}."
     if one.worse:
-        return f"{candidate} is worse than {candidate_2} by {amount}; chance hardly explains it."
+        return f"{candidate} is significantly worse than {candidate_2}, by {amount}."
     if one.detectable is None:
-        return f"No clear difference between {candidate} and {candidate_2}: chance can explain it."
+        return f"No significant difference between {candidate} and {candidate_2}."
     amount = f"{size(scores, one.metric, one.detectable, n=one.n)}{unit}"
     return (
-        f"No clear difference between {candidate} and {candidate_2}; "
-        f"these questions would show one of {amount} or more."
+        f"No significant difference between {candidate} and {candidate_2}; "
+        f"this many questions would detect one of {amount} or more."
     )
 
 

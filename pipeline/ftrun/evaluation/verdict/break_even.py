@@ -46,7 +46,7 @@ def _between(name: str, own: float, candidate: str, cost: float, training_usd: f
     saved = cost - own
     if saved <= 0:
         sentence = (
-            f"Training never pays off by price: an answer of {name} costs US${own:.2g}, "
+            f"Training never pays off on cost alone: an answer from {name} costs US${own:.2g}, "
             f"one of {candidate} US${cost:.2g}."
         )
         return BreakEven(other=candidate, calls=None, sentence=sentence)

@@ -56,4 +56,4 @@ def degenerate_answers(records: Sequence[Record], samples: Mapping[str, Sample])
     for name, faults in found.items():
         if faults:
             n, (key, fault) = len(faults), faults[0]
-            yield f"Degenerate answers: {n} of {name}, such as that to {key}, which {fault}."
+            yield f"Degenerate answers: {n} from {name}, such as the one to {key}, which {fault}."

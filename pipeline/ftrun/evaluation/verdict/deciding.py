@@ -110,14 +110,14 @@ def _open(scores: Scores, one: Comparison) -> str:
     if one.low is None:
         return f"Too few questions to tell: {facts}."
     if one.better:  # of several others not all are beaten
-        return f"Better than {candidate}, but not than all: {facts}."
+        return f"Better than {candidate}, but not better than all: {facts}."
     if one.difference == 0:
         return f"No difference: {facts}."
     if as_good_untrained(scores, one):
         return f"No sign that fine-tuning helped: {facts}."
     if (one.difference or 0) > 0:
-        return f"Perhaps better, but chance can explain it: {facts}."
-    return f"Perhaps worse, but chance can explain it: {facts}."
+        return f"Perhaps better, but the difference is not significant: {facts}."
+    return f"Perhaps worse, but the difference is not significant: {facts}."
 
 
 def _alone(scores: Scores, name: str) -> str:

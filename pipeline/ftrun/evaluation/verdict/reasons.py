@@ -18,7 +18,7 @@ MANY = 20_000  # questions; nobody writes more to settle a verdict
 def reasons(scores: Scores) -> Iterator[str]:
     """Yield a sentence for each gate that is missed, each comparison, and what would settle it."""
     for gate in scores.gates:
-        yield f"Gate holds: {gate.gate}" if gate.passed else gate.reason
+        yield f"Gate passed: {gate.gate}" if gate.passed else gate.reason
     if scores.metric is None:
         yield "No question says what a good answer is: add `expect` or a reference to some."
         return
@@ -37,7 +37,7 @@ def reasons(scores: Scores) -> Iterator[str]:
             else:
                 yield (
                     f"Don't fine-tune for this alone: {candidate} does as well without training, "
-                    f"as far as {n} questions tell."
+                    f"as far as {n} questions can tell."
                 )
     open_ones = [one for one in found if not one.significant]
     if open_ones and not any(one.worse for one in found):
@@ -64,11 +64,11 @@ def _shown(scores: Scores, one: Comparison) -> str:
         return f"No difference from {candidate} in {key} (95 % interval {low} to {high}, {n} questions)."
     if one.difference > 0:
         return (
-            f"Better than {candidate} in {key} by {size}, but chance can explain it "
+            f"Better than {candidate} in {key} by {size}, but not significantly "
             f"(95 % interval {low} to {high}, {n} questions)."
         )
     return (
-        f"Worse than {candidate} in {key} by {size}, but chance can explain it "
+        f"Worse than {candidate} in {key} by {size}, but not significantly "
         f"(95 % interval {low} to {high}, {n} questions)."
     )
 
@@ -92,16 +92,17 @@ def _settled(scores: Scores, one: Comparison) -> str:
     if one.detectable is None or one.difference is None:
         n = FEWEST_PASSES if one.flips is not None else FEWEST
         if one.n >= n:
-            return "More questions would settle it: about 80 show a difference of 20 points in a pass rate."
+            return "More questions would settle it: about 80 detect a difference of 20 points in a pass rate."
         return (
-            f"Comparisons need {n} questions or more: about 80 show a difference of 20 points in a pass rate."
+            f"Comparisons need {n} questions or more: "
+            f"about 80 detect a difference of 20 points in a pass rate."
         )
     least, candidate = size_text(scores, one.metric, one.detectable), one.b
     more = questions_missing(one)
     if more is None:
         return (
-            f"So many questions show a difference of {least} or more from {candidate}; "
-            f"a smaller one may exist."
+            f"This many questions detect a difference of {least} or more from {candidate}; "
+            f"there may be a smaller one."
         )
     return f"About {more} more questions would show whether the difference from {candidate} is real."
 

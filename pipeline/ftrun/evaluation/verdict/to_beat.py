@@ -39,7 +39,7 @@ def _sentences(scores: Scores) -> Iterator[str]:
     value, n = value_text(scores, key, one.value or 0), one.n
     yield f"Fine-tuning would have to beat {name}: {value} in {key} ({n} questions)."
     if one.low is None or one.high is None:
-        yield f"Too few questions to say how sure that is: {n}."
+        yield f"Too few questions to say how certain that is: {n}."
         return
     low, high = value_text(scores, key, one.low), value_text(scores, key, one.high)
     yield f"With 95 % confidence, {name} is between {low} and {high} in {key}."
@@ -57,4 +57,7 @@ def _sentences(scores: Scores) -> Iterator[str]:
     known = [other.detectable for other in scores.against() if other.detectable is not None]
     if known:
         size = size_text(scores, key, max(known))
-        yield f"These questions would show an improvement of about {size} or more; for less, add questions."
+        yield (
+            f"This many questions would detect an improvement of about {size} or more; "
+            f"for less, add questions."
+        )

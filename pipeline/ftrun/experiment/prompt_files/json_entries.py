@@ -92,7 +92,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         double = next(name for name in names if names.count(name) > 1)
-        raise FaultError(f"the key {shown_value(double)} is there twice")
+        raise FaultError(f"the key {shown_value(double)} is duplicated")
     return values
 
 

@@ -144,7 +144,7 @@ def _metrics(document: Document, given: Mapping[str, Any]) -> tuple[str, ...]:
 
     specs = [(name, options) for _, name, options in _specs(document, given)]
     listed = [metric_names(*one) for one in specs or [(name, {}) for name in DEFAULT_SCORERS]]
-    if None in listed:  # the code of an own scorer says which it has
+    if None in listed:  # the code of a custom scorer says which it has
         return ()
     free = [metric for name in FREE for metric in METRICS[name]]
     own = [metric for metrics in listed for metric in metrics or ()]

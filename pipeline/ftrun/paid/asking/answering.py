@@ -114,7 +114,7 @@ class AnswerCosts:
             self.usd,
             usd,
             rate=self._context.experiment.budget.yen_per_usd,
-            done=f"{self._came} of {self.missing} answers came",
+            done=f"{self._came} of {self.missing} answers arrived",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
         )
 

@@ -82,7 +82,7 @@ def _how_scored(context: Context) -> dict[str, Any]:
     ]
     found = {
         "scorers": scorers,
-        "own scorers": list(context.settings.scorers),
+        "custom scorers": list(context.settings.scorers),
         "metric": evaluation.metric,
         "gates": list(evaluation.gates),
     }

@@ -40,9 +40,9 @@ def refuse_untrained(context: Context) -> None:
     if not any(map(needs_training, experiment.evaluation.candidates)) or tuned_model(context) is not None:
         return
     raise UsageError(
-        f"{experiment.name} on {experiment.target.name} has no tuned model of these data and settings",
+        f"{experiment.name} on {experiment.target.name} has no tuned model for the present data and settings",
         code="no_model",
-        hint=f"To ask what can answer without training: `{context.command('eval', '--before')}`. "
+        hint=f"To evaluate what needs no training: `{context.command('eval', '--before')}`. "
         f"To train: `{context.command('run')}`.",
     )
 
@@ -73,10 +73,10 @@ def _refuse_tools(context: Context, requests: Sequence[Request]) -> None:
         target = without.get(one.candidate.target or context.experiment.target.name)
         if one.tools and target is not None:
             raise ConfigError(
-                f"{one.sample} has `tools`, which models at target {target.name!r} don't take; "
+                f"{one.sample} has `tools`, which models at target {target.name!r} don't support; "
                 f"{one.candidate.name} can't be asked",
                 code="no_tools",
-                hint="Remove that candidate from `eval.models`, give it a `target` that takes tools, or "
+                hint="Remove that candidate from `eval.models`, give it a `target` that supports tools, or "
                 "remove the question.",
                 **place_of(context.experiment, "eval", "models"),
             )

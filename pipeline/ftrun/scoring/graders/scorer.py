@@ -66,7 +66,7 @@ def make_grader(options: Options) -> Graded:
     for name in sorted(names - set(OF_ITEM)):
         raise options.error(
             f"The grader {grader.name} names item.{name}, which questions don't have.",
-            hint=f"Of a question there are: {', '.join(f'item.{one}' for one in OF_ITEM)}.",
+            hint=f"Available for a question: {', '.join(f'item.{one}' for one in OF_ITEM)}.",
         )
     metric = Mean(name=grader.name, binary=grader.binary)
     return Graded(name=grader.name, metrics=(metric,), grader=grader, needs_reference="reference" in names)

@@ -34,7 +34,7 @@ def path_fault(path: str) -> str:
         return f"{{{{{path}}}}} is not a name like item.reference or sample.output_text"
     root, first, *rest = path.split(".")
     if root == "sample" and (first not in OF_SAMPLE or (rest and first == "output_text")):
-        return f"{{{{{path}}}}} is unknown: of the sample there are {', '.join(OF_SAMPLE)}"
+        return f"{{{{{path}}}}} is unknown; available for the sample: {', '.join(OF_SAMPLE)}"
     return ""
 
 
