@@ -19,6 +19,7 @@ from ftrun.evaluation.answers import CandidateReply, Request
 from ftrun.experiment.model import Experiment
 from ftrun.paid.answering import AnswerCosts
 from ftrun.paid.deployments import called
+from ftrun.paid.first_answers import FirstAnswers
 from ftrun.targets import NotFoundError, Reply, Service, ServiceError
 from ftrun.targets.pace import CERTAIN, MOST, Pace, Turn
 from ftrun.workflow.context import Context
@@ -105,7 +106,7 @@ class _Desk:
         self._experiment: Experiment = context.aimed_at(name)
         self._service: Service = context.service_of(name)
         self._pace = _pace_of(self._experiment, self._service)
-        self._explaining, self._since = Lock(), time.monotonic()
+        self._explaining, self._since, self._first = Lock(), time.monotonic(), FirstAnswers()
 
     @property
     def lane(self) -> Lane[Request, Answered]:
@@ -121,6 +122,7 @@ class _Desk:
         self._pace.answered(said.limits)
 
     def _stop(self) -> None:
+        self._first.stop()
         self._pace.stop()
         self._costs.stop()
 
@@ -148,6 +150,8 @@ class _Desk:
         """Ask one question, again and again where that helps; several threads may do so."""
         candidate, turn, tokens = request.candidate, Turn(), _rough_tokens(request)
         priced = priced_candidate(self._context.experiment, candidate.name, candidate.model, candidate.target)
+        if not self._is_local:
+            self._first.wait(candidate.model)
         while True:
             self._pace.begin(turn, tokens)
             try:
@@ -163,6 +167,7 @@ class _Desk:
                 pause = self._after(turn, error)
                 self._pace.rest(pause)
             else:
+                self._first.came(candidate.model)
                 return said, self._costs.count(reserved, request, said)
 
     def _after(self, turn: Turn, error: BaseException) -> float:
