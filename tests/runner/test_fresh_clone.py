@@ -436,7 +436,7 @@ def test_what_an_earlier_version_scored_is_compared_with_every_candidate(paid: P
     paid.provider.models["m2"] = model("m2")
     paid.run("run", str(paid.config), "--yes")
     one = {"asked": 3, "judged": 1, "pass_rate": 1.0, "passed": 1}
-    older = {"candidates": {name: one for name in ("base", "m2", "tuned")}, "flips": []}
+    older = {"candidates": dict.fromkeys(("base", "m2", "tuned"), one), "flips": []}
     (paid.folder / RUNS / "scores.json").write_text(json.dumps(older), encoding="utf-8")
     asked = questions(paid)
     shown = paid.run(command, str(paid.config))
