@@ -86,7 +86,7 @@ class AnswerCosts:
                 if self._stopped:
                     raise StoppedError
                 self._changed.wait()
-            self._check(usd)
+            self._check(reserved)
             self._on_their_way[id(request)] = reserved
         return reserved
 
@@ -106,13 +106,14 @@ class AnswerCosts:
         most = paid + sum((one.usd or 0.0) * self._excess[one.payee] for one in together)
         return not any(limit.exceeded_by(most) for limit in self._limits)
 
-    def _check(self, usd: float | None) -> None:
+    def _check(self, reserved: Reserved) -> None:
         if self._on_their_way or not self._limits:  # checked above
             return
+        usd, excess = reserved.usd, self._excess.get(reserved.payee, 1.0)
         check_next(
             self._limits,
             self.usd,
-            usd,
+            None if usd is None else usd * excess,
             rate=self._context.experiment.budget.yen_per_usd,
             done=f"{self._came} of {self.missing} answers came",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
