@@ -12,7 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from ftrun.errors import DecisionError, FtrunError
+from ftrun.paid.answering import AnswerCosts
 from ftrun.paid.asking import Asking
+from ftrun.state.ledger import effects, read_ledgers
 from ftrun.targets import ServiceError
 from support.scripted_server import Answer, Asked, refusal
 
@@ -324,3 +326,31 @@ def test_a_caller_that_stops_ends_it(asker: Ask) -> None:
         del replies
     time.sleep(0.2)
     assert crowd.answers + crowd.running < 30
+
+
+def test_what_was_on_its_way_when_a_caller_stopped_counts_as_paid(asker: Ask) -> None:
+    """Ctrl-C leaves answers on their way: the server may bill them, so the ledger has them; it is said."""
+    release, count = threading.Event(), itertools.count(1)
+
+    def slow(asked: Asked) -> Answer:
+        number, until = next(count), time.monotonic() + PATIENCE
+        while number == 2 and len(one.servers[0].asked) < 5 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert number < 3 or release.wait(PATIENCE)
+        return said(asked)
+
+    one = asker(slow)
+    one.set(concurrency=4)
+    with pytest.raises(KeyboardInterrupt), AnswerCosts(one.context, 9) as costs:
+        replies = Asking(one.context, costs).ask_all([request(number) for number in range(9)])
+        for _ in range(2):
+            next(replies)
+            costs.after()
+        del replies
+        raise KeyboardInterrupt
+    release.set()
+    assert (costs.answered, costs.lost) == (2, 3)
+    assert costs.usd == pytest.approx(2 * 30e-6 + 3 * 109e-6)
+    assert "that nobody waits for now: 3; they may be billed" in one.warnings()
+    (charge,) = effects(read_ledgers([one.context.folder / "ledger.jsonl"]))
+    assert charge.usd == pytest.approx(costs.usd)

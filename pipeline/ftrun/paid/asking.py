@@ -58,6 +58,7 @@ class Asking:
                 yield request, self._reply(desks[request.candidate.target], request, said, usage)
         finally:
             self._report_lost()
+            self._abandon()
 
     def _reply(self, desk: _Desk, request: Request, said: Reply, usage: Mapping[str, int]) -> CandidateReply:
         """Return the reply; how a model had to be asked is reported once."""
@@ -94,6 +95,16 @@ class Asking:
             )
         self._context.emit("warning", message=message)
 
+    def _abandon(self) -> None:
+        count, usd = self._costs.abandon()
+        if usd:
+            cost = money(usd, self._context.experiment.budget.yen_per_usd)
+            message = (
+                f"answers on their way that nobody waits for now: {count}; they may be billed, and count as "
+                f"up to {cost}"
+            )
+            self._context.emit("warning", message=message)
+
 
 class _Desk:
     """The questions for one target, and the pace at which it is asked."""
@@ -119,6 +130,7 @@ class _Desk:
         """Let the next question take the place of one whose answer is kept."""
         said, _ = answered
         self._costs.kept(request)
+        self._first.came(request.candidate.model)
         self._pace.answered(said.limits)
 
     def _stop(self) -> None:
@@ -167,7 +179,6 @@ class _Desk:
                 pause = self._after(turn, error)
                 self._pace.rest(pause)
             else:
-                self._first.came(candidate.model)
                 return said, self._costs.count(reserved, request, said)
 
     def _after(self, turn: Turn, error: BaseException) -> float:

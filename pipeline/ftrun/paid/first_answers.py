@@ -33,7 +33,7 @@ class FirstAnswers:
                 raise StoppedError
 
     def came(self, model: str) -> None:
-        """Note that the model has answered."""
+        """Note that an answer of the model is kept."""
         with self._changed:
             self._until[model] = time.monotonic()
             self._changed.notify_all()
