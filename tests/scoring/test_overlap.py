@@ -12,8 +12,8 @@ from rouge_score.rouge_scorer import RougeScorer
 
 from ftrun.scoring.overlap import CorpusOverlap, Rouge
 from ftrun.scoring.scorers import make_scorers
+from ftrun.scoring.texts.words import dictionary_words
 from ftrun.scoring.types import Answer, Sample, Score, Scorer
-from ftrun.scoring.words import dictionary_words
 
 JAPANESE = [
     "それはあなたの感想ですよね。",

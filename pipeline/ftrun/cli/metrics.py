@@ -51,7 +51,7 @@ def command(
         for line in _lines(session, training):
             print(line)
         if scores is not None:
-            from ftrun.evaluation.table import print_evaluation
+            from ftrun.evaluation.showing.terminal import print_evaluation
 
             print_evaluation(scores, ())
     return 0

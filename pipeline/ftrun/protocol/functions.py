@@ -153,7 +153,7 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
 @cache
 def _patterns() -> Capped:
-    from ftrun.scoring.patterns import Patterns  # the engine loads no experiment code
+    from ftrun.scoring.texts.patterns import Patterns  # the engine loads no experiment code
 
     return Capped(Patterns)
 

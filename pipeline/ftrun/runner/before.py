@@ -11,15 +11,17 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ftrun.cost.amounts import cost_words
+from ftrun.cost.candidates import target_named
 from ftrun.errors import FtrunError, UsageError
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.before import to_beat
-from ftrun.evaluation.candidates import RIVALS, needs_training
+from ftrun.evaluation.asked.candidates import RIVALS, needs_training
 from ftrun.evaluation.results import BASE, Scores, Verdict
+from ftrun.evaluation.verdict.to_beat import to_beat
 from ftrun.experiment.model import CandidateSpec, Experiment
 from ftrun.files import write_atomic, write_json
+from ftrun.paid.asking.questionnaire import STAGE, Questionnaire, questionnaire
 from ftrun.paid.budgets import check_run, estimate
-from ftrun.paid.questions import STAGE, Questionnaire, questionnaire
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import data_language, question_texts
 from ftrun.report.markdown import before_markdown
@@ -75,8 +77,8 @@ def _evaluate(session: Session, context: Context, before: Before) -> None:
     context.needs_files = True
     run_offline_stages(session, context, Outcome())
     context.experiment = untrained(context.experiment)
-    from ftrun.paid.evaluating import answer, know_stores, scored
-    from ftrun.paid.verifying import verify_evaluation
+    from ftrun.paid.asking.evaluating import answer, know_stores, scored
+    from ftrun.paid.asking.verifying import verify_evaluation
 
     verify_evaluation(context)
     check_targets(context)
@@ -134,7 +136,10 @@ def _approve(context: Context, asked: Questionnaire) -> None:
     """Ask for consent where the missing answers cost money."""
     missing = asked.missing()
     context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be asked for")
-    if not missing or context.free:
+    providers = {target_named(context.experiment, one.candidate.target).provider for one in missing}
+    if not providers - {"local"}:
         return
-    found = estimate(context, evaluate=True, requests=missing)
-    approve(context, found or {}, frozenset((STAGE,)), paid=True)
+    found = estimate(context, evaluate=True, requests=missing) or {}
+    if found:
+        context.emit("note", text=f"estimate: {cost_words(found)}")
+    approve(context, found, frozenset((STAGE,)), paid=True)

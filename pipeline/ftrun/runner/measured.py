@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from ftrun.evaluation.fit import Fit, explain, validation_curve
-from ftrun.evaluation.metrics import MetricRow, parse_metrics, row_of_event
+from ftrun.evaluation.learning_curve.fit import Fit, explain, validation_curve
+from ftrun.evaluation.learning_curve.metric_rows import MetricRow, parse_metrics, row_of_event
 from ftrun.evaluation.results import Scores
 from ftrun.paid.history import METRICS, SCORES, archive_folder
 from ftrun.report.verdict import REHEARSAL
@@ -132,7 +132,7 @@ def scores_of(session: Session) -> Scores | None:
     """Return the scores of the last evaluation; None without any that can be read."""
     if not (session.folder / SCORES).exists():
         return None
-    from ftrun.paid.evaluating import last_evaluation
+    from ftrun.paid.asking.evaluating import last_evaluation
     from ftrun.runner.apply import context_of
 
     try:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun.scoring.metrics import Mean, quotient
 from ftrun.scoring.options import Options
+from ftrun.scoring.texts.words import dictionary_words, mostly_unspaced
 from ftrun.scoring.types import Answer, Sample, Scale, Score
-from ftrun.scoring.words import dictionary_words, mostly_unspaced
 
 if TYPE_CHECKING:
     from ftrun.scoring.types import Matrix

@@ -78,7 +78,7 @@ class ReportStage(Stage):
 
 def _lacking(context: Context) -> Iterator[str]:
     """Yield what was found once and is neither here nor archived, with the command to get it again."""
-    from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.answer_files import read_records
     from ftrun.report.words import counted
 
     asked = sum(score.get("asked", 0) for score in context.result("evaluate").get("metrics", {}).values())
@@ -94,9 +94,9 @@ def _lacking(context: Context) -> Iterator[str]:
 
 def gather(context: Context) -> Facts:
     """Return what the report says, from the state and the files of the run, as far as they are there."""
-    from ftrun.evaluation.checkpoints import checkpoints_of
-    from ftrun.evaluation.fit import explain
-    from ftrun.evaluation.metrics import parse_metrics
+    from ftrun.evaluation.learning_curve.checkpoints import checkpoints_of
+    from ftrun.evaluation.learning_curve.fit import explain
+    from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
     from ftrun.report import Facts
     from ftrun.report.localizing import data_language, learned_texts, question_texts
     from ftrun.report.provenance import provenance
@@ -141,13 +141,13 @@ def gather(context: Context) -> Facts:
 
 def _evaluated(context: Context) -> tuple[Scores, Sequence[Record]]:
     """Return the scores and the answers, as far as they are there."""
-    from ftrun.evaluation.cache import read_records
-    from ftrun.evaluation.results import Scores
-    from ftrun.paid.evaluating import last_evaluation
+    from ftrun.evaluation.answer_files import read_records
+    from ftrun.evaluation.scores_document import read_scores
+    from ftrun.paid.asking.evaluating import last_evaluation
 
     if (context.folder / "scores.json").exists():
         return last_evaluation(context)
-    return Scores.from_dict({"candidates": {}}), read_records(context.folder / "answers.jsonl")
+    return read_scores({"candidates": {}}), read_records(context.folder / "answers.jsonl")
 
 
 def _status(context: Context) -> str:

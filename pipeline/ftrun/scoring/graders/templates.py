@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ftrun.scoring.json_values import parsed
+from ftrun.scoring.texts.json_values import parsed
 
 PLACE = re.compile(r"\{\{\s*(?P<path>[^{}]*?)\s*\}\}")
 PATH = re.compile(r"(?:item|sample)(?:\.[\w-]+)+")
