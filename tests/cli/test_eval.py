@@ -296,7 +296,7 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
 
 
 def test_before_needs_no_consent_for_what_this_machine_answers(paid: Paid) -> None:
-    """Once the paid answers are there, another question to the engine alone costs nothing: nobody confirms."""
+    """Once the paid answers are there, a question to the engine alone costs nothing: nobody confirms."""
     paid.config.write_text(
         paid.config.read_text()
         .replace("data: {", "  local: {provider: local, model: rehearsal}\ndata: {")

@@ -16,8 +16,9 @@ from ftrun.evaluation.evaluate import evaluate
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.scores_document import read_scores
 from ftrun.paid.asking.answering import AnswerCosts
+from ftrun.paid.asking.eval_inputs import STAGE, evaluation_inputs
 from ftrun.paid.asking.lanes import Asking
-from ftrun.paid.asking.questionnaire import STAGE, Questionnaire, evaluation_inputs, questionnaire
+from ftrun.paid.asking.questionnaire import Questionnaire, questionnaire
 from ftrun.paid.history import SCORES, archive_answers
 from ftrun.scoring.scorers import scorers_for
 from ftrun.scoring.types import Scorer
