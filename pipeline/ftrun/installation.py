@@ -58,12 +58,12 @@ def _requirements(extra: str) -> Iterator[str]:
     try:
         lines = metadata.requires("ftrun") or []
     except metadata.PackageNotFoundError:  # run from its sources without having been installed
+        lines = []
+    found = [one for line in lines if (one := EXTRA.fullmatch(line)) and one["extra"] == extra]
+    if not found:  # so are those of an installation that is older than its sources, and than the extra
         yield f"{Path(__file__).resolve().parents[2]}[{extra}]"
-        return
-    for line in lines:
-        found = EXTRA.fullmatch(line)
-        if found is not None and found["extra"] == extra:
-            yield found["package"].strip()
+    for one in found:
+        yield one["package"].strip()
 
 
 def _is_installed(requirement: str) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ftrun.evaluation.answers import Record
+from ftrun.evaluation.results import Estimate
 from ftrun.evaluation.table import Screen, answers_blocks, answers_table, print_answers, print_evaluation
 from ftrun.report.facts import Facts
 from report.example import facts_of_many
@@ -31,6 +32,7 @@ def record(prompt_id: str, candidate: str, passed: bool | None, answer: str = "�
     )
 
 
+CHRF = {"chrf": Estimate(value=40.0, n=100)}
 RECORDS = [
     record("a", "tuned", True),
     record("a", "base", False, "いいえ、やはりMacがおすすめです。" * 6),
@@ -82,6 +84,42 @@ def test_the_verdict_comes_first() -> None:
     ]
     assert places == sorted(places)
     assert len(lines) < 75
+
+
+def test_the_main_metric_is_set_apart_from_what_can_be_said_of_any_answer() -> None:
+    """It leads, marked; after an empty line follow length, seconds and the like, with what seconds mean."""
+    facts = facts_of_many(100, 2)
+    candidates = {
+        name: replace(one, metrics={**one.metrics, "seconds": Estimate(value=1.5, n=100), **CHRF})
+        for name, one in facts.scores.candidates.items()
+    }
+    lines = printed(replace(facts, scores=replace(facts.scores, candidates=candidates))).splitlines()
+    names = [line[:2] + line[2:].split("  ")[0] for line in lines]
+    start, end = names.index("▸ pass_rate"), names.index("  seconds")
+    rows = names[start : end + 1]
+    assert rows.index("  chrf") < rows.index("") < rows.index("  refusals")
+    assert lines[end + 1].startswith("  seconds: the mean per answer, including the wait for others")
+
+
+def test_general_questions_are_shown_after_those_about_the_task() -> None:
+    """What failed of the general set is not what a reader asks first."""
+    facts = facts_of_many(40, 2)
+    answers = [replace(one, passed=None, scores={}) for one in facts.answers]
+    apart = [
+        replace(one, prompt_id=f"general:{one.prompt_id}", set="general", passed=False) for one in answers
+    ]
+    scores = replace(facts.scores, comparisons=())
+    text = printed(replace(facts, scores=scores, answers=(*apart, *answers)))
+    assert "[test:" in text and "[general:" not in text
+
+
+def test_several_answers_to_a_question_are_one_block() -> None:
+    """With `repeat` the first is shown, with how many are the same."""
+    one = record("a", "tuned", True)
+    several = [one, replace(one, repeat=1), replace(one, repeat=2, answer="いいえ")]
+    text = answers_blocks(several)
+    assert text.count("tuned: ") == 1 and "(answered 3 times, 2 times with these words)" in text
+    assert "answered 3 times" in answers_table(several, width=100, colour=False)
 
 
 def test_few_questions_are_all_shown() -> None:

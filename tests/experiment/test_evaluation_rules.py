@@ -99,6 +99,8 @@ WRONG: list[tuple[str, str, str]] = [
     # the keys of eval with ^ at the place of the fault, code, what the message or its hint says
     ("models: [tuned, ^tuned]", "duplicate_name", "also the name of eval.models[0]"),
     ("models: [base, ^{name: base, system: x}]", "duplicate_name", "also the name of eval.models[0]"),
+    ("models: [tuned, ^few_shots]", "candidate", "Did you mean few-shot?"),
+    ("models: [^Base]", "candidate", "{name: Base, model: Base}"),
     ("models: [^{name: a}]", "missing_key", "a candidate needs a `model`"),
     ("models: [^{model: base}]", "missing_key", "the key `name` is missing"),
     ("models: [{name: ^a b, model: base}]", "wrong_value", "no spaces"),

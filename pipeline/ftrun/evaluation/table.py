@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ftrun.evaluation import phrasing
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.changes import changes
+from ftrun.evaluation.changes import about_task, changes
 from ftrun.evaluation.results import Comparison, Estimate, Scores
 from ftrun.evaluation.shown_answers import shortened
 from ftrun.evaluation.verdict import headline, tone
@@ -35,6 +35,7 @@ MOST_CHANGES = 3  # questions of each kind
 FEW_QUESTIONS = 6  # so many are shown with their answers; of more, only some
 SOME_QUESTIONS = 3
 MOST_PARTS = 12
+MAIN = "▸ "  # before the metric that the verdict rests on
 
 
 def print_evaluation(
@@ -221,6 +222,10 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
         for name in names
     ]
     yield from _columns(scores, rows, screen)
+    if any(name == "seconds" for name in names):
+        note = "seconds: the mean per answer, including the wait for others that were asked at the same time."
+        lines = screen.wrapped(screen.say(note), "  ", "  ")
+        yield from (screen.style("dim", line) for line in lines)
     if scores.comparisons:
         yield ""
     for one in scores.comparisons:
@@ -232,9 +237,10 @@ def _scores(scores: Scores, screen: Screen) -> Iterator[str]:
     if len(parts) > 1:
         yield ""
         shown = [(phrasing.part_metric(scores, name), name, found) for name, found in parts[:MOST_PARTS]]
+        shown.sort(key=lambda one: one[0] != scores.metric)
         for metric in dict.fromkeys(metric for metric, _, _ in shown):
             rows = [
-                (f"{name} ({metric})", [found.get(candidate) for candidate in scores.candidates], False)
+                (name, [found.get(candidate) for candidate in scores.candidates], False)
                 for by, name, found in shown
                 if by == metric
             ]
@@ -285,18 +291,30 @@ def _columns(
     words = [*([metric] if metric else []), *([] if same is None else [f"n = {same:,}"])]
     title = _padded(", ".join(words), first)
     yield screen.style("dim", f"  {title}{head}".rstrip())
-    for name, cells, main in table:
-        line = "".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        text = f"  {_padded(name, first)}{line}"
-        yield screen.style("bold", text) if main else text
+    for name, cells, main in _set_apart(table):
+        line = "".join(map(_padded, cells, widths)).rstrip()
+        text = f"{MAIN if main else '  '}{_padded(name, first)}{line}".rstrip()
+        yield screen.style("bold" if main else "dim", text) if main or name in phrasing.OBSERVED else text
 
 
-def _listed(
-    table: Sequence[tuple[str, Sequence[str], bool]], names: Sequence[str], screen: Screen
-) -> Iterator[str]:
+Row = tuple[str, Sequence[str], bool]
+
+
+def _set_apart(table: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows, with an empty one before those that can be said of any answer."""
+    for index, row in enumerate(table):
+        if index and row[0] in phrasing.OBSERVED and table[index - 1][0] not in phrasing.OBSERVED:
+            yield "", (), False
+        yield row
+
+
+def _listed(table: Sequence[Row], names: Sequence[str], screen: Screen) -> Iterator[str]:
     width = max(map(display_width, names)) + 2
-    for name, cells, main in table:
-        yield f"  {screen.style('bold', name) if main else name}"
+    for name, cells, main in _set_apart(table):
+        if not name:
+            yield ""
+            continue
+        yield f"{MAIN}{screen.style('bold', name)}" if main else f"  {name}"
         for candidate, cell in zip(names, cells, strict=True):
             yield f"    {_padded(candidate, width)}{cell}"
 
@@ -326,14 +344,17 @@ def _gates(scores: Scores, screen: Screen) -> Iterator[str]:
 
 
 def _interesting(scores: Scores, records: Sequence[Record]) -> list[Record]:
-    """Return all answers if there are few questions, else those of a few that changed or failed."""
+    """Return all answers if there are few questions, else those of a few that changed or failed, general and
+    recall questions last.
+    """
     ids = list(dict.fromkeys(one.prompt_id for one in records))
     if len(ids) <= FEW_QUESTIONS:
         return list(records)
     found = changes(scores, records)
-    first = scores.subject
-    failed = [one.prompt_id for one in records if one.candidate == first and one.passed is False]
-    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *ids]))
+    first, main = scores.subject, about_task(records)
+    failed = [one.prompt_id for one in main if one.candidate == first and one.passed is False]
+    asked = [one.prompt_id for one in main]
+    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *asked, *ids]))
     chosen = set(wanted[:SOME_QUESTIONS])
     return [one for one in records if one.prompt_id in chosen]
 
@@ -367,7 +388,10 @@ def _table(records: Sequence[Record], reported: bool) -> Table:
         table.add_column(visible(candidate), ratio=3, overflow="fold")
     for answers in _by_question(records):
         first = {record.candidate: record for record in reversed(answers)}
-        cells = [_cell(first[candidate], reported) if candidate in first else "" for candidate in candidates]
+        cells = [
+            _cell(first[candidate], answers, reported) if candidate in first else ""
+            for candidate in candidates
+        ]
         table.add_row(_question_cell(answers[0]), *cells)
     return table
 
@@ -396,11 +420,12 @@ def _label(record: Record) -> str:
     return " (recall)" if record.recall else ""
 
 
-def _cell(record: Record, reported: bool) -> Any:
+def _cell(record: Record, answers: Sequence[Record], reported: bool) -> Any:
     from rich.text import Text
 
     mark = (f"{MARKS[record.passed]} ", COLOURS[record.passed])
     shown, notes = _shown(record, reported)
+    notes += _more_answers(record, answers)
     return Text.assemble(mark, shown, *((f"\n({note})", "dim") for note in notes))
 
 
@@ -423,12 +448,23 @@ def answers_blocks(records: Sequence[Record], *, reported: bool = True) -> str:
         if first.reference:
             shown, _ = shortened(first.reference.strip(), reported=True)
             lines += [f"    {localized_part('reference', screen_language())}: {_indented(shown, 6)}"]
-        for record in answers:
+        firsts = {record.candidate: record for record in reversed(answers)}
+        for record in (one for one in answers if one is firsts[one.candidate]):
             head = f"  {MARKS[record.passed]} {visible(record.candidate)}: "
             text, notes = _shown(record, reported)
+            notes += _more_answers(record, answers)
             lines += [head + text.replace("\n", "\n" + " " * 6), *(f"      ({note})" for note in notes)]
         lines += [""]
     return "\n".join(lines[:-1]) + "\n" if lines else ""
+
+
+def _more_answers(shown: Record, answers: Sequence[Record]) -> list[str]:
+    """Return a note that a candidate answered several times, and how often as it is shown."""
+    texts = [one.answer for one in answers if one.candidate == shown.candidate]
+    if len(texts) < 2:
+        return []
+    same, times = texts.count(shown.answer), len(texts)
+    return [localized(f"answered {times} times, {same} times with these words")]
 
 
 def _indented(text: str, columns: int) -> str:
