@@ -79,3 +79,16 @@ def test_recall_and_general_questions_gain_nothing() -> None:
     counted = len(found.fixed) + len(found.broken) + found.same
     assert counted == sum(not name.endswith("0") for name in names)
     assert changes(facts.scores, [replace(one, set="recall") for one in facts.answers]) is not None
+
+
+def test_scores_that_are_right_or_wrong_are_marks() -> None:
+    """F1 is not of a single answer: whose label is right there counts as fixed or broken."""
+    facts = graded(60)
+    answers = [
+        replace(one, scores={"chrf": {"value": float(one.scores["chrf"]["value"] > 50), "explanation": ""}})
+        for one in facts.answers
+    ]
+    found = changes(facts.scores, answers)
+    assert found is not None and found.values == {} and found.label("fixed") == "fixed"
+    assert set(found.kinds) == {*found.fixed, *found.broken}
+    assert "that base fails" in found.sentence

@@ -133,7 +133,9 @@ def _graded(scores: Scores, records: Sequence[Record]) -> Changes | None:
         fixed=tuple(name for name in ranked if gains[name] > 0),
         broken=tuple(name for name in reversed(ranked) if gains[name] < 0),
         same=sum(not gain for gain in gains.values()),
-        values={key: phrasing.shown(scores, metric, value) for key, value in values.items()},
+        values={}
+        if set(values.values()) <= {0.0, 1.0}  # single answers are right or wrong, as with labels
+        else {key: phrasing.shown(scores, metric, value) for key, value in values.items()},
     )
 
 
