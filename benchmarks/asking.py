@@ -77,10 +77,10 @@ def ask(folder: Path, port: int, number: int, concurrency: int | None) -> dict[s
 
 def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, Any]:
     """Ask what is not answered yet, and keep each answer; return time, CPU and memory."""
+    from ftrun.evaluation.answer_files import AnswerCache
     from ftrun.evaluation.answers import Candidate, Record, Request, cache_key
-    from ftrun.evaluation.cache import AnswerCache
-    from ftrun.paid.answering import AnswerCosts
-    from ftrun.paid.asking import Asking
+    from ftrun.paid.asking.answering import AnswerCosts
+    from ftrun.paid.asking.lanes import Asking
     from ftrun.runner.apply import context_of
     from ftrun.runner.session import open_session
     from ftrun.workflow.context import Approval, RunSettings, agree_to

@@ -16,12 +16,12 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from ftrun.evaluation import resampling
-from ftrun.evaluation.comparisons import Pair, holm
-from ftrun.evaluation.estimates import estimated
-from ftrun.evaluation.observed import Observed
-from ftrun.evaluation.proportions import detectable
-from ftrun.evaluation.resampling import Resampling
+from ftrun.evaluation.statistics import resampling
+from ftrun.evaluation.statistics.comparisons import Pair, holm
+from ftrun.evaluation.statistics.estimates import estimated
+from ftrun.evaluation.statistics.observed import Observed
+from ftrun.evaluation.statistics.proportions import detectable
+from ftrun.evaluation.statistics.resampling import Resampling
 from ftrun.scoring.classification import ClassMetric, Kind
 from ftrun.scoring.metrics import CountedF1, Mean, share
 from ftrun.scoring.types import Metric

@@ -9,8 +9,8 @@ import pytest
 from ftrun.augment.failed_cases import entries_of, failed_cases
 from ftrun.augment.row_texts import row_texts_of
 from ftrun.errors import UsageError
+from ftrun.evaluation.answer_files import write_records
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.cache import write_records
 from ftrun.experiment.model import CandidateSpec, Evaluation
 from ftrun.scoring.types import SampleSet
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ def test_a_refusal_is_shown_as_one(
     assert "an empty answer" not in report
     assert shown.split(")")[0] in report
     page = (paid.folder / "runs/toy/paid/report.html").read_text(encoding="utf-8")
+    page = re.sub("<script.*?</script>", "", page, flags=re.DOTALL)  # which knows the words too
     assert ("a refusal, not an answer" in page) == (refusal == "model")
     assert ("withheld by the server" in page) == (refusal == "content_filter")
     assert paid.json("chat", paid.config, "-m", "一番は？")["answers"][0]["answer"] == shown

@@ -17,7 +17,7 @@ from ftrun.cost.candidates import PRICED, SHOWN
 from ftrun.cost.expected import NOTHING, Asked, Rows
 from ftrun.cost.models import encoding_of
 from ftrun.cost.price_table import price_table
-from ftrun.evaluation.candidates import BUILT_IN
+from ftrun.evaluation.asked.candidates import BUILT_IN
 from ftrun.experiment.model import Budget, CandidateSpec, EvalPrompt, Evaluation
 from ftrun.experiment.target import Price, Target
 

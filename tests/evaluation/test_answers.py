@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ftrun.evaluation.answer_files import AnswerCache, read_records, write_records
 from ftrun.evaluation.answers import (
     Candidate,
     CandidateReply,
@@ -18,9 +19,8 @@ from ftrun.evaluation.answers import (
     collect,
     unanswered,
 )
-from ftrun.evaluation.cache import AnswerCache, read_records, write_records
-from ftrun.evaluation.candidates import requests_of
-from ftrun.evaluation.training_rows import TrainingRows
+from ftrun.evaluation.asked.candidates import requests_of
+from ftrun.evaluation.asked.nearest_rows import TrainingRows
 from ftrun.experiment.model import CandidateSpec
 from ftrun.scoring.types import Sample
 

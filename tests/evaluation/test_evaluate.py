@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from ftrun.errors import ConfigError
 from ftrun.evaluation.evaluate import check
-from ftrun.evaluation.results import Scores
+from ftrun.evaluation.scores_document import read_scores
 from ftrun.experiment.model import ScorerSpec
 from ftrun.scoring.metrics import Mean
 from ftrun.scoring.scorers import scorers_for
@@ -79,8 +79,8 @@ def test_the_document_is_that_of_the_design_and_is_read_back() -> None:
     assert document["verdict"].keys() == {"decision", "reasons"}
     assert {"gate", "passed", "value"} <= document["gates"][0].keys()
     text = json.dumps(document, sort_keys=True, allow_nan=False)
-    assert Scores.from_dict(json.loads(text)) == scores
-    assert list(Scores.from_dict(json.loads(text)).candidates) == ["tuned", "base", "few-shot"]
+    assert read_scores(json.loads(text)) == scores
+    assert list(read_scores(json.loads(text)).candidates) == ["tuned", "base", "few-shot"]
 
 
 def test_the_first_candidate_is_compared_with_every_other_one() -> None:

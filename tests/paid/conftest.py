@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ftrun.evaluation.answers import Candidate, CandidateReply, Request, cache_key
-from ftrun.paid.answering import AnswerCosts
-from ftrun.paid.asking import Asking
+from ftrun.paid.asking.answering import AnswerCosts
+from ftrun.paid.asking.lanes import Asking
 from ftrun.runner.apply import context_of
 from ftrun.runner.session import open_session
 from ftrun.workflow.context import Approval, Context, RunSettings, agree_to

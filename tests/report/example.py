@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ftrun.evaluation.verdict import verdict
+from ftrun.evaluation.verdict.deciding import verdict
 from ftrun.report.facts import Facts
 
 SYSTEM = "You answer customers of a small online shop. Be brief and friendly, and name the next step."

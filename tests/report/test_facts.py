@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.results import Scores, Verdict
+from ftrun.evaluation.results import Verdict
+from ftrun.evaluation.scores_document import read_scores
 from ftrun.report.facts import Bin, Facts, SplitFacts
 from ftrun.report.verdict import changed_questions, changes_of, side_by_side, verdict
 from report.conftest import scores
@@ -115,7 +116,7 @@ def test_scores_of_earlier_versions_are_reported(facts_document: dict[str, Any])
         "flips": [{"prompt_id": "music", "change": "fixed"}, {"prompt_id": "work", "change": "fixed"}],
     }
     new = verdict(Facts.from_json(facts_document))
-    facts = Facts.from_json({**facts_document, "scores": Scores.from_dict(old)})
+    facts = Facts.from_json({**facts_document, "scores": read_scores(old)})
     assert verdict(facts) == new
     found = changes_of(facts)
     assert found is not None and found.kinds == {"music": "fixed", "work": "fixed"}

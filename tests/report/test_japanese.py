@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ftrun.evaluation.fit import explain
-from ftrun.evaluation.metrics import MetricRow
-from ftrun.evaluation.table import print_evaluation
-from ftrun.evaluation.verdict import verdict
+from ftrun.evaluation.learning_curve.fit import explain
+from ftrun.evaluation.learning_curve.metric_rows import MetricRow
+from ftrun.evaluation.showing.terminal import print_evaluation
+from ftrun.evaluation.verdict.deciding import verdict
 from ftrun.report.facts import Facts
 from ftrun.report.html import html_report
 from ftrun.report.markdown import markdown_report

@@ -77,7 +77,7 @@ DRAFTED = {
     "chats": ("chrf", [], ("tuned", "base", "few-shot")),
     "labels": ("f1_macro", ["classification"], ("tuned", "base", "few-shot")),
     "json": ("field_f1", ["extraction", "json"], ("tuned", "base", "few-shot")),
-    "tools": ("tool_call", ["tool_call", "chrf"], ("tuned", "base")),
+    "tools": (None, [], ("tuned", "base")),
     "preferences": ("chrf", [], ("tuned", "base")),
     "grader": ("exact_match", [], ("tuned", "base")),
 }

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from ftrun.scoring.degenerate import degenerate, expected_language
 from ftrun.scoring.scorers import METRICS, make_scorers
+from ftrun.scoring.texts.degenerate import degenerate, expected_language
 from ftrun.scoring.types import Answer, Sample
 
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -9,8 +9,8 @@ from typing import Any
 from ftrun.augment.entries import ReviewEntry, entry_id
 from ftrun.augment.row_texts import ANSWER, QUESTION, Fields, RowTexts
 from ftrun.errors import UsageError
+from ftrun.evaluation.answer_files import ANSWERS, read_records
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.cache import ANSWERS, read_records
 from ftrun.experiment.model import Evaluation, Experiment, Template
 
 TUNED = "tuned"

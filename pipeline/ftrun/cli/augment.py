@@ -95,7 +95,7 @@ def _asked_session(
 
 def _model_id(session: Session, model: str) -> str:
     from ftrun.cli.chat import models_of
-    from ftrun.evaluation.candidates import KnownModels, meaning_of
+    from ftrun.evaluation.asked.candidates import KnownModels, meaning_of
 
     found = meaning_of(model)
     if found.trained:
@@ -130,7 +130,7 @@ def _take_failures(session: Session, review: ReviewFile) -> dict[str, Any]:
 
 def _answered_in(session: Session) -> Path:
     """Return the folder with the current model's answers.jsonl; in a fresh clone that of the history."""
-    from ftrun.evaluation.cache import ANSWERS
+    from ftrun.evaluation.answer_files import ANSWERS
     from ftrun.paid.history import archive_folder
 
     waited = session.state.stages.get("wait")

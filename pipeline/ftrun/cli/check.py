@@ -104,7 +104,7 @@ def _questions(experiment: Experiment, result: CheckResult) -> dict[SampleSet, i
     """Return how many questions of each set a candidate will be asked; nothing if none."""
     if not experiment.evaluation.asks:
         return {}
-    from ftrun.evaluation.samples import expected_counts
+    from ftrun.evaluation.asked.samples import expected_counts
 
     examples = {role: one.examples if one else 0 for role, one in result.files.items()}
     return expected_counts(
@@ -118,7 +118,7 @@ def _questions(experiment: Experiment, result: CheckResult) -> dict[SampleSet, i
 
 def _questions_words(asked: Mapping[SampleSet, int]) -> Iterator[str]:
     if asked:
-        from ftrun.evaluation.samples import questions_note
+        from ftrun.evaluation.asked.samples import questions_note
 
         yield questions_note(asked)
 

@@ -63,7 +63,7 @@ def command(
 
 
 def _print(comparison: Comparison, written: list[Path]) -> None:
-    from ftrun.evaluation.table import print_evaluation
+    from ftrun.evaluation.showing.terminal import print_evaluation
     from ftrun.experiment.places import shown_path
     from ftrun.report.comparison import sentences
 

@@ -84,8 +84,8 @@ class Found:
 
 def _after(session: Session, settings: RunSettings, emit: Greeting) -> Found:
     """Ask, score and report what is trained."""
-    from ftrun.paid.evaluating import last_evaluation
-    from ftrun.paid.verifying import refuse_untrained
+    from ftrun.paid.asking.evaluating import last_evaluation
+    from ftrun.paid.asking.verifying import refuse_untrained
     from ftrun.runner import apply, context_of
 
     context = context_of(session, settings=settings)
@@ -114,7 +114,7 @@ def _document(session: Session, found: Found) -> dict[str, Any]:
 
 
 def _write_junit(path: Path, found: Found) -> None:
-    from ftrun.evaluation.junit import junit_xml
+    from ftrun.evaluation.showing.junit import junit_xml
     from ftrun.files import write_atomic
 
     assert found.scores is not None
@@ -123,7 +123,7 @@ def _write_junit(path: Path, found: Found) -> None:
 
 def _print(session: Session, found: Found, error: FtrunError | None) -> None:
     if found.scores is not None:
-        from ftrun.evaluation.table import print_evaluation
+        from ftrun.evaluation.showing.terminal import print_evaluation
 
         decided = found.scores.verdict
         to_beat = decided.reasons if found.before and decided is not None else ()

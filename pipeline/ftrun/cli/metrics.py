@@ -51,8 +51,8 @@ def command(
         for line in _lines(session, training):
             print(line)
         if scores is not None:
-            from ftrun.evaluation.phrasing import REHEARSED
-            from ftrun.evaluation.table import print_evaluation
+            from ftrun.evaluation.showing.phrasing import REHEARSED
+            from ftrun.evaluation.showing.terminal import print_evaluation
 
             on = session.experiment.target
             rehearsed = (on.provider, on.model) == ("local", "rehearsal")

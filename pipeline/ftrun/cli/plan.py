@@ -135,7 +135,7 @@ def _questions_note(context: Context) -> list[str]:
     """Return how many questions a candidate is asked, and which rows can't be; nothing if none is."""
     if not context.experiment.evaluation.asks or not context.needs_files:
         return []
-    from ftrun.evaluation.samples import collect, questions_note
+    from ftrun.evaluation.asked.samples import collect, questions_note
 
     found = collect(context.experiment, context.path("train").parent)
     return [questions_note(found.counts), *found.notes]
@@ -143,7 +143,7 @@ def _questions_note(context: Context) -> list[str]:
 
 def _removed_note(context: Context, remote: Service | None) -> list[str]:
     """Return a note if the trained model was deleted at the target, as far as that is known or said there."""
-    from ftrun.paid.questions import tuned_model
+    from ftrun.paid.asking.questionnaire import tuned_model
     from ftrun.paid.removed_models import is_missing, removed_note, removed_now
     from ftrun.targets import TRANSIENT
 

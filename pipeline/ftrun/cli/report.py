@@ -102,8 +102,8 @@ def _document(session: Session, facts: Facts, path: Path | None) -> dict[str, An
 
 
 def _print(facts: Facts, path: Path | None) -> None:
-    from ftrun.evaluation.phrasing import REHEARSED
-    from ftrun.evaluation.table import print_evaluation
+    from ftrun.evaluation.showing.phrasing import REHEARSED
+    from ftrun.evaluation.showing.terminal import print_evaluation
     from ftrun.report.verdict import REHEARSAL
 
     experiment = f"{facts.experiment.name} on {facts.target.name} ({facts.target.model})"

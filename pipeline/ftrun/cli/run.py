@@ -171,17 +171,17 @@ def _print_evaluation(session: Session) -> None:
     """Print the verdict with what it rests on."""
     import json
 
-    from ftrun.evaluation.cache import read_records
-    from ftrun.evaluation.phrasing import REHEARSED
-    from ftrun.evaluation.results import Scores
-    from ftrun.evaluation.table import print_evaluation
+    from ftrun.evaluation.answer_files import read_records
+    from ftrun.evaluation.scores_document import read_scores
+    from ftrun.evaluation.showing.phrasing import REHEARSED
+    from ftrun.evaluation.showing.terminal import print_evaluation
 
     scores = session.folder / "scores.json"
     document = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {"candidates": {}}
     target = session.experiment.target
     rehearsed = (target.provider, target.model) == ("local", "rehearsal")
     records = read_records(session.folder / "answers.jsonl")
-    print_evaluation(Scores.from_dict(document), records, instead=[REHEARSED] if rehearsed else [])
+    print_evaluation(read_scores(document), records, instead=[REHEARSED] if rehearsed else [])
 
 
 def _print_removed(session: Session) -> None:

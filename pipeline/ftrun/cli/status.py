@@ -21,7 +21,7 @@ from ftrun.state.model import ENDED
 from ftrun.text import visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.evaluation.checkpoints import Checkpoint
+    from ftrun.evaluation.learning_curve.checkpoints import Checkpoint
     from ftrun.runner import Session
 
 
@@ -140,8 +140,8 @@ def _job(session: Session) -> KnownJob:
 
 def _checkpoints(session: Session) -> tuple[Checkpoint, ...]:
     """Return the checkpoints of the trained model, as the last run found them."""
-    from ftrun.evaluation.checkpoints import checkpoints_of
-    from ftrun.evaluation.metrics import parse_metrics
+    from ftrun.evaluation.learning_curve.checkpoints import checkpoints_of
+    from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
 
     record, metrics = session.state.stages.get("wait"), session.folder / "metrics.csv"
     if record is None or record.status != "done" or not record.result.get("checkpoints"):

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from ftrun.errors import ConfigError
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.cautions import cautions, degenerate_answers
-from ftrun.evaluation.comparisons import compared
-from ftrun.evaluation.confusion import confusions
-from ftrun.evaluation.estimates import estimated
-from ftrun.evaluation.gates import check_gates, gate_results
-from ftrun.evaluation.observed import Key, Observed, score_all
-from ftrun.evaluation.resampling import Resampling
 from ftrun.evaluation.results import PASS_RATE, CandidateResult, Estimate, Scores
-from ftrun.evaluation.verdict import verdict
+from ftrun.evaluation.statistics.comparisons import compared
+from ftrun.evaluation.statistics.confusion import confusions
+from ftrun.evaluation.statistics.estimates import estimated
+from ftrun.evaluation.statistics.observed import Key, Observed, score_all
+from ftrun.evaluation.statistics.resampling import Resampling
+from ftrun.evaluation.verdict.cautions import cautions, degenerate_answers
+from ftrun.evaluation.verdict.deciding import verdict
+from ftrun.evaluation.verdict.gate_checks import check_gates, gate_results
 from ftrun.scoring.matches import Expectations
 from ftrun.scoring.metrics import share
 from ftrun.scoring.scorers import FREE, led_by

@@ -106,7 +106,7 @@ def _keep_metrics(context: Context, folder: Path, *, same_job: bool) -> None:
 
 def _measured(metrics: bytes | None) -> set[tuple[int, str]]:
     """Return which values a training curve has: of which step, and of which series."""
-    from ftrun.evaluation.metrics import parse_metrics
+    from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
 
     rows = parse_metrics((metrics or b"").decode("utf-8", "replace"))
     return {
@@ -123,7 +123,7 @@ def archive_answers(context: Context, *, present: bool = False) -> bool:
     Those to the present questions (`present`: answers.jsonl has them) come first, then all that was
     archived before, byte for byte, then what was asked since.
     """
-    from ftrun.evaluation.cache import (  # a run with nothing to do needs none
+    from ftrun.evaluation.answer_files import (  # a run with nothing to do needs none
         CACHE,
         line_of,
         read_lines,
@@ -151,7 +151,7 @@ def archive_answers(context: Context, *, present: bool = False) -> bool:
 
 def warn_damaged(context: Context) -> None:
     """Warn of every line of archived answers that can't be read: it is kept, and counts as not answered."""
-    from ftrun.evaluation.cache import read_lines
+    from ftrun.evaluation.answer_files import read_lines
 
     for path in sorted(context.folder.glob(f"{FOLDER}/*/{ANSWERS}")):
         for number, _, record in read_lines(path):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.changes import Changes, flipped
+from ftrun.evaluation.showing.flips import Changes, flipped
 from ftrun.langid.single import cjk_language
 from ftrun.language import localized
 from ftrun.report.facts import Facts

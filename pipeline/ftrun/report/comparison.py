@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.phrasing import in_words
-from ftrun.evaluation.proportions import mcnemar
 from ftrun.evaluation.results import Comparison as Compared
 from ftrun.evaluation.results import Scores
+from ftrun.evaluation.showing.phrasing import in_words
+from ftrun.evaluation.statistics.proportions import mcnemar
 
 ANSWER = (  # the keys of an answer in `compare --json`
     *("prompt_id", "candidate", "model", "messages", "answer", "expect", "passed", "failures"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ftrun.evaluation.metrics import MetricRow
+from ftrun.evaluation.learning_curve.metric_rows import MetricRow
 from ftrun.report.facts import Bin, Facts
 from ftrun.report.words import loss
 

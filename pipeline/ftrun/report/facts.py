@@ -14,9 +14,9 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.checkpoints import Checkpoint
-from ftrun.evaluation.fit import Fit
-from ftrun.evaluation.metrics import MetricRow
+from ftrun.evaluation.learning_curve.checkpoints import Checkpoint
+from ftrun.evaluation.learning_curve.fit import Fit
+from ftrun.evaluation.learning_curve.metric_rows import MetricRow
 from ftrun.evaluation.results import Scores
 from ftrun.experiment.target import Target
 

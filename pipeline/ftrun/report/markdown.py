@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.changes import Changes
+from ftrun.evaluation.showing.flips import Changes
 from ftrun.language import localized, localized_part, phrase
 from ftrun.redaction import hide
 from ftrun.report.facts import Facts

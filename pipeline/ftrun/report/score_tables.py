@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ftrun.evaluation import phrasing
-from ftrun.evaluation.break_even import break_even
-from ftrun.evaluation.phrasing import NOTHING
 from ftrun.evaluation.results import Comparison, Estimate, Scores
+from ftrun.evaluation.showing import phrasing
+from ftrun.evaluation.showing.phrasing import NOTHING
+from ftrun.evaluation.verdict.break_even import break_even
 from ftrun.language import localized
 from ftrun.report.facts import Facts
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.changes import Changes, changes
-from ftrun.evaluation.phrasing import LABELS, REHEARSED, decided_of, reasons_of
-from ftrun.evaluation.verdict import Tone, headline, tone
+from ftrun.evaluation.showing.flips import Changes, changes
+from ftrun.evaluation.showing.phrasing import LABELS, REHEARSED, decided_of, reasons_of
+from ftrun.evaluation.verdict.deciding import Tone, headline, tone
 from ftrun.language import localized
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.facts import Facts

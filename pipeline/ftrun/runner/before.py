@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 from ftrun.errors import FtrunError, UsageError
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.before import to_beat
-from ftrun.evaluation.candidates import RIVALS, needs_training
+from ftrun.evaluation.asked.candidates import RIVALS, needs_training
 from ftrun.evaluation.results import BASE, Scores, Verdict
+from ftrun.evaluation.verdict.to_beat import to_beat
 from ftrun.experiment.model import CandidateSpec, Experiment
 from ftrun.files import write_atomic, write_json
+from ftrun.paid.asking.eval_inputs import STAGE
+from ftrun.paid.asking.questionnaire import Questionnaire, questionnaire
 from ftrun.paid.budgets import check_run, estimate
-from ftrun.paid.questions import STAGE, Questionnaire, questionnaire
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import data_language, question_texts
 from ftrun.report.markdown import before_markdown
@@ -75,8 +76,8 @@ def _evaluate(session: Session, context: Context, before: Before) -> None:
     context.needs_files = True
     run_offline_stages(session, context, Outcome())
     context.experiment = untrained(context.experiment)
-    from ftrun.paid.evaluating import answer, know_stores, scored
-    from ftrun.paid.verifying import verify_evaluation
+    from ftrun.paid.asking.evaluating import answer, know_stores, scored
+    from ftrun.paid.asking.verifying import verify_evaluation
 
     verify_evaluation(context)
     check_targets(context)

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ftrun.evaluation.answer_files import ANSWERS, read_records
 from ftrun.evaluation.answers import Message, Record
-from ftrun.evaluation.cache import ANSWERS, read_records
-from ftrun.evaluation.fit import Fit, explain
-from ftrun.evaluation.metrics import parse_metrics
+from ftrun.evaluation.learning_curve.fit import Fit, explain
+from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
 from ftrun.evaluation.results import Comparison as Compared
 from ftrun.evaluation.results import Scores
 from ftrun.paid.history import METRICS

@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from ftrun.evaluation.fit import Fit, explain, validation_curve
-from ftrun.evaluation.metrics import MetricRow, parse_metrics, row_of_event
+from ftrun.evaluation.learning_curve.fit import Fit, explain, validation_curve
+from ftrun.evaluation.learning_curve.metric_rows import MetricRow, parse_metrics, row_of_event
 from ftrun.evaluation.results import Scores
+from ftrun.evaluation.scores_document import read_scores
 from ftrun.paid.history import METRICS, SCORES, archive_folder
 from ftrun.report.verdict import REHEARSAL
 from ftrun.runner.present import present_job
@@ -133,6 +134,6 @@ def scores_of(session: Session) -> Scores | None:
     """Return the scores of the last evaluation; None without any that can be read."""
     try:
         document: Mapping[str, Any] = json.loads((session.folder / SCORES).read_text(encoding="utf-8"))
-        return Scores.from_dict(document)
+        return read_scores(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -213,7 +213,8 @@ def _judging(judging: Judging) -> Iterator[str]:
     if judging.scorers:
         shown = (name if not options else _flow({name: options}) for name, options in judging.scorers)
         yield f"  scorers: [{', '.join(shown)}]"
-    yield f"  metric: {judging.metric} # {judging.why}"
+    if judging.metric is not None:
+        yield f"  metric: {judging.metric} # {judging.why}"
 
 
 def _prompts(trial: Trial) -> Iterator[str]:

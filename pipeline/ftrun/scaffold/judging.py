@@ -30,12 +30,13 @@ class Judging:
     """What goes under `eval` beside the questions, and into the split.
 
     `test` is a share, a count, or None for no test split. `stratify_by` is the column of the labels as
-    templates name it. `scorers` are names with their options; `why` says in words what the metric is.
+    templates name it. `scorers` are names with their options; `why` says in words what the metric is (None:
+    the default one of what is asked).
     `general`: ask the general questions too; not where answers may be a few tokens long.
     """
 
     models: tuple[str, ...]
-    metric: str
+    metric: str | None
     why: str
     scorers: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     test: float | int | None = None
@@ -74,14 +75,9 @@ def judging_of(
             stratify_by=_column(shape, "assistant") if spread else None,
             general=False,
         )
-    if _calls(rows):
-        return Judging(
-            models=("tuned", "base"),
-            metric="tool_call",
-            why="the share of answers that make the calls of the data",
-            scorers=(("tool_call", {}), ("chrf", {})),
-            test=test,
-        )
+    if _call(rows):
+        # the test split may have only calls, or none: what judges them is left to the defaults
+        return Judging(models=("tuned", "base"), metric=None, why="", test=test)
     answers = _answers(shape, rows)
     if answers and all(map(_is_json_object, answers)):
         return Judging(
@@ -127,7 +123,7 @@ def _column(shape: Shape, what: str) -> str | None:
     return next((new for new, old in shape.renamed.items() if old == column), column)
 
 
-def _calls(rows: Sequence[Mapping[str, Any]]) -> bool:
+def _call(rows: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether most chats end with calls of functions."""
     last = [messages[-1] for row in rows if isinstance(messages := row.get("messages"), list) and messages]
     calling = sum(isinstance(one, dict) and bool(one.get("tool_calls")) for one in last)

@@ -13,7 +13,7 @@ from typing import Any
 from ftrun.cost.tokens import text_counter
 from ftrun.data.pipeline.checking import examine
 from ftrun.errors import FtrunError, Problem
-from ftrun.evaluation.system_prompt import most_common_system
+from ftrun.evaluation.asked.system_prompt import most_common_system
 from ftrun.experiment import build_experiment, read_document
 from ftrun.files import make_folder, write_atomic
 from ftrun.targets.known_languages import language_note

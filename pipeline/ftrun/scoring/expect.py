@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftrun.scoring.normal_form import normalised
-from ftrun.scoring.patterns import SEARCH_SECONDS, Patterns
+from ftrun.scoring.texts.normal_form import normalised
+from ftrun.scoring.texts.patterns import SEARCH_SECONDS, Patterns
 from ftrun.scoring.tool_calls import call_failures
 from ftrun.untrusted import CapError, Capped
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ftrun.scoring.expect import judge, pattern_failure
 from ftrun.scoring.metrics import Mean, share
-from ftrun.scoring.normal_form import normalised
 from ftrun.scoring.options import Options
-from ftrun.scoring.patterns import Patterns
+from ftrun.scoring.texts.normal_form import normalised
+from ftrun.scoring.texts.patterns import Patterns
 from ftrun.scoring.types import Answer, Sample, Score
 from ftrun.untrusted import CapError, Capped
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ftrun.scoring.metrics import Mean, share
 from ftrun.scoring.options import Options
-from ftrun.scoring.refusals import refusal_in
+from ftrun.scoring.texts.refusals import refusal_in
+from ftrun.scoring.texts.words import words_of
 from ftrun.scoring.types import Answer, Sample, Score
-from ftrun.scoring.words import words_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun.scoring.metrics import Mean, quotient
 from ftrun.scoring.options import Options
+from ftrun.scoring.texts.words import dictionary_words, mostly_unspaced
 from ftrun.scoring.types import Answer, Sample, Scale, Score
-from ftrun.scoring.words import dictionary_words, mostly_unspaced
 
 if TYPE_CHECKING:
     from ftrun.scoring.types import Matrix
@@ -80,32 +80,24 @@ class Chrf:
 @dataclass(frozen=True, kw_only=True)
 class CorpusOverlap:
     """BLEU or chrF of answers and references. `make` returns sacrebleu's metric, which is imported when it is
-    needed; with True the one for a single answer, which leaves out n-grams that it is too short for.
+    needed: the one for a single answer, which leaves out n-grams that it is too short for.
     """
 
     name: str
     metrics: tuple[Bleu | Chrf, ...]
-    make: Callable[[bool], Any]
+    make: Callable[[], Any]
 
     def score(self, sample: Sample, answer: Answer) -> Score | None:
         """Return the score of this answer alone, and its statistics; None without a reference."""
         if sample.reference is None:
             return None
-        alone, _ = self._sacrebleu
-        statistics = alone._extract_corpus_statistics([answer.text], [[sample.reference]])[0]
-        value = float(alone._compute_score_from_stats(list(statistics)).score)
+        statistics = self._sacrebleu._extract_corpus_statistics([answer.text], [[sample.reference]])[0]
+        value = float(self._sacrebleu._compute_score_from_stats(list(statistics)).score)
         return Score(value=value, statistics=tuple(map(float, statistics)))
 
-    @property
-    def signature(self) -> str:
-        """Return sacrebleu's signature of how the score is computed, for reports."""
-        _, metric = self._sacrebleu
-        metric.num_refs = 1
-        return str(metric.get_signature())
-
     @cached_property
-    def _sacrebleu(self) -> tuple[Any, Any]:
-        return self.make(True), self.make(False)
+    def _sacrebleu(self) -> Any:
+        return self.make()
 
 
 def make_bleu(options: Options, samples: Sequence[Sample]) -> CorpusOverlap:
@@ -115,10 +107,10 @@ def make_bleu(options: Options, samples: Sequence[Sample]) -> CorpusOverlap:
     if tokenize == "auto":
         tokenize = "char" if mostly_unspaced(samples) else "13a"
 
-    def make(alone: bool) -> Any:
+    def make() -> Any:
         from sacrebleu.metrics.bleu import BLEU
 
-        return BLEU(tokenize=tokenize, force=True, effective_order=alone)
+        return BLEU(tokenize=tokenize, force=True, effective_order=True)
 
     return CorpusOverlap(name="bleu", metrics=(Bleu(),), make=make)
 
@@ -128,7 +120,7 @@ def make_chrf(options: Options) -> CorpusOverlap:
     options.require("numpy", "sacrebleu")
     word_order = options.count("word_order", 0, least=0, most=2)
 
-    def make(alone: bool) -> Any:
+    def make() -> Any:
         from sacrebleu.metrics.chrf import CHRF
 
         return CHRF(word_order=word_order)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ftrun.scoring.json_values import NotJson, parsed, short
 from ftrun.scoring.metrics import CountedF1, Mean, share
-from ftrun.scoring.normal_form import normalised
 from ftrun.scoring.options import Options
+from ftrun.scoring.texts.json_values import NotJson, parsed, short
+from ftrun.scoring.texts.normal_form import normalised
 from ftrun.scoring.types import Answer, Sample, Score
 from ftrun.untrusted import CapError, Capped
 

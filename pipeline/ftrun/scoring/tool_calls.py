@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftrun.scoring.json_values import parsed, same, short
 from ftrun.scoring.metrics import Mean, share
 from ftrun.scoring.options import Options
+from ftrun.scoring.texts.json_values import parsed, same, short
 from ftrun.scoring.types import Answer, Sample, Score
 
 Calls = Sequence[Mapping[str, Any]]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ftrun.errors import DecisionError
 from ftrun.experiment.target import Deployment
+from ftrun.paid.asking.questionnaire import asks_tuned
 from ftrun.paid.deployments import (
     FREE,
     STAGE,
@@ -20,7 +21,6 @@ from ftrun.paid.deployments import (
     warn_of_running,
 )
 from ftrun.paid.job_spec import spec_key
-from ftrun.paid.questions import asks_tuned
 from ftrun.targets import Service
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision, fingerprint

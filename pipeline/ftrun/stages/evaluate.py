@@ -8,13 +8,9 @@ from typing import Any
 
 from ftrun.errors import FtrunError
 from ftrun.files import write_json
+from ftrun.paid.asking.eval_inputs import STAGE, evaluation_inputs, evaluation_outputs
+from ftrun.paid.asking.questionnaire import questionnaire
 from ftrun.paid.history import archive
-from ftrun.paid.questions import (
-    STAGE,
-    evaluation_inputs,
-    evaluation_outputs,
-    questionnaire,
-)
 from ftrun.targets import Service
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision
@@ -79,7 +75,7 @@ class EvaluateStage(Stage):
 
     def paid_before(self, context: Context) -> float:
         """Return what evaluations that did not finish have paid."""
-        from ftrun.paid.answering import unfinished_usd
+        from ftrun.paid.asking.answering import unfinished_usd
 
         return unfinished_usd(context)
 
@@ -96,14 +92,14 @@ class EvaluateStage(Stage):
     def verify(self, context: Context) -> None:
         """Refuse questions that can't be asked, and answers that can't be scored."""
         if context.experiment.evaluation.asks:
-            from ftrun.paid.verifying import verify_evaluation
+            from ftrun.paid.asking.verifying import verify_evaluation
 
             verify_evaluation(context)
 
     def run(self, context: Context) -> dict[str, Any]:
         """Ask, score and write; what was paid for is archived even if the rest fails."""
-        from ftrun.evaluation.cache import write_records
-        from ftrun.paid.evaluating import answer, know_stores, scored
+        from ftrun.evaluation.answer_files import write_records
+        from ftrun.paid.asking.evaluating import answer, know_stores, scored
 
         know_stores(context)
         asked = questionnaire(context)
@@ -126,7 +122,7 @@ class EvaluateStage(Stage):
 
     def _restore(self, context: Context) -> None:
         """Write the files again if they are missing and no answer is; ask nobody."""
-        from ftrun.evaluation.cache import read_records
+        from ftrun.evaluation.answer_files import read_records
 
         records, asked = read_records(context.folder / "answers.jsonl"), questionnaire(context)
         whole = len(records) == asked.expected

@@ -75,7 +75,7 @@ class ReportStage(Stage):
 
 def _lacking(context: Context) -> Iterator[str]:
     """Yield what was found once and is neither here nor archived, with the command to get it again."""
-    from ftrun.evaluation.cache import read_records
+    from ftrun.evaluation.answer_files import read_records
     from ftrun.report.words import counted
 
     asked = sum(score.get("asked", 0) for score in context.result("evaluate").get("metrics", {}).values())
@@ -91,11 +91,11 @@ def _lacking(context: Context) -> Iterator[str]:
 
 def gather(context: Context) -> Facts:
     """Return what the report says, from the state and the files of the run, as far as they are there."""
-    from ftrun.evaluation.cache import read_records
-    from ftrun.evaluation.checkpoints import checkpoints_of
-    from ftrun.evaluation.fit import explain
-    from ftrun.evaluation.metrics import parse_metrics
-    from ftrun.evaluation.results import Scores
+    from ftrun.evaluation.answer_files import read_records
+    from ftrun.evaluation.learning_curve.checkpoints import checkpoints_of
+    from ftrun.evaluation.learning_curve.fit import explain
+    from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
+    from ftrun.evaluation.scores_document import read_scores
     from ftrun.report import Facts
     from ftrun.report.localizing import data_language, learned_texts, question_texts
     from ftrun.report.provenance import provenance
@@ -124,7 +124,7 @@ def gather(context: Context) -> Facts:
             ),
             "fit": explain(rows) if rows else None,
             "answers": records,
-            "scores": Scores.from_dict(_document(context.folder / "scores.json") or {"candidates": {}}),
+            "scores": read_scores(_document(context.folder / "scores.json") or {"candidates": {}}),
             "provenance": provenance(
                 experiment,
                 store=context.state.identity.get("store"),

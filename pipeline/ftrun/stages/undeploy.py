@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ftrun.paid.asking.questionnaire import asks_tuned
 from ftrun.paid.deployments import STAGE, is_needed, running, take_down
-from ftrun.paid.questions import asks_tuned
 from ftrun.targets import Service
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import Decision

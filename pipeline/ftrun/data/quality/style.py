@@ -12,7 +12,7 @@ from ftrun.data.quality.pii import excerpt
 from ftrun.langid.asked_language import OF_LANGUAGES
 from ftrun.langid.single import differ, sure_language
 from ftrun.protocol.faults import Fault
-from ftrun.scoring.refusals import REFUSAL
+from ftrun.scoring.texts.refusals import REFUSAL
 
 FEWEST_REFUSALS, REFUSAL_SHARE = 2, 0.02
 TAIL = "[。．.!！?？…〜～♪\\s」』）)]*$"

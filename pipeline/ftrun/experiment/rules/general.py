@@ -174,7 +174,7 @@ def _regex_problems(
 
 def _pattern_faults() -> Callable[[str], str | None]:
     """Return a function that says why a text is not a regular expression; its process starts when needed."""
-    from ftrun.scoring.patterns import Patterns
+    from ftrun.scoring.texts.patterns import Patterns
     from ftrun.untrusted import CapError, Capped
 
     capped = Capped(Patterns)

@@ -10,9 +10,9 @@ from ftrun.scoring.embedding import embedder_of
 from ftrun.scoring.graders.definitions import Grader, GraderError, read_grader
 from ftrun.scoring.graders.similarity import Measure
 from ftrun.scoring.graders.templates import Namespace
-from ftrun.scoring.json_values import NotJson, parsed
 from ftrun.scoring.metrics import Mean
 from ftrun.scoring.options import Options
+from ftrun.scoring.texts.json_values import NotJson, parsed
 from ftrun.scoring.types import Answer, Sample, Score
 
 OF_ITEM = ("id", "question", "reference", "system", "tags")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ftrun.scoring.overlap import rouge_l
-from ftrun.scoring.words import dictionary_words
+from ftrun.scoring.texts.words import dictionary_words
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "fuzzy_match": ("rapidfuzz",),

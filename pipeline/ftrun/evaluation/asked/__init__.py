@@ -1,0 +1,1 @@
+"""What is asked, and who is asked: samples and candidates; nothing here asks."""

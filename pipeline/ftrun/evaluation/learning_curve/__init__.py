@@ -1,0 +1,1 @@
+"""How a training went: its metrics, whether the model fits, and its checkpoints."""

@@ -1,0 +1,1 @@
+"""Evaluations for people and CI servers: words and numbers, the terminal, JUnit XML."""

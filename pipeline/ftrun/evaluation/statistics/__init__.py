@@ -1,0 +1,1 @@
+"""Estimates, intervals and comparisons, from what scorers found."""

@@ -1,0 +1,1 @@
+"""What scores mean: gates, the decision, and the sentences that say why."""

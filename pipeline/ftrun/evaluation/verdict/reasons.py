@@ -1,0 +1,124 @@
+"""The sentences under a verdict: what each comparison shows, what it means, and what would settle it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ftrun.evaluation.results import BASE, Comparison, Scores
+from ftrun.evaluation.statistics.estimates import FEWEST, FEWEST_PASSES
+from ftrun.evaluation.verdict.metric_texts import range_texts, size_text
+
+UNTRAINED = (BASE, "few-shot", "retrieval")
+HINT = 10  # questions; what fewer say is a hint
+SOME = 20  # more questions than these are rounded to tens
+MANY = 20_000  # questions; nobody writes more to settle a verdict
+
+
+def reasons(scores: Scores) -> Iterator[str]:
+    """Yield a sentence for each gate that is missed, each comparison, and what would settle it."""
+    for gate in scores.gates:
+        yield f"Gate holds: {gate.gate}" if gate.passed else gate.reason
+    if scores.metric is None:
+        yield "No question says what a good answer is: add `expect` or a reference to some."
+        return
+    found = list(scores.against())
+    if len(scores.candidates) == 1:
+        yield "No other candidate answered: add `base` to `eval.models` to see what fine-tuning changed."
+    for candidate in list(scores.candidates)[1:]:
+        if all(one.b != candidate for one in found):
+            yield f"Not compared with {candidate}: no question was scored for both."
+    for one in found:
+        yield _shown(scores, one)
+        if as_good_untrained(scores, one):
+            candidate, n = one.b, one.n
+            if one.worse:
+                yield f"Don't fine-tune for this alone: {candidate} does better without training."
+            else:
+                yield (
+                    f"Don't fine-tune for this alone: {candidate} does as well without training, "
+                    f"as far as {n} questions tell."
+                )
+    open_ones = [one for one in found if not one.significant]
+    if open_ones and not any(one.worse for one in found):
+        yield _settled(scores, _closest(open_ones))
+
+
+def _closest(found: list[Comparison]) -> Comparison:
+    """Return the comparison that the verdict waits for: with the base model or, without one, the clearest."""
+    return min(found, key=lambda one: (one.b != BASE, -abs(one.difference or 0)))
+
+
+def _shown(scores: Scores, one: Comparison) -> str:
+    """Return what a comparison shows."""
+    candidate, key, n = one.b, one.metric, one.n
+    if one.low is None or one.high is None or one.difference is None:
+        return f"Too few questions to compare with {candidate} in {key}: {n}."
+    size = size_text(scores, key, abs(one.difference))
+    low, high = range_texts(scores, one)
+    if one.better:
+        return f"Better than {candidate} in {key} by {size} (95 % interval {low} to {high}, {n} questions)."
+    if one.worse:
+        return f"Worse than {candidate} in {key} by {size} (95 % interval {low} to {high}, {n} questions)."
+    if one.difference == 0:
+        return f"No difference from {candidate} in {key} (95 % interval {low} to {high}, {n} questions)."
+    if one.difference > 0:
+        return (
+            f"Better than {candidate} in {key} by {size}, but chance can explain it "
+            f"(95 % interval {low} to {high}, {n} questions)."
+        )
+    return (
+        f"Worse than {candidate} in {key} by {size}, but chance can explain it "
+        f"(95 % interval {low} to {high}, {n} questions)."
+    )
+
+
+def is_untrained(scores: Scores, candidate: str) -> bool:
+    """Return whether a candidate is the base model, however it is asked."""
+    found, base = scores.candidates.get(candidate), scores.candidates.get(BASE)
+    same = found is not None and base is not None and base.model is not None and found.model == base.model
+    return candidate in UNTRAINED or same
+
+
+def as_good_untrained(scores: Scores, one: Comparison) -> bool:
+    """Return whether the subject was trained, and a candidate that wasn't does as well or better."""
+    trained = not is_untrained(scores, one.a)
+    known = one.difference is not None and one.n >= HINT
+    return trained and known and is_untrained(scores, one.b) and (one.difference or 0) <= 0
+
+
+def _settled(scores: Scores, one: Comparison) -> str:
+    """Return how many questions would settle a comparison."""
+    if one.detectable is None or one.difference is None:
+        n = FEWEST_PASSES if one.flips is not None else FEWEST
+        if one.n >= n:
+            return "More questions would settle it: about 80 show a difference of 20 points in a pass rate."
+        return (
+            f"Comparisons need {n} questions or more: about 80 show a difference of 20 points in a pass rate."
+        )
+    least, candidate = size_text(scores, one.metric, one.detectable), one.b
+    more = questions_missing(one)
+    if more is None:
+        return (
+            f"So many questions show a difference of {least} or more from {candidate}; "
+            f"a smaller one may exist."
+        )
+    return f"About {more} more questions would show whether the difference from {candidate} is real."
+
+
+def questions_missing(one: Comparison) -> int | None:
+    """Return about how many more questions would show a difference of the size that was seen, with a power of
+    80 %; None if that would be too many, or no difference was seen.
+    """
+    if not one.difference or one.detectable is None:
+        return None
+    needed = one.n * (one.detectable / abs(one.difference)) ** 2
+    if needed > MANY:
+        return None
+    return rounded_up(max(needed - one.n, one.n / 5))
+
+
+def rounded_up(count: float) -> int:
+    """Return a number of questions as people say it: to fives, tens, or two digits."""
+    unit = 5 if count <= SOME else max(10, 10 ** (math.floor(math.log10(count)) - 1))
+    return max(5, math.ceil(count / unit) * unit)
