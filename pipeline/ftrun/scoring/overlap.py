@@ -143,15 +143,17 @@ class Rouge:
     metrics: tuple[Mean, ...] = tuple(Mean(name=name, column=column) for column, name in enumerate(ROUGE))
 
     def score(self, sample: Sample, answer: Answer) -> Score | None:
-        """Return ROUGE-1 to show, and all three to add up; None without a reference."""
+        """Return the main one to show and all three to add up; None without a reference."""
         if sample.reference is None:
             return None
         wanted, said = dictionary_words(sample.reference), dictionary_words(answer.text)
         found = self._scorer.score(wanted, said)
         values = [float(found[kind].fmeasure) for kind in ("rouge1", "rouge2")]
         values.append(rouge_l(wanted, said))
-        words = f"ROUGE-2 {values[1]:.3f}, ROUGE-L {values[2]:.3f}"
-        return Score(value=values[0], explanation=words, statistics=(*values, 1.0))
+        main = self.metrics[0].column or 0
+        shown = zip(("ROUGE-1", "ROUGE-2", "ROUGE-L"), values, strict=True)
+        words = ", ".join(f"{kind} {one:.3f}" for place, (kind, one) in enumerate(shown) if place != main)
+        return Score(value=values[main], explanation=words, statistics=(*values, 1.0))
 
     @cached_property
     def _scorer(self) -> Any:

@@ -10,7 +10,7 @@ from ftrun.evaluation.answers import Record
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.showing import phrasing
 from ftrun.evaluation.showing.answer_table import print_answers
-from ftrun.evaluation.showing.flips import changes
+from ftrun.evaluation.showing.flips import about_task, changes
 from ftrun.evaluation.showing.score_table import score_lines
 from ftrun.evaluation.showing.screen import COLOURS, MARKS, Screen, clipped, write_escaped
 from ftrun.evaluation.verdict.deciding import headline, tone
@@ -122,13 +122,16 @@ def _gates(scores: Scores, screen: Screen) -> Iterator[str]:
 
 
 def _interesting(scores: Scores, records: Sequence[Record]) -> list[Record]:
-    """Return all answers if there are few questions, else those of a few that changed or failed."""
+    """Return all answers if there are few questions, else those of a few that changed or failed, general and
+    recall questions last.
+    """
     ids = list(dict.fromkeys(one.prompt_id for one in records))
     if len(ids) <= FEW_QUESTIONS:
         return list(records)
     found = changes(scores, records)
-    first = scores.subject
-    failed = [one.prompt_id for one in records if one.candidate == first and one.passed is False]
-    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *ids]))
+    first, main = scores.subject, about_task(records)
+    failed = [one.prompt_id for one in main if one.candidate == first and one.passed is False]
+    asked = [one.prompt_id for one in main]
+    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *asked, *ids]))
     chosen = set(wanted[:SOME_QUESTIONS])
     return [one for one in records if one.prompt_id in chosen]
