@@ -52,6 +52,12 @@ def test_only_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert install_extra("local").partition(" install ")[2] in ("'torch<3,>=2.6'", "'torch>=2.6,<3'")
 
 
+def test_sources_newer_than_their_installation_name_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `git pull` the metadata may not know an extra yet: the command installs the checkout's."""
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: ["click>=8"])
+    assert shlex.split(install_extra("eval"))[-1] == f"{ROOT}[eval]"
+
+
 def test_the_command_of_pip_is_one_that_pip_takes() -> None:
     """The printed line runs: what is installed already satisfies it, so nothing is fetched."""
     line = f"{install_packages(['click>=8', 'pyyaml>=6'])} --no-deps --no-index --dry-run --quiet"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ftrun.redaction import safe_output
-from ftrun.text import escape_controls, without_formulas
+from ftrun.text import escape_controls, one_line, without_formulas
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,9 @@ def test_no_cell_of_a_table_is_a_formula() -> None:
     expected = 'step,train_loss,"\'=HYPERLINK(""http://x"")"\n1,-0.5,\'@SUM(A1)\n2,+1e-3,\'-2+3|cmd\n'
     assert without_formulas(table) == expected
     assert without_formulas("step,train_loss\r\n1,-0.5\r\n") == "step,train_loss\r\n1,-0.5\r\n"
+
+
+def test_a_text_is_cut_to_one_line() -> None:
+    """Lines become one, and only what is too long is cut, to exactly the length."""
+    assert one_line(" a\n b\t c ", 5) == "a b c"
+    assert one_line("あいうえおか", 5) == "あいうえ…"

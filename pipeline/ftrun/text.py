@@ -70,6 +70,12 @@ def _shown(character: str, keep_newlines: bool) -> str:
     return character
 
 
+def one_line(text: str, most: int) -> str:
+    """Return text on one line of at most so many characters, with an ellipsis where it was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 def readable(value: object) -> str:
     """Return a value of JSON as people write it: `n_epochs 2, batch_size auto`, without braces and quotes."""
     if isinstance(value, bool):

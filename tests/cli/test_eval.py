@@ -286,12 +286,28 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
     assert (over["error"]["code"], chats()) == ("over_budget", 0)
     found = paid.json("eval", "toy.yaml", "--before", "--yes")
     assert (set(found["candidates"]), chats()) == ({"base", "few-shot", "retrieval"}, 3)
+    assert "estimate: about US$0.00" in paid.error and "evaluation at most US$0.00" in paid.error
     assert not paid.provider.jobs and not paid.provider.files
     three = ("--set", "eval.models=[tuned, base, few-shot, retrieval]")
     assert paid.json("toy.yaml", "--yes", *three)["status"] == "done"
     assert chats() == 4
     paid.json("eval", "toy.yaml", *three)
     assert chats() == 4
+
+
+def test_before_needs_no_consent_for_what_this_machine_answers(paid: Paid) -> None:
+    """Once the paid answers are there, a question to the engine alone costs nothing: nobody confirms."""
+    paid.config.write_text(
+        paid.config.read_text()
+        .replace("data: {", "  local: {provider: local, model: rehearsal}\ndata: {")
+        .replace("[tuned]", "[tuned, few-shot, retrieval]")
+    )
+    paid.json("eval", "toy.yaml", "--before", "--yes")
+    asked = paid.server.paths("POST").count("/chat/completions")
+    here = "eval.models=[tuned, few-shot, retrieval, {name: here, target: local, model: rehearsal}]"
+    found = paid.json("eval", "toy.yaml", "--before", "--set", here)
+    assert found["candidates"]["here"]["answered"] == 1
+    assert paid.server.paths("POST").count("/chat/completions") == asked
 
 
 def test_answers_asked_before_survive_a_fresh_clone(paid: Paid) -> None:

@@ -32,7 +32,8 @@ def _inner(
     schema: Mapping[str, Any], one: Mapping[str, Any], name: str, seen: frozenset[str]
 ) -> Iterator[tuple[str, str, str]]:
     reference = one.get("$ref", "").rsplit("/", 1)[-1]
-    if reference in seen or reference in SCALARS:
+    other_name = "Scorer" in reference and not reference.startswith(name.rsplit(".", 1)[-1])
+    if reference in seen or reference in SCALARS or other_name:  # options are listed once
         return
     seen = seen | ({reference} if reference else frozenset())
     full = _resolved(schema, one)

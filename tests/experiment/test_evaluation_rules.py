@@ -13,7 +13,7 @@ import yaml
 
 from ftrun.experiment import schema_text
 from ftrun.experiment.model import CandidateSpec, Replay, ScorerSpec
-from ftrun.scoring.scorers import METRICS
+from ftrun.scoring.scorers import METRICS, SCORER_OF
 
 from .conftest import Workplace
 
@@ -99,6 +99,8 @@ WRONG: list[tuple[str, str, str]] = [
     # the keys of eval with ^ at the place of the fault, code, what the message or its hint says
     ("models: [tuned, ^tuned]", "duplicate_name", "also the name of eval.models[0]"),
     ("models: [base, ^{name: base, system: x}]", "duplicate_name", "also the name of eval.models[0]"),
+    ("models: [tuned, ^few_shots]", "candidate", "Did you mean few-shot?"),
+    ("models: [^Base]", "candidate", "{name: Base, model: Base}"),
     ("models: [^{name: a}]", "missing_key", "a candidate needs a `model`"),
     ("models: [^{model: base}]", "missing_key", "the key `name` is missing"),
     ("models: [{name: ^a b, model: base}]", "wrong_value", "no spaces"),
@@ -124,6 +126,9 @@ WRONG: list[tuple[str, str, str]] = [
     ("metric: ^f1_macro", "unknown_metric", "metric of the scorer `classification`"),
     ("metric: ^general", "unknown_metric", "eval.general: true"),
     ("scorers: [^exactmatch]", "scorer", "Did you mean exact_match?"),
+    ("scorers: [^rouge_I]", "scorer", "Did you mean rouge_l?"),
+    ("scorers: [{^accuracy: {labels: [yes, Yes]}}]", "scorer", "Yes"),
+    ("scorers: [{f1_macro: {^label: [yes, no]}}]", "unknown_key", "labels"),
     ("scorers: [chrf, ^{chrf: {word_order: 2}}]", "duplicate_name", "also eval.scorers[0]"),
     ("scorers: [{chrf: {^order: 2}}]", "unknown_key", "word_order"),
     ("scorers: [^{chrf: {}, bleu: {}}]", "wrong_value", "one key"),
@@ -175,6 +180,16 @@ def test_gates_know_the_metrics_of_listed_scorers(place: Workplace) -> None:
         '  gates: ["tuned.f1_macro > base.f1_macro @95%", "tuned.general >= base.general - 0.02", '
         '"tuned.pass_rate >= 0.8", "tuned.refusals <= base.refusals", "tuned.recall > 0"]\n'
     )
+
+
+def test_metrics_name_their_scorers(place: Workplace) -> None:
+    """Who lists the names of metrics as scorers gets these metrics."""
+    experiment = place.build(
+        f"eval:\n  {ASKED}\n"
+        "  scorers: [rouge_l, {accuracy: {labels: [yes, no]}}, f1_macro, field_f1, {json_valid: {}}]\n"
+        '  gates: ["tuned.rouge_1 > base.rouge_1", "tuned.f1_micro > 0.5", "tuned.json_valid > 0.5"]\n'
+    )
+    assert [one.name for one in experiment.evaluation.scorers][:2] == ["rouge_l", "accuracy"]
 
 
 def test_tools_and_expected_calls(place: Workplace) -> None:
@@ -300,8 +315,11 @@ def test_the_file_of_the_design_is_valid(place: Workplace) -> None:
 
 
 def test_the_schema_has_every_scorer() -> None:
-    """Editors complete the names that scoring knows, and no others."""
-    assert set(json.loads(schema_text())["$defs"]["scorer"]["properties"]) == set(METRICS)
+    """Editors complete the names that scoring knows, those of metrics among them, and no others."""
+    properties = json.loads(schema_text())["$defs"]["scorer"]["properties"]
+    assert set(properties) == {*METRICS, *SCORER_OF}
+    for name, scorer in SCORER_OF.items():
+        assert properties[name]["$ref"] == f"#/$defs/{scorer}Scorer"
 
 
 def test_the_schema_says_what_a_tool_call_means() -> None:

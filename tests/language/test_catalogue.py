@@ -71,12 +71,18 @@ def _values(template: Template) -> list[str]:
             "Delete these 2 files (10 bytes)? [y/N]: ",
             "これら 2 個のファイル（10 バイト）を削除しますか？ [y/N]: ",
         ),
+        ("  prepare   done in 1 s", "  prepare   完了（1 s）"),
+        ("step 1/30 · loss 2.927 · about 0 s left", "ステップ 1/30 · 損失 2.927 · 残り約 0 s"),
+        (
+            "none of these holds: does not contain “H2O”; does not contain “水”",
+            "どれも成り立ちません: “H2O” を含みません; “水” を含みません",
+        ),
         ("the column name 'the file is empty' is duplicated", "列名 'the file is empty' が重複しています"),
         (
             "waiting for answers from the engine on this machine: 2 of 9 received, 1 in progress, since 3:01",
             "3:01 から待機中: このマシンのエンジンの回答: 9 件中 2 件を受信、1 件が進行中",
         ),
-        ("  step 1/9 · loss 0.496 · 50 s left", "  ステップ 1/9 · 損失 0.496 · 残り 50 秒"),
+        ("  step 1/9 · loss 0.496 · about 50 s left", "  ステップ 1/9 · 損失 0.496 · 残り約 50 秒"),
         ("  answer 3 of 4: tuned · search", "  回答 3/4: tuned · search"),  # an id that is a word of ours
         (
             "  X knows almost no Japanese: it learns phrases from the data, not the language. "

@@ -12,7 +12,7 @@ import pytest
 from ftrun import redaction
 from ftrun.files import write_atomic
 from ftrun.report import write_report
-from ftrun.report.comparison import Comparison, Setting
+from ftrun.report.comparison import Comparison, EntryFacts, Setting
 from ftrun.report.comparison_page import html_comparison, markdown_comparison
 from ftrun.report.html import data_page
 from report.poisoned import poisoned
@@ -40,10 +40,29 @@ def test_no_page_shows_a_key_that_escaping_changes(tmp_path: Path, facts_documen
         assert "key hidden" in text and "canary" not in text, path
 
 
+def entry(letter: str) -> EntryFacts:
+    """Return a model of which nothing is known."""
+    return EntryFacts(
+        letter=letter,
+        entry=letter,
+        experiment="toy",
+        target="here",
+        provider="local",
+        spec_key="k",
+        job_id="j",
+        fine_tuned_model="m",
+        status="succeeded",
+    )
+
+
 def test_no_comparison_shows_a_key_that_escaping_changes() -> None:
     """A key in a setting is hidden in the page and in the Markdown."""
     found = Comparison(
-        entries=(), settings=(Setting(name=KEY, values=(KEY, "b")),), answers=(), pairs=(), notes=(KEY,)
+        entries=tuple(entry(letter) for letter in "AB"),
+        settings=(Setting(name=KEY, values=(KEY, "b")),),
+        answers=(),
+        pairs=(),
+        notes=(KEY,),
     )
     for text in (html_comparison(found), markdown_comparison(found)):
         assert "key hidden" in text and "canary" not in text

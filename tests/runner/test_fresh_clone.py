@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from support.paid_project import Paid, on_plain_provider
-from support.provider import RESULTS
+from support.provider import RESULTS, model
 from support.scripted_server import Answer, Asked, refusal
 
 RUNS = Path("runs/toy/paid")
@@ -410,3 +410,35 @@ def test_answers_of_a_model_that_was_left_stay_with_that_model(paid: Paid) -> No
     assert (place / "answers.jsonl").read_bytes() == mine
     assert kept.read_bytes() == mine
     assert questions(paid) == 4
+
+
+def test_an_evaluation_in_a_clone_restores_all_that_a_report_needs(clone: Clone) -> None:
+    """The report points to `ftrun eval`, which asks nobody and writes the report with the training curve."""
+    error = clone.paid.json("report", str(clone.config), code=2)["error"]
+    assert error["code"] == "nothing_to_report" and "ftrun eval" in error["hint"]
+    clone.paid.run("eval", str(clone.config))
+    assert (clone.asked, clone.paid.error.count("warning: the training curve")) == (0, 0)
+    for name in ("metrics.csv", "report.html", "report.md"):
+        assert (clone.folder / RUNS / name).exists(), name
+    assert "Report: runs/toy/paid/report.html" in clone.paid.run("report", str(clone.config))
+    assert clone.lost("report.md") == []
+    assert clone.paid.run("run", str(clone.config)).startswith("Nothing to do")
+
+
+@pytest.mark.parametrize("command", ["report", "metrics", "eval"])
+def test_what_an_earlier_version_scored_is_compared_with_every_candidate(paid: Paid, command: str) -> None:
+    """Earlier versions compared with the base alone: the answers say the rest, and nobody is asked."""
+    paid.config.write_text(
+        paid.config.read_text(encoding="utf-8").replace("[tuned, base]", "[tuned, base, m2]")
+        + "    - {id: three, user: 三番は？, expect: {contains: はい}}\n",
+        encoding="utf-8",
+    )
+    paid.provider.models["m2"] = model("m2")
+    paid.run("run", str(paid.config), "--yes")
+    one = {"asked": 3, "judged": 1, "pass_rate": 1.0, "passed": 1}
+    older = {"candidates": dict.fromkeys(("base", "m2", "tuned"), one), "flips": []}
+    (paid.folder / RUNS / "scores.json").write_text(json.dumps(older), encoding="utf-8")
+    asked = questions(paid)
+    shown = paid.run(command, str(paid.config))
+    assert "compare with m2 in pass_rate" in shown and "Not compared" not in shown
+    assert questions(paid) == asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,23 @@ def test_the_next_commands_are_printed(project: Path, capsys: pytest.CaptureFixt
     *_, check, run = capsys.readouterr().out.splitlines()
     assert check.endswith(" check configs/faq.yaml")
     assert run.endswith(" configs/faq.yaml")
+
+
+def test_the_comments_are_in_the_language_of_the_data(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who writes Japanese data reads Japanese beside every key; the file means the same."""
+    write_csv(project / "faq.csv", ["question", "answer"], JAPANESE)
+    file = init(capsys, "faq.csv")["file"]
+    text = Path(file).read_text(encoding="utf-8")
+    comments = [line.partition("# ")[2] for line in text.splitlines() if "# " in line]
+    assert len(comments) > 12 and all(re.search("[ぁ-ん]", one) for one in comments)
+    assert "description: 30 行のデータから" in text
+    assert load(file).evaluation.test_set is True
+    write_csv(project / "labels.csv", ["text", "label"], [(f"{a}です", b) for a, b in _LABELLED])
+    text = Path(init(capsys, "labels.csv")["file"]).read_text(encoding="utf-8")
+    comments = [line.partition("# ")[2] for line in text.splitlines() if "# " in line]
+    assert [one for one in comments if not re.search("[ぁ-ん]", one)] == []
+
+
+_LABELLED = [(f"{number}番目の意見", ("良い", "悪い")[number % 2]) for number in range(60)]

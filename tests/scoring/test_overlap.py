@@ -81,14 +81,12 @@ def test_bleu_equals_sacrebleu(seed: int, longest: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bleu_of_japanese_takes_characters(seed: int) -> None:
-    """Japanese has no spaces, so that each character is a word; the signature says so."""
+    """Japanese has no spaces, so that each character is a word."""
     pairs = japanese(seed)
     scorer = overlap("bleu", pairs)
     said, right = [one for one, _ in pairs], [[one for _, one in pairs]]
     wanted = sacrebleu.corpus_bleu(said, right, tokenize="char").score
     assert scorer.metrics[0].combine(summed(scores_of(scorer, pairs)))[0] == pytest.approx(wanted, abs=1e-9)
-    assert "tok:char" in scorer.signature
-    assert "tok:13a" in overlap("bleu", pairs, tokenize="13a").signature
 
 
 @pytest.mark.parametrize("word_order", [0, 2])
@@ -102,7 +100,6 @@ def test_chrf_equals_sacrebleu(language: object, seed: int, word_order: int) -> 
     said, right = [one for one, _ in pairs], [[one for _, one in pairs]]
     wanted = sacrebleu.corpus_chrf(said, right, word_order=word_order).score
     assert scorer.metrics[0].combine(summed(scores_of(scorer, pairs)))[0] == pytest.approx(wanted, abs=1e-9)
-    assert f"nw:{word_order}" in scorer.signature
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf"])

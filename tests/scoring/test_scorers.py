@@ -14,7 +14,15 @@ import pytest
 from ftrun.errors import ConfigError
 from ftrun.experiment.model import ScorerSpec
 from ftrun.scoring import scorers as module
-from ftrun.scoring.scorers import FREE, METRICS, check_scorer, make_scorers, metric_names, scorers_for
+from ftrun.scoring.scorers import (
+    FREE,
+    METRICS,
+    SCORER_OF,
+    check_scorer,
+    make_scorers,
+    metric_names,
+    scorers_for,
+)
 from ftrun.scoring.types import Answer, Sample
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -41,6 +49,46 @@ def test_the_metrics_of_every_scorer_are_as_listed() -> None:
     assert metric_names("regex", {"pattern": "a", "name": "polite"}) == ("polite",)
     assert metric_names("distinct_n", {"n": 3}) == ("distinct_3",)
     assert metric_names("mine", {}) is None
+
+
+@pytest.mark.parametrize("metric", SCORER_OF)
+def test_the_name_of_a_metric_is_a_name_of_its_scorer(metric: str) -> None:
+    """`rouge_l` makes `rouge`, with ROUGE-L as the main metric."""
+    options = OPTIONS.get(SCORER_OF[metric], {})
+    check_scorer(metric, options)
+    (scorer,) = make_scorers([(metric, options)])
+    assert scorer.name == SCORER_OF[metric]
+    assert tuple(one.name for one in scorer.metrics) == metric_names(metric, options)
+    assert scorer.metrics[0].name == metric
+
+
+def test_several_metrics_of_a_scorer_make_it_once() -> None:
+    """Their order decides which one leads; options hold wherever they are; two different ones are refused."""
+    labels = {"labels": ["a", "b"]}
+    first, second = make_scorers([("f1_macro", {}), ("rouge_2", {}), ("accuracy", labels), ("rouge", {})])
+    assert (first.name, first.metrics[0].name) == ("classification", "f1_macro")
+    assert getattr(first, "labels", None) == ("a", "b")
+    assert (second.name, second.metrics[0].name) == ("rouge", "rouge_2")
+    with pytest.raises(ConfigError, match="Two scorers are called classification"):
+        make_scorers([("f1_macro", labels), ("accuracy", {"labels": ["a", "c"]})])
+    with pytest.raises(ConfigError, match="Two scorers are called rouge"):
+        make_scorers([("rouge", {}), ("rouge", {})])
+
+
+def test_a_metrics_name_beside_what_is_always_there() -> None:
+    """`pass_rate` is `expect`, which is not made a second time; without any `expect` it is refused."""
+    specs = [ScorerSpec(name="pass_rate")]
+    assert [one.name for one in scorers_for(specs, [JUDGED])] == ["expect", *FREE]
+    with pytest.raises(ConfigError, match="no question has `expect`"):
+        scorers_for(specs, [REFERRED])
+
+
+def test_the_score_of_an_answer_is_the_main_metrics() -> None:
+    """Listed as `rouge_l`, each answer shows ROUGE-L, and the other two in words."""
+    (scorer,) = make_scorers([("rouge_l", {})])
+    score = scorer.score(Sample(id="1", turns=(), reference="a b c d"), Answer(text="d c b a"))
+    assert score is not None
+    assert (score.value, score.explanation) == (0.25, "ROUGE-1 1.000, ROUGE-2 0.000")
 
 
 def test_names_of_metrics_need_no_package() -> None:

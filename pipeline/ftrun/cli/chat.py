@@ -19,7 +19,6 @@ from ftrun.text import visible
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.evaluation.asked.candidates import KnownModels
     from ftrun.runner import Session
-    from ftrun.state import StageRecord
     from ftrun.targets import Service
 
 STUCK = 300  # characters that a loop may fill before the rest of it is left out
@@ -82,7 +81,7 @@ def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
     """Return the name and model id of each model to ask; UsageError if nothing has been trained yet,
     DecisionError if the model was deleted.
     """
-    from ftrun.evaluation.asked.candidates import KnownModels
+    from ftrun.evaluation.asked.candidates import KnownModels, checkpoint_models
     from ftrun.paid.removed_models import removed_at, removed_error
     from ftrun.runner import context_of, no_model
 
@@ -102,13 +101,11 @@ def models_of(session: Session, candidates: tuple[str, ...]) -> dict[str, str]:
                 hint="Set `deployment: {keep: true}` on the target and run with --force deploy.",
             )
         tuned = deployed.result["deployment"]
-    known = KnownModels(base=session.experiment.target.model, tuned=tuned, checkpoints=_checkpoints(record))
-    return {"tuned": tuned, **{name: _model_id(name, known) for name in candidates}}
-
-
-def _checkpoints(record: StageRecord | None) -> dict[str, str]:
     points = record.result.get("checkpoints", ()) if record else ()
-    return {f"ckpt-step-{one['step']}": str(one["model"]) for one in points if one.get("model")}
+    known = KnownModels(
+        base=session.experiment.target.model, tuned=tuned, checkpoints=checkpoint_models(points)
+    )
+    return {"tuned": tuned, **{name: _model_id(name, known) for name in candidates}}
 
 
 def _model_id(name: str, known: KnownModels) -> str:

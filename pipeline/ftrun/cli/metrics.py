@@ -51,9 +51,12 @@ def command(
         for line in _lines(session, training):
             print(line)
         if scores is not None:
+            from ftrun.evaluation.showing.phrasing import REHEARSED
             from ftrun.evaluation.showing.terminal import print_evaluation
 
-            print_evaluation(scores, ())
+            on = session.experiment.target
+            rehearsed = (on.provider, on.model) == ("local", "rehearsal")
+            print_evaluation(scores, (), instead=[REHEARSED] if rehearsed else [])
     return 0
 
 

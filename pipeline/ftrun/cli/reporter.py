@@ -68,7 +68,8 @@ class Reporter:
     def _on_finished(self, *, stage: str, seconds: float) -> None:
         self._clear()
         if seconds >= 1:
-            self.line(f"  {stage:<9} done in {clock(seconds)}")
+            done = f"done in {clock(seconds)}"
+            self.line(f"  {stage:<9} {done}")
 
     def _on_note(self, *, text: str) -> None:
         self.line(f"  {text}")
@@ -118,7 +119,7 @@ class Reporter:
 
 
 def step_line(data: dict[str, Any]) -> str:
-    """Return a line such as `step 12/108 · loss 2.31 · 95 tokens/s · 2:40 left`."""
+    """Return a line such as `step 12/108 · loss 2.31 · 95 tokens/s · about 2:40 left`."""
     parts = [f"step {data['step']}" + (f"/{data['total_steps']}" if data.get("total_steps") else "")]
     for name, label in (("train_loss", "loss"), ("valid_loss", "validation loss")):
         if data.get(name) is not None:
@@ -127,7 +128,7 @@ def step_line(data: dict[str, Any]) -> str:
         parts.append(f"{data['tokens_per_second']:.0f} tokens/s")
     if data.get("seconds_left") is not None:
         n = max(0, round(data["seconds_left"]))
-        parts.append(f"{n} s left" if n < 60 else f"{clock(n)} left")
+        parts.append(f"about {n} s left" if n < 60 else f"about {clock(n)} left")
     return "  " + " · ".join(parts)
 
 

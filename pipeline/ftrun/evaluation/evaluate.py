@@ -18,7 +18,7 @@ from ftrun.evaluation.verdict.deciding import verdict
 from ftrun.evaluation.verdict.gate_checks import check_gates, gate_results
 from ftrun.scoring.matches import Expectations
 from ftrun.scoring.metrics import share
-from ftrun.scoring.scorers import FREE
+from ftrun.scoring.scorers import FREE, led_by
 from ftrun.scoring.types import Metric, Sample, Scorer
 
 MAIN = ("prompts", "test")  # the sets that main metrics are over
@@ -46,6 +46,7 @@ def evaluate(
     """
     scorers = complete(scorers, samples)
     metric = check(samples=samples, candidates=candidates, scorers=scorers, metric=metric, gates=gates)
+    scorers = [led_by(one, metric) for one in scorers]
     metrics, known = metrics_of(scorers, samples), {one.id: one for one in samples}
     scored = score_all(records, known, scorers, usd)
     sets = Sets(samples)

@@ -176,7 +176,7 @@ class Scores:
     def from_dict(cls, document: Mapping[str, Any]) -> Scores:
         """Return the scores of a document that has comparisons; `scores_document` reads older ones, too."""
         values = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
-        found, order = document.get("candidates", document.get("rivals", {})), document.get("order", ())
+        found, order = document.get("candidates", {}), document.get("order", ())
         names = [*(name for name in order if name in found), *(name for name in found if name not in order)]
         verdict = values.get("verdict")
         return cls(

@@ -28,6 +28,7 @@ _REST = re.compile(r"^(.+\S) \(((?:in|at|for) [^()]+|[a-z][^()]+)\)$", re.DOTALL
 _FOLLOWS = re.compile(r"(?=, |; | \(|: |\. )")
 _IN_BRACKETS = re.compile(r"^\((.+)\)$")
 _SENTENCE = re.compile(r"(?<=[.?!:]) +(?=[A-Z`'\"“\[(])")
+_ENDS_QUOTED = re.compile(r"”(?:; | and )[a-z]")
 _NAME = r"(?:`[^`]*`|'[^']*'|\"[^\"]*\"|“[^”]*”|‘[^’]*’)"
 _QUOTED = re.compile(rf"{_NAME}(?:(?:,| and| or) {_NAME})*(?:, …)?", re.DOTALL)
 _BETWEEN_NAMES = re.compile(r"(?<=[`'\"] )(?:and|or)(?= [`'\"])")
@@ -119,6 +120,10 @@ class Phrases:
         template, values = found
         if any(_SENTENCE.search(value) for value in values):  # sentences after it, taken for its end
             apart = self._each_sentence(text, depth)
+            if apart is not None:
+                return apart
+        if any(_ENDS_QUOTED.search(value) for value in values):  # so are further messages
+            apart = self._separated(text, depth)
             if apart is not None:
                 return apart
         shown = [

@@ -31,9 +31,6 @@ class Functions(NamedTuple):
     schemas: Mapping[str, Mapping[str, Any] | None]
 
 
-NO_FUNCTIONS = Functions((), {})
-
-
 def functions_of(tools: Any, place: str = "tools") -> Functions:
     """Return what `tools` declares and what is wrong with it; `place` is its path in the row."""
     return _functions(json.dumps(tools), place)  # as text, since lists can't be keys of a cache

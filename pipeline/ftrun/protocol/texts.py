@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ftrun.protocol.faults import Example
@@ -71,10 +71,17 @@ def dialogue(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         given = row.get("input")
         messages = [*(given.get("messages", ()) if isinstance(given, Mapping) else ())]
         messages += [*(row.get("preferred_output") or ())]
-    return [(str(one.get("role")), _plain_text(one.get("content"))) for one in messages]
+    return [(str(one.get("role")), plain_text(one.get("content"))) for one in messages]
 
 
-def _plain_text(content: Any) -> str:
+def last_question(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of the last user message, "" without one."""
+    return next(
+        (plain_text(one.get("content")) for one in reversed(messages) if one.get("role") == "user"), ""
+    )
+
+
+def plain_text(content: Any) -> str:
     """Return the text of a message's content, or of its parts; "" without one."""
     if isinstance(content, str):
         return content

@@ -181,11 +181,14 @@ def common_system(asked: Sequence[AnsweredQuestion]) -> str | None:
 def by_interest(
     asked: Sequence[AnsweredQuestion], candidate: str | None, found: Changes | None
 ) -> list[AnsweredQuestion]:
-    """Return the questions in the order of interest: broken, fixed, failed by the candidate, all others."""
+    """Return the questions in the order of interest: broken, fixed, failed by the candidate, all others, and
+    those of the general set after those about the task.
+    """
     places = {name: place for place, name in enumerate(found.telling if found else ())}
 
-    def rank(one: AnsweredQuestion) -> int:
+    def rank(one: AnsweredQuestion) -> tuple[int, bool]:
         failed = any(answer.candidate == candidate and answer.passed is False for answer in one.answers)
-        return places.get(one.id, len(places) + (not failed))
+        apart = one.set == "general" and one.id not in places
+        return places.get(one.id, len(places) + apart), not failed
 
     return sorted(asked, key=rank)

@@ -12,7 +12,7 @@ from typing import Any
 from ftrun.cost.candidates import other_targets
 from ftrun.cost.consent import consent
 from ftrun.errors import DecisionError, FtrunError, GateError, PendingError, UsageError
-from ftrun.paid.asking.questionnaire import STAGE as EVALUATE
+from ftrun.paid.asking.eval_inputs import STAGE as EVALUATE
 from ftrun.runner.plan import Decided, Plan, costs_money, decide_all, decide_one, make_plan, verify
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid

@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ftrun.cost.amounts import cost_words
+from ftrun.cost.candidates import target_named
 from ftrun.errors import FtrunError, UsageError
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.asked.candidates import RIVALS, needs_training
@@ -18,7 +20,8 @@ from ftrun.evaluation.results import BASE, Scores, Verdict
 from ftrun.evaluation.verdict.to_beat import to_beat
 from ftrun.experiment.model import CandidateSpec, Experiment
 from ftrun.files import write_atomic, write_json
-from ftrun.paid.asking.questionnaire import STAGE, Questionnaire, questionnaire
+from ftrun.paid.asking.eval_inputs import STAGE
+from ftrun.paid.asking.questionnaire import Questionnaire, questionnaire
 from ftrun.paid.budgets import check_run, estimate
 from ftrun.report.facts import Facts
 from ftrun.report.localizing import data_language, question_texts
@@ -134,7 +137,10 @@ def _approve(context: Context, asked: Questionnaire) -> None:
     """Ask for consent where the missing answers cost money."""
     missing = asked.missing()
     context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be requested")
-    if not missing or context.free:
+    providers = {target_named(context.experiment, one.candidate.target).provider for one in missing}
+    if not providers - {"local"}:
         return
-    found = estimate(context, evaluate=True, requests=missing)
-    approve(context, found or {}, frozenset((STAGE,)), paid=True)
+    found = estimate(context, evaluate=True, requests=missing) or {}
+    if found:
+        context.emit("note", text=f"estimate: {cost_words(found)}")
+    approve(context, found, frozenset((STAGE,)), paid=True)

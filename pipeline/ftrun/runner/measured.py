@@ -6,16 +6,14 @@ and writes nothing.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ftrun.evaluation.learning_curve.fit import Fit, explain, validation_curve
 from ftrun.evaluation.learning_curve.metric_rows import MetricRow, parse_metrics, row_of_event
 from ftrun.evaluation.results import Scores
-from ftrun.evaluation.scores_document import read_scores
 from ftrun.paid.history import METRICS, SCORES, archive_folder
 from ftrun.report.verdict import REHEARSAL
 from ftrun.runner.present import present_job
@@ -132,8 +130,12 @@ def _rows_of(events: Iterable[Event]) -> tuple[MetricRow, ...]:
 
 def scores_of(session: Session) -> Scores | None:
     """Return the scores of the last evaluation; None without any that can be read."""
+    if not (session.folder / SCORES).exists():
+        return None
+    from ftrun.paid.asking.evaluating import last_evaluation
+    from ftrun.runner.apply import context_of
+
     try:
-        document: Mapping[str, Any] = json.loads((session.folder / SCORES).read_text(encoding="utf-8"))
-        return read_scores(document)
+        return last_evaluation(context_of(session))[0]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

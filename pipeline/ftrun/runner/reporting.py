@@ -18,12 +18,13 @@ def report_facts(session: Session) -> Facts:
     """Return what a report says of an experiment on its target; UsageError if nothing was done there yet."""
     folder = session.folder
     if not any((folder / name).exists() for name in FOUND):
-        experiment = session.experiment
+        experiment, archived = session.experiment, any(folder.glob("history/*/answers.jsonl"))
         raise UsageError(
             f"{experiment.name} on {experiment.target.name} has nothing to report yet",
             code="nothing_to_report",
             file=str(experiment.file),
-            hint=f"`{context_of(session).command('run')}`",
+            # a fresh clone has all that is needed, and a run finds nothing to do there
+            hint=f"`{context_of(session).command('eval' if archived else 'run')}`",
         )
     return gather(_as_recorded(session, context_of(session)))
 

@@ -19,7 +19,7 @@ from ftrun.experiment.places import shown_path
 from ftrun.files import real, refuse_file, refuse_large, refuse_links, refuse_special_files
 from ftrun.runner.validated import is_valid
 from ftrun.state import State, StateStore
-from ftrun.targets import identity_of, same_account
+from ftrun.targets import hide_keys, identity_of, same_account
 
 OTHER_STORE = "the state belongs to another local store: its jobs are not here, so they run again"
 CONFIG = re.compile(r"(?<= )CONFIG(?=[ `.]|$)")  # in a command such as `ftrun events CONFIG`
@@ -91,6 +91,7 @@ def locate_session(
         with contextlib.suppress(FileNotFoundError):
             refuse_large(folder / name, (folder / name).lstat().st_size)
     experiment = build_experiment(document, target, validated=is_valid(document.digest))
+    hide_keys(experiment.targets)
     folder = folder / experiment.name / experiment.target.name
     refuse_links(folder)
     refuse_special_files(folder.parent)  # before anything is read or sent, not where it would be written

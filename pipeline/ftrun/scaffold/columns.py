@@ -14,6 +14,7 @@ from ftrun.scaffold import names
 from ftrun.scaffold.asking import asks
 from ftrun.scaffold.names import find_column, plain_name
 from ftrun.scaffold.unclear import UnclearError, Way
+from ftrun.text import one_line
 
 Row = Mapping[str, Any]
 MOST_LOOKED_AT = 1000  # rows
@@ -156,7 +157,7 @@ class Columns:
 
     def _rows(self, user: str, assistant: str) -> Iterator[str]:
         for asked, answered in zip(self._values[user][:SHOWN], self._values[assistant][:SHOWN], strict=False):
-            yield f"  {_short(asked)}  →  {_short(answered)}"
+            yield f"  {one_line(asked, LONGEST_SHOWN)}  →  {one_line(answered, LONGEST_SHOWN)}"
 
 
 def _texts(rows: Sequence[Row], name: str) -> Iterator[str]:
@@ -166,8 +167,3 @@ def _texts(rows: Sequence[Row], name: str) -> Iterator[str]:
             yield value.strip()
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
             yield str(value)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_SHOWN else f"{line[: LONGEST_SHOWN - 1]}…"

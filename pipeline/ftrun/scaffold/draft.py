@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftrun.langid.tables import LANGUAGE_NAMES
+from ftrun.scaffold.comments import in_japanese
 from ftrun.scaffold.judging import MOST_TESTED, Judging
 from ftrun.scaffold.propose import Proposal
 from ftrun.scaffold.reading import DAYS
@@ -74,7 +75,8 @@ def draft_experiment(proposal: Proposal, *, name: str, paths: Paths, trial: Tria
     head += f"description: Drafted by `ftrun init` from {proposal.rows} rows."
     sections = _targets(proposal), _data(proposal, paths), _prompt(proposal, paths.prompt)
     parts = (*sections, _train(proposal, name), _eval(proposal, trial))
-    return "\n".join(text + "\n" for text in (head, *("\n".join(part) for part in parts)) if text)
+    draft = "\n".join(text + "\n" for text in (head, *("\n".join(part) for part in parts)) if text)
+    return in_japanese(draft) if proposal.spoken == "ja" else draft
 
 
 def persona(proposal: Proposal) -> str:

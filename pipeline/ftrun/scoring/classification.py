@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from ftrun.scoring.metrics import quotient
 from ftrun.scoring.options import Options
 from ftrun.scoring.types import Answer, Sample, Scale, Score
+from ftrun.text import one_line
 
 if TYPE_CHECKING:
     from ftrun.scoring.types import Matrix
@@ -143,8 +144,9 @@ def _check_references(
     """Refuse references that aren't labels, and labels that no reference has: either is mistyped."""
     for form, sample in references.items():
         if form not in places:
+            short = one_line(sample.reference or "", 60)
             raise options.error(
-                f"The reference of {sample.id} is none of the labels: {_short(sample.reference)}.",
+                f"The reference of {sample.id} is none of the labels: {short}.",
                 hint=f"Labels of the scorer classification: {', '.join(labels)}.",
                 code="references",
             )
@@ -166,8 +168,3 @@ def _alike(labels: Iterable[str]) -> list[str]:
     for label in labels:
         forms.setdefault(_form(label), []).append(label)
     return next(found for found in forms.values() if len(found) > 1)
-
-
-def _short(text: str | None) -> str:
-    line = " ".join((text or "").split())
-    return line if len(line) <= 60 else f"{line[:59]}…"

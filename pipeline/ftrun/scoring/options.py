@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftrun.errors import ConfigError
+from ftrun.scoring.texts.json_values import short
 
 # modules of the extra `eval`
 EVAL = (
@@ -81,9 +81,8 @@ class Options:
 
     def fault(self, name: str, value: Any, wanted: str) -> ConfigError:
         """Return the error for a value of the wrong kind."""
-        return self.error(
-            f"The option `{name}` of the scorer {self.scorer} must be {wanted}, not {_shown(value)}."
-        )
+        value = short(value)
+        return self.error(f"The option `{name}` of the scorer {self.scorer} must be {wanted}, not {value}.")
 
     def error(self, message: str, hint: str | None = None, *, code: str = "scorer") -> ConfigError:
         """Return an error of this scorer."""
@@ -115,8 +114,3 @@ class Options:
                 code="extra_missing",
                 hint=f"Install what is missing: {install_extra(extra)}",
             )
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:59]}…"

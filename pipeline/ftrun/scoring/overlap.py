@@ -80,32 +80,24 @@ class Chrf:
 @dataclass(frozen=True, kw_only=True)
 class CorpusOverlap:
     """BLEU or chrF of answers and references. `make` returns sacrebleu's metric, which is imported when it is
-    needed; with True the one for a single answer, which leaves out n-grams that it is too short for.
+    needed: the one for a single answer, which leaves out n-grams that it is too short for.
     """
 
     name: str
     metrics: tuple[Bleu | Chrf, ...]
-    make: Callable[[bool], Any]
+    make: Callable[[], Any]
 
     def score(self, sample: Sample, answer: Answer) -> Score | None:
         """Return the score of this answer alone, and its statistics; None without a reference."""
         if sample.reference is None:
             return None
-        alone, _ = self._sacrebleu
-        statistics = alone._extract_corpus_statistics([answer.text], [[sample.reference]])[0]
-        value = float(alone._compute_score_from_stats(list(statistics)).score)
+        statistics = self._sacrebleu._extract_corpus_statistics([answer.text], [[sample.reference]])[0]
+        value = float(self._sacrebleu._compute_score_from_stats(list(statistics)).score)
         return Score(value=value, statistics=tuple(map(float, statistics)))
 
-    @property
-    def signature(self) -> str:
-        """Return sacrebleu's signature of how the score is computed, for reports."""
-        _, metric = self._sacrebleu
-        metric.num_refs = 1
-        return str(metric.get_signature())
-
     @cached_property
-    def _sacrebleu(self) -> tuple[Any, Any]:
-        return self.make(True), self.make(False)
+    def _sacrebleu(self) -> Any:
+        return self.make()
 
 
 def make_bleu(options: Options, samples: Sequence[Sample]) -> CorpusOverlap:
@@ -115,10 +107,10 @@ def make_bleu(options: Options, samples: Sequence[Sample]) -> CorpusOverlap:
     if tokenize == "auto":
         tokenize = "char" if mostly_unspaced(samples) else "13a"
 
-    def make(alone: bool) -> Any:
+    def make() -> Any:
         from sacrebleu.metrics.bleu import BLEU
 
-        return BLEU(tokenize=tokenize, force=True, effective_order=alone)
+        return BLEU(tokenize=tokenize, force=True, effective_order=True)
 
     return CorpusOverlap(name="bleu", metrics=(Bleu(),), make=make)
 
@@ -128,7 +120,7 @@ def make_chrf(options: Options) -> CorpusOverlap:
     options.require("numpy", "sacrebleu")
     word_order = options.count("word_order", 0, least=0, most=2)
 
-    def make(alone: bool) -> Any:
+    def make() -> Any:
         from sacrebleu.metrics.chrf import CHRF
 
         return CHRF(word_order=word_order)
@@ -151,15 +143,17 @@ class Rouge:
     metrics: tuple[Mean, ...] = tuple(Mean(name=name, column=column) for column, name in enumerate(ROUGE))
 
     def score(self, sample: Sample, answer: Answer) -> Score | None:
-        """Return ROUGE-1 to show, and all three to add up; None without a reference."""
+        """Return the main one to show and all three to add up; None without a reference."""
         if sample.reference is None:
             return None
         wanted, said = dictionary_words(sample.reference), dictionary_words(answer.text)
         found = self._scorer.score(wanted, said)
         values = [float(found[kind].fmeasure) for kind in ("rouge1", "rouge2")]
         values.append(rouge_l(wanted, said))
-        words = f"ROUGE-2 {values[1]:.3f}, ROUGE-L {values[2]:.3f}"
-        return Score(value=values[0], explanation=words, statistics=(*values, 1.0))
+        main = self.metrics[0].column or 0
+        shown = zip(("ROUGE-1", "ROUGE-2", "ROUGE-L"), values, strict=True)
+        words = ", ".join(f"{kind} {one:.3f}" for place, (kind, one) in enumerate(shown) if place != main)
+        return Score(value=values[main], explanation=words, statistics=(*values, 1.0))
 
     @cached_property
     def _scorer(self) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -59,6 +60,10 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "seconds": ("seconds",),
     "cost_usd": ("cost_usd",),
 }
+# a metric's name also names the scorer that has it, with this metric as the main one
+SCORER_OF: Mapping[str, str] = {
+    metric: scorer for scorer, metrics in METRICS.items() for metric in metrics if metric not in METRICS
+}
 FREE = ("length", "refusals", "distinct_2", "seconds", "cost_usd")  # they need neither reference nor package
 
 
@@ -106,8 +111,12 @@ def metric_names(name: str, options: Mapping[str, Any]) -> tuple[str, ...] | Non
     """Return the names of the metrics that a scorer with these options has; None for a custom scorer, whose
     code alone knows them. Classification without declared labels also has `f1[LABEL]` of each label it finds.
     """
-    if name not in METRICS:
+    scorer = SCORER_OF.get(name, name)
+    if scorer not in METRICS:
         return None
+    if scorer != name:
+        names = metric_names(scorer, options) or ()
+        return (name, *(one for one in names if one != name)) if name in names else names
     if name == "classification":
         labels = options.get("labels")
         listed = labels if isinstance(labels, list | tuple) else ()
@@ -122,8 +131,41 @@ def check_scorer(name: str, options: Mapping[str, Any]) -> None:
     """Raise ConfigError if the options of a scorer are wrong, whatever is installed; custom scorers are
     unknown here. Reads the schema of `json_schema`, loads no models and no packages.
     """
-    if name in METRICS:
-        _made(name, options, (), checking=True)
+    if name in METRICS or name in SCORER_OF:
+        _made(SCORER_OF.get(name, name), options, (), checking=True)
+
+
+def merged(specs: Sequence[Spec]) -> list[Spec]:
+    """Return the entries without those that add nothing: a bare metric's name, where the metric's scorer is
+    listed already. Options hold for the scorer, whichever of its names has them.
+    """
+    found: list[Spec] = []
+    for name, options in specs:
+        scorer = SCORER_OF.get(name, name)
+        place = next(
+            (
+                index
+                for index, (other, given) in enumerate(found)
+                if other != name and SCORER_OF.get(other, other) == scorer and not (options and given)
+            ),
+            None,
+        )
+        if place is None:
+            found.append((name, options))
+        elif options:
+            found[place] = (found[place][0], options)
+    return found
+
+
+def led_by(scorer: Scorer, metric: str | None) -> Scorer:
+    """Return a scorer with one of its metrics as its main one, which the scores of single answers are of."""
+    names, built_in = [one.name for one in scorer.metrics], scorer.name in METRICS
+    if metric not in names[1:] or not built_in:
+        return scorer
+    first = scorer.metrics[names.index(metric)]
+    data: Any = scorer  # all of ours are dataclasses
+    led: Scorer = replace(data, metrics=(first, *(one for one in scorer.metrics if one is not first)))
+    return led
 
 
 def make_scorers(
@@ -132,15 +174,17 @@ def make_scorers(
     """Return the scorers of these names and options, in this order.
 
     `entry_points` are the scorers that the command line names; those that no spec has are made last,
-    without options. `samples` decide what is left open: undeclared labels, the tokenizer of BLEU. ConfigError
-    for unknown names, wrong options, a broken schema, and packages that aren't installed.
+    without options. A metric's name makes the scorer that has it. `samples` decide what is left open:
+    undeclared labels, the tokenizer of BLEU. ConfigError for unknown names, wrong options, a broken
+    schema, and packages that aren't installed.
     """
     named = {name for name, _ in specs}
     own: list[Spec] = [(name, {}) for name in dict.fromkeys(entry_points) if name not in named]
     made: list[Scorer] = []
-    for name, options in [*specs, *own]:
+    for name, options in merged([*specs, *own]):
         own_one = name in entry_points and name not in METRICS
-        one = own_scorer(name, options) if own_one else _made(name, options, samples)
+        scorer = SCORER_OF.get(name, name)
+        one = own_scorer(name, options) if own_one else led_by(_made(scorer, options, samples), name)
         _refuse_doubles(one, made)
         made.append(one)
     return tuple(made)
@@ -150,7 +194,7 @@ def _made(
     name: str, given: Mapping[str, Any], samples: Sequence[Sample], *, checking: bool = False
 ) -> Scorer:
     if name not in METRICS:
-        near = difflib.get_close_matches(name, METRICS, n=1)
+        near = difflib.get_close_matches(name, [*METRICS, *SCORER_OF], n=1)
         raise ConfigError(
             f"There is no scorer called {name}.",
             code="unknown_scorer",
@@ -190,14 +234,16 @@ def scorers_for(
     By default: `expect` where any sample has expectations, `chrf` and `exact_match` where any has a
     reference, `tool_call` where one is expected. The first one's first metric is the main one.
     """
-    specs: list[Spec] = [(one.name, one.options) for one in evaluation_specs] or _defaults(samples)
+    listed = merged([(one.name, one.options) for one in evaluation_specs])
+    specs: list[Spec] = listed or _defaults(samples)
     free = (*(("expect",) if any(one.expect for one in samples) else ()), *FREE)
     asked = [*specs, *((name, {}) for name in entry_points)]
     named = {one for name, options in asked for one in (name, *(metric_names(name, options) or ()))}
+    named |= {SCORER_OF.get(one, one) for one in named}
     specs += [(name, {}) for name in free if name not in named]
     scorers = make_scorers(specs, entry_points=entry_points, samples=samples)
     for (name, _), scorer in zip(specs, scorers, strict=False):
-        _refuse_unused(name, scorer, samples)
+        _refuse_unused(SCORER_OF.get(name, name), scorer, samples)
     return scorers
 
 

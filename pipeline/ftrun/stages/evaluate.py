@@ -8,12 +8,8 @@ from typing import Any
 
 from ftrun.errors import FtrunError
 from ftrun.files import write_json
-from ftrun.paid.asking.questionnaire import (
-    STAGE,
-    evaluation_inputs,
-    evaluation_outputs,
-    questionnaire,
-)
+from ftrun.paid.asking.eval_inputs import STAGE, evaluation_inputs, evaluation_outputs
+from ftrun.paid.asking.questionnaire import questionnaire
 from ftrun.paid.history import archive
 from ftrun.targets import Service
 from ftrun.workflow.context import Context

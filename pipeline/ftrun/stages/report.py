@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from ftrun import data
 from ftrun.files import damage_reported
-from ftrun.paid.history import archive
+from ftrun.paid.history import METRICS, archive, restore_wait
 from ftrun.paid.job_spec import HYPERPARAMETERS, spec_key
 from ftrun.workflow.context import Context
 from ftrun.workflow.stage import Stage
 
 if TYPE_CHECKING:  # a run with nothing to do must not pay for the report's many dataclasses
     from ftrun.evaluation.answers import Record
+    from ftrun.evaluation.results import Scores
     from ftrun.report import Facts
 
 VERSION = 2
@@ -59,6 +60,8 @@ class ReportStage(Stage):
         """
         from ftrun.report import write_report
 
+        if context.experiment.trains and not (context.folder / METRICS).exists():
+            restore_wait(context)  # in a fresh clone
         lacking = list(_lacking(context))
         for message in lacking:
             context.emit("warning", message=message)
@@ -91,11 +94,9 @@ def _lacking(context: Context) -> Iterator[str]:
 
 def gather(context: Context) -> Facts:
     """Return what the report says, from the state and the files of the run, as far as they are there."""
-    from ftrun.evaluation.answer_files import read_records
     from ftrun.evaluation.learning_curve.checkpoints import checkpoints_of
     from ftrun.evaluation.learning_curve.fit import explain
     from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
-    from ftrun.evaluation.scores_document import read_scores
     from ftrun.report import Facts
     from ftrun.report.localizing import data_language, learned_texts, question_texts
     from ftrun.report.provenance import provenance
@@ -103,7 +104,7 @@ def gather(context: Context) -> Facts:
     experiment = context.experiment
     metrics, ended = context.folder / "metrics.csv", context.result("wait")
     rows = parse_metrics(metrics.read_text(encoding="utf-8") if metrics.exists() else "")
-    records = read_records(context.folder / "answers.jsonl")
+    scores, records = _evaluated(context)
     found = _data(context)
     texts = learned_texts(found["examples"]) or question_texts(records)
     return Facts.from_json(
@@ -124,7 +125,7 @@ def gather(context: Context) -> Facts:
             ),
             "fit": explain(rows) if rows else None,
             "answers": records,
-            "scores": read_scores(_document(context.folder / "scores.json") or {"candidates": {}}),
+            "scores": scores,
             "provenance": provenance(
                 experiment,
                 store=context.state.identity.get("store"),
@@ -136,6 +137,17 @@ def gather(context: Context) -> Facts:
             or data_language(texts, context.result("check").get("language")),
         }
     )
+
+
+def _evaluated(context: Context) -> tuple[Scores, Sequence[Record]]:
+    """Return the scores and the answers, as far as they are there."""
+    from ftrun.evaluation.answer_files import read_records
+    from ftrun.evaluation.scores_document import read_scores
+    from ftrun.paid.asking.evaluating import last_evaluation
+
+    if (context.folder / "scores.json").exists():
+        return last_evaluation(context)
+    return read_scores({"candidates": {}}), read_records(context.folder / "answers.jsonl")
 
 
 def _status(context: Context) -> str:

@@ -12,7 +12,7 @@ from ftrun.targets.connect import (
     reachable,
     same_account,
 )
-from ftrun.targets.credentials import agree
+from ftrun.targets.credentials import agree, hide_keys
 from ftrun.targets.errors import NotFoundError, ServiceError, get_or_none
 from ftrun.targets.service import (
     TRANSIENT,
@@ -46,6 +46,7 @@ __all__ = [
     "agree",
     "connect",
     "get_or_none",
+    "hide_keys",
     "identity_of",
     "is_local",
     "reachable",

@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -125,6 +125,15 @@ def _sent(target: Target) -> Iterator[tuple[str, str, KeyPath]]:
             yield variable, url, (*place, "headers", header)
     if target.deployment is not None and target.deployment.subscription is not None:
         yield MANAGEMENT_VARIABLE, target.deployment.management_url, (*place, "deployment", "management_url")
+
+
+def hide_keys(targets: Iterable[Target]) -> None:
+    """Hide the keys of these targets in whatever is written from now on, also if nothing is sent there: a
+    recorded answer may hold one.
+    """
+    for target in targets:
+        for variable, *_ in _sent(target):
+            keep_secret(os.environ.get(variable, ""))
 
 
 def _fits(host: str, pattern: str) -> bool:

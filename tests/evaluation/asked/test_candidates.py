@@ -11,7 +11,7 @@ from ftrun.evaluation.asked.candidates import (
     BUILT_IN,
     KnownModels,
     few_shot_of,
-    model_id,
+    meaning_of,
     needs_rows,
     needs_training,
     request_messages,
@@ -49,7 +49,7 @@ def sent(candidate: CandidateSpec, sample: Sample = ASKED) -> list[tuple[str, st
 )
 def test_what_a_name_stands_for(name: str, model: str | None, trained: bool) -> None:
     """Built-in names and checkpoints are resolved; every other name is a model's id."""
-    assert (model_id(name, KNOWN), needs_training(spec(name))) == (model, trained)
+    assert (meaning_of(name).model(KNOWN), needs_training(spec(name))) == (model, trained)
     assert (name in BUILT_IN) == (name in ("tuned", "base", "few-shot", "retrieval"))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ftrun import data
 from ftrun.errors import DataError, UserError
-from ftrun.evaluation.asked.samples import Collected, collect, samples_of
+from ftrun.evaluation.asked.samples import Collected, collect
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import EvalPrompt, Evaluation, Experiment, Prompt, Split, Template, Train
 from ftrun.scoring.expect import judge
@@ -85,7 +85,7 @@ def test_a_prompt_gets_the_system_prompt_of_the_experiment(toy: Experiment, prep
         EvalPrompt(id="d", messages=spoken),
         EvalPrompt(id="e", messages=({"role": "user", "content": "e"},), expect={"contains": "e"}),
     )
-    a, b, c, d, e = samples_of(asking(toy, prompts=prompts), prepared)
+    a, b, c, d, e = collect(asking(toy, prompts=prompts), prepared).samples
     assert (a.system, a.own_system, a.tags, a.reference, a.cluster) == (
         "あなたは短く答えます。",
         False,
@@ -108,16 +108,16 @@ def test_a_prompt_that_is_in_the_training_data_is_recall(toy: Experiment, prepar
     prompts = [EvalPrompt(id=str(number), user=f"質問{number}は何ですか？") for number in range(14)]
     sets = [
         one.set
-        for one in samples_of(
+        for one in collect(
             asking(toy, prompts=(*prompts, EvalPrompt(id="new", user="新しい質問"))), prepared
-        )
+        ).samples
     ]
     assert sets.count("recall") == 8 and sets[-1] == "prompts"
 
 
 def test_the_test_split_is_asked_against_its_references(toy: Experiment, prepared: Path) -> None:
     """The last answer is the reference, and the row's system prompt may be replaced."""
-    samples = samples_of(asking(toy, test_set=True), prepared)
+    samples = collect(asking(toy, test_set=True), prepared).samples
     assert len(samples) == 4
     for one in samples:
         number = one.turns[0]["content"].removeprefix("質問").removesuffix("は何ですか？")
@@ -192,7 +192,7 @@ def test_rows_that_can_not_be_asked_are_counted(collect_rows: Collect) -> None:
 def test_before_anything_is_prepared_no_row_is_asked(toy: Experiment, tmp_path: Path) -> None:
     """A plan may come first: it knows the prompts alone."""
     asked = asking(toy, test_set=True, recall_sample=3, prompts=(EvalPrompt(id="a", user="b"),))
-    assert [one.id for one in samples_of(asked, tmp_path)] == ["a"]
+    assert [one.id for one in collect(asked, tmp_path).samples] == ["a"]
 
 
 def test_ids_stay_when_rows_are_added(collect_rows: Collect) -> None:
@@ -220,11 +220,11 @@ def test_rows_of_a_group_are_one_cluster(project: Path, toy: Experiment, tmp_pat
     split = Split(test=6, seed=1, group_by=("user",))
     grouped = replace(toy, data=replace(toy.data, split=split))
     data.prepare(grouped, tmp_path / "run")
-    samples = samples_of(asking(grouped, test_set=True), tmp_path / "run")
+    samples = collect(asking(grouped, test_set=True), tmp_path / "run").samples
     users = [int(one.turns[0]["content"][2:-2]) % 4 for one in samples]
     assert len(samples) == 6 and len(set(users)) == len({one.cluster for one in samples}) == 1
     (tmp_path / "run/sources.jsonl").unlink()
-    lost = samples_of(asking(grouped, test_set=True), tmp_path / "run")
+    lost = collect(asking(grouped, test_set=True), tmp_path / "run").samples
     assert {one.cluster for one in lost} == {None}
 
 
@@ -262,7 +262,7 @@ def test_the_general_set_follows_the_language_of_the_data(
     toy: Experiment, prepared: Path, collect_rows: Collect
 ) -> None:
     """English data get English questions; Japanese data both; always without the system prompt."""
-    both = samples_of(asking(toy, general=True), prepared)
+    both = collect(asking(toy, general=True), prepared).samples
     rows = [chat(f"What is the number {one} called?", "It is a number like others.") for one in range(9)]
     english = collect_rows(train=rows, test_set=False, general=True).samples
     assert 50 <= len(english) < len(both) and {"en", "ja"} == {one.tags[0] for one in both}
@@ -276,7 +276,7 @@ def test_a_general_set_of_ones_own_is_asked_without_the_system_prompt(
 ) -> None:
     """Unless its questions bring one."""
     own = (EvalPrompt(id="a", user="b"), EvalPrompt(id="c", user="d", system="s", own_system=True))
-    first, second = samples_of(asking(toy, general=True, general_prompts=own), prepared)
+    first, second = collect(asking(toy, general=True, general_prompts=own), prepared).samples
     assert (first.id, first.system, second.id, second.system) == ("general:a", None, "general:c", "s")
 
 
@@ -285,7 +285,7 @@ def test_a_template_that_needs_a_row_is_an_error(toy: Experiment, prepared: Path
     prompt = replace(toy.prompt, system=Template(text="{{ q }}"))
     experiment = replace(asking(toy, prompts=(EvalPrompt(id="a", user="b"),)), prompt=prompt)
     with pytest.raises(UserError) as caught:
-        samples_of(experiment, prepared)
+        collect(experiment, prepared)
     assert "Eval prompts have no row" in str(caught.value.problem.hint)
 
 

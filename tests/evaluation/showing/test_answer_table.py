@@ -86,3 +86,12 @@ def test_an_answer_can_not_command_the_terminal(render: object) -> None:
     assert not set("\x1b\x07\u202e") & set(text)
     assert "\\x1b[2J" in text
     assert "[red]x[/red] [/]" in text
+
+
+def test_several_answers_to_a_question_are_one_block() -> None:
+    """With `repeat` the first is shown, with how many are the same."""
+    one = record("a", "tuned", True)
+    several = [one, replace(one, repeat=1), replace(one, repeat=2, answer="いいえ")]
+    text = answers_blocks(several)
+    assert text.count("tuned: ") == 1 and "(answered 3 times, 2 times with these words)" in text
+    assert "answered 3 times" in answers_table(several, width=100, colour=False)

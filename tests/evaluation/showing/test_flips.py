@@ -67,3 +67,28 @@ def test_nothing_changed_is_nothing_to_show() -> None:
     assert changes(facts.scores, same) is None
     alone = replace(facts.scores, candidates={"tuned": facts.scores.candidates["tuned"]}, comparisons=())
     assert changes(alone, facts.answers) is None
+
+
+def test_recall_and_general_questions_gain_nothing() -> None:
+    """Changes are counted over the questions that the main metric is over; over others if there are none."""
+    facts = graded(60)
+    recalled = [replace(one, recall=True) if one.prompt_id.endswith("0") else one for one in facts.answers]
+    found = changes(facts.scores, recalled)
+    names = {one.prompt_id for one in facts.answers}
+    assert found is not None
+    counted = len(found.fixed) + len(found.broken) + found.same
+    assert counted == sum(not name.endswith("0") for name in names)
+    assert changes(facts.scores, [replace(one, set="recall") for one in facts.answers]) is not None
+
+
+def test_scores_that_are_right_or_wrong_are_marks() -> None:
+    """F1 is not of a single answer: whose label is right there counts as fixed or broken."""
+    facts = graded(60)
+    answers = [
+        replace(one, scores={"chrf": {"value": float(one.scores["chrf"]["value"] > 50), "explanation": ""}})
+        for one in facts.answers
+    ]
+    found = changes(facts.scores, answers)
+    assert found is not None and found.values == {} and found.label("fixed") == "fixed"
+    assert set(found.kinds) == {*found.fixed, *found.broken}
+    assert "that base fails" in found.sentence

@@ -8,9 +8,12 @@ from dataclasses import replace
 import pytest
 
 from evaluation.showing.test_answer_table import columns
+from ftrun.evaluation.results import Estimate
 from ftrun.evaluation.showing.terminal import print_evaluation
 from ftrun.report.facts import Facts
 from report.example import facts_of_many
+
+CHRF = {"chrf": Estimate(value=40.0, n=100)}
 
 
 class Terminal(io.StringIO):
@@ -49,6 +52,33 @@ def test_the_verdict_comes_first() -> None:
     ]
     assert places == sorted(places)
     assert len(lines) < 75
+
+
+def test_the_main_metric_is_set_apart_from_what_can_be_said_of_any_answer() -> None:
+    """It leads, marked; after an empty line follow length, seconds and the like, with what seconds mean."""
+    facts = facts_of_many(100, 2)
+    candidates = {
+        name: replace(one, metrics={**one.metrics, "seconds": Estimate(value=1.5, n=100), **CHRF})
+        for name, one in facts.scores.candidates.items()
+    }
+    lines = printed(replace(facts, scores=replace(facts.scores, candidates=candidates))).splitlines()
+    names = [line[:2] + line[2:].split("  ")[0] for line in lines]
+    start, end = names.index("▸ pass_rate"), names.index("  seconds")
+    rows = names[start : end + 1]
+    assert rows.index("  chrf") < rows.index("") < rows.index("  refusals")
+    assert lines[end + 1].startswith("  seconds: the mean per answer, including the wait for others")
+
+
+def test_general_questions_are_shown_after_those_about_the_task() -> None:
+    """What failed of the general set is not what a reader asks first."""
+    facts = facts_of_many(40, 2)
+    answers = [replace(one, passed=None, scores={}) for one in facts.answers]
+    apart = [
+        replace(one, prompt_id=f"general:{one.prompt_id}", set="general", passed=False) for one in answers
+    ]
+    scores = replace(facts.scores, comparisons=())
+    text = printed(replace(facts, scores=scores, answers=(*apart, *answers)))
+    assert "[test:" in text and "[general:" not in text
 
 
 def test_few_questions_are_all_shown() -> None:

@@ -36,7 +36,7 @@ def test_the_error_in_groups_is_the_cluster_robust_one(seed: int) -> None:
     groups = np.sort(random.integers(0, 12, 80))
     values = random.normal(1, 1, 80) + random.normal(0, 1, 12)[groups]
     sums, counts = grouped(
-        {str(index): value for index, value in enumerate(values)},
+        {str(index): (value, 1.0) for index, value in enumerate(values)},
         {str(index): str(group) for index, group in enumerate(groups)},
     )
     found = mean_of(sums, counts)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ftrun.evaluation.answers import Candidate, Request, cache_key
 from ftrun.evaluation.asked.nearest_rows import TrainingRow, TrainingRows
 from ftrun.experiment.model import CandidateSpec
+from ftrun.protocol.texts import last_question
 from ftrun.scoring.types import Message, Sample
 
 CHECKPOINT = re.compile(r"ckpt-step-(\d+)")
@@ -36,6 +37,11 @@ class KnownModels:
     base: str
     tuned: str | None = None
     checkpoints: Mapping[str, str] = field(default_factory=dict)
+
+
+def checkpoint_models(points: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the models of checkpoints by the names that candidates have for them."""
+    return {f"ckpt-step-{one['step']}": str(one["model"]) for one in points if one.get("model")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +73,6 @@ def meaning_of(name: str) -> Meaning:
     if CHECKPOINT.fullmatch(name):
         return Meaning(model=lambda known: known.checkpoints.get(name), trained=True)
     return Meaning(model=lambda known: name)
-
-
-def model_id(name: str, known: KnownModels) -> str | None:
-    """Return the id of the model that a name stands for; None where it is not trained yet."""
-    return meaning_of(name).model(known)
 
 
 def meaning(spec: CandidateSpec) -> Meaning:
@@ -146,12 +147,3 @@ def _with_rows(system: str | None, rows: Sequence[TrainingRow], language: str | 
     intro, question, answer = RETRIEVED.get(language or "en", RETRIEVED["en"])
     told = (f"{question}: {row.question}\n{answer}: {row.answer}" for row in rows)
     return "\n\n".join([*([] if system is None else [system]), intro, *told])
-
-
-def last_question(turns: Sequence[Message]) -> str:
-    """Return the text of the last user message; of content in parts, the parts that are text."""
-    content = next((one.get("content") for one in reversed(turns) if one.get("role") == "user"), "")
-    if isinstance(content, str):
-        return content
-    texts = (part.get("text") for part in content or () if isinstance(part, Mapping))
-    return "\n".join(text for text in texts if isinstance(text, str))

@@ -18,19 +18,19 @@ from ftrun.data.pipeline.own_rows import own_rows
 from ftrun.errors import UsageError
 from ftrun.files import damage_reported
 from ftrun.protocol.spec import SYSTEM_ROLES
+from ftrun.scoring.texts.normal_form import normalised
+from ftrun.scoring.texts.words import UNSPACED
 from ftrun.scoring.types import Message
 
 if TYPE_CHECKING:  # numpy and bm25s are of the extra `eval`
     import numpy as np
     from numpy.typing import NDArray
 
-# scripts without spaces between words: kana, Han, Hangul, Thai, Lao, Burmese, Khmer
-UNSPACED = (
-    "\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
-)
-TERM = re.compile(f"[{UNSPACED}]+|[^\\W{UNSPACED}]+")
-IS_UNSPACED = re.compile(f"[{UNSPACED}]")
+# scripts that are looked for by pairs of characters: those without spaces between words, and Hangul, whose
+# words end in particles
+PAIRED = f"{UNSPACED}\uac00-\ud7af"
+TERM = re.compile(f"[{PAIRED}]+|[^\\W{PAIRED}]+")
+IS_PAIRED = re.compile(f"[{PAIRED}]")
 KEPT = 2  # training files that are kept in memory
 
 
@@ -73,7 +73,7 @@ class TrainingRows:
         return self._found[key]
 
     def _nearest(self, index: _Index, question: str, count: int, but: str | None) -> list[int]:
-        own = self._asking.get(_plain(but), frozenset()) if but is not None else frozenset()
+        own = self._asking.get(normalised(but, case=False), frozenset()) if but is not None else frozenset()
         best = index.best(question, count + len(own))
         return [one for one in best if one not in own][:count]
 
@@ -90,7 +90,7 @@ class TrainingRows:
         """Return the rows that ask each question."""
         found: dict[str, set[int]] = {}
         for number, row in enumerate(self.rows):
-            found.setdefault(_plain(row.question), set()).add(number)
+            found.setdefault(normalised(row.question, case=False), set()).add(number)
         return {question: frozenset(numbers) for question, numbers in found.items()}
 
 
@@ -157,18 +157,14 @@ class _Index:
 
 
 def terms(text: str) -> list[str]:
-    """Return what a text is looked for by: its words or, in scripts without spaces, pairs of characters."""
+    """Return what a text is looked for by: its words or, in some scripts, pairs of characters."""
     found: list[str] = []
     for run in TERM.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if IS_UNSPACED.match(run) and len(run) > 1:
+        if IS_PAIRED.match(run) and len(run) > 1:
             found += (run[one : one + 2] for one in range(len(run) - 1))
         else:
             found.append(run)
     return found
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _bm25s() -> Any:

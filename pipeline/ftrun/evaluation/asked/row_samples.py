@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ftrun.data.readers.json_rows import canonical_line
+from ftrun.protocol.texts import plain_text
 from ftrun.protocol.training_rows import asked_of, is_completion
+from ftrun.scoring.texts.json_values import as_text
 from ftrun.scoring.types import Message, Sample, SampleSet
 
 IN_ID = 8  # hex digits of a question's hash
@@ -27,14 +29,14 @@ def row_sample(row: Mapping[str, Any], of: SampleSet, prefix: str, *, graded: bo
         return "media"
     if answer is None and reference is None and not graded:
         return "incomplete"
-    system, turns = _without_system(turns)
-    if not turns:
+    system, asked = without_system(turns)
+    if not asked:
         return "incomplete"
     tools = tuple(asked_of(row).get("tools") or ())
     calls = (answer or {}).get("tool_calls")
     return Sample(
-        id=f"{prefix}:{question_hash(turns, tools)}",
-        turns=tuple(turns),
+        id=f"{prefix}:{question_hash(asked, tools)}",
+        turns=tuple(asked),
         system=system,
         reference=reference or None,
         expect={"tool_call": expected_call(calls)} if calls else None,
@@ -70,36 +72,23 @@ def _parts(row: Mapping[str, Any]) -> tuple[list[Message], Message | None, str |
         return [{"role": "user", "content": row["prompt"]}], None, row["completion"]
     if "input" in row:
         answer = row["preferred_output"][0]
-        return list(map(_sent, row["input"]["messages"])), answer, _text(answer)
+        return list(map(_sent, row["input"]["messages"])), answer, plain_text(answer.get("content"))
     messages = row["messages"]
     said = [index for index, one in enumerate(messages) if one["role"] == "assistant"]
     if not said:
         return list(map(_sent, messages)), None, None
     last = next((index for index in reversed(said) if messages[index].get("weight") != 0), said[-1])
-    return list(map(_sent, messages[:last])), messages[last], _text(messages[last])
+    return list(map(_sent, messages[:last])), messages[last], plain_text(messages[last].get("content"))
 
 
 def _graded_parts(row: Mapping[str, Any]) -> tuple[list[Message], None, str | None]:
-    return list(map(_sent, row["messages"])), None, _reference(row.get("reference_answer"))
+    wanted = row.get("reference_answer")
+    return list(map(_sent, row["messages"])), None, None if wanted is None else as_text(wanted)
 
 
 def _sent(message: Message) -> Message:
     """Return a message as it can be sent: `weight` is for training alone."""
     return {name: value for name, value in message.items() if name != "weight"}
-
-
-def _text(message: Message) -> str | None:
-    content = message.get("content")
-    if isinstance(content, str):
-        return content or None
-    texts = [part.get("text") for part in content or () if isinstance(part, Mapping)]
-    return "\n".join(text for text in texts if isinstance(text, str)) or None
-
-
-def _reference(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _has_media(message: Message) -> bool:
@@ -108,7 +97,7 @@ def _has_media(message: Message) -> bool:
     return any(isinstance(part, Mapping) and part.get("type") != "text" for part in parts)
 
 
-def _without_system(turns: list[Message]) -> tuple[str | None, list[Message]]:
+def without_system(turns: Sequence[Message]) -> tuple[str | None, Sequence[Message]]:
     """Return the system prompt and the other messages; one in parts or of a developer stays among them."""
     if turns and turns[0].keys() == {"role", "content"} and turns[0]["role"] == "system":
         content = turns[0]["content"]

@@ -21,7 +21,7 @@ from ftrun.data.pipeline.own_rows import held_out_groups, own_lines, own_rows
 from ftrun.data.quality.corpus import last_turn
 from ftrun.data.readers.json_rows import json_value
 from ftrun.errors import DataError
-from ftrun.evaluation.asked.row_samples import Unusable, question_hash, row_sample
+from ftrun.evaluation.asked.row_samples import Unusable, question_hash, row_sample, without_system
 from ftrun.evaluation.asked.system_prompt import system_prompt
 from ftrun.experiment.model import EvalPrompt, Experiment
 from ftrun.experiment.places import place_of
@@ -74,16 +74,12 @@ def expected_counts(
     }
 
 
-def samples_of(experiment: Experiment, folder: Path) -> tuple[Sample, ...]:
-    """Return everything that is asked; `folder` has the prepared files (those that are missing give none).
+def collect(experiment: Experiment, folder: Path) -> Collected:
+    """Return everything that is asked, with notes; `folder` has the prepared files: a missing one gives none.
+    The last result is kept, as several stages need it.
 
     UserError if the test split is asked for and there is none, or no row of it can be asked.
     """
-    return collect(experiment, folder).samples
-
-
-def collect(experiment: Experiment, folder: Path) -> Collected:
-    """Return everything that is asked, with notes. The last result is kept, as several stages need it."""
     stamp = tuple(_stamp(folder / name) for name in FILES)
     if _kept and _kept[0][0] is experiment and _kept[0][1:3] == (folder, stamp):
         return _kept[0][3]
@@ -131,13 +127,11 @@ def prompt_sample(prompt: EvalPrompt, *, system: str | None, of: SampleSet = "pr
     """Return the sample of a prompt; `system` is for those that bring neither their own nor messages."""
     own = prompt.own_system or prompt.messages is not None
     turns = tuple(dict(one) for one in prompt.messages or ({"role": "user", "content": prompt.user or ""},))
-    used = prompt.system if own else system
-    first = turns[0]
-    if prompt.messages is not None and first.keys() == {"role", "content"} and first["role"] == "system":
-        used, turns = first["content"], turns[1:]
+    first, others = without_system(turns)
+    used = first if first is not None else prompt.system if own else system
     return Sample(
         id=prompt.id,
-        turns=turns,
+        turns=tuple(others),
         system=used,
         own_system=own,
         reference=prompt.reference,

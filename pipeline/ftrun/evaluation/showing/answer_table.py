@@ -13,6 +13,7 @@ from ftrun.evaluation.answers import Record
 from ftrun.evaluation.showing.screen import COLOURS, MARKS, NARROWEST, Screen, write_escaped
 from ftrun.evaluation.showing.shortened import shortened
 from ftrun.language import localized, localized_part, screen_language
+from ftrun.protocol.texts import last_question
 from ftrun.text import visible
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ def _table(records: Sequence[Record], reported: bool) -> Table:
         table.add_column(visible(candidate), ratio=3, overflow="fold")
     for answers in _by_question(records):
         first = {record.candidate: record for record in reversed(answers)}
-        cells = [_cell(first[candidate], reported) if candidate in first else "" for candidate in candidates]
+        cells = [
+            _cell(first[candidate], answers, reported) if candidate in first else ""
+            for candidate in candidates
+        ]
         table.add_row(_question_cell(answers[0]), *cells)
     return table
 
@@ -80,7 +84,7 @@ def _question_cell(record: Record) -> Any:
     from rich.text import Text
 
     head = (f"{visible(record.prompt_id)}{_label(record)}\n", "dim")
-    parts: list[Any] = [head, visible(question_text(record), keep_newlines=True)]
+    parts: list[Any] = [head, visible(last_question(record.messages), keep_newlines=True)]
     if record.reference:
         shown, _ = shortened(record.reference.strip(), reported=True)
         word = localized_part("reference", screen_language())
@@ -92,11 +96,12 @@ def _label(record: Record) -> str:
     return " (recall)" if record.recall else ""
 
 
-def _cell(record: Record, reported: bool) -> Any:
+def _cell(record: Record, answers: Sequence[Record], reported: bool) -> Any:
     from rich.text import Text
 
     mark = (f"{MARKS[record.passed]} ", COLOURS[record.passed])
     shown, notes = _shown(record, reported)
+    notes += _more_answers(record, answers)
     return Text.assemble(mark, shown, *((f"\n({note})", "dim") for note in notes))
 
 
@@ -115,22 +120,29 @@ def answers_blocks(records: Sequence[Record], *, reported: bool = True) -> str:
     lines: list[str] = []
     for answers in _by_question(records):
         first = answers[0]
-        lines += [f"[{visible(first.prompt_id)}{_label(first)}] {_indented(question_text(first), 4)}"]
+        question = _indented(last_question(first.messages), 4)
+        lines += [f"[{visible(first.prompt_id)}{_label(first)}] {question}"]
         if first.reference:
             shown, _ = shortened(first.reference.strip(), reported=True)
             lines += [f"    {localized_part('reference', screen_language())}: {_indented(shown, 6)}"]
-        for record in answers:
+        firsts = {record.candidate: record for record in reversed(answers)}
+        for record in (one for one in answers if one is firsts[one.candidate]):
             head = f"  {MARKS[record.passed]} {visible(record.candidate)}: "
             text, notes = _shown(record, reported)
+            notes += _more_answers(record, answers)
             lines += [head + text.replace("\n", "\n" + " " * 6), *(f"      ({note})" for note in notes)]
         lines += [""]
     return "\n".join(lines[:-1]) + "\n" if lines else ""
 
 
+def _more_answers(shown: Record, answers: Sequence[Record]) -> list[str]:
+    """Return a note that a candidate answered several times, and how often as it is shown."""
+    texts = [one.answer for one in answers if one.candidate == shown.candidate]
+    if len(texts) < 2:
+        return []
+    same, times = texts.count(shown.answer), len(texts)
+    return [localized(f"answered {times} times, {same} times with these words")]
+
+
 def _indented(text: str, columns: int) -> str:
     return visible(text, keep_newlines=True).replace("\n", "\n" + " " * columns) or "(empty)"
-
-
-def question_text(record: Record) -> str:
-    """Return the last user message, for people."""
-    return next((str(one["content"]) for one in reversed(record.messages) if one["role"] == "user"), "")

@@ -13,6 +13,7 @@ from ftrun.evaluation.showing import phrasing
 from ftrun.scoring.scorers import METRICS
 
 Value = float | None
+APART = ("recall", "general")  # sets that are not what the verdict rests on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,13 @@ def flipped(one: Comparison) -> Changes | None:
     )
 
 
+def about_task(records: Sequence[Record]) -> Sequence[Record]:
+    """Return the answers that the main metrics are over: recall and general questions are apart, unless
+    there are no others.
+    """
+    return [one for one in records if one.set not in APART and not one.recall] or records
+
+
 def _graded(scores: Scores, records: Sequence[Record]) -> Changes | None:
     """Return which questions gained and lost by the main metric's score of each answer."""
     a, metric = scores.subject, scores.metric
@@ -103,6 +111,7 @@ def _graded(scores: Scores, records: Sequence[Record]) -> Changes | None:
         return None
     b = BASE if BASE in others else others[0]
     scorer = next((name for name, metrics in METRICS.items() if metric in metrics), metric)
+    records = about_task(records)
     values = {
         (one.prompt_id, one.candidate): value
         for one in reversed(records)  # the first of several answers counts
@@ -124,7 +133,9 @@ def _graded(scores: Scores, records: Sequence[Record]) -> Changes | None:
         fixed=tuple(name for name in ranked if gains[name] > 0),
         broken=tuple(name for name in reversed(ranked) if gains[name] < 0),
         same=sum(not gain for gain in gains.values()),
-        values={key: phrasing.shown(scores, metric, value) for key, value in values.items()},
+        values={}
+        if set(values.values()) <= {0.0, 1.0}  # single answers are right or wrong, as with labels
+        else {key: phrasing.shown(scores, metric, value) for key, value in values.items()},
     )
 
 

@@ -16,6 +16,7 @@ from ftrun.evaluation.answers import Record
 from ftrun.evaluation.results import Estimate, Scores
 from ftrun.installation import install_extra
 from ftrun.protocol.spec import SYSTEM_ROLES
+from ftrun.protocol.texts import plain_text
 from ftrun.redaction import hide
 from ftrun.text import visible
 
@@ -122,7 +123,7 @@ def why_wrong(record: Record, metric: str | None) -> str | None:
 def _said(record: Record) -> str:
     """Return question, answer, reference and scores, for people."""
     spoken = [one for one in record.messages if one.get("role") not in SYSTEM_ROLES]
-    question = str(spoken[-1].get("content") or "") if spoken else ""
+    question = plain_text(spoken[-1].get("content")) if spoken else ""
     parts = {"question": question, "answer": record.answer, "reference": record.reference}
     lines = [f"{name}: {value}" for name, value in parts.items() if value is not None]
     return "\n".join([*lines, *(f"{name}: {_score(one)}" for name, one in record.scores.items())])

@@ -49,7 +49,7 @@ MEANINGS: Mapping[str, str] = {
     "refusals": "answers that refuse; fewer is better",
     "length": "mean characters per answer",
     "distinct_2": "share of word pairs that are distinct; low means repetitive",
-    "seconds": "mean time per answer; less is better",
+    "seconds": "mean time per answer, with the wait for others asked at the same time; less is better",
     "cost_usd": "mean cost per answer; less is better",
     "general": "general questions passed; shows what was forgotten",
     "recall": "questions from the training data passed",
@@ -71,14 +71,16 @@ def reasons_of(scores: Scores) -> tuple[str, ...]:
 
 
 def metric_names(scores: Scores) -> list[str]:
-    """Return all metrics: the main one, others that judge answers, then what can be said of any answer."""
+    """Return all metrics: the main one, others that judge answers, those of the sets that are apart, and then
+    what can be said of any answer.
+    """
     found = {
         name: None
         for one in scores.candidates.values()
         for name, estimate in one.metrics.items()
         if name != "cost_usd" or estimate.value  # on this machine answers are free
     }
-    places = {name: place for place, name in enumerate(OBSERVED, 1)}
+    places = {name: place for place, name in enumerate(("general", "recall", *OBSERVED), 1)}
     return sorted(found, key=lambda name: (name != scores.metric, places.get(name, 0)))
 
 

@@ -10,8 +10,10 @@ from ftrun.evaluation.showing.screen import Screen, padded
 from ftrun.text import display_width, visible
 
 MOST_PARTS = 12
+MAIN = "▸ "  # before the metric that the verdict rests on
 
 Scored = tuple[str, Sequence[Estimate | None], bool]
+Row = tuple[str, Sequence[str], bool]
 
 
 def score_lines(scores: Scores, screen: Screen) -> Iterator[str]:
@@ -25,6 +27,10 @@ def score_lines(scores: Scores, screen: Screen) -> Iterator[str]:
         for name in names
     ]
     yield from _columns(scores, rows, screen)
+    if "seconds" in names:
+        note = "seconds: the mean per answer, including the wait for others that were asked at the same time."
+        lines = screen.wrapped(screen.say(note), "  ", "  ")
+        yield from (screen.style("dim", line) for line in lines)
     if scores.comparisons:
         yield ""
     for one in scores.comparisons:
@@ -36,9 +42,10 @@ def score_lines(scores: Scores, screen: Screen) -> Iterator[str]:
     if len(parts) > 1:
         yield ""
         shown = [(phrasing.part_metric(scores, name), name, found) for name, found in parts[:MOST_PARTS]]
+        shown.sort(key=lambda one: one[0] != scores.metric)
         for metric in dict.fromkeys(metric for metric, _, _ in shown):
             rows = [
-                (f"{name} ({metric})", [found.get(candidate) for candidate in scores.candidates], False)
+                (name, [found.get(candidate) for candidate in scores.candidates], False)
                 for by, name, found in shown
                 if by == metric
             ]
@@ -86,18 +93,27 @@ def _columns(
     words = [*([metric] if metric else []), *([] if same is None else [f"n = {same:,}"])]
     title = padded(", ".join(words), first)
     yield screen.style("dim", f"  {title}{head}".rstrip())
-    for name, cells, main in table:
-        line = "".join(padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-        text = f"  {padded(name, first)}{line}"
-        yield screen.style("bold", text) if main else text
+    for name, cells, main in _set_apart(table):
+        line = "".join(map(padded, cells, widths)).rstrip()
+        text = f"{MAIN if main else '  '}{padded(name, first)}{line}".rstrip()
+        yield screen.style("bold" if main else "dim", text) if main or name in phrasing.OBSERVED else text
 
 
-def _listed(
-    table: Sequence[tuple[str, Sequence[str], bool]], names: Sequence[str], screen: Screen
-) -> Iterator[str]:
+def _set_apart(table: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows, with an empty one before those that can be said of any answer."""
+    for index, row in enumerate(table):
+        if index and row[0] in phrasing.OBSERVED and table[index - 1][0] not in phrasing.OBSERVED:
+            yield "", (), False
+        yield row
+
+
+def _listed(table: Sequence[Row], names: Sequence[str], screen: Screen) -> Iterator[str]:
     width = max(map(display_width, names)) + 2
-    for name, cells, main in table:
-        yield f"  {screen.style('bold', name) if main else name}"
+    for name, cells, main in _set_apart(table):
+        if not name:
+            yield ""
+            continue
+        yield f"{MAIN}{screen.style('bold', name)}" if main else f"  {name}"
         for candidate, cell in zip(names, cells, strict=True):
             yield f"    {padded(candidate, width)}{cell}"
 

@@ -9,11 +9,12 @@ from typing import TextIO
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.showing import phrasing
-from ftrun.evaluation.showing.answer_table import print_answers, question_text
-from ftrun.evaluation.showing.flips import changes
+from ftrun.evaluation.showing.answer_table import print_answers
+from ftrun.evaluation.showing.flips import about_task, changes
 from ftrun.evaluation.showing.score_table import score_lines
 from ftrun.evaluation.showing.screen import COLOURS, MARKS, Screen, clipped, write_escaped
 from ftrun.evaluation.verdict.deciding import headline, tone
+from ftrun.protocol.texts import last_question
 from ftrun.text import display_width, visible
 
 TONES = {"good": "green", "bad": "red", "neutral": "yellow"}
@@ -97,7 +98,7 @@ def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Itera
         return
     yield ""
     yield from screen.wrapped(visible(screen.say(found.sentence)))
-    texts = {one.prompt_id: question_text(one) for one in reversed(records)}
+    texts = {one.prompt_id: last_question(one.messages) for one in reversed(records)}
     for kind, names, colour in (("fixed", found.fixed, "green"), ("broken", found.broken, "red")):
         mark = f"{MARKS[kind == 'fixed']} {screen.word(found.label(kind))}"
         for name in names[:MOST_CHANGES]:
@@ -121,13 +122,16 @@ def _gates(scores: Scores, screen: Screen) -> Iterator[str]:
 
 
 def _interesting(scores: Scores, records: Sequence[Record]) -> list[Record]:
-    """Return all answers if there are few questions, else those of a few that changed or failed."""
+    """Return all answers if there are few questions, else those of a few that changed or failed, general and
+    recall questions last.
+    """
     ids = list(dict.fromkeys(one.prompt_id for one in records))
     if len(ids) <= FEW_QUESTIONS:
         return list(records)
     found = changes(scores, records)
-    first = scores.subject
-    failed = [one.prompt_id for one in records if one.candidate == first and one.passed is False]
-    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *ids]))
+    first, main = scores.subject, about_task(records)
+    failed = [one.prompt_id for one in main if one.candidate == first and one.passed is False]
+    asked = [one.prompt_id for one in main]
+    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *asked, *ids]))
     chosen = set(wanted[:SOME_QUESTIONS])
     return [one for one in records if one.prompt_id in chosen]

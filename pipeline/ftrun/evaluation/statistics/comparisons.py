@@ -111,7 +111,9 @@ class Pair:
     def _spread(self) -> Mean | Resampled:
         if self.left.is_mean and self.right.is_mean:
             left, right = self.left.means(), self.right.means()
-            return mean_of(*grouped({name: left[name] - right[name] for name in left}, self.left.group))
+            return mean_of(
+                *grouped({name: (left[name] - right[name], 1.0) for name in left}, self.left.group)
+            )
         left_drawn = self._resampling.of(self.left.key, self.left.totals)
         right_drawn = self._resampling.of(self.right.key, self.left.totals)
         return left_drawn.minus(right_drawn)
@@ -121,7 +123,8 @@ class Pair:
         sides = (self.left.totals, self.right.totals)
         unit = math.lcm(*{round(count) for side in sides for _, count in side.values()})
         left, right = self.left.means(), self.right.means()
-        sums, _ = grouped({name: (left[name] - right[name]) * unit for name in left}, self.left.group)
+        differences = {name: ((left[name] - right[name]) * unit, 1.0) for name in left}
+        sums, _ = grouped(differences, self.left.group)
         return [round(one) for one in sums]
 
     def _differing(self) -> int:

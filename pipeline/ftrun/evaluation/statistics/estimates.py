@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ftrun.evaluation.results import Estimate
-from ftrun.evaluation.statistics.means import mean_of, t_quantile
+from ftrun.evaluation.statistics.means import grouped, mean_of, t_quantile
 from ftrun.evaluation.statistics.observed import Observed
 from ftrun.evaluation.statistics.proportions import critical, wilson
 from ftrun.evaluation.statistics.resampling import Resampling, combined
@@ -53,7 +53,7 @@ def _interval(observed: Observed, resampling: Resampling, level: float) -> tuple
     if observed.groups < FEWEST:
         return None
     if observed.is_mean:
-        mean = mean_of(*grouped_totals(observed))
+        mean = mean_of(*grouped(observed.totals, observed.group))
         if not mean.error and observed.metric.scale == "share":  # all alike: no spread, yet not certain
             return wilson(mean.value * mean.groups, mean.groups, level)
         return _within(observed.metric.scale, mean.interval(level))
@@ -74,23 +74,12 @@ def _passes_interval(observed: Observed, level: float) -> tuple[float, float] | 
 
 def _independent(observed: Observed, share: float, answers: float, level: float) -> float:
     """Return how many independent answers know as much (Korn and Graubard 1998)."""
-    sums, counts = grouped_totals(observed)
+    sums, counts = grouped(observed.totals, observed.group)
     error = mean_of(sums, counts).error
     if share in (0, 1):
         return float(len(sums))
     known = answers if not error else min(answers, share * (1 - share) / error**2)
     return known * (critical(level) / t_quantile((1 + level) / 2, len(sums) - 1)) ** 2
-
-
-def grouped_totals(observed: Observed) -> tuple[list[float], list[float]]:
-    """Return of each group the sum of its answers' values, and how many there are."""
-    sums: dict[str, float] = {}
-    counts: dict[str, float] = {}
-    for name, (total, count) in observed.totals.items():
-        group = observed.group[name]
-        sums[group] = sums.get(group, 0.0) + total
-        counts[group] = counts.get(group, 0.0) + count
-    return list(sums.values()), list(counts.values())
 
 
 def _within(scale: str, interval: tuple[float, float]) -> tuple[float, float]:

@@ -48,14 +48,16 @@ def mean_of(sums: Sequence[float], counts: Sequence[float]) -> Mean:
     return Mean(value=value, error=error if error > abs(value) * PRECISE else 0.0, groups=groups)
 
 
-def grouped(values: Mapping[str, float], groups: Mapping[str, str]) -> tuple[list[float], list[float]]:
-    """Return the sum and the number of the values of each group."""
+def grouped(
+    totals: Mapping[str, tuple[float, float]], groups: Mapping[str, str]
+) -> tuple[list[float], list[float]]:
+    """Return the sum and the number of the values of each group, given those of each question."""
     sums: dict[str, float] = {}
     counts: dict[str, float] = {}
-    for name, value in values.items():
+    for name, (total, count) in totals.items():
         group = groups[name]
-        sums[group] = sums.get(group, 0.0) + value
-        counts[group] = counts.get(group, 0.0) + 1
+        sums[group] = sums.get(group, 0.0) + total
+        counts[group] = counts.get(group, 0.0) + count
     return list(sums.values()), list(counts.values())
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ftrun.evaluation.answers import Record
+from ftrun.evaluation.answers import Record, facts_of
 from ftrun.scoring.expect import judge
 from ftrun.scoring.types import Answer, Metric, Sample, Score, Scorer
 
@@ -156,15 +156,11 @@ def _scores(scorers: Sequence[Scorer], sample: Sample, answer: Answer) -> Iterat
 
 
 def _with(record: Record, sample: Sample, scores: Mapping[str, Score]) -> Record:
+    facts = facts_of(sample)
     judgement = judge(sample.expect, record.answer, record.tool_calls)
     return replace(
         record,
-        expect=sample.expect,
-        reference=sample.reference,
-        set=sample.set,
-        tags=sample.tags,
-        cluster=sample.cluster,
-        recall=record.recall or sample.set == "recall",
+        **{**facts, "recall": record.recall or facts["recall"]},
         passed=judgement.passed,
         failures=judgement.failures,
         scores={name: {"value": one.value, "explanation": one.explanation} for name, one in scores.items()},

@@ -7,11 +7,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from ftrun.evaluation.statistics.means import t_quantile, t_tail
 from ftrun.evaluation.statistics.observed import Key, Observed, Sparse
+from ftrun.evaluation.statistics.proportions import NORMAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,6 @@ RESAMPLES = 10_000
 AT_ONCE = 500  # resamples in memory at once
 CELLS = 4_000_000  # numbers in memory at once, at most
 SEED = 42
-NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +135,11 @@ def _resampled(questions: Sequence[str], wanted: Mapping[Key, Observed]) -> dict
             for key, found in table.combined(sums[:, start:end]):
                 values[key].append(found)
             start = end
-    return {key: _of_all(np.concatenate(parts), len(places)) for key, parts in values.items()}
-
-
-def _of_all(values: Matrix, groups: int) -> Resampled:
-    return Resampled(whole=float(values[0]), values=values[1:], groups=groups)
+    numbers = {key: np.concatenate(parts) for key, parts in values.items()}
+    return {
+        key: Resampled(whole=float(one[0]), values=one[1:], groups=len(places))
+        for key, one in numbers.items()
+    }
 
 
 def _by_statistics(wanted: Mapping[Key, Observed]) -> list[list[Observed]]:

@@ -42,5 +42,10 @@ def _points(scale: str, size: float) -> str:
 
 def _plain(scale: str, value: float) -> str:
     if scale == "usd":
-        return f"US${value:.2g}"
-    return f"{value:.2g} s" if scale == "seconds" else f"{value:.3g}"
+        return f"US${_digits(value, 2)}"
+    return f"{_digits(value, 2)} s" if scale == "seconds" else _digits(value, 3)
+
+
+def _digits(value: float, number: int) -> str:
+    """Return a value to this number of digits, or all those before the point: never as 1.2e+03."""
+    return f"{value:.{number}g}" if abs(value) < 10**number - 0.5 else f"{value:,.0f}"

@@ -10,7 +10,7 @@ from typing import Any
 from ftrun.errors import Problem
 from ftrun.experiment.build import BUILT_IN_TARGETS
 from ftrun.experiment.document import Document
-from ftrun.experiment.evaluation import CHECKPOINT, DEFAULT_MODELS, is_built_in
+from ftrun.experiment.evaluation import BUILT_IN_MODELS, CHECKPOINT, DEFAULT_MODELS, is_built_in
 from ftrun.experiment.nodes import KeyPath, get_in
 from ftrun.experiment.places import shown_path, shown_value
 
@@ -53,9 +53,20 @@ def candidate_problems(document: Document) -> Iterator[Problem]:
         if isinstance(name, str) and seen.setdefault(name, index) != index:
             message = f"{shown_value(name)} is also the name of eval.models[{seen[name]}]"
             yield document.problem(path, message, code="duplicate_name")
+        if isinstance(one, str):
+            yield from _misspelt_problems(document, path, one)
         if isinstance(one, Mapping):
             yield from _mapping_problems(document, path, one)
         yield from _training_problems(document, path, one if isinstance(one, Mapping) else {"name": one})
+
+
+def _misspelt_problems(document: Document, path: KeyPath, given: str) -> Iterator[Problem]:
+    """Yield a name that is almost one of ours: asked as a model's id it would fail after the training."""
+    near = difflib.get_close_matches(given.lower(), BUILT_IN_MODELS, n=1, cutoff=0.8)
+    if near and not is_built_in(given):
+        message = f"there is no candidate {shown_value(given)}"
+        hint = f"Did you mean {near[0]}? A model with this id is written {{name: {given}, model: {given}}}."
+        yield document.problem(path, message, code="candidate", hint=hint)
 
 
 def _mapping_problems(document: Document, path: KeyPath, one: Mapping[str, Any]) -> Iterator[Problem]:

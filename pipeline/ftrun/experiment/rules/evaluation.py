@@ -67,14 +67,14 @@ def _test_set_problems(document: Document) -> Iterator[Problem]:
 
 
 def _scorer_problems(document: Document, given: Mapping[str, Any]) -> Iterator[Problem]:
-    from ftrun.scoring.scorers import METRICS  # only a file that is new or changed needs it
+    from ftrun.scoring.scorers import METRICS, SCORER_OF  # only a file that is new or changed needs it
 
     seen = dict[str, int]()
     for index, name, options in _specs(document, given):
         path: KeyPath = ("eval", "scorers", index)
-        if name not in METRICS and name not in _installed():
+        if name not in METRICS and name not in SCORER_OF and name not in _installed():
             message = f"there is no scorer {shown_value(name)}"
-            yield document.problem(path, message, code="scorer", hint=meant(name, METRICS))
+            yield document.problem(path, message, code="scorer", hint=meant(name, (*METRICS, *SCORER_OF)))
             continue
         called = str(options.get("name") or name)
         if seen.setdefault(called, index) != index:

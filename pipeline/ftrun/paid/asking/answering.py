@@ -56,6 +56,7 @@ class AnswerCosts:
         self._written = self._seen = self._announced or 0.0  # US$
         self._came, self._tokens, self._usd, self._unknown = 0, 0, 0.0, False
         self._on_their_way: dict[int, Reserved] = {}  # by the id of the request
+        self._asked: dict[int, tuple[Target, Request]] = {}  # those of them that nothing came of yet
         self._excess: dict[tuple[str, str], float] = {}  # by how much answers cost more than was reserved
 
     def __enter__(self) -> AnswerCosts:
@@ -86,8 +87,9 @@ class AnswerCosts:
                 if self._stopped:
                     raise StoppedError
                 self._changed.wait()
-            self._check(usd)
+            self._check(reserved)
             self._on_their_way[id(request)] = reserved
+            self._asked[id(request)] = target, request
         return reserved
 
     def _most(self, target: Target, request: Request) -> float | None:
@@ -106,13 +108,14 @@ class AnswerCosts:
         most = paid + sum((one.usd or 0.0) * self._excess[one.payee] for one in together)
         return not any(limit.exceeded_by(most) for limit in self._limits)
 
-    def _check(self, usd: float | None) -> None:
+    def _check(self, reserved: Reserved) -> None:
         if self._on_their_way or not self._limits:  # checked above
             return
+        usd, excess = reserved.usd, self._excess.get(reserved.payee, 1.0)
         check_next(
             self._limits,
             self.usd,
-            usd,
+            None if usd is None else usd * excess,
             rate=self._context.experiment.budget.yen_per_usd,
             done=f"{self._came} of {self.missing} answers arrived",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
@@ -122,8 +125,21 @@ class AnswerCosts:
         """Note that no answer came; where it was `lost` the server may bill it."""
         usd = (self._most(reserved.target, request) or 0.0) if lost else 0.0
         with self._changed:
+            if self._asked.pop(id(request), None) is None:
+                return  # abandoned, and counted
             self.lost, self.lost_usd = self.lost + lost, self.lost_usd + usd
             self._settled(request)
+
+    def abandon(self) -> tuple[int, float]:
+        """Count the answers that are still on their way as lost, as nobody waits for them any longer: the
+        server may bill them. Return how many they are, and the US$.
+        """
+        with self._changed:
+            asked = list(self._asked.values())
+            self._asked.clear()
+            usd = sum(self._most(target, request) or 0.0 for target, request in asked)
+            self.lost, self.lost_usd = self.lost + len(asked), self.lost_usd + usd
+        return len(asked), usd
 
     def count(self, reserved: Reserved, request: Request, said: Reply) -> dict[str, int]:
         """Return the tokens that an answer is billed for, counted at once: what follows may fail."""
@@ -132,6 +148,8 @@ class AnswerCosts:
         )
         usd = prices.tokens_usd(reserved.target, usage["prompt_tokens"], usage["completion_tokens"])
         with self._changed:
+            if self._asked.pop(id(request), None) is None:
+                return usage  # abandoned, and counted
             self._came, self._tokens = self._came + 1, self._tokens + sum(usage.values())
             self._unknown, self._usd = self._unknown or usd is None, self._usd + (usd or 0.0)
             excess = (usd or 0.0) / reserved.usd if reserved.usd else 1.0

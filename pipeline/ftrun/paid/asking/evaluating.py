@@ -16,6 +16,7 @@ from ftrun.evaluation.evaluate import evaluate
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.scores_document import read_scores
 from ftrun.paid.asking.answering import AnswerCosts
+from ftrun.paid.asking.eval_inputs import STAGE, evaluation_inputs
 from ftrun.paid.asking.lanes import Asking
 from ftrun.paid.asking.questionnaire import Questionnaire, questionnaire
 from ftrun.paid.history import SCORES, archive_answers
@@ -23,6 +24,7 @@ from ftrun.scoring.scorers import scorers_for
 from ftrun.scoring.types import Scorer
 from ftrun.targets import identity_of
 from ftrun.workflow.context import Context
+from ftrun.workflow.decision import fingerprint
 
 
 def know_stores(context: Context) -> None:
@@ -107,8 +109,14 @@ def last_evaluation(context: Context) -> tuple[Scores, list[Record]]:
     records = list(read_records(context.folder / ANSWERS))
     path = context.folder / SCORES
     document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if "comparisons" in document:
+    if "comparisons" in document or (document and not _is_present(context)):
         return read_scores(document), records
     asked = questionnaire(context)
     ids = {one.id for one in asked.samples}
     return scored(context, asked, [one for one in records if one.prompt_id in ids])
+
+
+def _is_present(context: Context) -> bool:
+    """Return whether the last evaluation is that of the experiment file as it is now."""
+    record = context.state.stages.get(STAGE)
+    return record is not None and record.fingerprint == fingerprint(evaluation_inputs(context))

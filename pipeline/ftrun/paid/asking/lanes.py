@@ -18,6 +18,7 @@ from ftrun.errors import FtrunError
 from ftrun.evaluation.answers import CandidateReply, Request
 from ftrun.experiment.model import Experiment
 from ftrun.paid.asking.answering import AnswerCosts
+from ftrun.paid.asking.first_answers import FirstAnswers
 from ftrun.paid.deployments import called
 from ftrun.targets import NotFoundError, Reply, Service, ServiceError
 from ftrun.targets.pace import CERTAIN, MOST, Pace, Turn
@@ -57,6 +58,7 @@ class Asking:
                 yield request, self._reply(desks[request.candidate.target], request, said, usage)
         finally:
             self._report_lost()
+            self._abandon()
 
     def _reply(self, desk: _Desk, request: Request, said: Reply, usage: Mapping[str, int]) -> CandidateReply:
         """Return the reply; how a model had to be asked is reported once."""
@@ -93,6 +95,16 @@ class Asking:
             )
         self._context.emit("warning", message=message)
 
+    def _abandon(self) -> None:
+        count, usd = self._costs.abandon()
+        if usd:
+            cost = money(usd, self._context.experiment.budget.yen_per_usd)
+            message = (
+                f"answers on their way that nobody waits for now: {count}; they may be billed, and count as "
+                f"up to {cost}"
+            )
+            self._context.emit("warning", message=message)
+
 
 class _Desk:
     """The questions for one target, and the pace at which it is asked."""
@@ -105,7 +117,7 @@ class _Desk:
         self._experiment: Experiment = context.aimed_at(name)
         self._service: Service = context.service_of(name)
         self._pace = _pace_of(self._experiment, self._service)
-        self._explaining, self._since = Lock(), time.monotonic()
+        self._explaining, self._since, self._first = Lock(), time.monotonic(), FirstAnswers()
 
     @property
     def lane(self) -> Lane[Request, Answered]:
@@ -118,9 +130,11 @@ class _Desk:
         """Let the next question take the place of one whose answer is kept."""
         said, _ = answered
         self._costs.kept(request)
+        self._first.came(request.candidate.model)
         self._pace.answered(said.limits)
 
     def _stop(self) -> None:
+        self._first.stop()
         self._pace.stop()
         self._costs.stop()
 
@@ -148,6 +162,8 @@ class _Desk:
         """Ask one question, again and again where that helps; several threads may do so."""
         candidate, turn, tokens = request.candidate, Turn(), _rough_tokens(request)
         priced = priced_candidate(self._context.experiment, candidate.name, candidate.model, candidate.target)
+        if not self._is_local:
+            self._first.wait(candidate.model)
         while True:
             self._pace.begin(turn, tokens)
             try:

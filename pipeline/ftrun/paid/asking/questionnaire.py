@@ -5,22 +5,19 @@ The stages that ask, and that deploy a model so that it can be asked, both decid
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftrun.errors import ConfigError
-from ftrun.experiment.model import CandidateSpec, EvalPrompt, ScorerSpec, Template
+from ftrun.experiment.model import CandidateSpec
 from ftrun.experiment.places import place_of
 from ftrun.experiment.target import Target
-from ftrun.files import sha256_file
+from ftrun.paid.asking.eval_inputs import STAGE, evaluation_decision, origin_of
 from ftrun.paid.history import archive_of
 from ftrun.paid.job_spec import spec_key
 from ftrun.targets import identity_of
 from ftrun.workflow.context import Context
-from ftrun.workflow.decision import Decision, by_fingerprint
 
 if TYPE_CHECKING:  # a run with nothing to do asks nobody
     from ftrun.evaluation.answer_files import AnswerCache
@@ -28,112 +25,6 @@ if TYPE_CHECKING:  # a run with nothing to do asks nobody
     from ftrun.evaluation.asked.candidates import KnownModels
     from ftrun.evaluation.recorded import Recorded
     from ftrun.scoring.types import Sample
-
-STAGE = "evaluate"
-VERSION = 1
-OUTPUTS = ("answers.jsonl", "scores.json")
-ADDED = {"reference": None, "tools": (), "tags": (), "group": None}  # keys of a question that came later
-
-
-def evaluation_inputs(context: Context) -> dict[str, Any]:
-    """Return which model is asked, by whom, what, how it is sampled, and how answers are scored.
-
-    What version 0.1 did not know is an input only where it is set.
-    """
-    evaluation, prompt = context.experiment.evaluation, context.experiment.prompt
-    own = (prompt.system.text if prompt.system else None) or [
-        one.content.text
-        for one in prompt.messages or ()
-        if one.role == "system" and isinstance(one.content, Template)
-    ]
-    return {
-        "evaluation version": VERSION,
-        "job": spec_key(context),
-        "eval prompts": [_asked(one) for one in evaluation.prompts],
-        "rivals": [one.name if one.plain else _written(context, one) for one in evaluation.candidates],
-        "sampling": dict(evaluation.sampling),
-        "system prompt": [own, dict(prompt.vars), prompt.dependencies] if own else context.sha("train"),
-        **_more_questions(context),
-        **_how_scored(context),
-    }
-
-
-def _asked(prompt: EvalPrompt) -> dict[str, Any]:
-    """Return a question as an input; what version 0.1 did not know is one only where it is set."""
-    values = dataclasses.asdict(prompt)
-    return {name: one for name, one in values.items() if name not in ADDED or one != ADDED[name]}
-
-
-def _written(context: Context, spec: CandidateSpec) -> dict[str, Any]:
-    """Return a candidate that was written as a mapping as an input; of files, the content counts."""
-    values = dataclasses.asdict(spec)
-    default = dataclasses.asdict(CandidateSpec(name=spec.name))
-    kept = {name: one for name, one in values.items() if one != default[name] or name == "name"}
-    if spec.target is not None:
-        kept["target"] = _address(context, spec.target)
-    return kept if spec.answers is None else {**kept, "answers": _content(spec.answers)}
-
-
-def _more_questions(context: Context) -> dict[str, Any]:
-    evaluation = context.experiment.evaluation
-    rows = evaluation.recall_sample or any(_uses_rows(one) for one in evaluation.candidates)
-    found = {
-        "test set": [evaluation.test_set, context.sha("test")] if evaluation.test_set else None,
-        "recall sample": evaluation.recall_sample,
-        "training rows": context.sha("train") if rows else None,
-        "general": [_asked(one) for one in evaluation.general_prompts] or evaluation.general,
-        "repeat": evaluation.repeat if evaluation.repeat > 1 else None,
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def _how_scored(context: Context) -> dict[str, Any]:
-    evaluation = context.experiment.evaluation
-    found = {
-        "scorers": [_scorer(one) for one in evaluation.scorers],
-        "custom scorers": list(context.settings.scorers),
-        "metric": evaluation.metric,
-        "gates": list(evaluation.gates),
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def _scorer(spec: ScorerSpec) -> list[Any]:
-    return [spec.name, {name: _content_of(one) for name, one in spec.options.items()}]
-
-
-def _content_of(option: Any) -> Any:
-    """Return an option; of one that names a file, the hash of the file."""
-    is_file = isinstance(option, Path) or (isinstance(option, str) and Path(option).is_absolute())
-    return _content(Path(option)) if is_file else option
-
-
-def _content(path: Path) -> str | None:
-    return sha256_file(path) if path.is_file() else None
-
-
-def _uses_rows(spec: CandidateSpec) -> bool:
-    from ftrun.evaluation.asked.candidates import needs_rows
-
-    return needs_rows(spec)
-
-
-def _address(context: Context, target: str) -> list[str]:
-    """Return the name of a target, and the account or store that it is."""
-    found = next((one for one in context.experiment.targets if one.name == target), None)
-    return [target] if found is None else [target, _origin(identity_of(found))]
-
-
-def evaluation_outputs(context: Context) -> tuple[str, ...]:
-    """Return the files that it writes; where answers cost money a fresh clone does not ask for them again.
-    `ftrun eval` needs them: it takes the answers from the history.
-    """
-    return OUTPUTS if context.free or context.settings.evaluate_only else ()
-
-
-def evaluation_decision(context: Context) -> Decision:
-    """Run when the model, the questions or the sampling changed."""
-    return by_fingerprint(context, STAGE, evaluation_inputs(context), evaluation_outputs(context))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +146,7 @@ def candidate_of(context: Context, spec: CandidateSpec) -> Candidate:
     return Candidate(
         name=spec.name,
         model=model or "",
-        origin=_origin(context.state.identity if target is None else identity_of(_target(context, target))),
+        origin=origin_of(context.state.identity if target is None else identity_of(_target(context, target))),
         target=target,
     )
 
@@ -270,18 +161,13 @@ def _no_checkpoint(context: Context, spec: CandidateSpec, known: KnownModels) ->
     )
 
 
-def _origin(identity: Mapping[str, Any]) -> str:
-    """Return what distinguishes models of one name: on two stores or servers they are two models."""
-    return str(identity.get("store") or identity.get("origin") or "")
-
-
 def _target(context: Context, name: str) -> Target:
     return next(one for one in context.experiment.targets if one.name == name)
 
 
 def known_models(context: Context, target: str | None = None) -> KnownModels:
     """Return the models that names stand for, on the experiment's target or on another one of the file."""
-    from ftrun.evaluation.asked.candidates import KnownModels
+    from ftrun.evaluation.asked.candidates import KnownModels, checkpoint_models
 
     if target is not None:
         return KnownModels(base=_target(context, target).model)
@@ -290,7 +176,7 @@ def known_models(context: Context, target: str | None = None) -> KnownModels:
     return KnownModels(
         base=context.experiment.target.model,
         tuned=tuned,
-        checkpoints={f"ckpt-step-{one['step']}": str(one["model"]) for one in points if one.get("model")},
+        checkpoints=checkpoint_models(points),
     )
 
 

@@ -7,12 +7,11 @@ first element, and a text that is JSON has fields.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ftrun.scoring.texts.json_values import parsed
+from ftrun.scoring.texts.json_values import as_text, parsed
 
 PLACE = re.compile(r"\{\{\s*(?P<path>[^{}]*?)\s*\}\}")
 PATH = re.compile(r"(?:item|sample)(?:\.[\w-]+)+")
@@ -41,7 +40,7 @@ def path_fault(path: str) -> str:
 
 def filled(template: str, values: Namespace) -> str:
     """Return a template with its values; those that aren't texts as JSON. TemplateError if one is missing."""
-    return PLACE.sub(lambda found: _text(_value(found["path"], values)), template)
+    return PLACE.sub(lambda found: as_text(_value(found["path"], values)), template)
 
 
 def _value(path: str, values: Namespace) -> Any:
@@ -56,7 +55,3 @@ def _value(path: str, values: Namespace) -> Any:
         else:
             raise TemplateError(f"there is no {path}")
     return value
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -14,10 +14,12 @@ from ftrun.langid.asked_language import OF_LANGUAGES
 from ftrun.langid.single import differ, sure_language
 from ftrun.langid.tables import LANGUAGE_NAMES
 from ftrun.scoring.types import Sample
+from ftrun.text import one_line
 
 FEWEST_TIMES = 4
 SHORTEST_LOOP = 150  # characters; shorter ones fill no screen, and may be meant
 LOOKED_AT = 20_000  # characters at the end
+LONGEST = 40  # characters of the answer that a message quotes
 MANY_TIMES, SHORTEST_SURE = 6, 60  # a loop that is repeated so often may be short
 FEWEST_SENTENCES, SENTENCE, LOOPING_SHARE = 4, 8, 0.5
 END_OF_SENTENCE = re.compile(r"(?<=[。．！？!?\n])|(?<=\.)\s")
@@ -61,10 +63,12 @@ def degenerate(answer: str, expected_language: str | None = None) -> str | None:
     """
     loop = loop_of(answer) or loop_of(answer, shortest=SHORTEST_SURE, fewest=MANY_TIMES)
     if loop is not None and any(map(str.isalnum, loop.unit)):
-        return f"repeats “{_short(_from_its_start(loop.unit))}” {loop.times} times"
+        short = one_line(_from_its_start(loop.unit), LONGEST)
+        return f"repeats “{short}” {loop.times} times"
     repeated = _repeated_sentence(answer)
     if repeated is not None:
-        return f"says “{_short(repeated)}” again and again"
+        short = one_line(repeated, LONGEST)
+        return f"says “{short}” again and again"
     broken = BROKEN.search(answer)
     if broken is not None:
         return f"has broken characters (U+{ord(broken[0]):04X})"
@@ -107,8 +111,3 @@ def _from_its_start(unit: str) -> str:
     """Return a part that is repeated as from the beginning of a sentence or word, if there is one within."""
     end = re.search("[。．！？!?.\n]", unit) or re.search(r"\s", unit)
     return unit if end is None else unit[end.end() :] + unit[: end.end()]
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 40 else f"{line[:39]}…"

@@ -66,6 +66,11 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def as_text(value: Any) -> str:
+    """Return a text as it is, another value as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def short(value: Any) -> str:
     """Return a value as JSON, cut if it is long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
