@@ -72,7 +72,7 @@ def _values(template: Template) -> list[str]:
             "これら 2 個のファイル（10 バイト）を削除しますか？ [y/N]: ",
         ),
         ("  prepare   done in 1 s", "  prepare   完了（1 s）"),
-        ("step 1/30 · loss 2.927 · about 0 s left", "ステップ 1/30 · 損失 2.927 · 残り約 0 s"),
+        ("step 1/30 · loss 2.927 · about 0 s left", "ステップ 1/30 · 損失 2.927 · 残り約 0 秒"),
         (
             "none of these holds: does not contain “H2O”; does not contain “水”",
             "どれも成り立ちません: “H2O” を含みません; “水” を含みません",
