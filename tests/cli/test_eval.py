@@ -280,13 +280,14 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
         return paid.server.paths("POST").count("/chat/completions")
 
     paid.config.write_text(paid.config.read_text().replace("一番は？", "質問5を教えて"))
+    paid.run("eval", "toy.yaml", "--before", code=4)
+    assert "estimate: about US$0.00" in paid.error and "evaluation at most US$0.00" in paid.error
     refused = paid.json("eval", "toy.yaml", "--before", code=4)
     assert (refused["error"]["code"], chats()) == ("not_confirmed", 0)
     over = paid.json("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)
     assert (over["error"]["code"], chats()) == ("over_budget", 0)
     found = paid.json("eval", "toy.yaml", "--before", "--yes")
     assert (set(found["candidates"]), chats()) == ({"base", "few-shot", "retrieval"}, 3)
-    assert "estimate: about US$0.00" in paid.error and "evaluation at most US$0.00" in paid.error
     assert not paid.provider.jobs and not paid.provider.files
     three = ("--set", "eval.models=[tuned, base, few-shot, retrieval]")
     assert paid.json("toy.yaml", "--yes", *three)["status"] == "done"
@@ -296,10 +297,10 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
 
 
 def test_before_needs_no_consent_for_what_this_machine_answers(paid: Paid) -> None:
-    """Once the paid answers are there, another question to the engine alone costs nothing: nobody confirms."""
+    """Once the paid answers are there, another question to the engine costs nothing: nobody confirms."""
     paid.config.write_text(
         paid.config.read_text()
-        .replace("data: {", "  local: {provider: local, model: rehearsal}\ndata: {")
+        .replace("data: {", "  local: {provider: local, model: rehearsal}\ntarget: paid\ndata: {")
         .replace("[tuned]", "[tuned, few-shot, retrieval]")
     )
     paid.json("eval", "toy.yaml", "--before", "--yes")
