@@ -280,12 +280,12 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
         return paid.server.paths("POST").count("/chat/completions")
 
     paid.config.write_text(paid.config.read_text().replace("一番は？", "質問5を教えて"))
-    paid.run("eval", "toy.yaml", "--before", code=4)
-    assert "estimate: about US$0.00" in paid.error and "evaluation at most US$0.00" in paid.error
     refused = paid.json("eval", "toy.yaml", "--before", code=4)
     assert (refused["error"]["code"], chats()) == ("not_confirmed", 0)
     over = paid.json("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)
     assert (over["error"]["code"], chats()) == ("over_budget", 0)
+    paid.run("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)
+    assert "estimate: about US$0.00" in paid.error and "evaluation at most US$0.00" in paid.error
     found = paid.json("eval", "toy.yaml", "--before", "--yes")
     assert (set(found["candidates"]), chats()) == ({"base", "few-shot", "retrieval"}, 3)
     assert not paid.provider.jobs and not paid.provider.files
