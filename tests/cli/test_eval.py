@@ -284,9 +284,10 @@ def test_what_before_asks_is_paid_for_within_the_budget(paid: Paid) -> None:
     assert (refused["error"]["code"], chats()) == ("not_confirmed", 0)
     over = paid.json("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)
     assert (over["error"]["code"], chats()) == ("over_budget", 0)
+    paid.run("eval", "toy.yaml", "--before", "--set", "budget.usd=0.000001", code=4)
+    assert "estimate: about US$0.00" in paid.error and "evaluation at most US$0.00" in paid.error
     found = paid.json("eval", "toy.yaml", "--before", "--yes")
     assert (set(found["candidates"]), chats()) == ({"base", "few-shot", "retrieval"}, 3)
-    assert "estimate: about US$0.00" in paid.error and "evaluation at most US$0.00" in paid.error
     assert not paid.provider.jobs and not paid.provider.files
     three = ("--set", "eval.models=[tuned, base, few-shot, retrieval]")
     assert paid.json("toy.yaml", "--yes", *three)["status"] == "done"
@@ -299,7 +300,7 @@ def test_before_needs_no_consent_for_what_this_machine_answers(paid: Paid) -> No
     """Once the paid answers are there, a question to the engine alone costs nothing: nobody confirms."""
     paid.config.write_text(
         paid.config.read_text()
-        .replace("data: {", "  local: {provider: local, model: rehearsal}\ndata: {")
+        .replace("data: {", "  local: {provider: local, model: rehearsal}\ntarget: paid\ndata: {")
         .replace("[tuned]", "[tuned, few-shot, retrieval]")
     )
     paid.json("eval", "toy.yaml", "--before", "--yes")
