@@ -199,8 +199,8 @@ def test_a_broken_server_is_asked_a_few_times(asker: Ask) -> None:
 
 @pytest.mark.parametrize("usd", [0.055, 0.2])
 def test_many_at_once_stay_within_the_budget(asker: Ask, usd: float) -> None:
-    """Answers cost a hundred times what they should: after the first one that is known, with as many at once
-    as fit.
+    """Answers cost a hundred times what they should: after the first one that is known, and the budget is
+    exceeded by one answer at most, with as many at once as fit.
     """
     crowd = Crowd(usage=LONG)
     one = asker(crowd)
@@ -208,7 +208,7 @@ def test_many_at_once_stay_within_the_budget(asker: Ask, usd: float) -> None:
     with pytest.raises(DecisionError, match=r"would exceed `budget\.usd`") as raised:
         one.ask([request(number) for number in range(60)])
     assert raised.value.code == "over_budget"
-    assert usd - 0.011 <= 0.01 * crowd.answers <= usd, "what is too much counts for the last one too"
+    assert usd - 0.01 <= 0.01 * crowd.answers <= usd + 0.01
     assert len(one.came) == crowd.answers and one.context.spent == pytest.approx(0.01 * crowd.answers)
     assert usd < 0.1 or crowd.peak > 3
 

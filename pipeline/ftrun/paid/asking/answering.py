@@ -111,11 +111,10 @@ class AnswerCosts:
     def _check(self, reserved: Reserved) -> None:
         if self._on_their_way or not self._limits:  # checked above
             return
-        usd, excess = reserved.usd, self._excess.get(reserved.payee, 1.0)
         check_next(
             self._limits,
             self.usd,
-            None if usd is None else usd * excess,
+            reserved.usd,
             rate=self._context.experiment.budget.yen_per_usd,
             done=f"{self._came} of {self.missing} answers arrived",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
