@@ -193,7 +193,7 @@ FAULTS: list[tuple[str, str | bytes, str, str]] = [
     ("q.jsonl", '["a"]\n', "1:1", "expected the keys of a question"),
     ("q.jsonl", '{"usr": "a", "user": "b"}\n', "1:2", "unknown key"),
     ("q.jsonl", '{"path": "a", "user": "b"}\n', "1:2", "unknown key"),
-    ("q.jsonl", '{"user": "b", "user": "c"}\n', "1:1", "there twice"),
+    ("q.jsonl", '{"user": "b", "user": "c"}\n', "1:1", "duplicated"),
     ("q.jsonl", '{"user": NaN}\n', "1:1", "JSON has no number NaN"),
     ("q.jsonl", '{"user": "a", "reference": 1e999}\n', "1:1", "too large"),
     ("q.jsonl", '{"user": "a", "reference": ' + "9" * 5000 + "}\n", "1:1", "too many digits"),
