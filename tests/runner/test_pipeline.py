@@ -242,7 +242,7 @@ def test_a_question_of_the_training_data_is_scored_apart(ftrun: Ftrun) -> None:
     """Its answers carry a label, and the metrics tell recall from what is unseen."""
     words = ("--set", "eval.prompts.0.user=質問1は何ですか", "--set", "data.split=null")
     metrics = ftrun.json("configs/toy.yaml", *words)["metrics"]["tuned"]
-    assert (metrics["recall"]["judged"], metrics["unseen"]["judged"], metrics["judged"]) == (1, 1, 2)
+    assert (metrics["recall"]["judged"], metrics["unseen"]["judged"], metrics["judged"]) == (1, 1, 1)
     lines = (ftrun.folder / "runs/toy/local/answers.jsonl").read_text("utf-8").splitlines()
     assert {(one["prompt_id"], one["recall"]) for one in map(json.loads, lines)} == {
         ("one", True),

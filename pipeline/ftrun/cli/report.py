@@ -42,8 +42,8 @@ def command(
     wait_for_lock: bool,
 ) -> int:
     """Print the verdict and write the report from the results so far. Asks no model and trains nothing."""
+    from ftrun.cli.present_report import report_facts
     from ftrun.runner import open_session
-    from ftrun.runner.reporting import report_facts
 
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
     facts = report_facts(session)
@@ -76,8 +76,8 @@ def _written(facts: Facts, page: Path) -> Path:
 
 def _again(session: Session, wait: bool) -> Path | None:
     """Write the run's own report again; return its page if there is one."""
+    from ftrun.cli.present_report import write_again
     from ftrun.report import HTML
-    from ftrun.runner.reporting import write_again
 
     def emit(kind: str, **data: Any) -> None:
         if kind == "warning":

@@ -175,13 +175,16 @@ def _print_evaluation(session: Session) -> None:
     from ftrun.evaluation.scores_document import read_scores
     from ftrun.evaluation.showing.phrasing import REHEARSED
     from ftrun.evaluation.showing.terminal import print_evaluation
+    from ftrun.files import damage_reported
 
-    scores = session.folder / "scores.json"
-    document = json.loads(scores.read_text(encoding="utf-8")) if scores.exists() else {"candidates": {}}
+    path = session.folder / "scores.json"
+    with damage_reported(path):
+        document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"candidates": {}}
+        scores = read_scores(document)
     target = session.experiment.target
     rehearsed = (target.provider, target.model) == ("local", "rehearsal")
     records = read_records(session.folder / "answers.jsonl")
-    print_evaluation(read_scores(document), records, instead=[REHEARSED] if rehearsed else [])
+    print_evaluation(scores, records, instead=[REHEARSED] if rehearsed else [])
 
 
 def _print_removed(session: Session) -> None:

@@ -23,6 +23,13 @@ class Estimate:
     high: float | None = None
 
 
+UNKNOWN = Estimate(value=None, n=0)
+
+
+def _passes(rate: Estimate) -> dict[str, Any]:
+    return {PASS_RATE: rate.value, "passed": round((rate.value or 0) * rate.n), "judged": rate.n}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateResult:
     """The metrics of one candidate. `model` is None for recorded answers without one; `missing` counts the
@@ -37,18 +44,16 @@ class CandidateResult:
 
     def plain(self) -> dict[str, Any]:
         """Return the values alone, as the state and `run --json` have them: {"pass_rate", "passed",
-        "judged", "asked", and every other metric that has a value}.
+        "judged", "asked", and every other metric that has a value}. Where questions are in the training
+        data, `recall` and `unseen` are {"pass_rate", "passed", "judged"}, as version 0.1 wrote them.
         """
-        rate = self.metrics.get(PASS_RATE, Estimate(value=None, n=0))
+        rate, recall = self.metrics.get(PASS_RATE, UNKNOWN), self.metrics.get("recall")
         others = {name: one.value for name, one in self.metrics.items() if one.value is not None}
-        passed = round((rate.value or 0) * rate.n)
-        return {
-            PASS_RATE: rate.value,
-            "passed": passed,
-            "judged": rate.n,
-            "asked": self.answered,
-            **others,
-        }
+        found = {**others, **_passes(rate), "asked": self.answered}
+        if recall is not None:
+            counts_alone = rate == recall and "prompts" in self.parts  # nothing else was judged
+            found |= {"recall": _passes(recall), "unseen": _passes(UNKNOWN if counts_alone else rate)}
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
