@@ -54,8 +54,7 @@ def command(
             from ftrun.evaluation.showing.phrasing import REHEARSED
             from ftrun.evaluation.showing.terminal import print_evaluation
 
-            on = session.experiment.target
-            rehearsed = (on.provider, on.model) == ("local", "rehearsal")
+            rehearsed = session.experiment.target.rehearses
             print_evaluation(scores, (), instead=[REHEARSED] if rehearsed else [])
     return 0
 

@@ -104,13 +104,12 @@ def _document(session: Session, facts: Facts, path: Path | None) -> dict[str, An
 def _print(facts: Facts, path: Path | None) -> None:
     from ftrun.evaluation.showing.phrasing import REHEARSED
     from ftrun.evaluation.showing.terminal import print_evaluation
-    from ftrun.report.verdict import REHEARSAL
 
     experiment = f"{facts.experiment.name} on {facts.target.name} ({facts.target.model})"
     print(experiment)
     if facts.status != "done":
         print(f"The run did not finish: {facts.status}.")
-    rehearsed = facts.target.model == REHEARSAL
+    rehearsed = facts.target.rehearses
     print_evaluation(facts.scores, facts.answers, instead=[REHEARSED] if rehearsed else [])
     if facts.fit is not None and not rehearsed:
         print(f"\n{facts.fit.sentence}")

@@ -181,9 +181,8 @@ def _print_evaluation(session: Session) -> None:
     with damage_reported(path):
         document = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"candidates": {}}
         scores = read_scores(document)
-    target = session.experiment.target
-    rehearsed = (target.provider, target.model) == ("local", "rehearsal")
     records = read_records(session.folder / "answers.jsonl")
+    rehearsed = session.experiment.target.rehearses
     print_evaluation(scores, records, instead=[REHEARSED] if rehearsed else [])
 
 
@@ -209,9 +208,7 @@ def _print_next(session: Session) -> None:
         lines.insert(0, ("report", shown_path(report)))
     target = session.experiment.target.name
     others = [
-        other.name
-        for other in session.experiment.targets
-        if other.name != target and (other.provider, other.model) != ("local", "rehearsal")
+        other.name for other in session.experiment.targets if other.name != target and not other.rehearses
     ]
     if session.experiment.contacts_target:
         lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]

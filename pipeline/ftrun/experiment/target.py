@@ -75,6 +75,11 @@ class Target:
     accept_license: bool = False
     concurrency: int | None = None
 
+    @property
+    def rehearses(self) -> bool:
+        """Return whether nothing is trained there: the engine's `rehearsal` only goes through the motions."""
+        return (self.provider, self.model) == ("local", "rehearsal")
+
 
 def target_of(name: str, raw: Mapping[str, Any]) -> Target:
     """Return the target called `name`."""

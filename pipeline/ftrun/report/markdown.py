@@ -13,7 +13,6 @@ from ftrun.report.facts import Facts
 from ftrun.report.localizing import in_language
 from ftrun.report.score_tables import Cell, Confusion, Row, ScoreTables, score_tables
 from ftrun.report.verdict import (
-    REHEARSAL,
     AnsweredQuestion,
     by_interest,
     changed_questions,
@@ -135,7 +134,7 @@ def _evaluated(facts: Facts) -> Iterator[str]:
     """Yield what changed, the scores, and some of the answers."""
     found = changes_of(facts)
     asked = side_by_side(facts.answers, found.kinds if found else {})
-    if facts.target.model != REHEARSAL:
+    if not facts.target.rehearses:
         yield from _changes(facts, found, asked)
         yield from _scores(facts)
     if asked:
@@ -274,9 +273,9 @@ def _training(facts: Facts) -> Iterator[str]:
         ["created", moment(job.created_at)],
         ["finished", moment(job.finished_at)],
         ["took", say(duration(job.seconds))],
-        ["trained tokens", number(job.trained_tokens) if facts.target.model != REHEARSAL else "0"],
+        ["trained tokens", number(job.trained_tokens) if not facts.target.rehearses else "0"],
     ]
-    if fit and facts.target.model != REHEARSAL:
+    if fit and not facts.target.rehearses:
         rows.append(["loss", say(f"training {loss(fit.train_loss)}, validation {loss(fit.valid_loss)}")])
         accuracy = f"training {percent(fit.train_accuracy)}, validation {percent(fit.valid_accuracy)}"
         rows.append(["token accuracy", say(accuracy)])

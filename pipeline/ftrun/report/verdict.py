@@ -14,8 +14,6 @@ from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.facts import Facts
 from ftrun.report.words import counted
 
-REHEARSAL = "rehearsal"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -64,7 +62,7 @@ class ChangedQuestions:
 def verdict(facts: Facts) -> Verdict:
     """Return the verdict at the top of the report."""
     how, words = _headline(facts)
-    rehearsal = facts.target.model == REHEARSAL
+    rehearsal = facts.target.rehearses
     decided = decided_of(facts.scores) if facts.status == "done" and not rehearsal else None
     return Verdict(
         tone=how,
@@ -95,7 +93,7 @@ def verdict_in(facts: Facts) -> Verdict:
 def _headline(facts: Facts) -> tuple[Tone, str]:
     if facts.status != "done":
         return "bad" if facts.status == "failed" else "neutral", f"The run did not finish: {facts.status}."
-    if facts.target.model == REHEARSAL:
+    if facts.target.rehearses:
         return "neutral", REHEARSED
     if not facts.scores.candidates:
         return "neutral", "Nothing was evaluated."
@@ -109,7 +107,7 @@ def _trained(facts: Facts) -> str:
     over = f" for {counted(epochs, 'epoch')}" if isinstance(epochs, int) else ""
     tokens = facts.job.trained_tokens if facts.job else None
     count = f" ({counted(tokens, 'token')} trained)" if tokens else ""
-    if facts.target.model == REHEARSAL:
+    if facts.target.rehearses:
         return f"Rehearsed{examples}{over}: losses and answers are made up. Target {facts.target.name}."
     return f"{facts.target.model} was fine-tuned{examples}{over}{count}, target {facts.target.name}."
 
@@ -129,7 +127,7 @@ def changed_questions(
 
 def changes_of(facts: Facts) -> Changes | None:
     """Return what changed most tellingly; nothing in a rehearsal."""
-    return None if facts.target.model == REHEARSAL else changes(facts.scores, facts.answers)
+    return None if facts.target.rehearses else changes(facts.scores, facts.answers)
 
 
 def side_by_side(

@@ -103,10 +103,8 @@ def _apply_locked(
     """Do the run under its lock. `decided` is what should be done by the state before; None: everything."""
     context.needs_files = True
     _check_names(context)
-    offline, later = (
-        [stage.name for stage in stages_of(context) if stage.offline],
-        context.settings.evaluate_only,
-    )
+    offline = [stage.name for stage in stages_of(context) if stage.offline]
+    later = context.settings.evaluate_only
     if context.settings.until not in offline and not later:
         check_targets(context)
         _start_early(context, decided)

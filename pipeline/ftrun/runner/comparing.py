@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ftrun.evaluation.answer_files import ANSWERS, read_records
@@ -18,7 +19,6 @@ from ftrun.evaluation.results import Scores
 from ftrun.paid.history import METRICS
 from ftrun.protocol.spec import SYSTEM_ROLES
 from ftrun.report.comparison import Comparison, EntryFacts, entry_score, letter, pairs_of, settings
-from ftrun.report.verdict import REHEARSAL
 from ftrun.report.words import counted
 from ftrun.runner.trained_models import TrainedModel
 from ftrun.scoring.scorers import scorers_for
@@ -244,7 +244,7 @@ def _fit(entry: TrainedModel) -> Fit | None:
 
 def _is_rehearsal(entry: TrainedModel) -> bool:
     target = entry.session.experiment.target
-    return target.provider == "local" and entry.facts["spec"].get("model", target.model) == REHEARSAL
+    return replace(target, model=entry.facts["spec"].get("model", target.model)).rehearses
 
 
 def _settings(entry: TrainedModel, answers: Answers) -> dict[str, str | None]:

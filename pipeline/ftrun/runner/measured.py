@@ -15,7 +15,6 @@ from ftrun.evaluation.learning_curve.fit import Fit, explain, validation_curve
 from ftrun.evaluation.learning_curve.metric_rows import MetricRow, parse_metrics, row_of_event
 from ftrun.evaluation.results import Scores
 from ftrun.paid.history import METRICS, SCORES, archive_folder
-from ftrun.report.verdict import REHEARSAL
 from ftrun.runner.present import present_job
 from ftrun.runner.session import Session
 from ftrun.targets import Event, Service
@@ -93,8 +92,7 @@ def _training(
     rows: tuple[MetricRow, ...],
     notes: tuple[str, ...] = (),
 ) -> Training:
-    target = session.experiment.target
-    made_up = target.provider == "local" and target.model == REHEARSAL
+    made_up = session.experiment.target.rehearses
     if made_up:
         notes = (*notes, "a rehearsal: these losses are made up")
     fit = explain(rows) if rows and not made_up else None

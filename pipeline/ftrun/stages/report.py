@@ -175,7 +175,7 @@ def _warnings(context: Context) -> list[str]:
     """Return the warnings at the top of the report."""
     from ftrun.targets.known_languages import language_note
 
-    rehearsed = context.local and context.experiment.target.model == "rehearsal"
+    rehearsed = context.experiment.target.rehearses
     checked = context.result("check")
     early = context.result("wait").get("stopped_early")
     stopped = [f"Training was stopped early: {early}. The best checkpoint is used."] if early else []

@@ -84,7 +84,7 @@ def rules_of(target: Target) -> Rules:
 
 
 def _rules_of(target: Target) -> Rules:
-    if target.provider == "local" and target.model == "rehearsal":
+    if target.rehearses:
         return REHEARSED
     if target.provider in PROVIDERS:
         return PROVIDERS[target.provider]
