@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ftrun.engine.backends import Sampling
 from ftrun.engine.inference.chat_answer import ChatFailed
 from ftrun.engine.inference.chat_pool import ChatPool
+from ftrun.engine.questions import Question
 from support.engine_process import PATIENCE, processes
 
 ONE = [{"role": "user", "content": "?"}]
@@ -23,7 +23,7 @@ def nothing() -> int:
 
 async def text(pool: ChatPool, model: str) -> str:
     """Return the answer of a model."""
-    return await pool.ask(model, ONE, adapter=None, sampling=Sampling()).text()
+    return (await pool.ask(model, Question(messages=ONE)).whole()).text
 
 
 def is_mine(line: str) -> bool:
@@ -76,15 +76,13 @@ def test_all_who_wait_are_told_when_the_engine_ends(tmp_path: Path) -> None:
 
     async def run() -> None:
         pool = ChatPool(tmp_path / "chat", available=nothing)
-        asked = [
-            pool.ask(model, ONE, adapter=None, sampling=Sampling()) for model in ("rehearsal", str(folder))
-        ]
+        asked = [pool.ask(model, Question(messages=ONE)) for model in ("rehearsal", str(folder))]
         assert [model["answering"] for model in pool.status()] == [0, 0]
         pool.close()
         async with asyncio.timeout(PATIENCE):
             for answer in asked:
                 with pytest.raises(ChatFailed, match="stopped") as caught:
-                    await answer.text()
+                    await answer.whole()
                 assert (caught.value.status, caught.value.code) == (503, "engine_stopped")
         await pool.wait_for_end()
 

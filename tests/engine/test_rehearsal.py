@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ftrun.engine import rehearsal
-from ftrun.engine.backends import NumberFormat, Question, Sampling, TrainingJob
+from ftrun.engine.backends import NumberFormat, TrainingJob
+from ftrun.engine.questions import Question, Sampling
 
 
 class Deaf:

@@ -10,8 +10,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
+from ftrun.engine.questions import Progress, Question
 from ftrun.protocol.spec import Method
 
 NumberFormat = Literal["float32", "bfloat16"]  # of a base model
@@ -98,46 +99,6 @@ class TrainingReport(Protocol):
     def checkpoint(self, step: int, folder: Path, metrics: Mapping[str, float]) -> None:
         """Record a usable checkpoint (one per epoch); `folder` is what chat will load."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """How to sample; temperature 0 is greedy."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_tokens: int = 256
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Usage:
-    """The tokens of an answer, and why it ended; updated while the answer is generated."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    finish_reason: Literal["stop", "length"] = "stop"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A request for an answer. `adapter` is a TrainingResult.model_folder, None is the base model."""
-
-    id: str
-    messages: Sequence[Mapping[str, Any]]
-    adapter: Path | None
-    sampling: Sampling
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What is new about one answer: a piece of its text, or its end, `usage` or `error`."""
-
-    id: str
-    piece: str = ""
-    usage: Usage | None = None
-    error: Exception | None = None
 
 
 class TooLittleMemory(Exception):

@@ -19,14 +19,12 @@ from ftrun.engine.backends import (
     AT_ONCE,
     ChatModel,
     Paused,
-    Progress,
-    Question,
     TrainingJob,
     TrainingReport,
     TrainingResult,
-    Usage,
 )
 from ftrun.engine.examples import read_examples, rows_of
+from ftrun.engine.questions import Progress, Question, Usage
 from ftrun.files import write_json
 from ftrun.protocol.spec import default_epochs
 

@@ -13,18 +13,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ftrun.engine.backends import (
-    Cancelled,
-    ChatModel,
-    NumberFormat,
-    Paused,
-    Question,
-    Sampling,
-    TrainingJob,
-    Usage,
-)
+from ftrun.engine.backends import Cancelled, ChatModel, NumberFormat, Paused, TrainingJob
 from ftrun.engine.models.base import LoadedModel, load_model
 from ftrun.engine.models.weights import model_folder
+from ftrun.engine.questions import Question, Sampling, Usage
 
 # the last one has no name such as eos_token, as Gemma's end of turn has none
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<end_of_turn>")

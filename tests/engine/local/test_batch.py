@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from engine.local.conftest import Recorder, finish, question, save_model
-from ftrun.engine.backends import Progress, Question, Rejected, TrainingJob
+from ftrun.engine.backends import Rejected, TrainingJob
 from ftrun.engine.inference import batch, memory, reading
 from ftrun.engine.inference.batch import TorchChat
 from ftrun.engine.inference.cache import BatchCache
 from ftrun.engine.inference.rows import Rows, next_scores
 from ftrun.engine.models.base import LoadedModel, is_same, load_model
+from ftrun.engine.questions import Progress, Question
 from ftrun.engine.torch_backend import train
 
 pytestmark = pytest.mark.local

@@ -14,8 +14,8 @@ from typing import IO, Any
 import pytest
 
 from engine.local.conftest import question
-from ftrun.engine.backends import Progress
 from ftrun.engine.inference import chat_worker
+from ftrun.engine.questions import Progress
 
 pytestmark = pytest.mark.local
 

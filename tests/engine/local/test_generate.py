@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from engine.local.conftest import Recorder, Told, finish, question
-from ftrun.engine.backends import Rejected, Sampling, TrainingJob
+from ftrun.engine.backends import Rejected, TrainingJob
 from ftrun.engine.inference.batch import TorchChat
 from ftrun.engine.inference.sampling import pick
 from ftrun.engine.inference.text import AnswerText
 from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.questions import Sampling
 from ftrun.engine.torch_backend import train
 
 pytestmark = pytest.mark.local

@@ -14,6 +14,7 @@ from ftrun.engine.api import chat, files, jobs, models, uploads
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import RequestGuard
+from ftrun.engine.api.lookup import check_base
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.launch import WIRE
@@ -45,7 +46,7 @@ async def warm(
     """Load a base model in the background; `warmed` is false where that would take much of the memory."""
     model = body.required_text("model")
     body.done()
-    await run_in_threadpool(chat.check_base, model)
+    await run_in_threadpool(check_base, model)
     return {"model": model, "warmed": use.chats.warm(model)}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.job_request import read_metadata
-from ftrun.engine.backends import Sampling
+from ftrun.engine.questions import Sampling
 from ftrun.protocol.spec import CHAT_ROLES
 
 MOST_TOKENS = 32_768

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ftrun.engine.backends import Progress, Question, Rejected, Usage
+from ftrun.engine.backends import Rejected
 from ftrun.engine.inference.sampling import new_generator
 from ftrun.engine.inference.text import AnswerText
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import Adapter
+from ftrun.engine.questions import Progress, Question, Usage
 
 
 class Answer:

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ftrun.engine.backends import AT_ONCE, Progress, Question, Rejected, TooLittleMemory
+from ftrun.engine.backends import AT_ONCE, Rejected, TooLittleMemory
 from ftrun.engine.inference import memory
 from ftrun.engine.inference.answers import Answer
 from ftrun.engine.inference.prefixes import Prefixes
@@ -24,6 +24,7 @@ from ftrun.engine.inference.rows import Rows
 from ftrun.engine.inference.sampling import choose
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import Adapter, for_rows, load_adapter
+from ftrun.engine.questions import Progress, Question
 
 MOST_ADAPTERS = 8  # kept in memory besides those in use; reading one takes a fraction of a second
 
@@ -147,7 +148,7 @@ class TorchChat:
         ended = []
         for row, (answer, token) in enumerate(zip(answers, tokens, strict=True), first):
             progress = answer.add(token)
-            if progress.usage is not None or progress.piece:
+            if progress.usage is not None or progress.as_part():
                 self._tell(progress)
             if progress.usage is not None:
                 ended.append(row)

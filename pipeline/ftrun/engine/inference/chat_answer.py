@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from ftrun.engine.questions import Question
 
 
 class ChatFailed(Exception):
@@ -27,49 +29,68 @@ class ChatFailed(Exception):
         self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
 
 
-class Answer:
-    """An answer that is being generated: take its pieces or its whole text, then read `usage`."""
+@dataclass(slots=True)
+class Part:
+    """A part of an answer, or all of it: text, TokenScore and ToolCall as JSON objects."""
 
-    def __init__(self, request: Mapping[str, Any], cancel: Callable[[str], None]) -> None:
-        """Wait for the answer to `request`; `cancel` gives it up by its id."""
-        self.id = uuid.uuid4().hex
-        self.request, self.since = request, time.monotonic()
+    text: str = ""
+    scores: list[Mapping[str, Any]] = field(default_factory=list)
+    calls: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def add(self, other: Part) -> None:
+        """Add what comes next."""
+        self.text += other.text
+        self.scores += other.scores
+        self.calls += other.calls
+
+
+class Answer:
+    """An answer that is being generated: take its parts or the whole, then read `usage`."""
+
+    def __init__(self, question: Question, cancel: Callable[[str], None]) -> None:
+        """Wait for the answer to `question`; `cancel` gives it up by its id."""
+        self.id = question.id
+        self.request, self.since = question.as_message(), time.monotonic()
         self.usage: Mapping[str, Any] = {}
         self.asked = 0  # by how many processes
         self.begun = False  # whether a piece was taken
         self._cancel = cancel
-        self._pieces = deque[str]()
+        self._parts = deque[Part]()
         self._end: Mapping[str, Any] | None = None
         self._news = asyncio.Event()
 
     def put(self, message: Mapping[str, Any]) -> None:
         """Add a message from the process."""
-        if "piece" in message:
-            self._pieces.append(message["piece"])
-        else:
+        if "done" in message or "error" in message:
             self._end = message
+        else:
+            part = Part(message.get("piece", ""), message.get("scores", []), message.get("calls", []))
+            self._parts.append(part)
         self._news.set()
 
     def forget(self) -> None:
         """Forget what has come so far: it will be asked again."""
-        self._pieces.clear()
+        self._parts.clear()
 
-    async def next_piece(self) -> str | None:
-        """Wait for the next piece; None at the end. Raises ChatFailed."""
-        while not self._pieces:
+    async def next_part(self) -> Part | None:
+        """Wait for the next part; None at the end. Raises ChatFailed."""
+        while not self._parts:
             if self._end is not None:
                 self._finish(self._end)
                 return None
             await self._wait()
         self.begun = True
-        return self._pieces.popleft()
+        return self._parts.popleft()
 
-    async def text(self) -> str:
-        """Wait for the whole text. Raises ChatFailed."""
+    async def whole(self) -> Part:
+        """Wait for all that has not been taken. Raises ChatFailed."""
         while self._end is None:
             await self._wait()
         self._finish(self._end)
-        return "".join(self._pieces)
+        rest = Part()
+        for part in self._parts:
+            rest.add(part)
+        return rest
 
     def close(self) -> None:
         """Cancel the rest of the answer; nothing if it has ended."""

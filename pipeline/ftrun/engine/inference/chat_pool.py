@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ftrun.engine.backends import AT_ONCE, Sampling
+from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.inference import room
 from ftrun.engine.inference.chat_answer import Answer, ChatFailed
 from ftrun.engine.inference.chat_queue import STOPPED_CODE, ChatQueue
+from ftrun.engine.questions import Question
 
 IDLE_SECONDS = 600.0
 MOST_WAITING = 256  # questions per model, besides those that are being answered
@@ -43,10 +43,8 @@ class ChatPool:
         self._queues: dict[str, ChatQueue] = {}
         self._closed = False
 
-    def ask(
-        self, model: str, messages: Sequence[Mapping[str, Any]], *, adapter: Path | None, sampling: Sampling
-    ) -> Answer:
-        """Ask the base model `model`, with the adapter in the folder `adapter` if given.
+    def ask(self, model: str, question: Question) -> Answer:
+        """Ask the base model `model`.
 
         Raises ChatFailed (429) if too many questions to it wait.
         """
@@ -55,13 +53,7 @@ class ChatPool:
         queue = self._queue(model)
         if queue.size >= AT_ONCE + MOST_WAITING:
             raise _full(queue)
-        answer = queue.ask(
-            {
-                "messages": list(messages),
-                "adapter": None if adapter is None else str(adapter),
-                "sampling": asdict(sampling),
-            }
-        )
+        answer = queue.ask(question)
         self._start()
         return answer
 

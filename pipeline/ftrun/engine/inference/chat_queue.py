@@ -21,6 +21,7 @@ from typing import Any
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.child_process import start_with_pipes
 from ftrun.engine.inference.chat_answer import Answer
+from ftrun.engine.questions import Question
 from ftrun.files import make_folder, open_to_write
 
 CRASH_CODE = "chat_process_died"
@@ -101,9 +102,9 @@ class ChatQueue:
         """Return about how long `answers` answers take; None while that is unknown."""
         return self._pace.seconds(answers)
 
-    def ask(self, request: Mapping[str, Any]) -> Answer:
+    def ask(self, question: Question) -> Answer:
         """Add a question."""
-        answer = Answer(request, self._cancel)
+        answer = Answer(question, self._cancel)
         self.warmed, self.used = False, time.monotonic()
         if not self._answers:
             self._pace.begin()
@@ -192,7 +193,7 @@ class ChatQueue:
         answer = self._answers.get(message["id"])
         if answer is not None:
             answer.put(message)
-            if "piece" not in message:
+            if "done" in message or "error" in message:
                 self._pace.answered()
                 self._remove(answer.id)
         return None
@@ -205,7 +206,7 @@ class ChatQueue:
     def _send(self, answer: Answer) -> None:
         if self._pipe is not None:
             answer.asked += 1
-            self._write({"id": answer.id, **answer.request})
+            self._write(answer.request)
 
     def _cancel(self, name: str) -> None:
         if name in self._answers:

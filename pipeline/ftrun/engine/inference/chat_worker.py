@@ -1,8 +1,8 @@
 """The process that answers for one base model: `python -m ftrun.engine.inference.chat_worker MODEL`.
 
-JSON lines come in on stdin: {"id", "messages", "adapter", "sampling"} or {"cancel": id}. On stdout go out
-{"ready": {"at_once", "dtype"}} when the model is loaded, {"id", "piece"}, then {"id", "done": usage} or
-{"id", "error": {…}}, and {"fatal": {…}} if the model can't be loaded. It ends when stdin is closed, so it
+JSON lines come in on stdin: a Question or {"cancel": id}. On stdout go out {"ready": {"at_once", "dtype"}}
+when the model is loaded, {"id", "piece", "scores", "calls"} (those that are new), then {"id", "done": usage}
+or {"id", "error": {…}}, and {"fatal": {…}} if the model can't be loaded. It ends when stdin is closed, so it
 never outlives its server.
 
 A thread reads stdin, so that the end of the server is noticed at any time; one encodes the questions; the
@@ -19,18 +19,10 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import IO, Any
 
-from ftrun.engine.backends import (
-    ChatModel,
-    Progress,
-    Question,
-    Rejected,
-    Sampling,
-    TooLittleMemory,
-    backend_for,
-)
+from ftrun.engine.backends import ChatModel, Rejected, TooLittleMemory, backend_for
+from ftrun.engine.questions import Progress, Question
 from ftrun.errors import FtrunError, UserError
 
 Message = Mapping[str, Any]
@@ -71,21 +63,15 @@ def _submit(chat: ChatModel, lines: queue.SimpleQueue[bytes], submitted: threadi
             chat.cancel(message["cancel"])
             continue
         try:
-            chat.submit(_question(message))
+            chat.submit(Question.from_message(message))
         except Exception as error:  # one bad request must not end the process
             send({"id": message["id"], "error": _in_words(error)})
         submitted.set()
 
 
-def _question(message: Message) -> Question:
-    sampling = Sampling(**{**message["sampling"], "stop": tuple(message["sampling"]["stop"])})
-    adapter = Path(message["adapter"]) if message["adapter"] else None
-    return Question(id=message["id"], messages=message["messages"], adapter=adapter, sampling=sampling)
-
-
 def _report(progress: Progress, send: Send) -> None:
-    if progress.piece:
-        send({"id": progress.id, "piece": progress.piece})
+    if part := progress.as_part():
+        send({"id": progress.id, **part})
     if progress.error is not None:
         send({"id": progress.id, "error": _in_words(progress.error)})
     elif progress.usage is not None:

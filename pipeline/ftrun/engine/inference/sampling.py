@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ftrun.engine.backends import Sampling
+from ftrun.engine.questions import Sampling
 
 
 def new_generator(seed: int | None) -> torch.Generator:
