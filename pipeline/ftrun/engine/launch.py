@@ -146,6 +146,21 @@ def server_lock(home: Path) -> FileLock:
     return file_lock(home / "server.lock", mode=0o600)
 
 
+def hanging(home: Path) -> DecisionError:
+    """Return the error for a server that holds the lock of `home`, but does not answer."""
+    return DecisionError(
+        f"An engine of {home} is already running, but does not answer.",
+        code="engine_hangs",
+        hint=f"Its process id is in {home / 'engine.json'}: kill that process and run this again",
+    )
+
+
+def require_end(home: Path) -> None:
+    """Raise DecisionError if a server of `home` runs, though it does not answer. Creates nothing."""
+    if (home / "server.lock").exists() and not _wait_for_end(home, STOP_SECONDS):
+        raise hanging(home)
+
+
 def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
     found = _find(home)
     if found is not None:
