@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import openai
-import pydantic
 import pytest
 from openai.types.fine_tuning.alpha import GraderRunResponse, GraderValidateResponse
+
+from engine.test_sdk_types import strict
 
 EQUAL = {
     "type": "string_check",
@@ -37,7 +38,8 @@ def graded(client: openai.OpenAI, grader: Any, said: str, **item: Any) -> Grader
     raw = client.fine_tuning.alpha.graders.with_raw_response.run(
         grader=grader, model_sample=said, item={"answer": "東京", **item}
     )
-    return pydantic.TypeAdapter(GraderRunResponse).validate_json(raw.content, strict=True)
+    found: GraderRunResponse = strict(GraderRunResponse, raw.content)
+    return found
 
 
 def test_a_grader_is_run(client: openai.OpenAI) -> None:
