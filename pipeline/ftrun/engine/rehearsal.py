@@ -25,6 +25,7 @@ from ftrun.engine.backends import (
 )
 from ftrun.engine.examples import read_examples, rows_of
 from ftrun.engine.questions import Progress, Question, Usage
+from ftrun.engine.rehearsed import calls_of, example_json, score_of
 from ftrun.files import write_json
 from ftrun.protocol.spec import default_epochs
 
@@ -130,15 +131,36 @@ class RehearsalChat:
 
 def _answer(question: Question, speaker: str) -> Iterator[Progress]:
     """Yield the same answer for the same question."""
-    last = next((m["content"] for m in reversed(question.messages) if m["role"] == "user"), "")
-    usage = Usage(prompt_tokens=sum(_count(message["content"]) for message in question.messages))
-    sampling = question.sampling
-    text = _cut(f"[rehearsal] {speaker} was asked: {last}", sampling.stop)
+    sampling, tools = question.sampling, question.tools
+    usage = Usage(prompt_tokens=_prompt_tokens(question))
+    if tools is not None and (tools.mode == "required" or tools.only):
+        usage.finish_reason = "tool_calls"
+        usage.completion_tokens = 1
+        yield Progress(id=question.id, calls=calls_of(tools))
+        yield Progress(id=question.id, usage=usage)
+        return
+    text = _cut(_words(question, speaker), sampling.stop)
     usage.finish_reason = "stop" if _count(text) <= sampling.max_tokens else "length"
     for piece in _pieces(text)[: sampling.max_tokens]:
         usage.completion_tokens += 1
-        yield Progress(id=question.id, piece=piece)
+        scores = () if sampling.top_logprobs is None else (score_of(piece, sampling.top_logprobs),)
+        yield Progress(id=question.id, piece=piece, scores=scores)
     yield Progress(id=question.id, usage=usage)
+
+
+def _words(question: Question, speaker: str) -> str:
+    if question.constraint is not None:
+        return example_json(question.constraint.schema)
+    if question.prompt is not None:
+        return f" [rehearsal] {speaker} was asked to continue."
+    last = next((m["content"] for m in reversed(question.messages) if m["role"] == "user"), "")
+    return f"[rehearsal] {speaker} was asked: {last}"
+
+
+def _prompt_tokens(question: Question) -> int:
+    if question.prompt is not None:
+        return _count(question.prompt) if isinstance(question.prompt, str) else len(question.prompt)
+    return sum(_count(message["content"]) for message in question.messages)
 
 
 def _schedule(requested: Mapping[str, int | float | str], examples: int) -> _RehearsalPlan:
