@@ -40,8 +40,6 @@ async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_bod
 
 @router.get("/{name}")
 @router.delete("/{name}")
-@router.get("/{name}/input_items")
-@router.post("/{name}/cancel")
 def find(name: str) -> None:
     """Say that no response is kept."""
     raise ApiError(

@@ -9,7 +9,7 @@ from ftrun.engine.api.body import Body
 from ftrun.protocol.spec import LEGACY_ROLE, ROLES
 
 Message = dict[str, Any]
-# what the API's own answers have, and clients send back with the conversation
+# what answers have, and clients send back with the conversation: empty, or copies that the SDK's helpers make
 EMPTY: Mapping[str, Sequence[Any]] = {"refusal": (), "audio": (), "function_call": (), "annotations": ([],)}
 
 
@@ -88,13 +88,13 @@ def _message(reader: Body) -> Message:
         reader.refuse("role", f"must be one of {', '.join(ROLES)}, not {role!r}.")
     message: Message = {"role": role}
     content = text_of(reader, "content", "text")
+    if name := reader.text("name"):
+        message["name"] = name
     if role == "tool":
         message["tool_call_id"] = reader.required_text("tool_call_id")
-    elif name := reader.text("name"):
-        message["name"] = name
     if role == "assistant":
         reader.neutral(EMPTY)
-        reader.take("parsed")  # the SDK's own copy of the content
+        reader.take("parsed")
         calls = [_call(call) for call in reader.objects("tool_calls")]
         if calls:
             message["tool_calls"] = calls
@@ -109,7 +109,9 @@ def _call(call: Body) -> Message:
     name = call.required_text("id")
     if call.choice("type", ("function",)) is None:
         call.refuse("type", "is required.", code="missing_required_parameter")
+    call.take("index")
     function = call.required_object("function")
+    function.take("parsed_arguments")
     found = {"name": function.required_text("name"), "arguments": function.text("arguments") or ""}
     function.done()
     call.done()
