@@ -75,7 +75,7 @@ def test_log_probabilities_say_where_tokens_begin(engine: Engine) -> None:
 
 
 def pieces(engine: Engine, **more: Any) -> list[dict[str, Any]]:
-    """Return the choices of a stream, of the SDK's type: but as in the API, reasons are null until the end."""
+    """Return the choices of a stream, of the SDK's type; as in the API, reasons are null until the end."""
     lines = [
         line.removeprefix("data: ") for line in send(engine, stream=True, **more).text.splitlines() if line
     ]
