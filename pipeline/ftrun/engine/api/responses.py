@@ -24,7 +24,11 @@ from ftrun.engine.questions import Question
 
 router = APIRouter(prefix="/v1/responses")
 Use = Annotated[Services, Depends(services)]
-NAMES = {"messages": "input", "response_format": "text.format"}  # what a chat calls its parameters
+NAMES = {  # what a chat calls its parameters
+    "messages": "input",
+    "response_format": "text.format",
+    "max_tokens": "max_output_tokens",
+}
 
 
 @router.post("", response_model=None)
