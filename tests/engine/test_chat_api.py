@@ -196,6 +196,7 @@ def test_results_belong_to_calls(client: openai.OpenAI, messages: Any) -> None:
         ({"n": 0}, "n"),
         ({"n": 129}, "n"),
         ({"n": True}, "n"),
+        ({"n": 128, "messages": [{"role": "user", "content": "x" * 600_000}]}, "n"),
         ({"logprobs": 1}, "logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"top_logprobs": 2}, "top_logprobs"),

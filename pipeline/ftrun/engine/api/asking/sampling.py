@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ MOST_ANSWERS = 128  # to one request
 LARGEST_SEED = 2**63 - 1
 MOST_PENALTY = 2
 MOST_BIAS = 100
+MOST_BYTES = 64 << 20  # of all questions of a request, each of which has the whole conversation
 TOKEN_DIGITS = 9  # of the ids in a logit_bias
 
 
@@ -45,6 +47,8 @@ def read_n(body: Body, *, prompts: int = 1) -> int:
     n = body.integer("n", least=1, most=MOST_ANSWERS) or 1
     if n * prompts > MOST_ANSWERS:
         body.refuse("n", f"times the number of prompts must be at most {MOST_ANSWERS}, not {n * prompts}.")
+    if n > 1 and n * len(json.dumps(body.values)) > MOST_BYTES:
+        body.refuse("n", f"times the size of the request must be at most {MOST_BYTES >> 20} MiB.")
     return n
 
 
