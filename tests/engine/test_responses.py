@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 import pydantic
 import pytest
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.pagination import SyncCursorPage
+from openai.types.responses import Response, ResponseItem, ResponseStreamEvent
 
 from engine.test_chat_queue import LONG, info, post
-from engine.test_sdk_types import strict
+from engine.test_sdk_types import Ask, strict
+from engine.test_sdk_types import ask as ask
+from ftrun.engine.store import Store
 from support.engine_process import Engine, chat_worker, wait_until
 
 
@@ -138,13 +143,13 @@ def test_the_sdk_parses_and_streams(client: openai.OpenAI) -> None:
             "input[0].content[0].type",
         ),
         ({"input": [{"type": "reasoning", "summary": []}]}, "input[0].type"),
-        ({"input": [{"type": "item_reference", "id": "a"}]}, "input[0].type"),
+        ({"input": [{"type": "item_reference", "id": "a"}]}, "input[0].id"),
         ({"input": [ASKED, RESULT]}, "input"),
         ({"input": [ASKED, CALL]}, "input"),
         ({"input": [ASKED, CALL, {**RESULT, "output": None}]}, "input[2].output"),
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"conversation": "conv_1"}, "conversation"),
-        ({"store": True}, "store"),
+        ({"store": "yes"}, "store"),
         ({"background": True}, "background"),
         ({"truncation": "auto"}, "truncation"),
         ({"reasoning": {"effort": "high"}}, "reasoning"),
@@ -170,12 +175,76 @@ def test_what_cant_be_done_is_refused_by_name(
     assert caught.value.param == param
 
 
-def test_no_response_is_kept(client: openai.OpenAI) -> None:
-    """Showing and deleting one is a 404 that says so."""
+def test_responses_are_kept(ask: Ask, client: openai.OpenAI) -> None:
+    """A response, whole or streamed, is shown as it was, with its items; once deleted it is a 404."""
+    body = {
+        "model": "rehearsal",
+        "input": [ASKED, CALL, RESULT, {"role": "assistant", "content": "a"}, ASKED],
+    }
+    made = ask(Response, "POST", "/responses", json=body)
+    path = f"/responses/{made.id}"
+    assert ask(Response, "GET", path) == made
+    listed = ask(SyncCursorPage[ResponseItem], "GET", f"{path}/input_items?order=asc").data
+    assert [item.type for item in listed] == [
+        *("message", "function_call", "function_call_output", "message", "message")
+    ]
+    pages = list(client.responses.input_items.list(made.id, limit=2, order="desc"))
+    assert [item.id for item in pages] == [item.id for item in reversed(listed)]
+    ask(SyncCursorPage[ResponseItem], "GET", f"{path}/input_items?after=msg_none", status=400)
+    ask(Response, "GET", f"{path}?stream=true", status=400)
+    client.responses.delete(made.id)
+    for method, where in (("GET", path), ("DELETE", path), ("GET", f"{path}/input_items")):
+        ask(Response, method, where, status=404)
+    *_, last = client.responses.create(model="rehearsal", input="a", stream=True)
+    assert last.type == "response.completed"
+    assert client.responses.retrieve(last.response.id) == last.response
+
+
+def test_a_conversation_continues(client: openai.OpenAI) -> None:
+    """`previous_response_id` and references to items stand for what was said, but not for instructions."""
+    tools: Any = [TOOL]
+    first = client.responses.create(
+        model="rehearsal", input="東京は？", instructions="x" * 400, tools=tools, tool_choice="required"
+    )
+    (call,) = first.output
+    assert call.type == "function_call" and call.id
+    output: Any = [{**RESULT, "call_id": call.call_id}]
+    second = client.responses.create(model="rehearsal", input=output, previous_response_id=first.id)
+    assert second.previous_response_id == first.id and second.output_text.endswith("東京は？")
+    third = client.responses.create(model="rehearsal", input="大阪は？", previous_response_id=second.id)
+    assert first.usage and second.usage and third.usage
+    assert second.usage.input_tokens < first.usage.input_tokens and third.output_text.endswith("大阪は？")
+    assert third.usage.input_tokens > second.usage.input_tokens
+    reference: Any = [ASKED, {"type": "item_reference", "id": call.id}, *output, {"id": second.output[0].id}]
+    reference.append(ASKED)
+    again = client.responses.create(model="rehearsal", input=reference)
+    assert again.usage and again.usage.input_tokens > second.usage.input_tokens
+    client.responses.delete(first.id)
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model="rehearsal", input="大阪は？", previous_response_id=third.id)
+    assert caught.value.code == "previous_response_not_found" and first.id in str(caught.value)
+
+
+def test_a_response_is_not_kept_on_request(client: openai.OpenAI) -> None:
+    """With `store: false` nothing can refer to it."""
     found = client.responses.create(model="rehearsal", input="a", store=False)
-    for act in (client.responses.retrieve, client.responses.delete):
-        with pytest.raises(openai.NotFoundError, match="keeps no responses"):
-            act(found.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(found.id)
+    kept = client.responses.create(model="rehearsal", input="a", store=True)
+    assert client.responses.retrieve(kept.id) == kept
+
+
+def test_responses_are_kept_for_thirty_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older ones are swept, with their items."""
+    store = Store(tmp_path / "home")
+    item = {"id": "msg_1", "type": "message"}
+    store.responses.add({"id": "resp_1", "previous_response_id": None, "output": [item]}, [])
+    store.sweep()
+    assert store.responses.get("resp_1") and store.responses.item("msg_1") == item
+    monkeypatch.setattr("ftrun.engine.store.responses.now", lambda: int(time.time()) + 31 * 24 * 3600)
+    store.sweep()
+    assert store.responses.get("resp_1") is None and store.responses.item("msg_1") is None
+    store.close()
 
 
 def test_a_stream_that_breaks_ends_with_a_failed_response(own_engine: Callable[..., Engine]) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftrun.engine.api.asking.formats import read_format
-from ftrun.engine.api.asking.items import read_input
+from ftrun.engine.api.asking.items import Item, messages_of, read_items
+from ftrun.engine.api.asking.messages import Message, order_fault
 from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_randomness
 from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.chat_request import HARMLESS, MOST_LIKELY, USUAL_TOKENS, take_harmless
 from ftrun.engine.questions import Constraint, Sampling, Tools
+from ftrun.engine.store.responses import Responses, UnknownResponse
 
 SCORES = "message.output_text.logprobs"
 INCLUDED = (SCORES, "reasoning.encrypted_content")  # the second of reasoning, which no answer here has
@@ -21,7 +23,6 @@ NEUTRAL: Mapping[str, Sequence[Any]] = {
     "background": (False,),
     "reasoning": ({}, {"effort": "none"}),
     "service_tier": ("auto", "default"),
-    "store": (False,),
     "truncation": ("disabled",),
 }
 ELSEWHERE = (
@@ -40,37 +41,60 @@ ELSEWHERE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseRequest:
-    """A request to /v1/responses, checked; `echo` is what the response repeats of it."""
+    """A request to /v1/responses, checked: `messages` has the conversation so far, `items` what is new.
+
+    `echo` is what the response repeats of it; with `store` it is kept.
+    """
 
     model: str
     messages: Sequence[Mapping[str, Any]]
+    items: Sequence[Mapping[str, Any]]
     sampling: Sampling
     tools: Tools | None
     constraint: Constraint | None
     stream: bool
+    store: bool
     echo: Mapping[str, Any]
 
 
-def read_response_request(body: Body) -> ResponseRequest:
-    """Return the request; raise ApiError (400) for what this engine can't do."""
-    if body.take("previous_response_id") is not None:
-        body.refuse(
-            "previous_response_id",
-            "is not supported by this engine, which keeps no responses: send the conversation as `input`.",
-            code="unsupported_parameter",
-        )
+def read_response_request(body: Body, kept: Responses) -> ResponseRequest:
+    """Return the request, which may continue what is `kept`; raise ApiError (400) for what this engine can't
+    do. Reads the store.
+    """
+    items = read_items(body, kept)
     request = ResponseRequest(
         model=body.required_text("model"),
-        messages=read_input(body),
+        messages=_messages(body, items, kept),
+        items=items,
         sampling=_sampling(body),
         tools=read_tools(body, nested=False),
         constraint=_format(body),
         stream=_stream(body),
+        store=body.flag("store", default=True),
         echo=_echo(body),
     )
     take_harmless(body, NEUTRAL)
     body.done(unsupported=ELSEWHERE)
     return request
+
+
+def _messages(body: Body, items: Sequence[Item], kept: Responses) -> list[Message]:
+    """Return the instructions, the conversation that is continued, and what is new."""
+    instructions, previous = body.text("instructions"), body.text("previous_response_id")
+    earlier: list[Item] = []
+    if previous is not None:
+        try:
+            earlier = kept.conversation(previous)
+        except UnknownResponse as error:
+            body.refuse(
+                "previous_response_id",
+                f"continues the response '{error}', which is not kept here, or no longer.",
+                code="previous_response_not_found",
+            )
+    messages = messages_of([*earlier, *items])
+    if fault := order_fault(messages):
+        body.refuse("input", fault)
+    return [{"role": "system", "content": instructions}, *messages] if instructions else messages
 
 
 def _sampling(body: Body) -> Sampling:
@@ -119,7 +143,7 @@ def _echo(body: Body) -> Mapping[str, Any]:
         "max_output_tokens": given.get("max_output_tokens"),
         "metadata": given.get("metadata", {}),
         "parallel_tool_calls": given.get("parallel_tool_calls", True),
-        "previous_response_id": None,
+        "previous_response_id": given.get("previous_response_id"),
         "reasoning": {"effort": None, "summary": None},
         "service_tier": "default",
         "temperature": given.get("temperature", 1.0),

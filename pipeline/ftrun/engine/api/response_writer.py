@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ftrun.engine.api.asking.items import ID_LENGTH, new_item, output_text
 from ftrun.engine.api.asking.scores import token_logprobs
 from ftrun.engine.api.response_request import ResponseRequest
 from ftrun.engine.inference.chat_answer import Part
 from ftrun.engine.store.records import random_name
 
 Event = dict[str, Any]
-ID_LENGTH = 48
 
 
 class ResponseWriter:
@@ -77,10 +77,10 @@ class ResponseWriter:
 
     def _add_text(self, part: Part) -> Iterator[Event]:
         if self._message is None:
-            self._message = _item("msg", type="message", role="assistant", content=[])
+            self._message = new_item("msg", type="message", role="assistant", content=[])
             self._output.append(self._message)
             yield self._event("response.output_item.added", item={**self._message, "content": []})
-            text: dict[str, Any] = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+            text = output_text()
             self._message["content"].append(text)
             yield self._event("response.content_part.added", content_index=0, part={**text, "logprobs": []})
         text = self._message["content"][0]
@@ -107,7 +107,7 @@ class ResponseWriter:
         self._message = None
 
     def _add_call(self, call: Mapping[str, Any]) -> Iterator[Event]:
-        item = _item(
+        item = new_item(
             "fc", type="function_call", call_id=f"call_{random_name(24)}", name=call["name"], arguments=""
         )
         self._output.append(item)
@@ -126,10 +126,6 @@ class ResponseWriter:
             if "item" not in values:
                 event["item_id"] = self._output[-1]["id"]
         return event
-
-
-def _item(prefix: str, **values: Any) -> dict[str, Any]:
-    return {"id": f"{prefix}_{random_name(ID_LENGTH)}", "status": "in_progress", **values}
 
 
 def _without_bytes(score: Mapping[str, Any]) -> dict[str, Any]:
