@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_the_sdk_parses_an_answer_into_a_model(client: openai.OpenAI) -> None:
     assert client.chat.completions.create(model="rehearsal", messages=history).choices[0].message.content
     loose: Any = {"type": "json_object"}
     answer = client.chat.completions.create(model="rehearsal", messages=history, response_format=loose)
-    assert answer.choices[0].message.content == "{}"
+    assert isinstance(json.loads(answer.choices[0].message.content or ""), dict)
 
 
 @pytest.mark.parametrize(

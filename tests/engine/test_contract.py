@@ -97,6 +97,18 @@ def test_jobs_from_their_making_to_their_model(ask: Ask, engine: Engine, way: di
     ask("DELETE", f"/models/{model}", "/models/{model}")
 
 
+def test_graders(ask: Ask) -> None:
+    """Validated, run, and refused; the permissions of a checkpoint, which don't exist here."""
+    grader = {"type": "string_check", "name": "g", "input": "{{sample.output_text}}", "reference": "a"}
+    body = {"grader": {**grader, "operation": "eq"}}
+    ask("POST", "/fine_tuning/alpha/graders/validate", json=body)
+    found = ask("POST", "/fine_tuning/alpha/graders/run", json={**body, "model_sample": "a", "item": {}})
+    assert found["reward"] == 1
+    ask("POST", "/fine_tuning/alpha/graders/run", json={**body, "model_sample": "a", "item": []})
+    path = "/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions"
+    assert ask("GET", "/fine_tuning/checkpoints/c/permissions", path)["error"]
+
+
 def test_refusals(ask: Ask, engine: Engine) -> None:
     """A wrong request, a job and a model that are not there: errors in the API's form."""
     ask("POST", "/fine_tuning/jobs", json={"model": "nobody", "training_file": "file-none"})

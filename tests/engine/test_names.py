@@ -34,7 +34,7 @@ def serve(engine: Engine, *words: str) -> Done:
 def answer(client: openai.OpenAI, model: str) -> str:
     """Ask a model something."""
     messages = [{"role": "user", "content": "？"}]
-    found = client.chat.completions.create(model=model, messages=messages)  # type: ignore[call-overload]
+    found = client.chat.completions.create(model=model, messages=messages)  # type: ignore[arg-type]
     assert found.model == model
     return str(found.choices[0].message.content)
 

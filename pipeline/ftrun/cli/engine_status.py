@@ -38,7 +38,8 @@ def print_running(home: Path, as_json: bool) -> bool:
     print(f"Store: {endpoint.store} in {home}")
     _print_jobs(info.get("jobs", {}))
     for chat in info.get("chats", []):
-        print(queue_in_words(chat))
+        if chat["answering"] or chat["waiting"]:
+            print(queue_in_words(chat))
     for name, model in info.get("aliases", {}).items():
         print(f"Alias: {name} stands for {model}.")
     return True
@@ -47,7 +48,7 @@ def print_running(home: Path, as_json: bool) -> bool:
 def _print_jobs(jobs: Mapping[str, int]) -> None:
     if jobs:
         counted = ", ".join(f"{count} {status}" for status, count in sorted(jobs.items()))
-        print(f"Jobs: {counted}.")
+        print(f"Jobs in the store: {counted}.")
     else:
         print("No jobs yet.")
 

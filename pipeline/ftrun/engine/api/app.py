@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, completions, files, jobs, models, responses, uploads
+from ftrun.engine.api import chat, completions, files, graders, jobs, models, responses, uploads
 from ftrun.engine.api.body import Body, json_body
+from ftrun.engine.api.elsewhere import no_such_path, not_allowed
 from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.lookup import find_answering
@@ -52,13 +55,27 @@ async def warm(
     return {"model": model, "warmed": use.chats.warm(base)}
 
 
+ROUTERS = (
+    files.router,
+    uploads.router,
+    jobs.router,
+    graders.router,
+    models.router,
+    chat.router,
+    completions.router,
+    responses.router,
+    own_routes,
+)
+
+
 def create_app(parts: Services) -> FastAPI:
     """Return the application that serves `parts`."""
     app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
     app.state.services = parts
-    for part in (files, uploads, jobs, models, chat, completions, responses):
-        app.include_router(part.router)
-    app.include_router(own_routes)
-    add_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+    absent = {404: partial(no_such_path, routes=routes), 405: partial(not_allowed, routes=routes)}
+    add_error_handlers(app, absent)
     app.add_middleware(RequestGuard, services=parts)
     return app
