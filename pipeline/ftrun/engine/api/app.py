@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, files, graders, jobs, models, uploads
+from ftrun.engine.api import chat, completions, files, graders, jobs, models, responses, uploads
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.elsewhere import no_such_path, not_allowed
 from ftrun.engine.api.errors import add_error_handlers
@@ -62,6 +62,8 @@ ROUTERS = (
     graders.router,
     models.router,
     chat.router,
+    completions.router,
+    responses.router,
     own_routes,
 )
 
