@@ -19,14 +19,14 @@ SECOND = chat("犬は？", "わん。", system=None)
 
 def test_training_ids_are_the_prompt_and_the_answer(tiny: LoadedModel) -> None:
     """For one turn, training sees exactly what inference sees, followed by the answer's ids."""
-    encoded, prompt = tiny.encoder.example(CHAT), tiny.encoder.prompt(CHAT[:-1])
+    encoded, prompt = tiny.encoder.examples(CHAT)[0], tiny.encoder.prompt(CHAT[:-1])
     answer = tiny.tokenizer("にゃあ😺。<|im_end|>\n", add_special_tokens=False)["input_ids"]
     assert list(encoded.ids) == prompt + answer
 
 
 def test_training_ids_of_several_turns_are_prompt_and_answer(tiny: LoadedModel) -> None:
     """For the last of several turns, the earlier ones stand in the prompt just as they are trained."""
-    encoded, prompt = tiny.encoder.example(CHAT + SECOND), tiny.encoder.prompt(CHAT + SECOND[:-1])
+    encoded, prompt = tiny.encoder.examples(CHAT + SECOND)[0], tiny.encoder.prompt(CHAT + SECOND[:-1])
     assert list(encoded.ids[: len(prompt)]) == prompt
     assert tiny.tokenizer.decode(encoded.ids[len(prompt) :]) == "わん。<|im_end|>\n"
 
@@ -46,7 +46,7 @@ def test_turns_of_weight_zero_are_context(tiny: LoadedModel) -> None:
 def test_the_template_itself_gives_the_same_text(tiny: LoadedModel) -> None:
     """Tokenizing piece by piece loses nothing of what the template renders."""
     rendered = tiny.tokenizer.apply_chat_template(CHAT + SECOND, tokenize=False)
-    assert tiny.tokenizer.decode(tiny.encoder.example(CHAT + SECOND).ids) == rendered
+    assert tiny.tokenizer.decode(tiny.encoder.examples(CHAT + SECOND)[0].ids) == rendered
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_the_template_itself_gives_the_same_text(tiny: LoadedModel) -> None:
 def test_control_tokens_in_somebodys_words_stay_words(tiny: LoadedModel, words: str) -> None:
     """A user can't end a turn or speak for the model by writing its control tokens, nor can an answer."""
     special = {number for number, token in tiny.tokenizer.added_tokens_decoder.items() if token.special}
-    plain = tiny.encoder.example(chat("a", "b", system=None))
-    encoded = tiny.encoder.example(chat(words, words, system=None))
+    plain = tiny.encoder.examples(chat("a", "b", system=None))[0]
+    encoded = tiny.encoder.examples(chat(words, words, system=None))[0]
     tokens = [token for token in encoded.ids if token in special]
     assert tokens == [token for token in plain.ids if token in special]
     assert tiny.tokenizer.decode(encoded.ids).count(words) == 2
@@ -106,7 +106,7 @@ def test_an_end_of_turn_without_a_name_is_learned_and_ends_answers(tiny: LoadedM
     """Gemma's end of turn is no eos_token: it is learned all the same, and an answer ends there."""
     tiny.tokenizer.chat_template = GEMMA
     encoder = ChatEncoder(tiny.tokenizer)
-    encoded = encoder.example(CHAT)
+    encoded = encoder.examples(CHAT)[0]
     ids = [token for token, flag in zip(encoded.ids, encoded.learned, strict=True) if flag]
     end = tiny.tokenizer.convert_tokens_to_ids("<end_of_turn>")
     assert tiny.tokenizer.decode(ids) == "にゃあ😺。<end_of_turn>"
@@ -116,13 +116,13 @@ def test_an_end_of_turn_without_a_name_is_learned_and_ends_answers(tiny: LoadedM
 def test_gemma_keeps_a_system_text_without_a_user_turn(tiny: LoadedModel) -> None:
     """A system text that no user turn follows is a turn of its own, and the prompt stays a prefix."""
     assert render_gemma(tiny, CHAT[:1]).startswith("<start_of_turn>user\n短く答えて。")
-    encoded = ChatEncoder(tiny.tokenizer).example([CHAT[0], CHAT[2]])
+    encoded = ChatEncoder(tiny.tokenizer).examples([CHAT[0], CHAT[2]])[0]
     assert any(encoded.learned)
 
 
 def learned(model: LoadedModel, messages: list[dict[str, Any]]) -> str:
     """Return the text of the learned tokens."""
-    encoded = model.encoder.example(messages)
+    encoded = model.encoder.examples(messages)[0]
     ids = [token for token, flag in zip(encoded.ids, encoded.learned, strict=True) if flag]
     text = model.tokenizer.decode(ids)
     assert isinstance(text, str)

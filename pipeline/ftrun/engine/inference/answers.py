@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ftrun.engine.backends import Rejected
 from ftrun.engine.inference.sampling import new_generator
 from ftrun.engine.inference.text import AnswerText
+from ftrun.engine.inference.tool_calls import CallReader
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import Adapter
-from ftrun.engine.questions import Progress, Question, Usage
+from ftrun.engine.questions import Progress, Question, ToolCall, Usage
 
 
 class Answer:
@@ -16,7 +19,10 @@ class Answer:
     def __init__(self, question: Question, model: LoadedModel, weights: Adapter | None) -> None:
         """Encode a question for the adapter `weights`. Raises Rejected if it fills the model's context."""
         self.id, self.adapter, self.weights = question.id, question.adapter, weights
-        self.ids = list(model.encoder.prompt(question.messages))  # of the prompt, then of the answer too
+        tools = question.tools if question.tools is not None and question.tools.mode != "none" else None
+        functions = tools.functions if tools is not None else ()
+        # of the prompt, then of the answer too
+        self.ids = model.encoder.prompt(question.messages, functions)
         room = model.context - len(self.ids)
         if room < 1:
             raise Rejected(
@@ -31,6 +37,7 @@ class Answer:
         self._usage = Usage(prompt_tokens=len(self.ids))
         self._ends = model.encoder.end_ids
         self._text = AnswerText(model.tokenizer, question.sampling.stop)
+        self._calls = CallReader(tools, model.encoder, question.constraint) if tools is not None else None
 
     def add(self, token: int) -> Progress:
         """Take the next token; the progress has a usage if it ends the answer."""
@@ -41,15 +48,18 @@ class Answer:
         piece = self._text.add(token)
         if self._text.stopped:
             return self._end(piece, stopped=True)
-        if len(self.ids) < self.most:
-            return Progress(id=self.id, piece=piece)
-        piece += self._text.end()
-        return self._end(piece, stopped=self._text.stopped)
+        if len(self.ids) >= self.most:
+            piece += self._text.end()
+            return self._end(piece, stopped=self._text.stopped)
+        return Progress(id=self.id, piece=self._calls.add(token, piece) if self._calls else piece)
 
     def give_up(self) -> Progress:
         """End the answer where it is."""
         return self._end("", stopped=True)
 
     def _end(self, piece: str, *, stopped: bool) -> Progress:
-        self._usage.finish_reason = "stop" if stopped else "length"
-        return Progress(id=self.id, piece=piece, usage=self._usage)
+        calls: Sequence[ToolCall] = ()
+        if self._calls is not None:
+            piece, calls = self._calls.end(piece)
+        self._usage.finish_reason = "length" if not stopped else "tool_calls" if calls else "stop"
+        return Progress(id=self.id, piece=piece, calls=calls, usage=self._usage)
