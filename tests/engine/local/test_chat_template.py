@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
-from engine.local.conftest import chat
+from engine.local.conftest import SPECIAL, TEMPLATE, TEXT, chat
+from engine.local.tool_templates import QWEN
 from ftrun.engine.backends import Rejected
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.chat_template import GEMMA, ChatEncoder
@@ -76,6 +79,43 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(tiny: LoadedModel) ->
     )
     with pytest.raises(Rejected, match="changes earlier turns"):
         ChatEncoder(tiny.tokenizer)
+
+
+def test_a_template_that_thinks_in_the_last_turn_alone_trains_each_turn(tiny: LoadedModel) -> None:
+    """Where a later turn changes an earlier one, each is learned after the prompt that a chat has there."""
+    tiny.tokenizer.chat_template = QWEN
+    encoder = ChatEncoder(tiny.tokenizer)
+    chats = (CHAT, CHAT + SECOND)
+    examples = encoder.examples(chats[-1])
+    assert len(examples) == 2
+    for example, messages in zip(examples, chats, strict=True):
+        prompt = encoder.prompt(messages[:-1])
+        assert list(example.ids[: len(prompt)]) == prompt and not any(example.learned[: len(prompt)])
+        assert tiny.tokenizer.decode(prompt).endswith("<think>\n\n</think>\n\n")
+        answer = tiny.tokenizer.decode(example.ids[len(prompt) :])
+        assert answer == f"{messages[-1]['content']}<|im_end|>\n"
+    context = [*CHAT[:-1], {**CHAT[-1], "weight": 0}, *SECOND]
+    assert encoder.examples(context) == examples[1:]
+
+
+def test_a_chat_may_begin_with_the_assistant(tiny: LoadedModel) -> None:
+    """A greeting before the first question is read as it stands."""
+    greeting = {"role": "assistant", "content": "いらっしゃいませ。"}
+    ids = tiny.encoder.prompt([greeting, SECOND[0]])
+    assert tiny.tokenizer.decode(ids).startswith("<|im_start|>assistant\nいらっしゃいませ。<|im_end|>")
+
+
+@pytest.mark.parametrize("scheme", ["first", "always"])
+def test_a_piece_of_a_text_gets_no_space_of_its_own(scheme: Any) -> None:
+    """SentencePiece's tokenizers add a space to what they are given: an answer would begin with it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    text = TEXT + "\nsystem user assistant"
+    tokenizer.train_from_iterator([text], trainers.BpeTrainer(special_tokens=[*SPECIAL], show_progress=False))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=SPECIAL[2], chat_template=TEMPLATE)
+    (example,) = ChatEncoder(fast).examples(CHAT + SECOND)
+    whole = fast.apply_chat_template(CHAT + SECOND, tokenize=False)
+    assert list(example.ids) == fast(whole, add_special_tokens=False)["input_ids"]
 
 
 def test_a_template_that_refuses_a_chat_says_so(tiny: LoadedModel) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ftrun.engine.backends import Rejected
-from ftrun.engine.inference.constraint import Grammars, json_grammar
+from ftrun.engine.inference.constraint import json_grammar, new_guide
+from ftrun.engine.inference.vocabulary import Vocabulary
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.questions import Constraint
 
@@ -23,7 +24,7 @@ CAT = {
 
 def accepted(model: LoadedModel, text: str, schema: dict[str, Any] | None = None) -> bool:
     """Return whether the tokens of `text` are allowed one after the other, and then the end."""
-    guide = Grammars(model).guide(json_grammar(Constraint(schema=schema)), param="response_format")
+    guide = new_guide(Vocabulary(model), json_grammar(Constraint(schema=schema)), param="response_format")
     for token in model.tokenizer(text, add_special_tokens=False)["input_ids"]:
         if not guide.allowed()[token]:
             return False

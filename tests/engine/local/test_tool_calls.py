@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
+import jsonschema
 import pytest
 
 from engine.local.tool_templates import (
@@ -20,16 +21,34 @@ from engine.local.tool_templates import (
     calling,
 )
 from ftrun.engine.backends import Rejected
-from ftrun.engine.inference.answers import Answer
+from ftrun.engine.inference.answers import Answer, Encoding
+from ftrun.engine.inference.batch import TorchChat
+from ftrun.engine.inference.constraint import Guide, new_guide
+from ftrun.engine.inference.tool_calls import CallReader
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.chat_template import ChatEncoder
-from ftrun.engine.questions import Question, Sampling, Tools
+from ftrun.engine.questions import Constraint, Question, Sampling, ToolCall, Tools
 
 pytestmark = pytest.mark.local
+
+
+class Asked(NamedTuple):
+    """An answer: its text, calls with their arguments as values, and why it ended."""
+
+    text: str
+    calls: list[tuple[str, Any]]
+    reason: str
+
 
 FUNCTIONS = [WEATHER, TIME]
 ASKED = {"role": "user", "content": "東京の天気は？"}
 TOKYO = '{"city": "東京", "celsius": true}'
+CALLS = {
+    QWEN: '<tool_call>\n{"name": "get_weather", "arguments": ' + TOKYO + "}\n</tool_call>",
+    LLAMA: '{"name": "get_weather", "parameters": ' + TOKYO + "}",
+    MISTRAL: '<end_of_turn>[{"name": "get_weather", "arguments": ' + TOKYO + ', "id": "call00001"}]',
+    NAMED: "[TOOL_CALLS]get_weather[ARGS]" + TOKYO,
+}
 
 
 @pytest.fixture
@@ -49,7 +68,9 @@ def encode(tiny: LoadedModel) -> Iterator[Any]:
 def answer_to(model: LoadedModel, **tools: Any) -> Answer:
     """Return an answer that has not begun, to a question with tools."""
     asked = Tools(**{"functions": FUNCTIONS, **tools})
-    return Answer(Question(messages=[ASKED], tools=asked, sampling=Sampling(max_tokens=400)), model, None)
+    return Answer(
+        Question(messages=[ASKED], tools=asked, sampling=Sampling(max_tokens=400)), Encoding(model), None
+    )
 
 
 def stream(
@@ -85,18 +106,16 @@ def test_functions_calls_and_results_are_in_the_prompt(tiny: LoadedModel, encode
 @pytest.mark.parametrize(
     ("template", "text"),
     [
-        (QWEN, '<tool_call>\n{"name": "get_weather", "arguments": ' + TOKYO + "}\n</tool_call>"),
+        *CALLS.items(),
         (QWEN, '<tool_call>{"arguments": ' + TOKYO + ', "name": "get_weather"}</tool_call>'),
         (
             QWEN,
             '\n<tool_call>\n{"name": "get_weather", "arguments": ' + json.dumps(TOKYO) + "}\n</tool_call>",
         ),
         (QWEN, '<tool_call>\n{"name": "get_weather", "arguments": ' + TOKYO + "}"),
-        (LLAMA, '{"name": "get_weather", "parameters": ' + TOKYO + "}"),
         (LLAMA, '\n{"type": "function", "name": "get_weather", "arguments": ' + TOKYO + "}"),
         (MISTRAL, '<end_of_turn>[{"name": "get_weather", "arguments": ' + TOKYO + ', "id": "a1b2c3d4e"}]'),
         (MISTRAL, '<end_of_turn> [{"name": "get_weather", "arguments": ' + TOKYO + "}]"),
-        (NAMED, "[TOOL_CALLS]get_weather[ARGS]" + TOKYO),
     ],
 )
 def test_a_call_is_read_as_the_template_writes_it(
@@ -183,6 +202,82 @@ def test_without_permission_to_call_a_call_is_text(tiny: LoadedModel, encode: An
     pieces, calls, reason = stream(tiny, text, mode="none")
     assert ("".join(pieces), calls, reason) == (text, [], "stop")
     assert answer_to(tiny, mode="none").ids == encoder.prompt([ASKED])
+
+
+def ask(model: TorchChat, *, constraint: Constraint | None = None, **tools: Any) -> Asked:
+    """Return text, calls and finish reason of a random model's answer, sampled with a seed."""
+    how = Sampling(max_tokens=300, seed=1)
+    asked = Tools(**{"functions": FUNCTIONS, **tools})
+    model.submit(Question(messages=[ASKED], tools=asked, constraint=constraint, sampling=how))
+    text, calls, reason = "", list[ToolCall](), ""
+    while model.busy:
+        for progress in model.step():
+            assert progress.error is None, progress.error
+            text, calls = text + progress.piece, [*calls, *progress.calls]
+            reason = progress.usage.finish_reason if progress.usage else reason
+    return Asked(text, [(call.name, json.loads(call.arguments)) for call in calls], reason)
+
+
+@pytest.mark.parametrize("template", [QWEN, LLAMA, MISTRAL, NAMED])
+def test_a_model_that_must_call_does(tiny: LoadedModel, encode: Any, template: str) -> None:
+    """Whatever it is asked, a random model calls a declared function with arguments of its schema."""
+    encode(template)
+    model = TorchChat(tiny)
+    text, calls, reason = ask(model, mode="required", parallel=False)
+    assert (text, len(calls), reason) == ("", 1, "tool_calls")
+    for name in ("get_weather", "get_time"):
+        text, calls, reason = ask(model, mode="required", only=name)
+        assert (text, [called for called, _ in calls], reason) == ("", [name], "tool_calls")
+        schema = next(one["parameters"] for one in FUNCTIONS if one["name"] == name)
+        jsonschema.validate(calls[0][1], schema)
+
+
+def fits(guide: Guide, ids: Sequence[int]) -> bool:
+    """Return whether all of an answer's tokens are allowed, one after the other."""
+    for token in ids:
+        if not guide.allowed()[token]:
+            return False
+        guide.accept(token)
+    return True
+
+
+@pytest.mark.parametrize("template", [QWEN, LLAMA, MISTRAL, NAMED])
+def test_a_strict_function_is_called_by_its_schema(tiny: LoadedModel, encode: Any, template: str) -> None:
+    """Where a model may answer with text, too, a call that it begins has arguments of the schema."""
+    encoder = encode(template)
+    strict = Tools(functions=[{**WEATHER, "strict": True}])
+    reader = CallReader(strict, encoder)
+    assert reader.grammar is not None
+    vocabulary = Encoding(tiny).vocabulary
+    right = CALLS[template]
+    for text, good in ((right, True), (right.replace("東京", "京都"), False), ("晴れです。", True)):
+        guide = new_guide(vocabulary, reader.grammar, param="tools")
+        assert fits(guide, tiny.tokenizer(text, add_special_tokens=False)["input_ids"]) == good, text
+    assert CallReader(Tools(functions=[WEATHER]), encoder).grammar is None
+
+
+def test_a_format_is_for_answers_that_call_nothing(tiny: LoadedModel, encode: Any) -> None:
+    """With response_format the text is of its schema, or there is a call instead."""
+    encode(QWEN)
+    schema = {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    }
+    text, calls, _ = ask(TorchChat(tiny), constraint=Constraint(schema=schema))
+    assert calls or isinstance(json.loads(text)["ok"], bool)
+    assert ask(TorchChat(tiny), constraint=Constraint(schema=schema), mode="none").calls == []
+    assert ask(TorchChat(tiny), constraint=Constraint(schema=schema), mode="required", only="get_time").calls
+
+
+def test_a_schema_that_can_not_be_decoded_is_refused(tiny: LoadedModel, encode: Any) -> None:
+    """A strict function whose schema llguidance doesn't know whole is refused, about `tools`."""
+    encode(QWEN)
+    odd = {"type": "object", "properties": {"a": {"type": "string", "contentEncoding": "x", "not": {}}}}
+    with pytest.raises(Rejected) as caught:
+        ask(TorchChat(tiny), functions=[{"name": "odd", "parameters": odd, "strict": True}])
+    assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "tools")
 
 
 def test_a_template_without_tools_is_refused(tiny: LoadedModel) -> None:

@@ -1,7 +1,7 @@
 """The grammar of answers that call functions, in llguidance's variant of Lark.
 
-It is what the template of a model writes, with the names of functions. Arguments are held to the schema of their
-function: strictly if it is `strict`, else as far as llguidance knows what the schema says.
+It is what the template of a model writes, with the names of functions. Arguments are held to the schema of
+their function: strictly if it is `strict`, else as far as llguidance knows what the schema says.
 """
 
 from __future__ import annotations

@@ -69,6 +69,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "UPDATE jobs SET dtype = 'float32'"
         " WHERE attempts > 0 AND finished_at IS NULL AND model != 'rehearsal'",
     ),
+    (
+        """CREATE TABLE aliases (
+            name TEXT PRIMARY KEY, model TEXT NOT NULL, created_at INTEGER NOT NULL) WITHOUT ROWID""",
+        "ALTER TABLE jobs ADD COLUMN alias TEXT",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

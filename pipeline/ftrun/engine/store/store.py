@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.places import private_folder, store_id
+from ftrun.engine.store.aliases import Aliases
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Files
 from ftrun.engine.store.jobs import Jobs
@@ -37,6 +38,7 @@ class Store:
         self.files = Files(self.database, home / "files")
         self.uploads = Uploads(self.database, self.files)
         self.models = Models(self.database)
+        self.aliases = Aliases(self.database)
         self.jobs = Jobs(self.database, home / "jobs")
 
     def once(
