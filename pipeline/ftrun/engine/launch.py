@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,6 +123,13 @@ def chats_of(endpoint: Endpoint) -> Sequence[Mapping[str, Any]]:
     """
     info = _call(endpoint.base_url, endpoint.token, "/ftrun/info")
     return [] if info is None else info.get("chats", [])
+
+
+def tuned_model(endpoint: Endpoint, name: str) -> Mapping[str, Any] | None:
+    """Return where a tuned model is: `base`, the name of its base model, and `folder`, its adapter's; None if
+    the engine has no such model, is older, or can't be reached.
+    """
+    return _call(endpoint.base_url, endpoint.token, f"/ftrun/models/{urllib.parse.quote(name)}")
 
 
 def stop_engine(home: Path) -> bool:

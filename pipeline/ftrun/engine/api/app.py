@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 import ftrun
 from ftrun.engine.api import chat, files, jobs, models, uploads
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.errors import add_error_handlers
+from ftrun.engine.api.errors import add_error_handlers, not_found
 from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.lookup import check_base
 from ftrun.engine.api.services import Services, services
@@ -48,6 +48,16 @@ async def warm(
     body.done()
     await run_in_threadpool(check_base, model)
     return {"model": model, "warmed": use.chats.warm(model)}
+
+
+# `:path`, because a model tuned from a hub id has a slash in its name
+@own_routes.get("/models/{name:path}")
+def tuned_model(use: Annotated[Services, Depends(services)], name: str) -> dict[str, Any]:
+    """Return where a tuned model is on this machine: its base model's name, and the adapter's folder."""
+    model = use.store.models.get(name)
+    if model is None:
+        raise not_found("model", name, code="model_not_found", param="model")
+    return {"id": model.id, "base": model.base, "folder": model.folder, "job_id": model.job_id}
 
 
 def create_app(parts: Services) -> FastAPI:
