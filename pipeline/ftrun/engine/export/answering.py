@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -89,17 +90,19 @@ def ask_transformers(task: Task) -> Answers:
 
 
 def ask_llama(task: Task) -> Answers:
-    """Ask llama.cpp, with its own tokenizer and its own rendering of the chat template."""
-    from llama_cpp import Llama
+    """Ask llama.cpp's server, with its own tokenizer and its own rendering of the chat template."""
+    import xllamacpp
 
-    model = Llama(
-        str(Path(task["folder"], GGUF_FILE)), n_ctx=task["longest"] + 64, n_gpu_layers=-1, verbose=False
-    )
-    found = Answers(runtime=_version("llama-cpp-python"))
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(Path(task["folder"], GGUF_FILE))
+    settings.n_ctx, settings.n_parallel = task["longest"] + 64, 1
+    # it also listens on a port of loopback, which nobody needs here
+    settings.api_keys, settings.ui, settings.verbosity = [secrets.token_hex()], False, -1
+    server = xllamacpp.Server(settings)
+    found = Answers(runtime=_version("xllamacpp"))
     for one in task["questions"]:
-        said = model.create_chat_completion(
-            one["messages"], temperature=0, max_tokens=one["max_tokens"], repeat_penalty=1.0
-        )
+        request = {"messages": one["messages"], "temperature": 0, "max_tokens": one["max_tokens"]}
+        said = server.handle_chat_completions(request)
         found.answers[one["id"]] = said["choices"][0]["message"]["content"]
     return found
 

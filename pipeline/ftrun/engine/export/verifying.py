@@ -22,7 +22,7 @@ from ftrun.installation import install_packages
 NEEDS: Mapping[Format, tuple[str, str]] = {
     "adapter": ("peft", "peft>=0.20,<1"),
     "safetensors": ("transformers", "transformers"),
-    "gguf": ("llama_cpp", "llama-cpp-python"),
+    "gguf": ("xllamacpp", "xllamacpp"),
 }
 TITLES: Mapping[str, str] = {"adapter": "PEFT", "safetensors": "Transformers", "gguf": "llama.cpp"}
 
