@@ -152,7 +152,7 @@ def _facts(session: Session) -> Facts:
         trained_tokens=known["trained_tokens"],
         data={name: value for name, value in spec.items() if name.endswith(" data") and value},
         hyperparameters=known["hyperparameters"],
-        verdict=[labels[verdict["decision"]], *(f"- {one}" for one in verdict["reasons"])] if verdict else (),
+        verdict=[labels[verdict["decision"]], *verdict["reasons"]] if verdict else (),
         system=system_prompt(experiment, session.folder),
         sampling=experiment.evaluation.sampling,
     )

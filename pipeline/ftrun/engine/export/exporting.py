@@ -12,6 +12,8 @@ from ftrun.engine.export.formats import GGUF_FILE, WRITERS, Format
 from ftrun.engine.export.gguf_vocabulary import adds_bos
 from ftrun.engine.export.ollama import Messages, modelfile, turns_of
 from ftrun.engine.export.source import Chat, Source, load_chat
+from ftrun.engine.models.catalogue import find_model
+from ftrun.engine.models.weights import terms_file
 from ftrun.files import write_atomic
 
 
@@ -25,11 +27,20 @@ def export(source: Source, facts: Facts, kind: Format, folder: Path) -> Mapping[
     def write(place: Path) -> None:
         WRITERS[kind](source, chat, place)
         write_atomic(place / "README.md", model_card(facts, source, kind, version=ftrun.__version__))
+        _write_terms(source, place)
         if kind == "gguf":
             write_atomic(place / "Modelfile", _modelfile(source, chat, facts))
 
     about = {"format": kind, "model": facts.model, "job_id": facts.job_id, "base": source.base}
     return write_export(folder, {**about, "ftrun": ftrun.__version__}, write)
+
+
+def _write_terms(source: Source, place: Path) -> None:
+    """Add the terms of a base model that has its own: whoever gets the export must get them."""
+    base = find_model(source.base)
+    if base is not None and base.terms is not None:
+        terms = terms_file(base)
+        write_atomic(place / f"TERMS{terms.suffix}", terms.read_bytes())
 
 
 def _modelfile(source: Source, chat: Chat, facts: Facts) -> str:

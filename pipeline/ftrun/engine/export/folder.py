@@ -32,7 +32,10 @@ def check_free(folder: Path) -> None:
     other = sorted(name for name in found if found[name] != known.get(name))
     if other:
         raise UsageError(
-            f"{folder} has something else: {other[0]}", code="folder_in_use", file=str(folder), hint=TIP
+            f"{folder} already has something else: {other[0]}",
+            code="folder_in_use",
+            file=str(folder),
+            hint=TIP,
         )
 
 

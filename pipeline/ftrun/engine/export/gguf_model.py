@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.export.gguf_vocabulary import add_vocabulary
-from ftrun.engine.export.refusal import refused
+from ftrun.engine.export.refusal import not_as_gguf
 from ftrun.engine.export.source import Chat
 
 # Transformers' names of architectures, and GGUF's
@@ -37,7 +37,8 @@ def write_model(path: Path, causal: Any, chat: Chat) -> None:
     config = causal.config
     name = type(causal).__name__
     if name not in ARCHITECTURES:
-        raise refused(f"the architecture {name}", f"GGUF is written for {', '.join(ARCHITECTURES)}")
+        known = ", ".join(ARCHITECTURES)
+        raise not_as_gguf(f"The architecture {name} can't be written as GGUF. Those that can: {known}.")
     architecture = ARCHITECTURES[name]
     _check(config, architecture)
     writer = GGUFWriter(path, architecture)
@@ -55,7 +56,7 @@ def write_model(path: Path, causal: Any, chat: Chat) -> None:
     for name, tensor in _tensors(causal, architecture, tokens=len(chat.tokenizer)):
         stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
         if stored is None and name != ROPE_FACTORS:
-            raise refused(f"the tensor {name}", "it has no place in a GGUF file of this architecture")
+            raise not_as_gguf(f"A GGUF file of the architecture {architecture} has no place for {name}.")
         writer.add_tensor(stored or name, tensor.detach().contiguous().numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -65,21 +66,18 @@ def write_model(path: Path, causal: Any, chat: Chat) -> None:
 
 def _check(config: Any, architecture: str) -> None:
     """Raise UsageError for a setting that llama.cpp doesn't have in this architecture."""
-    gemma = architecture == "gemma3"
+    gemma, rope = architecture == "gemma3", _rope(config)["rope_type"]
     activation = getattr(config, "hidden_act", None) or getattr(config, "hidden_activation", None)
     if activation != ACTIVATIONS.get(architecture, "silu"):
-        raise refused(f"the activation {activation}", f"{architecture} has another one in llama.cpp")
-    rope = _rope(config)["rope_type"]
+        raise not_as_gguf(f"llama.cpp has another activation in {architecture} models than {activation}.")
     if rope not in ("default", "linear") and (rope, architecture) != ("llama3", "llama"):
-        raise refused(f"positions of the type {rope}", f"not written for {architecture}")
+        raise not_as_gguf(f"Positions of the type {rope} can't be written as GGUF for {architecture} models.")
     sliding = [kind == "sliding_attention" for kind in getattr(config, "layer_types", None) or ()]
-    window = gemma or getattr(config, "sliding_window", None) is None
-    pattern = [bool(layer % SLIDING_PATTERN) for layer in range(1, len(sliding) + 1)] if gemma else sliding
-    if not window or sliding != pattern or (not gemma and any(sliding)):
-        raise refused("sliding attention in these layers", f"not as llama.cpp computes {architecture}")
+    usual = [gemma and bool(layer % SLIDING_PATTERN) for layer in range(1, len(sliding) + 1)]
+    if sliding != usual or (not gemma and getattr(config, "sliding_window", None) is not None):
+        raise not_as_gguf(f"llama.cpp has sliding attention in other layers of {architecture} models.")
     if gemma and config.query_pre_attn_scalar != config.head_dim:
-        scale = config.query_pre_attn_scalar
-        raise refused(f"query_pre_attn_scalar {scale}", "llama.cpp scales by the size of a head")
+        raise not_as_gguf("llama.cpp scales the attention of gemma3 models by head_dim only.")
 
 
 def _settings(config: Any, architecture: str) -> dict[str, int | float]:

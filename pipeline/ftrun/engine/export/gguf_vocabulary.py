@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ftrun.engine.export.refusal import refused
+from ftrun.engine.export.refusal import not_as_gguf
 from ftrun.engine.export.source import Chat
 
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
@@ -34,10 +34,12 @@ def add_vocabulary(writer: Any, chat: Chat, *, rows: int) -> None:
     UsageError for a tokenizer that llama.cpp would not apply alike.
     """
     backend = getattr(chat.tokenizer, "backend_tokenizer", None)
-    facts = json.loads(backend.to_str()) if backend is not None else {"model": {"type": "without rules"}}
+    if backend is None:
+        raise not_as_gguf("This model has no tokenizer.json, so its tokenizer can't be written as GGUF.")
+    facts = json.loads(backend.to_str())
     model = facts["model"]
     if model["type"] != "BPE":
-        raise refused(f"its tokenizer ({model['type']})", "only byte-pair encodings are written")
+        raise not_as_gguf(f"A tokenizer of the type {model['type']} can't be written as GGUF, only BPE.")
     tokens = _tokens(chat.tokenizer, rows)
     merges = [
         tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]
@@ -80,10 +82,10 @@ def _split_name(facts: Mapping[str, Any]) -> str:
     """Return llama.cpp's name for how a byte-level tokenizer splits texts."""
     normalizer = facts.get("normalizer")
     if normalizer is not None and normalizer["type"] != "NFC":
-        raise refused(f"its tokenizer's normalizer ({normalizer['type']})", "llama.cpp doesn't have it")
+        raise not_as_gguf(f"llama.cpp lacks the normalizer {normalizer['type']} of this model's tokenizer.")
     rules = tuple(_rules(facts.get("pre_tokenizer")))
     if rules not in SPLITS:
-        raise refused("how its tokenizer splits texts", "llama.cpp has no name for that which ftrun knows")
+        raise not_as_gguf("llama.cpp has no known name for how this model's tokenizer splits texts.")
     return SPLITS[rules]
 
 
@@ -111,7 +113,7 @@ def _add_sentencepiece(
     rank = {token: number for number, token in enumerate(tokens)}
     made = [rank.get("".join(merge), -1) for merge in merges]
     if made != sorted(made):
-        raise refused("the order of its tokenizer's merges", "it is not that of its tokens")
+        raise not_as_gguf("The merges of this model's tokenizer are not in the order of its tokens.")
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_scores([-float(number) for number in range(len(tokens))])
@@ -127,7 +129,7 @@ def _begins_with_space(facts: Mapping[str, Any]) -> bool:
             return True
         case None, {"type": "Metaspace", "prepend_scheme": scheme, "split": False}:
             return bool(scheme != "never")
-    raise refused("how its tokenizer treats spaces", "llama.cpp doesn't do that")
+    raise not_as_gguf("llama.cpp treats spaces in another way than this model's tokenizer.")
 
 
 def _add_special(writer: Any, chat: Chat) -> None:

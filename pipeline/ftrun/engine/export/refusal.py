@@ -1,14 +1,14 @@
-"""The error for a model that a format has no place for."""
+"""The error for a model that llama.cpp would not run alike."""
 
 from __future__ import annotations
 
 from ftrun.errors import UsageError
 
 
-def refused(what: str, why: str) -> UsageError:
-    """Return the error that names what can't be written as GGUF, and why."""
+def not_as_gguf(message: str) -> UsageError:
+    """Return the error with this message, which names what can't be written as GGUF."""
     return UsageError(
-        f"This model can't be written as GGUF because of {what}: {why}.",
+        message,
         code="unsupported_export",
         hint="Use --format safetensors, and llama.cpp's converter (convert_hf_to_gguf.py) on that folder.",
     )

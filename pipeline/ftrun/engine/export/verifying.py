@@ -24,7 +24,12 @@ NEEDS: Mapping[Format, tuple[str, str]] = {
     "safetensors": ("transformers", "transformers"),
     "gguf": ("xllamacpp", "xllamacpp"),
 }
-TITLES: Mapping[str, str] = {"adapter": "PEFT", "safetensors": "Transformers", "gguf": "llama.cpp"}
+TITLES: Mapping[str, str] = {
+    "engine": "ftrun",
+    "adapter": "PEFT",
+    "safetensors": "Transformers",
+    "gguf": "llama.cpp",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +73,7 @@ def require_runtime(kind: Format) -> None:
     package, requirement = NEEDS[kind]
     if find_spec(package) is None:
         raise FtrunError(
-            f"--verify runs the export with {TITLES[kind]}, which is not installed ({requirement}).",
+            f"--verify needs a package that is not installed: {requirement}",
             code="runtime_missing",
             hint=f"Install it: {install_packages([requirement])}",
         )
@@ -93,7 +98,7 @@ def verify(
     engine = _ask("engine", task)
     answers: Mapping[str, str] = engine["answers"]
     task["questions"] = [one for one in task["questions"] if one["id"] in answers]
-    announce(f"Asking {TITLES[kind]} the same …")
+    announce(f"Asking {TITLES[kind]} the same questions …")
     found = _ask(kind, {**task, "longest": engine["longest"]})
     return Verification(
         runtime=found["runtime"],
@@ -127,11 +132,10 @@ def _ask(runtime: str, task: Mapping[str, Any]) -> Mapping[str, Any]:
             found = json.loads(answers.read_text(encoding="utf-8"))
         if "answers" in found:
             return found
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
         why = found.get("error") or f"its process ended with {process.returncode}: {said[-1]}"
-    title = TITLES.get(runtime, "the engine")
     raise FtrunError(
-        f"{title} can't answer with the model of {task['folder']}: {why}",
+        f"{TITLES[runtime]} can't answer with the exported model: {why}",
         code="export_not_loadable",
         file=task["folder"],
         hint="The files were written. Another version of that program may run them, or another --format.",
