@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,13 @@ def chats_of(endpoint: Endpoint) -> Sequence[Mapping[str, Any]]:
 def info_of(endpoint: Endpoint) -> Mapping[str, Any]:
     """Return what an engine says about itself, as `GET /ftrun/info`; nothing if it can't be reached."""
     return _call(endpoint.base_url, endpoint.token, "/ftrun/info") or {}
+
+
+def tuned_model(endpoint: Endpoint, name: str) -> Mapping[str, Any] | None:
+    """Return where a tuned model is: `base`, the name of its base model, and `folder`, its adapter's; None if
+    the engine has no such model, is older, or can't be reached.
+    """
+    return _call(endpoint.base_url, endpoint.token, f"/ftrun/models/{urllib.parse.quote(name)}")
 
 
 def stop_engine(home: Path) -> bool:
