@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 import ftrun
-from ftrun.engine.api import chat, files, jobs, models, uploads
+from ftrun.engine.api import chat, files, jobs, models, pages, uploads
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import RequestGuard
@@ -56,7 +56,15 @@ def create_app(parts: Services) -> FastAPI:
     """Return the application that serves `parts`."""
     app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
     app.state.services = parts
-    for router in (files.router, uploads.router, jobs.router, models.router, chat.router, own_routes):
+    for router in (
+        files.router,
+        uploads.router,
+        jobs.router,
+        models.router,
+        chat.router,
+        pages.router,
+        own_routes,
+    ):
         app.include_router(router)
     add_error_handlers(app)
     app.add_middleware(RequestGuard, services=parts)
