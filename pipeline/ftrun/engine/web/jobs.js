@@ -9,14 +9,15 @@ const STATUS = {
 const items = new Map();
 let wanted = PAGE, chosen = "", looked = null, drawnFor = "", sure = 0;
 
-const time = (seconds) => new Date(seconds * 1000).toLocaleString(LANGUAGE, { dateStyle: "medium", timeStyle: "short" });
+const time = (seconds, timeStyle = "short") => new Date(seconds * 1000).toLocaleString(LANGUAGE, { dateStyle: "medium", timeStyle });
 const number = (value) => value.toLocaleString(LANGUAGE);
 
+const unit = (value, name, digits = 0) => value.toLocaleString(LANGUAGE, { style: "unit", unit: name, minimumFractionDigits: digits, maximumFractionDigits: digits });
+
 function span(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 90) return T("{seconds} s", { seconds: whole });
-  if (whole < 5400) return T("{minutes} min", { minutes: Math.round(whole / 60) });
-  return T("{hours} h {minutes} min", { hours: Math.floor(whole / 3600), minutes: Math.round((whole % 3600) / 60) });
+  const whole = Math.max(0, seconds);
+  if (whole < 90) return unit(whole, "second");
+  return whole < 5400 ? unit(whole / 60, "minute") : unit(whole / 3600, "hour", 1);
 }
 
 function mark(element, status) {
@@ -35,8 +36,8 @@ async function refreshJobs() {
   }
   $("no-jobs").hidden = jobs.length > 0;
   $("more-jobs").hidden = !more;
-  drawList(jobs);
   if (!chosen && jobs.length) chosen = jobs[0].id;
+  drawList(jobs);
   if (chosen) await refreshJob();
 }
 
@@ -103,7 +104,7 @@ function drawJob({ job, newest, curve, checkpoints, messages }) {
   }));
   $("job-events").replaceChildren(...messages.map((one) => {
     const line = make("li", "", { class: one.level });
-    line.append(make("time", time(one.created_at)), make("span"));
+    line.append(make("time", time(one.created_at, "medium")), make("span"));
     show(line.lastChild, one.message);
     return line;
   }));
@@ -121,7 +122,7 @@ function drawProgress(job, newest) {
 }
 
 function drawFacts(job, newest) {
-  const took = job.finished_at ? T("{time}, after {span}", { time: time(job.finished_at), span: span(job.finished_at - job.created_at) }) : "";
+  const took = job.finished_at ? `${time(job.finished_at)} (${span(job.finished_at - job.created_at)})` : "";
   const facts = [
     [T("job"), job.id], [T("model"), job.model], [T("tuned model"), job.fine_tuned_model ?? ""],
     [T("created"), time(job.created_at)], [T("finished"), took],
@@ -131,7 +132,7 @@ function drawFacts(job, newest) {
     ...Object.entries(job.hyperparameters).map(([name, value]) => [name, String(value)]),
   ].filter(([, value]) => value);
   $("job-facts").replaceChildren(...facts.map(([name, value]) => {
-    const pair = make("div");
+    const pair = make("div", "", value.length > 22 ? { class: "long" } : {});
     pair.append(make("dt", name), make("dd"));
     show(pair.lastChild, value);
     return pair;

@@ -12,7 +12,7 @@ async function setUpChat(page) {
   const sampling = page.sampling ?? DEFAULTS;
   for (const name of SAMPLING) $(name).value = sampling[name] ?? "";
   $("system").value = page.system ?? "";
-  $("settings").open = Boolean(page.system);
+  $("settings").open = Boolean(page.system) && innerWidth >= 800;
   labels = Object.fromEntries((page.models ?? []).map((one) => [one.model, one.label]));
   models = (await get("/ftrun/models")).data;
   columns = (page.models ?? []).map((one) => column(one.model));
@@ -148,8 +148,7 @@ async function answer({ model, answers }, turn, cell, signal) {
     }
     note.textContent = counted(usage, reason, first - started, performance.now() - started);
   } catch (error) {
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    if (signal.aborted) note.textContent = T("stopped after {seconds} s", { seconds });
+    if (signal.aborted) note.textContent = T("stopped after {span}", { span: exact(performance.now() - started) });
     else {
       show(note, error instanceof TypeError ? BROKEN : error.message); // fetch lost the connection
       note.classList.add("error");
@@ -158,13 +157,15 @@ async function answer({ model, answers }, turn, cell, signal) {
   follow();
 }
 
+const exact = (milliseconds) => unit(milliseconds / 1000, "second", 1);
+
 function counted(usage, reason, first, all) {
-  const seconds = all / 1000, tokens = usage.completion_tokens;
+  const tokens = usage.completion_tokens;
   const parts = [
     T("{n} tokens", { n: number(tokens) }),
-    T("{seconds} s", { seconds: seconds.toFixed(1) }),
-    T("{n} tokens per second", { n: number(Math.round(tokens / Math.max(seconds, 0.001))) }),
-    T("first after {seconds} s", { seconds: (Math.max(0, first) / 1000).toFixed(1) }),
+    exact(all),
+    T("{n} tokens per second", { n: number(Math.round(1000 * tokens / Math.max(all, 1))) }),
+    T("first token after {span}", { span: exact(Math.max(0, first)) }),
     T("prompt: {n} tokens", { n: number(usage.prompt_tokens) }),
   ];
   if (reason === "length") parts.push(T("cut at max_tokens"));
