@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, completions, files, graders, jobs, models, responses, uploads
+from ftrun.engine.api import chat, completions, files, graders, jobs, models, pages, responses, uploads
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.elsewhere import no_such_path, not_allowed
 from ftrun.engine.api.errors import add_error_handlers, not_found
@@ -74,6 +74,7 @@ ROUTERS = (
     chat.router,
     completions.router,
     responses.router,
+    pages.router,
     own_routes,
 )
 
