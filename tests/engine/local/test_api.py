@@ -87,12 +87,13 @@ def test_answers_are_held_to_a_model(client: openai.OpenAI, model: str) -> None:
     assert isinstance(chat.choices[0].message.parsed, Sound)
     assert isinstance(client.responses.parse(input=ASKED, text_format=Sound, **how).output_parsed, Sound)
     wrong: Any = {"name": "a", "schema": {"type": "nonsense"}}
-    asked: dict[str, Any] = {"type": "json_schema", "json_schema": wrong}
+    asked: Any = {"type": "json_schema", "json_schema": wrong}
+    flat: Any = {"format": {"type": "json_schema", **wrong}}
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(messages=ASKED, response_format=asked, **how)
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "response_format")
     with pytest.raises(openai.BadRequestError) as caught:
-        client.responses.create(input=ASKED, text={"format": {"type": "json_schema", **wrong}}, **how)
+        client.responses.create(input=ASKED, text=flat, **how)
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "text.format")
 
 
