@@ -11,9 +11,15 @@ from ftrun.cli.output import json_text
 
 
 def print_status(home: Path, as_json: bool) -> None:
-    """Print address, process, jobs, queues and aliases of the engine of `home`, or that none is running."""
+    """Print address, process, jobs, queues and aliases of the engine of `home`, or that none is running.
+
+    Raises DecisionError if one runs, but does not answer.
+    """
+    from ftrun.engine.launch import require_end
+
     if print_running(home, as_json):
         return
+    require_end(home)
     if as_json:
         print(json_text({"running": False, "home": str(home)}))
     else:
