@@ -150,8 +150,8 @@ def _context(name: str, config: Any) -> int:
 def _wrap(causal: Any, name: str) -> dict[str, LoraLinear]:
     """Wrap the linear layers, and return them by name.
 
-    Raises UserError if there are none, if the model doesn't just call them (an adapter would be passed by), or if
-    scores are not just head times states (`LoadedModel.logits` would be wrong).
+    Raises UserError if there are none, if the model doesn't just call them (adapters would be passed by), or
+    if scores are not just head times states (`LoadedModel.logits` would be wrong).
     """
     ids = torch.arange(8, device=causal.device)[None]
     with torch.inference_mode():
