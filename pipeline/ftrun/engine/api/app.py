@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, completions, files, graders, jobs, models, responses, uploads
+from ftrun.engine.api import chat, completions, files, graders, jobs, models, pages, responses, uploads
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.elsewhere import no_such_path, not_allowed
-from ftrun.engine.api.errors import add_error_handlers
+from ftrun.engine.api.errors import add_error_handlers, not_found
 from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
@@ -55,6 +55,16 @@ async def warm(
     return {"model": model, "warmed": use.chats.warm(base)}
 
 
+# `:path`, because a model tuned from a hub id has a slash in its name
+@own_routes.get("/models/{name:path}")
+def tuned_model(use: Annotated[Services, Depends(services)], name: str) -> dict[str, Any]:
+    """Return where a tuned model is on this machine: its base model's name, and the adapter's folder."""
+    model = use.store.models.get(name)
+    if model is None:
+        raise not_found("model", name, code="model_not_found", param="model")
+    return {"id": model.id, "base": model.base, "folder": model.folder, "job_id": model.job_id}
+
+
 ROUTERS = (
     files.router,
     uploads.router,
@@ -64,6 +74,7 @@ ROUTERS = (
     chat.router,
     completions.router,
     responses.router,
+    pages.router,
     own_routes,
 )
 
