@@ -12,7 +12,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, completions, files, graders, jobs, models, pages, responses, uploads
+from ftrun.engine.api import (
+    chat,
+    completions,
+    description,
+    files,
+    graders,
+    jobs,
+    models,
+    pages,
+    responses,
+    uploads,
+)
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.elsewhere import no_such_path, not_allowed
 from ftrun.engine.api.errors import add_error_handlers, not_found
@@ -75,6 +86,7 @@ ROUTERS = (
     completions.router,
     responses.router,
     pages.router,
+    description.router,
     own_routes,
 )
 
