@@ -131,7 +131,7 @@ class Body:
         """Take keys of which only the values that change nothing are accepted."""
         for name, values in accepted.items():
             value = self.take(name)
-            if value is not None and value not in values:
+            if value is not None and not any(type(value) is type(one) and value == one for one in values):
                 self.refuse(
                     name, f"{_shown(value)} is not supported by this engine.", code="unsupported_value"
                 )
