@@ -38,7 +38,12 @@ print("chat", completion.choices[0].message.content)
 
 pieces = []
 stream = client.chat.completions.create(
-    model=model, messages=messages, stream=True, max_tokens=40, stream_options={"include_usage": True}
+    model=model,
+    messages=messages,
+    temperature=0,
+    max_tokens=40,
+    stream=True,
+    stream_options={"include_usage": True},
 )
 for chunk in stream:
     if chunk.choices and chunk.choices[0].delta.content:
