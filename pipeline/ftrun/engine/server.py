@@ -28,7 +28,7 @@ import uvicorn
 from filelock import Timeout
 
 import ftrun
-from ftrun.engine.api import Services, create_app
+from ftrun.engine.api import BatchRuns, Services, create_app
 from ftrun.engine.executors import executor_for
 from ftrun.engine.inference.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
 from ftrun.engine.inference.chat_pool import ChatPool
@@ -108,9 +108,10 @@ class _Server(uvicorn.Server):
     """A uvicorn server that calls `listening` once it answers, stops when idle, and obeys signals."""
 
     def __init__(self, services: Services, idle_seconds: float | None, listening: Callable[[], None]) -> None:
+        self._batches = BatchRuns(services)
         super().__init__(
             uvicorn.Config(
-                create_app(services),
+                create_app(services, self._batches),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -135,6 +136,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._watch, args=(loop,), name="idle", daemon=True).start()
+        await self._batches.resume()
         self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

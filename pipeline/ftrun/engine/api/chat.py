@@ -26,15 +26,14 @@ Use = Annotated[Services, Depends(services)]
 @router.post("", response_model=None)
 async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_body)]) -> Response:
     """Answer a conversation with a base model, a tuned model or a checkpoint."""
+    if not body.values.get("stream"):
+        return JSONResponse(await unless_gone(http, complete(use, body)))
     request = read_chat_request(body)
     base, adapter = await run_in_threadpool(find_answering, use, request.model)
     question = Question(messages=request.messages, adapter=adapter, sampling=request.sampling)
     try:
         answer = use.chats.ask(base, question)
         try:
-            if not request.stream:
-                whole = await unless_gone(http, answer.whole())
-                return JSONResponse(_completion(request, answer, whole))
             # wait for the first part: until then an error still gets its own status
             first = await unless_gone(http, answer.next_part())
         except BaseException:
@@ -43,6 +42,22 @@ async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_bod
     except ChatFailed as error:
         raise refusal(error) from error
     return EventStream(_events(request, answer, first), answer.close)
+
+
+async def complete(use: Services, body: Body) -> dict[str, Any]:
+    """Return the whole answer to a request, which must not ask for a stream; raises ApiError."""
+    request = read_chat_request(body)
+    base, adapter = await run_in_threadpool(find_answering, use, request.model)
+    question = Question(messages=request.messages, adapter=adapter, sampling=request.sampling)
+    try:
+        answer = use.chats.ask(base, question)
+        try:
+            return _completion(request, answer, await answer.whole())
+        except BaseException:
+            answer.close()
+            raise
+    except ChatFailed as error:
+        raise refusal(error) from error
 
 
 def _completion(request: ChatRequest, answer: Answer, whole: Part) -> dict[str, Any]:

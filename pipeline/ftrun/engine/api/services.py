@@ -25,7 +25,7 @@ class Services:
     @property
     def busy(self) -> bool:
         """Return whether stopping now would interrupt something."""
-        return self.executor.busy or self.chats.busy
+        return self.executor.busy or self.chats.busy or bool(self.store.batches.unended())
 
 
 def services(request: Request) -> Services:

@@ -66,6 +66,10 @@ class ChatPool:
         self._queue(model).warm()
         return True
 
+    def at_once(self, model: str) -> int:
+        """Return how many answers of the base model are generated at one time; 1 until it is loaded."""
+        return self._queues[model].at_once if model in self._queues else 1
+
     @property
     def busy(self) -> bool:
         """Return whether there are questions without an answer; any thread may read it."""

@@ -89,9 +89,14 @@ class ChatQueue:
         return self._ready is not None
 
     @property
+    def at_once(self) -> int:
+        """Return how many answers the process generates at one time; 1 while it has not said so."""
+        return 1 if self._ready is None else int(self._ready.get("at_once", AT_ONCE))
+
+    @property
     def answering(self) -> int:
         """Return how many answers are being generated."""
-        return 0 if self._ready is None else min(self.size, int(self._ready.get("at_once", AT_ONCE)))
+        return 0 if self._ready is None else min(self.size, self.at_once)
 
     @property
     def dtype(self) -> str | None:

@@ -69,6 +69,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "UPDATE jobs SET dtype = 'float32'"
         " WHERE attempts > 0 AND finished_at IS NULL AND model != 'rehearsal'",
     ),
+    (
+        """CREATE TABLE batches (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL, endpoint TEXT NOT NULL, input_file_id TEXT NOT NULL,
+            output_lifetime INTEGER, metadata TEXT, status TEXT NOT NULL, errors TEXT, model TEXT,
+            total INTEGER NOT NULL DEFAULT 0, completed INTEGER NOT NULL DEFAULT 0,
+            failed INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
+            output_tokens INTEGER NOT NULL DEFAULT 0, output_file_id TEXT, error_file_id TEXT,
+            in_progress_at INTEGER, finalizing_at INTEGER, completed_at INTEGER, failed_at INTEGER,
+            expired_at INTEGER, cancelling_at INTEGER, cancelled_at INTEGER)""",
+        "CREATE INDEX batches_by_status ON batches (status)",
+        # the answers of a batch that has not ended, each a line of its output or error file
+        """CREATE TABLE batch_answers (
+            batch_id TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE, line INTEGER NOT NULL,
+            good INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (batch_id, line))""",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.places import private_folder, store_id
+from ftrun.engine.store.batches import Batches
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Files
 from ftrun.engine.store.jobs import Jobs
@@ -38,6 +39,7 @@ class Store:
         self.uploads = Uploads(self.database, self.files)
         self.models = Models(self.database)
         self.jobs = Jobs(self.database, home / "jobs")
+        self.batches = Batches(self.database, self.files)
 
     def once(
         self, key: str | None, request: Any, act: Callable[[], dict[str, Any]]
