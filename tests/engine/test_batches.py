@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import openai
 import pytest
@@ -18,7 +18,7 @@ from ftrun.engine.store import Store
 from support.engine_process import Engine, chat_worker, wait_until
 
 ENDED = ("completed", "failed", "expired", "cancelled")
-CHAT = "/v1/chat/completions"
+CHAT: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 LONG = "長い" * 2000  # its answer takes a while
 
 
@@ -72,7 +72,7 @@ def kept(home: Path, batch: Batch) -> list[str]:
 def test_answers_and_refusals_are_in_files_of_their_own(client: openai.OpenAI) -> None:
     """Each request has its line by custom_id, in the order of the input; all of it as the API writes it."""
     refused = [line(90, temperature=9), line(91, stream=True), line(92, messages=[])]
-    lines = [*(line(number) for number in range(40)), "", *refused]
+    lines: list[Any] = [*(line(number) for number in range(40)), "", *refused]
     made = begin(
         client, lines, metadata={"a": "b"}, output_expires_after={"anchor": "created_at", "seconds": 3600}
     )
