@@ -1,16 +1,17 @@
-"""`ftrun serve`: run the engine in the foreground, or stop the one in the background."""
+"""`ftrun serve`: run the engine in the foreground, name its models, show it or stop it."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ftrun.cli.engine_names import set_aliases
+from ftrun.cli.engine_status import print_running, print_status, queue_in_words
 from ftrun.cli.output import json_text
 from ftrun.engine.models.number_format import SETTINGS, VARIABLE
 from ftrun.errors import UsageError
@@ -27,6 +28,14 @@ from ftrun.files import real
     type=click.Choice(SETTINGS),
     help="Number format of the base models (default: $FTRUN_DTYPE, else auto).",
 )
+@click.option(
+    "--alias",
+    "aliases",
+    metavar="NAME=MODEL",
+    multiple=True,
+    help="Let MODEL answer to NAME too, also in an engine that runs already; NAME= ends that.",
+)
+@click.option("--status", is_flag=True, help="Print address, jobs, queues and aliases of the engine.")
 @click.option("--show", is_flag=True, help="Print address and token of the engine that is running.")
 @click.option("--stop", is_flag=True, help="Stop the engine of this home. Jobs in training keep running.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
@@ -36,6 +45,8 @@ def command(
     token_env: str | None,
     home: Path | None,
     dtype: str | None,
+    aliases: tuple[str, ...],
+    status: bool,
     show: bool,
     stop: bool,
     as_json: bool,
@@ -47,17 +58,22 @@ def command(
     from ftrun.engine.places import engine_home
 
     folder = real(home) if home is not None else engine_home()
-    if show and stop:
-        raise UsageError("Use --show or --stop, not both.", code="usage")
-    if stop:
-        _stop(folder, as_json)
-        return
-    if show:
-        _show(folder, as_json)
-        return
+    if show + stop + status > 1:
+        raise UsageError("Use one of --show, --status and --stop.", code="usage")
+    if aliases and (show or stop or status):
+        raise UsageError("Use --alias without --show, --status and --stop.", code="usage")
+    for wanted, action in ((stop, _stop), (show, _show), (status, print_status)):
+        if wanted:
+            action(folder, as_json)
+            return
     from ftrun.engine.extras import require_engine
 
     require_engine()
+    if aliases:
+        set_aliases(folder, aliases)
+        plain = dtype is None and token_env is None and port == 0
+        if plain and print_running(folder, as_json):
+            return
     if dtype is not None:
         os.environ[VARIABLE] = dtype  # for the processes that this server starts, too
     # FastAPI and uvicorn take half a second
@@ -100,19 +116,7 @@ def _show(home: Path, as_json: bool) -> None:
     print("Any client of OpenAI's API can use it now. The token is a secret.", file=sys.stderr)
     for chat in chats:
         if chat["waiting"]:
-            print(_queue_in_words(chat), file=sys.stderr)
-
-
-def _queue_in_words(chat: Mapping[str, Any]) -> str:
-    from ftrun.report.words import duration
-
-    model, answering, waiting, seconds = (chat[name] for name in ("model", "answering", "waiting", "seconds"))
-    if seconds is None:
-        return f"Questions to {model}: {answering} being answered, {waiting} waiting."
-    return (
-        f"Questions to {model}: {answering} being answered, {waiting} waiting; "
-        f"all done in about {duration(seconds)}."
-    )
+            print(queue_in_words(chat), file=sys.stderr)
 
 
 def _token(variable: str | None) -> str | None:

@@ -120,8 +120,13 @@ def chats_of(endpoint: Endpoint) -> Sequence[Mapping[str, Any]]:
     """Return what each chat model of an engine is doing: model, answering, waiting, and the seconds that will
     take or None; nothing for an older engine or one that can't be reached.
     """
-    info = _call(endpoint.base_url, endpoint.token, "/ftrun/info")
-    return [] if info is None else info.get("chats", [])
+    chats: Sequence[Mapping[str, Any]] = info_of(endpoint).get("chats", [])
+    return chats
+
+
+def info_of(endpoint: Endpoint) -> Mapping[str, Any]:
+    """Return what an engine says about itself, as `GET /ftrun/info`; nothing if it can't be reached."""
+    return _call(endpoint.base_url, endpoint.token, "/ftrun/info") or {}
 
 
 def stop_engine(home: Path) -> bool:

@@ -32,6 +32,7 @@ EPOCH_SECONDS = 0.1
 STEPS_PER_EPOCH = 10  # at most, with batch_size auto
 START_LOSS, END_LOSS = 3.2, 0.4
 TOKEN_CHARACTERS = 4
+DIMENSIONS = 64  # of an embedding
 ADAPTER = "rehearsal.json"
 
 
@@ -110,6 +111,15 @@ class RehearsalChat:
         """Take a question in; OSError if the tuned model is no longer there."""
         self._answers[question.id] = _answer(question, _speaker(question.adapter))
 
+    def embed(
+        self, texts: Sequence[str | Sequence[int]], adapter: Path | None
+    ) -> Iterator[tuple[list[float], int]]:
+        """Return for each text a vector made up of its hash, and its tokens."""
+        speaker = _speaker(adapter)
+        for text in texts:
+            tokens = _count(text) if isinstance(text, str) else len(text)
+            yield _vector(f"{speaker} {text}"), tokens
+
     def cancel(self, question: str) -> None:
         """Give up an answer."""
         self._answers.pop(question, None)
@@ -186,6 +196,13 @@ def _speaker(adapter: Path | None) -> str:
     return (
         f"A model that went through {facts['steps']} steps on {facts['examples']} examples, trained on none,"
     )
+
+
+def _vector(text: str) -> list[float]:
+    """Return the same vector of length 1 for the same text."""
+    values = [byte - 127.5 for byte in hashlib.shake_256(text.encode()).digest(DIMENSIONS)]
+    length = math.hypot(*values)
+    return [value / length for value in values]
 
 
 def _cut(text: str, stop: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from ftrun.engine.api.batch_runs import BatchRuns
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import RequestGuard
-from ftrun.engine.api.lookup import check_base
+from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.launch import WIRE
@@ -26,7 +26,7 @@ own_routes = APIRouter(prefix="/ftrun")
 
 @own_routes.get("/info")
 async def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
-    """Return which engine this is, whether it is busy, and how long its models will be answering."""
+    """Return which engine this is, its jobs and aliases, and how long its models will be answering."""
     return {
         "wire": WIRE,
         "version": ftrun.__version__,
@@ -34,6 +34,8 @@ async def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
         "store": use.store.id,
         "pid": os.getpid(),
         "busy": await run_in_threadpool(lambda: use.busy),
+        "jobs": await run_in_threadpool(use.store.jobs.counts),
+        "aliases": {alias.name: alias.model for alias in await run_in_threadpool(use.store.aliases.all)},
         "at_once": AT_ONCE,
         "chats": use.chats.status(),
         "dtype": format_setting(),
@@ -47,8 +49,8 @@ async def warm(
     """Load a base model in the background; `warmed` is false where that would take much of the memory."""
     model = body.required_text("model")
     body.done()
-    await run_in_threadpool(check_base, model)
-    return {"model": model, "warmed": use.chats.warm(model)}
+    base, _ = await run_in_threadpool(find_answering, use, model)
+    return {"model": model, "warmed": use.chats.warm(base)}
 
 
 def create_app(parts: Services, runs: BatchRuns) -> FastAPI:

@@ -14,7 +14,7 @@ from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
 from ftrun.engine.api.files import read_lifetime
 from ftrun.engine.api.idempotency import answer_once
-from ftrun.engine.api.job_request import read_metadata
+from ftrun.engine.api.job_request import check_file, read_metadata
 from ftrun.engine.api.objects import batch_object, list_object
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.store import StoredBatch
@@ -89,12 +89,8 @@ def _read(body: Body, use: Services) -> NewBatch:
 
 
 def _check_file(use: Services, file_id: str) -> None:
-    file, param = use.store.files.get(file_id), "input_file_id"
-    if file is None:
-        raise ApiError(f"There is no file '{file_id}' here.", code="file_not_found", param=param)
-    if file.purpose != "batch":
-        message = f"The file '{file_id}' has the purpose '{file.purpose}'; it must be 'batch'."
-        raise ApiError(message, code="invalid_file_purpose", param=param)
+    param = "input_file_id"
+    file = check_file(use.store, param, file_id, purpose="batch")
     if file.bytes > LARGEST_FILE:
         message = f"The file has {file.bytes >> 20} MB; a batch reads at most {LARGEST_FILE >> 20}."
         raise ApiError(message, code="invalid_file", param=param)
@@ -103,5 +99,5 @@ def _check_file(use: Services, file_id: str) -> None:
 def _find(use: Services, batch_id: str) -> StoredBatch:
     batch = use.store.batches.get(batch_id)
     if batch is None:
-        raise not_found("batch", batch_id, param="batch_id")
+        raise not_found("batch", batch_id, use.store.batches.names(), param="batch_id")
     return batch

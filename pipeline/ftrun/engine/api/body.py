@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from fastapi import Request
 
-from ftrun.engine.api.errors import ApiError
+from ftrun.engine.api.errors import ApiError, did_you_mean
 
 
 async def json_body(request: Request) -> Body:
@@ -119,8 +118,7 @@ class Body:
                 if self.values[name] is not None:
                     self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
                 continue
-            close = difflib.get_close_matches(name, sorted(self._taken), n=1)
-            tip = f" Did you mean '{close[0]}'?" if close else ""
+            tip = did_you_mean(name, sorted(self._taken))
             self.refuse(name, f"is not a parameter of this request.{tip}", code="unknown_parameter")
 
 

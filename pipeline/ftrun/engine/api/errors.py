@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -41,9 +43,18 @@ class ApiError(Exception):
         return error_body(str(self), status=self.status, code=self.code, param=self.param)
 
 
-def not_found(kind: str, name: str, *, code: str = "not_found", param: str | None = None) -> ApiError:
-    """Return the 404 for something that is not in this store."""
-    return ApiError(f"There is no {kind} '{name}' here.", status=404, code=code, param=param)
+def not_found(
+    kind: str, name: str, known: Iterable[str] = (), *, code: str = "not_found", param: str | None = None
+) -> ApiError:
+    """Return the 404 for something that is not in this store; `known` are names it may have meant."""
+    message = f"There is no {kind} '{name}' here.{did_you_mean(name, known)}"
+    return ApiError(message, status=404, code=code, param=param)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a sentence, after a space, that asks for the closest of the `known` names; empty without one."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def error_body(message: str, *, status: int, code: str | None, param: str | None = None) -> dict[str, Any]:

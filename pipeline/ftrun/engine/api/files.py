@@ -11,9 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from ftrun.engine.api.body import Body
-from ftrun.engine.api.errors import ApiError, not_found
+from ftrun.engine.api.errors import ApiError
 from ftrun.engine.api.guard import FILE_BYTES
 from ftrun.engine.api.idempotency import answer_once
+from ftrun.engine.api.lookup import find_file
 from ftrun.engine.api.objects import file_object, list_object
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.store import StoredFile
@@ -83,10 +84,7 @@ def delete(use: Use, file_id: str) -> dict[str, Any]:
 
 
 def _find(use: Services, file_id: str) -> StoredFile:
-    file = use.store.files.get(file_id)
-    if file is None:
-        raise not_found("file", file_id, param="file_id")
-    return file
+    return find_file(use.store, file_id, param="file_id")
 
 
 def _fields(form: FormData) -> tuple[UploadFile, str, int | None]:

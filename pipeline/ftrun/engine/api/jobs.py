@@ -110,5 +110,5 @@ def checkpoints(use: Use, job_id: str, limit: Limit = 10, after: str | None = No
 def _find(use: Services, job_id: str) -> StoredJob:
     job = use.store.jobs.get(job_id)
     if job is None:
-        raise not_found("fine-tuning job", job_id, param="fine_tuning_job_id")
+        raise not_found("fine-tuning job", job_id, use.store.jobs.ids(), param="fine_tuning_job_id")
     return job

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import queue
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -18,12 +18,14 @@ from torch import Tensor
 from ftrun.engine.backends import AT_ONCE, Rejected, TooLittleMemory
 from ftrun.engine.inference import memory
 from ftrun.engine.inference.answers import Answer
+from ftrun.engine.inference.embedding import Embedding, embed
 from ftrun.engine.inference.prefixes import Prefixes
 from ftrun.engine.inference.reading import Reading, bytes_per_token, is_short, next_reading
 from ftrun.engine.inference.rows import Rows
 from ftrun.engine.inference.sampling import choose
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import Adapter, for_rows, load_adapter
+from ftrun.engine.models.raw_text import RawTextEncoder
 from ftrun.engine.questions import Progress, Question
 
 MOST_ADAPTERS = 8  # kept in memory besides those in use; reading one takes a fraction of a second
@@ -38,6 +40,7 @@ class TorchChat:
         self.at_once = 1 if self._size is None else AT_ONCE
         self.dtype = str(model.dtype).removeprefix("torch.")
         self._model, self._limit = model, memory.for_answers(model.device)
+        self._raw = RawTextEncoder(model.tokenizer, vocabulary=model.vocabulary)
         self._adapters: dict[Path, Adapter] = {}
         self._answers: dict[str, Answer] = {}  # all that have not ended
         self._submitted: queue.SimpleQueue[Answer] = queue.SimpleQueue()
@@ -62,6 +65,32 @@ class TorchChat:
             )
         self._answers[answer.id] = answer
         self._submitted.put(answer)
+
+    def embed(self, texts: Sequence[str | Sequence[int]], adapter: Path | None) -> Iterator[Embedding]:
+        """Encode texts, from the thread of `submit`; return what computes their embeddings, from that of
+        `step`. Raises Rejected, and TooLittleMemory while it computes.
+        """
+        encoded = [self._raw.ids(text, special=False, param="input") for text in texts]
+        longest = max(map(len, encoded), default=0)
+        if longest > self._model.context:
+            raise Rejected(
+                f"This model's context is {self._model.context} tokens; an input has {longest}.",
+                code="context_length_exceeded",
+                param="input",
+            )
+        return self._embeddings(encoded, self._adapter(adapter))
+
+    def _embeddings(self, texts: Sequence[Sequence[int]], weights: Adapter | None) -> Iterator[Embedding]:
+        try:
+            yield from embed(self._model, texts, weights)
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            self._prefixes.clear()
+            raise TooLittleMemory(
+                "There is not enough memory for these inputs. Shorten them, close other programs, or use a "
+                "smaller model or a machine with more memory."
+            ) from error
 
     def cancel(self, question: str) -> None:
         """Give up an answer, from any thread; an id that is unknown or ended changes nothing."""

@@ -14,7 +14,7 @@ from typing import Any
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Content, Files
 from ftrun.engine.store.paging import Page, read_page
-from ftrun.engine.store.records import BatchStatus, StoredBatch, from_row, new_id, now
+from ftrun.engine.store.records import MOST_NAMES, BatchStatus, StoredBatch, from_row, new_id, now
 
 WINDOW_SECONDS = 24 * 3600
 UNENDED: tuple[BatchStatus, ...] = ("validating", "in_progress", "cancelling", "finalizing")
@@ -76,6 +76,11 @@ class Batches:
         if batch is None:
             raise LookupError(f"There is no batch {batch_id}.")
         return batch
+
+    def names(self) -> list[str]:
+        """Return the ids of the newest batches."""
+        rows = self._database.rows("SELECT id FROM batches ORDER BY seq DESC LIMIT ?", MOST_NAMES)
+        return [row["id"] for row in rows]
 
     def page(self, *, limit: int, after: str | None) -> Page[StoredBatch]:
         """Return a page of batches, newest first."""

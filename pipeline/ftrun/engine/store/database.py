@@ -70,6 +70,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " WHERE attempts > 0 AND finished_at IS NULL AND model != 'rehearsal'",
     ),
     (
+        """CREATE TABLE aliases (
+            name TEXT PRIMARY KEY, model TEXT NOT NULL, created_at INTEGER NOT NULL) WITHOUT ROWID""",
+        "ALTER TABLE jobs ADD COLUMN alias TEXT",
+    ),
+    (
         """CREATE TABLE batches (
             seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
             expires_at INTEGER NOT NULL, endpoint TEXT NOT NULL, input_file_id TEXT NOT NULL,

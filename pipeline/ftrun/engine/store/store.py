@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.places import private_folder, store_id
+from ftrun.engine.store.aliases import Aliases
 from ftrun.engine.store.batches import Batches
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Files
@@ -38,6 +39,7 @@ class Store:
         self.files = Files(self.database, home / "files")
         self.uploads = Uploads(self.database, self.files)
         self.models = Models(self.database)
+        self.aliases = Aliases(self.database)
         self.jobs = Jobs(self.database, home / "jobs")
         self.batches = Batches(self.database, self.files)
 
