@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 import ftrun
-from ftrun.engine.api import batches, chat, files, jobs, models, uploads
+from ftrun.engine.api import batches, chat, embeddings, files, jobs, models, uploads
 from ftrun.engine.api.batch_runs import BatchRuns
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import add_error_handlers
@@ -57,7 +57,7 @@ def create_app(parts: Services, runs: BatchRuns) -> FastAPI:
     """Return the application that serves `parts`, with the batches that `runs` answers."""
     app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
     app.state.services, app.state.batches = parts, runs
-    for part in (files, uploads, jobs, models, chat, batches):
+    for part in (files, uploads, jobs, models, chat, embeddings, batches):
         app.include_router(part.router)
     app.include_router(own_routes)
     add_error_handlers(app)

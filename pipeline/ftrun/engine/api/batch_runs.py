@@ -19,7 +19,7 @@ from typing import Any, Literal
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api import chat
+from ftrun.engine.api import chat, embeddings
 from ftrun.engine.api.batch_file import (
     BatchRequest,
     batch_error,
@@ -42,6 +42,7 @@ from ftrun.engine.store.records import BatchStatus
 # what answers a request of each endpoint, whole; it raises ApiError
 ENDPOINTS: Mapping[str, Callable[[Services, Body], Awaitable[Mapping[str, Any]]]] = {
     "/v1/chat/completions": chat.complete,
+    "/v1/embeddings": embeddings.embed,
 }
 SHARE = 0.75  # of the places that a model has: the others stay free for whoever asks directly
 PORTION = 64  # requests that are read together

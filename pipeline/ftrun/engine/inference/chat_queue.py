@@ -21,7 +21,7 @@ from typing import Any
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.child_process import start_with_pipes
 from ftrun.engine.inference.chat_answer import Answer
-from ftrun.engine.questions import Question
+from ftrun.engine.questions import Question, Texts
 from ftrun.files import make_folder, open_to_write
 
 CRASH_CODE = "chat_process_died"
@@ -107,7 +107,7 @@ class ChatQueue:
         """Return about how long `answers` answers take; None while that is unknown."""
         return self._pace.seconds(answers)
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question | Texts) -> Answer:
         """Add a question."""
         answer = Answer(question, self._cancel)
         self.warmed, self.used = False, time.monotonic()
