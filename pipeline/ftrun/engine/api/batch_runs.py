@@ -9,10 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import sqlite3
-import sys
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -35,9 +32,11 @@ from ftrun.engine.api.errors import ApiError
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services
 from ftrun.engine.inference.chat_queue import CRASH_CODE, STOPPED_CODE
+from ftrun.engine.log import log, log_error
 from ftrun.engine.store import StoredBatch
 from ftrun.engine.store.batches import BatchAnswer
 from ftrun.engine.store.records import BatchStatus
+from ftrun.files import is_disk_full
 
 # what answers a request of each endpoint, whole; it raises ApiError
 ENDPOINTS: Mapping[str, Callable[[Services, Body], Awaitable[Mapping[str, Any]]]] = {
@@ -46,7 +45,7 @@ ENDPOINTS: Mapping[str, Callable[[Services, Body], Awaitable[Mapping[str, Any]]]
 }
 SHARE = 0.75  # of the places that a model has: the others stay free for whoever asks directly
 PORTION = 64  # requests that are read together
-PAUSE = 5.0  # seconds until a store that can't be written, such as on a full disk, is tried again
+PAUSE = 5.0  # seconds until a full disk is tried again
 TOO_MANY, BUSY_PAUSE = 429, 1
 MOST_CRASHES = 3  # of the model's process in a row, each while it answered one request alone
 ALONE = (CRASH_CODE, "not_enough_memory")  # what a request may owe to those that are asked beside it
@@ -95,7 +94,7 @@ class BatchRuns:
             else:
                 await self._to_the_end(batch)
         except Exception as error:  # a bug: whoever waits for the batch must be told
-            traceback.print_exception(error, file=sys.stderr)
+            log_error(error)
             message = f"The engine failed: {type(error).__name__}: {error}."
             await self._fail(batch, ApiError(message, status=500, code="server_error"))
         finally:
@@ -170,7 +169,7 @@ class BatchRuns:
         except ApiError as error:
             return None if error.code in ALONE else refused_answer(request, error)
         except Exception as error:  # a bug that this request meets must not end the others
-            traceback.print_exception(error, file=sys.stderr)
+            log_error(error)
             return crashed_answer(request, error)
 
     async def _answer_alone(self, batch: StoredBatch) -> None:
@@ -251,8 +250,10 @@ async def _durably(act: Callable[[], object]) -> None:
         try:
             await run_in_threadpool(act)
             return
-        except (OSError, sqlite3.OperationalError) as error:
-            print(f"The store can't be written: {error}; trying again in {PAUSE:g} s.", file=sys.stderr)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            log(f"The disk is full: {error.filename}; trying again in {PAUSE:g} s.")
         await asyncio.sleep(PAUSE)
 
 

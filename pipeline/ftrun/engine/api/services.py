@@ -11,6 +11,8 @@ from ftrun.engine.executors import Executor
 from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.store import Store
 
+MOST_JOBS = 1000  # unfinished: a runaway script must not fill the disk with jobs
+
 
 @dataclass(slots=True, kw_only=True)
 class Services:
@@ -20,6 +22,7 @@ class Services:
     executor: Executor
     chats: ChatPool
     token: str
+    most_jobs: int = MOST_JOBS
     last_request: float = field(default_factory=time.monotonic)
 
     @property

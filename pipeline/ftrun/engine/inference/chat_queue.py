@@ -10,9 +10,7 @@ import contextlib
 import json
 import math
 import signal
-import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.child_process import start_with_pipes
 from ftrun.engine.inference.chat_answer import Answer
+from ftrun.engine.log import log_error
 from ftrun.engine.questions import Question, Texts
 from ftrun.files import make_folder, open_to_write
 
@@ -151,7 +150,7 @@ class ChatQueue:
         try:
             fatal, code = await self._answer_all()
         except Exception as error:  # such as a full disk: whoever waits must get a message
-            traceback.print_exception(error, file=sys.stderr)
+            log_error(error)
             fatal = _error(f"The process that answers for {self.model} failed: {error}.")
             self.stop()
         self._task = self._process = self._pipe = self._ready = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ftrun.engine.backends import Rejected, TooLittleMemory
+from ftrun.engine.log import log_error
 from ftrun.errors import FtrunError, UserError
 
 Message = Mapping[str, Any]
@@ -23,5 +23,5 @@ def in_words(error: Exception) -> dict[str, Any]:
         message = " ".join(filter(None, (str(error), error.problem.hint)))
         status = 400 if isinstance(error, UserError) else 500
         return {"status": status, "message": message, "code": error.code, "param": None}
-    traceback.print_exception(error)
+    log_error(error)
     return {"status": 500, "message": f"{type(error).__name__}: {error}", "code": None, "param": None}

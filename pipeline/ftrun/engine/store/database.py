@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -117,17 +119,18 @@ class Database:
             if self._connection.in_transaction:
                 yield
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.write("BEGIN IMMEDIATE")
             try:
                 yield
+                self.write("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.OperationalError):  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def write(self, statement: str, *values: Any) -> int:
-        """Execute one statement and return the number of rows that it changed."""
-        with self._lock:
+        """Execute one statement and return the number of rows that it changed. A full disk is an OSError."""
+        with self._lock, self._room():
             return self._connection.execute(statement, values).rowcount
 
     def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
@@ -144,6 +147,16 @@ class Database:
         """Close the connection."""
         with self._lock:
             self._connection.close()
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        """Raise what SQLite says of a full disk as the OSError that files raise."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
 
     def _upgrade(self) -> None:
         with self.transaction():

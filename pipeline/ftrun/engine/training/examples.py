@@ -6,6 +6,7 @@ attention within an example because the positions restart.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +53,10 @@ def load_examples(path: Path, encoder: ChatEncoder, *, context: int, param: str)
         encoded = encoder.example(messages)
         if len(encoded.ids) > context:
             cut.append(line)
-            encoded = Encoded(ids=encoded.ids[:context], learned=encoded.learned[:context])
-        if any(encoded.learned[1:]):
-            items.append(encoded)
+        # five bytes per token instead of forty: a large file has millions
+        kept = Encoded(ids=array("i", encoded.ids[:context]), learned=bytes(encoded.learned[:context]))
+        if any(kept.learned[1:]):
+            items.append(kept)
     if not items:
         raise Rejected(
             f"The {param} has no example with anything to learn within {context} tokens.", param=param
