@@ -84,9 +84,11 @@ def command(
 
 
 def _stop(home: Path, as_json: bool) -> None:
-    from ftrun.engine.launch import stop_engine
+    from ftrun.engine.launch import require_end, stop_engine
 
     stopped = stop_engine(home)
+    if not stopped:
+        require_end(home)
     if as_json:
         print(json_text({"stopped": stopped, "home": str(home)}))
     else:
@@ -95,10 +97,12 @@ def _stop(home: Path, as_json: bool) -> None:
 
 def _show(home: Path, as_json: bool) -> None:
     """Print how to reach the engine in the background; UsageError if none is running."""
-    from ftrun.engine.launch import chats_of, running_engine
+    from ftrun.engine.launch import chats_of, require_end, running_engine
+    from ftrun.engine.web.opening import LONGEST_SECONDS, issue_page
 
     endpoint = running_engine(home)
     if endpoint is None:
+        require_end(home)
         raise UsageError(
             f"No engine is running for {home}.",
             code="no_engine",
@@ -114,6 +118,8 @@ def _show(home: Path, as_json: bool) -> None:
         f"  export OPENAI_BASE_URL={endpoint.base_url}\n  export OPENAI_API_KEY={endpoint.token}", flush=True
     )
     print("Any client of OpenAI's API can use it now. The token is a secret.", file=sys.stderr)
+    page = issue_page(endpoint, {"seconds": LONGEST_SECONDS})
+    print(f"Page, opens once, within 10 minutes: {page}", file=sys.stderr)
     for chat in chats:
         if chat["waiting"]:
             print(queue_in_words(chat), file=sys.stderr)
@@ -134,6 +140,8 @@ def _token(variable: str | None) -> str | None:
 
 
 def _say_ready(note: dict[str, Any], as_json: bool) -> None:
+    from ftrun.engine.web.opening import page_address
+
     if as_json:
         shown = {name: note[name] for name in ("base_url", "token", "pid", "version", "store")}
         print(json.dumps(shown), flush=True)
@@ -144,3 +152,5 @@ def _say_ready(note: dict[str, Any], as_json: bool) -> None:
     )
     print(f"  export OPENAI_API_KEY={note['token']}\n", flush=True)
     print("Any client of OpenAI's API can use it now.", file=sys.stderr)
+    page = page_address(note["base_url"])
+    print(f"Jobs and models in the browser: {page} (asks for the token)", file=sys.stderr)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api import chat, embeddings
+from ftrun.engine.api import chat, completions, embeddings, responses
 from ftrun.engine.api.batch_file import (
     BatchRequest,
     batch_error,
@@ -41,6 +41,8 @@ from ftrun.files import is_disk_full
 # what answers a request of each endpoint, whole; it raises ApiError
 ENDPOINTS: Mapping[str, Callable[[Services, Body], Awaitable[Mapping[str, Any]]]] = {
     "/v1/chat/completions": chat.complete,
+    "/v1/completions": completions.complete,
+    "/v1/responses": responses.respond,
     "/v1/embeddings": embeddings.embed,
 }
 SHARE = 0.75  # of the places that a model has: the others stay free for whoever asks directly

@@ -1,7 +1,7 @@
 """Embeddings by a chat model: the mean of the last states of a text's tokens, of length 1.
 
-A model that was trained to predict tokens is not a specialist for this, but texts about the same thing are near
-each other. Short texts are computed together, packed into rows as in training.
+A model that was trained to predict tokens is not a specialist for this, but texts about the same thing are
+near each other. Short texts are computed together, packed into rows as in training.
 """
 
 from __future__ import annotations

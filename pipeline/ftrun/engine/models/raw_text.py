@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ftrun.engine.backends import Rejected
@@ -24,6 +24,13 @@ class RawTextEncoder:
         Raises Rejected, about the API's field `param`, if there is none or the vocabulary lacks one.
         """
         ids = self._encode(text, special=special) if isinstance(text, str) else [*text]
+        if not ids:
+            raise Rejected("An empty text has nothing to read.", code="invalid_value", param=param)
+        self.check(ids, param=param)
+        return ids
+
+    def check(self, ids: Iterable[int], *, param: str) -> None:
+        """Raise Rejected, about the API's field `param`, if the vocabulary lacks one of `ids`."""
         unknown = next((token for token in ids if not 0 <= token < self._vocabulary), None)
         if unknown is not None:
             raise Rejected(
@@ -31,9 +38,6 @@ class RawTextEncoder:
                 code="invalid_value",
                 param=param,
             )
-        if not ids:
-            raise Rejected("An empty text has nothing to read.", code="invalid_value", param=param)
-        return ids
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
         found = self._tokenizer(text, add_special_tokens=False, split_special_tokens=not special)

@@ -39,6 +39,11 @@ class Models:
         rows = self._database.rows("SELECT * FROM models WHERE kind = 'model' ORDER BY seq")
         return [from_row(StoredModel, row) for row in rows]
 
+    def newest(self) -> list[StoredModel]:
+        """Return the newest fine-tuned models and checkpoints, newest first, as many as one chooses from."""
+        rows = self._database.rows("SELECT * FROM models ORDER BY seq DESC LIMIT ?", MOST_NAMES)
+        return [from_row(StoredModel, row) for row in rows]
+
     def names(self) -> list[str]:
         """Return the newest names of models and checkpoints, as many as one compares with a mistyped one."""
         query = "SELECT id FROM models ORDER BY seq DESC LIMIT ?"

@@ -50,13 +50,13 @@ def load_examples(path: Path, encoder: ChatEncoder, *, context: int, param: str)
     items: list[Encoded] = []
     cut: list[int] = []
     for line, messages in enumerate_examples(path, param=param):
-        encoded = encoder.example(messages)
-        if len(encoded.ids) > context:
-            cut.append(line)
-        # five bytes per token instead of forty: a large file has millions
-        kept = Encoded(ids=array("i", encoded.ids[:context]), learned=bytes(encoded.learned[:context]))
-        if any(kept.learned[1:]):
-            items.append(kept)
+        for encoded in encoder.examples(messages):
+            if len(encoded.ids) > context:
+                cut += [line] if line not in cut[-1:] else []
+            # five bytes per token instead of forty: a large file has millions
+            item = Encoded(ids=array("i", encoded.ids[:context]), learned=bytes(encoded.learned[:context]))
+            if any(item.learned[1:]):
+                items.append(item)
     if not items:
         raise Rejected(
             f"The {param} has no example with anything to learn within {context} tokens.", param=param
