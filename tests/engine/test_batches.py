@@ -95,6 +95,33 @@ def test_answers_and_refusals_are_in_files_of_their_own(client: openai.OpenAI) -
     assert batch.id in [one.id for one in client.batches.list(limit=2).data]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("/v1/completions", {"prompt": "やあ"}),
+        ("/v1/responses", {"input": "やあ", "store": False}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "やあ"}], "n": 3}),
+    ],
+)
+def test_each_endpoint_has_batches(
+    client: openai.OpenAI, endpoint: Literal["/v1/completions", "/v1/responses"], body: dict[str, Any]
+) -> None:
+    """A line is answered as a request to its endpoint is, and its tokens are counted."""
+    lines = [
+        {"custom_id": str(number), "method": "POST", "url": endpoint, "body": {"model": "rehearsal", **more}}
+        for number, more in enumerate([body, body | {"stream": True}])
+    ]
+    file = upload(client, lines)
+    made = client.batches.create(input_file_id=file, endpoint=endpoint, completion_window="24h")
+    batch = end(client, made)
+    assert counts(batch) == (2, 1, 1)
+    (answer,) = lines_of(client, batch.output_file_id)
+    assert "やあ" in json.dumps(answer["response"]["body"], ensure_ascii=False)
+    assert batch.usage is not None and batch.usage.input_tokens > 0 and batch.usage.output_tokens > 0
+    (refused,) = lines_of(client, batch.error_file_id)
+    assert refused["response"]["body"]["error"]["param"] == "stream"
+
+
 def test_a_file_that_cannot_be_used_fails_with_its_lines(client: openai.OpenAI) -> None:
     """What is wrong is said by line, and nothing of the file is asked."""
     other = line(5)

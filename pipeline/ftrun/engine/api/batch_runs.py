@@ -194,8 +194,6 @@ class BatchRuns:
 
     async def _complete(self, batch: StoredBatch, request: BatchRequest) -> Mapping[str, Any]:
         """Return the answer to a request, and wait while the engine is too busy for it. Raises ApiError."""
-        if request.body.get("stream"):
-            raise ApiError("stream must be left out in a batch.", code="invalid_value", param="stream")
         while True:
             try:
                 return await ENDPOINTS[batch.endpoint](self._use, Body(request.body))

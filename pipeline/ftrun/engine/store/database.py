@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ftrun.engine.places import damaged_store
 from ftrun.errors import DecisionError
 from ftrun.files import open_to_write, refuse_file
 
@@ -106,6 +107,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 VERSION = len(MIGRATIONS)
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Database:
@@ -120,9 +122,14 @@ class Database:
         open_to_write(path, "ab+", mode=0o600).close()  # SQLite's own files take its mode
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._upgrade()
+        try:
+            self.write("PRAGMA journal_mode = WAL")
+            self.write("PRAGMA foreign_keys = ON")
+            self._upgrade()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in DAMAGED:
+                raise
+            raise damaged_store(path, error) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
