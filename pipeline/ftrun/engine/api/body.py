@@ -149,10 +149,10 @@ class Body:
         engine.
         """
         for name in self.values.keys() - self._taken:
-            if name in unsupported:
-                if self.values[name] is not None:
-                    self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
+            if self.values[name] is None:
                 continue
+            if name in unsupported:
+                self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
             tip = did_you_mean(name, sorted(self._taken))
             self.refuse(name, f"is not a parameter of this request.{tip}", code="unknown_parameter")
 
