@@ -6,24 +6,21 @@ address that browsers send to no server and no other page.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import hmac
 import json
 import secrets
 import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from typing import Any
 from urllib.parse import unquote
 
 from ftrun.augment.entries import STATUSES, counts
 from ftrun.augment.review_file import ReviewFile, as_json
 from ftrun.errors import DecisionError, FtrunError, UsageError
-from ftrun.language import localized, phrase, screen_language
-from ftrun.language.pages import translated, translated_script
+from ftrun.language import localized, screen_language
+from ftrun.language.served_page import served_page
 
 LARGEST_BODY = 1_000_000  # bytes
 ENTRIES = "/api/entries"
@@ -39,7 +36,7 @@ class ReviewServer(ThreadingHTTPServer):
         self.review, self.facts = review, facts
         self.token = secrets.token_urlsafe(32)
         self.failure: BaseException | None = None
-        self.page, self.policy = _page(screen_language())
+        self.page, self.policy = served_page("ftrun.augment", screen_language())
 
     @property
     def url(self) -> str:
@@ -170,23 +167,3 @@ class _Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         """Return the server name in responses."""
         return "ftrun"
-
-
-def _page(language: str) -> tuple[bytes, str]:
-    """Return the page in a language, and the policy that allows only its own style and script."""
-    folder = files("ftrun.augment")
-    html, style, script = (
-        (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
-    )
-    html = html.replace('<html lang="en">', f'<html lang="{language}">')
-    html = translated(html, lambda one: phrase(one, language))
-    script = translated_script(script, lambda one: phrase(one, language))
-    policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return html.replace("{{style}}", style).replace("{{script}}", script).encode(), policy
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -35,6 +35,8 @@ Messages = list[dict[str, Any]]
     help="Ask this model too: `base`, `ckpt-step-N`, or a model id.",
 )
 @click.option("-m", "--message", help="Ask this and exit.")
+@click.option("--web", is_flag=True, help="Chat on a page of the engine, with the base model beside it.")
+@click.option("--no-browser", is_flag=True, help="With --web: print the page's address, open no browser.")
 def command(
     config: Path,
     target: str | None,
@@ -43,14 +45,28 @@ def command(
     as_json: bool,
     candidates: tuple[str, ...],
     message: str | None,
+    web: bool,
+    no_browser: bool,
 ) -> int:
     """Talk to the tuned model, with the experiment's system prompt. An empty line or Ctrl-D ends the chat."""
+    from ftrun.cli.chat_page import refuse_page, show_page
     from ftrun.cli.connection import service_of
     from ftrun.runner import open_session
 
+    if no_browser and not web:
+        raise UsageError("--no-browser needs --web", code="usage")
+    if web and (message is not None or as_json):
+        raise UsageError("--web can't be used with --message or --json", code="usage")
     session = open_session(config, target=target, overrides=overrides, runs=runs_dir)
+    if web:
+        refuse_page(session)
+        candidates = (*(name for name in candidates if name != "base"), "base")
     models = models_of(session, candidates)
     with service_of(session) as service, _telling_if_gone(session, service, models["tuned"]):
+        if web:
+            service.model(models["tuned"])  # which is an error of its own if it is gone
+            show_page(session, models, browser=not no_browser)
+            return 0
         talk = Talk(session, service, models)
         if as_json:
             print_json({"answers": talk.answers(message or sys.stdin.read().strip())})

@@ -1,16 +1,17 @@
-"""`ftrun serve`: run the engine in the foreground, or stop the one in the background."""
+"""`ftrun serve`: run the engine in the foreground, name its models, show it or stop it."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ftrun.cli.engine_names import set_aliases
+from ftrun.cli.engine_status import print_running, print_status, queue_in_words
 from ftrun.cli.output import json_text
 from ftrun.engine.models.number_format import SETTINGS, VARIABLE
 from ftrun.errors import UsageError
@@ -27,6 +28,14 @@ from ftrun.files import real
     type=click.Choice(SETTINGS),
     help="Number format of the base models (default: $FTRUN_DTYPE, else auto).",
 )
+@click.option(
+    "--alias",
+    "aliases",
+    metavar="NAME=MODEL",
+    multiple=True,
+    help="Let MODEL answer to NAME too, also in an engine that runs already; NAME= ends that.",
+)
+@click.option("--status", is_flag=True, help="Print address, jobs, queues and aliases of the engine.")
 @click.option("--show", is_flag=True, help="Print address and token of the engine that is running.")
 @click.option("--stop", is_flag=True, help="Stop the engine of this home. Jobs in training keep running.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready.")
@@ -36,6 +45,8 @@ def command(
     token_env: str | None,
     home: Path | None,
     dtype: str | None,
+    aliases: tuple[str, ...],
+    status: bool,
     show: bool,
     stop: bool,
     as_json: bool,
@@ -47,17 +58,22 @@ def command(
     from ftrun.engine.places import engine_home
 
     folder = real(home) if home is not None else engine_home()
-    if show and stop:
-        raise UsageError("Use --show or --stop, not both.", code="usage")
-    if stop:
-        _stop(folder, as_json)
-        return
-    if show:
-        _show(folder, as_json)
-        return
+    if show + stop + status > 1:
+        raise UsageError("Use one of --show, --status and --stop.", code="usage")
+    if aliases and (show or stop or status):
+        raise UsageError("Use --alias without --show, --status and --stop.", code="usage")
+    for wanted, action in ((stop, _stop), (show, _show), (status, print_status)):
+        if wanted:
+            action(folder, as_json)
+            return
     from ftrun.engine.extras import require_engine
 
     require_engine()
+    if aliases:
+        set_aliases(folder, aliases)
+        plain = dtype is None and token_env is None and port == 0
+        if plain and print_running(folder, as_json):
+            return
     if dtype is not None:
         os.environ[VARIABLE] = dtype  # for the processes that this server starts, too
     # FastAPI and uvicorn take half a second
@@ -68,9 +84,11 @@ def command(
 
 
 def _stop(home: Path, as_json: bool) -> None:
-    from ftrun.engine.launch import stop_engine
+    from ftrun.engine.launch import require_end, stop_engine
 
     stopped = stop_engine(home)
+    if not stopped:
+        require_end(home)
     if as_json:
         print(json_text({"stopped": stopped, "home": str(home)}))
     else:
@@ -79,10 +97,12 @@ def _stop(home: Path, as_json: bool) -> None:
 
 def _show(home: Path, as_json: bool) -> None:
     """Print how to reach the engine in the background; UsageError if none is running."""
-    from ftrun.engine.launch import chats_of, running_engine
+    from ftrun.engine.launch import chats_of, require_end, running_engine
+    from ftrun.engine.web.opening import LONGEST_SECONDS, issue_page
 
     endpoint = running_engine(home)
     if endpoint is None:
+        require_end(home)
         raise UsageError(
             f"No engine is running for {home}.",
             code="no_engine",
@@ -98,21 +118,11 @@ def _show(home: Path, as_json: bool) -> None:
         f"  export OPENAI_BASE_URL={endpoint.base_url}\n  export OPENAI_API_KEY={endpoint.token}", flush=True
     )
     print("Any client of OpenAI's API can use it now. The token is a secret.", file=sys.stderr)
+    page = issue_page(endpoint, {"seconds": LONGEST_SECONDS})
+    print(f"Page, opens once, within 10 minutes: {page}", file=sys.stderr)
     for chat in chats:
         if chat["waiting"]:
-            print(_queue_in_words(chat), file=sys.stderr)
-
-
-def _queue_in_words(chat: Mapping[str, Any]) -> str:
-    from ftrun.report.words import duration
-
-    model, answering, waiting, seconds = (chat[name] for name in ("model", "answering", "waiting", "seconds"))
-    if seconds is None:
-        return f"Questions to {model}: {answering} being answered, {waiting} waiting."
-    return (
-        f"Questions to {model}: {answering} being answered, {waiting} waiting; "
-        f"all done in about {duration(seconds)}."
-    )
+            print(queue_in_words(chat), file=sys.stderr)
 
 
 def _token(variable: str | None) -> str | None:
@@ -130,6 +140,8 @@ def _token(variable: str | None) -> str | None:
 
 
 def _say_ready(note: dict[str, Any], as_json: bool) -> None:
+    from ftrun.engine.web.opening import page_address
+
     if as_json:
         shown = {name: note[name] for name in ("base_url", "token", "pid", "version", "store")}
         print(json.dumps(shown), flush=True)
@@ -140,3 +152,5 @@ def _say_ready(note: dict[str, Any], as_json: bool) -> None:
     )
     print(f"  export OPENAI_API_KEY={note['token']}\n", flush=True)
     print("Any client of OpenAI's API can use it now.", file=sys.stderr)
+    page = page_address(note["base_url"])
+    print(f"Jobs and models in the browser: {page} (asks for the token)", file=sys.stderr)

@@ -7,7 +7,7 @@ their own processes, which import the backend of their model through `backend_fo
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, cast
@@ -119,6 +119,16 @@ class ChatModel(Protocol):
 
     def cancel(self, question: str) -> None:
         """Give up an answer, from any thread; an id that is unknown or ended changes nothing."""
+        ...
+
+    def embed(
+        self, texts: Sequence[str | Sequence[int]], adapter: Path | None
+    ) -> Iterator[tuple[Sequence[float], int]]:
+        """Take in texts, or token ids, from the thread of `submit`; return what computes each one's embedding
+        and number of tokens, a few at a time, from the thread of `step`.
+
+        An embedding has length 1. Raises Rejected if a text can't be read.
+        """
         ...
 
     @property

@@ -121,8 +121,13 @@ def chats_of(endpoint: Endpoint) -> Sequence[Mapping[str, Any]]:
     """Return what each chat model of an engine is doing: model, answering, waiting, and the seconds that will
     take or None; nothing for an older engine or one that can't be reached.
     """
-    info = _call(endpoint.base_url, endpoint.token, "/ftrun/info")
-    return [] if info is None else info.get("chats", [])
+    chats: Sequence[Mapping[str, Any]] = info_of(endpoint).get("chats", [])
+    return chats
+
+
+def info_of(endpoint: Endpoint) -> Mapping[str, Any]:
+    """Return what an engine says about itself, as `GET /ftrun/info`; nothing if it can't be reached."""
+    return _call(endpoint.base_url, endpoint.token, "/ftrun/info") or {}
 
 
 def tuned_model(endpoint: Endpoint, name: str) -> Mapping[str, Any] | None:
@@ -147,6 +152,21 @@ def stop_engine(home: Path) -> bool:
 def server_lock(home: Path) -> FileLock:
     """Return the lock that the server of `home` holds while it runs."""
     return file_lock(home / "server.lock", mode=0o600)
+
+
+def hanging(home: Path) -> DecisionError:
+    """Return the error for a server that holds the lock of `home`, but does not answer."""
+    return DecisionError(
+        f"An engine of {home} is already running, but does not answer.",
+        code="engine_hangs",
+        hint=f"Its process id is in {home / 'engine.json'}: kill that process and run this again",
+    )
+
+
+def require_end(home: Path) -> None:
+    """Raise DecisionError if a server of `home` runs, though it does not answer. Creates nothing."""
+    if (home / "server.lock").exists() and not _wait_for_end(home, STOP_SECONDS):
+        raise hanging(home)
 
 
 def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:
@@ -288,20 +308,28 @@ def _is_note(note: dict[str, Any]) -> bool:
 
 def _call(base_url: str, token: str, path: str, body: Any = None) -> dict[str, Any] | None:
     """Return the engine's answer to a GET, or to a POST of `body`; None if there is none or an error."""
-    url = base_url.removesuffix("/v1") + path
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310
-    # no proxy may carry a loopback request, or see the token
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        found = bounded(lambda: _get_json(opener, request), PING_SECONDS, cut=lambda: None)
+        found = ask_engine(base_url, token, path, body)
     except urllib.error.HTTPError as error:
         error.close()
         return None
     except (OSError, ValueError, RecursionError, OverdueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def ask_engine(base_url: str, token: str, path: str, body: Any = None) -> Any:
+    """Return the engine's answer to a GET, or to a POST of `body`.
+
+    Raises HTTPError for a refusal, OSError, ValueError, RecursionError or OverdueError for no usable answer.
+    """
+    url = base_url.removesuffix("/v1") + path
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310
+    # no proxy may carry a loopback request, or see the token
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return bounded(lambda: _get_json(opener, request), PING_SECONDS, cut=lambda: None)
 
 
 def _get_json(opener: urllib.request.OpenerDirector, request: urllib.request.Request) -> Any:

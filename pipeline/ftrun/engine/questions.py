@@ -16,7 +16,7 @@ class Sampling:
     """How to sample, with the API's meanings; temperature 0 is greedy.
 
     `logit_bias` is added to the scores of token ids. `top_logprobs` is how many of the likeliest tokens come
-    with each token's log probability; None is no log probabilities at all.
+    with each token's log probability; without it no token has one.
     """
 
     temperature: float = 1.0

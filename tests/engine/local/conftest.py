@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 from ftrun.engine.backends import Cancelled, ChatModel, NumberFormat, Paused, TrainingJob
 from ftrun.engine.models.base import LoadedModel, load_model
 from ftrun.engine.models.weights import model_folder
-from ftrun.engine.questions import Question, Sampling, Usage
+from ftrun.engine.questions import Question, Sampling, TokenScore, Usage
 
 # the last one has no name such as eos_token, as Gemma's end of turn has none
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<end_of_turn>")
@@ -181,6 +181,7 @@ class Told:
     """What a chat model told of one answer."""
 
     pieces: list[str] = field(default_factory=list)
+    scores: list[TokenScore] = field(default_factory=list)
     usage: Usage | None = None
     error: Exception | None = None
 
@@ -198,6 +199,7 @@ def finish(model: ChatModel, *questions: Question) -> dict[str, Told]:
         for progress in model.step():
             of = told.setdefault(progress.id, Told())
             of.pieces += [progress.piece] if progress.piece else []
+            of.scores += progress.scores
             of.usage, of.error = progress.usage or of.usage, progress.error or of.error
     return told
 

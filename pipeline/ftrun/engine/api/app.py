@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, files, jobs, models, uploads
+from ftrun.engine.api import chat, completions, files, graders, jobs, models, pages, responses, uploads
 from ftrun.engine.api.body import Body, json_body
+from ftrun.engine.api.elsewhere import no_such_path, not_allowed
 from ftrun.engine.api.errors import add_error_handlers, not_found
 from ftrun.engine.api.guard import RequestGuard
-from ftrun.engine.api.lookup import check_base
+from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.launch import WIRE
@@ -25,7 +28,7 @@ own_routes = APIRouter(prefix="/ftrun")
 
 @own_routes.get("/info")
 async def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
-    """Return which engine this is, whether it is busy, and how long its models will be answering."""
+    """Return which engine this is, its jobs and aliases, and how long its models will be answering."""
     return {
         "wire": WIRE,
         "version": ftrun.__version__,
@@ -33,6 +36,8 @@ async def info(use: Annotated[Services, Depends(services)]) -> dict[str, Any]:
         "store": use.store.id,
         "pid": os.getpid(),
         "busy": await run_in_threadpool(lambda: use.busy),
+        "jobs": await run_in_threadpool(use.store.jobs.counts),
+        "aliases": {alias.name: alias.model for alias in await run_in_threadpool(use.store.aliases.all)},
         "at_once": AT_ONCE,
         "chats": use.chats.status(),
         "dtype": format_setting(),
@@ -46,8 +51,8 @@ async def warm(
     """Load a base model in the background; `warmed` is false where that would take much of the memory."""
     model = body.required_text("model")
     body.done()
-    await run_in_threadpool(check_base, model)
-    return {"model": model, "warmed": use.chats.warm(model)}
+    base, _ = await run_in_threadpool(find_answering, use, model)
+    return {"model": model, "warmed": use.chats.warm(base)}
 
 
 # `:path`, because a model tuned from a hub id has a slash in its name
@@ -60,12 +65,28 @@ def tuned_model(use: Annotated[Services, Depends(services)], name: str) -> dict[
     return {"id": model.id, "base": model.base, "folder": model.folder, "job_id": model.job_id}
 
 
+ROUTERS = (
+    files.router,
+    uploads.router,
+    jobs.router,
+    graders.router,
+    models.router,
+    chat.router,
+    completions.router,
+    responses.router,
+    pages.router,
+    own_routes,
+)
+
+
 def create_app(parts: Services) -> FastAPI:
     """Return the application that serves `parts`."""
     app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
     app.state.services = parts
-    for router in (files.router, uploads.router, jobs.router, models.router, chat.router, own_routes):
+    for router in ROUTERS:
         app.include_router(router)
-    add_error_handlers(app)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+    absent = {404: partial(no_such_path, routes=routes), 405: partial(not_allowed, routes=routes)}
+    add_error_handlers(app, absent)
     app.add_middleware(RequestGuard, services=parts)
     return app

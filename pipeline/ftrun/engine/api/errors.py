@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 import traceback
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -34,6 +36,7 @@ class ApiError(Exception):
         """Keep the error; `param` names the field that is wrong, after `retry_after` seconds it may work."""
         super().__init__(message)
         self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
+        self.headers: dict[str, str] = {}
 
     @property
     def body(self) -> dict[str, Any]:
@@ -41,9 +44,18 @@ class ApiError(Exception):
         return error_body(str(self), status=self.status, code=self.code, param=self.param)
 
 
-def not_found(kind: str, name: str, *, code: str = "not_found", param: str | None = None) -> ApiError:
-    """Return the 404 for something that is not in this store."""
-    return ApiError(f"There is no {kind} '{name}' here.", status=404, code=code, param=param)
+def not_found(
+    kind: str, name: str, known: Iterable[str] = (), *, code: str = "not_found", param: str | None = None
+) -> ApiError:
+    """Return the 404 for something that is not in this store; `known` are names it may have meant."""
+    message = f"There is no {kind} '{name}' here.{did_you_mean(name, known)}"
+    return ApiError(message, status=404, code=code, param=param)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a sentence, after a space, that asks for the closest of the `known` names; empty without one."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def error_body(message: str, *, status: int, code: str | None, param: str | None = None) -> dict[str, Any]:
@@ -61,11 +73,13 @@ def error_response(error: ApiError) -> JSONResponse:
         headers = {"retry-after": str(error.retry_after)}
     else:
         headers = {"x-should-retry": "false"}
-    return JSONResponse(error.body, status_code=error.status, headers=headers)
+    return JSONResponse(error.body, status_code=error.status, headers={**headers, **error.headers})
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Answer every failure of `app` in the API's form."""
+def add_error_handlers(app: FastAPI, absent: Mapping[int, Callable[[str, str], ApiError]]) -> None:
+    """Answer every failure of `app` in the API's form; `absent` makes the errors, by status, for a method and
+    a path that have no route.
+    """
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ApiError)
@@ -73,11 +87,10 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def unrouted(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        where = f"{request.method} {request.url.path}"
-        message = {404: f"Unknown path: {where}.", 405: f"Not allowed: {where}."}.get(
-            error.status_code, str(error.detail)
-        )
-        return error_response(ApiError(message, status=error.status_code))
+        if error.status_code in absent:
+            explained = absent[error.status_code](request.method, request.url.path)
+            return error_response(explained)
+        return error_response(ApiError(str(error.detail), status=error.status_code))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

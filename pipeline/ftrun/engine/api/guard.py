@@ -18,6 +18,9 @@ FILE_BYTES = 512 * 1024 * 1024
 PART_BYTES = 64 * 1024 * 1024
 FORM_BYTES = 64 * 1024  # what a multipart form adds to its file
 BODY_BYTES = 16 * 1024 * 1024
+CODE_BYTES = 4096
+# the page, which holds no data, and its way to the token: a one-time code
+WITHOUT_TOKEN = (("GET", "/"), ("POST", "/ftrun/pages/open"))
 
 
 class RequestGuard:
@@ -38,7 +41,8 @@ class RequestGuard:
         limit = _limit(scope["path"])
         try:
             _check_origin(headers)
-            self._check_token(headers)
+            if (scope["method"], scope["path"]) not in WITHOUT_TOKEN:
+                self._check_token(headers)
             _check_length(headers, limit)
         except ApiError as error:
             await JSONResponse(error.body, status_code=error.status)(scope, receive, send)
@@ -60,6 +64,8 @@ def _limit(path: str) -> int:
         return FILE_BYTES + FORM_BYTES
     if path.startswith("/v1/uploads/") and path.endswith("/parts"):
         return PART_BYTES + FORM_BYTES
+    if path == "/ftrun/pages/open":  # from anybody
+        return CODE_BYTES
     return BODY_BYTES
 
 
@@ -104,5 +110,5 @@ def _counted(receive: Receive, limit: int) -> Receive:
 
 
 def _too_large(limit: int) -> ApiError:
-    size = f"{limit // 1024 // 1024} MB"
+    size = f"{limit // 1024 // 1024} MB" if limit >= 1024 * 1024 else f"{limit} bytes"
     return ApiError(f"The request is too large: the limit is {size}.", status=413)

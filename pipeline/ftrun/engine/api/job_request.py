@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError
+from ftrun.engine.api.lookup import Named, find_file, find_named
 from ftrun.engine.backends import REHEARSAL
-from ftrun.engine.extras import require_backend
-from ftrun.engine.models.acceptance import require_acceptance
-from ftrun.engine.models.catalogue import find_model, model_names
 from ftrun.engine.store import NewJob, Store
-from ftrun.errors import FtrunError
 from ftrun.protocol.spec import METHOD_HYPERPARAMETERS, Method
 
 LARGEST_SEED = 2**31 - 1
 METADATA_PAIRS, METADATA_KEY, METADATA_VALUE = 16, 64, 512
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 class _Training(NamedTuple):
@@ -36,13 +30,13 @@ def read_new_job(body: Body, store: Store) -> NewJob:
     model = body.required_text("model")
     training_file = body.required_text("training_file")
     validation_file = body.text("validation_file")
-    start = store.models.get(model)  # an earlier tuned model, or one of its checkpoints
-    base = start.base if start is not None else model
+    named = _find_model(store, model)
     asked = body.object("method")
-    training = _method(asked, base) if asked is not None else _Training()
+    training = _method(asked, named.base) if asked is not None else _Training()
     new = NewJob(
-        model=base,
-        continue_from=model if start is not None else None,
+        model=named.base,
+        continue_from=None if named.tuned is None else named.tuned.id,
+        alias=named.alias,
         training_file=training_file,
         validation_file=validation_file,
         hyperparameters=_hyperparameters(body, training),
@@ -55,26 +49,10 @@ def read_new_job(body: Body, store: Store) -> NewJob:
     if body.take("integrations"):
         body.refuse("integrations", "are not supported by this engine.", code="unsupported_parameter")
     body.done()
-    check_base_model(new.model)
     _check_file(store, "training_file", training_file)
     if validation_file is not None:
         _check_file(store, "validation_file", validation_file)
     return new
-
-
-def check_base_model(name: str) -> None:
-    """Raise ApiError unless `name` is a built-in base model, the folder of a model, or a hub id."""
-    if find_model(name) is None and not _is_folder(name) and not HUB_ID.fullmatch(name):
-        message = (
-            f"There is no model '{name}'. Built-in models: {', '.join(model_names())}. The absolute path of "
-            "a folder with a model, or a Hugging Face id (owner/name), also works."
-        )
-        raise ApiError(message, code="model_not_found", param="model")
-    try:
-        require_backend(name)
-        require_acceptance(name)
-    except FtrunError as error:
-        raise ApiError(f"{error} {error.problem.hint}", code=error.code, param="model") from error
 
 
 def read_metadata(body: Body) -> Mapping[str, str] | None:
@@ -91,8 +69,12 @@ def read_metadata(body: Body) -> Mapping[str, str] | None:
     return dict(pairs.values)
 
 
-def _is_folder(name: str) -> bool:
-    return name.startswith("/") and (Path(name) / "config.json").is_file()
+def _find_model(store: Store, name: str) -> Named:
+    try:
+        return find_named(store, name)
+    except ApiError as error:
+        error.status = 400  # as in the API, which has a 404 for questions
+        raise
 
 
 def _seed(body: Body) -> int:
@@ -160,9 +142,11 @@ def _multiplier(body: Body) -> float | str:
 
 
 def _check_file(store: Store, param: str, file_id: str) -> None:
-    file = store.files.get(file_id)
-    if file is None:
-        raise ApiError(f"There is no file '{file_id}' here ({param}).", code="file_not_found", param=param)
+    try:
+        file = find_file(store, file_id, param=param)
+    except ApiError as error:
+        error.status, error.code = 400, "file_not_found"
+        raise
     if file.purpose != "fine-tune":
         message = f"The {param} '{file_id}' has the purpose '{file.purpose}'; it must be 'fine-tune'."
         raise ApiError(message, code="invalid_file_purpose", param=param)

@@ -1,13 +1,32 @@
-"""Which base model and which adapter the name of a model in a request stands for."""
+"""What the names in requests stand for: models and their aliases; and what a wrong name may have meant."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ftrun.engine.api.errors import ApiError, not_found
-from ftrun.engine.api.job_request import check_base_model
+from ftrun.engine.api.errors import ApiError, did_you_mean, not_found
 from ftrun.engine.api.services import Services
+from ftrun.engine.extras import require_backend
+from ftrun.engine.models.acceptance import require_acceptance
+from ftrun.engine.models.catalogue import CATALOGUE, find_model, model_names
+from ftrun.engine.store import Store, StoredFile, StoredModel
+from ftrun.errors import FtrunError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+ALIAS = re.compile(r"[^\s/=\x00-\x1f\x7f][^\s=\x00-\x1f\x7f]{0,199}")
+
+
+class Named(NamedTuple):
+    """What a name stands for: a base model, and the model tuned from it that was meant, if one was.
+
+    `alias` is the name itself where it is an alias.
+    """
+
+    base: str
+    tuned: StoredModel | None
+    alias: str | None
 
 
 class Answering(NamedTuple):
@@ -17,24 +36,93 @@ class Answering(NamedTuple):
     adapter: Path | None
 
 
-def find_answering(use: Services, model: str) -> Answering:
-    """Return what answers for a model's name; ApiError (404) if nothing does. Reads the store and files."""
-    tuned = use.store.models.get(model)
-    if tuned is not None:
-        found = Answering(tuned.base, tuned.path)
-    elif model.startswith("ft:"):
-        raise not_found("model", model, code="model_not_found", param="model")
-    else:
-        found = Answering(model, None)
-    check_base(found.base)
+def find_named(store: Store, name: str) -> Named:
+    """Return what the name of a model stands for; ApiError (404) if nothing does, or it can't be used here.
+
+    Reads the store and files.
+    """
+    tuned, meant = store.models.get(name), None
+    if tuned is None:
+        meant = store.aliases.get(name)
+        tuned = None if meant is None else store.models.get(meant)
+    found = Named(
+        base=tuned.base if tuned is not None else meant or name,
+        tuned=tuned,
+        alias=None if meant is None else name,
+    )
+    _check_base(store, found)
     return found
 
 
-def check_base(base: str) -> None:
-    """Raise ApiError unless `base` is a base model that can answer."""
+def find_answering(use: Services, name: str) -> Answering:
+    """Return what answers for a model's name; ApiError (404) if nothing does."""
+    named = find_named(use.store, name)
+    return Answering(named.base, None if named.tuned is None else named.tuned.path)
+
+
+def find_file(store: Store, file_id: str, *, param: str) -> StoredFile:
+    """Return a file; ApiError (404) if there is none, which names one that may have been meant."""
+    file = store.files.get(file_id)
+    if file is not None:
+        return file
+    known = store.files.names()
+    newest = next((known_id for known_id, filename in known.items() if filename == file_id), None)
+    if newest is not None:
+        message = f"'{file_id}' is the name of a file: use its id, '{newest}'."
+        raise ApiError(message, status=404, code="not_found", param=param)
+    raise not_found("file", file_id, known, param=param)
+
+
+def set_alias(store: Store, name: str, model: str) -> None:
+    """Let `name` stand for `model`, or for nothing if that is empty; ApiError if it can't."""
+    if not model:
+        store.aliases.remove(name)
+        return
+    if not ALIAS.fullmatch(name):
+        raise _bad_alias(
+            f"{name!r} can't be an alias: use 1 to 200 characters, no spaces, no '=', no leading '/'."
+        )
+    if find_model(name) is not None or store.models.get(name) is not None:
+        raise _bad_alias(f"{name!r} can't be an alias: it is the name of a model here.")
+    if store.aliases.get(model) is not None:
+        raise _bad_alias(f"{model!r} is an alias itself: name the model that it stands for.")
+    find_named(store, model)
+    store.aliases.set(name, model)
+
+
+def unknown_model(store: Store, name: str) -> ApiError:
+    """Return the 404 for a model that is not here, with what may have been meant."""
+    known = [*model_names(), *(alias.name for alias in store.aliases.all()), *store.models.names()]
+    tip = did_you_mean(name, known)
+    if tip or name.startswith("ft:"):
+        message = f"There is no model '{name}' here.{tip}"
+    else:
+        message = (
+            f"There is no model '{name}' here. Built-in models: {', '.join(model_names())}. The absolute "
+            "path of a folder with a model, or a Hugging Face id (owner/name), also works. To let a model "
+            f"answer to this name: ftrun serve --alias {name}={CATALOGUE[0].name}"
+        )
+    return ApiError(message, status=404, code="model_not_found", param="model")
+
+
+def _check_base(store: Store, named: Named) -> None:
+    """Raise ApiError unless the base model is built in, a folder or a hub id, and can be used."""
+    name = named.base
+    if find_model(name) is None and not _is_folder(name) and not HUB_ID.fullmatch(name):
+        if named.alias is not None:
+            message = f"The alias '{named.alias}' stands for '{name}', which is no longer here."
+            raise ApiError(message, status=404, code="model_not_found", param="model")
+        raise unknown_model(store, name)
     try:
-        check_base_model(base)
-    except ApiError as error:
-        if error.code == "model_not_found":
-            error.status = 404  # as in the API; for a job it is a 400
-        raise
+        require_backend(name)
+        require_acceptance(name)
+    except FtrunError as error:
+        raise ApiError(f"{error} {error.problem.hint}", code=error.code, param="model") from error
+
+
+def _is_folder(name: str) -> bool:
+    return name.startswith("/") and (Path(name) / "config.json").is_file()
+
+
+def _bad_alias(message: str) -> ApiError:
+    return ApiError(message, code="bad_alias", param="alias")

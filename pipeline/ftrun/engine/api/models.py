@@ -1,4 +1,4 @@
-"""/v1/models: the built-in and the tuned models. Checkpoints are found by name, but not listed."""
+"""/v1/models: built-in models, aliases and tuned models. Checkpoints are found by name, but not listed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
-from ftrun.engine.api.errors import ApiError, not_found
-from ftrun.engine.api.objects import base_model_object, tuned_model_object
+from ftrun.engine.api.errors import ApiError
+from ftrun.engine.api.lookup import unknown_model
+from ftrun.engine.api.objects import alias_object, base_model_object, tuned_model_object
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.models.catalogue import CATALOGUE, find_model
 
@@ -17,9 +18,10 @@ Use = Annotated[Services, Depends(services)]
 
 @router.get("")
 def list_models(use: Use) -> dict[str, Any]:
-    """List the built-in and the tuned models."""
-    tuned = [tuned_model_object(model) for model in use.store.models.all()]
-    return {"object": "list", "data": [*map(base_model_object, CATALOGUE), *tuned]}
+    """List the built-in models, the aliases and the tuned models."""
+    aliases = map(alias_object, use.store.aliases.all())
+    tuned = map(tuned_model_object, use.store.models.all())
+    return {"object": "list", "data": [*map(base_model_object, CATALOGUE), *aliases, *tuned]}
 
 
 # `:path`, because a model tuned from a hub id has a slash in its name
@@ -29,9 +31,12 @@ def retrieve(use: Use, name: str) -> dict[str, Any]:
     tuned, base = use.store.models.get(name), find_model(name)
     if tuned is not None:
         return tuned_model_object(tuned)
-    if base is None:
-        raise not_found("model", name, code="model_not_found", param="model")
-    return base_model_object(base)
+    if base is not None:
+        return base_model_object(base)
+    alias = next((alias for alias in use.store.aliases.all() if alias.name == name), None)
+    if alias is None:
+        raise unknown_model(use.store, name)
+    return alias_object(alias)
 
 
 @router.delete("/{name:path}")
@@ -41,6 +46,9 @@ def delete(use: Use, name: str) -> dict[str, Any]:
         raise ApiError(f"'{name}' is built in and can't be deleted.", status=403, code="model_not_owned")
     model = use.store.models.get(name)
     if model is None:
-        raise not_found("model", name, code="model_not_found", param="model")
+        if use.store.aliases.get(name) is not None:
+            message = f"'{name}' is an alias: `ftrun serve --alias {name}=` removes it."
+            raise ApiError(message, status=403, code="model_not_owned")
+        raise unknown_model(use.store, name)
     use.store.models.delete(model)
     return {"id": name, "object": "model", "deleted": True}

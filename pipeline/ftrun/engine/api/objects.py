@@ -8,6 +8,7 @@ from typing import Any
 from ftrun.engine.api.errors import ApiError
 from ftrun.engine.models.catalogue import BaseModel
 from ftrun.engine.store import (
+    StoredAlias,
     StoredCheckpoint,
     StoredEvent,
     StoredFile,
@@ -73,7 +74,7 @@ def job_object(job: StoredJob) -> dict[str, Any]:
         "estimated_finish": job.estimated_finish,
         "status": job.status,
         "error": job.error,
-        "model": job.continue_from or job.model,
+        "model": job.alias or job.continue_from or job.model,
         "fine_tuned_model": job.fine_tuned_model,
         "training_file": job.training_file,
         "validation_file": job.validation_file,
@@ -119,6 +120,11 @@ def checkpoint_object(checkpoint: StoredCheckpoint) -> dict[str, Any]:
 def base_model_object(model: BaseModel) -> dict[str, Any]:
     """Return a `model` of the catalogue."""
     return {"id": model.name, "object": "model", "created": model.released, "owned_by": "ftrun"}
+
+
+def alias_object(alias: StoredAlias) -> dict[str, Any]:
+    """Return a `model` for an alias."""
+    return {"id": alias.name, "object": "model", "created": alias.created_at, "owned_by": "local"}
 
 
 def tuned_model_object(model: StoredModel) -> dict[str, Any]:

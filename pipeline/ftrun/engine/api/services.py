@@ -1,4 +1,4 @@
-"""What the endpoints share: the store, the executor, the chat workers, the time of the last request."""
+"""What the endpoints share: store, executor, chat workers, codes of pages, the time of the last request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi import Request
 from ftrun.engine.executors import Executor
 from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.store import Store
+from ftrun.engine.web.codes import PageCodes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Services:
     executor: Executor
     chats: ChatPool
     token: str
+    pages: PageCodes = field(default_factory=PageCodes)
     last_request: float = field(default_factory=time.monotonic)
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import queue
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -17,11 +17,13 @@ from torch import Tensor
 
 from ftrun.engine.backends import AT_ONCE, Rejected, TooLittleMemory
 from ftrun.engine.inference import memory
-from ftrun.engine.inference.answers import Answer
+from ftrun.engine.inference.answers import Answer, Encoding
+from ftrun.engine.inference.embedding import Embedding, embed
 from ftrun.engine.inference.prefixes import Prefixes
 from ftrun.engine.inference.reading import Reading, bytes_per_token, is_short, next_reading
 from ftrun.engine.inference.rows import Rows
 from ftrun.engine.inference.sampling import choose
+from ftrun.engine.inference.token_scores import log_probabilities
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import Adapter, for_rows, load_adapter
 from ftrun.engine.questions import Progress, Question
@@ -38,6 +40,7 @@ class TorchChat:
         self.at_once = 1 if self._size is None else AT_ONCE
         self.dtype = str(model.dtype).removeprefix("torch.")
         self._model, self._limit = model, memory.for_answers(model.device)
+        self._encoding = Encoding(model)
         self._adapters: dict[Path, Adapter] = {}
         self._answers: dict[str, Answer] = {}  # all that have not ended
         self._submitted: queue.SimpleQueue[Answer] = queue.SimpleQueue()
@@ -51,7 +54,7 @@ class TorchChat:
 
     def submit(self, question: Question) -> None:
         """Encode a question and put it into the queue; from one thread. Raises Rejected."""
-        answer = Answer(question, self._model, self._adapter(question.adapter))
+        answer = Answer(question, self._encoding, self._adapter(question.adapter))
         if not self._fit([answer]):
             raise Rejected(
                 f"The messages and max_tokens add up to {answer.most} tokens: too many for the "
@@ -62,6 +65,32 @@ class TorchChat:
             )
         self._answers[answer.id] = answer
         self._submitted.put(answer)
+
+    def embed(self, texts: Sequence[str | Sequence[int]], adapter: Path | None) -> Iterator[Embedding]:
+        """Encode texts, from the thread of `submit`; return what computes their embeddings, from that of
+        `step`. Raises Rejected, and TooLittleMemory while it computes.
+        """
+        encoded = [self._encoding.raw.ids(text, special=False, param="input") for text in texts]
+        longest = max(map(len, encoded), default=0)
+        if longest > self._model.context:
+            raise Rejected(
+                f"This model's context is {self._model.context} tokens; an input has {longest}.",
+                code="context_length_exceeded",
+                param="input",
+            )
+        return self._embeddings(encoded, self._adapter(adapter))
+
+    def _embeddings(self, texts: Sequence[Sequence[int]], weights: Adapter | None) -> Iterator[Embedding]:
+        try:
+            yield from embed(self._model, texts, weights)
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            self._prefixes.clear()
+            raise TooLittleMemory(
+                "There is not enough memory for these inputs. Shorten them, close other programs, or use a "
+                "smaller model or a machine with more memory."
+            ) from error
 
     def cancel(self, question: str) -> None:
         """Give up an answer, from any thread; an id that is unknown or ended changes nothing."""
@@ -144,14 +173,19 @@ class TorchChat:
     def _add(self, scores: Tensor, first: int = 0) -> None:
         """Choose the next token of the answers from row `first` on; those that have ended leave."""
         answers = self._rows.answers[first:]
-        tokens = choose(scores, [(answer.sampling, answer.generator) for answer in answers])
+        logprobs = log_probabilities(scores, [answer.sampling for answer in answers])
+        tokens = choose(scores, [answer.sampler for answer in answers])
         ended = []
-        for row, (answer, token) in enumerate(zip(answers, tokens, strict=True), first):
-            progress = answer.add(token)
-            if progress.usage is not None or progress.as_part():
+        for place, (answer, token) in enumerate(zip(answers, tokens, strict=True)):
+            if isinstance(token, Rejected):
+                progress = Progress(id=answer.id, error=token)
+            else:
+                progress = answer.add(token, logprobs.get(place))
+            ends = progress.usage is not None or progress.error is not None
+            if ends or progress.as_part():
                 self._tell(progress)
-            if progress.usage is not None:
-                ended.append(row)
+            if ends:
+                ended.append(first + place)
         # after all have their token, which is drawn only once: memory may run out here; and from the last
         # row up, because the last one takes the place of one that leaves
         for row in reversed(ended):

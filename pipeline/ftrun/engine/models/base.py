@@ -44,6 +44,11 @@ class LoadedModel:
     dtype: torch.dtype  # of the base model; adapters are float32
     packs: bool  # whether several examples may share a row
 
+    @property
+    def vocabulary(self) -> int:
+        """Return how many tokens have a score; the tokenizer may know fewer."""
+        return int(self.causal.get_output_embeddings().weight.shape[0])
+
     def hidden(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Return the last states, (1, tokens, width), of rows as `examples.pack` makes them."""
         return self.run(positions, input_ids=ids.to(self.device))

@@ -5,6 +5,9 @@ from ftrun.engine.store.records import (
     NewJob as NewJob,
 )
 from ftrun.engine.store.records import (
+    StoredAlias as StoredAlias,
+)
+from ftrun.engine.store.records import (
     StoredCheckpoint as StoredCheckpoint,
 )
 from ftrun.engine.store.records import (

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
-from ftrun.engine.store.records import StoredFile, from_row, new_id, now
+from ftrun.engine.store.records import MOST_NAMES, StoredFile, from_row, new_id, now
 from ftrun.files import delete, make_folder, named_errors, open_to_write, rename, sync_folder
 
 PIECE = 1 << 20
@@ -94,6 +94,12 @@ class Files:
         """Return a file that has not expired."""
         row = self._database.row(f"SELECT * FROM files WHERE id = ? AND {ALIVE}", file_id, now())  # noqa: S608
         return None if row is None else from_row(StoredFile, row)
+
+    def names(self) -> dict[str, str]:
+        """Return the ids and file names of the newest files, as many as one compares with a mistyped id."""
+        query = f"SELECT id, filename FROM files WHERE {ALIVE} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        rows = self._database.rows(query, now(), MOST_NAMES)
+        return {row["id"]: row["filename"] for row in rows}
 
     def page(
         self, *, purpose: str | None, limit: int, after: str | None, ascending: bool = False

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.paging import Page, read_page
 from ftrun.engine.store.records import (
+    MOST_NAMES,
     RESTING,
     UNFINISHED,
     NewJob,
@@ -43,8 +44,8 @@ class Jobs:
         job_id = new_id("ftjob")
         self._database.write(
             "INSERT INTO jobs (id, created_at, status, model, training_file, validation_file,"
-            " hyperparameters, seed, suffix, metadata, model_name, continue_from, method, grader)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " hyperparameters, seed, suffix, metadata, model_name, continue_from, alias, method, grader)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             job_id,
             now(),
             "validating_files",
@@ -55,8 +56,9 @@ class Jobs:
             new.seed,
             new.suffix,
             None if new.metadata is None else json.dumps(dict(new.metadata)),
-            tuned_name(new.model, new.suffix),
+            tuned_name(new.alias or new.continue_from or new.model, new.suffix),
             new.continue_from,
+            new.alias,
             new.method,
             None if new.grader is None else json.dumps(dict(new.grader)),
         )
@@ -93,6 +95,16 @@ class Jobs:
         marks = ", ".join("?" * len(statuses))
         query = f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY seq"  # noqa: S608
         return [from_row(StoredJob, row) for row in self._database.rows(query, *statuses)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each status."""
+        rows = self._database.rows("SELECT status, count(*) AS jobs FROM jobs GROUP BY status")
+        return {row["status"]: row["jobs"] for row in rows}
+
+    def ids(self) -> list[str]:
+        """Return the ids of the newest jobs, as many as one compares with a mistyped id."""
+        query = "SELECT id FROM jobs ORDER BY seq DESC LIMIT ?"
+        return [row["id"] for row in self._database.rows(query, MOST_NAMES)]
 
     def lingering(self) -> list[StoredJob]:
         """Return finished jobs whose process may still run."""
@@ -240,8 +252,13 @@ class Jobs:
 
 
 def tuned_name(model: str, suffix: str | None) -> str:
-    """Return a new name for a model tuned from `model`: `ft:<model>:local:<suffix>:<8 characters>`."""
+    """Return a new name for a model tuned from `model`: `ft:<model>:local:<suffix>:<8 characters>`.
+
+    A model that was tuned itself hands on the name of its base: clients know that one.
+    """
     base = Path(model).name if model.startswith("/") else model
+    if model.startswith("ft:"):
+        base = model.split(":")[1]
     return f"ft:{base}:local:{suffix or ''}:{random_name(8)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ftrun.engine.store.database import Database
-from ftrun.engine.store.records import StoredModel, from_row, now
+from ftrun.engine.store.records import MOST_NAMES, StoredModel, from_row, now
 from ftrun.files import delete_folder, real
 
 
@@ -38,6 +38,16 @@ class Models:
         """Return the fine-tuned models without their checkpoints, oldest first."""
         rows = self._database.rows("SELECT * FROM models WHERE kind = 'model' ORDER BY seq")
         return [from_row(StoredModel, row) for row in rows]
+
+    def newest(self) -> list[StoredModel]:
+        """Return the newest fine-tuned models and checkpoints, newest first, as many as one chooses from."""
+        rows = self._database.rows("SELECT * FROM models ORDER BY seq DESC LIMIT ?", MOST_NAMES)
+        return [from_row(StoredModel, row) for row in rows]
+
+    def names(self) -> list[str]:
+        """Return the newest names of models and checkpoints, as many as one compares with a mistyped one."""
+        query = "SELECT id FROM models ORDER BY seq DESC LIMIT ?"
+        return [row["id"] for row in self._database.rows(query, MOST_NAMES)]
 
     def delete(self, model: StoredModel) -> None:
         """Delete a model, and its folder if no other model uses it."""

@@ -1,4 +1,4 @@
-"""The rows of the database as values: files, uploads, jobs, events, checkpoints and models."""
+"""The rows of the database as values: files, uploads, jobs, events, checkpoints, models, aliases."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from ftrun.engine.backends import NumberFormat
 from ftrun.protocol.spec import Method
 
+MOST_NAMES = 500  # that a mistyped one is compared with
 ALPHABET = string.ascii_letters + string.digits
 # columns that hold JSON in the database and values here
 JSON_COLUMNS = frozenset({"hyperparameters", "grader", "metadata", "error", "data", "metrics"})
@@ -78,8 +79,8 @@ class StoredPart:
 class NewJob:
     """What a checked request asks for; file ids are those of this store.
 
-    `model` is the base model, `continue_from` the tuned model that training starts from. `grader` is that of
-    reinforcement, which is kept, but never used.
+    `model` is the base model, `continue_from` the tuned model that training starts from, `alias` the name by
+    which the request asked for one of them. `grader` is that of reinforcement, which is kept, but never used.
     """
 
     model: str
@@ -90,6 +91,7 @@ class NewJob:
     suffix: str | None
     metadata: Mapping[str, str] | None
     continue_from: str | None = None
+    alias: str | None = None
     method: Method = "supervised"
     grader: Mapping[str, Any] | None = None
 
@@ -168,8 +170,25 @@ class StoredModel:
         return Path(self.folder)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAlias:
+    """A name that stands for the base model or tuned model `model`."""
+
+    name: str
+    model: str
+    created_at: int
+
+
 Stored = TypeVar(
-    "Stored", StoredFile, StoredJob, StoredEvent, StoredCheckpoint, StoredModel, StoredUpload, StoredPart
+    "Stored",
+    StoredAlias,
+    StoredFile,
+    StoredJob,
+    StoredEvent,
+    StoredCheckpoint,
+    StoredModel,
+    StoredUpload,
+    StoredPart,
 )
 
 

@@ -1,0 +1,169 @@
+"""`/`, the engine's page, and the routes below /ftrun that only it needs.
+
+The page itself holds no data and needs no token. It gets the token for a one-time code, or from its reader.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+from starlette.concurrency import run_in_threadpool
+
+from ftrun.engine.api.body import Body, json_body
+from ftrun.engine.api.errors import ApiError, not_found
+from ftrun.engine.api.lookup import find_answering
+from ftrun.engine.api.objects import job_object
+from ftrun.engine.api.services import Services, services
+from ftrun.engine.models.catalogue import CATALOGUE
+from ftrun.engine.store.progress import loss_curve, newest_messages, newest_step
+from ftrun.language import LANGUAGES, localized, screen_language
+from ftrun.language.served_page import served_page
+
+SCRIPTS = ("page.js", "curve.js", "jobs.js", "playground.js")
+CODE_SECONDS = 60  # how long a code is valid, unless the request says otherwise
+MOST_SECONDS = 600
+MOST_MODELS = 3  # side by side
+POINTS = 400  # of a curve: no screen shows more
+MESSAGES = 100
+
+router = APIRouter()
+Use = Annotated[Services, Depends(services)]
+Json = Annotated[Body, Depends(json_body)]
+
+
+@router.get("/", include_in_schema=False)
+async def page(lang: str | None = None) -> Response:
+    """Return the page, in a language that it is asked for in or the server's."""
+    content, policy = _page(lang if lang in LANGUAGES else screen_language())
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    return Response(content, media_type="text/html", headers=headers)
+
+
+@cache
+def _page(language: str) -> tuple[bytes, str]:
+    return served_page("ftrun.engine.web", language, SCRIPTS)
+
+
+@router.post("/ftrun/pages", status_code=201)
+async def issue(use: Use, body: Json) -> dict[str, Any]:
+    """Keep what a page is to show, and return the code that opens it once."""
+    seconds = body.integer("seconds", least=1, most=MOST_SECONDS) or CODE_SECONDS
+    facts = {
+        "title": body.text("title", longest=200),
+        "models": await run_in_threadpool(_models, use, body),
+        "system": body.text("system"),
+        "sampling": _sampling(body),
+        "prompts": _texts(body, "prompts"),
+    }
+    body.done()
+    return {"code": use.pages.issue(facts, seconds), "expires_in": seconds}
+
+
+@router.post("/ftrun/pages/open")
+async def open_page(use: Use, body: Json) -> dict[str, Any]:
+    """Return the engine's token and what the page shows, for a code that nobody has used; needs no token."""
+    facts = use.pages.take(body.required_text("code"))
+    body.done()
+    if facts is None:
+        raise ApiError(
+            "This code was used already, or has expired.", status=404, code="not_found", param="code"
+        )
+    return {"token": use.token, "page": facts}
+
+
+@router.get("/ftrun/pages/{code}")
+async def look(use: Use, code: str) -> dict[str, Any]:
+    """Return whether a code still waits for a browser."""
+    return {"waiting": use.pages.waits(code)}
+
+
+@router.get("/ftrun/models")
+def list_models(use: Use) -> dict[str, Any]:
+    """List every name that can be asked: base models, aliases, tuned models and checkpoints, newest first."""
+    tuned = use.store.models.newest()
+    bases = {model.name: None for model in CATALOGUE} | {model.base: None for model in tuned}
+    names = [
+        *({"id": name, "kind": "base", "base": name} for name in bases),
+        *({"id": one.name, "kind": "alias", "base": one.model} for one in use.store.aliases.all()),
+        *({"id": one.id, "kind": one.kind, "base": one.base} for one in tuned),
+    ]
+    return {"object": "list", "data": names}
+
+
+@router.get("/ftrun/jobs/{job_id}")
+def look_at_job(use: Use, job_id: str, lang: str = "en") -> dict[str, Any]:
+    """Return a job with its curve, its newest step, its checkpoints and its messages in a language."""
+    job = use.store.jobs.get(job_id)
+    if job is None:
+        raise not_found("fine-tuning job", job_id, use.store.jobs.ids(), param="fine_tuning_job_id")
+    database = use.store.database
+    saved = use.store.jobs.checkpoints(job_id, limit=100, after=None).records
+    events = newest_messages(database, job_id, limit=MESSAGES)
+    return {
+        "job": job_object(job),
+        "newest": newest_step(database, job_id),
+        "curve": loss_curve(database, job_id, points=POINTS),
+        "checkpoints": [{"step": one.step, "model": one.name} for one in reversed(saved)],
+        "messages": [
+            {
+                "id": one.id,
+                "created_at": one.created_at,
+                "level": one.level,
+                "message": localized(one.message, lang),
+            }
+            for one in events
+        ],
+    }
+
+
+@router.post("/ftrun/localized")
+async def localize(body: Json) -> dict[str, Any]:
+    """Return a message of the engine in another language, as far as it is known there."""
+    text, language = body.required_text("text"), body.required_text("language")
+    body.done()
+    return {"text": localized(text, language) if language in LANGUAGES else text}
+
+
+def _models(use: Services, body: Body) -> list[dict[str, str]]:
+    """Return the models to show side by side: what each is called, and its name here; ApiError (404) if there
+    is none of that name.
+    """
+    given = body.take("models") or []
+    if not isinstance(given, list) or len(given) > MOST_MODELS:
+        body.refuse("models", f"must be a list of at most {MOST_MODELS} models.")
+    found = []
+    for index, one in enumerate(given):
+        reader = Body(one if isinstance(one, dict) else {}, body.param(f"models[{index}]"))
+        label, model = reader.required_text("label"), reader.required_text("model")
+        reader.done()
+        find_answering(use, model)
+        found.append({"label": label, "model": model})
+    return found
+
+
+def _sampling(body: Body) -> dict[str, float]:
+    sampling = body.object("sampling") or Body({})
+    found = {
+        "temperature": sampling.number("temperature", least=0, most=2),
+        "top_p": sampling.number("top_p", least=0, most=1),
+        "max_tokens": sampling.integer("max_tokens", least=1, most=2**31 - 1),
+        "seed": sampling.integer("seed", least=0, most=2**31 - 1),
+    }
+    sampling.done()
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _texts(body: Body, name: str) -> list[str]:
+    given = body.take(name) or []
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        body.refuse(name, "must be a list of strings.")
+    return given
