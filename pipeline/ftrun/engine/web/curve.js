@@ -1,5 +1,6 @@
 // The loss curve: training loss as it is and smoothed, validation loss, checkpoints.
 const SVG = "http://www.w3.org/2000/svg";
+const MOST_CHECKPOINTS = 20; // of which each has its mark
 const HEIGHT = 280, LEFT = 46, RIGHT = 14, TOP = 34, BOTTOM = 40;
 
 function drawn(tag, attributes, text) {
@@ -58,7 +59,7 @@ function drawCurve(box, reading, { curve, checkpoints, total }) {
     write("mid", x(step), HEIGHT - BOTTOM + 17, step.toLocaleString(LANGUAGE));
   }
   write("mid", (LEFT + width - RIGHT) / 2, HEIGHT - 5, T("training step"));
-  for (const one of checkpoints) rule("checkpoint", x(one.step), TOP, x(one.step), HEIGHT - BOTTOM);
+  for (const one of checkpoints.length <= MOST_CHECKPOINTS ? checkpoints : []) rule("checkpoint", x(one.step), TOP, x(one.step), HEIGHT - BOTTOM);
   found.forEach((line) => svg.append(drawn("polyline", { class: `line ${line.kind}`, points: line.points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ") })));
   for (const line of found) {
     if (line.kind !== "raw" && line.points.length <= 40) line.points.forEach(([step, value]) => svg.append(drawn("circle", { class: `dot ${line.kind}`, cx: x(step), cy: y(value), r: 3 })));
