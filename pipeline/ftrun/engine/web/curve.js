@@ -44,7 +44,7 @@ function drawCurve(box, reading, { curve, checkpoints, total }) {
   const every = nice(Math.max(...values, 1e-6) / 4), top = Math.ceil(Math.max(...values, 1e-6) / every) * every;
   const x = (step) => LEFT + ((step - 1) / (last - 1)) * (width - LEFT - RIGHT);
   const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
-  const ends = found.filter((line) => line.name).map((line) => T("{name} from {first} to {last}", { name: line.name, first: loss(line.points[0][1]), last: loss(line.points.at(-1)[1]) }));
+  const ends = found.filter((line) => line.name).map((line) => T("{name} from {loss} to {loss_2}", { name: line.name, loss: loss(line.points[0][1]), loss_2: loss(line.points.at(-1)[1]) }));
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${T("Loss by training step")}: ${ends.join("; ")}` });
   const rule = (kind, x1, y1, x2, y2) => svg.append(drawn("line", { class: kind, x1, y1, x2, y2 }));
   const write = (kind, at, height, text) => svg.append(drawn("text", { class: kind, x: at, y: height }, text));
