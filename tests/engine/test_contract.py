@@ -97,6 +97,18 @@ def test_jobs_from_their_making_to_their_model(ask: Ask, engine: Engine, way: di
     ask("DELETE", f"/models/{model}", "/models/{model}")
 
 
+def test_graders(ask: Ask) -> None:
+    """Validated, run, and refused; the permissions of a checkpoint, which don't exist here."""
+    grader = {"type": "string_check", "name": "g", "input": "{{sample.output_text}}", "reference": "a"}
+    body = {"grader": {**grader, "operation": "eq"}}
+    ask("POST", "/fine_tuning/alpha/graders/validate", json=body)
+    found = ask("POST", "/fine_tuning/alpha/graders/run", json={**body, "model_sample": "a", "item": {}})
+    assert found["reward"] == 1
+    ask("POST", "/fine_tuning/alpha/graders/run", json={**body, "model_sample": "a", "item": []})
+    path = "/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions"
+    assert ask("GET", "/fine_tuning/checkpoints/c/permissions", path)["error"]
+
+
 def test_refusals(ask: Ask, engine: Engine) -> None:
     """A wrong request, a job and a model that are not there: errors in the API's form."""
     ask("POST", "/fine_tuning/jobs", json={"model": "nobody", "training_file": "file-none"})
@@ -105,11 +117,28 @@ def test_refusals(ask: Ask, engine: Engine) -> None:
     ask("POST", "/chat/completions", json={"model": "nobody", "messages": []})
 
 
-def test_answers_in_pieces(spec: dict[str, Any], engine: Engine) -> None:
+FUNCTION = {"name": "a", "parameters": {"type": "object", "properties": {}}}
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"n": 2, "logprobs": True, "top_logprobs": 2, "stop": "r"},
+    {"tools": [{"type": "function", "function": FUNCTION}], "tool_choice": "required"},
+    {"response_format": {"type": "json_object"}},
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_answers(ask: Ask, way: dict[str, Any]) -> None:
+    """Choices, log probabilities and calls have the described shapes."""
+    body = {"model": "rehearsal", "messages": [{"role": "user", "content": "？"}], **way}
+    assert ask("POST", "/chat/completions", json=body)["choices"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_answers_in_pieces(spec: dict[str, Any], engine: Engine, way: dict[str, Any]) -> None:
     """Each event of a stream has the shape of a chunk, and the last is [DONE]."""
     schema = spec["components"]["schemas"]["CreateChatCompletionStreamResponse"]
     validator = Draft202012Validator({**schema, "components": spec["components"]})
-    body = {"model": "rehearsal", "messages": [{"role": "user", "content": "？"}], "stream": True}
+    body = {"model": "rehearsal", "messages": [{"role": "user", "content": "？"}], "stream": True, **way}
     headers = {"Authorization": f"Bearer {engine.token}"}
     answer = httpx2.post(f"{engine.base_url}/chat/completions", headers=headers, json=body, timeout=30)
     *chunks, last = (line.removeprefix("data: ") for line in answer.text.splitlines() if line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ def serve(engine: Engine, *words: str) -> Done:
 def answer(client: openai.OpenAI, model: str) -> str:
     """Ask a model something."""
     messages = [{"role": "user", "content": "？"}]
-    found = client.chat.completions.create(model=model, messages=messages)  # type: ignore[call-overload]
+    found = client.chat.completions.create(model=model, messages=messages)  # type: ignore[arg-type]
     assert found.model == model
     return str(found.choices[0].message.content)
 
@@ -131,6 +132,19 @@ def test_status(own_engine: Callable[..., Engine]) -> None:
     done = serve(engine, "--status", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout) == {"running": False, "home": str(engine.home)}
+
+
+def test_an_engine_that_hangs_is_not_called_stopped(own_engine: Callable[..., Engine]) -> None:
+    """A server that holds its store, but does not answer, is an error with the way out."""
+    engine = own_engine()
+    assert engine.process is not None
+    engine.process.send_signal(signal.SIGSTOP)
+    try:
+        done = serve(engine, "--status", "--json")
+    finally:
+        engine.process.send_signal(signal.SIGCONT)
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["error"]["code"] == "engine_hangs"
 
 
 def test_a_mistyped_id_is_recognized(client: openai.OpenAI) -> None:

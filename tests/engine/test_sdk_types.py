@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -27,9 +28,12 @@ BEYOND: Mapping[type, set[str]] = {
 Ask = Callable[..., Any]
 
 
+adapter = functools.cache(pydantic.TypeAdapter)  # some take a second to make
+
+
 def strict(kind: Any, raw: bytes | str) -> Any:
     """Return JSON as the SDK's type; AssertionError for a key that the type does not have."""
-    found = pydantic.TypeAdapter(kind).validate_json(raw, strict=True)
+    found = adapter(kind).validate_json(raw, strict=True)
     unknown = list(unknown_keys(found, ""))
     assert not unknown, (kind, unknown, raw)
     return found

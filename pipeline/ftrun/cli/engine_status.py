@@ -11,9 +11,15 @@ from ftrun.cli.output import json_text
 
 
 def print_status(home: Path, as_json: bool) -> None:
-    """Print address, process, jobs, queues and aliases of the engine of `home`, or that none is running."""
+    """Print address, process, jobs, queues and aliases of the engine of `home`, or that none is running.
+
+    Raises DecisionError if one runs, but does not answer.
+    """
+    from ftrun.engine.launch import require_end
+
     if print_running(home, as_json):
         return
+    require_end(home)
     if as_json:
         print(json_text({"running": False, "home": str(home)}))
     else:
@@ -38,7 +44,8 @@ def print_running(home: Path, as_json: bool) -> bool:
     print(f"Store: {endpoint.store} in {home}")
     _print_jobs(info.get("jobs", {}))
     for chat in info.get("chats", []):
-        print(queue_in_words(chat))
+        if chat["answering"] or chat["waiting"]:
+            print(queue_in_words(chat))
     for name, model in info.get("aliases", {}).items():
         print(f"Alias: {name} stands for {model}.")
     return True
@@ -47,7 +54,7 @@ def print_running(home: Path, as_json: bool) -> bool:
 def _print_jobs(jobs: Mapping[str, int]) -> None:
     if jobs:
         counted = ", ".join(f"{count} {status}" for status, count in sorted(jobs.items()))
-        print(f"Jobs: {counted}.")
+        print(f"Jobs in the store: {counted}.")
     else:
         print("No jobs yet.")
 

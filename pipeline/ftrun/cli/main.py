@@ -49,6 +49,7 @@ COMMANDS = {
     "augment": "Ask a model for more training rows; none is used until you approve it.",
     "review": "Approve or reject proposed rows, in the browser or with --approve and --reject.",
     "chat": "Talk to the tuned model and other candidates, with the experiment's system prompt.",
+    "export": "Write the tuned model for PEFT, Transformers, vLLM, llama.cpp or Ollama.",
     "init": "Write a new experiment for a data file.",
     "models": "List the models that can be fine-tuned on this machine.",
     "serve": "Run the engine: a fine-tuning server on this machine that speaks OpenAI's API.",

@@ -84,9 +84,11 @@ def command(
 
 
 def _stop(home: Path, as_json: bool) -> None:
-    from ftrun.engine.launch import stop_engine
+    from ftrun.engine.launch import require_end, stop_engine
 
     stopped = stop_engine(home)
+    if not stopped:
+        require_end(home)
     if as_json:
         print(json_text({"stopped": stopped, "home": str(home)}))
     else:
@@ -95,11 +97,12 @@ def _stop(home: Path, as_json: bool) -> None:
 
 def _show(home: Path, as_json: bool) -> None:
     """Print how to reach the engine in the background; UsageError if none is running."""
-    from ftrun.engine.launch import chats_of, running_engine
+    from ftrun.engine.launch import chats_of, require_end, running_engine
     from ftrun.engine.web.opening import LONGEST_SECONDS, issue_page
 
     endpoint = running_engine(home)
     if endpoint is None:
+        require_end(home)
         raise UsageError(
             f"No engine is running for {home}.",
             code="no_engine",

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,6 +130,13 @@ def info_of(endpoint: Endpoint) -> Mapping[str, Any]:
     return _call(endpoint.base_url, endpoint.token, "/ftrun/info") or {}
 
 
+def tuned_model(endpoint: Endpoint, name: str) -> Mapping[str, Any] | None:
+    """Return where a tuned model is: `base`, the name of its base model, and `folder`, its adapter's; None if
+    the engine has no such model, is older, or can't be reached.
+    """
+    return _call(endpoint.base_url, endpoint.token, f"/ftrun/models/{urllib.parse.quote(name)}")
+
+
 def stop_engine(home: Path) -> bool:
     """Stop the engine of `home` and return whether one was running. Running jobs keep running."""
     endpoint = running_engine(home)
@@ -144,6 +152,21 @@ def stop_engine(home: Path) -> bool:
 def server_lock(home: Path) -> FileLock:
     """Return the lock that the server of `home` holds while it runs."""
     return file_lock(home / "server.lock", mode=0o600)
+
+
+def hanging(home: Path) -> DecisionError:
+    """Return the error for a server that holds the lock of `home`, but does not answer."""
+    return DecisionError(
+        f"An engine of {home} is already running, but does not answer.",
+        code="engine_hangs",
+        hint=f"Its process id is in {home / 'engine.json'}: kill that process and run this again",
+    )
+
+
+def require_end(home: Path) -> None:
+    """Raise DecisionError if a server of `home` runs, though it does not answer. Creates nothing."""
+    if (home / "server.lock").exists() and not _wait_for_end(home, STOP_SECONDS):
+        raise hanging(home)
 
 
 def _ensure_locked(home: Path, announce: Callable[[str], None]) -> Endpoint:

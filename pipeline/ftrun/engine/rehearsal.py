@@ -11,12 +11,11 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftrun.engine.backends import (
-    AT_ONCE,
     ChatModel,
     Paused,
     TrainingJob,
@@ -24,16 +23,13 @@ from ftrun.engine.backends import (
     TrainingResult,
 )
 from ftrun.engine.examples import read_examples, rows_of
-from ftrun.engine.questions import Progress, Question, Usage
+from ftrun.engine.rehearsal_chat import ADAPTER, RehearsalChat, count_tokens
 from ftrun.files import write_json
 from ftrun.protocol.spec import default_epochs
 
 EPOCH_SECONDS = 0.1
 STEPS_PER_EPOCH = 10  # at most, with batch_size auto
 START_LOSS, END_LOSS = 3.2, 0.4
-TOKEN_CHARACTERS = 4
-DIMENSIONS = 64  # of an embedding
-ADAPTER = "rehearsal.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,65 +86,13 @@ def _size(job: TrainingJob) -> tuple[int, int]:
     rows = rows_of(job.model, job.method)
     for messages in read_examples(job.training_file, param="training_file", row=rows):
         examples += 1
-        tokens += sum(_count(message["content"]) for message in messages)
+        tokens += sum(count_tokens(message["content"]) for message in messages)
     return examples, tokens
 
 
 def open_chat(model: str) -> ChatModel:
     """Return the chat model for `model`; there is nothing to load."""
     return RehearsalChat()
-
-
-class RehearsalChat:
-    """Answers with what it was asked, and says that it is a rehearsal."""
-
-    at_once, dtype = AT_ONCE, "none"
-
-    def __init__(self) -> None:
-        self._answers: dict[str, Iterator[Progress]] = {}
-
-    def submit(self, question: Question) -> None:
-        """Take a question in; OSError if the tuned model is no longer there."""
-        self._answers[question.id] = _answer(question, _speaker(question.adapter))
-
-    def embed(
-        self, texts: Sequence[str | Sequence[int]], adapter: Path | None
-    ) -> Iterator[tuple[list[float], int]]:
-        """Return for each text a vector made up of its hash, and its tokens."""
-        speaker = _speaker(adapter)
-        for text in texts:
-            tokens = _count(text) if isinstance(text, str) else len(text)
-            yield _vector(f"{speaker} {text}"), tokens
-
-    def cancel(self, question: str) -> None:
-        """Give up an answer."""
-        self._answers.pop(question, None)
-
-    @property
-    def busy(self) -> bool:
-        """Return whether an answer is not complete."""
-        return bool(self._answers)
-
-    def step(self) -> list[Progress]:
-        """Return four characters of each answer, up to AT_ONCE of them."""
-        news = [next(answer) for answer in list(self._answers.values())[:AT_ONCE]]
-        for progress in news:
-            if progress.usage is not None:
-                self._answers.pop(progress.id, None)
-        return news
-
-
-def _answer(question: Question, speaker: str) -> Iterator[Progress]:
-    """Yield the same answer for the same question."""
-    last = next((m["content"] for m in reversed(question.messages) if m["role"] == "user"), "")
-    usage = Usage(prompt_tokens=sum(_count(message["content"]) for message in question.messages))
-    sampling = question.sampling
-    text = _cut(f"[rehearsal] {speaker} was asked: {last}", sampling.stop)
-    usage.finish_reason = "stop" if _count(text) <= sampling.max_tokens else "length"
-    for piece in _pieces(text)[: sampling.max_tokens]:
-        usage.completion_tokens += 1
-        yield Progress(id=question.id, piece=piece)
-    yield Progress(id=question.id, usage=usage)
 
 
 def _schedule(requested: Mapping[str, int | float | str], examples: int) -> _RehearsalPlan:
@@ -187,32 +131,3 @@ def _steps(adapter: Path | None) -> int:
     if adapter is None:
         return 0
     return int(json.loads((adapter / ADAPTER).read_text(encoding="utf-8"))["steps"])
-
-
-def _speaker(adapter: Path | None) -> str:
-    if adapter is None:
-        return "The base model"
-    facts = json.loads((adapter / ADAPTER).read_text(encoding="utf-8"))
-    return (
-        f"A model that went through {facts['steps']} steps on {facts['examples']} examples, trained on none,"
-    )
-
-
-def _vector(text: str) -> list[float]:
-    """Return the same vector of length 1 for the same text."""
-    values = [byte - 127.5 for byte in hashlib.shake_256(text.encode()).digest(DIMENSIONS)]
-    length = math.hypot(*values)
-    return [value / length for value in values]
-
-
-def _cut(text: str, stop: Sequence[str]) -> str:
-    ends = [text.index(word) for word in stop if word in text]
-    return text[: min(ends)] if ends else text
-
-
-def _pieces(text: str) -> list[str]:
-    return [text[start : start + TOKEN_CHARACTERS] for start in range(0, len(text), TOKEN_CHARACTERS)]
-
-
-def _count(text: str) -> int:
-    return math.ceil(len(text) / TOKEN_CHARACTERS)

@@ -32,7 +32,7 @@ from ftrun.engine.api import Services, create_app
 from ftrun.engine.executors import executor_for
 from ftrun.engine.inference.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
 from ftrun.engine.inference.chat_pool import ChatPool
-from ftrun.engine.launch import WIRE, running_engine, server_lock
+from ftrun.engine.launch import WIRE, hanging, running_engine, server_lock
 from ftrun.engine.models.number_format import format_setting
 from ftrun.engine.places import private_folder
 from ftrun.engine.store import Store
@@ -214,11 +214,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _occupied(home: Path) -> DecisionError:
     endpoint = running_engine(home)
     if endpoint is None:
-        return DecisionError(
-            f"An engine of {home} is already running, but does not answer.",
-            code="engine_hangs",
-            hint=f"Its process id is in {home / 'engine.json'}: kill that process and run this again",
-        )
+        return hanging(home)
     return DecisionError(
         f"An engine of {home} is already running at {endpoint.base_url} (process {endpoint.pid}).",
         code="engine_running",

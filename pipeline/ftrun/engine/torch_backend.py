@@ -29,12 +29,19 @@ def open_chat(model: str) -> ChatModel:
     return TorchChat(load_model(model))
 
 
+def share_cores() -> None:
+    """Let the threads of PyTorch, which is not loaded yet, wait without keeping others from their cores.
+
+    Between two pieces of work they spin for milliseconds by default, which made training five times slower
+    when other processes wanted the same cores; this is about 50 microseconds.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
 def _prepare(model: str, announce: Announce) -> None:
     """Make the model's folder if need be, and load torch meanwhile; FtrunError if it is not installed."""
     require_backend(model)
-    # between two pieces of work its threads spin for milliseconds by default, which made training five times
-    # slower when other processes wanted the same cores; this is about 50 microseconds
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    share_cores()
     begin_to_load()
     model_folder(model, announce)
     load_libraries()

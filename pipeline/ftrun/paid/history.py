@@ -231,6 +231,7 @@ def history(state: State, folder: Path) -> Iterator[dict[str, Any]]:
             "usd": cost.usd if cost else None,
             "examples": _mapping(entry, "data").get("examples"),
             "metrics": _mapping(entry, "metrics"),
+            "verdict": _mapping(entry, "verdict") or None,
             "answers": str(kept / ANSWERS) if (kept / ANSWERS).exists() else None,
         }
 

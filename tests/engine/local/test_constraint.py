@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
+import jsonschema
 import pytest
 
+from engine.local.conftest import finish, question
 from ftrun.engine.backends import Rejected
+from ftrun.engine.inference.batch import TorchChat
 from ftrun.engine.inference.constraint import json_grammar, new_guide
 from ftrun.engine.inference.vocabulary import Vocabulary
-from ftrun.engine.models.base import LoadedModel
-from ftrun.engine.questions import Constraint
+from ftrun.engine.models.base import LoadedModel, load_model
+from ftrun.engine.questions import Constraint, Question
 
 pytestmark = pytest.mark.local
 
@@ -73,3 +78,55 @@ def test_a_schema_that_cannot_be_decoded_is_refused(
     with pytest.raises(Rejected, match=problem.replace("[", r"\[")) as caught:
         accepted(tiny, "{}", schema)
     assert (caught.value.code, caught.value.param) == ("invalid_json_schema", "response_format")
+
+
+def held(name: str, schema: dict[str, Any] | None = None, **sampling: Any) -> Question:
+    """Return a question whose answer must fit a schema."""
+    return replace(question(name, "猫は？", **sampling), constraint=Constraint(schema=schema))
+
+
+def test_answers_fit_the_schema_and_end_with_it(tiny: LoadedModel) -> None:
+    """Whatever the model would say, drawn or not, many at once: JSON of the schema, then the end."""
+    how: dict[str, Any] = {"max_tokens": 200, "top_p": 0.9, "frequency_penalty": 0.5}
+    schema = json.loads(json.dumps(CAT))
+    schema["properties"]["名前"]["maxLength"] = 20
+    asked = [held(str(n), schema, temperature=n % 3, seed=n, **how) for n in range(16)]
+    told = finish(TorchChat(tiny), *asked)
+    for one in told.values():
+        assert one.usage is not None and one.usage.finish_reason == "stop"
+        jsonschema.validate(json.loads(one.text), schema)
+    assert len({one.text for one in told.values()}) > 8
+
+
+def test_an_answer_that_is_cut_says_length(tiny: LoadedModel) -> None:
+    """What is there is the beginning of a JSON text; one that is complete with its last token was not cut."""
+    schema = {"type": "object", "properties": {"a": {"const": "x" * 90}}, "required": ["a"]}
+    whole = finish(TorchChat(tiny), held("a", schema, max_tokens=200))["a"]
+    assert whole.usage is not None and json.loads(whole.text) == {"a": "x" * 90}
+    tokens = whole.usage.completion_tokens
+    for most, reason in ((tokens - 1, "length"), (tokens, "stop")):
+        cut = finish(TorchChat(tiny), held("a", schema, max_tokens=most))["a"]
+        assert cut.usage is not None and cut.usage.finish_reason == reason
+        assert whole.text.startswith(cut.text) and (cut.text == whole.text) is (reason == "stop")
+
+
+def test_a_stop_text_ends_a_held_answer_too(tiny: LoadedModel) -> None:
+    """It is left out, as in any other answer."""
+    told = finish(
+        TorchChat(tiny), held("a", {"const": {"a": "cat", "b": 1}}, stop=["at", "zz"], max_tokens=60)
+    )["a"]
+    assert told.usage is not None and told.usage.finish_reason == "stop"
+    assert "".join(told.text.split()) == '{"a":"c'
+
+
+def test_the_built_in_model_answers_in_json(built_in: str) -> None:
+    """It fills a schema in, with more than one answer at a time, and as it does alone."""
+    model = load_model(built_in)
+    asked = [
+        replace(question(str(n), f"A cat of {n} years.", max_tokens=60), constraint=Constraint(schema=CAT))
+        for n in range(3)
+    ]
+    told = finish(TorchChat(model), *asked)
+    for one in told.values():
+        jsonschema.validate(json.loads(one.text), CAT)
+    assert finish(TorchChat(model), asked[1])["1"] == told["1"]

@@ -20,7 +20,7 @@ def reference(model: LoadedModel) -> torch.Tensor:
     """Return the mean loss over all learned tokens, from Transformers, one example at a time."""
     total, learned = torch.zeros(()), 0
     for messages in CHATS:
-        encoded = model.encoder.example(messages)
+        encoded = model.encoder.examples(messages)[0]
         ids = torch.tensor([encoded.ids])
         labels = torch.where(torch.tensor([encoded.learned]), ids, -100)
         count = int((labels[0, 1:] != -100).sum())
@@ -41,7 +41,7 @@ def test_loss_and_gradients_equal_those_of_transformers(
     parameters = attach(tiny.layers, adapter, train=True)
     expected = reference(tiny)
     gradients = torch.autograd.grad(expected, parameters)
-    rows = pack([tiny.encoder.example(messages) for messages in CHATS], most_tokens=most_tokens)
+    rows = pack([tiny.encoder.examples(messages)[0] for messages in CHATS], most_tokens=most_tokens)
     score = loss.accumulate_gradients(tiny, rows)
     assert score.loss == pytest.approx(expected.item(), rel=1e-5)
     for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -51,7 +51,7 @@ def test_loss_and_gradients_equal_those_of_transformers(
 def test_evaluating_gives_the_training_loss_and_no_gradient(tiny: LoadedModel) -> None:
     """Validation is the same number without learning from it."""
     parameters = attach(tiny.layers, new_adapter(tiny.layers, seed=1), train=True)
-    rows = pack([tiny.encoder.example(messages) for messages in CHATS], most_tokens=1000)
+    rows = pack([tiny.encoder.examples(messages)[0] for messages in CHATS], most_tokens=1000)
     score = loss.evaluate(tiny, rows)
     assert all(parameter.grad is None for parameter in parameters)
     assert score.loss == pytest.approx(loss.accumulate_gradients(tiny, rows).loss)

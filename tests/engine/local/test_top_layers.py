@@ -55,7 +55,7 @@ def test_loss_and_gradients_are_those_of_the_whole_model(
     upper = layers_from(model.layers, len(model.causal.base_model.layers) - 1)
     adapter = {name: (a, torch.full_like(b, 0.02)) for name, (a, b) in new_adapter(upper, seed=1).items()}
     parameters = attach(model.layers, adapter, train=True)
-    rows = pack([model.encoder.example(messages) for messages in CHATS], most_tokens=1000)
+    rows = pack([model.encoder.examples(messages)[0] for messages in CHATS], most_tokens=1000)
     expected = accumulate_gradients(model, rows)
     gradients = [parameter.grad.clone() for parameter in parameters]
     network = top_layers.TopLayers(model, 1, tmp_path)

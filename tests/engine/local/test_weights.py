@@ -91,7 +91,7 @@ def test_a_converted_model_can_be_loaded_and_encodes(toy: BaseModel) -> None:
     model = load_model("toy")
     messages = chat("猫 2026", "にゃあ")
     assert model.context == 128
-    assert model.tokenizer.decode(model.encoder.example(messages).ids).endswith("にゃあ<|im_end|>\n")
+    assert model.tokenizer.decode(model.encoder.examples(messages)[0].ids).endswith("にゃあ<|im_end|>\n")
 
 
 def test_conversion_equals_that_of_transformers(toy: BaseModel, tmp_path: Path) -> None:

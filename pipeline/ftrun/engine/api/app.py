@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, files, jobs, models, pages, uploads
+from ftrun.engine.api import chat, completions, files, graders, jobs, models, pages, responses, uploads
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.errors import add_error_handlers
+from ftrun.engine.api.elsewhere import no_such_path, not_allowed
+from ftrun.engine.api.errors import add_error_handlers, not_found
 from ftrun.engine.api.guard import RequestGuard
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
@@ -52,20 +55,38 @@ async def warm(
     return {"model": model, "warmed": use.chats.warm(base)}
 
 
+# `:path`, because a model tuned from a hub id has a slash in its name
+@own_routes.get("/models/{name:path}")
+def tuned_model(use: Annotated[Services, Depends(services)], name: str) -> dict[str, Any]:
+    """Return where a tuned model is on this machine: its base model's name, and the adapter's folder."""
+    model = use.store.models.get(name)
+    if model is None:
+        raise not_found("model", name, code="model_not_found", param="model")
+    return {"id": model.id, "base": model.base, "folder": model.folder, "job_id": model.job_id}
+
+
+ROUTERS = (
+    files.router,
+    uploads.router,
+    jobs.router,
+    graders.router,
+    models.router,
+    chat.router,
+    completions.router,
+    responses.router,
+    pages.router,
+    own_routes,
+)
+
+
 def create_app(parts: Services) -> FastAPI:
     """Return the application that serves `parts`."""
     app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
     app.state.services = parts
-    for router in (
-        files.router,
-        uploads.router,
-        jobs.router,
-        models.router,
-        chat.router,
-        pages.router,
-        own_routes,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
-    add_error_handlers(app)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+    absent = {404: partial(no_such_path, routes=routes), 405: partial(not_allowed, routes=routes)}
+    add_error_handlers(app, absent)
     app.add_middleware(RequestGuard, services=parts)
     return app

@@ -85,12 +85,19 @@ class Body:
             self.refuse(name, f"must be a number from {least:g} to {most:g}, not {_shown(value)}.")
         return float(value)
 
-    def flag(self, name: str) -> bool:
-        """Return true or false; false if left out."""
+    def choice(self, name: str, among: Sequence[str]) -> str | None:
+        """Return a string that is one of those."""
+        value: str | None = self.take(name)
+        if value is not None and value not in among:
+            self.refuse(name, f"must be one of {', '.join(among)}, not {_shown(value)}.")
+        return value
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Return true or false; `default` if left out."""
         value = self.take(name)
         if value is not None and not isinstance(value, bool):
             self.refuse(name, f"must be true or false, not {_shown(value)}.")
-        return bool(value)
+        return default if value is None else bool(value)
 
     def object(self, name: str) -> Body | None:
         """Return an object."""
@@ -100,6 +107,34 @@ class Body:
         if not isinstance(value, dict):
             self.refuse(name, f"must be an object, not {_shown(value)}.")
         return Body(value, self.param(name))
+
+    def required_object(self, name: str) -> Body:
+        """Return an object that is required."""
+        found = self.object(name)
+        if found is None:
+            self.refuse(name, "is required.", code="missing_required_parameter")
+        return found
+
+    def objects(self, name: str) -> list[Body]:
+        """Return a list of objects; an empty one if left out."""
+        value = self.take(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.refuse(name, f"must be a list, not {_shown(value)}.")
+        for index, one in enumerate(value):
+            if not isinstance(one, dict):
+                self.refuse(f"{name}[{index}]", f"must be an object, not {_shown(one)}.")
+        return [Body(one, self.param(f"{name}[{index}]")) for index, one in enumerate(value)]
+
+    def neutral(self, accepted: Mapping[str, Sequence[Any]]) -> None:
+        """Take keys of which only the values that change nothing are accepted."""
+        for name, values in accepted.items():
+            value = self.take(name)
+            if value is not None and value not in values:
+                self.refuse(
+                    name, f"{_shown(value)} is not supported by this engine.", code="unsupported_value"
+                )
 
     def done(self, *, unsupported: Sequence[str] = ()) -> None:
         """Refuse keys that were not taken; those in `unsupported` are known, but not supported by this

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from ftrun.engine.api.asking.sampling import repeated
+from ftrun.engine.api.asking.scores import token_logprobs
+from ftrun.engine.api.asking.several import Answers, News, ask, first_part, refused, usage_object
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.chat_request import ChatRequest, read_chat_request
 from ftrun.engine.api.generating import EventStream, event, refusal, unless_gone
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.inference.chat_answer import Answer, ChatFailed, Part
+from ftrun.engine.inference.chat_answer import ChatFailed, Part
 from ftrun.engine.questions import Question
-from ftrun.engine.store.records import new_id
+from ftrun.engine.store.records import new_id, random_name
 
 router = APIRouter(prefix="/v1/chat/completions")
 Use = Annotated[Services, Depends(services)]
@@ -27,45 +31,75 @@ Use = Annotated[Services, Depends(services)]
 async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_body)]) -> Response:
     """Answer a conversation with a base model, a tuned model or a checkpoint."""
     request = read_chat_request(body)
+    answers = await _ask(use, request)
+    if not request.stream:
+        return JSONResponse(await unless_gone(http, _completion(request, answers)))
+    first = await first_part(http, answers)
+    return EventStream(_events(request, answers, first), answers.close)
+
+
+async def complete(use: Services, body: Body) -> dict[str, Any]:
+    """Return the whole answer to a request that doesn't stream; raises ApiError."""
+    request = read_chat_request(body)
+    if request.stream:
+        body.refuse("stream", "must be false here.")
+    return await _completion(request, await _ask(use, request))
+
+
+async def _ask(use: Services, request: ChatRequest) -> Answers:
     base, adapter = await run_in_threadpool(find_answering, use, request.model)
-    question = Question(messages=request.messages, adapter=adapter, sampling=request.sampling)
-    try:
-        answer = use.chats.ask(base, question)
-        try:
-            if not request.stream:
-                whole = await unless_gone(http, answer.whole())
-                return JSONResponse(_completion(request, answer, whole))
-            # wait for the first part: until then an error still gets its own status
-            first = await unless_gone(http, answer.next_part())
-        except BaseException:
-            answer.close()
-            raise
-    except ChatFailed as error:
-        raise refusal(error) from error
-    return EventStream(_events(request, answer, first), answer.close)
+    question = Question(
+        messages=request.messages,
+        adapter=adapter,
+        sampling=request.sampling,
+        tools=request.tools,
+        constraint=request.constraint,
+    )
+    return ask(use, base, repeated(question, request.n))
 
 
-def _completion(request: ChatRequest, answer: Answer, whole: Part) -> dict[str, Any]:
+async def _completion(request: ChatRequest, answers: Answers) -> dict[str, Any]:
     """Return a `chat.completion`."""
-    message: dict[str, Any] = {"role": "assistant", "content": whole.text, "refusal": None, "annotations": []}
-    choice = {
-        "index": 0,
-        "message": message,
-        "logprobs": None,
-        "finish_reason": answer.usage["finish_reason"],
-    }
+    with contextlib.closing(answers), refused():
+        wholes = await answers.wholes()
     return {
         "id": new_id("chatcmpl"),
         "object": "chat.completion",
         "created": int(time.time()),
         "model": request.model,
-        "choices": [choice],
-        "usage": _usage(answer.usage),
+        "choices": [
+            {
+                "index": index,
+                "message": _message(whole),
+                "logprobs": _scores(request, whole.scores),
+                "finish_reason": answers.usages[index]["finish_reason"],
+            }
+            for index, whole in enumerate(wholes)
+        ],
+        "usage": usage_object(answers, request.n),
     }
 
 
-async def _events(request: ChatRequest, answer: Answer, first: Part | None) -> AsyncIterator[str]:
-    """Yield server-sent events: role, pieces, finish reason, the usage if requested, [DONE]."""
+def _message(whole: Part) -> dict[str, Any]:
+    calls = [
+        {
+            "id": _call_id(),
+            "type": "function",
+            "function": {"name": call["name"], "arguments": call["arguments"]},
+        }
+        for call in whole.calls
+    ]
+    return {
+        "role": "assistant",
+        "content": whole.text or (None if calls else ""),
+        "refusal": None,
+        "annotations": [],
+        **({"tool_calls": calls} if calls else {}),
+    }
+
+
+async def _events(request: ChatRequest, answers: Answers, news: News | None) -> AsyncIterator[str]:
+    """Yield server-sent events: of each choice role, pieces, finish reason; the usage if wanted, [DONE]."""
     head = {
         "id": new_id("chatcmpl"),
         "object": "chat.completion.chunk",
@@ -73,32 +107,53 @@ async def _events(request: ChatRequest, answer: Answer, first: Part | None) -> A
         "model": request.model,
         **({"usage": None} if request.include_usage else {}),
     }
+    calls: dict[int, int] = {}  # how many each choice has so far
     try:
-        yield _chunk(head, _choice({"role": "assistant", "content": "", "refusal": None}))
-        part = first
-        while part is not None:
-            yield _chunk(head, _choice({"content": part.text}))
-            part = await answer.next_part()
-        yield _chunk(head, _choice({}, answer.usage["finish_reason"]))
+        while news is not None:
+            index, part = news
+            for delta, scores in _deltas(part or Part(), calls.get(index)):
+                yield _chunk(head, index, delta, logprobs=_scores(request, scores))
+            calls[index] = calls.get(index, 0) + (0 if part is None else len(part.calls))
+            if part is None:
+                yield _chunk(head, index, {}, finish_reason=answers.usages[index]["finish_reason"])
+            news = await answers.next_part()
         if request.include_usage:
-            yield _chunk({**head, "usage": _usage(answer.usage)})
+            yield event({**head, "choices": [], "usage": usage_object(answers, request.n)})
         yield "data: [DONE]\n\n"
     except ChatFailed as error:
         yield event(refusal(error).body)
 
 
-def _chunk(head: Mapping[str, Any], *choices: Mapping[str, Any]) -> str:
-    return event({**head, "choices": choices})
+def _deltas(part: Part, calls: int | None) -> Iterator[tuple[dict[str, Any], Sequence[Mapping[str, Any]]]]:
+    """Yield what is new about a choice that has so many calls so far, None before its first part."""
+    if calls is None:
+        content = None if part.calls and not part.text else ""
+        yield {"role": "assistant", "content": content, "refusal": None}, ()
+    if part.text or part.scores:
+        yield ({"content": part.text} if part.text else {}), part.scores
+    for number, call in enumerate(part.calls, calls or 0):
+        begun = {"id": _call_id(), "type": "function", "function": {"name": call["name"], "arguments": ""}}
+        yield {"tool_calls": [{"index": number, **begun}]}, ()
+        yield {"tool_calls": [{"index": number, "function": {"arguments": call["arguments"]}}]}, ()
 
 
-def _choice(delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
-    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+def _chunk(
+    head: Mapping[str, Any],
+    index: int,
+    delta: Mapping[str, Any],
+    *,
+    logprobs: Mapping[str, Any] | None = None,
+    finish_reason: str | None = None,
+) -> str:
+    choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+    return event({**head, "choices": [choice]})
 
 
-def _usage(usage: Mapping[str, Any]) -> dict[str, int]:
-    prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-    }
+def _scores(request: ChatRequest, scores: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    if request.sampling.top_logprobs is None or not scores:
+        return None
+    return {"content": token_logprobs(scores), "refusal": None}
+
+
+def _call_id() -> str:
+    return f"call_{random_name(24)}"

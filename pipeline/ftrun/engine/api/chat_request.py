@@ -6,41 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftrun.engine.api.asking.formats import read_format
+from ftrun.engine.api.asking.messages import read_messages
+from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_n, read_sampling
+from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.job_request import read_metadata
-from ftrun.engine.questions import Sampling
-from ftrun.protocol.spec import CHAT_ROLES
+from ftrun.engine.questions import Constraint, Sampling, Tools
 
-MOST_TOKENS = 32_768
-MOST_STOPS = 4
+USUAL_TOKENS = 1024  # of an answer without a limit of its own
+MOST_LIKELY = 20  # of the top_logprobs
 # values that change nothing are accepted, any other is refused
 NEUTRAL: Mapping[str, Sequence[Any]] = {
-    "n": (1,),
-    "frequency_penalty": (0,),
-    "presence_penalty": (0,),
-    "logprobs": (False,),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
+    "reasoning_effort": ("none",),
     "store": (False,),
     "service_tier": ("auto", "default"),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "logit_bias": ({},),
+    "verbosity": ("medium",),
 }
 ELSEWHERE = (
     "audio",
-    "function_call",
-    "functions",
     "moderation",
-    "parallel_tool_calls",
     "prediction",
     "prompt_cache_options",
     "prompt_cache_retention",
-    "reasoning_effort",
-    "top_logprobs",
-    "verbosity",
     "web_search_options",
 )
+LEGACY = {"functions": "tools", "function_call": "tool_choice"}
 HARMLESS = ("user", "safety_identifier", "prompt_cache_key")  # identify the caller, change no answer
 
 
@@ -50,97 +42,66 @@ class ChatRequest:
 
     model: str
     messages: Sequence[Mapping[str, Any]]
+    n: int
     sampling: Sampling
+    tools: Tools | None
+    constraint: Constraint | None
     stream: bool
     include_usage: bool
 
 
 def read_chat_request(body: Body) -> ChatRequest:
     """Return the request; raise ApiError (400) for what this engine can't do."""
-    options = body.object("stream_options")
-    stream = body.flag("stream")
-    if options is not None and not stream:
-        body.refuse("stream_options", "needs stream: true.")
+    stream, include_usage = read_stream(body)
     request = ChatRequest(
         model=body.required_text("model"),
-        messages=_messages(body),
-        sampling=_sampling(body),
+        messages=read_messages(body),
+        n=read_n(body),
+        sampling=read_sampling(body, max_tokens=_max_tokens(body), top_logprobs=_top_logprobs(body)),
+        tools=read_tools(body, nested=True),
+        constraint=read_format(body, "response_format", nested=True),
         stream=stream,
-        include_usage=options.flag("include_usage") if options is not None else False,
+        include_usage=include_usage,
     )
-    if options is not None:
-        options.flag("include_obfuscation")
-        options.done()
-    _take_neutral(body)
-    read_metadata(body)
+    for name, newer in LEGACY.items():
+        if body.take(name) is not None:
+            body.refuse(name, f"was replaced by `{newer}`.", code="unsupported_parameter")
+    take_harmless(body, NEUTRAL)
     body.done(unsupported=ELSEWHERE)
     return request
 
 
-def _take_neutral(body: Body) -> None:
-    for name, accepted in NEUTRAL.items():
-        value = body.take(name)
-        if value is not None and value not in accepted:
-            body.refuse(name, f"{value!r} is not supported by this engine.", code="unsupported_value")
+def read_stream(body: Body) -> tuple[bool, bool]:
+    """Return whether to answer in pieces, and whether the usage should come at their end."""
+    options, stream = body.object("stream_options"), body.flag("stream")
+    if options is None:
+        return stream, False
+    if not stream:
+        body.refuse("stream_options", "needs stream: true.")
+    include_usage = options.flag("include_usage")
+    options.flag("include_obfuscation")
+    options.done()
+    return stream, include_usage
+
+
+def take_harmless(body: Body, neutral: Mapping[str, Sequence[Any]]) -> None:
+    """Take what changes no answer: `neutral` values, who asks, and metadata."""
+    body.neutral(neutral)
     for name in HARMLESS:
         body.text(name)
+    read_metadata(body)
 
 
-def _sampling(body: Body) -> Sampling:
-    default = Sampling()
-    temperature = body.number("temperature", least=0, most=2)
-    top_p = body.number("top_p", least=0, most=1)
+def _max_tokens(body: Body) -> int:
     older = body.integer("max_tokens", least=1, most=MOST_TOKENS)
     newer = body.integer("max_completion_tokens", least=1, most=MOST_TOKENS)
     if older is not None and newer is not None:
         body.refuse("max_tokens", "and max_completion_tokens can't be used together.")
-    return Sampling(
-        temperature=default.temperature if temperature is None else temperature,
-        top_p=default.top_p if top_p is None else top_p,
-        max_tokens=newer or older or default.max_tokens,
-        seed=body.integer("seed", least=-(2**63), most=2**63 - 1),
-        stop=_stop(body),
-    )
+    return newer or older or USUAL_TOKENS
 
 
-def _stop(body: Body) -> tuple[str, ...]:
-    value = body.take("stop")
-    words = [value] if isinstance(value, str) else value or []
-    good = isinstance(words, list) and all(isinstance(word, str) and word for word in words)
-    if not good or len(words) > MOST_STOPS:
-        body.refuse(
-            "stop", f"must be a string or a list of at most {MOST_STOPS} strings, none of them empty."
-        )
-    return tuple(words)
-
-
-def _messages(body: Body) -> list[dict[str, Any]]:
-    messages = body.take("messages")
-    if not isinstance(messages, list) or not messages:
-        body.refuse("messages", "must be a list with at least one message.")
-    return [_message(body, index, message) for index, message in enumerate(messages)]
-
-
-def _message(body: Body, index: int, message: Any) -> dict[str, Any]:
-    if not isinstance(message, dict):
-        body.refuse("messages", f"[{index}] must be an object.")
-    reader = Body(message, f"messages[{index}]")
-    role = reader.take("role")
-    if role not in CHAT_ROLES:
-        reader.refuse("role", f"must be one of {', '.join(CHAT_ROLES)}, not {role!r}.")
-    content, name = _content(reader), reader.text("name")
-    reader.done(unsupported=("tool_calls", "function_call", "audio", "refusal", "tool_call_id"))
-    return {"role": role, "content": content, **({"name": name} if name else {})}
-
-
-def _content(reader: Body) -> str:
-    """Return a message's text; a list of text parts is joined."""
-    content = reader.take("content")
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list) or not content:
-        reader.refuse("content", "must be a string.")
-    for part in content:
-        if not isinstance(part, dict) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            reader.refuse("content", "takes parts of the type 'text' only.", code="unsupported_value")
-    return "".join(part["text"] for part in content)
+def _top_logprobs(body: Body) -> int | None:
+    wanted, likely = body.flag("logprobs"), body.integer("top_logprobs", least=0, most=MOST_LIKELY)
+    if likely and not wanted:
+        body.refuse("top_logprobs", "needs logprobs: true.")
+    return (likely or 0) if wanted else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -36,6 +36,7 @@ class ApiError(Exception):
         """Keep the error; `param` names the field that is wrong, after `retry_after` seconds it may work."""
         super().__init__(message)
         self.status, self.code, self.param, self.retry_after = status, code, param, retry_after
+        self.headers: dict[str, str] = {}
 
     @property
     def body(self) -> dict[str, Any]:
@@ -72,11 +73,13 @@ def error_response(error: ApiError) -> JSONResponse:
         headers = {"retry-after": str(error.retry_after)}
     else:
         headers = {"x-should-retry": "false"}
-    return JSONResponse(error.body, status_code=error.status, headers=headers)
+    return JSONResponse(error.body, status_code=error.status, headers={**headers, **error.headers})
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Answer every failure of `app` in the API's form."""
+def add_error_handlers(app: FastAPI, absent: Mapping[int, Callable[[str, str], ApiError]]) -> None:
+    """Answer every failure of `app` in the API's form; `absent` makes the errors, by status, for a method and
+    a path that have no route.
+    """
 
     async def refused(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ApiError)
@@ -84,11 +87,10 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def unrouted(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        where = f"{request.method} {request.url.path}"
-        message = {404: f"Unknown path: {where}.", 405: f"Not allowed: {where}."}.get(
-            error.status_code, str(error.detail)
-        )
-        return error_response(ApiError(message, status=error.status_code))
+        if error.status_code in absent:
+            explained = absent[error.status_code](request.method, request.url.path)
+            return error_response(explained)
+        return error_response(ApiError(str(error.detail), status=error.status_code))
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

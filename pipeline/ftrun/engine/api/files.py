@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from ftrun.engine.api.errors import ApiError
+from ftrun.engine.api.errors import ApiError, did_you_mean
 from ftrun.engine.api.guard import FILE_BYTES
 from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.lookup import find_file
@@ -89,10 +89,20 @@ def _fields(form: FormData) -> tuple[UploadFile, str, int | None]:
     if not isinstance(file, UploadFile):
         message = "file is required: send it as multipart/form-data."
         raise ApiError(message, code="missing_required_parameter", param="file")
+    if purpose is None:
+        message = "purpose is required: 'fine-tune' for a file to train on."
+        raise ApiError(message, code="missing_required_parameter", param="purpose")
     if purpose not in PURPOSES:
-        message = f"purpose must be one of {', '.join(PURPOSES)}, not {purpose!r}."
-        raise ApiError(message, code="invalid_value", param="purpose")
+        raise wrong_purpose(str(purpose))
     return file, str(purpose), _lifetime(form)
+
+
+def wrong_purpose(purpose: str) -> ApiError:
+    """Return the 400 for a purpose that files can't have."""
+    message = (
+        f"purpose must be one of {', '.join(PURPOSES)}, not '{purpose}'.{did_you_mean(purpose, PURPOSES)}"
+    )
+    return ApiError(message, code="invalid_value", param="purpose")
 
 
 def _lifetime(form: FormData) -> int | None:

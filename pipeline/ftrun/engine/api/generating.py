@@ -18,13 +18,13 @@ from ftrun.engine.inference.chat_answer import ChatFailed
 Result = TypeVar("Result")
 
 
-def refusal(error: ChatFailed) -> ApiError:
-    """Return the API's error for an answer that failed."""
+def refusal(error: ChatFailed, names: Mapping[str, str] | None = None) -> ApiError:
+    """Return the API's error for an answer that failed; `names` has what the request calls a parameter."""
     return ApiError(
         str(error),
         status=error.status,
         code=error.code,
-        param=error.param,
+        param=(names or {}).get(error.param or "", error.param),
         retry_after=error.retry_after,
     )
 

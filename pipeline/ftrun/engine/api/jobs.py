@@ -59,6 +59,21 @@ def retrieve(use: Use, job_id: str) -> dict[str, Any]:
     return job_object(_find(use, job_id))
 
 
+@router.delete("/{job_id}")
+def delete(use: Use, job_id: str) -> dict[str, Any]:
+    """Refuse: jobs are kept, as in the API; say what can be deleted or cancelled instead."""
+    job = _find(use, job_id)
+    if not job.finished:
+        way = f"cancel it with POST /v1/fine_tuning/jobs/{job.id}/cancel."
+    elif job.fine_tuned_model is None:
+        way = "it has no model and takes no room."
+    else:
+        way = f"delete its model with DELETE /v1/models/{job.fine_tuned_model}."
+    refused = ApiError(f"Jobs can't be deleted; {way}", status=405)
+    refused.headers["allow"] = "GET"
+    raise refused
+
+
 @router.post("/{job_id}/cancel")
 def cancel(use: Use, job_id: str) -> dict[str, Any]:
     """Cancel a job that has not ended; cancelling it again changes nothing."""

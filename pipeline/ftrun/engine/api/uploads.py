@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
-from ftrun.engine.api.files import LONGEST_LIFE, PURPOSES, SHORTEST_LIFE
+from ftrun.engine.api.files import LONGEST_LIFE, PURPOSES, SHORTEST_LIFE, wrong_purpose
 from ftrun.engine.api.guard import PART_BYTES
 from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.objects import part_object, upload_object
@@ -41,7 +41,7 @@ def create(use: Use, request: Request, body: JsonBody) -> JSONResponse:
         if size is None:
             body.refuse("bytes", "is required.", code="missing_required_parameter")
         if purpose not in PURPOSES:
-            body.refuse("purpose", f"must be one of {', '.join(PURPOSES)}, not {purpose!r}.")
+            raise wrong_purpose(purpose)
         name = PurePath(filename).name
         return upload_object(
             use.store.uploads.create(filename=name, purpose=purpose, size=size, lifetime=lifetime), None

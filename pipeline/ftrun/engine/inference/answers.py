@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from ftrun.engine.backends import Rejected
@@ -9,11 +11,12 @@ from ftrun.engine.inference.constraint import Guide, json_grammar, new_guide
 from ftrun.engine.inference.sampling import Sampler
 from ftrun.engine.inference.text import AnswerText
 from ftrun.engine.inference.token_scores import TokenScores
+from ftrun.engine.inference.tool_calls import CallReader
 from ftrun.engine.inference.vocabulary import Vocabulary
 from ftrun.engine.models.base import LoadedModel
 from ftrun.engine.models.lora import Adapter
 from ftrun.engine.models.raw_text import RawTextEncoder
-from ftrun.engine.questions import Progress, Question, Usage
+from ftrun.engine.questions import Progress, Question, ToolCall, Tools, Usage
 
 
 class Encoding:
@@ -32,7 +35,8 @@ class Encoding:
             ids = self.raw.ids(question.prompt, special=True, param="prompt")
             param, message = "prompt", f"This model's context is {context} tokens; the prompt has {len(ids)}."
         else:
-            ids = self.model.encoder.prompt(question.messages)
+            tools = _offered(question)
+            ids = self.model.encoder.prompt(question.messages, tools.functions if tools is not None else ())
             param, message = (
                 "messages",
                 f"This model's context is {context} tokens; the messages have {len(ids)}.",
@@ -41,11 +45,23 @@ class Encoding:
             raise Rejected(message, code="context_length_exceeded", param=param)
         return ids
 
-    def guide(self, question: Question) -> Guide | None:
+    def calls(self, question: Question) -> CallReader | None:
+        """Return what reads the calls in an answer, if there may be any; after `prompt`."""
+        tools = _offered(question)
+        return None if tools is None else CallReader(tools, self.model.encoder, question.constraint)
+
+    def guide(self, question: Question, calls: CallReader | None) -> Guide | None:
         """Return what an answer is held to, if anything. Raises Rejected if it can't be."""
+        if calls is not None:
+            return None if calls.grammar is None else new_guide(self.vocabulary, calls.grammar, param="tools")
         if question.constraint is None:
             return None
         return new_guide(self.vocabulary, json_grammar(question.constraint), param="response_format")
+
+
+def _offered(question: Question) -> Tools | None:
+    """Return the tools that the model is shown."""
+    return None if question.tools is None or question.tools.mode == "none" else question.tools
 
 
 class Answer:
@@ -59,7 +75,8 @@ class Answer:
         self.most = len(self.ids) + min(question.sampling.max_tokens, room)  # tokens, with the prompt's
         encoding.raw.check(question.sampling.logit_bias, param="logit_bias")
         self.sampling = question.sampling
-        self.sampler = Sampler(question.sampling, encoding.guide(question))
+        self._calls = encoding.calls(question)
+        self.sampler = Sampler(question.sampling, encoding.guide(question, self._calls))
         self.cancelled = False
         self._usage = Usage(prompt_tokens=len(self.ids))
         self._ends = encoding.model.encoder.end_ids
@@ -85,6 +102,7 @@ class Answer:
             return self._end(piece, stopped=True)
         if len(self.ids) < self.most and not self.sampler.ended:
             scores = self._scores.certain() if self._scores is not None else ()
+            piece = self._calls.add(token, piece) if self._calls is not None else piece
             return Progress(id=self.id, piece=piece, scores=scores)
         piece += self._text.end()
         return self._end(piece, stopped=self._text.stopped or self.sampler.ended)
@@ -94,6 +112,9 @@ class Answer:
         return self._end("", stopped=True)
 
     def _end(self, piece: str, *, stopped: bool) -> Progress:
-        self._usage.finish_reason = "stop" if stopped else "length"
+        calls: Sequence[ToolCall] = ()
+        if self._calls is not None:
+            piece, calls = self._calls.end(piece)
+        self._usage.finish_reason = "length" if not stopped else "tool_calls" if calls else "stop"
         scores = self._scores.rest() if self._scores is not None else ()
-        return Progress(id=self.id, piece=piece, scores=scores, usage=self._usage)
+        return Progress(id=self.id, piece=piece, scores=scores, calls=calls, usage=self._usage)

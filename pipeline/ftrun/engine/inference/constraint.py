@@ -19,7 +19,7 @@ from ftrun.engine.inference.vocabulary import Vocabulary
 from ftrun.engine.questions import Constraint
 
 # between two parts of a JSON text: small models would otherwise add white space until max_tokens
-WHITE_SPACE = r"( |\n[ \t]{0,16})"
+WHITE_SPACE = r"( |\n {0,16})"
 SILENT = 0  # llguidance prints nothing
 
 

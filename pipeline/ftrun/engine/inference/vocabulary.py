@@ -51,7 +51,8 @@ class Vocabulary:
         if self._known is None:
             written = self._tokenizer.decode([token]).encode()
         else:
-            written = self._known.decode_bytes([token])
+            # it leaves this byte out, which is its mark of special tokens and in no text
+            written = self._known.decode_bytes([token]) or b"\xff"
         special = token in self._special
         text = written.decode(errors="replace")
         return LikelyToken(text=text, bytes=() if special else tuple(written), logprob=logprob)

@@ -25,6 +25,7 @@ from ftrun.engine.models.weights import model_folder, to_stderr
 from ftrun.errors import FtrunError, UserError
 
 UNKNOWN_CONTEXT = 2048  # tokens, if neither the catalogue nor the config has the model's limit
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 # relative: what two orders of summation may differ by
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2}
 
@@ -83,13 +84,16 @@ def load_model(
     Raises FtrunError if it is not available or can't be loaded or trained here, UsageError for an
     unknown FTRUN_DTYPE.
     """
+    from transformers import AutoTokenizer
+
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     chosen = number_format(cuda=device.type == "cuda", begun=begun)
     folder = model_folder(name, announce)
     announce(chosen.reason)
     dtype = torch.bfloat16 if chosen.format == "bfloat16" else torch.float32
-    with _named(name, folder):
-        causal, tokenizer = _load(folder, dtype)
+    with load_errors(name, folder):
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
+        causal = load_causal(folder, dtype)
         causal.to(device).eval()
         use_grouped_attention(causal)
         _check_head(causal, name)
@@ -108,7 +112,7 @@ def load_model(
 
 
 @contextlib.contextmanager
-def _named(name: str, folder: Path) -> Iterator[None]:
+def load_errors(name: str, folder: Path) -> Iterator[None]:
     """Turn any error about the folder's files into one about the model: libraries raise all kinds."""
     try:
         yield
@@ -123,14 +127,13 @@ def _named(name: str, folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def load_causal(folder: Path, dtype: torch.dtype) -> Any:
+    """Return the causal language model of Transformers in `folder`, on the processor."""
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    how: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = AutoTokenizer.from_pretrained(folder, **how)
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **how), tokenizer
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **LOCAL)
 
 
 def _context(name: str, config: Any) -> int:

@@ -3,19 +3,27 @@
 The template is rendered turn by turn: before each assistant turn the text that prompts it, then what the turn
 adds. The pieces are tokenized separately, so that the ids of a training example are those of the prompt, as
 in chat, followed by those of the answer; no token spans both. Text that looks like a control token stays
-text: only the template ends turns.
+text, in messages as in functions and their arguments: only the template ends turns.
+
+Models that can think before they answer are asked not to: the chats they are trained on have no thoughts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from jinja2.exceptions import TemplateError
 
 from ftrun.engine.backends import Rejected
+from ftrun.engine.models.call_form import CallForm, as_value, call_id, find_form
+
+Message = Mapping[str, Any]
 
 # Gemma's base model has no template. Its turns have two speakers: a system text is put before the next user
 # turn, or stays alone if none follows.
@@ -49,6 +57,15 @@ class Encoded:
     learned: tuple[bool, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """An assistant's turn: the message's index, and where the turn is in `text`, which ends with it."""
+
+    index: int
+    start: int
+    text: str
+
+
 class ChatEncoder:
     """Turns messages into token ids with one model's tokenizer and chat template."""
 
@@ -61,71 +78,155 @@ class ChatEncoder:
         self._tokenizer = tokenizer
         # not `all_special_ids`: the end of a turn may not be one of the tokenizer's named tokens
         added = tokenizer.added_tokens_decoder.items()
-        self._special = frozenset(number for number, token in added if token.special)
-        self._names = [QUOTED[0], *(token.content for _, token in added if token.special)]
+        self._special = {number: token.content for number, token in added if token.special}
+        self._names = [QUOTED[0], *self._special.values()]
         longest_first = sorted(self._names, key=len, reverse=True)
         self._named = re.compile("|".join(map(re.escape, longest_first)))
+        self._line_break = self._tokens("\n")
+        self._adds_space = self._tokens("\na")[len(self._line_break) :] != self._tokens("a")
         self.end_ids = self._end_ids()
 
-    def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Return the ids of a prompt, after which the model answers."""
-        ids: list[int] = []
-        end = 0
-        for start, stop, text in self._assistant_turns(messages):
-            ids += self._ids(text[end:start]) + self._ids(text[start:stop])
-            end = stop
-        return ids + self._ids(self._render(messages, ask=True)[end:])
+    @cached_property
+    def call_form(self) -> CallForm | None:
+        """How this model calls functions; None if its template has no tools, or calls that can't be read."""
+        ends = [self._special[token] for token in self.end_ids & self._special.keys()]
+        return find_form(self._render, ends)
 
-    def example(self, messages: Sequence[Mapping[str, Any]]) -> Encoded:
-        """Return the ids of a whole chat and which are learned; turns with `weight: 0` are only context."""
+    def special_in(self, text: str) -> dict[int, str]:
+        """Return the special tokens, by id, whose names occur in `text`."""
+        return {number: name for number, name in self._special.items() if name in text}
+
+    def prompt(self, messages: Sequence[Message], functions: Sequence[Message] = ()) -> list[int]:
+        """Return the ids of a prompt, after which the model answers; `functions` are those of Tools.
+
+        Raises Rejected if there are functions, or calls in the messages, and the template has no tools.
+        """
+        self._check_tools(messages, functions)
+        text = self._render(messages, functions, ask=True)
+        cuts = {0, len(text)}
+        for index in _answers(messages):
+            with contextlib.suppress(Rejected):
+                turn = self._turn(messages, index, functions)
+                if text.startswith(turn.text):  # else the template changes earlier turns: read as they stand
+                    cuts |= {turn.start, len(turn.text)}
+        return [token for start, stop in pairwise(sorted(cuts)) for token in self._ids(text, start, stop)]
+
+    def examples(self, messages: Sequence[Message]) -> list[Encoded]:
+        """Return what is learned from a chat; turns with `weight: 0` are only context.
+
+        All turns are one example. But if the template changes earlier turns when a later one is added, each
+        turn is an example of its own, after the prompt that a chat has there.
+        Raises Rejected if an answer doesn't continue its prompt.
+        """
+        turns = [self._turn(messages, index) for index in _answers(messages)]
+        learned = [turn for turn in turns if messages[turn.index].get("weight") != 0]
+        if all(turns[-1].text.startswith(turn.text) for turn in turns):
+            return [self._example(turns, learned)]
+        return [self._answer(messages, turn) for turn in learned]
+
+    def _example(self, turns: Sequence[_Turn], learned: Sequence[_Turn]) -> Encoded:
         ids: list[int] = []
-        learned: list[bool] = []
+        flags: list[bool] = []
         end = 0
-        weights = iter([message.get("weight") != 0 for message in messages if message["role"] == "assistant"])
-        for start, stop, text in self._assistant_turns(messages):
-            prompt, answer = self._ids(text[end:start]), self._ids(text[start:stop])
-            words = self._until_end_of_turn(answer) if next(weights) else 0
+        for turn in turns:
+            prompt, answer = self._ids(turn.text, end, turn.start), self._ids(turn.text, turn.start)
+            words = self._until_end_of_turn(answer) if turn in learned else 0
             ids += prompt + answer
-            learned += [False] * len(prompt) + [place < words for place in range(len(answer))]
-            end = stop
-        return Encoded(ids=tuple(ids), learned=tuple(learned))
+            flags += [False] * len(prompt) + [place < words for place in range(len(answer))]
+            end = len(turn.text)
+        return Encoded(ids=tuple(ids), learned=tuple(flags))
 
-    def _assistant_turns(self, messages: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, int, str]]:
-        """Yield (start, stop, text so far) of each assistant turn in the rendered chat, with its end."""
-        known = ""
-        for index, message in enumerate(messages):
-            if message["role"] != "assistant":
-                continue
-            prompt = self._render(messages[:index], ask=True)
-            text = self._render(messages[: index + 1], ask=False)
-            if not (text.startswith(prompt) and prompt.startswith(known)):
-                raise Rejected(
-                    "This model's chat template changes earlier turns when a later one is added, "
-                    "so training and chat would not see the same text.",
-                    code="unsupported_chat_template",
-                )
-            known = text
-            yield len(prompt), len(text), text
+    def _answer(self, messages: Sequence[Message], turn: _Turn) -> Encoded:
+        prompt, answer = self.prompt(messages[: turn.index]), self._ids(turn.text, turn.start)
+        words = self._until_end_of_turn(answer)
+        flags = [False] * len(prompt) + [place < words for place in range(len(answer))]
+        return Encoded(ids=(*prompt, *answer), learned=tuple(flags))
 
-    def _render(self, messages: Sequence[Mapping[str, Any]], *, ask: bool) -> str:
-        plain = [_plain(message, self._quoted(message["content"])) for message in messages]
+    def _turn(self, messages: Sequence[Message], index: int, functions: Sequence[Message] = ()) -> _Turn:
+        prompt = self._render(messages[:index], functions, ask=True)
+        text = self._render(messages[: index + 1], functions, ask=False)
+        if not text.startswith(prompt):
+            raise Rejected(
+                "This model's chat template changes earlier turns when a later one is added, "
+                "so training and chat would not see the same text.",
+                code="unsupported_chat_template",
+            )
+        return _Turn(index=index, start=len(prompt), text=text)
+
+    def _check_tools(self, messages: Sequence[Message], functions: Sequence[Message]) -> None:
+        """Raise Rejected if the template would ignore functions or calls."""
+        used = any(message["role"] == "tool" or message.get("tool_calls") for message in messages)
+        if (functions or used) and self.call_form is None:
+            raise Rejected(
+                "This model can't call functions: its chat template has no tools, or calls in a form that "
+                "this engine can't read. Use a model with tools, such as Qwen3 or Llama 3, or ask without "
+                "tools.",
+                code="unsupported_parameter",
+                param="tools" if functions else "messages",
+            )
+
+    def _render(self, messages: Sequence[Message], functions: Sequence[Message], *, ask: bool) -> str:
+        tools = [{"type": "function", "function": self._quoted(_declared(one))} for one in functions]
         try:
-            rendered = self._tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=ask)
-        except TemplateError as error:  # some templates refuse, for example, two user turns in a row
+            rendered = self._tokenizer.apply_chat_template(
+                [*self._plain(messages)],
+                tools=tools or None,
+                tokenize=False,
+                add_generation_prompt=ask,
+                enable_thinking=False,
+            )
+        except (TemplateError, TypeError, ValueError) as error:  # some refuse two user turns in a row
             raise Rejected(f"This model's chat template refuses a chat: {error}") from error
         assert isinstance(rendered, str)
         return rendered
 
-    def _quoted(self, content: str) -> str:
-        return self._named.sub(lambda found: QUOTED.format(self._names.index(found[0])), content)
+    def _plain(self, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
+        """Yield messages for a template; `developer` is the newer name of `system`.
 
-    def _ids(self, text: str) -> list[int]:
+        Calls are numbered, since some templates take only ids of nine letters and digits.
+        """
+        called: dict[str, tuple[str, str]] = {}  # number and function by id
+        for message in messages:
+            role = "system" if message["role"] == "developer" else message["role"]
+            plain = {"role": role, "content": self._quoted(message.get("content") or "")}
+            if role == "tool":
+                number, name = called.get(message["tool_call_id"], (call_id(0), ""))
+                plain |= {"tool_call_id": number, "name": name}
+            for call in message.get("tool_calls") or ():
+                number, function = call_id(len(called) + 1), call["function"]
+                called[call["id"]] = (number, function["name"])
+                said = {"name": function["name"], "arguments": as_value(function["arguments"])}
+                one = {"id": number, "type": "function", "function": self._quoted(said)}
+                plain.setdefault("tool_calls", []).append(one)
+            yield plain
+
+    def _quoted(self, value: Any) -> Any:
+        """Return a text with its special tokens quoted, or a value of JSON with all texts in it so."""
+        if isinstance(value, str):
+            return self._named.sub(lambda found: QUOTED.format(self._names.index(found[0])), value)
+        if isinstance(value, Mapping):
+            return {self._quoted(key): self._quoted(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._quoted(inner) for inner in value]
+        return value
+
+    def _ids(self, text: str, start: int = 0, stop: int | None = None) -> list[int]:
+        """Return the ids of a piece of `text`."""
         ids: list[int] = []
-        for place, part in enumerate(re.split(QUOTED.format(r"(\d+)"), text)):
+        for place, part in enumerate(re.split(QUOTED.format(r"(\d+)"), text[start:stop])):
             words = self._names[int(part)] if place % 2 else part
-            found = self._tokenizer(words, add_special_tokens=False, split_special_tokens=bool(place % 2))
-            ids += found["input_ids"]
+            if words:
+                ids += self._tokens(words, plain=bool(place % 2), inside=bool(start or place))
         return ids
+
+    def _tokens(self, words: str, *, plain: bool = False, inside: bool = False) -> list[int]:
+        """Return the ids of `words`, of special tokens too unless `plain`; `inside` is after others."""
+        if inside and self._adds_space:  # SentencePiece adds a space at the beginning of what it is given
+            ids = self._tokens("\n" + words, plain=plain)
+            if ids[: len(self._line_break)] == self._line_break:
+                return ids[len(self._line_break) :]
+        found = self._tokenizer(words, add_special_tokens=False, split_special_tokens=plain)
+        return list(found["input_ids"])
 
     def _until_end_of_turn(self, answer: Sequence[int]) -> int:
         """Return how many of an assistant turn's ids are learned: up to the last special one, if any.
@@ -138,12 +239,17 @@ class ChatEncoder:
     def _end_ids(self) -> frozenset[int]:
         """Return the ids that end an answer: the template's end of turn, and the end of text."""
         known = {self._tokenizer.eos_token_id} - {None}
-        probe = self.example([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])
+        (probe,) = self.examples([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])
         last = [token for token, learned in zip(probe.ids, probe.learned, strict=True) if learned][-1]
-        return frozenset(known | ({last} & self._special))
+        return frozenset(known | ({last} & self._special.keys()))
 
 
-def _plain(message: Mapping[str, Any], content: str) -> dict[str, str]:
-    """Return role and content for a template; `developer` is the newer name of `system`."""
-    role = "system" if message["role"] == "developer" else message["role"]
-    return {"role": role, "content": content}
+def _answers(messages: Sequence[Message]) -> list[int]:
+    """Return the indices of the assistant's messages."""
+    return [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+
+
+def _declared(function: Message) -> dict[str, Any]:
+    """Return a function as templates expect it; `strict` is not for the model."""
+    declared = {"description": "", "parameters": {"type": "object", "properties": {}}, **function}
+    return {key: value for key, value in declared.items() if key != "strict" and value is not None}

@@ -193,6 +193,20 @@ def load_adapter(folder: Path, layers: Mapping[str, LoraLinear]) -> Adapter:
     }
 
 
+def merge_adapter(model: nn.Module, folder: Path) -> None:
+    """Add an adapter that `save_adapter` wrote to the weights of a model whose layers are not wrapped.
+
+    Each weight is rounded once, to its own number format.
+    """
+    tensors = load_file(folder / WEIGHTS)
+    for key, a in tensors.items():
+        name, part, _ = key.removeprefix(PREFIX).partition(".lora_A.")
+        if part:
+            weight = model.get_submodule(name).weight
+            b = tensors[f"{PREFIX}{name}.lora_B.weight"]
+            weight.data = (weight.double() + ALPHA / RANK * (b.double() @ a.double())).to(weight.dtype)
+
+
 def _peft_config(layers: Mapping[str, LoraLinear], base: str) -> dict[str, Any]:
     adapted = _adapted(layers)
     numbers = sorted({number for number in map(_number, adapted) if number is not None})

@@ -74,6 +74,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             name TEXT PRIMARY KEY, model TEXT NOT NULL, created_at INTEGER NOT NULL) WITHOUT ROWID""",
         "ALTER TABLE jobs ADD COLUMN alias TEXT",
     ),
+    (
+        """CREATE TABLE responses (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+            previous TEXT, response TEXT NOT NULL)""",
+        # an item that came back with a later request is there twice
+        """CREATE TABLE response_items (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL,
+            response_id TEXT NOT NULL REFERENCES responses (id) ON DELETE CASCADE,
+            given INTEGER NOT NULL, item TEXT NOT NULL)""",
+        "CREATE INDEX response_items_by_id ON response_items (id)",
+        "CREATE INDEX response_items_by_response ON response_items (response_id, seq)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

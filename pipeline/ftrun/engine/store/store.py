@@ -16,6 +16,7 @@ from ftrun.engine.store.files import Files
 from ftrun.engine.store.jobs import Jobs
 from ftrun.engine.store.models import Models
 from ftrun.engine.store.records import now
+from ftrun.engine.store.responses import Responses
 from ftrun.engine.store.uploads import Uploads
 from ftrun.files import digest, file_lock, write_json
 
@@ -39,6 +40,7 @@ class Store:
         self.uploads = Uploads(self.database, self.files)
         self.models = Models(self.database)
         self.aliases = Aliases(self.database)
+        self.responses = Responses(self.database)
         self.jobs = Jobs(self.database, home / "jobs")
 
     def once(
@@ -71,9 +73,10 @@ class Store:
         return answer
 
     def sweep(self) -> None:
-        """Delete what has expired: uploads, files, old idempotency keys, and what crashes left."""
+        """Delete what has expired: uploads, files, responses, old idempotency keys, and what crashes left."""
         self.uploads.sweep()
         self.files.sweep()
+        self.responses.sweep()
         self.database.write("DELETE FROM idempotency WHERE created_at < ?", now() - KEY_SECONDS)
 
     def close(self) -> None:

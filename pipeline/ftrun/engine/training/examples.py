@@ -49,12 +49,12 @@ def load_examples(path: Path, encoder: ChatEncoder, *, context: int, param: str)
     items: list[Encoded] = []
     cut: list[int] = []
     for line, messages in enumerate_examples(path, param=param):
-        encoded = encoder.example(messages)
-        if len(encoded.ids) > context:
-            cut.append(line)
-            encoded = Encoded(ids=encoded.ids[:context], learned=encoded.learned[:context])
-        if any(encoded.learned[1:]):
-            items.append(encoded)
+        for encoded in encoder.examples(messages):
+            if len(encoded.ids) > context:
+                cut += [line] if line not in cut[-1:] else []
+            item = Encoded(ids=encoded.ids[:context], learned=encoded.learned[:context])
+            if any(item.learned[1:]):
+                items.append(item)
     if not items:
         raise Rejected(
             f"The {param} has no example with anything to learn within {context} tokens.", param=param

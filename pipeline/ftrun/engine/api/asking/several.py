@@ -1,0 +1,124 @@
+"""Several answers to one request, generated at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from fastapi import Request
+
+from ftrun.engine.api.generating import refusal, unless_gone
+from ftrun.engine.api.services import Services
+from ftrun.engine.inference.chat_answer import Answer, ChatFailed, Part
+from ftrun.engine.questions import Question
+
+News = tuple[int, Part | None]
+_Taken = Part | ChatFailed | None
+
+
+class Answers:
+    """Answers that are being generated: take the next part of any of them, or the whole of all."""
+
+    def __init__(self, use: Services, base: str, questions: Sequence[Question]) -> None:
+        """Ask all `questions` of the base model `base`. Raises ChatFailed if the queue can't take all."""
+        self._answers: list[Answer] = []
+        self._waiting: dict[asyncio.Task[_Taken], int] | None = None
+        self._news = deque[tuple[int, _Taken]]()
+        try:
+            for question in questions:
+                self._answers.append(use.chats.ask(base, question))
+        except BaseException:
+            self.close()
+            raise
+
+    async def next_part(self) -> News | None:
+        """Wait for the next part of any answer: its index and the part, which is None at its end.
+
+        None when all have ended. Raises ChatFailed if one of them fails.
+        """
+        if self._waiting is None:
+            self._waiting = {}
+            for index in range(len(self._answers)):
+                self._take_next(index)
+        if not self._news and self._waiting:
+            done, _ = await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
+            self._news += sorted(
+                ((self._waiting.pop(task), task.result()) for task in done), key=itemgetter(0)
+            )
+        if not self._news:
+            return None
+        index, part = self._news.popleft()
+        if isinstance(part, ChatFailed):
+            raise part
+        if part is not None:
+            self._take_next(index)
+        return index, part
+
+    async def wholes(self) -> list[Part]:
+        """Wait for the end of all answers and return each. Raises ChatFailed if one of them fails."""
+        return [await answer.whole() for answer in self._answers]
+
+    @property
+    def usages(self) -> list[Mapping[str, Any]]:
+        """Return the `usage` of each answer; empty while it has not ended."""
+        return [answer.usage for answer in self._answers]
+
+    def close(self) -> None:
+        """Give up what has not ended."""
+        for task in self._waiting or ():
+            task.cancel()
+        for answer in self._answers:
+            answer.close()
+
+    def _take_next(self, index: int) -> None:
+        assert self._waiting is not None
+        self._waiting[asyncio.create_task(_next_part(self._answers[index]))] = index
+
+
+async def _next_part(answer: Answer) -> _Taken:
+    """Return the failure of an answer, so that no task ends with an exception that nobody takes."""
+    try:
+        return await answer.next_part()
+    except ChatFailed as error:
+        return error
+
+
+def ask(use: Services, base: str, questions: Sequence[Question]) -> Answers:
+    """Ask all `questions` of the base model `base`. Raises ApiError (429) if the queue can't take all."""
+    with refused():
+        return Answers(use, base, questions)
+
+
+async def first_part(http: Request, answers: Answers, names: Mapping[str, str] | None = None) -> News | None:
+    """Wait for the first part of a stream: until then an error still gets its own status."""
+    try:
+        with refused(names):
+            return await unless_gone(http, answers.next_part())
+    except BaseException:
+        answers.close()
+        raise
+
+
+@contextlib.contextmanager
+def refused(names: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Raise the API's error for an answer that fails in the block."""
+    try:
+        yield
+    except ChatFailed as error:
+        raise refusal(error, names) from error
+
+
+def usage_object(answers: Answers, n: int = 1) -> dict[str, int]:
+    """Return the `usage` of a chat or completion; a prompt counts once for its `n` answers."""
+    usages = answers.usages
+    prompt = sum(usage["prompt_tokens"] for usage in usages[::n])
+    completion = sum(usage["completion_tokens"] for usage in usages)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }

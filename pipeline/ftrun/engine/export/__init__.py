@@ -1,0 +1,1 @@
+"""Tuned models in the formats of other software (PEFT, safetensors, GGUF), and whether they answer alike."""

@@ -1,0 +1,270 @@
+"""ftrun.engine.export: other software loads what is written, and computes what the engine computes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Gemma3TextConfig,
+    LlamaConfig,
+    MistralConfig,
+    PhiConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from engine.local.conftest import save_model
+from ftrun.engine.export.answering import ask_engine, ask_llama, ask_peft, ask_transformers
+from ftrun.engine.export.card import Facts
+from ftrun.engine.export.exporting import export
+from ftrun.engine.export.formats import GGUF_FILE
+from ftrun.engine.export.source import Source, find_source, load_chat
+from ftrun.engine.models.base import load_model
+from ftrun.engine.models.lora import attach, new_adapter, save_adapter
+from ftrun.errors import UsageError, UserError
+
+# PEFT asks Transformers for a property by its old name
+pytestmark = [pytest.mark.local, pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")]
+
+FACTS = Facts(
+    name="Café 1",
+    model="ft:tiny:local::x",
+    job_id="ftjob-1",
+    data={"training data": "ab" * 32},
+    hyperparameters={"n_epochs": 2},
+    verdict=("✓ ship it", "Better than base."),
+    system="短く、`」`で答えて。",
+    sampling={"temperature": 0, "max_tokens": 24},
+)
+COMMON: dict[str, Any] = {
+    "vocab_size": 300,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "num_hidden_layers": 2,
+    "max_position_embeddings": 256,
+    "initializer_range": 0.3,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+ARCHITECTURES: Mapping[str, Any] = {
+    "llama": LlamaConfig(**COMMON, attention_bias=True),
+    "llama 3": LlamaConfig(**COMMON, head_dim=32, rope_parameters=LLAMA3, tie_word_embeddings=False),
+    "mistral": MistralConfig(**COMMON, sliding_window=None),
+    "qwen2": Qwen2Config(**COMMON),
+    "qwen3": Qwen3Config(**COMMON, head_dim=16, tie_word_embeddings=True),
+    "gemma 3": Gemma3TextConfig(
+        **{**COMMON, "num_hidden_layers": 7, "initializer_range": 0.1},
+        head_dim=16,
+        query_pre_attn_scalar=16,
+        sliding_window=16,
+    ),
+}
+
+
+def tune(base: Path, folder: Path) -> Source:
+    """Return the source of a model with a random adapter that changes a lot, written to `folder`."""
+    model = load_model(str(base))
+    generator = torch.Generator().manual_seed(3)
+    adapter = {
+        name: (a, torch.randn(b.shape, generator=generator) * 0.1)
+        for name, (a, b) in new_adapter(model.layers, seed=1).items()
+    }
+    attach(model.layers, adapter)
+    folder.mkdir(parents=True)
+    save_adapter(folder, model.layers, base=str(base))
+    return find_source(str(base), folder, print)
+
+
+def save_readable(config: Any, tiny_folder: Path, folder: Path) -> Path:
+    """Save a random model that writes ASCII only: llama.cpp ends at some special tokens by their names, and
+    writes broken characters in another way.
+    """
+    save_model(config, tiny_folder, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    odd = [number for token, number in tokenizer.get_vocab().items() if not re.fullmatch(r"[!-;=-~]+", token)]
+    with torch.no_grad():
+        model.get_output_embeddings().weight[odd] = 0
+    model.save_pretrained(folder)
+    return folder
+
+
+def task(source: Source, folder: Path) -> dict[str, Any]:
+    """Return what the processes that ask are told: three questions, and one chat of several turns."""
+    texts = ("猫は？", "A cat?", "犬 はわん、と鳴く")
+    chats = [[{"role": "system", "content": "短く。"}, {"role": "user", "content": text}] for text in texts]
+    turns = [{"role": "assistant", "content": "にゃあ"}, {"role": "user", "content": "犬は？"}]
+    chats.append([*chats[0], *turns])
+    questions = [{"id": str(number), "messages": chat, "max_tokens": 24} for number, chat in enumerate(chats)]
+    return {
+        "base": source.base,
+        "adapter": str(source.adapter),
+        "folder": str(folder),
+        "questions": questions,
+        "longest": 200,
+    }
+
+
+@pytest.fixture
+def source(tiny_folder: Path, tmp_path: Path) -> Source:
+    """Return the tiny model with an adapter."""
+    return tune(tiny_folder, tmp_path / "adapter")
+
+
+def test_peft_and_transformers_answer_as_the_engine_does(source: Source, tmp_path: Path) -> None:
+    """Adapter and merged weights load unchanged elsewhere, and every greedy answer is the engine's."""
+    export(source, FACTS, "adapter", tmp_path / "a")
+    export(source, FACTS, "safetensors", tmp_path / "s")
+    engine = ask_engine(task(source, tmp_path))
+    assert len(set(engine.answers.values())) == 4 and not engine.refused
+    plain = ask_engine({**task(source, tmp_path), "adapter": str(zero_adapter(source, tmp_path / "zero"))})
+    assert plain.answers != engine.answers  # or the adapter would make no difference
+    assert ask_peft(task(source, tmp_path / "a")).answers == engine.answers
+    assert ask_transformers(task(source, tmp_path / "s")).answers == engine.answers
+
+
+def zero_adapter(source: Source, folder: Path) -> Path:
+    """Write an adapter that changes nothing."""
+    model = load_model(source.base)
+    attach(model.layers, new_adapter(model.layers, seed=1))
+    folder.mkdir()
+    save_adapter(folder, model.layers, base=source.base)
+    return folder
+
+
+def test_merged_weights_are_rounded_once(source: Source, tmp_path: Path) -> None:
+    """W + 2 B A to the last digit of float32; embeddings and norms stay as they are."""
+    export(source, FACTS, "safetensors", tmp_path / "s")
+    merged = load_file(tmp_path / "s" / "model.safetensors")
+    base, adapter = (
+        load_file(source.folder / "model.safetensors"),
+        load_file(source.adapter / "adapter_model.safetensors"),
+    )
+    layer = "model.layers.1.mlp.down_proj"
+    a, b = (adapter[f"base_model.model.{layer}.lora_{part}.weight"].double() for part in "AB")
+    assert torch.equal(merged[f"{layer}.weight"], (base[f"{layer}.weight"].double() + 2 * b @ a).float())
+    assert torch.equal(merged["model.embed_tokens.weight"], base["model.embed_tokens.weight"])
+    assert {one.dtype for one in merged.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_llama_cpp_answers_as_the_engine_does(name: str, tiny_folder: Path, tmp_path: Path) -> None:
+    """llama.cpp loads a GGUF file of each architecture and gives the engine's greedy answers."""
+    pytest.importorskip("xllamacpp")
+    base = save_readable(ARCHITECTURES[name], tiny_folder, tmp_path / "base")
+    source = tune(base, tmp_path / "adapter")
+    export(source, FACTS, "gguf", tmp_path / "g")
+    asked = task(source, tmp_path / "g")
+    assert ask_llama(asked).answers == ask_engine(asked).answers
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (PhiConfig(**COMMON), "PhiForCausalLM"),
+        (MistralConfig(**COMMON, sliding_window=8), "sliding"),
+        (LlamaConfig(**COMMON, hidden_act="gelu"), "activation"),
+        (
+            LlamaConfig(**COMMON, rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}),
+            "dynamic",
+        ),
+    ],
+)
+def test_what_llama_cpp_would_run_otherwise_is_refused(
+    config: Any, words: str, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """The message names it, and no folder is left."""
+    source = tune(save_model(config, tiny_folder, tmp_path / "base"), tmp_path / "adapter")
+    with pytest.raises(UsageError, match=words) as caught:
+        export(source, FACTS, "gguf", tmp_path / "g")
+    assert caught.value.code == "unsupported_export"
+    assert {path.name for path in tmp_path.iterdir()} == {"base", "adapter"}
+
+
+def test_the_card_says_what_it_is_and_its_code_runs(source: Source, tmp_path: Path) -> None:
+    """The Python lines of a model card print the model's answer to the card's own question."""
+    export(source, FACTS, "adapter", tmp_path / "a")
+    card = (tmp_path / "a" / "README.md").read_text(encoding="utf-8")
+    for words in ("ftjob-1", "ab" * 32, "Better than base.", "`n_epochs` 2", "短く、`」`で答えて。"):
+        assert words in card
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    lines = code.replace('"."', repr(str(tmp_path / "a"))).replace("print(", "said = (")
+    found: dict[str, Any] = {}
+    exec(lines, found)
+    question = {"id": "q", "messages": found["messages"], "max_tokens": 24}
+    asked = {**task(source, tmp_path), "questions": [question]}
+    assert found["said"] == ask_engine(asked).answers["q"] != ""
+
+
+def test_an_answer_ends_where_the_template_ends_it(tiny_folder: Path, tmp_path: Path) -> None:
+    """The end of a turn that is no named token, as Gemma's, is written where other software looks for it."""
+    from transformers import GenerationConfig
+
+    base = tmp_path / "base"
+    save_model(ARCHITECTURES["llama"], tiny_folder, base)
+    template = (base / "chat_template.jinja").read_text(encoding="utf-8")
+    (base / "chat_template.jinja").write_text(
+        template.replace("<|im_end|>", "<end_of_turn>"), encoding="utf-8"
+    )
+    source = tune(base, tmp_path / "adapter")
+    export(source, FACTS, "adapter", tmp_path / "a")
+    assert GenerationConfig.from_pretrained(tmp_path / "a").eos_token_id == [2, 3]
+    export(source, FACTS, "gguf", tmp_path / "g")
+    assert 'PARAMETER stop "<end_of_turn>"' in (tmp_path / "g" / "Modelfile").read_text(encoding="utf-8")
+
+
+def test_a_missing_base_model_is_a_mistake_of_the_user(tmp_path: Path) -> None:
+    """A base folder that was deleted since is named with exit code 2."""
+    with pytest.raises(UserError) as caught:
+        find_source(str(tmp_path / "gone"), tmp_path, print)
+    assert caught.value.exit_code == 2 and str(tmp_path / "gone") in str(caught.value)
+
+
+@pytest.mark.slow
+def test_llama_cpp_splits_texts_as_the_built_in_models_tokenizer(built_in: str, tmp_path: Path) -> None:
+    """Texts of many kinds have the same tokens in llama.cpp, special tokens included."""
+    xllamacpp = pytest.importorskip("xllamacpp")
+    import urllib.request
+
+    from ftrun.engine.models.weights import model_folder
+
+    source = tune(model_folder(built_in), tmp_path / "adapter")
+    export(source, FACTS, "gguf", tmp_path / "g")
+    settings = xllamacpp.CommonParams()
+    settings.model.path, settings.n_ctx, settings.verbosity = str(tmp_path / "g" / GGUF_FILE), 64, -1
+    server = xllamacpp.Server(settings)
+    tokenizer = load_chat(source).tokenizer
+    texts = [
+        "人間は死んだ後どうなりますか？　12345 と ３４５。",
+        " leading, trailing \n\n\n\ttabs  and   spaces ",
+        "I've can't WE'LL x86_64 3.14159 1e-5 — “quotes” 👩‍🚀🇯🇵 ﷽ ไทย हिन्दी",
+        "<|im_start|>user\nhi<|im_end|>\n<|endoftext|> <repo_name>",
+    ]
+    for text in texts:
+        request = urllib.request.Request(
+            f"{server.listening_address}/tokenize",
+            data=json.dumps({"content": text, "parse_special": True}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert json.load(answer)["tokens"] == tokenizer(text)["input_ids"], text
