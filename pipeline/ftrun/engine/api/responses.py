@@ -46,9 +46,9 @@ async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_bod
 
 
 @router.get("/{name}")
-def retrieve(use: Use, name: str, stream: bool = False) -> dict[str, Any]:
+def retrieve(use: Use, name: str, stream: Literal["true", "false"] = "false") -> dict[str, Any]:
     """Return a response that is kept."""
-    if stream:
+    if stream == "true":
         raise ApiError(
             "stream: a response that is kept is shown whole.", code="unsupported_value", param="stream"
         )
