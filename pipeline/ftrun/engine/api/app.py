@@ -16,6 +16,7 @@ from ftrun.engine.api import (
     batches,
     chat,
     completions,
+    description,
     embeddings,
     files,
     graders,
@@ -90,6 +91,7 @@ ROUTERS = (
     embeddings.router,
     batches.router,
     pages.router,
+    description.router,
     own_routes,
 )
 

@@ -139,7 +139,7 @@ class Body:
         """Take keys of which only the values that change nothing are accepted."""
         for name, values in accepted.items():
             value = self.take(name)
-            if value is not None and value not in values:
+            if value is not None and not any(type(value) is type(one) and value == one for one in values):
                 self.refuse(
                     name, f"{_shown(value)} is not supported by this engine.", code="unsupported_value"
                 )
@@ -149,10 +149,10 @@ class Body:
         engine.
         """
         for name in self.values.keys() - self._taken:
-            if name in unsupported:
-                if self.values[name] is not None:
-                    self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
+            if self.values[name] is None:
                 continue
+            if name in unsupported:
+                self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
             tip = did_you_mean(name, sorted(self._taken))
             self.refuse(name, f"is not a parameter of this request.{tip}", code="unknown_parameter")
 

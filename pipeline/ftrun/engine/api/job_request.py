@@ -46,7 +46,7 @@ def read_new_job(body: Body, store: Store) -> NewJob:
         method=training.method,
         grader=training.grader,
     )
-    if body.take("integrations"):
+    if body.take("integrations") not in (None, []):
         body.refuse("integrations", "are not supported by this engine.", code="unsupported_parameter")
     body.done()
     check_file(store, "training_file", training_file)
