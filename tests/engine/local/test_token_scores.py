@@ -61,15 +61,17 @@ def test_a_token_that_cannot_come_has_a_number(tiny: LoadedModel) -> None:
 
 def streamed(model: LoadedModel, ids: list[int], *stop: str) -> list[tuple[str, list[TokenScore]]]:
     """Return what is told after each token, and at the end."""
-    text, told = AnswerText(model.tokenizer, stop), list[tuple[str, list[TokenScore]]]()
+    text, told, characters = AnswerText(model.tokenizer, stop), list[tuple[str, list[TokenScore]]](), 0
     scores = TokenScores(text, Vocabulary(model), 1)
     for token in ids:
         piece = text.add(token)
+        characters += len(piece)
         scores.add(token, torch.zeros(model.vocabulary))
         if text.stopped:
-            return [*told, (piece, scores.rest())]
-        told.append((piece, scores.certain()))
-    return [*told, (text.end(), scores.rest())]
+            return [*told, (piece, scores.rest(characters))]
+        told.append((piece, scores.until(characters)))
+    rest = text.end()
+    return [*told, (rest, scores.rest(characters + len(rest)))]
 
 
 def encoded(model: LoadedModel, text: str) -> list[int]:

@@ -61,7 +61,7 @@ class Answer:
         self._cancel = cancel
         self._parts = deque[Part]()
         self._end: Mapping[str, Any] | None = None
-        self._news = asyncio.Event()
+        self.news = asyncio.Event()  # several answers may share one
 
     def put(self, message: Mapping[str, Any]) -> None:
         """Add a message from the process."""
@@ -72,11 +72,16 @@ class Answer:
             part.scores, part.calls = message.get("scores", []), message.get("calls", [])
             part.vectors = message.get("vectors", [])
             self._parts.append(part)
-        self._news.set()
+        self.news.set()
 
     def forget(self) -> None:
         """Forget what has come so far: it will be asked again."""
         self._parts.clear()
+
+    @property
+    def ready(self) -> bool:
+        """Return whether `next_part` has something to return at once."""
+        return bool(self._parts) or self._end is not None
 
     async def next_part(self) -> Part | None:
         """Wait for the next part; None at the end. Raises ChatFailed."""
@@ -103,8 +108,8 @@ class Answer:
         self._cancel(self.id)
 
     async def _wait(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+        self.news.clear()
+        await self.news.wait()
 
     def _finish(self, end: Mapping[str, Any]) -> None:
         if "error" in end:
