@@ -105,22 +105,25 @@ def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, A
     context.approval = Approval(estimate={"eval_usd": 1.0})
     cpu, start = time.process_time(), time.monotonic()
     with AnswerCosts(context, len(requests)) as costs:
-        for request, reply in Asking(context, costs).ask_all(requests):
+        for answered in Asking(context, costs).ask_all(requests):
             cache.append(
-                Record(
-                    prompt_id=request.sample,
-                    candidate=who.name,
-                    model=who.model,
-                    messages=request.messages,
-                    answer=reply.text,
-                    expect=None,
-                    passed=None,
-                    usage=reply.usage,
-                    seconds=reply.seconds,
-                    cache_key=request.key,
-                )
+                [
+                    Record(
+                        prompt_id=request.sample,
+                        candidate=who.name,
+                        model=who.model,
+                        messages=request.messages,
+                        answer=reply.text,
+                        expect=None,
+                        passed=None,
+                        usage=reply.usage,
+                        seconds=reply.seconds,
+                        cache_key=request.key,
+                    )
+                    for request, reply in answered
+                ]
             )
-            costs.after()
+            costs.after(len(answered))
     seconds, cpu = time.monotonic() - start, time.process_time() - cpu
     context.close()
     return {
