@@ -77,6 +77,7 @@ def ask(folder: Path, port: int, number: int, concurrency: int | None) -> dict[s
 
 def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, Any]:
     """Ask what is not answered yet, and keep each answer; return time, CPU and memory."""
+    from ftrun.cost.prices import request_usd
     from ftrun.evaluation.answer_files import AnswerCache
     from ftrun.evaluation.answers import Candidate, Record, Request, cache_key
     from ftrun.paid.asking.answering import AnswerCosts
@@ -103,6 +104,7 @@ def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, A
     agree_to(context.experiment, context.settings)
     context.service()
     context.approval = Approval(estimate={"eval_usd": 1.0})
+    request_usd(context.experiment.target, (), None)  # loads the vocabulary, as the plan of a run does
     cpu, start = time.process_time(), time.monotonic()
     with AnswerCosts(context, len(requests)) as costs:
         for answered in Asking(context, costs).ask_all(requests):
