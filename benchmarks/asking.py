@@ -104,7 +104,9 @@ def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, A
     agree_to(context.experiment, context.settings)
     context.service()
     context.approval = Approval(estimate={"eval_usd": 1.0})
-    request_usd(context.experiment.target, (), None)  # loads the vocabulary, as the plan of a run does
+    request_usd(
+        context.experiment.target, (), None
+    )  # loads the vocabulary, as checking the budget of a run does
     cpu, start = time.process_time(), time.monotonic()
     with AnswerCosts(context, len(requests)) as costs:
         for answered in Asking(context, costs).ask_all(requests):
