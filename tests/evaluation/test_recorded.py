@@ -72,7 +72,7 @@ def test_extra_answers_are_a_note_and_missing_ones_are_counted(tmp_path: Path) -
     found = read_recorded("old", path, SAMPLES)
     assert (found.missing, found.extra) == (("b",), ("c", "d"))
     (note,) = found.notes()
-    assert "2 questions that are not asked ('c', 'd')" in note
+    assert "2 questions that are not asked and therefore ignored: 'c', 'd'" in note
 
 
 def test_answers_of_which_none_matches_name_ids_of_both(tmp_path: Path) -> None:

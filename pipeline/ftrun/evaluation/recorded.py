@@ -57,9 +57,10 @@ class Recorded:
         if self.taken is not None:
             yield f"{self.name}: {file} has answers of several candidates; those of {self.taken} are used"
         if self.extra:
+            one = len(self.extra) == 1
             yield (
-                f"{self.name}: {file} has answers to {len(self.extra)} questions that are not asked "
-                f"({_some(self.extra)}); they are ignored"
+                f"{self.name}: {file} has answers to {len(self.extra)} question{'' if one else 's'} that "
+                f"{'is' if one else 'are'} not asked and therefore ignored: {_some(self.extra)}"
             )
 
 

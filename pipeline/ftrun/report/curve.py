@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from ftrun.evaluation.learning_curve.metric_rows import MetricRow
 from ftrun.report.facts import Bin, Facts
-from ftrun.report.words import loss
+from ftrun.report.words import counted, loss
 
 WIDE, NARROW = 760.0, 360.0  # of the drawing; the narrow one is for phones, where text must stay readable
 HEIGHT = 320.0
@@ -202,7 +202,7 @@ def histogram(bins: Sequence[Bin], what: str, width: float = WIDE) -> Markup | N
     parts = [_rule("axis", 8, base, width - 8, base)]
     for index, bar in enumerate(bins):
         x, tall = 8 + index * step, bar.count / top * (base - 22)
-        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {bar.count:,} examples</title>"
+        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {counted(bar.count, 'example')}</title>"
         parts.append(
             f'<rect class="bar" x="{x + 1.5:.1f}" y="{base - tall:.1f}" width="{max(1.0, step - 3):.1f}" '
             f'height="{tall:.1f}">{title}</rect>'
@@ -212,9 +212,8 @@ def histogram(bins: Sequence[Bin], what: str, width: float = WIDE) -> Markup | N
         if index % every == 0:
             parts.append(_text("tick mid", x + step / 2, base + 16, f"{bar.low:,}"))
     parts.append(_text("label mid", width / 2, height - 4, f"{what} per example (from)"))
-    described = (
-        f"{sum(bar.count for bar in bins):,} examples, {bins[0].low:,} to {bins[-1].high:,} {what} each"
-    )
+    examples = counted(sum(bar.count for bar in bins), "example")
+    described = f"{examples}, {bins[0].low:,} to {bins[-1].high:,} {what} each"
     return _svg(width, height, f"{what.capitalize()} per training example", described, parts)
 
 

@@ -345,8 +345,9 @@ def missed(context: Context, outcome: Outcome) -> GateError | None:
     lost = [gate["gate"] for gate in gates if not gate["passed"]]
     if not lost:
         return None
+    missing, total = len(lost), len(gates)
     return GateError(
-        f"{len(lost)} of {len(gates)} gates were missed: {'; '.join(lost)}",
+        f"{missing} of {total} gate{'' if total == 1 else 's'} missed: {'; '.join(lost)}",
         code="gate_missed",
         hint="Everything is written; the report says by how much.",
     )

@@ -84,7 +84,10 @@ class EvaluateStage(Stage):
         asked = questionnaire(context)
         missing, total = len(asked.missing()), len(asked.all())
         if missing < total:
-            return [f"{missing} of {total} answers will be requested; the others are kept"]
+            return [
+                f"{missing} of {total} answer{'' if total == 1 else 's'} will be requested; "
+                f"the others are kept"
+            ]
         if context.result(self.name).get("metrics") and not asked.known and not asked.again:
             return ["earlier answers are neither here nor in history/: all will be asked for again"]
         return []
