@@ -110,7 +110,7 @@ def _changed(found: Changes, texts: Mapping[str, str], screen: Screen) -> Iterat
             head = f"  {mark}  {visible(name)}{moved}"
             room = max(20, screen.width - display_width(head) - 2) if screen.terminal else 100
             text = clipped(texts.get(name, ""), room)
-            yield f"  {screen.style(colour, mark)}  {visible(name)}{moved}  {text}"
+            yield f"  {screen.style(colour, mark)}  {visible(name)}{moved}  {text}".rstrip()
         if len(names) > MOST_CHANGES:
             more = screen.word(f"… and {len(names) - MOST_CHANGES:,} more")
             yield f"  {screen.style(colour, mark)}  {more}"
