@@ -102,6 +102,7 @@ def test_broken_lines_are_named(tmp_path: Path, line: str, words: str) -> None:
         read_recorded("old", written(tmp_path, {"prompt_id": "a", "answer": "x"}, line, line), SAMPLES)
     assert [problem.line for problem in caught.value.problems] == [2, 3]
     assert words in caught.value.problem.message
+    assert str(caught.value) == caught.value.problem.message  # so that it is printed once
 
 
 def test_two_answers_to_one_question_need_numbers(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def _lines(file: Path) -> Iterator[RecordedAnswer]:
         hint = 'Each line is a JSON object with at least "prompt_id" and "answer", both texts.'
         for problem in problems:
             problem.hint = hint
-        raise DataError(str(problems[0]), problems=problems[:MOST_PROBLEMS])
+        raise DataError(problems[0].message, problems=problems[:MOST_PROBLEMS])
 
 
 def _bytes(file: Path) -> bytes:
