@@ -56,12 +56,13 @@ def data_page(facts: Facts, *, headline: str, tone: str) -> str:
 
 
 def _rendered(template: str, facts: Facts, han: str | None, **values: Any) -> str:
-    scripts = ["answers.js"] if values.get("cases_json") else []
+    browsers = ["answers.js"] if values.get("cases_json") else []
+    browsers += ["browser.js"] if facts.data.examples else []
     return rendered(
         template,
         han,
         language=facts.language,
-        scripts=[*scripts, *(["browser.js"] if facts.data.examples else [])],
+        scripts=["texts.js", *browsers] if browsers else [],
         facts=facts,
         **_data_values(facts, han),
         **values,
