@@ -14,7 +14,7 @@ HINT = 10  # questions; what fewer say is a hint
 SOME = 20  # more questions than these are rounded to tens
 MANY = 20_000  # questions; nobody writes more to settle a verdict
 NOTHING_RIGHT = (
-    "This says nothing about fine-tuning. Read some answers: the questions or what they expect may be wrong, "
+    "This does not show who is better. Read some answers: the questions or what they expect may be wrong, "
     "or the task is too hard for this model."
 )
 
