@@ -116,7 +116,7 @@ class AnswerCosts:
             self.usd,
             reserved.usd,
             rate=self._context.experiment.budget.yen_per_usd,
-            done=f"{self._came} of {self.missing} answers arrived",
+            done=f"{self._came} of {self.missing} answer{'' if self.missing == 1 else 's'} arrived",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
         )
 
