@@ -36,6 +36,8 @@ LATE_MODEL = 300.0  # seconds from a job's success until its model answers
 LONGEST_PAUSE = 120.0  # seconds: the longest pause that the SDK makes when a server asks for one
 QUIET_TRIES = 2  # of a failing request before anything is reported
 NO_END = "the answer has no end"
+# connections stay open: where many questions are asked at once, opening one takes longer than asking
+CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=1000)
 QUIET_PAUSE = 2  # seconds that a server may ask to wait before anything is reported
 _asked = [""]  # the address of the last request, for errors
 Key = str | Callable[[], str]
@@ -86,7 +88,9 @@ class Connection:
         # no redirects: a paid request, and the key, go to the named server or nowhere
         base_url = str(self._options["base_url"])
         verify = certificates(not base_url.startswith("http:"))
-        transport = BoundedTransport(end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url))
+        transport = BoundedTransport(
+            end=self._end, retries=retries, verify=verify, proxy=proxy_for(base_url), limits=CONNECTIONS
+        )
         http = httpx2.Client(follow_redirects=False, timeout=TIMEOUT, transport=transport, trust_env=False)
         return OpenAI(**self._options, max_retries=retries, http_client=http)
 
@@ -153,17 +157,14 @@ class End:
     at, seconds = math.inf, math.inf
 
 
-class BoundedTransport(httpx2.BaseTransport):
+class BoundedTransport(httpx2.HTTPTransport):
     """Reads at most MOST_BYTES of an answer, never a compressed one, and for no longer than the whole request
     may take. Reports waits for an answer.
-
-    Requests at one time have a connection each, which stays open. Each is a pool of its own: a pool that
-    many threads share polls every idle connection twice per request, which takes longer than asking.
     """
 
     def __init__(self, *, end: End, retries: int, **how: Any) -> None:
-        self._end, self._tries, self._how = end, retries, how
-        self._pools, self._free = list[httpx2.HTTPTransport](), list[httpx2.HTTPTransport]()
+        super().__init__(**how)
+        self._end, self._tries = end, retries
         self._sockets: WeakSet[socket.socket] = WeakSet()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -173,8 +174,8 @@ class BoundedTransport(httpx2.BaseTransport):
             say(f"{_asked[0]}: {what} failed {QUIET_TRIES} times, trying again")
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
-        with waiting(_words(request)), self._pool() as pool:
-            call = _Call(pool.handle_request, request)
+        call = _Call(super().handle_request, request)
+        with waiting(_words(request)):
             try:
                 response = self.bounded(call.answered, request, time.monotonic() + _seconds(request))
             except httpx2.ReadTimeout:
@@ -187,19 +188,6 @@ class BoundedTransport(httpx2.BaseTransport):
             due = time.monotonic() + BODY_SECONDS
             response.stream = _LiveStream(response.stream, request, self, due)
         return response
-
-    @contextmanager
-    def _pool(self) -> Iterator[httpx2.HTTPTransport]:
-        """Yield a pool that no other request uses now; an answer that is live keeps its connection."""
-        try:
-            pool = self._free.pop()
-        except IndexError:
-            pool = httpx2.HTTPTransport(**self._how)
-            self._pools.append(pool)
-        try:
-            yield pool
-        finally:
-            self._free.append(pool)
 
     def bounded(self, call: Callable[[], Result], request: httpx2.Request, due: float) -> Result:
         """Return what a part of a request returns before `due`; after that it has timed out and is cut."""
@@ -218,8 +206,7 @@ class BoundedTransport(httpx2.BaseTransport):
     def close(self) -> None:
         """Close connections; calls that other threads still wait for end, and the server learns of it."""
         self._cut()
-        for pool in self._pools:
-            pool.close()
+        super().close()
 
     def _cut(self) -> None:
         """Wake the thread of a call that was given up, which closing a socket would not."""
