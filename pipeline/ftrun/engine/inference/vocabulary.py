@@ -36,7 +36,8 @@ class Vocabulary:
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ValueError("it has no tokenizer.json")
-        known = LLTokenizer(_readable(backend.to_str()), n_vocab=self.size, eos_token=self._ends)
+        size = max(self.size, len(self._tokenizer))  # a tokenizer may know tokens that the model lacks
+        known = LLTokenizer(_readable(backend.to_str()), n_vocab=size, eos_token=self._ends)
         ids = self._tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]
         if known.decode_str(ids).strip() != self._tokenizer.decode(ids).strip():
             raise ValueError("its tokens become text in an unknown way")
