@@ -42,7 +42,7 @@ class CallReader:
         self._only_text = False
 
     def grammar(self, is_special: Callable[[int], bool]) -> str | None:
-        """Return the grammar of the answer, None if it is free; `is_special` says which tokens aren't text."""
+        """Return the grammar of the answer, None if it is free; `is_special` says what tokens aren't text."""
         special = {number: name for number, name in self._added.items() if is_special(number)}
         return call_grammar(self._tools, self._form, special, constraint=self._constraint)
 
