@@ -43,6 +43,10 @@ class Vocabulary:
             raise ValueError("its tokens become text in an unknown way")
         return known
 
+    def is_special(self, token: int) -> bool:
+        """Return whether llguidance takes a token for no text: special ones, and some like `<tool_call>`."""
+        return self._known is not None and bool(self._known.is_special_token(token))
+
     def prepare(self) -> None:
         """Read the tokens now, for `likely`; from the thread that encodes questions."""
         _ = self._known, self._special
