@@ -51,6 +51,7 @@ OF_MODULES = {
 TEMPORARY = "a folder of its own in the folder for temporary files, with a random name"
 NAMELESS = "has no name, so nothing can be put in its place; files.make_folder created its folder"
 READS = "is opened for reading"
+NEW_FOLDER = "in a new folder of its own that files.make_folder created, and files.rename puts in its place"
 STORE = "in the folder of the store or the model cache, which the user names, below one that files created"
 ELSEWHERE = {
     ("augment/seeds.py", "tempfile.TemporaryDirectory"): TEMPORARY,
@@ -72,6 +73,8 @@ ELSEWHERE = {
     ("engine/training/checkpoint.py", "os.open"): READS,
     ("engine/training/top_layers.py", "tempfile.TemporaryFile"): NAMELESS,
     ("engine/training/checkpoint.py", "save_file"): STORE,
+    ("engine/export/formats.py", "save_pretrained"): NEW_FOLDER,
+    ("engine/export/verifying.py", "tempfile.TemporaryDirectory"): TEMPORARY,
     ("engine/models/convert.py", "save_file"): STORE,
     ("engine/models/convert.py", "save_pretrained"): STORE,
     ("engine/models/download.py", "copyfileobj"): "into a file that files.open_to_write opened",

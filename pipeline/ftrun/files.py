@@ -49,13 +49,20 @@ def named_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error says that there is no space left."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return "No space left on device" in str(error)  # safetensors says it in words
+
+
 @contextlib.contextmanager
 def room_in(folder: Path | str) -> Iterator[None]:
     """Let the error of a full disk in the block name `folder`, which holds the block's unnamed files."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno in FULL:
+        if error.filename is None and is_disk_full(error):
             error.filename = str(folder)
         raise
 

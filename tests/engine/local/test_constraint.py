@@ -69,6 +69,9 @@ def test_only_what_the_schema_allows(
         ({"type": "string", "pattern": "(?=a)b"}, "regex parse error"),
         ({"$ref": "https://example.com/cat.json"}, "https://example.com/cat.json"),
         ({"type": "object", "properties": {"a": False}, "required": ["a"]}, "unsatisfiable"),
+        (json.loads('{"items":' * 200 + "{}" + "}" * 200), "recursion limit exceeded"),
+        ({"const": "\ud800"}, "hex escape"),
+        ({"$ref": "#"}, "NoExtension"),
     ],
 )
 def test_a_schema_that_cannot_be_decoded_is_refused(

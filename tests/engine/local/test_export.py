@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -22,15 +22,17 @@ from transformers import (
     Qwen3Config,
 )
 
+from conftest import Ftrun
 from engine.local.conftest import save_model
 from ftrun.engine.export.answering import ask_engine, ask_llama, ask_peft, ask_transformers
 from ftrun.engine.export.card import Facts
 from ftrun.engine.export.exporting import export
 from ftrun.engine.export.formats import GGUF_FILE
 from ftrun.engine.export.source import Source, find_source, load_chat
+from ftrun.engine.export.verifying import Asked, verify
 from ftrun.engine.models.base import load_model
 from ftrun.engine.models.lora import attach, new_adapter, save_adapter
-from ftrun.errors import UsageError, UserError
+from ftrun.errors import FtrunError, UsageError, UserError
 
 # PEFT asks Transformers for a property by its old name
 pytestmark = [pytest.mark.local, pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")]
@@ -268,3 +270,44 @@ def test_llama_cpp_splits_texts_as_the_built_in_models_tokenizer(built_in: str, 
         )
         with urllib.request.urlopen(request) as answer:
             assert json.load(answer)["tokens"] == tokenizer(text)["input_ids"], text
+
+
+@pytest.mark.slow
+def test_from_an_experiment_to_answers_elsewhere(ftrun: Ftrun, tiny_folder: Path) -> None:
+    """What `run` trained is exported and asked elsewhere by one command; it can be repeated, and says what it
+    did.
+    """
+    path = ftrun.folder / "configs/toy.yaml"
+    text = path.read_text(encoding="utf-8").replace("model: rehearsal", f"model: {tiny_folder}")
+    evaluation = "eval:\n  models: [tuned]\n  sampling: {max_tokens: 8}\n"
+    path.write_text(text.replace("eval:\n", evaluation), encoding="utf-8")
+    assert ftrun("configs/toy.yaml").returncode == 0
+    words = ("export", "configs/toy.yaml", "--to", "out")
+    done = ftrun.json(*words, "--verify")
+    folder = ftrun.folder / "out"
+    assert done["verification"]["asked"] == done["verification"]["equal"] == 2
+    assert {*done["files"], "ftrun-export.json"} == {one.name for one in folder.iterdir()}
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert done["model"] in card and done["job_id"] in card and "あなたは短く答えます。" in card
+    again = ftrun(*words, "--format", "safetensors", env={"FTRUN_LANG": "ja"})
+    assert again.returncode == 0 and str(folder) in again.stdout, again.stderr
+    (folder / "model.safetensors").write_bytes(b"mine")
+    assert ftrun.json(*words, code=2)["error"]["code"] == "folder_in_use"
+    ftrun("rm", done["model"], "configs/toy.yaml", "--yes")
+    assert ftrun.json("export", "configs/toy.yaml", "--to", "new", code=4)["error"]["code"] == "model_removed"
+
+
+@pytest.mark.slow
+def test_a_damaged_export_is_not_called_equal(source: Source, tmp_path: Path) -> None:
+    """If the program can't load it, that is an error with its words; if answers differ, they are listed."""
+    export(source, FACTS, "safetensors", tmp_path / "s")
+    question = Asked(id="q", messages=[{"role": "user", "content": "猫は？"}], max_tokens=8)
+    weights = load_file(tmp_path / "s" / "model.safetensors")
+    weights["model.norm.weight"][:32] = 0
+    save_file(weights, tmp_path / "s" / "model.safetensors", metadata={"format": "pt"})
+    found = verify(tmp_path / "s", "safetensors", source, [question], print)
+    assert (found.asked, found.equal, [one.id for one in found.differences]) == (1, 0, ["q"])
+    (tmp_path / "s" / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(FtrunError, match="Transformers can't answer") as caught:
+        verify(tmp_path / "s", "safetensors", source, [question], print)
+    assert caught.value.exit_code == 1 and caught.value.code == "export_not_loadable"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
@@ -45,9 +46,9 @@ async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_bod
 
 
 @router.get("/{name}")
-def retrieve(use: Use, name: str, stream: bool = False) -> dict[str, Any]:
+def retrieve(use: Use, name: str, stream: Literal["true", "false"] = "false") -> dict[str, Any]:
     """Return a response that is kept."""
-    if stream:
+    if stream == "true":
         raise ApiError(
             "stream: a response that is kept is shown whole.", code="unsupported_value", param="stream"
         )
@@ -145,6 +146,6 @@ async def _events(
             for one in events:
                 yield event(one, one["type"])
             news = await answers.next_part()
-    except ChatFailed as error:
+    except (ChatFailed, sqlite3.Error) as error:  # the second where the disk is full
         failure = writer.fail(str(error))
         yield event(failure, failure["type"])

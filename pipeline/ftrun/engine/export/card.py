@@ -14,11 +14,6 @@ from ftrun.engine.export.source import Source
 from ftrun.engine.models.catalogue import find_model
 
 LIBRARIES: Mapping[Format, str] = {"adapter": "peft", "safetensors": "transformers", "gguf": "gguf"}
-CONTENTS: Mapping[Format, str] = {
-    "adapter": "a LoRA adapter in the format of PEFT, for the base model named below",
-    "safetensors": "the whole model in float32, with the adapter merged into the base model's weights",
-    "gguf": "the whole model in float32 as GGUF, with the adapter merged into the base model's weights",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +61,6 @@ def model_card(facts: Facts, source: Source, kind: Format, *, version: str) -> s
         base=base,
         packages=", ".join(f"{one.name} {one.version}" for one in base.wheels) if base else "",
         library=LIBRARIES[kind],
-        contents=CONTENTS[kind],
         label=label(facts.name),
         gguf_file=GGUF_FILE,
         messages=json.dumps(messages, ensure_ascii=False, indent=4),  # Python, too: it has nothing but texts

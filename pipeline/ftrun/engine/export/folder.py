@@ -29,7 +29,7 @@ def check_free(folder: Path) -> None:
         raise UsageError(f"{folder} is not a folder", code="folder_in_use", hint=TIP) from error
     found.pop(MANIFEST, None)
     known = _listed(folder)
-    other = sorted(name for name in found if found[name] != known.get(name))
+    other = sorted(name for name in found if found[name] is None or found[name] != known.get(name))
     if other:
         raise UsageError(
             f"{folder} already has something else: {other[0]}",

@@ -37,7 +37,7 @@ class Chat:
 def find_source(base: str, adapter: Path, announce: Announce) -> Source:
     """Return the source of an export; the base model is downloaded if it is not here.
 
-    Raises UserError if there is no such base model any more, FtrunError if it is not available or if packages
+    Raises UserError if the base model no longer exists, FtrunError if it is not available or if packages
     are missing.
     """
     require_backend(base)

@@ -53,8 +53,8 @@ TEMPLATES: Mapping[str, str] = {"gemma-3-270m": GEMMA}
 class Encoded:
     """Token ids, and whether each is learned: an assistant's text and the end of its turn are."""
 
-    ids: tuple[int, ...]
-    learned: tuple[bool, ...]
+    ids: Sequence[int]
+    learned: Sequence[bool] | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
