@@ -18,7 +18,7 @@ from ftrun.engine.api.objects import job_object
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.models.catalogue import CATALOGUE
 from ftrun.engine.store.progress import loss_curve, newest_messages, newest_step
-from ftrun.language import ENGLISH, LANGUAGES, localized, screen_language
+from ftrun.language import LANGUAGES, localized, screen_language
 from ftrun.language.served_page import served_page
 
 SCRIPTS = ("page.js", "curve.js", "jobs.js", "playground.js")
@@ -133,8 +133,8 @@ async def localize(body: Json) -> dict[str, Any]:
     return {"text": localized(text, _language(language))}
 
 
-def _language(name: str) -> str:
-    return name if name in LANGUAGES else ENGLISH
+def _language(name: str | None) -> str:
+    return name if name in LANGUAGES else screen_language()
 
 
 def _models(use: Services, body: Body) -> list[dict[str, str]]:
