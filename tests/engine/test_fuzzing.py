@@ -38,6 +38,12 @@ def names(engine: Engine) -> Mapping[str, list[str]]:
         files = [upload(client) for _ in range(3)]
         jobs = [client.fine_tuning.jobs.create(model="rehearsal", training_file=files[0]) for _ in range(3)]
         models = [finish(client, job.id).fine_tuned_model or "" for job in jobs]
+        line = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings"}
+        content = json.dumps({**line, "body": {"model": "rehearsal", "input": "？"}}).encode()
+        requests = client.files.create(file=("in.jsonl", content), purpose="batch").id
+        batch = client.batches.create(
+            input_file_id=requests, endpoint="/v1/embeddings", completion_window="24h"
+        ).id
         response = client.responses.create(model="rehearsal", input="？").id
         pending = client.uploads.create(
             purpose="fine-tune", filename="a.jsonl", bytes=9, mime_type="text/jsonl"
@@ -45,6 +51,8 @@ def names(engine: Engine) -> Mapping[str, list[str]]:
     return {
         "model": ["rehearsal", models[0]],
         "training_file": [files[0]],
+        "input_file_id": [requests],
+        "batch_id": [batch],
         "file_id": files,
         "job_id": [job.id for job in jobs],
         "fine_tuning_job_id": [job.id for job in jobs],
