@@ -1,7 +1,7 @@
 """Whatever is sent to the engine: it answers as it is described, and never with a failure of its own.
 
-Schemathesis makes requests from the description, valid and broken ones, and holds every answer to it. Names of models,
-files and jobs that are here are put into the description first, or nearly all requests would end as unknown names.
+Schemathesis makes requests from the description, valid and broken ones, and holds every answer to it. Names
+of models, files and jobs that are here are put into the description first: else nearly all would be unknown.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ def names(engine: Engine) -> Mapping[str, list[str]]:
         files = [upload(client) for _ in range(3)]
         jobs = [client.fine_tuning.jobs.create(model="rehearsal", training_file=files[0]) for _ in range(3)]
         models = [finish(client, job.id).fine_tuned_model or "" for job in jobs]
-        line = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings"}
-        content = json.dumps({**line, "body": {"model": "rehearsal", "input": "？"}}).encode()
-        requests = client.files.create(file=("in.jsonl", content), purpose="batch").id
-        batch = client.batches.create(
-            input_file_id=requests, endpoint="/v1/embeddings", completion_window="24h"
-        ).id
         response = client.responses.create(model="rehearsal", input="？").id
+        line = {"method": "POST", "url": "/v1/embeddings", "body": {"model": "rehearsal", "input": "？"}}
+        questions = "".join(json.dumps({"custom_id": str(number), **line}) + "\n" for number in range(3))
+        asked = client.files.create(file=("asked.jsonl", questions.encode()), purpose="batch").id
+        batch = client.batches.create(
+            input_file_id=asked, endpoint="/v1/embeddings", completion_window="24h"
+        ).id
         pending = client.uploads.create(
             purpose="fine-tune", filename="a.jsonl", bytes=9, mime_type="text/jsonl"
         ).id
     return {
         "model": ["rehearsal", models[0]],
         "training_file": [files[0]],
-        "input_file_id": [requests],
-        "batch_id": [batch],
         "file_id": files,
         "job_id": [job.id for job in jobs],
         "fine_tuning_job_id": [job.id for job in jobs],
+        "input_file_id": [asked],
+        "batch_id": [batch],
         "upload_id": [pending],
         "previous_response_id": [response],
         "response_id": [response],
@@ -104,7 +104,7 @@ def fuzz(own_engine: Callable[..., Engine], tmp_path: Path) -> Callable[..., str
     return run
 
 
-# what is valid may still be refused: names of each other, texts that are no schema of JSON, jobs that have ended
+# what is valid may still be refused: schemas that no answer fits, jobs that have ended, wrong orders
 LONG = (f"--max-time={SECONDS}", "--generation-database=none")
 OURS = ("--exclude-checks=positive_data_acceptance",)
 

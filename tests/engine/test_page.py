@@ -99,6 +99,7 @@ def test_the_page_itself_holds_nothing_and_loads_nothing(engine: Engine) -> None
     assert engine.token not in text
     assert "src=" not in text
     assert 'lang="ja"' in send(engine, "GET", "/?lang=ja", Authorization="")[1]
+    assert 'lang="en"' in send(engine, "GET", "/?lang=../x", Authorization="")[1]
     assert send(engine, "GET", "/", Authorization="", Host="evil.example")[0] == 403
     assert send(engine, "POST", "/", {}, Authorization="")[0] == 401
 
@@ -223,6 +224,10 @@ def test_a_job_is_watched_paused_and_cancelled(own_engine: Callable[..., Engine]
         click(browser, "#job-cancel")
         browser.wait_for("document.querySelector('#job-status').textContent === 'cancelled'")
         assert client.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
+        for language, shown in (("ja", "ジョブを取り消しました。"), ("xx", "The job was cancelled.")):
+            found = json.loads(send(engine, "GET", f"/ftrun/jobs/{job.id}?lang={language}")[1])
+            assert found["messages"][0]["message"] == shown
+        assert send(engine, "GET", "/ftrun/jobs/ftjob-none")[0] == 404
         assert browser.value("document.title") == "ftrun engine"
         assert browser.value("document.querySelectorAll('img').length") == 0
         click(browser, "#to-chat")

@@ -96,6 +96,7 @@ def ask_llama(task: Task) -> Answers:
     settings = xllamacpp.CommonParams()
     settings.model.path = str(Path(task["folder"], GGUF_FILE))
     settings.n_ctx, settings.n_parallel = task["longest"] + 64, 1
+    settings.force_pure_content_parser = True  # a model's reasoning is a part of what the engine answers
     # it also listens on a port of loopback, which nobody needs here
     settings.api_keys, settings.ui, settings.verbosity = [secrets.token_hex()], False, -1
     server = xllamacpp.Server(settings)
