@@ -185,7 +185,7 @@ def test_lanes_run_side_by_side() -> None:
         assert over.wait(PATIENCE)
         return f"slow {item}"
 
-    came = []
+    came: list[Any] = []
     for ended in in_lanes([lane(slow, 2, 1), lane(lambda item: f"quick {item}")], what=str):
         came.extend(result for _, result in ended)
         if len(came) == 8:
@@ -242,7 +242,7 @@ def test_an_error_in_a_lane_stops_all() -> None:
         assert failed.wait(PATIENCE)
         return str(item)
 
-    kept = []
+    kept: list[Any] = []
     with pytest.raises(ValueError, match="no"):
         for ended in in_lanes([lane(fail), lane(wait, stop=stopped.set), lane(end, 1)], what=str):
             kept.extend(result for _, result in ended)

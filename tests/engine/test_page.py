@@ -108,7 +108,7 @@ def test_the_page_itself_holds_nothing_and_loads_nothing(engine: Engine) -> None
     ("method", "path"),
     [
         ("POST", "/ftrun/pages"),
-        ("GET", "/ftrun/pages/x"),
+        ("GET", "/ftrun/pages/x/waiting"),
         ("GET", "/ftrun/pages/open"),
         ("POST", "/ftrun/pages/open/"),
         ("GET", "/ftrun/models"),
@@ -130,18 +130,20 @@ def test_a_code_opens_the_page_once_and_for_a_short_time(engine: Engine) -> None
         engine, title="toy", models=models, system="短く", sampling={"seed": 7}, prompts=["一番は？"]
     )
     assert open_code(engine, code, Origin="http://evil.example")[0] == 403
-    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}")[1]) == {"waiting": True}
+    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}/waiting")[1]) == {"waiting": True}
     status, found = open_code(engine, code)
     assert (status, found["token"]) == (200, engine.token)
     assert found["page"]["models"] == models
     assert found["page"]["sampling"] == {"seed": 7}
-    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}")[1]) == {"waiting": False}
+    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}/waiting")[1]) == {"waiting": False}
     for wrong in (code, "wrong", "x" * 5000):
         status, found = open_code(engine, wrong)
         assert status == (413 if len(wrong) > 4096 else 404)
         assert "token" not in found
     short = issue(engine, seconds=1)
-    wait_until(lambda: json.loads(send(engine, "GET", f"/ftrun/pages/{short}")[1]) == {"waiting": False})
+    wait_until(
+        lambda: json.loads(send(engine, "GET", f"/ftrun/pages/{short}/waiting")[1]) == {"waiting": False}
+    )
     assert open_code(engine, short)[0] == 404
 
 
@@ -150,7 +152,7 @@ def test_a_code_opens_the_page_once_and_for_a_short_time(engine: Engine) -> None
     [
         ({"models": [{"label": "x", "model": "gpt-5"}]}, "model"),
         ({"models": [{"label": "x", "model": "rehearsal"}] * 4}, "models"),
-        ({"models": ["rehearsal"]}, "models[0].label"),
+        ({"models": ["rehearsal"]}, "models[0]"),
         ({"sampling": {"temperature": 3}}, "sampling.temperature"),
         ({"sampling": {"stop": "x"}}, "sampling.stop"),
         ({"prompts": [1]}, "prompts"),

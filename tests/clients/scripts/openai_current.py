@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from typing import Literal
 
 from openai import NotFoundError, OpenAI
 from pydantic import BaseModel
@@ -54,11 +55,11 @@ print("stream", "".join(pieces))
 
 
 class Ticket(BaseModel):
-    category: str
+    category: Literal["returns", "delivery", "other"]
     urgent: bool
 
 
-parsed = client.chat.completions.parse(model=model, messages=messages, response_format=Ticket, max_tokens=200)
+parsed = client.chat.completions.parse(model=model, messages=messages, response_format=Ticket, temperature=0)
 print("parsed", type(parsed.choices[0].message.parsed).__name__)
 
 weather = {
@@ -67,14 +68,14 @@ weather = {
         "name": "get_weather",
         "parameters": {
             "type": "object",
-            "properties": {"city": {"type": "string"}},
+            "properties": {"city": {"type": "string", "enum": ["東京", "大阪"]}},
             "required": ["city"],
             "additionalProperties": False,
         },
     },
 }
 called = client.chat.completions.create(
-    model=model, messages=messages, tools=[weather], tool_choice="required", max_tokens=100
+    model=model, messages=messages, tools=[weather], tool_choice="required", temperature=0
 )
 call = called.choices[0].message.tool_calls[0]
 print("call", call.function.name, sorted(json.loads(call.function.arguments)))

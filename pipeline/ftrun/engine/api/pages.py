@@ -36,7 +36,7 @@ Json = Annotated[Body, Depends(json_body)]
 @router.get("/", include_in_schema=False)
 async def page(lang: str | None = None) -> Response:
     """Return the page, in a language that it is asked for in or the server's."""
-    content, policy = _page(_known(lang))
+    content, policy = _page(_language(lang))
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
@@ -46,10 +46,6 @@ async def page(lang: str | None = None) -> Response:
         "Cache-Control": "no-store",
     }
     return Response(content, media_type="text/html", headers=headers)
-
-
-def _known(language: str | None) -> str:
-    return language if language in LANGUAGES else screen_language()
 
 
 @cache
@@ -106,7 +102,6 @@ def list_models(use: Use) -> dict[str, Any]:
 @router.get("/ftrun/jobs/{job_id}")
 def look_at_job(use: Use, job_id: str, lang: str | None = None) -> dict[str, Any]:
     """Return a job with its curve, its newest step, its checkpoints and its messages in a language."""
-    language = _known(lang)
     job = use.store.jobs.get(job_id)
     if job is None:
         raise not_found("fine-tuning job", job_id, use.store.jobs.ids(), param="fine_tuning_job_id")
@@ -123,7 +118,7 @@ def look_at_job(use: Use, job_id: str, lang: str | None = None) -> dict[str, Any
                 "id": one.id,
                 "created_at": one.created_at,
                 "level": one.level,
-                "message": localized(one.message, language),
+                "message": localized(one.message, _language(lang)),
             }
             for one in events
         ],
@@ -135,7 +130,11 @@ async def localize(body: Json) -> dict[str, Any]:
     """Return a message of the engine in another language, as far as it is known there."""
     text, language = body.required_text("text"), body.required_text("language")
     body.done()
-    return {"text": localized(text, _known(language))}
+    return {"text": localized(text, _language(language))}
+
+
+def _language(name: str | None) -> str:
+    return name if name in LANGUAGES else screen_language()
 
 
 def _models(use: Services, body: Body) -> list[dict[str, str]]:
