@@ -18,7 +18,7 @@ from ftrun.engine.api.objects import job_object
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.models.catalogue import CATALOGUE
 from ftrun.engine.store.progress import loss_curve, newest_messages, newest_step
-from ftrun.language import ENGLISH, LANGUAGES, localized, screen_language
+from ftrun.language import LANGUAGES, localized, screen_language
 from ftrun.language.served_page import served_page
 
 SCRIPTS = ("page.js", "curve.js", "jobs.js", "playground.js")
@@ -36,7 +36,7 @@ Json = Annotated[Body, Depends(json_body)]
 @router.get("/", include_in_schema=False)
 async def page(lang: str | None = None) -> Response:
     """Return the page, in a language that it is asked for in or the server's."""
-    content, policy = _page(lang if lang in LANGUAGES else screen_language())
+    content, policy = _page(_language(lang))
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
@@ -100,7 +100,7 @@ def list_models(use: Use) -> dict[str, Any]:
 
 
 @router.get("/ftrun/jobs/{job_id}")
-def look_at_job(use: Use, job_id: str, lang: str = "en") -> dict[str, Any]:
+def look_at_job(use: Use, job_id: str, lang: str | None = None) -> dict[str, Any]:
     """Return a job with its curve, its newest step, its checkpoints and its messages in a language."""
     job = use.store.jobs.get(job_id)
     if job is None:
@@ -118,7 +118,7 @@ def look_at_job(use: Use, job_id: str, lang: str = "en") -> dict[str, Any]:
                 "id": one.id,
                 "created_at": one.created_at,
                 "level": one.level,
-                "message": localized(one.message, _language(lang)),
+                "message": localized(one.message, language),
             }
             for one in events
         ],
@@ -130,11 +130,7 @@ async def localize(body: Json) -> dict[str, Any]:
     """Return a message of the engine in another language, as far as it is known there."""
     text, language = body.required_text("text"), body.required_text("language")
     body.done()
-    return {"text": localized(text, _language(language))}
-
-
-def _language(name: str) -> str:
-    return name if name in LANGUAGES else ENGLISH
+    return {"text": localized(text, _known(language))}
 
 
 def _models(use: Services, body: Body) -> list[dict[str, str]]:
