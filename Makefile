@@ -19,7 +19,7 @@ PROSE := *.md docs benchmarks configs schemas pipeline Makefile .ci/run .ci/find
 export FTRUN_TEST_CACHE ?= $(HOME)/.cache/ftrun
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all test-newest coverage lint format bench lock clean
+.PHONY: help setup run test test-all test-clients test-newest coverage lint format bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ test: $(VENV)/.test-ready ## set up, then run the tests (a sample of the slow on
 
 test-all: $(VENV)/.test-ready ## run every test in full
 	FTRUN_TEST_ALL=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadgroup
+
+test-clients: $(VENV)/.test-ready ## run scripts of everybody's clients, each installed for it, against the engine
+	FTRUN_TEST_ALL=1 $(BIN)/python -m pytest -n 0 tests/clients
 
 test-newest: ## run the tests with the newest versions of everything, in .venv-newest
 	rm -rf $(NEWEST)

@@ -49,13 +49,20 @@ def named_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error says that there is no space left."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return "No space left on device" in str(error)  # safetensors says it in words
+
+
 @contextlib.contextmanager
 def room_in(folder: Path | str) -> Iterator[None]:
     """Let the error of a full disk in the block name `folder`, which holds the block's unnamed files."""
     try:
         yield
     except OSError as error:
-        if error.filename is None and error.errno in FULL:
+        if error.filename is None and is_disk_full(error):
             error.filename = str(folder)
         raise
 
@@ -241,10 +248,10 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
-def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: bool = False) -> None:
-    """Append one line, which ends in a line break, to `path`; once this returns it survives a power cut.
+def append_durably(path: Path, lines: bytes, *, mode: int = 0o644, drop_torn: bool = False) -> None:
+    """Append lines, each with its line break, to `path`; once this returns they survive a power cut.
 
-    A line that an earlier crash left incomplete gets its line break first, so that the new one stays whole;
+    A line that an earlier crash left incomplete gets its line break first, so that the new ones stay whole;
     with `drop_torn` it is removed.
     """
     make_folder(path.parent)
@@ -256,7 +263,7 @@ def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: boo
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
             torn = False
-        file.write((b"\n" if torn else b"") + hide_in_bytes(line))
+        file.write((b"\n" if torn else b"") + hide_in_bytes(lines))
         file.flush()
         os.fsync(file.fileno())
     if created:

@@ -1,4 +1,4 @@
-"""How to install packages into the environment that runs ftrun: a command that works where it is printed.
+"""What is installed: the schemas that ship, and commands for packages, which work where they are printed.
 
 ftrun itself may be on no package index, so an extra is printed as the packages that it stands for.
 """
@@ -16,6 +16,14 @@ from pathlib import Path
 
 EXTRA = re.compile(r"""(?P<package>[^;]+);.*\bextra\s*==\s*["'](?P<extra>[\w-]+)["']""")
 NAME = re.compile(r"[\w.-]+")
+
+
+def schema_text(name: str) -> str:
+    """Return a file of `schemas/`; it is in the wheel, or in the checkout."""
+    package = Path(__file__).parent
+    installed = package / "schemas" / name
+    path = installed if installed.is_file() else package.parents[1] / "schemas" / name
+    return path.read_text(encoding="utf-8")
 
 
 def install_extra(extra: str) -> str:

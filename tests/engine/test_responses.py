@@ -120,7 +120,9 @@ def test_the_sdk_parses_and_streams(client: openai.OpenAI) -> None:
         (call,) = stream.get_final_response().output
     assert call.type == "function_call" and Answer.model_validate_json(call.arguments)
     result = {"type": "function_call_output", "call_id": call.call_id, "output": "はい"}
+    dumped: Any = [ASKED, *(one.model_dump(warnings=False) for one in (*parsed.output, call)), result]
     history: Any = [ASKED, *parsed.output, ASKED, call, result]
+    assert client.responses.create(model="rehearsal", input=dumped).output_text
     answer = client.responses.create(model="rehearsal", input=history, tools=tools)
     assert answer.output_text
     parts: Any = [{"type": "input_text", "text": "東"}, {"type": "input_text", "text": "京"}]

@@ -11,20 +11,21 @@ import httpx2
 import pydantic
 import pytest
 from openai.pagination import SyncCursorPage, SyncPage
-from openai.types import FileDeleted, FileObject, Model, ModelDeleted, Upload
+from openai.types import Batch, FileDeleted, FileObject, Model, ModelDeleted, Upload
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from openai.types.shared import ErrorObject
 from openai.types.uploads import UploadPart
 
-from support.engine_process import Engine, finish, rows, upload
+from support.engine_process import Engine, finish, rows, upload, wait_until
 
 # what the API itself answers beyond the SDK's types
 BEYOND: Mapping[type, set[str]] = {
     SyncCursorPage: {"object", "first_id", "last_id"},
     FineTuningJob: {"user_provided_suffix"},
 }
+STANDING = ("validating", "in_progress", "finalizing")
 Ask = Callable[..., Any]
 
 
@@ -94,6 +95,21 @@ def test_uploads(ask: Ask) -> None:
     assert done.status == "completed" and done.file.bytes == len(rows())
     other = ask(Upload, "POST", "/uploads", json=body)
     assert ask(Upload, "POST", f"/uploads/{other.id}/cancel").status == "cancelled"
+
+
+def test_batches(ask: Ask) -> None:
+    """A batch as it is created, listed, refused and cancelled, and one whose file can't be used."""
+    good = {"method": "POST", "url": "/v1/chat/completions", "custom_id": "a", "body": {"model": "rehearsal"}}
+    for content, status in ((good, "completed"), ({}, "failed")):
+        files = {"file": ("a.jsonl", json.dumps(content).encode())}
+        file = ask(FileObject, "POST", "/files", files=files, data={"purpose": "batch"})
+        body = {"endpoint": good["url"], "completion_window": "24h", "input_file_id": file.id}
+        made = ask(Batch, "POST", "/batches", json=body)
+        wait_until(lambda made=made: ask(Batch, "GET", f"/batches/{made.id}").status not in STANDING)  # type: ignore[misc]
+        ended = ask(Batch, "GET", f"/batches/{made.id}")
+        assert ended.status == status and (ended.errors is None) == (status == "completed")
+        assert made.id in [one.id for one in ask(SyncCursorPage[Batch], "GET", "/batches").data]
+        assert ask(ErrorObject, "POST", f"/batches/{made.id}/cancel", status=400).message
 
 
 @pytest.mark.parametrize(
@@ -183,6 +199,15 @@ def test_chat_in_pieces(engine: Engine, usage: bool) -> None:
             {"model": "nobody", "messages": [{"role": "user", "content": "a"}]},
         ),
         ("POST", "/uploads/upload-none/cancel", 404, None),
+        ("POST", "/completions", 400, {"model": "rehearsal"}),
+        ("POST", "/responses", 404, {"model": "nobody", "input": "a"}),
+        ("GET", "/responses/resp_none", 404, None),
+        ("POST", "/embeddings", 400, {"model": "rehearsal", "input": []}),
+        ("POST", "/batches", 400, {"input_file_id": "file-none"}),
+        ("GET", "/batches/batch_none", 404, None),
+        ("POST", "/fine_tuning/alpha/graders/run", 400, {"grader": {"type": []}, "model_sample": ""}),
+        ("POST", "/moderations", 404, {"input": "a"}),
+        ("PUT", "/files", 405, None),
         ("GET", "/nothing", 404, None),
     ],
 )

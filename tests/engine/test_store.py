@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ftrun.engine.store import Store, database
 from ftrun.engine.store.records import NewJob
+from ftrun.errors import DecisionError
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("store.sqlite3", lambda raw: b"not a database" * 100),
+        ("store.sqlite3", lambda raw: raw[: len(raw) // 2]),
+        ("store.json", lambda raw: raw[:5]),
+        ("store.json", lambda raw: b"{}"),
+    ],
+)
+def test_a_damaged_store_is_named(tmp_path: Path, name: str, damage: Callable[[bytes], bytes]) -> None:
+    """A file that is no longer what was written is refused by its name, and is left as it is."""
+    Store(tmp_path).close()
+    damaged = damage((tmp_path / name).read_bytes())
+    (tmp_path / name).write_bytes(damaged)
+    with pytest.raises(DecisionError) as caught:
+        Store(tmp_path)
+    assert caught.value.code == "store_damaged" and str(tmp_path / name) in str(caught.value)
+    assert (tmp_path / name).read_bytes() == damaged
 
 
 @pytest.mark.parametrize("version", range(1, database.VERSION))

@@ -13,8 +13,8 @@ from ftrun.report.html import data_page
 from report.conftest import document
 from report.example import facts_of_many
 from report.poisoned import poisoned
-from report.test_html_hostile import PAYLOADS
 from support.browser import Browser
+from support.hostile import PAYLOADS
 
 pytestmark = pytest.mark.browser
 READY = "!!document.querySelector('#answer-browser .list article')"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import re
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,41 +14,16 @@ import pytest
 from ftrun.report import write_report
 from report.poisoned import poisoned
 from support.browser import QUIET, chromium
+from support.hostile import PAYLOADS, listening
 
 WAITING = ("--virtual-time-budget=2000", "--dump-dom")
-PAYLOADS = (
-    "<script>document.title='owned';fetch('{url}/script')</script>",
-    "</title></style></textarea></svg><script src='{url}/src'></script>",
-    "<img src='{url}/img' onerror=\"document.title='owned'\"><svg onload=\"document.title='owned'\">",
-    "\"><link rel=stylesheet href='{url}/css'><style>@import '{url}/import'; body{{display:none}}</style>",
-    "<iframe src='{url}/frame'></iframe><meta http-equiv=refresh content='0;url={url}/refresh'>"
-    "<base href='{url}/'>",
-    "' onfocus='document.title=1' autofocus x='<!-- --><![CDATA[ {{{{ 7*7 }}}} {{% raw %}}",
-    "\u202e\x1b]0;x\x07 &lt;script&gt; | `a` ]]> \u2028 javascript:alert(1)",
-)
 
 
 @pytest.fixture
 def beacon() -> Iterator[tuple[str, list[str]]]:
     """A server that notes every request: its URL and what was asked of it."""
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as found:
+        yield found
 
 
 def opened(page: Path | str) -> str:

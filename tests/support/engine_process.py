@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -29,9 +29,10 @@ def environment(**extra: str) -> dict[str, str]:
 
 @dataclass(slots=True, kw_only=True)
 class Engine:
-    """`ftrun serve --json` for one home; `variables` are added to its environment."""
+    """`ftrun serve --json` for one home; `variables` are added to its environment, `words` to its options."""
 
     home: Path
+    words: Sequence[str] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     base_url: str = ""
     token: str = ""
@@ -41,7 +42,7 @@ class Engine:
     def start(self) -> Engine:
         """Start the process and wait until it is ready."""
         self.process = fork_server().start(
-            ["serve", "--json", "--home", str(self.home)],
+            ["serve", "--json", "--home", str(self.home), *self.words],
             cwd=Path.cwd(),
             env=environment(**self.variables),
             stderr=2,

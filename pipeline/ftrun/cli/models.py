@@ -16,6 +16,7 @@ from ftrun.errors import FtrunError, UsageError
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.engine.models.catalogue import BaseModel
+    from ftrun.engine.models.recommended import Recommended
 
 
 @click.command(name="models")
@@ -26,9 +27,11 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 def command(fetch: str | None, accept: str | None, yes: bool, as_json: bool) -> int:
     """List the models that a local target can fine-tune, and which of them are in the cache.
 
-    A target's `model` may also be a local folder with safetensors or a Hugging Face id (owner/name).
+    A target's `model` may also be a local folder with safetensors or a Hugging Face id (owner/name); some
+    models of the hub that suit are listed by size.
     """
     from ftrun.engine.models.catalogue import CATALOGUE
+    from ftrun.engine.models.recommended import RECOMMENDED
 
     if accept is not None:
         _accept(_named(accept), yes=yes, as_json=as_json)
@@ -36,9 +39,11 @@ def command(fetch: str | None, accept: str | None, yes: bool, as_json: bool) -> 
         _fetch(_named(fetch))
     models = [_document(model) for model in CATALOGUE]
     if as_json:
-        print_json({"cache": str(_cache()), "models": models})
+        recommended = [_hub_document(model) for model in RECOMMENDED]
+        print_json({"cache": str(_cache()), "models": models, "recommended": recommended})
     elif accept is None and fetch is None:
         _print(models)
+        _print_recommended()
     return 0
 
 
@@ -118,6 +123,36 @@ def _document(model: BaseModel) -> dict[str, Any]:
     }
 
 
+def _hub_document(model: Recommended) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "license": model.license,
+        "parameters_billion": model.billions,
+        "languages": list(model.languages),
+        "gated": model.gated,
+        "tools": model.tools,
+        "memory_gb": {format: model.memory_gb(format) for format in ("bfloat16", "float32")},
+    }
+
+
+def _print_recommended() -> None:
+    from ftrun.engine.models.recommended import RECOMMENDED
+
+    print()
+    print(
+        "Models of the Hugging Face Hub that suit, by size; the last columns are the GB that training takes:"
+    )
+    print(f"{'model':<42}{'licence':<12}{'languages':<16}{'bfloat16':>9}{'float32':>9}")
+    for model in RECOMMENDED:
+        languages = _languages({"languages": model.languages})
+        sizes = [round(model.memory_gb(format)) for format in ("bfloat16", "float32")]
+        print(f"{model.id:<42}{model.license:<12}{languages:<16}{sizes[0]:>9}{sizes[1]:>9}")
+    print(
+        "Read a model's licence on its page at huggingface.co. Llama and Gemma must be accepted there first; "
+        "then run `hf auth login`."
+    )
+
+
 def _cache() -> Path:
     from ftrun.engine.places import cache_home
 
@@ -125,10 +160,10 @@ def _cache() -> Path:
 
 
 def _print(models: list[dict[str, Any]]) -> None:
-    print(f"{'model':<24}{'licence':<12}{'languages':<14}{'download':>9}  state")
+    print(f"{'model':<24}{'licence':<12}{'languages':<18}{'download':>9}  state")
     for model in models:
         size = f"{model['download_mb']} MB" if model["download_mb"] else "-"
-        print(f"{model['name']:<24}{model['license']:<12}{_languages(model):<14}{size:>9}  {_state(model)}")
+        print(f"{model['name']:<24}{model['license']:<12}{_languages(model):<18}{size:>9}  {_state(model)}")
     print(
         f"Cache: {_cache()} (set FTRUN_CACHE to move it). `model` may also be a folder or a Hugging Face id."
     )

@@ -40,8 +40,21 @@ def private_folder(path: Path) -> None:
 
 
 def store_id(home: Path) -> str | None:
-    """Return the store's UUID, or None if there is no store yet."""
+    """Return the store's UUID, or None if there is no store yet; DecisionError if its file is damaged."""
+    path = home / "store.json"
     try:
-        return str(json.loads((home / "store.json").read_text(encoding="utf-8"))["store"])
+        return str(json.loads(path.read_text(encoding="utf-8"))["store"])
     except FileNotFoundError:
         return None
+    except (ValueError, LookupError, TypeError) as error:
+        raise damaged_store(path, error) from error
+
+
+def damaged_store(path: Path, error: Exception) -> DecisionError:
+    """Return the error for a file of the store that can't be read as what it is."""
+    return DecisionError(
+        f"{path} of the engine's store is damaged: {error}.",
+        code="store_damaged",
+        file=str(path),
+        hint="Restore it from a backup, or use another store: FTRUN_HOME=~/ftrun-other ftrun …",
+    )

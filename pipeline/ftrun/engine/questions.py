@@ -90,6 +90,20 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """A request for the embeddings of texts, or of token ids; `adapter` as in a Question."""
+
+    texts: Sequence[str | Sequence[int]]
+    adapter: Path | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def as_message(self) -> dict[str, Any]:
+        """Return the request as a JSON object, which has `embed` where a question has its messages."""
+        adapter = None if self.adapter is None else str(self.adapter)
+        return {"id": self.id, "embed": self.texts, "adapter": adapter}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LikelyToken:
     """A token that could come, and its natural log probability; `text` has U+FFFD for a broken character."""
 

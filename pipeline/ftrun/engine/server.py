@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import math
 import os
 import secrets
 import shlex
@@ -28,7 +29,8 @@ import uvicorn
 from filelock import Timeout
 
 import ftrun
-from ftrun.engine.api import Services, create_app
+from ftrun.engine.api import BatchRuns, Services, create_app
+from ftrun.engine.api.services import MOST_JOBS
 from ftrun.engine.executors import executor_for
 from ftrun.engine.inference.chat_pool import IDLE_SECONDS as CHAT_IDLE_SECONDS
 from ftrun.engine.inference.chat_pool import ChatPool
@@ -57,7 +59,7 @@ class ServeOptions:
 def serve(settings: ServeOptions, *, ready: Callable[[dict[str, Any]], None]) -> None:
     """Serve until SIGINT or SIGTERM, or until idle for long; `ready` gets the content of engine.json.
 
-    Raises UsageError for a port in use, an address that is not loopback or an unknown FTRUN_DTYPE,
+    Raises UsageError for a port in use, an address that is not loopback or a variable with a wrong value,
     DecisionError if the home folder already has an engine.
     """
     format_setting()
@@ -80,12 +82,13 @@ def _serve_locked(
 ) -> None:
     store = Store(settings.home)
     store.sweep()
-    chats = ChatPool(settings.home / "chat", idle_seconds=_seconds("FTRUN_CHAT_IDLE", CHAT_IDLE_SECONDS))
+    chats = ChatPool(settings.home / "chat", idle_seconds=_number("FTRUN_CHAT_IDLE", CHAT_IDLE_SECONDS))
     services = Services(
         store=store,
         executor=executor_for(store),
         chats=chats,
         token=settings.token or secrets.token_urlsafe(32),
+        most_jobs=int(_number("FTRUN_ENGINE_JOBS", MOST_JOBS)),
     )
     note = _note(services, settings, listener.getsockname()[1])
     path = settings.home / "engine.json"
@@ -108,9 +111,10 @@ class _Server(uvicorn.Server):
     """A uvicorn server that calls `listening` once it answers, stops when idle, and obeys signals."""
 
     def __init__(self, services: Services, idle_seconds: float | None, listening: Callable[[], None]) -> None:
+        self._batches = BatchRuns(services)
         super().__init__(
             uvicorn.Config(
-                create_app(services),
+                create_app(services, self._batches),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -135,6 +139,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._watch, args=(loop,), name="idle", daemon=True).start()
+        await self._batches.resume()
         self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -224,15 +229,24 @@ def _occupied(home: Path) -> DecisionError:
     )
 
 
-def _seconds(variable: str, default: float) -> float:
-    return float(os.environ.get(variable) or default)
+def _number(variable: str, default: float) -> float:
+    """Return the number in an environment variable; UsageError for anything else."""
+    value = os.environ.get(variable) or str(default)
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(value)) < math.inf:
+            return number
+    raise UsageError(
+        f"{variable} is {value!r}, which is not a number above 0.",
+        code="not_a_number",
+        hint=f"Set it to a number such as {default:g}, or unset it.",
+    )
 
 
 def main(home: str) -> int:
     """Serve `home` in the background until idle; an error goes to the log, as one line."""
-    settings = ServeOptions(home=Path(home), idle_seconds=_seconds("FTRUN_ENGINE_IDLE", IDLE_SECONDS))
     try:
-        serve(settings, ready=lambda note: None)
+        idle = _number("FTRUN_ENGINE_IDLE", IDLE_SECONDS)
+        serve(ServeOptions(home=Path(home), idle_seconds=idle), ready=lambda note: None)
     except FtrunError as error:
         print(json.dumps({"error": error.problem.as_dict()}, ensure_ascii=False), file=sys.stderr)
         return error.exit_code

@@ -8,16 +8,27 @@ from ftrun.engine.backends import ChatModel, TrainingJob, TrainingReport, Traini
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.libraries import begin_to_load, load_libraries
 from ftrun.engine.models.weights import Announce, model_folder, to_stderr
+from ftrun.errors import FtrunError
 
 
 def train(job: TrainingJob, report: TrainingReport) -> TrainingResult:
     """Train a LoRA adapter to the end; FtrunError if the extra `local` or the weights are missing."""
     _prepare(job.model, report.event)
+    from ftrun.engine.inference.memory import is_out_of_memory
     from ftrun.engine.training import (
         loop as training,
     )  # loads torch, which takes seconds that a rehearsal must not need
 
-    return training.train(job, report)
+    try:
+        return training.train(job, report)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise FtrunError(
+            "The memory was not enough for this training.",
+            code="not_enough_memory",
+            hint="Use shorter examples, top_layers or a smaller base model, or close other programs.",
+        ) from error
 
 
 def open_chat(model: str) -> ChatModel:

@@ -42,11 +42,10 @@ def build_experiment(document: Document, target: str | None = None, *, validated
 
 
 def schema_text() -> str:
-    """Return the JSON Schema of the experiment file as text; works from a wheel and from a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "schemas" / SCHEMA
-    path = installed if installed.is_file() else package.parents[1] / "schemas" / SCHEMA
-    return path.read_text(encoding="utf-8")
+    """Return the JSON Schema of the experiment file as text."""
+    from ftrun import installation
+
+    return installation.schema_text(SCHEMA)
 
 
 __all__ = ["build_experiment", "read_document", "schema_text"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Ftrun
+from conftest import ROOT, Ftrun
+from ftrun.engine.models.recommended import RECOMMENDED
 
 pytestmark = pytest.mark.local
 
@@ -19,6 +20,28 @@ def test_models_are_listed_with_licence_and_state(ftrun: Ftrun, tmp_path: Path) 
     assert models["smollm2-135m-instruct"]["license"] == "Apache-2.0"
     assert not models["smollm2-135m-instruct"]["cached"] and models["rehearsal"]["cached"]
     assert not models["gemma-3-270m"]["accepted"] and "ja" in models["gemma-3-270m"]["languages"]
+
+
+def test_models_of_the_hub_are_recommended_by_size(ftrun: Ftrun, tmp_path: Path) -> None:
+    """Each has its id, licence, languages and what its training takes; several know Japanese."""
+    environment = {"FTRUN_CACHE": str(tmp_path)}
+    found = ftrun.json("models", env=environment)["recommended"]
+    sizes = [model["parameters_billion"] for model in found]
+    assert sizes == sorted(sizes)
+    assert sum("ja" in model["languages"] for model in found) >= 3
+    shown = ftrun("models", env=environment).stdout
+    for model in found:
+        assert model["license"] and 0 < model["memory_gb"]["bfloat16"] < model["memory_gb"]["float32"]
+        assert model["id"].count("/") == 1 and model["id"] in shown
+
+
+def test_the_recommended_models_are_documented() -> None:
+    """The table of the documents has all of them, with their memory."""
+    text = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    for model in RECOMMENDED:
+        (row,) = (line for line in text.splitlines() if f"`{model.id}`" in line)
+        sizes = [f"{model.memory_gb(format):.0f}" for format in ("bfloat16", "float32")]
+        assert row.endswith(f"| {' / '.join(sizes)} GB |") and model.license in row
 
 
 def test_a_model_in_the_cache_is_shown_as_such(ftrun: Ftrun, weights_cache: Path) -> None:

@@ -170,6 +170,36 @@ def test_a_killed_training_goes_on_to_the_same_result(
 
 
 @pytest.mark.slow
+def test_too_little_memory_is_said_in_words(make_job: MakeJob) -> None:
+    """Where the system gives no more memory, the job fails with what to do, not with an allocator's words."""
+    job = make_job("small")
+    code = f"""
+import resource
+from pathlib import Path
+from engine.local.conftest import Recorder
+from ftrun.engine.backends import TrainingJob
+from ftrun.engine.torch_backend import train
+from ftrun.errors import FtrunError
+job = TrainingJob(id="small", model={job.model!r}, training_file=Path({str(job.training_file)!r}),
+    validation_file=None, hyperparameters={{"n_epochs": 1, "batch_size": 12}}, seed=1,
+    work=Path({str(job.work)!r}))
+class Limited(Recorder):
+    def started(self, **facts):
+        super().started(**facts)
+        resource.setrlimit(resource.RLIMIT_AS, (1, resource.RLIM_INFINITY))
+try:
+    train(job, Limited())
+except FtrunError as error:
+    print(error.code, error.problem.hint)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("not_enough_memory Use shorter examples"), done.stderr
+
+
+@pytest.mark.slow
 def test_the_built_in_model_learns_a_persona(built_in: str, tmp_path: Path) -> None:
     """After a short training SmolLM2 gives the trained answer, and the base model doesn't."""
     questions = ["What is your name?", "Who are you?", "Tell me your name.", "How do they call you?", "Name?"]

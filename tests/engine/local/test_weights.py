@@ -14,7 +14,7 @@ import pytest
 
 from engine.local.conftest import chat
 from engine.local.toy_weights import write_gguf, write_wheel
-from ftrun.engine.inference import chat_worker
+from ftrun.engine.inference import worker_messages
 from ftrun.engine.models import catalogue
 from ftrun.engine.models.acceptance import is_accepted, require_acceptance
 from ftrun.engine.models.base import load_model
@@ -273,7 +273,7 @@ def test_a_broken_folder_is_the_model_s_fault(
         load_model(str(tmp_path))
     assert caught.value.code in ("model_not_loadable", "unsupported_chat_template"), caught.value
     assert str(tmp_path) in str(caught.value)
-    assert chat_worker._in_words(caught.value)["status"] == 400
+    assert worker_messages.in_words(caught.value)["status"] == 400
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:

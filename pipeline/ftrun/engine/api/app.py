@@ -12,7 +12,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import chat, completions, files, graders, jobs, models, pages, responses, uploads
+from ftrun.engine.api import (
+    batches,
+    chat,
+    completions,
+    description,
+    embeddings,
+    files,
+    graders,
+    jobs,
+    models,
+    pages,
+    responses,
+    uploads,
+)
+from ftrun.engine.api.batch_runs import BatchRuns
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.elsewhere import no_such_path, not_allowed
 from ftrun.engine.api.errors import add_error_handlers, not_found
@@ -74,15 +88,18 @@ ROUTERS = (
     chat.router,
     completions.router,
     responses.router,
+    embeddings.router,
+    batches.router,
     pages.router,
+    description.router,
     own_routes,
 )
 
 
-def create_app(parts: Services) -> FastAPI:
-    """Return the application that serves `parts`."""
+def create_app(parts: Services, runs: BatchRuns) -> FastAPI:
+    """Return the application that serves `parts`, with the batches that `runs` answers."""
     app = FastAPI(title="ftrun engine", version=ftrun.__version__, openapi_url=None, redirect_slashes=False)
-    app.state.services = parts
+    app.state.services, app.state.batches = parts, runs
     for router in ROUTERS:
         app.include_router(router)
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]

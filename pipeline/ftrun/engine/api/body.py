@@ -13,15 +13,23 @@ from ftrun.engine.api.errors import ApiError, did_you_mean
 
 async def json_body(request: Request) -> Body:
     """Return the request's JSON object (a FastAPI dependency)."""
-    raw = await request.body()
     try:
-        value = json.loads(raw.decode(), parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be stored or sent back
-    except (ValueError, RecursionError) as error:
+        value = parse_json(await request.body())
+    except ValueError as error:
         raise ApiError(f"The body is not JSON: {error}.", code="invalid_json") from error
     if not isinstance(value, dict):
         raise ApiError("The body must be a JSON object.", code="invalid_json")
     return Body(value)
+
+
+def parse_json(raw: bytes) -> Any:
+    """Return the JSON value in `raw`; ValueError for one that is broken, or that can't be sent back."""
+    try:
+        value = json.loads(raw.decode(), parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be stored or sent back
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return value
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -131,7 +139,7 @@ class Body:
         """Take keys of which only the values that change nothing are accepted."""
         for name, values in accepted.items():
             value = self.take(name)
-            if value is not None and value not in values:
+            if value is not None and not any(type(value) is type(one) and value == one for one in values):
                 self.refuse(
                     name, f"{_shown(value)} is not supported by this engine.", code="unsupported_value"
                 )
@@ -141,10 +149,10 @@ class Body:
         engine.
         """
         for name in self.values.keys() - self._taken:
-            if name in unsupported:
-                if self.values[name] is not None:
-                    self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
+            if self.values[name] is None:
                 continue
+            if name in unsupported:
+                self.refuse(name, "is not supported by this engine.", code="unsupported_parameter")
             tip = did_you_mean(name, sorted(self._taken))
             self.refuse(name, f"is not a parameter of this request.{tip}", code="unknown_parameter")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +12,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+
+from ftrun.engine.log import log_error
+from ftrun.files import is_disk_full
 
 CODES = {401: "invalid_api_key", 404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 
@@ -101,12 +102,20 @@ def add_error_handlers(app: FastAPI, absent: Mapping[int, Callable[[str, str], A
     async def gone(request: Request, error: Exception) -> Response:
         return Response(status_code=CLIENT_GONE)
 
+    async def full(request: Request, error: Exception) -> JSONResponse:
+        if not is_disk_full(error):
+            raise error
+        assert isinstance(error, OSError)
+        message = f"The disk is full: {error.filename} can't be written. Free some space, and ask again."
+        return error_response(ApiError(message, status=507, code="disk_full"))
+
     async def crashed(request: Request, error: Exception) -> JSONResponse:
-        traceback.print_exception(error, file=sys.stderr)
+        log_error(error)
         return error_response(ApiError(f"The engine failed: {type(error).__name__}: {error}.", status=500))
 
     app.add_exception_handler(ApiError, refused)
     app.add_exception_handler(HTTPException, unrouted)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(OSError, full)
     app.add_exception_handler(Exception, crashed)

@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
+from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError, did_you_mean
 from ftrun.engine.api.guard import FILE_BYTES
 from ftrun.engine.api.idempotency import answer_once
@@ -66,12 +67,17 @@ def content(use: Use, file_id: str) -> FileResponse:
 
 @router.delete("/{file_id}")
 def delete(use: Use, file_id: str) -> dict[str, Any]:
-    """Delete a file that no unfinished job reads."""
+    """Delete a file that no unfinished job or batch reads."""
     file = _find(use, file_id)
     job = use.store.jobs.using(file.id)
     if job is not None:
         raise ApiError(
             f"Job {job.id} still needs the file {file.id}; cancel the job first.", code="file_in_use"
+        )
+    batch = use.store.batches.using(file.id)
+    if batch is not None:
+        raise ApiError(
+            f"Batch {batch.id} still needs the file {file.id}; cancel the batch first.", code="file_in_use"
         )
     use.store.files.delete(file.id)
     return {"id": file.id, "object": "file", "deleted": True}
@@ -114,6 +120,19 @@ def _lifetime(form: FormData) -> int | None:
         message = f"expires_after must be created_at and {SHORTEST_LIFE} to {LONGEST_LIFE} seconds."
         raise ApiError(message, code="invalid_value", param="expires_after")
     return int(str(seconds))
+
+
+def read_lifetime(expires_after: Body | None) -> int | None:
+    """Return the seconds after which a file expires, as a JSON request gives them; None if it doesn't."""
+    if expires_after is None:
+        return None
+    if expires_after.text("anchor") != "created_at":
+        expires_after.refuse("anchor", "must be 'created_at'.")
+    seconds = expires_after.integer("seconds", least=SHORTEST_LIFE, most=LONGEST_LIFE)
+    if seconds is None:
+        expires_after.refuse("seconds", "is required.", code="missing_required_parameter")
+    expires_after.done()
+    return seconds
 
 
 def _keep(request: Request, file: UploadFile, purpose: str, lifetime: int | None) -> JSONResponse:

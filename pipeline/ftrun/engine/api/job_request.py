@@ -10,7 +10,7 @@ from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError
 from ftrun.engine.api.lookup import Named, find_file, find_named
 from ftrun.engine.backends import REHEARSAL
-from ftrun.engine.store import NewJob, Store
+from ftrun.engine.store import NewJob, Store, StoredFile
 from ftrun.protocol.spec import METHOD_HYPERPARAMETERS, Method
 
 LARGEST_SEED = 2**31 - 1
@@ -46,12 +46,12 @@ def read_new_job(body: Body, store: Store) -> NewJob:
         method=training.method,
         grader=training.grader,
     )
-    if body.take("integrations"):
+    if body.take("integrations") not in (None, []):
         body.refuse("integrations", "are not supported by this engine.", code="unsupported_parameter")
     body.done()
-    _check_file(store, "training_file", training_file)
+    check_file(store, "training_file", training_file)
     if validation_file is not None:
-        _check_file(store, "validation_file", validation_file)
+        check_file(store, "validation_file", validation_file)
     return new
 
 
@@ -141,12 +141,14 @@ def _multiplier(body: Body) -> float | str:
     return float(value)
 
 
-def _check_file(store: Store, param: str, file_id: str) -> None:
+def check_file(store: Store, param: str, file_id: str, *, purpose: str = "fine-tune") -> StoredFile:
+    """Return the file that a request names in `param`; raise ApiError (400) unless it has this purpose."""
     try:
         file = find_file(store, file_id, param=param)
     except ApiError as error:
         error.status, error.code = 400, "file_not_found"
         raise
-    if file.purpose != "fine-tune":
-        message = f"The {param} '{file_id}' has the purpose '{file.purpose}'; it must be 'fine-tune'."
+    if file.purpose != purpose:
+        message = f"The {param} '{file_id}' has the purpose '{file.purpose}'; it must be '{purpose}'."
         raise ApiError(message, code="invalid_file_purpose", param=param)
+    return file

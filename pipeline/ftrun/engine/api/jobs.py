@@ -16,8 +16,6 @@ from ftrun.engine.api.services import Services, services
 from ftrun.engine.store import StoredJob
 from ftrun.engine.store.records import RESTING, UNFINISHED
 
-MOST_UNFINISHED = 100  # a runaway script must not fill the disk with jobs
-
 router = APIRouter(prefix="/v1/fine_tuning/jobs")
 Use = Annotated[Services, Depends(services)]
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -29,8 +27,11 @@ def create(use: Use, request: Request, body: Annotated[Body, Depends(json_body)]
 
     def act() -> dict[str, Any]:
         new = read_new_job(body, use.store)
-        if len(use.store.jobs.with_status(*UNFINISHED)) >= MOST_UNFINISHED:
-            message = f"There are already {MOST_UNFINISHED} unfinished jobs."
+        if use.store.jobs.count(*UNFINISHED) >= use.most_jobs:
+            message = (
+                f"There are already {use.most_jobs} unfinished jobs, which is the quota of this engine. Wait "
+                "for some, cancel some, or start the engine with a larger FTRUN_ENGINE_JOBS."
+            )
             raise ApiError(message, status=429, code="too_many_jobs")
         return job_object(use.store.jobs.create(new))
 

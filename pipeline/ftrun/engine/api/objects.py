@@ -9,6 +9,7 @@ from ftrun.engine.api.errors import ApiError
 from ftrun.engine.models.catalogue import BaseModel
 from ftrun.engine.store import (
     StoredAlias,
+    StoredBatch,
     StoredCheckpoint,
     StoredEvent,
     StoredFile,
@@ -114,6 +115,41 @@ def checkpoint_object(checkpoint: StoredCheckpoint) -> dict[str, Any]:
         "fine_tuning_job_id": checkpoint.job_id,
         "metrics": {**checkpoint.metrics, "step": checkpoint.step},
         "step_number": checkpoint.step,
+    }
+
+
+def batch_object(batch: StoredBatch) -> dict[str, Any]:
+    """Return a `batch`. What comes from the cache is not counted, and no model reasons apart."""
+    usage = {
+        "input_tokens": batch.input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": batch.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": batch.input_tokens + batch.output_tokens,
+    }
+    return {
+        "id": batch.id,
+        "object": "batch",
+        "endpoint": batch.endpoint,
+        "model": batch.model,
+        "errors": None if batch.errors is None else {"object": "list", "data": list(batch.errors)},
+        "input_file_id": batch.input_file_id,
+        "completion_window": "24h",
+        "status": batch.status,
+        "output_file_id": batch.output_file_id,
+        "error_file_id": batch.error_file_id,
+        "created_at": batch.created_at,
+        "in_progress_at": batch.in_progress_at,
+        "expires_at": batch.expires_at,
+        "finalizing_at": batch.finalizing_at,
+        "completed_at": batch.completed_at,
+        "failed_at": batch.failed_at,
+        "expired_at": batch.expired_at,
+        "cancelling_at": batch.cancelling_at,
+        "cancelled_at": batch.cancelled_at,
+        "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
+        "usage": usage,
+        "metadata": batch.metadata,
     }
 
 

@@ -36,7 +36,7 @@ Json = Annotated[Body, Depends(json_body)]
 @router.get("/", include_in_schema=False)
 async def page(lang: str | None = None) -> Response:
     """Return the page, in a language that it is asked for in or the server's."""
-    content, policy = _page(lang if lang in LANGUAGES else screen_language())
+    content, policy = _page(_language(lang))
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
@@ -80,7 +80,7 @@ async def open_page(use: Use, body: Json) -> dict[str, Any]:
     return {"token": use.token, "page": facts}
 
 
-@router.get("/ftrun/pages/{code}")
+@router.get("/ftrun/pages/{code}/waiting")
 async def look(use: Use, code: str) -> dict[str, Any]:
     """Return whether a code still waits for a browser."""
     return {"waiting": use.pages.waits(code)}
@@ -100,7 +100,7 @@ def list_models(use: Use) -> dict[str, Any]:
 
 
 @router.get("/ftrun/jobs/{job_id}")
-def look_at_job(use: Use, job_id: str, lang: str = "en") -> dict[str, Any]:
+def look_at_job(use: Use, job_id: str, lang: str | None = None) -> dict[str, Any]:
     """Return a job with its curve, its newest step, its checkpoints and its messages in a language."""
     job = use.store.jobs.get(job_id)
     if job is None:
@@ -118,7 +118,7 @@ def look_at_job(use: Use, job_id: str, lang: str = "en") -> dict[str, Any]:
                 "id": one.id,
                 "created_at": one.created_at,
                 "level": one.level,
-                "message": localized(one.message, lang),
+                "message": localized(one.message, language),
             }
             for one in events
         ],
@@ -130,19 +130,18 @@ async def localize(body: Json) -> dict[str, Any]:
     """Return a message of the engine in another language, as far as it is known there."""
     text, language = body.required_text("text"), body.required_text("language")
     body.done()
-    return {"text": localized(text, language) if language in LANGUAGES else text}
+    return {"text": localized(text, _known(language))}
 
 
 def _models(use: Services, body: Body) -> list[dict[str, str]]:
     """Return the models to show side by side: what each is called, and its name here; ApiError (404) if there
     is none of that name.
     """
-    given = body.take("models") or []
-    if not isinstance(given, list) or len(given) > MOST_MODELS:
+    readers = body.objects("models")
+    if len(readers) > MOST_MODELS:
         body.refuse("models", f"must be a list of at most {MOST_MODELS} models.")
     found = []
-    for index, one in enumerate(given):
-        reader = Body(one if isinstance(one, dict) else {}, body.param(f"models[{index}]"))
+    for reader in readers:
         label, model = reader.required_text("label"), reader.required_text("model")
         reader.done()
         find_answering(use, model)
@@ -163,7 +162,9 @@ def _sampling(body: Body) -> dict[str, float]:
 
 
 def _texts(body: Body, name: str) -> list[str]:
-    given = body.take(name) or []
+    given = body.take(name)
+    if given is None:
+        return []
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         body.refuse(name, "must be a list of strings.")
     return given

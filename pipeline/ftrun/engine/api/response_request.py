@@ -134,8 +134,7 @@ def _stream(body: Body) -> bool:
 
 def _echo(body: Body) -> Mapping[str, Any]:
     """Return what a response repeats of its request, with the values of what was left out."""
-    given = {name: value for name, value in body.values.items() if value is not None}
-    text: Mapping[str, Any] = given.get("text", {})
+    given = _given(body.values)
     tools: Sequence[Mapping[str, Any]] = given.get("tools", ())
     return {
         "background": False,
@@ -147,11 +146,18 @@ def _echo(body: Body) -> Mapping[str, Any]:
         "reasoning": {"effort": None, "summary": None},
         "service_tier": "default",
         "temperature": given.get("temperature", 1.0),
-        "text": {"format": text.get("format") or {"type": "text"}},
-        "tool_choice": given.get("tool_choice", "auto"),
-        "tools": [{"parameters": None, "strict": None, **tool} for tool in tools],
+        "text": {"format": _given(given.get("text", {}).get("format") or {"type": "text"})},
+        "tool_choice": _given(given.get("tool_choice", "auto")),
+        "tools": [{"parameters": None, "strict": None, **_given(tool)} for tool in tools],
         "top_logprobs": given.get("top_logprobs", 0),
         "top_p": given.get("top_p", 1.0),
         "truncation": "disabled",
         **{name: given[name] for name in HARMLESS if name in given},
     }
+
+
+def _given(value: Any) -> Any:
+    """Return an object without its nulls, or a word as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: one for name, one in value.items() if one is not None}

@@ -23,6 +23,7 @@ class ResponseWriter:
         self._with_scores = request.sampling.top_logprobs is not None
         self._output: list[dict[str, Any]] = []
         self._message: dict[str, Any] | None = None  # the last item, while its text may grow
+        self._scores: list[Mapping[str, Any]] = []  # of tokens whose text has not come yet
         self._number = 0
         self._response: dict[str, Any] = {
             "id": f"resp_{random_name(ID_LENGTH)}",
@@ -49,17 +50,20 @@ class ResponseWriter:
 
     def add(self, part: Part) -> Iterator[Event]:
         """Add a part of the answer: its text, then its calls."""
-        if part.text or (part.scores and not part.calls):
-            yield from self._add_text(part)
+        if self._with_scores:
+            self._scores += part.scores
+        if part.text or (self._message is not None and self._scores):
+            yield from self._add_text(part.text)
         for call in part.calls:
             yield from self._end_message("completed")
             yield from self._add_call(call)
+            self._scores.clear()  # of a call's tokens: only texts have them
 
     def end(self, usage: Mapping[str, Any]) -> Iterator[Event]:
         """End the response; an answer without any output is an empty text."""
         cut = usage["finish_reason"] == "length"
         if not self._output:
-            yield from self._add_text(Part())
+            yield from self._add_text("")
         status = "incomplete" if cut else "completed"
         yield from self._end_message(status)
         self._response |= {
@@ -75,7 +79,7 @@ class ResponseWriter:
         self._response |= {"status": "failed", "error": {"code": "server_error", "message": message}}
         return self._event("response.failed", response=self.response)
 
-    def _add_text(self, part: Part) -> Iterator[Event]:
+    def _add_text(self, more: str) -> Iterator[Event]:
         if self._message is None:
             self._message = new_item("msg", type="message", role="assistant", content=[])
             self._output.append(self._message)
@@ -84,15 +88,16 @@ class ResponseWriter:
             self._message["content"].append(text)
             yield self._event("response.content_part.added", content_index=0, part={**text, "logprobs": []})
         text = self._message["content"][0]
-        text["text"] += part.text
-        scores = part.scores if self._with_scores else []
-        text["logprobs"] += token_logprobs(scores)
-        if part.text or scores:
+        text["text"] += more
+        scores = token_logprobs(self._scores)
+        self._scores.clear()
+        text["logprobs"] += scores
+        if more or scores:
             yield self._event(
                 "response.output_text.delta",
                 content_index=0,
-                delta=part.text,
-                logprobs=[_without_bytes(score) for score in token_logprobs(scores)],
+                delta=more,
+                logprobs=[_without_bytes(score) for score in scores],
             )
 
     def _end_message(self, status: str) -> Iterator[Event]:

@@ -12,6 +12,8 @@ from ftrun.engine.inference.chat_pool import ChatPool
 from ftrun.engine.store import Store
 from ftrun.engine.web.codes import PageCodes
 
+MOST_JOBS = 1000  # unfinished: a runaway script must not fill the disk with jobs
+
 
 @dataclass(slots=True, kw_only=True)
 class Services:
@@ -22,12 +24,13 @@ class Services:
     chats: ChatPool
     token: str
     pages: PageCodes = field(default_factory=PageCodes)
+    most_jobs: int = MOST_JOBS
     last_request: float = field(default_factory=time.monotonic)
 
     @property
     def busy(self) -> bool:
         """Return whether stopping now would interrupt something."""
-        return self.executor.busy or self.chats.busy
+        return self.executor.busy or self.chats.busy or bool(self.store.batches.unended())
 
 
 def services(request: Request) -> Services:

@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
-from ftrun.engine.api.files import LONGEST_LIFE, PURPOSES, SHORTEST_LIFE, wrong_purpose
+from ftrun.engine.api.files import PURPOSES, read_lifetime, wrong_purpose
 from ftrun.engine.api.guard import PART_BYTES
 from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.objects import part_object, upload_object
@@ -36,7 +36,7 @@ def create(use: Use, request: Request, body: JsonBody) -> JSONResponse:
         filename, purpose = body.required_text("filename"), body.required_text("purpose")
         body.required_text("mime_type")
         size = body.integer("bytes", least=1, most=LARGEST)
-        lifetime = _lifetime(body.object("expires_after"))
+        lifetime = read_lifetime(body.object("expires_after"))
         body.done()
         if size is None:
             body.refuse("bytes", "is required.", code="missing_required_parameter")
@@ -90,16 +90,6 @@ def cancel(use: Use, upload_id: str) -> dict[str, Any]:
     _pending(use, upload_id)
     use.store.uploads.cancel(upload_id)
     return _object(use, _find(use, upload_id))
-
-
-def _lifetime(expires_after: Body | None) -> int | None:
-    if expires_after is None:
-        return None
-    if expires_after.text("anchor") != "created_at":
-        expires_after.refuse("anchor", "must be 'created_at'.")
-    seconds = expires_after.integer("seconds", least=SHORTEST_LIFE, most=LONGEST_LIFE)
-    expires_after.done()
-    return seconds
 
 
 def _find(use: Services, upload_id: str) -> StoredUpload:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
+import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,12 +16,14 @@ from filelock import FileLock, Timeout
 from ftrun.engine.backends import Cancelled, Paused, Rejected, TrainingJob, backend_for
 from ftrun.engine.examples import count_examples, rows_of
 from ftrun.engine.executors.reporting import JobReport
+from ftrun.engine.log import log, log_error
 from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import RESTING
 from ftrun.errors import FtrunError
-from ftrun.files import file_lock, make_folder
+from ftrun.files import file_lock, is_disk_full, make_folder
 from ftrun.protocol.spec import default_epochs
 
+FULL_SECONDS = 5  # until a full disk is tried again
 LOCK_SECONDS = 2  # a server that checks whether the lock is free holds it for a moment
 
 
@@ -37,16 +39,36 @@ def run_job(home: Path, job_id: str) -> None:
         with lock_of(store.jobs.folder(job_id)).acquire(timeout=LOCK_SECONDS):
             job = store.jobs.require(job_id)
             if not job.finished and job.status not in RESTING:
-                store.jobs.note(job_id, pid=os.getpid())
-                _train(store, job)
+                _train_with_room(store, job)
     except Timeout:
-        print(f"Another process is running job {job_id}.", file=sys.stderr)
+        log(f"Another process is running job {job_id}.")
     finally:
         store.close()
 
 
+def _train_with_room(store: Store, job: StoredJob) -> None:
+    """Train the job; while the disk is full, wait, and resume from the last checkpoint."""
+    waited = False
+    while True:
+        try:
+            store.jobs.note(job.id, pid=os.getpid())
+            if waited:
+                store.jobs.add_event(job.id, "The disk was full: the job waited for room.", level="warn")
+            _train(store, job)
+            return
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            log(f"The disk is full, so the job waits: {error}.")
+            waited = True
+        time.sleep(FULL_SECONDS)
+        job = store.jobs.require(job.id)
+        if job.finished or job.status in RESTING:  # `pausing` is settled by the supervisor
+            return
+
+
 def _train(store: Store, job: StoredJob) -> None:
-    """Call the backend, and end the job with whatever it returns or raises."""
+    """Call the backend, and end the job with whatever it returns or raises, save a full disk."""
     report = JobReport(store, job)
     try:
         report.succeeded(backend_for(job.model).train(_training_job(store, job), report))
@@ -59,8 +81,10 @@ def _train(store: Store, job: StoredJob) -> None:
     except FtrunError as error:
         message = " ".join(filter(None, (str(error), error.problem.hint)))
         store.jobs.fail(job.id, code=error.code, message=message)
-    except Exception as error:  # a bug or a full disk: the job must fail with a reason, not hang
-        traceback.print_exc()
+    except Exception as error:  # a bug: the job must fail with a reason, not hang
+        if is_disk_full(error):
+            raise
+        log_error(error)
         log = store.jobs.folder(job.id) / "job.log"
         message = f"Training failed with {type(error).__name__}: {error}. Details are in {log}."
         store.jobs.fail(job.id, code="server_error", message=message)

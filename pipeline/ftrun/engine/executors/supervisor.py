@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
-import traceback
 
 from filelock import Timeout
 
@@ -20,12 +18,13 @@ from ftrun.engine.backends import Rejected
 from ftrun.engine.child_process import start
 from ftrun.engine.examples import count_examples, rows_of
 from ftrun.engine.executors.job_process import lock_of
+from ftrun.engine.log import log, log_error
 from ftrun.engine.store import Store, StoredJob
 from ftrun.engine.store.records import MOVING, Status
-from ftrun.files import make_folder, open_to_write
+from ftrun.files import is_disk_full, make_folder, open_to_write
 
 MOST_RESTARTS = 3
-BUSY_SECONDS, IDLE_SECONDS = 0.1, 2.0
+BUSY_SECONDS, IDLE_SECONDS, FAULTY_SECONDS = 0.1, 2.0, 5.0
 IN_TURN: tuple[Status, ...] = ("running", "queued")
 GRACE_SECONDS = 5  # that a cancelled job has to end by itself
 
@@ -57,23 +56,28 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Return whether a job is running, or will run without anyone doing anything."""
-        return bool(self._store.jobs.with_status(*MOVING))
+        return self._store.jobs.count(*MOVING) > 0
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             self._wake.clear()
             try:
                 self._tick()
-            except Exception:  # a full disk or a bug in one round must not stop all jobs
-                traceback.print_exc(file=sys.stderr)
-            self._wake.wait(BUSY_SECONDS if self.busy or self._children else IDLE_SECONDS)
+                pause = BUSY_SECONDS if self.busy or self._children else IDLE_SECONDS
+            except Exception as error:  # a full disk or a bug in one round must not stop all jobs
+                if is_disk_full(error):
+                    log(f"The disk is full, so jobs wait: {error}.")
+                else:
+                    log_error(error)
+                pause = FAULTY_SECONDS
+            self._wake.wait(pause)
 
     def _tick(self) -> None:
         for job in self._store.jobs.with_status("validating_files"):
             self._validate(job)
         self._forget_ended()
         occupied = self._end_lingering() + self._settle_paused()
-        for job in self._store.jobs.with_status(*IN_TURN):
+        for job in self._store.jobs.in_turn(self._slots):
             if self._is_running(job):
                 occupied += 1
             elif self._store.jobs.require(job.id).status not in IN_TURN:
@@ -98,6 +102,8 @@ class Supervisor:
         except Rejected as error:
             self._store.jobs.fail(job.id, code=error.code, message=str(error), param=error.param)
         except OSError as error:
+            if is_disk_full(error):
+                raise
             self._store.jobs.fail(job.id, code="file_not_found", message=f"{param}: {error}", param=param)
         else:
             if self._store.jobs.move(job.id, "queued", start=["validating_files"]):

@@ -53,7 +53,8 @@ class Encoding:
     def guide(self, question: Question, calls: CallReader | None) -> Guide | None:
         """Return what an answer is held to, if anything. Raises Rejected if it can't be."""
         if calls is not None:
-            return None if calls.grammar is None else new_guide(self.vocabulary, calls.grammar, param="tools")
+            grammar = calls.grammar(self.vocabulary.is_special)
+            return None if grammar is None else new_guide(self.vocabulary, grammar, param="tools")
         if question.constraint is None:
             return None
         return new_guide(self.vocabulary, json_grammar(question.constraint), param="response_format")
@@ -81,6 +82,7 @@ class Answer:
         self._usage = Usage(prompt_tokens=len(self.ids))
         self._ends = encoding.model.encoder.end_ids
         self._text = AnswerText(encoding.model.tokenizer, question.sampling.stop)
+        self._told = 0  # characters
         self._scores: TokenScores | None = None
         if question.sampling.top_logprobs is not None:
             encoding.vocabulary.prepare()
@@ -101,8 +103,9 @@ class Answer:
         if self._text.stopped:
             return self._end(piece, stopped=True)
         if len(self.ids) < self.most and not self.sampler.ended:
-            scores = self._scores.certain() if self._scores is not None else ()
             piece = self._calls.add(token, piece) if self._calls is not None else piece
+            self._told += len(piece)
+            scores = self._scores.until(self._told) if self._scores is not None else ()
             return Progress(id=self.id, piece=piece, scores=scores)
         piece += self._text.end()
         return self._end(piece, stopped=self._text.stopped or self.sampler.ended)
@@ -116,5 +119,6 @@ class Answer:
         if self._calls is not None:
             piece, calls = self._calls.end(piece)
         self._usage.finish_reason = "length" if not stopped else "tool_calls" if calls else "stop"
-        scores = self._scores.rest() if self._scores is not None else ()
+        self._told += len(piece)
+        scores = self._scores.rest(self._told) if self._scores is not None else ()
         return Progress(id=self.id, piece=piece, scores=scores, calls=calls, usage=self._usage)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftrun.engine.questions import Question
+from ftrun.engine.questions import Question, Texts
 
 
 class ChatFailed(Exception):
@@ -31,23 +31,27 @@ class ChatFailed(Exception):
 
 @dataclass(slots=True)
 class Part:
-    """A part of an answer, or all of it: text, TokenScore and ToolCall as JSON objects."""
+    """A part of an answer, or all of it: text, TokenScore and ToolCall as JSON objects; or embeddings, each
+    the float32 values in base64.
+    """
 
     text: str = ""
     scores: list[Mapping[str, Any]] = field(default_factory=list)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
+    vectors: list[str] = field(default_factory=list)
 
     def add(self, other: Part) -> None:
         """Add what comes next."""
         self.text += other.text
         self.scores += other.scores
         self.calls += other.calls
+        self.vectors += other.vectors
 
 
 class Answer:
     """An answer that is being generated: take its parts or the whole, then read `usage`."""
 
-    def __init__(self, question: Question, cancel: Callable[[str], None]) -> None:
+    def __init__(self, question: Question | Texts, cancel: Callable[[str], None]) -> None:
         """Wait for the answer to `question`; `cancel` gives it up by its id."""
         self.id = question.id
         self.request, self.since = question.as_message(), time.monotonic()
@@ -57,20 +61,27 @@ class Answer:
         self._cancel = cancel
         self._parts = deque[Part]()
         self._end: Mapping[str, Any] | None = None
-        self._news = asyncio.Event()
+        self.news = asyncio.Event()  # several answers may share one
 
     def put(self, message: Mapping[str, Any]) -> None:
         """Add a message from the process."""
         if "done" in message or "error" in message:
             self._end = message
         else:
-            part = Part(message.get("piece", ""), message.get("scores", []), message.get("calls", []))
+            part = Part(message.get("piece", ""))
+            part.scores, part.calls = message.get("scores", []), message.get("calls", [])
+            part.vectors = message.get("vectors", [])
             self._parts.append(part)
-        self._news.set()
+        self.news.set()
 
     def forget(self) -> None:
         """Forget what has come so far: it will be asked again."""
         self._parts.clear()
+
+    @property
+    def ready(self) -> bool:
+        """Return whether `next_part` has something to return at once."""
+        return bool(self._parts) or self._end is not None
 
     async def next_part(self) -> Part | None:
         """Wait for the next part; None at the end. Raises ChatFailed."""
@@ -97,8 +108,8 @@ class Answer:
         self._cancel(self.id)
 
     async def _wait(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+        self.news.clear()
+        await self.news.wait()
 
     def _finish(self, end: Mapping[str, Any]) -> None:
         if "error" in end:

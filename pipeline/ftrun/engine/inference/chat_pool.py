@@ -16,7 +16,7 @@ from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.inference import room
 from ftrun.engine.inference.chat_answer import Answer, ChatFailed
 from ftrun.engine.inference.chat_queue import STOPPED_CODE, ChatQueue
-from ftrun.engine.questions import Question
+from ftrun.engine.questions import Question, Texts
 
 IDLE_SECONDS = 600.0
 MOST_WAITING = 256  # questions per model, besides those that are being answered
@@ -43,7 +43,7 @@ class ChatPool:
         self._queues: dict[str, ChatQueue] = {}
         self._closed = False
 
-    def ask(self, model: str, question: Question) -> Answer:
+    def ask(self, model: str, question: Question | Texts) -> Answer:
         """Ask the base model `model`.
 
         Raises ChatFailed (429) if too many questions to it wait.
@@ -65,6 +65,10 @@ class ChatPool:
             return False
         self._queue(model).warm()
         return True
+
+    def at_once(self, model: str) -> int:
+        """Return how many answers of the base model are generated at one time; 1 until it is loaded."""
+        return self._queues[model].at_once if model in self._queues else 1
 
     @property
     def busy(self) -> bool:

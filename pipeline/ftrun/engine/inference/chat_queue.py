@@ -10,9 +10,7 @@ import contextlib
 import json
 import math
 import signal
-import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +19,8 @@ from typing import Any
 from ftrun.engine.backends import AT_ONCE
 from ftrun.engine.child_process import start_with_pipes
 from ftrun.engine.inference.chat_answer import Answer
-from ftrun.engine.questions import Question
+from ftrun.engine.log import log_error
+from ftrun.engine.questions import Question, Texts
 from ftrun.files import make_folder, open_to_write
 
 CRASH_CODE = "chat_process_died"
@@ -89,9 +88,14 @@ class ChatQueue:
         return self._ready is not None
 
     @property
+    def at_once(self) -> int:
+        """Return how many answers the process generates at one time; 1 while it has not said so."""
+        return 1 if self._ready is None else int(self._ready.get("at_once", AT_ONCE))
+
+    @property
     def answering(self) -> int:
         """Return how many answers are being generated."""
-        return 0 if self._ready is None else min(self.size, int(self._ready.get("at_once", AT_ONCE)))
+        return 0 if self._ready is None else min(self.size, self.at_once)
 
     @property
     def dtype(self) -> str | None:
@@ -102,7 +106,7 @@ class ChatQueue:
         """Return about how long `answers` answers take; None while that is unknown."""
         return self._pace.seconds(answers)
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question | Texts) -> Answer:
         """Add a question."""
         answer = Answer(question, self._cancel)
         self.warmed, self.used = False, time.monotonic()
@@ -146,7 +150,7 @@ class ChatQueue:
         try:
             fatal, code = await self._answer_all()
         except Exception as error:  # such as a full disk: whoever waits must get a message
-            traceback.print_exception(error, file=sys.stderr)
+            log_error(error)
             fatal = _error(f"The process that answers for {self.model} failed: {error}.")
             self.stop()
         self._task = self._process = self._pipe = self._ready = None

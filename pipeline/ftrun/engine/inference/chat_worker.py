@@ -1,9 +1,9 @@
 """The process that answers for one base model: `python -m ftrun.engine.inference.chat_worker MODEL`.
 
-JSON lines come in on stdin: a Question or {"cancel": id}. On stdout go out {"ready": {"at_once", "dtype"}}
-when the model is loaded, {"id", "piece", "scores", "calls"} (those that are new), then {"id", "done": usage}
-or {"id", "error": {…}}, and {"fatal": {…}} if the model can't be loaded. It ends when stdin is closed, so it
-never outlives its server.
+JSON lines come in on stdin: a Question, Texts or {"cancel": id}. On stdout go out {"ready": {"at_once",
+"dtype"}} when the model is loaded, {"id", "piece", "scores", "calls"} or {"id", "vectors"} (those that are
+new), then {"id", "done": usage} or {"id", "error": {…}}, and {"fatal": {…}} if the model can't be loaded. It
+ends when stdin is closed, so it never outlives its server.
 
 A thread reads stdin, so that the end of the server is noticed at any time; one encodes the questions; the
 main thread generates.
@@ -16,17 +16,14 @@ import os
 import queue
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import IO, Any
+from pathlib import Path
+from typing import IO
 
-from ftrun.engine.backends import ChatModel, Rejected, TooLittleMemory, backend_for
+from ftrun.engine.backends import ChatModel, backend_for
+from ftrun.engine.inference.embeddings import Embeddings
+from ftrun.engine.inference.worker_messages import Message, Send, in_words
 from ftrun.engine.questions import Progress, Question
-from ftrun.errors import FtrunError, UserError
-
-Message = Mapping[str, Any]
-Send = Callable[[Message], None]
 
 
 def main(model: str) -> int:
@@ -36,17 +33,19 @@ def main(model: str) -> int:
     try:
         chat = backend_for(model).open_chat(model)
     except Exception as error:  # whatever it is, the server must get a message
-        send({"fatal": _in_words(error)})
+        send({"fatal": in_words(error)})
         return 1
     # a server of ftrun 0.1, which may have started this process, looks for an id in every message
     send({"id": "", "ready": {"at_once": chat.at_once, "dtype": chat.dtype}})
-    submitted = threading.Event()
-    threading.Thread(target=_submit, args=(chat, lines, submitted, send), daemon=True).start()
+    submitted, embeddings = threading.Event(), Embeddings(send)
+    arguments = (chat, embeddings, lines, submitted, send)
+    threading.Thread(target=_submit, args=arguments, daemon=True).start()
     while True:
         submitted.wait()
         submitted.clear()
-        while chat.busy:
-            for progress in chat.step():
+        while chat.busy or embeddings.busy:
+            embeddings.step()
+            for progress in chat.step() if chat.busy else ():
                 _report(progress, send)
 
 
@@ -56,16 +55,27 @@ def _receive(stdin: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
     os._exit(0)  # the server has gone: don't finish answers that nobody reads
 
 
-def _submit(chat: ChatModel, lines: queue.SimpleQueue[bytes], submitted: threading.Event, send: Send) -> None:
+def _submit(
+    chat: ChatModel,
+    embeddings: Embeddings,
+    lines: queue.SimpleQueue[bytes],
+    submitted: threading.Event,
+    send: Send,
+) -> None:
     while True:
         message = json.loads(lines.get())
         if "cancel" in message:
             chat.cancel(message["cancel"])
+            embeddings.cancel(message["cancel"])
             continue
         try:
-            chat.submit(Question.from_message(message))
+            if "embed" in message:
+                adapter = Path(message["adapter"]) if message["adapter"] else None
+                embeddings.submit(message["id"], chat.embed(message["embed"], adapter))
+            else:
+                chat.submit(Question.from_message(message))
         except Exception as error:  # one bad request must not end the process
-            send({"id": message["id"], "error": _in_words(error)})
+            send({"id": message["id"], "error": in_words(error)})
         submitted.set()
 
 
@@ -73,23 +83,9 @@ def _report(progress: Progress, send: Send) -> None:
     if part := progress.as_part():
         send({"id": progress.id, **part})
     if progress.error is not None:
-        send({"id": progress.id, "error": _in_words(progress.error)})
+        send({"id": progress.id, "error": in_words(progress.error)})
     elif progress.usage is not None:
         send({"id": progress.id, "done": asdict(progress.usage)})
-
-
-def _in_words(error: Exception) -> dict[str, Any]:
-    """Return an error for the API: a 400 if the caller can fix it, a 503 for want of memory, else a 500."""
-    if isinstance(error, TooLittleMemory):
-        return {"status": 503, "message": str(error), "code": "not_enough_memory", "param": None}
-    if isinstance(error, Rejected):
-        return {"status": 400, "message": str(error), "code": error.code, "param": error.param}
-    if isinstance(error, FtrunError):
-        message = " ".join(filter(None, (str(error), error.problem.hint)))
-        status = 400 if isinstance(error, UserError) else 500
-        return {"status": status, "message": message, "code": error.code, "param": None}
-    traceback.print_exception(error)
-    return {"status": 500, "message": f"{type(error).__name__}: {error}", "code": None, "param": None}
 
 
 def _private_stdout() -> Send:

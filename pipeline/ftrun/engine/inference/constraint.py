@@ -24,11 +24,17 @@ SILENT = 0  # llguidance prints nothing
 
 
 def json_grammar(constraint: Constraint) -> str:
-    """Return the grammar of the JSON texts that a constraint allows; `new_guide` says what is wrong."""
+    """Return the grammar of the JSON texts that a constraint allows.
+
+    Raises Rejected for a schema that can't be read; what else is wrong `new_guide` says.
+    """
     schema = {"type": "object"} if constraint.schema is None else constraint.schema
-    return LLMatcher.grammar_from_json_schema(
-        json.dumps(schema), overrides={"whitespace_pattern": WHITE_SPACE, "lenient": False}
-    )
+    try:
+        return LLMatcher.grammar_from_json_schema(
+            json.dumps(schema), overrides={"whitespace_pattern": WHITE_SPACE, "lenient": False}
+        )
+    except (ValueError, RecursionError) as error:  # such as one that is nested too deeply
+        raise _not_held(str(error), param="response_format") from error
 
 
 class Guide:
@@ -83,13 +89,18 @@ def new_guide(vocabulary: Vocabulary, grammar: str, *, param: str) -> Guide:
             param=param,
         ) from error
     matcher = LLMatcher(tokenizer, grammar, log_level=SILENT)
+    matcher.compute_bitmask()  # finds out more, and takes longest for the first token
     if matcher.is_error():
-        raise Rejected(
-            f"Answers can't be held to this format: {_first_line(matcher.get_error())}",
-            code="invalid_json_schema",
-            param=param,
-        )
+        raise _not_held(matcher.get_error(), param=param)
     return Guide(matcher, vocabulary.size, param)
+
+
+def _not_held(reason: str, *, param: str) -> Rejected:
+    return Rejected(
+        f"Answers can't be held to this format: {_first_line(reason)}",
+        code="invalid_json_schema",
+        param=param,
+    )
 
 
 def _first_line(text: str) -> str:

@@ -12,6 +12,10 @@ from ftrun.engine.backends import Rejected
 from ftrun.engine.inference.constraint import Guide
 from ftrun.engine.questions import Sampling
 
+MOST_ORDERED = (
+    1024  # tokens: `top_p` is nearly always reached by fewer, and ordering all takes ten times as long
+)
+
 
 class Sampler:
     """How the tokens of one answer are chosen, from its first to its last."""
@@ -92,11 +96,21 @@ def pick(scores: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
     # from the highest score down, so that none is infinite with the smallest temperature
     shares = torch.softmax((scores - scores.max()) / sampling.temperature, dim=-1)
     if sampling.top_p < 1:
+        shares = _likeliest(shares, sampling.top_p)
+    # as `torch.multinomial`, twenty times as fast: the first token up to which the shares exceed a number
+    ends = shares.double().cumsum(-1)
+    drawn = torch.rand(1, generator=generator, dtype=torch.float64) * ends[-1]
+    return int(torch.searchsorted(ends, drawn, right=True))
+
+
+def _likeliest(shares: Tensor, top_p: float) -> Tensor:
+    """Return the shares of the fewest tokens that have `top_p` together, at least one; 0 for the others."""
+    ordered, tokens = shares.topk(min(MOST_ORDERED, len(shares)))
+    if float(ordered.sum()) < top_p:
         ordered, tokens = shares.sort(descending=True)
-        # the smallest set that reaches top_p, but not an empty one: the sum before a token decides
-        ordered[1:][(ordered.cumsum(-1) - ordered)[1:] >= sampling.top_p] = 0
-        shares = torch.zeros_like(shares).scatter_(0, tokens, ordered)
-    return int(torch.multinomial(shares, 1, generator=generator))
+    others = ordered.cumsum(-1) - ordered >= top_p  # the sum before a token decides
+    others[0] = False
+    return torch.zeros_like(shares).scatter_(0, tokens, ordered.masked_fill_(others, 0))
 
 
 def _tensors(values: Mapping[int, float], like: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,4 @@
-"""The text of an answer, token by token: whole characters only, and nothing that may become a stop text.
-
-What it counts lets `token_scores` tell which tokens a text is made of.
-"""
+"""The text of an answer, token by token: whole characters only, and nothing that may become a stop text."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ class AnswerText:
     def __init__(self, tokenizer: Any, stop: Sequence[str] = ()) -> None:
         """Use a tokenizer of Transformers."""
         self.stopped = False
-        self.decoded = self.certain = 0  # characters: known so far, and returned
+        self.decoded = 0  # characters that are known, returned or not
         self._tokenizer, self._stop = tokenizer, stop
         # a tokenizer may write a token differently at the start of a text (without its space), so a window
         # of two parts is decoded: tokens whose text is known, and those after them
@@ -41,9 +38,7 @@ class AnswerText:
     def end(self) -> str:
         """Return the rest, with an incomplete character as the replacement character."""
         more = self._decode(self._known + self._new)[len(self._known_text) :]
-        text = self._certain(more) + self._held
-        self.certain += len(self._held)
-        return text
+        return self._certain(more) + self._held
 
     def _decode(self, ids: Sequence[int]) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
@@ -55,11 +50,9 @@ class AnswerText:
         end = min((text.index(word) for word in self._stop if word in text), default=None)
         if end is not None:
             self.stopped, self._held = True, ""
-            self.certain += end
             return text[:end]
         certain = len(text) - _held_back(text, self._stop)
         self._held = text[certain:]
-        self.certain += certain
         return text[:certain]
 
 

@@ -1,4 +1,4 @@
-"""Log probabilities of an answer's tokens, each told when its text is certain.
+"""Log probabilities of an answer's tokens, each told with its text.
 
 They are the model's own: before temperature, penalties, `logit_bias` and grammars, as the API has them.
 """
@@ -28,10 +28,10 @@ def log_probabilities(scores: Tensor, samplings: Sequence[Sampling]) -> dict[int
 
 
 class TokenScores:
-    """The scores of one answer's tokens that wait until all of their text is certain.
+    """The scores of one answer's tokens that wait until all of their text is told.
 
-    Several tokens may make one character, and a text that was held back may turn out to be a stop text. So
-    tokens wait in groups, each with the place in the text where it ends.
+    Several tokens may make one character, and a text that was held back may turn out to be a stop text or a
+    call. So tokens wait in groups, each with the place in the text where it ends.
     """
 
     def __init__(self, text: AnswerText, vocabulary: Vocabulary, most: int) -> None:
@@ -49,22 +49,22 @@ class TokenScores:
         self._group.append(TokenScore(text=found.text, bytes=found.bytes, logprob=found.logprob, top=top))
         self._close()
 
-    def certain(self) -> list[TokenScore]:
-        """Return the scores of the tokens whose text has become certain."""
-        told: list[TokenScore] = []
-        while self._waiting and self._waiting[0][1] <= self._text.certain:
+    def until(self, characters: int) -> list[TokenScore]:
+        """Return the scores of the tokens whose text is within the first `characters` of the answer's."""
+        scores: list[TokenScore] = []
+        while self._waiting and self._waiting[0][1] <= characters:
             group, self._end = self._waiting.popleft()
-            told += group
-        return told
+            scores += group
+        return scores
 
-    def rest(self) -> list[TokenScore]:
-        """Return what is left at the end of the answer; a token that is cut by a stop text has less text."""
+    def rest(self, characters: int) -> list[TokenScore]:
+        """Return what is left at the end of an answer of `characters`; the last token may be cut."""
         self._close(whole=True)
-        told = self.certain()
-        if self._waiting and self._end < self._text.certain:
+        scores = self.until(characters)
+        if self._waiting and self._end < characters:
             group, _ = self._waiting[0]
-            told += _first(group, self._text.certain - self._end)
-        return told
+            scores += _first(group, characters - self._end)
+        return scores
 
     def _close(self, *, whole: bool = False) -> None:
         known = self._waiting[-1][1] if self._waiting else self._end

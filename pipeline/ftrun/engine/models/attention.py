@@ -85,11 +85,12 @@ def _of_transformers(*arguments: Any, **options: Any) -> tuple[Tensor, None]:
 
 def packed_examples(causal: Any, positions: Tensor) -> dict[str, Tensor]:
     """Return what tells `grouped_attention` where the examples of a row begin: positions, (1, tokens),
-    restart there. Other attention functions are told nothing.
+    restart there. Other attention functions are told nothing, and nobody is of an example alone, since linear
+    attention refuses a row of several.
     """
-    if causal.config._attn_implementation != NAME:
-        return {}
     starts = (positions[0] == 0).nonzero()[:, 0]
+    if causal.config._attn_implementation != NAME or len(starts) == 1:
+        return {}
     return {"cu_seq_lens_q": torch.cat([starts, starts.new_tensor([positions.shape[1]])])}
 
 

@@ -70,8 +70,13 @@ class LoadedModel:
 
 
 def _scores(causal: Any, states: Tensor) -> Tensor:
+    config = causal.config
     scores: Tensor = causal.get_output_embeddings()(states).float()
-    cap = getattr(causal.config, "final_logit_softcapping", None)
+    if (scale := getattr(config, "logit_scale", None)) is not None:  # Cohere
+        scores = scores * scale
+    if (divisor := getattr(config, "logits_scaling", None)) is not None:  # Granite
+        scores = scores / divisor
+    cap = getattr(config, "final_logit_softcapping", None)
     return scores if cap is None else torch.tanh(scores / cap) * cap
 
 
@@ -96,12 +101,11 @@ def load_model(
         causal = load_causal(folder, dtype)
         causal.to(device).eval()
         use_grouped_attention(causal)
-        _check_head(causal, name)
         packs = _keeps_examples_apart(causal)
         return LoadedModel(
             name=name,
             causal=causal,
-            layers=wrap_linear_layers(causal),
+            layers=_wrap(causal, name),
             tokenizer=tokenizer,
             encoder=ChatEncoder(tokenizer),
             context=_context(name, causal.config),
@@ -143,14 +147,24 @@ def _context(name: str, config: Any) -> int:
     return int(getattr(config, "max_position_embeddings", None) or UNKNOWN_CONTEXT)
 
 
-def _check_head(causal: Any, name: str) -> None:
-    """Raise FtrunError if logits are not just head times states: `LoadedModel.logits` would be wrong."""
+def _wrap(causal: Any, name: str) -> dict[str, LoraLinear]:
+    """Wrap the linear layers, and return them by name.
+
+    Raises UserError if there are none, if the model doesn't just call them (adapters would be passed by), or
+    if scores are not just head times states (`LoadedModel.logits` would be wrong).
+    """
     ids = torch.arange(8, device=causal.device)[None]
     with torch.inference_mode():
         whole = causal(input_ids=ids, use_cache=False).logits.float()
-        split = _scores(causal, causal.base_model(input_ids=ids, use_cache=False).last_hidden_state)
-    if not is_same(whole, split, causal.dtype):
+        layers = wrap_linear_layers(causal)
+        try:
+            split = _scores(causal, causal.base_model(input_ids=ids, use_cache=False).last_hidden_state)
+            supported = bool(layers) and is_same(whole, split, causal.dtype)
+        except AttributeError:  # the weights of a layer, which is wrapped
+            supported = False
+    if not supported:
         raise UserError(f"The architecture of {name} is not supported.", code="unsupported_architecture")
+    return layers
 
 
 def _keeps_examples_apart(causal: Any) -> bool:

@@ -53,8 +53,8 @@ TEMPLATES: Mapping[str, str] = {"gemma-3-270m": GEMMA}
 class Encoded:
     """Token ids, and whether each is learned: an assistant's text and the end of its turn are."""
 
-    ids: tuple[int, ...]
-    learned: tuple[bool, ...]
+    ids: Sequence[int]
+    learned: Sequence[bool] | bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,7 @@ class ChatEncoder:
         self._tokenizer = tokenizer
         # not `all_special_ids`: the end of a turn may not be one of the tokenizer's named tokens
         added = tokenizer.added_tokens_decoder.items()
+        self._added = {number: token.content for number, token in added}
         self._special = {number: token.content for number, token in added if token.special}
         self._names = [QUOTED[0], *self._special.values()]
         longest_first = sorted(self._names, key=len, reverse=True)
@@ -95,6 +96,10 @@ class ChatEncoder:
     def special_in(self, text: str) -> dict[int, str]:
         """Return the special tokens, by id, whose names occur in `text`."""
         return {number: name for number, name in self._special.items() if name in text}
+
+    def added_in(self, text: str) -> dict[int, str]:
+        """Return the tokens added to the vocabulary, special or not, by id, whose names occur in `text`."""
+        return {number: name for number, name in self._added.items() if name in text}
 
     def prompt(self, messages: Sequence[Message], functions: Sequence[Message] = ()) -> list[int]:
         """Return the ids of a prompt, after which the model answers; `functions` are those of Tools.

@@ -36,11 +36,12 @@ class _LowRankLinear(torch.autograd.Function):  # type: ignore[misc]  # torch is
         inner = rows @ a.to(x.dtype).t()
         # the adapter's share first, so that it is rounded together with x Wᵀ: added in bfloat16 to a finished
         # y it would be lost wherever it is less than half of y's last digit, which is often
-        y = (inner * scale) @ b.to(x.dtype).t()
-        y.addmm_(rows, weight.t())
+        y = x.new_empty(*x.shape[:-1], len(weight))  # not a view, since some models add to it in place
+        flat = y.view(-1, len(weight))
+        torch.mm(inner * scale, b.to(x.dtype).t(), out=flat).addmm_(rows, weight.t())
         ctx.save_for_backward(rows, weight, a, b, inner)
         ctx.scale, ctx.shape = scale, x.shape
-        return y.view(*x.shape[:-1], y.shape[-1])
+        return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:

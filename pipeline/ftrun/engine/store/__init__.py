@@ -8,6 +8,9 @@ from ftrun.engine.store.records import (
     StoredAlias as StoredAlias,
 )
 from ftrun.engine.store.records import (
+    StoredBatch as StoredBatch,
+)
+from ftrun.engine.store.records import (
     StoredCheckpoint as StoredCheckpoint,
 )
 from ftrun.engine.store.records import (

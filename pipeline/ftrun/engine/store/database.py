@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ftrun.engine.places import damaged_store
 from ftrun.errors import DecisionError
 from ftrun.files import open_to_write, refuse_file
 
@@ -86,8 +89,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX response_items_by_id ON response_items (id)",
         "CREATE INDEX response_items_by_response ON response_items (response_id, seq)",
     ),
+    (
+        """CREATE TABLE batches (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+            expires_at INTEGER NOT NULL, endpoint TEXT NOT NULL, input_file_id TEXT NOT NULL,
+            output_lifetime INTEGER, metadata TEXT, status TEXT NOT NULL, errors TEXT, model TEXT,
+            total INTEGER NOT NULL DEFAULT 0, completed INTEGER NOT NULL DEFAULT 0,
+            failed INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
+            output_tokens INTEGER NOT NULL DEFAULT 0, output_file_id TEXT, error_file_id TEXT,
+            in_progress_at INTEGER, finalizing_at INTEGER, completed_at INTEGER, failed_at INTEGER,
+            expired_at INTEGER, cancelling_at INTEGER, cancelled_at INTEGER)""",
+        "CREATE INDEX batches_by_status ON batches (status)",
+        # the answers of a batch that has not ended, each a line of its output or error file
+        """CREATE TABLE batch_answers (
+            batch_id TEXT NOT NULL REFERENCES batches (id) ON DELETE CASCADE, line INTEGER NOT NULL,
+            good INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (batch_id, line))""",
+    ),
 )
 VERSION = len(MIGRATIONS)
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Database:
@@ -102,9 +122,14 @@ class Database:
         open_to_write(path, "ab+", mode=0o600).close()  # SQLite's own files take its mode
         self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._upgrade()
+        try:
+            self.write("PRAGMA journal_mode = WAL")
+            self.write("PRAGMA foreign_keys = ON")
+            self._upgrade()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in DAMAGED:
+                raise
+            raise damaged_store(path, error) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -113,17 +138,18 @@ class Database:
             if self._connection.in_transaction:
                 yield
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
+            self.write("BEGIN IMMEDIATE")
             try:
                 yield
+                self.write("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.OperationalError):  # a full disk has ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def write(self, statement: str, *values: Any) -> int:
-        """Execute one statement and return the number of rows that it changed."""
-        with self._lock:
+        """Execute one statement and return the number of rows that it changed. A full disk is an OSError."""
+        with self._lock, self._room():
             return self._connection.execute(statement, values).rowcount
 
     def rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
@@ -140,6 +166,16 @@ class Database:
         """Close the connection."""
         with self._lock:
             self._connection.close()
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        """Raise what SQLite says of a full disk as the OSError that files raise."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
 
     def _upgrade(self) -> None:
         with self.transaction():

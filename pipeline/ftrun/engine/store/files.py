@@ -126,7 +126,11 @@ class Files:
 
     def sweep(self) -> None:
         """Delete expired files, and content that a crash left without a row."""
-        expired = self._database.rows(f"SELECT id FROM files WHERE NOT {ALIVE}", now())  # noqa: S608
+        expired = self._database.rows(
+            "SELECT id FROM files WHERE expires_at <= ? AND id NOT IN (SELECT input_file_id FROM batches"
+            " WHERE status IN ('validating', 'in_progress', 'cancelling', 'finalizing'))",
+            now(),
+        )
         for row in expired:
             self.delete(row["id"])
         statement = "SELECT id FROM files UNION SELECT id FROM upload_parts"

@@ -106,6 +106,21 @@ class Jobs:
         query = "SELECT id FROM jobs ORDER BY seq DESC LIMIT ?"
         return [row["id"] for row in self._database.rows(query, MOST_NAMES)]
 
+    def count(self, *statuses: Status) -> int:
+        """Return the number of jobs in any of these states."""
+        marks = ", ".join("?" * len(statuses))
+        row = self._database.row(f"SELECT COUNT(*) FROM jobs WHERE status IN ({marks})", *statuses)  # noqa: S608
+        return 0 if row is None else int(row[0])
+
+    def in_turn(self, slots: int) -> list[StoredJob]:
+        """Return the jobs that may have a process, and the first `slots` of those that wait, oldest first."""
+        query = (
+            "SELECT * FROM jobs WHERE status = 'running' OR (status = 'queued' AND (attempts > 0 OR"
+            " pid IS NOT NULL OR seq IN (SELECT seq FROM jobs WHERE status = 'queued' ORDER BY seq LIMIT ?)))"
+            " ORDER BY seq"
+        )
+        return [from_row(StoredJob, row) for row in self._database.rows(query, slots)]
+
     def lingering(self) -> list[StoredJob]:
         """Return finished jobs whose process may still run."""
         query = "SELECT * FROM jobs WHERE pid IS NOT NULL AND finished_at IS NOT NULL"
@@ -113,14 +128,10 @@ class Jobs:
 
     def using(self, file_id: str) -> StoredJob | None:
         """Return an unfinished job that uses the file, if there is one."""
-        return next(
-            (
-                job
-                for job in self.with_status(*UNFINISHED)
-                if file_id in (job.training_file, job.validation_file)
-            ),
-            None,
-        )
+        marks = ", ".join("?" * len(UNFINISHED))
+        query = f"SELECT * FROM jobs WHERE status IN ({marks}) AND ? IN (training_file, validation_file)"  # noqa: S608
+        row = self._database.row(query, *UNFINISHED, file_id)
+        return None if row is None else from_row(StoredJob, row)
 
     def move(self, job_id: str, to: Status, *, start: Sequence[Status] = UNFINISHED, **columns: Any) -> bool:
         """Change a job's status from one of `start` to `to`, with other columns; return whether it did."""

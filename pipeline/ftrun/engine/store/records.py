@@ -1,4 +1,4 @@
-"""The rows of the database as values: files, uploads, jobs, events, checkpoints, models, aliases."""
+"""The rows of the database as values: files, uploads, jobs, events, checkpoints, models, aliases, batches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import secrets
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from sqlite3 import Row
@@ -18,7 +18,7 @@ from ftrun.protocol.spec import Method
 MOST_NAMES = 500  # that a mistyped one is compared with
 ALPHABET = string.ascii_letters + string.digits
 # columns that hold JSON in the database and values here
-JSON_COLUMNS = frozenset({"hyperparameters", "grader", "metadata", "error", "data", "metrics"})
+JSON_COLUMNS = frozenset({"hyperparameters", "grader", "metadata", "error", "errors", "data", "metrics"})
 
 Status = Literal[
     "validating_files", "queued", "running", "pausing", "paused", "succeeded", "failed", "cancelled"
@@ -26,6 +26,9 @@ Status = Literal[
 MOVING: tuple[Status, ...] = ("validating_files", "queued", "running", "pausing")
 RESTING: tuple[Status, ...] = ("pausing", "paused")
 UNFINISHED: tuple[Status, ...] = (*MOVING, "paused")
+BatchStatus = Literal[
+    "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +182,40 @@ class StoredAlias:
     created_at: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBatch:
+    """A file of requests that are answered one after the other, and how far that is.
+
+    `errors` say why the file can't be used; `output_lifetime` is that of the files that it makes, in seconds.
+    """
+
+    seq: int
+    id: str
+    created_at: int
+    expires_at: int
+    endpoint: str
+    input_file_id: str
+    output_lifetime: int | None
+    metadata: Mapping[str, str] | None
+    status: BatchStatus
+    errors: Sequence[Mapping[str, Any]] | None
+    model: str | None
+    total: int
+    completed: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    output_file_id: str | None
+    error_file_id: str | None
+    in_progress_at: int | None
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+
+
 Stored = TypeVar(
     "Stored",
     StoredAlias,
@@ -189,6 +226,7 @@ Stored = TypeVar(
     StoredModel,
     StoredUpload,
     StoredPart,
+    StoredBatch,
 )
 
 

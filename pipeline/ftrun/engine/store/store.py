@@ -11,6 +11,7 @@ from typing import Any
 
 from ftrun.engine.places import private_folder, store_id
 from ftrun.engine.store.aliases import Aliases
+from ftrun.engine.store.batches import Batches
 from ftrun.engine.store.database import Database
 from ftrun.engine.store.files import Files
 from ftrun.engine.store.jobs import Jobs
@@ -42,6 +43,7 @@ class Store:
         self.aliases = Aliases(self.database)
         self.responses = Responses(self.database)
         self.jobs = Jobs(self.database, home / "jobs")
+        self.batches = Batches(self.database, self.files)
 
     def once(
         self, key: str | None, request: Any, act: Callable[[], dict[str, Any]]

@@ -6,6 +6,7 @@ attention within an example because the positions restart.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ def load_examples(path: Path, encoder: ChatEncoder, *, context: int, param: str)
         for encoded in encoder.examples(messages):
             if len(encoded.ids) > context:
                 cut += [line] if line not in cut[-1:] else []
-            item = Encoded(ids=encoded.ids[:context], learned=encoded.learned[:context])
+            # five bytes per token instead of forty: a large file has millions
+            item = Encoded(ids=array("i", encoded.ids[:context]), learned=bytes(encoded.learned[:context]))
             if any(item.learned[1:]):
                 items.append(item)
     if not items:

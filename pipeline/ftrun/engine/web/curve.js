@@ -1,5 +1,6 @@
 // The loss curve: training loss as it is and smoothed, validation loss, checkpoints.
 const SVG = "http://www.w3.org/2000/svg";
+const MOST_CHECKPOINTS = 20; // of which each has its mark
 const HEIGHT = 280, LEFT = 46, RIGHT = 14, TOP = 34, BOTTOM = 40;
 
 function drawn(tag, attributes, text) {
@@ -43,7 +44,7 @@ function drawCurve(box, reading, { curve, checkpoints, total }) {
   const every = nice(Math.max(...values, 1e-6) / 4), top = Math.ceil(Math.max(...values, 1e-6) / every) * every;
   const x = (step) => LEFT + ((step - 1) / (last - 1)) * (width - LEFT - RIGHT);
   const y = (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
-  const ends = found.filter((line) => line.name).map((line) => T("{name} from {first} to {last}", { name: line.name, first: loss(line.points[0][1]), last: loss(line.points.at(-1)[1]) }));
+  const ends = found.filter((line) => line.name).map((line) => T("{name} from {loss} to {loss_2}", { name: line.name, loss: loss(line.points[0][1]), loss_2: loss(line.points.at(-1)[1]) }));
   const svg = drawn("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `${T("Loss by training step")}: ${ends.join("; ")}` });
   const rule = (kind, x1, y1, x2, y2) => svg.append(drawn("line", { class: kind, x1, y1, x2, y2 }));
   const write = (kind, at, height, text) => svg.append(drawn("text", { class: kind, x: at, y: height }, text));
@@ -58,7 +59,7 @@ function drawCurve(box, reading, { curve, checkpoints, total }) {
     write("mid", x(step), HEIGHT - BOTTOM + 17, step.toLocaleString(LANGUAGE));
   }
   write("mid", (LEFT + width - RIGHT) / 2, HEIGHT - 5, T("training step"));
-  for (const one of checkpoints) rule("checkpoint", x(one.step), TOP, x(one.step), HEIGHT - BOTTOM);
+  for (const one of checkpoints.length <= MOST_CHECKPOINTS ? checkpoints : []) rule("checkpoint", x(one.step), TOP, x(one.step), HEIGHT - BOTTOM);
   found.forEach((line) => svg.append(drawn("polyline", { class: `line ${line.kind}`, points: line.points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ") })));
   for (const line of found) {
     if (line.kind !== "raw" && line.points.length <= 40) line.points.forEach(([step, value]) => svg.append(drawn("circle", { class: `dot ${line.kind}`, cx: x(step), cy: y(value), r: 3 })));

@@ -98,7 +98,7 @@ function drawJob({ job, newest, curve, checkpoints, messages }) {
   drawFacts(job, newest);
   $("job-checkpoints-title").hidden = !checkpoints.length;
   $("job-checkpoints").replaceChildren(...checkpoints.map(({ step, model }) => {
-    const button = make("button", T("Step {step}", { step }), { type: "button", title: model });
+    const button = make("button", number(step), { type: "button", title: model, "aria-label": T("Step {step}", { step }) });
     button.addEventListener("click", () => tryModels([model, job.fine_tuned_model ?? job.model]));
     return button;
   }));
@@ -132,7 +132,7 @@ function drawFacts(job, newest) {
     ...Object.entries(job.hyperparameters).map(([name, value]) => [name, String(value)]),
   ].filter(([, value]) => value);
   $("job-facts").replaceChildren(...facts.map(([name, value]) => {
-    const pair = make("div", "", value.length > 22 ? { class: "long" } : {});
+    const pair = make("div", "", value.length > 20 ? { class: "long" } : {});
     pair.append(make("dt", name), make("dd"));
     show(pair.lastChild, value);
     return pair;
@@ -140,9 +140,9 @@ function drawFacts(job, newest) {
 }
 
 async function act(verb) {
+  say("");
   try {
     await get(`/v1/fine_tuning/jobs/${encodeURIComponent(chosen)}/${verb}`, {});
-    say("");
   } catch (error) {
     say(error.message);
   }

@@ -42,7 +42,7 @@ def page_waits(endpoint: Endpoint, address: str) -> bool:
     """Return whether no browser has opened the address yet, though one still could."""
     code = address.partition("#code=")[2]
     try:
-        found = ask_engine(endpoint.base_url, endpoint.token, f"/ftrun/pages/{code}")
+        found = ask_engine(endpoint.base_url, endpoint.token, f"/ftrun/pages/{code}/waiting")
     except (OSError, ValueError):
         return False
     return bool(found["waiting"])

@@ -8,6 +8,7 @@ const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202
 const POLL_MS = 2000;
 let token = sessionStorage.getItem("token") ?? "";
 let view = sessionStorage.getItem("view") ?? "jobs";
+const titles = { jobs: document.title };
 
 function make(tag, text = "", attributes = {}) {
   const element = document.createElement(tag);
@@ -69,6 +70,7 @@ async function inLanguage(text) {
 }
 
 function requestToken() {
+  sessionStorage.removeItem("token");
   for (const id of ["views", "jobs", "chat"]) $(id).hidden = true;
   $("enter").hidden = false;
 }
@@ -76,6 +78,8 @@ function requestToken() {
 function turnTo(name) {
   view = name;
   sessionStorage.setItem("view", view);
+  show($("title"), titles[view]);
+  document.title = titles[view];
   for (const one of ["jobs", "chat"]) {
     $(one).hidden = one !== view;
     $(`to-${one}`).setAttribute("aria-current", one === view ? "page" : "false");
@@ -84,7 +88,7 @@ function turnTo(name) {
 }
 
 // Ask again while somebody looks: at jobs every two seconds, at the list of models now and then.
-let timer = 0, polling = false;
+let timer = 0, polling = false, lost = "";
 async function poll() {
   clearTimeout(timer);
   if (polling || document.visibilityState !== "visible" || !$("enter").hidden) return;
@@ -92,9 +96,11 @@ async function poll() {
   const started = performance.now(), shown = view;
   try {
     await (shown === "jobs" ? refreshJobs() : refreshModels());
-    say("");
+    if (lost) say("");
+    lost = "";
   } catch (error) {
-    say(error.message);
+    lost = error.message;
+    say(lost);
   }
   polling = false;
   const pause = (shown === "jobs" ? 1 : 10) * POLL_MS;
@@ -117,30 +123,27 @@ async function takeCode() {
   token = found.token;
   sessionStorage.setItem("token", token);
   sessionStorage.setItem("page", JSON.stringify(found.page));
-  sessionStorage.removeItem("chat");
   if (found.page.models.length) view = "chat";
   return "";
 }
 
 async function begin() {
   const trouble = await takeCode().catch(() => T("The engine does not answer. It stops when nobody has used it for 30 minutes: start it again."));
-  say(trouble);
-  if (!token || trouble) return requestToken();
-  await enter();
+  if (token) await enter();
+  else requestToken();
+  if (trouble) say(trouble);
 }
 
 async function enter() {
   const page = JSON.parse(sessionStorage.getItem("page") ?? "{}");
-  if (page.title) {
-    show($("title"), page.title);
-    document.title = `${page.title} · ftrun`;
-  }
+  titles.chat = page.title || titles.jobs;
   try {
     await get("/ftrun/info");
     await setUpChat(page);
   } catch (error) {
     return say(error.message);
   }
+  sessionStorage.setItem("token", token);
   $("enter").hidden = true;
   $("views").hidden = false;
   say("");
@@ -151,7 +154,6 @@ $("enter").addEventListener("submit", (event) => {
   event.preventDefault();
   // the whole line that `ftrun serve` prints will do
   token = $("token").value.trim().replace(/^(export\s+)?OPENAI_API_KEY=/, "");
-  sessionStorage.setItem("token", token);
   $("token").value = "";
   enter();
 });

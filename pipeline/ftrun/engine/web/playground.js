@@ -1,5 +1,6 @@
 // The playground: a question to up to three models at a time, each with its own conversation.
 const MOST = 3;
+const DRAW_MS = 60; // a long answer takes time to lay out: not with every token
 const DEFAULTS = { temperature: 0, max_tokens: 256, seed: 42 };
 const SAMPLING = ["temperature", "top_p", "max_tokens", "seed"];
 const KINDS = { base: T("Base models"), model: T("Tuned models"), checkpoint: T("Checkpoints"), alias: T("Aliases") };
@@ -131,23 +132,29 @@ function busy(now) {
 async function answer({ model, answers }, turn, cell, signal) {
   const [, said, note] = cell.children, started = performance.now();
   const body = { model, messages: conversation(turn, answers), ...sampled(), stream: true, stream_options: { include_usage: true } };
-  let first = 0, usage = null, reason = "";
+  let first = 0, usage = null, reason = "", fresh = "";
+  const draw = () => {
+    if (fresh) note.textContent = "";
+    append(said, fresh);
+    fresh = "";
+    follow();
+  };
   note.textContent = T("waiting …");
   try {
     for await (const chunk of eventsOf(await send("/v1/chat/completions", body, signal))) {
       if (chunk.error) throw new Error(await inLanguage(chunk.error.message));
       const piece = chunk.choices[0]?.delta.content ?? "";
       if (piece && !first) first = performance.now();
-      if (piece) note.textContent = "";
       answers.set(turn, (answers.get(turn) ?? "") + piece);
-      append(said, piece);
-      said.normalize();
+      if (piece && !fresh) setTimeout(draw, DRAW_MS);
+      fresh += piece;
       reason = chunk.choices[0]?.finish_reason ?? reason;
       usage = chunk.usage ?? usage;
-      follow();
     }
+    draw();
     note.textContent = counted(usage, reason, first - started, performance.now() - started);
   } catch (error) {
+    draw();
     if (signal.aborted) note.textContent = T("stopped after {span}", { span: exact(performance.now() - started) });
     else {
       show(note, error instanceof TypeError ? BROKEN : error.message); // fetch lost the connection

@@ -149,7 +149,7 @@ def read_grader(definition: Any, *, cosine: Measure | None = None, named: str | 
     if not isinstance(definition, Mapping):
         raise GraderError("a grader must be a mapping with `type`")
     kind = definition.get("type")
-    if kind in NOT_SUPPORTED:
+    if isinstance(kind, str) and kind in NOT_SUPPORTED:
         raise GraderError(f"{kind}: {NOT_SUPPORTED[kind]}")
     match kind:
         case "string_check":

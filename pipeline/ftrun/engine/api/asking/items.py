@@ -75,6 +75,7 @@ def _own_item(reader: Body, kind: Any) -> Item:
     if kind == "function_call":
         call_id, name = reader.required_text("call_id"), reader.required_text("name")
         arguments = reader.text("arguments") or ""
+        reader.take("parsed_arguments")
         return new_item("fc", type=kind, call_id=call_id, name=name, arguments=arguments)
     if kind == "function_call_output":
         call_id, output = reader.required_text("call_id"), text_of(reader, "output", "input_text")

@@ -73,9 +73,9 @@ def _text_of_part(part: Body, kinds: Sequence[str]) -> str:
     text = part.text("text")
     if text is None:
         part.refuse("text", "is required.", code="missing_required_parameter")
-    if kind == "output_text":  # of an earlier answer; these two are about its text
-        part.take("annotations")
-        part.take("logprobs")
+    if kind == "output_text":  # of an earlier answer, with what is known about its text
+        for known in ("annotations", "logprobs", "parsed"):
+            part.take(known)
     part.done(unsupported=("prompt_cache_breakpoint",))
     return text
 

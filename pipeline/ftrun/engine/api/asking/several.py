@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from fastapi import Request
@@ -17,7 +16,6 @@ from ftrun.engine.inference.chat_answer import Answer, ChatFailed, Part
 from ftrun.engine.questions import Question
 
 News = tuple[int, Part | None]
-_Taken = Part | ChatFailed | None
 
 
 class Answers:
@@ -26,36 +24,34 @@ class Answers:
     def __init__(self, use: Services, base: str, questions: Sequence[Question]) -> None:
         """Ask all `questions` of the base model `base`. Raises ChatFailed if the queue can't take all."""
         self._answers: list[Answer] = []
-        self._waiting: dict[asyncio.Task[_Taken], int] | None = None
-        self._news = deque[tuple[int, _Taken]]()
+        self._news = asyncio.Event()
+        self._ready = deque[int]()
         try:
             for question in questions:
-                self._answers.append(use.chats.ask(base, question))
+                answer = use.chats.ask(base, question)
+                answer.news = self._news
+                self._answers.append(answer)
         except BaseException:
             self.close()
             raise
+        self._open = list(range(len(self._answers)))
 
     async def next_part(self) -> News | None:
         """Wait for the next part of any answer: its index and the part, which is None at its end.
 
         None when all have ended. Raises ChatFailed if one of them fails.
         """
-        if self._waiting is None:
-            self._waiting = {}
-            for index in range(len(self._answers)):
-                self._take_next(index)
-        if not self._news and self._waiting:
-            done, _ = await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
-            self._news += sorted(
-                ((self._waiting.pop(task), task.result()) for task in done), key=itemgetter(0)
-            )
-        if not self._news:
+        while self._open and not self._ready:
+            self._ready += [index for index in self._open if self._answers[index].ready]
+            if not self._ready:
+                self._news.clear()
+                await self._news.wait()
+        if not self._ready:
             return None
-        index, part = self._news.popleft()
-        if isinstance(part, ChatFailed):
-            raise part
-        if part is not None:
-            self._take_next(index)
+        index = self._ready.popleft()
+        part = await self._answers[index].next_part()
+        if part is None:
+            self._open.remove(index)
         return index, part
 
     async def wholes(self) -> list[Part]:
@@ -69,22 +65,8 @@ class Answers:
 
     def close(self) -> None:
         """Give up what has not ended."""
-        for task in self._waiting or ():
-            task.cancel()
         for answer in self._answers:
             answer.close()
-
-    def _take_next(self, index: int) -> None:
-        assert self._waiting is not None
-        self._waiting[asyncio.create_task(_next_part(self._answers[index]))] = index
-
-
-async def _next_part(answer: Answer) -> _Taken:
-    """Return the failure of an answer, so that no task ends with an exception that nobody takes."""
-    try:
-        return await answer.next_part()
-    except ChatFailed as error:
-        return error
 
 
 def ask(use: Services, base: str, questions: Sequence[Question]) -> Answers:
