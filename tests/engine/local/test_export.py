@@ -15,8 +15,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
     Gemma3TextConfig,
     LlamaConfig,
     MistralConfig,
@@ -31,7 +29,7 @@ from ftrun.engine.export.answering import ask_engine, ask_llama, ask_peft, ask_t
 from ftrun.engine.export.card import Facts
 from ftrun.engine.export.exporting import export
 from ftrun.engine.export.formats import GGUF_FILE, Format
-from ftrun.engine.export.source import Source, find_source, load_chat
+from ftrun.engine.export.source import Source, find_source, load_chat, load_merged
 from ftrun.engine.export.verifying import Asked, verify
 from ftrun.engine.models.base import load_model
 from ftrun.engine.models.lora import attach, new_adapter, save_adapter
@@ -101,20 +99,6 @@ def tune(base: Path, folder: Path) -> Source:
     return find_source(str(base), folder, print)
 
 
-def save_readable(config: Any, tiny_folder: Path, folder: Path) -> Path:
-    """Save a random model that writes ASCII only: llama.cpp ends at some special tokens by their names, and
-    writes broken characters in another way.
-    """
-    save_model(config, tiny_folder, folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    odd = [number for token, number in tokenizer.get_vocab().items() if not re.fullmatch(r"[!-;=-~]+", token)]
-    with torch.no_grad():
-        model.get_output_embeddings().weight[odd] = 0
-    model.save_pretrained(folder)
-    return folder
-
-
 def task(source: Source, folder: Path) -> dict[str, Any]:
     """Return what the processes that ask are told: three questions, and one chat of several turns."""
     texts = ("猫は？", "A cat?", "犬 はわん、と鳴く")
@@ -174,14 +158,44 @@ def test_merged_weights_are_rounded_once(source: Source, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_llama_cpp_answers_as_the_engine_does(name: str, tiny_folder: Path, tmp_path: Path) -> None:
-    """llama.cpp loads a GGUF file of each architecture and gives the engine's greedy answers."""
+def test_llama_cpp_computes_what_transformers_does(name: str, tiny_folder: Path, tmp_path: Path) -> None:
+    """It loads each architecture, renders chats alike, and scores the next tokens alike, but for its rounding of
+    keys and values to 16 bits.
+    """
+    xllamacpp = pytest.importorskip("xllamacpp")
+    source = tune(save_model(ARCHITECTURES[name], tiny_folder, tmp_path / "base"), tmp_path / "adapter")
+    export(source, FACTS, "gguf", tmp_path / "g")
+    settings = xllamacpp.CommonParams()
+    settings.model.path, settings.n_ctx, settings.verbosity = str(tmp_path / "g" / GGUF_FILE), 256, -1
+    server = xllamacpp.Server(settings)
+    merged, tokenizer = load_merged(source), load_chat(source).tokenizer
+    for question in task(source, tmp_path)["questions"]:
+        (choice,) = server.handle_chat_completions(
+            {
+                "messages": question["messages"],
+                "max_tokens": 1,
+                "logprobs": True,
+                "top_logprobs": 20,
+                "logit_bias": {"a": 100},  # which changes no score: without a whole character there are none
+            }
+        )["choices"]
+        top = {one["id"]: one["logprob"] for one in choice["logprobs"]["content"][0]["top_logprobs"]}
+        inputs = tokenizer.apply_chat_template(
+            question["messages"], add_generation_prompt=True, return_dict=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            scores = merged(**inputs).logits[0, -1].log_softmax(-1)
+        assert [float(scores[token]) for token in top] == pytest.approx([*top.values()], abs=0.1)
+
+
+def test_llama_cpp_is_asked_as_the_others_are(source: Source, tmp_path: Path) -> None:
+    """Every question gets an answer, and the first words are the engine's."""
     pytest.importorskip("xllamacpp")
-    base = save_readable(ARCHITECTURES[name], tiny_folder, tmp_path / "base")
-    source = tune(base, tmp_path / "adapter")
     export(source, FACTS, "gguf", tmp_path / "g")
     asked = task(source, tmp_path / "g")
-    assert ask_llama(asked).answers == ask_engine(asked).answers
+    asked["questions"] = [{**one, "max_tokens": 2} for one in asked["questions"]]
+    found, engine = ask_llama(asked), ask_engine(asked)
+    assert found.answers == engine.answers and found.runtime.startswith("xllamacpp ")
 
 
 @pytest.mark.parametrize(
