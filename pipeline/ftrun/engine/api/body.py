@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from fastapi import Request
 
 from ftrun.engine.api.errors import ApiError, did_you_mean
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 async def json_body(request: Request) -> Body:
@@ -52,6 +55,10 @@ class Body:
         """Raise the 400 for a key."""
         raise ApiError(f"{self.param(name)} {message}", code=code, param=self.param(name))
 
+    def missing(self, name: str) -> NoReturn:
+        """Raise the 400 for a key that is required."""
+        self.refuse(name, "is required.", code="missing_required_parameter")
+
     def take(self, name: str) -> Any:
         """Return the value of a key, unchecked; None if it is left out."""
         self._taken.add(name)
@@ -72,7 +79,14 @@ class Body:
         """Return a string that is required."""
         value = self.text(name)
         if not value:
-            self.refuse(name, "is required.", code="missing_required_parameter")
+            self.missing(name)
+        return value
+
+    def required_name(self, name: str) -> str:
+        """Return the name of a function or a schema, which is required."""
+        value = self.required_text(name)
+        if not NAME.fullmatch(value):
+            self.refuse(name, "must have 1 to 64 letters of a to z, digits, '_' and '-'.")
         return value
 
     def integer(self, name: str, *, least: int, most: int) -> int | None:
@@ -120,7 +134,7 @@ class Body:
         """Return an object that is required."""
         found = self.object(name)
         if found is None:
-            self.refuse(name, "is required.", code="missing_required_parameter")
+            self.missing(name)
         return found
 
     def objects(self, name: str) -> list[Body]:
