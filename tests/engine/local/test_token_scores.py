@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ftrun.engine.models.base import LoadedModel, load_model
 from ftrun.engine.questions import Sampling, TokenScore
 
 pytestmark = pytest.mark.local
+ALL = bool(os.environ.get("FTRUN_TEST_ALL"))
 
 
 def ask(model: LoadedModel, **sampling: Any) -> Told:
@@ -118,6 +120,7 @@ def test_a_special_token_has_a_name_and_no_bytes(tiny: LoadedModel) -> None:
     assert "".join(score.text for score in scores if score.bytes) == "cat"
 
 
+@pytest.mark.skipif(not ALL, reason="the tiny model shows it too: `make test-all` runs it")
 def test_the_built_in_model_tells_what_it_expects(built_in: str) -> None:
     """A drawn answer's log probabilities are those of Transformers, and its bytes those of the text."""
     model = load_model(built_in)
