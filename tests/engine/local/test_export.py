@@ -380,7 +380,7 @@ def test_from_an_experiment_to_answers_elsewhere(ftrun: Ftrun, tiny_folder: Path
 
 @pytest.mark.slow
 def test_a_damaged_export_is_not_called_equal(source: Source, tmp_path: Path) -> None:
-    """If the program can't load it, that is an error with its words; if answers differ, they are listed."""
+    """Answers that differ are listed."""
     export(source, FACTS, "safetensors", tmp_path / "s")
     question = Asked(id="q", messages=[{"role": "user", "content": "猫は？"}], max_tokens=8)
     weights = load_file(tmp_path / "s" / "model.safetensors")
@@ -388,6 +388,14 @@ def test_a_damaged_export_is_not_called_equal(source: Source, tmp_path: Path) ->
     save_file(weights, tmp_path / "s" / "model.safetensors", metadata={"format": "pt"})
     found = verify(tmp_path / "s", "safetensors", source, [question], print)
     assert (found.asked, found.equal, [one.id for one in found.differences]) == (1, 0, ["q"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ALL, reason="starts two more programs: `make test-all` runs it")
+def test_an_export_that_can_not_be_loaded_is_an_error(source: Source, tmp_path: Path) -> None:
+    """It is told in the words of the program that could not load it."""
+    export(source, FACTS, "safetensors", tmp_path / "s")
+    question = Asked(id="q", messages=[{"role": "user", "content": "猫は？"}], max_tokens=8)
     (tmp_path / "s" / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(FtrunError, match="Transformers can't answer") as caught:
         verify(tmp_path / "s", "safetensors", source, [question], print)
