@@ -18,6 +18,7 @@ from ftrun.files import is_disk_full
 
 CODES = {401: "invalid_api_key", 404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 
+LONGEST_NAME = 300  # characters that are shown of a name, and compared with others
 KINDS = {429: "requests"}  # "type" of a rate limit
 CLIENT_GONE = 499  # nobody reads it; the status that other servers write to their logs
 
@@ -49,14 +50,22 @@ def not_found(
     kind: str, name: str, known: Iterable[str] = (), *, code: str = "not_found", param: str | None = None
 ) -> ApiError:
     """Return the 404 for something that is not in this store; `known` are names it may have meant."""
-    message = f"There is no {kind} '{name}' here.{did_you_mean(name, known)}"
+    tip, name = did_you_mean(name, known), shortened(name)
+    message = f"There is no {kind} '{name}' here.{tip}"
     return ApiError(message, status=404, code=code, param=param)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a sentence, after a space, that asks for the closest of the `known` names; empty without one."""
+    if len(name) > LONGEST_NAME:
+        return ""  # to compare it would take seconds
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def shortened(name: str) -> str:
+    """Return a name as messages show it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def error_body(message: str, *, status: int, code: str | None, param: str | None = None) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def look_at_job(use: Use, job_id: str, lang: str | None = None) -> dict[str, Any
                 "id": one.id,
                 "created_at": one.created_at,
                 "level": one.level,
-                "message": localized(one.message, language),
+                "message": localized(one.message, _language(lang)),
             }
             for one in events
         ],
@@ -130,7 +130,11 @@ async def localize(body: Json) -> dict[str, Any]:
     """Return a message of the engine in another language, as far as it is known there."""
     text, language = body.required_text("text"), body.required_text("language")
     body.done()
-    return {"text": localized(text, _known(language))}
+    return {"text": localized(text, _language(language))}
+
+
+def _language(name: str | None) -> str:
+    return name if name in LANGUAGES else screen_language()
 
 
 def _models(use: Services, body: Body) -> list[dict[str, str]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -27,23 +30,42 @@ class Encoding:
         self.model = model
         self.raw = RawTextEncoder(model.tokenizer, vocabulary=model.vocabulary)
         self.vocabulary = Vocabulary(model)
+        self._asked, self._ids = "", list[int]()  # the latest prompt, and its tokens
 
     def prompt(self, question: Question) -> list[int]:
         """Return the tokens of a prompt. Raises Rejected if it can't be read, or fills the context."""
+        tools = _offered(question)
+        functions = () if tools is None else tools.functions
+        asked = json.dumps([question.prompt, question.messages, functions])
+        if asked != self._asked:  # else it is another answer to the same request
+            self._ids = self._read(question, functions)
+            self._asked = asked
+        return [*self._ids]
+
+    def _read(self, question: Question, functions: Sequence[Mapping[str, Any]]) -> list[int]:
         context = self.model.context
         if question.prompt is not None:
-            ids = self.raw.ids(question.prompt, special=True, param="prompt")
-            param, message = "prompt", f"This model's context is {context} tokens; the prompt has {len(ids)}."
+            param, size = "prompt", len(question.prompt)
         else:
-            tools = _offered(question)
-            ids = self.model.encoder.prompt(question.messages, tools.functions if tools is not None else ())
-            param, message = (
-                "messages",
-                f"This model's context is {context} tokens; the messages have {len(ids)}.",
-            )
+            param = "messages"
+            size = sum(len(message.get("content") or "") for message in question.messages)
+        if size > context * self._longest:  # to count the tokens would hold up the other questions
+            message = f"This model's context is {context} tokens; the request has {size} characters."
+            raise Rejected(message, code="context_length_exceeded", param=param)
+        if question.prompt is not None:
+            ids = self.raw.ids(question.prompt, special=True, param=param)
+            message = f"This model's context is {context} tokens; the prompt has {len(ids)}."
+        else:
+            ids = self.model.encoder.prompt(question.messages, functions)
+            message = f"This model's context is {context} tokens; the messages have {len(ids)}."
         if len(ids) >= context:
             raise Rejected(message, code="context_length_exceeded", param=param)
         return ids
+
+    @cached_property
+    def _longest(self) -> int:
+        """Return the bytes of the longest token."""
+        return max(len(token.encode()) for token in self.model.tokenizer.get_vocab())
 
     def calls(self, question: Question) -> CallReader | None:
         """Return what reads the calls in an answer, if there may be any; after `prompt`."""

@@ -46,6 +46,7 @@ GEMMA = (
 QUOTED = (
     "\ufdd0{}\ufdd1"  # replaces a special token in a message's text; noncharacters, so they are in no text
 )
+WORD = re.compile(r"\w")
 TEMPLATES: Mapping[str, str] = {"gemma-3-270m": GEMMA}
 
 
@@ -80,7 +81,7 @@ class ChatEncoder:
         added = tokenizer.added_tokens_decoder.items()
         self._added = {number: token.content for number, token in added}
         self._special = {number: token.content for number, token in added if token.special}
-        self._names = [QUOTED[0], *self._special.values()]
+        self._names = [QUOTED[0], *self._special.values(), *self._markers()]
         longest_first = sorted(self._names, key=len, reverse=True)
         self._named = re.compile("|".join(map(re.escape, longest_first)))
         self._line_break = self._tokens("\n")
@@ -92,6 +93,17 @@ class ChatEncoder:
         """How this model calls functions; None if its template has no tools, or calls that can't be read."""
         ends = [self._special[token] for token in self.end_ids & self._special.keys()]
         return find_form(self._render, ends)
+
+    def _markers(self) -> list[str]:
+        """Return the tokens that begin turns though they don't count as special, such as DeepSeek's."""
+        chat = [{"role": role, "content": "a"} for role in ("user", "assistant", "user")]
+        try:
+            text = self._tokenizer.apply_chat_template(chat, tokenize=False)
+        except (TemplateError, TypeError, ValueError):
+            return []
+        added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
+        known = self._special.values()
+        return [name for name in added if name in text and name not in known and WORD.search(name)]
 
     def special_in(self, text: str) -> dict[int, str]:
         """Return the special tokens, by id, whose names occur in `text`."""
@@ -219,10 +231,14 @@ class ChatEncoder:
         """Return the ids of a piece of `text`."""
         ids: list[int] = []
         for place, part in enumerate(re.split(QUOTED.format(r"(\d+)"), text[start:stop])):
-            words = self._names[int(part)] if place % 2 else part
-            if words:
-                ids += self._tokens(words, plain=bool(place % 2), inside=bool(start or place))
+            for words in self._apart(self._names[int(part)]) if place % 2 else (part,):
+                if words:
+                    ids += self._tokens(words, plain=bool(place % 2), inside=bool(start or place or ids))
         return ids
+
+    def _apart(self, name: str) -> Sequence[str]:
+        """Return the parts in which a quoted token is read: tokenizers only split those that are special."""
+        return (name,) if name in (QUOTED[0], *self._special.values()) else (name[:1], name[1:])
 
     def _tokens(self, words: str, *, plain: bool = False, inside: bool = False) -> list[int]:
         """Return the ids of `words`, of special tokens too unless `plain`; `inside` is after others."""
