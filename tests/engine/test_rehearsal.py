@@ -136,7 +136,7 @@ def test_a_rehearsal_calls_a_function_that_must_be_called() -> None:
 EIGHT = {"type": "object", "required": [*"abcdefgh"]}
 MILLIONS: dict[str, Any] = {"type": "string"}
 for _ in range(8):
-    MILLIONS = {**EIGHT, "properties": {key: MILLIONS for key in "abcdefgh"}}
+    MILLIONS = {**EIGHT, "properties": dict.fromkeys("abcdefgh", MILLIONS)}
 
 
 @pytest.mark.parametrize(
