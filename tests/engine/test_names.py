@@ -106,6 +106,8 @@ def test_an_alias_for_a_tuned_model(own_engine: Callable[..., Engine]) -> None:
         ("rehearsal=smollm2-135m-instruct", "name of a model here"),
         ("/tmp/x=rehearsal", "can't be an alias"),
         ("a b=rehearsal", "can't be an alias"),
+        ("rehearsal\u200b=rehearsal", "can't be an alias"),
+        ("\u202egpt\x9b=rehearsal", "can't be an alias"),
         ("nothing", "takes NAME=MODEL"),
         ("x=other", "an alias itself"),
     ],

@@ -118,6 +118,9 @@ def add_error_handlers(app: FastAPI, absent: Mapping[int, Callable[[str, str], A
         message = f"The disk is full: {error.filename} can't be written. Free some space, and ask again."
         return error_response(ApiError(message, status=507, code="disk_full"))
 
+    async def too_deep(request: Request, error: Exception) -> JSONResponse:
+        return error_response(ApiError("The body is nested too deeply.", code="invalid_json"))
+
     async def crashed(request: Request, error: Exception) -> JSONResponse:
         log_error(error)
         return error_response(ApiError(f"The engine failed: {type(error).__name__}: {error}.", status=500))
@@ -127,4 +130,5 @@ def add_error_handlers(app: FastAPI, absent: Mapping[int, Callable[[str, str], A
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(OSError, full)
+    app.add_exception_handler(RecursionError, too_deep)
     app.add_exception_handler(Exception, crashed)

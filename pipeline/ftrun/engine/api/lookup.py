@@ -78,7 +78,7 @@ def set_alias(store: Store, name: str, model: str) -> None:
     if not model:
         store.aliases.remove(name)
         return
-    if not ALIAS.fullmatch(name):
+    if not ALIAS.fullmatch(name) or not name.isprintable():
         raise _bad_alias(
             f"{name!r} can't be an alias: use 1 to 200 characters, no spaces, no '=', no leading '/'."
         )

@@ -56,7 +56,11 @@ class Encoding:
             ids = self.raw.ids(question.prompt, special=True, param=param)
             message = f"This model's context is {context} tokens; the prompt has {len(ids)}."
         else:
-            ids = self.model.encoder.prompt(question.messages, functions)
+            try:
+                ids = self.model.encoder.prompt(question.messages, functions, most=context)
+            except RecursionError as error:
+                deep = "Functions or arguments of calls are nested too deeply."
+                raise Rejected(deep, code="invalid_value", param=param) from error
             message = f"This model's context is {context} tokens; the messages have {len(ids)}."
         if len(ids) >= context:
             raise Rejected(message, code="context_length_exceeded", param=param)

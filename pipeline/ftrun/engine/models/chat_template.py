@@ -46,6 +46,7 @@ GEMMA = (
 QUOTED = (
     "\ufdd0{}\ufdd1"  # replaces a special token in a message's text; noncharacters, so they are in no text
 )
+MANY_ANSWERS = 32
 WORD = re.compile(r"\w")
 TEMPLATES: Mapping[str, str] = {"gemma-3-270m": GEMMA}
 
@@ -113,17 +114,23 @@ class ChatEncoder:
         """Return the tokens added to the vocabulary, special or not, by id, whose names occur in `text`."""
         return {number: name for number, name in self._added.items() if name in text}
 
-    def prompt(self, messages: Sequence[Message], functions: Sequence[Message] = ()) -> list[int]:
-        """Return the ids of a prompt, after which the model answers; `functions` are those of Tools.
+    def prompt(
+        self, messages: Sequence[Message], functions: Sequence[Message] = (), *, most: int | None = None
+    ) -> list[int]:
+        """Return the ids of a prompt, after which the model answers; `functions` are those of Tools. Of one
+        with more than `most` ids only their number is about right.
 
         Raises Rejected if there are functions, or calls in the messages, and the template has no tools.
         """
         self._check_tools(messages, functions)
-        text = self._render(messages, functions, ask=True)
+        plain, tools = [*self._plain(messages)], self._tools(functions)
+        text, answers = self._rendered(plain, tools, ask=True), _answers(messages)
+        if most is not None and len(answers) > MANY_ANSWERS and len(whole := self._ids(text)) > most:
+            return whole  # each turn is another chat to render
         cuts = {0, len(text)}
-        for index in _answers(messages):
+        for index in answers:
             with contextlib.suppress(Rejected):
-                turn = self._turn(messages, index, functions)
+                turn = self._turn(plain, index, tools)
                 if text.startswith(turn.text):  # else the template changes earlier turns: read as they stand
                     cuts |= {turn.start, len(turn.text)}
         return [token for start, stop in pairwise(sorted(cuts)) for token in self._ids(text, start, stop)]
@@ -135,7 +142,8 @@ class ChatEncoder:
         turn is an example of its own, after the prompt that a chat has there.
         Raises Rejected if an answer doesn't continue its prompt.
         """
-        turns = [self._turn(messages, index) for index in _answers(messages)]
+        plain = [*self._plain(messages)]
+        turns = [self._turn(plain, index) for index in _answers(messages)]
         learned = [turn for turn in turns if messages[turn.index].get("weight") != 0]
         if all(turns[-1].text.startswith(turn.text) for turn in turns):
             return [self._example(turns, learned)]
@@ -159,9 +167,9 @@ class ChatEncoder:
         flags = [False] * len(prompt) + [place < words for place in range(len(answer))]
         return Encoded(ids=(*prompt, *answer), learned=tuple(flags))
 
-    def _turn(self, messages: Sequence[Message], index: int, functions: Sequence[Message] = ()) -> _Turn:
-        prompt = self._render(messages[:index], functions, ask=True)
-        text = self._render(messages[: index + 1], functions, ask=False)
+    def _turn(self, plain: Sequence[Message], index: int, tools: Sequence[Message] = ()) -> _Turn:
+        prompt = self._rendered(plain[:index], tools, ask=True)
+        text = self._rendered(plain[: index + 1], tools, ask=False)
         if not text.startswith(prompt):
             raise Rejected(
                 "This model's chat template changes earlier turns when a later one is added, "
@@ -183,11 +191,16 @@ class ChatEncoder:
             )
 
     def _render(self, messages: Sequence[Message], functions: Sequence[Message], *, ask: bool) -> str:
-        tools = [{"type": "function", "function": self._quoted(_declared(one))} for one in functions]
+        return self._rendered([*self._plain(messages)], self._tools(functions), ask=ask)
+
+    def _tools(self, functions: Sequence[Message]) -> list[dict[str, Any]]:
+        return [{"type": "function", "function": self._quoted(_declared(one))} for one in functions]
+
+    def _rendered(self, plain: Sequence[Message], tools: Sequence[Message], *, ask: bool) -> str:
         try:
             rendered = self._tokenizer.apply_chat_template(
-                [*self._plain(messages)],
-                tools=tools or None,
+                [*plain],
+                tools=[*tools] or None,
                 tokenize=False,
                 add_generation_prompt=ask,
                 enable_thinking=False,

@@ -9,7 +9,7 @@ from ftrun.engine.api.body import Body
 from ftrun.protocol.spec import LEGACY_ROLE, ROLES
 
 Message = dict[str, Any]
-MOST_MESSAGES = 10_000  # a model's context has no room for more
+MOST_MESSAGES = 2048  # as in the API
 # what answers have, and clients send back with the conversation: empty, or copies that the SDK's helpers make
 EMPTY: Mapping[str, Sequence[Any]] = {"refusal": (), "audio": (), "function_call": (), "annotations": ([],)}
 
