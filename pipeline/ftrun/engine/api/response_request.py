@@ -12,7 +12,8 @@ from ftrun.engine.api.asking.messages import Message, order_fault
 from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_randomness
 from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
-from ftrun.engine.api.chat_request import HARMLESS, MOST_LIKELY, USUAL_TOKENS, take_harmless
+from ftrun.engine.api.chat_request import MOST_LIKELY, USUAL_TOKENS
+from ftrun.engine.api.fields import HARMLESS, read_stream, take_harmless
 from ftrun.engine.questions import Constraint, Sampling, Tools
 from ftrun.engine.store.responses import Responses, UnknownResponse
 
@@ -69,7 +70,7 @@ def read_response_request(body: Body, kept: Responses) -> ResponseRequest:
         sampling=_sampling(body),
         tools=read_tools(body, nested=False),
         constraint=_format(body),
-        stream=_stream(body),
+        stream=read_stream(body, with_usage=False)[0],
         store=body.flag("store", default=True),
         echo=_echo(body),
     )
@@ -120,16 +121,6 @@ def _format(body: Body) -> Constraint | None:
     text.neutral({"verbosity": ("medium",)})
     text.done()
     return found
-
-
-def _stream(body: Body) -> bool:
-    options, stream = body.object("stream_options"), body.flag("stream")
-    if options is not None:
-        if not stream:
-            body.refuse("stream_options", "needs stream: true.")
-        options.flag("include_obfuscation")
-        options.done()
-    return stream
 
 
 def _echo(body: Body) -> Mapping[str, Any]:
