@@ -208,6 +208,7 @@ def test_results_belong_to_calls(client: openai.OpenAI, messages: Any) -> None:
         ({"logit_bias": {"1" * 5000: 1}}, "logit_bias"),
         ({"stop": ["a", ""]}, "stop"),
         ({"stop": "a" * 1001}, "stop"),
+        ({"stop": {}}, "stop"),
         ({"logit_bias": {str(token): 1 for token in range(5000)}}, "logit_bias"),
         ({"m" * 5000: 1}, "m" * 300 + "…"),
         ({"messages": [ASKED] * 2049}, "messages"),

@@ -49,9 +49,7 @@ class Encoding:
         else:
             param = "messages"
             size = sum(len(message.get("content") or "") for message in question.messages)
-        if size > context * self._longest:  # to count the tokens would hold up the other questions
-            message = f"This model's context is {context} tokens; the request has {size} characters."
-            raise Rejected(message, code="context_length_exceeded", param=param)
+        self.check_size(size, param=param)
         if question.prompt is not None:
             ids = self.raw.ids(question.prompt, special=True, param=param)
             message = f"This model's context is {context} tokens; the prompt has {len(ids)}."
@@ -65,6 +63,15 @@ class Encoding:
         if len(ids) >= context:
             raise Rejected(message, code="context_length_exceeded", param=param)
         return ids
+
+    def check_size(self, size: int, *, param: str) -> None:
+        """Raise Rejected, about the API's field `param`, if no text of `size` characters fits the context: to
+        count its tokens would hold up the other questions.
+        """
+        context = self.model.context
+        if size > context * self._longest:
+            message = f"This model's context is {context} tokens; the request has {size} characters."
+            raise Rejected(message, code="context_length_exceeded", param=param)
 
     @cached_property
     def _longest(self) -> int:

@@ -77,7 +77,7 @@ def _next(seed: int, more: int) -> int:
 
 def _stop(body: Body) -> tuple[str, ...]:
     value = body.take("stop")
-    words = [value] if isinstance(value, str) else value or []
+    words = [value] if isinstance(value, str) else [] if value is None else value
     good = isinstance(words, list) and all(isinstance(word, str) for word in words)
     if not good or len(words) > MOST_STOPS or not all(1 <= len(word) <= LONGEST_STOP for word in words):
         body.refuse(
