@@ -77,6 +77,7 @@ def ask(folder: Path, port: int, number: int, concurrency: int | None) -> dict[s
 
 def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, Any]:
     """Ask what is not answered yet, and keep each answer; return time, CPU and memory."""
+    from ftrun.cost.prices import request_usd
     from ftrun.evaluation.answer_files import AnswerCache
     from ftrun.evaluation.answers import Candidate, Record, Request, cache_key
     from ftrun.paid.asking.answering import AnswerCosts
@@ -103,24 +104,30 @@ def child(folder: Path, port: int, number: int, concurrency: int) -> dict[str, A
     agree_to(context.experiment, context.settings)
     context.service()
     context.approval = Approval(estimate={"eval_usd": 1.0})
+    request_usd(
+        context.experiment.target, (), None
+    )  # loads the vocabulary, as checking the budget of a run does
     cpu, start = time.process_time(), time.monotonic()
     with AnswerCosts(context, len(requests)) as costs:
-        for request, reply in Asking(context, costs).ask_all(requests):
+        for answered in Asking(context, costs).ask_all(requests):
             cache.append(
-                Record(
-                    prompt_id=request.sample,
-                    candidate=who.name,
-                    model=who.model,
-                    messages=request.messages,
-                    answer=reply.text,
-                    expect=None,
-                    passed=None,
-                    usage=reply.usage,
-                    seconds=reply.seconds,
-                    cache_key=request.key,
-                )
+                [
+                    Record(
+                        prompt_id=request.sample,
+                        candidate=who.name,
+                        model=who.model,
+                        messages=request.messages,
+                        answer=reply.text,
+                        expect=None,
+                        passed=None,
+                        usage=reply.usage,
+                        seconds=reply.seconds,
+                        cache_key=request.key,
+                    )
+                    for request, reply in answered
+                ]
             )
-            costs.after()
+            costs.after(len(answered))
     seconds, cpu = time.monotonic() - start, time.process_time() - cpu
     context.close()
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -184,9 +185,9 @@ def test_lanes_run_side_by_side() -> None:
         assert over.wait(PATIENCE)
         return f"slow {item}"
 
-    came = []
-    for _, result in in_lanes([lane(slow, 2, 1), lane(lambda item: f"quick {item}")], what=str):
-        came.append(result)
+    came: list[Any] = []
+    for ended in in_lanes([lane(slow, 2, 1), lane(lambda item: f"quick {item}")], what=str):
+        came.extend(result for _, result in ended)
         if len(came) == 8:
             over.set()
     assert [one.split()[0] for one in came] == ["quick"] * 8 + ["slow"] * 2
@@ -202,11 +203,27 @@ def test_a_thread_waits_until_its_result_is_dealt_with() -> None:
         begun.append(item)
         return str(item)
 
-    for number, _ in enumerate(
-        in_lanes([lane(call, at_once=2, taken=lambda item, _: taken.append(item))], what=str), start=1
-    ):
-        assert len(begun) <= number + 1
-    assert sorted(begun) == sorted(taken) == list(range(8))
+    came = 0
+    for ended in in_lanes([lane(call, at_once=2, taken=lambda item, _: taken.append(item))], what=str):
+        assert len(begun) <= came + 2
+        came += len(ended)
+    assert sorted(begun) == sorted(taken) == list(range(8)) and came == 8
+
+
+def test_results_that_are_there_come_together() -> None:
+    """So the caller keeps all that ended while it was busy in one go."""
+    others = threading.Semaphore(0)
+
+    def call(item: int) -> str:
+        assert item == 0 or others.acquire(timeout=PATIENCE)
+        return str(item)
+
+    results = in_lanes([lane(call, 4, 4)], what=str)
+    assert next(results) == [(0, "0")]
+    others.release(3)
+    time.sleep(0.5)  # seconds that the caller is busy
+    assert sorted(next(results)) == [(1, "1"), (2, "2"), (3, "3")]
+    assert list(results) == []
 
 
 def test_an_error_in_a_lane_stops_all() -> None:
@@ -225,10 +242,10 @@ def test_an_error_in_a_lane_stops_all() -> None:
         assert failed.wait(PATIENCE)
         return str(item)
 
-    kept = []
+    kept: list[Any] = []
     with pytest.raises(ValueError, match="no"):
-        for _, result in in_lanes([lane(fail), lane(wait, stop=stopped.set), lane(end, 1)], what=str):
-            kept.append(result)
+        for ended in in_lanes([lane(fail), lane(wait, stop=stopped.set), lane(end, 1)], what=str):
+            kept.extend(result for _, result in ended)
     assert kept == ["0"]
 
 

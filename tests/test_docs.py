@@ -197,7 +197,7 @@ def test_the_map_names_what_there_is(name: str) -> None:
     """Every module, file and folder that the map names in backticks exists."""
     paths = set(re.findall(r"`([a-z_.]+/[\w./]*\w)/?`", read(name))) - {"cli/NAME.py"}
     modules = {
-        re.sub(r"\.(?!py$|json$|md$|toml$|jsonl$|po$|txt$)\w+$", "", path) for path in paths
+        re.sub(r"\.(?!py$|json$|md$|toml$|jsonl$|po$|txt$|yaml$)\w+$", "", path) for path in paths
     }  # a function at the end
     homes = [ROOT, ROOT / "pipeline/ftrun", *(ROOT / "pipeline/ftrun/data", ROOT / "tests")]
     missing = {

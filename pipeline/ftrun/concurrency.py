@@ -65,8 +65,9 @@ class Lane(Generic[Item, Result]):
 
 def in_lanes(
     lanes: Sequence[Lane[Item, Result]], *, what: Callable[[], str]
-) -> Iterator[tuple[Item, Result]]:
-    """Yield each item with the result of its call, as the calls end; the lanes run side by side.
+) -> Iterator[list[tuple[Item, Result]]]:
+    """Yield items with the results of their calls, as the calls end: all that are there, at least one. The
+    lanes run side by side.
 
     A thread makes its next call when the caller is done with the result of the one before and wants more: so
     there are never more results under way than threads. Waits are reported as one, with what `what` returns.
@@ -88,25 +89,27 @@ class _Pool(Generic[Item, Result]):
             for _ in range(min(lane.at_once, len(lane.items)))
         ]
 
-    def results(self) -> Iterator[tuple[Item, Result]]:
+    def results(self) -> Iterator[list[tuple[Item, Result]]]:
         working, error, until = len(self._threads), None, None
         for thread in self._threads:
             thread.start()
         try:
             while working:
                 try:
-                    found = self._ended.get(timeout=_left(until))
+                    ended = [self._ended.get(timeout=_left(until))]
                 except Empty:
                     break
-                if found is None:
-                    working -= 1
-                elif isinstance(found, BaseException):
-                    error = error or found
+                ended += [self._ended.get() for _ in range(self._ended.qsize())]  # nobody else takes any
+                came = [one for one in ended if isinstance(one, _Result)]
+                if came:
+                    yield [(one.item, one.result) for one in came]
+                for result in came:
+                    result.taken.release()
+                for failed in (one for one in ended if isinstance(one, BaseException)):
+                    error = error or failed
                     until = until or time.monotonic() + LAST_RESULTS
                     self._stop()
-                else:
-                    yield found.item, found.result
-                    found.taken.release()
+                working -= ended.count(None)
         finally:
             self._stop()
         if error is not None:

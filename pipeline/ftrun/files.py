@@ -248,10 +248,10 @@ def atomic_writer(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
-def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: bool = False) -> None:
-    """Append one line, which ends in a line break, to `path`; once this returns it survives a power cut.
+def append_durably(path: Path, lines: bytes, *, mode: int = 0o644, drop_torn: bool = False) -> None:
+    """Append lines, each with its line break, to `path`; once this returns they survive a power cut.
 
-    A line that an earlier crash left incomplete gets its line break first, so that the new one stays whole;
+    A line that an earlier crash left incomplete gets its line break first, so that the new ones stay whole;
     with `drop_torn` it is removed.
     """
     make_folder(path.parent)
@@ -263,7 +263,7 @@ def append_durably(path: Path, line: bytes, *, mode: int = 0o644, drop_torn: boo
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
             torn = False
-        file.write((b"\n" if torn else b"") + hide_in_bytes(line))
+        file.write((b"\n" if torn else b"") + hide_in_bytes(lines))
         file.flush()
         os.fsync(file.fileno())
     if created:

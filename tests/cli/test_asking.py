@@ -148,6 +148,16 @@ def test_tools_where_none_are_taken_are_an_error_before_anything(paid: Paid, oth
     assert other.asked == [] and paid.provider.jobs == {}
 
 
+@pytest.mark.parametrize(("model", "code"), [("rehearsal", 0), ("smollm2-135m-instruct", 2)])
+def test_tools_go_to_models_of_the_engine_that_may_take_them(paid: Paid, model: str, code: int) -> None:
+    """A rehearsal is asked; a built-in model's template has no place for functions, which is known before."""
+    tool = "{type: function, function: {name: f, parameters: {type: object}}}"
+    question = f"eval.prompts=[{{id: a, user: 一?, tools: [{tool}]}}]"
+    words = ("toy.yaml", "--target", "local", "--set", f"targets.local={{provider: local, model: {model}}}")
+    result = paid.json(*words, "--set", question, "--set", "eval.models=[tuned]", code=code)
+    assert result.get("error", {}).get("code") == (None if code == 0 else "no_tools")
+
+
 def test_a_server_that_is_down_for_a_moment_is_waited_for(paid: Paid) -> None:
     """503 to a third of all questions: each is answered in the end, and the lost ones are reported."""
     seen = Counter[str]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 import urllib.error
 import urllib.request
@@ -71,6 +72,18 @@ def test_the_page_shows_the_experiment(ftrun: Ftrun) -> None:
     assert open_code(found[1], found[2])["page"]["models"] == []
     with pytest.raises(urllib.error.HTTPError):
         open_code(found[1], found[2])
+
+
+def test_the_engine_in_the_foreground_prints_the_address(ftrun: Ftrun) -> None:
+    """`ftrun serve` says where its page is, without a code or the token in the address."""
+    run = ftrun.start("serve", "--home", str(ftrun.folder / "home"))
+    assert run.stderr is not None
+    line = next(line for line in run.stderr if "browser" in line)
+    run.send_signal(signal.SIGTERM)
+    run.communicate(PATIENCE)
+    assert re.fullmatch(
+        r"Jobs and models in the browser: http://127\.0\.0\.1:\d+/ \(asks for the token\)\n", line
+    )
 
 
 def test_no_other_user_sees_the_way_in(ftrun: Ftrun, tmp_path: Path) -> None:

@@ -67,6 +67,9 @@ def test_before_says_what_to_beat_and_the_run_asks_none_of_it_again(ftrun: Ftrun
     assert json.loads((run / "before.json").read_text())["candidates"] == found["candidates"]
     page = (run / "before.md").read_text(encoding="utf-8")
     assert page.startswith("# toy\n") and "few-shot" in page
+    assert "fine-tuning**" not in page and "report.html" not in page
+    shown = ftrun("eval", TOY, "--before").stdout
+    assert f"{RUN}/before.md" in shown and shown.endswith(f"ftrun run {TOY}\n")
     assert not (run / "answers.jsonl").exists() and not (run / "scores.json").exists()
     first = asked(project)
     assert {name for name, _ in first} <= {"base", "few-shot", "retrieval"}
@@ -96,7 +99,7 @@ def test_a_missed_gate_is_exit_5_each_time(ftrun: Ftrun, project: Path) -> None:
     assert {one["action"] for one in again["stages"].values()} == {"skip"}
     assert again["gates"] == missed["gates"]
     shown = ftrun("eval", TOY)
-    assert shown.returncode == 5 and "gates were missed" in shown.stderr
+    assert shown.returncode == 5 and "1 of 2 gates missed: " in shown.stderr
     first = asked(project)
     edit(project, ">= 0.9", ">= 0.4")
     held = ftrun.json(TOY)

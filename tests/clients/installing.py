@@ -15,7 +15,8 @@ import pytest
 from filelock import FileLock
 
 VERSIONS = tomllib.loads(Path(__file__).with_name("versions.toml").read_text(encoding="utf-8"))
-QUICKLY = ("--retries", "1", "--timeout", "20")  # without an index, a test is skipped and doesn't wait
+PIP_QUICKLY = ("--retries", "1", "--timeout", "20")  # without an index, a test is skipped and doesn't wait
+NPM_QUICKLY = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000")
 
 
 def installed(name: str) -> Path:
@@ -44,11 +45,12 @@ def installed(name: str) -> Path:
 
 def _commands(wanted: dict[str, list[str]], folder: Path) -> list[list[str]]:
     if "node" in wanted:
-        return [["npm", "install", "--silent", "--no-fund", "--prefix", str(folder), *wanted["node"]]]
+        npm = ["npm", "install", "--silent", "--no-fund", *NPM_QUICKLY]
+        return [[*npm, "--prefix", str(folder), *wanted["node"]]]
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(folder / "bin/python")]
     return [
         [sys.executable, "-m", "venv", "--without-pip", str(folder)],
-        [*pip, "install", "-q", "--no-deps", *QUICKLY, *wanted["python"]],
+        [*pip, "install", "-q", "--no-deps", *PIP_QUICKLY, *wanted["python"]],
     ]
 
 

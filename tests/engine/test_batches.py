@@ -249,3 +249,16 @@ def test_a_killed_chat_process_loses_no_request_of_a_batch(own_engine: Callable[
             wait_until(lambda least=least: counts(client.batches.retrieve(batch.id))[1] > least)  # type: ignore[misc]
             os.kill(chat_worker(engine), signal.SIGKILL)
         assert counts(end(client, batch)) == (100, 100, 0)
+
+
+def test_a_process_that_never_answers_ends_the_batch(own_engine: Callable[..., Engine]) -> None:
+    """Where no process can be started, each request fails with the reason, most without a try of its own."""
+    engine = own_engine()
+    (engine.home / "chat" / "chat.log").mkdir(parents=True)
+    with engine.client() as client:
+        batch = end(client, begin(client, [line(number) for number in range(30)]))
+        assert (batch.status, counts(batch)) == ("completed", (30, 0, 30))
+        errors = [one["response"]["body"]["error"] for one in lines_of(client, batch.error_file_id)]
+        assert {error["code"] for error in errors} == {"chat_process_died"}
+        (engine.home / "chat" / "chat.log").rmdir()
+        assert counts(end(client, begin(client, [line(1)]))) == (1, 1, 0)

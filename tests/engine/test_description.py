@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import httpx2
-import pytest
 from fastapi.routing import APIRoute
 
 from ftrun.engine.api.app import ROUTERS
 from ftrun.engine.api.description import description
-from support.engine_process import Engine, finish, rows, upload
-
-FULL = bool(os.environ.get("FTRUN_TEST_ALL"))
+from support.engine_process import Engine
 
 
 def routes() -> set[tuple[str, str]]:
@@ -27,7 +19,7 @@ def routes() -> set[tuple[str, str]]:
         for router in ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
 
 

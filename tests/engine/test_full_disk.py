@@ -94,6 +94,8 @@ def test_work_that_was_begun_survives_a_full_disk(on_small_disk: tuple[openai.Op
         answer = client.chat.completions.create(model="rehearsal", messages=question)  # type: ignore[arg-type]
         assert answer.choices[0].message.content
     assert finish(client, job.id).status == "succeeded"
+    told = [event.message for event in client.fine_tuning.jobs.list_events(job.id)]
+    assert any("waited for room" in message for message in told)
     ended = end(client, batch)
     assert (ended.status, counts(ended)) == ("completed", (120, 120, 0))
     names = [one["custom_id"] for one in lines_of(client, ended.output_file_id)]

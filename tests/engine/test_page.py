@@ -99,6 +99,7 @@ def test_the_page_itself_holds_nothing_and_loads_nothing(engine: Engine) -> None
     assert engine.token not in text
     assert "src=" not in text
     assert 'lang="ja"' in send(engine, "GET", "/?lang=ja", Authorization="")[1]
+    assert 'lang="en"' in send(engine, "GET", "/?lang=../x", Authorization="")[1]
     assert send(engine, "GET", "/", Authorization="", Host="evil.example")[0] == 403
     assert send(engine, "POST", "/", {}, Authorization="")[0] == 401
 
@@ -107,7 +108,7 @@ def test_the_page_itself_holds_nothing_and_loads_nothing(engine: Engine) -> None
     ("method", "path"),
     [
         ("POST", "/ftrun/pages"),
-        ("GET", "/ftrun/pages/x"),
+        ("GET", "/ftrun/pages/x/waiting"),
         ("GET", "/ftrun/pages/open"),
         ("POST", "/ftrun/pages/open/"),
         ("GET", "/ftrun/models"),
@@ -129,18 +130,20 @@ def test_a_code_opens_the_page_once_and_for_a_short_time(engine: Engine) -> None
         engine, title="toy", models=models, system="短く", sampling={"seed": 7}, prompts=["一番は？"]
     )
     assert open_code(engine, code, Origin="http://evil.example")[0] == 403
-    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}")[1]) == {"waiting": True}
+    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}/waiting")[1]) == {"waiting": True}
     status, found = open_code(engine, code)
     assert (status, found["token"]) == (200, engine.token)
     assert found["page"]["models"] == models
     assert found["page"]["sampling"] == {"seed": 7}
-    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}")[1]) == {"waiting": False}
+    assert json.loads(send(engine, "GET", f"/ftrun/pages/{code}/waiting")[1]) == {"waiting": False}
     for wrong in (code, "wrong", "x" * 5000):
         status, found = open_code(engine, wrong)
         assert status == (413 if len(wrong) > 4096 else 404)
         assert "token" not in found
     short = issue(engine, seconds=1)
-    wait_until(lambda: json.loads(send(engine, "GET", f"/ftrun/pages/{short}")[1]) == {"waiting": False})
+    wait_until(
+        lambda: json.loads(send(engine, "GET", f"/ftrun/pages/{short}/waiting")[1]) == {"waiting": False}
+    )
     assert open_code(engine, short)[0] == 404
 
 
@@ -149,7 +152,7 @@ def test_a_code_opens_the_page_once_and_for_a_short_time(engine: Engine) -> None
     [
         ({"models": [{"label": "x", "model": "gpt-5"}]}, "model"),
         ({"models": [{"label": "x", "model": "rehearsal"}] * 4}, "models"),
-        ({"models": ["rehearsal"]}, "models[0].label"),
+        ({"models": ["rehearsal"]}, "models[0]"),
         ({"sampling": {"temperature": 3}}, "sampling.temperature"),
         ({"sampling": {"stop": "x"}}, "sampling.stop"),
         ({"prompts": [1]}, "prompts"),
@@ -223,6 +226,10 @@ def test_a_job_is_watched_paused_and_cancelled(own_engine: Callable[..., Engine]
         click(browser, "#job-cancel")
         browser.wait_for("document.querySelector('#job-status').textContent === 'cancelled'")
         assert client.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
+        for language, shown in (("ja", "ジョブを取り消しました。"), ("xx", "The job was cancelled.")):
+            found = json.loads(send(engine, "GET", f"/ftrun/jobs/{job.id}?lang={language}")[1])
+            assert found["messages"][0]["message"] == shown
+        assert send(engine, "GET", "/ftrun/jobs/ftjob-none")[0] == 404
         assert browser.value("document.title") == "ftrun engine"
         assert browser.value("document.querySelectorAll('img').length") == 0
         click(browser, "#to-chat")

@@ -11,6 +11,7 @@ import pytest
 
 from ftrun.evaluation.answer_files import AnswerCache, read_records, write_records
 from ftrun.evaluation.answers import (
+    Answered,
     Candidate,
     CandidateReply,
     Record,
@@ -63,7 +64,7 @@ class Server:
         self.asked: list[tuple[str, str]] = []
         self.limit, self.text = limit, text
 
-    def __call__(self, missing: Sequence[Request]) -> Iterator[tuple[Request, CandidateReply]]:
+    def __call__(self, missing: Sequence[Request]) -> Iterator[Answered]:
         """Yield answers that tell who was asked what."""
         for request in missing:
             if len(self.asked) >= self.limit:
@@ -73,7 +74,7 @@ class Server:
             reply = CandidateReply(
                 text=self.text or f"{model}: {text}", usage={"completion_tokens": 3}, seconds=0.12345
             )
-            yield request, reply
+            yield [(request, reply)]
 
 
 def run(
@@ -90,7 +91,7 @@ def run(
         requests(asked, candidates, repeats),
         server,
         cached=cache.records,
-        on_answer=cache.append,
+        on_answers=cache.append,
     )
     write_records(folder, records)
     return records

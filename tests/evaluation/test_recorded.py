@@ -72,7 +72,7 @@ def test_extra_answers_are_a_note_and_missing_ones_are_counted(tmp_path: Path) -
     found = read_recorded("old", path, SAMPLES)
     assert (found.missing, found.extra) == (("b",), ("c", "d"))
     (note,) = found.notes()
-    assert "2 questions that are not asked ('c', 'd')" in note
+    assert "2 questions that are not asked and therefore ignored: 'c', 'd'" in note
 
 
 def test_answers_of_which_none_matches_name_ids_of_both(tmp_path: Path) -> None:
@@ -102,6 +102,7 @@ def test_broken_lines_are_named(tmp_path: Path, line: str, words: str) -> None:
         read_recorded("old", written(tmp_path, {"prompt_id": "a", "answer": "x"}, line, line), SAMPLES)
     assert [problem.line for problem in caught.value.problems] == [2, 3]
     assert words in caught.value.problem.message
+    assert str(caught.value) == caught.value.problem.message  # so that it is printed once
 
 
 def test_two_answers_to_one_question_need_numbers(tmp_path: Path) -> None:

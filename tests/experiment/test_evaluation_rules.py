@@ -134,7 +134,6 @@ WRONG: list[tuple[str, str, str]] = [
     ("scorers: [^{chrf: {}, bleu: {}}]", "wrong_value", "one key"),
     ("scorers: [{^classification: {labels: [yes, Yes]}}]", "scorer", "Yes"),
     ("scorers: [{json_schema: {path: ^none.json}}]", "json_schema", "there is no file none.json"),
-    ("scorers: [{json_schema: {path: ^broken.json}}]", "json_schema", "is not JSON"),
     ("scorers: [{^json_schema: {schema: {type: dict}}}]", "scorer", "dict"),
     ("scorers: [{^regex: {pattern: '('}}]", "scorer", "("),
     ('gates: [^"tuned.chrf >> 1"]', "gate", "not a comparison"),
@@ -153,6 +152,38 @@ def test_what_is_wrong_is_said_once(place: Workplace, keys: str, code: str, word
     assert problem.code == code
     assert words in f"{problem.message} {problem.hint}"
     assert problem.place == f"x.yaml:9:{keys.index('^') + 3}"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place_of_it", "words"),
+    [
+        (
+            '{\n  "type": "object",\n  "required": [a]\n}',
+            "json_schema",
+            "x.json:3:16",
+            "is not JSON: Expecting",
+        ),
+        (
+            '{\n\t"type": "object",\n\t"properties": {"a": {"type": "objekt"}}\n}',
+            "scorer",
+            "x.json:3:31",
+            "objekt",
+        ),
+        ("[]", "scorer", "x.json:1:1", "must be an object"),
+    ],
+)
+def test_a_broken_schema_is_named_with_its_place_in_its_own_file(
+    place: Workplace, text: str, code: str, place_of_it: str, words: str
+) -> None:
+    """Not only with the key that names the file."""
+    place.write("x.json", text)
+    problem = place.wrong_with(
+        f"{TWO_TARGETS}eval:\n  {ASKED}\n  scorers: [{{json_schema: {{path: x.json}}}}]\n"
+    )
+    assert (problem.code, problem.place) == (code, place_of_it)
+    assert (
+        words in problem.message and text.splitlines()[-2 if "\n" in text else 0].strip() in problem.message
+    )
 
 
 def test_a_pass_rate_needs_expectations(place: Workplace) -> None:

@@ -34,7 +34,7 @@ def test_every_message_is_recognized_as_itself(language: str) -> None:
         values = _values(template)
         parts = (f"{value}{literal}" for value, literal in zip(values, template.literals[1:], strict=True))
         found = templates.match(template.literals[0] + "".join(parts))
-        if found is None or found[0].filled(found[1]) != template.filled(values):
+        if found is None or found[0].filled(found[1], found[1]) != template.filled(values, values):
             wrong.append((template.message, found and found[0].message))
     assert len(pairs) > 1000 and not wrong
 
@@ -72,6 +72,13 @@ def _values(template: Template) -> list[str]:
             "これら 2 個のファイル（10 バイト）を削除しますか？ [y/N]: ",
         ),
         ("  prepare   done in 1 s", "  prepare   完了（1 s）"),
+        ("job x-1 is succeeded", "ジョブ x-1 は成功です"),  # no space between Japanese and Japanese
+        ("job x-1 is validating_files", "ジョブ x-1 はファイル検証中です"),
+        (
+            "  waiting for job x-1 at the engine on this machine, since 3:01",
+            "  3:01 から待機中: このマシンのエンジンのジョブ x-1",
+        ),
+        ("train and validation data not uploaded yet", "train と validation データが未アップロード"),
         ("step 1/30 · loss 2.927 · about 0 s left", "ステップ 1/30 · 損失 2.927 · 残り約 0 秒"),
         (
             "none of these holds: does not contain “H2O”; does not contain “水”",

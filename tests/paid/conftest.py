@@ -74,9 +74,9 @@ class Asker:
         """Return the replies by sample and candidate; those that came before an error are in `came`."""
         self.came = {}
         with AnswerCosts(self.context, len(requests)) as self.costs:
-            for one, reply in Asking(self.context, self.costs).ask_all(requests):
-                self.came[f"{one.sample} {one.candidate.name}"] = reply
-                self.costs.after()
+            for answered in Asking(self.context, self.costs).ask_all(requests):
+                self.came |= {f"{one.sample} {one.candidate.name}": reply for one, reply in answered}
+                self.costs.after(len(answered))
         return self.came
 
     def warnings(self) -> str:

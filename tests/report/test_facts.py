@@ -87,8 +87,8 @@ def test_the_verdict_of_the_evaluation_is_shown(quality: float, tone: str, label
 def test_changes_are_those_against_the_base_model() -> None:
     """Of several comparisons the one with base counts, and at most so many questions are shown."""
     facts = facts_of_many(100, 4)
-    found = changed_questions(changes_of(facts), side_by_side(facts.answers), 3)
-    assert found is not None
+    (change,) = changes_of(facts)
+    found = changed_questions(change, side_by_side(facts.answers), 3)
     assert (found.changes.a, found.changes.b) == ("tuned", "base")
     assert len(found.fixed) == 3 < len(found.changes.fixed)
     for one in found.fixed:
@@ -118,8 +118,8 @@ def test_scores_of_earlier_versions_are_reported(facts_document: dict[str, Any])
     new = verdict(Facts.from_json(facts_document))
     facts = Facts.from_json({**facts_document, "scores": read_scores(old)})
     assert verdict(facts) == new
-    found = changes_of(facts)
-    assert found is not None and found.kinds == {"music": "fixed", "work": "fixed"}
+    (found,) = changes_of(facts)
+    assert found.kinds == {"music": "fixed", "work": "fixed"}
 
 
 def test_a_rehearsal_never_sounds_like_a_training(facts_document: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ def test_scripts_are_those_that_the_policy_names(facts_document: dict[str, Any])
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", html, flags=re.S)
     kinds = [attributes for attributes, _ in scripts]
     island = ' type="application/json" id="{}-json"'
-    assert kinds == [island.format("answers"), island.format("examples"), "", ""]
+    assert kinds == [island.format("answers"), island.format("examples"), "", "", ""]
     policy = next(attrs["content"] or "" for tag, attrs in Page(html).tags if "http-equiv" in attrs)
     for _, text in scripts[2:]:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

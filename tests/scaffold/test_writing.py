@@ -140,9 +140,36 @@ def test_the_comments_are_in_the_language_of_the_data(
     assert "description: 30 行のデータから" in text
     assert load(file).evaluation.test_set is True
     write_csv(project / "labels.csv", ["text", "label"], [(f"{a}です", b) for a, b in _LABELLED])
-    text = Path(init(capsys, "labels.csv")["file"]).read_text(encoding="utf-8")
-    comments = [line.partition("# ")[2] for line in text.splitlines() if "# " in line]
-    assert [one for one in comments if not re.search("[ぁ-ん]", one)] == []
+    for name, rows in _CHATS.items():
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (project / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    for name in ("labels.csv", *(f"{name}.jsonl" for name in _CHATS)):
+        text = Path(init(capsys, name)["file"]).read_text(encoding="utf-8")
+        comments = [line.partition("# ")[2] for line in text.splitlines() if "# " in line]
+        assert [one for one in comments if not re.search("[ぁ-ん]", one)] == [], name
 
 
 _LABELLED = [(f"{number}番目の意見", ("良い", "悪い")[number % 2]) for number in range(60)]
+_ASKED = [
+    {"role": "user", "content": f"りんごを{number}個、明日までに届けてください。"} for number in range(40)
+]
+_CALL = {"id": "c", "type": "function", "function": {"name": "order", "arguments": "{}"}}
+_TOOL = {
+    "type": "function",
+    "function": {"name": "order", "parameters": {"type": "object", "properties": {}}},
+}
+_CHATS: dict[str, list[dict[str, object]]] = {
+    "calls": [
+        {"messages": [asked, {"role": "assistant", "tool_calls": [_CALL]}], "tools": [_TOOL]}
+        for asked in _ASKED
+    ],
+    "fields": [
+        {"messages": [asked, {"role": "assistant", "content": json.dumps({"n": number})}]}
+        for number, asked in enumerate(_ASKED)
+    ],
+    "preferred": [
+        {"prompt": asked["content"], "chosen": f"{number}個ですね。", "rejected": "いやです。"}
+        for number, asked in enumerate(_ASKED)
+    ],
+    "graded": [{"messages": [asked], "answer": f"{number}個"} for number, asked in enumerate(_ASKED)],
+}

@@ -30,14 +30,15 @@ def begin(paced: Pace, number: int) -> list[Turn]:
 
 
 def test_the_number_grows_while_the_service_takes_what_it_gets() -> None:
-    """It doubles with each round, up to the most."""
-    paced, seen = Pace(50, first=8), []
-    for _ in range(4):
+    """An answer lets four begin, so the number quadruples per round, up to the most."""
+    paced, seen = Pace(100, first=8), []
+    for _ in range(3):
         seen.append(paced.number)
-        begin(paced, paced.number)
+        begin(paced, paced.number - paced.running)
         for _ in range(paced.running):
             paced.answered(NO_LIMITS)
-    assert seen[0] == 8 and seen == sorted(seen) and 40 <= paced.number <= 50
+            begin(paced, paced.number - paced.running)
+    assert seen == [8, 32, 100]
 
 
 def test_one_question_at_a_time_stays_one() -> None:

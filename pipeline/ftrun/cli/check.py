@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftrun.cli.command_lines import program
-from ftrun.cli.options import experiment_options
+from ftrun.cli.options import experiment_options, page_option
 from ftrun.cli.output import print_json
 from ftrun.cost.amounts import cost_words, epochs_words
 from ftrun.errors import ConfigError, Problem
@@ -35,13 +35,7 @@ PLACES = 8  # how many of the others are listed
 
 @click.command(name="check")
 @experiment_options
-@click.option(
-    "--html",
-    "page",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write a page with the numbers, the problems and examples to browse.",
-)
+@page_option("Write a page with the numbers, the problems and examples to browse.")
 def command(
     config: Path,
     target: str | None,

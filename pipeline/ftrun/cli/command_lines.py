@@ -28,9 +28,14 @@ def program() -> str:
     return shlex.quote(shown if not shown.startswith("..") else str(called))
 
 
-def command_line(session: Session, command: str = "", *, target: str | None = None) -> str:
-    """Return a command (run, if none is given) for the same experiment, target and overrides."""
-    words = [command] if command else []
-    words += [shown_path(session.experiment.file), "--target", target or session.experiment.target.name]
+def command_line(
+    session: Session, command: str = "", *, target: str | None = None, named: bool = True
+) -> str:
+    """Return a command (run, if none is given) for the same experiment, target and overrides.
+
+    Not `named`: the target is the one that the file says.
+    """
+    words = [*([command] if command else []), shown_path(session.experiment.file)]
+    words += ["--target", target or session.experiment.target.name] if named else []
     words += [word for override in session.overrides for word in ("--set", override)]
     return f"{program()} {shlex.join(words)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ftrun.cli.completion import config_items
-from ftrun.cli.options import json_option, runs_dir_option
+from ftrun.cli.options import FILE, json_option, page_option, runs_dir_option
 from ftrun.cli.output import print_json
 from ftrun.files import output_path
 from ftrun.text import visible
@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.report.comparison import Comparison, EntryFacts
 
 MOST_IDS = 20  # questions named in a line
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(name="compare")
@@ -29,7 +28,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="CONFIG[@TARGET][#MODEL]...",
     shell_complete=lambda ctx, param, incomplete: config_items(incomplete),
 )
-@click.option("--html", "page", type=FILE, metavar="FILE", help="Also write a page.")
+@page_option("Also write a page.")
 @click.option("--markdown", type=FILE, metavar="FILE", help="Also write Markdown.")
 @runs_dir_option
 @json_option

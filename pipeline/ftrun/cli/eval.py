@@ -16,6 +16,7 @@ from ftrun.cli.output import failure_document, print_json, print_problems
 from ftrun.cli.reporter import Reporter
 from ftrun.cli.run import Greeting, closing_error
 from ftrun.errors import FtrunError, GateError
+from ftrun.experiment.places import shown_path
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.evaluation.answers import Record
@@ -71,17 +72,22 @@ def command(
         print_json({**_document(session, found), **(failure_document(error) if error else {})})
     else:
         _print(session, found, error)
+        if found.before and error is None:
+            _print_next(found.page, command_line(session, "run", named=target is not None))
     return error.exit_code if error else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What was found: nothing where it ended early, `error` says by what. `before`: nothing is trained."""
+    """What was found: nothing where it ended early, `error` says by what. `before`: nothing is trained, and
+    `page` is the file that says what to beat.
+    """
 
     scores: Scores | None = None
     records: Sequence[Record] = ()
     error: BaseException | None = None
     before: bool = False
+    page: Path | None = None
 
 
 def _after(session: Session, settings: RunSettings, emit: Greeting) -> Found:
@@ -103,10 +109,11 @@ def _after(session: Session, settings: RunSettings, emit: Greeting) -> Found:
 
 def _before(session: Session, settings: RunSettings, emit: Greeting) -> Found:
     """Ask and score those who need no training."""
-    from ftrun.runner.before import evaluate_before
+    from ftrun.runner.before import PAGE, evaluate_before
 
     found = evaluate_before(session, settings, emit)
-    return Found(scores=found.scores, records=found.records, error=found.error, before=True)
+    page = None if found.scores is None else session.folder / PAGE
+    return Found(scores=found.scores, records=found.records, error=found.error, before=True, page=page)
 
 
 def _document(session: Session, found: Found) -> dict[str, Any]:
@@ -121,6 +128,14 @@ def _write_junit(path: Path, found: Found) -> None:
 
     assert found.scores is not None
     write_atomic(path, junit_xml(found.scores, found.records).encode())
+
+
+def _print_next(page: Path | None, train: str) -> None:
+    """Print where to read it all, and the command that trains."""
+    read = [("read it", shown_path(page))] if page is not None else []
+    print("\nNext:")
+    for label, text in [*read, ("train it", train)]:
+        print(f"  {label:<13} {text}")
 
 
 def _print(session: Session, found: Found, error: FtrunError | None) -> None:

@@ -33,6 +33,14 @@ paying_option = click.option(
     "--yes", is_flag=True, help="Don't ask before anything that costs money (budgets still apply)."
 )
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def page_option(help_text: str) -> Callable[[Decorated], Decorated]:
+    """Return --html, which writes a page to a file."""
+    return click.option("--html", "page", type=FILE, metavar="FILE", help=help_text)
+
+
 scorer_option = click.option(
     "--scorer",
     "scorers",

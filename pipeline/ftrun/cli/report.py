@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftrun.cli.options import experiment_options, lock_option
+from ftrun.cli.options import experiment_options, lock_option, page_option
 from ftrun.cli.output import print_json
 from ftrun.experiment.places import shown_path
 from ftrun.files import output_path
@@ -20,13 +20,7 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
 
 @click.command(name="report")
 @experiment_options
-@click.option(
-    "--html",
-    "page",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the page to this file instead of the run's folder.",
-)
+@page_option("Write the page to this file instead of the run's folder.")
 @click.option("--markdown", is_flag=True, help="Print the report as Markdown, for a pull request.")
 @click.option("--open", "shown", is_flag=True, help="Open the page in the browser.")
 @lock_option

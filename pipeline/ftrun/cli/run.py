@@ -205,7 +205,7 @@ def _print_next(session: Session) -> None:
     if "wait" in session.state.stages:  # there is a tuned model
         lines.insert(0, ("talk to it", command_line(session, "chat")))
     if report.exists():
-        lines.insert(0, ("report", shown_path(report)))
+        lines.insert(0, ("read it", shown_path(report)))
     target = session.experiment.target.name
     others = [
         other.name for other in session.experiment.targets if other.name != target and not other.rehearses
@@ -214,4 +214,4 @@ def _print_next(session: Session) -> None:
         lines += [("elsewhere", command_line(session, target=other)) for other in others[-1:]]
     print("\nNext:")
     for label, text in lines:
-        print(f"  {label:<11} {text}")
+        print(f"  {label:<13} {text}")

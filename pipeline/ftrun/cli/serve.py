@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ from ftrun.cli.engine_names import set_aliases
 from ftrun.cli.engine_status import print_running, print_status, queue_in_words
 from ftrun.cli.output import json_text
 from ftrun.engine.models.number_format import SETTINGS, VARIABLE
-from ftrun.errors import UsageError
+from ftrun.errors import DecisionError, UsageError
 from ftrun.files import real
 
 
@@ -118,8 +119,9 @@ def _show(home: Path, as_json: bool) -> None:
         f"  export OPENAI_BASE_URL={endpoint.base_url}\n  export OPENAI_API_KEY={endpoint.token}", flush=True
     )
     print("Any client of OpenAI's API can use it now. The token is a secret.", file=sys.stderr)
-    page = issue_page(endpoint, {"seconds": LONGEST_SECONDS})
-    print(f"Page, opens once, within 10 minutes: {page}", file=sys.stderr)
+    with contextlib.suppress(DecisionError):  # an older engine, which has no page
+        page = issue_page(endpoint, {"seconds": LONGEST_SECONDS})
+        print(f"Page, opens once, within 10 minutes: {page}", file=sys.stderr)
     for chat in chats:
         if chat["waiting"]:
             print(queue_in_words(chat), file=sys.stderr)

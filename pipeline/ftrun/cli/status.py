@@ -173,7 +173,7 @@ def _print(document: dict[str, Any], session: Session) -> None:
     for name, stage in document["stages"].items():
         print(f"  {stage['status']:<8} {name:<9} {visible('; '.join(stage['reasons']))}")
     if document["job_id"]:
-        print(f"job   {document['job_id']}: {_known(document)}")
+        print(f"job   {document['job_id']}: {_job_status(document)}")
     if document["fine_tuned_model"]:
         print(f"model {document['fine_tuned_model']}")
     if document["model_removed"]:
@@ -187,7 +187,7 @@ def _print(document: dict[str, Any], session: Session) -> None:
             print(line)
 
 
-def _known(document: dict[str, Any]) -> str:
+def _job_status(document: dict[str, Any]) -> str:
     """Return the job's status; where the server did not answer also since when it is known."""
     status = document["job_status"] or "unknown"
     if document["job_status_from"] == "state" and status not in ENDED and document["job_status_at"]:
@@ -199,7 +199,7 @@ def _known(document: dict[str, Any]) -> str:
 def _checkpoint_lines(found: list[dict[str, Any]], session: Session) -> Iterator[str]:
     from ftrun.report.words import loss, number
 
-    yield "checkpoints"
+    yield "checkpoints:"
     width = max(len(visible(one["model"] or "-")) for one in found)
     for one in found:
         epoch = "" if one["epoch"] is None else f"  epoch {number(one['epoch'])}"

@@ -37,10 +37,10 @@ class AnswerCache:
     def _add(self, records: Iterable[Record]) -> None:
         self.records.update((record.cache_key, record) for record in records)
 
-    def append(self, record: Record) -> None:
-        """Add a record durably: when this returns it survives a power cut."""
-        append_durably(self._path, line_of(record))
-        self.records[record.cache_key] = record
+    def append(self, records: Sequence[Record]) -> None:
+        """Add records durably: when this returns they survive a power cut."""
+        append_durably(self._path, b"".join(map(line_of, records)))
+        self._add(records)
 
 
 def read_records(path: Path) -> tuple[Record, ...]:

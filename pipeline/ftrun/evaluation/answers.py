@@ -1,6 +1,6 @@
 """Ask every candidate every question exactly once; the lines of answers.jsonl.
 
-How a model is asked (`ask`) and what happens to new answers (`on_answer`) is injected. A cached answer is
+How a model is asked (`ask`) and what happens to new answers (`on_answers`) is injected. A cached answer is
 found by the question, the model and the sampling. Expectations and references are not part of the key, so
 a changed one only scores the answer again.
 """
@@ -152,8 +152,9 @@ LEFT_OUT: Mapping[str, Any] = {
     "cluster": None,
     "repeat": 0,
 }
-# yields each request with its reply as it comes, in any order; raises what the run should stop with
-Ask = Callable[[Sequence[Request]], Iterator[tuple[Request, CandidateReply]]]
+Answered = Sequence[tuple[Request, CandidateReply]]
+# yields requests with their replies as they come, in any order; raises what the run should stop with
+Ask = Callable[[Sequence[Request]], Iterator[Answered]]
 
 
 def cache_key(
@@ -196,17 +197,18 @@ def collect(
     ask: Ask,
     *,
     cached: Mapping[str, Record],
-    on_answer: Callable[[Record], None],
+    on_answers: Callable[[Sequence[Record]], None],
 ) -> list[Record]:
     """Return a record for every request, in their order; ask only what `cached` lacks. Nothing is scored.
 
-    `on_answer` gets every freshly asked answer at once (to keep it, to show progress) and never a cached
-    one. What `ask` raises ends the collection; earlier answers have been handed over.
+    `on_answers` gets freshly asked answers at once (to keep them, to show progress) and never a cached one.
+    What `ask` raises ends the collection; earlier answers have been handed over.
     """
     known, by_id = dict(cached), {sample.id: sample for sample in samples}
-    for request, reply in ask(unanswered(requests, known)):
-        known[request.key] = record = _record(by_id[request.sample], request, reply)
-        on_answer(record)
+    for answered in ask(unanswered(requests, known)):
+        records = [_record(by_id[request.sample], request, reply) for request, reply in answered]
+        known.update((record.cache_key, record) for record in records)
+        on_answers(records)
     return [_record(by_id[one.sample], one, _reply_of(known[one.key])) for one in requests]
 
 

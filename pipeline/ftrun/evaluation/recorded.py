@@ -57,9 +57,10 @@ class Recorded:
         if self.taken is not None:
             yield f"{self.name}: {file} has answers of several candidates; those of {self.taken} are used"
         if self.extra:
+            one = len(self.extra) == 1
             yield (
-                f"{self.name}: {file} has answers to {len(self.extra)} questions that are not asked "
-                f"({_some(self.extra)}); they are ignored"
+                f"{self.name}: {file} has answers to {len(self.extra)} question{'' if one else 's'} that "
+                f"{'is' if one else 'are'} not asked and therefore ignored: {_some(self.extra)}"
             )
 
 
@@ -129,7 +130,7 @@ def _lines(file: Path) -> Iterator[RecordedAnswer]:
         hint = 'Each line is a JSON object with at least "prompt_id" and "answer", both texts.'
         for problem in problems:
             problem.hint = hint
-        raise DataError(str(problems[0]), problems=problems[:MOST_PROBLEMS])
+        raise DataError(problems[0].message, problems=problems[:MOST_PROBLEMS])
 
 
 def _bytes(file: Path) -> bytes:

@@ -40,7 +40,8 @@ class Document:
     """An experiment file as read: `data` merged, `templates` by key path, nothing validated yet.
 
     In `data` and `root`, files of questions are replaced by what they hold; `question_files` are those files,
-    and `general` is the one that `eval.general` names. `json_schemas` are the schemas of scorers by key path.
+    and `general` is the one that `eval.general` names. `json_schemas` are the schemas of scorers by key path,
+    `schema_files` the files that they are in.
     `problems` are those that do not keep the rest from being checked (a template file that is missing).
     """
 
@@ -52,6 +53,7 @@ class Document:
     templates: Mapping[KeyPath, Template]
     tools: list[Any] | None
     json_schemas: Mapping[KeyPath, Any]
+    schema_files: Mapping[KeyPath, Path]
     question_files: frozenset[Path]
     general: Path | None
     dependencies: str
@@ -132,10 +134,11 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Document:
         templates=templates,
         tools=tools,
         json_schemas=json_schemas,
+        schema_files=reader.schema_files,
         question_files=frozenset(questions.texts),
         general=general,
         dependencies=dependencies,
-        texts={**questions.texts, **reader.yaml_texts},
+        texts={**questions.texts, **reader.schema_texts, **reader.yaml_texts},
         problems=(*reader.problems, *questions.problems),
         digest=reader.digest(overrides),
     )
@@ -148,6 +151,8 @@ class _Reader:
         self.config = config
         self.contents: dict[Path, bytes] = {}
         self.yaml_texts: dict[Path, str] = {}
+        self.schema_files: dict[KeyPath, Path] = {}
+        self.schema_texts: dict[Path, str] = {}
         self.problems: list[Problem] = []
 
     def read_bytes(self, path: Path, limit: int) -> bytes:
@@ -266,9 +271,16 @@ class _Reader:
             reason = self.refusal(file, node)
             try:
                 if reason is None:
-                    found[place] = json.loads(decode(self.read_bytes(file, LARGEST_TEMPLATE), file))
+                    text = decode(self.read_bytes(file, LARGEST_TEMPLATE), file)
+                    self.schema_files[place], self.schema_texts[file] = file, text
+                    found[place] = json.loads(text)
             except ConfigError as error:
                 self.problems.extend(error.problems)
+            except json.JSONDecodeError as error:
+                shown, key = excerpt(text, error.lineno, error.colno), spell(place)
+                message = f"{key}: this is not JSON: {error.msg}{shown}"
+                where: dict[str, Any] = {"line": error.lineno, "column": error.colno}
+                self.problems.append(Problem(message, code="json_schema", file=shown_path(file), **where))
             except (ValueError, RecursionError) as error:
                 reason = f"{shown_path(file)} is not JSON: {error}"
             if reason is not None:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import reduce
 
 from ftrun.language.catalogue import WORD, catalogue, entries
-from ftrun.language.templates import PLACEHOLDER, QUOTES, Template, Templates, is_recognizable, unescaped
+from ftrun.language.templates import (
+    JAPANESE,
+    PLACEHOLDER,
+    QUOTES,
+    Template,
+    Templates,
+    is_recognizable,
+    tightened,
+    unescaped,
+)
 from ftrun.text import display_width
 
 LONGEST = 20_000  # characters: what is longer is data
@@ -132,7 +142,7 @@ class Phrases:
             else self._value(value, depth + 1)
             for index, value in enumerate(values)
         ]
-        return template.filled(shown)
+        return template.filled(shown, values)
 
     def _counted(self, text: str) -> str | None:
         """Return the translation of a number with its noun, such as `3 rows`."""
@@ -155,7 +165,9 @@ class Phrases:
         done = self._word(core) or self._part(core, depth)
         if done is None:
             return value
-        return f"{'' if start == ' ' else start}{done}{end}"  # Japanese needs no space between two phrases
+        if start == " " and JAPANESE.match(done):  # which needs no space between two phrases
+            start = ""
+        return f"{start}{done}{end}"
 
     def _word(self, text: str) -> str | None:
         if text.endswith(":") and text[:-1] in self._words:
@@ -289,13 +301,14 @@ class Phrases:
                 shown = parts  # a list of names
             names = separator == ", " and not any(" " in one for one in parts)
             if shown is not None and not (names and set(shown) & set(parts)):
-                return self._between(separator, all_known=not set(shown) & set(parts)).join(shown)
+                between = self._between(separator, all_known=not set(shown) & set(parts))
+                return reduce(lambda one, other: tightened(tightened(one, between), other), shown)
         return None
 
     def _between(self, separator: str, *, all_known: bool) -> str:
         """Return the separator as this language writes it."""
         if separator == " and ":
-            return self._words.get("and", separator)
+            return f" {self._words.get('and', 'and')} "
         return self._words.get(separator, separator) if all_known else separator
 
     def _glued(self, text: str, depth: int) -> str | None:
@@ -310,7 +323,7 @@ class Phrases:
             first = self._message(text[: found.start()], depth + 1)
             second = self._message(text[found.end() :], depth + 1) if first is not None else None
             if first is not None and second is not None:
-                return f"{first} {second}"
+                return tightened(f"{first} ", second)
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -11,12 +11,19 @@ _PART = re.compile(r"(\{\{|\}\}|\{\w+\})")
 _WORDS = re.compile(r"\w+")
 _FURTHER = re.compile(r"; | \(|, | for | (?=[\"'\[{“])")  # begins what may follow a value directly
 _LETTERS = re.compile(r"[A-Za-z]{2,}|\ba\b")
+JAPANESE = re.compile(r"[\u3000-\u30ff\u4e00-\u9fff\uff00-\uff60]")
 QUOTES = "`'\"“”‘’「」『』"
 
 
 def unescaped(text: str) -> str:
     """Return the literal text of a template without placeholders."""
     return text.replace("{{", "{").replace("}}", "}")
+
+
+def tightened(first: str, second: str) -> str:
+    """Return two texts in a row, without a space between them where both are Japanese."""
+    left, right = first.removesuffix(" "), second.removeprefix(" ")
+    return left + right if JAPANESE.match(left[-1:]) and JAPANESE.match(right[:1]) else first + second
 
 
 def is_recognizable(message: str) -> bool:
@@ -117,14 +124,18 @@ class Template:
         joined = after in tuple("/[@#") or (after == "." and self.literals[index + 1][1:2].isalnum())
         return (before != "" and before in QUOTES + "/.[#@") or joined
 
-    def filled(self, values: list[str]) -> str:
-        """Return the translation with these values."""
+    def filled(self, values: list[str], given: Sequence[str]) -> str:
+        """Return the translation with these values, of which those that differ from the `given` ones were
+        translated: there Japanese follows Japanese without a space.
+        """
         known = dict(zip(self.names, values, strict=True))
-        parts = _PART.split(self.translation)
-        text = "".join(
-            part[0] if part in ("{{", "}}") else known.get(part[1:-1], part) if part[:1] == "{" else part
-            for part in parts
-        )
+        ours = {name for name, one, it in zip(self.names, values, given, strict=True) if one != it}
+        text, tight = "", False
+        for part in _PART.split(self.translation):
+            name = part[1:-1] if part[:1] == "{" and part not in ("{{", "}}") else None
+            piece = part[0] if part in ("{{", "}}") else part if name is None else known.get(name, part)
+            text = tightened(text, piece) if tight or name in ours else text + piece
+            tight = name in ours
         return text.replace("） ", "）")
 
 

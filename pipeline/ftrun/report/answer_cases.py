@@ -18,7 +18,7 @@ from ftrun.text import visible
 def answer_cases(
     facts: Facts,
     asked: Sequence[AnsweredQuestion],
-    changes: Changes | None,
+    changes: Sequence[Changes],
     common_system: str | None,
     han: str | None,
 ) -> dict[str, Any]:
@@ -46,11 +46,14 @@ def _index(names: Sequence[str], name: str | None) -> int:
     return names.index(name) if name in names else 0
 
 
-def _changes(facts: Facts, first: Changes | None, asked: Sequence[AnsweredQuestion]) -> list[dict[str, Any]]:
+def _changes(
+    facts: Facts, first: Sequence[Changes], asked: Sequence[AnsweredQuestion]
+) -> list[dict[str, Any]]:
     """Return what changed in every comparison as indexes of questions, the most telling one first."""
     places = {one.id: index for index, one in enumerate(asked)}
     known = filter(None, map(flipped, facts.scores.comparisons))
-    rest = [one for one in known if one != first]
+    shown = {(frozenset((one.a, one.b)), one.metric) for one in first}
+    rest = [one for one in known if (frozenset((one.a, one.b)), one.metric) not in shown]
     return [
         {
             "a": visible(one.a),
@@ -60,7 +63,7 @@ def _changes(facts: Facts, first: Changes | None, asked: Sequence[AnsweredQuesti
             "fixed": [places[name] for name in one.fixed if name in places],
             "broken": [places[name] for name in one.broken if name in places],
         }
-        for one in [*([first] if first else []), *rest]
+        for one in [*first, *rest]
     ]
 
 

@@ -16,15 +16,6 @@ const count = (number) => number.toLocaleString("en");
 let found = [];
 let page = 0;
 
-const make = (tag, css, text) => {
-  const element = document.createElement(tag);
-  if (css) element.className = css;
-  if (text !== undefined) element.textContent = text;
-  return element;
-};
-
-const wide = (text) => text.normalize("NFKC").toLowerCase();
-
 // What is searched in a question; made when it is needed first.
 const haystack = (one) => (one.haystack ??= wide([
   one.id, one.asked.text, one.reference?.text ?? "", ...one.answers.map((answer) => answer.text),
@@ -119,19 +110,6 @@ const differences = (reference, answer) => {
   }
   for (let at = b.length - end; at < b.length; at++) add("same", b[at]);
   return common < ALIKE * Math.max(words(a), words(b)) ? null : pieces;
-};
-
-// Puts text into an element with every occurrence of the words marked.
-const put = (element, text, words) => {
-  const lower = wide(text);
-  let start = 0;
-  if (words && lower.length === text.length) {
-    for (let hit = lower.indexOf(words); hit >= 0; hit = lower.indexOf(words, start)) {
-      element.append(text.slice(start, hit), make("mark", "", text.slice(hit, hit + words.length)));
-      start = hit + words.length;
-    }
-  }
-  element.append(text.slice(start));
 };
 
 const said = (text, css, words, tag = "p") => {

@@ -13,35 +13,15 @@ const T = (text, values = {}) => (PHRASES[text] ?? text).replace(/\{(\w+)\}/g, (
   let found = examples;
   let at = 0;
 
-  const make = (tag, css, text) => {
-    const element = document.createElement(tag);
-    if (css) element.className = css;
-    if (text !== undefined) element.textContent = text;
-    return element;
-  };
-
   const matches = (example) => {
     const { split, role, marked } = form.elements;
     if (split.value && example.split !== split.value) return false;
     if (marked && marked.checked && example.tags.length === 0) return false;
-    const words = form.elements.words.value.trim().toLowerCase();
+    const words = wide(form.elements.words.value.trim());
     const texts = example.turns.filter((turn) => !role.value || turn.role === role.value);
     if (!words) return texts.length > 0;
-    const place = `${example.file}:${example.line}`.toLowerCase();
-    return texts.some((turn) => turn.text.toLowerCase().includes(words)) || (!role.value && place.includes(words));
-  };
-
-  // Puts text into an element with every occurrence of the words marked.
-  const put = (element, text, words) => {
-    const lower = text.toLowerCase();
-    let start = 0;
-    if (words && lower.length === text.length) {
-      for (let hit = lower.indexOf(words); hit >= 0; hit = lower.indexOf(words, start)) {
-        element.append(text.slice(start, hit), make("mark", "", text.slice(hit, hit + words.length)));
-        start = hit + words.length;
-      }
-    }
-    element.append(text.slice(start));
+    const place = wide(`${example.file}:${example.line}`);
+    return texts.some((turn) => wide(turn.text).includes(words)) || (!role.value && place.includes(words));
   };
 
   const turnElement = (turn, words) => {
@@ -72,7 +52,7 @@ const T = (text, values = {}) => (PHRASES[text] ?? text).replace(/\{(\w+)\}/g, (
     head.append(make("span", "", T("{tokens} tokens, {learned} learned", { tokens: example.tokens.toLocaleString("en"), learned: example.trained_tokens.toLocaleString("en") })));
     if (example.tools) head.append(make("span", "", T("tools: {tools}", { tools: example.tools })));
     for (const tag of example.tags) head.append(make("span", "tag", tag));
-    const words = form.elements.words.value.trim().toLowerCase();
+    const words = wide(form.elements.words.value.trim());
     card.append(head, ...example.turns.map((turn) => turnElement(turn, words)));
   };
 

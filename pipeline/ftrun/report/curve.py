@@ -167,11 +167,12 @@ def _line(series: Series, scale: Scale) -> str:
 def _dots(series: Series, scale: Scale) -> list[str]:
     """Return a dot with hover text per point; on long curves the dots only serve to hover over."""
     kind = "dot" if len(series.points) <= 40 else "dot hover"
-    return [
-        f'<circle class="{kind} {series.css}" cx="{scale.x(step):.1f}" cy="{scale.y(value):.1f}" r="3.5">'
-        f"<title>step {step:.0f}: {series.name} {loss(value)}</title></circle>"
-        for step, value in series.points
-    ]
+    parts = []
+    for step, value in series.points:
+        title = f"<title>{series.name} at step {step:.0f}: {loss(value)}</title>"
+        x, y = f"{scale.x(step):.1f}", f"{scale.y(value):.1f}"
+        parts.append(f'<circle class="{kind} {series.css}" cx="{x}" cy="{y}" r="3.5">{title}</circle>')
+    return parts
 
 
 def _legend(series: Sequence[Series], scale: Scale) -> list[str]:
@@ -202,7 +203,8 @@ def histogram(bins: Sequence[Bin], what: str, width: float = WIDE) -> Markup | N
     parts = [_rule("axis", 8, base, width - 8, base)]
     for index, bar in enumerate(bins):
         x, tall = 8 + index * step, bar.count / top * (base - 22)
-        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {bar.count:,} examples</title>"
+        n = bar.count
+        title = f"<title>{bar.low:,} to {bar.high:,} {what}: {n:,} example{'' if n == 1 else 's'}</title>"
         parts.append(
             f'<rect class="bar" x="{x + 1.5:.1f}" y="{base - tall:.1f}" width="{max(1.0, step - 3):.1f}" '
             f'height="{tall:.1f}">{title}</rect>'
@@ -212,9 +214,8 @@ def histogram(bins: Sequence[Bin], what: str, width: float = WIDE) -> Markup | N
         if index % every == 0:
             parts.append(_text("tick mid", x + step / 2, base + 16, f"{bar.low:,}"))
     parts.append(_text("label mid", width / 2, height - 4, f"{what} per example (from)"))
-    described = (
-        f"{sum(bar.count for bar in bins):,} examples, {bins[0].low:,} to {bins[-1].high:,} {what} each"
-    )
+    n = sum(bar.count for bar in bins)
+    described = f"{n:,} example{'' if n == 1 else 's'}, {bins[0].low:,} to {bins[-1].high:,} {what} each"
     return _svg(width, height, f"{what.capitalize()} per training example", described, parts)
 
 

@@ -29,7 +29,7 @@ def html_report(facts: Facts) -> str:
     """Return report.html."""
     facts = in_language(facts)
     found = changes_of(facts)
-    asked = side_by_side(facts.answers, found.kinds if found else {})
+    asked = side_by_side(facts.answers, found)
     common = common_system(asked)
     han = _language_of_han(facts)
     cases = island(answer_cases(facts, asked, found, common, han)) if asked else None
@@ -38,7 +38,7 @@ def html_report(facts: Facts) -> str:
         facts,
         han,
         verdict=verdict_in(facts),
-        changed=changed_questions(found, asked, MOST_CHANGES),
+        changed=[changed_questions(one, asked, MOST_CHANGES) for one in found],
         tables=score_tables(facts),
         questions=len(asked),
         asked=by_interest(asked, facts.scores.subject, found)[:WITHOUT_SCRIPT],
@@ -56,12 +56,13 @@ def data_page(facts: Facts, *, headline: str, tone: str) -> str:
 
 
 def _rendered(template: str, facts: Facts, han: str | None, **values: Any) -> str:
-    scripts = ["answers.js"] if values.get("cases_json") else []
+    browsers = ["answers.js"] if values.get("cases_json") else []
+    browsers += ["browser.js"] if facts.data.examples else []
     return rendered(
         template,
         han,
         language=facts.language,
-        scripts=[*scripts, *(["browser.js"] if facts.data.examples else [])],
+        scripts=["texts.js", *browsers] if browsers else [],
         facts=facts,
         **_data_values(facts, han),
         **values,

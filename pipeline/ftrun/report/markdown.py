@@ -14,6 +14,7 @@ from ftrun.report.localizing import in_language
 from ftrun.report.score_tables import Cell, Confusion, Row, ScoreTables, score_tables
 from ftrun.report.verdict import (
     AnsweredQuestion,
+    ChangedQuestions,
     by_interest,
     changed_questions,
     changes_of,
@@ -71,7 +72,7 @@ def before_markdown(facts: Facts) -> str:
         blocks.append("\n".join(f"- {inline(one)}" for one in others))
     if warnings:
         blocks.append("\n".join(f"> ⚠️ {inline(one)}  " for one in warnings))
-    return "\n\n".join([*blocks, *_evaluated(facts)]) + "\n"
+    return "\n\n".join([*blocks, *_evaluated(facts, reported=False)]) + "\n"
 
 
 def inline(text: object) -> str:
@@ -130,10 +131,10 @@ def _gates(facts: Facts, say: Say) -> Iterator[str]:
         yield f"- {MARKS[gate.passed]} {words}: {code(gate.gate)}{value}"
 
 
-def _evaluated(facts: Facts) -> Iterator[str]:
-    """Yield what changed, the scores, and some of the answers."""
+def _evaluated(facts: Facts, *, reported: bool = True) -> Iterator[str]:
+    """Yield what changed, the scores, and some of the answers; `reported`: a report has all of them."""
     found = changes_of(facts)
-    asked = side_by_side(facts.answers, found.kinds if found else {})
+    asked = side_by_side(facts.answers, found)
     if not facts.target.rehearses:
         yield from _changes(facts, found, asked)
         yield from _scores(facts)
@@ -143,19 +144,25 @@ def _evaluated(facts: Facts) -> Iterator[str]:
         yield from answers_blocks(facts.answers, shown, facts.language)
         if len(asked) > len(shown):
             say = _said(facts.language)
-            yield say(f"{len(shown)} of {len(asked):,} questions; report.html has all of them.")
+            more = f"{len(shown)} of {len(asked):,} questions; report.html has all of them."
+            less = f"{len(shown)} of {len(asked):,} questions."
+            yield say(more if reported else less)
 
 
-def _changes(facts: Facts, changes: Changes | None, asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
-    found = changed_questions(changes, asked, MOST_CHANGES)
-    if found is None:
-        return
-    one, say = found.changes, _said(facts.language)
-    yield f"## {say('What changed')}"
+def _changes(facts: Facts, changes: Sequence[Changes], asked: Sequence[AnsweredQuestion]) -> Iterator[str]:
+    say = _said(facts.language)
+    if changes:
+        yield f"## {say(changes[0].title)}"
+    for one in changes:
+        yield from _changed(facts, changed_questions(one, asked, MOST_CHANGES), say)
+
+
+def _changed(facts: Facts, found: ChangedQuestions, say: Say) -> Iterator[str]:
+    one = found.changes
     yield inline(localized(one.sentence, facts.language))
     rows = []
     for kind, some, every in (("fixed", found.fixed, one.fixed), ("broken", found.broken, one.broken)):
-        label = f"{MARKS[kind == 'fixed']} {say(one.label(kind))}"
+        label = f"{MARKS[kind == 'fixed']} {inline(say(one.label(kind)))}"
         for question in some:
             values = [one.values.get((question.id, name), NOTHING) for name in (one.a, one.b)]
             moved = f" ({values[0]} / {values[1]})" if one.values else ""

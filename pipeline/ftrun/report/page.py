@@ -50,7 +50,8 @@ def rendered(
     scripts: Sequence[str] = (),
     **values: Any,
 ) -> str:
-    """Return the page in `language`, with these scripts (`browser.js` shows examples, `answers.js` answers).
+    """Return the page in `language`, with these scripts (`browser.js` shows examples, `answers.js` answers,
+    both with `texts.js`).
 
     `han` is the language of texts in Han characters alone.
     """

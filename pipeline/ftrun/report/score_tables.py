@@ -115,7 +115,7 @@ def tables_of(scores: Scores, language: str) -> ScoreTables:
         pairs=tuple(_pair(scores, one, language) for one in scores.comparisons if one.metric == metric),
         other_pairs=tuple(_pair(scores, one, language) for one in scores.comparisons if one.metric != metric),
         parts=tuple(_parts(scores)),
-        confusions=tuple(_confusion(name, one) for name, one in scores.confusion.items()),
+        confusions=tuple(_confusion(name, one, language) for name, one in scores.confusion.items()),
         n=phrasing.same_n(scores),
     )
 
@@ -196,14 +196,14 @@ def _parts(scores: Scores) -> Iterator[Row]:
         yield Row(name=name, meaning=metric, cells=cells)
 
 
-def _confusion(candidate: str, found: Mapping[str, object]) -> Confusion:
+def _confusion(candidate: str, found: Mapping[str, object], language: str) -> Confusion:
     labels = tuple(map(str, _list(found.get("labels"))))
     counts = [tuple(int(str(count)) for count in _list(row)) for row in _list(found.get("counts"))]
     wide = any(len(row) > len(labels) for row in counts)
     return Confusion(
         candidate=candidate,
         labels=labels,
-        predicted=(*labels, *((NONE_OF_THEM,) if wide else ())),
+        predicted=(*labels, *((localized(NONE_OF_THEM, language),) if wide else ())),
         rows=tuple(_shaded(row) for row in counts),
     )
 

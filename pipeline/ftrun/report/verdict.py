@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ftrun.evaluation.answers import Record
-from ftrun.evaluation.showing.flips import Changes, changes
+from ftrun.evaluation.showing.flips import Changes, all_changes
 from ftrun.evaluation.showing.phrasing import LABELS, REHEARSED, decided_of, reasons_of
 from ftrun.evaluation.verdict.deciding import Tone, headline, tone
 from ftrun.language import localized
@@ -112,12 +112,8 @@ def _trained(facts: Facts) -> str:
     return f"{facts.target.model} was fine-tuned{examples}{over}{count}, target {facts.target.name}."
 
 
-def changed_questions(
-    found: Changes | None, asked: Sequence[AnsweredQuestion], most: int
-) -> ChangedQuestions | None:
-    """Return what changed, with at most so many questions of each kind; None if nothing did."""
-    if found is None:
-        return None
+def changed_questions(found: Changes, asked: Sequence[AnsweredQuestion], most: int) -> ChangedQuestions:
+    """Return what changed, with at most so many questions of each kind."""
     by_id = {one.id: one for one in asked}
     fixed, broken = (
         tuple(by_id[name] for name in names[:most] if name in by_id) for names in (found.fixed, found.broken)
@@ -125,21 +121,18 @@ def changed_questions(
     return ChangedQuestions(changes=found, fixed=fixed, broken=broken)
 
 
-def changes_of(facts: Facts) -> Changes | None:
+def changes_of(facts: Facts) -> tuple[Changes, ...]:
     """Return what changed most tellingly; nothing in a rehearsal."""
-    return None if facts.target.rehearses else changes(facts.scores, facts.answers)
+    return () if facts.target.rehearses else all_changes(facts.scores, facts.answers)
 
 
-def side_by_side(
-    answers: Sequence[Record], flips: Mapping[str, str] | None = None
-) -> tuple[AnsweredQuestion, ...]:
-    """Return the questions in the order asked, each with its answers. `flips` says which ones are fixed or
-    broken.
-    """
+def side_by_side(answers: Sequence[Record], found: Sequence[Changes] = ()) -> tuple[AnsweredQuestion, ...]:
+    """Return the questions in the order asked, each with its answers, and whether it is fixed or broken."""
+    flips = {name: kind for one in found for name, kind in one.kinds.items()}
     groups: dict[str, list[Record]] = {}
     for answer in answers:
         groups.setdefault(answer.prompt_id, []).append(answer)
-    return tuple(_asked(name, answers, (flips or {}).get(name)) for name, answers in groups.items())
+    return tuple(_asked(name, answers, flips.get(name)) for name, answers in groups.items())
 
 
 def _asked(name: str, answers: list[Record], flip: str | None) -> AnsweredQuestion:
@@ -177,12 +170,13 @@ def common_system(asked: Sequence[AnsweredQuestion]) -> str | None:
 
 
 def by_interest(
-    asked: Sequence[AnsweredQuestion], candidate: str | None, found: Changes | None
+    asked: Sequence[AnsweredQuestion], candidate: str | None, found: Sequence[Changes]
 ) -> list[AnsweredQuestion]:
     """Return the questions in the order of interest: broken, fixed, failed by the candidate, all others, and
     those of the general set after those about the task.
     """
-    places = {name: place for place, name in enumerate(found.telling if found else ())}
+    telling = dict.fromkeys(name for one in found for name in one.telling)
+    places = {name: place for place, name in enumerate(telling)}
 
     def rank(one: AnsweredQuestion) -> tuple[int, bool]:
         failed = any(answer.candidate == candidate and answer.passed is False for answer in one.answers)

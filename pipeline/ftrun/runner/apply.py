@@ -11,8 +11,7 @@ from typing import Any
 
 from ftrun.cost.candidates import other_targets
 from ftrun.cost.consent import consent
-from ftrun.errors import DecisionError, FtrunError, GateError, PendingError, UsageError
-from ftrun.paid.asking.eval_inputs import STAGE as EVALUATE
+from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.plan import Decided, Plan, costs_money, decide_all, decide_one, make_plan, verify
 from ftrun.runner.session import Session
 from ftrun.runner.validated import remember_valid
@@ -83,13 +82,13 @@ def apply(session: Session, settings: RunSettings, emit: Emit) -> Outcome:
     if done and not settings.force:  # found without lock or network
         outcome.idle = True
         outcome.stages = {stage.name: {"action": "skip", "seconds": 0.0} for stage in stages_of(context)}
-        outcome.error = missed(context, outcome)
+        outcome.error = _failure(context, outcome)
         return outcome
     emit("begin")
     try:
         with session.named(), locked_context(session, settings, emit) as context:
             _apply_locked(session, context, outcome, decided)
-            outcome.error = missed(context, outcome)
+            outcome.error = _failure(context, outcome)
     except (FtrunError, KeyboardInterrupt) as error:
         outcome.error = error
         if isinstance(error, FtrunError):
@@ -337,19 +336,10 @@ def _record(stage: Stage, context: Context, status: Any, result: dict[str, Any],
     context.save()
 
 
-def missed(context: Context, outcome: Outcome) -> GateError | None:
-    """Return the error for gates that the present evaluation missed, also where a run found nothing to do."""
-    if EVALUATE not in outcome.stages:
-        return None
-    gates = context.result(EVALUATE).get("gates", ())
-    lost = [gate["gate"] for gate in gates if not gate["passed"]]
-    if not lost:
-        return None
-    return GateError(
-        f"{len(lost)} of {len(gates)} gates were missed: {'; '.join(lost)}",
-        code="gate_missed",
-        hint="Everything is written; the report says by how much.",
-    )
+def _failure(context: Context, outcome: Outcome) -> FtrunError | None:
+    """Return the error for what a stage of this run found, also where a run found nothing to do."""
+    errors = (stage.failure(context) for stage in stages_of(context) if stage.name in outcome.stages)
+    return next((one for one in errors if one is not None), None)
 
 
 def _drop_force(error: FtrunError, context: Context, outcome: Outcome) -> None:

@@ -136,7 +136,8 @@ def untrained(experiment: Experiment) -> Experiment:
 def _approve(context: Context, asked: Questionnaire) -> None:
     """Ask for consent where the missing answers cost money."""
     missing = asked.missing()
-    context.emit("note", text=f"{len(missing)} of {len(asked.all())} answers will be requested")
+    many, total = len(missing), len(asked.all())
+    context.emit("note", text=f"{many} of {total} answer{'' if total == 1 else 's'} will be requested")
     providers = {target_named(context.experiment, one.candidate.target).provider for one in missing}
     if not providers - {"local"}:
         return

@@ -88,6 +88,16 @@ class Validator:
                 return f"nothing is at {reference}"
         return ""
 
+    def fault_path(self) -> list[str | int]:
+        """Return where in the schema something is wrong: keys and indexes; nothing where it is sound."""
+        from jsonschema import SchemaError
+
+        try:
+            self._class.check_schema(self._schema)
+        except SchemaError as error:
+            return list(error.absolute_path)
+        return []
+
     def fault(self, value: Any) -> str:
         """Return what is wrong with a value; nothing if it fits."""
         from jsonschema.exceptions import best_match
@@ -97,6 +107,17 @@ class Validator:
         except RecursionError:
             return "it is nested too deeply to be checked"
         return "" if error is None else _located(error.message, error.absolute_path)
+
+
+def fault_path(schema: Any) -> list[str | int]:
+    """Return where in a schema something is wrong, as far as that can be said."""
+    if not isinstance(schema, Mapping):
+        return []
+    try:
+        found: list[str | int] = Capped(Validator, schema).call("fault_path")
+    except CapError:
+        return []
+    return found
 
 
 def _located(message: str, path: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ftrun.errors import FtrunError
+from ftrun.errors import FtrunError, GateError
 from ftrun.files import write_json
 from ftrun.paid.asking.eval_inputs import STAGE, evaluation_inputs, evaluation_outputs
 from ftrun.paid.asking.questionnaire import questionnaire
@@ -84,7 +84,10 @@ class EvaluateStage(Stage):
         asked = questionnaire(context)
         missing, total = len(asked.missing()), len(asked.all())
         if missing < total:
-            return [f"{missing} of {total} answers will be requested; the others are kept"]
+            return [
+                f"{missing} of {total} answer{'' if total == 1 else 's'} will be requested; "
+                f"the others are kept"
+            ]
         if context.result(self.name).get("metrics") and not asked.known and not asked.again:
             return ["earlier answers are neither here nor in history/: all will be asked for again"]
         return []
@@ -113,6 +116,19 @@ class EvaluateStage(Stage):
             "gates": [{"gate": one.gate, "passed": one.passed, "value": one.value} for one in scores.gates],
             "asked": count,
         }
+
+    def failure(self, context: Context) -> GateError | None:
+        """Return the error for gates that the present evaluation missed."""
+        gates = context.result(self.name).get("gates", ())
+        lost = [gate["gate"] for gate in gates if not gate["passed"]]
+        if not lost:
+            return None
+        missing, total = len(lost), len(gates)
+        return GateError(
+            f"{missing} of {total} gate{'' if total == 1 else 's'} missed: {'; '.join(lost)}",
+            code="gate_missed",
+            hint="Everything is written; the report says by how much.",
+        )
 
     def keep(self, context: Context, *, skipped: bool) -> None:
         """Archive the answers; first restore answers.jsonl and scores.json where all answers are kept."""

@@ -11,6 +11,7 @@ from ftrun.targets.connect import (
     is_local,
     reachable,
     same_account,
+    takes_tools,
 )
 from ftrun.targets.credentials import agree, hide_keys
 from ftrun.targets.errors import NotFoundError, ServiceError, get_or_none
@@ -52,4 +53,5 @@ __all__ = [
     "reachable",
     "same_account",
     "server_of",
+    "takes_tools",
 ]

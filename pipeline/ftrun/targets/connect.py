@@ -26,6 +26,16 @@ def is_local(target: Target) -> bool:
     return target.provider == "local"
 
 
+def takes_tools(target: Target) -> bool:
+    """Return whether questions to a target's models may have tools, as far as that is known before asking."""
+    if target.provider != "local":
+        return target.capabilities.get("tools") != "missing"
+    from ftrun.engine.models.catalogue import find_model
+
+    model = find_model(target.model)
+    return model is None or model.tools  # that of a folder or of the hub says so when it is asked
+
+
 def identity_of(target: Target) -> dict[str, Any]:
     """Return which server would be called and which account would pay, as the state keeps it.
 

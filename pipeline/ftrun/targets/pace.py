@@ -25,7 +25,8 @@ ROUNDS = 6  # in which nothing but errors came back, until the service counts as
 REFUSING = 900.0  # seconds for which a service may refuse everything for a limit
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0  # seconds: where the service asks for none
 PATIENT = 5  # refusals of one request after which the pauses that the service asks for count as too short
-REGROWTH = 0.1  # by how much the number grows, per full round, after the service's limit is known
+GROWTH = 3  # by how much the number grows per answer until the service's limit is known: fourfold per round
+REGROWTH = 0.1  # by how much it grows, per full round, after that
 WAITS = ("rate_limited", "queue_full")  # codes of refusals that pass by waiting
 
 
@@ -103,12 +104,15 @@ class Pace:
     def answered(self, limits: RateLimits) -> None:
         """Note that an answer came."""
         with self._changed:
-            used = self._most_running * 2 > self._number  # so it doubles, at most, per round
+            used = self._most_running * 2 > self._number  # answers alone don't show that it takes more
             self._ended()
             self.answers += 1
             self._last_answer, self._bad_rounds = time.monotonic(), 0
             if used and self._number < self.most:
-                grown = self._number + (1 if self._number < self._known else REGROWTH / self._number)
+                if self._number < self._known:
+                    grown = min(self._number + GROWTH, self._known)
+                else:
+                    grown = self._number + REGROWTH / self._number
                 self._number = min(grown, float(self.most))
             self._heed(limits)
 

@@ -84,6 +84,10 @@ class Stage(ABC):
         before anything is paid for or trained, when the stage would run.
         """
 
+    def failure(self, context: Context) -> FtrunError | None:
+        """Return the error of a run that was done, but whose result isn't good enough; None if it is."""
+        return None
+
     # what comes before and after it
 
     def preview(self, context: Context, folder: Path) -> dict[str, Any]:

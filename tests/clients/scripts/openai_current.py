@@ -1,8 +1,8 @@
-"""The current SDK: upload, job, wait, events, chat, stream, parsed answers, tools, responses, delete."""
+"""The current SDK: upload, job, wait, events, chat, stream, parsed answers, responses, delete."""
 
-import json
 import sys
 import time
+from typing import Literal
 
 from openai import NotFoundError, OpenAI
 from pydantic import BaseModel
@@ -54,39 +54,12 @@ print("stream", "".join(pieces))
 
 
 class Ticket(BaseModel):
-    category: str
+    category: Literal["returns", "delivery", "other"]
     urgent: bool
 
 
-parsed = client.chat.completions.parse(model=model, messages=messages, response_format=Ticket, max_tokens=200)
+parsed = client.chat.completions.parse(model=model, messages=messages, response_format=Ticket, temperature=0)
 print("parsed", type(parsed.choices[0].message.parsed).__name__)
-
-weather = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-            "additionalProperties": False,
-        },
-    },
-}
-called = client.chat.completions.create(
-    model=model, messages=messages, tools=[weather], tool_choice="required", max_tokens=100
-)
-call = called.choices[0].message.tool_calls[0]
-print("call", call.function.name, sorted(json.loads(call.function.arguments)))
-result = {"role": "tool", "tool_call_id": call.id, "content": "晴れ、21度"}
-after = client.chat.completions.create(
-    model=model,
-    messages=[*messages, called.choices[0].message, result],
-    tools=[weather],
-    tool_choice="none",
-    max_tokens=40,
-)
-print("after", after.choices[0].finish_reason)
 
 response = client.responses.create(
     model=model, instructions="短く。", input="営業時間は？", max_output_tokens=40

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import resource
+import signal
+import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
     Gemma3TextConfig,
     LlamaConfig,
     MistralConfig,
@@ -27,12 +28,13 @@ from engine.local.conftest import save_model
 from ftrun.engine.export.answering import ask_engine, ask_llama, ask_peft, ask_transformers
 from ftrun.engine.export.card import Facts
 from ftrun.engine.export.exporting import export
-from ftrun.engine.export.formats import GGUF_FILE
-from ftrun.engine.export.source import Source, find_source, load_chat
+from ftrun.engine.export.formats import GGUF_FILE, Format
+from ftrun.engine.export.source import Source, find_source, load_chat, load_merged
 from ftrun.engine.export.verifying import Asked, verify
 from ftrun.engine.models.base import load_model
 from ftrun.engine.models.lora import attach, new_adapter, save_adapter
 from ftrun.errors import FtrunError, UsageError, UserError
+from ftrun.files import FULL
 
 # PEFT asks Transformers for a property by its old name
 pytestmark = [pytest.mark.local, pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")]
@@ -97,20 +99,6 @@ def tune(base: Path, folder: Path) -> Source:
     return find_source(str(base), folder, print)
 
 
-def save_readable(config: Any, tiny_folder: Path, folder: Path) -> Path:
-    """Save a random model that writes ASCII only: llama.cpp ends at some special tokens by their names, and
-    writes broken characters in another way.
-    """
-    save_model(config, tiny_folder, folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder)
-    odd = [number for token, number in tokenizer.get_vocab().items() if not re.fullmatch(r"[!-;=-~]+", token)]
-    with torch.no_grad():
-        model.get_output_embeddings().weight[odd] = 0
-    model.save_pretrained(folder)
-    return folder
-
-
 def task(source: Source, folder: Path) -> dict[str, Any]:
     """Return what the processes that ask are told: three questions, and one chat of several turns."""
     texts = ("猫は？", "A cat?", "犬 はわん、と鳴く")
@@ -170,14 +158,44 @@ def test_merged_weights_are_rounded_once(source: Source, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_llama_cpp_answers_as_the_engine_does(name: str, tiny_folder: Path, tmp_path: Path) -> None:
-    """llama.cpp loads a GGUF file of each architecture and gives the engine's greedy answers."""
+def test_llama_cpp_computes_what_transformers_does(name: str, tiny_folder: Path, tmp_path: Path) -> None:
+    """It loads each architecture, renders chats alike and scores next tokens alike, up to its rounding of
+    keys and values to 16 bits.
+    """
+    xllamacpp = pytest.importorskip("xllamacpp")
+    source = tune(save_model(ARCHITECTURES[name], tiny_folder, tmp_path / "base"), tmp_path / "adapter")
+    export(source, FACTS, "gguf", tmp_path / "g")
+    settings = xllamacpp.CommonParams()
+    settings.model.path, settings.n_ctx, settings.verbosity = str(tmp_path / "g" / GGUF_FILE), 256, -1
+    server = xllamacpp.Server(settings)
+    merged, tokenizer = load_merged(source), load_chat(source).tokenizer
+    for question in task(source, tmp_path)["questions"]:
+        (choice,) = server.handle_chat_completions(
+            {
+                "messages": question["messages"],
+                "max_tokens": 1,
+                "logprobs": True,
+                "top_logprobs": 20,
+                "logit_bias": {"a": 100},  # which changes no score: without a whole character there are none
+            }
+        )["choices"]
+        top = {one["id"]: one["logprob"] for one in choice["logprobs"]["content"][0]["top_logprobs"]}
+        inputs = tokenizer.apply_chat_template(
+            question["messages"], add_generation_prompt=True, return_dict=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            scores = merged(**inputs).logits[0, -1].log_softmax(-1)
+        assert [float(scores[token]) for token in top] == pytest.approx([*top.values()], abs=0.1)
+
+
+def test_llama_cpp_is_asked_as_the_others_are(source: Source, tmp_path: Path) -> None:
+    """Every question gets an answer, and the first words are the engine's."""
     pytest.importorskip("xllamacpp")
-    base = save_readable(ARCHITECTURES[name], tiny_folder, tmp_path / "base")
-    source = tune(base, tmp_path / "adapter")
     export(source, FACTS, "gguf", tmp_path / "g")
     asked = task(source, tmp_path / "g")
-    assert ask_llama(asked).answers == ask_engine(asked).answers
+    asked["questions"] = [{**one, "max_tokens": 2} for one in asked["questions"]]
+    found, engine = ask_llama(asked), ask_engine(asked)
+    assert found.answers == engine.answers and found.runtime.startswith("xllamacpp ")
 
 
 @pytest.mark.parametrize(
@@ -242,26 +260,13 @@ def test_a_missing_base_model_is_a_mistake_of_the_user(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2 and str(tmp_path / "gone") in str(caught.value)
 
 
-@pytest.mark.slow
-def test_llama_cpp_splits_texts_as_the_built_in_models_tokenizer(built_in: str, tmp_path: Path) -> None:
-    """Texts of many kinds have the same tokens in llama.cpp, special tokens included."""
+def tokens_of_llama(gguf: Path, texts: Sequence[str]) -> list[list[int]]:
+    """Return the token ids of texts in llama.cpp."""
     xllamacpp = pytest.importorskip("xllamacpp")
-    import urllib.request
-
-    from ftrun.engine.models.weights import model_folder
-
-    source = tune(model_folder(built_in), tmp_path / "adapter")
-    export(source, FACTS, "gguf", tmp_path / "g")
     settings = xllamacpp.CommonParams()
-    settings.model.path, settings.n_ctx, settings.verbosity = str(tmp_path / "g" / GGUF_FILE), 64, -1
+    settings.model.path, settings.n_ctx, settings.verbosity = str(gguf), 64, -1
     server = xllamacpp.Server(settings)
-    tokenizer = load_chat(source).tokenizer
-    texts = [
-        "人間は死んだ後どうなりますか？　12345 と ３４５。",
-        " leading, trailing \n\n\n\ttabs  and   spaces ",
-        "I've can't WE'LL x86_64 3.14159 1e-5 — “quotes” 👩‍🚀🇯🇵 ﷽ ไทย हिन्दी",
-        "<|im_start|>user\nhi<|im_end|>\n<|endoftext|> <repo_name>",
-    ]
+    found = []
     for text in texts:
         request = urllib.request.Request(
             f"{server.listening_address}/tokenize",
@@ -269,7 +274,80 @@ def test_llama_cpp_splits_texts_as_the_built_in_models_tokenizer(built_in: str, 
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request) as answer:
-            assert json.load(answer)["tokens"] == tokenizer(text)["input_ids"], text
+            found.append(json.load(answer)["tokens"])
+    return found
+
+
+TEXTS = [
+    "人間は死んだ後どうなりますか？　12345 と ３４５。",
+    " leading, trailing \n\n\n\ttabs  and   spaces ",
+    "I've can't WE'LL x86_64 3.14159 1e-5 — “quotes” 👩‍🚀🇯🇵 ﷽ ไทย हिन्दी",
+    "<|im_start|>user\nhi<|im_end|>\n<|endoftext|> <repo_name>",
+]
+
+
+@pytest.mark.parametrize("space", [False, True])
+def test_llama_cpp_splits_texts_as_sentencepiece(space: bool, tiny_folder: Path, tmp_path: Path) -> None:
+    """A tokenizer with a byte for what it doesn't know, as Gemma's and Llama 2's, has the same tokens."""
+    from tokenizers import Tokenizer, decoders, models, normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["▁", *"aehilnorstu猫は鳴く、", "th", "an", "▁a", "▁th", "▁the", "er", "▁▁", "猫は", "in", "▁an"]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces]
+    rank = {token: number for number, token in enumerate(tokens)}
+    merges = [
+        (token[:cut], token[cut:])
+        for token in pieces
+        for cut in range(1, len(token))
+        if {token[:cut], token[cut:]} <= rank.keys()
+    ]
+    bpe = models.BPE(vocab=rank, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    tokenizer = Tokenizer(bpe)
+    if space:
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    else:
+        tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    base = save_model(LlamaConfig(**COMMON), tiny_folder, tmp_path / "base")
+    for path in base.glob("token*"):
+        path.unlink()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(base)
+    source = tune(base, tmp_path / "adapter")
+    export(source, FACTS, "gguf", tmp_path / "g")
+    texts = [*TEXTS[:3], "the  anther then", "猫は鳴く、the猫"]
+    ours = [load_chat(source).tokenizer(text)["input_ids"] for text in texts]
+    assert tokens_of_llama(tmp_path / "g" / GGUF_FILE, texts) == ours
+
+
+@pytest.mark.slow
+def test_llama_cpp_splits_texts_as_the_built_in_models_tokenizer(built_in: str, tmp_path: Path) -> None:
+    """Texts of many kinds have the same tokens in llama.cpp, special tokens included."""
+    from ftrun.engine.models.weights import model_folder
+
+    source = tune(model_folder(built_in), tmp_path / "adapter")
+    export(source, FACTS, "gguf", tmp_path / "g")
+    ours = [load_chat(source).tokenizer(text)["input_ids"] for text in TEXTS]
+    assert tokens_of_llama(tmp_path / "g" / GGUF_FILE, TEXTS) == ours
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "gguf"])
+def test_a_full_disk_names_the_folder(source: Source, tmp_path: Path, kind: Format) -> None:
+    """It is the system's error, not one of a library, and nothing is left."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before, ignored = sorted(tmp_path.iterdir()), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        with pytest.raises(OSError) as caught:
+            export(source, FACTS, kind, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert caught.value.errno in FULL and caught.value.filename == str(tmp_path / "out")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_an_answer_that_cannot_go_on_fails_alone() -> None:
     assert isinstance(found[1], Rejected)
 
 
-@pytest.mark.parametrize("top_p", [1.0, 0.9, 0.2])
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
 def test_tokens_are_drawn_by_their_shares(top_p: float) -> None:
     """As often as their probabilities say, among the fewest that reach top_p, of more than a thousand."""
     shares = torch.softmax(torch.linspace(0, 9, 3000)[torch.randperm(3000)], dim=-1)
@@ -125,12 +125,12 @@ def test_tokens_are_drawn_by_their_shares(top_p: float) -> None:
     inside = tokens[: int((ordered.cumsum(-1) < top_p).sum()) + 1]
     generator = new_generator(5)
     counts = torch.zeros(3000)
-    for _ in range(4000):
+    for _ in range(2000):
         counts[pick(shares.log(), Sampling(top_p=top_p), generator)] += 1
-    assert counts[inside].sum() == 4000
-    expected = shares[inside] / shares[inside].sum() * 4000
-    # groups of tokens with about 200 draws each: the statistic's mean is the number of groups
-    groups = (expected.cumsum(0) / 200).floor().long()
+    assert counts[inside].sum() == 2000
+    expected = shares[inside] / shares[inside].sum() * 2000
+    # groups of tokens with about 100 draws each: the statistic's mean is the number of groups
+    groups = (expected.cumsum(0) / 100).floor().long()
     found, hoped = (
         torch.zeros(int(groups.max()) + 1).index_add_(0, groups, one) for one in (counts[inside], expected)
     )

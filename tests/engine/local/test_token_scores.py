@@ -13,7 +13,7 @@ from ftrun.engine.inference.batch import TorchChat
 from ftrun.engine.inference.text import AnswerText
 from ftrun.engine.inference.token_scores import TokenScores, log_probabilities
 from ftrun.engine.inference.vocabulary import Vocabulary
-from ftrun.engine.models.base import LoadedModel
+from ftrun.engine.models.base import LoadedModel, load_model
 from ftrun.engine.questions import Sampling, TokenScore
 
 pytestmark = pytest.mark.local
@@ -116,3 +116,21 @@ def test_a_special_token_has_a_name_and_no_bytes(tiny: LoadedModel) -> None:
     scores = [score for _, found in streamed(tiny, ids) for score in found]
     assert ("<|im_start|>", ()) in [(score.text, score.bytes) for score in scores]
     assert "".join(score.text for score in scores if score.bytes) == "cat"
+
+
+def test_the_built_in_model_tells_what_it_expects(built_in: str) -> None:
+    """A drawn answer's log probabilities are those of Transformers, and its bytes those of the text."""
+    model = load_model(built_in)
+    asked = question(
+        "one", "猫は何と鳴きますか？ 日本語で。", temperature=1, seed=4, max_tokens=16, top_logprobs=20
+    )
+    told = finish(TorchChat(model), asked)["one"]
+    assert b"".join(bytes(score.bytes) for score in told.scores).decode(errors="replace") == told.text
+    vocabulary, prompt = Vocabulary(model), model.encoder.prompt(asked.messages)
+    expected = model.causal(input_ids=torch.tensor([prompt])).logits[0, -1].log_softmax(-1)
+    values, tokens = expected.topk(20)
+    first = told.scores[0]
+    assert [one.logprob for one in first.top] == pytest.approx(values.tolist(), abs=1e-3)
+    likely = [vocabulary.likely(token, 0).bytes for token in tokens.tolist()]
+    assert [one.bytes for one in first.top] == likely
+    assert all(score.logprob <= score.top[0].logprob + 1e-6 and len(score.top) == 20 for score in told.scores)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jsonschema
 import pytest
+from tokenizers import AddedToken
 
 from engine.local.tool_templates import (
     LLAMA,
@@ -241,19 +242,35 @@ def fits(guide: Guide, ids: Sequence[int]) -> bool:
     return True
 
 
+def test_a_marker_may_be_a_token_that_is_not_special(tiny: LoadedModel, encode: Any) -> None:
+    """Qwen's `<tool_call>` is a token of its own, which is text but never made of other tokens."""
+    markers = ["<tool_call>", "</tool_call>"]
+    tiny.tokenizer.add_tokens([AddedToken(one, special=False, normalized=False) for one in markers])
+    tiny.causal.resize_token_embeddings(len(tiny.tokenizer))
+    encoder, vocabulary = encode(QWEN), Encoding(tiny).vocabulary
+    ids = tiny.tokenizer(CALLS[QWEN], add_special_tokens=False)["input_ids"]
+    assert tiny.tokenizer.decode(ids[0]) == "<tool_call>"
+    for how in (Tools(functions=FUNCTIONS, mode="required"), Tools(functions=[{**WEATHER, "strict": True}])):
+        grammar = CallReader(how, encoder).grammar(vocabulary.is_special)
+        assert grammar is not None and fits(new_guide(vocabulary, grammar, param="tools"), ids)
+    assert stream(tiny, CALLS[QWEN]) == ([], [("get_weather", TOKYO)], "tool_calls")
+    text, calls, reason = ask(TorchChat(tiny), mode="required", only="get_time")
+    assert (text, calls, reason) == ("", [("get_time", {})], "tool_calls")
+
+
 @pytest.mark.parametrize("template", [QWEN, LLAMA, MISTRAL, NAMED])
 def test_a_strict_function_is_called_by_its_schema(tiny: LoadedModel, encode: Any, template: str) -> None:
     """Where a model may answer with text, too, a call that it begins has arguments of the schema."""
     encoder = encode(template)
     strict = Tools(functions=[{**WEATHER, "strict": True}])
-    reader = CallReader(strict, encoder)
-    assert reader.grammar is not None
     vocabulary = Encoding(tiny).vocabulary
+    grammar = CallReader(strict, encoder).grammar(vocabulary.is_special)
+    assert grammar is not None
     right = CALLS[template]
     for text, good in ((right, True), (right.replace("東京", "京都"), False), ("晴れです。", True)):
-        guide = new_guide(vocabulary, reader.grammar, param="tools")
+        guide = new_guide(vocabulary, grammar, param="tools")
         assert fits(guide, tiny.tokenizer(text, add_special_tokens=False)["input_ids"]) == good, text
-    assert CallReader(Tools(functions=[WEATHER]), encoder).grammar is None
+    assert CallReader(Tools(functions=[WEATHER]), encoder).grammar(vocabulary.is_special) is None
 
 
 def test_a_format_is_for_answers_that_call_nothing(tiny: LoadedModel, encode: Any) -> None:

@@ -184,7 +184,7 @@ def test_rows_that_can_not_be_asked_are_counted(collect_rows: Collect) -> None:
         "rows of the test split with images, audio or files, which are not asked: 2",
         "rows of the test split without a question or an answer, which are not asked: 1",
     )
-    with pytest.raises(DataError, match="none of 1 rows of the test split can be asked") as caught:
+    with pytest.raises(DataError, match="none of 1 row of the test split can be asked") as caught:
         collect_rows([shown])
     assert caught.value.code == "empty_test_set" and caught.value.problem.hint
 

@@ -90,5 +90,5 @@ def test_a_test_split_that_can_not_be_asked_stops_the_run_first(sets: Path, ftru
     for command in ("plan", "run"):
         done = ftrun(command, "configs/toy.yaml")
         assert done.returncode == 2
-        assert "configs/toy.yaml:7:18: eval.test_set: none of 1 rows of the test split" in done.stderr
+        assert "configs/toy.yaml:7:18: eval.test_set: none of 1 row of the test split" in done.stderr
     assert not json.loads((sets / "runs/toy/local/state.json").read_text("utf-8"))["uploads"]

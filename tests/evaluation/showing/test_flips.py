@@ -11,6 +11,7 @@ from ftrun.report.facts import Facts
 from ftrun.report.html import html_report
 from ftrun.report.markdown import markdown_report
 from report.example import facts_of_many
+from support.evaluations import evaluated, passing
 
 
 def graded(count: int) -> Facts:
@@ -92,3 +93,20 @@ def test_scores_that_are_right_or_wrong_are_marks() -> None:
     assert found is not None and found.values == {} and found.label("fixed") == "fixed"
     assert set(found.kinds) == {*found.fixed, *found.broken}
     assert "that base fails" in found.sentence
+
+
+def test_before_training_each_rival_stands_beside_base() -> None:
+    """Base fixes and breaks nothing: each rival says what only it answers, and what only base does."""
+    passed = {
+        "base": [True, False, False],
+        "few-shot": [False, True, True],
+        "retrieval": [True, True, False],
+    }
+    scores, records = evaluated(passing(passed))
+    stream = io.StringIO()
+    print_evaluation(scores, records, stream)
+    text = stream.getvalue()
+    assert "few-shot passes 2 that base fails, and fails 1 that it passes; 0 have the same result." in text
+    assert "retrieval passes 1 that base fails, and fails 0 that it passes; 2 have the same result." in text
+    assert "✓ only few-shot  q1" in text and "✗ only base  q0" in text and "✓ only retrieval  q1" in text
+    assert "fixed" not in text and "broken" not in text

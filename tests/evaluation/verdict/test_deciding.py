@@ -38,12 +38,25 @@ def test_significantly_better_than_base_is_ship() -> None:
     assert "Better than base in pass_rate by 53 points (95 % interval" in reasons(scores)
 
 
+def test_where_nobody_gets_anything_right_the_verdict_says_so() -> None:
+    """It doesn't praise the base model, and says what it can mean; also before training."""
+    scores = scores_of({name: [False] * 20 for name in ("tuned", "base", "few-shot")})
+    assert decision(scores) == "not_enough_evidence"
+    words = "Nobody got anything right: every candidate scores 0% in pass_rate (20 questions)."
+    assert headline(scores) == words
+    assert "the questions or what they expect may be wrong" in reasons(scores)
+    assert "does as well" not in reasons(scores) and "\n" not in reasons(scores)
+    before = scores_of({name: [False] * 20 for name in ("base", "few-shot")})
+    assert to_beat(before)[0] == words and "may be wrong" in to_beat(before)[1]
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_few_questions_are_a_hint_and_never_it_helped(n: int) -> None:
     """Even if the tuned model passes all of them and base none."""
     scores = scores_of({"tuned": [True] * n, "base": [False] * n})
     assert decision(scores) == "not_enough_evidence"
     assert headline(scores).startswith(f"Only a hint, from {n} question")
+    assert "1 questions" not in headline(scores) + reasons(scores)
     assert tone(scores) == "neutral"
     assert "about 80 detect a difference of 20 points" in reasons(scores) or n == 5
 

@@ -13,6 +13,8 @@ from ftrun.engine.api.errors import ApiError, did_you_mean, shortened
 
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # written as an escape, the only way in
 
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 
 async def json_body(request: Request) -> Body:
     """Return the request's JSON object (a FastAPI dependency)."""
@@ -57,6 +59,10 @@ class Body:
         param = shortened(self.param(name))
         raise ApiError(f"{param} {message}", code=code, param=param)
 
+    def missing(self, name: str) -> NoReturn:
+        """Raise the 400 for a key that is required."""
+        self.refuse(name, "is required.", code="missing_required_parameter")
+
     def take(self, name: str) -> Any:
         """Return the value of a key, unchecked; None if it is left out."""
         self._taken.add(name)
@@ -77,7 +83,14 @@ class Body:
         """Return a string that is required."""
         value = self.text(name)
         if not value:
-            self.refuse(name, "is required.", code="missing_required_parameter")
+            self.missing(name)
+        return value
+
+    def required_name(self, name: str) -> str:
+        """Return the name of a function or a schema, which is required."""
+        value = self.required_text(name)
+        if not NAME.fullmatch(value):
+            self.refuse(name, "must have 1 to 64 letters of a to z, digits, '_' and '-'.")
         return value
 
     def integer(self, name: str, *, least: int, most: int) -> int | None:
@@ -125,7 +138,7 @@ class Body:
         """Return an object that is required."""
         found = self.object(name)
         if found is None:
-            self.refuse(name, "is required.", code="missing_required_parameter")
+            self.missing(name)
         return found
 
     def objects(self, name: str) -> list[Body]:

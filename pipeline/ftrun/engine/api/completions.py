@@ -12,11 +12,18 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api.asking.sampling import MOST_ANSWERS, MOST_TOKENS, read_n, read_sampling, repeated
+from ftrun.engine.api.asking.sampling import (
+    MOST_ANSWERS,
+    MOST_TOKENS,
+    is_token_ids,
+    read_n,
+    read_sampling,
+    repeated,
+)
 from ftrun.engine.api.asking.scores import TextLogprobs
 from ftrun.engine.api.asking.several import Answers, News, ask, first_part, refused, usage_object
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.chat_request import read_stream
+from ftrun.engine.api.fields import read_stream
 from ftrun.engine.api.generating import EventStream, event, refusal, unless_gone
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
@@ -30,7 +37,6 @@ Prompt = str | Sequence[int]
 
 USUAL_TOKENS = 16  # of an answer without a limit, as in the API
 MOST_LIKELY = 5  # of the logprobs
-LARGEST_TOKEN = 2**31 - 1
 NAMES = {"messages": "prompt"}  # what a chat calls its prompt
 
 
@@ -92,21 +98,13 @@ def _prompts(body: Body) -> Sequence[Prompt]:
     """Return the prompts: a text, token ids, or a list of either."""
     given = body.take("prompt")
     if given is None:
-        body.refuse("prompt", "is required.", code="missing_required_parameter")
-    prompts = given if isinstance(given, list) and not _is_ids(given) else [given]
-    if not prompts or not all(isinstance(one, str) or _is_ids(one) for one in prompts) or "" in prompts:
+        body.missing("prompt")
+    prompts = given if isinstance(given, list) and not is_token_ids(given) else [given]
+    if not prompts or not all(isinstance(one, str) or is_token_ids(one) for one in prompts) or "" in prompts:
         body.refuse("prompt", "must be a text, a list of token ids, or a list of either, none of them empty.")
     if len(prompts) > MOST_ANSWERS:
         body.refuse("prompt", f"must have at most {MOST_ANSWERS} prompts, not {len(prompts)}.")
     return prompts
-
-
-def _is_ids(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_id, value))
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_TOKEN
 
 
 def _echo(body: Body, prompts: Sequence[Prompt], *, with_logprobs: bool) -> Sequence[str] | None:

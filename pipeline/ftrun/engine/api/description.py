@@ -1,4 +1,4 @@
-"""/openapi.json: the description of this API, which is written by hand in `schemas/` and held to the routes."""
+"""/openapi.json: the description of this API, written by hand in `schemas/`; tests hold it to the routes."""
 
 from __future__ import annotations
 

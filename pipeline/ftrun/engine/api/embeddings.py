@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from ftrun.engine.api.asking.sampling import is_token_ids
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.generating import refusal, unless_gone
 from ftrun.engine.api.lookup import find_answering
@@ -69,17 +70,13 @@ async def embed(use: Services, body: Body) -> dict[str, Any]:
 def _inputs(body: Body) -> Sequence[str | Sequence[int]]:
     """Return the texts, or token ids, that are to be embedded."""
     given = body.take("input")
-    inputs = [given] if isinstance(given, str) or _is_tokens(given) else given
+    inputs = [given] if isinstance(given, str) or is_token_ids(given) else given
     if not isinstance(inputs, list) or not 1 <= len(inputs) <= MOST_INPUTS:
         body.refuse("input", f"must be a text, a list of token ids, or a list of 1 to {MOST_INPUTS} of them.")
     for index, one in enumerate(inputs):
-        if not (one and isinstance(one, str)) and not _is_tokens(one):
+        if not (one and isinstance(one, str)) and not is_token_ids(one):
             body.refuse("input", f"[{index}] must be a text or a list of token ids, and not empty.")
     return inputs
-
-
-def _is_tokens(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(one) is int and one >= 0 for one in value)
 
 
 def _floats(vector: str) -> list[float]:

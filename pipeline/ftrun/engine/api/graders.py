@@ -66,7 +66,7 @@ def run(body: JsonBody) -> dict[str, Any]:
     definition, grader = _read(body)
     sample = body.text("model_sample", longest=LONGEST)
     if sample is None:
-        body.refuse("model_sample", "is required.", code="missing_required_parameter")
+        body.missing("model_sample")
     item = body.object("item")
     body.done()
     found: Mapping[str, Any] = {} if item is None else item.values
@@ -118,9 +118,7 @@ def _faults(grader: Grader, scores: Mapping[str, float], values: Namespace) -> d
 
 def _read(body: Body) -> tuple[Mapping[str, Any], Grader]:
     """Return the grader's definition, and the grader; ApiError (400) if it is wrong or can't be run here."""
-    given = body.object("grader")
-    if given is None:
-        body.refuse("grader", "is required.", code="missing_required_parameter")
+    given = body.required_object("grader")
     try:
         grader = read_grader(given.values, cosine=_no_cosine)
     except GraderError as error:

@@ -1,4 +1,4 @@
-"""What the names in requests stand for: models and their aliases; and what a wrong name may have meant."""
+"""What the names in requests stand for: models, aliases, files, jobs; and what a wrong one may have meant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ftrun.engine.api.services import Services
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
 from ftrun.engine.models.catalogue import CATALOGUE, find_model, model_names
-from ftrun.engine.store import Store, StoredFile, StoredModel
+from ftrun.engine.store import Store, StoredFile, StoredJob, StoredModel
 from ftrun.errors import FtrunError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -71,6 +71,27 @@ def find_file(store: Store, file_id: str, *, param: str) -> StoredFile:
         message = f"'{file_id}' is the name of a file: use its id, '{newest}'."
         raise ApiError(message, status=404, code="not_found", param=param)
     raise not_found("file", file_id, known, param=param)
+
+
+def require_file(store: Store, param: str, file_id: str, *, purpose: str = "fine-tune") -> StoredFile:
+    """Return the file that a request names in `param`; raise ApiError (400) unless it has this purpose."""
+    try:
+        file = find_file(store, file_id, param=param)
+    except ApiError as error:
+        error.status, error.code = 400, "file_not_found"
+        raise
+    if file.purpose != purpose:
+        message = f"The {param} '{file_id}' has the purpose '{file.purpose}'; it must be '{purpose}'."
+        raise ApiError(message, code="invalid_file_purpose", param=param)
+    return file
+
+
+def find_job(store: Store, job_id: str) -> StoredJob:
+    """Return a job; ApiError (404) if there is none."""
+    job = store.jobs.get(job_id)
+    if job is None:
+        raise not_found("fine-tuning job", job_id, store.jobs.ids(), param="fine_tuning_job_id")
+    return job
 
 
 def set_alias(store: Store, name: str, model: str) -> None:

@@ -12,7 +12,8 @@ from ftrun.engine.api.asking.messages import Message, order_fault
 from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_randomness
 from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
-from ftrun.engine.api.chat_request import HARMLESS, MOST_LIKELY, USUAL_TOKENS, take_harmless
+from ftrun.engine.api.chat_request import MOST_LIKELY, USUAL_TOKENS
+from ftrun.engine.api.fields import HARMLESS, read_stream, take_harmless
 from ftrun.engine.questions import Constraint, Sampling, Tools
 from ftrun.engine.store.responses import Responses, UnknownResponse
 
@@ -69,7 +70,7 @@ def read_response_request(body: Body, kept: Responses) -> ResponseRequest:
         sampling=_sampling(body),
         tools=read_tools(body, nested=False),
         constraint=_format(body),
-        stream=_stream(body),
+        stream=read_stream(body, with_usage=False)[0],
         store=body.flag("store", default=True),
         echo=_echo(body),
     )
@@ -122,20 +123,9 @@ def _format(body: Body) -> Constraint | None:
     return found
 
 
-def _stream(body: Body) -> bool:
-    options, stream = body.object("stream_options"), body.flag("stream")
-    if options is not None:
-        if not stream:
-            body.refuse("stream_options", "needs stream: true.")
-        options.flag("include_obfuscation")
-        options.done()
-    return stream
-
-
 def _echo(body: Body) -> Mapping[str, Any]:
     """Return what a response repeats of its request, with the values of what was left out."""
-    given = {name: value for name, value in body.values.items() if value is not None}
-    text: Mapping[str, Any] = given.get("text", {})
+    given = _given(body.values)
     tools: Sequence[Mapping[str, Any]] = given.get("tools", ())
     return {
         "background": False,
@@ -147,11 +137,18 @@ def _echo(body: Body) -> Mapping[str, Any]:
         "reasoning": {"effort": None, "summary": None},
         "service_tier": "default",
         "temperature": given.get("temperature", 1.0),
-        "text": {"format": text.get("format") or {"type": "text"}},
-        "tool_choice": given.get("tool_choice", "auto"),
-        "tools": [{"parameters": None, "strict": None, **tool} for tool in tools],
+        "text": {"format": _given(given.get("text", {}).get("format") or {"type": "text"})},
+        "tool_choice": _given(given.get("tool_choice", "auto")),
+        "tools": [{"parameters": None, "strict": None, **_given(tool)} for tool in tools],
         "top_logprobs": given.get("top_logprobs", 0),
         "top_p": given.get("top_p", 1.0),
         "truncation": "disabled",
         **{name: given[name] for name in HARMLESS if name in given},
     }
+
+
+def _given(value: Any) -> Any:
+    """Return an object without its nulls, or a word as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: one for name, one in value.items() if one is not None}

@@ -45,35 +45,39 @@ async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_bod
     return EventStream(_events(use, request, answers, first), answers.close)
 
 
-@router.get("/{name}")
-def retrieve(use: Use, name: str, stream: Literal["true", "false"] = "false") -> dict[str, Any]:
+@router.get("/{response_id}")
+def retrieve(use: Use, response_id: str, stream: Literal["true", "false"] = "false") -> dict[str, Any]:
     """Return a response that is kept."""
     if stream == "true":
         raise ApiError(
             "stream: a response that is kept is shown whole.", code="unsupported_value", param="stream"
         )
-    found = use.store.responses.get(name)
+    found = use.store.responses.get(response_id)
     if found is None:
-        raise _not_found(name)
+        raise _not_found(response_id)
     return found
 
 
-@router.delete("/{name}")
-def delete(use: Use, name: str) -> dict[str, Any]:
+@router.delete("/{response_id}")
+def delete(use: Use, response_id: str) -> dict[str, Any]:
     """Delete a response; later ones that continue it can no longer be continued."""
-    if not use.store.responses.delete(name):
-        raise _not_found(name)
-    return {"id": name, "object": "response", "deleted": True}
+    if not use.store.responses.delete(response_id):
+        raise _not_found(response_id)
+    return {"id": response_id, "object": "response", "deleted": True}
 
 
-@router.get("/{name}/input_items")
+@router.get("/{response_id}/input_items")
 def input_items(
-    use: Use, name: str, limit: Limit = 20, order: Literal["asc", "desc"] = "desc", after: str | None = None
+    use: Use,
+    response_id: str,
+    limit: Limit = 20,
+    order: Literal["asc", "desc"] = "desc",
+    after: str | None = None,
 ) -> dict[str, Any]:
     """List the items that were given with the request for a response."""
-    if use.store.responses.get(name) is None:
-        raise _not_found(name)
-    items = use.store.responses.given(name)
+    if use.store.responses.get(response_id) is None:
+        raise _not_found(response_id)
+    items = use.store.responses.given(response_id)
     if order == "desc":
         items.reverse()
     ids = [item["id"] for item in items]
@@ -89,8 +93,8 @@ def input_items(
     }
 
 
-def _not_found(name: str) -> ApiError:
-    return not_found("response", name, param="response_id")
+def _not_found(response_id: str) -> ApiError:
+    return not_found("response", response_id, param="response_id")
 
 
 async def respond(use: Services, body: Body) -> dict[str, Any]:

@@ -48,15 +48,19 @@ def run_job(home: Path, job_id: str) -> None:
 
 def _train_with_room(store: Store, job: StoredJob) -> None:
     """Train the job; while the disk is full, wait, and resume from the last checkpoint."""
+    waited = False
     while True:
         try:
             store.jobs.note(job.id, pid=os.getpid())
+            if waited:
+                store.jobs.add_event(job.id, "The disk was full: the job waited for room.", level="warn")
             _train(store, job)
             return
         except Exception as error:
             if not is_disk_full(error):
                 raise
             log(f"The disk is full, so the job waits: {error}.")
+            waited = True
         time.sleep(FULL_SECONDS)
         job = store.jobs.require(job.id)
         if job.finished or job.status in RESTING:  # `pausing` is settled by the supervisor

@@ -96,6 +96,7 @@ def ask_llama(task: Task) -> Answers:
     settings = xllamacpp.CommonParams()
     settings.model.path = str(Path(task["folder"], GGUF_FILE))
     settings.n_ctx, settings.n_parallel = task["longest"] + 64, 1
+    settings.force_pure_content_parser = True  # a model's reasoning is a part of what the engine answers
     # it also listens on a port of loopback, which nobody needs here
     settings.api_keys, settings.ui, settings.verbosity = [secrets.token_hex()], False, -1
     server = xllamacpp.Server(settings)
@@ -120,8 +121,9 @@ def _generate(model: Any, task: Task, package: str) -> Answers:
         inputs = tokenizer.apply_chat_template(
             one["messages"], add_generation_prompt=True, return_dict=True, return_tensors="pt"
         ).to(model.device)
+        config.max_new_tokens = one["max_tokens"]
         with torch.inference_mode():
-            ids = model.generate(**inputs, generation_config=config, max_new_tokens=one["max_tokens"])
+            ids = model.generate(**inputs, generation_config=config)
         new = ids[0, inputs["input_ids"].shape[1] :]
         found.answers[one["id"]] = tokenizer.decode(new, skip_special_tokens=True)
     return found

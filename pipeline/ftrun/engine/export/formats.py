@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from ftrun.engine.export.source import Chat, Source, generation_config, load_merged
+from ftrun.engine.models.weights import written_errno
 from ftrun.files import open_to_write, write_json
 
 Format = Literal["adapter", "safetensors", "gguf"]
@@ -32,9 +34,17 @@ def write_adapter(source: Source, chat: Chat, folder: Path) -> None:
 
 def write_safetensors(source: Source, chat: Chat, folder: Path) -> None:
     """Write the merged model in float32 as Transformers stores models, with the tokenizer."""
+    from safetensors import SafetensorError
+
     merged = load_merged(source)
     merged.generation_config = generation_config(chat)
-    merged.save_pretrained(folder)
+    try:
+        merged.save_pretrained(folder)
+    except SafetensorError as error:
+        number = written_errno(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number)) from error
     _write_chat(chat, folder)
 
 

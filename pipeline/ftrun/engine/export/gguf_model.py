@@ -7,7 +7,9 @@ run otherwise is refused by name.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,10 +60,17 @@ def write_model(path: Path, causal: Any, chat: Chat) -> None:
         if stored is None and name != ROPE_FACTORS:
             raise not_as_gguf(f"A GGUF file of the architecture {architecture} has no place for {name}.")
         writer.add_tensor(stored or name, tensor.detach().contiguous().numpy())
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    try:
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # numpy says how much it could write, but not why that was all
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    finally:
+        writer.close()
 
 
 def _check(config: Any, architecture: str) -> None:

@@ -121,14 +121,14 @@ def _add_sentencepiece(
 
 
 def _begins_with_space(facts: Mapping[str, Any]) -> bool:
-    """Return whether a text gets a space in front, as SentencePiece usually adds it."""
+    """Return whether every text gets a space in front, also after special tokens and before other spaces."""
     match facts.get("normalizer"), facts.get("pre_tokenizer"):
         case {"type": "Replace", "content": "▁"}, {"type": "Split"} | None:
             return False
         case {"type": "Sequence", "normalizers": [{"type": "Prepend"}, {"type": "Replace"}]}, None:
             return True
-        case None, {"type": "Metaspace", "prepend_scheme": scheme, "split": False}:
-            return bool(scheme != "never")
+        case None, {"type": "Metaspace", "prepend_scheme": "never", "split": False}:
+            return False
     raise not_as_gguf("llama.cpp treats spaces in another way than this model's tokenizer.")
 
 

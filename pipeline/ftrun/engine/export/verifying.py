@@ -75,7 +75,7 @@ def require_runtime(kind: Format) -> None:
         raise FtrunError(
             f"--verify needs a package that is not installed: {requirement}",
             code="runtime_missing",
-            hint=f"Install it: {install_packages([requirement])}",
+            hint=f"Install what runs it: {install_packages([requirement])}",
         )
 
 

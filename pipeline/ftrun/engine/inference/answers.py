@@ -86,7 +86,8 @@ class Encoding:
     def guide(self, question: Question, calls: CallReader | None) -> Guide | None:
         """Return what an answer is held to, if anything. Raises Rejected if it can't be."""
         if calls is not None:
-            return None if calls.grammar is None else new_guide(self.vocabulary, calls.grammar, param="tools")
+            grammar = calls.grammar(self.vocabulary.is_special)
+            return None if grammar is None else new_guide(self.vocabulary, grammar, param="tools")
         if question.constraint is None:
             return None
         return new_guide(self.vocabulary, json_grammar(question.constraint), param="response_format")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ftrun.engine.inference.call_grammar import call_grammar
@@ -23,7 +23,7 @@ FIRST_KEY = re.compile(r'[\s\[]*\{\s*"([^"]*)"')
 
 
 class CallReader:
-    """Divides an answer into what is said and what is called; `grammar` is what it must fit, if anything."""
+    """Divides an answer into what is said and what is called."""
 
     def __init__(self, tools: Tools, encoder: ChatEncoder, constraint: Constraint | None = None) -> None:
         """Read calls of `tools`; `constraint` is what an answer without calls must fit.
@@ -33,13 +33,18 @@ class CallReader:
         form = encoder.call_form
         assert form is not None
         whole = form.head + form.middle + form.tail + (form.joint or "")
-        self._form, self._special = form, encoder.special_in(whole)
+        self._form, self._special, self._added = form, encoder.special_in(whole), encoder.added_in(whole)
+        self._tools, self._constraint = tools, constraint
         self._names = {function["name"] for function in tools.functions}
         self._most = None if tools.parallel else 1
-        self.grammar = call_grammar(tools, form, self._special, constraint=constraint)
         self._held = ""  # may be a call
         self._called = False  # whether a call seems to have begun
         self._only_text = False
+
+    def grammar(self, is_special: Callable[[int], bool]) -> str | None:
+        """Return the grammar of the answer, None if it is free; `is_special` says what tokens aren't text."""
+        special = {number: name for number, name in self._added.items() if is_special(number)}
+        return call_grammar(self._tools, self._form, special, constraint=self._constraint)
 
     def add(self, token: int, piece: str) -> str:
         """Take a token and the text that it made certain; return what is no call."""

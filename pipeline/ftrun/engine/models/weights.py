@@ -166,7 +166,7 @@ def _disk_errors(place: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         where = getattr(error, "filename", None) or place
-        full = getattr(error, "errno", None) in FULL or _written_errno(error) in FULL
+        full = getattr(error, "errno", None) in FULL or written_errno(error) in FULL
         raise FtrunError(
             f"The model cache can't be written: {getattr(error, 'strerror', None) or error}: {where}",
             code="disk_full" if full else "cache_not_writable",
@@ -176,7 +176,7 @@ def _disk_errors(place: Path) -> Iterator[None]:
         ) from error
 
 
-def _written_errno(error: Exception) -> int | None:
+def written_errno(error: Exception) -> int | None:
     """Return the errno that safetensors, written in Rust, has only in its message: `(os error 28)`."""
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found[1]) if found else None

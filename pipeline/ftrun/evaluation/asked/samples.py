@@ -160,7 +160,10 @@ def _test(experiment: Experiment, folder: Path, notes: list[str]) -> list[Sample
     notes += _left_out(unusable)
     if not samples:
         hint = "Make `data.split.test` larger, or remove `eval.test_set`."
-        message = f"eval.test_set: none of {len(rows)} rows of the test split can be asked"
+        message = (
+            f"eval.test_set: none of {len(rows)} row{'' if len(rows) == 1 else 's'} of the test split "
+            f"can be asked"
+        )
         where = place_of(experiment, "eval", "test_set")
         raise DataError(message, code="empty_test_set", hint=hint, **where)
     if not isinstance(wanted, bool) and wanted > len(samples):

@@ -5,7 +5,7 @@ where answers have scores instead of a mark, which ones gained and lost most.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.results import BASE, Comparison, Scores
@@ -22,6 +22,7 @@ class Changes:
 
     With `values`, the scores by question and candidate, nothing is passed or failed: `fixed` are the
     questions on which `a` scores higher, the largest gain first, `broken` those on which it scores lower.
+    `trained`: fine-tuning can be the reason; else `a` and `b` are two ways of asking that stand side by side.
     """
 
     a: str
@@ -31,11 +32,17 @@ class Changes:
     broken: tuple[str, ...]
     same: int
     values: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    trained: bool = True
+
+    @property
+    def title(self) -> str:
+        """Return the heading of what changed."""
+        return "What changed" if self.trained else "What to beat"
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Return fixed or broken for each question that changed from failed to passed, or back."""
-        if self.values:
+        """Return fixed or broken for each question that fine-tuning turned from failed to passed, or back."""
+        if self.values or not self.trained:
             return {}
         return {**dict.fromkeys(self.fixed, "fixed"), **dict.fromkeys(self.broken, "broken")}
 
@@ -45,8 +52,11 @@ class Changes:
         return (*self.broken, *self.fixed)
 
     def label(self, kind: str) -> str:
-        """Return the word for the questions of a kind (fixed or broken)."""
+        """Return the words for the questions of a kind (fixed or broken)."""
         better = kind == "fixed"
+        if not self.trained and not self.values:
+            candidate = self.a if better else self.b
+            return f"only {candidate}"
         if self.values:
             return "better" if better else "worse"
         return "fixed" if better else "broken"
@@ -61,16 +71,39 @@ class Changes:
     def sentence(self) -> str:
         """Return how much changed."""
         candidate, candidate_2, metric = self.a, self.b, self.metric
-        fixed, broken, same = f"{len(self.fixed):,}", f"{len(self.broken):,}", f"{self.same:,}"
+        fixed, broken, same = len(self.fixed), len(self.broken), self.same
         if self.values:
             return (
-                f"{candidate} scores higher than {candidate_2} in {metric} on {fixed} questions, lower on "
-                f"{broken}, the same on {same}."
+                f"{candidate} scores higher than {candidate_2} in {metric} on {fixed:,} "
+                f"question{'' if fixed == 1 else 's'}, lower on {broken:,}, the same on {same:,}."
             )
         return (
-            f"{candidate} passes {fixed} that {candidate_2} fails, and fails {broken} that it passes; "
-            f"{same} have the same result."
+            f"{candidate} passes {fixed:,} that {candidate_2} fails, and fails {broken:,} that it passes; "
+            f"{same:,} {'has' if same == 1 else 'have'} the same result."
         )
+
+
+def all_changes(scores: Scores, records: Sequence[Record] = ()) -> tuple[Changes, ...]:
+    """Return what changed most tellingly or, where the base model is the subject, what each of the others
+    answers better and worse than it does: the base model itself changes nothing.
+    """
+    if scores.subject != BASE:
+        one = changes(scores, records)
+        return () if one is None else (one,)
+    found = (_beside_base(scores, records, name) for name in scores.candidates if name != BASE)
+    return tuple(one for one in found if one is not None)
+
+
+def _beside_base(scores: Scores, records: Sequence[Record], name: str) -> Changes | None:
+    """Return what a candidate answers better and worse than the base model; None if nothing."""
+    compared = next((one for one in scores.against() if one.b == name), None)
+    if compared is None or compared.flips is None:
+        graded = _graded(scores, records, name, BASE)
+        return None if graded is None else replace(graded, trained=False)
+    same = flipped(compared)
+    if same is None:
+        return None
+    return replace(same, a=name, b=BASE, fixed=same.broken, broken=same.fixed, trained=False)
 
 
 def changes(scores: Scores, records: Sequence[Record] = ()) -> Changes | None:
@@ -79,7 +112,9 @@ def changes(scores: Scores, records: Sequence[Record] = ()) -> Changes | None:
     """
     found = [one for one in scores.comparisons if one.flips is not None]
     main = [one for one in found if one.metric == scores.metric]
-    graded = None if main else _graded(scores, records)
+    others = [name for name in scores.candidates if name != scores.subject]
+    other = BASE if BASE in others else next(iter(others), None)
+    graded = None if main else _graded(scores, records, scores.subject, other)
     if graded is not None:
         return graded
     one = min(main or found, key=lambda one: (one.a != scores.subject, one.b != BASE), default=None)
@@ -103,13 +138,11 @@ def about_task(records: Sequence[Record]) -> Sequence[Record]:
     return [one for one in records if one.set not in APART and not one.recall] or records
 
 
-def _graded(scores: Scores, records: Sequence[Record]) -> Changes | None:
-    """Return which questions gained and lost by the main metric's score of each answer."""
-    a, metric = scores.subject, scores.metric
-    others = [name for name in scores.candidates if name != a]
-    if a is None or metric is None or not others:
+def _graded(scores: Scores, records: Sequence[Record], a: str | None, b: str | None) -> Changes | None:
+    """Return which questions gained and lost from b to a by the main metric's score of each answer."""
+    metric = scores.metric
+    if a is None or b is None or metric is None:
         return None
-    b = BASE if BASE in others else others[0]
     scorer = next((name for name, metrics in METRICS.items() if metric in metrics), metric)
     records = about_task(records)
     values = {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 from ftrun.evaluation.answers import Record
 from ftrun.evaluation.results import Scores
 from ftrun.evaluation.showing import phrasing
 from ftrun.evaluation.showing.answer_table import print_answers
-from ftrun.evaluation.showing.flips import about_task, changes
+from ftrun.evaluation.showing.flips import Changes, about_task, all_changes
 from ftrun.evaluation.showing.score_table import score_lines
 from ftrun.evaluation.showing.screen import COLOURS, MARKS, Screen, clipped, write_escaped
 from ftrun.evaluation.verdict.deciding import headline, tone
@@ -93,12 +93,15 @@ def _warnings(scores: Scores, screen: Screen) -> Iterator[str]:
 
 def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Iterator[str]:
     """Yield how many questions were fixed and broken, and a few of them."""
-    found = changes(scores, records)
-    if found is None:
-        return
-    yield ""
-    yield from screen.wrapped(visible(screen.say(found.sentence)))
     texts = {one.prompt_id: last_question(one.messages) for one in reversed(records)}
+    for found in all_changes(scores, records):
+        yield ""
+        yield from screen.wrapped(visible(screen.say(found.sentence)))
+        yield from _changed(found, texts, screen)
+
+
+def _changed(found: Changes, texts: Mapping[str, str], screen: Screen) -> Iterator[str]:
+    """Yield a few of the questions that changed."""
     for kind, names, colour in (("fixed", found.fixed, "green"), ("broken", found.broken, "red")):
         mark = f"{MARKS[kind == 'fixed']} {screen.word(found.label(kind))}"
         for name in names[:MOST_CHANGES]:
@@ -107,7 +110,7 @@ def _changes(scores: Scores, records: Sequence[Record], screen: Screen) -> Itera
             head = f"  {mark}  {visible(name)}{moved}"
             room = max(20, screen.width - display_width(head) - 2) if screen.terminal else 100
             text = clipped(texts.get(name, ""), room)
-            yield f"  {screen.style(colour, mark)}  {visible(name)}{moved}  {text}"
+            yield f"  {screen.style(colour, mark)}  {visible(name)}{moved}  {text}".rstrip()
         if len(names) > MOST_CHANGES:
             more = screen.word(f"… and {len(names) - MOST_CHANGES:,} more")
             yield f"  {screen.style(colour, mark)}  {more}"
@@ -128,10 +131,10 @@ def _interesting(scores: Scores, records: Sequence[Record]) -> list[Record]:
     ids = list(dict.fromkeys(one.prompt_id for one in records))
     if len(ids) <= FEW_QUESTIONS:
         return list(records)
-    found = changes(scores, records)
+    telling = [name for found in all_changes(scores, records) for name in found.telling]
     first, main = scores.subject, about_task(records)
     failed = [one.prompt_id for one in main if one.candidate == first and one.passed is False]
     asked = [one.prompt_id for one in main]
-    wanted = list(dict.fromkeys([*(found.telling if found else ()), *failed, *asked, *ids]))
+    wanted = list(dict.fromkeys([*telling, *failed, *asked, *ids]))
     chosen = set(wanted[:SOME_QUESTIONS])
     return [one for one in records if one.prompt_id in chosen]

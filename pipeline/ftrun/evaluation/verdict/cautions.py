@@ -25,8 +25,8 @@ def cautions(scores: Scores, only_recall: bool) -> Iterator[str]:
         answered, total = one.answered, one.missing + one.answered
         if one.missing:
             yield (
-                f"Answers are missing: {name} answered {answered} of {total} questions; "
-                f"its comparisons leave out the others."
+                f"Answers are missing: {name} answered {answered} of {total} "
+                f"question{'' if total == 1 else 's'}; its comparisons leave out the others."
             )
     yield from _forgotten(scores)
 

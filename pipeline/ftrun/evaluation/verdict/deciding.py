@@ -6,7 +6,7 @@ from typing import Literal
 
 from ftrun.evaluation.results import BASE, PASS_RATE, Comparison, Decision, GateResult, Scores, Verdict
 from ftrun.evaluation.verdict.metric_texts import size_text, value_text
-from ftrun.evaluation.verdict.reasons import HINT, as_good_untrained, is_untrained, reasons
+from ftrun.evaluation.verdict.reasons import HINT, as_good_untrained, is_untrained, nothing_right, reasons
 from ftrun.experiment.gates import parse_gate
 
 Tone = Literal["good", "bad", "neutral"]
@@ -55,12 +55,23 @@ def headline(scores: Scores) -> str:
         return _worse(scores, one)
     if missed:
         n, total = len(missed), len(scores.gates)
-        return f"Don't ship {name}: {n} of {total} gates missed."
+        return f"Don't ship {name}: {n} of {total} gate{'' if total == 1 else 's'} missed."
     if decided == "ship":
         return _ship(scores, one)
     if scores.metric is None:
         return "Judge the answers yourself: no question has an `expect` or a reference."
+    if one is not None and nothing_right(scores):
+        return nothing_right_headline(scores, one.n)
     return _alone(scores, name) if one is None else _open(scores, one)
+
+
+def nothing_right_headline(scores: Scores, n: int) -> str:
+    """Return that every candidate scores nothing, from n questions."""
+    key, value = scores.metric or "", value_text(scores, scores.metric or "", 0)
+    return (
+        f"Nobody got anything right: every candidate scores {value} in {key} "
+        f"({n} question{'' if n == 1 else 's'})."
+    )
 
 
 def _telling(scores: Scores) -> Comparison | None:
@@ -125,7 +136,7 @@ def _alone(scores: Scores, name: str) -> str:
     if found is None or found.value is None:
         return "Nothing could be judged."
     key, value, n = scores.metric or "", value_text(scores, scores.metric or "", found.value), found.n
-    return f"Nothing to compare with: {name} scores {value} in {key} ({n} questions)."
+    return f"Nothing to compare with: {name} scores {value} in {key} ({n} question{'' if n == 1 else 's'})."
 
 
 def _facts(scores: Scores, one: Comparison) -> str:
@@ -140,7 +151,7 @@ def _facts(scores: Scores, one: Comparison) -> str:
     if counts and all(abs(many - round(many)) < 1e-6 for many in (passed, theirs)):
         passed, theirs = round(passed), round(theirs)
         if key == PASS_RATE:
-            return f"{name} passes {passed} of {n} questions, {candidate} {theirs}"
+            return f"{name} passes {passed} of {n} question{'' if n == 1 else 's'}, {candidate} {theirs}"
         return f"{name} scores {passed} of {n} in {key}, {candidate} {theirs}"
     value, other = value_text(scores, key, mine.value), value_text(scores, key, others.value)
-    return f"{name} scores {value} in {key}, {candidate} {other} ({n} questions)"
+    return f"{name} scores {value} in {key}, {candidate} {other} ({n} question{'' if n == 1 else 's'})"

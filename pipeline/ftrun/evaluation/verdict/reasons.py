@@ -13,6 +13,10 @@ UNTRAINED = (BASE, "few-shot", "retrieval")
 HINT = 10  # questions; what fewer say is a hint
 SOME = 20  # more questions than these are rounded to tens
 MANY = 20_000  # questions; nobody writes more to settle a verdict
+NOTHING_RIGHT = (
+    "This does not show who is better. Read some answers: the questions or what they expect may be wrong, "
+    "or the task is too hard for this model."
+)
 
 
 def reasons(scores: Scores) -> Iterator[str]:
@@ -21,6 +25,9 @@ def reasons(scores: Scores) -> Iterator[str]:
         yield f"Gate passed: {gate.gate}" if gate.passed else gate.reason
     if scores.metric is None:
         yield "No question says what a good answer is: add `expect` or a reference to some."
+        return
+    if nothing_right(scores):
+        yield NOTHING_RIGHT
         return
     found = list(scores.against())
     if len(scores.candidates) == 1:
@@ -44,6 +51,13 @@ def reasons(scores: Scores) -> Iterator[str]:
         yield _settled(scores, _closest(open_ones))
 
 
+def nothing_right(scores: Scores) -> bool:
+    """Return whether every candidate has nothing at all of the metric that the verdict rests on."""
+    found = [scores.estimate(name, scores.metric) for name in scores.candidates]
+    values = [one.value for one in found if one is not None and one.value is not None]
+    return bool(values) and not any(values) and scores.metric not in scores.lower_is_better
+
+
 def _closest(found: list[Comparison]) -> Comparison:
     """Return the comparison that the verdict waits for: with the base model or, without one, the clearest."""
     return min(found, key=lambda one: (one.b != BASE, -abs(one.difference or 0)))
@@ -57,19 +71,28 @@ def _shown(scores: Scores, one: Comparison) -> str:
     size = size_text(scores, key, abs(one.difference))
     low, high = range_texts(scores, one)
     if one.better:
-        return f"Better than {candidate} in {key} by {size} (95 % interval {low} to {high}, {n} questions)."
+        return (
+            f"Better than {candidate} in {key} by {size} "
+            f"(95 % interval {low} to {high}, {n} question{'' if n == 1 else 's'})."
+        )
     if one.worse:
-        return f"Worse than {candidate} in {key} by {size} (95 % interval {low} to {high}, {n} questions)."
+        return (
+            f"Worse than {candidate} in {key} by {size} "
+            f"(95 % interval {low} to {high}, {n} question{'' if n == 1 else 's'})."
+        )
     if one.difference == 0:
-        return f"No difference from {candidate} in {key} (95 % interval {low} to {high}, {n} questions)."
+        return (
+            f"No difference from {candidate} in {key} "
+            f"(95 % interval {low} to {high}, {n} question{'' if n == 1 else 's'})."
+        )
     if one.difference > 0:
         return (
             f"Better than {candidate} in {key} by {size}, but not significantly "
-            f"(95 % interval {low} to {high}, {n} questions)."
+            f"(95 % interval {low} to {high}, {n} question{'' if n == 1 else 's'})."
         )
     return (
         f"Worse than {candidate} in {key} by {size}, but not significantly "
-        f"(95 % interval {low} to {high}, {n} questions)."
+        f"(95 % interval {low} to {high}, {n} question{'' if n == 1 else 's'})."
     )
 
 

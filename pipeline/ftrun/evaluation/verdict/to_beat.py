@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ftrun.evaluation.results import BASE, Estimate, Scores
+from ftrun.evaluation.verdict.deciding import nothing_right_headline
 from ftrun.evaluation.verdict.metric_texts import size_text, value_text
+from ftrun.evaluation.verdict.reasons import NOTHING_RIGHT, nothing_right
 
 CEILING = 0.95  # of a share: who has this much can hardly be beaten
 
@@ -37,7 +39,11 @@ def _sentences(scores: Scores) -> Iterator[str]:
         return
     name, one = found
     value, n = value_text(scores, key, one.value or 0), one.n
-    yield f"Fine-tuning would have to beat {name}: {value} in {key} ({n} questions)."
+    if nothing_right(scores):
+        yield nothing_right_headline(scores, n)
+        yield NOTHING_RIGHT
+        return
+    yield f"Fine-tuning would have to beat {name}: {value} in {key} ({n} question{'' if n == 1 else 's'})."
     if one.low is None or one.high is None:
         yield f"Too few questions to say how certain that is: {n}."
         return

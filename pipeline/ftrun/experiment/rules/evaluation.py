@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ftrun.errors import ConfigError, Problem
 from ftrun.experiment import schema_text
 from ftrun.experiment.document import Document
 from ftrun.experiment.gates import parse_gate
-from ftrun.experiment.nodes import KeyPath, entries_in, get_in, one_spelling
-from ftrun.experiment.places import shown_value
+from ftrun.experiment.nodes import KeyPath, entries_in, find, get_in, one_spelling
+from ftrun.experiment.places import excerpt, shown_path, shown_value
 from ftrun.experiment.rules.candidates import candidate_names, candidate_problems, meant
+from ftrun.experiment.yaml12 import compose
 
 DEFAULT_SCORERS = ("exact_match", "chrf", "tool_call")  # where the file lists none
 OF_SETS = ("recall", "general")  # metrics that are the pass rates of these sets
@@ -132,7 +134,24 @@ def _option_problems(document: Document, path: KeyPath, options: Mapping[str, An
     try:
         check_scorer(str(path[-1]), options)
     except ConfigError as error:
-        yield document.problem(path, str(error), code=error.code, hint=error.problem.hint)
+        file = document.schema_files.get((*path, "path"))
+        if file is None:
+            yield document.problem(path, str(error), code=error.code, hint=error.problem.hint)
+        else:
+            yield _schema_problem(document, file, options["schema"], error)
+
+
+def _schema_problem(document: Document, file: Path, schema: Any, error: ConfigError) -> Problem:
+    """Return what is wrong with a JSON Schema, at its place in its own file."""
+    from ftrun.scoring.structured import fault_path
+
+    text = document.texts[file]
+    node = compose(text.replace("\t", " "), file)  # YAML takes all of JSON but tabs
+    for part in fault_path(schema):
+        node = find(node, (part,)) or node
+    line, column = node.place
+    where: dict[str, Any] = {"file": shown_path(file), "line": line, "column": column}
+    return Problem(f"{error}{excerpt(text, line, column)}", code=error.code, **where)
 
 
 # metric and gates

@@ -116,7 +116,7 @@ class AnswerCosts:
             self.usd,
             reserved.usd,
             rate=self._context.experiment.budget.yen_per_usd,
-            done=f"{self._came} of {self.missing} answers arrived",
+            done=f"{self._came} of {self.missing} answer{'' if self.missing == 1 else 's'} arrived",
             way="`eval.sampling.max_tokens` and fewer `eval.prompts` make it cheaper.",
         )
 
@@ -166,9 +166,9 @@ class AnswerCosts:
         del self._on_their_way[id(request)]
         self._changed.notify_all()
 
-    def after(self) -> None:
-        """Note that one more answer is kept."""
-        self.answered += 1
+    def after(self, kept: int) -> None:
+        """Note that so many more answers are kept."""
+        self.answered += kept
         usd = self.usd
         if usd is None or usd <= self._written:
             return

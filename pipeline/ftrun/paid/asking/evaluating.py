@@ -44,16 +44,17 @@ def answer(context: Context, asked: Questionnaire) -> tuple[list[Record], int]:
         context.emit("note", text=note)
     with AnswerCosts(context, len(asked.missing())) as costs:
 
-        def keep(record: Record) -> None:
-            asked.cache.append(record)
-            costs.after()
-            done, of = costs.answered, costs.missing
-            name, prompt_id = record.candidate, record.prompt_id
-            context.emit("answer", number=done, of=of, candidate=name, prompt_id=prompt_id)
+        def keep(came: Sequence[Record]) -> None:
+            asked.cache.append(came)
+            before, of = costs.answered, costs.missing
+            costs.after(len(came))
+            for done, record in enumerate(came, start=before + 1):
+                name, prompt_id = record.candidate, record.prompt_id
+                context.emit("answer", number=done, of=of, candidate=name, prompt_id=prompt_id)
 
         ask = Asking(context, costs).ask_all
         try:
-            records = collect(asked.samples, asked.requests, ask, cached=asked.known, on_answer=keep)
+            records = collect(asked.samples, asked.requests, ask, cached=asked.known, on_answers=keep)
         finally:
             if costs.answered:
                 archive_answers(context)

@@ -15,7 +15,7 @@ from ftrun.concurrency import Lane, in_lanes
 from ftrun.cost.amounts import money
 from ftrun.cost.candidates import priced_candidate
 from ftrun.errors import FtrunError
-from ftrun.evaluation.answers import CandidateReply, Request
+from ftrun.evaluation.answers import Answered, CandidateReply, Request
 from ftrun.experiment.model import Experiment
 from ftrun.paid.asking.answering import AnswerCosts
 from ftrun.paid.asking.first_answers import FirstAnswers
@@ -30,7 +30,7 @@ ENGINE_ENDED = (
 )
 LETTERS_PER_TOKEN = 2  # a low guess: Japanese has more tokens per letter than English
 USUAL_ANSWER = 256  # tokens, where the length has no limit
-Answered = tuple[Reply, dict[str, int]]  # with the tokens that it is billed for
+Billed = tuple[Reply, dict[str, int]]  # with the tokens that it is billed for
 
 
 class Asking:
@@ -39,8 +39,8 @@ class Asking:
     def __init__(self, context: Context, costs: AnswerCosts) -> None:
         self._context, self._costs, self._noted = context, costs, set[str]()
 
-    def ask_all(self, requests: Sequence[Request]) -> Iterator[tuple[Request, CandidateReply]]:
-        """Yield the replies as they come, in any order; the caller keeps each before it takes the next.
+    def ask_all(self, requests: Sequence[Request]) -> Iterator[Answered]:
+        """Yield the replies as they come, in any order; the caller keeps them before it takes the next.
 
         The error that ends it is raised after the answers that were on their way.
         """
@@ -52,10 +52,11 @@ class Asking:
         desks = {name: _Desk(self._context, self._costs, name, group) for name, group in groups.items()}
         try:
             lanes = [desk.lane for desk in desks.values()]
-            for request, (said, usage) in in_lanes(
-                lanes, what=lambda: "; ".join(map(_Desk.awaited, desks.values()))
-            ):
-                yield request, self._reply(desks[request.candidate.target], request, said, usage)
+            for came in in_lanes(lanes, what=lambda: "; ".join(map(_Desk.awaited, desks.values()))):
+                yield [
+                    (request, self._reply(desks[request.candidate.target], request, said, usage))
+                    for request, (said, usage) in came
+                ]
         finally:
             self._report_lost()
             self._abandon()
@@ -120,13 +121,13 @@ class _Desk:
         self._explaining, self._since, self._first = Lock(), time.monotonic(), FirstAnswers()
 
     @property
-    def lane(self) -> Lane[Request, Answered]:
+    def lane(self) -> Lane[Request, Billed]:
         """Return the calls to make."""
         return Lane(
             items=self._requests, call=self._ask, at_once=self._pace.most, taken=self._kept, stop=self._stop
         )
 
-    def _kept(self, request: Request, answered: Answered) -> None:
+    def _kept(self, request: Request, answered: Billed) -> None:
         """Let the next question take the place of one whose answer is kept."""
         said, _ = answered
         self._costs.kept(request)
@@ -158,7 +159,7 @@ class _Desk:
     def _called(self, model: str) -> str:
         return called(self._context, model) if self._own else model
 
-    def _ask(self, request: Request) -> Answered:
+    def _ask(self, request: Request) -> Billed:
         """Ask one question, again and again where that helps; several threads may do so."""
         candidate, turn, tokens = request.candidate, Turn(), _rough_tokens(request)
         priced = priced_candidate(self._context.experiment, candidate.name, candidate.model, candidate.target)

@@ -17,6 +17,7 @@ from ftrun.experiment.model import CandidateSpec
 from ftrun.experiment.places import place_of
 from ftrun.paid.asking.evaluating import scorers_of
 from ftrun.paid.asking.questionnaire import Questionnaire, questionnaire, tuned_model
+from ftrun.targets.connect import takes_tools
 from ftrun.workflow.context import Context
 
 
@@ -67,7 +68,7 @@ def _refuse_tools(context: Context, requests: Sequence[Request]) -> None:
     without = {
         target.name: target
         for target in (context.experiment.target, *other_targets(context.experiment))
-        if target.provider == "local" or target.capabilities.get("tools") == "missing"
+        if not takes_tools(target)
     }
     for one in requests:
         target = without.get(one.candidate.target or context.experiment.target.name)

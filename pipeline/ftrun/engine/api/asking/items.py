@@ -82,16 +82,16 @@ def _own_item(reader: Body, kind: Any) -> Item:
     if kind == "function_call_output":
         call_id, output = reader.required_text("call_id"), text_of(reader, "output", "input_text")
         if output is None:
-            reader.refuse("output", "is required.", code="missing_required_parameter")
+            reader.missing("output")
         return new_item("fco", type=kind, call_id=call_id, output=output)
     if kind not in (None, "message"):
         reader.refuse("type", f"{kind!r} is not supported by this engine.", code="unsupported_value")
     role = reader.choice("role", CHAT_ROLES)
     if role is None:
-        reader.refuse("role", "is required.", code="missing_required_parameter")
+        reader.missing("role")
     content = text_of(reader, "content", *(("output_text",) if role == "assistant" else ()), "input_text")
     if content is None:
-        reader.refuse("content", "is required.", code="missing_required_parameter")
+        reader.missing("content")
     return _message_item(role, content)
 
 

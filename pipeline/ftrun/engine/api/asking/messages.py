@@ -75,7 +75,7 @@ def _text_of_part(part: Body, kinds: Sequence[str]) -> str:
         )
     text = part.text("text")
     if text is None:
-        part.refuse("text", "is required.", code="missing_required_parameter")
+        part.missing("text")
     if kind == "output_text":  # of an earlier answer, with what is known about its text
         for known in ("annotations", "logprobs", "parsed"):
             part.take(known)
@@ -111,7 +111,7 @@ def _call(call: Body) -> Message:
     """Return a call of an assistant message."""
     name = call.required_text("id")
     if call.choice("type", ("function",)) is None:
-        call.refuse("type", "is required.", code="missing_required_parameter")
+        call.missing("type")
     call.take("index")
     function = call.required_object("function")
     function.take("parsed_arguments")

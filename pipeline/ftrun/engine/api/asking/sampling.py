@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import replace
+from typing import Any
 
 from ftrun.engine.api.body import Body
 from ftrun.engine.questions import Question, Sampling
@@ -16,6 +17,7 @@ LARGEST_SEED = 2**63 - 1
 MOST_PENALTY = 2
 MOST_BIAS = 100
 MOST_BYTES = 64 << 20  # of all questions of a request, each of which has the whole conversation
+LARGEST_TOKEN = 2**31 - 1
 MOST_BIASED = 4096  # tokens: they are added to the scores of every token
 TOKEN_DIGITS = 9  # of the ids in a logit_bias
 
@@ -58,6 +60,15 @@ def repeated(question: Question, n: int) -> list[Question]:
     sampling, seed = question.sampling, question.sampling.seed
     seeds = [None if seed is None else _next(seed, more) for more in range(n)]
     return [replace(question, id=uuid.uuid4().hex, sampling=replace(sampling, seed=one)) for one in seeds]
+
+
+def is_token_ids(value: Any) -> bool:
+    """Return whether a value of a request is a list of token ids that isn't empty."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(type(one) is int and 0 <= one <= LARGEST_TOKEN for one in value)
+    )
 
 
 def _next(seed: int, more: int) -> int:
