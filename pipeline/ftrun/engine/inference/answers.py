@@ -45,7 +45,7 @@ class Encoding:
     def _read(self, question: Question, functions: Sequence[Mapping[str, Any]]) -> list[int]:
         context = self.model.context
         if question.prompt is not None:
-            param, size = "prompt", len(question.prompt)
+            param, size = "prompt", len(question.prompt) if isinstance(question.prompt, str) else 0
         else:
             param = "messages"
             size = sum(len(message.get("content") or "") for message in question.messages)
