@@ -8,22 +8,10 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 import ftrun
-from ftrun.engine.api import (
-    batches,
-    chat,
-    completions,
-    description,
-    embeddings,
-    files,
-    graders,
-    jobs,
-    models,
-    own,
-    pages,
-    responses,
-    uploads,
-)
-from ftrun.engine.api.batch_runs import BatchRuns
+from ftrun.engine.api import description, files, graders, jobs, models, own, pages, uploads
+from ftrun.engine.api.asking import chat, completions, embeddings, responses
+from ftrun.engine.api.batches import routes as batches
+from ftrun.engine.api.batches.runs import BatchRuns
 from ftrun.engine.api.elsewhere import no_such_path, not_allowed
 from ftrun.engine.api.errors import add_error_handlers
 from ftrun.engine.api.guard import RequestGuard

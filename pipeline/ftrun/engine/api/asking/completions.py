@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from ftrun.engine.api.asking.answers import Answers, News, ask, first_part, refusal, refused, usage_object
 from ftrun.engine.api.asking.sampling import (
     MOST_ANSWERS,
     MOST_TOKENS,
@@ -21,10 +22,9 @@ from ftrun.engine.api.asking.sampling import (
     repeated,
 )
 from ftrun.engine.api.asking.scores import TextLogprobs
-from ftrun.engine.api.asking.several import Answers, News, ask, first_part, refused, usage_object
+from ftrun.engine.api.asking.streaming import EventStream, event, unless_gone
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.fields import read_stream
-from ftrun.engine.api.generating import EventStream, event, refusal, unless_gone
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.inference.chat_answer import ChatFailed, Part

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api.batch_file import LARGEST_FILE
-from ftrun.engine.api.batch_runs import ENDPOINTS, BatchRuns, batch_runs
+from ftrun.engine.api.batches.file import LARGEST_FILE
+from ftrun.engine.api.batches.runs import ENDPOINTS, BatchRuns, batch_runs
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
 from ftrun.engine.api.fields import read_lifetime, read_metadata

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftrun.engine.api.asking.answers import Conversation
+from ftrun.engine.api.asking.chat_request import MOST_LIKELY, USUAL_TOKENS
 from ftrun.engine.api.asking.formats import read_format
 from ftrun.engine.api.asking.items import Item, messages_of, read_items
 from ftrun.engine.api.asking.messages import Message, order_fault
 from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_randomness
 from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
-from ftrun.engine.api.chat_request import MOST_LIKELY, USUAL_TOKENS
 from ftrun.engine.api.fields import HARMLESS, read_stream, take_harmless
-from ftrun.engine.questions import Constraint, Sampling, Tools
+from ftrun.engine.questions import Constraint, Sampling
 from ftrun.engine.store.responses import Responses, UnknownResponse
 
 SCORES = "message.output_text.logprobs"
@@ -41,18 +42,13 @@ ELSEWHERE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseRequest:
+class ResponseRequest(Conversation):
     """A request to /v1/responses, checked: `messages` has the conversation so far, `items` what is new.
 
     `echo` is what the response repeats of it; with `store` it is kept.
     """
 
-    model: str
-    messages: Sequence[Mapping[str, Any]]
     items: Sequence[Mapping[str, Any]]
-    sampling: Sampling
-    tools: Tools | None
-    constraint: Constraint | None
     stream: bool
     store: bool
     echo: Mapping[str, Any]

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftrun.engine.api.asking.answers import Conversation
 from ftrun.engine.api.asking.formats import read_format
 from ftrun.engine.api.asking.messages import read_messages
 from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_n, read_sampling
 from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.fields import read_stream, take_harmless
-from ftrun.engine.questions import Constraint, Sampling, Tools
 
 USUAL_TOKENS = 1024  # of an answer without a limit of its own
 MOST_LIKELY = 20  # of the top_logprobs
@@ -36,15 +36,10 @@ LEGACY = {"functions": "tools", "function_call": "tool_choice"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
+class ChatRequest(Conversation):
     """A chat request, checked."""
 
-    model: str
-    messages: Sequence[Mapping[str, Any]]
     n: int
-    sampling: Sampling
-    tools: Tools | None
-    constraint: Constraint | None
     stream: bool
     include_usage: bool
 
