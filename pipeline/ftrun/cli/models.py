@@ -172,8 +172,9 @@ def _print(models: list[dict[str, Any]]) -> None:
 def _languages(model: dict[str, Any]) -> str:
     languages = model["languages"]
     if len(languages) > 3:
-        shown = "ja, " if "ja" in languages else ""
-        return f"{shown}{len(languages)} languages"
+        first = next(one for one in ("ja", "en", *languages) if one in languages)
+        rest = len(languages) - 1
+        return f"{first} and {rest} others"
     return ", ".join(languages) or "-"
 
 

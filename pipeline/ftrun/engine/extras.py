@@ -9,7 +9,7 @@ from ftrun.errors import FtrunError
 from ftrun.installation import install_extra
 
 ENGINE = ("fastapi", "uvicorn", "python_multipart")
-LOCAL = ("torch", "transformers", "safetensors", "gguf")
+LOCAL = ("torch", "transformers", "tokenizers", "safetensors", "gguf", "llguidance")
 
 
 def require_engine() -> None:

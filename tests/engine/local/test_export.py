@@ -161,8 +161,8 @@ def test_merged_weights_are_rounded_once(source: Source, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_llama_cpp_computes_what_transformers_does(name: str, tiny_folder: Path, tmp_path: Path) -> None:
-    """It loads each architecture, renders chats alike, and scores the next tokens alike, but for its rounding
-    of keys and values to 16 bits.
+    """It loads each architecture, renders chats alike and scores next tokens alike, up to its rounding of
+    keys and values to 16 bits.
     """
     xllamacpp = pytest.importorskip("xllamacpp")
     source = tune(save_model(ARCHITECTURES[name], tiny_folder, tmp_path / "base"), tmp_path / "adapter")

@@ -33,6 +33,10 @@ def test_models_of_the_hub_are_recommended_by_size(ftrun: Ftrun, tmp_path: Path)
     for model in found:
         assert model["license"] and 0 < model["memory_gb"]["bfloat16"] < model["memory_gb"]["float32"]
         assert model["id"].count("/") == 1 and model["id"] in shown
+    assert "ja and 9 others" in shown
+    japanese = ftrun("models", env={**environment, "FTRUN_LANG": "ja"}).stdout
+    assert "ja ほか 9 言語" in japanese
+    assert "利用条件に未同意（ftrun models --accept gemma-3-270m）" in japanese
 
 
 def test_the_recommended_models_are_documented() -> None:

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 from fastapi import Request
 
-from ftrun.engine.api.errors import ApiError, did_you_mean
+from ftrun.engine.api.errors import ApiError, did_you_mean, shortened
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # written as an escape, the only way in
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -29,7 +31,8 @@ def parse_json(raw: bytes) -> Any:
     """Return the JSON value in `raw`; ValueError for one that is broken, or that can't be sent back."""
     try:
         value = json.loads(raw.decode(), parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be stored or sent back
+        if SURROGATE.search(raw):  # a lone one can't be stored or sent back
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return value
@@ -53,7 +56,8 @@ class Body:
 
     def refuse(self, name: str, message: str, *, code: str = "invalid_value") -> NoReturn:
         """Raise the 400 for a key."""
-        raise ApiError(f"{self.param(name)} {message}", code=code, param=self.param(name))
+        param = shortened(self.param(name))
+        raise ApiError(f"{param} {message}", code=code, param=param)
 
     def missing(self, name: str) -> NoReturn:
         """Raise the 400 for a key that is required."""

@@ -27,6 +27,7 @@ from ftrun.scoring.graders.templates import Namespace, TemplateError
 from ftrun.scoring.types import Answer
 
 LONGEST = 100_000  # characters of the sample, and of the item as JSON
+MOST_GRADED = 1_000_000  # characters of all texts that a grader makes of them
 # what can go wrong in a grader that runs, as the API names it; most of it can't happen here
 FLAGS = (
     "formula_parse_error",
@@ -69,8 +70,11 @@ def run(body: JsonBody) -> dict[str, Any]:
     item = body.object("item")
     body.done()
     found: Mapping[str, Any] = {} if item is None else item.values
-    if len(json.dumps(found, ensure_ascii=False)) > LONGEST:
+    size = len(json.dumps(found, ensure_ascii=False))
+    if size > LONGEST:
         body.refuse("item", f"must have at most {LONGEST} characters.")
+    if _most_graded(grader, max(size, len(sample))) > MOST_GRADED:
+        body.refuse("grader", f"makes texts of more than {MOST_GRADED} characters.")
     return _graded(definition, grader, {"item": found, "sample": sample_of(Answer(text=sample))})
 
 
@@ -130,6 +134,12 @@ def _read(body: Body) -> tuple[Mapping[str, Any], Grader]:
         )
         raise ApiError(message, code="extra_missing", param="grader")
     return given.values, grader
+
+
+def _most_graded(grader: Grader, longest: int) -> int:
+    """Return how many characters the texts can have if each name in the templates stands for `longest`."""
+    parts = _texts_of(grader)
+    return sum(len(part.input) + len(part.reference) + len(part.paths) * longest for part in parts)
 
 
 def _texts_of(grader: Grader) -> list[StringCheck | TextSimilarity]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ftrun.engine.api.errors import ApiError, did_you_mean, not_found
+from ftrun.engine.api.errors import ApiError, did_you_mean, not_found, shortened
 from ftrun.engine.api.services import Services
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
@@ -99,7 +99,7 @@ def set_alias(store: Store, name: str, model: str) -> None:
     if not model:
         store.aliases.remove(name)
         return
-    if not ALIAS.fullmatch(name):
+    if not ALIAS.fullmatch(name) or not name.isprintable():
         raise _bad_alias(
             f"{name!r} can't be an alias: use 1 to 200 characters, no spaces, no '=', no leading '/'."
         )
@@ -114,7 +114,7 @@ def set_alias(store: Store, name: str, model: str) -> None:
 def unknown_model(store: Store, name: str) -> ApiError:
     """Return the 404 for a model that is not here, with what may have been meant."""
     known = [*model_names(), *(alias.name for alias in store.aliases.all()), *store.models.names()]
-    tip = did_you_mean(name, known)
+    tip, name = did_you_mean(name, known), shortened(name)
     if tip or name.startswith("ft:"):
         message = f"There is no model '{name}' here.{tip}"
     else:
@@ -142,7 +142,10 @@ def _check_base(store: Store, named: Named) -> None:
 
 
 def _is_folder(name: str) -> bool:
-    return name.startswith("/") and (Path(name) / "config.json").is_file()
+    try:
+        return name.startswith("/") and (Path(name) / "config.json").is_file()
+    except OSError:  # such as a name that is too long, or a folder that can't be read
+        return False
 
 
 def _bad_alias(message: str) -> ApiError:

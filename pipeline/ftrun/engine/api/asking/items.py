@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ftrun.engine.api.asking.messages import Message, text_of
+from ftrun.engine.api.asking.messages import MOST_MESSAGES, Message, text_of
 from ftrun.engine.api.body import Body
 from ftrun.engine.store.records import random_name
 from ftrun.engine.store.responses import Responses
@@ -34,6 +34,8 @@ def read_items(body: Body, kept: Responses) -> list[Item]:
     readers = body.objects("input")
     if not readers:
         body.refuse("input", "must be a text, or a list with at least one item.")
+    if len(readers) > MOST_MESSAGES:
+        body.refuse("input", f"must have at most {MOST_MESSAGES} items, not {len(readers)}.")
     items = [_item(reader, kept) for reader in readers]
     for reader in readers:
         reader.done()
