@@ -68,7 +68,7 @@ def test_people_read_the_same(two: Paid) -> None:
     assert f"A  toy.yaml@paid#{key_of(two, 1)}\n" in said
     assert "  n_epochs\n    A  2\n    B  1\n" in said
     assert "[second] どちら？\n  ✓ A: ft:m:ftjob-2 です\n  ✗ B: ft:m:ftjob-1 です\n" in said
-    assert "B passes 0 that A fails, and fails 1 that it passes; 1 have the same result." in said
+    assert "B passes 0 that A fails, and fails 1 that it passes; 1 has the same result." in said
     assert "Too few questions to tell B and A apart." in said
     assert "100% (too few" in said and "50% (too few" in said
 

@@ -182,7 +182,7 @@ def test_what_cannot_be_a_batch_is_refused(client: openai.OpenAI) -> None:
 def test_a_cancelled_batch_keeps_what_was_answered(own_engine: Callable[..., Engine]) -> None:
     """Others are answered beside a batch; cancelled, it has its answers, and the next one has its turn."""
     with own_engine().client() as client:
-        batch = begin(client, [line(0), *(line(number, LONG) for number in range(1, 200))])
+        batch = begin(client, [line(0), *(line(number, LONG) for number in range(1, 80))])
         after = begin(client, [line(1)])
         wait_until(lambda: counts(client.batches.retrieve(batch.id))[1] > 0)
         with pytest.raises(openai.BadRequestError, match="still needs the file"):
@@ -194,7 +194,7 @@ def test_a_cancelled_batch_keeps_what_was_answered(own_engine: Callable[..., Eng
         ended = end(client, batch)
         assert client.batches.cancel(batch.id).status == "cancelled"
         total, completed, failed = counts(ended)
-        assert ended.status == "cancelled" and 0 < completed < total == completed + failed == 200
+        assert ended.status == "cancelled" and 0 < completed < total == completed + failed == 80
         assert len(lines_of(client, ended.output_file_id)) == completed
         assert {one["error"]["code"] for one in lines_of(client, ended.error_file_id)} == {"batch_cancelled"}
         assert counts(end(client, after)) == (1, 1, 0)
@@ -205,18 +205,18 @@ def test_a_killed_engine_goes_on_with_its_batches(own_engine: Callable[..., Engi
     """After kill -9 what was answered stays, the rest is asked, and no request has two answers."""
     first = own_engine()
     with first.client() as client:
-        batch = begin(client, [line(number, LONG) for number in range(150)])
+        batch = begin(client, [line(number, LONG) for number in range(80)])
         waiting = begin(client, [line(1)])
         wait_until(lambda: counts(client.batches.retrieve(batch.id))[1] > 10)
     first.end(signal.SIGKILL)
     before = kept(first.home, batch)
     with own_engine().client() as client:
         ended = end(client, batch)
-        assert (ended.status, counts(ended)) == ("completed", (150, 150, 0))
+        assert (ended.status, counts(ended)) == ("completed", (80, 80, 0))
         assert ended.output_file_id is not None
         output = client.files.content(ended.output_file_id).text.splitlines()
-        assert 10 < len(before) < 150 and set(before) < set(output)
-        assert [json.loads(one)["custom_id"] for one in output] == [f"問{number}" for number in range(150)]
+        assert 10 < len(before) < 80 and set(before) < set(output)
+        assert [json.loads(one)["custom_id"] for one in output] == [f"問{number}" for number in range(80)]
         assert counts(end(client, waiting)) == (1, 1, 0)
     assert not kept(first.home, batch)
 
@@ -225,7 +225,7 @@ def test_a_batch_whose_time_is_over_names_what_was_not_asked(own_engine: Callabl
     """After its window, also while no engine ran, a batch is expired, with the answers that it has."""
     first = own_engine()
     with first.client() as client:
-        batch = begin(client, [line(0), *(line(number, LONG) for number in range(1, 100))])
+        batch = begin(client, [line(0), *(line(number, LONG) for number in range(1, 60))])
         wait_until(lambda: counts(client.batches.retrieve(batch.id))[1] > 0)
     first.end(signal.SIGKILL)
     store = Store(first.home)
@@ -236,7 +236,7 @@ def test_a_batch_whose_time_is_over_names_what_was_not_asked(own_engine: Callabl
         ended = end(client, batch)
         assert ended.status == "expired" and ended.expired_at is not None
         total, completed, failed = counts(ended)
-        assert 0 < completed < total == completed + failed == 100
+        assert 0 < completed < total == completed + failed == 60
         assert {one["error"]["code"] for one in lines_of(client, ended.error_file_id)} == {"batch_expired"}
 
 
@@ -244,11 +244,11 @@ def test_a_killed_chat_process_loses_no_request_of_a_batch(own_engine: Callable[
     """However often the process that answers dies, each request gets its answer from the next one."""
     engine = own_engine()
     with engine.client() as client:
-        batch = begin(client, [line(number, LONG) for number in range(100)])
+        batch = begin(client, [line(number, LONG) for number in range(60)])
         for least in (0, 5, 10):
             wait_until(lambda least=least: counts(client.batches.retrieve(batch.id))[1] > least)  # type: ignore[misc]
             os.kill(chat_worker(engine), signal.SIGKILL)
-        assert counts(end(client, batch)) == (100, 100, 0)
+        assert counts(end(client, batch)) == (60, 60, 0)
 
 
 def test_a_process_that_never_answers_ends_the_batch(own_engine: Callable[..., Engine]) -> None:

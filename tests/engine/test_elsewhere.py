@@ -49,7 +49,7 @@ def test_other_parts_of_the_api(engine: Engine, method: str, path: str, words: s
         ("/v1//files", "/v1/files?"),
         ("/v1/chat/completion", "/v1/chat/completions?"),
         ("/v1/fine_tuning/job", "/v1/fine_tuning/jobs?"),
-        ("/v1/nothing", "This engine has /v1/chat/completions,"),
+        ("/v1/nothing", "This engine has /v1/batches, /v1/chat/completions,"),
     ],
 )
 def test_mistyped_paths(engine: Engine, path: str, words: str) -> None:

@@ -90,3 +90,10 @@ def test_graders_that_cannot_be(client: openai.OpenAI, grader: Any, words: str) 
         with pytest.raises(openai.BadRequestError) as caught:
             call()
         assert caught.value.param == "grader" and words in caught.value.message
+
+
+def test_templates_cannot_multiply_a_text_without_end(client: openai.OpenAI) -> None:
+    """A small request would otherwise take all memory of the server."""
+    with pytest.raises(openai.BadRequestError, match="texts of more than 1000000 characters") as caught:
+        graded(client, {**EQUAL, "input": "{{sample.output_text}}" * 1000}, "x" * 10_000)
+    assert caught.value.param == "grader"

@@ -106,6 +106,8 @@ def test_an_alias_for_a_tuned_model(own_engine: Callable[..., Engine]) -> None:
         ("rehearsal=smollm2-135m-instruct", "name of a model here"),
         ("/tmp/x=rehearsal", "can't be an alias"),
         ("a b=rehearsal", "can't be an alias"),
+        ("rehearsal\u200b=rehearsal", "can't be an alias"),
+        ("\u202egpt\x9b=rehearsal", "can't be an alias"),
         ("nothing", "takes NAME=MODEL"),
         ("x=other", "an alias itself"),
     ],
@@ -177,3 +179,9 @@ def test_a_model_of_openai_names_the_alias_that_it_needs(client: openai.OpenAI) 
     _, code, message = refusal(lambda: answer(client, "gpt-4.1-nano"))
     assert code == "model_not_found"
     assert "ftrun serve --alias gpt-4.1-nano=smollm2-135m-instruct" in message
+
+
+def test_a_path_that_is_too_long_is_no_model(client: openai.OpenAI) -> None:
+    """Whatever the system says about a path, the model isn't there; the message doesn't repeat all of it."""
+    status, code, message = refusal(lambda: answer(client, "/" + "a" * 5000))
+    assert (status, code) == (404, "model_not_found") and len(message) < 2000

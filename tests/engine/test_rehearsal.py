@@ -133,7 +133,23 @@ def test_a_rehearsal_calls_a_function_that_must_be_called() -> None:
     assert answer(tools=Tools(functions=[FUNCTION]))[2] == []
 
 
-@pytest.mark.parametrize("schema", [{"type": "string", "pattern": "^[0-9]{3}$"}, {"type": "strin"}, False])
+EIGHT = {"type": "object", "required": [*"abcdefgh"]}
+MILLIONS: dict[str, Any] = {"type": "string"}
+for _ in range(8):
+    MILLIONS = {**EIGHT, "properties": dict.fromkeys("abcdefgh", MILLIONS)}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "pattern": "^[0-9]{3}$"},
+        {"type": "strin"},
+        False,
+        {"type": "array", "minItems": 10**9},
+        {"type": "string", "minLength": 10**12},
+        MILLIONS,
+    ],
+)
 def test_a_rehearsal_refuses_what_it_cannot_make_up(schema: Any) -> None:
     """It says how to help it."""
     with pytest.raises(Rejected, match="`examples` or a `default`") as caught:

@@ -31,6 +31,10 @@ def set_aliases(home: Path, given: Sequence[str]) -> None:
 
 
 def _pair(text: str) -> tuple[str, str]:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"--alias takes text in UTF-8, not {text!r}.", code="bad_alias") from error
     name, equals, model = text.partition("=")
     if not name or not equals:
         raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,8 +69,15 @@ class Question:
 
     def as_message(self) -> dict[str, Any]:
         """Return the question as a JSON object."""
-        found = asdict(self)
-        return {**found, "adapter": None if self.adapter is None else str(self.adapter)}
+        parts = {
+            name: None if part is None else _shallow(part)
+            for name, part in (
+                ("sampling", self.sampling),
+                ("tools", self.tools),
+                ("constraint", self.constraint),
+            )
+        }
+        return {**_shallow(self), **parts, "adapter": None if self.adapter is None else str(self.adapter)}
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Question:
@@ -87,6 +94,11 @@ class Question:
             tools=None if tools is None else Tools(**tools),
             constraint=None if constraint is None else Constraint(**constraint),
         )
+
+
+def _shallow(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as they are: `asdict` copies a long conversation for each answer."""
+    return {one.name: getattr(record, one.name) for one in fields(record)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 
-from ftrun.language import phrase
+from ftrun.language import LANGUAGES, phrase, screen_language
 from ftrun.language.pages import translated, translated_script
 
 
@@ -27,6 +27,11 @@ def served_page(package: str, language: str, scripts: Sequence[str] = ("page.js"
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return html.replace("{{style}}", style).replace("{{script}}", script).encode(), policy
+
+
+def page_language(name: str | None) -> str:
+    """Return the language that a request names, or the screen's if there is none of that name."""
+    return name if name in LANGUAGES else screen_language()
 
 
 def _hash(text: str) -> str:

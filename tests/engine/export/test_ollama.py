@@ -76,4 +76,5 @@ def test_a_modelfile_asks_as_the_evaluation_did() -> None:
 def test_what_a_modelfile_cant_hold_is_said_or_left_out() -> None:
     """Without a template it says so; a text with its own quotes would end the file early."""
     said = modelfile("model.gguf", turns=None, system='a """ b', ends=[], temperature=0.5, context=100_000)
-    assert "\n# The chat template" in said and "SYSTEM" not in said and "num_ctx 8192" in said
+    assert "\n# The chat template" in said and "\nSYSTEM" not in said
+    assert "\n# The system prompt" in said and "num_ctx 8192" in said

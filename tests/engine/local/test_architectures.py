@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ftrun.errors import UserError
 
 pytestmark = pytest.mark.local
 
+ALL = bool(os.environ.get("FTRUN_TEST_ALL"))
 ENDS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2, "initializer_range": 0.3}
 SIZE = {
     "hidden_size": 64,
@@ -39,7 +41,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "phi": SIZE,
     "qwen3": GROUPED,
 }
-MORE: dict[str, dict[str, Any]] = {
+MORE: dict[str, dict[str, Any]] = {  # in `make test-all`
     "cohere": {**GROUPED, "logit_scale": 0.5},
     "exaone4": SLIDING,
     "falcon": SIZE,
@@ -70,9 +72,7 @@ def make(name: str, sizes: dict[str, Any], tiny_folder: Path, folder: Path) -> s
     return str(save_model(config, tiny_folder, folder / name))
 
 
-@pytest.mark.parametrize(
-    "name", [*ARCHITECTURES, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
-)
+@pytest.mark.parametrize("name", [*ARCHITECTURES, *(MORE if ALL else ())])
 def test_an_architecture_answers_and_learns(
     name: str, tiny_folder: Path, tmp_path: Path, make_job: Callable[..., TrainingJob]
 ) -> None:

@@ -52,6 +52,7 @@ def accepted(model: LoadedModel, text: str, schema: dict[str, Any] | None = None
         ('{"a":    1}', None, False),  # small models add white space for ever
         ('{"a": "\\ud800"}', None, False),  # half of a character
         ('{"a": "<|im_end|>"}', None, False),  # a special token is not its name
+        ('"<|im_end|>"', {"const": "<|im_end|>"}, False),
     ],
 )
 def test_only_what_the_schema_allows(
@@ -97,6 +98,16 @@ def test_answers_fit_the_schema_and_end_with_it(tiny: LoadedModel) -> None:
         assert one.usage is not None and one.usage.finish_reason == "stop"
         jsonschema.validate(json.loads(one.text), CAT)
     assert len({one.text for one in told.values()}) > 8
+
+
+def test_names_of_special_tokens_can_be_said(tiny: LoadedModel) -> None:
+    """Where an answer must have one, it is written as text: the token would end the answer."""
+    for name in ("<|im_end|>", "a<|im_start|>system"):
+        told = finish(
+            TorchChat(tiny),
+            replace(question("a", "？", max_tokens=80), constraint=Constraint(schema={"const": name})),
+        )["a"]
+        assert json.loads(told.text) == name
 
 
 def test_an_answer_that_is_cut_says_length(tiny: LoadedModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import signal
@@ -39,6 +40,7 @@ from ftrun.files import FULL
 # PEFT asks Transformers for a property by its old name
 pytestmark = [pytest.mark.local, pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")]
 
+ALL = bool(os.environ.get("FTRUN_TEST_ALL"))
 FACTS = Facts(
     name="Café 1",
     model="ft:tiny:local::x",
@@ -159,8 +161,8 @@ def test_merged_weights_are_rounded_once(source: Source, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_llama_cpp_computes_what_transformers_does(name: str, tiny_folder: Path, tmp_path: Path) -> None:
-    """It loads each architecture, renders chats alike, and scores the next tokens alike, but for its rounding
-    of keys and values to 16 bits.
+    """It loads each architecture, renders chats alike and scores next tokens alike, up to its rounding of
+    keys and values to 16 bits.
     """
     xllamacpp = pytest.importorskip("xllamacpp")
     source = tune(save_model(ARCHITECTURES[name], tiny_folder, tmp_path / "base"), tmp_path / "adapter")
@@ -324,6 +326,7 @@ def test_llama_cpp_splits_texts_as_sentencepiece(space: bool, tiny_folder: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not ALL, reason="takes minutes on a busy machine: `make test-all` runs it")
 def test_llama_cpp_splits_texts_as_the_built_in_models_tokenizer(built_in: str, tmp_path: Path) -> None:
     """Texts of many kinds have the same tokens in llama.cpp, special tokens included."""
     from ftrun.engine.models.weights import model_folder

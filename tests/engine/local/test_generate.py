@@ -15,7 +15,7 @@ from ftrun.engine.inference.batch import TorchChat
 from ftrun.engine.inference.sampling import pick
 from ftrun.engine.inference.text import AnswerText
 from ftrun.engine.models.base import LoadedModel
-from ftrun.engine.questions import Sampling
+from ftrun.engine.questions import Question, Sampling
 from ftrun.engine.torch_backend import train
 
 pytestmark = pytest.mark.local
@@ -58,6 +58,19 @@ def test_a_prompt_beyond_the_context_is_refused(tiny: LoadedModel) -> None:
     with pytest.raises(Rejected, match="256 tokens") as caught:
         TorchChat(tiny).submit(question("long", "猫" * 300))
     assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
+
+
+def test_a_prompt_that_cannot_fit_is_refused_unread(tiny: LoadedModel) -> None:
+    """Megabytes would take seconds to become tokens, and nobody else could ask meanwhile."""
+    model, huge = TorchChat(tiny), ASKED * 1_000_000
+    for ask_it in (
+        lambda: model.submit(Question(messages=[{"role": "user", "content": huge}])),
+        lambda: model.submit(Question(prompt=huge)),
+        lambda: model.embed([huge], None),
+    ):
+        with pytest.raises(Rejected, match="characters") as caught:
+            ask_it()
+        assert caught.value.code == "context_length_exceeded"
 
 
 def pieces(model: LoadedModel, text: str, stop: Iterable[str] = ()) -> tuple[list[str], bool]:

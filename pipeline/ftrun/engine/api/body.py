@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from fastapi import Request
 
-from ftrun.engine.api.errors import ApiError, did_you_mean
+from ftrun.engine.api.errors import ApiError, did_you_mean, shortened
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # written as an escape, the only way in
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 async def json_body(request: Request) -> Body:
@@ -26,7 +31,8 @@ def parse_json(raw: bytes) -> Any:
     """Return the JSON value in `raw`; ValueError for one that is broken, or that can't be sent back."""
     try:
         value = json.loads(raw.decode(), parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate can't be stored or sent back
+        if SURROGATE.search(raw):  # a lone one can't be stored or sent back
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return value
@@ -50,7 +56,12 @@ class Body:
 
     def refuse(self, name: str, message: str, *, code: str = "invalid_value") -> NoReturn:
         """Raise the 400 for a key."""
-        raise ApiError(f"{self.param(name)} {message}", code=code, param=self.param(name))
+        param = shortened(self.param(name))
+        raise ApiError(f"{param} {message}", code=code, param=param)
+
+    def missing(self, name: str) -> NoReturn:
+        """Raise the 400 for a key that is required."""
+        self.refuse(name, "is required.", code="missing_required_parameter")
 
     def take(self, name: str) -> Any:
         """Return the value of a key, unchecked; None if it is left out."""
@@ -72,7 +83,14 @@ class Body:
         """Return a string that is required."""
         value = self.text(name)
         if not value:
-            self.refuse(name, "is required.", code="missing_required_parameter")
+            self.missing(name)
+        return value
+
+    def required_name(self, name: str) -> str:
+        """Return the name of a function or a schema, which is required."""
+        value = self.required_text(name)
+        if not NAME.fullmatch(value):
+            self.refuse(name, "must have 1 to 64 letters of a to z, digits, '_' and '-'.")
         return value
 
     def integer(self, name: str, *, least: int, most: int) -> int | None:
@@ -120,7 +138,7 @@ class Body:
         """Return an object that is required."""
         found = self.object(name)
         if found is None:
-            self.refuse(name, "is required.", code="missing_required_parameter")
+            self.missing(name)
         return found
 
     def objects(self, name: str) -> list[Body]:

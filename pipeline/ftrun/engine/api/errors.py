@@ -18,6 +18,7 @@ from ftrun.files import is_disk_full
 
 CODES = {401: "invalid_api_key", 404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 
+LONGEST_NAME = 300  # characters that are shown of a name, and compared with others
 KINDS = {429: "requests"}  # "type" of a rate limit
 CLIENT_GONE = 499  # nobody reads it; the status that other servers write to their logs
 
@@ -49,14 +50,22 @@ def not_found(
     kind: str, name: str, known: Iterable[str] = (), *, code: str = "not_found", param: str | None = None
 ) -> ApiError:
     """Return the 404 for something that is not in this store; `known` are names it may have meant."""
-    message = f"There is no {kind} '{name}' here.{did_you_mean(name, known)}"
+    tip, name = did_you_mean(name, known), shortened(name)
+    message = f"There is no {kind} '{name}' here.{tip}"
     return ApiError(message, status=404, code=code, param=param)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a sentence, after a space, that asks for the closest of the `known` names; empty without one."""
+    if len(name) > LONGEST_NAME:
+        return ""  # to compare it would take seconds
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def shortened(name: str) -> str:
+    """Return a name as messages show it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
 def error_body(message: str, *, status: int, code: str | None, param: str | None = None) -> dict[str, Any]:
@@ -109,6 +118,9 @@ def add_error_handlers(app: FastAPI, absent: Mapping[int, Callable[[str, str], A
         message = f"The disk is full: {error.filename} can't be written. Free some space, and ask again."
         return error_response(ApiError(message, status=507, code="disk_full"))
 
+    async def too_deep(request: Request, error: Exception) -> JSONResponse:
+        return error_response(ApiError("The body is nested too deeply.", code="invalid_json"))
+
     async def crashed(request: Request, error: Exception) -> JSONResponse:
         log_error(error)
         return error_response(ApiError(f"The engine failed: {type(error).__name__}: {error}.", status=500))
@@ -118,4 +130,5 @@ def add_error_handlers(app: FastAPI, absent: Mapping[int, Callable[[str, str], A
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(OSError, full)
+    app.add_exception_handler(RecursionError, too_deep)
     app.add_exception_handler(Exception, crashed)

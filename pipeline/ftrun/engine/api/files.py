@@ -10,8 +10,8 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
-from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError, did_you_mean
+from ftrun.engine.api.fields import LONGEST_LIFE, SHORTEST_LIFE
 from ftrun.engine.api.guard import FILE_BYTES
 from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.lookup import find_file
@@ -20,7 +20,6 @@ from ftrun.engine.api.services import Services, services
 from ftrun.engine.store import StoredFile
 
 PURPOSES = ("fine-tune", "assistants", "batch", "vision", "user_data")
-SHORTEST_LIFE, LONGEST_LIFE = 3600, 2_592_000
 FIELDS = frozenset({"file", "purpose", "expires_after[anchor]", "expires_after[seconds]"})
 
 router = APIRouter(prefix="/v1/files")
@@ -120,19 +119,6 @@ def _lifetime(form: FormData) -> int | None:
         message = f"expires_after must be created_at and {SHORTEST_LIFE} to {LONGEST_LIFE} seconds."
         raise ApiError(message, code="invalid_value", param="expires_after")
     return int(str(seconds))
-
-
-def read_lifetime(expires_after: Body | None) -> int | None:
-    """Return the seconds after which a file expires, as a JSON request gives them; None if it doesn't."""
-    if expires_after is None:
-        return None
-    if expires_after.text("anchor") != "created_at":
-        expires_after.refuse("anchor", "must be 'created_at'.")
-    seconds = expires_after.integer("seconds", least=SHORTEST_LIFE, most=LONGEST_LIFE)
-    if seconds is None:
-        expires_after.refuse("seconds", "is required.", code="missing_required_parameter")
-    expires_after.done()
-    return seconds
 
 
 def _keep(request: Request, file: UploadFile, purpose: str, lifetime: int | None) -> JSONResponse:

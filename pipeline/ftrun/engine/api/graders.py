@@ -27,6 +27,7 @@ from ftrun.scoring.graders.templates import Namespace, TemplateError
 from ftrun.scoring.types import Answer
 
 LONGEST = 100_000  # characters of the sample, and of the item as JSON
+MOST_GRADED = 1_000_000  # characters of all texts that a grader makes of them
 # what can go wrong in a grader that runs, as the API names it; most of it can't happen here
 FLAGS = (
     "formula_parse_error",
@@ -65,12 +66,15 @@ def run(body: JsonBody) -> dict[str, Any]:
     definition, grader = _read(body)
     sample = body.text("model_sample", longest=LONGEST)
     if sample is None:
-        body.refuse("model_sample", "is required.", code="missing_required_parameter")
+        body.missing("model_sample")
     item = body.object("item")
     body.done()
     found: Mapping[str, Any] = {} if item is None else item.values
-    if len(json.dumps(found, ensure_ascii=False)) > LONGEST:
+    size = len(json.dumps(found, ensure_ascii=False))
+    if size > LONGEST:
         body.refuse("item", f"must have at most {LONGEST} characters.")
+    if _most_graded(grader, max(size, len(sample))) > MOST_GRADED:
+        body.refuse("grader", f"makes texts of more than {MOST_GRADED} characters.")
     return _graded(definition, grader, {"item": found, "sample": sample_of(Answer(text=sample))})
 
 
@@ -114,9 +118,7 @@ def _faults(grader: Grader, scores: Mapping[str, float], values: Namespace) -> d
 
 def _read(body: Body) -> tuple[Mapping[str, Any], Grader]:
     """Return the grader's definition, and the grader; ApiError (400) if it is wrong or can't be run here."""
-    given = body.object("grader")
-    if given is None:
-        body.refuse("grader", "is required.", code="missing_required_parameter")
+    given = body.required_object("grader")
     try:
         grader = read_grader(given.values, cosine=_no_cosine)
     except GraderError as error:
@@ -132,6 +134,12 @@ def _read(body: Body) -> tuple[Mapping[str, Any], Grader]:
         )
         raise ApiError(message, code="extra_missing", param="grader")
     return given.values, grader
+
+
+def _most_graded(grader: Grader, longest: int) -> int:
+    """Return how many characters the texts can have if each name in the templates stands for `longest`."""
+    parts = _texts_of(grader)
+    return sum(len(part.input) + len(part.reference) + len(part.paths) * longest for part in parts)
 
 
 def _texts_of(grader: Grader) -> list[StringCheck | TextSimilarity]:

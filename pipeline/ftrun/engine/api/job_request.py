@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, get_args
 
 from ftrun.engine.api.body import Body
 from ftrun.engine.api.errors import ApiError
-from ftrun.engine.api.lookup import Named, find_file, find_named
+from ftrun.engine.api.fields import read_metadata
+from ftrun.engine.api.lookup import Named, find_named, require_file
 from ftrun.engine.backends import REHEARSAL
-from ftrun.engine.store import NewJob, Store, StoredFile
+from ftrun.engine.store import NewJob, Store
 from ftrun.protocol.spec import METHOD_HYPERPARAMETERS, Method
 
 LARGEST_SEED = 2**31 - 1
-METADATA_PAIRS, METADATA_KEY, METADATA_VALUE = 16, 64, 512
 
 
 class _Training(NamedTuple):
@@ -49,24 +49,10 @@ def read_new_job(body: Body, store: Store) -> NewJob:
     if body.take("integrations") not in (None, []):
         body.refuse("integrations", "are not supported by this engine.", code="unsupported_parameter")
     body.done()
-    check_file(store, "training_file", training_file)
+    require_file(store, "training_file", training_file)
     if validation_file is not None:
-        check_file(store, "validation_file", validation_file)
+        require_file(store, "validation_file", validation_file)
     return new
-
-
-def read_metadata(body: Body) -> Mapping[str, str] | None:
-    """Return the metadata of a request within the API's limits."""
-    pairs = body.object("metadata")
-    if pairs is None:
-        return None
-    if len(pairs.values) > METADATA_PAIRS:
-        body.refuse("metadata", f"must have at most {METADATA_PAIRS} pairs, not {len(pairs.values)}.")
-    for key, value in pairs.values.items():
-        if not isinstance(value, str) or len(value) > METADATA_VALUE or not 1 <= len(key) <= METADATA_KEY:
-            limits = f"keys of 1 to {METADATA_KEY} and string values of at most {METADATA_VALUE} characters"
-            pairs.refuse(key[:METADATA_KEY], f"is out of bounds: metadata may have {limits}.")
-    return dict(pairs.values)
 
 
 def _find_model(store: Store, name: str) -> Named:
@@ -139,16 +125,3 @@ def _multiplier(body: Body) -> float | str:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
         body.refuse("learning_rate_multiplier", f"must be 'auto' or a number above 0, not {value!r}.")
     return float(value)
-
-
-def check_file(store: Store, param: str, file_id: str, *, purpose: str = "fine-tune") -> StoredFile:
-    """Return the file that a request names in `param`; raise ApiError (400) unless it has this purpose."""
-    try:
-        file = find_file(store, file_id, param=param)
-    except ApiError as error:
-        error.status, error.code = 400, "file_not_found"
-        raise
-    if file.purpose != purpose:
-        message = f"The {param} '{file_id}' has the purpose '{file.purpose}'; it must be '{purpose}'."
-        raise ApiError(message, code="invalid_file_purpose", param=param)
-    return file

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.errors import ApiError, not_found
+from ftrun.engine.api.errors import ApiError
 from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.job_request import read_new_job
+from ftrun.engine.api.lookup import find_job
 from ftrun.engine.api.objects import checkpoint_object, event_object, job_object, list_object
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.store import StoredJob
 from ftrun.engine.store.records import RESTING, UNFINISHED
 
 router = APIRouter(prefix="/v1/fine_tuning/jobs")
@@ -57,13 +57,13 @@ def list_jobs(use: Use, request: Request, limit: Limit = 20, after: str | None =
 @router.get("/{job_id}")
 def retrieve(use: Use, job_id: str) -> dict[str, Any]:
     """Return a job."""
-    return job_object(_find(use, job_id))
+    return job_object(find_job(use.store, job_id))
 
 
 @router.delete("/{job_id}")
 def delete(use: Use, job_id: str) -> dict[str, Any]:
     """Refuse: jobs are kept, as in the API; say what can be deleted or cancelled instead."""
-    job = _find(use, job_id)
+    job = find_job(use.store, job_id)
     if not job.finished:
         way = f"cancel it with POST /v1/fine_tuning/jobs/{job.id}/cancel."
     elif job.fine_tuned_model is None:
@@ -78,9 +78,9 @@ def delete(use: Use, job_id: str) -> dict[str, Any]:
 @router.post("/{job_id}/cancel")
 def cancel(use: Use, job_id: str) -> dict[str, Any]:
     """Cancel a job that has not ended; cancelling it again changes nothing."""
-    _find(use, job_id)
+    find_job(use.store, job_id)
     use.store.jobs.cancel(job_id)
-    job = _find(use, job_id)
+    job = find_job(use.store, job_id)
     if job.status != "cancelled":
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
     use.executor.wake()
@@ -90,41 +90,34 @@ def cancel(use: Use, job_id: str) -> dict[str, Any]:
 @router.post("/{job_id}/pause")
 def pause(use: Use, job_id: str) -> dict[str, Any]:
     """Pause a job at a checkpoint; pausing it again changes nothing."""
-    job = _find(use, job_id)
+    job = find_job(use.store, job_id)
     if not use.store.jobs.pause(job_id) and job.status not in RESTING:
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
     use.executor.wake()
-    return job_object(_find(use, job_id))
+    return job_object(find_job(use.store, job_id))
 
 
 @router.post("/{job_id}/resume")
 def resume(use: Use, job_id: str) -> dict[str, Any]:
     """Resume a paused job; resuming one that is not paused changes nothing."""
-    job = _find(use, job_id)
+    job = find_job(use.store, job_id)
     if not use.store.jobs.resume(job_id) and job.finished:
         raise ApiError(f"Job {job_id} has already {job.status}.", code="job_already_finished")
     use.executor.wake()
-    return job_object(_find(use, job_id))
+    return job_object(find_job(use.store, job_id))
 
 
 @router.get("/{job_id}/events")
 def events(use: Use, job_id: str, limit: Limit = 20, after: str | None = None) -> dict[str, Any]:
     """List a job's events, newest first."""
-    _find(use, job_id)
+    find_job(use.store, job_id)
     return list_object(lambda: use.store.jobs.events(job_id, limit=limit, after=after), event_object)
 
 
 @router.get("/{job_id}/checkpoints")
 def checkpoints(use: Use, job_id: str, limit: Limit = 10, after: str | None = None) -> dict[str, Any]:
     """List a job's checkpoints, newest first."""
-    _find(use, job_id)
+    find_job(use.store, job_id)
     return list_object(
         lambda: use.store.jobs.checkpoints(job_id, limit=limit, after=after), checkpoint_object
     )
-
-
-def _find(use: Services, job_id: str) -> StoredJob:
-    job = use.store.jobs.get(job_id)
-    if job is None:
-        raise not_found("fine-tuning job", job_id, use.store.jobs.ids(), param="fine_tuning_job_id")
-    return job

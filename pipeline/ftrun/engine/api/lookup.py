@@ -1,4 +1,4 @@
-"""What the names in requests stand for: models and their aliases; and what a wrong name may have meant."""
+"""What the names in requests stand for: models, aliases, files, jobs; and what a wrong one may have meant."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ftrun.engine.api.errors import ApiError, did_you_mean, not_found
+from ftrun.engine.api.errors import ApiError, did_you_mean, not_found, shortened
 from ftrun.engine.api.services import Services
 from ftrun.engine.extras import require_backend
 from ftrun.engine.models.acceptance import require_acceptance
 from ftrun.engine.models.catalogue import CATALOGUE, find_model, model_names
-from ftrun.engine.store import Store, StoredFile, StoredModel
+from ftrun.engine.store import Store, StoredFile, StoredJob, StoredModel
 from ftrun.errors import FtrunError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -73,12 +73,33 @@ def find_file(store: Store, file_id: str, *, param: str) -> StoredFile:
     raise not_found("file", file_id, known, param=param)
 
 
+def require_file(store: Store, param: str, file_id: str, *, purpose: str = "fine-tune") -> StoredFile:
+    """Return the file that a request names in `param`; raise ApiError (400) unless it has this purpose."""
+    try:
+        file = find_file(store, file_id, param=param)
+    except ApiError as error:
+        error.status, error.code = 400, "file_not_found"
+        raise
+    if file.purpose != purpose:
+        message = f"The {param} '{file_id}' has the purpose '{file.purpose}'; it must be '{purpose}'."
+        raise ApiError(message, code="invalid_file_purpose", param=param)
+    return file
+
+
+def find_job(store: Store, job_id: str) -> StoredJob:
+    """Return a job; ApiError (404) if there is none."""
+    job = store.jobs.get(job_id)
+    if job is None:
+        raise not_found("fine-tuning job", job_id, store.jobs.ids(), param="fine_tuning_job_id")
+    return job
+
+
 def set_alias(store: Store, name: str, model: str) -> None:
     """Let `name` stand for `model`, or for nothing if that is empty; ApiError if it can't."""
     if not model:
         store.aliases.remove(name)
         return
-    if not ALIAS.fullmatch(name):
+    if not ALIAS.fullmatch(name) or not name.isprintable():
         raise _bad_alias(
             f"{name!r} can't be an alias: use 1 to 200 characters, no spaces, no '=', no leading '/'."
         )
@@ -93,7 +114,7 @@ def set_alias(store: Store, name: str, model: str) -> None:
 def unknown_model(store: Store, name: str) -> ApiError:
     """Return the 404 for a model that is not here, with what may have been meant."""
     known = [*model_names(), *(alias.name for alias in store.aliases.all()), *store.models.names()]
-    tip = did_you_mean(name, known)
+    tip, name = did_you_mean(name, known), shortened(name)
     if tip or name.startswith("ft:"):
         message = f"There is no model '{name}' here.{tip}"
     else:
@@ -121,7 +142,10 @@ def _check_base(store: Store, named: Named) -> None:
 
 
 def _is_folder(name: str) -> bool:
-    return name.startswith("/") and (Path(name) / "config.json").is_file()
+    try:
+        return name.startswith("/") and (Path(name) / "config.json").is_file()
+    except OSError:  # such as a name that is too long, or a folder that can't be read
+        return False
 
 
 def _bad_alias(message: str) -> ApiError:

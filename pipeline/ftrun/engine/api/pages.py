@@ -1,4 +1,4 @@
-"""`/`, the engine's page, and the routes below /ftrun that only it needs.
+"""`/`, the engine's page, and /ftrun/pages, the one-time codes that open it.
 
 The page itself holds no data and needs no token. It gets the token for a one-time code, or from its reader.
 """
@@ -12,21 +12,15 @@ from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.errors import ApiError, not_found
+from ftrun.engine.api.errors import ApiError
 from ftrun.engine.api.lookup import find_answering
-from ftrun.engine.api.objects import job_object
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.models.catalogue import CATALOGUE
-from ftrun.engine.store.progress import loss_curve, newest_messages, newest_step
-from ftrun.language import LANGUAGES, localized, screen_language
-from ftrun.language.served_page import served_page
+from ftrun.language.served_page import page_language, served_page
 
 SCRIPTS = ("page.js", "curve.js", "jobs.js", "playground.js")
 CODE_SECONDS = 60  # how long a code is valid, unless the request says otherwise
 MOST_SECONDS = 600
 MOST_MODELS = 3  # side by side
-POINTS = 400  # of a curve: no screen shows more
-MESSAGES = 100
 
 router = APIRouter()
 Use = Annotated[Services, Depends(services)]
@@ -36,7 +30,7 @@ Json = Annotated[Body, Depends(json_body)]
 @router.get("/", include_in_schema=False)
 async def page(lang: str | None = None) -> Response:
     """Return the page, in a language that it is asked for in or the server's."""
-    content, policy = _page(_language(lang))
+    content, policy = _page(page_language(lang))
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
@@ -84,57 +78,6 @@ async def open_page(use: Use, body: Json) -> dict[str, Any]:
 async def look(use: Use, code: str) -> dict[str, Any]:
     """Return whether a code still waits for a browser."""
     return {"waiting": use.pages.waits(code)}
-
-
-@router.get("/ftrun/models")
-def list_models(use: Use) -> dict[str, Any]:
-    """List every name that can be asked: base models, aliases, tuned models and checkpoints, newest first."""
-    tuned = use.store.models.newest()
-    bases = {model.name: None for model in CATALOGUE} | {model.base: None for model in tuned}
-    names = [
-        *({"id": name, "kind": "base", "base": name} for name in bases),
-        *({"id": one.name, "kind": "alias", "base": one.model} for one in use.store.aliases.all()),
-        *({"id": one.id, "kind": one.kind, "base": one.base} for one in tuned),
-    ]
-    return {"object": "list", "data": names}
-
-
-@router.get("/ftrun/jobs/{job_id}")
-def look_at_job(use: Use, job_id: str, lang: str | None = None) -> dict[str, Any]:
-    """Return a job with its curve, its newest step, its checkpoints and its messages in a language."""
-    job = use.store.jobs.get(job_id)
-    if job is None:
-        raise not_found("fine-tuning job", job_id, use.store.jobs.ids(), param="fine_tuning_job_id")
-    database = use.store.database
-    saved = use.store.jobs.checkpoints(job_id, limit=100, after=None).records
-    events = newest_messages(database, job_id, limit=MESSAGES)
-    return {
-        "job": job_object(job),
-        "newest": newest_step(database, job_id),
-        "curve": loss_curve(database, job_id, points=POINTS),
-        "checkpoints": [{"step": one.step, "model": one.name} for one in reversed(saved)],
-        "messages": [
-            {
-                "id": one.id,
-                "created_at": one.created_at,
-                "level": one.level,
-                "message": localized(one.message, _language(lang)),
-            }
-            for one in events
-        ],
-    }
-
-
-@router.post("/ftrun/localized")
-async def localize(body: Json) -> dict[str, Any]:
-    """Return a message of the engine in another language, as far as it is known there."""
-    text, language = body.required_text("text"), body.required_text("language")
-    body.done()
-    return {"text": localized(text, _language(language))}
-
-
-def _language(name: str | None) -> str:
-    return name if name in LANGUAGES else screen_language()
 
 
 def _models(use: Services, body: Body) -> list[dict[str, str]]:

@@ -13,7 +13,8 @@ from starlette.datastructures import UploadFile
 
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
-from ftrun.engine.api.files import PURPOSES, read_lifetime, wrong_purpose
+from ftrun.engine.api.fields import read_lifetime
+from ftrun.engine.api.files import PURPOSES, wrong_purpose
 from ftrun.engine.api.guard import PART_BYTES
 from ftrun.engine.api.idempotency import answer_once
 from ftrun.engine.api.objects import part_object, upload_object
@@ -39,7 +40,7 @@ def create(use: Use, request: Request, body: JsonBody) -> JSONResponse:
         lifetime = read_lifetime(body.object("expires_after"))
         body.done()
         if size is None:
-            body.refuse("bytes", "is required.", code="missing_required_parameter")
+            body.missing("bytes")
         if purpose not in PURPOSES:
             raise wrong_purpose(purpose)
         name = PurePath(filename).name

@@ -124,8 +124,9 @@ def _generate(model: Any, task: Task, package: str) -> Answers:
         inputs = tokenizer.apply_chat_template(
             one["messages"], add_generation_prompt=True, return_dict=True, return_tensors="pt"
         ).to(model.device)
+        config.max_new_tokens = one["max_tokens"]
         with torch.inference_mode():
-            ids = model.generate(**inputs, generation_config=config, max_new_tokens=one["max_tokens"])
+            ids = model.generate(**inputs, generation_config=config)
         new = ids[0, inputs["input_ids"].shape[1] :]
         found.answers[one["id"]] = tokenizer.decode(new, skip_special_tokens=True)
         _report()

@@ -6,14 +6,24 @@ for a new export.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ftrun.errors import UsageError
-from ftrun.files import delete_folder, make_folder, named_errors, rename, sync_folder, write_json
+from ftrun.files import (
+    delete_folder,
+    make_folder,
+    named_errors,
+    refuse_links,
+    rename,
+    sync_folder,
+    write_json,
+)
 
 MANIFEST = "ftrun-export.json"
 TIP = "Name a new or empty folder with --to. An earlier export is only replaced if none of its files changed."
@@ -21,14 +31,15 @@ TIP = "Name a new or empty folder with --to. An earlier export is only replaced 
 
 def check_free(folder: Path) -> None:
     """Raise UsageError unless `folder` is missing, empty, or an earlier export as it was written."""
+    refuse_links(folder)
+    known, until = _listed(folder)
     try:
-        found = {path.name: path.stat().st_size if path.is_file() else None for path in folder.iterdir()}
+        found = {path.name: _size(path, until) for path in folder.iterdir()}
     except FileNotFoundError:
         return
     except NotADirectoryError as error:
         raise UsageError(f"{folder} is not a folder", code="folder_in_use", hint=TIP) from error
     found.pop(MANIFEST, None)
-    known = _listed(folder)
     other = sorted(name for name in found if found[name] is None or found[name] != known.get(name))
     if other:
         raise UsageError(
@@ -46,6 +57,7 @@ def write_export(folder: Path, facts: Mapping[str, Any], write: Callable[[Path],
     """
     check_free(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.making")
+    _delete_left(folder)
     delete_folder(temporary)
     try:
         make_folder(temporary)
@@ -62,10 +74,40 @@ def write_export(folder: Path, facts: Mapping[str, Any], write: Callable[[Path],
     return sizes
 
 
-def _listed(folder: Path) -> Mapping[str, Any]:
-    """Return the files that the manifest in `folder` lists, with their bytes; none where there is none."""
+def _listed(folder: Path) -> tuple[Mapping[str, Any], int]:
+    """Return the files that the manifest in `folder` lists, with their bytes, and when it was written, in
+    nanoseconds; none where there is none.
+    """
+    manifest = folder / MANIFEST
     try:
-        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        listed, written = (
+            json.loads(manifest.read_text(encoding="utf-8"))["files"],
+            manifest.stat().st_mtime_ns,
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return listed if isinstance(listed, dict) else {}
+        return {}, 0
+    return (listed if isinstance(listed, dict) else {}), written
+
+
+def _size(path: Path, until: int) -> int | None:
+    """Return the bytes of a file; None for anything else, or if it was changed after `until`."""
+    found = path.lstat()
+    return found.st_size if stat.S_ISREG(found.st_mode) and found.st_mtime_ns <= until else None
+
+
+def _delete_left(folder: Path) -> None:
+    """Delete what exports to `folder` left that were killed."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.making"):
+        number = left.name.removesuffix(".making").rpartition(".")[2]
+        if number.isdecimal() and not _runs(int(number)):
+            delete_folder(left)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True

@@ -123,7 +123,9 @@ def modelfile(
         )
     else:
         lines.append(f"TEMPLATE {QUOTES}{template}{QUOTES}")
-    if system is not None and QUOTES not in system:
+    if system is not None and QUOTES in system:
+        lines.append('# The system prompt has """, which a Modelfile can\'t hold: send it with each chat.')
+    elif system is not None:
         lines.append(f"SYSTEM {QUOTES}{system}{QUOTES}")
     lines += [f"PARAMETER stop {_quoted(end)}" for end in ends]
     lines += [

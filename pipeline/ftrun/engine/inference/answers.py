@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -27,23 +30,53 @@ class Encoding:
         self.model = model
         self.raw = RawTextEncoder(model.tokenizer, vocabulary=model.vocabulary)
         self.vocabulary = Vocabulary(model)
+        self._asked, self._ids = "", list[int]()  # the latest prompt, and its tokens
 
     def prompt(self, question: Question) -> list[int]:
         """Return the tokens of a prompt. Raises Rejected if it can't be read, or fills the context."""
+        tools = _offered(question)
+        functions = () if tools is None else tools.functions
+        asked = json.dumps([question.prompt, question.messages, functions])
+        if asked != self._asked:  # else it is another answer to the same request
+            self._ids = self._read(question, functions)
+            self._asked = asked
+        return [*self._ids]
+
+    def _read(self, question: Question, functions: Sequence[Mapping[str, Any]]) -> list[int]:
         context = self.model.context
         if question.prompt is not None:
-            ids = self.raw.ids(question.prompt, special=True, param="prompt")
-            param, message = "prompt", f"This model's context is {context} tokens; the prompt has {len(ids)}."
+            param, size = "prompt", len(question.prompt) if isinstance(question.prompt, str) else 0
         else:
-            tools = _offered(question)
-            ids = self.model.encoder.prompt(question.messages, tools.functions if tools is not None else ())
-            param, message = (
-                "messages",
-                f"This model's context is {context} tokens; the messages have {len(ids)}.",
-            )
+            param = "messages"
+            size = sum(len(message.get("content") or "") for message in question.messages)
+        self.check_size(size, param=param)
+        if question.prompt is not None:
+            ids = self.raw.ids(question.prompt, special=True, param=param)
+            message = f"This model's context is {context} tokens; the prompt has {len(ids)}."
+        else:
+            try:
+                ids = self.model.encoder.prompt(question.messages, functions, most=context)
+            except RecursionError as error:
+                deep = "Functions or arguments of calls are nested too deeply."
+                raise Rejected(deep, code="invalid_value", param=param) from error
+            message = f"This model's context is {context} tokens; the messages have {len(ids)}."
         if len(ids) >= context:
             raise Rejected(message, code="context_length_exceeded", param=param)
         return ids
+
+    def check_size(self, size: int, *, param: str) -> None:
+        """Raise Rejected, about the API's field `param`, if no text of `size` characters fits the context: to
+        count its tokens would hold up the other questions.
+        """
+        context = self.model.context
+        if size > context * self._longest:
+            message = f"This model's context is {context} tokens; the request has {size} characters."
+            raise Rejected(message, code="context_length_exceeded", param=param)
+
+    @cached_property
+    def _longest(self) -> int:
+        """Return the bytes of the longest token."""
+        return max(len(token.encode()) for token in self.model.tokenizer.get_vocab())
 
     def calls(self, question: Question) -> CallReader | None:
         """Return what reads the calls in an answer, if there may be any; after `prompt`."""

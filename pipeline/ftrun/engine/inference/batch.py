@@ -70,6 +70,9 @@ class TorchChat:
         """Encode texts, from the thread of `submit`; return what computes their embeddings, from that of
         `step`. Raises Rejected, and TooLittleMemory while it computes.
         """
+        self._encoding.check_size(
+            max((len(one) for one in texts if isinstance(one, str)), default=0), param="input"
+        )
         encoded = [self._encoding.raw.ids(text, special=False, param="input") for text in texts]
         longest = max(map(len, encoded), default=0)
         if longest > self._model.context:

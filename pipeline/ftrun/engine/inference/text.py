@@ -59,5 +59,11 @@ class AnswerText:
 def _held_back(text: str, stop: Sequence[str]) -> int:
     """Return how many characters at the end of `text` may be the start of a stop text."""
     return max(
-        (size for word in stop for size in range(1, len(word)) if text.endswith(word[:size])), default=0
+        (
+            size
+            for word in stop
+            for size in range(1, min(len(word), len(text) + 1))
+            if text.endswith(word[:size])
+        ),
+        default=0,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 
 from llguidance import LLTokenizer
@@ -19,6 +20,7 @@ SENTENCE_PIECE = {
         {"type": "Fuse"},
     ],
 }
+UNSAID = "<\ufdd0{}>"  # with a noncharacter
 SAMPLE = 'a {"猫": 1}\n'
 
 
@@ -49,11 +51,13 @@ class Vocabulary:
 
     def prepare(self) -> None:
         """Read the tokens now, for `likely`; from the thread that encodes questions."""
-        _ = self._known, self._special
+        _ = self._known, self._added, self._special
 
     def likely(self, token: int, logprob: float) -> LikelyToken:
         """Return a token with its text; a special one has its name, and no bytes."""
-        if self._known is None:
+        if token in self._added:
+            written = self._added[token].encode()
+        elif self._known is None:
             written = self._tokenizer.decode([token]).encode()
         else:
             # it leaves this byte out, which is its mark of special tokens and in no text
@@ -70,6 +74,10 @@ class Vocabulary:
             return None
 
     @cached_property
+    def _added(self) -> dict[int, str]:
+        return {number: token.content for number, token in self._tokenizer.added_tokens_decoder.items()}
+
+    @cached_property
     def _special(self) -> frozenset[int]:
         added = self._tokenizer.added_tokens_decoder.items()
         unused = range(len(self._tokenizer), self.size)
@@ -77,11 +85,26 @@ class Vocabulary:
 
 
 def _readable(tokenizer: str) -> str:
-    """Return a tokenizer.json in a form that llguidance knows, without a space before each text."""
-    tokenizer = tokenizer.replace('"add_prefix_space":true', '"add_prefix_space":false')
-    if '"type":"Metaspace"' not in tokenizer:
-        return tokenizer
-    parts = json.loads(tokenizer)
+    """Return a tokenizer.json in a form that llguidance knows, without a space before each text.
+
+    Special tokens, and those that llguidance takes for such, get names that no text has: it reads what an
+    answer must say next as text, in which a name such as `<|im_end|>` would be the token.
+    """
+    parts = json.loads(tokenizer.replace('"add_prefix_space":true', '"add_prefix_space":false'))
     if "Metaspace" in json.dumps(parts["decoder"]):
         parts["decoder"] = SENTENCE_PIECE
+    added, model = parts["added_tokens"], parts["model"]
+    new = {
+        one["content"]: UNSAID.format(one["id"])
+        for one in added
+        if (one["special"] or re.fullmatch("<.*>", one["content"]))
+        and one["content"] != model.get("unk_token")  # which stands for words in the check above
+        and one["id"] != model.get("unk_id")
+    }
+    for one in added:
+        one["content"] = new.get(one["content"], one["content"])
+    if isinstance(model["vocab"], dict):
+        model["vocab"] = {new.get(token, token): number for token, number in model["vocab"].items()}
+    else:
+        model["vocab"] = [[new.get(token, token), score] for token, score in model["vocab"]]
     return json.dumps(parts)

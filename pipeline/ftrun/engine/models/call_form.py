@@ -72,7 +72,9 @@ def call_id(number: int) -> str:
 def as_value(arguments: str) -> Any:
     """Return the arguments of a call as templates expect them: a value; text that is not JSON as it is."""
     try:
-        return json.loads(arguments or "{}")
+        value = json.loads(arguments or "{}")
+        json.dumps(value, ensure_ascii=False).encode()  # tokenizers take no lone surrogates
+        return value
     except (ValueError, RecursionError):
         return arguments
 

@@ -46,6 +46,8 @@ GEMMA = (
 QUOTED = (
     "\ufdd0{}\ufdd1"  # replaces a special token in a message's text; noncharacters, so they are in no text
 )
+MANY_ANSWERS = 32
+WORD = re.compile(r"\w")
 TEMPLATES: Mapping[str, str] = {"gemma-3-270m": GEMMA}
 
 
@@ -80,7 +82,7 @@ class ChatEncoder:
         added = tokenizer.added_tokens_decoder.items()
         self._added = {number: token.content for number, token in added}
         self._special = {number: token.content for number, token in added if token.special}
-        self._names = [QUOTED[0], *self._special.values()]
+        self._names = [QUOTED[0], *self._special.values(), *self._markers()]
         longest_first = sorted(self._names, key=len, reverse=True)
         self._named = re.compile("|".join(map(re.escape, longest_first)))
         self._line_break = self._tokens("\n")
@@ -93,6 +95,17 @@ class ChatEncoder:
         ends = [self._special[token] for token in self.end_ids & self._special.keys()]
         return find_form(self._render, ends)
 
+    def _markers(self) -> list[str]:
+        """Return the tokens that begin turns though they don't count as special, such as DeepSeek's."""
+        chat = [{"role": role, "content": "a"} for role in ("user", "assistant", "user")]
+        try:
+            text = self._tokenizer.apply_chat_template(chat, tokenize=False)
+        except (TemplateError, TypeError, ValueError):
+            return []
+        added = [token.content for token in self._tokenizer.added_tokens_decoder.values()]
+        known = self._special.values()
+        return [name for name in added if name in text and name not in known and WORD.search(name)]
+
     def special_in(self, text: str) -> dict[int, str]:
         """Return the special tokens, by id, whose names occur in `text`."""
         return {number: name for number, name in self._special.items() if name in text}
@@ -101,17 +114,23 @@ class ChatEncoder:
         """Return the tokens added to the vocabulary, special or not, by id, whose names occur in `text`."""
         return {number: name for number, name in self._added.items() if name in text}
 
-    def prompt(self, messages: Sequence[Message], functions: Sequence[Message] = ()) -> list[int]:
-        """Return the ids of a prompt, after which the model answers; `functions` are those of Tools.
+    def prompt(
+        self, messages: Sequence[Message], functions: Sequence[Message] = (), *, most: int | None = None
+    ) -> list[int]:
+        """Return the ids of a prompt, after which the model answers; `functions` are those of Tools. Of one
+        with more than `most` ids only their number is about right.
 
         Raises Rejected if there are functions, or calls in the messages, and the template has no tools.
         """
         self._check_tools(messages, functions)
-        text = self._render(messages, functions, ask=True)
+        plain, tools = [*self._plain(messages)], self._tools(functions)
+        text, answers = self._rendered(plain, tools, ask=True), _answers(messages)
+        if most is not None and len(answers) > MANY_ANSWERS and len(whole := self._ids(text)) > most:
+            return whole  # each turn is another chat to render
         cuts = {0, len(text)}
-        for index in _answers(messages):
+        for index in answers:
             with contextlib.suppress(Rejected):
-                turn = self._turn(messages, index, functions)
+                turn = self._turn(plain, index, tools)
                 if text.startswith(turn.text):  # else the template changes earlier turns: read as they stand
                     cuts |= {turn.start, len(turn.text)}
         return [token for start, stop in pairwise(sorted(cuts)) for token in self._ids(text, start, stop)]
@@ -123,7 +142,8 @@ class ChatEncoder:
         turn is an example of its own, after the prompt that a chat has there.
         Raises Rejected if an answer doesn't continue its prompt.
         """
-        turns = [self._turn(messages, index) for index in _answers(messages)]
+        plain = [*self._plain(messages)]
+        turns = [self._turn(plain, index) for index in _answers(messages)]
         learned = [turn for turn in turns if messages[turn.index].get("weight") != 0]
         if all(turns[-1].text.startswith(turn.text) for turn in turns):
             return [self._example(turns, learned)]
@@ -147,9 +167,9 @@ class ChatEncoder:
         flags = [False] * len(prompt) + [place < words for place in range(len(answer))]
         return Encoded(ids=(*prompt, *answer), learned=tuple(flags))
 
-    def _turn(self, messages: Sequence[Message], index: int, functions: Sequence[Message] = ()) -> _Turn:
-        prompt = self._render(messages[:index], functions, ask=True)
-        text = self._render(messages[: index + 1], functions, ask=False)
+    def _turn(self, plain: Sequence[Message], index: int, tools: Sequence[Message] = ()) -> _Turn:
+        prompt = self._rendered(plain[:index], tools, ask=True)
+        text = self._rendered(plain[: index + 1], tools, ask=False)
         if not text.startswith(prompt):
             raise Rejected(
                 "This model's chat template changes earlier turns when a later one is added, "
@@ -171,11 +191,16 @@ class ChatEncoder:
             )
 
     def _render(self, messages: Sequence[Message], functions: Sequence[Message], *, ask: bool) -> str:
-        tools = [{"type": "function", "function": self._quoted(_declared(one))} for one in functions]
+        return self._rendered([*self._plain(messages)], self._tools(functions), ask=ask)
+
+    def _tools(self, functions: Sequence[Message]) -> list[dict[str, Any]]:
+        return [{"type": "function", "function": self._quoted(_declared(one))} for one in functions]
+
+    def _rendered(self, plain: Sequence[Message], tools: Sequence[Message], *, ask: bool) -> str:
         try:
             rendered = self._tokenizer.apply_chat_template(
-                [*self._plain(messages)],
-                tools=tools or None,
+                [*plain],
+                tools=[*tools] or None,
                 tokenize=False,
                 add_generation_prompt=ask,
                 enable_thinking=False,
@@ -219,10 +244,14 @@ class ChatEncoder:
         """Return the ids of a piece of `text`."""
         ids: list[int] = []
         for place, part in enumerate(re.split(QUOTED.format(r"(\d+)"), text[start:stop])):
-            words = self._names[int(part)] if place % 2 else part
-            if words:
-                ids += self._tokens(words, plain=bool(place % 2), inside=bool(start or place))
+            for words in self._apart(self._names[int(part)]) if place % 2 else (part,):
+                if words:
+                    ids += self._tokens(words, plain=bool(place % 2), inside=bool(start or place or ids))
         return ids
+
+    def _apart(self, name: str) -> Sequence[str]:
+        """Return the parts in which a quoted token is read: tokenizers only split those that are special."""
+        return (name,) if name in (QUOTED[0], *self._special.values()) else (name[:1], name[1:])
 
     def _tokens(self, words: str, *, plain: bool = False, inside: bool = False) -> list[int]:
         """Return the ids of `words`, of special tokens too unless `plain`; `inside` is after others."""

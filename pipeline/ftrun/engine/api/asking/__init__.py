@@ -1,1 +1,1 @@
-"""Reading what the endpoints that generate text have in common, and asking for several answers at once."""
+"""The endpoints that ask a model: chat, completions, responses, embeddings; and what they have in common."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from ftrun.engine.api.body import Body
 from ftrun.engine.questions import Constraint
-
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def read_format(body: Body, name: str, *, nested: bool) -> Constraint | None:
@@ -20,7 +16,7 @@ def read_format(body: Body, name: str, *, nested: bool) -> Constraint | None:
         return None
     kind = given.choice("type", ("text", "json_object", "json_schema"))
     if kind is None:
-        given.refuse("type", "is required.", code="missing_required_parameter")
+        given.missing("type")
     if kind == "text":
         given.done()
         return None
@@ -35,8 +31,7 @@ def read_format(body: Body, name: str, *, nested: bool) -> Constraint | None:
 
 
 def _schema(inner: Body) -> Constraint:
-    if not NAME.fullmatch(inner.required_text("name")):
-        inner.refuse("name", "must have 1 to 64 letters of a to z, digits, '_' and '-'.")
+    inner.required_name("name")
     inner.text("description")  # for people: the model sees the schema's effect only
     inner.flag("strict")
     schema = inner.required_object("schema")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ftrun.engine.api.asking.messages import Message, text_of
+from ftrun.engine.api.asking.messages import MOST_MESSAGES, Message, text_of
 from ftrun.engine.api.body import Body
 from ftrun.engine.store.records import random_name
 from ftrun.engine.store.responses import Responses
@@ -34,6 +34,8 @@ def read_items(body: Body, kept: Responses) -> list[Item]:
     readers = body.objects("input")
     if not readers:
         body.refuse("input", "must be a text, or a list with at least one item.")
+    if len(readers) > MOST_MESSAGES:
+        body.refuse("input", f"must have at most {MOST_MESSAGES} items, not {len(readers)}.")
     items = [_item(reader, kept) for reader in readers]
     for reader in readers:
         reader.done()
@@ -80,16 +82,16 @@ def _own_item(reader: Body, kind: Any) -> Item:
     if kind == "function_call_output":
         call_id, output = reader.required_text("call_id"), text_of(reader, "output", "input_text")
         if output is None:
-            reader.refuse("output", "is required.", code="missing_required_parameter")
+            reader.missing("output")
         return new_item("fco", type=kind, call_id=call_id, output=output)
     if kind not in (None, "message"):
         reader.refuse("type", f"{kind!r} is not supported by this engine.", code="unsupported_value")
     role = reader.choice("role", CHAT_ROLES)
     if role is None:
-        reader.refuse("role", "is required.", code="missing_required_parameter")
+        reader.missing("role")
     content = text_of(reader, "content", *(("output_text",) if role == "assistant" else ()), "input_text")
     if content is None:
-        reader.refuse("content", "is required.", code="missing_required_parameter")
+        reader.missing("content")
     return _message_item(role, content)
 
 

@@ -9,6 +9,7 @@ from ftrun.engine.api.body import Body
 from ftrun.protocol.spec import LEGACY_ROLE, ROLES
 
 Message = dict[str, Any]
+MOST_MESSAGES = 2048  # as in the API
 # what answers have, and clients send back with the conversation: empty, or copies that the SDK's helpers make
 EMPTY: Mapping[str, Sequence[Any]] = {"refusal": (), "audio": (), "function_call": (), "annotations": ([],)}
 
@@ -18,6 +19,8 @@ def read_messages(body: Body) -> list[Message]:
     readers = body.objects("messages")
     if not readers:
         body.refuse("messages", "must be a list with at least one message.")
+    if len(readers) > MOST_MESSAGES:
+        body.refuse("messages", f"must have at most {MOST_MESSAGES} messages, not {len(readers)}.")
     messages = [_message(reader) for reader in readers]
     if fault := order_fault(messages):
         body.refuse("messages", fault)
@@ -72,7 +75,7 @@ def _text_of_part(part: Body, kinds: Sequence[str]) -> str:
         )
     text = part.text("text")
     if text is None:
-        part.refuse("text", "is required.", code="missing_required_parameter")
+        part.missing("text")
     if kind == "output_text":  # of an earlier answer, with what is known about its text
         for known in ("annotations", "logprobs", "parsed"):
             part.take(known)
@@ -108,7 +111,7 @@ def _call(call: Body) -> Message:
     """Return a call of an assistant message."""
     name = call.required_text("id")
     if call.choice("type", ("function",)) is None:
-        call.refuse("type", "is required.", code="missing_required_parameter")
+        call.missing("type")
     call.take("index")
     function = call.required_object("function")
     function.take("parsed_arguments")

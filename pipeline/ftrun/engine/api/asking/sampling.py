@@ -11,13 +11,14 @@ from ftrun.engine.api.body import Body
 from ftrun.engine.questions import Question, Sampling
 
 MOST_TOKENS = 32_768  # of an answer
-MOST_STOPS = 4
+MOST_STOPS, LONGEST_STOP = 4, 1000
 MOST_ANSWERS = 128  # to one request
 LARGEST_SEED = 2**63 - 1
 MOST_PENALTY = 2
 MOST_BIAS = 100
 MOST_BYTES = 64 << 20  # of all questions of a request, each of which has the whole conversation
 LARGEST_TOKEN = 2**31 - 1
+MOST_BIASED = 4096  # tokens: they are added to the scores of every token
 TOKEN_DIGITS = 9  # of the ids in a logit_bias
 
 
@@ -76,11 +77,13 @@ def _next(seed: int, more: int) -> int:
 
 def _stop(body: Body) -> tuple[str, ...]:
     value = body.take("stop")
-    words = [value] if isinstance(value, str) else value or []
-    good = isinstance(words, list) and all(isinstance(word, str) and word for word in words)
-    if not good or len(words) > MOST_STOPS:
+    words = [value] if isinstance(value, str) else [] if value is None else value
+    good = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    if not good or len(words) > MOST_STOPS or not all(1 <= len(word) <= LONGEST_STOP for word in words):
         body.refuse(
-            "stop", f"must be a string or a list of at most {MOST_STOPS} strings, none of them empty."
+            "stop",
+            f"must be a string or a list of at most {MOST_STOPS} strings, each of 1 to {LONGEST_STOP} "
+            "characters.",
         )
     return tuple(words)
 
@@ -89,6 +92,8 @@ def _logit_bias(body: Body) -> dict[int, float]:
     given = body.object("logit_bias")
     if given is None:
         return {}
+    if len(given.values) > MOST_BIASED:
+        body.refuse("logit_bias", f"must have at most {MOST_BIASED} tokens, not {len(given.values)}.")
     found: dict[int, float] = {}
     for token in given.values:
         if not _is_token(token):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,6 @@ from ftrun.engine.api.body import Body
 from ftrun.engine.questions import Tools
 
 MOST_TOOLS = 128
-NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MODES = ("none", "auto", "required")
 
 
@@ -41,9 +39,7 @@ def _function(tool: Body, nested: bool) -> Mapping[str, Any]:
             code="unsupported_value",
         )
     function = tool.required_object("function") if nested else tool
-    name, description = function.required_text("name"), function.text("description")
-    if not NAME.fullmatch(name):
-        function.refuse("name", "must have 1 to 64 letters of a to z, digits, '_' and '-'.")
+    name, description = function.required_name("name"), function.text("description")
     parameters, strict = function.object("parameters"), function.flag("strict")
     function.done(unsupported=("allowed_callers", "async", "defer_loading", "output_schema"))
     tool.done()

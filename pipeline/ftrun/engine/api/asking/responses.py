@@ -13,16 +13,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api.asking.several import Answers, News, ask, first_part, refused
+from ftrun.engine.api.asking.answers import Answers, News, ask_chat, first_part, refused
+from ftrun.engine.api.asking.response_request import ResponseRequest, read_response_request
+from ftrun.engine.api.asking.response_writer import ResponseWriter
+from ftrun.engine.api.asking.streaming import EventStream, event, unless_gone
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
-from ftrun.engine.api.generating import EventStream, event, unless_gone
-from ftrun.engine.api.lookup import find_answering
-from ftrun.engine.api.response_request import ResponseRequest, read_response_request
-from ftrun.engine.api.response_writer import ResponseWriter
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.inference.chat_answer import ChatFailed
-from ftrun.engine.questions import Question
 
 router = APIRouter(prefix="/v1/responses")
 Use = Annotated[Services, Depends(services)]
@@ -38,7 +36,7 @@ NAMES = {  # what a chat calls its parameters
 async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_body)]) -> Response:
     """Answer a conversation with a base model, a tuned model or a checkpoint."""
     request = await run_in_threadpool(read_response_request, body, use.store.responses)
-    answers = await _ask(use, request)
+    answers = await ask_chat(use, request)
     if not request.stream:
         return JSONResponse(await unless_gone(http, _response(use, request, answers)))
     first = await first_part(http, answers, NAMES)
@@ -102,19 +100,7 @@ async def respond(use: Services, body: Body) -> dict[str, Any]:
     request = await run_in_threadpool(read_response_request, body, use.store.responses)
     if request.stream:
         body.refuse("stream", "must be false here.")
-    return await _response(use, request, await _ask(use, request))
-
-
-async def _ask(use: Services, request: ResponseRequest) -> Answers:
-    base, adapter = await run_in_threadpool(find_answering, use, request.model)
-    question = Question(
-        messages=request.messages,
-        adapter=adapter,
-        sampling=request.sampling,
-        tools=request.tools,
-        constraint=request.constraint,
-    )
-    return ask(use, base, [question])
+    return await _response(use, request, await ask_chat(use, request))
 
 
 async def _response(use: Services, request: ResponseRequest, answers: Answers) -> dict[str, Any]:

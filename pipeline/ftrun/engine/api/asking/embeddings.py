@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from array import array
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -11,12 +12,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from ftrun.engine.api.asking.answers import refused
 from ftrun.engine.api.asking.sampling import is_token_ids
+from ftrun.engine.api.asking.streaming import unless_gone
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.generating import refusal, unless_gone
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
-from ftrun.engine.inference.chat_answer import ChatFailed
 from ftrun.engine.questions import Texts
 
 MOST_INPUTS = 2048
@@ -42,15 +43,8 @@ async def embed(use: Services, body: Body) -> dict[str, Any]:
     body.text("user")
     body.done(unsupported=("dimensions",))
     base, adapter = await run_in_threadpool(find_answering, use, model)
-    try:
-        answer = use.chats.ask(base, Texts(texts=texts, adapter=adapter))
-        try:
-            vectors = (await answer.whole()).vectors
-        except BaseException:
-            answer.close()
-            raise
-    except ChatFailed as error:
-        raise refusal(error) from error
+    with refused(), contextlib.closing(use.chats.ask(base, Texts(texts=texts, adapter=adapter))) as answer:
+        vectors = (await answer.whole()).vectors
     tokens = answer.usage["prompt_tokens"]
     return {
         "object": "list",

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ftrun.engine.api.asking.items import ID_LENGTH, new_item, output_text
+from ftrun.engine.api.asking.response_request import ResponseRequest
 from ftrun.engine.api.asking.scores import token_logprobs
-from ftrun.engine.api.response_request import ResponseRequest
 from ftrun.engine.inference.chat_answer import Part
 from ftrun.engine.store.records import random_name
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from ftrun.engine.api.asking.answers import Answers, News, ask, first_part, refusal, refused, usage_object
 from ftrun.engine.api.asking.sampling import (
     MOST_ANSWERS,
     MOST_TOKENS,
@@ -21,10 +22,9 @@ from ftrun.engine.api.asking.sampling import (
     repeated,
 )
 from ftrun.engine.api.asking.scores import TextLogprobs
-from ftrun.engine.api.asking.several import Answers, News, ask, first_part, refused, usage_object
+from ftrun.engine.api.asking.streaming import EventStream, event, unless_gone
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.chat_request import read_stream
-from ftrun.engine.api.generating import EventStream, event, refusal, unless_gone
+from ftrun.engine.api.fields import read_stream
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.inference.chat_answer import ChatFailed, Part
@@ -98,7 +98,7 @@ def _prompts(body: Body) -> Sequence[Prompt]:
     """Return the prompts: a text, token ids, or a list of either."""
     given = body.take("prompt")
     if given is None:
-        body.refuse("prompt", "is required.", code="missing_required_parameter")
+        body.missing("prompt")
     prompts = given if isinstance(given, list) and not is_token_ids(given) else [given]
     if not prompts or not all(isinstance(one, str) or is_token_ids(one) for one in prompts) or "" in prompts:
         body.refuse("prompt", "must be a text, a list of token ids, or a list of either, none of them empty.")

@@ -9,18 +9,22 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api.asking.sampling import repeated
+from ftrun.engine.api.asking.answers import (
+    Answers,
+    News,
+    ask_chat,
+    first_part,
+    refusal,
+    refused,
+    usage_object,
+)
+from ftrun.engine.api.asking.chat_request import ChatRequest, read_chat_request
 from ftrun.engine.api.asking.scores import token_logprobs
-from ftrun.engine.api.asking.several import Answers, News, ask, first_part, refused, usage_object
+from ftrun.engine.api.asking.streaming import EventStream, event, unless_gone
 from ftrun.engine.api.body import Body, json_body
-from ftrun.engine.api.chat_request import ChatRequest, read_chat_request
-from ftrun.engine.api.generating import EventStream, event, refusal, unless_gone
-from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.inference.chat_answer import ChatFailed, Part
-from ftrun.engine.questions import Question
 from ftrun.engine.store.records import new_id, random_name
 
 router = APIRouter(prefix="/v1/chat/completions")
@@ -31,7 +35,7 @@ Use = Annotated[Services, Depends(services)]
 async def create(http: Request, use: Use, body: Annotated[Body, Depends(json_body)]) -> Response:
     """Answer a conversation with a base model, a tuned model or a checkpoint."""
     request = read_chat_request(body)
-    answers = await _ask(use, request)
+    answers = await ask_chat(use, request, request.n)
     if not request.stream:
         return JSONResponse(await unless_gone(http, _completion(request, answers)))
     first = await first_part(http, answers)
@@ -43,19 +47,7 @@ async def complete(use: Services, body: Body) -> dict[str, Any]:
     request = read_chat_request(body)
     if request.stream:
         body.refuse("stream", "must be false here.")
-    return await _completion(request, await _ask(use, request))
-
-
-async def _ask(use: Services, request: ChatRequest) -> Answers:
-    base, adapter = await run_in_threadpool(find_answering, use, request.model)
-    question = Question(
-        messages=request.messages,
-        adapter=adapter,
-        sampling=request.sampling,
-        tools=request.tools,
-        constraint=request.constraint,
-    )
-    return ask(use, base, repeated(question, request.n))
+    return await _completion(request, await ask_chat(use, request, request.n))
 
 
 async def _completion(request: ChatRequest, answers: Answers) -> dict[str, Any]:

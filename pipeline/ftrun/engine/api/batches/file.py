@@ -155,9 +155,7 @@ def _read(line: int, raw: bytes, endpoint: str) -> BatchRequest:
         reader.refuse("method", f"must be POST, not {method!r}.", code="invalid_method")
     if (url := reader.required_text("url")) != endpoint:
         reader.refuse("url", f"must be the batch's endpoint {endpoint}, not {url!r}.", code="invalid_url")
-    body = reader.object("body")
-    if body is None:
-        reader.refuse("body", "is required.", code="missing_required_parameter")
+    body = reader.required_object("body")
     body.required_text("model")
     reader.done()
     return BatchRequest(line=line, custom_id=custom_id, body=body.values)

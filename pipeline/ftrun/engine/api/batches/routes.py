@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api.batch_file import LARGEST_FILE
-from ftrun.engine.api.batch_runs import ENDPOINTS, BatchRuns, batch_runs
+from ftrun.engine.api.batches.file import LARGEST_FILE
+from ftrun.engine.api.batches.runs import ENDPOINTS, BatchRuns, batch_runs
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
-from ftrun.engine.api.files import read_lifetime
+from ftrun.engine.api.fields import read_lifetime, read_metadata
 from ftrun.engine.api.idempotency import answer_once
-from ftrun.engine.api.job_request import check_file, read_metadata
+from ftrun.engine.api.lookup import require_file
 from ftrun.engine.api.objects import batch_object, list_object
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.store import StoredBatch
@@ -90,7 +90,7 @@ def _read(body: Body, use: Services) -> NewBatch:
 
 def _check_file(use: Services, file_id: str) -> None:
     param = "input_file_id"
-    file = check_file(use.store, param, file_id, purpose="batch")
+    file = require_file(use.store, param, file_id, purpose="batch")
     if file.bytes > LARGEST_FILE:
         message = f"The file has {file.bytes >> 20} MB; a batch reads at most {LARGEST_FILE >> 20}."
         raise ApiError(message, code="invalid_file", param=param)

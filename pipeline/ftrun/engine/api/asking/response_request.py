@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftrun.engine.api.asking.answers import Conversation
+from ftrun.engine.api.asking.chat_request import MOST_LIKELY, USUAL_TOKENS
 from ftrun.engine.api.asking.formats import read_format
 from ftrun.engine.api.asking.items import Item, messages_of, read_items
 from ftrun.engine.api.asking.messages import Message, order_fault
 from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_randomness
 from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
-from ftrun.engine.api.chat_request import HARMLESS, MOST_LIKELY, USUAL_TOKENS, take_harmless
-from ftrun.engine.questions import Constraint, Sampling, Tools
+from ftrun.engine.api.fields import HARMLESS, read_stream, take_harmless
+from ftrun.engine.questions import Constraint, Sampling
 from ftrun.engine.store.responses import Responses, UnknownResponse
 
 SCORES = "message.output_text.logprobs"
@@ -40,18 +42,13 @@ ELSEWHERE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseRequest:
+class ResponseRequest(Conversation):
     """A request to /v1/responses, checked: `messages` has the conversation so far, `items` what is new.
 
     `echo` is what the response repeats of it; with `store` it is kept.
     """
 
-    model: str
-    messages: Sequence[Mapping[str, Any]]
     items: Sequence[Mapping[str, Any]]
-    sampling: Sampling
-    tools: Tools | None
-    constraint: Constraint | None
     stream: bool
     store: bool
     echo: Mapping[str, Any]
@@ -69,7 +66,7 @@ def read_response_request(body: Body, kept: Responses) -> ResponseRequest:
         sampling=_sampling(body),
         tools=read_tools(body, nested=False),
         constraint=_format(body),
-        stream=_stream(body),
+        stream=read_stream(body, with_usage=False)[0],
         store=body.flag("store", default=True),
         echo=_echo(body),
     )
@@ -120,16 +117,6 @@ def _format(body: Body) -> Constraint | None:
     text.neutral({"verbosity": ("medium",)})
     text.done()
     return found
-
-
-def _stream(body: Body) -> bool:
-    options, stream = body.object("stream_options"), body.flag("stream")
-    if options is not None:
-        if not stream:
-            body.refuse("stream_options", "needs stream: true.")
-        options.flag("include_obfuscation")
-        options.done()
-    return stream
 
 
 def _echo(body: Body) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What the endpoints that generate text share: errors of answers, clients that go away, streams of events."""
+"""Server-sent events, and work for clients that may go away before it is done."""
 
 from __future__ import annotations
 
@@ -12,21 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ftrun.engine.api.errors import ApiError
-from ftrun.engine.inference.chat_answer import ChatFailed
-
 Result = TypeVar("Result")
-
-
-def refusal(error: ChatFailed, names: Mapping[str, str] | None = None) -> ApiError:
-    """Return the API's error for an answer that failed; `names` has what the request calls a parameter."""
-    return ApiError(
-        str(error),
-        status=error.status,
-        code=error.code,
-        param=(names or {}).get(error.param or "", error.param),
-        retry_after=error.retry_after,
-    )
 
 
 async def unless_gone(http: Request, work: Coroutine[Any, Any, Result]) -> Result:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api import chat, completions, embeddings, responses
-from ftrun.engine.api.batch_file import (
+from ftrun.engine.api.asking import chat, completions, embeddings, responses
+from ftrun.engine.api.batches.file import (
     BatchRequest,
     batch_error,
     check_file,

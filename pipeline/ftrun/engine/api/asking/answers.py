@@ -6,16 +6,32 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
-from ftrun.engine.api.generating import refusal, unless_gone
+from ftrun.engine.api.asking.sampling import repeated
+from ftrun.engine.api.asking.streaming import unless_gone
+from ftrun.engine.api.errors import ApiError
+from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services
 from ftrun.engine.inference.chat_answer import Answer, ChatFailed, Part
-from ftrun.engine.questions import Question
+from ftrun.engine.questions import Constraint, Question, Sampling, Tools
 
 News = tuple[int, Part | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Messages that a model is asked to continue, and how."""
+
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    sampling: Sampling
+    tools: Tools | None
+    constraint: Constraint | None
 
 
 class Answers:
@@ -75,6 +91,19 @@ def ask(use: Services, base: str, questions: Sequence[Question]) -> Answers:
         return Answers(use, base, questions)
 
 
+async def ask_chat(use: Services, request: Conversation, n: int = 1) -> Answers:
+    """Ask for `n` answers to a conversation. Raises ApiError."""
+    base, adapter = await run_in_threadpool(find_answering, use, request.model)
+    question = Question(
+        messages=request.messages,
+        adapter=adapter,
+        sampling=request.sampling,
+        tools=request.tools,
+        constraint=request.constraint,
+    )
+    return ask(use, base, repeated(question, n))
+
+
 async def first_part(http: Request, answers: Answers, names: Mapping[str, str] | None = None) -> News | None:
     """Wait for the first part of a stream: until then an error still gets its own status."""
     try:
@@ -83,6 +112,17 @@ async def first_part(http: Request, answers: Answers, names: Mapping[str, str] |
     except BaseException:
         answers.close()
         raise
+
+
+def refusal(error: ChatFailed, names: Mapping[str, str] | None = None) -> ApiError:
+    """Return the API's error for an answer that failed; `names` has what the request calls a parameter."""
+    return ApiError(
+        str(error),
+        status=error.status,
+        code=error.code,
+        param=(names or {}).get(error.param or "", error.param),
+        retry_after=error.retry_after,
+    )
 
 
 @contextlib.contextmanager

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftrun.engine.api.asking.answers import Conversation
 from ftrun.engine.api.asking.formats import read_format
 from ftrun.engine.api.asking.messages import read_messages
 from ftrun.engine.api.asking.sampling import MOST_TOKENS, read_n, read_sampling
 from ftrun.engine.api.asking.tools import read_tools
 from ftrun.engine.api.body import Body
-from ftrun.engine.api.job_request import read_metadata
-from ftrun.engine.questions import Constraint, Sampling, Tools
+from ftrun.engine.api.fields import read_stream, take_harmless
 
 USUAL_TOKENS = 1024  # of an answer without a limit of its own
 MOST_LIKELY = 20  # of the top_logprobs
@@ -33,19 +33,13 @@ ELSEWHERE = (
     "web_search_options",
 )
 LEGACY = {"functions": "tools", "function_call": "tool_choice"}
-HARMLESS = ("user", "safety_identifier", "prompt_cache_key")  # identify the caller, change no answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatRequest:
+class ChatRequest(Conversation):
     """A chat request, checked."""
 
-    model: str
-    messages: Sequence[Mapping[str, Any]]
     n: int
-    sampling: Sampling
-    tools: Tools | None
-    constraint: Constraint | None
     stream: bool
     include_usage: bool
 
@@ -69,27 +63,6 @@ def read_chat_request(body: Body) -> ChatRequest:
     take_harmless(body, NEUTRAL)
     body.done(unsupported=ELSEWHERE)
     return request
-
-
-def read_stream(body: Body) -> tuple[bool, bool]:
-    """Return whether to answer in pieces, and whether the usage should come at their end."""
-    options, stream = body.object("stream_options"), body.flag("stream")
-    if options is None:
-        return stream, False
-    if not stream:
-        body.refuse("stream_options", "needs stream: true.")
-    include_usage = options.flag("include_usage")
-    options.flag("include_obfuscation")
-    options.done()
-    return stream, include_usage
-
-
-def take_harmless(body: Body, neutral: Mapping[str, Sequence[Any]]) -> None:
-    """Take what changes no answer: `neutral` values, who asks, and metadata."""
-    body.neutral(neutral)
-    for name in HARMLESS:
-        body.text(name)
-    read_metadata(body)
 
 
 def _max_tokens(body: Body) -> int:
