@@ -101,7 +101,7 @@ def test_an_alias_for_a_tuned_model(own_engine: Callable[..., Engine]) -> None:
 @pytest.mark.parametrize(
     ("alias", "words"),
     [
-        ("x=nobody", "no model 'nobody'"),
+        ("x=xyzzy", "no model 'xyzzy' here. Built-in models: "),
         ("x=rehearsa", "Did you mean 'rehearsal'?"),
         ("rehearsal=smollm2-135m-instruct", "name of a model here"),
         ("/tmp/x=rehearsal", "can't be an alias"),

@@ -203,6 +203,9 @@ def _print_next(session: Session) -> None:
     last = "wait" if session.experiment.trains else "evaluate"
     lines = [("run again" if last in session.state.stages else "continue", command_line(session))]
     if "wait" in session.state.stages:  # there is a tuned model
+        if session.experiment.target.provider == "local" and not session.experiment.target.rehearses:
+            export = [command_line(session, "export"), "--to", f"{session.experiment.name}-export"]
+            lines.insert(0, ("export it", " ".join(export)))
         lines.insert(0, ("talk to it", command_line(session, "chat")))
     if report.exists():
         lines.insert(0, ("read it", shown_path(report)))

@@ -107,14 +107,19 @@ def set_alias(store: Store, name: str, model: str) -> None:
         raise _bad_alias(f"{name!r} can't be an alias: it is the name of a model here.")
     if store.aliases.get(model) is not None:
         raise _bad_alias(f"{model!r} is an alias itself: name the model that it stands for.")
-    find_named(store, model)
+    try:
+        find_named(store, model)
+    except ApiError as error:
+        if error.code != "model_not_found":
+            raise
+        tip = _meant(store, model) or f" Built-in models: {', '.join(model_names())}."
+        raise _bad_alias(f"There is no model '{shortened(model)}' here.{tip}") from error
     store.aliases.set(name, model)
 
 
 def unknown_model(store: Store, name: str) -> ApiError:
     """Return the 404 for a model that is not here, with what may have been meant."""
-    known = [*model_names(), *(alias.name for alias in store.aliases.all()), *store.models.names()]
-    tip, name = did_you_mean(name, known), shortened(name)
+    tip, name = _meant(store, name), shortened(name)
     if tip or name.startswith("ft:"):
         message = f"There is no model '{name}' here.{tip}"
     else:
@@ -124,6 +129,11 @@ def unknown_model(store: Store, name: str) -> ApiError:
             f"answer to this name: ftrun serve --alias {name}={CATALOGUE[0].name}"
         )
     return ApiError(message, status=404, code="model_not_found", param="model")
+
+
+def _meant(store: Store, name: str) -> str:
+    known = [*model_names(), *(alias.name for alias in store.aliases.all()), *store.models.names()]
+    return did_you_mean(name, known)
 
 
 def _check_base(store: Store, named: Named) -> None:

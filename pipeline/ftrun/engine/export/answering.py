@@ -24,6 +24,7 @@ from ftrun.engine.torch_backend import share_cores
 from ftrun.files import write_json
 
 Task = Mapping[str, Any]
+ANSWERED = "question_answered"  # a line of the log
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +62,7 @@ def ask_engine(task: Task) -> Answers:
             if progress.error is not None:
                 raise progress.error
             if progress.usage is not None:
+                _report()
                 tokens = progress.usage.prompt_tokens + most[progress.id]
                 found.longest = max(found.longest, tokens)
     return found
@@ -105,6 +107,7 @@ def ask_llama(task: Task) -> Answers:
         request = {"messages": one["messages"], "temperature": 0, "max_tokens": one["max_tokens"]}
         said = server.handle_chat_completions(request)
         found.answers[one["id"]] = said["choices"][0]["message"]["content"]
+        _report()
     return found
 
 
@@ -126,7 +129,13 @@ def _generate(model: Any, task: Task, package: str) -> Answers:
             ids = model.generate(**inputs, generation_config=config)
         new = ids[0, inputs["input_ids"].shape[1] :]
         found.answers[one["id"]] = tokenizer.decode(new, skip_special_tokens=True)
+        _report()
     return found
+
+
+def _report() -> None:
+    """Say in the log that a question is answered: who waits counts the lines."""
+    print(ANSWERED, flush=True)
 
 
 def _cached() -> dict[str, Any]:

@@ -45,7 +45,6 @@ def check_free(folder: Path) -> None:
         raise UsageError(
             f"{folder} already has something else: {other[0]}",
             code="folder_in_use",
-            file=str(folder),
             hint=TIP,
         )
 

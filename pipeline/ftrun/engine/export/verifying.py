@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun.engine.child_process import start
+from ftrun.engine.export.answering import ANSWERED
 from ftrun.engine.export.formats import Format
 from ftrun.engine.export.source import Source
 from ftrun.engine.models.weights import Announce
@@ -30,6 +32,7 @@ TITLES: Mapping[str, str] = {
     "safetensors": "Transformers",
     "gguf": "llama.cpp",
 }
+SECONDS_BETWEEN = 10.0  # between two lines that say how far it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +98,11 @@ def verify(
         ],
     }
     announce(f"Asking the engine {len(questions)} questions …")
-    engine = _ask("engine", task)
+    engine = _ask("engine", task, announce)
     answers: Mapping[str, str] = engine["answers"]
     task["questions"] = [one for one in task["questions"] if one["id"] in answers]
     announce(f"Asking {TITLES[kind]} the same questions …")
-    found = _ask(kind, {**task, "longest": engine["longest"]})
+    found = _ask(kind, {**task, "longest": engine["longest"]}, announce)
     return Verification(
         runtime=found["runtime"],
         asked=len(answers),
@@ -112,7 +115,7 @@ def verify(
     )
 
 
-def _ask(runtime: str, task: Mapping[str, Any]) -> Mapping[str, Any]:
+def _ask(runtime: str, task: Mapping[str, Any], announce: Announce) -> Mapping[str, Any]:
     """Let a process ask the questions of `task`; FtrunError if the model can't be loaded."""
     with tempfile.TemporaryDirectory(prefix="ftrun-export-") as name:
         folder = real(name)
@@ -123,7 +126,7 @@ def _ask(runtime: str, task: Mapping[str, Any]) -> Mapping[str, Any]:
                 "ftrun.engine.export.answering", runtime, str(asked), str(answers), folder=folder, log=file
             )
         try:
-            process.wait()
+            _wait(process, log, len(task["questions"]), announce)
         finally:
             process.kill()
             process.wait()
@@ -132,7 +135,7 @@ def _ask(runtime: str, task: Mapping[str, Any]) -> Mapping[str, Any]:
             found = json.loads(answers.read_text(encoding="utf-8"))
         if "answers" in found:
             return found
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""]
+        said = [line for line in _log_lines(log) if line != ANSWERED] or [""]
         why = found.get("error") or f"its process ended with {process.returncode}: {said[-1]}"
     raise FtrunError(
         f"{TITLES[runtime]} can't answer with the exported model: {why}",
@@ -140,3 +143,18 @@ def _ask(runtime: str, task: Mapping[str, Any]) -> Mapping[str, Any]:
         file=task["folder"],
         hint="The files were written. Another version of that program may run them, or another --format.",
     )
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, total: int, announce: Announce) -> None:
+    """Wait until the process ends, and say now and then how many of `total` questions it has answered."""
+    while True:
+        try:
+            process.wait(timeout=SECONDS_BETWEEN)
+            return
+        except subprocess.TimeoutExpired:
+            done = _log_lines(log).count(ANSWERED)
+            announce(f"  {done} of {total} answered")
+
+
+def _log_lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

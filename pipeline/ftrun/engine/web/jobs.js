@@ -11,6 +11,7 @@ let wanted = PAGE, chosen = "", looked = null, drawnFor = "", sure = 0;
 
 const time = (seconds, timeStyle = "short") => new Date(seconds * 1000).toLocaleString(LANGUAGE, { dateStyle: "medium", timeStyle });
 const number = (value) => value.toLocaleString(LANGUAGE);
+const rate = (value) => value.toLocaleString(LANGUAGE, { maximumFractionDigits: value < 10 ? 1 : 0 });
 
 const unit = (value, name, digits = 0) => value.toLocaleString(LANGUAGE, { style: "unit", unit: name, minimumFractionDigits: digits, maximumFractionDigits: digits });
 
@@ -116,7 +117,7 @@ function drawProgress(job, newest) {
   if (!known) return;
   $("job-bar").value = newest.step / newest.total_steps;
   const parts = [T("step {step} of {total}", { step: number(newest.step), total: number(newest.total_steps) })];
-  if (newest.tokens_per_second) parts.push(T("{n} tokens per second", { n: number(Math.round(newest.tokens_per_second)) }));
+  if (newest.tokens_per_second) parts.push(T("{n} tokens per second", { n: rate(newest.tokens_per_second) }));
   if (job.status === "running" && newest.seconds_left !== undefined) parts.push(T("about {span} left", { span: span(newest.seconds_left) }));
   $("job-pace").textContent = parts.join(" · ");
 }

@@ -171,7 +171,7 @@ function counted(usage, reason, first, all) {
   const parts = [
     T("{n} tokens", { n: number(tokens) }),
     exact(all),
-    T("{n} tokens per second", { n: number(Math.round(1000 * tokens / Math.max(all, 1))) }),
+    T("{n} tokens per second", { n: rate(1000 * tokens / Math.max(all, 1)) }),
     T("first token after {span}", { span: exact(Math.max(0, first)) }),
     T("prompt: {n} tokens", { n: number(usage.prompt_tokens) }),
   ];
