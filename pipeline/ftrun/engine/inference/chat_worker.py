@@ -34,7 +34,8 @@ def main(model: str) -> int:
         chat = backend_for(model).open_chat(model)
     except Exception as error:  # whatever it is, the server must get a message
         send({"fatal": in_words(error)})
-        return 1
+        sys.stderr.flush()
+        os._exit(1)  # Python would abort: the thread is reading stdin
     # a server of ftrun 0.1, which may have started this process, looks for an id in every message
     send({"id": "", "ready": {"at_once": chat.at_once, "dtype": chat.dtype}})
     submitted, embeddings = threading.Event(), Embeddings(send)
