@@ -119,7 +119,7 @@ def prepare(folder: Path, seed: int) -> None:
     (folder / "start").mkdir()
     attach(model.layers, new_adapter(model.layers, seed=seed))
     save_adapter(folder / "start", model.layers, base=MODEL)
-    encoded = [model.encoder.example(prompt_of(row) + answer_of(row)) for row in rows()]
+    encoded = [one for row in rows() for one in model.encoder.examples(prompt_of(row) + answer_of(row))]
     requested = {"n_epochs": EPOCHS, "batch_size": BATCH}
     schedule = make_schedule(requested, examples=len(encoded), seed=seed)
     order = [index for epoch in range(EPOCHS) for batch in schedule.batches(epoch) for index in batch]
