@@ -29,6 +29,14 @@ PLACES = AT_ONCE + MOST_WAITING
 LONG = "x" * 120_000  # its answer has thirty thousand pieces
 
 
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Yield an engine of these tests' own: they count all questions that it has."""
+    running = Engine(home=tmp_path_factory.mktemp("queues")).start()
+    yield running
+    running.end()
+
+
 def question(text: str = "?", **more: Any) -> dict[str, Any]:
     """Return the body of a question to the rehearsal."""
     return {"model": "rehearsal", "messages": [{"role": "user", "content": text}], **more}

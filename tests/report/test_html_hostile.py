@@ -50,7 +50,7 @@ def test_a_poisoned_report_runs_nothing_and_loads_nothing(
     assert asked == []
     assert "<title>owned" not in dom
     found = re.findall(r"<(script|img|iframe|base|object)\b", dom)
-    assert found == ["script"] * 4  # the browsers' data and their scripts
+    assert found == ["script"] * 5  # the browsers' data and their scripts
     assert "1 of 1</output>" in dom and 'class="turn learned"' in dom
     assert "1-3 of 3</output>" in dom and dom.count('class="answer"') == 12  # and for those without scripts
     assert dom.count("<style") == 1
