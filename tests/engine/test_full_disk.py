@@ -89,6 +89,8 @@ def test_work_that_was_begun_survives_a_full_disk(on_small_disk: tuple[openai.Op
                     break
             else:
                 raise AssertionError("a full disk was written to")
+        streamed = client.responses.create(model="rehearsal", input="長い" * 1500, stream=True)
+        assert [event.type for event in streamed][-1] == "response.failed"  # it can't be kept
         assert client.fine_tuning.jobs.list().data
         question = [{"role": "user", "content": "やあ"}]
         answer = client.chat.completions.create(model="rehearsal", messages=question)  # type: ignore[arg-type]

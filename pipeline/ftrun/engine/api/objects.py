@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ftrun.engine.api.errors import ApiError
@@ -175,14 +175,21 @@ def list_object(
     try:
         page = read()
     except UnknownCursor as error:
-        raise ApiError(
-            f"after: there is no '{error}' in this list.", code="invalid_value", param="after"
-        ) from error
-    data = [make(record) for record in page.records]
+        raise unknown_cursor(str(error)) from error
+    return page_object([make(record) for record in page.records], has_more=page.has_more)
+
+
+def page_object(data: Sequence[Mapping[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """Return a page of a list with these objects."""
     return {
         "object": "list",
         "data": data,
-        "has_more": page.has_more,
+        "has_more": has_more,
         "first_id": data[0]["id"] if data else None,
         "last_id": data[-1]["id"] if data else None,
     }
+
+
+def unknown_cursor(after: str) -> ApiError:
+    """Return the 400 for an `after` that is not in the list."""
+    return ApiError(f"after: there is no '{after}' in this list.", code="invalid_value", param="after")

@@ -19,6 +19,7 @@ from ftrun.engine.api.asking.response_writer import ResponseWriter
 from ftrun.engine.api.asking.streaming import EventStream, event, unless_gone
 from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError, not_found
+from ftrun.engine.api.objects import page_object, unknown_cursor
 from ftrun.engine.api.services import Services, services
 from ftrun.engine.inference.chat_answer import ChatFailed
 
@@ -80,15 +81,9 @@ def input_items(
         items.reverse()
     ids = [item["id"] for item in items]
     if after is not None and after not in ids:
-        raise ApiError(f"after: there is no '{after}' in this list.", code="invalid_value", param="after")
+        raise unknown_cursor(after)
     left = items[ids.index(after) + 1 :] if after is not None else items
-    return {
-        "object": "list",
-        "data": left[:limit],
-        "has_more": len(left) > limit,
-        "first_id": left[0]["id"] if left else None,
-        "last_id": left[:limit][-1]["id"] if left else None,
-    }
+    return page_object(left[:limit], has_more=len(left) > limit)
 
 
 def _not_found(response_id: str) -> ApiError:
@@ -136,6 +131,6 @@ async def _events(
             for one in events:
                 yield event(one, one["type"])
             news = await answers.next_part()
-    except (ChatFailed, sqlite3.Error) as error:  # the second where the disk is full
+    except (ChatFailed, OSError, sqlite3.Error) as error:  # the second where the disk is full
         failure = writer.fail(str(error))
         yield event(failure, failure["type"])
