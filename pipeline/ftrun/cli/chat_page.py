@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.engine.launch import Endpoint
     from ftrun.runner import Session
 
-MOST_MODELS = 3  # side by side; the page can choose any other
 MOST_PROMPTS = 6
 BROWSER_SECONDS = 60  # that a browser may take to start
 FILE = "chat.html"
@@ -82,6 +81,7 @@ def _opens_in_browser(session: Session, endpoint: Endpoint, page: Mapping[str, A
 
 def _page(session: Session, models: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows, as `POST /ftrun/pages` takes it."""
+    from ftrun.engine.web.opening import MOST_MODELS
     from ftrun.evaluation.asked.system_prompt import system_prompt
 
     experiment = session.experiment

@@ -15,12 +15,11 @@ from ftrun.engine.api.body import Body, json_body
 from ftrun.engine.api.errors import ApiError
 from ftrun.engine.api.lookup import find_answering
 from ftrun.engine.api.services import Services, services
+from ftrun.engine.web.opening import LONGEST_SECONDS, MOST_MODELS
 from ftrun.language.served_page import page_language, served_page
 
 SCRIPTS = ("page.js", "curve.js", "jobs.js", "playground.js")
 CODE_SECONDS = 60  # how long a code is valid, unless the request says otherwise
-MOST_SECONDS = 600
-MOST_MODELS = 3  # side by side
 
 router = APIRouter()
 Use = Annotated[Services, Depends(services)]
@@ -50,7 +49,7 @@ def _page(language: str) -> tuple[bytes, str]:
 @router.post("/ftrun/pages", status_code=201)
 async def issue(use: Use, body: Json) -> dict[str, Any]:
     """Keep what a page is to show, and return the code that opens it once."""
-    seconds = body.integer("seconds", least=1, most=MOST_SECONDS) or CODE_SECONDS
+    seconds = body.integer("seconds", least=1, most=LONGEST_SECONDS) or CODE_SECONDS
     facts = {
         "title": body.text("title", longest=200),
         "models": await run_in_threadpool(_models, use, body),

@@ -12,6 +12,7 @@ from ftrun.errors import DecisionError, FtrunError, UsageError
 from ftrun.language import ENGLISH, screen_language
 
 LONGEST_SECONDS = 600  # that a code can be valid
+MOST_MODELS = 3  # that a page shows side by side at first; it can choose any other
 
 
 def page_address(base_url: str, code: str = "") -> str:
