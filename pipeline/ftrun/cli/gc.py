@@ -36,7 +36,9 @@ def command(
     with inventory_of(config, target, runs_dir, yes=yes) as (_session, service, known):
         if known.notes:  # nobody knows what a damaged state owns
             dry_run = True
-        listed = list(unowned(entries(service, "files", known), service.jobs(), known))
+        listed = list(
+            unowned(entries(service, "files", known, session.experiment.target), service.jobs(), known)
+        )
         young = fresh(listed)
         found = [entry for entry in listed if entry.id not in young]
         if not as_json:
