@@ -33,7 +33,7 @@ def command(
     from ftrun.cli.ls import print_entries
     from ftrun.runner.inventory import entries, fresh, unowned
 
-    with inventory_of(config, target, runs_dir, yes=yes) as (_session, service, known):
+    with inventory_of(config, target, runs_dir, yes=yes) as (session, service, known):
         if known.notes:  # nobody knows what a damaged state owns
             dry_run = True
         listed = list(

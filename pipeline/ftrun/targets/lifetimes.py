@@ -42,8 +42,8 @@ def asked(service: Service, target: Target, model: str) -> RemoteModel | None:
 
 
 def told(model: RemoteModel | None, base: Told | None = None) -> Told:
-    """Return when a model ends by its server's word. `base`: what it says of the model that this one was tuned
-    from, which holds where it says nothing of this one.
+    """Return when a model ends by its server's word. `base`: what it says of the model that it was
+    tuned from, which holds where it says nothing of this one.
     """
     shut_down = day_of(model.shutdown_date) if model is not None else None
     own = shut_down or (_day(model.answers_end) if model is not None else None)
