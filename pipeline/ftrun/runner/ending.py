@@ -235,6 +235,9 @@ def _elsewhere(experiment: Experiment, target: Target) -> str | None:
 def _state(experiment: Experiment, target: Target, runs: Path | None, notes: list[str]) -> State | None:
     if target.provider == "local":
         return None
+    if experiment.state is not None:
+        notes.append(f"{experiment.name}: its state is stored elsewhere and was not read")
+        return None
     try:
         return StateStore(_run_folder(experiment, target, runs)).load()
     except FtrunError as error:

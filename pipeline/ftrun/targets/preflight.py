@@ -9,6 +9,7 @@ import difflib
 from datetime import UTC, datetime
 from typing import Any
 
+from ftrun.cost import availability
 from ftrun.cost.availability import SHUTDOWN, SOON, ends_of, shutdown_message, training_message
 from ftrun.errors import ConfigError, FtrunError
 from ftrun.experiment.model import Experiment
@@ -82,7 +83,7 @@ def check_model(experiment: Experiment, service: Service, model: str) -> list[st
 
 
 def _lifetime(experiment: Experiment, model: RemoteModel) -> list[str]:
-    today = datetime.now(UTC).date()
+    today = availability.today()
     if model.fine_tunable is False:
         raise _model_problem(experiment, f"{model.id} can't be fine-tuned on this server")
     if model.training_ends is not None and model.training_ends < datetime.now(UTC).timestamp():
