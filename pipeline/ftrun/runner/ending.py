@@ -136,7 +136,7 @@ class Survey:
 def experiment_files() -> list[Path]:
     """Return the experiment files below the current folder: its own, and those that were imported."""
     return sorted(
-        path for folder in FOLDERS for path in Path(folder).glob("*.yaml") if not path.name.startswith(".")
+        path for folder in FOLDERS for path in Path(folder).glob("*.y*ml") if not path.name.startswith(".")
     )
 
 
