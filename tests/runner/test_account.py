@@ -236,7 +236,7 @@ def test_the_table_is_read_at_a_glance(look: Callable[..., Account]) -> None:
     assert re.split(r"\s{2,}", first)[:7] == [
         "2027-01-14 (table)", MINI, "there", "no", "recorded", "2026-11-20", "free",
     ]  # fmt: skip
-    assert "2 tuned models: 2 end on 2027-01-14, 0 later or never" in text
+    assert "2 tuned models: 2 end on 2027-01-14, 0 later, or no end is known" in text
     assert "data: 0 imported, 1 there, 1 gone, 0 unknown; answers recorded: 1" in text
     assert "training again all whose data are not gone, at local: free" in text
     assert any("prices that are not known here: azure" in line for line in text)

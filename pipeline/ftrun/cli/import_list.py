@@ -124,12 +124,14 @@ def _first_end(models: Sequence[TunedModel]) -> str:
     if not days:
         return "no end is known"
     first = sum(day == days[0] for day in days)
-    return f"{first} end{'s' if first == 1 else ''} on {days[0]}, {len(models) - first} later or never"
+    s = "s" if first == 1 else ""
+    return f"{first} end{s} on {days[0]}, {len(models) - first} later, or no end is known"
 
 
 def _others(account: Account) -> Iterator[str]:
     failed, running = account.failed, account.running
     if failed:
-        yield f"not listed: {failed} job{'' if failed == 1 else 's'} that failed or {'was' if failed == 1 else 'were'} cancelled"
+        was_or_were = "was" if failed == 1 else "were"
+        yield f"not listed: {failed} job{'' if failed == 1 else 's'} that failed or {was_or_were} cancelled"
     if running:
         yield f"not listed: {running} job{'' if running == 1 else 's'} without a tuned model so far"

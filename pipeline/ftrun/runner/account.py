@@ -173,13 +173,13 @@ def account_of(
     """
     notes: list[str] = []
     jobs, files, models = _lists(service, notes)
-    listed = None if models is None else {one.id: one for one in models}
+    listed = {one.id: one for one in models} if models else None  # no model at all is no answer
     tuned = [job for job in jobs if job.fine_tuned_model and job.succeeded]
     found = [_tuned(job, target, listed, files, saved, places) for job in tuned]
     found.sort(key=lambda one: (_last_day(one), one.job.created_at or 0, one.job.id))
     if found:
         notes.insert(
-            0, "no server says when a model was last used: known are only answers that were recorded here"
+            0, "no server says when a model was last used; only answers that were recorded here are known"
         )
     return Account(
         target=target.name,
