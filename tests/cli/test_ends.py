@@ -260,7 +260,7 @@ def test_doctor_reports_broken_files_besides(doctor: Doctor, tmp_path: Path) -> 
     (tmp_path / "configs/broken.yaml").write_text("name: [\n")
     (tmp_path / "configs/base.yaml").write_text("version: 1\ntargets: {o: {provider: openai, model: m}}\n")
     code, said = doctor()
-    assert code == 2 and "SOON" in said and "error: configs/broken.yaml" in said
+    assert code == 2 and "SOON" in said and "\nconfigs/broken.yaml:2: this is not valid YAML" in said
     (tmp_path / "configs/broken.yaml").unlink()
     assert doctor()[0] == 0
     (tmp_path / "runs/faq/openai").mkdir(parents=True)

@@ -240,7 +240,7 @@ def test_the_table_is_read_at_a_glance(look: Callable[..., Account]) -> None:
     assert "data: 0 imported, 1 there, 1 gone, 0 unknown; answers recorded: 1" in text
     assert "training again all whose data are not gone, at local: free" in text
     assert any("prices that are not known here: azure" in line for line in text)
-    assert "not listed: 1 job that failed or was cancelled" in text
+    assert "not listed: 1 failed or cancelled job" in text
     assert sum("last used;" in line for line in text) == 1
     marked = list(account_lines(account, markdown=True))
     assert marked[2].startswith("| ends | base |") and marked[3].startswith("|---|")

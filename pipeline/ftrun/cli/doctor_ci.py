@@ -69,7 +69,7 @@ def _lines(found: Survey, now: date, within: int) -> Iterator[str]:
     yield from _commands(pressing, now)
     for problem in (one for error in found.broken for one in error.problems):
         place = ":".join(str(one) for one in (problem.file, problem.line) if one)
-        yield f"error: {visible(place)}: {visible(problem.message)}"
+        yield f"{visible(place)}: {visible(problem.message)}"
     yield from (f"note: {visible(note)}" for note in found.notes)
     services = {service_of(use.target) for use in pressing}
     yield from (f"note: {text}" for name, text in UNKNOWN.items() if name in services)
@@ -117,16 +117,16 @@ def _use_words(use: Use) -> str:
 
 def _commands(uses: Sequence[Use], now: date) -> Iterator[str]:
     """Yield what to do, one command for many experiments where there is one."""
-    from ftrun.runner.ending import PLACEHOLDER
+    from ftrun.runner.ending import PLACEHOLDER, RESCUE
 
     commands = list(dict.fromkeys(command for use in uses for command in use.to_do(now)))
-    rescues = [one for one in commands if one.startswith("ftrun rescue ")]
+    rescues = [one for one in commands if one.split()[:2] == list(RESCUE)]
     others = [one for one in commands if one not in rescues]
     candidates = [f"{shown_path(use.experiment.file)}" for use in uses if use.candidate and not use.tuned]
     if commands or candidates:
         yield ""
         yield "To do:"
-    yield from (f"  {one}" for one in (rescues if len(rescues) <= EACH else ["ftrun rescue --all"]))
+    yield from (f"  {one}" for one in (rescues if len(rescues) <= EACH else [" ".join((*RESCUE, "--all"))]))
     yield from (f"  {one}" for one in others[:EACH])
     if len(others) > EACH:
         yield f"  and the same for {len(others) - EACH} more; `--json` lists all"

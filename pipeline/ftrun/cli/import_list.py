@@ -123,15 +123,13 @@ def _first_end(models: Sequence[TunedModel]) -> str:
     days = [one.ends.answers.day for one in models if one.ends.answers is not None]
     if not days:
         return "no end is known"
-    first = sum(day == days[0] for day in days)
-    s = "s" if first == 1 else ""
-    return f"{first} end{s} on {days[0]}, {len(models) - first} later, or no end is known"
+    first, day = sum(one == days[0] for one in days), days[0]
+    return f"{first} end{'s' if first == 1 else ''} on {day}, {len(models) - first} later, or no end is known"
 
 
 def _others(account: Account) -> Iterator[str]:
     failed, running = account.failed, account.running
     if failed:
-        was_or_were = "was" if failed == 1 else "were"
-        yield f"not listed: {failed} job{'' if failed == 1 else 's'} that failed or {was_or_were} cancelled"
+        yield f"not listed: {failed} failed or cancelled job{'' if failed == 1 else 's'}"
     if running:
         yield f"not listed: {running} job{'' if running == 1 else 's'} without a tuned model so far"

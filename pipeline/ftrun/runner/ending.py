@@ -30,6 +30,7 @@ from ftrun.state import State, StateStore
 FOLDERS = ("configs", "imported/configs")
 RESCUED = "rescued"  # beside an experiment file: what its models answered
 PLACEHOLDER = "TARGET"  # in a command, for a target that the file doesn't have yet
+RESCUE = ("ftrun", "rescue")
 Status = Literal["over", "settled", "may_be_over", "soon", "later", "unknown"]
 ORDER: tuple[Status, ...] = ("over", "may_be_over", "soon", "later", "settled", "unknown")
 
@@ -53,11 +54,6 @@ class Use:
     settled: bool = False
     used: bool = True
     port_to: str | None = None
-
-    @property
-    def config(self) -> str:
-        """Return the experiment file as it is typed."""
-        return shlex.quote(shown_path(self.experiment.file))
 
     @property
     def unrecorded(self) -> tuple[str, ...]:
@@ -90,14 +86,14 @@ class Use:
 
     def to_do(self, now: date) -> Iterator[str]:
         """Yield the commands that are left to do."""
-        at = "" if self._is_own else f" --target {shlex.quote(self.target.name)}"
-        to = shlex.quote(self.port_to) if self.port_to else PLACEHOLDER
+        at, to = () if self._is_own else ("--target", self.target.name), self.port_to or PLACEHOLDER
+        file = shown_path(self.experiment.file)
         if self.unrecorded and self.answers(now):
-            yield f"ftrun rescue {self.config}{at}"
+            yield shlex.join((*RESCUE, file, *at))
         if self.tuned and not self.candidate and not self.settled:
-            yield f"ftrun port {self.config}{at} --to {to}"
+            yield shlex.join(("ftrun", "port", file, *at, "--to", to))
         elif self.trains and not self.tuned:
-            yield f"ftrun run {self.config} --target {to}"
+            yield shlex.join(("ftrun", "run", file, "--target", to))
 
     @property
     def _is_own(self) -> bool:
