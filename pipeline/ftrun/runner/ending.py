@@ -40,8 +40,9 @@ class Use:
     """A model that an experiment uses at a target: the target's own, with the `tuned` models in its state, or
     that of a `candidate`.
 
-    `recorded` has the date of the recorded answers of a tuned model. `settled`: once it is over there is
-    nothing left to do. `used`: it is not only in the file. `port_to`: a target of the file that doesn't end.
+    `recorded` has the date of the recorded answers of a tuned model. `archive`: the experiment was imported;
+    `replaced`: another one goes on elsewhere. `used`: it is not only in the file. `port_to`: a target of the
+    file that doesn't end.
     """
 
     experiment: Experiment
@@ -51,7 +52,8 @@ class Use:
     tuned: tuple[str, ...] = ()
     recorded: Mapping[str, str] = field(default_factory=dict)
     trains: bool = False
-    settled: bool = False
+    archive: bool = False
+    replaced: bool = False
     used: bool = True
     port_to: str | None = None
 
@@ -72,7 +74,7 @@ class Use:
             return "later" if ends else "unknown"
         past = [one for one in ends if one.days(now) <= 0]
         if any(not one.not_before for one in past):
-            return "settled" if self.settled else "over"
+            return "settled" if self.archive or self.replaced else "over"
         if past:
             return "may_be_over"
         if any(one.days(now) <= within for one in ends):
@@ -90,7 +92,7 @@ class Use:
         file = shown_path(self.experiment.file)
         if self.unrecorded and self.answers(now):
             yield shlex.join((*RESCUE, file, *at))
-        if self.tuned and not self.candidate and not self.settled:
+        if self.tuned and not self.candidate and not self.replaced:
             yield shlex.join(("ftrun", "port", file, *at, "--to", to))
         elif self.trains and not self.tuned:
             yield shlex.join(("ftrun", "run", file, "--target", to))
@@ -152,8 +154,10 @@ def survey(files: Sequence[Path] | None, runs: Path | None) -> Survey:
             found.broken.append(error)
     replaced = _replaced(experiments)
     found.experiments = len(experiments)
+    recorded = {folder: _recorded(folder) for folder in {one.file.parent for one in experiments}}
     for one in experiments:
-        found.uses += _uses(one, runs, one.file in replaced, found.notes)
+        known = recorded[one.file.parent]
+        found.uses += _uses(one, known, runs, found.notes, replaced=one.file in replaced)
     return found
 
 
@@ -170,9 +174,15 @@ def _replaced(experiments: Iterable[Experiment]) -> set[Path]:
     return found
 
 
-def _uses(experiment: Experiment, runs: Path | None, replaced: bool, notes: list[str]) -> Iterator[Use]:
-    recorded = _recorded(experiment)
-    settled = replaced or _is_archive(experiment)
+def _uses(
+    experiment: Experiment,
+    recorded: Mapping[str, str],
+    runs: Path | None,
+    notes: list[str],
+    *,
+    replaced: bool,
+) -> Iterator[Use]:
+    archive = _is_archive(experiment)
     for target in experiment.targets:
         if target.name != experiment.target.name and ("targets", target.name) not in experiment.places:
             continue  # one that is built in
@@ -187,11 +197,12 @@ def _uses(experiment: Experiment, runs: Path | None, replaced: bool, notes: list
             tuned=tuned,
             recorded={model: recorded[model] for model in tuned if model in recorded},
             trains=trains,
-            settled=settled,
+            archive=archive,
+            replaced=replaced,
             used=own or bool(tuned),
             port_to=_elsewhere(experiment, target),
         )
-    yield from _candidates(experiment, recorded, settled)
+    yield from _candidates(experiment, recorded, archive=archive, replaced=replaced)
 
 
 def _is_archive(experiment: Experiment) -> bool:
@@ -200,7 +211,9 @@ def _is_archive(experiment: Experiment) -> bool:
     return experiment.imported is not None and place is not None and place[0] == experiment.file
 
 
-def _candidates(experiment: Experiment, recorded: Mapping[str, str], settled: bool) -> Iterator[Use]:
+def _candidates(
+    experiment: Experiment, recorded: Mapping[str, str], *, archive: bool, replaced: bool
+) -> Iterator[Use]:
     """Yield the models that are asked by their ids."""
     own = {(one.name, one.model) for one in experiment.targets}
     for spec in experiment.evaluation.candidates:
@@ -216,7 +229,8 @@ def _candidates(experiment: Experiment, recorded: Mapping[str, str], settled: bo
             candidate=spec.name,
             tuned=tuned,
             recorded={one: recorded[one] for one in tuned if one in recorded},
-            settled=settled,
+            archive=archive,
+            replaced=replaced,
             port_to=_elsewhere(experiment, target),
         )
 
@@ -259,10 +273,10 @@ def _tuned(experiment: Experiment, target: Target, state: State | None, runs: Pa
     return tuple(dict.fromkeys(names))
 
 
-def _recorded(experiment: Experiment) -> dict[str, str]:
-    """Return the models whose answers were recorded beside the experiment file, each with the date."""
+def _recorded(folder: Path) -> dict[str, str]:
+    """Return the models whose answers were recorded beside the experiments in a folder, each with the date."""
     found: dict[str, str] = {}
-    for path in sorted((experiment.file.parent / RESCUED).glob("*.json")):
+    for path in sorted((folder / RESCUED).glob("*.json")):
         try:
             about = json.loads(path.read_bytes())
             model, day = str(about["model"]), str(about["date"])[:10]
