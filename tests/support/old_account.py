@@ -19,6 +19,7 @@ import os
 import random
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -100,6 +101,8 @@ class OldAccount:
     faulty: Counter[str] = field(default_factory=Counter)
     most: int = 0  # requests at one time
     running: int = 0
+    asking: float = 0.0  # seconds from the first question to the last answer
+    _asked_at: float = 0.0
     port: int = 0
     open: set[asyncio.Transport] = field(default_factory=set)  # connections
     _tries: Counter[str] = field(default_factory=Counter)
@@ -149,7 +152,8 @@ class OldAccount:
     def stats(self) -> dict[str, Any]:
         """Return the counters."""
         names = ("requests", "downloads", "posts", "answers", "faulty")
-        return {"most": self.most, **{name: dict(getattr(self, name)) for name in names}}
+        counted = {name: dict(getattr(self, name)) for name in names}
+        return {"most": self.most, "asking": round(self.asking, 3), **counted}
 
     async def listen(self) -> asyncio.Server:
         """Listen at `port`, or a free one."""
@@ -229,11 +233,16 @@ class OldAccount:
                 return _page(points, request, usual=10, most=100)
         return refusal(404, f"Invalid URL (GET /v1{request.path})")
 
+    def note_question(self) -> None:
+        """Note when the first question came."""
+        self._asked_at = self._asked_at or time.monotonic()
+
     def _completion(self, asked: Mapping[str, Any]) -> Answer:
         name = asked["model"]
         if name not in self.stock.knows and name not in self.stock.models:
             return refusal(404, f"The model `{name}` does not exist or was shut down.", "model_not_found")
         self.answers[name] += 1
+        self.asking = time.monotonic() - self._asked_at
         return Answer(body=_completion(self.stock, asked, self.answers.total()))
 
 
@@ -280,6 +289,8 @@ class _Connection(asyncio.Protocol):
             account.posts[request.path] += 1
         if fault:
             account.faulty[fault] += 1
+        if request.parts == ["chat", "completions"]:
+            account.note_question()
         account.running += 1
         account.most = max(account.most, account.running)
         busy = account.at_most is not None and account.running > account.at_most
