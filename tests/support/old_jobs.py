@@ -26,7 +26,8 @@ BASES = {  # what lists show: the day on which the model shuts down, if it was a
     "gpt-4o-2024-11-20": "2027-01-14",
     GPT_41_MINI: "2027-01-14",
     "gpt-4.1-2025-04-14": "2027-01-14",
-    "gpt-5-mini-2025-08-07": None,
+    "gpt-5-mini-2025-08-07": "2026-12-11",
+    "gpt-6-luna": None,
     "text-embedding-3-small": None,
 }
 NUMBERS = {"n_epochs": 3, "batch_size": 1, "learning_rate_multiplier": 1.8}
