@@ -15,6 +15,7 @@ from ftrun.experiment.model import (
     Data,
     Dataset,
     Experiment,
+    Imported,
     MessageTemplate,
     Notify,
     Prompt,
@@ -63,6 +64,7 @@ def build(document: Document, target: str | None) -> Experiment:
         notify=Notify(**data.get("notify") or {}),
         report=Report(**data.get("report") or {}),
         upload=UploadNames(**data.get("upload") or {}),
+        imported=_imported(data.get("imported")),
         trains="data" in data,
         places=document.places,
     )
@@ -113,15 +115,22 @@ def _data(document: Document) -> Data:
     return Data(
         sources=_sources(document, ("data", "sources"), raw["sources"]),
         split=_split(document, raw.get("split")),
-        dedupe=raw.get("dedupe", "exact"),
+        dedupe="off" if raw.get("verbatim") else raw.get("dedupe", "exact"),
         legacy_functions=raw.get("legacy_functions", "refuse"),
         sharegpt=raw.get("sharegpt", "refuse"),
         clean=tuple(raw.get("clean") or ()),
         checks=raw.get("checks") or {},
         pii=raw.get("pii"),
+        verbatim=raw.get("verbatim", False),
         augment=_augment(document, raw.get("augment", {})),
         replay=_replay(document, raw.get("replay")),
     )
+
+
+def _imported(raw: Mapping[str, Any] | None) -> Imported | None:
+    if raw is None:
+        return None
+    return Imported(**{**raw, "missing": tuple(raw.get("missing") or ())})
 
 
 def _replay(document: Document, raw: float | Mapping[str, Any] | None) -> Replay | None:
@@ -277,6 +286,7 @@ def _train(document: Document, raw: Mapping[str, Any]) -> Train:
         seed=None if seed is None else int(seed),
         suffix=raw.get("suffix"),
         continue_from=_start(document, raw.get("continue_from")),
+        metadata=raw.get("metadata") or {},
         stop_when=_stop_when(raw.get("stop_when") or {}),
     )
 

@@ -138,7 +138,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """Where rows come from and how they are divided."""
+    """Where rows come from and how they are divided. `verbatim`: the files are sent byte for byte."""
 
     sources: tuple[Source, ...]
     split: Split | None = None
@@ -148,6 +148,7 @@ class Data:
     clean: tuple[str, ...] = ()  # rules that texts are cleaned by
     checks: Mapping[str, Literal["off", "warning", "error"]] = field(default_factory=dict)
     pii: Mapping[str, str] | str | None = None  # an action by kind, or one for all kinds
+    verbatim: bool = False
     augment: Augment = field(default_factory=Augment)
     replay: Replay | None = None
 
@@ -219,7 +220,7 @@ class Report:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
     """The fine-tuning job; the names are the API's. `continue_from` is a tuned model's id, or the file
-    of another experiment.
+    of another experiment. `metadata` travels with the job and is not part of its spec.
     """
 
     method: Literal["supervised", "dpo", "reinforcement"] = "supervised"
@@ -228,6 +229,7 @@ class Train:
     seed: int | None = None
     suffix: str | None = None
     continue_from: str | Path | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     stop_when: StopWhen = StopWhen()
 
 
@@ -328,6 +330,16 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """The job that an experiment was imported from, and what of it was `missing` at the target."""
+
+    job_id: str
+    fine_tuned_model: str | None = None
+    date: str | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """A validated experiment for one target.
 
@@ -353,6 +365,7 @@ class Experiment:
     notify: Notify
     report: Report = Report()
     upload: UploadNames = UploadNames()
+    imported: Imported | None = None
     trains: bool = True
     places: Mapping[tuple[str | int, ...], tuple[Path, int, int]]
 

@@ -69,6 +69,12 @@ def spec_key(context: Context) -> str:
     return digest({"spec": base, "attempt": context.state.attempts.get(base, 1)})[:32]
 
 
+def is_trained(context: Context) -> bool:
+    """Return whether the present configuration has a job that succeeded."""
+    job = context.state.jobs.get(spec_key(context)) if context.sha("train") else None
+    return job is not None and job.status == "succeeded"
+
+
 def starting_model(context: Context) -> str | None:
     """Return the model that training starts from, None for the base model.
 
@@ -159,7 +165,11 @@ def request_of(context: Context, key: str) -> JobRequest:
         suffix=wanted["suffix"],
         extra_body=wanted.get("extra body", {}),
         own_hyperparameters=wanted.get("service hyperparameters", {}),
-        metadata={"ftrun_spec": key, "ftrun_version": ftrun.__version__},
+        metadata={
+            **context.experiment.train.metadata,
+            "ftrun_spec": key,
+            "ftrun_version": ftrun.__version__,
+        },
         method=wanted["method"],
         grader=wanted.get("grader"),
         file_names={upload.file_id: upload.name for upload in uploads.values()},

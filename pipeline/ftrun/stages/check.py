@@ -9,6 +9,7 @@ from typing import Any
 from ftrun import data
 from ftrun.errors import DataError, Problem
 from ftrun.files import write_json
+from ftrun.paid.job_spec import is_trained
 from ftrun.workflow.context import Context
 from ftrun.workflow.stage import Stage
 
@@ -45,17 +46,19 @@ class CheckStage(Stage):
         from ftrun.targets.known_languages import language_note  # a run with nothing to do needs no catalogue
 
         write_json(context.folder / "check.json", found)
-        for warning in found["warnings"]:
+        trained = is_trained(context)
+        # of data that a model was trained on, errors stop nothing any more
+        for warning in (*(found["errors"] if trained else ()), *found["warnings"]):
             context.emit("warning", **warning)
         for note in found["notes"]:
             context.emit("note", text=str(_problem(note)))
         for text in language_note(context.experiment, found.get("language")):
             context.emit("note", text=text)
-        return _facts(found)
+        return _facts(found, trained=trained)
 
     def preview(self, context: Context, folder: Path) -> dict[str, Any]:
         """Check the files that were previewed, or those of the run."""
-        return _facts(_examine(context))
+        return _facts(_examine(context), trained=is_trained(context))
 
 
 def _examine(context: Context) -> dict[str, Any]:
@@ -66,9 +69,9 @@ def _examine(context: Context) -> dict[str, Any]:
     return {**result.as_dict(), **(train.histograms() if train else {}), **language}
 
 
-def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what later stages need of a check; DataError when it found errors."""
-    if found["errors"]:
+def _facts(found: Mapping[str, Any], *, trained: bool) -> dict[str, Any]:
+    """Return what later stages need of a check; DataError for errors, unless a model is `trained` already."""
+    if found["errors"] and not trained:
         raise DataError(
             f"the data have {len(found['errors'])} error(s); nothing was sent",
             problems=[_problem(error) for error in found["errors"]],

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ftrun import data
+from ftrun.paid.job_spec import is_trained
 from ftrun.workflow.context import Context
 from ftrun.workflow.decision import fingerprint
 from ftrun.workflow.stage import Stage
@@ -47,7 +48,7 @@ class PrepareStage(Stage):
         """Write the files; where older versions left out other near-duplicates, as they did, so that what was
         trained on stands.
         """
-        prepared = data.prepare(context.experiment, folder)
+        prepared = data.prepare(context.experiment, folder, trained=is_trained(context))
         made = context.state.stages.get(self.name)
         if context.experiment.data.dedupe != "near" or made is None or self.forced(context):
             return prepared.to_dict()

@@ -96,7 +96,7 @@ class JobRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A fine-tuning job as a server describes it. Times are Unix seconds; `dtype` is the number format of the
-    base model, which only our engine tells.
+    base model, which only our engine tells. `document` is all that the server says, as JSON values.
     """
 
     id: str
@@ -117,6 +117,9 @@ class Job:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     result_files: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    method: str = "supervised"
+    grader: Mapping[str, Any] | None = None
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def succeeded(self) -> bool:

@@ -20,6 +20,7 @@ from ftrun.data.diagnostics.findings import Findings, Severity
 from ftrun.data.diagnostics.notes import merged
 from ftrun.data.general.questions import shipped_prompts
 from ftrun.data.pipeline.counting import Counts, FileStatistics, Places, read_tally
+from ftrun.data.pipeline.own_rows import BOM
 from ftrun.data.pipeline.preparing import look_at
 from ftrun.data.pipeline.tips import text_tip
 from ftrun.data.quality import overlap
@@ -114,7 +115,8 @@ def recalled(experiment: Experiment, folder: Path) -> frozenset[str]:
     if not experiment.evaluation.prompts or not path.is_file():
         return frozenset()
     with path.open("rb") as lines:
-        return overlap.recalled(experiment.evaluation.prompts, map(json.loads, lines))
+        rows = (json.loads(line.removeprefix(BOM)) for line in lines if line.strip())
+        return overlap.recalled(experiment.evaluation.prompts, rows)
 
 
 def _result(counted: Counts, findings: Findings, estimate: dict[str, Any] | None) -> CheckResult:

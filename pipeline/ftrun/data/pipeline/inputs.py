@@ -37,6 +37,7 @@ def prepare_inputs(experiment: Experiment) -> dict[str, Any]:
             legacy_functions="upgrade" if experiment.data.legacy_functions == "upgrade" else None,
             clean=sorted(experiment.data.clean) or None,
             **{"clean version": CLEAN_VERSION if experiment.data.clean else None},
+            verbatim=experiment.data.verbatim or None,
         ),
         **_masked(experiment),
         **_replay(experiment),

@@ -12,6 +12,8 @@ from ftrun.data.types import DAMAGED, SOURCES, Origin, read_origin
 from ftrun.files import damage_reported
 from ftrun.protocol.spec import SplitName
 
+BOM = b"\xef\xbb\xbf"
+
 
 def own_lines(folder: Path, split: SplitName) -> Iterator[bytes]:
     """Yield the lines of a split's file in `folder`, none if there is no such file.
@@ -24,8 +26,8 @@ def own_lines(folder: Path, split: SplitName) -> Iterator[bytes]:
     with path.open("rb") as lines, contextlib.ExitStack() as ending:
         general = _general(folder, ending) if split == "train" else iter(())
         for line in lines:
-            if not next(general, False):
-                yield line
+            if line.strip() and not next(general, False):
+                yield line.removeprefix(BOM)  # of a file that is sent as it is
 
 
 def own_rows(folder: Path, split: SplitName) -> Iterator[Mapping[str, Any]]:

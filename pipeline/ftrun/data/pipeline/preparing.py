@@ -19,10 +19,11 @@ from ftrun.data.pipeline.judging import judge_files, judge_method, judge_parts, 
 from ftrun.data.pipeline.replaying import mix_in
 from ftrun.data.pipeline.writing import write_files
 from ftrun.data.readers.selection import copies
-from ftrun.data.readers.sources import usable_files
+from ftrun.data.readers.sources import usable_files, verbatim_files
 from ftrun.data.split.advice import advice, sizes, taken
 from ftrun.data.split.division import TEST, TRAIN, divide
 from ftrun.data.types import Origin, Prepared
+from ftrun.errors import Problem
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import place_of
 from ftrun.files import make_folder, room_in
@@ -37,19 +38,23 @@ def prepare(
     announce: Announce | None = None,
     *,
     near_by_letters: bool = False,
+    trained: bool = False,
 ) -> Prepared:
     """Write the prepared files into `folder`; DataError with every problem, and then nothing is written.
 
     `near_by_letters`: leave out near-duplicates as older versions did, to make the files of theirs again.
+    `trained`: a model was trained on them already, so files that are sent as they are (`data.verbatim`) are
+    written whatever is wrong with them; the check reports it.
     """
     # a check accepts what the default target can't do; a run stops there
     findings = Findings({DEFAULT_CODE: "error"})
     make_folder(folder)
     with room_in(folder), Spool(folder) as spool:
         gathered, parts = _gathered(experiment, spool, findings, announce, near_by_letters=near_by_letters)
-        findings.raise_errors()
+        if not (trained and experiment.data.verbatim):
+            findings.raise_errors()
         origin = _origin(experiment, gathered, parts, findings)
-        files = write_files(folder, gathered, parts, origin)
+        files = write_files(folder, gathered, parts, origin, verbatim_files(experiment))
     counted = count(gathered, parts, origin, limit_of(experiment.target))
     write_tally(experiment, folder, {role: file.sha256 for role, file in files.items()}, counted)
     return Prepared(
@@ -105,6 +110,11 @@ def _gathered(
     parts = mix_in(experiment, gathered, parts, findings, announce)
     judge_files(experiment, gathered, parts, findings)
     return gathered, parts
+
+
+def _found(findings: Findings) -> Iterator[Problem]:
+    """Yield what was found, with errors where the files are written in spite of them."""
+    yield from (*findings.errors, *findings.warnings, *findings.notes)
 
 
 def _leave_out_near(gathered: Gathered, *, by_letters: bool) -> None:
@@ -180,7 +190,7 @@ def _origin(experiment: Experiment, gathered: Gathered, parts: bytearray, findin
         duplicate_places=gathered.duplicate_places,
         near=gathered.near,
         near_places=gathered.near_places,
-        warnings=[{**one.as_dict(), "places": one.places} for one in (*findings.warnings, *findings.notes)],
+        warnings=[{**one.as_dict(), "places": one.places} for one in _found(findings)],
         masked=dict(gathered.masked),
         replay=list(gathered.replay),
         test_groups=[f"{rank:016x}" for rank in held_out] if grouped else (),

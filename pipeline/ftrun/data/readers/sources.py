@@ -81,6 +81,12 @@ def source_files(experiment: Experiment, *, download: bool = True) -> tuple[Sour
     return files
 
 
+def verbatim_files(experiment: Experiment) -> dict[str, Path]:
+    """Return the files that are sent byte for byte, by the split's name; none without `data.verbatim`."""
+    files = source_files(experiment) if experiment.data.verbatim else ()
+    return {"train" if one.role == "data" else one.role: one.path for one in files}
+
+
 def usable_files(
     experiment: Experiment, findings: Findings, *, download: bool = True
 ) -> tuple[SourceFile, ...]:

@@ -23,6 +23,7 @@ from ftrun.experiment.rules.targets import (
     check_services,
     webhook_problems,
 )
+from ftrun.experiment.rules.verbatim import verbatim_problems
 
 ONE_LINE = frozenset(
     (
@@ -219,6 +220,7 @@ RULES: tuple[Rule, ...] = (
     _check_state,
     _check_split,
     check_sources,
+    verbatim_problems,
     prompt_problems,
     method_problems,
     _check_augment,

@@ -43,6 +43,9 @@ def job_of(raw: Any) -> Job:
         hyperparameters=_hyperparameters(raw),
         result_files=_result_files(raw),
         metadata=_metadata(raw),
+        method=_method(raw),
+        grader=_grader(raw),
+        document=_document(raw),
     )
 
 
@@ -225,6 +228,24 @@ def _hyperparameters(raw: Any) -> dict[str, Any]:
     settings = getattr(method, str(getattr(method, "type", "supervised")), None)
     found: Any = getattr(settings, "hyperparameters", None) or getattr(raw, "hyperparameters", None)
     return found.model_dump(exclude_none=True, warnings=False) if hasattr(found, "model_dump") else {}
+
+
+def _method(raw: Any) -> str:
+    """Return the method; jobs from before there were several don't say."""
+    return _text(getattr(raw, "method", None), "type") or "supervised"
+
+
+def _grader(raw: Any) -> dict[str, Any] | None:
+    grader = _document(getattr(getattr(raw, "method", None), _method(raw), None)).get("grader")
+    return grader if isinstance(grader, dict) else None
+
+
+def _document(raw: Any) -> dict[str, Any]:
+    """Return an object of the SDK as JSON values, nothing if it is none."""
+    if not hasattr(raw, "model_dump"):
+        return raw if isinstance(raw, dict) else {}
+    found: dict[str, Any] = raw.model_dump(exclude_unset=True, warnings=False)
+    return found
 
 
 def _result_files(raw: Any) -> tuple[str, ...]:
