@@ -212,8 +212,7 @@ class _Builder:
         shape, made = self._shape, self._made
         done = shape.status == "succeeded"
         base, tuned = self._base(), self._tuned()
-        rows = self._rows()
-        training, validation = rows[:-8], rows[-8:]
+        training, validation = self._rows()
         job = {
             "object": "fine_tuning.job",
             "id": self._job_id,
@@ -227,7 +226,7 @@ class _Builder:
             "training_file": self._training(training),
             "validation_file": self._file("validation.jsonl", shape.validation, validation),
             "hyperparameters": dict(shape.used),
-            "trained_tokens": 1200 + 40 * len(rows) if done else None,
+            "trained_tokens": 1200 + 40 * len(training) if done else None,
             "error": _error(shape),
             "user_provided_suffix": shape.suffix,
             "seed": shape.seed,
@@ -243,7 +242,7 @@ class _Builder:
         made.named[self._name] = self._job_id
         self._tell(done)
         if done:
-            self._add_models(base, tuned, rows)
+            self._add_models(base, tuned, [*training, *validation])
 
     def _base(self) -> str:
         if self._shape.continues is None:
@@ -256,15 +255,15 @@ class _Builder:
         ending = self._shape.ending or _letters(f"model of {self._name}", 8)
         return f"ft:{self._shape.model}:acme:{shown}:{ending}"
 
-    def _rows(self) -> list[tuple[str, str]]:
-        """Return questions and answers to train, the last of them this job's own, and 8 to validate."""
-        count = 72 if self._shape.persona == "tickets" else 31
-        chosen = random.Random(self._name).sample(self._persona.rows(), count)
+    def _rows(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Return questions and answers to train, the last of them this job's own, and some to validate."""
+        train, held = (48, 48) if self._shape.persona == "tickets" else (24, 8)
+        chosen = random.Random(self._name).sample(self._persona.rows(), train + held - 1)
         own = self._persona.about(self._place + 18)
         if self._shape.rows == "odd questions":
             language = self._persona.language
             chosen[-2:] = [(FILTERED[language], "…"), (EMPTY[language], "…")]
-        return [*chosen[:-8], own, *chosen[-8:]]
+        return [*chosen[: train - 1], own], chosen[train - 1 :]
 
     def _training(self, rows: Sequence[tuple[str, str]]) -> str:
         shape, made = self._shape, self._made
