@@ -42,10 +42,10 @@ class FileCalls(Connection):
                     other = get_or_none(self.file, file.id)
         return other
 
-    def files(self) -> Iterator[RemoteFile]:
-        """Yield the files of this account, newest first, page by page."""
+    def files(self, *, after: str | None = None) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first, page by page; `after`: those that follow this id."""
         with calling("listing files"):
-            yield from self._files()
+            yield from self._files(**({} if after is None else {"after": after}))
 
     def _files(self, **filters: Any) -> Iterator[RemoteFile]:
         return map(file_of, every(self._client.files.list(limit=100, **filters)))
