@@ -52,9 +52,16 @@ eval: {{models: [base], general: true}}
     metavar="DIR",
     help="The folder to import into.",
 )
+@click.option("--yes", is_flag=True, help="Agree that FILE's key is sent to FILE's server.")
 @json_option
 def command(
-    job_ids: tuple[str, ...], every: bool, config: Path | None, target: str | None, out: Path, as_json: bool
+    job_ids: tuple[str, ...],
+    every: bool,
+    config: Path | None,
+    target: str | None,
+    out: Path,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Turn fine-tuning jobs of a provider into experiments in DIR/configs, with their data, for git.
 
@@ -78,7 +85,7 @@ def command(
     def progress(done: int, of: int, seconds: float) -> None:
         reporter("imported", done=done, of=of, seconds=seconds)
 
-    with _source(config, target) as source:
+    with _source(config, target, yes=yes) as source:
         result = import_jobs(source, output_path(out), None if every else job_ids, progress=progress)
     reporter.end()
     if as_json:
@@ -89,17 +96,17 @@ def command(
 
 
 @contextmanager
-def _source(config: Path | None, target: str | None) -> Iterator[Source]:
+def _source(config: Path | None, target: str | None, *, yes: bool) -> Iterator[Source]:
     """Yield where jobs are imported from, connected; nobody is asked anything before the user has agreed."""
     from ftrun.cli.connection import only_experiment
     from ftrun.experiment import providers
 
     if config is None and target in providers.table()["services"] | {"local": {}}:
         with tempfile.TemporaryDirectory() as folder:
-            yield from _connected(_of_provider(Path(folder), str(target)), str(target))
+            yield from _connected(_of_provider(Path(folder), str(target)), str(target), yes=yes)
     else:
         file = config if config is not None else only_experiment(target, example=EXAMPLE)
-        yield from _connected(file, target)
+        yield from _connected(file, target, yes=yes)
 
 
 def _of_provider(folder: Path, provider: str) -> Path:
@@ -113,14 +120,14 @@ def _of_provider(folder: Path, provider: str) -> Path:
         raise UsageError(
             f"--target {provider}: this provider also needs `{needed[0]}`, which only an experiment file has",
             code="no_target",
-            hint=f"Add it to a target of an experiment, and: ftrun import --all --config FILE --target {provider}",
+            hint=f"Write it into an experiment, then: ftrun import --all --config FILE --target {provider}",
         )
     file = real(folder) / "import.yaml"
     write_atomic(file, WITHOUT_CONFIG.format(target=provider, model=BUILT_IN_TARGETS["local"]["model"]))
     return file
 
 
-def _connected(config: Path, target: str | None) -> Iterator[Source]:
+def _connected(config: Path, target: str | None, *, yes: bool) -> Iterator[Source]:
     from ftrun.cli.connection import service_of
     from ftrun.experiment import read_document
     from ftrun.experiment.build import BUILT_IN_TARGETS
@@ -132,7 +139,7 @@ def _connected(config: Path, target: str | None) -> Iterator[Source]:
     session = locate_session(config, target=target)
     chosen = session.experiment.target
     targets = read_document(config).data.get("targets") or BUILT_IN_TARGETS
-    with service_of(session) as service:
+    with service_of(session, yes=yes) as service:
         yield Source(
             service=service,
             target=chosen.name,
@@ -158,7 +165,8 @@ def _summary(result: ImportResult, source: Source) -> Iterator[str]:
     from ftrun.experiment.places import shown_path
 
     took = f"{result.seconds:.0f} s"
-    yield f"imported  {_jobs(len(result.imported))} from {source.where} into {shown_path(result.folder)} ({took})"
+    into = shown_path(result.folder)
+    yield f"imported  {_jobs(len(result.imported))} from {source.where} into {into} ({took})"
     if result.skipped:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
     yield from _failures(result.failed)

@@ -279,8 +279,10 @@ class Service(Protocol):
         """Read answers of up to `size` bytes from now on: whole files, where the usual bound is too low."""
         ...
 
-    def files(self, *, after: str | None = None) -> Iterator[RemoteFile]:
-        """Yield the files of this account, newest first; `after`: those that follow the file of this id."""
+    def files(self, *, after: str | None = None, limit: int = 100) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first, in pages of `limit`; `after`: those that follow the
+        file of this id.
+        """
         ...
 
     def jobs(self, *, after: str | None = None) -> Iterator[Job]:

@@ -1,9 +1,9 @@
 """Fetch what a provider has of its jobs: patiently, several calls at once, each file once.
 
-A server, or the way to it, may lose or break any answer. So a call that may succeed later is tried again with
-growing pauses, beyond what the SDK tries; the content of a file counts only if it has the size that the server
-lists. What was fetched is stored under its content's hash before the journal says so: a later import, also
-after a kill, takes it from there.
+A server, or the way to it, may lose or break any answer. So a call that may succeed later is tried again
+with growing pauses, beyond what the SDK tries; the content of a file counts only if it has the size that the
+server lists. What was fetched is stored under its content's hash before the journal says so: a later import,
+also after a kill, takes it from there.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ LONGEST_ASKED = 120.0  # seconds that a server may ask to wait
 MOST_EVENTS = 100_000  # of a job
 LARGEST = 600_000_000  # bytes of a file; providers take up to 512 MB
 LARGE = 64_000_000  # bytes: such files are read one after the other
+LARGE_PAGE = 10_000  # files
 JOURNAL = "files.jsonl"
 PAGE = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 Found = TypeVar("Found")
@@ -249,13 +250,18 @@ class Fetcher:
     def list_files(self) -> None:
         """Note names and sizes of all files; a server without such a list is asked for each."""
         try:
-            files = self._patience.every(lambda after: self._service.files(after=after))
-            self._listed = {one.id: one for one in files}
+            self._listed = {one.id: one for one in self._all_files()}
         except ServiceError as error:
             if error.code in NOT_ALLOWED or isinstance(error, NotFoundError) or error.code == "refused":
                 self._look = True
                 return
             raise
+
+    def _all_files(self) -> list[RemoteFile]:
+        """Return all files; in pages as large as OpenAI's may be, or as every server has them."""
+        with contextlib.suppress(ServiceError):
+            return self._patience.every(lambda after: self._service.files(after=after, limit=LARGE_PAGE))
+        return self._patience.every(lambda after: self._service.files(after=after))
 
     def do(self, task: Task) -> Fetched:
         """Do a task; raises what ends the whole import."""

@@ -43,7 +43,9 @@ from ftrun.targets import Job, NotFoundError, Service
 AT_ONCE = 8  # calls, where the target says nothing else
 ALONE = 24  # jobs after which it pays to start processes that write experiments
 MOST_WORKERS = 4
+QUIET = 2.0  # seconds until progress is shown
 EXPECTED = ("job_failed", "job_cancelled", "job_unfinished")  # nothing went wrong here
+ENDINGS = {"training_file": ".jsonl", "validation_file": ".jsonl", "result_file": ".csv"}
 HOW = "Wait for it, or import into another folder: --out DIR."
 
 
@@ -57,7 +59,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where jobs are imported from: a connected service, its target as a file has it, and whose ids these are."""
+    """Where jobs are imported from: a connected service, its target as a file has it, whose ids these are."""
 
     service: Service
     target: str
@@ -171,6 +173,7 @@ class _Import:
         self._total = 0
 
     def run(self, ids: Sequence[str] | None) -> ImportResult:
+        """Import, and return what came of it."""
         known = known_imports(self._configs)
         jobs = self._jobs(ids, known)
         names = Names(
@@ -379,7 +382,7 @@ class _Import:
                     notes=(*one.notes, *_reasons(one), *recorded.notes),
                 )
             )
-        if self._progress is not None:
+        if self._progress is not None and time.monotonic() - self._begun > QUIET:
             done = self._total - len(self._open)
             self._progress(done, self._total, time.monotonic() - self._begun)
 
@@ -387,7 +390,7 @@ class _Import:
         return one.known.path if one.known is not None else self._configs / f"{one.name}.yaml"
 
     def _paths(self, one: _Open) -> Iterator[Path]:
-        for name, ending in (("training_file", ".jsonl"), ("validation_file", ".jsonl"), ("result_file", ".csv")):
+        for name, ending in ENDINGS.items():
             file = _value(one, name)
             if isinstance(file, StoredFile):
                 yield self._store.path(file.sha256, ending)

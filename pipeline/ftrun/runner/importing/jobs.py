@@ -96,7 +96,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _metadata(given: Mapping[str, str], notes: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the pairs that an experiment file can hold; none of ftrun's own, and none that looks like a key."""
+    """Yield the pairs that an experiment file can hold: none of ftrun's own, none that looks like a key."""
     kept = 0
     for key, value in given.items():
         if key.startswith(OURS):

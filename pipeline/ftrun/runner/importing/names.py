@@ -136,7 +136,7 @@ def _spoken(job: Job) -> str:
 
 def _ends(job_id: str) -> Iterator[tuple[int, str]]:
     """Yield the end of a job's id in several lengths, and at last a hash of it."""
-    letters = re.sub("[^a-z0-9]", "", job_id.lower())
+    letters = re.sub("[^a-z0-9]", "", job_id.lower().removeprefix("ftjob"))
     for size in ENDS:
         if letters:
             yield size, letters[-size:]
