@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import threading
@@ -10,16 +11,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from ftrun.cli.interrupts import heed_signals
+from ftrun.cli.interrupts import REPEAT_SECONDS, heed_signals
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Put back the handlers of whoever tests."""
+    """Put back the handlers of whoever tests, once no signal can be repeated any more."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
+    with contextlib.suppress(KeyboardInterrupt):
+        time.sleep(3 * REPEAT_SECONDS)
     for number, handler in before.items():
         signal.signal(number, handler)
 
