@@ -70,7 +70,19 @@ class NonInferiority:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as in `port --json`."""
-        names = ("a", "b", "metric", "margin", "difference", "low", "high", "n", "shown", "result", "smallest")
+        names = (
+            "a",
+            "b",
+            "metric",
+            "margin",
+            "difference",
+            "low",
+            "high",
+            "n",
+            "shown",
+            "result",
+            "smallest",
+        )
         return {name: getattr(self, name) for name in names}
 
 
@@ -128,7 +140,9 @@ def _sides(gate: Gate, *, less: bool) -> tuple[str, str, float] | None:
     # where less is better, the side that must not be much more is the one that is claimed to be as good
     better_left = upward != less
     return (
-        (left.candidate, right.candidate, margin) if better_left else (right.candidate, left.candidate, margin)
+        (left.candidate, right.candidate, margin)
+        if better_left
+        else (right.candidate, left.candidate, margin)
     )
 
 
@@ -169,6 +183,11 @@ def sentence(scores: Scores, one: NonInferiority) -> str:
     if one.result == "shown":
         return (
             f"Shown: {a} is at most {margin} worse than {b} in {key} "
+            f"({level} % interval of the difference {low} to {high}, {n} questions)."
+        )
+    if one.high is not None and one.high < -one.margin:
+        return (
+            f"Worse: {a} is more than {margin} worse than {b} in {key} "
             f"({level} % interval of the difference {low} to {high}, {n} questions)."
         )
     if one.result == "worse":
