@@ -2,8 +2,8 @@
 still as they were recorded.
 
 NAME-TARGET.jsonl has the answers, NAME-TARGET.questions.jsonl the questions as entries of `eval.prompts`, and
-NAME-TARGET.json, the manifest, has their checksums, the date, and whose answers they are. They are in `rescued/`
-next to the experiment file.
+NAME-TARGET.json, the manifest, has their checksums, the date, and whose answers they are. They are in
+`rescued/` next to the experiment file.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class RescuedFiles:
 
 
 def rescued_of(file: Path, *, name: str, target: str, model: str) -> RescuedFiles | None:
-    """Return the recorded answers of tuned model `model` of experiment `name` (in `file`) on `target`: those that
-    are as they were recorded, else those that a person changed; None if there are none.
+    """Return the recorded answers of tuned model `model` of experiment `name` (in `file`) on `target`: those
+    that are as they were recorded, else those that a person changed; None if there are none.
     """
     found = [
         one

@@ -72,19 +72,31 @@ class Session:
 
 
 def open_session(
-    config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
+    config: Path,
+    *,
+    target: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path | None = None,
+    questions: Sequence[Path] = (),
 ) -> Session:
     """Load the experiment and its state; ConfigError or DecisionError. Writes nothing."""
-    session = locate_session(config, target=target, overrides=overrides, runs=runs)
+    session = locate_session(config, target=target, overrides=overrides, runs=runs, questions=questions)
     session.reload()
     return session
 
 
 def locate_session(
-    config: Path, *, target: str | None = None, overrides: Sequence[str] = (), runs: Path | None = None
+    config: Path,
+    *,
+    target: str | None = None,
+    overrides: Sequence[str] = (),
+    runs: Path | None = None,
+    questions: Sequence[Path] = (),
 ) -> Session:
-    """Load the experiment and locate its state, without reading it: it may be damaged."""
-    document = read_document(config, overrides)
+    """Load the experiment and locate its state, without reading it: it may be damaged. `questions` are files
+    that are added to its `eval.prompts`.
+    """
+    document = read_document(config, overrides, questions=questions)
     folder = runs_folder(config, runs)
     for name in OF_ALL:
         refuse_file(folder / name)

@@ -185,7 +185,8 @@ class Reply:
     """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit.
 
     `refusal`: who refused to answer, `model` (the text is what it says instead) or `content_filter`.
-    `tool_calls` are as the API has them.
+    `tool_calls` are as the API has them. `finish_reason` and `system_fingerprint` are the server's words,
+    None where it has none.
     """
 
     text: str
@@ -195,6 +196,8 @@ class Reply:
     refusal: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     limits: RateLimits = NO_LIMITS
+    finish_reason: str | None = None
+    system_fingerprint: str | None = None
 
 
 class Service(Protocol):
