@@ -278,12 +278,18 @@ class Service(Protocol):
         """Ask the server to resume a paused job."""
         ...
 
-    def files(self) -> Iterator[RemoteFile]:
-        """Yield the files of this account, newest first."""
+    def read_up_to(self, size: int) -> None:
+        """Read answers of up to `size` bytes from now on: whole files, where the usual bound is too low."""
         ...
 
-    def jobs(self) -> Iterator[Job]:
-        """Yield the jobs of this account, newest first."""
+    def files(self, *, after: str | None = None, limit: int = 100) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first, in pages of `limit`; `after`: those that follow the
+        file of this id.
+        """
+        ...
+
+    def jobs(self, *, after: str | None = None) -> Iterator[Job]:
+        """Yield the jobs of this account, newest first; `after`: those that follow the job of this id."""
         ...
 
     def models(self) -> list[RemoteModel]:
