@@ -274,7 +274,7 @@ def _tuned(experiment: Experiment, target: Target, state: State | None, runs: Pa
 
 
 def _recorded(folder: Path) -> dict[str, str]:
-    """Return the models whose answers were recorded beside the experiments in a folder, each with the date."""
+    """Return the models whose answers were recorded beside the experiments of a folder, with the date."""
     found: dict[str, str] = {}
     for path in sorted((folder / RESCUED).glob("*.json")):
         try:
