@@ -187,7 +187,8 @@ class Reply:
     """A model's answer; `usage` counts tokens, `seconds` is wall time, `cut`: it reached the length limit.
 
     `refusal`: who refused to answer, `model` (the text is what it says instead) or `content_filter`.
-    `tool_calls` are as the API has them.
+    `tool_calls` are as the API has them. `finish_reason` and `system_fingerprint` are the server's words,
+    None where it has none.
     """
 
     text: str
@@ -197,6 +198,8 @@ class Reply:
     refusal: str | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     limits: RateLimits = NO_LIMITS
+    finish_reason: str | None = None
+    system_fingerprint: str | None = None
 
 
 class Service(Protocol):
@@ -277,12 +280,18 @@ class Service(Protocol):
         """Ask the server to resume a paused job."""
         ...
 
-    def files(self) -> Iterator[RemoteFile]:
-        """Yield the files of this account, newest first."""
+    def read_up_to(self, size: int) -> None:
+        """Read answers of up to `size` bytes from now on: whole files, where the usual bound is too low."""
         ...
 
-    def jobs(self) -> Iterator[Job]:
-        """Yield the jobs of this account, newest first."""
+    def files(self, *, after: str | None = None, limit: int = 100) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first, in pages of `limit`; `after`: those that follow the
+        file of this id.
+        """
+        ...
+
+    def jobs(self, *, after: str | None = None) -> Iterator[Job]:
+        """Yield the jobs of this account, newest first; `after`: those that follow the job of this id."""
         ...
 
     def models(self) -> list[RemoteModel]:

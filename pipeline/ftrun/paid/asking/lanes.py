@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from threading import Lock
 
 from ftrun.concurrency import Lane, in_lanes
@@ -78,6 +79,9 @@ class Asking:
             changes=changes,
             refusal=said.refusal,
             tool_calls=said.tool_calls,
+            finish_reason=said.finish_reason,
+            system_fingerprint=said.system_fingerprint,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
     def _report_lost(self) -> None:

@@ -210,6 +210,8 @@ def reply_of(content: bytes, seconds: float, limits: RateLimits = NO_LIMITS) -> 
         refusal=refusal,
         tool_calls=tuple(one for one in calls if isinstance(one, dict)) if isinstance(calls, list) else (),
         limits=limits,
+        finish_reason=_text(choice, "finish_reason"),
+        system_fingerprint=_text(answer, "system_fingerprint"),
     )
 
 
