@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftrun.cli.output import print_json
 from ftrun.cost.amounts import money
 from ftrun.text import display_width, visible
 
 if TYPE_CHECKING:  # loaded in the command: --help must be quick
-    from ftrun.runner.account import Account, Destination, TunedModel
+    from ftrun.runner import Session
+    from ftrun.runner.importing.inventory import Account, Destination, TunedModel
+    from ftrun.targets import Service
 
 HEAD = ("ends", "base", "data", "imported", "answers", "last used")
+
+
+def print_account(session: Session, service: Service, out: Path, *, as_json: bool, markdown: bool) -> None:
+    """Print what is at the session's target. Models could go to the other targets of its file."""
+    from ftrun.cost.availability import today
+    from ftrun.runner.importing.inventory import account_of, elsewhere, saved_here
+    from ftrun.targets import identity_of
+
+    target = session.experiment.target
+    saved, places = saved_here(out, identity_of(target)), elsewhere(session.experiment.targets, target)
+    account = account_of(service, target, saved, places=places, day=today())
+    if as_json:
+        print_json(account.as_dict())
+        return
+    for line in account_lines(account, markdown=markdown):
+        print(line)
 
 
 def account_lines(account: Account, *, markdown: bool) -> Iterator[str]:

@@ -199,7 +199,7 @@ def _uses(
             trains=trains,
             archive=archive,
             replaced=replaced,
-            used=own or bool(tuned),
+            used=bool(tuned) or (own and (experiment.trains or experiment.evaluation.asks)),
             port_to=_elsewhere(experiment, target),
         )
     yield from _candidates(experiment, recorded, archive=archive, replaced=replaced)

@@ -30,6 +30,7 @@ from ftrun.runner.importing.fetching import (
     Task,
     all_jobs,
     clean,
+    origin_of,
 )
 from ftrun.runner.importing.jobs import recipe_of, why_not
 from ftrun.runner.importing.names import KnownImport, Names, known_imports
@@ -164,7 +165,7 @@ class _Import:
         self._data = self._configs / "data"
         self._runs = runs_folder(self._configs / "x.yaml", None)
         self._patience, self._begun = Patience(), time.monotonic()
-        origin = str(source.identity.get("store") or digest(dict(source.identity))[:16])
+        origin = origin_of(source.identity)
         self._store = Store(folder=self._data, journal=folder / JOURNAL, origin=origin)
         self._result = ImportResult(folder=folder)
         self._open: dict[str, _Open] = {}  # by job id

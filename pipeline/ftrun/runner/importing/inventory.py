@@ -22,8 +22,9 @@ from ftrun.errors import FtrunError
 from ftrun.experiment import providers
 from ftrun.experiment.places import shown_path
 from ftrun.experiment.target import Target
-from ftrun.files import digest
 from ftrun.protocol.spec import default_epochs
+from ftrun.runner.importing.fetching import JOURNAL, Patience, all_files, all_jobs, origin_of
+from ftrun.runner.importing.names import known_imports
 from ftrun.runner.inventory import model_ends
 from ftrun.state import State, StateStore
 from ftrun.targets import Job, NotFoundError, RemoteFile, RemoteModel, Service, same_account
@@ -32,7 +33,6 @@ from ftrun.targets.service import NOT_ALLOWED
 MILLION = 1_000_000
 BYTES_PER_TOKEN = 4  # of JSON lines, where only the size of a file is known
 BYTES_PER_EXAMPLE = 2_000  # the same, for the number of epochs that `auto` means
-JOURNAL = "files.jsonl"  # of what was imported, in the folder of the import
 NOT_LISTED = (*NOT_ALLOWED, "not_found", "refused")  # codes of servers that don't give a list
 HERE = Target(name="local", provider="local", model="smollm2-135m-instruct")
 ONLY_REINFORCEMENT = "bedrock"
@@ -199,10 +199,11 @@ def _lists(
     service: Service, notes: list[str]
 ) -> tuple[list[Job], dict[str, RemoteFile] | None, list[RemoteModel] | None]:
     """Return jobs, files by id, and models; None for a list that the server doesn't give."""
+    patience = Patience()
     calls: dict[str, Callable[[], list[Any] | None]] = {
-        "jobs": lambda: list(service.jobs()),
-        "files": lambda: _given(lambda: list(service.files()), "files", notes),
-        "models": lambda: _given(service.models, "models", notes),
+        "jobs": lambda: all_jobs(service, patience),
+        "files": lambda: _given(lambda: all_files(service, patience), "files", notes),
+        "models": lambda: _given(lambda: patience.call(service.models), "models", notes),
     }
     came = concurrently(
         lambda name: calls[name](), calls, at_once=len(calls), what=lambda how: f"lists: {how}", of=len(calls)
@@ -305,11 +306,11 @@ def _priced(place: Target, tokens: int | None) -> Destination:
     return Destination(target=place.name, provider=place.provider, model=place.model, usd=usd, note=note)
 
 
-def saved_here(folder: Path, identity: Mapping[str, Any], experiments: Mapping[str, str]) -> Saved:
-    """Return what is saved in the current folder and in `folder`, where an import goes. `experiments` are
-    those that were imported, by job id.
-    """
-    saved = Saved(experiments=dict(experiments), files=_imported_files(folder, identity))
+def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
+    """Return what is saved in the current folder and in `folder`, where an import goes."""
+    known = known_imports(folder / "configs")
+    experiments = {job_id: shown_path(one.path) for job_id, one in known.items()}
+    saved = Saved(experiments=experiments, files=_imported_files(folder, identity))
     configs = dict.fromkeys((*(Path(one).resolve() for one in CONFIGS), (folder / "configs").resolve()))
     for one in configs:
         for path in sorted((one / "rescued").glob("*.json")):
@@ -321,11 +322,6 @@ def saved_here(folder: Path, identity: Mapping[str, Any], experiments: Mapping[s
             if state is not None and same_account(state.identity, identity):
                 _read_state(state, saved)
     return saved
-
-
-def origin_of(identity: Mapping[str, Any]) -> str:
-    """Return how the journal of an import calls an account or store."""
-    return str(identity.get("store") or digest(dict(identity))[:16])
 
 
 def _imported_files(folder: Path, identity: Mapping[str, Any]) -> set[str]:

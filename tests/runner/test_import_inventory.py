@@ -15,7 +15,8 @@ import pytest
 
 from ftrun.cli.import_list import account_lines
 from ftrun.experiment.target import Price, Target
-from ftrun.runner.account import Account, Saved, account_of, elsewhere, origin_of, saved_here
+from ftrun.runner.importing.fetching import origin_of
+from ftrun.runner.importing.inventory import Account, Saved, account_of, elsewhere, saved_here
 from ftrun.state import StateStore
 from ftrun.state.model import JobRecord, StageRecord, State
 from ftrun.targets.api import ApiService
@@ -218,7 +219,7 @@ def test_what_is_saved_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
         status="done", fingerprint="f", result={"metrics": {"tuned": {}}}, finished_at="2026-11-25T00:00:00"
     )
     StateStore(tmp_path / "runs/s1/openai").save(state)
-    saved = saved_here(tmp_path / "imported", identity, {})
+    saved = saved_here(tmp_path / "imported", identity)
     assert saved.files == {"file-1"}
     assert saved.recorded == {"ft:1": "imported/configs/rescued/s1-openai.jsonl"}
     assert saved.used == {"ft:1": "2026-11-25"}
