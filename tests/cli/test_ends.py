@@ -176,7 +176,7 @@ def test_doctor_says_what_ends_soon_and_what_to_do(doctor: Doctor, tmp_path: Pat
     write(tmp_path, "later", AZURE)
     code, said = doctor()
     assert code == 0
-    assert said.startswith("2026-12-01, 3 experiments: 0 over, 2 ending within 90 days, 4 not.")
+    assert said.startswith("2026-12-01, 3 experiments: 0 models over, 2 ending within 90 days, 4 not.")
     assert (
         "SOON  gpt-4.1-mini-2025-04-14 and the models tuned from it will be shut down on 2027-01-14" in said
     )
@@ -192,7 +192,7 @@ def test_doctor_fails_for_what_is_over(doctor: Doctor, tmp_path: Path, today: Ca
     write(tmp_path, "old", "provider: openai, model: gpt-3.5-turbo-0125", tuned="ft:gpt-3.5-turbo-0125:a::x")
     write(tmp_path, "faq")
     code, said = doctor()
-    assert code == 1 and said.index("OVER") < said.index("SOON") and "1 over, 1 ending" in said
+    assert code == 1 and said.index("OVER") < said.index("SOON") and "1 model over, 1 ending" in said
     assert "ftrun rescue" not in said and "ftrun port configs/old.yaml --to local" in said
     assert "ftrun run configs/faq.yaml --target local" in said
     code, said = doctor("--json")
@@ -219,7 +219,7 @@ def test_doctor_within_sets_how_early_it_warns(doctor: Doctor, tmp_path: Path) -
     """`--within 30` says nothing of what ends in 36 days; `--within 400` knows of Azure's."""
     write(tmp_path, "faq")
     write(tmp_path, "sums", AZURE)
-    assert "0 over, 0 ending within 30 days" in doctor("--within", "30")[1]
+    assert "0 models over, 0 ending within 30 days" in doctor("--within", "30")[1]
     assert "training gpt-4o-mini-2024-07-18 may end from 2027-04-01" in doctor("--within", "400")[1]
 
 
@@ -234,7 +234,7 @@ def test_doctor_leaves_archives_and_replaced_experiments_in_peace(
     assert doctor()[0] == 1
     (tmp_path / "configs/faq-local.yaml").write_text("extends: faq.yaml\nname: faq-local\ntarget: local\n")
     code, said = doctor()
-    assert code == 0 and "0 over, 0 ending" in said and "To do" not in said
+    assert code == 0 and "0 models over, 0 ending" in said and "To do" not in said
     today("2026-12-01")
     assert "answers not recorded" in doctor()[1]
 

@@ -127,6 +127,7 @@ def test_what_ends_first_comes_first(look: Callable[..., Account]) -> None:
     ]
     assert (account.failed, account.running) == (1, 1)
     assert [one.listed for one in account.models] == [False, True, True, True]
+    assert not any(one.gone for one in account.models)  # 2026-10-23 says enough
 
 
 def test_the_bases_date_is_the_tuned_models_too(look: Callable[..., Account]) -> None:
@@ -134,6 +135,16 @@ def test_the_bases_date_is_the_tuned_models_too(look: Callable[..., Account]) ->
     models = [model(MINI, shutdown_date="2027-01-20"), model(tuned(1)["fine_tuned_model"])]
     (one,) = look(Lists(jobs=[tuned(1)], files=[remote(1)], models=models)).as_dict()["models"]
     assert (one["ends"], one["ends_source"]) == ("2027-01-20", "server")
+
+
+def test_a_deleted_model_is_gone(look: Callable[..., Account]) -> None:
+    """A tuned model that the server no longer lists before its day comes last, without a date."""
+    lists = Lists(jobs=[tuned(1), tuned(2)], files=[remote(1)], models=[model(tuned(2)["fine_tuned_model"])])
+    account = look(lists)
+    assert [(one.job.id, one.gone) for one in account.models] == [("ftjob-2", False), ("ftjob-1", True)]
+    text = list(account_lines(account, markdown=False))
+    assert text[2].startswith("gone ")
+    assert "2 tuned models: 1 ends on 2027-01-14, 1 gone (the server no longer lists them)" in text
 
 
 def test_data_are_there_gone_imported_or_unknown(look: Callable[..., Account]) -> None:
@@ -237,9 +248,9 @@ def test_the_table_is_read_at_a_glance(look: Callable[..., Account]) -> None:
     assert re.split(r"\s{2,}", first)[:7] == [
         "2027-01-14 (table)", MINI, "there", "no", "recorded", "2026-11-20", "free",
     ]  # fmt: skip
-    assert "2 tuned models: 2 end on 2027-01-14, 0 later, or no end is known" in text
+    assert "2 tuned models: 2 end on 2027-01-14" in text
     assert "data: 0 imported, 1 there, 1 gone, 0 unknown; answers recorded: 1" in text
-    assert "training again all whose data are not gone, at local: free" in text
+    assert "training all with data again at local: free" in text
     assert any("prices that are not known here: azure" in line for line in text)
     assert "not listed: 1 failed or cancelled job" in text
     assert sum("last used;" in line for line in text) == 1

@@ -81,10 +81,11 @@ def _summary(found: Survey, now: date, within: int) -> str:
         return "There is no experiment file in configs/ or imported/configs/."
     count = Counter(use.status(now, within) for use in found.uses)
     experiments = f"{found.experiments} experiment{'' if found.experiments == 1 else 's'}"
+    over, soon = count["over"], count["soon"] + count["may_be_over"]
     rest = count["later"] + count["settled"] + count["unknown"]
     return (
-        f"{now}, {experiments}: {count['over']} over, {count['soon'] + count['may_be_over']} ending within "
-        f"{within} days, {rest} not. No server was asked."
+        f"{now}, {experiments}: {over} model{'' if over == 1 else 's'} over, {soon} ending within {within} days, "
+        f"{rest} not. No server was asked."
     )
 
 

@@ -62,7 +62,8 @@ class Destination:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TunedModel:
     """A tuned model of the account. `last_used` is the date of the newest answer that is known here;
-    `validation` None: the job had no such file; `listed` None: the server lists no models. `tokens` were
+    `validation` None: the job had no such file; `listed` None: the server lists no models; `gone`: not
+    listed, though its end is to come, or not known. `tokens` were
     trained; `estimated`: that is from the size of the file. Without its data it can go nowhere.
     """
 
@@ -75,6 +76,7 @@ class TunedModel:
     imported: str | None
     recorded: str | None
     listed: bool | None
+    gone: bool
     tokens: int | None
     estimated: bool
     could_go: tuple[Destination, ...] = ()
@@ -175,7 +177,7 @@ def account_of(
     jobs, files, models = _lists(service, notes)
     listed = {one.id: one for one in models} if models else None  # no model at all is no answer
     tuned = [job for job in jobs if job.fine_tuned_model and job.succeeded]
-    found = [_tuned(job, target, listed, files, saved, places) for job in tuned]
+    found = [_tuned(job, target, listed, files, saved, places, day) for job in tuned]
     found.sort(key=lambda one: (_last_day(one), one.job.created_at or 0, one.job.id))
     if found:
         notes.insert(
@@ -192,7 +194,9 @@ def account_of(
 
 
 def _last_day(one: TunedModel) -> str:
-    return one.ends.answers.day.isoformat() if one.ends.answers is not None else "9999"
+    """Return the day to sort by: what is gone already, or has no end, comes last."""
+    end = one.ends.answers
+    return "9999" if one.gone or end is None else end.day.isoformat()
 
 
 def _lists(
@@ -230,20 +234,24 @@ def _tuned(
     files: Mapping[str, RemoteFile] | None,
     saved: Saved,
     places: Sequence[Target],
+    day: date,
 ) -> TunedModel:
     model, data = str(job.fine_tuned_model), _data(job.training_file, files, saved)
     there = listed.get(model) if listed is not None else None
     tokens, estimated = _tokens(job, files)
+    ends = model_ends(target, there, job, listed or {})
+    missing = listed is not None and there is None
     return TunedModel(
         job=job,
         model=model,
-        ends=model_ends(target, there, job, listed or {}),
+        ends=ends,
         last_used=saved.used.get(model),
         training=data,
         validation=_data(job.validation_file, files, saved) if job.validation_file else None,
         imported=saved.experiments.get(job.id),
         recorded=saved.recorded.get(model),
-        listed=None if listed is None else there is not None,
+        listed=None if listed is None else not missing,
+        gone=missing and (ends.answers is None or ends.answers.days(day) > 0),
         tokens=tokens,
         estimated=estimated,
         could_go=() if data == "gone" else tuple(_destinations(job, target, tokens, places)),
