@@ -84,8 +84,8 @@ def _summary(found: Survey, now: date, within: int) -> str:
     over, soon = count["over"], count["soon"] + count["may_be_over"]
     rest = count["later"] + count["settled"] + count["unknown"]
     return (
-        f"{now}, {experiments}: {over} model{'' if over == 1 else 's'} over, {soon} ending within {within} days, "
-        f"{rest} not. No server was asked."
+        f"{now}, {experiments}: {over} model{'' if over == 1 else 's'} over, {soon} ending within "
+        f"{within} days, {rest} not. No server was asked."
     )
 
 

@@ -326,10 +326,18 @@ def saved_here(folder: Path, identity: Mapping[str, Any]) -> Saved:
     runs = dict.fromkeys((*(Path(one).resolve() for one in RUNS), (folder / "runs").resolve()))
     for path in (path for one in runs for path in sorted(one.glob("*/*/state.json"))):
         with contextlib.suppress(FtrunError):
-            state = StateStore(path.parent).load()
+            state = StateStore(path.parent).load() if _was_evaluated(path) else None
             if state is not None and same_account(state.identity, identity):
                 _read_state(state, saved)
     return saved
+
+
+def _was_evaluated(path: Path) -> bool:
+    """Return whether a state has scores, so that it is worth being verified: imported ones have none."""
+    try:
+        return bool(json.loads(path.read_bytes())["stages"]["evaluate"]["result"]["metrics"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _imported_files(folder: Path, identity: Mapping[str, Any]) -> set[str]:
