@@ -87,7 +87,7 @@ def test_plan_tells_the_servers_dates_once(paid: Paid, today: Callable[[str], No
     document = paid.json("plan", paid.config, "--yes")
     (note,) = [one for one in document["notes"] if "2026-12-25" in one]
     assert "m and the models tuned from it will be shut down on 2026-12-25, in 24 days" in note
-    assert "(as the server says)" in note and "Save its answers" in note
+    assert "(as the server says)" in note and "Record its answers with `ftrun rescue`" in note
     assert [(one["model"], one["ends"], one["ends_source"]) for one in document["ends"]] == [
         ("m", "2026-12-25", "server")
     ]
