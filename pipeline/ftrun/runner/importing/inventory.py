@@ -175,7 +175,7 @@ def account_of(
     """
     notes: list[str] = []
     jobs, files, models = _lists(service, notes)
-    listed = {one.id: one for one in models} if models else None  # no model at all is no answer
+    listed = {one.id: one for one in models} if models else None  # an empty list says nothing
     tuned = [job for job in jobs if job.fine_tuned_model and job.succeeded]
     found = [_tuned(job, target, listed, files, saved, places, day) for job in tuned]
     found.sort(key=lambda one: (_last_day(one), one.job.created_at or 0, one.job.id))
