@@ -72,7 +72,7 @@ def _lines(found: Survey, now: date, within: int) -> Iterator[str]:
         yield f"{visible(place)}: {visible(problem.message)}"
     yield from (f"note: {visible(note)}" for note in found.notes)
     services = {service_of(use.target) for use in pressing}
-    yield from (f"note: {text}" for name, text in UNKNOWN.items() if name in services)
+    yield from (f"note: {note}" for name, note in UNKNOWN.items() if name in services)
 
 
 def _summary(found: Survey, now: date, within: int) -> str:

@@ -41,8 +41,8 @@ class Use:
     that of a `candidate`.
 
     `recorded` has the date of the recorded answers of a tuned model. `archive`: the experiment was imported;
-    `replaced`: another one continues elsewhere. `used`: it is not only in the file. `port_to`: a target of the
-    file that doesn't end.
+    `replaced`: another one continues elsewhere. `used`: it is not only in the file. `port_to`: a target of
+    the file that doesn't end.
     """
 
     experiment: Experiment
