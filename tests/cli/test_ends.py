@@ -96,7 +96,7 @@ def test_plan_tells_the_servers_dates_once(paid: Paid, today: Callable[[str], No
     paid.provider.models[tuned] = model(tuned, shutdown_date="2026-12-24")
     document = paid.json("plan", paid.config)
     assert {one["model"]: one["ends"] for one in document["ends"]} == {"m": "2026-12-25", tuned: "2026-12-24"}
-    assert any(f"{tuned} will be shut down on 2026-12-24" in one for one in document["notes"])
+    assert any(f"the tuned model {tuned} will be shut down on 2026-12-24" in one for one in document["notes"])
 
 
 def test_plan_is_silent_where_nothing_is_known(paid: Paid, today: Callable[[str], None]) -> None:

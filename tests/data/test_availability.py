@@ -156,9 +156,10 @@ def test_azures_base_may_go_before_what_was_tuned_from_it() -> None:
     assert base.answers is not None and base.answers.day == date(2027, 10, 14)
     tuned = ends_of(AZURE, told, model="gpt-4.1-mini-2025-04-14.ft-1")
     assert tuned.answers is not None and tuned.answers.day == date(2026, 10, 1)
-    assert "gpt-4.1-mini-2025-04-14.ft-1 was shut down on 2026-10-01 (as the server says)" in [
-        message for _, message in warnings(tuned, DECEMBER)
-    ]
+    assert (
+        "the tuned model gpt-4.1-mini-2025-04-14.ft-1 was shut down on 2026-10-01 (as the server says)"
+        in [message for _, message in warnings(tuned, DECEMBER)]
+    )
 
 
 def test_check_warns_of_azure_too(make: Any) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # loaded in the command: --help must be quick
     from ftrun.runner.ending import Status, Survey, Use
 
 EACH = 6  # experiments of a model, and commands, that are listed
-WORDS: dict[Status, str] = {"over": "OVER", "may_be_over": "OVER?", "soon": "SOON"}
+PRESSING: tuple[Status, ...] = ("over", "may_be_over", "soon")
 
 
 def report_ends(configs: Sequence[Path], runs: Path | None, *, within: int, as_json: bool) -> int:
@@ -62,10 +62,10 @@ def _lines(found: Survey, now: date, within: int) -> Iterator[str]:
     yield _summary(found, now, within)
     pressing: list[Use] = []
     for status, uses in grouped(found.uses, now, within):
-        if status in WORDS:
+        if status in PRESSING:
             pressing += uses
             yield ""
-            yield from _group(WORDS[status], uses, now, within)
+            yield from _group(status, uses, now, within)
     yield from _commands(pressing, now)
     for problem in (one for error in found.broken for one in error.problems):
         place = ":".join(str(one) for one in (problem.file, problem.line) if one)
@@ -89,17 +89,23 @@ def _summary(found: Survey, now: date, within: int) -> str:
     )
 
 
-def _group(word: str, uses: Sequence[Use], now: date, within: int) -> Iterator[str]:
+def _group(status: Status, uses: Sequence[Use], now: date, within: int) -> Iterator[str]:
     """Yield what ends, and which experiments use it."""
     from ftrun.cost.availability import warnings
     from ftrun.runner.ending import as_one
 
     for number, (_, message) in enumerate(warnings(as_one(uses), now, within)):
-        yield f"{word if number == 0 else '':<6}{visible(message)}"
+        yield _headed(status, visible(message)) if number == 0 else f"      {visible(message)}"
     for use in uses[:EACH]:
         yield f"        {visible(_use_words(use))}"
     if len(uses) > EACH:
         yield f"        and {len(uses) - EACH} more; `--json` lists all"
+
+
+def _headed(status: Status, message: str) -> str:
+    if status == "over":
+        return f"OVER  {message}"
+    return f"OVER? {message}" if status == "may_be_over" else f"SOON  {message}"
 
 
 def _use_words(use: Use) -> str:

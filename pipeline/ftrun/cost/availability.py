@@ -224,14 +224,14 @@ def shutdown_message(ends: Ends, end: End, now: date) -> str:
     if ends.base != model:
         if end.not_before:
             return (
-                f"{model} may have been shut down since {day}, not before ({words})"
+                f"the tuned model {model} may have been shut down since {day}, not before ({words})"
                 if over
-                else f"{model} may be shut down from {day} on, in {left}, not before ({words})"
+                else f"the tuned model {model} may be shut down from {day}, in {left}, not before ({words})"
             )
         return (
-            f"{model} was shut down on {day} ({words})"
+            f"the tuned model {model} was shut down on {day} ({words})"
             if over
-            else f"{model} will be shut down on {day}, in {left} ({words})"
+            else f"the tuned model {model} will be shut down on {day}, in {left} ({words})"
         )
     if end.not_before:
         return (
