@@ -87,7 +87,7 @@ def test_plan_tells_the_servers_dates_once(paid: Paid, today: Callable[[str], No
     document = paid.json("plan", paid.config, "--yes")
     (note,) = [one for one in document["notes"] if "2026-12-25" in one]
     assert "m and the models tuned from it will be shut down on 2026-12-25, in 24 days" in note
-    assert "(as the server says)" in note and "Record its answers with `ftrun rescue`" in note
+    assert "(source: the server)" in note and "Record its answers with `ftrun rescue`" in note
     assert [(one["model"], one["ends"], one["ends_source"]) for one in document["ends"]] == [
         ("m", "2026-12-25", "server")
     ]
@@ -138,7 +138,7 @@ def test_plan_tells_what_azure_itself_says(azure: Paid, today: Callable[[str], N
     assert (ends["training_ends"], ends["training_ends_source"]) == ("2027-01-14", "server")
     assert (ends["ends"], ends["ends_source"]) == ("2027-10-14", "table")
     (note,) = [one for one in document["notes"] if "2027-01-14" in one]
-    assert "training gpt-4.1-mini ends on 2027-01-14, in 44 days (as the server says)" in note
+    assert "training gpt-4.1-mini ends on 2027-01-14, in 44 days (source: the server)" in note
 
 
 def test_ls_models_has_ends_and_their_source(azure: Paid, today: Callable[[str], None]) -> None:

@@ -128,7 +128,7 @@ def table_words(service: str) -> str:
     """Return where the table's dates of a service are from."""
     entry = _table()[service]
     publisher, published = entry["publisher"], entry["published"]
-    return f"{publisher}'s page of {published}"
+    return f"source: {publisher}'s page of {published}"
 
 
 def ends_of(
@@ -153,7 +153,7 @@ def ends_of(
 
 
 def _by_server(day: date | None) -> End | None:
-    return None if day is None else End(day=day, source="server", words="as the server says")
+    return None if day is None else End(day=day, source="server", words="source: the server")
 
 
 def _by_table(service: str | None, model: str, base: str) -> Ends:
