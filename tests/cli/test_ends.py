@@ -254,11 +254,26 @@ def test_doctor_knows_the_candidates_of_an_evaluation(doctor: Doctor, tmp_path: 
     assert "gpt-5.4" not in said and "gpt-4.1-mini" not in said  # a target that nothing uses
 
 
+def test_doctor_says_which_models_it_knows_nothing_of(doctor: Doctor, tmp_path: Path) -> None:
+    """A deployment with a name of its own is no warning, but silence would look like an all-clear."""
+    named = "provider: azure, endpoint: 'https://contoso.openai.azure.com', model: our-model"
+    write(tmp_path, "faq", named)
+    write(
+        tmp_path,
+        "here",
+        "provider: openai, base_url: 'http://127.0.0.1:11434/v1', api_key_env: K, model: gpt-4o",
+    )
+    code, said = doctor()
+    assert code == 0 and "0 models over, 0 ending" in said
+    assert said.count("no end is known") == 1 and "note: no end is known of our-model at Azure" in said
+
+
 def test_doctor_reports_broken_files_besides(doctor: Doctor, tmp_path: Path) -> None:
     """A file that can't be read exits with 2 and doesn't hide the others; a base without a name is none."""
     write(tmp_path, "faq")
     (tmp_path / "configs/broken.yaml").write_text("name: [\n")
     (tmp_path / "configs/base.yaml").write_text("version: 1\ntargets: {o: {provider: openai, model: m}}\n")
+    assert doctor("configs/nothing.yaml") == (2, "configs/nothing.yaml:1: there is no such file\n")
     code, said = doctor()
     assert code == 2 and "SOON" in said and "\nconfigs/broken.yaml:2: this is not valid YAML" in said
     (tmp_path / "configs/broken.yaml").unlink()

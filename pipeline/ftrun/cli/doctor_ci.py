@@ -59,7 +59,8 @@ def _lines(found: Survey, now: date, within: int) -> Iterator[str]:
     from ftrun.cost.availability import UNKNOWN, service_of
     from ftrun.runner.ending import grouped
 
-    yield _summary(found, now, within)
+    if found.experiments or not found.broken:
+        yield _summary(found, now, within)
     pressing: list[Use] = []
     for status, uses in grouped(found.uses, now, within):
         if status in PRESSING:
@@ -71,8 +72,18 @@ def _lines(found: Survey, now: date, within: int) -> Iterator[str]:
         place = ":".join(str(one) for one in (problem.file, problem.line) if one)
         yield f"{visible(place)}: {visible(problem.message)}"
     yield from (f"note: {visible(note)}" for note in found.notes)
+    yield from dict.fromkeys(_undated(found.uses))
     services = {service_of(use.target) for use in pressing}
     yield from (f"note: {note}" for name, note in UNKNOWN.items() if name in services)
+
+
+def _undated(uses: Sequence[Use]) -> Iterator[str]:
+    """Yield notes on models that were or would be trained where dates are known, but not theirs."""
+    from ftrun.cost.availability import service_of, title_of
+
+    for use in uses:
+        if use.ends.answers is None and service_of(use.target) and (use.trains or use.tuned):
+            yield f"note: no end is known of {visible(use.target.model)} at {title_of(use.target)}"
 
 
 def _summary(found: Survey, now: date, within: int) -> str:
