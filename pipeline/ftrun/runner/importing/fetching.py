@@ -359,8 +359,8 @@ def all_jobs(service: Service, patience: Patience) -> list[Job]:
     return patience.every(lambda after: service.jobs(after=after))
 
 
-def clean(folder: Path) -> None:
-    """Delete the unfinished files that a killed import left in a folder."""
-    for path in folder.glob(".*.tmp"):
+def clean(folder: Path, *, deep: bool = False) -> None:
+    """Delete the unfinished files that a killed import left in a folder; `deep`: and in those below."""
+    for path in folder.glob("**/.*.tmp" if deep else ".*.tmp"):
         if not path.is_symlink() and path.is_file():
             delete(path)

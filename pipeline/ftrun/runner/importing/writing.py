@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,9 +37,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What an experiment file is made of. `targets` holds the target's mapping as its file has it, with its
-    own model; `shown` is the path of the file for commands.
-    """
+    """What an experiment file is made of; `mapping` is the target as its file has it, with its own model."""
 
     name: str
     target: str
@@ -52,7 +49,6 @@ class Draft:
     missing: tuple[str, ...]
     date: str
     schema: str | None
-    shown: str
 
 
 def schema_line(configs: Path) -> str | None:
@@ -70,7 +66,7 @@ def experiment_text(draft: Draft) -> str:
 
 
 def _head(draft: Draft) -> Iterator[str]:
-    job, shown = draft.job, shlex.quote(draft.shown)
+    job, file = draft.job, f"{draft.name}.yaml"
     if draft.schema is not None:
         yield f"# yaml-language-server: $schema={draft.schema}"
     yield f"# Imported by ftrun from job {_comment(job.id)}, which {_when(job)}."
@@ -83,10 +79,10 @@ def _head(draft: Draft) -> Iterator[str]:
     else:
         yield "# The job is done, so `ftrun run` has nothing to do. Other values would be another, paid job."
     yield "# To keep what the model answers, while it does:"
-    yield f"#   ftrun rescue {shown}"
+    yield f"#   ftrun rescue {file}"
     if draft.training is not None:
         yield "# To train the same elsewhere, and compare:"
-        yield f"#   ftrun port {shown} --to TARGET"
+        yield f"#   ftrun port {file} --to TARGET"
     yield "version: 1"
     yield f"name: {scalar(draft.name)}"
 
