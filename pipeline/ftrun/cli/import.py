@@ -169,9 +169,19 @@ def _summary(result: ImportResult, source: Source) -> Iterator[str]:
     yield f"imported  {_jobs(len(result.imported))} from {source.where} into {into} ({took})"
     if result.skipped:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
+    yield from _missing(result.imported)
     yield from _failures(result.failed)
     yield from _listed(list(_remarks([*result.imported, *result.skipped])))
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _missing(imported: Sequence[ImportedJob]) -> Iterator[str]:
+    """Yield what the provider did not have, or did not give, and of how many jobs."""
+    from ftrun.runner.importing import MISSING_WORDS
+
+    counts = Counter(name for one in imported for name in one.missing)
+    for name, number in counts.most_common():
+        yield f"missing   {MISSING_WORDS[name]} of {_jobs(number)}"
 
 
 def _jobs(number: int) -> str:

@@ -45,7 +45,7 @@ def lasting(place: Place) -> dict[str, Any]:
 
 
 def test_every_shape_of_job_becomes_an_experiment_that_is_done(opened: Open) -> None:
-    """All files are there byte for byte, once per content, and running the experiments asks nobody anything."""
+    """All files are there byte for byte, once per content, and running them asks nobody anything."""
     place = opened(*EVERYTHING)
     document = place.imported("--all")
     assert document["failed"] == document["skipped"] == []
@@ -207,7 +207,7 @@ def test_ids_of_others_are_refused_one_by_one(opened: Open) -> None:
 
 
 def test_a_taken_name_is_left_alone(opened: Open) -> None:
-    """A file of that name that isn't ours stays as it is; the job gets the longer name, and a note says so."""
+    """A file of that name that isn't ours stays as it is; the job gets a longer one, and a note says so."""
     place = opened("hiroyuki")
     mine = place.folder / "imported/configs/hiroyuki.yaml"
     mine.parent.mkdir(parents=True)

@@ -118,13 +118,12 @@ def _record(order: Order, staged: Path) -> Recorded:
 
 
 def _moved(experiment: Experiment, staged: Path, config: Path) -> Experiment:
-    """Return the experiment as the file that `staged` will be."""
+    """Return the experiment as it is called once `staged` is in its place; read is what is there now."""
     places = {
         key: (config if file == staged else file, line, column)
         for key, (file, line, column) in experiment.places.items()
     }
-    files = tuple(config if file == staged else file for file in experiment.files)
-    return replace(experiment, file=config, files=files, places=places)
+    return replace(experiment, file=config, places=places)
 
 
 def _context(order: Order, experiment: Experiment, folder: Path) -> tuple[Context, StateStore]:

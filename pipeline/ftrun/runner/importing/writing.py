@@ -77,7 +77,7 @@ def _head(draft: Draft) -> Iterator[str]:
     if draft.training is None:
         yield "# Without the training file nothing can be trained again: this file only compares models."
     else:
-        yield "# The job is done, so `ftrun run` has nothing to do. Other values would be another, paid job."
+        yield "# The job is done, so `ftrun run` has nothing to do. Other values would be another job."
     yield "# To keep what the model answers, while it does:"
     yield f"#   ftrun rescue {file}"
     if draft.training is not None:
