@@ -130,7 +130,7 @@ def test_it_speaks_japanese(here: Ftrun) -> None:
     """The page for people is Japanese where the user's language is; commands and names stay."""
     shown = here(*WORDS, "--yes", env={"FTRUN_LANG": "ja"}).stdout
     assert "4 件" in shown and "git add imported" in shown
-    assert "imported  " not in shown and "not imported" not in shown and "note:" not in shown
+    assert "imported  4" not in shown and "not imported" not in shown and "note:" not in shown
 
 
 def test_jobs_of_the_engine_are_imported_and_stand_as_done(ftrun: Ftrun) -> None:

@@ -363,7 +363,7 @@ def test_a_server_that_dies_ends_the_import_with_what_there_is(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every job that was not reached is listed, exit 1; the same command resumes when the server is back."""
-    for name, value in (("TRIES", 2), ("FIRST_PAUSE", 0.01)):
+    for name, value in (("TRIES", 2), ("FIRST_PAUSE", 0.01), ("MOST_IN_VAIN", 3)):
         monkeypatch.setattr(f"ftrun.runner.importing.fetching.{name}", value)
     monkeypatch.setattr("ftrun.targets.api.connection.READ_RETRIES", 0)
     place = opened("hiroyuki", "dpo", "crlf")

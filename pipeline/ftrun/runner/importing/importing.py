@@ -31,10 +31,10 @@ from ftrun.runner.importing.fetching import (
     all_jobs,
     clean,
 )
-from ftrun.runner.importing.jobs import recipe_of, why_not
+from ftrun.runner.importing.jobs import MISSING_WORDS, recipe_of, why_not
 from ftrun.runner.importing.names import KnownImport, Names, known_imports
 from ftrun.runner.importing.recording import Order, Recorded, record
-from ftrun.runner.importing.writing import MISSING_WORDS, Draft, StoredFile, schema_line
+from ftrun.runner.importing.writing import Draft, StoredFile, schema_line
 from ftrun.runner.session import runs_folder
 from ftrun.state.ignore import write_gitignore
 from ftrun.state.locks import held_by_user

@@ -20,6 +20,13 @@ AUTO = "auto"
 OURS = "ftrun_"  # how ftrun's own metadata begin
 METADATA_KEY = re.compile(r"(?!ftrun_).{1,64}")
 MOST_METADATA, LONGEST_VALUE = 12, 512
+MISSING_WORDS = {
+    "training_file": "the training file",
+    "validation_file": "the validation file",
+    "result_file": "the result file with the losses",
+    "events": "the events",
+    "checkpoints": "the checkpoints",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

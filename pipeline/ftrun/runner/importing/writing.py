@@ -9,20 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ftrun.runner.importing.jobs import Recipe
+from ftrun.runner.importing.jobs import MISSING_WORDS, Recipe
 from ftrun.scaffold.draft import scalar
 from ftrun.targets import Job
 from ftrun.text import one_line, visible
 
 SCHEMA = Path("schemas/experiment.schema.json")
 NEAR = 4  # folders above that may have the schema
-MISSING_WORDS = {
-    "training_file": "the training file",
-    "validation_file": "the validation file",
-    "result_file": "the result file with the losses",
-    "events": "the events",
-    "checkpoints": "the checkpoints",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
