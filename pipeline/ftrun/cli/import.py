@@ -30,8 +30,8 @@ name: import
 target: {target}
 targets:
   {target}: {{provider: {target}, model: {model}}}
-eval: {{models: [base], general: true}}
 """
+NOTHING_ELSE = "eval={models: [base], general: true}"  # what makes an experiment of it
 
 
 @click.command(name="import")
@@ -41,7 +41,8 @@ eval: {{models: [base], general: true}}
     "--config",
     type=ConfigPath(),
     metavar="FILE",
-    help="An experiment file that has the target. Default: the one target of the experiments in this folder.",
+    help="A file with the target: an experiment, or one that has `targets` alone. Default: the one target of "
+    "the experiments in this folder.",
 )
 @target_option
 @click.option(
@@ -136,9 +137,12 @@ def _connected(config: Path, target: str | None, *, yes: bool) -> Iterator[Sourc
     from ftrun.targets import identity_of, is_local
     from ftrun.workflow.context import where_is
 
-    session = locate_session(config, target=target)
+    data = read_document(config).data
+    # a file may have nothing but targets
+    stub = () if data.keys() & {"data", "train", "eval"} else (NOTHING_ELSE,)
+    session = locate_session(config, target=target, overrides=stub)
     chosen = session.experiment.target
-    targets = read_document(config).data.get("targets") or BUILT_IN_TARGETS
+    targets = data.get("targets") or BUILT_IN_TARGETS
     with service_of(session, yes=yes) as service:
         yield Source(
             service=service,
@@ -216,7 +220,7 @@ def _next(result: ImportResult) -> Iterator[str]:
 
     folder = shlex.quote(shown_path(result.folder))
     first = shlex.quote(result.imported[0].config)
-    yield f"git add {folder}   # everything that can't be had again"
+    yield f"git add {folder}   # everything that can't be fetched again"
     every = " --all" if len(result.imported) > 1 and result.folder == Path.cwd() / DEFAULT else f" {first}"
     yield f"{program()} rescue{every}   # record what the models answer while they do"
     yield f"{program()} port {first} --to TARGET   # train it elsewhere, and compare"

@@ -41,7 +41,7 @@ def call(patience: Patience, errors: list[ServiceError]) -> str:
 def test_a_passing_failure_is_tried_again() -> None:
     """Eleven failures in a row are no end; the twelfth is, and its error is the answer."""
     assert call(Patience(), failing(fetching.TRIES - 1)) == "found"
-    with pytest.raises(ServiceError, match="^no$"):
+    with pytest.raises(ServiceError, match=r"^no$"):
         call(Patience(), failing(fetching.TRIES + 1))
 
 

@@ -133,7 +133,7 @@ def _pause(tries: int, asked: float | None) -> float:
 
 
 class OutOfReachError(FtrunError):
-    """The server answers nothing any more, however often it is asked."""
+    """The server no longer answers, however often it is asked."""
 
     def __init__(self, last: ServiceError) -> None:
         super().__init__(
