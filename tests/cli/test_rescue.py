@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.paid_project import Paid
-from support.scripted_server import Answer, Asked, refusal
+from support.scripted_server import Answer, Asked
 
 
 def said(asked: Asked) -> Answer | None:

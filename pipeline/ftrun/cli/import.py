@@ -32,7 +32,6 @@ name: import
 target: {target}
 targets:
   {target}: {{provider: {target}, model: {model}}}
-eval: {{models: [base], general: true}}
 """
 
 
@@ -43,7 +42,8 @@ eval: {{models: [base], general: true}}
     "--config",
     type=ConfigPath(),
     metavar="FILE",
-    help="An experiment file that has the target. Default: the one target of the experiments in this folder.",
+    help="A file with the target: an experiment, or one that has `targets` alone. Default: the one target of "
+    "the experiments in this folder.",
 )
 @target_option
 @click.option(
@@ -194,9 +194,19 @@ def _summary(result: ImportResult, source: Source) -> Iterator[str]:
     yield f"imported  {_jobs(len(result.imported))} from {source.where} into {into} ({took})"
     if result.skipped:
         yield f"skipped   {_jobs(len(result.skipped))}: imported before"
+    yield from _missing(result.imported)
     yield from _failures(result.failed)
     yield from _listed(list(_remarks([*result.imported, *result.skipped])))
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _missing(imported: Sequence[ImportedJob]) -> Iterator[str]:
+    """Yield what the provider did not have, or did not give, and of how many jobs."""
+    from ftrun.runner.importing import MISSING_WORDS
+
+    counts = Counter(name for one in imported for name in one.missing)
+    for name, number in counts.most_common():
+        yield f"missing   {MISSING_WORDS[name]} of {_jobs(number)}"
 
 
 def _jobs(number: int) -> str:
@@ -231,7 +241,7 @@ def _next(result: ImportResult) -> Iterator[str]:
 
     folder = shlex.quote(shown_path(result.folder))
     first = shlex.quote(result.imported[0].config)
-    yield f"git add {folder}   # everything that can't be had again"
+    yield f"git add {folder}   # everything that can't be fetched again"
     every = " --all" if len(result.imported) > 1 and result.folder == Path.cwd() / DEFAULT else f" {first}"
     yield f"{program()} rescue{every}   # record what the models answer while they do"
     yield f"{program()} port {first} --to TARGET   # train it elsewhere, and compare"

@@ -29,6 +29,7 @@ from ftrun.targets import TRANSIENT, Event, Job, NotFoundError, RemoteFile, Serv
 from ftrun.targets.service import NOT_ALLOWED
 
 TRIES = 12  # of a call: with 30 % of all answers broken, one in two millions fails
+MOST_IN_VAIN = 24  # calls that fail in a row, each after all its tries, until everything is given up
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0  # seconds
 LONGEST_ASKED = 120.0  # seconds that a server may ask to wait
 MOST_EVENTS = 100_000  # of a job
@@ -59,6 +60,7 @@ class Patience:
         self.trying = 0
         self._stopped = threading.Event()
         self._answered = time.monotonic()
+        self._in_vain = 0  # calls that were given up since one was answered
 
     def stop(self) -> None:
         """Let no call begin or be tried again: they end with a StoppedError."""
@@ -71,7 +73,7 @@ class Patience:
     def call(self, make: Callable[[], Found]) -> Found:
         """Return what a call returns, tried again as long as that can help; its last error otherwise.
 
-        OutOfReachError if the server has answered no call at all meanwhile.
+        OutOfReachError if the server has answered no call at all meanwhile, or if call after call fails.
         """
         begun, tries = time.monotonic(), 0
         try:
@@ -89,13 +91,15 @@ class Patience:
                         self._give_up(error, begun)
                     self._stopped.wait(_pause(tries, error.retry_after))
                 else:
-                    self._answered = time.monotonic()
+                    self._answered, self._in_vain = time.monotonic(), 0
                     return found
         finally:
             self.trying -= tries > 0
 
     def _give_up(self, error: ServiceError, begun: float) -> None:
-        if self._answered < begun:
+        self._in_vain += 1
+        silent = error.code == "unreachable" and self._answered < begun
+        if silent or self._in_vain >= MOST_IN_VAIN:
             raise OutOfReachError(error) from error
         raise error
 
@@ -129,7 +133,7 @@ def _pause(tries: int, asked: float | None) -> float:
 
 
 class OutOfReachError(FtrunError):
-    """The server answers nothing any more, however often it is asked."""
+    """The server no longer answers, however often it is asked."""
 
     def __init__(self, last: ServiceError) -> None:
         super().__init__(
@@ -365,8 +369,8 @@ def origin_of(identity: Mapping[str, Any]) -> str:
     return str(identity.get("store") or digest(dict(identity))[:16])
 
 
-def clean(folder: Path) -> None:
-    """Delete the unfinished files that a killed import left in a folder."""
-    for path in folder.glob(".*.tmp"):
+def clean(folder: Path, *, deep: bool = False) -> None:
+    """Delete the unfinished files that a killed import left in a folder; `deep`: and in those below."""
+    for path in folder.glob("**/.*.tmp" if deep else ".*.tmp"):
         if not path.is_symlink() and path.is_file():
             delete(path)

@@ -32,7 +32,7 @@ from ftrun.runner.importing.fetching import (
     clean,
     origin_of,
 )
-from ftrun.runner.importing.jobs import recipe_of, why_not
+from ftrun.runner.importing.jobs import MISSING_WORDS, recipe_of, why_not
 from ftrun.runner.importing.names import KnownImport, Names, known_imports
 from ftrun.runner.importing.recording import Order, Recorded, record
 from ftrun.runner.importing.writing import Draft, StoredFile, schema_line
@@ -180,10 +180,14 @@ class _Import:
         names = Names(
             configs=self._configs, runs=self._runs, given={one.name.lower() for one in known.values()}
         )
-        for job in sorted(jobs, key=lambda one: (one.created_at or 0, one.id)):
+        ordered = sorted(jobs, key=lambda one: (one.created_at or 0, one.id))
+        for job in ordered:
             self._take(job, known.get(job.id), names)
         if self._open:
             self._fetch_and_record(every=ids is None)
+        order = {job.id: place for place, job in enumerate(ordered)}
+        for found in (self._result.imported, self._result.failed):
+            found.sort(key=lambda one: order.get(one.job_id, -1))
         self._result.seconds = time.monotonic() - self._begun
         return self._result
 
@@ -408,7 +412,6 @@ class _Import:
             missing=tuple(_missing(one)),
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             schema=schema_line(self._configs),
-            shown=shown_path(config),
         )
         return Order(
             draft=draft,
@@ -452,5 +455,7 @@ def _missing(one: _Open) -> Iterator[str]:
 def _reasons(one: _Open) -> Iterator[str]:
     """Yield why something is missing."""
     if "training_file" not in one.needs:
-        yield "the server names no training file"
-    yield from (str(fetched.error) for fetched in one.came.values() if fetched.error is not None)
+        yield "the server names no training file: nothing can be trained again"
+    for name, fetched in one.came.items():
+        if fetched.error is not None:
+            yield f"{MISSING_WORDS[name]} is missing: {fetched.error}"

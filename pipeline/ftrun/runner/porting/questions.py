@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftrun.errors import ConfigError, UsageError
-from ftrun.evaluation.answer_files import ANSWERS
+from ftrun.errors import UsageError
 from ftrun.evaluation.asked.samples import prompt_sample
 from ftrun.evaluation.evaluate import Sets, check, complete, metrics_of
 from ftrun.evaluation.rescued_files import RescuedFiles, is_changed, rescued_of
