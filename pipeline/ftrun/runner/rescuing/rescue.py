@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ftrun.cost.candidates import priced_candidate, target_named
 from ftrun.cost.requests import LONGEST_ANSWER, request_tokens
-from ftrun.errors import DecisionError, FtrunError, UsageError, UserError
-from ftrun.evaluation.answers import Record, Request, collect
+from ftrun.errors import FtrunError, UsageError, UserError
+from ftrun.evaluation.answers import Candidate, Record, Request, collect
 from ftrun.experiment.model import CandidateSpec
 from ftrun.paid.asking.eval_inputs import STAGE
 from ftrun.paid.asking.evaluating import answer, know_stores
@@ -37,13 +37,15 @@ from ftrun.runner.rescuing.questions import BASE, TUNED, Rescue, RescueOptions, 
 from ftrun.runner.rescuing.recording import Recorded, Subject, key_of_name, record
 from ftrun.runner.session import Session
 from ftrun.stages import stages_of
-from ftrun.targets import NotFoundError, ServiceError
+from ftrun.targets import NotFoundError
 from ftrun.targets.connect import takes_tools
+from ftrun.targets.pace import Paces
 from ftrun.targets.service import NOT_ALLOWED
 from ftrun.workflow.context import Context, Emit, RunSettings
 from ftrun.workflow.stage import Stage
 
 CHEAPER = "Raise `budget.usd`, or ask less: --train-rows, --test-rows, --samples, --no-base."
+AT_FIRST = 40  # questions to the tuned model before the first one to its base
 REFUSALS = ("refused", "not_found", "model_removed", "no_tools", *NOT_ALLOWED)  # what only the base may do
 
 
@@ -78,7 +80,7 @@ class Rescued:
     usd: float | None = 0.0
     without_base: str | None = None
     error: BaseException | None = None
-    notes: list[str] = field(default_factory=list)
+    ended: bool = False
 
 
 class OneRescue:
@@ -87,6 +89,11 @@ class OneRescue:
     def __init__(self, session: Session, settings: RunSettings, options: RescueOptions, emit: Emit) -> None:
         self.session, self.result = session, Rescued(session=session)
         self._settings, self._options, self._emit = settings, options, emit
+        self._paces: Paces | None = None
+
+    def share(self, paces: Paces, emit: Emit) -> None:
+        """Ask at the pace that others share, and report to `emit`."""
+        self._paces, self._emit = paces, emit
 
     def price(self) -> None:
         """Find out what is missing and what it costs; refuse what can't be asked or exceeds the budget."""
@@ -122,6 +129,7 @@ class OneRescue:
             except (FtrunError, KeyboardInterrupt) as one:
                 error = one
             self._record(context, rescue, subject)
+            self.result.ended = error is None
             if error is not None:
                 raise error
             if context.spent and not context.free:
@@ -129,8 +137,14 @@ class OneRescue:
 
     @contextmanager
     def _context(self, settings: RunSettings) -> Iterator[Context]:
-        with self.session.named(), locked_context(self.session, settings, self._emit) as context:
+        with self.session.named(), locked_context(self.session, settings, self._told) as context:
+            context.paces = self._paces
             yield context
+
+    def _told(self, kind: str, **data: Any) -> None:
+        """Report what is done; that there is nothing to prepare goes without saying."""
+        if kind != "skipped":
+            self._emit(kind, **data)
 
     def _prepared(self, context: Context) -> Rescue:
         """Aim the context at what is asked."""
@@ -187,8 +201,7 @@ class OneRescue:
             for stage in _around(context, "before"):
                 stage.before(context)
                 run_stage(stage, context, outcome, None)
-            self._ask_tuned(context)
-            self._ask_base(context)
+            self._ask_all(context)
             for stage in _around(context, "after"):
                 run_stage(stage, context, outcome, None)
         finally:
@@ -198,37 +211,39 @@ class OneRescue:
             known = asked is None or asked.estimate.get("usd") is not None or not asked.paid
             self.result.usd = round(context.spent - before, 6) if known else None
 
-    def _ask_tuned(self, context: Context) -> None:
-        spec = _spec(context, TUNED)
-        assert spec is not None
-        model = candidate_of(context, spec).model
+    def _ask_all(self, context: Context) -> None:
+        """Ask the tuned model and its base at the same time, but nobody before the tuned model has answered
+        once.
+
+        Where one of them refuses, the tuned model is asked alone; then it was the base, which is no error.
+        """
         try:
-            self._answer(context, spec)
+            self._answer(context, questionnaire(context))
         except FtrunError as error:
-            if error.code == CODE or isinstance(error, NotFoundError):
-                raise _gone(context, model, error) from error
-            raise
-
-    def _ask_base(self, context: Context) -> None:
-        """Ask the base model; that it is gone, or refuses, is said and no error."""
-        spec = _spec(context, BASE)
-        if spec is None:
-            return
-        try:
-            self._answer(context, spec)
-        except (ServiceError, DecisionError) as error:
-            if error.code not in REFUSALS:
-                raise
+            if error.code not in REFUSALS or _spec(context, BASE) is None:
+                raise self._explained(context, error) from error
+            spec = _spec(context, TUNED)
+            assert spec is not None
+            try:
+                self._answer(context, questionnaire(context, (spec,)))
+            except FtrunError as again:
+                raise self._explained(context, again) from again
             self.result.without_base = str(error)
-            context.emit("warning", message=f"the base model is not asked: {error}")
+            context.emit("warning", message=f"the base model can't be asked: {error}")
 
-    def _answer(self, context: Context, spec: CandidateSpec) -> None:
-        asked = questionnaire(context, (spec,))
-        if not asked.missing():
+    def _explained(self, context: Context, error: FtrunError) -> FtrunError:
+        """Return an error, or the one for a tuned model that is gone."""
+        if error.code == CODE or isinstance(error, NotFoundError):
+            return _gone(context, _tuned(context).model, error)
+        return error
+
+    def _answer(self, context: Context, asked: Questionnaire) -> None:
+        missing, kept = asked.missing(), set(asked.known)
+        if not missing:
             return
-        kept = set(asked.known)
+        tuned = _tuned(context)
         try:
-            answer(context, asked)
+            answer(context, _in_order(asked, tuned), leader=tuned)
         finally:
             self.result.count += len(asked.cache.records.keys() - kept)
 
@@ -252,11 +267,27 @@ def _spec(context: Context, name: str) -> CandidateSpec | None:
     return next((one for one in context.experiment.evaluation.candidates if one.name == name), None)
 
 
-def _subject(context: Context) -> Subject:
-    """Return whose answers are recorded."""
+def _tuned(context: Context) -> Candidate:
+    """Return the tuned model."""
     spec = _spec(context, TUNED)
     assert spec is not None
-    model, imported = candidate_of(context, spec).model, context.experiment.imported
+    return candidate_of(context, spec)
+
+
+def _in_order(asked: Questionnaire, tuned: Candidate) -> Questionnaire:
+    """Return what is asked with all questions to the tuned model first, but for one to the base: nothing is
+    known of a model before it has answered, so one question goes alone, and the others need not wait for it.
+    """
+    first = [one for one in asked.requests if one.candidate == tuned]
+    others = [one for one in asked.requests if one.candidate != tuned]
+    early = min(len(first), AT_FIRST)
+    ordered = (*first[:early], *others[:1], *first[early:], *others[1:])
+    return dataclasses.replace(asked, requests=ordered)
+
+
+def _subject(context: Context) -> Subject:
+    """Return whose answers are recorded."""
+    model, imported = _tuned(context).model, context.experiment.imported
     trained = tuned_model(context) == model
     key = spec_key(context) if trained else None
     job = context.state.jobs.get(key) if key is not None else None
