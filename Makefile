@@ -64,7 +64,7 @@ format: $(VENV)/.lint-ready ## format the code
 	$(BIN)/ruff check --fix pipeline tests benchmarks .ci
 	$(BIN)/ruff format pipeline tests benchmarks .ci
 
-bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, training, answering, asking and evaluating
+bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, training, answering, asking, leaving and evaluating
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/data.py
@@ -73,6 +73,7 @@ bench: $(VENV)/.bench-ready ## run the benchmarks: start-up, overhead, data, tra
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/asking.py
+	$(BIN)/python benchmarks/lifeboat.py
 	$(BIN)/python benchmarks/evaluating.py
 
 lock: $(BIN)/python ## pin the newest versions of all dependencies (KEEP=1: only of those that have none)

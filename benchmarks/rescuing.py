@@ -1,5 +1,5 @@
-"""Rescuing: how long the whole command takes for 2,000 answers where a server needs 200 ms for each and takes 50 at
-once: of one experiment, and of 50 with 40 answers each.
+"""Rescuing: how long the whole command takes for 2,000 answers where a server needs 200 ms for each and takes
+50 at once: of one experiment, and of 50 with 40 answers each.
 
 Usage: python benchmarks/rescuing.py [--answers N] [--experiments N]
 

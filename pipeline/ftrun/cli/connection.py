@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # loaded in the commands: --help must be quick
     from ftrun.runner.inventory import Owners
     from ftrun.targets import Service
 
+LS_EXAMPLE = "ftrun ls jobs configs/hiroyuki.yaml --target openai"
+
 
 def agree_in(session: Session, *, yes: bool = False, here: bool = False) -> None:
     """Have the user agree to what is sent to the target; DecisionError if nobody does.
@@ -57,7 +59,7 @@ def inventory_of(
     from ftrun.runner.inventory import owners
     from ftrun.targets import identity_of
 
-    file = config if config is not None else _only_experiment(target)
+    file = config if config is not None else only_experiment(target)
     session = open_session(file, target=target, runs=runs_dir)
     with service_of(session, yes=yes) as service:
         known = owners(session.folder.parent.parent, identity_of(session.experiment.target))
@@ -65,8 +67,11 @@ def inventory_of(
         yield session, service, known
 
 
-def _only_experiment(target: str | None) -> Path:
-    """Return an experiment file of this folder; UsageError if it is not clear which target is meant."""
+def only_experiment(target: str | None, *, example: str = LS_EXAMPLE) -> Path:
+    """Return an experiment file of this folder; UsageError if it is not clear which target is meant.
+
+    `example` is a command that says it.
+    """
     from ftrun.experiment import build_experiment, read_document
     from ftrun.targets import identity_of
 
@@ -84,5 +89,5 @@ def _only_experiment(target: str | None) -> Path:
     raise UsageError(
         f"{what}: name the experiment whose target you mean" + (f" ({names})" if names else ""),
         code="no_target",
-        hint="For example: ftrun ls jobs configs/hiroyuki.yaml --target openai",
+        hint=f"For example: {example}",
     )

@@ -34,7 +34,9 @@ COMMANDS = {
     "status": "Show the progress of an experiment.",
     "events": "Show the events of the experiment's job.",
     "metrics": "Show the losses of the experiment's job, also while it runs, and its scores.",
+    "import": "Turn jobs of a provider into experiments with their data, for git.",
     "rescue": "Record what tuned models answer while they still do, for every later evaluation.",
+    "port": "Train an experiment on another target, and compare with the old model's answers.",
     "adopt": "Adopt an existing job as this experiment's job, instead of paying for a new one.",
     "state": "Show, verify or repair what ftrun remembers of an experiment on a target.",
     "wait": "Wait until the experiment's job ends.",
@@ -59,7 +61,7 @@ COMMANDS = {
     "doctor": "Check this machine and say how to fix what is wrong.",
 }
 # commands that a later version brings
-LATER = frozenset(("import",))
+LATER: frozenset[str] = frozenset()
 
 
 class Commands(click.Group):

@@ -113,6 +113,9 @@ class Reporter:
             self.line(f"  job {job_id} is {status}{left}")
         self._status = status
 
+    def _on_imported(self, *, done: int, of: int, seconds: float) -> None:
+        self._progress(f"  {done:,} of {of:,} jobs imported, {clock(seconds)}")
+
     def _on_answer(self, *, number: int, of: int, candidate: str, prompt_id: str) -> None:
         name = prompt_id
         self._progress(f"  answer {number} of {of}: {candidate} · {name}")

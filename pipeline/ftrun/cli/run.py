@@ -57,15 +57,15 @@ def command(
     outcome = apply(session, RunSettings(**how, ask=asker(as_json)), Greeting(session, reporter))
     reporter.end()
     error = closing_error(session, outcome.error)
-    _notify(session, outcome, error)
+    notify_of(session, outcome, error)
     if as_json:
-        print_json(_document(session, outcome, error))
+        print_json(run_document(session, outcome, error))
     else:
-        _print_outcome(session, outcome, error)
+        print_outcome(session, outcome, error)
     return error.exit_code if error else 0
 
 
-def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
+def notify_of(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
     """Send the experiment's notifications if the run waited and has ended, or needs a decision."""
     waited = outcome.stages.get("wait", {}).get("action") == "wait"
     if isinstance(error, (PendingError, InterruptError)) or not (waited or isinstance(error, DecisionError)):
@@ -73,7 +73,7 @@ def _notify(session: Session, outcome: Outcome, error: FtrunError | None) -> Non
     from ftrun.cli.notification import notify, notify_decision
 
     tell = notify if waited else notify_decision
-    for problem in tell(session.experiment, _document(session, outcome, error)):
+    for problem in tell(session.experiment, run_document(session, outcome, error)):
         print(f"warning: {problem}", file=sys.stderr)
 
 
@@ -128,7 +128,8 @@ def _status(error: FtrunError | None) -> str:
     return next((word for kind, word in kinds if isinstance(error, kind)), "failed")
 
 
-def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> dict[str, Any]:
+def run_document(session: Session, outcome: Outcome, error: FtrunError | None) -> dict[str, Any]:
+    """Return the document of `run --json`."""
     from ftrun.runner.present import present_job
 
     stages = session.state.stages
@@ -153,7 +154,8 @@ def _document(session: Session, outcome: Outcome, error: FtrunError | None) -> d
     return {**document, **failure_document(error)} if error else document
 
 
-def _print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
+def print_outcome(session: Session, outcome: Outcome, error: FtrunError | None) -> None:
+    """Print what a run found, and the next commands."""
     if error and not isinstance(error, GateError):
         print_problems(error)
         return

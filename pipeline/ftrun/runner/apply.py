@@ -304,7 +304,7 @@ def run_stage(stage: Stage, context: Context, outcome: Outcome, remote: Service 
         record = context.state.stages.get(stage.name)
         if record is None or record.fingerprint != fingerprint(stage.inputs(context)):
             # what it once found for these inputs: `run` finds it again and does nothing
-            _record(stage, context, "done", stage.run(context), 0.0)
+            record_stage(stage, context, "done", stage.run(context), 0.0)
         return
     context.emit("started", stage=stage.name, action=decision.action, reasons=decision.reasons)
     start = time.monotonic()
@@ -316,12 +316,12 @@ def run_stage(stage: Stage, context: Context, outcome: Outcome, remote: Service 
         result = stage.run(context)
     except FtrunError as error:
         if not isinstance(error, (PendingError, DecisionError)):
-            _record(stage, context, "failed", _begun(stage, context), time.monotonic() - start)
+            record_stage(stage, context, "failed", _begun(stage, context), time.monotonic() - start)
         raise
     finally:
         seconds = round(time.monotonic() - start, 3)
         outcome.stages[stage.name]["seconds"] = seconds
-    _record(stage, context, "done", result, seconds)
+    record_stage(stage, context, "done", result, seconds)
     context.emit("finished", stage=stage.name, seconds=seconds)
 
 
@@ -331,7 +331,10 @@ def _begun(stage: Stage, context: Context) -> dict[str, Any]:
     return record.result if record is not None and record.status == "running" else {}
 
 
-def _record(stage: Stage, context: Context, status: Any, result: dict[str, Any], seconds: float) -> None:
+def record_stage(
+    stage: Stage, context: Context, status: Any, result: dict[str, Any], seconds: float = 0.0
+) -> None:
+    """Record what a stage found for its present inputs, durably."""
     inputs = stage.inputs(context)
     context.state.stages[stage.name] = StageRecord(
         status=status,

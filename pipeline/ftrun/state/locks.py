@@ -18,14 +18,15 @@ from ftrun.files import delete, file_lock, make_folder, real, write_json
 from ftrun.user_dirs import user_folder
 from ftrun.waiting import waiting
 
+TO_WAIT = "Wait for it (`ftrun run --wait` does), or check `ftrun status CONFIG`."
 FOLDER_FOR_ALL = "export FTRUN_LOCKS=…, a folder that every clone on this machine can write."
 
 
 @contextmanager
-def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
+def held(path: Path, *, what: str, wait: bool, hint: str = TO_WAIT) -> Iterator[None]:
     """Hold the lock file `path`; DecisionError (exit 4) names who holds it, `wait` waits for it instead.
 
-    `what` is a clause such as `another run of this experiment is going on`.
+    `what` is a clause such as `another run of this experiment is going on`, `hint` says what to do then.
     """
     import filelock  # costs 0.1 s, and a run with nothing to do needs no lock
 
@@ -41,7 +42,7 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
             f"{what} ({_who(holder)})",
             code="locked",
             file=str(path),
-            hint="Wait for it (`ftrun run --wait` does), or check `ftrun status CONFIG`.",
+            hint=hint,
         ) from None
     except OSError as error:
         raise DecisionError(
@@ -61,7 +62,7 @@ def held(path: Path, *, what: str, wait: bool) -> Iterator[None]:
 
 
 @contextmanager
-def held_by_user(key: str, *, what: str, wait: bool) -> Iterator[None]:
+def held_by_user(key: str, *, what: str, wait: bool, hint: str = TO_WAIT) -> Iterator[None]:
     """Hold the lock `key` against all clones of this user on this machine; as `held`.
 
     DecisionError where this user has no folder for locks, as in a container without a home.
@@ -75,7 +76,7 @@ def held_by_user(key: str, *, what: str, wait: bool) -> Iterator[None]:
             code="no_lock_folder",
             hint=FOLDER_FOR_ALL,
         ) from error
-    with held(path, what=what, wait=wait):
+    with held(path, what=what, wait=wait, hint=hint):
         yield
 
 

@@ -40,8 +40,8 @@ class Ending:
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """A request's turn: when it began, among how many, and how often it was refused and lost so far. `ending` is
-    that of whoever asks.
+    """A request's turn: when it began, among how many, and how often it was refused and lost so far. `ending`
+    is that of whoever asks.
     """
 
     ending: Ending = field(default_factory=Ending)

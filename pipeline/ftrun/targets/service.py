@@ -57,8 +57,9 @@ class RemoteUpload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteModel:
-    """A model on the server. `shutdown_date` is the server's text, `training_ends` in Unix seconds;
-    `fine_tunable` None: the server doesn't say.
+    """A model on the server. `shutdown_date` is the server's text (OpenAI's), after which models tuned from
+    it don't answer either; `training_ends` and `answers_end` (Azure's, of this model alone) are in Unix
+    seconds; `fine_tunable` None: the server doesn't say.
     """
 
     id: str
@@ -67,6 +68,7 @@ class RemoteModel:
     shutdown_date: str | None = None
     fine_tunable: bool | None = None
     training_ends: int | None = None
+    answers_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,12 +280,18 @@ class Service(Protocol):
         """Ask the server to resume a paused job."""
         ...
 
-    def files(self) -> Iterator[RemoteFile]:
-        """Yield the files of this account, newest first."""
+    def read_up_to(self, size: int) -> None:
+        """Read answers of up to `size` bytes from now on: whole files, where the usual bound is too low."""
         ...
 
-    def jobs(self) -> Iterator[Job]:
-        """Yield the jobs of this account, newest first."""
+    def files(self, *, after: str | None = None, limit: int = 100) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first, in pages of `limit`; `after`: those that follow the
+        file of this id.
+        """
+        ...
+
+    def jobs(self, *, after: str | None = None) -> Iterator[Job]:
+        """Yield the jobs of this account, newest first; `after`: those that follow the job of this id."""
         ...
 
     def models(self) -> list[RemoteModel]:

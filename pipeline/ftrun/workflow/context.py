@@ -79,8 +79,8 @@ class Context:
     for commands that are shown. `spent` is the US$ that count against the run's budget so far. `needs_files`:
     there is work to do, so files that a fresh clone lacks are written again. `fresh` holds results of stages
     computed for a plan alone, and `prepared` is where their files are, if not in `folder`. `starting` is the
-    thread that starts the engine on this machine early. `paces` are shared with other experiments that are asked
-    at the same time, if there are any.
+    thread that starts the engine on this machine early. `paces` are shared with other experiments that are
+    asked at the same time, if there are any.
     """
 
     experiment: Experiment

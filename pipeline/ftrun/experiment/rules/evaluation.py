@@ -49,7 +49,8 @@ def _set_problems(document: Document, given: Mapping[str, Any]) -> Iterator[Prob
         message = "the experiment has no `data`: there are no training questions"
         yield document.problem(("eval", "recall_sample"), message, code="eval_sets")
     asked = any(given.get(key) for key in ("prompts", "test_set", "recall_sample", "general"))
-    if not asked and "data" not in document.data and not document.problems:
+    trained = "data" in document.data or get_in(document.data, "imported") is not None  # by a job elsewhere
+    if not asked and not trained and not document.problems:
         hint = "Add `eval.prompts`, or `eval.general: true`."
         yield document.problem(("eval",), "there is nothing to ask", code="eval_sets", hint=hint, at_key=True)
 

@@ -41,8 +41,8 @@ def rescue_all(
 
 
 def _ask_all(rescues: Sequence[OneRescue], emit: Emit) -> None:
-    """Ask those with few questions side by side, since one that asks few uses little of what a service takes; then
-    the others, and those with nothing to ask, one after the other.
+    """Ask those with few questions side by side, since one that asks few uses little of what a service takes;
+    then the others, and those with nothing to ask, one after the other.
     """
     missing = {id(one): one.result.asked.missing for one in rescues if one.result.asked is not None}
     few = [one for one in rescues if 0 < missing[id(one)] < MANY]
@@ -169,7 +169,7 @@ def asked_words(asked: Asked, rate: float | None) -> str:
 
 
 def _agree(rescues: Sequence[OneRescue], settings: RunSettings, emit: Emit) -> None:
-    """Ask once for the consent to all that costs money and has no budget; without it none of these is asked."""
+    """Ask once for consent to all that costs money and has no budget; without it none of these is asked."""
     paid = [one for one in rescues if one.result.asked is not None and one.result.asked.paid]
     total = _total([one.result.asked for one in paid])
     if len(paid) > 1 and total["usd"] is not None:

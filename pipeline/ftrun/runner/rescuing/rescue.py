@@ -309,7 +309,8 @@ def _askable(context: Context, rescue: Rescue) -> Rescue:
     kept = tuple(one for one in prompts if not one.tools)
     if len(kept) == len(prompts):
         return rescue
-    note = f"questions with tools, which models at this target don't support: {len(prompts) - len(kept)}, not asked"
+    number = len(prompts) - len(kept)
+    note = f"questions with tools, which models at this target don't support and aren't asked: {number}"
     evaluation = dataclasses.replace(experiment.evaluation, prompts=kept)
     experiment = dataclasses.replace(experiment, evaluation=evaluation)
     return dataclasses.replace(rescue, experiment=experiment, notes=(*rescue.notes, note))
@@ -356,7 +357,8 @@ def _answered(asked: Questionnaire) -> list[tuple[Request, Record]]:
 def _untrained(context: Context) -> UsageError:
     name, target = context.experiment.name, context.experiment.target.name
     return UsageError(
-        f"{name} on {target} has no tuned model for the present data and settings: there is nothing to rescue",
+        f"{name} on {target} has no tuned model for the present data and settings, so there is nothing to "
+        "rescue",
         code="no_model",
         hint="Is it trained on another target (--target), or were its data or settings changed since? "
         "To import a job that was made elsewhere: `ftrun import JOB_ID`.",
@@ -366,9 +368,8 @@ def _untrained(context: Context) -> UsageError:
 def _gone(context: Context, model: str, error: FtrunError | None) -> FtrunError:
     where = context.experiment.target.name
     return FtrunError(
-        f"the tuned model {model} no longer answers at target {where!r}: nobody was asked, and what was recorded "
-        "before is kept",
+        f"the tuned model {model} no longer answers at target {where!r}; what was recorded before is kept",
         code="model_gone",
         hint=(error.problem.hint if error is not None and error.code != CODE else None)
-        or "If it was only deployed elsewhere or renamed, name it in `eval.models`: `{name: tuned, model: ID}`.",
+        or "If it answers under another name, add it to `eval.models`: `{name: tuned, model: ID}`.",
     )

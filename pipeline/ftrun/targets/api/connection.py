@@ -80,6 +80,10 @@ class Connection:
         """Give up every call, retries included, when `seconds` from now are over."""
         self._end.seconds, self._end.at = seconds, time.monotonic() + seconds
 
+    def read_up_to(self, size: int) -> None:
+        """Read answers of up to `size` bytes from now on: whole files, where the usual bound is too low."""
+        self._end.most = max(size, MOST_BYTES)
+
     def expect_soon(self, model: str) -> None:
         """Note that `model` was trained just now: it may take a while until it answers."""
         self.known_by.setdefault(model, time.monotonic() + LATE_MODEL)
@@ -152,9 +156,12 @@ def _entries(page: Any) -> list[Any]:
 
 
 class End:
-    """The time by which every call of a connection must have ended; by default there is none."""
+    """The time by which every call of a connection must have ended (by default there is none), and the most
+    bytes of an answer that are read.
+    """
 
     at, seconds = math.inf, math.inf
+    most = MOST_BYTES
 
 
 class BoundedTransport(httpx2.HTTPTransport):
@@ -174,7 +181,7 @@ class BoundedTransport(httpx2.HTTPTransport):
             say(f"{_asked[0]}: {what} failed {QUIET_TRIES} times, trying again")
         request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": self._note_socket}
-        call = _Call(super().handle_request, request)
+        call = _Call(super().handle_request, request, self._end.most)
         with waiting(_words(request)):
             try:
                 response = self.bounded(call.answered, request, time.monotonic() + _seconds(request))
@@ -256,10 +263,14 @@ def _is_live(response: httpx2.Response) -> bool:
 
 
 class _Call:
-    """One request, with its answer read whole unless that is live; `begun`: the answer has."""
+    """One request, with its answer of at most `most` bytes read whole unless that is live; `begun`: the
+    answer has.
+    """
 
-    def __init__(self, send: Callable[[httpx2.Request], httpx2.Response], request: httpx2.Request) -> None:
-        self._send, self._request, self.begun = send, request, False
+    def __init__(
+        self, send: Callable[[httpx2.Request], httpx2.Response], request: httpx2.Request, most: int
+    ) -> None:
+        self._send, self._request, self._most, self.begun = send, request, most, False
 
     def answered(self) -> httpx2.Response:
         """Send the request and return the answer."""
@@ -279,18 +290,20 @@ class _Call:
         assert isinstance(response.stream, httpx2.SyncByteStream)
         due, stream = time.monotonic() + BODY_SECONDS, response.stream
         try:
-            return b"".join(_within_bounds(stream, self._request, due))
+            return b"".join(_within_bounds(stream, self._request, due, self._most))
         finally:
             stream.close()
 
 
-def _within_bounds(pieces: Iterable[bytes], request: httpx2.Request, due: float) -> Iterator[bytes]:
+def _within_bounds(
+    pieces: Iterable[bytes], request: httpx2.Request, due: float, most: int = MOST_BYTES
+) -> Iterator[bytes]:
     """Yield the pieces of an answer; DecodingError for one that has no end."""
     size = 0
     for piece in pieces:
         size += len(piece)
-        if size > MOST_BYTES:
-            raise httpx2.DecodingError(f"the answer is larger than {MOST_BYTES // 2**20} MB", request=request)
+        if size > most:
+            raise httpx2.DecodingError(f"the answer is larger than {most // 2**20} MB", request=request)
         if time.monotonic() > due:
             raise httpx2.DecodingError(NO_END, request=request)
         yield piece

@@ -19,6 +19,7 @@ from ftrun.targets.service import RemoteFile, RemoteUpload
 UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=10.0, write=60.0)
 MIME_TYPE = "application/jsonl"
 COMPLETE_TIMEOUT = httpx2.Timeout(1800.0, connect=10.0)  # seconds: the server joins gigabytes
+PAGE = 100  # files in a page of a list; every server takes that
 LEAST_LIFE = 3600  # seconds: a file that expires sooner is not used
 
 
@@ -42,13 +43,15 @@ class FileCalls(Connection):
                     other = get_or_none(self.file, file.id)
         return other
 
-    def files(self) -> Iterator[RemoteFile]:
-        """Yield the files of this account, newest first, page by page."""
+    def files(self, *, after: str | None = None, limit: int = PAGE) -> Iterator[RemoteFile]:
+        """Yield the files of this account, newest first, in pages of `limit`; `after`: those that follow this
+        id.
+        """
         with calling("listing files"):
-            yield from self._files()
+            yield from self._files(limit=limit, **({} if after is None else {"after": after}))
 
-    def _files(self, **filters: Any) -> Iterator[RemoteFile]:
-        return map(file_of, every(self._client.files.list(limit=100, **filters)))
+    def _files(self, limit: int = PAGE, **filters: Any) -> Iterator[RemoteFile]:
+        return map(file_of, every(self._client.files.list(limit=limit, **filters)))
 
     def file(self, file_id: str) -> RemoteFile:
         """Return the file; NotFoundError if the server doesn't have it or no job can use it."""

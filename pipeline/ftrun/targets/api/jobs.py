@@ -50,10 +50,10 @@ class JobCalls(Connection):
         except (openai.BadRequestError, openai.UnprocessableEntityError):
             return []
 
-    def jobs(self) -> Iterator[Job]:
-        """Yield the jobs of this account, newest first, page by page."""
+    def jobs(self, *, after: str | None = None) -> Iterator[Job]:
+        """Yield the jobs of this account, newest first, page by page; `after`: those that follow this id."""
         with calling("listing jobs"):
-            yield from self._jobs()
+            yield from self._jobs(**({} if after is None else {"after": after}))
 
     def _jobs(self, **filters: Any) -> Iterator[Job]:
         return map(job_of, every(self._client.fine_tuning.jobs.list(limit=100, **filters)))

@@ -1,0 +1,11 @@
+"""`ftrun import`: jobs of a provider become experiments with their data, in a folder for git."""
+
+from ftrun.runner.importing.importing import (
+    FailedJob,
+    ImportedJob,
+    ImportResult,
+    Source,
+    import_jobs,
+)
+
+__all__ = ["FailedJob", "ImportResult", "ImportedJob", "Source", "import_jobs"]

@@ -1,0 +1,243 @@
+"""Write an imported job as an experiment that stands as done: its run folder first, its file last.
+
+The experiment file is the mark that a job is imported. Whatever a kill leaves before it is there is written
+again by the next import. Asks no server.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ftrun.errors import ConfigError, DecisionError, FtrunError
+from ftrun.evaluation.learning_curve.fit import explain
+from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
+from ftrun.experiment import build_experiment, read_document
+from ftrun.experiment.model import Experiment
+from ftrun.experiment.places import shown_path
+from ftrun.files import (
+    delete,
+    make_folder,
+    refuse_links,
+    rename,
+    sync_folder,
+    synced_together,
+    write_atomic,
+    write_json,
+)
+from ftrun.paid.history import METRICS, archive, archive_of
+from ftrun.paid.job_spec import attempt_of, spec, spec_key
+from ftrun.runner.apply import Outcome, record_stage, run_stage
+from ftrun.runner.importing.fetching import clean
+from ftrun.runner.importing.writing import Draft, experiment_text
+from ftrun.stages import stages_of
+from ftrun.state import JobRecord, State, StateStore, Upload
+from ftrun.text import without_formulas
+from ftrun.workflow.context import Context
+
+NO_METRICS = "step,train_loss,train_accuracy,valid_loss\n"
+EVENTS, JOB = "events.jsonl", "job.json"
+NOT_EVALUATED: Mapping[str, Any] = {"metrics": {}, "verdict": None, "gates": [], "asked": 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A job to record, with everything that was fetched of it; can be pickled.
+
+    `config` is the experiment file, `existing`: it is there and stays as it is. `identity` is whose ids these
+    are, `metrics` the text of the result file.
+    """
+
+    draft: Draft
+    config: Path
+    runs: Path
+    identity: Mapping[str, Any]
+    metrics: str | None
+    events: tuple[Mapping[str, Any], ...]
+    checkpoints: tuple[Mapping[str, Any], ...]
+    existing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What came of an order: `notes` for people, or the `code` and `message` of why it failed."""
+
+    notes: tuple[str, ...] = field(default=())
+    code: str | None = None
+    message: str | None = None
+
+
+class _Unsaved(StateStore):
+    """Keeps a state in memory while stages are recorded one after the other; the last one saves it."""
+
+    def save(self, state: State, *, no_way_back: bool = False) -> None:
+        """Save nothing yet."""
+
+
+def record(order: Order) -> Recorded:
+    """Write a job's experiment; what is wrong with this one is in the result."""
+    staged = order.config.with_name(f".{order.draft.name}.yaml.tmp")
+    try:
+        write_atomic(staged, experiment_text(order.draft))
+        try:
+            return _record(order, staged)
+        finally:
+            delete(staged)
+    except ConfigError as error:
+        return Recorded(code="not_an_experiment", message=_refusal(error))
+    except FtrunError as error:
+        return Recorded(code=error.code, message=str(error))
+
+
+def _refusal(error: ConfigError) -> str:
+    """Return in one line which of the job's values an experiment can't have, and why."""
+    problems = dict.fromkeys(problem.message.splitlines()[0] for problem in error.problems)
+    return f"an experiment file can't hold what the job says: {'; '.join(problems)}"
+
+
+def _record(order: Order, staged: Path) -> Recorded:
+    experiment = replace(build_experiment(read_document(staged), order.draft.target), file=order.config)
+    folder = order.runs / experiment.name / experiment.target.name
+    refuse_links(folder)
+    clean(folder)
+    context, saved = _context(order, experiment, folder)
+    _adopt(order, context)
+    with synced_together():
+        _write_files(order, context)
+        notes = tuple(_do_stages(order, context))
+        archive(context, answers=False)
+        _keep_beside(order, archive_of(context))
+        saved.save(context.state)
+    if not order.existing:
+        _put_in_place(staged, order.config)
+    return Recorded(notes=notes)
+
+
+def _context(order: Order, experiment: Experiment, folder: Path) -> tuple[Context, StateStore]:
+    """Return a context with a new state, and the store that it is saved to at the end."""
+    store = StateStore(folder)
+    found = store.load()
+    state = State(
+        experiment=experiment.name,
+        target=experiment.target.name,
+        file=str(order.config.relative_to(experiment.project)),
+        identity=dict(order.identity),
+    )
+    if found is not None:  # of an import that was killed: it stays the same state
+        state.lineage, state.serial = found.lineage, found.serial
+    context = Context(
+        experiment=experiment,
+        folder=folder,
+        state=state,
+        store=_Unsaved(folder),
+        emit=lambda kind, **data: None,
+    )
+    return context, store
+
+
+def _adopt(order: Order, context: Context) -> None:
+    """Let the state have the job and its files; the files' hashes are known before they are prepared."""
+    job, draft = order.draft.job, order.draft
+    files = {"train": draft.training, "validation": draft.validation}
+    there = {role: file for role, file in files.items() if file is not None}
+    context.fresh["prepare"] = {"files": {role: {"sha256": file.sha256} for role, file in there.items()}}
+    context.state.uploads.update(
+        (file.sha256, Upload(file_id=file.file_id, name=file.name, bytes=file.bytes))
+        for file in there.values()
+    )
+    context.state.jobs[spec_key(context)] = JobRecord(
+        job_id=job.id,
+        status=job.status,
+        attempt=attempt_of(context),
+        fine_tuned_model=job.fine_tuned_model,
+        adopted=True,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        trained_tokens=job.trained_tokens,
+        hyperparameters=dict(job.hyperparameters),
+        spec={name: value for name, value in spec(context).items() if value is not None},
+    )
+
+
+def _write_files(order: Order, context: Context) -> None:
+    """Write what training found, as its stage does; an experiment that can't train has it, too."""
+    make_folder(context.folder)
+    metrics = NO_METRICS if order.metrics is None else without_formulas(order.metrics)
+    write_atomic(context.folder / METRICS, metrics)
+    write_atomic(context.folder / EVENTS, _lines(order.events))
+
+
+def _lines(events: tuple[Mapping[str, Any], ...]) -> str:
+    return "".join(f"{json.dumps(event, ensure_ascii=False)}\n" for event in events)
+
+
+def _do_stages(order: Order, context: Context) -> list[str]:
+    """Do the stages that need no server, and record of the others what they would find."""
+    notes: list[str] = []
+    facts = _facts(order, context)
+    for stage in stages_of(context):
+        left = [name for name in stage.outputs(context) if not (context.folder / name).exists()]
+        if stage.offline or left:
+            run_stage(stage, context, Outcome(), None)
+            context.fresh.pop(stage.name, None)
+        elif stage.name in facts:
+            record_stage(stage, context, "done", facts[stage.name])
+    found = context.folder / "check.json"
+    errors = json.loads(found.read_bytes()).get("errors", ()) if found.exists() else ()
+    if errors:
+        shown = shown_path(order.config)
+        notes.append(f"the data have {len(errors)} error(s) by today's rules: ftrun check {shown}")
+    return notes
+
+
+def _facts(order: Order, context: Context) -> dict[str, dict[str, Any]]:
+    """Return what the stages that ask a server would find, by name."""
+    job, draft = order.draft.job, order.draft
+    rows = parse_metrics(order.metrics or "")
+    fit = explain(rows) if rows else None
+    files = {"train": draft.training, "validation": draft.validation}
+    return {
+        "upload": {role: file.file_id for role, file in files.items() if file is not None},
+        "train": {"job_id": job.id},
+        "wait": {
+            "job_id": job.id,
+            "spec": spec_key(context),
+            "fine_tuned_model": job.fine_tuned_model,
+            "trained_tokens": job.trained_tokens,
+            "hyperparameters": dict(job.hyperparameters),
+            "seed": job.seed,
+            "created_at": job.created_at,
+            "finished_at": job.finished_at,
+            "checkpoints": [dict(point) for point in order.checkpoints],
+            **({"dtype": job.dtype} if context.local and job.dtype else {}),
+        },
+        "evaluate": dict(NOT_EVALUATED),
+        "report": {"fit": fit.verdict if fit else None, "sentence": fit.sentence if fit else None},
+    }
+
+
+def _keep_beside(order: Order, folder: Path) -> None:
+    """Archive what git should keep and no stage archives: the job as the server described it, its events."""
+    make_folder(folder)
+    job = {**order.draft.job.document, "checkpoints": [dict(one) for one in order.checkpoints]}
+    write_json(folder / JOB, job)
+    write_atomic(folder / EVENTS, _lines(order.events))
+    metrics = folder / METRICS
+    if not metrics.exists() and order.metrics is not None:  # of an experiment that can't train
+        write_atomic(metrics, without_formulas(order.metrics))
+
+
+def _put_in_place(staged: Path, config: Path) -> None:
+    """Make the experiment's file appear, whole; DecisionError if somebody has put another there meanwhile."""
+    if config.exists() or config.is_symlink():
+        raise DecisionError(
+            f"{shown_path(config)} was created by something else meanwhile",
+            code="exists",
+            file=shown_path(config),
+            hint="Move it elsewhere, or import into another folder: --out DIR.",
+        )
+    rename(staged, config)
+    sync_folder(config.parent)
