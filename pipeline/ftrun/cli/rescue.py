@@ -187,6 +187,7 @@ def _entry(done: _Done) -> dict[str, Any]:
         "empty": list(recorded.empty) if recorded else [],
         "usd": result.usd,
         "without_base": result.without_base,
+        "left_out": list(result.left_out),
     }
     return entry if done.error is None else {**entry, "error": done.error.problem.as_dict()}
 
@@ -236,6 +237,8 @@ def _lines(result: Rescued) -> Iterator[str]:
         yield f"  {changed} or a file beside it was changed after it was recorded: it was left as it is"
     if recorded.unwritable:
         yield f"  questions with answers that a file of questions can't hold: {recorded.unwritable:,}"
+    if result.left_out:
+        yield f"  refused by the server and left out: {len(result.left_out):,} ({_some(result.left_out)})"
     if recorded.filtered:
         yield f"  withheld by the content filter: {len(recorded.filtered):,} ({_some(recorded.filtered)})"
     if recorded.refused:

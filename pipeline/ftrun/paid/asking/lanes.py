@@ -8,7 +8,7 @@ asked for and counted the moment it is there. Whoever takes the replies keeps th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -32,14 +32,22 @@ ENGINE_ENDED = (
 LETTERS_PER_TOKEN = 2  # a low guess: Japanese has more tokens per letter than English
 FEWEST, SHARE = 8, 3  # threads of one who shares a pace, and the part of it that it may have
 USUAL_ANSWER = 256  # tokens, where the length has no limit
+Failed = Callable[[Request, FtrunError], None]
 Billed = tuple[Reply, dict[str, int]]  # with the tokens that it is billed for
 
 
 class Asking:
     """Asks within the budgets, as many questions at once as each target answers."""
 
-    def __init__(self, context: Context, costs: AnswerCosts, *, leader: Candidate | None = None) -> None:
-        self._context, self._costs, self._noted = context, costs, set[str]()
+    def __init__(
+        self,
+        context: Context,
+        costs: AnswerCosts,
+        *,
+        leader: Candidate | None = None,
+        failed: Failed = lambda _request, _error: None,
+    ) -> None:
+        self._context, self._costs, self._noted, self._failed = context, costs, set[str](), failed
         self._leader = None if leader is None else _who(leader)
 
     def ask_all(self, requests: Sequence[Request]) -> Iterator[Answered]:
@@ -55,7 +63,8 @@ class Asking:
         asked = {_who(one.candidate) for one in requests}
         first = FirstAnswers(self._leader if self._leader in asked else None)
         desks = {
-            name: _Desk(self._context, self._costs, name, group, first) for name, group in groups.items()
+            name: _Desk(self._context, self._costs, name, group, first, self._failed)
+            for name, group in groups.items()
         }
         try:
             lanes = [desk.lane for desk in desks.values()]
@@ -127,8 +136,9 @@ class _Desk:
         name: str | None,
         requests: Sequence[Request],
         first: FirstAnswers,
+        failed: Failed,
     ) -> None:
-        self._context, self._costs, self._requests = context, costs, requests
+        self._context, self._costs, self._requests, self._failed = context, costs, requests, failed
         self._own = name is None or name == context.experiment.target.name
         self._experiment: Experiment = context.aimed_at(name)
         self._service: Service = context.service_of(name)
@@ -206,12 +216,12 @@ class _Desk:
                 said = self._send(request)
             except BaseException as error:
                 self._costs.give_back(reserved, request, lost=isinstance(error, ServiceError) and error.lost)
-                pause = self._after(turn, error)
+                pause = self._after(turn, request, error)
                 self._pace.rest(pause, self._ending)
             else:
                 return said, self._costs.count(reserved, request, said)
 
-    def _after(self, turn: Turn, error: BaseException) -> float:
+    def _after(self, turn: Turn, request: Request, error: BaseException) -> float:
         """Return how long to wait before the request is tried again, or raise the error."""
         if not isinstance(error, ServiceError) or self._is_local:
             self._pace.skipped()
@@ -220,6 +230,8 @@ class _Desk:
                 return self._pace.failed(turn, error)
             except ServiceError:
                 pass
+        if isinstance(error, FtrunError):
+            self._failed(request, error)
         self._stop()  # at once: the caller may be busy
         if isinstance(error, FtrunError) and not self._own:
             _name_target(error, self._experiment.target.name)

@@ -15,12 +15,14 @@ from typing import Any
 from ftrun.cost.candidates import priced_candidate, target_named
 from ftrun.cost.requests import LONGEST_ANSWER, request_tokens
 from ftrun.errors import FtrunError, UsageError, UserError
+from ftrun.evaluation.answer_files import AnswerCache
 from ftrun.evaluation.answers import Candidate, Record, Request, collect
 from ftrun.experiment.model import CandidateSpec
 from ftrun.paid.asking.eval_inputs import STAGE
 from ftrun.paid.asking.evaluating import answer, know_stores
 from ftrun.paid.asking.questionnaire import Questionnaire, candidate_of, questionnaire, tuned_model
 from ftrun.paid.budgets import check_run, estimate
+from ftrun.paid.history import archive_of
 from ftrun.paid.job_spec import spec_key
 from ftrun.paid.removed_models import CODE, removed_now
 from ftrun.runner.apply import (
@@ -45,6 +47,8 @@ from ftrun.workflow.context import Context, Emit, RunSettings
 from ftrun.workflow.stage import Stage
 
 CHEAPER = "Raise `budget.usd`, or ask less: --train-rows, --test-rows, --samples, --no-base."
+MOST_REFUSED = 100  # questions that are left out, until it is no longer about single questions
+TRIED = 3  # questions that a model may refuse before it has answered any
 AT_FIRST = 40  # questions to the tuned model before the first one to its base
 REFUSALS = ("refused", "not_found", "model_removed", "no_tools", *NOT_ALLOWED)  # what only the base may do
 
@@ -79,6 +83,7 @@ class Rescued:
     count: int = 0
     usd: float | None = 0.0
     without_base: str | None = None
+    left_out: tuple[str, ...] = ()
     error: BaseException | None = None
     ended: bool = False
 
@@ -90,6 +95,7 @@ class OneRescue:
         self.session, self.result = session, Rescued(session=session)
         self._settings, self._options, self._emit = settings, options, emit
         self._paces: Paces | None = None
+        self._refused: dict[tuple[str, str], FtrunError] = {}  # by question and candidate
 
     def share(self, paces: Paces, emit: Emit) -> None:
         """Ask at the pace that others share, and report to `emit`."""
@@ -215,21 +221,37 @@ class OneRescue:
         """Ask the tuned model and its base at the same time, but nobody before the tuned model has answered
         once.
 
-        Where one of them refuses, the tuned model is asked alone; then it was the base, which is no error.
+        A question that the server refuses is left out, and so is a base model that is gone or refuses
+        everything.
         """
-        try:
-            self._answer(context, questionnaire(context))
-        except FtrunError as error:
-            if error.code not in REFUSALS or _spec(context, BASE) is None:
-                raise self._explained(context, error) from error
-            spec = _spec(context, TUNED)
-            assert spec is not None
+        while True:
+            failed = list[tuple[Request, FtrunError]]()
             try:
-                self._answer(context, questionnaire(context, (spec,)))
-            except FtrunError as again:
-                raise self._explained(context, again) from again
+                self._answer(context, failed)
+                return
+            except FtrunError as error:
+                known = AnswerCache(context.folder, archive_of(context)).records.values()
+                answering = {record.model for record in known}
+                if not failed or not all(self._leave_out(context, *one, answering) for one in failed):
+                    raise self._explained(context, error) from error
+
+    def _leave_out(self, context: Context, request: Request, error: FtrunError, answering: set[str]) -> bool:
+        """Return whether to go on without a question, or without the base model, after this error."""
+        who = request.candidate
+        refused = len([model for _, model in self._refused if model == who.name])
+        if error.code not in REFUSALS or len(self._refused) >= MOST_REFUSED:
+            return False
+        one_question = who.model in answering or refused < TRIED
+        if error.code == "refused" and one_question and not getattr(error, "parameter", None):
+            self._refused[request.sample, who.name] = error
+            context.emit("warning", message=f"{request.sample} is not asked of {who.name}: {error}")
+            return True
+        if who.name != BASE:
+            return False
+        if self.result.without_base is None:
             self.result.without_base = str(error)
-            context.emit("warning", message=f"the base model can't be asked: {error}")
+            context.emit("warning", message=f"the base model is not asked: {error}")
+        return True
 
     def _explained(self, context: Context, error: FtrunError) -> FtrunError:
         """Return an error, or the one for a tuned model that is gone."""
@@ -237,13 +259,20 @@ class OneRescue:
             return _gone(context, _tuned(context).model, error)
         return error
 
-    def _answer(self, context: Context, asked: Questionnaire) -> None:
+    def _answer(self, context: Context, failed: list[tuple[Request, FtrunError]]) -> None:
+        asked, tuned = questionnaire(context), _tuned(context)
+        requests = [
+            one
+            for one in asked.requests
+            if (one.sample, one.candidate.name) not in self._refused
+            and not (self.result.without_base and one.candidate.name == BASE)
+        ]
+        asked = dataclasses.replace(asked, requests=_in_order(requests, tuned))
         missing, kept = asked.missing(), set(asked.known)
         if not missing:
             return
-        tuned = _tuned(context)
         try:
-            answer(context, _in_order(asked, tuned), leader=tuned)
+            answer(context, asked, leader=tuned, failed=lambda *one: failed.append(one))
         finally:
             self.result.count += len(asked.cache.records.keys() - kept)
 
@@ -257,6 +286,7 @@ class OneRescue:
             pairs,
             missing=len(asked.requests) - len(pairs),
         )
+        self.result.left_out = tuple(dict.fromkeys(sample for sample, _ in self._refused))
 
 
 def _around(context: Context, when: str) -> list[Stage]:
@@ -274,15 +304,14 @@ def _tuned(context: Context) -> Candidate:
     return candidate_of(context, spec)
 
 
-def _in_order(asked: Questionnaire, tuned: Candidate) -> Questionnaire:
-    """Return what is asked with all questions to the tuned model first, but for one to the base: nothing is
+def _in_order(requests: Sequence[Request], tuned: Candidate) -> tuple[Request, ...]:
+    """Return the requests with all questions to the tuned model first, but for one to the base: nothing is
     known of a model before it has answered, so one question goes alone, and the others need not wait for it.
     """
-    first = [one for one in asked.requests if one.candidate == tuned]
-    others = [one for one in asked.requests if one.candidate != tuned]
+    first = [one for one in requests if one.candidate == tuned]
+    others = [one for one in requests if one.candidate != tuned]
     early = min(len(first), AT_FIRST)
-    ordered = (*first[:early], *others[:1], *first[early:], *others[1:])
-    return dataclasses.replace(asked, requests=ordered)
+    return (*first[:early], *others[:1], *first[early:], *others[1:])
 
 
 def _subject(context: Context) -> Subject:
