@@ -224,17 +224,20 @@ def _lines(result: Rescued) -> Iterator[str]:
 
     recorded, experiment = result.recorded, result.session.experiment
     assert recorded is not None
-    counts = ", ".join(f"{number:,} of {name}" for name, number in recorded.counts.items() if number)
-    paid = "" if not result.usd else f", {money(result.usd, experiment.budget.yen_per_usd)}"
-    missing = f"; {recorded.missing:,} are missing" if recorded.missing else ""
-    file = shown_path(recorded.files.answers)
-    yield (
-        f"{experiment.name} on {experiment.target.name}: answers recorded: {counts}{missing} "
-        f"({result.count:,} asked for now{paid}): {file}, {_size(recorded.files.answers)}"
-    )
+    name, target, file = experiment.name, experiment.target.name, shown_path(recorded.files.answers)
+    tuned, base = (recorded.counts.get(one, 0) for one in ("tuned", "base"))
+    size = _size(recorded.files.answers)
+    yield f"{name} on {target}: {tuned:,} answers of the tuned model and {base:,} of its base in {file} ({size})"
+    if result.count and result.usd:
+        cost = money(result.usd, experiment.budget.yen_per_usd)
+        yield f"  asked for now: {result.count:,}, for {cost}"
+    elif result.count:
+        yield f"  asked for now: {result.count:,}"
+    if recorded.missing:
+        yield f"  still missing: {recorded.missing:,}"
     if recorded.changed is not None:
         changed = shown_path(recorded.changed.answers)
-        yield f"  {changed} or a file beside it was changed after it was recorded: it was left as it is"
+        yield f"  {changed}, or a file that belongs to it, was changed after it was recorded: it is left as it is"
     if recorded.unwritable:
         yield f"  questions with answers that a file of questions can't hold: {recorded.unwritable:,}"
     if result.left_out:
@@ -264,15 +267,14 @@ def _skipped(skipped: Sequence[NotRescued]) -> str:
 
 def _print_next(results: Sequence[Rescued], target: str | None) -> None:
     """Print how to keep the files, and the command that trains elsewhere and compares."""
-    if not results:
+    recorded = [one.recorded for one in results if one.recorded is not None]
+    if not recorded:
         return
-    folders = dict.fromkeys(
-        shown_path(one.recorded.files.answers.parent) for one in results if one.recorded is not None
-    )
-    port = command_line(results[0].session, "port", named=target is not None)
+    folders = dict.fromkeys(shown_path(one.files.answers.parent) for one in recorded)
+    lines = [("keep it", f"git add {shlex.join(folders)}")]
+    elsewhere = [one.session for one in results if one.session.experiment.target.provider != "local"]
+    for session in elsewhere[:1]:
+        lines.append(("port it", f"{command_line(session, 'port', named=target is not None)} --to local"))
     print("\nNext:")
-    for label, text in (
-        ("keep it", f"git add {shlex.join(folders)}"),
-        ("train it elsewhere", f"{port} --to local"),
-    ):
-        print(f"  {label:<18} {text}")
+    for label, text in lines:
+        print(f"  {label:<13} {text}")

@@ -142,7 +142,7 @@ def _price(rescue: OneRescue, emit: Emit) -> None:
     assert asked is not None
     for note in asked.notes:
         emit("note", text=f"{_name(rescue)}: {note}")
-    emit("note", text=f"{_name(rescue)}: {asked_words(asked, _rate(rescue))}")
+    emit("note", text=_asked_words(rescue, asked))
 
 
 def _name(rescue: OneRescue) -> str:
@@ -154,18 +154,27 @@ def _rate(rescue: OneRescue) -> float | None:
     return rescue.session.experiment.budget.yen_per_usd
 
 
-def asked_words(asked: Asked, rate: float | None) -> str:
+def _asked_words(rescue: OneRescue, asked: Asked) -> str:
     """Return in words how many answers are missing, and what they cost."""
-    if not asked.missing:
-        return f"all of {asked.total:,} answers are kept; nothing is asked"
-    read, written = asked.tokens
-    many = f"{asked.missing:,} of {asked.total:,} answers will be requested"
-    tokens = f"{read:,} tokens read, at most {written:,} written"
+    experiment, (read, written), total = rescue.session.experiment, asked.tokens, asked.total
+    name, target, number = experiment.name, experiment.target.name, asked.missing
+    if not number:
+        return f"{name} on {target}: all {total:,} answers are kept; nobody is asked"
     if not asked.paid:
-        return f"{many}: {tokens}, free on this machine"
+        return (
+            f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, at "
+            f"most {written:,} written), free on this machine"
+        )
     if asked.usd is None:
-        return f"{many}: {tokens}, price unknown ({asked.estimate.get('unknown')})"
-    return f"{many}: {tokens}, at most {money(asked.usd, rate)}"
+        return (
+            f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, at "
+            f"most {written:,} written), price unknown"
+        )
+    cost = money(asked.usd, _rate(rescue))
+    return (
+        f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, at most "
+        f"{written:,} written), at most {cost}"
+    )
 
 
 def _agree(rescues: Sequence[OneRescue], settings: RunSettings, emit: Emit) -> None:
