@@ -72,10 +72,12 @@ def plan_of(
     If nobody agrees to send a key to the server, nothing is sent, and the plan is made from the state.
     """
     from ftrun.runner import context_of, is_done, locate_session, preview, verify
+    from ftrun.runner.session import refuse_targets_alone
     from ftrun.targets import reachable
     from ftrun.targets.service import READING
 
     session = locate_session(config, target=target, overrides=overrides, runs=runs_dir)
+    refuse_targets_alone(session.experiment)
     contacted = session.experiment.contacts_target
     # before the state is read: agreeing needs none
     refused = _refused(session, yes, ask) if contacted else []
