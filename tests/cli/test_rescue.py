@@ -291,7 +291,7 @@ def test_a_kill_between_two_files_is_no_change_by_a_person(trained: Paid) -> Non
 
 
 def test_withheld_refused_and_empty_answers_are_what_they_are(trained: Paid) -> None:
-    """They are recorded, counted and listed; a question that the filter withholds is a withheld answer too."""
+    """They are recorded, counted and listed; a question that the filter withholds is one, too."""
 
     def hook(asked: Asked) -> Answer | None:
         if asked.path != "/chat/completions":

@@ -204,21 +204,31 @@ def _status(error: FtrunError | None) -> str:
 
 
 def _print(done: Sequence[_Done], found: Found, target: str | None) -> None:
-    for one in done:
-        if one.result.recorded is not None:
-            for line in _lines(one.result):
-                print(visible(line))
+    recorded = [one.result for one in done if one.result.recorded is not None]
+    for result in recorded:
+        for line in _lines(result, alone=len(done) == 1):
+            print(visible(line))
+    if len(done) > 1:
+        print(_together(recorded, len(done) + len(found.unreadable)))
     if found.skipped:
         print(visible(_skipped(found.skipped)))
-    _print_next([one.result for one in done if one.result.recorded is not None], target)
-    for error in [
-        *(one.error for one in found.unreadable),
-        *(one.error for one in done if one.error is not None),
-    ]:
+    _print_next(recorded, target)
+    errors = [one.error for one in found.unreadable]
+    errors += [one.error for one in done if one.error is not None]
+    for error in sorted(errors, key=lambda one: one.code):
         print_problems(error)
 
 
-def _lines(result: Rescued) -> Iterator[str]:
+def _together(recorded: Sequence[Rescued], of: int) -> str:
+    """Return what was recorded of several experiments, and what it cost."""
+    from ftrun.cost.amounts import money
+
+    asked, files = sum(one.count for one in recorded), len(recorded)
+    usd = money(sum(one.usd or 0.0 for one in recorded))
+    return f"answers of {files:,} of {of:,} experiments are recorded; asked for now: {asked:,}, for {usd}"
+
+
+def _lines(result: Rescued, *, alone: bool) -> Iterator[str]:
     """Yield what is recorded of one experiment, and what is special about it."""
     from ftrun.cost.amounts import money
 
@@ -227,17 +237,17 @@ def _lines(result: Rescued) -> Iterator[str]:
     name, target, file = experiment.name, experiment.target.name, shown_path(recorded.files.answers)
     tuned, base = (recorded.counts.get(one, 0) for one in ("tuned", "base"))
     size = _size(recorded.files.answers)
-    yield f"{name} on {target}: {tuned:,} answers of the tuned model and {base:,} of its base in {file} ({size})"
-    if result.count and result.usd:
+    yield f"{name} on {target}: {tuned:,} answers of the tuned model, {base:,} of its base: {file} ({size})"
+    if alone and result.count and result.usd:
         cost = money(result.usd, experiment.budget.yen_per_usd)
         yield f"  asked for now: {result.count:,}, for {cost}"
-    elif result.count:
+    elif alone and result.count:
         yield f"  asked for now: {result.count:,}"
     if recorded.missing:
         yield f"  still missing: {recorded.missing:,}"
     if recorded.changed is not None:
         changed = shown_path(recorded.changed.answers)
-        yield f"  {changed}, or a file that belongs to it, was changed after it was recorded: it is left as it is"
+        yield f"  {changed}, or a file with it, was changed after it was recorded: it is left as it is"
     if recorded.unwritable:
         yield f"  questions with answers that a file of questions can't hold: {recorded.unwritable:,}"
     if result.left_out:

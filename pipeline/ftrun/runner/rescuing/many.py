@@ -162,18 +162,18 @@ def _asked_words(rescue: OneRescue, asked: Asked) -> str:
         return f"{name} on {target}: all {total:,} answers are kept; nobody is asked"
     if not asked.paid:
         return (
-            f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, at "
-            f"most {written:,} written), free on this machine"
+            f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, "
+            f"at most {written:,} written), free on this machine"
         )
     if asked.usd is None:
         return (
-            f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, at "
-            f"most {written:,} written), price unknown"
+            f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, "
+            f"at most {written:,} written), price unknown"
         )
     cost = money(asked.usd, _rate(rescue))
     return (
-        f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, at most "
-        f"{written:,} written), at most {cost}"
+        f"{name} on {target}: {number:,} of {total:,} answers will be requested ({read:,} tokens read, at "
+        f"most {written:,} written), at most {cost}"
     )
 
 

@@ -164,8 +164,8 @@ def _nothing_to_ask(experiment: Experiment) -> UsageError:
     return UsageError(
         f"{experiment.name} has nothing to ask: no eval prompts, and no rows",
         code="nothing_to_ask",
-        hint=f"Name a file of questions: `ftrun rescue {file} --prompts questions.jsonl` (a line is "
-        '{"id": "one", "user": "…"}, a CSV file has the column `user`), or add `eval.prompts` to the file.',
+        hint=f"Name a file of questions: ftrun rescue {file} --prompts questions.jsonl. A line of it is "
+        '{"id": "one", "user": "…"}.',
     )
 
 
