@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -527,3 +528,73 @@ def test_usage(trained: Paid) -> None:
     assert trained.json("rescue", "--all", code=2)["error"]["code"] == "no_experiments"
     error = trained.json(*RESCUE, "--set", "train.suffix=other", code=2)["error"]
     assert error["code"] == "no_model" and questions_asked(trained) == 0
+
+
+def test_a_fresh_clone_asks_nobody(trained: Paid) -> None:
+    """What git has, the state and the recorded answers, is enough; the files stay as they are."""
+    entry = rescued(trained)
+    before, asked = contents(trained.folder / "rescued"), questions_asked(trained)
+    state = (trained.folder / "runs/toy/paid/state.json").read_bytes()
+    shutil.rmtree(trained.folder / "runs")
+    (trained.folder / "runs/toy/paid").mkdir(parents=True)
+    (trained.folder / "runs/toy/paid/state.json").write_bytes(state)
+    assert rescued(trained)["sha256"] == entry["sha256"] and questions_asked(trained) == asked
+    assert contents(trained.folder / "rescued") == before
+
+
+def test_preferences_are_asked_their_questions(paid: Paid) -> None:
+    """The preferred answer is the reference."""
+    paid.provider.hook = said
+    answers = {"preferred_output": "良い", "non_preferred_output": "悪い"}
+    rows = [
+        {
+            "input": {"messages": [{"role": "user", "content": f"質問{n}"}]},
+            **{name: [{"role": "assistant", "content": text}] for name, text in answers.items()},
+        }
+        for n in range(12)
+    ]
+    (paid.folder / "toy.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    text = paid.config.read_text(encoding="utf-8").replace("toy.csv", "toy.jsonl")
+    start = text.index("prompt:")
+    paid.config.write_text(
+        text[:start] + "train: {method: dpo}\n" + text[text.index("eval:") :], encoding="utf-8"
+    )
+    paid.json("run", "toy.yaml", "--yes", "--until", "wait")
+    entry = rescued(paid)
+    assert entry["answers"] == {"tuned": 4, "base": 4}
+    assert [one.get("reference") for one in lines_of(entry["questions"])] == [None, "良い", "良い", "良い"]
+
+
+def test_ctrl_c_writes_what_came_and_resumes(trained: Paid) -> None:
+    """SIGINT while many are asked: exit 130 soon, the answers that came are in the file, the rest follows."""
+    many = ", ".join(f"{{id: p{n}, user: '質問その{n}'}}" for n in range(30))
+    words = [*RESCUE, "--train-rows", "0", "--set", f"eval.prompts=[{many}]"]
+    words += ["--set", "targets.paid.concurrency=2"]
+    enough, lock, count = threading.Event(), threading.Lock(), Counter[str]()
+
+    def hook(asked: Asked) -> Answer | None:
+        if asked.path != "/chat/completions":
+            return None
+        with lock:
+            count["asked"] += 1
+            if count["asked"] == 12:
+                enough.set()
+        if enough.is_set() and not count["resumed"]:
+            count["waited"] += 1
+            resumed.wait(20)
+        return said(asked)
+
+    resumed = threading.Event()
+    trained.provider.hook = hook
+    process = Ftrun(trained.folder).start(*words)
+    assert enough.wait(60)
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130 and time.monotonic() - start < 5
+    resumed.set()
+    count["resumed"] = 1
+    lines = lines_of(trained.folder / "rescued" / "toy-paid.jsonl")
+    assert 5 <= len(lines) < 60
+    entry = rescued(trained, *words)
+    assert entry["answers"] == {"tuned": 30, "base": 30} and entry["missing"] == 0

@@ -20,7 +20,7 @@ from ftrun.workflow.context import Emit, RunSettings
 
 AT_ONCE = 6  # experiments that are asked at one time
 MANY = 500  # questions of one that uses all that a service takes
-LAST_WORDS = 10.0  # seconds that each has after Ctrl-C to write down what it has
+LAST_WORDS = 1.5  # seconds that each has after Ctrl-C to write down what it has
 
 
 def rescue_all(

@@ -36,7 +36,7 @@ from ftrun.runner.apply import (
 )
 from ftrun.runner.plan import costs_money
 from ftrun.runner.rescuing.questions import BASE, TUNED, Rescue, RescueOptions, rescue_of, tuned_spec
-from ftrun.runner.rescuing.recording import Recorded, Subject, key_of_name, record
+from ftrun.runner.rescuing.recording import Recorded, Subject, key_of_name, record, recorded_answers
 from ftrun.runner.session import Session
 from ftrun.stages import stages_of
 from ftrun.targets import NotFoundError
@@ -161,6 +161,7 @@ class OneRescue:
             raise _untrained(context)
         rescue = _askable(context, rescue_of(context, spec, self._options))
         context.experiment = rescue.experiment
+        _restore(context)
         return rescue
 
     def _offline(self, context: Context) -> None:
@@ -287,6 +288,17 @@ class OneRescue:
             missing=len(asked.requests) - len(pairs),
         )
         self.result.left_out = tuple(dict.fromkeys(sample for sample, _ in self._refused))
+
+
+def _restore(context: Context) -> None:
+    """Take answers that are recorded, and that the run's folder lacks, as a fresh clone's does, into its
+    cache.
+    """
+    cache = AnswerCache(context.folder, archive_of(context))
+    lost = {one.cache_key: one for one in recorded_answers(_subject(context))}
+    lacking = [one for key, one in lost.items() if key not in cache.records]
+    if lacking:
+        cache.append(lacking)
 
 
 def _around(context: Context, when: str) -> list[Stage]:
