@@ -77,7 +77,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_several_answers_of_a_changed_question_stay_together(tmp_path: Path) -> None:
-    """Both answers to the older text get the same longer id, with the question; a third text makes another."""
+    """Both answers to an older text get one longer id, with the question; a third text makes another."""
     subject = subject_of(experiment_in(tmp_path))
     for text in ("one", "two", "three"):
         found = write(subject, *(asked(text, f"{text} {n}", repeat=n) for n in range(2)))

@@ -75,7 +75,7 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Rescued:
-    """What became of the rescue of one experiment; `usd` None: unknown."""
+    """The outcome of one rescue; `usd` None: unknown."""
 
     session: Session
     asked: Asked | None = None
@@ -165,7 +165,7 @@ class OneRescue:
         return rescue
 
     def _offline(self, context: Context) -> None:
-        """Prepare the rows; where that fails and the model's name is known anyway, go on without them."""
+        """Prepare the rows; where that fails and the model's name is known anyway, continue without them."""
         before = dict(context.state.stages)
         try:
             run_offline_stages(self.session, context, Outcome())
@@ -237,7 +237,7 @@ class OneRescue:
                     raise self._explained(context, error) from error
 
     def _leave_out(self, context: Context, request: Request, error: FtrunError, answering: set[str]) -> bool:
-        """Return whether to go on without a question, or without the base model, after this error."""
+        """Return whether to continue without a question, or without the base model, after this error."""
         who = request.candidate
         refused = len([model for _, model in self._refused if model == who.name])
         if error.code not in REFUSALS or len(self._refused) >= MOST_REFUSED:
