@@ -50,7 +50,7 @@ def service_name(target: Target) -> str:
     if known != "this server":
         return known
     own = target.provider == "openai" or target.base_url != _own_address(target)
-    return f"the server of {target.name}" if own else str(providers.service(target.provider)["title"])
+    return f"the server of target {target.name}" if own else str(providers.service(target.provider)["title"])
 
 
 def _own_address(target: Target) -> str | None:
