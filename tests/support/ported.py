@@ -1,4 +1,4 @@
-"""An experiment that was trained at a paid provider and rescued, ready to be ported; answers are made by hand."""
+"""An experiment that was trained at a paid provider and rescued, ready to be ported: made by hand."""
 
 from __future__ import annotations
 
@@ -74,8 +74,17 @@ class OldExperiment:
             yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8"
         )
 
-    def rescue(self, passed: Sequence[bool], *, questions: Sequence[Mapping[str, Any]] | None = None) -> None:
-        """Write recorded answers: to each question the right one, or a wrong one."""
+    def rescue(
+        self,
+        passed: Sequence[bool],
+        *,
+        expect: str = RIGHT,
+        questions: Sequence[Mapping[str, Any]] | None = None,
+        sampling: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write recorded answers: to each question the expected one, or a wrong one. A rehearsal repeats the
+        question, so it is right where 質問 is expected.
+        """
         folder = self.folder / "configs" / "rescued"
         folder.mkdir(exist_ok=True)
         asked = questions or [
@@ -83,7 +92,7 @@ class OldExperiment:
                 "id": f"q{number}",
                 "user": f"質問{number}ですか？",
                 "system": None,
-                "expect": {"contains": RIGHT},
+                "expect": {"contains": expect},
             }
             for number in range(len(passed))
         ]
@@ -92,7 +101,7 @@ class OldExperiment:
                 "prompt_id": one["id"],
                 "candidate": "tuned",
                 "model": MODEL,
-                "answer": RIGHT if right else WRONG,
+                "answer": expect if right else WRONG,
             }
             for one, right in zip(asked, passed, strict=True)
         ]
@@ -108,6 +117,7 @@ class OldExperiment:
             "experiment": "desk",
             "target": "openai",
             "model": MODEL,
+            "sampling": sampling or {"temperature": 0, "max_tokens": 256, "seed": 42},
         }
         (folder / "desk-openai.json").write_text(json.dumps(manifest), encoding="utf-8")
 

@@ -154,7 +154,7 @@ def _questions(scores: Scores, compared: Comparison | None, a: str, b: str, metr
 
 
 def _turned(value: float | None) -> float | None:
-    return None if value is None else -value
+    return None if value is None else 0.0 - value
 
 
 def smallest_of_alike(n: int, level: float = LEVEL) -> float | None:
