@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
@@ -35,6 +36,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space left: the disk, the
 LARGEST = 256_000_000  # bytes of a file that is read as a whole; a repository may contain one of any size
 DEEPEST = 20  # levels of folders in a run's folder
 AS_LARGE_AS_DATA = ("train.jsonl", "validation.jsonl", "test.jsonl", "sources.jsonl")  # read line by line
+_later = threading.local()  # `folders`: those to sync when a block of `synced_together` ends
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # from file systems that can't fsync a folder
 
 
@@ -104,9 +106,11 @@ def output_path(path: Path) -> Path:
 
 def refuse_links(path: Path) -> None:
     """Raise DecisionError where `path`, or a folder above it, is a symbolic link."""
-    for one in (*reversed(path.parents), path):
+    whole = os.fspath(path)  # as text: this runs several times for every file that is written
+    ends = (place for place, letter in enumerate(whole) if letter == os.sep and place)
+    for one in (*(whole[:end] for end in ends), whole):
         if os.path.islink(one):  # noqa: PTH114 - it raises nothing
-            raise _refused(one, "a symbolic link: writing there would change a file elsewhere")
+            raise _refused(Path(one), "a symbolic link: writing there would change a file elsewhere")
 
 
 def refuse_special_files(folder: Path, *, depth: int = DEEPEST) -> None:
@@ -211,8 +215,27 @@ def file_lock(
     return filelock.FileLock(path, mode=mode, timeout=timeout, fallback_to_soft=fallback_to_soft)
 
 
+@contextlib.contextmanager
+def synced_together() -> Iterator[None]:
+    """Let the renames of this thread in the block become durable together, at its end.
+
+    Until then a power cut may take any of the files that are written here.
+    """
+    folders = _later.folders = dict[Path, None]()
+    try:
+        yield
+    finally:
+        _later.folders = None
+    for folder in folders:
+        sync_folder(folder)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` durable, so that it survives a power cut."""
+    later = getattr(_later, "folders", None)
+    if later is not None:
+        later[folder] = None
+        return
     with named_errors(folder):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

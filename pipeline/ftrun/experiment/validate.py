@@ -6,6 +6,7 @@ The JSON Schema says what is allowed, rules/ what a schema can't express; here b
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import unicodedata
 from collections import Counter
@@ -80,11 +81,15 @@ def _shortened(document: Document, problems: list[Problem]) -> list[Problem]:
 
 
 def _schema_problems(document: Document) -> Iterator[tuple[KeyPath, Problem]]:
+    for error in _validator().iter_errors(document.data):
+        yield from _translated(document, error)
+
+
+@functools.cache
+def _validator() -> Any:
     import jsonschema  # 0.2 s, and only a file that is new or changed needs it
 
-    schema = json.loads(schema_text())
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(document.data):
-        yield from _translated(document, error)
+    return jsonschema.Draft202012Validator(json.loads(schema_text()))
 
 
 def _translated(document: Document, error: Any) -> Iterator[tuple[KeyPath, Problem]]:

@@ -13,7 +13,7 @@ from ftrun.cost.candidates import other_targets
 from ftrun.cost.consent import OVER_BUDGET, consent
 from ftrun.errors import DecisionError, FtrunError, PendingError, UsageError
 from ftrun.runner.plan import Decided, Plan, costs_money, decide_all, decide_one, make_plan, verify
-from ftrun.runner.session import Session
+from ftrun.runner.session import Session, refuse_targets_alone
 from ftrun.runner.validated import remember_valid
 from ftrun.stages import STAGES, stages_of
 from ftrun.state import StageRecord
@@ -74,6 +74,7 @@ def locked_context(session: Session, settings: RunSettings, emit: Emit) -> Itera
 def apply(session: Session, settings: RunSettings, emit: Emit) -> Outcome:
     """Do what must be done; the outcome holds the error that ended it, if one did."""
     outcome = Outcome()
+    refuse_targets_alone(session.experiment)
     remember_valid(session.digest)
     context = context_of(session, emit, settings)
     known = session.store.exists() and not session.other_store

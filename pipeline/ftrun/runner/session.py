@@ -143,6 +143,18 @@ def no_data(experiment: Experiment) -> UsageError:
     )
 
 
+def refuse_targets_alone(experiment: Experiment) -> None:
+    """Raise UsageError for a file that only names targets: it is for `--config`, and there is nothing to do."""
+    if experiment.trains or ("eval",) in experiment.places:
+        return
+    raise UsageError(
+        f"{shown_path(experiment.file)} only names targets: it has neither `data` nor `eval`, so there is "
+        "nothing to do",
+        code="targets_alone",
+        hint="Use it as `--config FILE` of `ftrun import` and `ftrun port`, or add `data` and `prompt`.",
+    )
+
+
 def no_model(session: Session) -> UsageError:
     """Return the error for an experiment that has no trained model on its target."""
     experiment = session.experiment

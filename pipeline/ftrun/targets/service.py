@@ -57,8 +57,9 @@ class RemoteUpload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteModel:
-    """A model on the server. `shutdown_date` is the server's text, `training_ends` in Unix seconds;
-    `fine_tunable` None: the server doesn't say.
+    """A model on the server. `shutdown_date` is the server's text (OpenAI's), after which models tuned from
+    it don't answer either; `training_ends` and `answers_end` (Azure's, of this model alone) are in Unix
+    seconds; `fine_tunable` None: the server doesn't say.
     """
 
     id: str
@@ -67,6 +68,7 @@ class RemoteModel:
     shutdown_date: str | None = None
     fine_tunable: bool | None = None
     training_ends: int | None = None
+    answers_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

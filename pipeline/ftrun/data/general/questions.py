@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +27,13 @@ def languages(language: str | None) -> tuple[str, ...]:
     return ("ja", "en") if language == "ja" else ("en",)
 
 
-def shipped() -> Iterator[tuple[str, EvalPrompt]]:
-    """Yield each question of the set that ships, with its language."""
+@functools.cache
+def shipped() -> tuple[tuple[str, EvalPrompt], ...]:
+    """Return each question of the set that ships, with its language."""
+    return tuple(_shipped())
+
+
+def _shipped() -> Iterator[tuple[str, EvalPrompt]]:
     for line in SHIPPED.read_text("utf-8").splitlines():
         entry = json.loads(line)
         of = entry["language"]

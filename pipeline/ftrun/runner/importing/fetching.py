@@ -14,7 +14,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -148,6 +149,9 @@ class Store:
     journal: Path
     origin: str
     _known: dict[str, StoredFile] = field(default_factory=dict)
+    _to_note: deque[bytes] = field(default_factory=deque)
+    _storing: dict[str, threading.Lock] = field(default_factory=dict)
+    _noting: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self) -> Store:
         """Read the journal, and return the store; a line that a crash left incomplete is skipped."""
@@ -182,22 +186,27 @@ class Store:
             raise EditedError(path)
 
     def keep(self, file: RemoteFile, content: bytes, stored: bytes, ending: str) -> StoredFile:
-        """Store what was fetched of a file: `content` as it came, `stored` as it is kept."""
+        """Store what was fetched of a file, in any thread: `content` as it came, `stored` as it is kept."""
         sha = hashlib.sha256(stored).hexdigest()
         path = self.path(sha, ending)
-        if path.exists():
-            self.refuse_edited(path)
-        else:
-            write_unchanged(path, stored)
-        return StoredFile(file_id=file.id, sha256=sha, bytes=len(content), name=file.name)
+        with self._storing.setdefault(sha, threading.Lock()):  # two files may have one content
+            if path.exists():
+                self.refuse_edited(path)
+            else:
+                write_unchanged(path, stored)
+        found = StoredFile(file_id=file.id, sha256=sha, bytes=len(content), name=file.name)
+        self._note(found)
+        return found
 
-    def note(self, files: Sequence[StoredFile]) -> None:
-        """Write into the journal, durably, what is stored by now."""
-        fresh = {one.file_id: one for one in files if self._known.get(one.file_id) != one}
-        if fresh:
-            lines = (json.dumps({**asdict(one), "origin": self.origin}) for one in fresh.values())
-            append_durably(self.journal, "".join(f"{line}\n" for line in lines).encode())
-            self._known.update(fresh)
+    def _note(self, file: StoredFile) -> None:
+        """Write into the journal, durably, that a file is stored; what several threads have to note by then
+        goes there together.
+        """
+        self._to_note.append(json.dumps({**asdict(file), "origin": self.origin}).encode() + b"\n")
+        with self._noting:
+            lines = [self._to_note.popleft() for _ in range(len(self._to_note))]
+            if lines:  # else another thread has written ours
+                append_durably(self.journal, b"".join(lines))
 
 
 class EditedError(FtrunError):

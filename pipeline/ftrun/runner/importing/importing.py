@@ -276,9 +276,8 @@ class _Import:
         tasks, wanted = self._tasks()
         self._total = len(self._open)
         with ExitStack() as stack:
-            workers = min(worker_count() - 1, MOST_WORKERS)
-            if len(self._open) > ALONE and workers:
-                self._pool = stack.enter_context(WorkerPool(workers))
+            if len(self._open) > ALONE and worker_count() > 1:
+                self._pool = stack.enter_context(WorkerPool(min(worker_count(), MOST_WORKERS)))
             try:
                 if every:
                     fetcher.list_files()
@@ -305,7 +304,7 @@ class _Import:
             trying = f", {self._patience.trying} tried again" if self._patience.trying else ""
             return f"{self._source.where}: {came} of {len(tasks)} answers{trying}"
 
-        for task, fetched in self._in_lanes(tasks, fetcher.do, what, together=self._note):
+        for task, fetched in self._in_lanes(tasks, fetcher.do, what):
             came += 1
             for one in wanted[task]:
                 self._give(one, task, fetched)
@@ -316,7 +315,6 @@ class _Import:
         items: Sequence[Any],
         call: Callable[[Any], Any],
         what: Callable[[], str],
-        together: Callable[[Sequence[tuple[Any, Any]]], None] = lambda _came: None,
     ) -> Iterator[tuple[Any, Any]]:
         lane = Lane(
             items=items,
@@ -326,14 +324,9 @@ class _Import:
         )
         try:
             for came in in_lanes([lane], what=what):
-                together(came)
                 yield from came
         finally:
             self._patience = self._patience.renewed()
-
-    def _note(self, came: Sequence[tuple[Task, Fetched]]) -> None:
-        """Let the journal know the files that came."""
-        self._store.note([one.value for _, one in came if isinstance(one.value, StoredFile)])
 
     # recording
 

@@ -18,7 +18,16 @@ from ftrun.evaluation.learning_curve.metric_rows import parse_metrics
 from ftrun.experiment import build_experiment, read_document
 from ftrun.experiment.model import Experiment
 from ftrun.experiment.places import shown_path
-from ftrun.files import delete, make_folder, refuse_links, rename, sync_folder, write_atomic, write_json
+from ftrun.files import (
+    delete,
+    make_folder,
+    refuse_links,
+    rename,
+    sync_folder,
+    synced_together,
+    write_atomic,
+    write_json,
+)
 from ftrun.paid.history import METRICS, archive, archive_of
 from ftrun.paid.job_spec import attempt_of, spec, spec_key
 from ftrun.runner.apply import Outcome, record_stage, run_stage
@@ -96,11 +105,12 @@ def _record(order: Order, staged: Path) -> Recorded:
     clean(folder)
     context, saved = _context(order, experiment, folder)
     _adopt(order, context)
-    _write_files(order, context)
-    notes = tuple(_do_stages(order, context))
-    archive(context, answers=False)
-    _keep_beside(order, archive_of(context))
-    saved.save(context.state)
+    with synced_together():
+        _write_files(order, context)
+        notes = tuple(_do_stages(order, context))
+        archive(context, answers=False)
+        _keep_beside(order, archive_of(context))
+        saved.save(context.state)
     if not order.existing:
         _put_in_place(staged, order.config)
     return Recorded(notes=notes)
@@ -167,13 +177,14 @@ def _lines(events: tuple[Mapping[str, Any], ...]) -> str:
 def _do_stages(order: Order, context: Context) -> list[str]:
     """Do the stages that need no server, and record of the others what they would find."""
     notes: list[str] = []
+    facts = _facts(order, context)
     for stage in stages_of(context):
         left = [name for name in stage.outputs(context) if not (context.folder / name).exists()]
         if stage.offline or left:
             run_stage(stage, context, Outcome(), None)
             context.fresh.pop(stage.name, None)
-        elif (facts := _facts(order, context).get(stage.name)) is not None:
-            record_stage(stage, context, "done", facts)
+        elif stage.name in facts:
+            record_stage(stage, context, "done", facts[stage.name])
     found = context.folder / "check.json"
     errors = json.loads(found.read_bytes()).get("errors", ()) if found.exists() else ()
     if errors:

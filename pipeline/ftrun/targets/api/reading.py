@@ -10,6 +10,7 @@ import binascii
 import contextlib
 import json
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from ftrun.errors import FtrunError
@@ -76,18 +77,19 @@ def part_of(raw: Any) -> str:
 def model_of(raw: Any) -> RemoteModel:
     """Return our RemoteModel from the SDK's unvalidated one; ValueError if it has no id.
 
-    `shutdown_date` is OpenAI's; `capabilities.fine_tune` and `deprecation.fine_tune` are Azure's.
+    `shutdown_date` is OpenAI's; `capabilities.fine_tune` and `deprecation` are Azure's.
     """
-    capabilities, deprecation = getattr(raw, "capabilities", None), getattr(raw, "deprecation", None)
+    capabilities, told = getattr(raw, "capabilities", None), getattr(raw, "deprecation", None)
     tunable = capabilities.get("fine_tune") if isinstance(capabilities, dict) else None
-    ends = deprecation.get("fine_tune") if isinstance(deprecation, dict) else None
+    deprecation = told if isinstance(told, dict) else {}
     return RemoteModel(
         id=_id(raw, "model"),
         created_at=_time(raw, "created"),
         owned_by=_text(raw, "owned_by"),
-        shutdown_date=_text(raw, "shutdown_date"),
+        shutdown_date=_day(getattr(raw, "shutdown_date", None)),
         fine_tunable=tunable if isinstance(tunable, bool) else None,
-        training_ends=_moment(ends),
+        training_ends=_moment(deprecation.get("fine_tune")),
+        answers_end=_moment(deprecation.get("inference")),
     )
 
 
@@ -162,6 +164,14 @@ def _whole(raw: Any, name: str) -> int | None:
 
 def _time(raw: Any, name: str) -> int | None:
     return _moment(getattr(raw, name, None))
+
+
+def _day(value: Any) -> str | None:
+    """Return a date as text; a number is one in Unix seconds."""
+    if isinstance(value, str):
+        return value or None
+    moment = _moment(value)
+    return None if moment is None else datetime.fromtimestamp(moment, UTC).date().isoformat()
 
 
 def _moment(value: Any) -> int | None:
