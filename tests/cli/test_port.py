@@ -20,19 +20,38 @@ NEW = "configs/desk-new.yaml"
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 
 
+class Port:
+    """Runs ftrun in this process, in a project whose target `new` is a provider in memory."""
+
+    def __init__(self, paid: Paid) -> None:
+        self.paid, self.folder, self.provider = paid, paid.folder, paid.provider
+
+    def json(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """Run a command with --json and return its document; paid work is agreed to."""
+        agreed = () if "--dry-run" in words or words[0] == "check" else ("--yes",)
+        return self.paid.json(*words, *agreed, code=code)
+
+    def text(self, *words: str, code: int = 0) -> tuple[str, str]:
+        """Run a command for people and return stdout and stderr."""
+        shown = self.paid.run(*words, code=code)
+        return shown, self.paid.error
+
+
 @pytest.fixture
-def old(tmp_path: Path) -> OldExperiment:
+def port(paid: Paid) -> Port:
+    """Return the command line in the project's folder."""
+    return Port(paid)
+
+
+@pytest.fixture
+def old(port: Port) -> OldExperiment:
     """Return the old experiment, imported and with twenty recorded answers."""
-    made = OldExperiment(folder=tmp_path)
+    text = yaml.safe_load(port.paid.config.read_text(encoding="utf-8"))
+    port.paid.config.unlink()
+    made = OldExperiment(folder=port.folder, targets={"new": text["targets"]["paid"]})
     made.write()
     made.rescue([True] * 20)
     return made
-
-
-@pytest.fixture
-def ftrun(tmp_path: Path) -> Ftrun:
-    """Return the command line, run in the project's folder."""
-    return Ftrun(tmp_path)
 
 
 def rows(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -40,10 +59,10 @@ def rows(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {one["key"]: one for one in document["mapping"]}
 
 
-def test_it_trains_there_and_compares_old_new_and_base(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_it_trains_there_and_compares_old_new_and_base(port: Port, old: OldExperiment) -> None:
     """A new file extends the old one, and says what changed and why; it is run, and the margin is shown."""
-    old.rescue([True] * 80, expect="質問")
-    done = ftrun.json(*PORT)
+    old.rescue([True] * 80, expect="です")
+    done = port.json(*PORT)
     assert done["config"] == NEW
     assert old.new == {
         "version": 1,
@@ -67,91 +86,89 @@ def test_it_trains_there_and_compares_old_new_and_base(ftrun: Ftrun, old: OldExp
     assert (shown["metric"], shown["margin"], shown["shown"], shown["n"]) == ("pass_rate", 0.05, True, 80)
     assert shown["low"] > -0.05 and shown["difference"] == 0 and shown["high"] < 0.05
     assert shown["sentence"].startswith("Shown: tuned is at most 5 points worse than old in pass_rate")
-    report = (ftrun.folder / "runs/desk-new/new/report.md").read_text(encoding="utf-8")
+    report = (port.folder / "runs/desk-new/new/report.md").read_text(encoding="utf-8")
     assert "80" in report
-    assert (ftrun.folder / "runs/desk-new/new/train.jsonl").read_bytes() == (
-        ftrun.folder / "configs/data/train.jsonl"
+    assert (port.folder / "runs/desk-new/new/train.jsonl").read_bytes() == (
+        port.folder / "configs/data/train.jsonl"
     ).read_bytes()
 
 
-def test_again_nothing_is_written_or_trained_and_the_file_works_alone(
-    ftrun: Ftrun, old: OldExperiment
-) -> None:
+def test_again_nothing_is_written_or_trained_and_the_file_works_alone(port: Port, old: OldExperiment) -> None:
     """The same values: the same file, and every stage is skipped; a missed margin is exit 5 each time."""
-    first = ftrun.json(*PORT, code=5)
-    file = ftrun.folder / NEW
+    first = port.json(*PORT, code=5)
+    file = port.folder / NEW
     text, stamp = file.read_text(encoding="utf-8"), file.stat().st_mtime_ns
     assert first["non_inferiority"]["result"] == "not_shown" or first["non_inferiority"]["result"] == "worse"
-    again = ftrun.json(*PORT, code=5)
+    again = port.json(*PORT, code=5)
     assert {one["action"] for one in again["run"]["stages"].values()} == {"skip"}
     assert again["non_inferiority"] == first["non_inferiority"]
     assert (file.read_text(encoding="utf-8"), file.stat().st_mtime_ns) == (text, stamp)
-    alone = ftrun.json(NEW, code=5)
+    alone = port.json(NEW, code=5)
     assert alone["job_id"] == first["run"]["job_id"]
     file.write_text(f"# a comment of a person\n{text}", encoding="utf-8")
-    assert ftrun.json(*PORT, code=5)["run"]["job_id"] == first["run"]["job_id"]
+    assert port.json(*PORT, code=5)["run"]["job_id"] == first["run"]["job_id"]
 
 
-def test_other_values_and_edited_files_are_never_overwritten(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_other_values_and_edited_files_are_never_overwritten(port: Port, old: OldExperiment) -> None:
     """Exit 4 says what differs and how to go on; another name goes on; a foreign file is left alone."""
-    ftrun.json(*PORT, code=5)
-    before = (ftrun.folder / NEW).read_bytes()
-    refused = ftrun.json(*PORT, "--margin", "0.2", code=4)["error"]
+    port.json(*PORT, code=5)
+    before = (port.folder / NEW).read_bytes()
+    refused = port.json(*PORT, "--margin", "0.2", code=4)["error"]
     assert (refused["code"], refused["file"]) == ("port_exists", NEW)
     assert 'eval.gates is ["tuned.pass_rate >= old.pass_rate - 0.05 @95%"] there' in refused["message"]
     assert f"ftrun {NEW}" in refused["hint"] and refused["hint"].endswith("--margin 0.2 --name OTHER")
-    other = ftrun.json(*PORT, "--margin", "0.2", "--name", "desk-2", code=5)
+    other = port.json(*PORT, "--margin", "0.2", "--name", "desk-2", code=5)
     assert (other["config"], other["run"]["experiment"]) == ("configs/desk-2.yaml", "desk-2")
     edited = before.replace(b"learning_rate_multiplier: auto", b"learning_rate_multiplier: 2")
-    (ftrun.folder / NEW).write_bytes(edited)
-    refused = ftrun.json(*PORT, code=4)["error"]
+    (port.folder / NEW).write_bytes(edited)
+    refused = port.json(*PORT, code=4)["error"]
     assert "train.hyperparameters.learning_rate_multiplier is 2 there, auto now" in refused["message"]
-    foreign = ftrun.folder / "configs/mine.yaml"
+    foreign = port.folder / "configs/mine.yaml"
     foreign.write_text("version: 1\nname: mine\n", encoding="utf-8")
-    refused = ftrun.json(*PORT, "--name", "mine", code=4)["error"]
+    refused = port.json(*PORT, "--name", "mine", code=4)["error"]
     assert "is not a port of configs/desk.yaml" in refused["message"]
-    assert (ftrun.folder / NEW).read_bytes() == edited and foreign.read_text() == "version: 1\nname: mine\n"
+    assert (port.folder / NEW).read_bytes() == edited and foreign.read_text() == "version: 1\nname: mine\n"
 
 
-def test_a_dry_run_shows_everything_and_writes_nothing(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_a_dry_run_shows_everything_and_writes_nothing(port: Port, old: OldExperiment) -> None:
     """The mapping with its reasons, what so few questions can't show, and the file."""
-    document = ftrun.json(*DRY)
+    document = port.json(*DRY)
     found = rows(document)
-    assert found["model"]["from"] == "gpt-4o-mini-2024-07-18" and found["model"]["to"] == "rehearsal"
+    assert found["model"]["from"] == "gpt-4o-mini-2024-07-18" and found["model"]["to"] == "m"
     assert all(one["reason"] for one in document["mapping"])
     assert document["run"] is None
     (note,) = (one for one in document["notes"] if one.startswith("With 20 questions"))
     assert "a margin of 0.05 can't be shown" in note and "needs 73 questions" in note
-    shown = ftrun(*DRY)
-    assert shown.returncode == 0 and "gates:" in shown.stdout
+    shown, _ = port.text(*DRY)
+    assert "gates:" in shown and "US$" in shown
     for one in document["mapping"]:
-        assert one["reason"] in shown.stdout
-    assert sorted(path.name for path in (ftrun.folder / "configs").iterdir()) == [
+        assert one["reason"] in shown
+    assert sorted(path.name for path in (port.folder / "configs").iterdir()) == [
         "data",
         "desk.yaml",
         "rescued",
     ]
-    assert not (ftrun.folder / "runs").exists()
+    assert not (port.folder / "runs").exists()
 
 
-def test_without_recorded_answers_it_says_how_to_record_them(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_without_recorded_answers_it_says_how_to_record_them(port: Port, old: OldExperiment) -> None:
     """The exact command; for a model that is gone, an option, and what the verdict then can't say."""
-    (ftrun.folder / "configs/rescued/desk-openai.jsonl").unlink()
-    refused = ftrun.json(*PORT, code=2)["error"]
+    (port.folder / "configs/rescued/desk-openai.jsonl").unlink()
+    refused = port.json(*PORT, code=2)["error"]
     assert refused["code"] == "no_recorded_answers"
     assert "ftrun rescue configs/desk.yaml --target openai" in refused["hint"]
     assert "--without-old" in refused["hint"]
-    document = ftrun.json(*DRY, "--without-old")
+    document = port.json(*DRY, "--without-old")
     assert any("not whether the new model is as good as the old one" in one for one in document["notes"])
     assert rows(document)["eval.recall_sample"]["to"] == 20
     old.write(validation=[chat(f"検証{number}", "はい") for number in range(12)])
-    done = ftrun.json(*PORT, "--without-old")
+    done = port.json(*PORT, "--without-old")
     assert done["non_inferiority"] is None and list(done["run"]["metrics"]) == ["tuned", "base"]
     assert old.new["eval"]["prompts"] == [{"path": "data/desk-new.questions.jsonl"}]
-    assert ftrun.json(*PORT, "--without-old")["run"]["job_id"] == done["run"]["job_id"]
+    assert port.json(*PORT, "--without-old")["run"]["job_id"] == done["run"]["job_id"]
 
 
-def test_everything_without_a_counterpart_is_refused_at_once(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_everything_without_a_counterpart_is_refused_at_once(port: Port, old: OldExperiment) -> None:
     """One answer with all findings, each with its fix; nothing is written."""
     local = {"provider": "local", "model": "smollm2-135m-instruct"}
     pairs = [
@@ -164,56 +181,56 @@ def test_everything_without_a_counterpart_is_refused_at_once(ftrun: Ftrun, old: 
     ]
     train = {"method": "dpo", "hyperparameters": {"beta": 0.1}, "continue_from": "ft:m:org::earlier"}
     old.write(rows=pairs, targets={"new": local}, train=train)
-    refused = ftrun.json(*PORT, code=2)
+    refused = port.json(*PORT, code=2)
     problems = {one["message"].partition(":")[0]: one for one in refused["errors"]}
     assert problems.keys() == {"train.method", "train.continue_from"}
     assert {one["code"] for one in refused["errors"]} == {"no_counterpart"}
     assert all(one["hint"] for one in refused["errors"])
     assert {one["key"] for one in refused["mapping"] if one["status"] == "refused"} == problems.keys()
-    assert not (ftrun.folder / NEW).exists()
+    assert not (port.folder / NEW).exists()
 
 
-def test_rows_that_the_target_cannot_train_on_are_asked_about(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_rows_that_the_target_cannot_train_on_are_asked_about(port: Port, old: OldExperiment) -> None:
     """How many and the first; with the option they are left out into a file of its own, else exit 4."""
     local = {"provider": "local", "model": "smollm2-135m-instruct"}
     some = [*ROWS, chat("道具", "はい", tools=TOOLS), chat("道具2", "はい", tools=TOOLS)]
     old.write(rows=some, targets={"new": local})
-    refused = ftrun.json(*PORT, code=4)
+    refused = port.json(*PORT, code=4)
     (row,) = (one for one in refused["mapping"] if one["status"] == "asked")
     assert row["from"] == "2 rows, the first at configs/data/train.jsonl:15"
     assert "tools" in row["reason"]
     assert refused["error"]["code"] == "rows_lost" and "--leave-out-rows" in refused["error"]["hint"]
-    assert not (ftrun.folder / NEW).exists()
-    ftrun.json(*DRY, code=4)
-    document = ftrun.json(*DRY, "--leave-out-rows")
+    assert not (port.folder / NEW).exists()
+    port.json(*DRY, code=4)
+    document = port.json(*DRY, "--leave-out-rows")
     (row,) = (one for one in document["mapping"] if one["key"] == "rows")
     assert row["status"] == "dropped"
-    assert "data/desk-new.train.jsonl" in ftrun(*DRY, "--leave-out-rows").stdout
+    assert "data/desk-new.train.jsonl" in port.text(*DRY, "--leave-out-rows")[0]
 
 
-def test_left_out_rows_are_left_out_of_the_file(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_left_out_rows_are_left_out_of_the_file(port: Port, old: OldExperiment) -> None:
     """The other lines stay byte for byte, and a changed file is not overwritten."""
     old.write(rows=[*ROWS[:7], {"messages": []}, *ROWS[7:]])
-    ftrun.json(*PORT, "--leave-out-rows", code=5)
-    made = ftrun.folder / "configs/data/desk-new.train.jsonl"
+    port.json(*PORT, "--leave-out-rows", code=5)
+    made = port.folder / "configs/data/desk-new.train.jsonl"
     assert made.read_text(encoding="utf-8") == lines(ROWS)
-    ftrun.json(*PORT, "--leave-out-rows", code=5)
+    port.json(*PORT, "--leave-out-rows", code=5)
     made.write_text(lines(ROWS[:12]), encoding="utf-8")
-    refused = ftrun.json(*PORT, "--leave-out-rows", code=4)["error"]
+    refused = port.json(*PORT, "--leave-out-rows", code=4)["error"]
     assert (refused["code"], refused["file"]) == ("port_exists", "configs/data/desk-new.train.jsonl")
     assert made.read_text(encoding="utf-8") == lines(ROWS[:12])
 
 
-def test_too_few_rows_left_are_refused(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_too_few_rows_left_are_refused(port: Port, old: OldExperiment) -> None:
     """The provider's minimum is known before anything is written."""
     old.write(rows=[*ROWS[:9], *({"messages": []} for _ in range(5))])
-    refused = ftrun.json(*DRY, "--leave-out-rows", code=2)
+    refused = port.json(*DRY, "--leave-out-rows", code=2)
     assert "without these rows 9 would be left to train on, 10 are needed" in refused["error"]["message"]
 
 
-def test_an_ordinary_experiment_keeps_its_rows_and_its_split(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_an_ordinary_experiment_keeps_its_rows_and_its_split(port: Port, old: OldExperiment) -> None:
     """Templates and split are inherited: the training file is the one that the old target got."""
-    (ftrun.folder / "configs/desk.csv").write_text(
+    (port.folder / "configs/desk.csv").write_text(
         "q,a\n" + "".join(f"教えて{number},はい{number}\n" for number in range(30)), encoding="utf-8"
     )
     old.write(
@@ -222,64 +239,64 @@ def test_an_ordinary_experiment_keeps_its_rows_and_its_split(ftrun: Ftrun, old: 
         eval={
             "models": ["tuned", "base", "few-shot"],
             "test_set": True,
-            "gates": ["tuned.pass_rate > few-shot.pass_rate", "tuned.pass_rate >= 0"],
+            "gates": ["tuned.exact_match > few-shot.exact_match", "tuned.exact_match >= 0"],
         },
     )
-    found = ftrun.json(*PORT, code=5)
+    found = port.json(*PORT, code=5)
     mapping = rows(found)
     assert mapping["data.split.validation"]["to"] == "4"
     assert mapping["eval.test_set"]["from"] is True and old.new["eval"]["test_set"] is False
     assert "few-shot" in mapping["eval.models"]["reason"]
     dropped = [one for one in found["mapping"] if one["status"] == "dropped"]
-    assert [one["from"] for one in dropped] == ["tuned.pass_rate > few-shot.pass_rate"]
-    assert old.new["eval"]["gates"][0] == "tuned.pass_rate >= 0"
-    other = ["check", "configs/desk.yaml", "--target", "new"]
-    assert ftrun.json(*other)["files"]["train"]["examples"] == 22
-    prepared = (ftrun.folder / "runs/desk-new/new/train.jsonl").read_bytes()
+    assert [one["from"] for one in dropped] == [
+        "tuned.exact_match > few-shot.exact_match",
+        "tuned.exact_match >= 0",
+    ]
+    assert "tuned.exact_match >= 0" not in old.new["eval"]["gates"]
+    prepared = (port.folder / "runs/desk-new/new/train.jsonl").read_bytes()
     assert prepared.count(b"\n") == 22
 
 
-def test_a_refused_row_of_an_ordinary_experiment_has_its_place(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_a_refused_row_of_an_ordinary_experiment_has_its_place(port: Port, old: OldExperiment) -> None:
     """Rows of templates can't be left out for the user: they are refused with the first place."""
-    (ftrun.folder / "configs/desk.csv").write_text(
+    (port.folder / "configs/desk.csv").write_text(
         "q,a\n" + "".join(f"教えて{number},{'はい' if number else ''}\n" for number in range(30)),
         encoding="utf-8",
     )
     old.write(data={"sources": [{"path": "desk.csv"}]}, prompt={"user": "{{ q }}", "assistant": "{{ a }}"})
-    refused = ftrun.json(*DRY, code=2)
+    refused = port.json(*DRY, code=2)
     assert "1 row, the first at configs/desk.csv:2" in refused["error"]["message"]
 
 
-def test_the_target_may_be_in_another_file(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_the_target_may_be_in_another_file(port: Port, old: OldExperiment) -> None:
     """It is copied into the new file; an unknown one, two that differ, and the old one itself are refused."""
-    other = ftrun.folder / "account.yaml"
+    other = port.folder / "account.yaml"
     there = {"provider": "local", "model": "rehearsal"}
-    text = {"version": 1, "name": "account", "targets": {"there": there}, "eval": {"general": True}}
+    text: dict[str, Any] = {"version": 1, "name": "account", "targets": {"there": there}}
     other.write_text(yaml.safe_dump(text), encoding="utf-8")
     words = ("port", "configs/desk.yaml", "--dry-run")
-    refused = ftrun.json(*words, "--to", "there", code=2)["error"]
+    refused = port.json(*words, "--to", "there", code=2)["error"]
     assert refused["code"] == "unknown_target" and "--config FILE" in refused["hint"]
-    shown = ftrun(*words, "--to", "there", "--config", "account.yaml").stdout
+    shown, _ = port.text(*words, "--to", "there", "--config", "account.yaml")
     assert "model of target there in account.yaml" in shown and "model: rehearsal" in shown
-    assert ftrun.json(*words, "--to", "elsewhere", "--config", "account.yaml", code=2)["error"]["code"] == (
+    assert port.json(*words, "--to", "elsewhere", "--config", "account.yaml", code=2)["error"]["code"] == (
         "unknown_target"
     )
-    assert ftrun.json(*words, "--to", "openai", code=2)["error"]["code"] == "same_target"
+    assert port.json(*words, "--to", "openai", code=2)["error"]["code"] == "same_target"
     text["targets"] = {"new": {**there, "concurrency": 2}}
     other.write_text(yaml.safe_dump(text), encoding="utf-8")
     assert (
-        ftrun.json(*words, "--to", "new", "--config", "account.yaml", code=2)["error"]["code"]
-        == "two_targets"
+        port.json(*words, "--to", "new", "--config", "account.yaml", code=2)["error"]["code"] == "two_targets"
     )
 
 
-def test_the_built_in_target_needs_no_file(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_the_built_in_target_needs_no_file(port: Port, old: OldExperiment) -> None:
     """`--to local` is the built-in model; --set chooses another, and is written into the file."""
     words = ("port", "configs/desk.yaml", "--dry-run", "--to", "local")
-    found = rows(ftrun.json(*words))
+    found = rows(port.json(*words))
     assert found["model"]["to"] == "smollm2-135m-instruct"
     chosen = ("--set", "targets.local.model=rehearsal", "--set", "budget.usd=3")
-    document = ftrun.json(*words, *chosen)
+    document = port.json(*words, *chosen)
     assert rows(document)["model"]["to"] == "rehearsal"
     assert rows(document)["budget.usd"] == {
         "key": "budget.usd",
@@ -288,35 +305,35 @@ def test_the_built_in_target_needs_no_file(ftrun: Ftrun, old: OldExperiment) -> 
         "reason": "set with --set",
         "status": "changed",
     }
-    text = ftrun(*words, *chosen).stdout
+    text, _ = port.text(*words, *chosen)
     assert "model: rehearsal" in text and "usd: 3" in text
 
 
-def test_sampling_is_that_of_the_recorded_answers(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_sampling_is_that_of_the_recorded_answers(port: Port, old: OldExperiment) -> None:
     """Else the two would answer under different settings."""
     old.rescue([True] * 20, sampling={"temperature": 1, "max_tokens": 256, "seed": None})
-    found = rows(ftrun.json(*DRY))
+    found = rows(port.json(*DRY))
     assert (found["eval.sampling.temperature"]["from"], found["eval.sampling.temperature"]["to"]) == (0, 1)
     assert found["eval.sampling.seed"]["to"] is None
 
 
-def test_a_metric_and_a_margin_can_be_chosen(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_a_metric_and_a_margin_can_be_chosen(port: Port, old: OldExperiment) -> None:
     """Points have another usual margin, a plain number none; nonsense is refused."""
     asked = [{"id": f"q{number}", "user": "質問", "reference": "はい"} for number in range(20)]
     old.rescue([True] * 20, questions=asked)
-    found = rows(ftrun.json(*DRY))
+    found = rows(port.json(*DRY))
     assert found["eval.gates"]["to"] == "tuned.chrf >= old.chrf - 5 @95%"
-    chosen = rows(ftrun.json(*DRY, "--metric", "exact_match", "--margin", "0.1"))
+    chosen = rows(port.json(*DRY, "--metric", "exact_match", "--margin", "0.1"))
     assert chosen["eval.gates"]["to"] == "tuned.exact_match >= old.exact_match - 0.1 @95%"
-    assert ftrun.json(*DRY, "--metric", "seconds", code=2)["error"]["code"] == "margin"
-    slow = rows(ftrun.json(*DRY, "--metric", "seconds", "--margin", "2"))
+    assert port.json(*DRY, "--metric", "seconds", code=2)["error"]["code"] == "margin"
+    slow = rows(port.json(*DRY, "--metric", "seconds", "--margin", "2"))
     assert slow["eval.gates"]["to"] == "tuned.seconds <= old.seconds + 2 @95%"
-    assert ftrun.json(*DRY, "--metric", "nothing", code=2)["error"]["code"] == "unknown_metric"
+    assert port.json(*DRY, "--metric", "nothing", code=2)["error"]["code"] == "unknown_metric"
     for margin in ("0", "-1", "nan", "inf"):
-        assert ftrun.json(*DRY, "--margin", margin, code=2)["error"]["code"] == "margin"
+        assert port.json(*DRY, "--margin", margin, code=2)["error"]["code"] == "margin"
 
 
-def test_questions_of_the_training_data_are_called_recall(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_questions_of_the_training_data_are_called_recall(port: Port, old: OldExperiment) -> None:
     """The verdict rests on others where there are any; where there are none, that is said."""
     taught = [
         {"id": f"t{number}", "user": f"教えて{number}", "system": None, "expect": {"contains": "はい"}}
@@ -326,15 +343,15 @@ def test_questions_of_the_training_data_are_called_recall(ftrun: Ftrun, old: Old
         {**one, "id": f"h{number}", "user": f"別の話{number}です"} for number, one in enumerate(taught)
     ]
     old.rescue([True] * 20, questions=[*taught, *held_out])
-    found = rows(ftrun.json(*DRY))
+    found = rows(port.json(*DRY))
     assert "rests on 10 held-out questions" in found["eval.metric"]["reason"]
     old.rescue([True] * 10, questions=taught)
-    document = ftrun.json(*DRY)
+    document = port.json(*DRY)
     assert "rests on 10 questions of the training data alone" in rows(document)["eval.metric"]["reason"]
     assert any("what both models memorized" in one for one in document["notes"])
 
 
-def test_training_on_the_old_answers_asks_none_of_their_questions(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_training_on_the_old_answers_asks_none_of_their_questions(port: Port, old: OldExperiment) -> None:
     """They are added to the rows as far as they say something else; held-out ones are asked, and only those."""
     taught = [
         {"id": f"t{number}", "user": f"教えて{number}", "system": None, "expect": {"contains": "はい"}}
@@ -342,36 +359,36 @@ def test_training_on_the_old_answers_asks_none_of_their_questions(ftrun: Ftrun, 
     ]
     asked = [*taught, *({**one, "id": f"h{n}", "user": f"別の話{n}です"} for n, one in enumerate(taught))]
     old.rescue([True, False, True, True, True, True], questions=asked)
-    done = ftrun.json(*PORT, "--with-answers", code=5)
-    made = ftrun.folder / "configs/data/desk-new.train.jsonl"
+    done = port.json(*PORT, "--with-answers", code=5)
+    made = port.folder / "configs/data/desk-new.train.jsonl"
     added = made.read_text(encoding="utf-8").removeprefix(lines(ROWS)).splitlines()
     assert [json.loads(line)["messages"][0]["content"] for line in added] == ["教えて0", "教えて1", "教えて2"]
-    questions = (ftrun.folder / "configs/data/desk-new.questions.jsonl").read_text(encoding="utf-8")
+    questions = (port.folder / "configs/data/desk-new.questions.jsonl").read_text(encoding="utf-8")
     assert [json.loads(line)["id"] for line in questions.splitlines()] == ["h0", "h1", "h2"]
     assert done["run"]["metrics"]["tuned"]["asked"] == 3
-    assert "terms" in ftrun(*PORT, "--with-answers").stderr
+    assert "terms" in port.text(*PORT, "--with-answers", "--yes", code=5)[1]
     old.rescue([True, True, True], questions=taught)
-    refused = ftrun.json(*PORT, "--with-answers", "--name", "other", code=2)["error"]
+    refused = port.json(*PORT, "--with-answers", "--name", "other", code=2)["error"]
     assert "nothing would be left to ask" in refused["message"]
 
 
-def test_what_was_continued_from_must_be_ported_first(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_what_was_continued_from_must_be_ported_first(port: Port, old: OldExperiment) -> None:
     """The earlier experiment is named with the command; once it is ported, its new model is the start."""
     earlier = "ft:m:org::earlier"
     text = yaml.safe_load(old.config.read_text(encoding="utf-8"))
     text |= {"name": "first", "imported": {"job_id": "ftjob-0", "fine_tuned_model": earlier}}
-    (ftrun.folder / "configs/first.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    (port.folder / "configs/first.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
     old.write(train={"continue_from": earlier})
-    refused = ftrun.json(*DRY, code=2)["error"]
+    refused = port.json(*DRY, code=2)["error"]
     assert "ftrun port configs/first.yaml --to new" in refused["hint"]
-    from_base = rows(ftrun.json(*DRY, "--set", "train.continue_from=null"))
+    from_base = rows(port.json(*DRY, "--set", "train.continue_from=null"))
     assert from_base["train.continue_from"]["to"] is None
-    ftrun.json("port", "configs/first.yaml", "--to", "new", "--without-old")
-    found = rows(ftrun.json(*DRY))
+    port.json("port", "configs/first.yaml", "--to", "new", "--without-old")
+    found = rows(port.json(*DRY))
     assert found["train.continue_from"]["to"] == "first-new.yaml"
 
 
-def test_an_experiment_without_its_data_cannot_be_ported(ftrun: Ftrun, old: OldExperiment) -> None:
+def test_an_experiment_without_its_data_cannot_be_ported(port: Port, old: OldExperiment) -> None:
     """The training file was gone when it was imported."""
     old.config.write_text(
         yaml.safe_dump(
@@ -385,43 +402,75 @@ def test_an_experiment_without_its_data_cannot_be_ported(ftrun: Ftrun, old: OldE
         ),
         encoding="utf-8",
     )
-    refused = ftrun.json("port", "configs/desk.yaml", "--to", "local", code=2)["error"]
+    refused = port.json("port", "configs/desk.yaml", "--to", "local", code=2)["error"]
     assert refused["code"] == "no_data" and "training file" in refused["message"]
 
 
-def test_an_experiment_that_was_never_trained_has_nothing_to_replace(
-    ftrun: Ftrun, old: OldExperiment
-) -> None:
+def test_an_experiment_that_was_never_trained_has_nothing_to_replace(port: Port, old: OldExperiment) -> None:
     """The tip trains it on the new target."""
     text = yaml.safe_load(old.config.read_text(encoding="utf-8"))
     del text["imported"]
     old.config.write_text(yaml.safe_dump(text), encoding="utf-8")
-    refused = ftrun.json(*PORT, code=2)["error"]
+    refused = port.json(*PORT, code=2)["error"]
     assert refused["code"] == "no_model"
     assert shlex.split(refused["hint"].partition(": ")[2])[:2] == ["ftrun", "run"]
 
 
-def test_a_paid_target_shows_its_price_and_asks_first(paid: Paid) -> None:
-    """Without a terminal, --yes or a budget nothing is paid; the mapping and the file are there."""
-    old = OldExperiment(folder=paid.folder)
-    text = paid.config.read_text(encoding="utf-8")
-    target = yaml.safe_load(text)["targets"]["paid"]
-    old.write(targets={"paid": target})
-    old.rescue([True] * 20)
-    words = ("port", old.config, "--to", "paid")
-    refused = paid.json(*words, code=4)
-    assert refused["run"]["status"] == "blocked" and not paid.provider.jobs
+def test_a_paid_target_shows_its_price_and_asks_first(port: Port, old: OldExperiment) -> None:
+    """Without a terminal, --yes or a budget nothing is paid; the mapping is shown and the file written."""
+    paid = port.paid
+    refused = paid.json(*PORT, code=4)
+    assert refused["run"]["status"] == "blocked" and not port.provider.jobs
     assert rows(refused)["train.hyperparameters.learning_rate_multiplier"]["to"] == "auto"
-    paid.run(*words, code=4)
-    assert "estimate:" in paid.error and "US$" in paid.error
-    done = paid.json(*words, "--yes", code=5)
-    assert len(paid.provider.jobs) == 1 and done["run"]["status"] == "done"
-    (request,) = paid.provider.created
+    paid.run("plan", NEW, "--yes")
+    _, shown = port.text(*PORT, code=4)
+    assert "estimate:" in shown and "US$" in shown and not port.provider.jobs
+    done = port.json(*PORT, code=5)
+    assert len(port.provider.jobs) == 1 and done["run"]["status"] == "done"
+    (request,) = port.provider.created
     assert request["method"]["supervised"]["hyperparameters"] == {
         "n_epochs": 2,
         "batch_size": 1,
         "learning_rate_multiplier": "auto",
     }
-    answers = paid.provider.answers
-    paid.json(*words, "--yes", code=5)
-    assert len(paid.provider.jobs) == 1 and paid.provider.answers == answers
+    answers = port.provider.answers
+    port.json(*PORT, code=5)
+    assert len(port.provider.jobs) == 1 and port.provider.answers == answers
+
+
+def test_the_engine_does_it_too(tmp_path: Path) -> None:
+    """A rehearsal goes through every stage, and the free target asks nobody."""
+    old, ftrun = OldExperiment(folder=tmp_path), Ftrun(tmp_path)
+    old.write(validation=[chat(f"検証{number}", "はい") for number in range(4)])
+    old.rescue([True] * 80, expect="質問")
+    done = ftrun(*PORT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith(
+        "Shown: tuned is at most 5 points worse than old in pass_rate"
+    )
+    assert "elsewhere" not in done.stdout and "configs/desk-new.yaml written" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_built_in_model_learns_what_the_old_one_knew(tmp_path: Path) -> None:
+    """Twenty-four ready rows, trained on this machine: the new model is compared with the old one."""
+    old, ftrun = OldExperiment(folder=tmp_path), Ftrun(tmp_path)
+    facts = [chat(f"Say the word number {number}.", "marmalade") for number in range(24)]
+    old.write(rows=facts, train={"hyperparameters": {"n_epochs": 3, "batch_size": 4}})
+    asked = [
+        {
+            "id": f"q{number}",
+            "user": f"Please say word {number} now.",
+            "system": None,
+            "expect": {"contains": "marmalade"},
+        }
+        for number in range(12)
+    ]
+    old.rescue([True] * 12, expect="marmalade", questions=asked)
+    words = ("port", "configs/desk.yaml", "--to", "local", "--margin", "0.5")
+    done = ftrun("--help") and ftrun(*words, "--json")
+    document = json.loads(done.stdout)
+    assert document["run"]["fine_tuned_model"].startswith("ft:smollm2-135m-instruct:")
+    metrics = document["run"]["metrics"]
+    assert metrics["tuned"]["pass_rate"] > metrics["base"]["pass_rate"]
+    assert document["non_inferiority"]["shown"] is (done.returncode == 0)

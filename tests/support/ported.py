@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class OldExperiment:
     """An imported experiment in `configs` of a folder, as `ftrun import` and `ftrun rescue` leave it."""
 
     folder: Path
+    targets: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -55,6 +56,7 @@ class OldExperiment:
             "targets": {
                 "openai": {"provider": "openai", "model": "gpt-4o-mini-2024-07-18"},
                 "new": {"provider": "local", "model": "rehearsal"},
+                **self.targets,
                 **(targets or {}),
             },
             "data": {"sources": [{"path": "data/train.jsonl"}], "verbatim": True},
@@ -82,8 +84,8 @@ class OldExperiment:
         questions: Sequence[Mapping[str, Any]] | None = None,
         sampling: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write recorded answers: to each question the expected one, or a wrong one. A rehearsal repeats the
-        question, so it is right where 質問 is expected.
+        """Write recorded answers: to each question the expected one, or a wrong one. The provider of the
+        tests always says です, a rehearsal repeats the question.
         """
         folder = self.folder / "configs" / "rescued"
         folder.mkdir(exist_ok=True)

@@ -216,6 +216,9 @@ class _Porting:
         """
         unwritten = {one.named for one in self.files}
         said = [one for one in as_overrides(changes) if not any(name in one for name in unwritten)]
+        if self.asks is not None and self.answers is not None:  # the file that they are chosen from
+            recorded = [{"path": self.answers.relative(self.answers.files.questions)}]
+            said += as_overrides({"eval": {"prompts": recorded}})
         # gates are set once it is known what they are; those of the old file may name others
         gates = [] if "gates" in changes["eval"] else ["eval.gates=[]"]
         document = read_document(self.old.file, [*gates, *said, *self.settings.overrides])
