@@ -1,4 +1,4 @@
-"""`ftrun port`: an experiment whose model will die, trained elsewhere and compared with its recorded answers."""
+"""`ftrun port`: an experiment trained elsewhere, and compared with the recorded answers of its model."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_again_nothing_is_written_or_trained_and_the_file_works_alone(port: Port
     first = port.json(*PORT, code=5)
     file = port.folder / NEW
     text, stamp = file.read_text(encoding="utf-8"), file.stat().st_mtime_ns
-    assert first["non_inferiority"]["result"] == "not_shown" or first["non_inferiority"]["result"] == "worse"
+    assert first["non_inferiority"]["result"] == "worse"
     again = port.json(*PORT, code=5)
     assert {one["action"] for one in again["run"]["stages"].values()} == {"skip"}
     assert again["non_inferiority"] == first["non_inferiority"]
@@ -352,7 +352,7 @@ def test_questions_of_the_training_data_are_called_recall(port: Port, old: OldEx
 
 
 def test_training_on_the_old_answers_asks_none_of_their_questions(port: Port, old: OldExperiment) -> None:
-    """They are added to the rows as far as they say something else; held-out ones are asked, and only those."""
+    """They are added as far as they say something else; only held-out questions are asked."""
     taught = [
         {"id": f"t{number}", "user": f"教えて{number}", "system": None, "expect": {"contains": "はい"}}
         for number in range(3)
@@ -453,9 +453,9 @@ def test_the_engine_does_it_too(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_built_in_model_learns_what_the_old_one_knew(tmp_path: Path) -> None:
-    """Twenty-four ready rows, trained on this machine: the new model is compared with the old one."""
+    """Sixteen ready rows, trained on this machine: the new model is compared with the old one."""
     old, ftrun = OldExperiment(folder=tmp_path), Ftrun(tmp_path)
-    facts = [chat(f"Say the word number {number}.", "marmalade") for number in range(24)]
+    facts = [chat(f"Say the word number {number}.", "marmalade") for number in range(16)]
     old.write(rows=facts, train={"hyperparameters": {"n_epochs": 3, "batch_size": 4}})
     asked = [
         {
@@ -468,7 +468,7 @@ def test_the_built_in_model_learns_what_the_old_one_knew(tmp_path: Path) -> None
     ]
     old.rescue([True] * 12, expect="marmalade", questions=asked)
     words = ("port", "configs/desk.yaml", "--to", "local", "--margin", "0.5")
-    done = ftrun("--help") and ftrun(*words, "--json")
+    done = ftrun(*words, "--json")
     document = json.loads(done.stdout)
     assert document["run"]["fine_tuned_model"].startswith("ft:smollm2-135m-instruct:")
     metrics = document["run"]["metrics"]

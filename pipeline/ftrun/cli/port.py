@@ -1,5 +1,6 @@
-"""`ftrun port CONFIG --to TARGET`: train an experiment elsewhere, and prove what the new model is worth against the
-old one's recorded answers. Everything that changes is shown, with its reason, before anything runs.
+"""`ftrun port CONFIG --to TARGET`: train an experiment elsewhere, and prove what the new model is worth
+against the old one's recorded answers. Everything that changes is shown, with its reason, before anything
+runs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ftrun.cli.completion import ConfigPath
+from ftrun.cli.completion import ConfigPath, complete_target
 from ftrun.cli.confirmation import asker
 from ftrun.cli.options import experiment_options, lock_option, max_wait_option, paying_option
 from ftrun.cli.output import failure_document, print_json
@@ -40,7 +41,11 @@ HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 @click.command(name="port")
 @experiment_options
 @click.option(
-    "--to", required=True, metavar="TARGET", help="The target to train on: one of CONFIG or --config."
+    "--to",
+    required=True,
+    metavar="TARGET",
+    shell_complete=complete_target,
+    help="The target to train on: one of CONFIG or --config.",
 )
 @click.option(
     "--config", "other", type=ConfigPath(), metavar="FILE", help="An experiment file that has that target."
@@ -75,7 +80,8 @@ def command(
     wait_for_lock: bool,
     **what: Any,
 ) -> int:
-    """Train the experiment on another target and compare: the old model's recorded answers, the new model, its base.
+    """Train the experiment on another target and compare: the old model's recorded answers, the new model,
+    its base.
 
     Writes NAME-TARGET.yaml next to CONFIG, which `extends` it, and runs it. --set changes the new experiment;
     --target is the target that has the old model.

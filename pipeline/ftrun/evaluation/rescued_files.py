@@ -92,6 +92,12 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) and isinstance(found.get("sha256"), str) else {}
 
 
+def is_rescued(answers: Path) -> bool:
+    """Return whether a file of answers has a manifest beside it."""
+    manifest = answers.with_name(answers.name.removesuffix(ANSWERS) + MANIFEST)
+    return answers.name.endswith(ANSWERS) and read_manifest(manifest).get("file") == answers.name
+
+
 def is_changed(answers: Path) -> bool:
     """Return whether a file of answers has a manifest beside it and is not what was recorded."""
     if not answers.name.endswith(ANSWERS):

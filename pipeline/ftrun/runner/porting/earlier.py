@@ -1,4 +1,4 @@
-"""The model that training continued from: it stays behind, unless the experiment that made it was ported too."""
+"""The model that training continued from stays behind, unless the experiment that made it was ported."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ENDINGS = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sibling:
-    """An experiment file of the folder: its name, what it extends, where its state is, and the model that it was
-    imported with.
+    """An experiment file of the folder: its name, what it extends, where its state is, and the model that it
+    was imported with.
     """
 
     file: Path

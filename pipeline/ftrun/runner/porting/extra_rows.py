@@ -1,5 +1,5 @@
-"""Files that porting makes next to the new experiment: rows without those that can't be used, rows with the old
-model's answers, and the questions that are left to ask.
+"""Files that porting makes next to the new experiment: rows without those that can't be used, rows with the
+old model's answers, and the questions that are left to ask.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class MadeFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """Rows made of the old model's answers: their lines, and how many answers could not be used or repeat a row."""
+    """Rows made of the old model's answers, and how many answers could not be used or repeat a row."""
 
     lines: tuple[bytes, ...]
     unused: int = 0
@@ -106,7 +106,7 @@ def _usable(answer: Mapping[str, Any]) -> bool:
 
 
 def _asked(answer: Mapping[str, Any], question: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what was asked, with the system prompt: as the answer's line says or, without it, the question."""
+    """Return what was asked, with the system prompt, as the answer's line or else the question says."""
     sent = answer.get("messages")
     if isinstance(sent, list) and sent:
         return list(sent)

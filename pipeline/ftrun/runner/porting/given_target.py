@@ -48,8 +48,8 @@ class GivenTarget:
 
 
 def given_target(old: Experiment, to: str, config: Path | None, given: Mapping[str, Any]) -> GivenTarget:
-    """Return the target of that name, with the values of --set; UsageError if there is none, or if it is where
-    the old model was trained.
+    """Return the target of that name, with the values of --set; UsageError if there is none, or if it is
+    where the old model was trained.
     """
     if to == old.target.name:
         others = [one.name for one in old.targets if one.name != to]
@@ -93,7 +93,8 @@ def _find(old: Experiment, to: str, config: Path | None) -> GivenTarget:
     raise UsageError(
         f"--to {to}: there is no such target",
         code="unknown_target",
-        hint=f"Targets here: {', '.join([*own, *_missing(list(own), to)])}. One of another file: --config FILE",
+        hint=f"Targets here: {', '.join([*own, *_missing(list(own), to)])}. One of another file: --config "
+        "FILE",
     )
 
 

@@ -1,5 +1,5 @@
-"""What becomes of each thing when an experiment moves to another target: kept, changed, dropped or refused, each
-with its reason. Pure: it reads no file and asks nobody.
+"""What becomes of each thing when an experiment moves to another target: kept, changed, dropped or refused,
+each with its reason. Pure: it reads no file and asks nobody.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ AN_EXAMPLE_RATE = "0.00001"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """One thing of the experiment: what it was, what it becomes, and why. `hint`: what to do where it is refused
-    or asked.
+    """One thing of the experiment: what it was, what it becomes, and why. `hint`: what to do where it is
+    refused or asked.
     """
 
     key: str
@@ -170,7 +170,7 @@ def _batch(before: Any, new: Target) -> str:
 
 
 def _rate(old: Target, new: Target, before: Any, given: Any) -> Mapped:
-    """Return what becomes of the multiplier: it is relative to a service's own rate, and never taken for one."""
+    """Return what becomes of the multiplier: relative to a service's rate, it is never taken for one."""
     key, service = f"{HYPERPARAMETERS}.{RATE}", service_name(new)
     wanted = before if given is None else given
     if new.capabilities.get("learning_rate") == "absolute" and wanted != "auto":
@@ -191,6 +191,7 @@ def _rate(old: Target, new: Target, before: Any, given: Any) -> Mapped:
 
 def _absolute(key: str, new: Target, before: Any, given: Any) -> Mapped:
     service, rate = service_name(new), new.hyperparameters.get("learning_rate")
+    wanted = before if given is None else given
     place = f"targets.{new.name}.hyperparameters"
     if given is None and rate is not None:
         reason = f"{service} takes an absolute learning rate: {rate:g}, from {place}"
@@ -198,7 +199,7 @@ def _absolute(key: str, new: Target, before: Any, given: Any) -> Mapped:
     return Mapped(
         key=key,
         old=before,
-        reason=f"{service} takes an absolute learning rate, and would use {before if given is None else given} as one",
+        reason=f"{service} takes an absolute learning rate, and would use {wanted} as one",
         status="refused",
         hint=f"Choose a rate: --set {place}.learning_rate={AN_EXAMPLE_RATE}",
     )

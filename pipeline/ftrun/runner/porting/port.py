@@ -1,5 +1,5 @@
-"""`ftrun port`: from an experiment and a target to the new experiment file, with everything that was decided on the
-way. Nothing is written before all of it is known, and nothing at all where something is refused.
+"""`ftrun port`: from an experiment and a target to the new experiment file, with everything that was decided
+on the way. Nothing is written before all of it is known, and nothing at all where something is refused.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ RECALL = 20  # training questions that are asked where there are no others
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortSettings:
-    """The options of `ftrun port`. `config` is a file that has the target, where the experiment's own has not;
-    `target` the one that has the old model, where the file names another.
+    """The options of `ftrun port`. `config` is a file that has the target, where the experiment's own has
+    not; `target` the one that has the old model, where the file names another.
     """
 
     to: str
@@ -113,7 +113,7 @@ class Port:
 
 
 def plan_port(session: Session, settings: PortSettings) -> Port:
-    """Return what porting this experiment would do; reads only. UserError for what can't be decided at all."""
+    """Return what porting would do; reads only. UserError for what can't be decided at all."""
     old = session.experiment
     if not old.trains:
         raise _nothing_to_train(old)
@@ -211,8 +211,8 @@ class _Porting:
         }
 
     def _read(self, changes: Mapping[str, Any]) -> Experiment:
-        """Return the new experiment as its file will say it, but for files that are not written yet; ConfigError
-        for values of --set that can't be.
+        """Return the new experiment as its file will say it, but for files that are not written yet;
+        ConfigError for values of --set that can't be.
         """
         unwritten = {one.named for one in self.files}
         said = [one for one in as_overrides(changes) if not any(name in one for name in unwritten)]
@@ -266,8 +266,9 @@ class _Porting:
                 key="data.sources",
                 old=shown,
                 new=named,
-                reason=f"the same rows, and {count} answers of the old model to training questions ({WITH_ANSWERS}; "
-                f"{repeated} more repeat a row, {unused} are not whole texts): no longer the file that it was trained on",
+                reason=f"the same rows, and {count} answers of the old model to training questions "
+                f"({WITH_ANSWERS}; {repeated} more repeat a row, {unused} are not whole texts): no longer "
+                "the file that it was trained on",
                 status="changed",
             )
         )
@@ -289,8 +290,8 @@ class _Porting:
             self.mapped.append(
                 Mapped(
                     key="eval.prompts",
-                    reason="every recorded question is in the training data: with its answers in it too, nothing would "
-                    "be left to ask",
+                    reason="every recorded question is in the training data: with its answers in it too, "
+                    "nothing would be left to ask",
                     status="refused",
                     hint=f"Record held-out questions with `ftrun rescue`, or leave out {WITH_ANSWERS}.",
                 )
@@ -302,7 +303,8 @@ class _Porting:
                 key="eval.prompts",
                 old=of,
                 new=file.named,
-                reason=f"the {count} recorded questions that no training row asks: the others are trained on now",
+                reason=f"the {count} recorded questions that no training row asks: the others are trained "
+                "on now",
                 status="changed",
             )
         )
@@ -365,9 +367,9 @@ class _Porting:
             return None
         service, model = service_name(self.old.target), tuned_model(self.session)
         return (
-            f"{WITH_ANSWERS} trains on what {model} answered. The terms of {service} may forbid that: OpenAI's, for "
-            "example, restrict training models that compete with its own on output of its models. Read them first; "
-            "whether your use is allowed is for you to find out."
+            f"{WITH_ANSWERS} trains on what {model} answered. The terms of {service} may forbid that: "
+            "OpenAI's, for example, restrict training models that compete with its own on output of its "
+            "models. Read them first; whether your use is allowed is for you to find out."
         )
 
     def _notes(self, new: Experiment, rows: RowFacts, compared: Comparing) -> Iterator[str]:
@@ -379,20 +381,22 @@ class _Porting:
         yield from language_note(new, rows.result.language)
         if self.answers is None:
             yield (
-                "Without the old model's answers the verdict can say whether training helped, not whether the new "
+                "Without the old model's answers the verdict can say whether training helped, not whether "
+                "the new "
                 "model is as good as the old one."
             )
         yield from questions.comparison_notes(compared, new)
         if new.target.capabilities.get("deployment") == "needed":
             yield (
-                f"On {service_name(new.target)} the base model must be deployed under the name {new.target.model} to be "
+                f"On {service_name(new.target)} the base model must be deployed under the name "
+                f"{new.target.model} to be "
                 "asked. Without it, leave it out: --set 'eval.models=[tuned, {name: old, answers: FILE}]'"
             )
 
 
 def write_port(port: Port, settings: PortSettings, config: Path) -> bool:
-    """Write the new file, with the files that belong to it, and return whether it was written. DecisionError if one
-    of another content is there.
+    """Write the new file, with the files that belong to it, and return whether it was written. DecisionError
+    if one of another content is there.
     """
     again = settings.command(config)
     refuse_other(port.path, port.changes, config=config, again=again)
@@ -427,7 +431,7 @@ def _problem(one: Mapped) -> Problem:
 
 
 def agreed(port: Port, ask: Callable[[str], bool] | None) -> bool:
-    """Return whether a person agrees to leave out rows; True where none are. DecisionError where nobody does."""
+    """Return whether a person agrees to leave out rows; True where none are. DecisionError without one."""
     if not port.asked:
         return True
     service = service_name(port.experiment.target)

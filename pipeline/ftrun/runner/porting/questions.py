@@ -33,7 +33,7 @@ LONGEST_LABEL, MOST_LABELS = 30, 20  # characters of a label, labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldAnswers:
-    """The recorded answers of the old model: their files, the ids that it answered, and what the manifest says."""
+    """The old model's recorded answers: files, the ids that it answered, and what the manifest says."""
 
     files: RescuedFiles
     folder: Path
@@ -156,7 +156,8 @@ def evaluation_mapping(
         key="eval.prompts",
         old=len(asked.prompts) or None,
         new=file,
-        reason=f"exactly the questions that were recorded ({len(answers.answered)} of them answered by the old model)",
+        reason=f"exactly the questions that were recorded ({len(answers.answered)} of them answered by the "
+        "old model)",
         status="changed",
     )
     reason = "questions of the training data are asked on purpose, to see what is recalled"
@@ -195,8 +196,9 @@ def evaluation_mapping(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparing:
-    """How old and new are compared: `metric` and `scale` (None: nothing can be judged), the `margin`, the gates of
-    the file, and how many questions the verdict rests on. `held_out`: none of these is in the training data.
+    """How old and new are compared: `metric` and `scale` (None: nothing can be judged), the `margin`, the
+    gates of the file, and how many questions the verdict rests on. `held_out`: none of these is in the
+    training data.
     """
 
     metric: str | None
@@ -227,8 +229,8 @@ def comparing(
     metric: str | None,
     margin: float | None,
 ) -> Comparing:
-    """Return how the two are compared; `new` is the new experiment without its gates, `recalled` are the ids of
-    questions that are in the training data. UsageError or ConfigError for a metric that can't be used.
+    """Return how the two are compared; `new` is the new experiment without its gates, `recalled` are the ids
+    of questions that are in the training data. UsageError or ConfigError for a metric that can't be used.
     """
     samples = [
         prompt_sample(one, system=None, of="recall" if one.id in recalled else "prompts")
@@ -359,8 +361,9 @@ def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:
         return
     if not found.held_out:
         yield (
-            "All judged questions are in the training data: the comparison shows what both models memorized. To "
-            "compare on others, record held-out questions with `ftrun rescue` while the old model still answers."
+            "All judged questions are in the training data: the comparison shows what both models "
+            "memorized. To compare on others, record held-out questions with `ftrun rescue` while the old "
+            "model still answers."
         )
     note = power_note(found)
     if note is not None:
@@ -369,7 +372,8 @@ def comparison_notes(found: Comparing, new: Experiment) -> Iterator[str]:
     short = labels and max(map(len, labels)) <= LONGEST_LABEL and len(labels) <= MOST_LABELS
     if short and found.metric == "chrf" and len(new.evaluation.prompts) > 2 * len(labels):
         yield (
-            f"The references are {len(labels)} labels: `--metric exact_match` compares how many answers are right."
+            f"The references are {len(labels)} labels: `--metric exact_match` compares how many answers are "
+            "right."
         )
 
 
@@ -381,12 +385,16 @@ def power_note(found: Comparing) -> str | None:
     if not found.binary:
         if n >= FEWEST:
             return None
-        return f"{n} question{'' if n == 1 else 's'} can be compared in {found.metric}: {FEWEST} are needed to show anything."
+        return (
+            f"{n} question{'' if n == 1 else 's'} can be compared in {found.metric}: {FEWEST} are needed "
+            "to show anything."
+        )
     least = smallest_of_alike(n)
     if least is not None and least <= margin:
         return None
     needed, smallest = needed_of_alike(margin), 1.0 if least is None else least
     return (
-        f"With {n} question{'' if n == 1 else 's'} a margin of {margin:g} can't be shown, even if both models pass "
+        f"With {n} question{'' if n == 1 else 's'} a margin of {margin:g} can't be shown, even if both "
+        "models pass "
         f"the same ones: the smallest is {smallest:.2f}, and {margin:g} needs {needed:,} questions."
     )

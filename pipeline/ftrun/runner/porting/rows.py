@@ -15,6 +15,7 @@ from ftrun.experiment.model import Experiment, Source
 from ftrun.protocol.spec import FEWEST_EXAMPLES
 from ftrun.runner.porting.mapping import Mapped, sent_or_not, service_name
 from ftrun.targets.known_models import has_known_limit
+from ftrun.waiting import waiting
 
 LEAVE_OUT = "--leave-out-rows"
 # what the check adds to the message of a row: how often, and where first
@@ -24,8 +25,8 @@ OF_THE_METHOD = "train.method: "  # how the check's message about the method beg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFacts:
-    """What a check with the new target's rules found; `wrong` are the lines that can't be used, by the role of
-    the file that they are in. `separable`: each file is one of ready rows, so that they can be left out.
+    """What a check with the new target's rules found; `wrong` are the lines that can't be used, by the role
+    of the file that they are in. `separable`: each file is one of ready rows, so that they can be left out.
     """
 
     result: CheckResult
@@ -36,7 +37,8 @@ class RowFacts:
 
 def look_at_rows(experiment: Experiment) -> RowFacts:
     """Check the rows by the new target's rules; nothing is written."""
-    result = examine(experiment)
+    with waiting("the rows, checked by the rules of the new target"):
+        result = examine(experiment)
     errors = tuple(one for one in result.errors if not one.message.startswith(OF_THE_METHOD))
     files = ready_files(experiment)
     wrong: dict[str, set[int]] = {}
@@ -77,7 +79,7 @@ def role_of(experiment: Experiment, files: Mapping[str, Path], file: str) -> str
 
 
 def row_mapping(experiment: Experiment, found: RowFacts, *, leave_out: bool) -> Iterator[Mapped]:
-    """Yield what becomes of the files, of rows that the new target can't train on, and of rows that it cuts."""
+    """Yield what becomes of the files, and of rows that the new target can't train on or cuts."""
     yield from _files(experiment)
     yield from _errors(experiment, found, leave_out=leave_out)
     service = service_name(experiment.target)

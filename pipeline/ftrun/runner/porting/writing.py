@@ -1,5 +1,5 @@
-"""The new experiment file: its text, how it differs from one that is there, and writing it. A file that a person
-changed, or that other values made, is never overwritten.
+"""The new experiment file: its text, how it differs from one that is there, and writing it. A file that a
+person changed, or that other values made, is never overwritten.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def as_overrides(changes: Changes) -> list[str]:
 
 
 def leaves(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield what replaces a value of the old file, by its place: mappings are merged, all else is replaced."""
+    """Yield what replaces a value of the old file, by its place: only mappings are merged."""
     for key, value in values.items():
         place = f"{path}.{key}" if path else key
         if isinstance(value, Mapping) and value:
@@ -108,8 +108,8 @@ def read_changes(path: Path) -> dict[str, Any] | None:
 
 
 def write_new(path: Path, text: str, changes: Changes, *, config: Path, again: str) -> bool:
-    """Write the file and return whether it was written: not where it says the same already. DecisionError if it
-    says something else; `again` is the command, to which another name can be added.
+    """Write the file and return whether it was written: not where it says the same already. DecisionError if
+    it says something else; `again` is the command, to which another name can be added.
     """
     refuse_file(path)
     if not path.exists():
